@@ -1,0 +1,3 @@
+//! The `bai-repl` program: reads the command line, calls the library, returns an exit code.
+
+fn main() {}
