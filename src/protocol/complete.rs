@@ -1,5 +1,6 @@
 //! Completion (`protocol.md` §3.8): the request, and an extraction that takes every shape a server has given.
 
+use super::lenient::null_as_default;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -99,14 +100,6 @@ impl Completion {
         }
         Completion::default()
     }
-}
-
-pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -5,3 +5,14 @@
 //! nothing in this module calls another module of the crate.
 
 pub mod complete;
+pub mod create;
+pub mod events;
+pub mod execute;
+pub mod files;
+pub mod info;
+mod lenient;
+pub mod problem;
+pub mod record;
+pub mod sign;
+pub mod status;
+pub mod version;

@@ -1,0 +1,376 @@
+//! Code execution (`protocol.md` §3): requests and replies over HTTP, and the frames of the WebSocket.
+
+use super::lenient;
+use super::record::ConsoleRecord;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// What an execute request asks for. The words are traps: it is `continue` and `input`, never `continued` or
+/// `user-input` (`protocol.md` §10, rows 1 and 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Run code in the session's namespace.
+    Query,
+    /// Run the three batch steps.
+    Batch,
+    /// Nothing new: more output of the run.
+    Continue,
+    /// A line for the program that waits.
+    Input,
+    /// An old alias of the complete endpoint.
+    Complete,
+}
+
+/// The commands of a batch run; an empty one skips its step, `*` asks for the heuristic (`protocol.md` §3.7).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BatchOptions {
+    /// The step `clean`.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub clean: String,
+    /// The step `build`.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub build: String,
+    /// The step `exec`.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub exec: String,
+}
+
+/// The body of `POST /{P}/{s}`. Writes the run id under both of its names, since each generation of servers
+/// reads only one (`protocol.md` §3.1).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExecuteRequest {
+    /// What is asked.
+    pub mode: Mode,
+    /// Source text for `query`, the typed text for `input`, else empty.
+    pub code: String,
+    /// The run id as older servers name it.
+    #[serde(rename = "runId")]
+    run_id_old: String,
+    /// The run id as servers from 25.6 on name it.
+    run_id: String,
+    /// An object; only the first call of a batch run has something in it.
+    pub options: Value,
+}
+
+impl ExecuteRequest {
+    /// The first call of a query run.
+    pub fn query(run_id: &RunId, code: &str) -> Self {
+        Self::new(Mode::Query, run_id, code, Value::Object(Default::default()))
+    }
+
+    /// The first call of a batch run.
+    pub fn batch(run_id: &RunId, options: &BatchOptions) -> Self {
+        Self::new(Mode::Batch, run_id, "", serde_json::to_value(options).unwrap_or_default())
+    }
+
+    /// A call for more output.
+    pub fn resume(run_id: &RunId) -> Self {
+        Self::new(Mode::Continue, run_id, "", Value::Object(Default::default()))
+    }
+
+    /// An answer to `waiting-input`; no newline is added on the way.
+    pub fn input(run_id: &RunId, text: &str) -> Self {
+        Self::new(Mode::Input, run_id, text, Value::Object(Default::default()))
+    }
+
+    fn new(mode: Mode, run_id: &RunId, code: &str, options: Value) -> Self {
+        let id = run_id.as_str().to_owned();
+        ExecuteRequest { mode, code: code.to_owned(), run_id_old: id.clone(), run_id: id, options }
+    }
+}
+
+/// The name of one execution, made by the client so that it is never lost (`protocol.md` §3.6).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A new one: 32 hexadecimal digits.
+    pub fn random() -> Self {
+        RunId(uuid::Uuid::new_v4().simple().to_string())
+    }
+
+    /// One that came over the wire.
+    pub fn from_wire(text: impl Into<String>) -> Self {
+        RunId(text.into())
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An execute body as a server reads it: either name of the run id, null where something may be missing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct IncomingExecute {
+    /// What is asked; nothing when missing or null.
+    pub mode: Option<String>,
+    /// Source or input text.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub code: String,
+    #[serde(rename = "runId")]
+    run_id_old: Option<String>,
+    run_id: Option<String>,
+    /// Batch commands or the cursor, by mode.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub options: Value,
+}
+
+impl IncomingExecute {
+    /// The run id under whichever name it came.
+    pub fn run_id(&self) -> Option<RunId> {
+        let id = self.run_id.as_ref().or(self.run_id_old.as_ref())?;
+        (!id.is_empty()).then(|| RunId::from_wire(id.as_str()))
+    }
+
+    /// The batch commands; what is missing or malformed is empty.
+    pub fn batch(&self) -> BatchOptions {
+        serde_json::from_value(self.options.clone()).unwrap_or_default()
+    }
+}
+
+/// The state of a run after a reply or a frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum RunStatus {
+    /// Still running.
+    Continued,
+    /// The program waits for a line.
+    WaitingInput,
+    /// The batch step `clean` is over.
+    CleanFinished,
+    /// The batch step `build` is over.
+    BuildFinished,
+    /// The run is over.
+    Finished,
+    /// The agent's watchdog fired. The WebSocket server loops on it, so nothing is to be waited for.
+    ExecTimeout,
+    /// WebSocket only: something failed, `msg` says what, the socket closes.
+    Error,
+    /// WebSocket only: the server goes away, the socket closes.
+    ServerRestarting,
+    /// A word that this crate has not heard of; the run goes on.
+    Unknown(String),
+}
+
+const STATUSES: [(&str, RunStatus); 8] = [
+    ("continued", RunStatus::Continued),
+    ("waiting-input", RunStatus::WaitingInput),
+    ("clean-finished", RunStatus::CleanFinished),
+    ("build-finished", RunStatus::BuildFinished),
+    ("finished", RunStatus::Finished),
+    ("exec-timeout", RunStatus::ExecTimeout),
+    ("error", RunStatus::Error),
+    ("server-restarting", RunStatus::ServerRestarting),
+];
+
+impl From<String> for RunStatus {
+    fn from(text: String) -> Self {
+        let known = STATUSES.iter().find(|(name, _)| *name == text);
+        known.map_or(RunStatus::Unknown(text), |(_, status)| status.clone())
+    }
+}
+
+impl From<RunStatus> for String {
+    fn from(status: RunStatus) -> Self {
+        match status {
+            RunStatus::Unknown(text) => text,
+            known => STATUSES.iter().find(|(_, s)| *s == known).map_or("", |(name, _)| name).to_owned(),
+        }
+    }
+}
+
+/// The result of an execute call, and a server frame of the execute WebSocket, which lacks the run id
+/// (`protocol.md` §3.2, §3.10).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecuteResult {
+    /// The run's state.
+    pub status: RunStatus,
+    /// The run's id; HTTP only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// What was printed since the last reply. Null and missing read as nothing; what is no record is left out.
+    #[serde(default, deserialize_with = "records")]
+    pub console: Vec<ConsoleRecord>,
+    /// Set with the three `finished` statuses; may be null even there.
+    #[serde(default, deserialize_with = "lenient::exit_code")]
+    pub exit_code: Option<i32>,
+    /// Set with `waiting-input`; null, missing and empty all mean visible input.
+    #[serde(default)]
+    pub options: Option<Value>,
+    /// Files that the run left in its output folder; old servers only.
+    #[serde(default)]
+    pub files: Option<Value>,
+    /// What failed; with `error` and `server-restarting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msg: Option<String>,
+}
+
+impl ExecuteResult {
+    /// A result with a status and nothing else.
+    pub fn new(status: RunStatus) -> Self {
+        ExecuteResult {
+            status,
+            run_id: None,
+            console: Vec::new(),
+            exit_code: None,
+            options: None,
+            files: None,
+            msg: None,
+        }
+    }
+
+    /// Whether what is typed now must not be shown.
+    pub fn is_password(&self) -> bool {
+        let flag = self.options.as_ref().and_then(|options| options.get("is_password"));
+        flag.and_then(Value::as_bool).unwrap_or(false)
+    }
+}
+
+fn records<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ConsoleRecord>, D::Error> {
+    lenient::list(deserializer)
+}
+
+/// The body of a reply to an execute call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecuteReply {
+    /// The result.
+    pub result: ExecuteResult,
+}
+
+/// The first frame that a client sends on the execute WebSocket (`protocol.md` §3.10).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StreamRequest {
+    /// `query` or `batch`.
+    pub mode: Mode,
+    /// Source text of a query.
+    pub code: String,
+    /// Commands of a batch run, else an empty object.
+    pub options: Value,
+}
+
+impl StreamRequest {
+    /// A query.
+    pub fn query(code: &str) -> Self {
+        StreamRequest { mode: Mode::Query, code: code.to_owned(), options: Value::Object(Default::default()) }
+    }
+
+    /// A batch run.
+    pub fn batch(options: &BatchOptions) -> Self {
+        let options = serde_json::to_value(options).unwrap_or_default();
+        StreamRequest { mode: Mode::Batch, code: String::new(), options }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn result(value: Value) -> ExecuteResult {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_run_id_is_sent_under_both_names() {
+        let id = RunId::from_wire("7d1f");
+        let wire = serde_json::to_value(ExecuteRequest::query(&id, "1")).unwrap();
+        assert_eq!(
+            wire,
+            json!({"mode": "query", "code": "1", "runId": "7d1f", "run_id": "7d1f", "options": {}})
+        );
+        let wire = serde_json::to_value(ExecuteRequest::resume(&id)).unwrap();
+        assert_eq!((&wire["mode"], &wire["code"]), (&json!("continue"), &json!("")));
+        let wire = serde_json::to_value(ExecuteRequest::input(&id, "Ann")).unwrap();
+        assert_eq!((&wire["mode"], &wire["code"]), (&json!("input"), &json!("Ann")));
+        let batch = BatchOptions { build: "make".into(), ..Default::default() };
+        let wire = serde_json::to_value(ExecuteRequest::batch(&id, &batch)).unwrap();
+        assert_eq!(wire["options"], json!({"clean": "", "build": "make", "exec": ""}));
+    }
+
+    #[test]
+    fn run_ids_are_long_and_new() {
+        assert_eq!(RunId::random().as_str().len(), 32);
+        assert_ne!(RunId::random(), RunId::random());
+    }
+
+    #[test]
+    fn a_server_reads_either_name_and_null_anywhere() {
+        let read = |value| serde_json::from_value::<IncomingExecute>(value).unwrap();
+        assert_eq!(read(json!({"run_id": "a", "runId": "b"})).run_id(), Some(RunId::from_wire("a")));
+        assert_eq!(read(json!({"run_id": null, "runId": "b"})).run_id(), Some(RunId::from_wire("b")));
+        assert_eq!(read(json!({"runId": ""})).run_id(), None);
+        let empty = read(json!({"mode": null, "code": null, "options": null, "runId": null}));
+        assert_eq!((empty.mode.as_deref(), empty.code.as_str(), empty.run_id()), (None, "", None));
+        assert_eq!(empty.batch(), BatchOptions::default());
+        let batch = read(json!({"options": {"clean": null, "build": "*", "buildLog": true}})).batch();
+        assert_eq!(batch, BatchOptions { build: "*".into(), ..Default::default() });
+    }
+
+    #[test]
+    fn null_and_missing_console_are_empty() {
+        for value in [
+            json!({"status": "finished", "console": null}),
+            json!({"status": "finished"}),
+            json!({"status": "finished", "console": "?"}),
+            json!({"status": "finished", "console": [null, 3, []]}),
+        ] {
+            assert_eq!(result(value).console, []);
+        }
+    }
+
+    #[test]
+    fn odd_exit_codes_are_read_or_unknown() {
+        let code = |value| result(json!({"status": "finished", "exitCode": value})).exit_code;
+        assert_eq!(code(json!(3)), Some(3));
+        assert_eq!(code(json!("3")), Some(3));
+        assert_eq!(code(json!(-9)), Some(-9));
+        assert_eq!(code(json!(1e12)), Some(i32::MAX));
+        assert_eq!(code(json!(null)), None);
+        assert_eq!(code(json!("x")), None);
+        assert_eq!(code(json!({})), None);
+    }
+
+    #[test]
+    fn the_password_flag_may_be_missing_in_every_way() {
+        let flag = |options| result(json!({"status": "waiting-input", "options": options})).is_password();
+        assert!(flag(json!({"is_password": true})));
+        for visible in
+            [json!({"is_password": false}), json!({}), json!(null), json!([]), json!({"is_password": null})]
+        {
+            assert!(!flag(visible));
+        }
+        assert!(!result(json!({"status": "waiting-input"})).is_password());
+    }
+
+    #[test]
+    fn an_unknown_status_is_no_error() {
+        assert_eq!(result(json!({"status": "paused"})).status, RunStatus::Unknown("paused".into()));
+        for (name, status) in STATUSES {
+            assert_eq!(result(json!({"status": name})).status, status);
+        }
+        let error = result(json!({"status": "error", "msg": "BackendError: x"}));
+        assert_eq!((error.status, error.msg.as_deref()), (RunStatus::Error, Some("BackendError: x")));
+    }
+
+    #[test]
+    fn a_frame_is_written_as_the_genuine_server_writes_it() {
+        let mut frame = ExecuteResult::new(RunStatus::Finished);
+        frame.exit_code = Some(0);
+        frame.console = vec![ConsoleRecord::Stdout("42".into())];
+        let wire = serde_json::to_value(&frame).unwrap();
+        let expected = json!({"status": "finished", "console": [["stdout", "42"]], "exitCode": 0, "options": null, "files": null});
+        assert_eq!(wire, expected);
+    }
+}

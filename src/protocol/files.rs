@@ -1,0 +1,139 @@
+//! Files of a session (`protocol.md` §6): limits, and the listing, which is JSON inside JSON.
+
+use super::lenient;
+use serde::{Deserialize, Serialize};
+
+/// The folder that every relative path starts from.
+pub const HOME: &str = "/home/work";
+/// Parts in one upload, at most.
+pub const MAX_UPLOAD_FILES: usize = 20;
+/// Bytes of one uploaded part: less than this.
+pub const UPLOAD_LIMIT: u64 = 1_048_576;
+/// Paths in one download, at most.
+pub const MAX_DOWNLOAD_FILES: usize = 5;
+/// Bytes of one downloaded tar, at most.
+pub const DOWNLOAD_LIMIT: u64 = 1_048_576;
+
+/// The reply to `GET /{P}/{s}/files`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListReply {
+    /// A JSON array as text, with a newline; empty on error.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub files: String,
+    /// What the listing helper said on standard error.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub errors: String,
+    /// The path as it was asked for.
+    #[serde(alias = "folder_path", deserialize_with = "lenient::null_as_default")]
+    pub abspath: String,
+}
+
+/// One entry of a listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Type and permissions as `ls -l` writes them, such as `-rw-r--r--`.
+    #[serde(default)]
+    pub mode: String,
+    /// Bytes.
+    #[serde(default)]
+    pub size: u64,
+    /// Last change of the inode, seconds since the epoch.
+    #[serde(default)]
+    pub ctime: f64,
+    /// Last change of the content, seconds since the epoch.
+    #[serde(default)]
+    pub mtime: f64,
+    /// Last access, seconds since the epoch.
+    #[serde(default)]
+    pub atime: f64,
+    /// Name without its folder.
+    pub filename: String,
+}
+
+impl FileEntry {
+    /// Whether it is a folder.
+    pub fn is_dir(&self) -> bool {
+        self.mode.starts_with('d')
+    }
+}
+
+impl ListReply {
+    /// A listing as the genuine server writes it.
+    pub fn new(entries: &[FileEntry], path: &str) -> Self {
+        let files = serde_json::to_string(entries).map(|text| text + "\n").unwrap_or_default();
+        ListReply { files, errors: String::new(), abspath: path.to_owned() }
+    }
+
+    /// The entries, or what the server said instead.
+    pub fn entries(&self) -> Result<Vec<FileEntry>, String> {
+        if self.files.trim().is_empty() {
+            let said = self.errors.trim().lines().last().unwrap_or_default();
+            return if said.is_empty() { Ok(Vec::new()) } else { Err(said.to_owned()) };
+        }
+        serde_json::from_str(&self.files).map_err(|e| format!("the listing is not what was agreed: {e}"))
+    }
+}
+
+/// A path as an upload may name it: relative to the home folder. Absolute ones below it are made relative, as the
+/// server would refuse them (`protocol.md` §10, row 36); what would leave it is refused here.
+pub fn upload_path(path: &str) -> Option<String> {
+    let inside =
+        path.strip_prefix(HOME).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);
+    let absolute_elsewhere = path.starts_with('/') && inside.len() == path.len();
+    let parts: Vec<_> = inside.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let bad = |part: &&str| *part == ".." || part.contains('\0');
+    if absolute_elsewhere || parts.is_empty() || parts.iter().any(bad) { None } else { Some(parts.join("/")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_listing_is_json_inside_json() {
+        let reply: ListReply = serde_json::from_value(json!({
+            "files": "[{\"mode\": \"-rw-r--r--\", \"size\": 3, \"ctime\": 1.5, \"mtime\": 1.5, \"atime\": 1.5, \"filename\": \"a\"}]\n",
+            "errors": "", "folder_path": ".",
+        }))
+        .unwrap();
+        let entries = reply.entries().unwrap();
+        assert_eq!((entries.len(), entries[0].size, entries[0].is_dir()), (1, 3, false));
+        assert_eq!(
+            ListReply::new(&entries, "."),
+            ListReply { abspath: ".".into(), ..ListReply::new(&entries, "x") }
+        );
+        assert_eq!(ListReply::new(&entries, ".").entries(), Ok(entries));
+    }
+
+    #[test]
+    fn an_error_is_the_last_line_of_the_helpers_traceback() {
+        let reply =
+            ListReply { errors: "Traceback\n  x\nFileNotFoundError: 'x'\n".into(), ..Default::default() };
+        assert_eq!(reply.entries(), Err("FileNotFoundError: 'x'".into()));
+        assert_eq!(ListReply::default().entries(), Ok(Vec::new()));
+        assert!(ListReply { files: "{".into(), ..Default::default() }.entries().is_err());
+    }
+
+    #[test]
+    fn upload_paths_are_relative_and_stay_inside() {
+        assert_eq!(upload_path("/home/work/a/b.bin").as_deref(), Some("a/b.bin"));
+        assert_eq!(upload_path("./a//b").as_deref(), Some("a/b"));
+        assert_eq!(upload_path("naïve name\n.txt").as_deref(), Some("naïve name\n.txt"));
+        for bad in [
+            "",
+            ".",
+            "/",
+            "/etc/passwd",
+            "/home/workshop/x",
+            "../x",
+            "a/../../x",
+            "a\0b",
+            "/home/work",
+            "/home/work/../x",
+        ] {
+            assert_eq!(upload_path(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Information about a session, its logs and its history (`protocol.md` §2.6, §2.8).
+
+use super::lenient;
+use super::status::SessionStatus;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The reply to `GET /{P}/{s}`. Every field may be missing: the list differs in each generation of servers. Several
+/// are Python's own rendering of a dictionary and not JSON, so they stay text.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SessionInfo {
+    /// Image reference.
+    #[serde(deserialize_with = "lenient::text")]
+    pub image: Option<String>,
+    /// The same under its old name; modern servers send both.
+    #[serde(deserialize_with = "lenient::text")]
+    pub lang: Option<String>,
+    /// Where the session is; missing on API v3.
+    pub status: Option<SessionStatus>,
+    /// Why it is there.
+    #[serde(deserialize_with = "lenient::text")]
+    pub status_info: Option<String>,
+    /// Details of a failure.
+    pub status_data: Option<Value>,
+    /// Time since creation, in milliseconds.
+    pub age: Option<f64>,
+    /// When it was created.
+    #[serde(deserialize_with = "lenient::text")]
+    pub creation_time: Option<String>,
+    /// When it ended.
+    #[serde(deserialize_with = "lenient::text")]
+    pub termination_time: Option<String>,
+    /// Cells run so far; stays 0 on 26.x.
+    pub num_queries_executed: Option<u64>,
+    /// Machine architecture.
+    #[serde(deserialize_with = "lenient::text")]
+    pub architecture: Option<String>,
+    /// Free text of the creator.
+    #[serde(deserialize_with = "lenient::text")]
+    pub tag: Option<String>,
+    /// Resources in use, as text.
+    #[serde(deserialize_with = "lenient::text")]
+    pub occupied_slots: Option<String>,
+    /// Live statistics.
+    pub last_stat: Option<Value>,
+    /// What else the server said.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+impl SessionInfo {
+    /// The image reference under whichever name it came.
+    pub fn image(&self) -> Option<&str> {
+        self.image.as_deref().or(self.lang.as_deref())
+    }
+}
+
+/// The reply to `GET /{P}/{s}/logs`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogsReply {
+    /// Wrapper.
+    pub result: Logs,
+}
+
+/// The text of a container's log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logs {
+    /// Standard output and standard error of the container.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub logs: String,
+}
+
+/// One session among those that match a prefix (`GET /{P}/_/match`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Match {
+    /// UUID.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Where it is.
+    pub status: SessionStatus,
+}
+
+/// The reply to `GET /{P}/_/match`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matches {
+    /// The sessions.
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub matches: Vec<Match>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_none_of_python_is_nothing_and_stringified_dicts_stay_text() {
+        let info: SessionInfo = serde_json::from_value(json!({
+            "lang": "python:3.6", "status": "RUNNING", "statusInfo": "None", "terminationTime": "None", "age": 1234,
+            "occupiedSlots": "{'cpu': Decimal('1')}", "statusData": null, "idleChecks": {"x": {}}, "numQueriesExecuted": 0,
+        }))
+        .unwrap();
+        assert_eq!((&info.status_info, &info.termination_time), (&None, &None));
+        assert_eq!(info.occupied_slots.as_deref(), Some("{'cpu': Decimal('1')}"));
+        assert_eq!((info.image(), info.age), (Some("python:3.6"), Some(1234.0)));
+        assert!(info.rest.contains_key("idleChecks"));
+    }
+
+    #[test]
+    fn the_image_has_two_names() {
+        let read = |value| serde_json::from_value::<SessionInfo>(value).unwrap();
+        assert_eq!(read(json!({"lang": "old"})).image(), Some("old"));
+        assert_eq!(read(json!({"lang": "same", "image": "same"})).image(), Some("same"));
+        assert_eq!(read(json!({})).image(), None);
+    }
+
+    #[test]
+    fn logs_may_be_null() {
+        let logs: LogsReply = serde_json::from_value(json!({"result": {"logs": null}})).unwrap();
+        assert_eq!(logs.result.logs, "");
+    }
+}

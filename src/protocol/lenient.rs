@@ -1,0 +1,50 @@
+//! Helpers for reading what servers really send: null where a value belongs, numbers in strings.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// Null reads as the type's default.
+pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Anything that is a string stays one; numbers and booleans become their text; null and the text `"None"`,
+/// which 26.x sends for an empty value (`protocol.md` §2.6), become nothing.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::String(text) if text == "None" => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
+}
+
+/// An exit code: an integer, an integral float or a numeric string; all else is "not known". Codes that do
+/// not fit saturate.
+pub(super) fn exit_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let wide = match &value {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|f| f as i64)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    Ok(wide.map(|code| i32::try_from(code).unwrap_or(if code < 0 { i32::MIN } else { i32::MAX })))
+}
+
+/// A list; null, or something that is no list, is the empty one, and members of another type are left out.
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(items) => {
+            items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect()
+        }
+        _ => Vec::new(),
+    })
+}

@@ -1,0 +1,152 @@
+//! Error bodies (`protocol.md` §1.8): `application/problem+json` from a manager, anything at all from whoever
+//! stands in between.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+const TYPE_BASE: &str = "https://api.backend.ai/probs/";
+
+/// How much of an opaque body is kept for the message, in characters.
+const OPAQUE_LIMIT: usize = 300;
+
+/// What a server said about a request that it did not fulfil.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URI; [`Problem::slug`] is the part to compare.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// One sentence for people.
+    #[serde(default)]
+    pub title: String,
+    /// More words, when the server has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msg: Option<String>,
+    /// Structured extra: an object or a string.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+    /// `<domain>_<operation>_<detail>`; servers from about 24.12 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// Set when a failure came from the agent: `type`, `title`, `exception`.
+    #[serde(default, rename = "agent-details", skip_serializing_if = "Option::is_none")]
+    pub agent_details: Option<Value>,
+}
+
+impl Problem {
+    /// A problem of ours, with the slug that the genuine server gives to such a case.
+    pub fn new(slug: &str, title: impl Into<String>) -> Self {
+        Problem {
+            kind: format!("{TYPE_BASE}{slug}"),
+            title: title.into(),
+            msg: None,
+            data: None,
+            error_code: None,
+            agent_details: None,
+        }
+    }
+
+    /// The same with more words.
+    pub fn with_msg(mut self, msg: impl Into<String>) -> Self {
+        self.msg = Some(msg.into());
+        self
+    }
+
+    /// The same with structured extra.
+    pub fn with_data(mut self, data: Value) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// The last segment of the type, such as `object-not-found`.
+    pub fn slug(&self) -> &str {
+        self.kind.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    }
+
+    /// One line for people: title, then what else there is. Not yet fit for a terminal: the words are the server's.
+    pub fn summary(&self) -> String {
+        let inner = |key: &str| self.agent_details.as_ref()?.get(key)?.as_str().map(str::to_owned);
+        let extra = self.msg.clone().or_else(|| self.data.as_ref()?.as_str().map(str::to_owned));
+        let agent = inner("title").or_else(|| inner("exception"));
+        let mut parts = vec![self.title.clone()];
+        parts.extend(extra.into_iter().chain(agent).filter(|part| *part != self.title));
+        parts.retain(|part| !part.is_empty());
+        parts.join(" ")
+    }
+}
+
+/// The body of a reply that is no success.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ErrorBody {
+    /// The server spoke the API's own form.
+    Problem(Box<Problem>),
+    /// Something else: HTML of a proxy, plain text, nothing. The beginning of it, markup included.
+    Opaque(String),
+}
+
+impl ErrorBody {
+    /// Reads a body of any kind. Only a JSON object with a string `type` is a problem.
+    pub fn parse(body: &[u8]) -> Self {
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) => ErrorBody::Problem(Box::new(problem)),
+            Err(_) => {
+                ErrorBody::Opaque(String::from_utf8_lossy(body).trim().chars().take(OPAQUE_LIMIT).collect())
+            }
+        }
+    }
+
+    /// The problem's slug; nothing for an opaque body.
+    pub fn slug(&self) -> Option<&str> {
+        match self {
+            ErrorBody::Problem(problem) => Some(problem.slug()),
+            ErrorBody::Opaque(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_problem_is_read_with_all_it_has() {
+        let body = json!({
+            "type": "https://api.backend.ai/probs/kernel-execution-failed", "title": "Execution failed.",
+            "msg": "more", "error_code": "kernel_execute_failed", "traceback": "x",
+            "agent-details": {"type": "x/agent-timeout", "title": "Agent timed out.", "exception": "TimeoutError()"},
+        });
+        let ErrorBody::Problem(problem) = ErrorBody::parse(body.to_string().as_bytes()) else {
+            panic!("opaque")
+        };
+        assert_eq!(problem.slug(), "kernel-execution-failed");
+        assert_eq!(problem.summary(), "Execution failed. more Agent timed out.");
+        assert_eq!(problem.error_code.as_deref(), Some("kernel_execute_failed"));
+    }
+
+    #[test]
+    fn what_is_said_twice_is_told_once() {
+        let problem = Problem::new("url-not-found", "Gone.").with_msg("Gone.");
+        assert_eq!(problem.summary(), "Gone.");
+        let problem = Problem::new("x", "").with_data(json!("only data"));
+        assert_eq!(problem.summary(), "only data");
+    }
+
+    #[test]
+    fn whatever_else_comes_is_opaque_and_short() {
+        for body in ["<html>502</html>", "", "null", "[1]", "{\"title\":\"no type\"}", "{\"type\":7}"] {
+            assert_eq!(ErrorBody::parse(body.as_bytes()), ErrorBody::Opaque(body.to_owned()));
+        }
+        let ErrorBody::Opaque(text) = ErrorBody::parse(&vec![0xff; 1 << 20]) else { panic!("a problem") };
+        assert_eq!(text.chars().count(), OPAQUE_LIMIT);
+    }
+
+    #[test]
+    fn ours_look_like_the_servers() {
+        let problem = Problem::new("object-not-found", "No such session.").with_data(json!({"a": 1}));
+        let wire = serde_json::to_value(&problem).unwrap();
+        assert_eq!(
+            wire,
+            json!({"type": "https://api.backend.ai/probs/object-not-found", "title": "No such session.", "data": {"a": 1}})
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Console records (`protocol.md` §3.3, §5.1): what a program printed, as `[type, payload]` on the wire.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+/// One record. Text may contain anything at all: it is the remote program's.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConsoleRecord {
+    /// Text of standard output.
+    Stdout(String),
+    /// Text of standard error; also tracebacks, and log lines of the runner.
+    Stderr(String),
+    /// A picture or another medium, in the encoding of `protocol.md` §5.1.
+    Media {
+        /// MIME type, such as `image/png`.
+        mime: String,
+        /// `data:` URI for raster images, XML for SVG, base64 or JSON for others.
+        data: String,
+    },
+    /// Raw HTML.
+    Html(String),
+    /// A log record; no known runner sends one.
+    Log(String),
+    /// A type that this crate has not heard of, with its payload as JSON.
+    Unknown {
+        /// The type's name.
+        kind: String,
+        /// The payload.
+        payload: Value,
+    },
+}
+
+impl ConsoleRecord {
+    /// The record's form on the wire.
+    pub fn to_wire(&self) -> Value {
+        match self {
+            ConsoleRecord::Stdout(text) => json!(["stdout", text]),
+            ConsoleRecord::Stderr(text) => json!(["stderr", text]),
+            ConsoleRecord::Media { mime, data } => json!(["media", [mime, data]]),
+            ConsoleRecord::Html(text) => json!(["html", text]),
+            ConsoleRecord::Log(text) => json!(["log", text]),
+            ConsoleRecord::Unknown { kind, payload } => json!([kind, payload]),
+        }
+    }
+
+    /// Reads a record; nothing when it is no `[type, payload]` at all.
+    pub fn from_wire(value: Value) -> Option<Self> {
+        let Value::Array(items) = value else { return None };
+        let mut items = items.into_iter();
+        let Some(Value::String(kind)) = items.next() else { return None };
+        let payload = items.next().unwrap_or(Value::Null);
+        Some(match kind.as_str() {
+            "stdout" => ConsoleRecord::Stdout(text(payload)),
+            "stderr" => ConsoleRecord::Stderr(text(payload)),
+            "html" => ConsoleRecord::Html(text(payload)),
+            "log" => ConsoleRecord::Log(text(payload)),
+            "media" => media(payload),
+            _ => ConsoleRecord::Unknown { kind, payload },
+        })
+    }
+}
+
+/// Media came in three shapes: `[mime, data]`, `{"type", "data"}`, and, from runners that get it wrong, bare HTML
+/// (`protocol.md` §5.1 and §10, rows 8 and 11).
+fn media(payload: Value) -> ConsoleRecord {
+    match payload {
+        Value::Array(items) => {
+            let mut items = items.into_iter();
+            let mime = text(items.next().unwrap_or(Value::Null));
+            ConsoleRecord::Media { mime, data: text(items.next().unwrap_or(Value::Null)) }
+        }
+        Value::Object(mut map) if map.contains_key("data") => {
+            let mime = text(map.remove("type").unwrap_or(Value::Null));
+            ConsoleRecord::Media { mime, data: text(map.remove("data").unwrap_or(Value::Null)) }
+        }
+        Value::String(body) => match serde_json::from_str(&body) {
+            Ok(inner @ (Value::Object(_) | Value::Array(_))) => media(inner),
+            _ if body.trim_start().starts_with('<') => ConsoleRecord::Html(body),
+            _ => ConsoleRecord::Unknown { kind: "media".into(), payload: Value::String(body) },
+        },
+        payload => ConsoleRecord::Unknown { kind: "media".into(), payload },
+    }
+}
+
+/// A string as it is; null as nothing; all else as its JSON.
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+impl Serialize for ConsoleRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ConsoleRecord::Stdout(text) => ("stdout", text).serialize(serializer),
+            ConsoleRecord::Stderr(text) => ("stderr", text).serialize(serializer),
+            other => other.to_wire().serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ConsoleRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        ConsoleRecord::from_wire(value).ok_or_else(|| serde::de::Error::custom("not a console record"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: Value) -> ConsoleRecord {
+        ConsoleRecord::from_wire(value).unwrap()
+    }
+
+    fn png() -> ConsoleRecord {
+        ConsoleRecord::Media { mime: "image/png".into(), data: "data:image/png;base64,AA==".into() }
+    }
+
+    #[test]
+    fn media_is_read_in_every_shape() {
+        assert_eq!(read(json!(["media", ["image/png", "data:image/png;base64,AA=="]])), png());
+        assert_eq!(
+            read(json!(["media", {"type": "image/png", "data": "data:image/png;base64,AA=="}])),
+            png()
+        );
+        let as_text = r#"{"type": "image/png", "data": "data:image/png;base64,AA=="}"#;
+        assert_eq!(read(json!(["media", as_text])), png());
+        let svg = ConsoleRecord::Media { mime: "image/svg+xml".into(), data: "<svg/>".into() };
+        assert_eq!(read(json!(["media", ["image/svg+xml", "<svg/>"]])), svg);
+        assert_eq!(read(json!(["media", "<table></table>"])), ConsoleRecord::Html("<table></table>".into()));
+        assert!(matches!(read(json!(["media", "{broken"])), ConsoleRecord::Unknown { .. }));
+        assert!(matches!(read(json!(["media", null])), ConsoleRecord::Unknown { .. }));
+        let commits = ConsoleRecord::Media {
+            mime: "application/vnd.sorna.gitgraph".into(),
+            data: r#"[{"oid":"1"}]"#.into(),
+        };
+        assert_eq!(read(json!(["media", ["application/vnd.sorna.gitgraph", [{"oid": "1"}]]])), commits);
+    }
+
+    #[test]
+    fn unknown_types_are_kept_and_odd_payloads_are_text() {
+        assert!(
+            matches!(read(json!(["hologram", 3])), ConsoleRecord::Unknown { kind, .. } if kind == "hologram")
+        );
+        assert_eq!(read(json!(["stdout", null])), ConsoleRecord::Stdout(String::new()));
+        assert_eq!(read(json!(["stdout"])), ConsoleRecord::Stdout(String::new()));
+        assert_eq!(read(json!(["stderr", 12])), ConsoleRecord::Stderr("12".into()));
+        assert_eq!(read(json!(["log", ["INFO", "a"]])), ConsoleRecord::Log(r#"["INFO","a"]"#.into()));
+        for nothing in [json!(null), json!([]), json!([1, 2]), json!("stdout"), json!({"stdout": "x"})] {
+            assert_eq!(ConsoleRecord::from_wire(nothing), None);
+        }
+    }
+
+    #[test]
+    fn records_come_back_as_they_were_written() {
+        let records = [
+            ConsoleRecord::Stdout("ä\u{1b}[0m".into()),
+            ConsoleRecord::Stderr("x".into()),
+            png(),
+            ConsoleRecord::Html("<b>".into()),
+            ConsoleRecord::Log("l".into()),
+            ConsoleRecord::Unknown { kind: "new".into(), payload: json!({"a": [1]}) },
+        ];
+        for record in records {
+            assert_eq!(serde_json::to_value(&record).unwrap(), record.to_wire());
+            assert_eq!(read(record.to_wire()), record);
+        }
+    }
+}

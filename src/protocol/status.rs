@@ -1,0 +1,136 @@
+//! Session statuses (`protocol.md` §2.3). The list grew in almost every release, so unknown ones are kept.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where a session is in its life. Reads and writes as the upper-case name of the REST API; lower case, which
+/// event names carry, is read too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[allow(missing_docs, reason = "the names are the server's; `protocol.md` §2.3 tells what each means")]
+pub enum SessionStatus {
+    Pending,
+    Deprioritizing,
+    Reserved,
+    Scheduled,
+    Preparing,
+    Pulling,
+    Prepared,
+    Creating,
+    Running,
+    Restarting,
+    RunningDegraded,
+    Preempted,
+    Rescheduling,
+    Terminating,
+    Terminated,
+    Error,
+    Cancelled,
+    /// Only in the reply to create: `maxWaitSeconds` passed and the session goes on without us.
+    Timeout,
+    /// A name that this crate has not heard of.
+    Unknown(String),
+}
+
+const NAMES: [(&str, SessionStatus); 18] = [
+    ("PENDING", SessionStatus::Pending),
+    ("DEPRIORITIZING", SessionStatus::Deprioritizing),
+    ("RESERVED", SessionStatus::Reserved),
+    ("SCHEDULED", SessionStatus::Scheduled),
+    ("PREPARING", SessionStatus::Preparing),
+    ("PULLING", SessionStatus::Pulling),
+    ("PREPARED", SessionStatus::Prepared),
+    ("CREATING", SessionStatus::Creating),
+    ("RUNNING", SessionStatus::Running),
+    ("RESTARTING", SessionStatus::Restarting),
+    ("RUNNING_DEGRADED", SessionStatus::RunningDegraded),
+    ("PREEMPTED", SessionStatus::Preempted),
+    ("RESCHEDULING", SessionStatus::Rescheduling),
+    ("TERMINATING", SessionStatus::Terminating),
+    ("TERMINATED", SessionStatus::Terminated),
+    ("ERROR", SessionStatus::Error),
+    ("CANCELLED", SessionStatus::Cancelled),
+    ("TIMEOUT", SessionStatus::Timeout),
+];
+
+impl SessionStatus {
+    /// Whether code can be run now.
+    pub fn is_executable(&self) -> bool {
+        matches!(self, SessionStatus::Running | SessionStatus::RunningDegraded)
+    }
+
+    /// Whether waiting for it to run is hopeless: it is over, going, or failed.
+    pub fn is_dead(&self) -> bool {
+        use SessionStatus::*;
+        matches!(self, Terminating | Terminated | Error | Cancelled)
+    }
+
+    /// The upper-case name.
+    pub fn name(&self) -> &str {
+        if let SessionStatus::Unknown(name) = self {
+            return name;
+        }
+        NAMES.iter().find(|(_, status)| status == self).map_or("", |(name, _)| name)
+    }
+
+    /// The status that an event's name tells of: `session_started` is RUNNING, and any other `session_<status>` is
+    /// that status (`protocol.md` §8.1). Events of kernels, and outcomes of batch sessions, tell of none.
+    pub fn from_event(event: &str) -> Option<Self> {
+        match event.strip_prefix("session_")? {
+            "started" => Some(SessionStatus::Running),
+            "enqueued" => Some(SessionStatus::Pending),
+            "success" | "failure" | "restarted" => None,
+            name => Some(SessionStatus::from(name.to_owned())),
+        }
+    }
+}
+
+impl From<String> for SessionStatus {
+    fn from(name: String) -> Self {
+        let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+        known.map_or(SessionStatus::Unknown(name), |(_, status)| status.clone())
+    }
+}
+
+impl From<SessionStatus> for String {
+    fn from(status: SessionStatus) -> Self {
+        status.name().to_owned()
+    }
+}
+
+impl fmt::Display for SessionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_read_and_written_in_any_case() {
+        for (name, status) in NAMES {
+            assert_eq!(SessionStatus::from(name.to_owned()), status);
+            assert_eq!(SessionStatus::from(name.to_lowercase()), status);
+            assert_eq!(status.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_status_is_kept() {
+        let status: SessionStatus = serde_json::from_str("\"HIBERNATED\"").unwrap();
+        assert_eq!(status, SessionStatus::Unknown("HIBERNATED".into()));
+        assert_eq!(serde_json::to_string(&status).unwrap(), "\"HIBERNATED\"");
+        assert!(!status.is_executable() && !status.is_dead());
+    }
+
+    #[test]
+    fn events_tell_of_statuses() {
+        assert_eq!(SessionStatus::from_event("session_started"), Some(SessionStatus::Running));
+        assert_eq!(SessionStatus::from_event("session_creating"), Some(SessionStatus::Creating));
+        assert_eq!(SessionStatus::from_event("session_error"), Some(SessionStatus::Error));
+        assert_eq!(SessionStatus::from_event("kernel_started"), None);
+        assert_eq!(SessionStatus::from_event("session_success"), None);
+    }
+}
