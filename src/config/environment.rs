@@ -1,0 +1,70 @@
+//! The variables that the official client reads (`protocol.md` §1.3): `BACKEND_*`, and `SORNA_*` where the first is
+//! not set.
+
+use std::ffi::OsString;
+
+/// A view of the environment, so that tests bring their own.
+pub struct Environment {
+    lookup: Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        Environment { lookup: Box::new(|name| std::env::var_os(name)) }
+    }
+
+    /// Exactly these variables.
+    pub fn of(variables: &[(&str, &str)]) -> Self {
+        let owned: Vec<_> = variables.iter().map(|(k, v)| ((*k).to_owned(), OsString::from(v))).collect();
+        Environment {
+            lookup: Box::new(move |name| {
+                owned.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+            }),
+        }
+    }
+
+    /// A variable of ours or of the system; empty counts as not set, and so does what is no UTF-8.
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)?.into_string().ok().filter(|value| !value.is_empty())
+    }
+
+    /// `BACKEND_<name>`, or `SORNA_<name>`.
+    pub fn backend(&self, name: &str) -> Option<String> {
+        self.get(&format!("BACKEND_{name}")).or_else(|| self.get(&format!("SORNA_{name}")))
+    }
+
+    /// The same as a switch: `y yes t true on 1` in any case.
+    pub fn backend_flag(&self, name: &str) -> bool {
+        let yes = ["y", "yes", "t", "true", "on", "1"];
+        self.backend(name).is_some_and(|value| yes.contains(&value.to_ascii_lowercase().as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_prefix_is_the_second_choice() {
+        let env = Environment::of(&[
+            ("BACKEND_GROUP", "new"),
+            ("SORNA_GROUP", "old"),
+            ("SORNA_DOMAIN", "d"),
+            ("BACKEND_ENDPOINT", ""),
+        ]);
+        assert_eq!(env.backend("GROUP").as_deref(), Some("new"));
+        assert_eq!(env.backend("DOMAIN").as_deref(), Some("d"));
+        assert_eq!(env.backend("ENDPOINT"), None);
+    }
+
+    #[test]
+    fn switches_are_read_as_the_official_client_reads_them() {
+        for (value, expected) in
+            [("Yes", true), ("1", true), ("on", true), ("no", false), ("0", false), ("2", false)]
+        {
+            let env = Environment::of(&[("BACKEND_SKIP_SSLCERT_VALIDATION", value)]);
+            assert_eq!(env.backend_flag("SKIP_SSLCERT_VALIDATION"), expected, "{value}");
+        }
+    }
+}

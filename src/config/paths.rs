@@ -1,0 +1,91 @@
+//! Where our files live: the folders of the XDG base directory specification, each with the permissions that its
+//! content needs.
+
+use etcetera::{BaseStrategy, base_strategy::Xdg};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The folders. None of them needs to exist: whoever writes makes what is missing.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    config: PathBuf,
+    state: PathBuf,
+    cache: PathBuf,
+}
+
+impl Paths {
+    /// The folders of this user; nothing when there is no home folder at all.
+    pub fn of_user() -> Option<Self> {
+        let xdg = Xdg::new().ok()?;
+        Some(Paths {
+            config: xdg.config_dir().join("bai-repl"),
+            state: xdg.state_dir()?.join("bai-repl"),
+            cache: xdg.cache_dir().join("bai-repl"),
+        })
+    }
+
+    /// The configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// The folder of history files, one for each language.
+    pub fn history_dir(&self) -> PathBuf {
+        self.state.join("history")
+    }
+
+    /// The trace log.
+    pub fn log_file(&self) -> PathBuf {
+        self.state.join("bai-repl.log")
+    }
+
+    /// The folder of a standing engine: its state file and the folders of its sessions.
+    pub fn engine_dir(&self) -> PathBuf {
+        self.state.join("engine")
+    }
+
+    /// What terminals answered to questions, so that they are not asked again.
+    pub fn terminal_cache(&self) -> PathBuf {
+        self.cache.join("terminals.toml")
+    }
+}
+
+/// Makes a folder, and those above it, that only its owner may enter. One that is there and is open to others
+/// is closed to them.
+pub fn private_dir(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mode = std::fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 == 0 { Ok(()) } else { std::fs::set_permissions(path, PermissionsExt::from_mode(0o700)) }
+}
+
+/// Opens a file for appending that only its owner may read.
+pub fn append_private(path: &Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = path.parent() {
+        private_dir(folder)?;
+    }
+    let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.set_permissions(PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_we_write_is_for_the_owner_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a/b");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+        let file = folder.join("log");
+        std::fs::write(&file, "x").unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+        drop(append_private(&file).unwrap());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
+    }
+}
