@@ -1,0 +1,125 @@
+//! What the prompt must know of each language: when a cell is complete, how the next line is indented, which
+//! brackets belong together, what a name is. Descriptions only; nothing here draws, asks a kernel or does I/O.
+
+mod plain;
+mod python;
+
+pub use plain::Plain;
+pub use python::Python;
+
+/// What Enter should do with a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completeness {
+    /// Ready to be run.
+    Complete,
+    /// More lines are expected.
+    Incomplete {
+        /// White space with which the next line begins.
+        indent: String,
+    },
+    /// No further line can mend it: run it, so that the kernel reports the error in its own words.
+    Invalid,
+}
+
+impl Completeness {
+    /// More lines are expected, and the next one begins with `indent`.
+    pub fn more(indent: impl Into<String>) -> Self {
+        Completeness::Incomplete { indent: indent.into() }
+    }
+}
+
+/// A language as the prompt sees it.
+pub trait Language: Send + Sync {
+    /// The word in the prompt and in the name of the history file: lower case, no spaces.
+    fn name(&self) -> &str;
+
+    /// Name of the syntax in the highlighter's set; unknown names are shown plain.
+    fn syntax(&self) -> &str;
+
+    /// Judges a whole cell, the cursor being at its end.
+    fn completeness(&self, cell: &str) -> Completeness;
+
+    /// The white space with which a line begins that is opened after `before`, whatever the cell's state.
+    fn indent_after(&self, before: &str) -> String;
+
+    /// One step of indentation.
+    fn indent_unit(&self) -> &str {
+        "    "
+    }
+
+    /// Byte position of the bracket that belongs to the one at byte `position`, brackets in strings and
+    /// comments not counted.
+    fn matching_bracket(&self, cell: &str, position: usize) -> Option<usize>;
+
+    /// What begins a comment that ends with the line.
+    fn comment(&self) -> &str;
+
+    /// Words of the language itself, offered when the kernel has no answer.
+    fn keywords(&self) -> &[&str] {
+        &[]
+    }
+
+    /// Extension of source files, without the dot.
+    fn extension(&self) -> &str;
+
+    /// Code that prints the documentation of `name`; `None` when the name is not one that the language could
+    /// have, or when the language has no such thing.
+    fn documentation(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether a name can begin with `c`.
+    fn starts_name(&self, c: char) -> bool {
+        c == '_' || c.is_alphabetic()
+    }
+
+    /// Whether a name can go on with `c`.
+    fn continues_name(&self, c: char) -> bool {
+        c == '_' || c.is_alphanumeric()
+    }
+
+    /// The names in a text, in order, repeated as they are; shorter than two characters are left out.
+    fn names<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        text.split(|c| !self.continues_name(c))
+            .filter(|word| word.chars().nth(1).is_some())
+            .filter(|word| word.chars().next().is_some_and(|c| self.starts_name(c)))
+            .collect()
+    }
+}
+
+/// The language of an image name (`python:3.6`, `cr.example/stable/r-base:4.3`) or of a bare language name.
+pub fn for_image(image: &str) -> Box<dyn Language> {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let name = last.split([':', '@']).next().unwrap_or_default().to_ascii_lowercase();
+    if name.contains("python") || name.contains("ipython") {
+        return Box::new(Python);
+    }
+    Box::new(Plain::named(&name))
+}
+
+/// The white space at the beginning of a line.
+fn leading_space(line: &str) -> &str {
+    let rest = line.trim_start_matches([' ', '\t']);
+    line.strip_suffix(rest).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_tells_the_language() {
+        assert_eq!(for_image("python:3.6").name(), "python");
+        assert_eq!(for_image("cr.example:5000/stable/python:3.11-ubuntu").name(), "python");
+        assert_eq!(for_image("cr.example/stable/r-base:4.3").name(), "r");
+        assert_eq!(for_image("julia").name(), "julia");
+        assert_eq!(for_image("whatever:1").name(), "whatever");
+        assert_eq!(for_image("").name(), "code");
+        assert_eq!(for_image("a\u{1b}[31mb:1").name(), "a31mb");
+    }
+
+    #[test]
+    fn names_are_found_in_code() {
+        assert_eq!(Python.names("größe = a1 + _x + 12ab; y"), ["größe", "a1", "_x"]);
+    }
+}

@@ -1,0 +1,164 @@
+//! Python, 3.6 to 3.14: when a cell is complete, and how the next line is indented.
+//!
+//! The judgement is the one that people know from interactive Python: a block is ended by a blank line, a
+//! statement by its line; an error that no further line can mend is submitted at once.
+
+mod scan;
+
+use super::{Completeness, Language, leading_space};
+use scan::{Logical, Scan, scan};
+
+/// Python.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Python;
+
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "match", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+];
+
+impl Language for Python {
+    fn name(&self) -> &str {
+        "python"
+    }
+
+    fn syntax(&self) -> &str {
+        "Python"
+    }
+
+    fn completeness(&self, cell: &str) -> Completeness {
+        let found = scan(cell);
+        if found.broken {
+            return Completeness::Invalid;
+        }
+        if found.in_triple {
+            return Completeness::more("");
+        }
+        if found.open_bracket.is_some() || found.continued {
+            return Completeness::more(self.indent_after(cell));
+        }
+        let Some(last) = found.lines.last() else { return Completeness::Complete };
+        let blank = blank_lines_at_end(cell);
+        if blank >= 2 {
+            return Completeness::Complete;
+        }
+        if last.opens_block() || last.first == "@" {
+            return Completeness::more(indent_after_line(&found, self.indent_unit()));
+        }
+        if last.is_compound() && !last.colon && !matches!(last.first, "match" | "case") {
+            return Completeness::Invalid;
+        }
+        if let Some(indent) = open_try(&found.lines)
+            && (blank == 1 || last.indent.len() <= indent.len())
+        {
+            return Completeness::more(indent);
+        }
+        let base = found.lines.first().map_or("", |first| first.indent);
+        if last.indent.len() > base.len() && blank == 0 {
+            return Completeness::more(indent_after_line(&found, self.indent_unit()));
+        }
+        Completeness::Complete
+    }
+
+    fn indent_after(&self, before: &str) -> String {
+        let found = scan(before);
+        if found.in_triple {
+            return String::new();
+        }
+        let Some(open) = found.open_bracket else {
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            if found.continued || line.trim().is_empty() || line.trim_start().starts_with('#') {
+                return leading_space(line).to_owned();
+            }
+            return indent_after_line(&found, self.indent_unit());
+        };
+        let head = before.get(..open).unwrap_or_default();
+        let start = head.rfind('\n').map_or(0, |newline| newline + 1);
+        let mut indent = leading_space(before.get(start..).unwrap_or_default()).to_owned();
+        indent.push_str(unit(&found.lines, self.indent_unit()));
+        indent
+    }
+
+    fn matching_bracket(&self, cell: &str, position: usize) -> Option<usize> {
+        scan(cell).pairs.into_iter().find_map(|(open, close)| match position {
+            _ if position == open => Some(close),
+            _ if position == close => Some(open),
+            _ => None,
+        })
+    }
+
+    fn comment(&self) -> &str {
+        "#"
+    }
+
+    fn keywords(&self) -> &[&str] {
+        KEYWORDS
+    }
+
+    fn extension(&self) -> &str {
+        "py"
+    }
+
+    fn documentation(&self, name: &str) -> Option<String> {
+        let is_name = |part: &str| {
+            let mut chars = part.chars();
+            chars.next().is_some_and(|c| self.starts_name(c)) && chars.all(|c| self.continues_name(c))
+        };
+        if !name.split('.').all(is_name) {
+            return None;
+        }
+        // A keyword or a module that is not imported is no value yet, but `help` knows it by its name.
+        let named = KEYWORDS.contains(&name);
+        let subject = if named { format!("'{name}'") } else { name.to_owned() };
+        Some(format!("help({subject})"))
+    }
+}
+
+fn blank_lines_at_end(cell: &str) -> usize {
+    // The first line of a cell is never counted: a cell that is only blank has no block to end.
+    cell.rsplit('\n').take(cell.matches('\n').count()).take_while(|line| line.trim().is_empty()).count()
+}
+
+/// The step of indentation that this cell uses: that of its first indented block.
+fn unit<'a>(lines: &[Logical<'a>], otherwise: &'a str) -> &'a str {
+    lines
+        .iter()
+        .zip(lines.iter().skip(1))
+        .filter(|(head, _)| head.opens_block())
+        .find_map(|(head, body)| body.indent.strip_prefix(head.indent).filter(|step| !step.is_empty()))
+        .unwrap_or(otherwise)
+}
+
+/// The indentation of the line after the last logical line.
+fn indent_after_line(found: &Scan<'_>, otherwise: &str) -> String {
+    let Some(last) = found.lines.last() else { return String::new() };
+    if last.opens_block() {
+        return format!("{}{}", last.indent, unit(&found.lines, otherwise));
+    }
+    if matches!(last.first, "return" | "pass" | "break" | "continue" | "raise") {
+        let outer = found.lines.iter().rev().find(|line| line.indent.len() < last.indent.len());
+        return outer.map_or(String::new(), |line| line.indent.to_owned());
+    }
+    last.indent.to_owned()
+}
+
+/// The indentation of the innermost `try` that has neither `except` nor `finally` yet, if the code so far
+/// cannot do without.
+fn open_try<'a>(lines: &[Logical<'a>]) -> Option<&'a str> {
+    let mut open: Vec<&str> = Vec::new();
+    for line in lines {
+        match line.first {
+            "try" if line.colon => open.push(line.indent),
+            "except" | "finally" => {
+                // Whatever was open further in is over as well.
+                open.retain(|indent| indent.len() < line.indent.len());
+            }
+            _ => {}
+        }
+    }
+    open.pop()
+}
+
+#[cfg(test)]
+mod tests;

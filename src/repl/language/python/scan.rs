@@ -1,0 +1,337 @@
+//! One pass over Python source: which brackets and strings are open at its end, and what its logical lines are.
+//! It knows tokens, not grammar, and never fails: half-typed code is its usual food.
+
+/// What is open at some place, innermost last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    Bracket {
+        open: char,
+        at: usize,
+    },
+    /// The text part of an f-string (or t-string).
+    Template {
+        quote: char,
+        triple: bool,
+        raw: bool,
+    },
+    /// A replacement field of the f-string below it.
+    Field {
+        at: usize,
+    },
+    /// The format specification of the field below it.
+    Spec,
+}
+
+/// A logical line: a statement, or the head of a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Logical<'t> {
+    /// Its white space, as typed.
+    pub(super) indent: &'t str,
+    /// Its first word, or its first character if that is no word. `async` is left out.
+    pub(super) first: &'t str,
+    /// It has the colon of a compound statement.
+    pub(super) colon: bool,
+    /// Something other than a comment follows that colon.
+    pub(super) body: bool,
+}
+
+impl Logical<'_> {
+    /// Ends in the colon that opens a block.
+    pub(super) fn opens_block(&self) -> bool {
+        self.is_compound() && self.colon && !self.body
+    }
+
+    /// Begins with a word that can open a block.
+    pub(super) fn is_compound(&self) -> bool {
+        const HEADS: &[&str] = &[
+            "if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class",
+            "match", "case",
+        ];
+        HEADS.contains(&self.first)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Scan<'t> {
+    /// Logical lines in order; comments and blank lines are none.
+    pub(super) lines: Vec<Logical<'t>>,
+    /// Pairs of brackets in code, as byte positions.
+    pub(super) pairs: Vec<(usize, usize)>,
+    /// Where the innermost open bracket is.
+    pub(super) open_bracket: Option<usize>,
+    /// The text ends inside a triple-quoted string.
+    pub(super) in_triple: bool,
+    /// The text ends in a backslash that continues the line.
+    pub(super) continued: bool,
+    /// A string that its line does not end, or a bracket that closes nothing: no further line mends it.
+    pub(super) broken: bool,
+}
+
+struct Scanner<'t> {
+    text: &'t str,
+    at: usize,
+    frames: Vec<Frame>,
+    found: Scan<'t>,
+    line: Option<Logical<'t>>,
+    /// `lambda`s of the current line whose colon has not come yet, each with its depth.
+    lambdas: Vec<usize>,
+}
+
+pub(super) fn scan(text: &str) -> Scan<'_> {
+    let mut scanner =
+        Scanner { text, at: 0, frames: Vec::new(), found: Scan::default(), line: None, lambdas: Vec::new() };
+    while let Some(c) = scanner.peek() {
+        match scanner.frames.last().copied() {
+            Some(Frame::Template { quote, triple, raw }) => scanner.template(c, quote, triple, raw),
+            Some(Frame::Spec) => scanner.spec(c),
+            _ => scanner.code(c),
+        }
+    }
+    scanner.finish()
+}
+
+impl<'t> Scanner<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn bump(&mut self, c: char) {
+        self.at += c.len_utf8();
+    }
+
+    fn finish(mut self) -> Scan<'t> {
+        self.end_line();
+        for frame in &self.frames {
+            match *frame {
+                Frame::Bracket { at, .. } | Frame::Field { at } => self.found.open_bracket = Some(at),
+                Frame::Template { triple: true, .. } => self.found.in_triple = true,
+                Frame::Template { .. } | Frame::Spec => {}
+            }
+        }
+        if matches!(self.frames.last(), Some(Frame::Template { triple: false, .. })) {
+            self.found.broken = true;
+        }
+        self.found
+    }
+
+    fn end_line(&mut self) {
+        self.lambdas.clear();
+        if let Some(line) = self.line.take() {
+            self.found.lines.push(line);
+        }
+    }
+
+    /// Notes that the current logical line has a token, of which `word` is the text.
+    fn token(&mut self, word: &'t str) {
+        match &mut self.line {
+            Some(line) if line.first == "async" => line.first = word,
+            Some(line) => line.body |= line.colon,
+            None => {
+                let before = self.text.get(..self.at).unwrap_or_default();
+                let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+                let indent = super::leading_space(self.text.get(start..).unwrap_or_default());
+                self.line = Some(Logical { indent, first: word, colon: false, body: false });
+            }
+        }
+    }
+
+    fn code(&mut self, c: char) {
+        match c {
+            '\n' => {
+                self.bump(c);
+                if self.frames.is_empty() {
+                    self.end_line();
+                }
+            }
+            ' ' | '\t' | '\r' | '\u{c}' => self.bump(c),
+            '#' => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
+            '\\' => self.backslash(),
+            '"' | '\'' => {
+                self.token("\"");
+                self.string("");
+            }
+            '(' | '[' | '{' => {
+                self.token("(");
+                self.frames.push(Frame::Bracket { open: c, at: self.at });
+                self.bump(c);
+            }
+            ')' | ']' | '}' => self.close(c),
+            ':' => self.colon(),
+            c if c == '_' || c.is_alphanumeric() => self.word(),
+            c => {
+                let end = self.at + c.len_utf8();
+                self.token(self.text.get(self.at..end).unwrap_or_default());
+                self.bump(c);
+            }
+        }
+    }
+
+    fn backslash(&mut self) {
+        self.token("\\");
+        self.bump('\\');
+        match self.peek() {
+            None => self.found.continued = true,
+            Some('\n') => {
+                self.bump('\n');
+                // The newline may be the last character: then the line that follows is still to be typed.
+                self.found.continued = self.rest().is_empty();
+            }
+            Some(_) => self.found.broken = true,
+        }
+    }
+
+    fn word(&mut self) {
+        let rest = self.rest();
+        let end = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
+        let word = rest.get(..end).unwrap_or_default();
+        let quoted = rest.get(end..).is_some_and(|after| after.starts_with(['"', '\'']));
+        if quoted && is_prefix(word) {
+            self.token("\"");
+            self.at += end;
+            self.string(word);
+            return;
+        }
+        self.token(word);
+        if word == "lambda" {
+            self.lambdas.push(self.frames.len());
+        }
+        self.at += end;
+    }
+
+    fn colon(&mut self) {
+        let depth = self.frames.len();
+        self.bump(':');
+        if self.peek() == Some('=') && !matches!(self.frames.last(), Some(Frame::Field { .. })) {
+            self.bump('=');
+            return;
+        }
+        if self.lambdas.last() == Some(&depth) {
+            self.lambdas.pop();
+            self.token(":");
+        } else if matches!(self.frames.last(), Some(Frame::Field { .. })) {
+            self.frames.push(Frame::Spec);
+        } else if depth == 0 {
+            match &mut self.line {
+                Some(line) if !line.colon => line.colon = true,
+                Some(line) => line.body = true,
+                None => self.token(":"),
+            }
+        }
+    }
+
+    fn close(&mut self, c: char) {
+        self.token(")");
+        match (self.frames.last().copied(), c) {
+            (Some(Frame::Bracket { open: '(', at }), ')')
+            | (Some(Frame::Bracket { open: '[', at }), ']')
+            | (Some(Frame::Bracket { open: '{', at } | Frame::Field { at }), '}') => {
+                self.frames.pop();
+                self.found.pairs.push((at, self.at));
+            }
+            _ => self.found.broken = true,
+        }
+        self.bump(c);
+    }
+
+    /// At an opening quote, after `prefix`.
+    fn string(&mut self, prefix: &str) {
+        let Some(quote) = self.peek() else { return };
+        let triple = self.rest().chars().take(3).filter(|&c| c == quote).count() == 3;
+        self.at += if triple { 3 } else { 1 };
+        let has = |letters: [char; 2]| prefix.contains(letters);
+        if has(['f', 'F']) || has(['t', 'T']) {
+            self.frames.push(Frame::Template { quote, triple, raw: has(['r', 'R']) });
+            return;
+        }
+        while let Some(c) = self.peek() {
+            match c {
+                '\\' => {
+                    self.bump(c);
+                    if let Some(escaped) = self.peek() {
+                        self.bump(escaped);
+                    }
+                }
+                '\n' if !triple => {
+                    self.found.broken = true;
+                    return;
+                }
+                c if c == quote && self.closes(quote, triple) => {
+                    self.at += if triple { 3 } else { 1 };
+                    return;
+                }
+                c => self.bump(c),
+            }
+        }
+        if triple {
+            self.found.in_triple = true;
+        } else if !self.text.ends_with('\\') || self.text.ends_with("\\\\") {
+            self.found.broken = true;
+        } else {
+            self.found.continued = true;
+        }
+    }
+
+    fn closes(&self, quote: char, triple: bool) -> bool {
+        !triple || self.rest().chars().take(3).filter(|&c| c == quote).count() == 3
+    }
+
+    /// In the text of an f-string.
+    fn template(&mut self, c: char, quote: char, triple: bool, raw: bool) {
+        match c {
+            '\\' => {
+                self.bump(c);
+                let rest = self.rest();
+                match rest.chars().next() {
+                    // The braces of a named character are no field.
+                    Some('N') if !raw && rest.starts_with("N{") => {
+                        self.at += rest.find(['}', '\n']).map_or(rest.len(), |end| end + 1);
+                    }
+                    Some('{' | '}') | None => {}
+                    Some(escaped) => self.bump(escaped),
+                }
+            }
+            '\n' if !triple => {
+                self.found.broken = true;
+                self.frames.pop();
+            }
+            '{' if self.rest().starts_with("{{") => self.at += 2,
+            '{' => {
+                self.frames.push(Frame::Field { at: self.at });
+                self.bump(c);
+            }
+            c if c == quote && self.closes(quote, triple) => {
+                self.at += if triple { 3 } else { 1 };
+                self.frames.pop();
+            }
+            c => self.bump(c),
+        }
+    }
+
+    /// In the format specification of a field: text until the brace that ends the field.
+    fn spec(&mut self, c: char) {
+        match c {
+            '}' => {
+                self.frames.pop();
+                self.close(c);
+                return;
+            }
+            '{' => self.frames.push(Frame::Field { at: self.at }),
+            '\n' => {
+                let single = self.frames.iter().any(|f| matches!(f, Frame::Template { triple: false, .. }));
+                self.found.broken |= single;
+            }
+            _ => {}
+        }
+        self.bump(c);
+    }
+}
+
+fn is_prefix(word: &str) -> bool {
+    const PREFIXES: &[&str] = &["r", "u", "b", "f", "t", "br", "rb", "fr", "rf", "tr", "rt"];
+    word.len() <= 2 && PREFIXES.contains(&word.to_ascii_lowercase().as_str())
+}

@@ -1,0 +1,232 @@
+use super::*;
+
+fn complete(cell: &str) {
+    assert_eq!(Python.completeness(cell), Completeness::Complete, "{cell:?}");
+}
+
+fn invalid(cell: &str) {
+    assert_eq!(Python.completeness(cell), Completeness::Invalid, "{cell:?}");
+}
+
+fn more(cell: &str, indent: &str) {
+    assert_eq!(Python.completeness(cell), Completeness::more(indent), "{cell:?}");
+}
+
+#[test]
+fn a_simple_statement_is_complete() {
+    for cell in ["", "  ", "\n", "x = 1", "print('a')", "x = 1; y = 2", "# note", "x: int = 3", "a.b"] {
+        complete(cell);
+    }
+    complete("import os, sys");
+    complete("x = {'a': 1}");
+    complete("a[1:2]");
+    complete("%matplotlib inline");
+    complete("!ls");
+    complete("match = 3");
+    complete("print(match)");
+}
+
+#[test]
+fn brackets_wait_for_their_partner() {
+    more("f(", "    ");
+    more("f(1,", "    ");
+    more("x = [\n    1,", "    ");
+    more("x = [\n    g(", "        ");
+    more("x = [  # why ]", "    ");
+    complete("x = [\n    1,\n]");
+    more("if f(", "    ");
+    more("x = {'a': (1,\n          2)", "    ");
+    invalid("f(]");
+    invalid(")");
+    complete("f('(')");
+    complete("f(  # (\n)");
+}
+
+#[test]
+fn blank_lines_inside_brackets_end_nothing() {
+    more("f(\n\n\n", "    ");
+}
+
+#[test]
+fn strings_of_every_kind() {
+    more("x = '''a", "");
+    more("x = \"\"\"a\n  b\n\n", "");
+    complete("x = '''a\n\nb'''");
+    complete("x = '''it's \"fine\"'''");
+    invalid("x = 'abc");
+    invalid("x = 'abc\ny");
+    complete(r"x = r'\'' ");
+    complete(r"x = 'a\'b'");
+    complete(r"x = 'a\\'");
+    more("x = 'abc\\", "");
+    complete("x = 'abc\\\ndef'");
+    more("x = rb'''", "");
+    complete("Br'x' + uR'y'");
+    complete("''");
+    complete("''''''");
+    more("'''''", "");
+}
+
+#[test]
+fn format_strings() {
+    complete("f'{x}'");
+    complete("f'{{x'");
+    complete("f'{x:{w}.2f}'");
+    complete("f'{x!r:>{w}}'");
+    complete("f\"{d[\"a\"]}\"");
+    complete("f'{f'{1}'}'");
+    complete("f'{(lambda: 1)()}'");
+    complete("f'{x:%H:%M}'");
+    complete(r"f'\N{DASH} {x}'");
+    complete(r"rf'\{x}'");
+    more("f'''{x", "");
+    more("f'''{x}\n{", "");
+    complete("f'''{x\n}'''");
+    invalid("f'{x}");
+    invalid("f'abc\n");
+    invalid("f'{x'");
+    complete("t'{x}'");
+    complete("f'{x:=5}'");
+}
+
+#[test]
+fn a_backslash_continues_the_line() {
+    more("x = 1 + \\", "");
+    more("x = 1 + \\\n", "");
+    more("    y = \\", "    ");
+    complete("x = 1 + \\\n  2");
+    invalid("x = \\ 1");
+}
+
+#[test]
+fn a_block_wants_a_body_and_a_blank_line() {
+    more("def f():", "    ");
+    more("def f():  # why", "    ");
+    more("def f():\n    x = 1", "    ");
+    complete("def f():\n    x = 1\n");
+    complete("def f():\n    x = 1\n    ");
+    more("def f():\n    x = 1\n\n    y = 2", "    ");
+    complete("def f():\n    x = 1\n\n    y = 2\n");
+    more("def f():\n    # only a note", "    ");
+    more("def f():\n", "    ");
+    complete("def f():\n\n");
+    more("async def f():", "    ");
+    more("async with a as b:", "    ");
+    more("class A:", "    ");
+    more("class A(B,", "    ");
+    more("with open('a') as f, \\", "");
+    more("while x:", "    ");
+    more("match x:", "    ");
+    more("match x:\n    case {'a': 1}:", "        ");
+    more("for i in range(3):\n    for j in a:", "        ");
+}
+
+#[test]
+fn a_line_back_at_the_margin_ends_the_block() {
+    complete("for i in x:\n    print(i)\nprint('done')");
+    more("if x:\n    a()\nelse:", "    ");
+    more("if x:\n    a()\nelse:\n    b()", "    ");
+    complete("if x:\n    a()\nelse:\n    b()\n");
+    complete("if x:\n    a()\nelse: b()");
+}
+
+#[test]
+fn blocks_on_one_line() {
+    complete("if x: y()");
+    complete("for i in x: print(i)");
+    complete("while f(): pass");
+    complete("class A: pass");
+    complete("def f(): return 1");
+    complete("with a: b = {1: 2}");
+    complete("if x: f = lambda: 3");
+    more("if (lambda: 1)():", "    ");
+    more("if lambda x: 1:", "    ");
+    more("if (n := 3) > 2:", "    ");
+    more("if x[1:2]:", "    ");
+    complete("lambda x: 1");
+    complete("f = lambda x, y=lambda: 2: 3");
+}
+
+#[test]
+fn try_needs_its_other_half() {
+    more("try:\n    a()", "    ");
+    more("try:\n    a()\n", "");
+    more("try: a()", "");
+    complete("try:\n    a()\n\n");
+    more("try:\n    a()\nexcept E:", "    ");
+    more("try:\n    a()\nexcept E:\n    b()", "    ");
+    complete("try:\n    a()\nexcept E:\n    b()\n");
+    complete("try:\n    a()\nfinally: b()");
+    complete("try: a()\nexcept: b()");
+    more("def f():\n    try:\n        a()\n", "    ");
+    complete("def f():\n    try:\n        a()\n    finally:\n        b()\n");
+}
+
+#[test]
+fn decorators_wait_for_what_they_decorate() {
+    more("@d", "");
+    more("@d(1,\n   2)", "");
+    more("class A:\n    @property", "    ");
+    more("@d\ndef f():", "    ");
+    complete("a @ b");
+}
+
+#[test]
+fn what_no_line_can_mend_is_sent() {
+    invalid("if x");
+    invalid("def f()");
+    invalid("else");
+    invalid("for i in range(3)");
+    complete("x = = 1");
+    complete("foo:");
+}
+
+#[test]
+fn indentation_follows_the_code() {
+    let after = |text: &str| Python.indent_after(text);
+    assert_eq!(after("def f():"), "    ");
+    assert_eq!(after("def f():\n  x\n  if y:"), "    ");
+    assert_eq!(after("def f():\n\tif y:"), "\t\t");
+    assert_eq!(after("def f():\n    return 1"), "");
+    assert_eq!(after("class A:\n    def f(self):\n        pass"), "    ");
+    assert_eq!(after("for i in x:\n    if i:\n        continue"), "    ");
+    assert_eq!(after("if x:\n    raise E(\n        1)"), "");
+    assert_eq!(after("def f():\n    returned = 1"), "    ");
+    assert_eq!(after("f(a,"), "    ");
+    assert_eq!(after("f(a,\n  b"), "    ");
+    assert_eq!(after("def f():\n    # note"), "    ");
+    assert_eq!(after("x = '''\n    a"), "");
+    assert_eq!(after(""), "");
+}
+
+#[test]
+fn brackets_know_their_partner_in_code_only() {
+    assert_eq!(Python.matching_bracket("f(')', a[0])", 1), Some(11));
+    assert_eq!(Python.matching_bracket("f(')', a[0])", 11), Some(1));
+    assert_eq!(Python.matching_bracket("f(')', a[0])", 3), None);
+    assert_eq!(Python.matching_bracket("f'{g(1)}'", 4), Some(6));
+    assert_eq!(Python.matching_bracket("f'{g(1)}'", 2), Some(7));
+    assert_eq!(Python.matching_bracket("# ()", 2), None);
+}
+
+#[test]
+fn only_names_are_documented() {
+    assert_eq!(Python.documentation("os.path.join").as_deref(), Some("help(os.path.join)"));
+    assert_eq!(Python.documentation("lambda").as_deref(), Some("help('lambda')"));
+    for name in ["", "a b", "a.", ".a", "f()", "a;b", "1a", "x'", "a..b"] {
+        assert_eq!(Python.documentation(name), None, "{name:?}");
+    }
+}
+
+#[test]
+fn no_text_makes_it_stumble() {
+    let pieces =
+        ["f'{", "'''", "\"", "\\", "\n", "(", "}", ":", "lambda", " ", "ä", "def f", "@", "#", "N{", "\r"];
+    // Every text of four pieces, and every prefix of it as it would be typed.
+    for n in 0..pieces.len().pow(4) {
+        let digits = [n, n / 16, n / 256, n / 4096].map(|d| d % pieces.len());
+        let text: String = digits.iter().map(|&d| pieces[d]).collect();
+        Python.completeness(&text);
+        Python.indent_after(&text);
+    }
+}
