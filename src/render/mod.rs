@@ -1,1 +1,6 @@
-//! (being built)
+//! Console records to what a terminal may be shown: text made harmless ([`sanitize`]), streams told apart, pictures,
+//! HTML as text, all through [`Console`].
+//!
+//! Nothing here talks to a server, reads the keyboard, or decides when a cell begins.
+
+pub mod sanitize;

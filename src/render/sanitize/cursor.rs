@@ -1,0 +1,200 @@
+//! Where the cursor is, as far as it follows from what was printed: enough to keep moves inside a cell's own lines,
+//! and to know whether a prompt must start on a new line.
+
+/// The cursor, relative to the first line of the cell.
+///
+/// Whenever the terminal may disagree, the model errs towards fewer lines: a move that it lets through ends on a line
+/// that this cell has printed.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    cols: u64,
+    rows: u64,
+    /// 0 to `cols`; equal to `cols` when the last column was filled and the terminal waits with the wrap.
+    col: u64,
+    row: u64,
+    last_row: u64,
+}
+
+impl Cursor {
+    /// A cursor at the start of a line in a window of this size.
+    pub fn new(cols: u16, rows: u16) -> Self {
+        Self { cols: u64::from(cols.max(1)), rows: u64::from(rows.max(1)), col: 0, row: 0, last_row: 0 }
+    }
+
+    /// The column, from 0. As large as the window's width after its last column was filled.
+    pub fn column(&self) -> usize {
+        usize::try_from(self.col).unwrap_or(usize::MAX)
+    }
+
+    /// The window's width.
+    pub fn columns(&self) -> usize {
+        usize::try_from(self.cols).unwrap_or(usize::MAX)
+    }
+
+    /// From here on only lines that are printed later count as the cell's own; the cursor is in column 0.
+    pub fn restart(&mut self) {
+        self.col = 0;
+        self.disown();
+    }
+
+    /// The window has another size now. Where its lines wrapped is not known any more, so that moves upwards end at
+    /// the current line.
+    pub fn resize(&mut self, cols: u16, rows: u16) {
+        self.cols = u64::from(cols.max(1));
+        self.rows = u64::from(rows.max(1));
+        self.col = if self.col > self.cols { (self.col - 1) % self.cols + 1 } else { self.col };
+        self.disown();
+    }
+
+    fn disown(&mut self) {
+        self.row = 0;
+        self.last_row = 0;
+    }
+
+    fn down(&mut self, lines: u64) {
+        self.row += lines;
+        self.last_row = self.last_row.max(self.row);
+    }
+
+    pub(super) fn newline(&mut self) {
+        self.col = 0;
+        self.down(1);
+    }
+
+    pub(super) fn newlines(&mut self, count: u64) {
+        if count > 0 {
+            self.col = 0;
+            self.down(count);
+        }
+    }
+
+    /// `count` characters of one cell each.
+    pub(super) fn narrow(&mut self, count: usize) {
+        let end = self.col + count as u64;
+        if end <= self.cols {
+            self.col = end;
+        } else {
+            let wraps = (end - 1) / self.cols;
+            self.col = end - wraps * self.cols;
+            self.down(wraps);
+        }
+    }
+
+    /// One character of two cells, which is never split between two lines.
+    pub(super) fn wide(&mut self) {
+        if self.col + 2 > self.cols {
+            self.down(1);
+            self.col = self.cols.min(2);
+        } else {
+            self.col += 2;
+        }
+    }
+
+    pub(super) fn carriage_return(&mut self) {
+        self.col = 0;
+    }
+
+    /// Back by one; false in column 0, where there is nothing to go back to.
+    pub(super) fn backspace(&mut self) -> bool {
+        let Some(col) = self.col.min(self.cols - 1).checked_sub(1) else { return false };
+        self.col = col;
+        true
+    }
+
+    pub(super) fn tab(&mut self) {
+        if self.col < self.cols {
+            self.col = ((self.col / 8 + 1) * 8).min(self.cols - 1).max(self.col);
+        }
+    }
+
+    /// Up by at most `lines`: not above the first line of the cell, nor above the top of the window.
+    /// How many lines it is.
+    pub(super) fn move_up(&mut self, lines: u64) -> u64 {
+        let top = (self.last_row + 1).saturating_sub(self.rows);
+        let lines = lines.min(self.row.saturating_sub(top));
+        self.row -= lines;
+        lines
+    }
+
+    /// Down by at most `lines`, not below the last line that was printed. How many lines it is.
+    pub(super) fn move_down(&mut self, lines: u64) -> u64 {
+        let lines = lines.min(self.last_row - self.row);
+        self.row += lines;
+        lines
+    }
+
+    /// To a column (from 0), not past the last one. The column it is.
+    pub(super) fn move_to_column(&mut self, col: u64) -> u64 {
+        self.col = col.min(self.cols - 1);
+        self.col
+    }
+
+    /// Left or right by at most `cells`. How many cells it is; 0 where it stays.
+    pub(super) fn move_sideways(&mut self, cells: u64, right: bool) -> u64 {
+        let from = self.col.min(self.cols - 1);
+        let to =
+            if right { from.saturating_add(cells).min(self.cols - 1) } else { from.saturating_sub(cells) };
+        self.col = to;
+        from.abs_diff(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_wraps_as_terminals_wrap_it() {
+        let mut cursor = Cursor::new(10, 5);
+        cursor.narrow(10);
+        assert_eq!((cursor.col, cursor.row), (10, 0), "the wrap waits for the next character");
+        cursor.narrow(1);
+        assert_eq!((cursor.col, cursor.row), (1, 1));
+        cursor.narrow(39);
+        assert_eq!((cursor.col, cursor.row), (10, 4));
+        cursor.newline();
+        cursor.narrow(9);
+        cursor.wide();
+        assert_eq!((cursor.col, cursor.row), (2, 6), "a wide character goes to the next line as a whole");
+    }
+
+    #[test]
+    fn moves_stay_inside_the_lines_of_the_cell() {
+        let mut cursor = Cursor::new(80, 24);
+        cursor.newline();
+        cursor.newline();
+        assert_eq!(cursor.move_up(99), 2);
+        assert_eq!(cursor.move_up(1), 0);
+        assert_eq!(cursor.move_down(99), 2);
+        assert_eq!(cursor.move_down(1), 0);
+    }
+
+    #[test]
+    fn what_has_scrolled_out_of_the_window_cannot_be_reached() {
+        let mut cursor = Cursor::new(80, 10);
+        cursor.newlines(100);
+        assert_eq!(cursor.move_up(50), 9);
+        assert_eq!(cursor.move_down(50), 9);
+    }
+
+    #[test]
+    fn a_resize_gives_up_the_lines_above() {
+        let mut cursor = Cursor::new(80, 24);
+        cursor.newlines(5);
+        cursor.narrow(70);
+        cursor.resize(30, 24);
+        assert_eq!(cursor.move_up(3), 0);
+        assert_eq!(cursor.column(), 10);
+    }
+
+    #[test]
+    fn a_window_of_one_column_is_no_trap() {
+        let mut cursor = Cursor::new(0, 0);
+        cursor.wide();
+        cursor.narrow(5);
+        cursor.tab();
+        assert!(!cursor.backspace());
+        assert_eq!(cursor.move_sideways(9, true), 0);
+        assert_eq!(cursor.column(), 1);
+    }
+}

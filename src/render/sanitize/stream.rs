@@ -1,0 +1,433 @@
+//! The state machine of the sanitiser: one for each stream, so that a sequence that standard output left unfinished
+//! does not swallow what standard error says.
+
+use super::chars::{Class, Decoded, ZERO_WIDTH_JOINER, ascii_run, classify, decode};
+use super::cursor::Cursor;
+use super::pen::Pen;
+use super::sgr::{Attributes, number};
+
+/// What a stream may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Output of a cell on a terminal: colours, `\r`, `\b`, and moves inside the cell's own lines.
+    Terminal,
+    /// The same on a terminal that knows no escape sequences: `\r`, `\b` and `\t` only.
+    Dumb,
+    /// Several lines of plain text: line feeds and tabs only.
+    Plain,
+    /// One line of plain text: what would move the cursor becomes a space.
+    Line,
+    /// Everything as it came. The user asked for it.
+    Raw,
+}
+
+/// Longest parameters of a sequence that are looked at; a sequence with longer ones is dropped.
+const MAX_PARAMETERS: usize = 256;
+
+/// Most characters of no width that may follow one another: enough for every script, too few to pile up.
+const MAX_JOINING: u8 = 16;
+
+/// What a malformed byte is shown as.
+const REPLACEMENT: &str = "\u{fffd}";
+
+/// Where in a sequence the stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ground,
+    /// After ESC.
+    Escape,
+    /// After ESC and intermediate bytes.
+    EscapeIntermediate,
+    /// After CSI.
+    Csi,
+    /// Inside OSC, DCS, APC, PM or SOS, until its terminator.
+    Text {
+        /// BEL ends it too (OSC).
+        bell: bool,
+        /// The last byte was the first half of U+009C.
+        half: bool,
+    },
+}
+
+/// Makes one stream harmless. Memory is bounded by a few hundred bytes, whatever comes.
+#[derive(Clone, Debug)]
+pub struct Sanitizer {
+    policy: Policy,
+    state: State,
+    base: Attributes,
+    wanted: Attributes,
+    /// `wanted` over `base`.
+    effective: Attributes,
+    parameters: Vec<u8>,
+    overflow: bool,
+    partial: [u8; 4],
+    partial_len: usize,
+    joining: u8,
+    after_joiner: bool,
+    hidden: u64,
+}
+
+impl Sanitizer {
+    /// A stream whose text has the attributes `base` where it does not set its own.
+    pub fn new(policy: Policy, base: Attributes) -> Self {
+        Self {
+            policy,
+            state: State::Ground,
+            base,
+            wanted: Attributes::default(),
+            effective: base,
+            parameters: Vec::new(),
+            overflow: false,
+            partial: [0; 4],
+            partial_len: 0,
+            joining: 0,
+            after_joiner: false,
+            hidden: 0,
+        }
+    }
+
+    /// Appends the harmless form of `input` to `out`, whatever `input` is cut from. `cursor` and `pen` are those of
+    /// the terminal that `out` goes to.
+    pub fn push(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
+        if self.policy == Policy::Raw {
+            return self.push_raw(input, cursor, out);
+        }
+        let input = if self.partial_len > 0 { self.complete_partial(input, cursor, pen, out) } else { input };
+        self.run(input, cursor, pen, out);
+    }
+
+    /// Ends the stream: an unfinished character is shown as malformed, an unfinished sequence is given up, colours
+    /// are forgotten. Returns how many bytes an unfinished string sequence has swallowed.
+    pub fn finish(&mut self, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> u64 {
+        if std::mem::take(&mut self.partial_len) > 0 && self.state == State::Ground {
+            self.show(REPLACEMENT, cursor, pen, out);
+        }
+        let hidden = std::mem::take(&mut self.hidden);
+        let unfinished = matches!(self.state, State::Text { .. });
+        *self =
+            Self { parameters: std::mem::take(&mut self.parameters), ..Self::new(self.policy, self.base) };
+        if unfinished { hidden } else { 0 }
+    }
+
+    /// Passes everything. The column is followed by the last line only, which is enough for a fresh line.
+    fn push_raw(&mut self, input: &[u8], cursor: &mut Cursor, out: &mut Vec<u8>) {
+        out.extend_from_slice(input);
+        let last_line = input.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        if last_line.len() < input.len() {
+            cursor.newline();
+        }
+        cursor.narrow(last_line.len());
+    }
+
+    /// Completes a character that the last input cut in two. Returns what is left of `input`.
+    fn complete_partial<'a>(
+        &mut self,
+        input: &'a [u8],
+        cursor: &mut Cursor,
+        pen: &mut Pen,
+        out: &mut Vec<u8>,
+    ) -> &'a [u8] {
+        let mut bytes = self.partial;
+        let had = self.partial_len;
+        let mut len = had;
+        for (slot, byte) in bytes.iter_mut().skip(had).zip(input) {
+            *slot = *byte;
+            len += 1;
+        }
+        match decode(bytes.get(..len).unwrap_or_default()) {
+            Decoded::Char(_, length) => {
+                self.partial_len = 0;
+                self.run(bytes.get(..length).unwrap_or_default(), cursor, pen, out);
+                input.get(length - had..).unwrap_or_default()
+            }
+            Decoded::Invalid(length) => {
+                self.partial_len = 0;
+                self.show(REPLACEMENT, cursor, pen, out);
+                input.get(length.saturating_sub(had)..).unwrap_or_default()
+            }
+            Decoded::Incomplete => {
+                (self.partial, self.partial_len) = (bytes, len);
+                &[]
+            }
+        }
+    }
+
+    fn run(&mut self, mut rest: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
+        while let Some(&byte) = rest.first() {
+            let consumed = match self.state {
+                State::Ground => self.ground(rest, cursor, pen, out),
+                State::Text { bell, half } => self.swallow(rest, bell, half),
+                State::Escape | State::EscapeIntermediate => self.escape(byte),
+                State::Csi => self.csi(byte, cursor, pen, out),
+            };
+            rest = rest.get(consumed..).unwrap_or_default();
+        }
+    }
+
+    /// Outside of sequences: passes the longest run that needs no change, then treats the one thing that ended it.
+    fn ground(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> usize {
+        let length = self.plain_run(input, cursor);
+        if length > 0 {
+            pen.set(self.effective, out);
+            out.extend_from_slice(input.get(..length).unwrap_or_default());
+        }
+        let rest = input.get(length..).unwrap_or_default();
+        let Some(&byte) = rest.first() else { return length };
+        length
+            + match byte {
+                0x80.. => self.beyond_ascii(rest, cursor, pen, out),
+                0x1b => {
+                    self.begin(State::Escape);
+                    1
+                }
+                _ => {
+                    self.control(byte, cursor, pen, out);
+                    1
+                }
+            }
+    }
+
+    /// The length of the run at the start of `input` that passes as it is; the cursor follows it.
+    fn plain_run(&mut self, input: &[u8], cursor: &mut Cursor) -> usize {
+        let newlines = self.policy != Policy::Line;
+        let mut length = 0;
+        loop {
+            let rest = input.get(length..).unwrap_or_default();
+            let ascii = ascii_run(rest);
+            if ascii > 0 {
+                cursor.narrow(ascii);
+                (self.joining, self.after_joiner) = (0, false);
+                length += ascii;
+            }
+            let rest = rest.get(ascii..).unwrap_or_default();
+            match rest.first() {
+                Some(b'\n') if newlines => {
+                    let count = rest.iter().take_while(|byte| **byte == b'\n').count();
+                    cursor.newlines(count as u64);
+                    (self.joining, self.after_joiner) = (0, false);
+                    length += count;
+                }
+                Some(0x80..) => match decode(rest) {
+                    Decoded::Char(c, bytes) if self.passes(c, cursor) => length += bytes,
+                    _ => return length,
+                },
+                _ => return length,
+            }
+        }
+    }
+
+    /// True for a character beyond ASCII that passes as it is; the cursor follows it.
+    fn passes(&mut self, c: char, cursor: &mut Cursor) -> bool {
+        match classify(c) {
+            Class::Plain(width) => {
+                // What a joiner joins may share the cells of the one before: counting fewer lines is the safe side.
+                match (self.after_joiner, width) {
+                    (true, _) => {}
+                    (_, 2) => cursor.wide(),
+                    _ => cursor.narrow(1),
+                }
+                (self.joining, self.after_joiner) = (0, false);
+                true
+            }
+            Class::Joining if self.joining < MAX_JOINING => {
+                self.joining += 1;
+                self.after_joiner = c == ZERO_WIDTH_JOINER;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A character beyond ASCII that does not pass as it is. Returns its length.
+    fn beyond_ascii(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> usize {
+        match decode(input) {
+            Decoded::Char(c, length) => {
+                match (classify(c), c) {
+                    (Class::Control, '\u{9b}') => self.begin(State::Csi),
+                    (Class::Control, '\u{9d}') => self.begin(State::Text { bell: true, half: false }),
+                    (Class::Control, '\u{90}' | '\u{98}' | '\u{9e}' | '\u{9f}') => {
+                        self.begin(State::Text { bell: false, half: false });
+                    }
+                    (Class::Control | Class::Named, _) => {
+                        self.show(&format!("<U+{:04X}>", u32::from(c)), cursor, pen, out);
+                    }
+                    _ => {}
+                }
+                length
+            }
+            Decoded::Invalid(length) => {
+                self.show(REPLACEMENT, cursor, pen, out);
+                length
+            }
+            Decoded::Incomplete => {
+                self.partial_len = input.len().min(3);
+                for (slot, byte) in self.partial.iter_mut().zip(input) {
+                    *slot = *byte;
+                }
+                input.len()
+            }
+        }
+    }
+
+    /// A control character of ASCII, other than ESC.
+    fn control(&mut self, byte: u8, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
+        (self.joining, self.after_joiner) = (0, false);
+        match (byte, self.policy) {
+            (b'\n' | b'\r' | b'\t', Policy::Line) => {
+                if out.last() != Some(&b' ') {
+                    out.push(b' ');
+                }
+            }
+            (b'\r' | 0x08, Policy::Plain | Policy::Line) => {}
+            (b'\n', _) => {
+                pen.set(self.effective, out);
+                out.push(byte);
+                cursor.newline();
+            }
+            (b'\r', _) => {
+                out.push(byte);
+                cursor.carriage_return();
+            }
+            (b'\t', _) => {
+                out.push(byte);
+                cursor.tab();
+            }
+            (0x08, _) => {
+                if cursor.backspace() {
+                    out.push(byte);
+                }
+            }
+            _ => {
+                let shown = [b'^', byte ^ 0x40];
+                self.show(std::str::from_utf8(&shown).unwrap_or("^"), cursor, pen, out);
+            }
+        }
+    }
+
+    /// Writes something of ours in the stream's attributes; a few characters of one cell each.
+    fn show(&mut self, text: &str, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
+        pen.set(self.effective, out);
+        out.extend_from_slice(text.as_bytes());
+        cursor.narrow(text.chars().count());
+        (self.joining, self.after_joiner) = (0, false);
+    }
+
+    fn begin(&mut self, state: State) {
+        self.state = state;
+        self.parameters.clear();
+        self.overflow = false;
+        self.hidden = 0;
+    }
+
+    /// After ESC. Returns 0 when the byte belongs to what follows.
+    fn escape(&mut self, byte: u8) -> usize {
+        let first = self.state == State::Escape;
+        match byte {
+            b'[' if first => self.begin(State::Csi),
+            b']' if first => self.begin(State::Text { bell: true, half: false }),
+            b'P' | b'X' | b'^' | b'_' if first => self.begin(State::Text { bell: false, half: false }),
+            0x1b => self.state = State::Escape,
+            0x20..=0x2f => self.state = State::EscapeIntermediate,
+            // A function of its own (reset, save cursor, character sets…), or a cancellation.
+            0x30..=0x7e | 0x18 | 0x1a => self.state = State::Ground,
+            _ => {
+                self.state = State::Ground;
+                return 0;
+            }
+        }
+        1
+    }
+
+    /// Inside OSC, DCS, APC, PM or SOS: drops as much as belongs to it.
+    fn swallow(&mut self, input: &[u8], bell: bool, half: bool) -> usize {
+        if half && input.first() == Some(&0x9c) {
+            self.state = State::Ground;
+            return 1;
+        }
+        self.state = State::Text { bell, half: false };
+        let ends = |byte: &u8| matches!(byte, 0x1b | 0x18 | 0x1a | 0xc2) || (bell && *byte == 0x07);
+        let Some(at) = input.iter().position(ends) else {
+            self.hidden += input.len() as u64;
+            return input.len();
+        };
+        self.hidden += at as u64;
+        match input.get(at) {
+            Some(0xc2) => self.state = State::Text { bell, half: true },
+            // Of the terminator `ESC \` the ESC is enough: the backslash is a function without effect.
+            Some(0x1b) => self.state = State::Escape,
+            _ => self.state = State::Ground,
+        }
+        at + 1
+    }
+
+    /// After CSI. Returns 0 when the byte belongs to what follows.
+    fn csi(&mut self, byte: u8, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> usize {
+        match byte {
+            0x20..=0x3f => {
+                if self.parameters.len() < MAX_PARAMETERS {
+                    self.parameters.push(byte);
+                } else {
+                    self.overflow = true;
+                }
+            }
+            0x40..=0x7e => {
+                self.state = State::Ground;
+                if !self.overflow && self.policy == Policy::Terminal {
+                    self.dispatch(byte, cursor, pen, out);
+                }
+            }
+            0x18 | 0x1a => self.state = State::Ground,
+            _ => {
+                self.state = State::Ground;
+                return 0;
+            }
+        }
+        1
+    }
+
+    /// A complete CSI sequence: the few that are allowed.
+    fn dispatch(&mut self, last: u8, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
+        // Private markers and intermediate bytes make another function of the same letter.
+        if self.parameters.iter().any(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':')) {
+            return;
+        }
+        if last == b'm' {
+            self.wanted.apply(&self.parameters);
+            self.effective = self.wanted.over(self.base);
+            return;
+        }
+        let Some(count) = number(&self.parameters) else { return };
+        let count = u64::from(count);
+        let moves = count.max(1);
+        let moved = match last {
+            b'A' | b'F' => cursor.move_up(moves),
+            b'B' | b'E' => cursor.move_down(moves),
+            b'C' => cursor.move_sideways(moves, true),
+            b'D' => cursor.move_sideways(moves, false),
+            b'G' => cursor.move_to_column(moves - 1) + 1,
+            b'K' if count <= 2 => {
+                // What is erased takes the background of the pen.
+                pen.set(self.effective, out);
+                count
+            }
+            // Below the cursor there are no lines but this cell's.
+            b'J' if count == 0 => {
+                pen.set(self.effective, out);
+                0
+            }
+            _ => return,
+        };
+        if matches!(last, b'E' | b'F') {
+            out.push(b'\r');
+            cursor.carriage_return();
+        }
+        let letter = match last {
+            b'F' => b'A',
+            b'E' => b'B',
+            other => other,
+        };
+        if moved > 0 || matches!(letter, b'K' | b'J') {
+            out.extend_from_slice(format!("\x1b[{moved}{}", char::from(letter)).as_bytes());
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What can be known about the terminal without asking it: who is a terminal, how large it is, which colours and
+//! characters it shows. All from the environment and `ioctl`, so it costs microseconds.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::fd::BorrowedFd;
+
+/// How many colours may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColorDepth {
+    /// None at all: `NO_COLOR`, `TERM=dumb`, or not a terminal.
+    None,
+    /// The sixteen of ECMA-48 and its bright twins.
+    Ansi16,
+    /// The 256-colour palette of xterm.
+    Ansi256,
+    /// 24-bit colours.
+    TrueColor,
+}
+
+/// The window, in character cells; never zero in either direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Columns.
+    pub cols: u16,
+    /// Rows.
+    pub rows: u16,
+    /// The window in pixels (width, height), if the terminal tells the kernel.
+    pub pixels: Option<(u16, u16)>,
+}
+
+/// What is assumed where nobody tells: the size of a VT100.
+const FALLBACK: Size = Size { cols: 80, rows: 24, pixels: None };
+
+/// The facts about the user's terminal that hold from start to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// Standard input is a terminal.
+    pub stdin_tty: bool,
+    /// Standard output is a terminal.
+    pub stdout_tty: bool,
+    /// Standard error is a terminal.
+    pub stderr_tty: bool,
+    /// `TERM` is unset, empty or `dumb`: no escape sequence may be sent, and it must not be asked anything.
+    pub dumb: bool,
+    /// `NO_COLOR` is set and not empty: no colours from us, and none let through.
+    pub no_color: bool,
+    /// How many colours may be sent.
+    pub colors: ColorDepth,
+    /// The locale says UTF-8, so signs beyond ASCII are shown as meant.
+    pub unicode: bool,
+}
+
+impl Screen {
+    /// Looks at the standard streams and the environment of this process.
+    pub fn detect() -> Self {
+        Self::from_parts(
+            std::io::stdin().is_terminal(),
+            std::io::stdout().is_terminal(),
+            std::io::stderr().is_terminal(),
+            |name| std::env::var_os(name),
+        )
+    }
+
+    /// The same from given parts; `env` answers for a variable's name.
+    pub fn from_parts(
+        stdin_tty: bool,
+        stdout_tty: bool,
+        stderr_tty: bool,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        let text = |name: &str| {
+            env(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+        };
+        let term = text("TERM");
+        let dumb = matches!(term.as_deref(), None | Some("dumb"));
+        let no_color = text("NO_COLOR").is_some();
+        let colors = if dumb || no_color || !(stdout_tty || stderr_tty) {
+            ColorDepth::None
+        } else {
+            color_depth(term.as_deref().unwrap_or_default(), text("COLORTERM").as_deref())
+        };
+        // The order is that of setlocale(3): LC_ALL wins over LC_CTYPE, which wins over LANG.
+        let locale = text("LC_ALL").or_else(|| text("LC_CTYPE")).or_else(|| text("LANG")).unwrap_or_default();
+        let locale = locale.to_ascii_lowercase();
+        let unicode = locale.contains("utf-8") || locale.contains("utf8");
+        Self { stdin_tty, stdout_tty, stderr_tty, dumb, no_color, colors, unicode }
+    }
+
+    /// True when a person sits at both ends: keys come from a terminal and output goes to one.
+    pub fn interactive(&self) -> bool {
+        self.stdin_tty && self.stdout_tty
+    }
+}
+
+/// The colours that `TERM` and `COLORTERM` promise.
+fn color_depth(term: &str, colorterm: Option<&str>) -> ColorDepth {
+    if matches!(colorterm, Some("truecolor" | "24bit")) || term.ends_with("-direct") {
+        return ColorDepth::TrueColor;
+    }
+    if ["xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "contour"]
+        .iter()
+        .any(|t| term.starts_with(t))
+    {
+        return ColorDepth::TrueColor;
+    }
+    if term.contains("256color") {
+        return ColorDepth::Ansi256;
+    }
+    if term.ends_with("-mono") || term.ends_with("-m") || term.starts_with("vt1") || term.starts_with("vt2") {
+        return ColorDepth::None;
+    }
+    ColorDepth::Ansi16
+}
+
+/// The size of the window now: what the terminal says, else `COLUMNS` and `LINES`, else 80×24. A side that is
+/// reported as zero (some window managers and CI systems do) is taken from the next source.
+pub fn size() -> Size {
+    let asked =
+        [window_size(std::io::stdout()), window_size(std::io::stderr()), window_size(std::io::stdin())];
+    let asked = asked.into_iter().flatten().find(|w| w.ws_col > 0 || w.ws_row > 0);
+    resolve_size(asked, |name| std::env::var(name).ok())
+}
+
+/// What the kernel says about the window behind `fd`.
+fn window_size(fd: impl std::os::fd::AsFd) -> Option<libc::winsize> {
+    fn ask(fd: BorrowedFd<'_>) -> Option<libc::winsize> {
+        use std::os::fd::AsRawFd;
+        let mut window = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: TIOCGWINSZ writes one `winsize` through the pointer, which is valid for the whole call.
+        #[allow(unsafe_code)]
+        let status = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &raw mut window) };
+        (status == 0).then_some(window)
+    }
+    ask(fd.as_fd())
+}
+
+fn resolve_size(asked: Option<libc::winsize>, env: impl Fn(&str) -> Option<String>) -> Size {
+    let from_env = |name: &str| env(name).and_then(|value| value.trim().parse::<u16>().ok());
+    let side = |asked: Option<u16>, name: &str, fallback: u16| {
+        asked.filter(|n| *n > 0).or_else(|| from_env(name).filter(|n| *n > 0)).unwrap_or(fallback)
+    };
+    let pixels = asked.map(|w| (w.ws_xpixel, w.ws_ypixel)).filter(|(x, y)| *x > 0 && *y > 0);
+    Size {
+        cols: side(asked.map(|w| w.ws_col), "COLUMNS", FALLBACK.cols),
+        rows: side(asked.map(|w| w.ws_row), "LINES", FALLBACK.rows),
+        pixels,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn screen(vars: &[(&str, &str)]) -> Screen {
+        let vars: Vec<(String, OsString)> = vars.iter().map(|(k, v)| ((*k).to_owned(), v.into())).collect();
+        Screen::from_parts(true, true, true, move |name| {
+            vars.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone())
+        })
+    }
+
+    #[test]
+    fn colours_follow_term_and_colorterm() {
+        let depth = |vars| screen(vars).colors;
+        assert_eq!(depth(&[("TERM", "xterm")]), ColorDepth::Ansi16);
+        assert_eq!(depth(&[("TERM", "screen-256color")]), ColorDepth::Ansi256);
+        assert_eq!(depth(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), ColorDepth::TrueColor);
+        assert_eq!(depth(&[("TERM", "xterm-kitty")]), ColorDepth::TrueColor);
+        assert_eq!(depth(&[("TERM", "vt100")]), ColorDepth::None);
+        assert_eq!(depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]), ColorDepth::None);
+        assert_eq!(
+            depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]),
+            ColorDepth::Ansi256,
+            "empty does not count"
+        );
+    }
+
+    #[test]
+    fn a_missing_or_dumb_term_is_dumb() {
+        assert!(screen(&[]).dumb);
+        assert!(screen(&[("TERM", "")]).dumb);
+        assert!(screen(&[("TERM", "dumb"), ("COLORTERM", "truecolor")]).dumb);
+        assert_eq!(screen(&[("TERM", "dumb"), ("COLORTERM", "truecolor")]).colors, ColorDepth::None);
+        assert!(!screen(&[("TERM", "linux")]).dumb);
+    }
+
+    #[test]
+    fn the_locale_decides_about_unicode_in_the_order_of_setlocale() {
+        assert!(screen(&[("LANG", "ko_KR.UTF-8")]).unicode);
+        assert!(screen(&[("LANG", "C.utf8")]).unicode);
+        assert!(!screen(&[("LANG", "C")]).unicode);
+        assert!(!screen(&[]).unicode);
+        assert!(!screen(&[("LANG", "en_US.UTF-8"), ("LC_ALL", "C")]).unicode);
+        assert!(screen(&[("LANG", "C"), ("LC_CTYPE", "en_US.UTF-8"), ("LC_ALL", "")]).unicode);
+    }
+
+    #[test]
+    fn no_side_of_the_window_is_ever_zero() {
+        let window =
+            |cols, rows| Some(libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 });
+        let none = |_: &str| None;
+        let one = |name: &str| (name == "COLUMNS").then(|| "1".to_owned());
+        let junk = |_: &str| Some("0".to_owned());
+        assert_eq!(resolve_size(window(0, 0), none), FALLBACK);
+        assert_eq!(resolve_size(None, junk), FALLBACK);
+        assert_eq!(resolve_size(None, one).cols, 1);
+        let half = resolve_size(window(0, 50), one);
+        assert_eq!((half.cols, half.rows), (1, 50));
+    }
+}

@@ -1,0 +1,140 @@
+//! Signals that end or suspend the program: the terminal is put back before they take effect.
+//!
+//! SIGTERM and SIGHUP kill by default. A program that wants to end its sessions first takes [`listen_fatal`]; the
+//! terminal is restored all the same, and a second signal kills at once. SIGINT, SIGQUIT and SIGWINCH are not
+//! touched: they belong to the prompt.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, raise, sigaction,
+};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+
+use super::guard::{get_now, home_termios, in_foreground, restore, set_now};
+
+/// Somebody waits for fatal signals and ends the program in order.
+static LISTENING: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handlers for SIGTERM, SIGHUP and SIGTSTP. A signal that is ignored (`nohup`) stays ignored.
+pub(super) fn install_handlers() -> io::Result<()> {
+    for (signal, handler) in [
+        (Signal::SIGTERM, on_fatal as extern "C" fn(libc::c_int)),
+        (Signal::SIGHUP, on_fatal),
+        (Signal::SIGTSTP, on_suspend),
+    ] {
+        let previous = set_handler(signal, SigHandler::Handler(handler))?;
+        if matches!(previous.handler(), SigHandler::SigIgn) {
+            set_handler(signal, SigHandler::SigIgn)?;
+        }
+    }
+    Ok(())
+}
+
+fn set_handler(signal: Signal, handler: SigHandler) -> io::Result<SigAction> {
+    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handlers installed here call async-signal-safe functions only: tcgetattr, tcsetattr, tcgetpgrp,
+    // getpgrp, write, sigaction, pthread_sigmask, raise, and reads of atomics and of a OnceLock that is set.
+    #[allow(unsafe_code)]
+    let previous = unsafe { sigaction(signal, &action) };
+    Ok(previous?)
+}
+
+extern "C" fn on_fatal(number: libc::c_int) {
+    let errno = Errno::last_raw();
+    restore();
+    // With a listener the first signal is its to handle; tokio's handler runs after this one.
+    if !LISTENING.swap(false, Ordering::SeqCst)
+        && let Ok(signal) = Signal::try_from(number)
+    {
+        deliver_by_default(signal);
+    }
+    Errno::set_raw(errno);
+}
+
+/// Suspends with the terminal as the shell expects it, and puts the modes of now back when the program goes on in the
+/// foreground: whoever held the keyboard finds it as it was.
+extern "C" fn on_suspend(_: libc::c_int) {
+    let errno = Errno::last_raw();
+    let current = get_now();
+    restore();
+    deliver_by_default(Signal::SIGTSTP);
+    // Continued.
+    let _ = set_handler(Signal::SIGTSTP, SigHandler::Handler(on_suspend));
+    if let Some(current) = current
+        && home_termios().is_some()
+        && in_foreground()
+    {
+        set_now(&current);
+    }
+    Errno::set_raw(errno);
+}
+
+/// Lets `signal` do what it does by default, here and now, also from within its own handler.
+fn deliver_by_default(signal: Signal) {
+    let _ = set_handler(signal, SigHandler::SigDfl);
+    let mut only = SigSet::empty();
+    only.add(signal);
+    let mut before = SigSet::empty();
+    let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&only), Some(&mut before));
+    let _ = raise(signal);
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+}
+
+/// A signal that asks the program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FatalSignal {
+    /// Somebody asked politely.
+    Terminate,
+    /// The terminal is gone.
+    HangUp,
+}
+
+impl FatalSignal {
+    /// Ends the process by this signal, so that its parent sees how it died. Returns only if that is impossible.
+    pub fn die(self) {
+        restore();
+        deliver_by_default(match self {
+            Self::Terminate => Signal::SIGTERM,
+            Self::HangUp => Signal::SIGHUP,
+        });
+    }
+}
+
+/// Hears fatal signals while it lives; made by [`listen_fatal`].
+#[derive(Debug)]
+pub struct FatalSignals {
+    terminate: SignalStream,
+    hang_up: SignalStream,
+}
+
+/// Takes over what happens on SIGTERM and SIGHUP: the terminal is restored, then the listener is told and must end the
+/// program soon ([`FatalSignal::die`]). Call it on the runtime, after [`super::install`].
+///
+/// # Errors
+/// When the runtime cannot register the signals.
+pub fn listen_fatal() -> io::Result<FatalSignals> {
+    let streams =
+        FatalSignals { terminate: signal(SignalKind::terminate())?, hang_up: signal(SignalKind::hangup())? };
+    LISTENING.store(true, Ordering::SeqCst);
+    Ok(streams)
+}
+
+impl FatalSignals {
+    /// Waits for the next fatal signal. Cancel-safe.
+    pub async fn recv(&mut self) -> FatalSignal {
+        tokio::select! {
+            Some(()) = self.terminate.recv() => FatalSignal::Terminate,
+            Some(()) = self.hang_up.recv() => FatalSignal::HangUp,
+            else => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for FatalSignals {
+    fn drop(&mut self) {
+        LISTENING.store(false, Ordering::SeqCst);
+    }
+}

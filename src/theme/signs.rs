@@ -1,0 +1,72 @@
+//! The signs that are drawn, in a set for UTF-8 terminals and one for all others.
+
+/// Signs of one character set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signs {
+    /// Ends the prompt.
+    pub prompt: &'static str,
+    /// Ends the prompt of further lines.
+    pub continuation: &'static str,
+    /// Before the footer of a cell that went well.
+    pub ok: &'static str,
+    /// Before the footer of a cell that failed.
+    pub fail: &'static str,
+    /// Between parts of a line.
+    pub dot: &'static str,
+    /// In the place of what was cut off.
+    pub ellipsis: &'static str,
+    /// Between a width and a height.
+    pub times: &'static str,
+    /// The frames of the spinner.
+    pub spinner: &'static [&'static str],
+}
+
+impl Signs {
+    /// The set for a terminal whose locale says UTF-8 (`unicode`), else ASCII.
+    pub const fn new(unicode: bool) -> Self {
+        if unicode {
+            Self {
+                prompt: "❯",
+                continuation: "…",
+                ok: "✓",
+                fail: "✗",
+                dot: "·",
+                ellipsis: "…",
+                times: "×",
+                spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
+            }
+        } else {
+            Self {
+                prompt: ">",
+                continuation: "..",
+                ok: "ok",
+                fail: "x",
+                dot: "-",
+                ellipsis: "...",
+                times: "x",
+                spinner: &["|", "/", "-", "\\"],
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ascii_set_is_ascii() {
+        let signs = Signs::new(false);
+        let all =
+            [signs.prompt, signs.continuation, signs.ok, signs.fail, signs.dot, signs.ellipsis, signs.times];
+        assert!(all.iter().chain(signs.spinner).all(|sign| sign.is_ascii()));
+    }
+
+    #[test]
+    fn every_frame_of_a_spinner_is_one_cell_wide() {
+        use unicode_width::UnicodeWidthStr;
+        for unicode in [true, false] {
+            assert!(Signs::new(unicode).spinner.iter().all(|frame| frame.width() == 1));
+        }
+    }
+}
