@@ -3,4 +3,10 @@
 //!
 //! Nothing here talks to a server, reads the keyboard, or decides when a cell begins.
 
+mod console;
+mod partial;
 pub mod sanitize;
+mod sink;
+
+pub use console::{Console, ConsoleOptions, Flow, RenderError, Stream};
+pub use partial::PartialLine;

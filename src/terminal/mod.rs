@@ -1,15 +1,19 @@
-//! Who the user's terminal is and what state it is in: what it can show ([`Screen`], [`probe()`]), and the guards
+//! Who the user's terminal is and what state it is in: what it can show ([`Screen`]), and the guards
 //! that change its modes and put them back ([`install`], [`RunMode`], [`read_secret`]).
 //!
 //! Nothing here knows what is printed or why: no records, no colours by name, no network. Line editing is the
 //! prompt's; full-screen views are the panes'.
 
 mod guard;
+mod out;
+mod reset;
 mod screen;
 mod secret;
 mod signals;
 
 pub use guard::{RunMode, install, restore};
+pub use out::Out;
+pub use reset::{Passed, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret};
 pub use signals::{FatalSignal, FatalSignals, listen_fatal};

@@ -13,12 +13,21 @@ pub struct Cursor {
     col: u64,
     row: u64,
     last_row: u64,
+    /// Where the line that the cursor is in began, which may have wrapped since.
+    line_row: u64,
 }
 
 impl Cursor {
     /// A cursor at the start of a line in a window of this size.
     pub fn new(cols: u16, rows: u16) -> Self {
-        Self { cols: u64::from(cols.max(1)), rows: u64::from(rows.max(1)), col: 0, row: 0, last_row: 0 }
+        Self {
+            cols: u64::from(cols.max(1)),
+            rows: u64::from(rows.max(1)),
+            col: 0,
+            row: 0,
+            last_row: 0,
+            line_row: 0,
+        }
     }
 
     /// The column, from 0. As large as the window's width after its last column was filled.
@@ -49,6 +58,17 @@ impl Cursor {
     fn disown(&mut self) {
         self.row = 0;
         self.last_row = 0;
+        self.line_row = 0;
+    }
+
+    /// Back to the start of the line that was begun after the last line feed, over the rows it has wrapped into.
+    /// How many rows up that is; `None` when it cannot be reached: scrolled away, or moves have mixed the lines.
+    pub(in crate::render) fn rewind_line(&mut self) -> Option<u64> {
+        let up = self.row.checked_sub(self.line_row).filter(|up| *up < self.rows)?;
+        self.row = self.line_row;
+        self.last_row = self.row;
+        self.col = 0;
+        Some(up)
     }
 
     fn down(&mut self, lines: u64) {
@@ -57,14 +77,14 @@ impl Cursor {
     }
 
     pub(super) fn newline(&mut self) {
-        self.col = 0;
-        self.down(1);
+        self.newlines(1);
     }
 
     pub(super) fn newlines(&mut self, count: u64) {
         if count > 0 {
             self.col = 0;
             self.down(count);
+            self.line_row = self.row;
         }
     }
 
@@ -134,7 +154,9 @@ impl Cursor {
         let from = self.col.min(self.cols - 1);
         let to =
             if right { from.saturating_add(cells).min(self.cols - 1) } else { from.saturating_sub(cells) };
-        self.col = to;
+        if from != to {
+            self.col = to;
+        }
         from.abs_diff(to)
     }
 }

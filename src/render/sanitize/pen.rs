@@ -22,8 +22,13 @@ impl Pen {
         Self { depth, enabled: !dumb, now: Attributes::default(), scratch: String::new() }
     }
 
+    /// The attributes that the terminal has now.
+    pub(in crate::render) fn attributes(&self) -> Attributes {
+        self.now
+    }
+
     /// Makes the terminal's attributes `wanted`, in the nearest colours it has.
-    pub(super) fn set(&mut self, wanted: Attributes, out: &mut Vec<u8>) {
+    pub(in crate::render) fn set(&mut self, wanted: Attributes, out: &mut Vec<u8>) {
         if wanted != self.now && self.enabled {
             self.transition(wanted, out);
         }

@@ -57,7 +57,7 @@ impl Attributes {
 
     /// Applies the parameters of one SGR sequence (`1;38;5;208`, `4:3`, …). What is unknown or incomplete does nothing.
     /// Concealed text (8) is not: what came is shown.
-    pub(super) fn apply(&mut self, parameters: &[u8]) {
+    pub(in crate::render) fn apply(&mut self, parameters: &[u8]) {
         let mut groups = parameters.split(|byte| *byte == b';');
         while let Some(group) = groups.next() {
             let (first, sub) = split_sub(group);
@@ -171,7 +171,6 @@ mod tests {
             "38;5",
             "38;2;1;2",
             "38;5;999",
-            "38;7;1",
             "38:5",
             "999",
             "99999999999999999999",

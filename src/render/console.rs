@@ -1,0 +1,330 @@
+//! The console of a session: records in, bytes for the user's terminal or for the programs behind a pipe out.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::partial::{PartialLine, Tail};
+use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
+pub use super::sink::Flow;
+use super::sink::{PIECE, Sink};
+use crate::protocol::record::ConsoleRecord;
+use crate::terminal::{Passed, Screen, Size, reset_sequences};
+use crate::theme::{Role, Theme};
+
+/// How the console writes.
+#[derive(Clone, Debug)]
+pub struct ConsoleOptions {
+    /// A person sits there and both streams go to one terminal. Otherwise standard output and standard error stay
+    /// apart, and where one is not a terminal its bytes go out exactly as they came.
+    pub repl: bool,
+    /// The facts about the terminal.
+    pub screen: Screen,
+    /// The window.
+    pub size: Size,
+    /// Styles of standard error and of notes.
+    pub theme: Arc<Theme>,
+    /// Let remote text through to the terminal unfiltered. The user asked for it.
+    pub raw: bool,
+}
+
+/// Which of the program's streams a text belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Why the console could not write. A reader that has gone is none of these: see [`Flow::Closed`].
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// The system refused, for instance because the disk is full.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[source] io::Error),
+    /// The same for the other stream.
+    #[error("cannot write to standard error: {0}")]
+    Error(#[source] io::Error),
+}
+
+/// Writes console records. Output is collected: call [`Console::flush`] after each batch of records, and before
+/// anything else writes to the terminal.
+pub struct Console<O, E> {
+    out: Sink<O>,
+    err: Sink<E>,
+    options: ConsoleOptions,
+    cursor: Cursor,
+    pen: Pen,
+    stdout: Sanitizer,
+    stderr: Sanitizer,
+    tail: Tail,
+    passed: Passed,
+}
+
+impl<O: Write, E: Write> Console<O, E> {
+    /// A console that writes to `out` and `err`; with [`ConsoleOptions::repl`] to `out` only.
+    pub fn new(out: O, err: E, options: ConsoleOptions) -> Self {
+        let policy = match options.screen.dumb {
+            _ if options.raw => Policy::Raw,
+            true => Policy::Dumb,
+            false => Policy::Terminal,
+        };
+        let stderr_base =
+            if options.repl { options.theme.style(Role::Stderr).into() } else { Attributes::default() };
+        Self {
+            out: Sink::new(out),
+            err: Sink::new(err),
+            cursor: Cursor::new(options.size.cols, options.size.rows),
+            pen: Pen::new(options.screen.colors, options.screen.dumb),
+            stdout: Sanitizer::new(policy, Attributes::default()),
+            stderr: Sanitizer::new(policy, stderr_base),
+            tail: Tail::default(),
+            passed: Passed::default(),
+            options,
+        }
+    }
+
+    /// Writes one record. Text of many megabytes keeps the caller for as long as the terminal takes it: who wants to
+    /// stay responsive passes it in pieces through [`Console::text`].
+    ///
+    /// # Errors
+    /// [`RenderError`] when a stream cannot be written; a closed one is [`Flow::Closed`].
+    pub fn record(&mut self, record: &ConsoleRecord) -> Result<Flow, RenderError> {
+        match record {
+            ConsoleRecord::Stdout(text) => self.text(Stream::Stdout, text),
+            ConsoleRecord::Stderr(text) => self.text(Stream::Stderr, text),
+            ConsoleRecord::Html(html) => self.text(Stream::Stdout, &sanitize::text(html)),
+            ConsoleRecord::Log(text) => self.note(&sanitize::text(text)),
+            ConsoleRecord::Media { mime, data } => {
+                self.note(&format!("[{}, {} bytes]", sanitize::line(mime, 60), data.len()))
+            }
+            ConsoleRecord::Unknown { kind, .. } => {
+                self.note(&format!("[a record of the unknown kind {}]", sanitize::line(kind, 60)))
+            }
+        }
+    }
+
+    /// Writes text of one of the program's streams. It may be cut anywhere.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn text(&mut self, stream: Stream, text: &str) -> Result<Flow, RenderError> {
+        if !self.on_terminal(stream) {
+            return match stream {
+                Stream::Stdout => self.out.write_through(text.as_bytes()).map_err(RenderError::Output),
+                Stream::Stderr => {
+                    // Whoever reads both expects them in the order in which they came.
+                    let _ = self.write_out(Stream::Stdout)?;
+                    self.err.write_through(text.as_bytes()).map_err(RenderError::Error)
+                }
+            };
+        }
+        for piece in text.as_bytes().chunks(PIECE) {
+            if self.sanitized(stream, piece)? == Flow::Closed {
+                return Ok(Flow::Closed);
+            }
+        }
+        Ok(self.flow(stream))
+    }
+
+    /// Ends a batch: colours are put back, and all that is collected is written.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn flush(&mut self) -> Result<Flow, RenderError> {
+        self.lift_pen();
+        let out = self.write_out(Stream::Stdout)?;
+        let _ = self.write_out(Stream::Stderr)?;
+        Ok(out)
+    }
+
+    /// A cell begins: the cursor stands at the start of a line, and the lines above are not the cell's.
+    pub fn begin_cell(&mut self) {
+        self.cursor.restart();
+        self.tail.clear();
+    }
+
+    /// A cell ends: what it left unfinished or switched on is put back, and all is written. A string sequence that
+    /// was never closed and so has swallowed text is told.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn end_cell(&mut self) -> Result<Flow, RenderError> {
+        let mut hidden = 0;
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            if self.on_terminal(stream) {
+                let (sanitizer, buffer) = match (stream, self.options.repl) {
+                    (Stream::Stdout, _) => (&mut self.stdout, &mut self.out.buffer),
+                    (Stream::Stderr, true) => (&mut self.stderr, &mut self.out.buffer),
+                    (Stream::Stderr, false) => (&mut self.stderr, &mut self.err.buffer),
+                };
+                hidden += sanitizer.finish(&mut self.cursor, &mut self.pen, buffer);
+            }
+        }
+        if let Some(stream) = self.terminal_stream() {
+            let resets = reset_sequences(&std::mem::take(&mut self.passed));
+            self.buffer(stream).extend_from_slice(resets.as_bytes());
+        }
+        if hidden > 0 {
+            let _ = self.note(&format!("[{hidden} bytes of an unfinished escape sequence are not shown]"))?;
+        }
+        self.flush()
+    }
+
+    /// True when the cursor is not at the start of a line, so that a prompt or a footer needs a new one.
+    pub fn needs_newline(&self) -> bool {
+        self.cursor.column() > 0
+    }
+
+    /// Begins a new line if the cursor is not at the start of one, and flushes.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn fresh_line(&mut self) -> Result<Flow, RenderError> {
+        if self.needs_newline()
+            && let Some(stream) = self.terminal_stream()
+        {
+            self.lift_pen();
+            self.buffer(stream).push(b'\n');
+            self.cursor.restart();
+            self.tail.clear();
+        }
+        self.flush()
+    }
+
+    /// Takes the unfinished line off the screen, so that an editor can show it as its prompt. Empty when there is
+    /// none, or when it cannot be taken (too long, or mixed up by moves): then the editor starts where the cursor is.
+    /// After the answer call [`Console::begin_cell`] or [`Console::line_was_read`].
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn take_partial_line(&mut self) -> Result<PartialLine, RenderError> {
+        let mut line = PartialLine::default();
+        if self.needs_newline()
+            && self.terminal_stream() == Some(Stream::Stdout)
+            && !self.options.screen.dumb
+            && !self.options.raw
+            && let Some(found) = self.tail.line()
+            && let Some(up) = self.cursor.rewind_line()
+        {
+            self.lift_pen();
+            self.out.buffer.push(b'\r');
+            if up > 0 {
+                self.out.buffer.extend_from_slice(format!("\x1b[{up}A").as_bytes());
+            }
+            self.out.buffer.extend_from_slice(b"\x1b[J");
+            line = found;
+        }
+        self.tail.clear();
+        let _ = self.flush()?;
+        Ok(line)
+    }
+
+    /// Somebody else (an editor, a spinner) has used the terminal and left the cursor at the start of a line.
+    pub fn line_was_read(&mut self) {
+        self.cursor.restart();
+        self.tail.clear();
+    }
+
+    /// The window has another size now.
+    pub fn resize(&mut self, size: Size) {
+        self.options.size = size;
+        self.cursor.resize(size.cols, size.rows);
+    }
+
+    /// Shows a remark of ours on lines of its own: on the terminal in the theme's style, in scripts on standard
+    /// error. `text` is harmless already.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn note(&mut self, text: &str) -> Result<Flow, RenderError> {
+        let stream = if self.options.repl { Stream::Stdout } else { Stream::Stderr };
+        let terminal = self.on_terminal(stream);
+        let _ = if terminal { self.fresh_line()? } else { self.write_out(Stream::Stdout)? };
+        let depth = self.options.screen.colors;
+        let theme = Arc::clone(&self.options.theme);
+        for line in text.lines() {
+            let painted = match terminal && !self.options.screen.dumb {
+                true => theme.paint(Role::Note, depth, line),
+                false => line.to_owned(),
+            };
+            let buffer = self.buffer(stream);
+            buffer.extend_from_slice(painted.as_bytes());
+            buffer.push(b'\n');
+        }
+        if terminal {
+            self.cursor.restart();
+            self.tail.clear();
+        }
+        self.write_out(if self.options.repl { Stream::Stdout } else { Stream::Stderr })
+    }
+
+    /// Whether text of `stream` goes to a terminal, where it must be harmless.
+    fn on_terminal(&self, stream: Stream) -> bool {
+        match stream {
+            _ if self.options.repl => true,
+            Stream::Stdout => self.options.screen.stdout_tty,
+            Stream::Stderr => self.options.screen.stderr_tty,
+        }
+    }
+
+    /// The stream through which the terminal is reached, if any is.
+    fn terminal_stream(&self) -> Option<Stream> {
+        [Stream::Stdout, Stream::Stderr].into_iter().find(|stream| self.on_terminal(*stream))
+    }
+
+    /// Puts colours back, so that whoever writes next has the terminal's own.
+    fn lift_pen(&mut self) {
+        let to_err = self.terminal_stream() == Some(Stream::Stderr) && !self.options.repl;
+        let buffer = if to_err { &mut self.err.buffer } else { &mut self.out.buffer };
+        let (from, before) = (buffer.len(), self.pen.attributes());
+        self.pen.lift(buffer);
+        self.tail.note(buffer.get(from..).unwrap_or_default(), before);
+    }
+
+    fn buffer(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Stderr if !self.options.repl => &mut self.err.buffer,
+            _ => &mut self.out.buffer,
+        }
+    }
+
+    fn flow(&self, stream: Stream) -> Flow {
+        match stream {
+            Stream::Stderr if !self.options.repl => self.err.flow(),
+            _ => self.out.flow(),
+        }
+    }
+
+    fn write_out(&mut self, stream: Stream) -> Result<Flow, RenderError> {
+        match stream {
+            Stream::Stdout => self.out.write_out().map_err(RenderError::Output),
+            Stream::Stderr => self.err.write_out().map_err(RenderError::Error),
+        }
+    }
+
+    /// One piece of text to the terminal.
+    fn sanitized(&mut self, stream: Stream, piece: &[u8]) -> Result<Flow, RenderError> {
+        let to_err = stream == Stream::Stderr && !self.options.repl;
+        if to_err {
+            let _ = self.write_out(Stream::Stdout)?;
+        } else if !self.err.buffer.is_empty() {
+            let _ = self.write_out(Stream::Stderr)?;
+        }
+        let sanitizer = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        let buffer = if to_err { &mut self.err.buffer } else { &mut self.out.buffer };
+        let (from, before) = (buffer.len(), self.pen.attributes());
+        sanitizer.push(piece, &mut self.cursor, &mut self.pen, buffer);
+        self.tail.note(buffer.get(from..).unwrap_or_default(), before);
+        if self.options.raw {
+            self.passed.note(piece);
+        }
+        if to_err {
+            self.err.spill().map_err(RenderError::Error)
+        } else {
+            self.out.spill().map_err(RenderError::Output)
+        }
+    }
+}
