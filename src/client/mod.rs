@@ -1,1 +1,65 @@
-//! (being built)
+//! The client SDK, useful without a terminal.
+//!
+//! [`Api`] is a server, [`ComputeSession`] a session on it, [`Run`] one execution in a session. Everything
+//! that a server says is kept as data and may contain anything: who shows it to a terminal must sanitise it. No
+//! terminal, no printing and no configuration file belongs here; what is worth a log goes to `tracing`,
+//! without secrets.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), bai_repl::client::ClientError> {
+//! use bai_repl::client::*;
+//! use bai_repl::protocol::create::CreateRequest;
+//! let api = Api::new(ApiOptions::new("http://127.0.0.1:8081"))?;
+//! let request = CreateRequest { name: "work".into(), image: "python:3.6".into(), reuse: true, ..Default::default() };
+//! let (session, _) = ComputeSession::create(&api, request, |status| println!("{status}")).await?;
+//! let mut run = session.execute(Cell::Query("print(6 * 7)".into()), RunOptions::default()).await?;
+//! while let Some(event) = run.next().await {
+//!     println!("{event:?}");
+//! }
+//! session.destroy(DestroyOptions::default()).await
+//! # }
+//! ```
+
+mod api;
+mod clock;
+mod create;
+mod endpoint;
+mod error;
+mod events;
+mod options;
+mod redact;
+mod reference;
+mod request;
+mod run;
+mod session;
+mod tls;
+
+pub use api::Api;
+pub use create::Created;
+pub use error::{ClientError, ErrorKind};
+pub use events::EventStream;
+pub use options::{ApiOptions, Credentials};
+pub use run::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState, Step, Transport};
+pub use session::{ComputeSession, DestroyOptions};
+
+/// The innermost reason of an error, in its own words; never a URL.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Whether TLS is why a connection failed.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || inside.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}

@@ -1,0 +1,226 @@
+//! Creation of sessions, and waiting until one runs.
+
+use super::api::Api;
+use super::error::{ClientError, ErrorKind};
+use super::events::EventStream;
+use super::session::ComputeSession;
+use crate::protocol::create::{CreateReply, CreateRequest, ServicePort, check_name};
+use crate::protocol::info::SessionInfo;
+use crate::protocol::status::SessionStatus;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How often the status is read beside the events, which may not come at all.
+const POLL: Duration = Duration::from_secs(2);
+/// How long a server that waits by itself (before 19.09) may take.
+const OLD_SERVER_LIMIT: Duration = Duration::from_secs(3600);
+
+/// The outcome of [`ComputeSession::create`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    /// Whether it is new; if not, a session of that name and image was there.
+    pub created: bool,
+    /// Its status now.
+    pub status: SessionStatus,
+    /// Its services, as far as the server had told them when it took the request.
+    pub service_ports: Vec<ServicePort>,
+}
+
+impl ComputeSession {
+    /// Creates a session, or takes the one of that name if the request allows it, and follows it until it runs.
+    ///
+    /// The request is always enqueued and then followed, whatever its `enqueue_only` says: servers that wait by
+    /// themselves never answer for a session that ends in ERROR (`protocol.md` §10, row 24). With `enqueue_only` this
+    /// returns right after the request was taken. `max_wait_seconds` limits the following, not the session.
+    /// `on_status` is told each status once, in order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionFailed`] when it will never run, with the server's reason; [`ErrorKind::Timeout`] when
+    /// `max_wait_seconds` passed, in which case the session is still there; else what the server says.
+    pub async fn create(
+        api: &Api,
+        request: CreateRequest,
+        on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<(ComputeSession, Created), ClientError> {
+        let what = format!("create the session {}", request.name);
+        check_name(&request.name).map_err(|error| {
+            ClientError::new(ErrorKind::BadRequest, "create the session", error.to_string())
+        })?;
+        let version = api.version().await.map_err(|error| error.with_what(&what))?;
+        let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));
+        let wire = CreateRequest {
+            enqueue_only: true,
+            max_wait_seconds: None,
+            domain: request.domain.clone().or_else(|| api.options().domain.clone()),
+            group: request.group.clone().or_else(|| api.options().group.clone()),
+            ..request.clone()
+        };
+        let mut call = api.request(&what, Method::POST, format!("/{}", version.noun()));
+        if version < "v4.20190615".parse().unwrap_or(version) {
+            call = call.within(OLD_SERVER_LIMIT);
+        }
+        let reply = call.json(&wire.to_wire(version))?.send().await?.json()?;
+        let reply = read_reply(reply, &what)?;
+        let id = (version.major() >= 5).then(|| reply.session_id.clone());
+        let name = reply.session_name.clone().unwrap_or(request.name);
+        let session = ComputeSession::new(api, name, id);
+        let mut created =
+            Created { created: reply.created, status: reply.status, service_ports: reply.service_ports };
+        if !enqueue_only {
+            let max_wait = max_wait.map(|seconds| Duration::from_secs(seconds.into()));
+            created.status = session.follow(created.status, max_wait, on_status).await?;
+        }
+        Ok((session, created))
+    }
+
+    /// Waits until the session runs. `on_status` is told each status once, in order; without `max_wait` the wait
+    /// is as long as the session is in the queue.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::create`].
+    pub async fn wait_until_running(
+        &self,
+        max_wait: Option<Duration>,
+        on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<SessionStatus, ClientError> {
+        let status = self.info().await?.status.unwrap_or(SessionStatus::Running);
+        self.follow(status, max_wait, on_status).await
+    }
+
+    /// Follows the status by events, and by asking now and then, from `status` on.
+    async fn follow(
+        &self,
+        status: SessionStatus,
+        max_wait: Option<Duration>,
+        mut on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<SessionStatus, ClientError> {
+        on_status(&status);
+        let mut status = status;
+        let deadline = max_wait.map(|wait| Instant::now() + wait);
+        let mut events: Option<EventStream> = None;
+        let mut next_poll = Instant::now();
+        loop {
+            if status.is_executable() {
+                return Ok(status);
+            }
+            if status.is_dead() {
+                return Err(self.why_it_failed(&status).await);
+            }
+            // Events tell what happens from now on, so subscribe first and ask afterwards (`protocol.md` §10, row 52).
+            let events = events.get_or_insert_with(|| self.events());
+            let seen = tokio::select! {
+                event = events.next() => event.and_then(|event| event.status()),
+                () = sleep_until(next_poll) => {
+                    next_poll = Instant::now() + POLL;
+                    self.poll_status().await?
+                }
+                () = until(deadline) => {
+                    let why = format!("it is still {status} after {} s", max_wait.unwrap_or_default().as_secs());
+                    return Err(ClientError::new(ErrorKind::Timeout, format!("wait for {}", self.name()), why)
+                        .with_hint("it stays in the queue: attach to it later, or destroy it"));
+                }
+            };
+            if let Some(seen) = seen.filter(|seen| *seen != status) {
+                on_status(&seen);
+                status = seen;
+            }
+        }
+    }
+
+    /// The status now; nothing when the server cannot say it just now.
+    async fn poll_status(&self) -> Result<Option<SessionStatus>, ClientError> {
+        match self.info().await {
+            // Servers of API v3 have no status, and answer only for sessions that run.
+            Ok(info) => Ok(Some(info.status.unwrap_or(SessionStatus::Running))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(SessionStatus::Terminated)),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Auth | ErrorKind::ClockSkew | ErrorKind::Forbidden) =>
+            {
+                Err(error)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the status could not be read; waiting on");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn why_it_failed(&self, status: &SessionStatus) -> ClientError {
+        let why = match self.info().await {
+            Ok(info) => {
+                reason(&info).map_or_else(|| format!("it is {status}"), |r| format!("it is {status}: {r}"))
+            }
+            Err(_) => format!("it is {status}"),
+        };
+        ClientError::new(ErrorKind::SessionFailed, format!("start the session {}", self.name()), why)
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads the reply. Genuine servers give a reused session's services under two names at once.
+fn read_reply(mut body: Value, what: &str) -> Result<CreateReply, ClientError> {
+    if let Some(object) = body.as_object_mut() {
+        if object.contains_key("servicePorts") {
+            object.remove("service_ports");
+        }
+    }
+    serde_json::from_value(body).map_err(|error| {
+        ClientError::new(ErrorKind::Server, what, format!("the reply is not what was agreed: {error}"))
+    })
+}
+
+/// Why a session is in its state: the server's word for it, and the messages of the errors that it kept.
+fn reason(info: &SessionInfo) -> Option<String> {
+    let mut parts: Vec<String> = info.status_info.iter().filter(|text| !text.is_empty()).cloned().collect();
+    if let Some(data) = &info.status_data {
+        let error = data.get("error").unwrap_or(data);
+        let errors =
+            error.get("collection").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![error.clone()]);
+        for error in errors {
+            let text = |key: &str| error.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            parts.extend(text("repr").or_else(|| text("message")).or_else(|| text("msg")).map(str::to_owned));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_reused_session_has_its_services_under_two_names() {
+        let ports = json!([{"name": "ttyd", "protocol": "http", "container_ports": [7681]}]);
+        let body = json!({"sessionId": "u", "sessionName": "n", "status": "RUNNING", "created": false,
+            "service_ports": ports, "servicePorts": ports});
+        let reply = read_reply(body, "x").unwrap();
+        assert_eq!(reply.service_ports.first().map(|port| port.name.as_str()), Some("ttyd"));
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_is_found_in_every_form() {
+        let info = |status_info: &str, data: Value| {
+            serde_json::from_value::<SessionInfo>(json!({"statusInfo": status_info, "statusData": data}))
+                .unwrap()
+        };
+        let single = json!({"error": {"src": "agent", "name": "X", "repr": "ImageNotFound('x')"}});
+        assert_eq!(
+            reason(&info("failed-to-start", single)).as_deref(),
+            Some("failed-to-start: ImageNotFound('x')")
+        );
+        let many =
+            json!({"error": {"name": "MultiAgentError", "collection": [{"repr": "A"}, {"repr": "B"}]}});
+        assert_eq!(reason(&info("None", many)).as_deref(), Some("A: B"));
+        assert_eq!(reason(&info("user-requested", json!(null))).as_deref(), Some("user-requested"));
+        assert_eq!(reason(&info("", json!({"scheduler": {"msg": 3}}))), None);
+    }
+}

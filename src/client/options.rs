@@ -1,0 +1,138 @@
+//! How to reach a server: endpoint, credentials, limits of time.
+
+use super::error::{ClientError, ErrorKind};
+use secrecy::SecretString;
+use std::fmt;
+use std::time::Duration;
+
+/// Who we are to the server.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// An access key with its secret key; each request is signed (`protocol.md` §1.4).
+    Keypair {
+        /// The access key; no secret.
+        access_key: String,
+        /// The secret key.
+        secret_key: SecretString,
+    },
+    /// A login at a web server, which signs for us (`protocol.md` §1.7): the value of its session cookie.
+    WebSession {
+        /// The session id that the web server gave at login.
+        session_id: SecretString,
+    },
+    /// Nobody: requests are not signed.
+    #[default]
+    Anonymous,
+}
+
+impl Credentials {
+    /// A key pair. An empty access key means anonymous, as in the official client.
+    pub fn keypair(access_key: impl Into<String>, secret_key: impl Into<SecretString>) -> Self {
+        let access_key = access_key.into();
+        if access_key.is_empty() {
+            return Credentials::Anonymous;
+        }
+        Credentials::Keypair { access_key, secret_key: secret_key.into() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Credentials::Keypair { access_key, .. } => {
+                let start: String = access_key.chars().take(4).collect();
+                write!(f, "Keypair({start}…)")
+            }
+            Credentials::WebSession { .. } => f.write_str("WebSession"),
+            Credentials::Anonymous => f.write_str("Anonymous"),
+        }
+    }
+}
+
+/// How to reach a server. `ApiOptions::new(endpoint)` has the defaults of the official client.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// Base URL, or several separated by commas: the next is tried when one cannot be connected to. A path in
+    /// the URL is put before every path of the API.
+    pub endpoint: String,
+    /// Who we are.
+    pub credentials: Credentials,
+    /// Domain, sent as a header and with new sessions that name none.
+    pub domain: Option<String>,
+    /// Project of new sessions that name none.
+    pub group: Option<String>,
+    /// How long connecting may take, TLS included. Default 10 s.
+    pub connect_timeout: Duration,
+    /// How long the server may be silent in the middle of a reply, and how long an ordinary reply may take as a
+    /// whole. Default 30 s. An execute call holds its reply back for up to 2 s, so values below 4 s are
+    /// taken as 4 s.
+    pub read_timeout: Duration,
+    /// Whether the server's certificate goes unchecked. Never implied by anything else.
+    pub insecure: bool,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+impl ApiOptions {
+    /// Options for an endpoint, with defaults for all else and no credentials.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        ApiOptions {
+            endpoint: endpoint.into(),
+            credentials: Credentials::Anonymous,
+            domain: None,
+            group: None,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(30),
+            insecure: false,
+            user_agent: concat!("bai-repl/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+
+    /// The same with credentials.
+    pub fn with_credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Checks what can be checked without the network.
+    pub(super) fn check(&self) -> Result<(), ClientError> {
+        let bad = |why: &str| Err(ClientError::new(ErrorKind::BadRequest, "use these credentials", why));
+        let plain = |text: &str| text.bytes().all(|b| (0x21..0x7f).contains(&b));
+        match &self.credentials {
+            Credentials::Keypair { access_key, .. }
+                if !plain(access_key) || access_key.contains([':', ',']) =>
+            {
+                bad("the access key has a character that no key has")
+            }
+            _ if self.domain.as_deref().is_some_and(|domain| domain.chars().any(char::is_control)) => {
+                bad("the domain has a control character")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_has_no_secret() {
+        let credentials = Credentials::keypair("AKIATESTTEST0001", "very-secret");
+        let options = ApiOptions::new("http://127.0.0.1:1").with_credentials(credentials);
+        let shown = format!("{options:?}");
+        assert!(!shown.contains("very-secret") && !shown.contains("TEST0001"), "{shown}");
+        let web = Credentials::WebSession { session_id: "cookie-value".to_owned().into() };
+        assert!(!format!("{web:?}").contains("cookie-value"));
+    }
+
+    #[test]
+    fn keys_that_would_break_the_header_are_refused() {
+        for key in ["a\r\nX: y", "a b", "a:b", "ä"] {
+            let options = ApiOptions::new("http://h").with_credentials(Credentials::keypair(key, "s"));
+            assert!(options.check().is_err(), "{key:?}");
+        }
+        assert!(matches!(Credentials::keypair("", "s"), Credentials::Anonymous));
+    }
+}

@@ -1,0 +1,154 @@
+//! A run over HTTP polling (`protocol.md` §3.1–3.2, §3.7): one request at a time, each under the run id that we
+//! made, so that a lost connection loses nothing.
+
+use super::Cell;
+use super::driver::LinkEnd;
+use crate::client::error::{ClientError, ErrorKind};
+use crate::client::reference::SessionRef;
+use crate::protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, RunId, RunStatus};
+use futures_util::future::BoxFuture;
+use reqwest::Method;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long one call may take. The server answers after 2 s at the latest, unless another run holds the session.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// The largest reply that is taken, in bytes: 2 s of output.
+const REPLY_LIMIT: usize = 512 * 1024 * 1024;
+/// Calls that may fail in a row before the run counts as lost.
+const FAILURES: u32 = 8;
+/// Server errors that may come in a row: one is the known answer to output that the server cannot encode, and the
+/// same run goes on after it (`protocol.md` §10, row 11).
+const SERVER_FAILURES: u32 = 2;
+/// The least time between two calls that brought nothing, whatever the server does.
+const FLOOR: Duration = Duration::from_millis(250);
+
+pub(super) struct PollLink {
+    session: SessionRef,
+    run_id: RunId,
+    /// What to ask next.
+    call: Option<Arc<ExecuteRequest>>,
+    /// What was asked last.
+    last: Arc<ExecuteRequest>,
+    /// The answer to it.
+    pending: Option<BoxFuture<'static, Result<ExecuteResult, ClientError>>>,
+    asked: Instant,
+    not_before: Instant,
+    failures: u32,
+    server_failures: u32,
+}
+
+impl PollLink {
+    /// A new run.
+    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell) -> PollLink {
+        let first = match cell {
+            Cell::Query(code) => ExecuteRequest::query(&run_id, code),
+            Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
+        };
+        PollLink::new(session, run_id, first)
+    }
+
+    /// A run that has begun elsewhere.
+    pub(super) fn resume(session: SessionRef, run_id: RunId) -> PollLink {
+        let first = ExecuteRequest::resume(&run_id);
+        PollLink::new(session, run_id, first)
+    }
+
+    fn new(session: SessionRef, run_id: RunId, first: ExecuteRequest) -> PollLink {
+        let first = Arc::new(first);
+        let now = Instant::now();
+        PollLink {
+            session,
+            run_id,
+            call: Some(first.clone()),
+            last: first,
+            pending: None,
+            asked: now,
+            not_before: now,
+            failures: 0,
+            server_failures: 0,
+        }
+    }
+
+    /// Asks for more output next, unless an answer is to be sent.
+    pub(super) fn go_on(&mut self) {
+        if self.call.is_none() {
+            self.call = Some(Arc::new(ExecuteRequest::resume(&self.run_id)));
+        }
+    }
+
+    /// Sends an answer next.
+    pub(super) fn answer(&mut self, text: &str) {
+        self.call = Some(Arc::new(ExecuteRequest::input(&self.run_id, text)));
+        self.not_before = Instant::now();
+    }
+
+    /// The next reply; pending for as long as there is nothing to ask. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<ExecuteResult, LinkEnd> {
+        loop {
+            let result = match &mut self.pending {
+                Some(pending) => pending.await,
+                None => {
+                    let Some(request) = self.call.take() else { return std::future::pending().await };
+                    self.asked = self.not_before.max(Instant::now());
+                    self.last = request.clone();
+                    self.pending = Some(Box::pin(call(self.session.clone(), request, self.asked)));
+                    continue;
+                }
+            };
+            self.pending = None;
+            match result {
+                Ok(reply) => return Ok(self.heard(reply)),
+                Err(error) => self.failed(error)?,
+            }
+        }
+    }
+
+    fn heard(&mut self, reply: ExecuteResult) -> ExecuteResult {
+        self.failures = 0;
+        self.server_failures = 0;
+        if reply.status == RunStatus::Continued && reply.console.is_empty() {
+            // The server's window paces us; one that has no window must not make us spin.
+            self.not_before = self.asked + FLOOR;
+        }
+        reply
+    }
+
+    /// Decides whether to try on, under the same run id.
+    fn failed(&mut self, error: ClientError) -> Result<(), LinkEnd> {
+        let again = match error.kind() {
+            ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
+                self.failures += 1;
+                self.failures < FAILURES
+            }
+            ErrorKind::Server => {
+                self.server_failures += 1;
+                self.server_failures < SERVER_FAILURES
+            }
+            _ => false,
+        };
+        if !again {
+            return Err(LinkEnd::failed(error));
+        }
+        tracing::debug!(%error, failures = self.failures, "polling fails; trying on");
+        // What never reached the server is sent again as it was; for all else only `continue` is safe, as code or
+        // an answer must not arrive twice.
+        let again =
+            if error.maybe_sent() { ExecuteRequest::resume(&self.run_id).into() } else { self.last.clone() };
+        self.call.get_or_insert(again);
+        self.not_before = Instant::now() + Duration::from_millis(200) * 2u32.pow(self.failures.min(5));
+        Ok(())
+    }
+}
+
+async fn call(
+    session: SessionRef,
+    request: Arc<ExecuteRequest>,
+    at: Instant,
+) -> Result<ExecuteResult, ClientError> {
+    tokio::time::sleep_until(at).await;
+    let call = session.request("run the code", Method::POST, "").await?;
+    let reply = call.json(&*request)?.within(CALL_LIMIT).limit(REPLY_LIMIT).send().await?;
+    Ok(reply.json::<ExecuteReply>()?.result)
+}

@@ -1,0 +1,189 @@
+//! The WebSocket of one run (`protocol.md` §3.10).
+
+use super::Cell;
+use super::driver::LinkEnd;
+use crate::client::error::{ClientError, ErrorKind};
+use crate::client::reference::SessionRef;
+use crate::protocol::execute::{ExecuteResult, RunId, StreamRequest};
+use futures_util::{SinkExt, StreamExt};
+use reqwest::{Method, StatusCode, Upgraded};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// The largest frame that is taken, in bytes. Genuine servers put 0.2 s of output into one frame.
+const FRAME_LIMIT: usize = 256 * 1024 * 1024;
+/// The largest first frame that genuine servers take, in bytes.
+const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+/// How long writing one small frame may take.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
+/// How long saying goodbye may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+const WHAT: &str = "follow the run";
+
+pub(super) struct SocketLink {
+    socket: WebSocketStream<Upgraded>,
+    silence_limit: Duration,
+    last_heard: Instant,
+    pinged: bool,
+    started: bool,
+}
+
+/// Why there is no WebSocket.
+pub(super) enum NoSocket {
+    /// The server itself said no, or nobody is there: polling would meet the same.
+    Refused(ClientError),
+    /// Something in between does not pass upgrades on; polling may work.
+    Blocked(ClientError),
+}
+
+/// The first frame. Our engine takes the run id from it, so that the run can be found again; genuine servers
+/// ignore the key.
+#[derive(Serialize)]
+struct FirstFrame<'a> {
+    #[serde(flatten)]
+    request: StreamRequest,
+    #[serde(rename = "runId")]
+    run_id: &'a str,
+}
+
+impl SocketLink {
+    /// Opens the WebSocket; nothing runs before [`SocketLink::begin`].
+    pub(super) async fn open(session: &SessionRef, silence_limit: Duration) -> Result<SocketLink, NoSocket> {
+        let path = session.stream_path("run the code", "/execute").await.map_err(NoSocket::Refused)?;
+        let key = generate_key();
+        let request = session.api.request("run the code", Method::GET, path);
+        let response = request.websocket(&key).map_err(NoSocket::Refused)?.open().await.map_err(judge)?;
+        let blocked =
+            |why: &str| NoSocket::Blocked(ClientError::new(ErrorKind::NotABackend, "run the code", why));
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(blocked("the WebSocket upgrade is answered with a page"));
+        }
+        let accept = response.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
+        if accept != Some(derive_accept_key(key.as_bytes()).as_str()) {
+            return Err(blocked("the WebSocket upgrade is answered by something else"));
+        }
+        let upgraded = response.upgrade().await.map_err(|error| blocked(&crate::client::cause(&error)))?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(FRAME_LIMIT))
+            .max_frame_size(Some(FRAME_LIMIT))
+            .read_buffer_size(256 * 1024);
+        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
+        Ok(SocketLink { socket, silence_limit, last_heard: Instant::now(), pinged: false, started: false })
+    }
+
+    /// The text of the first frame, if a server would take it.
+    pub(super) fn first_frame(cell: &Cell, run_id: &RunId) -> Result<String, ClientError> {
+        let request = match cell {
+            Cell::Query(code) => StreamRequest::query(code),
+            Cell::Batch(options) => StreamRequest::batch(options),
+        };
+        let frame = serde_json::to_string(&FirstFrame { request, run_id: run_id.as_str() });
+        let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
+        let frame = frame.map_err(|error| bad(error.to_string()))?;
+        if frame.len() > REQUEST_LIMIT {
+            return Err(bad("it is longer than the 16 MiB that servers take".into())
+                .with_hint("upload it as a file and run that"));
+        }
+        Ok(frame)
+    }
+
+    /// Sends the first frame or an answer.
+    pub(super) async fn send(&mut self, text: String) -> Result<(), LinkEnd> {
+        match timeout(WRITE_LIMIT, self.socket.send(Message::text(text))).await {
+            Ok(result) => result.map_err(|error| broken(&error)),
+            Err(_) => Err(LinkEnd::lost("the server does not read")),
+        }
+    }
+
+    /// The next frame. Cancel-safe.
+    pub(super) async fn next(&mut self, waiting: bool) -> Result<ExecuteResult, LinkEnd> {
+        loop {
+            // Half of the limit in silence: ask for a sign of life. All of it: dead. Nothing is due before the
+            // first frame, since the session may be busy with somebody else's run.
+            let limit = if self.pinged { self.silence_limit } else { self.silence_limit / 2 };
+            let message = match timeout_at(self.last_heard + limit, self.socket.next()).await {
+                Ok(message) => message,
+                Err(_) if self.pinged && self.started && !waiting => {
+                    let silence = self.silence_limit.as_secs();
+                    return Err(LinkEnd::lost(&format!("the server has been silent for {silence} s")));
+                }
+                Err(_) => {
+                    self.ping().await?;
+                    continue;
+                }
+            };
+            self.last_heard = Instant::now();
+            self.pinged = false;
+            match message {
+                Some(Ok(Message::Text(text))) => return self.parse(text.as_bytes()),
+                Some(Ok(Message::Binary(bytes))) => return self.parse(&bytes),
+                Some(Ok(Message::Close(frame))) => {
+                    let why = match frame {
+                        Some(frame) if u16::from(frame.code) == 1000 => {
+                            "the server closed the connection without a result".to_owned()
+                        }
+                        Some(frame) => {
+                            format!("the server closed the connection ({} {})", frame.code, frame.reason)
+                        }
+                        None => "the server closed the connection".to_owned(),
+                    };
+                    return Err(LinkEnd::lost(why.trim_end()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(broken(&error)),
+                None => return Err(LinkEnd::lost("the connection ended")),
+            }
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), LinkEnd> {
+        if self.pinged {
+            // Not dead by silence: the next sign of life is asked for one limit later.
+            self.last_heard = Instant::now();
+        }
+        self.pinged = true;
+        match timeout(WRITE_LIMIT, self.socket.send(Message::Ping(Default::default()))).await {
+            Ok(result) => result.map_err(|error| broken(&error)),
+            Err(_) => Err(LinkEnd::lost("the server does not read")),
+        }
+    }
+
+    fn parse(&mut self, frame: &[u8]) -> Result<ExecuteResult, LinkEnd> {
+        self.started = true;
+        serde_json::from_slice(frame).map_err(|error| {
+            let why = format!("the server sent a frame that is not what was agreed: {error}");
+            LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why))
+        })
+    }
+
+    /// Says goodbye, without waiting long. Web servers do not close after `finished`, so we do.
+    pub(super) async fn close(mut self) {
+        // Whether the goodbye arrives changes nothing: the run is over.
+        let _ = timeout(CLOSE_LIMIT, self.socket.close(None)).await;
+    }
+}
+
+/// Whose refusal it is: an API error is the server's own, all else is something in between.
+fn judge(error: ClientError) -> NoSocket {
+    let passes = error.problem().is_some()
+        || matches!(
+            error.kind(),
+            ErrorKind::Connect | ErrorKind::Tls | ErrorKind::Auth | ErrorKind::NotFound
+        );
+    if passes { NoSocket::Refused(error) } else { NoSocket::Blocked(error) }
+}
+
+fn broken(error: &Error) -> LinkEnd {
+    match error {
+        Error::Capacity(_) => {
+            LinkEnd::lost(&format!("a frame is larger than {} MiB", FRAME_LIMIT / 1024 / 1024))
+        }
+        other => LinkEnd::lost(&format!("the connection broke: {}", crate::client::cause(other))),
+    }
+}

@@ -1,0 +1,93 @@
+//! After a run was lost: whether its session can still be used, and whether the run can be found again.
+
+use super::SessionState;
+use crate::client::error::{ClientError, ErrorKind};
+use crate::client::reference::SessionRef;
+use crate::protocol::execute::{ExecuteReply, ExecuteRequest, RunId, RunStatus};
+use crate::protocol::status::SessionStatus;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How long the server may be away before it counts as gone.
+const AWAY_LIMIT: Duration = Duration::from_secs(20);
+/// How long the trial run may take. A session that is not stuck answers within a second.
+const TRIAL_LIMIT: Duration = Duration::from_secs(6);
+
+/// What became of a run whose connection was lost.
+pub(super) enum Fate {
+    /// The server still has it, under this id, and keeps what was not delivered.
+    Resumable,
+    /// It is lost, and the session is left so.
+    Lost(SessionState),
+}
+
+/// Asks the server. Our engine says which run it has; a genuine server does not, and there a trial shows whether
+/// the session is stuck. The lost program is interrupted then: nobody can read its output any more.
+pub(super) async fn examine(session: &SessionRef, run_id: &RunId) -> Fate {
+    let deadline = Instant::now() + AWAY_LIMIT;
+    let mut pause = Duration::from_millis(100);
+    let info = loop {
+        match session.info().await {
+            Ok(info) => break info,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Fate::Lost(SessionState::Gone),
+            Err(error) if is_passing(&error) && Instant::now() + pause < deadline => {
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(3));
+            }
+            Err(_) => return Fate::Lost(SessionState::Unknown),
+        }
+    };
+    if info.status.as_ref().is_some_and(SessionStatus::is_dead) {
+        return Fate::Lost(SessionState::Gone);
+    }
+    match info.rest.get("currentRunId") {
+        Some(Value::String(id)) if id == run_id.as_str() => Fate::Resumable,
+        Some(_) => Fate::Lost(SessionState::Usable),
+        None => Fate::Lost(try_out(session).await),
+    }
+}
+
+/// Whether the server keeps the output of a run that nobody follows, as our engine does.
+pub(super) async fn keeps_output(session: &SessionRef) -> bool {
+    session.info().await.is_ok_and(|info| info.rest.contains_key("currentRunId"))
+}
+
+fn is_passing(error: &ClientError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Server
+    )
+}
+
+/// Runs nothing, under an id of our own, and sees whether that is answered.
+async fn try_out(session: &SessionRef) -> SessionState {
+    if let Err(error) = session.interrupt().await {
+        tracing::debug!(%error, "the lost program was not interrupted");
+    }
+    let id = RunId::random();
+    let deadline = Instant::now() + TRIAL_LIMIT;
+    let mut request = ExecuteRequest::query(&id, "");
+    loop {
+        let Ok(answer) = timeout_at(deadline, ask(session, &request)).await else {
+            return SessionState::Stuck;
+        };
+        match answer {
+            Ok(RunStatus::Finished) => return SessionState::Usable,
+            Ok(_) => request = ExecuteRequest::resume(&id),
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::NotFound => SessionState::Gone,
+                    ErrorKind::Timeout | ErrorKind::Server => SessionState::Stuck,
+                    _ => SessionState::Unknown,
+                };
+            }
+        }
+    }
+}
+
+async fn ask(session: &SessionRef, request: &ExecuteRequest) -> Result<RunStatus, ClientError> {
+    let call = session.request("try the session out", Method::POST, "").await?;
+    Ok(call.json(request)?.send().await?.json::<ExecuteReply>()?.result.status)
+}

@@ -1,0 +1,214 @@
+//! A compute session and what can be done to it, apart from files and from waiting for it to start.
+
+use super::api::Api;
+use super::error::{ClientError, ErrorKind};
+use super::reference::SessionRef;
+use super::run::{self, Cell, Run, RunOptions, Start};
+use crate::protocol::complete::{Completion, CompletionRequest};
+use crate::protocol::execute::RunId;
+use crate::protocol::info::{LogsReply, Matches, SessionInfo};
+use reqwest::Method;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How long a completion may take. It answers a key, so a late one is worth nothing.
+const COMPLETION_LIMIT: Duration = Duration::from_secs(3);
+/// How long a restart may take: the server waits for the new container.
+const RESTART_LIMIT: Duration = Duration::from_secs(120);
+/// The largest log that is taken, in bytes.
+const LOG_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A compute session on a server. Cheap to clone; all clones share one turn, so that runs of one session follow
+/// each other.
+#[derive(Debug, Clone)]
+pub struct ComputeSession {
+    pub(super) at: SessionRef,
+    name: Arc<str>,
+    id: Option<Arc<str>>,
+    turn: Arc<Semaphore>,
+}
+
+/// Options of [`ComputeSession::destroy`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DestroyOptions {
+    /// Destroys it whatever state it is in; for sessions in ERROR, for example.
+    pub forced: bool,
+    /// Destroys the sessions that depend on it, too.
+    pub recursive: bool,
+}
+
+impl ComputeSession {
+    pub(super) fn new(api: &Api, name: String, id: Option<String>) -> Self {
+        let key = id.clone().unwrap_or_else(|| name.clone());
+        let turn = api.turn(&key);
+        ComputeSession {
+            at: SessionRef { api: api.clone(), key },
+            name: name.into(),
+            id: id.map(Into::into),
+            turn,
+        }
+    }
+
+    /// The session of that name or UUID, which must exist. It may not be running yet; see
+    /// [`ComputeSession::wait_until_running`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`] when servers find several.
+    pub async fn attach(api: &Api, name_or_id: &str) -> Result<ComputeSession, ClientError> {
+        let what = format!("find the session {name_or_id}");
+        let version = api.version().await.map_err(|error| error.with_what(&what))?;
+        if version.major() >= 5 {
+            let path = format!("/{}/_/match", version.noun());
+            let request = api.request(&what, Method::GET, path).query("id", name_or_id);
+            let matches: Matches = request.send().await?.json()?;
+            let mut exact =
+                matches.matches.into_iter().filter(|m| m.name == name_or_id || m.id == name_or_id);
+            match (exact.next(), exact.next()) {
+                (Some(found), None) => return Ok(ComputeSession::new(api, found.name, Some(found.id))),
+                (Some(_), Some(_)) => {
+                    return Err(ClientError::new(
+                        ErrorKind::Ambiguous,
+                        &what,
+                        "the name fits several sessions",
+                    ));
+                }
+                (None, _) => {}
+            }
+        }
+        // Servers do not match ids of sessions that are over, and old ones match nothing; the path still may.
+        let at = SessionRef { api: api.clone(), key: name_or_id.to_owned() };
+        at.info().await.map_err(|error| error.with_what(&what))?;
+        let id = uuid::Uuid::parse_str(name_or_id).is_ok().then(|| name_or_id.to_owned());
+        Ok(ComputeSession::new(api, name_or_id.to_owned(), id))
+    }
+
+    /// The session's name. For a session that was attached by UUID and is over, its UUID.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The session's UUID; nothing on servers before 20.03.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The server it is on.
+    pub fn api(&self) -> &Api {
+        &self.at.api
+    }
+
+    /// Runs code. One run at a time: a second call waits until the first run is over, be it read or dropped.
+    ///
+    /// # Errors
+    /// What the server says to the attempt, such as [`ErrorKind::NotFound`]. Failures after that are
+    /// [`super::RunEvent::Lost`].
+    pub async fn execute(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
+        self.start(Start::Cell(cell), options).await
+    }
+
+    /// Follows a run that the session has already, by polling, from what nobody has read yet.
+    ///
+    /// Only ids that the server really knows: a genuine server takes an unknown one for a run that never ends.
+    /// [`ComputeSession::current_run`] gives one on our engine.
+    ///
+    /// # Errors
+    /// None at once; failures are [`super::RunEvent::Lost`].
+    pub async fn resume(&self, run_id: RunId, options: RunOptions) -> Result<Run, ClientError> {
+        self.start(Start::Resume(run_id), options).await
+    }
+
+    async fn start(&self, start: Start, options: RunOptions) -> Result<Run, ClientError> {
+        let turn = self.turn.clone().acquire_owned().await.map_err(|_| {
+            // The semaphore is never closed; said for completeness.
+            ClientError::new(ErrorKind::Lost, "run the code", "the session is closed")
+        })?;
+        run::start(self.at.clone(), start, options, turn).await
+    }
+
+    /// Whether a run of this process is under way in the session, a dropped one that is being interrupted included.
+    pub fn is_busy(&self) -> bool {
+        self.turn.available_permits() == 0
+    }
+
+    /// Waits until no run of this process is under way, for at most `limit`. Gives whether that is so. To be called
+    /// before the process ends: a run that is cut off then would leave the session of a cluster stuck.
+    pub async fn settle(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.turn.acquire()).await.is_ok()
+    }
+
+    /// The run that the session is at, when the server tells, as our engine does.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::info`].
+    pub async fn current_run(&self) -> Result<Option<RunId>, ClientError> {
+        let info = self.at.info().await?;
+        let id = info.rest.get("currentRunId").and_then(serde_json::Value::as_str);
+        Ok(id.map(RunId::from_wire))
+    }
+
+    /// Asks the running program to stop. Best effort; says nothing about whether one runs. Takes 5 s at most.
+    ///
+    /// # Errors
+    /// What the server says, or [`ErrorKind::Timeout`].
+    pub async fn interrupt(&self) -> Result<(), ClientError> {
+        self.at.interrupt().await
+    }
+
+    /// What could stand at the cursor. Takes 3 s at most. Empty where the kernel has no completion.
+    ///
+    /// # Errors
+    /// What the server says, or [`ErrorKind::Timeout`].
+    pub async fn complete(&self, request: CompletionRequest) -> Result<Completion, ClientError> {
+        let call = self.at.request("complete", Method::POST, "/complete").await?;
+        let reply = call.json(&request)?.within(COMPLETION_LIMIT).send().await?;
+        Ok(Completion::from_wire(&reply.json()?))
+    }
+
+    /// What the server knows about the session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is gone.
+    pub async fn info(&self) -> Result<SessionInfo, ClientError> {
+        self.at.info().await
+    }
+
+    /// What the session's container has written, up to 64 MiB. Untrusted text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is gone.
+    pub async fn logs(&self) -> Result<String, ClientError> {
+        let call = self.at.request("read the session's log", Method::GET, "/logs").await?;
+        let reply: LogsReply = call.limit(LOG_LIMIT).send().await?.json()?;
+        Ok(reply.result.logs)
+    }
+
+    /// Starts the kernel anew: variables are gone, files stay.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] on clusters from 26.4.4 on: destroy it and create it again.
+    pub async fn restart(&self) -> Result<(), ClientError> {
+        let call = self.at.request("restart the session", Method::PATCH, "").await?;
+        call.within(RESTART_LIMIT).send().await.map(drop).map_err(|error| match error.kind() {
+            ErrorKind::Unsupported => {
+                error.with_hint("destroy the session and create it again; what is in its variables is lost")
+            }
+            _ => error,
+        })
+    }
+
+    /// Ends the session. The server may go on ending it after this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is gone already.
+    pub async fn destroy(&self, options: DestroyOptions) -> Result<(), ClientError> {
+        let mut call = self.at.request("destroy the session", Method::DELETE, "").await?;
+        if options.forced {
+            call = call.query("forced", "true");
+        }
+        if options.recursive {
+            call = call.query("recursive", "true");
+        }
+        call.send().await.map(drop)
+    }
+}
