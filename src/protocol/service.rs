@@ -1,0 +1,237 @@
+//! Apps of a session and how one is asked for (`protocol.md` §7.2, §7.3): the list, the parameters of a start, the
+//! address for people.
+
+use super::lenient;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The protocol name of an app that is a terminal on the `pty` stream.
+pub const PTY_PROTOCOL: &str = "pty";
+
+/// A service of a session as `GET /stream/{P}/{s}/apps` lists it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// Name, such as `jupyter`, or the number of a preopen port.
+    pub name: String,
+    /// `tcp`, `http`, `preopen`, `vnc`, `rdp`, `internal`, `pty`.
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    pub protocol: String,
+    /// Ports in the container; the first is the one that is meant when none is named.
+    #[serde(default, alias = "container_ports", deserialize_with = "lenient::list")]
+    pub ports: Vec<u16>,
+    /// How its address looks to people; see [`App::url`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_template: Option<String>,
+    /// Options that a start may set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::list")]
+    pub allowed_arguments: Vec<String>,
+    /// Environment variables that a start may set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::list")]
+    pub allowed_envs: Vec<String>,
+}
+
+impl App {
+    /// Where people find the app when it listens at `host` and `port`. An IPv6 address gets its brackets.
+    pub fn url(&self, host: &str, port: u16) -> String {
+        let bracketed =
+            if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.into() };
+        match &self.url_template {
+            Some(template) => template
+                .replace("{protocol}", &self.protocol)
+                .replace("{host}", &bracketed)
+                .replace("{port}", &port.to_string()),
+            None if self.protocol == "http" => format!("http://{bracketed}:{port}/"),
+            None => format!("{bracketed}:{port}"),
+        }
+    }
+}
+
+/// Reads an app list; members that are no apps are left out.
+///
+/// # Errors
+/// The body is no JSON.
+pub fn parse_apps(body: &[u8]) -> Result<Vec<App>, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    lenient::list(&mut json)
+}
+
+/// What an option of a service is set to. On the wire: null, a string, or a list of strings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ArgumentValue {
+    /// The option alone.
+    Bare,
+    /// The option and one value.
+    One(String),
+    /// The option and all values after it.
+    Many(Vec<String>),
+}
+
+/// Options and environment for the start of a service: the parameters `arguments` and `envs`, each a JSON text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceParameters {
+    /// Options by name, dashes included.
+    pub arguments: BTreeMap<String, ArgumentValue>,
+    /// Environment variables.
+    pub envs: BTreeMap<String, String>,
+}
+
+/// Why text cannot be a parameter of a service.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadParameter {
+    /// An option without a name.
+    #[error("{0:?} is no option; an option looks like \"--port 8080\" or \"--verbose\"")]
+    Argument(String),
+    /// A variable without `=`, or with a name that the system refuses.
+    #[error("{0:?} is no variable; a variable looks like NAME=value")]
+    Env(String),
+    /// The JSON text of a query.
+    #[error("{name} is not the JSON object that was agreed: {why}")]
+    Json {
+        /// `arguments` or `envs`.
+        name: &'static str,
+        /// What the parser says.
+        why: String,
+    },
+}
+
+impl ServiceParameters {
+    /// Adds an option as people write it: `--opt value`, `--opt=value` or `--opt`. The same option again makes a
+    /// list of values.
+    ///
+    /// # Errors
+    /// [`BadParameter::Argument`] when there is no name.
+    pub fn add_argument(&mut self, text: &str) -> Result<(), BadParameter> {
+        let trimmed = text.trim();
+        let cut = trimmed.find(|c: char| c == '=' || c.is_whitespace());
+        let (name, value) = match cut.and_then(|at| trimmed.split_at_checked(at)) {
+            Some((name, rest)) => {
+                let mut rest = rest.chars();
+                rest.next();
+                (name, Some(rest.as_str().trim_start().to_owned()))
+            }
+            None => (trimmed, None),
+        };
+        if name.trim_matches('-').is_empty() {
+            return Err(BadParameter::Argument(text.to_owned()));
+        }
+        let values = match (self.arguments.remove(name), value) {
+            (None | Some(ArgumentValue::Bare), None) => ArgumentValue::Bare,
+            (None | Some(ArgumentValue::Bare), Some(value)) => ArgumentValue::One(value),
+            (Some(before), None) => before,
+            (Some(ArgumentValue::One(first)), Some(value)) => ArgumentValue::Many(vec![first, value]),
+            (Some(ArgumentValue::Many(mut values)), Some(value)) => {
+                values.push(value);
+                ArgumentValue::Many(values)
+            }
+        };
+        self.arguments.insert(name.to_owned(), values);
+        Ok(())
+    }
+
+    /// Adds a variable as people write it: `NAME=value`.
+    ///
+    /// # Errors
+    /// [`BadParameter::Env`] when there is no name, no `=`, or a NUL.
+    pub fn add_env(&mut self, text: &str) -> Result<(), BadParameter> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() && !text.contains('\0') => {
+                self.envs.insert(name.to_owned(), value.to_owned());
+                Ok(())
+            }
+            _ => Err(BadParameter::Env(text.to_owned())),
+        }
+    }
+
+    /// The query parameters that say this: none for what is empty, since old servers refuse empty objects.
+    pub fn to_query(&self) -> Vec<(&'static str, String)> {
+        // Strings and lists of strings only: there is nothing in them that JSON could not say.
+        let mut query = Vec::new();
+        if !self.arguments.is_empty() {
+            query.push(("arguments", serde_json::to_string(&self.arguments).unwrap_or_default()));
+        }
+        if !self.envs.is_empty() {
+            query.push(("envs", serde_json::to_string(&self.envs).unwrap_or_default()));
+        }
+        query
+    }
+
+    /// Reads the JSON texts of a query; what is missing or empty is empty.
+    ///
+    /// # Errors
+    /// [`BadParameter::Json`] for another shape.
+    pub fn from_query(arguments: Option<&str>, envs: Option<&str>) -> Result<Self, BadParameter> {
+        Ok(ServiceParameters { arguments: object("arguments", arguments)?, envs: object("envs", envs)? })
+    }
+}
+
+fn object<T: Default + serde::de::DeserializeOwned>(
+    name: &'static str,
+    text: Option<&str>,
+) -> Result<T, BadParameter> {
+    match text {
+        None | Some("") => Ok(T::default()),
+        Some(text) => {
+            let value: Option<T> = serde_json::from_str(text)
+                .map_err(|error| BadParameter::Json { name, why: error.to_string() })?;
+            Ok(value.unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_list_of_a_cluster_is_read() {
+        let body = r#"[{"name": "sshd", "protocol": "tcp", "ports": [2200]}, {"name": "ttyd", "protocol": "http",
+            "ports": [7681]}, {"name": "8190", "protocol": "preopen", "ports": [8190]}, {"name": "vs", "protocol":
+            "http", "ports": [8180], "url_template": "{protocol}://{host}:{port}/?folder=/home/work",
+            "allowed_arguments": ["--x"], "allowed_envs": null}, null, {"protocol": "tcp"}, {"name": "odd", "protocol": null}]"#;
+        let apps = parse_apps(body.as_bytes()).unwrap();
+        let names: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
+        assert_eq!(names, ["sshd", "ttyd", "8190", "vs", "odd"]);
+        assert_eq!(apps[0].ports, [2200]);
+        assert_eq!(apps[3].url("127.0.0.1", 8080), "http://127.0.0.1:8080/?folder=/home/work");
+        assert_eq!(apps[1].url("::1", 80), "http://[::1]:80/");
+        assert_eq!(apps[0].url("127.0.0.1", 22), "127.0.0.1:22");
+        assert_eq!(apps[3].allowed_arguments, ["--x"]);
+        assert!(parse_apps(b"<html>").is_err());
+        assert!(parse_apps(b"{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_app_says_only_what_it_has() {
+        let app = App { name: "shell".into(), protocol: "pty".into(), ports: vec![], ..App::default() };
+        assert_eq!(serde_json::to_string(&app).unwrap(), r#"{"name":"shell","protocol":"pty","ports":[]}"#);
+    }
+
+    #[test]
+    fn options_are_written_as_people_write_them() {
+        let mut parameters = ServiceParameters::default();
+        for text in ["--port 8080", "--verbose", "--path=/a b", "-x 1", "-x 2", " -x 3 ", "--verbose"] {
+            parameters.add_argument(text).unwrap();
+        }
+        parameters.add_env("A=b=c").unwrap();
+        let query = parameters.to_query();
+        assert_eq!(query[0].1, r#"{"--path":"/a b","--port":"8080","--verbose":null,"-x":["1","2","3"]}"#);
+        assert_eq!(query[1], ("envs", r#"{"A":"b=c"}"#.to_owned()));
+        assert_eq!(
+            ServiceParameters::from_query(Some(&query[0].1), Some(&query[1].1)),
+            Ok(parameters.clone())
+        );
+        assert!(parameters.add_argument("-- x").is_err() && parameters.add_argument("").is_err());
+        assert!(parameters.add_env("A").is_err() && parameters.add_env("=x").is_err());
+        assert!(ServiceParameters::default().to_query().is_empty());
+    }
+
+    #[test]
+    fn a_query_of_another_shape_is_refused() {
+        let none = ServiceParameters::default();
+        assert_eq!(ServiceParameters::from_query(Some("null"), Some("")), Ok(none));
+        for bad in ["{", "[]", r#"{"--x":1}"#, r#"{"--x":{}}"#] {
+            assert!(ServiceParameters::from_query(Some(bad), None).is_err(), "{bad}");
+        }
+    }
+}
