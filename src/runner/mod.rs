@@ -3,9 +3,43 @@
 //! Here live the FIFO task queue, the helper for child processes, and the languages. Whoever attaches (the
 //! embedded engine, or a cluster's agent) gives [`Op`]s and reads [`Reply`]s; nothing here knows HTTP, a client
 //! or a terminal.
+//!
+//! | File | Its job |
+//! |---|---|
+//! | `op`, `reply` | the words |
+//! | `kernel` | the handle; `worker` is the one task behind it, `queue` and `outbox` are its two ends |
+//! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
+//! | `step` | batch steps |
+//! | `process`, `output`, `utf8` | child processes and what they write |
+//! | `language`, `python`, `python_search`, `image`, `places` | what a language is, and where its interpreters are |
+//! | `drivers` | the programs inside the interpreters |
 
+mod drivers;
+mod error;
+mod image;
+mod interpreter;
+mod kernel;
+mod language;
 mod op;
+mod outbox;
+mod output;
+mod places;
+mod process;
+mod python;
+mod python_search;
+mod queue;
 mod reply;
+mod step;
+mod utf8;
+mod wire;
+mod worker;
 
+#[cfg(test)]
+mod tests;
+
+pub use error::{KernelGone, StartError};
+pub use image::ImageName;
+pub use kernel::{Kernel, KernelSpec, images, resolve};
+pub use language::{FoundImage, KernelInfo, Resolved};
 pub use op::{Op, Step};
 pub use reply::{Reply, RunnerStatus};

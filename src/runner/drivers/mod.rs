@@ -1,0 +1,23 @@
+//! The small programs that live inside the interpreters. They are files of their own languages in the folders
+//! beside this one; here they are packed into what a loader reads. Nothing else lives here.
+
+/// The files of the Python driver; each is a module of its own. `boot.py` says when which is loaded.
+const PYTHON: &[(&str, &str)] = &[
+    ("wire", include_str!("python/wire.py")),
+    ("interrupts", include_str!("python/interrupts.py")),
+    ("streams", include_str!("python/streams.py")),
+    ("errors", include_str!("python/errors.py")),
+    ("display", include_str!("python/display.py")),
+    ("hooks", include_str!("python/hooks.py")),
+    ("cells", include_str!("python/cells.py")),
+    ("completion", include_str!("python/completion.py")),
+    ("main", include_str!("python/main.py")),
+    ("waiting", include_str!("python/waiting.py")),
+];
+
+/// The Python driver as one program: its modules, then the code that loads them.
+pub(super) fn python() -> String {
+    let modules = serde_json::to_string(PYTHON).unwrap_or_default();
+    // A JSON text of lists and strings is a Python literal too.
+    format!("MODULES = {modules}\n{}", include_str!("python/boot.py"))
+}

@@ -1,0 +1,40 @@
+# Loads the driver's modules. The names MODULES (a list of [name, source]) and sys.argv[1:4] (the numbers of the
+# pipes: control in, control out, aside out) come from the runner.
+#
+# The driver keeps itself apart from the user: its modules live in a package of their own with their own copy of the
+# builtins, and everything that they need is imported before the current folder is on sys.path.
+
+import builtins
+import sys
+import types
+
+PIPES = [int(number) for number in sys.argv[1:4]]
+CURRENT_FOLDER = sys.path[:1] == ['']
+if CURRENT_FOLDER:
+    del sys.path[0]
+
+
+MODULES = dict(MODULES)
+package = types.ModuleType('_bai_repl')
+
+
+def load(name):
+    """A module of the driver, loaded when it is asked for first."""
+    module = package.__dict__.get(name)
+    if module is None:
+        module = types.ModuleType('_bai_repl.' + name)
+        module.__dict__['__builtins__'] = dict(builtins.__dict__)
+        exec(compile(MODULES[name], '<bai-repl ' + name + '>', 'exec', 0, True), module.__dict__)
+        sys.modules[module.__name__] = package.__dict__[name] = module
+    return module
+
+
+package.__path__ = []
+package.PIPES = PIPES
+package.load = load
+sys.modules['_bai_repl'] = package
+for name in ('wire', 'interrupts', 'streams', 'errors', 'display', 'hooks', 'cells', 'completion', 'main'):
+    load(name)
+if CURRENT_FOLDER:
+    sys.path.insert(0, '')
+package.main.serve()

@@ -1,0 +1,108 @@
+# Compiling and running cells in the user's __main__.
+
+import __future__
+
+import builtins
+import linecache
+import sys
+import types
+
+from _bai_repl import display, errors, interrupts, load, streams
+
+_compile = compile
+_exec = exec
+_eval = eval
+_ONLY_AST = 0x400
+_TOP_LEVEL_AWAIT = 0x2000 if sys.version_info >= (3, 8) else 0
+_COROUTINE = 0x80
+_FUTURE_FLAGS = 0
+for _name in __future__.all_feature_names:
+    _FUTURE_FLAGS |= getattr(__future__, _name).compiler_flag
+
+main = types.ModuleType('__main__')
+main.__dict__['__builtins__'] = builtins
+
+
+class _Cells:
+    def __init__(self):
+        self.count = 0
+        self.flags = _TOP_LEVEL_AWAIT
+
+    def compile(self, source):
+        """The code objects of a cell: its statements, and its last expression apart, whose value is shown."""
+        self.count += 1
+        display.results.cell = self.count
+        filename = '<cell %d>' % self.count
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        tree = _compile(source, filename, 'exec', self.flags | _ONLY_AST, True)
+        parts = []
+        if tree.body and type(tree.body[-1]).__name__ == 'Expr' and not _is_silenced(source):
+            last = tree.body.pop()
+            import _ast
+            shown = _ast.Interactive([last])
+            parts = [(shown, 'single')]
+        if tree.body:
+            parts.insert(0, (tree, 'exec'))
+        codes = [_compile(part, filename, kind, self.flags, True) for part, kind in parts]
+        for code in codes:
+            self.flags |= code.co_flags & _FUTURE_FLAGS
+        return codes
+
+
+def _is_silenced(source):
+    """Whether the cell ends in a semicolon."""
+    if ';' not in source.rstrip().rpartition('\n')[2]:
+        return False
+    import io
+    import tokenize
+    last = None
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token[0] in (tokenize.OP, tokenize.NAME, tokenize.NUMBER, tokenize.STRING):
+                last = token[1]
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    return last == ';'
+
+
+cells = _Cells()
+
+
+def _run_code(code):
+    value = _eval(code, main.__dict__)
+    if code.co_flags & _COROUTINE:
+        # Imported when first needed: it brings asyncio with it.
+        load('waiting').run(value)
+
+
+def run(source, started):
+    """Runs a cell; gives its exit code. Calls started() when the cell can be interrupted."""
+    code = _guarded(lambda: _run_source(source, started))
+    streams.flush()
+    return code
+
+
+def _run_source(source, started):
+    interrupts.arm()
+    started()
+    for code in cells.compile(source):
+        _run_code(code)
+
+
+def _guarded(action):
+    """Runs user code with SIGINT armed by it; tells what went wrong."""
+    kind = value = trace = None
+    try:
+        try:
+            action()
+        finally:
+            interrupts.disarm()
+        return 0
+    except SystemExit as error:
+        return errors.exit_code(error)
+    except BaseException:
+        kind, value, trace = sys.exc_info()
+    streams.repair()
+    sys.last_type, sys.last_value, sys.last_traceback = kind, value, errors.skip_ours(trace)
+    errors.report(kind, value, trace)
+    return 1

@@ -1,0 +1,142 @@
+# How a value is shown: the text that the interactive interpreter shows, or the richest picture that the value offers
+# of itself.
+
+import base64
+import builtins
+import sys
+
+from _bai_repl import wire
+
+_MISSING = object()
+_PICTURES = ('image/png', 'image/jpeg')
+# In the order of preference; the method that gives each.
+_RICH = (
+    ('image/png', '_repr_png_'),
+    ('image/jpeg', '_repr_jpeg_'),
+    ('image/svg+xml', '_repr_svg_'),
+    ('text/html', '_repr_html_'),
+    ('text/markdown', '_repr_markdown_'),
+)
+
+
+def _method(value, name):
+    """A method that the value's class, or the value itself, truly has: objects that answer to any name do not count."""
+    if isinstance(value, type):
+        return None
+    if getattr(type(value), name, None) is None and name not in getattr(value, '__dict__', ()):
+        return None
+    method = getattr(value, name, None)
+    return method if callable(method) else None
+
+
+def _plain(data):
+    # A representation may come with metadata.
+    return data[0] if isinstance(data, tuple) and data else data
+
+
+def bundle(value):
+    """The representations of a value by MIME type, without its text."""
+    method = _method(value, '_repr_mimebundle_')
+    if method is not None:
+        try:
+            offered = _plain(method(include=None, exclude=None))
+            if isinstance(offered, dict) and offered:
+                return offered
+        except Exception:
+            pass
+    offered = {}
+    for kind, name in _RICH:
+        method = _method(value, name)
+        if method is None:
+            continue
+        try:
+            data = _plain(method())
+        except Exception:
+            continue
+        if data is not None:
+            offered[kind] = data
+            break
+    return offered
+
+
+def show_bundle(offered):
+    """Sends the best of several representations. False when none can be sent but text."""
+    for kind, _ in _RICH:
+        data = offered.get(kind)
+        if data is None:
+            continue
+        if kind in _PICTURES:
+            if isinstance(data, (bytes, bytearray, memoryview)):
+                data = base64.b64encode(bytes(data)).decode('ascii')
+            data = 'data:%s;base64,%s' % (kind, ''.join(str(data).split()))
+        elif isinstance(data, (bytes, bytearray)):
+            data = bytes(data).decode('utf-8', 'replace')
+        if kind == 'text/html':
+            wire.say({'say': 'html', 'data': str(data)})
+        else:
+            wire.say({'say': 'media', 'mime': kind, 'data': str(data)})
+        return True
+    return False
+
+
+# Shows objects of other people's classes; a hook that imports matplotlib adds its figures here.
+special = []
+
+
+def show(value):
+    for shown in special:
+        if shown(value):
+            return
+    offered = bundle(value)
+    if show_bundle(offered):
+        return
+    text = offered.get('text/plain')
+    text = text if isinstance(text, str) else repr(value)
+    sys.stdout.write(text)
+    sys.stdout.write('\n')
+
+
+def display(*values, **options):
+    """Shows values as the last line of a cell shows its own; a builtin. With raw=True they are bundles of data by
+    MIME type."""
+    for value in values:
+        if options.get('raw') and isinstance(value, dict):
+            if not show_bundle(value) and 'text/plain' in value:
+                print(value['text/plain'])
+        else:
+            show(value)
+
+
+class _Results:
+    """The values of earlier cells, in builtins as the interactive interpreter keeps its own: _, __, ___, _1, _2…"""
+
+    def __init__(self):
+        self.cell = 0
+        self.last = [_MISSING, _MISSING, _MISSING]
+
+    def keep(self, value):
+        names = builtins.__dict__
+        if names.get('_', _MISSING) is not self.last[0] and '_' in names:
+            # Somebody else uses the name, as gettext.install() does.
+            return
+        self.last = [value] + self.last[:2]
+        for name, old in zip(('_', '__', '___'), self.last):
+            if old is not _MISSING:
+                names[name] = old
+        names['_%d' % self.cell] = value
+        names.setdefault('Out', {})[self.cell] = value
+
+
+results = _Results()
+
+
+def displayhook(value):
+    if value is None:
+        return
+    show(value)
+    results.keep(value)
+
+
+def install():
+    builtins.display = display
+    sys.displayhook = sys.__displayhook__ = displayhook

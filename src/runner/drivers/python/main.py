@@ -1,0 +1,66 @@
+# The loop that runs cells, one after another, on the interpreter's main thread.
+
+import _thread
+import os
+import sys
+
+from _bai_repl import cells, completion, display, hooks, streams, wire
+
+_exit = os._exit
+
+
+class _Work:
+    """The cell that the runner wants run; it never sends a second one before the first is over."""
+
+    def __init__(self):
+        self._there = _thread.allocate_lock()
+        self._there.acquire()
+        self._cell = None
+
+    def put(self, id, code):
+        self._cell = (id, code)
+        self._there.release()
+
+    def take(self):
+        while self._cell is None:
+            self._there.acquire()
+        cell, self._cell = self._cell, None
+        return cell
+
+
+def serve():
+    work = _Work()
+    sys.argv = ['']
+    sys.modules['__main__'] = cells.main
+    streams.install()
+    display.install()
+    hooks.install()
+    wire.listen({'run': work.put, 'input': streams.questions.answer, 'complete': completion.request})
+    wire.say_last({'say': 'ready'})
+    while True:
+        try:
+            id, code = work.take()
+        except BaseException:
+            # A signal handler of the user's has raised between two cells.
+            streams.complain('Exception between two cells: %s\n' % sys.exc_info()[0].__name__)
+            continue
+        _run(id, code)
+
+
+def _run(id, code):
+    exit_code = 1
+    try:
+        streams.repair()
+        exit_code = cells.run(code, lambda: wire.say_aside({'say': 'started', 'id': id}))
+        streams.repair()
+    except BaseException:
+        streams.complain('Exception at the end of a cell: %s\n' % sys.exc_info()[0].__name__)
+    if wire.in_child():
+        # A process that the cell has forked and that ran to the cell's end.
+        _exit(exit_code & 0xff)
+    while True:
+        try:
+            wire.say_last({'say': 'done', 'id': id, 'code': exit_code})
+            return
+        except BaseException:
+            continue

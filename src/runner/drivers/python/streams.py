@@ -1,0 +1,264 @@
+# sys.stdin, sys.stdout and sys.stderr. What is written goes to the real descriptors 1 and 2, where children and C
+# extensions write too; every write is passed on at once. Two pipes have no common order, so a change from one to the
+# other waits until the runner has read the first. What is read is asked for through the runner.
+
+import _thread
+import fcntl
+import io
+import os
+import sys
+import termios
+
+from _bai_repl import wire
+
+_file_write = io.FileIO.write
+_ioctl = fcntl.ioctl
+_FIONREAD = termios.FIONREAD
+_NOTHING = b'\0\0\0\0'
+_HIGH = 200
+
+# Kept in case that user code closes descriptors 1 and 2.
+_SPARE = {1: fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _HIGH), 2: fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _HIGH)}
+
+# Whether something was written to standard error that the runner may not have read.
+_error_written = False
+
+
+class _Standard(io.FileIO):
+    def _write_all(self, data, written):
+        # A signal handler of the user's can cut a write short.
+        view = memoryview(data).cast('B')
+        while written < len(view):
+            written += _file_write(self, view[written:]) or 0
+        return written
+
+
+class StandardOutput(_Standard):
+    def write(self, data):
+        if _error_written:
+            _settle_error()
+        written = _file_write(self, data)
+        if written == len(data):
+            return written
+        return self._write_all(data, written or 0)
+
+
+class StandardError(_Standard):
+    def write(self, data):
+        global _error_written
+        if _unread(1):
+            wire.sync()
+        _error_written = True
+        return self._write_all(data, 0)
+
+
+def _unread(number):
+    try:
+        return _ioctl(_SPARE[number], _FIONREAD, _NOTHING) != _NOTHING
+    except OSError:
+        return False
+
+
+def _settle_error():
+    global _error_written
+    _error_written = False
+    if _unread(2):
+        wire.sync()
+
+
+class _Questions:
+    """Asks the runner for lines, one question at a time."""
+
+    def __init__(self):
+        self._one_at_a_time = _thread.allocate_lock()
+        self._answered = None
+        self._answer = ''
+
+    def ask(self, password=False):
+        """The line without its newline; None at the end of the input."""
+        if wire.in_child():
+            return None
+        flush()
+        with self._one_at_a_time:
+            answered = _thread.allocate_lock()
+            answered.acquire()
+            self._answered = answered
+            try:
+                wire.say({'say': 'ask', 'password': password})
+                answered.acquire()
+                # Ctrl-D, as far as a protocol of lines can say it.
+                return None if self._answer == '\x04' else self._answer
+            finally:
+                self._answered = None
+                self._answer = ''
+
+    def answer(self, text):
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            self._answer = text
+            answered.release()
+
+
+questions = _Questions()
+
+
+class StandardInput(io.TextIOBase):
+    """Lines that the person types. Reading all of it ends at an empty line or at Ctrl-D."""
+
+    name = '<stdin>'
+    mode = 'r'
+    encoding = 'utf-8'
+    errors = 'strict'
+    newlines = None
+    line_buffering = True
+
+    def __init__(self):
+        self._rest = ''
+        self._buffer = None
+
+    @property
+    def buffer(self):
+        if self._buffer is None:
+            self._buffer = io.BufferedReader(_InputBytes(self))
+        return self._buffer
+
+    def fileno(self):
+        return 0
+
+    def isatty(self):
+        return False
+
+    def readable(self):
+        return True
+
+    def close(self):
+        # exit() and quit() close it; the next cell may want it.
+        pass
+
+    def _line(self):
+        if self._rest:
+            line, self._rest = self._rest, ''
+            return line
+        answer = questions.ask()
+        return '' if answer is None else answer + '\n'
+
+    def readline(self, size=-1):
+        line = self._line()
+        end = line.find('\n') + 1
+        if size is not None and 0 <= size:
+            end = min(end or len(line), size)
+        if end and end < len(line):
+            line, self._rest = line[:end], line[end:]
+        elif size == 0:
+            line, self._rest = '', line
+        return line
+
+    def read(self, size=-1):
+        text = ''
+        if size is not None and size >= 0:
+            while len(text) < size:
+                line = self._line()
+                if not line:
+                    break
+                text += line
+            text, self._rest = text[:size], text[size:] + self._rest
+            return text
+        while True:
+            line = self._line()
+            if line in ('', '\n'):
+                return text
+            text += line
+
+
+class _InputBytes(io.RawIOBase):
+    def __init__(self, text):
+        self._text = text
+        self._rest = b''
+
+    def readable(self):
+        return True
+
+    def fileno(self):
+        return 0
+
+    def close(self):
+        pass
+
+    def readinto(self, target):
+        if not self._rest:
+            self._rest = self._text.readline().encode('utf-8')
+        count = min(len(target), len(self._rest))
+        target[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def ask_password(prompt='Password: ', stream=None, **options):
+    """Takes the place of getpass.getpass()."""
+    target = stream if stream is not None else sys.stdout
+    target.write(prompt)
+    target.flush()
+    answer = questions.ask(password=True)
+    if answer is None:
+        raise EOFError
+    return answer
+
+
+def _open(kind, number):
+    raw = kind(number, 'w', closefd=False)
+    raw.name = '<stdout>' if number == 1 else '<stderr>'
+    return io.TextIOWrapper(raw, encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
+
+
+def install():
+    sys.stdin = sys.__stdin__ = StandardInput()
+    sys.stdout = sys.__stdout__ = _open(StandardOutput, 1)
+    sys.stderr = sys.__stderr__ = _open(StandardError, 2)
+
+
+def _is_usable(stream):
+    try:
+        return stream is not None and not stream.closed
+    except Exception:
+        # Whatever the user has put there has a write() of its own, or they will be told.
+        return hasattr(stream, 'write')
+
+
+def repair():
+    """Puts back what a cell has closed. What it has replaced stays replaced, as in any interpreter."""
+    for number, spare in _SPARE.items():
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(spare, number)
+    if not _is_usable(sys.__stdout__):
+        sys.__stdout__ = _open(StandardOutput, 1)
+    if not _is_usable(sys.__stderr__):
+        sys.__stderr__ = _open(StandardError, 2)
+    if not _is_usable(sys.stdout):
+        sys.stdout = sys.__stdout__
+    if not _is_usable(sys.stderr):
+        sys.stderr = sys.__stderr__
+    if sys.stdin is None:
+        sys.stdin = sys.__stdin__
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+
+
+def complain(text):
+    """Writes to standard error, whatever has become of sys.stderr."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except Exception:
+        if _unread(1):
+            wire.sync()
+        data = text.encode('utf-8', 'backslashreplace')
+        while data:
+            data = data[os.write(_SPARE[2], data):]

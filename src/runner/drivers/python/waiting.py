@@ -1,0 +1,29 @@
+# Top-level await: one event loop for the whole session, so that what a cell has opened can be used by the next.
+
+import asyncio
+
+_loop = None
+
+
+def _session_loop():
+    global _loop
+    if _loop is None or _loop.is_closed():
+        _loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(_loop)
+    return _loop
+
+
+def run(coroutine):
+    """Runs a cell's coroutine to its end; a KeyboardInterrupt cancels it first."""
+    loop = _session_loop()
+    task = loop.create_task(coroutine)
+    try:
+        return loop.run_until_complete(task)
+    except KeyboardInterrupt:
+        if not task.done():
+            task.cancel()
+            try:
+                loop.run_until_complete(task)
+            except asyncio.CancelledError:
+                pass
+        raise

@@ -1,0 +1,99 @@
+# Messages to and from the runner; src/runner/wire.rs describes them. Small frames, each written by one system call
+# that is atomic, so that neither a signal nor another thread can tear a message.
+
+import _thread
+import io
+import itertools
+import json
+import os
+import signal
+
+from _bai_repl import PIPES
+
+CONTROL_IN, CONTROL_OUT, ASIDE_OUT = PIPES
+PIECE = 4096 - 7
+
+# The user may replace any of these in their modules; the driver keeps the real ones.
+_encode = json.JSONEncoder(separators=(',', ':')).encode
+_decode = json.JSONDecoder().decode
+_write = os.write
+_getpid = os.getpid
+_exit = os._exit
+_killpg = os.killpg
+_new_lock = _thread.allocate_lock
+_numbers = itertools.count(1)
+
+PID = _getpid()
+_unanswered = {}
+
+
+def in_child():
+    """Whether this is a process that user code has forked: it must not speak for the kernel."""
+    return _getpid() != PID
+
+
+def _send(pipe, number, message):
+    payload = _encode(message).encode('ascii')
+    for start in range(0, len(payload), PIECE):
+        piece = payload[start:start + PIECE]
+        last = start + PIECE >= len(payload)
+        header = number.to_bytes(4, 'little') + len(piece).to_bytes(2, 'little') + (b'\1' if last else b'\0')
+        try:
+            _write(pipe, header + piece)
+        except OSError:
+            # The pipe is gone: user code has closed it, or the runner has ended. There is nobody left to serve.
+            _exit(70)
+
+
+def say(message):
+    """A message that keeps its place in the output; returns when the runner has taken all that came before it."""
+    if in_child():
+        return
+    number = next(_numbers) & 0xffffffff
+    taken = _new_lock()
+    taken.acquire()
+    _unanswered[number] = taken
+    try:
+        _send(CONTROL_OUT, number, message)
+        taken.acquire()
+    finally:
+        _unanswered.pop(number, None)
+
+
+def say_last(message):
+    """A message that keeps its place in the output, for which nobody has to wait."""
+    if not in_child():
+        _send(CONTROL_OUT, next(_numbers) & 0xffffffff, message)
+
+
+def say_aside(message):
+    """A message that is independent of the output."""
+    if not in_child():
+        _send(ASIDE_OUT, next(_numbers) & 0xffffffff, message)
+
+
+def sync():
+    """Returns when the runner has read everything that was written so far."""
+    say({'say': 'sync'})
+
+
+def _listen(handlers):
+    lines = io.open(CONTROL_IN, 'rb', closefd=False)
+    while True:
+        line = lines.readline()
+        if not line:
+            # The runner is gone, and everything that it started goes with it.
+            _killpg(0, signal.SIGKILL)
+        message = _decode(line.decode('utf-8'))
+        what = message.pop('do')
+        if what == 'ack':
+            taken = _unanswered.pop(message['id'], None)
+            if taken is not None:
+                taken.release()
+        else:
+            handlers[what](**message)
+
+
+def listen(handlers):
+    """Serves the runner's messages in a thread of its own that threading.enumerate() does not list."""
+    _thread.start_new_thread(_listen, (handlers,))

@@ -1,0 +1,93 @@
+//! Why a kernel could not be started, each with what to do about it.
+
+use std::path::PathBuf;
+
+/// A kernel that did not start. The message says what failed and why; [`StartError::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No language of ours answers to this image name.
+    #[error("the image {image:?} is not one that this machine can run; {known}")]
+    UnknownImage {
+        /// The name as it was given.
+        image: String,
+        /// What there is instead, as half a sentence.
+        known: String,
+    },
+    /// The language is known, its interpreter is not installed.
+    #[error("{image} needs {language}, and none was found in {looked}")]
+    NoInterpreter {
+        /// The name as it was given.
+        image: String,
+        /// The language with the versions that will do, such as `CPython 3.6 or later`.
+        language: &'static str,
+        /// The places that were searched.
+        looked: String,
+        /// What to install.
+        install: &'static str,
+    },
+    /// The folder to work in cannot be used.
+    #[error("cannot work in {}: {source}", path.display())]
+    Workdir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The interpreter's process could not be made.
+    #[error("cannot start {}: {source}", executable.display())]
+    Spawn {
+        /// The interpreter.
+        executable: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The interpreter ended before it was ready.
+    #[error("{} {how} before it was ready{}", executable.display(), said(output))]
+    Died {
+        /// The interpreter.
+        executable: PathBuf,
+        /// How it ended, such as `ended with exit code 1`.
+        how: String,
+        /// The end of what it wrote.
+        output: String,
+    },
+    /// The interpreter did not become ready in time.
+    #[error("{} was not ready after {seconds} s", executable.display())]
+    Timeout {
+        /// The interpreter.
+        executable: PathBuf,
+        /// How long we waited.
+        seconds: u64,
+    },
+    /// The kernel was shut down or restarted again while it started.
+    #[error("the kernel was stopped while it was starting")]
+    Stopped,
+}
+
+impl StartError {
+    /// What the person can do, as a sentence without its full stop.
+    pub fn hint(&self) -> &str {
+        match self {
+            StartError::UnknownImage { .. } => "name an image of the list, such as python or python:3.11",
+            StartError::NoInterpreter { install, .. } => install,
+            StartError::Workdir { .. } => "choose a folder that exists and that you may enter",
+            StartError::Spawn { .. } => {
+                "check that the interpreter is installed for this machine and may be run"
+            }
+            StartError::Died { .. } => "run the interpreter by hand to see whether it works",
+            StartError::Timeout { .. } => "check what it does when it starts (sitecustomize, .pth files)",
+            StartError::Stopped => "start it again",
+        }
+    }
+}
+
+fn said(output: &str) -> String {
+    let output = output.trim_end();
+    if output.is_empty() { String::new() } else { format!("; it said:\n{output}") }
+}
+
+/// The kernel has been shut down; nothing more can be asked of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the kernel has been shut down")]
+pub struct KernelGone;

@@ -1,0 +1,121 @@
+//! Image names: which language and version `python:3.6`, `cr.example/stable/python-tensorflow:2.1-py36@x86_64` and
+//! their like stand for. Only the text is read here; what the machine has is asked elsewhere.
+
+/// A parsed image name, `[registry/][path/]name[:tag][@architecture]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageName {
+    full: String,
+    /// Last part of the path, such as `python` or `python-tensorflow`.
+    pub name: String,
+    /// What follows the colon, such as `3.6-ubuntu18.04`.
+    pub tag: Option<String>,
+}
+
+impl ImageName {
+    /// Reads an image name. Any text has a reading; whether it means something here is for
+    /// [`resolve`](super::resolve) to say.
+    pub fn parse(text: &str) -> Self {
+        let full = text.trim().to_owned();
+        let without_digest = full.split_once('@').map_or(full.as_str(), |(name, _)| name);
+        // A colon before the last slash belongs to the registry's port.
+        let last = without_digest.rsplit('/').next().unwrap_or_default();
+        let (name, tag) = match last.split_once(':') {
+            Some((name, tag)) => (name, Some(tag.to_owned()).filter(|tag| !tag.is_empty())),
+            None => (last, None),
+        };
+        ImageName { name: name.to_ascii_lowercase(), tag, full }
+    }
+
+    /// The name as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.full
+    }
+
+    /// The version that the tag begins with: `3.6-ubuntu18.04` is 3.6, `3` is 3 with any minor, `latest` is none.
+    pub(super) fn leading_version(&self) -> Option<WantedVersion> {
+        let tag = self.tag.as_deref()?;
+        let head = tag.strip_prefix('v').unwrap_or(tag);
+        WantedVersion::parse(head.split(['-', '_', '+']).next()?)
+    }
+
+    /// The version in a part like `py36`, `py3` or `py3.10` of the tag or of the name: how images of frameworks
+    /// say which Python they carry.
+    pub(super) fn python_mark(&self) -> Option<WantedVersion> {
+        let tag = self.tag.as_deref().unwrap_or_default();
+        let mut parts = tag.split('-').chain(self.name.split('-'));
+        parts.find_map(|part| {
+            let digits = part.strip_prefix("python").or_else(|| part.strip_prefix("py"))?;
+            if digits.contains('.') {
+                return WantedVersion::parse(digits);
+            }
+            let major = digits.chars().next()?.to_digit(10)?;
+            let minor = digits.get(1..).filter(|rest| !rest.is_empty());
+            let minor = minor.map(str::parse).transpose().ok()?;
+            Some(WantedVersion { major, minor })
+        })
+    }
+}
+
+impl std::fmt::Display for ImageName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
+/// The version that an image name asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WantedVersion {
+    pub(super) major: u32,
+    /// `None` when any will do.
+    pub(super) minor: Option<u32>,
+}
+
+impl WantedVersion {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let major = parts.next()?.parse().ok()?;
+        let minor = parts.next().map(str::parse).transpose().ok()?;
+        Some(WantedVersion { major, minor })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registry_port_tag_and_architecture_are_told_apart() {
+        for (text, name, tag) in [
+            ("python", "python", None),
+            ("python:", "python", None),
+            ("python:3.6", "python", Some("3.6")),
+            ("lablup/python:3.6-ubuntu18.04", "python", Some("3.6-ubuntu18.04")),
+            ("localhost:5000/python", "python", None),
+            ("cr.example:443/stable/Python:3.6@x86_64", "python", Some("3.6")),
+            ("python@sha256:abcdef", "python", None),
+            ("", "", None),
+        ] {
+            let image = ImageName::parse(text);
+            assert_eq!((image.name.as_str(), image.tag.as_deref()), (name, tag), "{text}");
+            assert_eq!(image.as_str(), text);
+        }
+    }
+
+    #[test]
+    fn versions_are_found_in_tags() {
+        let leading = |text| ImageName::parse(text).leading_version().map(|v| (v.major, v.minor));
+        assert_eq!(leading("python:3.6-ubuntu18.04"), Some((3, Some(6))));
+        assert_eq!(leading("python:3.6.15"), Some((3, Some(6))));
+        assert_eq!(leading("python:3"), Some((3, None)));
+        assert_eq!(leading("python:latest"), None);
+        assert_eq!(leading("python:3.x"), None);
+        let marked = |text| ImageName::parse(text).python_mark().map(|v| (v.major, v.minor));
+        assert_eq!(marked("python-tensorflow:2.1-py36"), Some((3, Some(6))));
+        assert_eq!(marked("ngc-pytorch:23.05-py310-cuda12.1"), Some((3, Some(10))));
+        assert_eq!(marked("jupyter:1-py3.9"), Some((3, Some(9))));
+        assert_eq!(marked("x:py3"), Some((3, None)));
+        assert_eq!(marked("python3"), Some((3, None)));
+        assert_eq!(marked("pytorch:2.1"), None);
+        assert_eq!(marked("python:pyé"), None);
+    }
+}

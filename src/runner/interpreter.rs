@@ -1,0 +1,187 @@
+//! A persistent interpreter under our driver: its process, its pipes, and the order of what comes out of them.
+//!
+//! The order is exact without marks in the output: whoever in the interpreter sends a message on the control pipe
+//! waits for its `Ack`, and before a message is passed on, everything is read that was written before it.
+
+use super::error::StartError;
+use super::kernel::KernelSpec;
+use super::language::{Launch, Resolved};
+use super::outbox::Outbox;
+use super::output::Output;
+use super::process::{self, Process, Program};
+use super::reply::Reply;
+use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
+use std::process::ExitStatus;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an interpreter may take until it is ready: slow disks and large site-packages included.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// During a flood of small writes, output is read this often and not at every write.
+const PACE: Duration = Duration::from_millis(1);
+/// Pieces of this size or larger need no pacing.
+const LARGE: usize = 16 << 10;
+/// Requests wait in the driver's pipe up to this; a completion more is then not worth asking for.
+const BUSY_BACKLOG: usize = 1 << 20;
+
+/// A running interpreter.
+pub(super) struct Interpreter {
+    process: Process,
+    control: MessageReader,
+    aside: MessageReader,
+    to_driver: MessageWriter,
+    out: Output,
+    err: Output,
+    /// Output is not read before this, unless a message asks for it.
+    resume_at: Instant,
+}
+
+/// What happened.
+pub(super) enum Event {
+    /// A message that keeps its place in the output, with its number.
+    Message(u32, FromDriver),
+    /// A message that is independent of the output.
+    Aside(FromDriver),
+    /// Text on standard output or standard error.
+    Text(Reply),
+    /// Nothing that anybody needs to know.
+    Progress,
+    /// The process is gone.
+    Ended(ExitStatus),
+}
+
+impl Interpreter {
+    /// Starts the interpreter and waits until it takes cells. What it wrote by then is given too.
+    pub(super) async fn start(
+        what: &Resolved,
+        spec: &KernelSpec,
+    ) -> Result<(Box<Self>, Vec<Reply>), StartError> {
+        let mut interpreter = Box::new(Self::spawn(what, spec)?);
+        let mut early = Vec::new();
+        let ready = tokio::time::timeout(READY_WITHIN, interpreter.until_ready(what, &mut early)).await;
+        ready.map_err(|_| StartError::Timeout {
+            executable: what.info.executable.clone(),
+            seconds: READY_WITHIN.as_secs(),
+        })??;
+        Ok((interpreter, early))
+    }
+
+    fn spawn(what: &Resolved, spec: &KernelSpec) -> Result<Self, StartError> {
+        let executable = &what.info.executable;
+        let workdir = &spec.workdir;
+        std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
+        let start = || {
+            let (to_driver, control_in) = process::pipe_to_driver()?;
+            let (control, control_out) = process::pipe_from_driver()?;
+            let (aside, aside_out) = process::pipe_from_driver()?;
+            let pipes = [control_in, control_out, aside_out];
+            let numbers = pipes.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
+            let Launch { args, default_env, remove_env, source } = what.language.launch(executable, numbers);
+            let env = process::environment(&spec.env, default_env, remove_env);
+            let program = Program { executable, args: &args, workdir, env: &env, pipes: &pipes };
+            let (process, out, err) = Process::spawn(&program)?;
+            let mut source = source.into_bytes();
+            source.push(0);
+            Ok(Interpreter {
+                process,
+                control: MessageReader::new(control),
+                aside: MessageReader::new(aside),
+                to_driver: MessageWriter::new(to_driver, source),
+                out: Output::new(out),
+                err: Output::new(err),
+                resume_at: Instant::now(),
+            })
+        };
+        start().map_err(|source| StartError::Spawn { executable: executable.clone(), source })
+    }
+
+    async fn until_ready(&mut self, what: &Resolved, early: &mut Vec<Reply>) -> Result<(), StartError> {
+        loop {
+            match self.next(true).await {
+                Event::Message(_, FromDriver::Ready) => return Ok(()),
+                Event::Text(reply) => early.push(reply),
+                Event::Ended(status) => {
+                    self.drain(|reply| early.push(reply));
+                    let (_, how) = process::describe_end(&status);
+                    let executable = what.info.executable.clone();
+                    return Err(StartError::Died { executable, how, output: last_lines(early) });
+                }
+                Event::Message(..) | Event::Aside(_) | Event::Progress => {}
+            }
+        }
+    }
+
+    /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
+    pub(super) async fn next(&mut self, room: bool) -> Event {
+        let Interpreter { process, control, aside, to_driver, out, err, resume_at } = self;
+        let pace = *resume_at;
+        let paced = async {
+            tokio::time::sleep_until(pace).await;
+            tokio::select! { biased;
+                () = out.readable() => true,
+                () = err.readable() => false,
+            }
+        };
+        let from_out = tokio::select! { biased;
+            (id, message) = control.next(), if room => return Event::Message(id, message),
+            (_, message) = aside.next() => return Event::Aside(message),
+            () = to_driver.flush() => return Event::Progress,
+            status = process.wait() => return status.map_or(Event::Progress, Event::Ended),
+            from_out = paced, if room => from_out,
+        };
+        let text = if from_out { self.out.read() } else { self.err.read() };
+        let Some(text) = text else { return Event::Progress };
+        // The first write after a pause is passed on at once; a flood is taken in larger pieces.
+        if text.len() < LARGE {
+            self.resume_at = Instant::now() + PACE;
+        }
+        Event::Text(if from_out { Reply::Stdout(text) } else { Reply::Stderr(text) })
+    }
+
+    /// Takes everything that was written before this call.
+    pub(super) fn drain(&mut self, mut take: impl FnMut(Reply)) {
+        self.out.drain(|text| take(Reply::Stdout(text)));
+        self.err.drain(|text| take(Reply::Stderr(text)));
+    }
+
+    /// Ends both streams at the end of a cell: what was cut off there will not be continued by the next cell.
+    pub(super) fn finish_streams(&mut self, outbox: &mut Outbox) {
+        if let Some(text) = self.out.finish() {
+            outbox.push(Reply::Stdout(text));
+        }
+        if let Some(text) = self.err.finish() {
+            outbox.push(Reply::Stderr(text));
+        }
+    }
+
+    /// Messages that a process that has ended had sent before.
+    pub(super) fn last_messages(&mut self) -> Vec<FromDriver> {
+        std::iter::from_fn(|| self.control.next_now()).map(|(_, message)| message).collect()
+    }
+
+    pub(super) fn send(&mut self, message: &ToDriver<'_>) {
+        self.to_driver.push(message);
+    }
+
+    /// Whether the driver is too busy to be asked for something optional.
+    pub(super) fn is_congested(&self) -> bool {
+        self.to_driver.backlog() > BUSY_BACKLOG
+    }
+
+    pub(super) fn interrupt(&self) {
+        self.process.interrupt();
+    }
+}
+
+/// The end of what a process wrote, for an error message.
+fn last_lines(replies: &[Reply]) -> String {
+    let text: String = replies
+        .iter()
+        .filter_map(|reply| match reply {
+            Reply::Stdout(text) | Reply::Stderr(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    let lines: Vec<&str> = text.lines().rev().take(12).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,118 @@
+//! Replies on their way out. The channel to whoever is attached is bounded and may be full for minutes; nothing
+//! else may wait for it, so replies wait here, and while many do, no more output is read from the children.
+
+use super::reply::Reply;
+use std::collections::VecDeque;
+use tokio::sync::mpsc;
+
+/// Output beyond this is left in the pipes, where the program that writes it waits.
+const ENOUGH_BYTES: usize = 1 << 20;
+const ENOUGH_REPLIES: usize = 256;
+/// Pieces of output are joined up to this size.
+const JOIN_UP_TO: usize = 64 << 10;
+
+/// Replies that the channel has not taken yet.
+pub(super) struct Outbox {
+    replies: mpsc::Sender<Reply>,
+    waiting: VecDeque<Reply>,
+    bytes: usize,
+}
+
+impl Outbox {
+    pub(super) fn new(replies: mpsc::Sender<Reply>) -> Self {
+        Outbox { replies, waiting: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Adds a reply, however many wait. Neighbours of one stream are joined.
+    pub(super) fn push(&mut self, reply: Reply) {
+        let size = size(&reply);
+        match (self.waiting.back_mut(), &reply) {
+            (_, Reply::Stdout(text) | Reply::Stderr(text)) if text.is_empty() => return,
+            (Some(Reply::Stdout(last)), Reply::Stdout(text))
+            | (Some(Reply::Stderr(last)), Reply::Stderr(text))
+                if last.len() + text.len() <= JOIN_UP_TO =>
+            {
+                last.push_str(text);
+            }
+            _ => self.waiting.push_back(reply),
+        }
+        self.bytes += size;
+        self.deliver();
+    }
+
+    /// Adds a line to standard error that is the runner's own.
+    pub(super) fn say(&mut self, sentence: &str) {
+        self.push(Reply::Stderr(format!("{sentence}\n")));
+    }
+
+    /// Whether there is room for more output.
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes < ENOUGH_BYTES && self.waiting.len() < ENOUGH_REPLIES
+    }
+
+    /// Waits until some reply could be delivered; for ever when none waits. Cancel-safe.
+    pub(super) async fn progress(&mut self) {
+        if self.waiting.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        // An error says that nobody listens any more, which `deliver` deals with.
+        if let Ok(permit) = self.replies.reserve().await
+            && let Some(reply) = self.waiting.pop_front()
+        {
+            self.bytes = self.bytes.saturating_sub(size(&reply));
+            permit.send(reply);
+        }
+        self.deliver();
+    }
+
+    /// Delivers what the channel takes without waiting.
+    fn deliver(&mut self) {
+        if self.replies.is_closed() {
+            // The program goes on, its output goes nowhere.
+            self.waiting.clear();
+            self.bytes = 0;
+        }
+        while !self.waiting.is_empty() {
+            let Ok(permit) = self.replies.try_reserve() else { return };
+            let Some(reply) = self.waiting.pop_front() else { return };
+            self.bytes = self.bytes.saturating_sub(size(&reply));
+            permit.send(reply);
+        }
+    }
+}
+
+fn size(reply: &Reply) -> usize {
+    match reply {
+        Reply::Stdout(text) | Reply::Stderr(text) | Reply::Html(text) => text.len(),
+        Reply::Media { mime, data } => mime.len() + data.len(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_channel_does_not_take_waits_in_order() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut outbox = Outbox::new(sender);
+        for number in 0..4 {
+            outbox.push(Reply::Stdout(format!("{number}")));
+        }
+        outbox.push(Reply::Finished { exit_code: 0 });
+        assert!(outbox.has_room());
+        outbox.push(Reply::Html("x".repeat(ENOUGH_BYTES)));
+        assert!(!outbox.has_room());
+        assert_eq!(receiver.recv().await, Some(Reply::Stdout("0".into())));
+        outbox.progress().await;
+        assert_eq!(receiver.recv().await, Some(Reply::Stdout("123".into())));
+        outbox.progress().await;
+        assert_eq!(receiver.recv().await, Some(Reply::Finished { exit_code: 0 }));
+        outbox.progress().await;
+        assert!(outbox.has_room());
+        drop(receiver);
+        outbox.push(Reply::Stdout("unheard".into()));
+        assert!(outbox.waiting.is_empty());
+    }
+}

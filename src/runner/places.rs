@@ -1,0 +1,60 @@
+//! Where interpreters may be: the search path, the active environment, and what version managers keep. Read once
+//! from the environment, so that the search itself can be tried with any.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The variables and folders that a search for interpreters looks at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places {
+    vars: HashMap<String, OsString>,
+}
+
+impl Places {
+    /// Those of this process.
+    pub(super) fn of_this_process() -> Self {
+        let vars = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        Places { vars: vars.collect() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(vars: &[(&str, &str)]) -> Self {
+        Places { vars: vars.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect() }
+    }
+
+    /// A variable that is set and not empty.
+    pub(super) fn var(&self, name: &str) -> Option<&OsString> {
+        self.vars.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// A folder named by a variable.
+    pub(super) fn folder(&self, name: &str) -> Option<PathBuf> {
+        self.var(name).map(PathBuf::from)
+    }
+
+    /// A folder below the home folder.
+    pub(super) fn home(&self, below: &str) -> Option<PathBuf> {
+        self.folder("HOME").map(|home| home.join(below))
+    }
+
+    /// The folders of `PATH`, without relative ones: what runs must not depend on where we stand.
+    pub(super) fn path(&self) -> Vec<PathBuf> {
+        let Some(path) = self.var("PATH") else { return Vec::new() };
+        std::env::split_paths(path).filter(|folder| folder.is_absolute()).collect()
+    }
+}
+
+/// The folders and files directly in `folder`, sorted by name; none when it cannot be read.
+pub(super) fn children(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+/// Whether this is a file that may be run.
+pub(super) fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

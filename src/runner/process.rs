@@ -1,0 +1,212 @@
+//! Child processes: each in a session and process group of its own, without a terminal, that ends when we end.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, pipe2};
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::{Child, Command};
+
+/// Pipes of the driver get numbers from here on, away from those that programs expect to be free.
+const FIRST_PIPE: RawFd = 100;
+/// What a pipe should hold, so that a flood needs few wake-ups. The system may allow less.
+pub(super) const PIPE_SIZE: usize = 1 << 20;
+
+/// What to start.
+pub(super) struct Program<'a> {
+    pub(super) executable: &'a Path,
+    pub(super) args: &'a [OsString],
+    pub(super) workdir: &'a Path,
+    /// The whole environment.
+    pub(super) env: &'a [(OsString, OsString)],
+    /// Kept open in the child under the same numbers.
+    pub(super) pipes: &'a [OwnedFd],
+}
+
+/// A running child with its output. Dropping it kills the whole process group.
+pub(super) struct Process {
+    child: Child,
+    group: Pid,
+    /// Its end is never written to: when it closes, because this value was dropped or because our process ended
+    /// in whatever way, the system itself kills the group.
+    _lifeline: OwnedFd,
+}
+
+impl Process {
+    /// Starts the program; gives its standard output and standard error too.
+    pub(super) fn spawn(program: &Program<'_>) -> io::Result<(Process, Receiver, Receiver)> {
+        let (out, child_out) = output_pipe()?;
+        let (err, child_err) = output_pipe()?;
+        let (lifeline_child, lifeline) = pipe2(OFlag::O_CLOEXEC)?;
+        let lifeline_child = move_high(&lifeline_child)?;
+        let mut inherited: Vec<RawFd> = program.pipes.iter().map(AsRawFd::as_raw_fd).collect();
+        inherited.push(lifeline_child.as_raw_fd());
+        let mut command = Command::new(program.executable);
+        command.args(program.args).current_dir(program.workdir).env_clear();
+        command.envs(program.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(child_out).stderr(child_err);
+        prepare_child(&mut command, inherited);
+        let child = command.spawn()?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
+        let process = Process { child, group: Pid::from_raw(pid), _lifeline: lifeline };
+        tie_lifeline(&lifeline_child, pid)?;
+        Ok((process, out, err))
+    }
+
+    /// SIGINT to the whole group, as Ctrl-C in a terminal does.
+    pub(super) fn interrupt(&self) {
+        self.signal(Signal::SIGINT);
+    }
+
+    /// SIGKILL to the whole group.
+    pub(super) fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // An error says that nobody is left in the group, which is no news.
+        let _ = killpg(self.group, signal);
+    }
+
+    /// Waits for the end of the child. Cancel-safe.
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs in the child between fork and exec: a session without a terminal, and the pipes stay open.
+#[allow(unsafe_code)]
+fn prepare_child(command: &mut Command, inherited: Vec<RawFd>) {
+    let prepare = move || {
+        nix::unistd::setsid()?;
+        for &fd in &inherited {
+            // SAFETY: the numbers belong to descriptors that the parent holds open until `spawn` has returned.
+            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+            fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure only makes system calls (setsid, fcntl) that are safe after fork; it neither
+    // allocates nor takes a lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Asks the system to kill the process group when the other end of the lifeline closes. It works without the
+/// child's help, however busy or broken the child is, for as long as any process of the group holds this end.
+#[allow(unsafe_code)]
+#[cfg(target_os = "linux")]
+fn tie_lifeline(end: &OwnedFd, group: i32) -> io::Result<()> {
+    // libc does not name it for every target; this is the number of the architectures that Rust runs on.
+    const F_SETSIG: i32 = 10;
+    let fd = end.as_raw_fd();
+    for (what, value) in [
+        (libc::F_SETOWN, -group),
+        (F_SETSIG, libc::SIGKILL),
+        (libc::F_SETFL, libc::O_RDONLY | libc::O_ASYNC | libc::O_NONBLOCK),
+    ] {
+        // SAFETY: `fd` is open, it is borrowed from an `OwnedFd`, and these commands take an integer.
+        if unsafe { libc::fcntl(fd, what, value) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn tie_lifeline(_end: &OwnedFd, _group: i32) -> io::Result<()> {
+    Ok(())
+}
+
+/// A pipe whose writing end is for a child's output.
+fn output_pipe() -> io::Result<(Receiver, OwnedFd)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    enlarge(&writer);
+    Ok((Receiver::from_owned_fd(reader)?, writer))
+}
+
+/// A pipe from a driver: our end, and the driver's with its number in the driver.
+pub(super) fn pipe_from_driver() -> io::Result<(Receiver, OwnedFd)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    Ok((Receiver::from_owned_fd(reader)?, move_high(&writer)?))
+}
+
+/// A pipe to a driver: our end, and the driver's with its number in the driver.
+pub(super) fn pipe_to_driver() -> io::Result<(tokio::net::unix::pipe::Sender, OwnedFd)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    enlarge(&writer);
+    Ok((tokio::net::unix::pipe::Sender::from_owned_fd(writer)?, move_high(&reader)?))
+}
+
+fn enlarge(pipe: &OwnedFd) {
+    // Refused to people who have many pipes; the size that it has is then good enough.
+    #[cfg(target_os = "linux")]
+    let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE as i32));
+}
+
+#[allow(unsafe_code)]
+fn move_high(fd: &OwnedFd) -> io::Result<OwnedFd> {
+    use std::os::fd::FromRawFd;
+    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(FIRST_PIPE))?;
+    // SAFETY: the number was made by this call and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// The exit code that a shell would report, and the sentence that says how a process ended.
+pub(super) fn describe_end(status: &ExitStatus) -> (i32, String) {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => (code, format!("ended with exit code {code}")),
+        (None, Some(number)) => {
+            let name = Signal::try_from(number).map_or_else(|_| number.to_string(), |s| s.to_string());
+            let guess = match number {
+                libc::SIGKILL => " (the system does this when memory runs out)",
+                libc::SIGSEGV => " (a crash in native code, or recursion without end)",
+                _ => "",
+            };
+            (128 + number, format!("was ended by signal {name}{guess}"))
+        }
+        (None, None) => (-1, "ended".to_owned()),
+    }
+}
+
+/// Variables of ours that user code has no business to see.
+const SECRET_PREFIXES: [&str; 4] =
+    ["BACKEND_SECRET_KEY", "BACKEND_ACCESS_KEY", "SORNA_SECRET_KEY", "SORNA_ACCESS_KEY"];
+
+/// Our environment without secrets, with the session's own variables on top, and with the defaults of a
+/// language for what nobody has set.
+pub(super) fn environment(
+    extra: &[(String, String)],
+    defaults: &[(&str, &str)],
+    remove: &[&str],
+) -> Vec<(OsString, OsString)> {
+    let secret = |name: &OsString| {
+        let name = name.to_string_lossy();
+        SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || remove.contains(&name.as_ref())
+    };
+    let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !secret(name)).collect();
+    let extra = extra
+        .iter()
+        .filter(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));
+    for (name, value) in extra {
+        env.retain(|(known, _)| known.to_str() != Some(name));
+        env.push((name.into(), value.into()));
+    }
+    for (name, value) in defaults {
+        if !env.iter().any(|(known, _)| known.to_str() == Some(name)) {
+            env.push((name.into(), value.into()));
+        }
+    }
+    env
+}

@@ -1,0 +1,109 @@
+//! Python as a language of the runner: which image names mean it, how its interpreters are asked for their
+//! version, how the driver is loaded, what batch steps do. The driver itself is in `drivers/python`.
+
+use super::drivers;
+use super::error::StartError;
+use super::image::{ImageName, WantedVersion};
+use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved, StepKind};
+use super::places::Places;
+use super::python_search::{Candidate, Search};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// CPython 3.6 and later.
+pub(super) struct Python;
+
+/// Reads the driver up to a NUL from the control pipe. Everything else is in the driver: nothing long or secret
+/// is on the command line, and no file has to be written.
+const LOADER: &str = "import os,sys
+d=b''
+while d[-1:]!=b'\\0':
+ c=os.read(int(sys.argv[1]),65536)
+ if not c: os._exit(1)
+ d+=c
+exec(compile(d[:-1].decode(),'<bai-repl driver>','exec'),{'__builtins__':__builtins__,'__name__':'_bai_repl'})";
+
+const INSTALL: &str =
+    "install one, for example with `apt install python3`, `uv python install 3.12` or `pyenv install 3.12`";
+
+impl Language for Python {
+    fn name(&self) -> &'static str {
+        "python"
+    }
+
+    fn answers_to(&self, image: &ImageName) -> bool {
+        let name = image.name.as_str();
+        let plain = name == "python" || name == "python3" || name == "cpython" || name == "py";
+        plain || name.starts_with("python-") || image.python_mark().is_some()
+    }
+
+    fn find(&self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+        let wanted = wanted(image);
+        let found = Search::new(places).best(wanted).ok_or_else(|| StartError::NoInterpreter {
+            image: image.to_string(),
+            language: "CPython 3.6 or later",
+            looked: "the active environment, PATH, pyenv, uv and conda".to_owned(),
+            install: INSTALL,
+        })?;
+        let exact = wanted.is_none_or(|wanted| found.is(wanted));
+        let note = (!exact).then(|| format!("{image} is not here; using {}", found.version));
+        let Candidate { executable, version, .. } = found;
+        let info = KernelInfo { language: self.name(), version: version.to_string(), executable, note };
+        Ok(Resolved { language: &Python, info })
+    }
+
+    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
+        let describe = |found: Candidate| FoundImage {
+            name: format!("python:{}.{}", found.version.major, found.version.minor),
+            language: self.name(),
+            version: found.version.to_string(),
+            executable: found.executable,
+            origin: found.origin,
+        };
+        Search::new(places).all().into_iter().map(describe).collect()
+    }
+
+    fn launch(&self, _executable: &Path, pipes: [i32; 3]) -> Launch {
+        let mut args: Vec<OsString> = vec!["-c".into(), LOADER.into()];
+        args.extend(pipes.iter().map(|number| number.to_string().into()));
+        Launch {
+            args,
+            // A cell's figures go out as pictures; programs that a cell starts have no window either.
+            default_env: &[("MPLBACKEND", "agg")],
+            remove_env: &["PYTHONSTARTUP", "PYTHONINSPECT"],
+            source: drivers::python(),
+        }
+    }
+
+    fn heuristic(&self, step: StepKind, executable: &Path, workdir: &Path) -> Heuristic {
+        let run =
+            |args: &[&str]| Heuristic::Run(executable.to_owned(), args.iter().map(Into::into).collect());
+        match step {
+            StepKind::Clean => Heuristic::Done(None, 0),
+            StepKind::Build
+                if workdir.join("setup.py").exists() || workdir.join("pyproject.toml").exists() =>
+            {
+                run(&["-m", "pip", "install", "-e", "."])
+            }
+            StepKind::Build => {
+                Heuristic::Done(Some("nothing to build: no Makefile, setup.py or pyproject.toml".into()), 0)
+            }
+            StepKind::Exec if workdir.join("main.py").exists() => run(&["main.py"]),
+            StepKind::Exec => Heuristic::Done(Some("nothing to run: there is no main.py".into()), 127),
+        }
+    }
+}
+
+/// The version that an image name asks for: of `python` and `python:…` the tag is the version; images of
+/// frameworks carry a mark such as `py36`.
+fn wanted(image: &ImageName) -> Option<WantedVersion> {
+    match image.name.as_str() {
+        "python" | "python3" | "cpython" | "py" => image.leading_version().or_else(|| image.python_mark()),
+        _ => image.python_mark(),
+    }
+}
+
+/// Folders in which a version manager keeps whole installations.
+pub(super) fn interpreter_in(prefix: &Path) -> PathBuf {
+    prefix.join("bin").join("python")
+}

@@ -1,0 +1,287 @@
+//! The search for CPython: the active environment, `PATH`, pyenv, uv, conda. Versions are read from the names
+//! that version managers give to folders; only what remains is run, with a time limit, and remembered.
+
+use super::image::WantedVersion;
+use super::places::{Places, children, is_executable};
+use super::python::interpreter_in;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
+use std::time::{Duration, SystemTime};
+
+/// An interpreter that can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) executable: PathBuf,
+    pub(super) version: Version,
+    pub(super) origin: &'static str,
+}
+
+impl Candidate {
+    pub(super) fn is(&self, wanted: WantedVersion) -> bool {
+        self.version.major == wanted.major && wanted.minor.is_none_or(|minor| minor == self.version.minor)
+    }
+}
+
+/// A version of CPython.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    pub(super) major: u32,
+    pub(super) minor: u32,
+    pub(super) patch: u32,
+}
+
+impl Version {
+    /// `3.6.15`, `3.13.0rc1`, `3.14`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.').map(|part| {
+            let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse::<u32>().ok()
+        });
+        let (major, minor) = (parts.next()??, parts.next()??);
+        Some(Version { major, minor, patch: parts.next().flatten().unwrap_or(0) })
+    }
+
+    /// Whether our driver runs on it.
+    fn is_supported(self) -> bool {
+        self.major == 3 && self.minor >= 6
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// A place where an interpreter may be.
+#[derive(Debug, Clone)]
+struct Lead {
+    executable: PathBuf,
+    origin: &'static str,
+    /// The version that the name of a folder gives away.
+    version: Option<Version>,
+}
+
+/// One search through the places.
+pub(super) struct Search<'a> {
+    places: &'a Places,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(places: &'a Places) -> Self {
+        Search { places }
+    }
+
+    /// The interpreter to use: one of the wanted version if there is any, the person's own default before
+    /// others; else the active environment's; else the nearest version.
+    pub(super) fn best(&self, wanted: Option<WantedVersion>) -> Option<Candidate> {
+        if let Some(exact) = self.first(wanted) {
+            return Some(exact);
+        }
+        let wanted = wanted?;
+        let active = self.active().into_iter().find_map(|lead| probe(&lead));
+        active.or_else(|| {
+            let minor = wanted.minor.unwrap_or(u32::MAX);
+            let distance =
+                |found: &Candidate| (found.version.minor.abs_diff(minor), u32::MAX - found.version.minor);
+            self.all().into_iter().min_by_key(distance)
+        })
+    }
+
+    /// The first in order of preference that is of the wanted version. Leads whose version is known to be
+    /// another are not run.
+    fn first(&self, wanted: Option<WantedVersion>) -> Option<Candidate> {
+        let fits = |found: &Candidate| wanted.is_none_or(|wanted| found.is(wanted));
+        let could_fit = |lead: &Lead| match (lead.version, wanted) {
+            (Some(version), Some(wanted)) => {
+                version.major == wanted.major && wanted.minor.is_none_or(|minor| minor == version.minor)
+            }
+            _ => true,
+        };
+        self.leads(wanted).iter().filter(|lead| could_fit(lead)).filter_map(probe).find(fits)
+    }
+
+    /// Every interpreter, newest last in no case: in order of version, newest first, one for each minor version
+    /// and the person's default of that version before others.
+    pub(super) fn all(&self) -> Vec<Candidate> {
+        let mut found: Vec<Candidate> = Vec::new();
+        for candidate in self.leads(None).iter().filter_map(probe) {
+            let same = |known: &Candidate| known.version.minor == candidate.version.minor;
+            if !found.iter().any(same) {
+                found.push(candidate);
+            }
+        }
+        found.sort_by_key(|candidate| std::cmp::Reverse(candidate.version));
+        found
+    }
+
+    fn leads(&self, wanted: Option<WantedVersion>) -> Vec<Lead> {
+        let mut leads = self.active();
+        leads.extend(self.on_path(wanted));
+        leads.extend(self.pyenv());
+        leads.extend(self.uv());
+        leads.extend(self.conda());
+        leads
+    }
+
+    fn active(&self) -> Vec<Lead> {
+        let lead = |variable, origin| {
+            let executable = interpreter_in(&self.places.folder(variable)?);
+            Some(Lead { executable, origin, version: None })
+        };
+        let environments = [lead("VIRTUAL_ENV", "virtual environment"), lead("CONDA_PREFIX", "conda")];
+        environments.into_iter().flatten().collect()
+    }
+
+    fn on_path(&self, wanted: Option<WantedVersion>) -> Vec<Lead> {
+        let mut names: Vec<String> = Vec::new();
+        if let Some(WantedVersion { major, minor: Some(minor) }) = wanted {
+            names.push(format!("python{major}.{minor}"));
+        }
+        names.extend(["python3".to_owned(), "python".to_owned()]);
+        let shims = self.pyenv_root().map(|root| root.join("shims"));
+        let mut leads = Vec::new();
+        for name in names {
+            for folder in self.places.path() {
+                // A shim only says which of pyenv's own installations is meant; those are asked directly.
+                if Some(&folder) == shims.as_ref() {
+                    leads.extend(self.pyenv_default());
+                } else {
+                    leads.push(Lead { executable: folder.join(&name), origin: "PATH", version: None });
+                }
+            }
+        }
+        for folder in self.places.path() {
+            if Some(&folder) != shims.as_ref() {
+                leads.extend(versioned_names(&folder));
+            }
+        }
+        leads
+    }
+
+    fn pyenv_root(&self) -> Option<PathBuf> {
+        self.places.folder("PYENV_ROOT").or_else(|| self.places.home(".pyenv"))
+    }
+
+    /// The installation that pyenv's shims lead to.
+    fn pyenv_default(&self) -> Vec<Lead> {
+        let Some(root) = self.pyenv_root() else { return Vec::new() };
+        let named = self.places.var("PYENV_VERSION").and_then(|names| names.to_str().map(str::to_owned));
+        let names = named.or_else(|| std::fs::read_to_string(root.join("version")).ok()).unwrap_or_default();
+        let names = names.split([':', '\n', ' ']).filter(|name| !name.is_empty());
+        names.map(|name| pyenv_lead(&root.join("versions").join(name))).collect()
+    }
+
+    fn pyenv(&self) -> Vec<Lead> {
+        let Some(root) = self.pyenv_root() else { return Vec::new() };
+        children(&root.join("versions")).iter().rev().map(|prefix| pyenv_lead(prefix)).collect()
+    }
+
+    fn uv(&self) -> Vec<Lead> {
+        let root = self.places.folder("UV_PYTHON_INSTALL_DIR");
+        let root = root.or_else(|| Some(self.places.folder("XDG_DATA_HOME")?.join("uv/python")));
+        let Some(root) = root.or_else(|| self.places.home(".local/share/uv/python")) else {
+            return Vec::new();
+        };
+        let lead = |prefix: &PathBuf| {
+            let name = prefix.file_name()?.to_str()?;
+            let version = Version::parse(name.strip_prefix("cpython-")?)?;
+            Some(Lead { executable: interpreter_in(prefix), origin: "uv", version: Some(version) })
+        };
+        children(&root).iter().rev().filter_map(lead).collect()
+    }
+
+    fn conda(&self) -> Vec<Lead> {
+        let mut roots: Vec<PathBuf> = ["miniconda3", "anaconda3", "miniforge3", "mambaforge", ".conda"]
+            .iter()
+            .filter_map(|name| self.places.home(name))
+            .collect();
+        roots.push("/opt/conda".into());
+        roots.extend(self.places.folder("MAMBA_ROOT_PREFIX"));
+        let mut prefixes: Vec<PathBuf> = Vec::new();
+        for root in roots {
+            prefixes.extend(children(&root.join("envs")));
+            prefixes.push(root);
+        }
+        let lead =
+            |prefix: &PathBuf| Lead { executable: interpreter_in(prefix), origin: "conda", version: None };
+        prefixes.iter().map(lead).collect()
+    }
+}
+
+fn pyenv_lead(prefix: &Path) -> Lead {
+    // Folders of other implementations and of virtual environments have names that are no version.
+    let version = prefix.file_name().and_then(|name| name.to_str()).and_then(Version::parse);
+    Lead { executable: interpreter_in(prefix), origin: "pyenv", version }
+}
+
+/// `python3.6`, `python3.12` and so on in one folder.
+fn versioned_names(folder: &Path) -> Vec<Lead> {
+    let lead = |executable: PathBuf| {
+        let minor: u32 = executable.file_name()?.to_str()?.strip_prefix("python3.")?.parse().ok()?;
+        let version = Some(Version { major: 3, minor, patch: 0 });
+        Some(Lead { executable, origin: "PATH", version })
+    };
+    let mut leads: Vec<Lead> = children(folder).into_iter().filter_map(lead).collect();
+    leads.sort_by_key(|lead| std::cmp::Reverse(lead.version));
+    leads
+}
+
+/// What is known of an executable, for as long as the file stays as it is.
+type Known = HashMap<(PathBuf, Option<SystemTime>), Option<Version>>;
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+/// How long an interpreter may take to tell its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+const QUESTION: &str = "import sys; print(sys.implementation.name, '%d.%d.%d' % sys.version_info[:3])";
+
+/// Makes sure that a lead is a CPython that we can use.
+fn probe(lead: &Lead) -> Option<Candidate> {
+    if !is_executable(&lead.executable) {
+        return None;
+    }
+    let trusted = lead.version.filter(|_| lead.origin != "PATH");
+    let version = match trusted {
+        Some(version) => Some(version),
+        None => ask_once(&lead.executable),
+    };
+    let version = version.filter(|version| version.is_supported())?;
+    Some(Candidate { executable: lead.executable.clone(), version, origin: lead.origin })
+}
+
+fn ask_once(executable: &Path) -> Option<Version> {
+    let changed = executable.metadata().and_then(|meta| meta.modified()).ok();
+    let key = (executable.to_owned(), changed);
+    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return *known;
+    }
+    let version = ask(executable);
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, version);
+    version
+}
+
+/// Runs an executable to learn whether it is CPython and which; nothing of the person's own is loaded.
+fn ask(executable: &Path) -> Option<Version> {
+    let mut command = Command::new(executable);
+    command.args(["-I", "-S", "-c", QUESTION]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let mut stdout = child.stdout.take()?;
+    let (sender, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = std::io::Read::read_to_string(&mut stdout, &mut text);
+        let _ = sender.send(read.map(|_| text));
+    });
+    let text = answer.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let _ = child.wait();
+    let text = text.ok()?.ok()?;
+    Version::parse(text.trim().strip_prefix("cpython ")?)
+}
+
+#[cfg(test)]
+#[path = "python_search_tests.rs"]
+mod tests;

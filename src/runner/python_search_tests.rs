@@ -1,0 +1,41 @@
+//! The search for CPython in made-up places and on this machine.
+
+use super::*;
+
+#[test]
+fn versions_are_parsed() {
+    let parse = |text| Version::parse(text).map(|v| v.to_string());
+    assert_eq!(parse("3.6.15").as_deref(), Some("3.6.15"));
+    assert_eq!(parse("3.14").as_deref(), Some("3.14.0"));
+    assert_eq!(parse("3.13.0rc1").as_deref(), Some("3.13.0"));
+    assert_eq!(parse("miniconda3-latest"), None);
+}
+
+#[test]
+fn pyenv_is_found_in_the_home_folder_and_python_2_is_not_taken() {
+    let home = tempfile::tempdir().unwrap();
+    for version in ["2.7.18", "3.6.15", "3.11.7"] {
+        make_executable(
+            &home.path().join(".pyenv/versions").join(version).join("bin/python"),
+            "#!/bin/false",
+        );
+    }
+    let places = Places::of(&[("HOME", home.path().to_str().unwrap())]);
+    let search = Search::new(&places);
+    let found: Vec<String> = search.all().iter().map(|found| found.version.to_string()).collect();
+    assert_eq!(found, ["3.11.7", "3.6.15"]);
+    let best = |major, minor| {
+        search.best(Some(WantedVersion { major, minor })).map(|found| found.version.to_string())
+    };
+    assert_eq!(best(3, Some(6)).as_deref(), Some("3.6.15"));
+    assert_eq!(best(3, Some(7)).as_deref(), Some("3.6.15"));
+    assert_eq!(best(3, Some(14)).as_deref(), Some("3.11.7"));
+    assert_eq!(search.best(None).map(|found| found.origin), Some("pyenv"));
+}
+
+fn make_executable(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}

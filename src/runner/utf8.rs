@@ -1,0 +1,94 @@
+//! Bytes of a stream to text, piece by piece: code points that are split between two reads are joined, and what
+//! is not UTF-8 becomes U+FFFD. No I/O here.
+
+/// Remembers the beginning of a code point until its end has come.
+#[derive(Debug, Default)]
+pub(super) struct Utf8Decoder {
+    /// At most three bytes: the start of a code point that may still become valid.
+    tail: Vec<u8>,
+}
+
+impl Utf8Decoder {
+    /// Decodes `bytes` after what was left over. Valid input is not copied.
+    pub(super) fn decode(&mut self, mut bytes: Vec<u8>) -> String {
+        if !self.tail.is_empty() {
+            let mut joined = std::mem::take(&mut self.tail);
+            joined.append(&mut bytes);
+            bytes = joined;
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => self.decode_lossy(error.as_bytes()),
+        }
+    }
+
+    fn decode_lossy(&mut self, bytes: &[u8]) -> String {
+        let mut text = String::with_capacity(bytes.len());
+        let mut chunks = bytes.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            text.push_str(chunk.valid());
+            let invalid = chunk.invalid();
+            if invalid.is_empty() {
+                continue;
+            }
+            if chunks.peek().is_none() && may_continue(invalid) {
+                self.tail = invalid.to_vec();
+            } else {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        text
+    }
+
+    /// What is left when nothing more will come: one U+FFFD for a code point that was cut off.
+    pub(super) fn finish(&mut self) -> Option<String> {
+        let cut = !std::mem::take(&mut self.tail).is_empty();
+        cut.then(|| char::REPLACEMENT_CHARACTER.to_string())
+    }
+}
+
+/// Whether these bytes, at the end of a read, are the start of a code point and nothing worse.
+fn may_continue(bytes: &[u8]) -> bool {
+    // `error_len` is `None` exactly when more input could make it valid.
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decode_in_pieces(pieces: &[&[u8]]) -> String {
+        let mut decoder = Utf8Decoder::default();
+        let mut text: String = pieces.iter().map(|piece| decoder.decode(piece.to_vec())).collect();
+        text.extend(decoder.finish());
+        text
+    }
+
+    #[test]
+    fn a_code_point_split_at_every_byte_is_joined() {
+        let text = "aé漢🐍z";
+        for at in 0..text.len() {
+            let (head, tail) = text.as_bytes().split_at(at);
+            assert_eq!(decode_in_pieces(&[head, tail]), text);
+        }
+        let single: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(decode_in_pieces(&single), text);
+    }
+
+    #[test]
+    fn what_is_invalid_is_replaced_and_nothing_else_is_lost() {
+        assert_eq!(decode_in_pieces(&[b"a\xffb"]), "a\u{fffd}b");
+        assert_eq!(decode_in_pieces(&[b"a\xf0\x9f", b"b"]), "a\u{fffd}b");
+        assert_eq!(decode_in_pieces(&[b"a\xf0\x9f"]), "a\u{fffd}");
+        assert_eq!(decode_in_pieces(&[b"\xed\xa0\x80"]), "\u{fffd}\u{fffd}\u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_give_what_the_whole_gives(bytes in proptest::collection::vec(any::<u8>(), 0..64), at in 0usize..64) {
+            let (head, tail) = bytes.split_at(at.min(bytes.len()));
+            prop_assert_eq!(decode_in_pieces(&[head, tail]), String::from_utf8_lossy(&bytes));
+        }
+    }
+}

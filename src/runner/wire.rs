@@ -1,0 +1,244 @@
+//! The messages between the runner and a driver, and their frames.
+//!
+//! To the driver go lines of JSON. From the driver come frames that are small enough for the kernel to write
+//! them in one piece (`PIPE_BUF`), so a signal or a thread switch in the interpreter cannot tear them:
+//! message number (u32), length of the payload (u16), whether it is the message's last frame (u8), payload; all
+//! little endian. The payloads of one message joined are JSON.
+
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use tokio::net::unix::pipe::{Receiver, Sender};
+
+/// What the driver is told.
+#[derive(Debug, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(super) enum ToDriver<'a> {
+    /// Run a cell. Answered with `Started`, then `Done`.
+    Run { id: u64, code: &'a str },
+    /// A line for the program that waits for input.
+    Input { text: &'a str },
+    /// What could stand at the cursor. Answered with `Completions`, also while a cell runs.
+    Complete { id: u64, code: &'a str, post: &'a str },
+    /// Everything that was written before this message has been taken.
+    Ack { id: u32 },
+}
+
+/// What the driver says. `Started` and `Completions` come on the pipe that is read at once; the others keep
+/// their place in the output and, but for `Ready` and `Done`, wait for an `Ack`.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(tag = "say", rename_all = "snake_case")]
+pub(super) enum FromDriver {
+    /// The interpreter takes cells.
+    Ready,
+    /// The cell can be interrupted from now on.
+    Started {
+        id: u64,
+    },
+    /// Asks for nothing but the `Ack`.
+    Sync,
+    Media {
+        mime: String,
+        data: String,
+    },
+    Html {
+        data: String,
+    },
+    /// The program waits for a line.
+    Ask {
+        password: bool,
+    },
+    /// The cell is over.
+    Done {
+        id: u64,
+        code: i32,
+    },
+    Completions {
+        id: u64,
+        start: Option<usize>,
+        suggestions: Vec<String>,
+    },
+}
+
+const HEADER: usize = 7;
+const READ_AT_ONCE: usize = 64 << 10;
+/// No picture is larger; a message that is has lost its frames.
+const LARGEST_MESSAGE: usize = 256 << 20;
+/// Messages that may be incomplete at the same time: one for each thread that was interrupted in between.
+const MOST_PARTIAL: usize = 64;
+
+/// Puts frames together to messages.
+#[derive(Default)]
+pub(super) struct Frames {
+    bytes: Vec<u8>,
+    partial: HashMap<u32, Vec<u8>>,
+}
+
+impl Frames {
+    /// The next complete message with its number. What cannot be understood is logged and skipped.
+    fn next(&mut self) -> Option<(u32, FromDriver)> {
+        loop {
+            let (id, last, payload) = self.take_frame()?;
+            if self.partial.len() >= MOST_PARTIAL {
+                let oldest = self.partial.keys().min().copied();
+                oldest.and_then(|id| self.partial.remove(&id));
+            }
+            let message = self.partial.entry(id).or_default();
+            if message.len() + payload.len() <= LARGEST_MESSAGE {
+                message.extend_from_slice(&payload);
+            }
+            if !last {
+                continue;
+            }
+            let whole = self.partial.remove(&id).unwrap_or_default();
+            match serde_json::from_slice(&whole) {
+                Ok(message) => return Some((id, message)),
+                Err(error) => tracing::warn!(%error, "a driver's message makes no sense"),
+            }
+        }
+    }
+
+    fn take_frame(&mut self) -> Option<(u32, bool, Vec<u8>)> {
+        let (header, rest) = self.bytes.split_first_chunk::<HEADER>()?;
+        let [a, b, c, d, low, high, last] = *header;
+        let length = usize::from(u16::from_le_bytes([low, high]));
+        let payload = rest.get(..length)?.to_vec();
+        self.bytes.drain(..HEADER + length);
+        Some((u32::from_le_bytes([a, b, c, d]), last != 0, payload))
+    }
+}
+
+/// The receiving end of a driver's messages.
+pub(super) struct MessageReader {
+    pipe: Receiver,
+    frames: Frames,
+}
+
+impl MessageReader {
+    pub(super) fn new(pipe: Receiver) -> Self {
+        MessageReader { pipe, frames: Frames::default() }
+    }
+
+    /// Waits for the next message. Cancel-safe. After the driver closed its end this never returns: the end of
+    /// the process is what counts.
+    pub(super) async fn next(&mut self) -> (u32, FromDriver) {
+        loop {
+            if let Some(message) = self.frames.next() {
+                return message;
+            }
+            if self.pipe.readable().await.is_err() || !self.fill() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// A message that is there already, whether the runtime has noticed it or not; for when the process has ended.
+    pub(super) fn next_now(&mut self) -> Option<(u32, FromDriver)> {
+        let mut piece = [0; 4096];
+        loop {
+            if let Some(message) = self.frames.next() {
+                return Some(message);
+            }
+            let count = nix::unistd::read(&self.pipe, &mut piece).ok().filter(|&count| count > 0)?;
+            self.frames.bytes.extend_from_slice(piece.get(..count)?);
+        }
+    }
+
+    /// Reads what is there. False at the end of the stream.
+    fn fill(&mut self) -> bool {
+        self.frames.bytes.reserve(READ_AT_ONCE);
+        match self.pipe.try_read_buf(&mut self.frames.bytes) {
+            Ok(count) => count > 0,
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// The sending end: keeps what the pipe does not take yet.
+pub(super) struct MessageWriter {
+    pipe: Sender,
+    pending: Vec<u8>,
+}
+
+impl MessageWriter {
+    /// `first` is sent before any message: the driver's source.
+    pub(super) fn new(pipe: Sender, first: Vec<u8>) -> Self {
+        MessageWriter { pipe, pending: first }
+    }
+
+    /// Adds a message; [`MessageWriter::flush`] sends it.
+    pub(super) fn push(&mut self, message: &ToDriver<'_>) {
+        match serde_json::to_vec(message) {
+            Ok(line) => {
+                self.pending.extend_from_slice(&line);
+                self.pending.push(b'\n');
+            }
+            Err(error) => tracing::warn!(%error, "a message could not be written as JSON"),
+        }
+        self.write_now();
+    }
+
+    /// Bytes that the driver has not taken.
+    pub(super) fn backlog(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Waits until something could be sent. Never returns when there is nothing to send. Cancel-safe.
+    pub(super) async fn flush(&mut self) {
+        if self.pending.is_empty() || self.pipe.writable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.write_now();
+    }
+
+    fn write_now(&mut self) {
+        while !self.pending.is_empty() {
+            match self.pipe.try_write(&self.pending) {
+                Ok(count) => drop(self.pending.drain(..count)),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                // The driver is gone, and its process will tell.
+                Err(_) => self.pending.clear(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(id: u32, last: bool, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = id.to_le_bytes().to_vec();
+        bytes.extend(u16::try_from(payload.len()).unwrap().to_le_bytes());
+        bytes.push(u8::from(last));
+        bytes.extend(payload);
+        bytes
+    }
+
+    #[test]
+    fn messages_of_several_threads_are_told_apart() {
+        let mut frames = Frames::default();
+        for bytes in [
+            frame(1, false, br#"{"say":"html","#),
+            frame(2, true, br#"{"say":"sync"}"#),
+            frame(3, true, b"nonsense"),
+            frame(1, true, br#""data":"x"}"#),
+        ] {
+            for byte in bytes {
+                frames.bytes.push(byte);
+            }
+        }
+        assert_eq!(frames.next(), Some((2, FromDriver::Sync)));
+        assert_eq!(frames.next(), Some((1, FromDriver::Html { data: "x".into() })));
+        assert_eq!(frames.next(), None);
+    }
+
+    #[test]
+    fn messages_that_never_end_do_not_pile_up() {
+        let mut frames = Frames::default();
+        for id in 0..1000 {
+            frames.bytes.extend(frame(id, false, b"{"));
+        }
+        assert_eq!(frames.next(), None);
+        assert!(frames.partial.len() <= MOST_PARTIAL);
+    }
+}

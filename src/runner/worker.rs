@@ -1,0 +1,416 @@
+//! The one task that owns a kernel's state: the queue, the interpreter, the step that runs, the replies on their
+//! way out. It never waits for a peer: a full reply channel only stops reading, so interrupts, input and
+//! completion are served whatever the program and the reader do.
+
+use super::error::StartError;
+use super::interpreter::{Event, Interpreter};
+use super::kernel::KernelSpec;
+use super::language::{Resolved, StepKind};
+use super::op::Op;
+use super::outbox::Outbox;
+use super::process::describe_end;
+use super::queue::{Next, Task, TaskQueue};
+use super::reply::{Reply, RunnerStatus};
+use super::step::{self, RunningStep, Started, StepEvent};
+use super::wire::{FromDriver, ToDriver};
+use crate::protocol::complete::{Completion, CompletionRequest};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+/// Exit code of tasks that a restart or shutdown ended: that of a killed process.
+const KILLED: i32 = 137;
+
+/// What a handle asks for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Op(Op),
+    Complete(CompletionRequest, oneshot::Sender<Completion>),
+    Restart(oneshot::Sender<Result<(), StartError>>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+type StartResult = Result<(Box<Interpreter>, Vec<Reply>), StartError>;
+
+/// The interpreter, or what is in its place.
+enum Slot {
+    Running(Box<Interpreter>),
+    Starting(Pin<Box<dyn Future<Output = StartResult> + Send>>),
+    /// It did not start; the next `Code` tries again.
+    Empty,
+}
+
+/// The task that is being run.
+struct Current {
+    task: Task,
+    /// Number of the cell, which the driver repeats when it is over.
+    id: u64,
+    /// Whether the driver has said that the cell can be interrupted.
+    started: bool,
+    /// An interrupt came before that.
+    interrupt_wanted: bool,
+    /// The step's process.
+    step: Option<Box<RunningStep>>,
+}
+
+/// The state of a kernel.
+pub(super) struct Worker {
+    what: Resolved,
+    spec: Arc<KernelSpec>,
+    outbox: Outbox,
+    queue: TaskQueue,
+    current: Option<Current>,
+    slot: Slot,
+    /// Whether the program waits for a line.
+    waiting_input: bool,
+    completions: HashMap<u64, oneshot::Sender<Completion>>,
+    /// Number of the last request to the driver.
+    last_id: u64,
+    /// Who waits for a restart.
+    restarting: Vec<oneshot::Sender<Result<(), StartError>>>,
+    started_at: f64,
+}
+
+/// What woke the worker.
+enum Wake {
+    Command(Option<Command>),
+    Interpreter(Event),
+    Started(StartResult),
+    Step(StepEvent),
+    Progress,
+}
+
+impl Worker {
+    /// Starts the interpreter and then the task that serves it.
+    pub(super) async fn start(
+        what: Resolved,
+        spec: KernelSpec,
+        commands: mpsc::Receiver<Command>,
+        replies: mpsc::Sender<Reply>,
+    ) -> Result<(), StartError> {
+        let spec = Arc::new(spec);
+        let (interpreter, early) = Interpreter::start(&what, &spec).await?;
+        let mut outbox = Outbox::new(replies);
+        early.into_iter().for_each(|reply| outbox.push(reply));
+        let worker = Worker {
+            what,
+            spec,
+            outbox,
+            queue: TaskQueue::default(),
+            current: None,
+            slot: Slot::Running(interpreter),
+            waiting_input: false,
+            completions: HashMap::new(),
+            last_id: 0,
+            restarting: Vec::new(),
+            started_at: monotonic_seconds(),
+        };
+        tokio::spawn(worker.serve(commands));
+        Ok(())
+    }
+
+    async fn serve(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            self.dispatch();
+            match self.wake(&mut commands).await {
+                Wake::Command(None) => return,
+                Wake::Command(Some(Command::Shutdown(done))) => {
+                    self.slot = Slot::Empty;
+                    self.current = None;
+                    drop(commands);
+                    drop(self);
+                    let _ = done.send(());
+                    return;
+                }
+                Wake::Command(Some(command)) => self.on_command(command),
+                Wake::Interpreter(event) => self.on_event(event),
+                Wake::Started(result) => self.on_started(result),
+                Wake::Step(event) => self.on_step(event),
+                Wake::Progress => {}
+            }
+        }
+    }
+
+    async fn wake(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
+        let room = self.outbox.has_room();
+        let slot = &mut self.slot;
+        let interpreter = async {
+            match slot {
+                Slot::Running(interpreter) => Wake::Interpreter(interpreter.next(room).await),
+                Slot::Starting(start) => Wake::Started(start.as_mut().await),
+                Slot::Empty => std::future::pending().await,
+            }
+        };
+        let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+        let step = async {
+            match step {
+                Some(step) => Wake::Step(step.next(room).await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! { biased;
+            command = commands.recv() => Wake::Command(command),
+            () = self.outbox.progress() => Wake::Progress,
+            wake = interpreter => wake,
+            wake = step => wake,
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Op(Op::Code(code)) => self.queue.push(Task::Code(code)),
+            Command::Op(Op::Clean(step)) => self.queue.push(Task::Step(StepKind::Clean, step)),
+            Command::Op(Op::Build(step)) => self.queue.push(Task::Step(StepKind::Build, step)),
+            Command::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
+            Command::Op(Op::Input(text)) => self.on_input(&text),
+            Command::Op(Op::Complete(request)) => self.complete(&request, None),
+            Command::Op(Op::Interrupt) => self.on_interrupt(),
+            Command::Op(Op::Status) => {
+                self.outbox.push(Reply::Status(RunnerStatus { started_at: self.started_at }));
+            }
+            Command::Complete(request, answer) => self.complete(&request, Some(answer)),
+            Command::Restart(done) => self.restart(done),
+            Command::Shutdown(_) => {}
+        }
+    }
+
+    fn on_input(&mut self, text: &str) {
+        if let (true, Slot::Running(interpreter)) = (std::mem::take(&mut self.waiting_input), &mut self.slot)
+        {
+            interpreter.send(&ToDriver::Input { text });
+        }
+    }
+
+    fn on_interrupt(&mut self) {
+        let Some(current) = &mut self.current else { return };
+        // An answer that is on its way belongs to the question that ends now.
+        self.waiting_input = false;
+        match (&current.step, &self.slot) {
+            (Some(step), _) => step.interrupt(),
+            (None, Slot::Running(interpreter)) if current.started => interpreter.interrupt(),
+            _ => current.interrupt_wanted = true,
+        }
+    }
+
+    /// Asks the driver; without `answer` the result is a reply.
+    fn complete(&mut self, request: &CompletionRequest, answer: Option<oneshot::Sender<Completion>>) {
+        let Slot::Running(interpreter) = &mut self.slot else {
+            return self.answer(answer, Completion::default());
+        };
+        if interpreter.is_congested() {
+            return self.answer(answer, Completion::default());
+        }
+        self.last_id += 1;
+        let id = self.last_id;
+        self.completions.retain(|_, waiting| !waiting.is_closed());
+        if let Some(answer) = answer {
+            self.completions.insert(id, answer);
+        }
+        interpreter.send(&ToDriver::Complete { id, code: &request.code, post: &request.options.post });
+    }
+
+    fn answer(&mut self, answer: Option<oneshot::Sender<Completion>>, completion: Completion) {
+        match answer {
+            // An error says that nobody waits any more.
+            Some(answer) => drop(answer.send(completion)),
+            None => self.outbox.push(Reply::Completion(completion)),
+        }
+    }
+
+    fn restart(&mut self, done: oneshot::Sender<Result<(), StartError>>) {
+        self.restarting.push(done);
+        if let Slot::Running(interpreter) = &mut self.slot {
+            interpreter.drain(|reply| self.outbox.push(reply));
+        }
+        self.lose_interpreter(KILLED);
+        for task in self.queue.clear() {
+            self.outbox.push(task.finished(KILLED));
+        }
+        self.start_interpreter();
+    }
+
+    /// Ends what depended on the interpreter.
+    fn lose_interpreter(&mut self, exit_code: i32) {
+        self.slot = Slot::Empty;
+        self.waiting_input = false;
+        self.completions.clear();
+        self.end_current(exit_code);
+    }
+
+    fn start_interpreter(&mut self) {
+        let (what, spec) = (self.what.clone(), Arc::clone(&self.spec));
+        self.slot = Slot::Starting(Box::pin(async move { Interpreter::start(&what, &spec).await }));
+    }
+
+    fn on_started(&mut self, result: StartResult) {
+        match result {
+            Ok((interpreter, early)) => {
+                self.slot = Slot::Running(interpreter);
+                early.into_iter().for_each(|reply| self.outbox.push(reply));
+                self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
+            }
+            Err(error) => {
+                self.slot = Slot::Empty;
+                self.outbox.say(&format!("{error}; {}", error.hint()));
+                let mut error = Some(error);
+                for done in self.restarting.drain(..) {
+                    drop(done.send(Err(error.take().unwrap_or(StartError::Stopped))));
+                }
+                // The cell that asked for a new interpreter cannot run.
+                if let Some(Task::Code(_)) = self.queue.peek()
+                    && let Some(Next::Run(task) | Next::Over(task, _)) = self.queue.next()
+                {
+                    self.outbox.push(task.finished(127));
+                }
+            }
+        }
+    }
+
+    /// Starts what is next, as far as it can be started now.
+    fn dispatch(&mut self) {
+        while self.current.is_none() {
+            if let (Some(Task::Code(_)), false) = (self.queue.peek(), matches!(self.slot, Slot::Running(_))) {
+                if matches!(self.slot, Slot::Empty) {
+                    self.start_interpreter();
+                }
+                return;
+            }
+            match self.queue.next() {
+                None => return,
+                Some(Next::Over(task, exit_code)) => self.outbox.push(task.finished(exit_code)),
+                Some(Next::Run(task)) => self.run(task),
+            }
+        }
+    }
+
+    fn run(&mut self, task: Task) {
+        self.last_id += 1;
+        let mut current =
+            Current { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
+        match (&current.task, &mut self.slot) {
+            (Task::Code(code), Slot::Running(interpreter)) => {
+                interpreter.send(&ToDriver::Run { id: current.id, code })
+            }
+            (Task::Code(_), _) => {}
+            (Task::Step(kind, step), _) => match RunningStep::start(*kind, step, &self.what, &self.spec) {
+                Started::Running(step) => current.step = Some(step),
+                Started::Over(line, exit_code) => {
+                    line.iter().for_each(|line| self.outbox.say(line));
+                    self.current = Some(current);
+                    return self.end_current(exit_code);
+                }
+            },
+        }
+        self.current = Some(current);
+    }
+
+    fn end_current(&mut self, exit_code: i32) {
+        if let Some(current) = self.current.take() {
+            self.queue.ended(&current.task, exit_code);
+            self.outbox.push(current.task.finished(exit_code));
+        }
+    }
+
+    fn on_step(&mut self, event: StepEvent) {
+        match event {
+            StepEvent::Progress => {}
+            StepEvent::Text(reply) => self.outbox.push(reply),
+            StepEvent::Ended(status) => {
+                let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+                if let Some(step) = step {
+                    step.drain(|reply| self.outbox.push(reply));
+                }
+                self.end_current(step::exit_code(&status));
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Progress => {}
+            Event::Text(reply) => self.outbox.push(reply),
+            Event::Aside(message) => self.on_aside(message),
+            Event::Message(id, message) => {
+                if let Slot::Running(interpreter) = &mut self.slot {
+                    interpreter.drain(|reply| self.outbox.push(reply));
+                    interpreter.send(&ToDriver::Ack { id });
+                }
+                self.on_message(message);
+            }
+            Event::Ended(status) => self.on_death(&status),
+        }
+    }
+
+    fn on_aside(&mut self, message: FromDriver) {
+        match message {
+            FromDriver::Started { id } => {
+                let Some(current) = self.current.as_mut().filter(|current| current.id == id) else { return };
+                current.started = true;
+                if let (true, Slot::Running(interpreter)) = (current.interrupt_wanted, &self.slot) {
+                    interpreter.interrupt();
+                }
+            }
+            FromDriver::Completions { id, start, suggestions } => {
+                let completion = Completion { suggestions, start };
+                let answer = self.completions.remove(&id);
+                self.answer(answer, completion);
+            }
+            message => tracing::warn!(?message, "a message came on the wrong pipe"),
+        }
+    }
+
+    fn on_message(&mut self, message: FromDriver) {
+        match message {
+            FromDriver::Media { mime, data } => self.outbox.push(Reply::Media { mime, data }),
+            FromDriver::Html { data } => self.outbox.push(Reply::Html(data)),
+            FromDriver::Ask { password } => {
+                self.waiting_input = true;
+                self.outbox.push(Reply::WaitingInput { is_password: password });
+            }
+            FromDriver::Done { id, code }
+                if self.current.as_ref().is_some_and(|current| current.id == id) =>
+            {
+                self.waiting_input = false;
+                if let Slot::Running(interpreter) = &mut self.slot {
+                    interpreter.finish_streams(&mut self.outbox);
+                }
+                self.end_current(code);
+            }
+            FromDriver::Sync | FromDriver::Ready | FromDriver::Done { .. } => {}
+            message => tracing::warn!(?message, "a message came on the wrong pipe"),
+        }
+    }
+
+    /// The interpreter is gone: says how, ends the task that it ran, and starts a new one.
+    fn on_death(&mut self, status: &ExitStatus) {
+        if let Slot::Running(interpreter) = &mut self.slot {
+            let last = interpreter.last_messages();
+            interpreter.drain(|reply| self.outbox.push(reply));
+            interpreter.finish_streams(&mut self.outbox);
+            last.into_iter().for_each(|message| self.on_message(message));
+        }
+        let (exit_code, how) = describe_end(status);
+        self.outbox.say(&format!(
+            "The {} process {how}. A new one has been started; its variables are gone.",
+            self.what.language.name()
+        ));
+        let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
+        self.slot = Slot::Empty;
+        self.waiting_input = false;
+        self.completions.clear();
+        if runs_code {
+            self.end_current(exit_code);
+        }
+        self.start_interpreter();
+    }
+}
+
+/// Seconds of a clock that never goes back, from an arbitrary start.
+fn monotonic_seconds() -> f64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_secs_f64()
+}
