@@ -1,16 +1,18 @@
 //! The console of a session: records in, bytes for the user's terminal or for the programs behind a pipe out.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::media::Medium;
 use super::partial::{PartialLine, Tail};
 use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
 pub use super::sink::Flow;
 use super::sink::{PIECE, Sink};
 use crate::protocol::record::ConsoleRecord;
-use crate::terminal::{Passed, Screen, Size, reset_sequences};
+use crate::terminal::{Graphics, Passed, Screen, Size, reset_sequences};
 use crate::theme::{Role, Theme};
 
 /// How the console writes.
@@ -27,6 +29,14 @@ pub struct ConsoleOptions {
     pub theme: Arc<Theme>,
     /// Let remote text through to the terminal unfiltered. The user asked for it.
     pub raw: bool,
+    /// How pictures are drawn; [`Graphics::None`] unless `out` is the standard output of this process.
+    pub graphics: Graphics,
+    /// The size of a character cell in pixels, if the terminal told it.
+    pub cell: Option<(u16, u16)>,
+    /// Most rows that a picture may take; the window's height is a limit in any case.
+    pub max_rows: Option<u16>,
+    /// The folder in which every medium is saved.
+    pub media_dir: Option<PathBuf>,
 }
 
 /// Which of the program's streams a text belongs to.
@@ -52,15 +62,16 @@ pub enum RenderError {
 /// Writes console records. Output is collected: call [`Console::flush`] after each batch of records, and before
 /// anything else writes to the terminal.
 pub struct Console<O, E> {
-    out: Sink<O>,
-    err: Sink<E>,
-    options: ConsoleOptions,
-    cursor: Cursor,
-    pen: Pen,
+    pub(super) out: Sink<O>,
+    pub(super) err: Sink<E>,
+    pub(super) options: ConsoleOptions,
+    pub(super) cursor: Cursor,
+    pub(super) pen: Pen,
     stdout: Sanitizer,
     stderr: Sanitizer,
-    tail: Tail,
+    pub(super) tail: Tail,
     passed: Passed,
+    pub(super) last: Option<Medium>,
 }
 
 impl<O: Write, E: Write> Console<O, E> {
@@ -82,6 +93,7 @@ impl<O: Write, E: Write> Console<O, E> {
             stderr: Sanitizer::new(policy, stderr_base),
             tail: Tail::default(),
             passed: Passed::default(),
+            last: None,
             options,
         }
     }
@@ -95,11 +107,9 @@ impl<O: Write, E: Write> Console<O, E> {
         match record {
             ConsoleRecord::Stdout(text) => self.text(Stream::Stdout, text),
             ConsoleRecord::Stderr(text) => self.text(Stream::Stderr, text),
-            ConsoleRecord::Html(html) => self.text(Stream::Stdout, &sanitize::text(html)),
+            ConsoleRecord::Html(html) => self.html(html),
             ConsoleRecord::Log(text) => self.note(&sanitize::text(text)),
-            ConsoleRecord::Media { mime, data } => {
-                self.note(&format!("[{}, {} bytes]", sanitize::line(mime, 60), data.len()))
-            }
+            ConsoleRecord::Media { mime, data } => self.media(mime, data),
             ConsoleRecord::Unknown { kind, .. } => {
                 self.note(&format!("[a record of the unknown kind {}]", sanitize::line(kind, 60)))
             }
@@ -262,7 +272,7 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     /// Whether text of `stream` goes to a terminal, where it must be harmless.
-    fn on_terminal(&self, stream: Stream) -> bool {
+    pub(super) fn on_terminal(&self, stream: Stream) -> bool {
         match stream {
             _ if self.options.repl => true,
             Stream::Stdout => self.options.screen.stdout_tty,
@@ -328,3 +338,6 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

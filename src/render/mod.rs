@@ -4,9 +4,12 @@
 //! Nothing here talks to a server, reads the keyboard, or decides when a cell begins.
 
 mod console;
+mod media;
 mod partial;
 pub mod sanitize;
+mod show;
 mod sink;
 
 pub use console::{Console, ConsoleOptions, Flow, RenderError, Stream};
+pub use media::Medium;
 pub use partial::PartialLine;

@@ -32,11 +32,6 @@ impl<W: Write> Sink<W> {
         self.flow
     }
 
-    #[cfg(test)]
-    pub(super) fn writer(&self) -> &W {
-        &self.writer
-    }
-
     /// Writes the buffer if it has grown to a piece.
     pub(super) fn spill(&mut self) -> io::Result<Flow> {
         if self.buffer.len() >= PIECE { self.write_out() } else { Ok(self.flow) }

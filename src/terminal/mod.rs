@@ -1,4 +1,4 @@
-//! Who the user's terminal is and what state it is in: what it can show ([`Screen`]), and the guards
+//! Who the user's terminal is and what state it is in: what it can show ([`Screen`], [`probe()`]), and the guards
 //! that change its modes and put them back ([`install`], [`RunMode`], [`read_secret`]).
 //!
 //! Nothing here knows what is printed or why: no records, no colours by name, no network. Line editing is the
@@ -6,6 +6,7 @@
 
 mod guard;
 mod out;
+mod probe;
 mod reset;
 mod screen;
 mod secret;
@@ -13,6 +14,7 @@ mod signals;
 
 pub use guard::{RunMode, install, restore};
 pub use out::Out;
+pub use probe::{Graphics, Probe, probe};
 pub use reset::{Passed, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret};

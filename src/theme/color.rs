@@ -15,6 +15,12 @@ pub struct Rgb {
     pub b: u8,
 }
 
+impl From<(u8, u8, u8)> for Rgb {
+    fn from((r, g, b): (u8, u8, u8)) -> Self {
+        Self { r, g, b }
+    }
+}
+
 impl Rgb {
     /// True when dark text reads better on it than light text: by perceived brightness (ITU-R BT.601 weights).
     pub fn is_light(self) -> bool {

@@ -122,9 +122,14 @@ impl Cursor {
     }
 
     pub(super) fn tab(&mut self) {
-        if self.col < self.cols {
-            self.col = ((self.col / 8 + 1) * 8).min(self.cols - 1).max(self.col);
-        }
+        self.settle();
+        self.col = ((self.col / 8 + 1) * 8).min(self.cols - 1);
+    }
+
+    /// Terminals differ in which functions make them forget a wrap that waits. To assume all of them do counts
+    /// fewer lines.
+    pub(super) fn settle(&mut self) {
+        self.col = self.col.min(self.cols - 1);
     }
 
     /// Up by at most `lines`: not above the first line of the cell, nor above the top of the window.
@@ -133,6 +138,9 @@ impl Cursor {
         let top = (self.last_row + 1).saturating_sub(self.rows);
         let lines = lines.min(self.row.saturating_sub(top));
         self.row -= lines;
+        if lines > 0 {
+            self.settle();
+        }
         lines
     }
 
@@ -140,6 +148,9 @@ impl Cursor {
     pub(super) fn move_down(&mut self, lines: u64) -> u64 {
         let lines = lines.min(self.last_row - self.row);
         self.row += lines;
+        if lines > 0 {
+            self.settle();
+        }
         lines
     }
 
@@ -200,6 +211,15 @@ mod tests {
     }
 
     #[test]
+    fn a_wrap_that_waits_is_forgotten_by_moves() {
+        let mut cursor = Cursor::new(10, 5);
+        cursor.narrow(30);
+        assert_eq!(cursor.move_up(1), 1);
+        cursor.narrow(1);
+        assert_eq!((cursor.col, cursor.row), (10, 1), "no terminal is on a line above this one");
+    }
+
+    #[test]
     fn a_resize_gives_up_the_lines_above() {
         let mut cursor = Cursor::new(80, 24);
         cursor.newlines(5);
@@ -214,9 +234,11 @@ mod tests {
         let mut cursor = Cursor::new(0, 0);
         cursor.wide();
         cursor.narrow(5);
-        cursor.tab();
+        assert_eq!((cursor.column(), cursor.row), (1, 6));
         assert!(!cursor.backspace());
         assert_eq!(cursor.move_sideways(9, true), 0);
-        assert_eq!(cursor.column(), 1);
+        cursor.tab();
+        cursor.narrow(1);
+        assert_eq!((cursor.column(), cursor.row), (1, 6));
     }
 }

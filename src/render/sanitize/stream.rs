@@ -58,7 +58,7 @@ pub struct Sanitizer {
     wanted: Attributes,
     /// `wanted` over `base`.
     effective: Attributes,
-    parameters: Vec<u8>,
+    pub(super) parameters: Vec<u8>,
     overflow: bool,
     partial: [u8; 4],
     partial_len: usize,
@@ -408,11 +408,13 @@ impl Sanitizer {
             b'K' if count <= 2 => {
                 // What is erased takes the background of the pen.
                 pen.set(self.effective, out);
+                cursor.settle();
                 count
             }
             // Below the cursor there are no lines but this cell's.
             b'J' if count == 0 => {
                 pen.set(self.effective, out);
+                cursor.settle();
                 0
             }
             _ => return,

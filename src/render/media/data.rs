@@ -1,0 +1,112 @@
+//! The body of a media record (`protocol.md` §5.1): a `data:` URI for raster images, XML for SVG, base64 or text for
+//! others.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// Most bytes of a record's body that are decoded: several times what a large plot has.
+const MAX_ENCODED: usize = 96 * 1024 * 1024;
+
+/// A medium as it came, decoded from its envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Medium {
+    /// The MIME type that the program gave it. Untrusted text.
+    pub mime: String,
+    /// The bytes of the file.
+    pub bytes: Arc<[u8]>,
+}
+
+/// Padding is often lost on the way, and no reader needs it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+impl Medium {
+    /// Takes a record's body out of its envelope. Whitespace in base64 does not count; a body that is no `data:` URI
+    /// is the file itself.
+    ///
+    /// # Errors
+    /// What is wrong, as part of a sentence.
+    pub fn decode(mime: &str, body: &str) -> Result<Self, &'static str> {
+        if body.len() > MAX_ENCODED {
+            return Err("larger than 96 MB");
+        }
+        let is_uri = body.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:"));
+        let bytes = if is_uri {
+            let (head, tail) = body.split_once(',').ok_or("a data URI without a comma")?;
+            if head.trim_end().to_ascii_lowercase().ends_with("base64") {
+                base64(tail)?
+            } else {
+                percent_encoding::percent_decode_str(tail).collect()
+            }
+        } else if is_raster(mime) {
+            base64(body).map_err(|_| "neither a data URI nor base64")?
+        } else {
+            body.as_bytes().to_vec()
+        };
+        Ok(Self { mime: mime.to_owned(), bytes: bytes.into() })
+    }
+}
+
+/// True for the types that are sent as base64.
+pub(in crate::render) fn is_raster(mime: &str) -> bool {
+    let mime = essence(mime);
+    mime.starts_with("image/") && mime != "image/svg+xml"
+}
+
+/// A MIME type in lower case, without its parameters.
+pub(in crate::render) fn essence(mime: &str) -> String {
+    mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn base64(text: &str) -> Result<Vec<u8>, &'static str> {
+    let mut clean: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    for byte in &mut clean {
+        match *byte {
+            b'-' => *byte = b'+',
+            b'_' => *byte = b'/',
+            _ => {}
+        }
+    }
+    LENIENT.decode(clean).map_err(|_| "not valid base64")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(mime: &str, body: &str) -> Result<Vec<u8>, &'static str> {
+        Medium::decode(mime, body).map(|medium| medium.bytes.to_vec())
+    }
+
+    #[test]
+    fn data_uris_are_read_leniently() {
+        for body in [
+            "data:image/png;base64,aGVsbG8=",
+            "data:image/png;base64,aGVsbG8",
+            " \ndata:image/png;base64, aGVs\r\nbG8=\n",
+            "DATA:image/png;charset=x;BASE64,aGVsbG8=",
+            "aGVsbG8=",
+        ] {
+            assert_eq!(decode("image/png", body).unwrap(), b"hello", "{body:?}");
+        }
+        assert_eq!(decode("image/png", "data:image/png;base64,-_-_").unwrap(), [0xfb, 0xff, 0xbf]);
+        assert_eq!(decode("text/x", "data:,a%20b").unwrap(), b"a b");
+        assert_eq!(decode("image/svg+xml", "<svg/>").unwrap(), b"<svg/>");
+    }
+
+    #[test]
+    fn what_is_none_is_an_error() {
+        assert!(decode("image/png", "data:image/png;base64,!!!").is_err());
+        assert!(decode("image/png", "data:image/png;base64").is_err());
+        assert!(decode("image/png", "<html>not a picture</html>").is_err());
+        assert!(decode("image/png", &"A".repeat(MAX_ENCODED + 1)).is_err());
+        assert_eq!(decode("image/png", "").unwrap(), b"");
+    }
+}

@@ -1,0 +1,216 @@
+//! Telling the terminal's answers from keys, in one stream of bytes.
+
+use super::Probe;
+
+/// What the bytes so far contain.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    probe: Probe,
+    /// The last answer has come.
+    pub(super) done: bool,
+    /// A sequence at the end whose end has not come yet.
+    unfinished: Vec<u8>,
+}
+
+/// One thing at the start of the bytes.
+enum Token<'a> {
+    /// A control sequence: its parameters and its last byte.
+    Csi(&'a [u8], u8),
+    /// A string sequence: its kind (`]`, `P`, `_`, …) and its body.
+    Text(u8, &'a [u8]),
+    /// Anything else: a key.
+    Key,
+    /// The start of a sequence.
+    Unfinished,
+}
+
+impl Answers {
+    /// Reads the bytes from their start.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let mut answers = Self::default();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (token, length) = token(rest);
+            let (this, next) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            match token {
+                Token::Unfinished => {
+                    answers.unfinished = rest.to_vec();
+                    break;
+                }
+                Token::Csi(parameters, last) if answers.csi(parameters, last) => {}
+                Token::Text(kind, body) if answers.text(kind, body) => {}
+                _ => answers.probe.typed.extend_from_slice(this),
+            }
+            rest = next;
+        }
+        answers
+    }
+
+    /// True when the terminal has begun to answer: the rest must be waited for, or it ends up in the prompt.
+    pub(super) fn begun(&self) -> bool {
+        let probe = &self.probe;
+        probe.kitty
+            || probe.name.is_some()
+            || probe.cell.is_some()
+            || probe.background.is_some()
+            || self.unfinished.len() > 1
+    }
+
+    /// The result. What looks like the start of an answer goes; a lone ESC is a key.
+    pub(super) fn finish(self) -> Probe {
+        let mut probe = self.probe;
+        if self.unfinished == b"\x1b" {
+            probe.typed.push(0x1b);
+        }
+        probe
+    }
+
+    /// True when it is an answer.
+    fn csi(&mut self, parameters: &[u8], last: u8) -> bool {
+        match (parameters, last) {
+            ([b'?', parameters @ ..], b'c') => {
+                self.done = true;
+                self.probe.answered = true;
+                self.probe.sixel = numbers(parameters).any(|number| number == Some(4));
+                true
+            }
+            ([b'6', b';', sizes @ ..], b't') => {
+                let mut sizes = numbers(sizes);
+                if let (Some(Some(height)), Some(Some(width))) = (sizes.next(), sizes.next())
+                    && (1..=1000).contains(&height)
+                    && (1..=1000).contains(&width)
+                {
+                    self.probe.cell = Some((width, height));
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// True when it is an answer.
+    fn text(&mut self, kind: u8, body: &[u8]) -> bool {
+        match (kind, body) {
+            (b'_', [b'G', answer @ ..]) => {
+                self.probe.kitty |= answer.starts_with(b"i=31;OK");
+                true
+            }
+            (b'P', [b'>', b'|', name @ ..]) => {
+                self.probe.name = Some(String::from_utf8_lossy(name).into_owned());
+                true
+            }
+            (b']', [b'1', b'1', b';', color @ ..]) => {
+                self.probe.background = std::str::from_utf8(color).ok().and_then(x11_color);
+                true
+            }
+            // No key sends these, so it is an answer, if to a question of somebody before us.
+            (b'P' | b']' | b'_', _) => true,
+            _ => false,
+        }
+    }
+}
+
+fn numbers(parameters: &[u8]) -> impl Iterator<Item = Option<u16>> {
+    parameters.split(|byte| *byte == b';').map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
+}
+
+/// Reads `rgb:rrrr/gggg/bbbb` (one to four digits each) or `#rrggbb`.
+fn x11_color(text: &str) -> Option<(u8, u8, u8)> {
+    let text = text.strip_prefix("rgba:").or_else(|| text.strip_prefix("rgb:"))?;
+    let mut parts = text.split('/').map(|digits| {
+        let most = 16_u32.checked_pow(u32::try_from(digits.len()).ok()?)?.checked_sub(1)?;
+        let value = u32::from_str_radix(digits, 16).ok().filter(|_| (1..=4).contains(&digits.len()))?;
+        u8::try_from(value * 255 / most).ok()
+    });
+    Some((parts.next()??, parts.next()??, parts.next()??))
+}
+
+/// The token at the start of `bytes`, which are not empty, and its length.
+fn token(bytes: &[u8]) -> (Token<'_>, usize) {
+    match bytes {
+        [0x1b] => (Token::Unfinished, 1),
+        [0x1b, b'[', rest @ ..] => {
+            let length = rest.iter().take_while(|byte| (0x20..=0x3f).contains(*byte)).count();
+            let (parameters, rest) = rest.split_at_checked(length).unwrap_or_default();
+            match rest.first() {
+                Some(last @ 0x40..=0x7e) => (Token::Csi(parameters, *last), length + 3),
+                Some(_) => (Token::Key, length + 2),
+                None => (Token::Unfinished, bytes.len()),
+            }
+        }
+        [0x1b, kind @ (b'P' | b']' | b'_'), rest @ ..] => {
+            let end = rest.iter().position(|byte| matches!(byte, 0x07 | 0x1b));
+            let body = end.and_then(|end| rest.get(..end));
+            match (end, body) {
+                (Some(end), Some(body)) => match rest.get(end..).unwrap_or_default() {
+                    [0x07, ..] => (Token::Text(*kind, body), end + 3),
+                    [0x1b, b'\\', ..] => (Token::Text(*kind, body), end + 4),
+                    [0x1b] => (Token::Unfinished, bytes.len()),
+                    // Alt and a letter, then another key.
+                    _ => (Token::Key, 2),
+                },
+                _ => (Token::Unfinished, bytes.len()),
+            }
+        }
+        [0x1b, ..] => (Token::Key, 2),
+        _ => (Token::Key, 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XTERM: &[u8] =
+        b"\x1bP>|XTerm(379)\x1b\\\x1b[6;17;8t\x1b]11;rgb:ffff/fafa/0000\x1b\\\x1b[?63;1;2;4;6;9;15;22c";
+
+    #[test]
+    fn the_answers_of_xterm_are_read() {
+        let answers = Answers::read(XTERM);
+        assert!(answers.done);
+        let probe = answers.finish();
+        assert_eq!(probe.name.as_deref(), Some("XTerm(379)"));
+        assert_eq!(probe.cell, Some((8, 17)));
+        assert_eq!(probe.background, Some((255, 250, 0)));
+        assert!(probe.sixel && !probe.kitty && probe.answered);
+        assert_eq!(probe.typed, b"");
+    }
+
+    #[test]
+    fn keys_between_and_around_the_answers_are_given_back() {
+        let mut bytes = b"print(1)\r\x1b[A".to_vec();
+        bytes.extend_from_slice(b"\x1b_Gi=31;OK\x1b\\x\x1b[1;5C\xed\x95\x9c");
+        bytes.extend_from_slice(XTERM);
+        bytes.extend_from_slice(b"\x1bfafter");
+        let probe = Answers::read(&bytes).finish();
+        assert!(probe.kitty);
+        assert_eq!(probe.typed, "print(1)\r\x1b[Ax\x1b[1;5C한\x1bfafter".as_bytes());
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_never_becomes_typed_text() {
+        for cut in 0..XTERM.len() {
+            let answers = Answers::read(&XTERM[..cut]);
+            assert!(!answers.done, "{cut}");
+            let typed = answers.finish().typed;
+            assert!(typed.is_empty() || typed == b"\x1b", "cut at {cut}: {typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_lies_is_not_believed() {
+        let probe = Answers::read(b"\x1b[6;0;0t\x1b[6;99999;8t\x1b]11;rgb:zz/0/0\x07\x1b[?6c").finish();
+        assert_eq!((probe.cell, probe.background, probe.sixel), (None, None, false));
+        let probe = Answers::read(b"\x1b_Gi=31;ENOTSUP:no\x1b\\\x1b[?64;14;41c").finish();
+        assert!(!probe.kitty && !probe.sixel);
+    }
+
+    #[test]
+    fn colours_have_one_to_four_digits() {
+        assert_eq!(x11_color("rgb:0/8/f"), Some((0, 136, 255)));
+        assert_eq!(x11_color("rgb:00/80/ff"), Some((0, 128, 255)));
+        assert_eq!(x11_color("rgba:1e1e/1e1e/2e2e/ffff"), Some((30, 30, 46)));
+        assert_eq!(x11_color("rgb:/1/2"), None);
+        assert_eq!(x11_color("rgb:12345/1/2"), None);
+    }
+}
