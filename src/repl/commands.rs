@@ -1,0 +1,283 @@
+//! The `:words` of the prompt: what they are called, what they take, and how a line is read as one. Only known words
+//! are commands; any other line belongs to the kernel.
+
+use std::path::{Path, PathBuf};
+
+use super::complete::Found;
+
+/// What a `:word` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command {
+    Help(Option<String>),
+    Quit,
+    New,
+    Restart,
+    Replay,
+    Reset,
+    Interrupt,
+    Info,
+    Logs,
+    Load(PathBuf),
+    Run(PathBuf),
+    Edit(Option<PathBuf>),
+    Save { path: PathBuf, overwrite: bool },
+    History(Option<String>),
+    Doc(String),
+    Time(String),
+    Clear,
+}
+
+/// What a command takes after its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Argument {
+    None,
+    File,
+    MaybeFile,
+    Text,
+    MaybeText,
+    Code,
+}
+
+/// One row of the table that help, completion and the reader share.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) word: &'static str,
+    pub(super) shown: &'static str,
+    pub(super) argument: Argument,
+    pub(super) help: &'static str,
+    make: fn(&str) -> Command,
+}
+
+const fn entry(
+    word: &'static str,
+    shown: &'static str,
+    argument: Argument,
+    help: &'static str,
+    make: fn(&str) -> Command,
+) -> Entry {
+    Entry { word, shown, argument, help, make }
+}
+
+/// All commands, in the order in which help shows them.
+pub(super) const TABLE: &[Entry] = &[
+    entry("help", "[WORD]", Argument::MaybeText, "this list, or one command of it", |a| {
+        Command::Help(text(a))
+    }),
+    entry("doc", "NAME", Argument::Text, "documentation of a name", |a| Command::Doc(a.to_owned())),
+    entry("time", "CODE", Argument::Code, "run code and tell how long it took", |a| {
+        Command::Time(a.to_owned())
+    }),
+    entry("run", "FILE", Argument::File, "run a file of this machine in the session", |a| {
+        Command::Run(file(a))
+    }),
+    entry("load", "FILE", Argument::File, "put a file into the editor", |a| Command::Load(file(a))),
+    entry("edit", "[FILE]", Argument::MaybeFile, "write the next cell in $EDITOR", |a| {
+        Command::Edit(text(a).map(|name| file(&name)))
+    }),
+    entry("save", "FILE", Argument::File, "save the session's cells (`:save! FILE` overwrites)", |a| {
+        Command::Save { path: file(a), overwrite: false }
+    }),
+    entry(
+        "history",
+        "[TEXT]",
+        Argument::MaybeText,
+        "cells typed so far, or those that contain a text",
+        |a| Command::History(text(a)),
+    ),
+    entry("clear", "", Argument::None, "clear the screen", |_| Command::Clear),
+    entry("interrupt", "", Argument::None, "stop what the session runs (Ctrl-C while it runs)", |_| {
+        Command::Interrupt
+    }),
+    entry("restart", "", Argument::None, "start the kernel anew: all variables are lost", |_| {
+        Command::Restart
+    }),
+    entry("replay", "", Argument::None, "start the kernel anew and run the session's cells again", |_| {
+        Command::Replay
+    }),
+    entry("reset", "", Argument::None, "forget all variables, after asking", |_| Command::Reset),
+    entry("new", "", Argument::None, "open the session again when it could not be opened or is lost", |_| {
+        Command::New
+    }),
+    entry("info", "", Argument::None, "about the session", |_| Command::Info),
+    entry("logs", "", Argument::None, "the session's log", |_| Command::Logs),
+    entry("quit", "", Argument::None, "leave (also Ctrl-D)", |_| Command::Quit),
+];
+
+fn text(argument: &str) -> Option<String> {
+    (!argument.is_empty()).then(|| argument.to_owned())
+}
+
+/// A file name as people type it: `~` is the home folder, quotes around it are no part of it.
+fn file(argument: &str) -> PathBuf {
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|&quote| argument.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(argument);
+    match (unquoted.strip_prefix('~'), home()) {
+        (Some(""), Some(home)) => home,
+        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(unquoted),
+    }
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+/// The word, and what follows it.
+fn split(line: &str) -> Option<(&str, &str)> {
+    let rest = line.trim().strip_prefix(':')?;
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+    rest.split_at_checked(end)
+}
+
+/// Reads a line. `None` when it is no command; an error is a sentence that says how the command is used.
+pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
+    let (word, rest) = split(line)?;
+    if word == "q" && rest.trim().is_empty() {
+        return Some(Ok(Command::Quit));
+    }
+    let entry = TABLE.iter().find(|entry| entry.word == word)?;
+    let (overwrite, rest) = match rest.strip_prefix('!') {
+        Some(rest) if entry.word == "save" => (true, rest),
+        _ => (false, rest),
+    };
+    // `:run.x` or `:info(` is something else.
+    if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
+        return None;
+    }
+    let argument = rest.trim();
+    let usage = || Some(Err(format!("usage: :{} {}", entry.word, entry.shown).trim_end().to_owned()));
+    match entry.argument {
+        Argument::None if !argument.is_empty() => return usage(),
+        Argument::File | Argument::Text | Argument::Code if argument.is_empty() => return usage(),
+        _ => {}
+    }
+    Some(Ok(match (entry.make)(argument) {
+        Command::Save { path, .. } => Command::Save { path, overwrite },
+        other => other,
+    }))
+}
+
+/// The code in a command that takes code: it is judged and continued like a cell.
+pub(super) fn code_of(line: &str) -> Option<&str> {
+    let (word, rest) = split(line)?;
+    TABLE
+        .iter()
+        .any(|entry| entry.word == word && entry.argument == Argument::Code)
+        .then(|| rest.trim_start())
+}
+
+/// Completes a command's word, or its file.
+pub(super) fn complete(line: &str, position: usize) -> Found {
+    let before = line.get(..position).unwrap_or_default();
+    let Some((word, rest)) = split(before) else { return Found::default() };
+    if rest.is_empty() {
+        let items = TABLE
+            .iter()
+            .filter(|entry| entry.word.starts_with(word))
+            .map(|entry| format!(":{}", entry.word))
+            .collect();
+        return Found { start: position.saturating_sub(word.len() + 1), items };
+    }
+    let takes_file = |entry: &&Entry| matches!(entry.argument, Argument::File | Argument::MaybeFile);
+    if !TABLE.iter().filter(takes_file).any(|entry| entry.word == word) {
+        return Found::default();
+    }
+    let typed = rest.strip_prefix('!').unwrap_or(rest).trim_start();
+    Found { start: position.saturating_sub(typed.len()), items: files(typed) }
+}
+
+/// Files that begin as typed, folders with a slash behind them; names with control characters are left out.
+fn files(typed: &str) -> Vec<String> {
+    let (folder, beginning) = match typed.rfind('/') {
+        Some(slash) => typed.split_at_checked(slash + 1).unwrap_or(("", typed)),
+        None => ("", typed),
+    };
+    let place = if folder.is_empty() { PathBuf::from(".") } else { file(folder) };
+    let mut found: Vec<String> = std::fs::read_dir(place)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|item| {
+            let name = item.file_name().into_string().ok()?;
+            let hidden = name.starts_with('.') && !beginning.starts_with('.');
+            if hidden || !name.starts_with(beginning) || name.chars().any(char::is_control) {
+                return None;
+            }
+            let slash = if Path::is_dir(&item.path()) { "/" } else { "" };
+            Some(format!("{folder}{name}{slash}"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(line: &str) -> Command {
+        parse(line).unwrap().unwrap()
+    }
+
+    #[test]
+    fn known_words_are_commands() {
+        assert_eq!(command(":help"), Command::Help(None));
+        assert_eq!(command("  :help time "), Command::Help(Some("time".into())));
+        assert_eq!(command(":q"), Command::Quit);
+        assert_eq!(command(":time f(1)"), Command::Time("f(1)".into()));
+        assert_eq!(command(":save! 'a b.py'"), Command::Save { path: "a b.py".into(), overwrite: true });
+        assert_eq!(command(":save x"), Command::Save { path: "x".into(), overwrite: false });
+        assert_eq!(command(":edit"), Command::Edit(None));
+        assert_eq!(command(":time x\ny"), Command::Time("x\ny".into()));
+    }
+
+    #[test]
+    fn all_else_is_the_kernels() {
+        for line in
+            ["", ":", ":x", ":helpme", "help", "x :help", ":info()", ":run.x", ":help!", ":quit!", "::help"]
+        {
+            assert_eq!(parse(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_use_is_explained() {
+        for (line, usage) in
+            [(":load", "usage: :load FILE"), (":quit now", "usage: :quit"), (":doc ", "usage: :doc NAME")]
+        {
+            assert_eq!(parse(line), Some(Err(usage.into())));
+        }
+    }
+
+    #[test]
+    fn words_and_files_are_completed() {
+        assert_eq!(complete(":re", 3).items, [":restart", ":replay", ":reset"]);
+        assert_eq!(complete(" :q", 3), Found { start: 1, items: vec![":quit".into()] });
+        assert_eq!(complete(":info x", 7), Found::default());
+
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["one.py", "one more.py", ".one", "o\u{1b}x"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("oven")).unwrap();
+        let line = format!(":load {}/o", folder.path().display());
+        let found = complete(&line, line.len());
+        let names = &found.items;
+        assert_eq!(found.start, 6);
+        assert_eq!(names.len(), 3);
+        assert!(
+            names[0].ends_with("/one more.py")
+                && names[1].ends_with("/one.py")
+                && names[2].ends_with("/oven/")
+        );
+    }
+
+    #[test]
+    fn time_is_judged_by_its_code() {
+        assert_eq!(code_of(":time for x in y:"), Some("for x in y:"));
+        assert_eq!(code_of(":load x"), None);
+        assert_eq!(code_of("x"), None);
+    }
+}

@@ -1,0 +1,342 @@
+//! What Tab finds: the live kernel's answer, from the cache when it was asked before; else the names that were seen
+//! in this session. Typing never waits for it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+
+use super::language::Language;
+use crate::protocol::complete::{Completion, CompletionRequest};
+
+/// How long a Tab waits when no key comes.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How often the keyboard is looked at meanwhile: a key that waits this long is not felt.
+const SLICE: Duration = Duration::from_millis(4);
+/// Answers that are kept.
+const CACHED: usize = 32;
+/// Names that are remembered for when the kernel has no answer.
+const MAX_NAMES: usize = 5_000;
+/// Suggestions that are looked at to find what they replace, and the text that is looked at.
+const LOOKED_AT: usize = 2_000;
+
+/// Who knows what could stand at the cursor.
+pub trait CompletionSource: Send + Sync {
+    /// Asks. `None` when there is no answer; an empty answer is one.
+    fn complete(&self, request: CompletionRequest) -> BoxFuture<'static, Option<Completion>>;
+}
+
+/// Suggestions, and the place in the line that they replace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Byte position in the text where the replaced part begins; it ends at the cursor.
+    pub(super) start: usize,
+    /// Whole replacements, without control characters.
+    pub(super) items: Vec<String>,
+}
+
+/// Completion for one session.
+pub(super) struct Completer {
+    runtime: Handle,
+    language: Arc<dyn Language>,
+    source: Mutex<Option<Arc<dyn CompletionSource>>>,
+    /// Counts cells: an answer from before a cell may be wrong after it.
+    generation: Arc<AtomicU64>,
+    cache: Arc<Mutex<VecDeque<Cached>>>,
+    names: Mutex<VecDeque<String>>,
+}
+
+struct Cached {
+    request: CompletionRequest,
+    generation: u64,
+    completion: Completion,
+}
+
+impl Completer {
+    pub(super) fn new(runtime: Handle, language: Arc<dyn Language>) -> Self {
+        Completer {
+            runtime,
+            language,
+            source: Mutex::default(),
+            generation: Arc::default(),
+            cache: Arc::default(),
+            names: Mutex::default(),
+        }
+    }
+
+    /// The session that is asked from now on.
+    pub(super) fn set_source(&self, source: Option<Arc<dyn CompletionSource>>) {
+        *lock(&self.source) = source;
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells that a cell was run: its names are known, and older answers are old.
+    pub(super) fn cell_ran(&self, cell: &str) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        let mut names = lock(&self.names);
+        for name in self.language.names(cell) {
+            if names.len() >= MAX_NAMES {
+                names.pop_front();
+            }
+            if !names.iter().rev().any(|known| known == name) {
+                names.push_back(name.to_owned());
+            }
+        }
+    }
+
+    /// What could stand at byte `position` of `text`. Gives up at once when `keys_waiting`.
+    pub(super) fn find(&self, text: &str, position: usize, keys_waiting: impl Fn() -> bool) -> Found {
+        let request = CompletionRequest::at(text, position);
+        let position = request.code.len();
+        match self.answer(request, keys_waiting) {
+            Answer::Kernel(completion) if !completion.suggestions.is_empty() => {
+                self.place(text, position, completion)
+            }
+            Answer::Kernel(_) | Answer::Nobody => self.known_names(text, position),
+            Answer::KeysCame => Found::default(),
+        }
+    }
+
+    fn answer(&self, request: CompletionRequest, keys_waiting: impl Fn() -> bool) -> Answer {
+        let generation = self.generation.load(Ordering::Relaxed);
+        let known = |cached: &&Cached| cached.generation == generation && cached.request == request;
+        if let Some(cached) = lock(&self.cache).iter().find(known) {
+            return Answer::Kernel(cached.completion.clone());
+        }
+        let Some(source) = lock(&self.source).clone() else { return Answer::Nobody };
+        let (sender, receiver) = sync_channel(1);
+        let (cache, generations) = (Arc::clone(&self.cache), Arc::clone(&self.generation));
+        // The task outlives our patience: its answer is in the cache when Tab is pressed again.
+        self.runtime.spawn(async move {
+            let completion = source.complete(request.clone()).await;
+            if let Some(completion) = completion.clone()
+                && generations.load(Ordering::Relaxed) == generation
+            {
+                let mut cache = lock(&cache);
+                cache.truncate(CACHED - 1);
+                cache.push_front(Cached { request, generation, completion });
+            }
+            // Nobody waits any more when the receiver is gone.
+            let _ = sender.send(completion);
+        });
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match receiver.recv_timeout(SLICE) {
+                Ok(Some(completion)) => return Answer::Kernel(completion),
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return Answer::Nobody,
+                Err(RecvTimeoutError::Timeout) if keys_waiting() => return Answer::KeysCame,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Answer::Nobody,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Finds what the kernel's suggestions replace.
+    fn place(&self, text: &str, position: usize, completion: Completion) -> Found {
+        let before = text.get(..position).unwrap_or_default();
+        let mut items = completion.suggestions;
+        items.retain(|item| !item.is_empty() && !item.chars().any(char::is_control));
+        let start = completion.start.and_then(|start| byte_position(before, start));
+        let Some(start) = start.or_else(|| self.start_of_suffix(before, &items)) else {
+            return Found::default();
+        };
+        let typed = before.get(start..).unwrap_or_default();
+        if items.iter().any(|item| begins(item, typed)) {
+            items.retain(|item| begins(item, typed));
+        }
+        let mut seen = std::collections::HashSet::new();
+        items.retain(|item| seen.insert(item.clone()));
+        Found { start, items }
+    }
+
+    /// The beginning of the longest suffix of the line with which a suggestion begins. With none, suggestions may
+    /// only follow something that is no name: `os.` yes, `foo` no.
+    fn start_of_suffix(&self, before: &str, items: &[String]) -> Option<usize> {
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let offset = before.len() - line.len();
+        let starts = |same: &dyn Fn(&str, &str) -> bool| {
+            let mut from =
+                line.char_indices().map(|(at, _)| at).skip(line.chars().count().saturating_sub(LOOKED_AT));
+            from.find(|&at| {
+                let suffix = line.get(at..).unwrap_or_default();
+                items.iter().take(LOOKED_AT).any(|item| same(item, suffix))
+            })
+        };
+        let found = starts(&|item, suffix| item.starts_with(suffix)).or_else(|| starts(&begins));
+        match found {
+            Some(at) => Some(offset + at),
+            None if line.chars().next_back().is_some_and(|c| self.language.continues_name(c)) => None,
+            None => Some(before.len()),
+        }
+    }
+
+    fn known_names(&self, text: &str, position: usize) -> Found {
+        let before = text.get(..position).unwrap_or_default();
+        let typed = before.rsplit(|c| !self.language.continues_name(c)).next().unwrap_or_default();
+        let start = position - typed.len();
+        let is_attribute = before.get(..start).is_some_and(|head| head.ends_with('.'));
+        if typed.is_empty() || is_attribute {
+            return Found::default();
+        }
+        let names = lock(&self.names);
+        let known = names.iter().map(String::as_str).chain(self.language.keywords().iter().copied());
+        let mut items: Vec<String> =
+            known.filter(|name| name.starts_with(typed) && *name != typed).map(str::to_owned).collect();
+        items.sort();
+        items.dedup();
+        Found { start, items }
+    }
+}
+
+enum Answer {
+    Kernel(Completion),
+    Nobody,
+    KeysCame,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The byte position of code point `count` of `text`; none beyond its end.
+fn byte_position(text: &str, count: usize) -> Option<usize> {
+    text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(count)
+}
+
+/// Whether `item` begins with `typed` when case does not count.
+fn begins(item: &str, typed: &str) -> bool {
+    let mut rest = item.chars().flat_map(char::to_lowercase);
+    typed.chars().flat_map(char::to_lowercase).all(|c| rest.next() == Some(c))
+}
+
+/// The longest beginning that all have.
+pub(super) fn common_beginning(items: &[String]) -> &str {
+    let Some((first, others)) = items.split_first() else { return "" };
+    let mut common = first.as_str();
+    for item in others {
+        let same =
+            common.chars().zip(item.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
+        common = common.get(..same).unwrap_or_default();
+    }
+    common
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repl::language::Python;
+    use futures_util::FutureExt;
+
+    /// Answers as it was told, and counts the questions.
+    struct Told(Option<Completion>, AtomicU64);
+
+    impl CompletionSource for Told {
+        fn complete(&self, _: CompletionRequest) -> BoxFuture<'static, Option<Completion>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(self.0.clone()).boxed()
+        }
+    }
+
+    /// Never answers.
+    struct Silent;
+
+    impl CompletionSource for Silent {
+        fn complete(&self, _: CompletionRequest) -> BoxFuture<'static, Option<Completion>> {
+            std::future::pending().boxed()
+        }
+    }
+
+    fn told(suggestions: &[&str], start: Option<usize>) -> Arc<Told> {
+        let suggestions = suggestions.iter().map(|&item| item.to_owned()).collect();
+        Arc::new(Told(Some(Completion { suggestions, start }), AtomicU64::new(0)))
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    }
+
+    fn find(source: Arc<dyn CompletionSource>, text: &str, position: usize) -> (usize, Vec<String>) {
+        let runtime = runtime();
+        let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
+        completer.set_source(Some(source));
+        let found = completer.find(text, position, || false);
+        (found.start, found.items)
+    }
+
+    #[test]
+    fn the_longest_suffix_that_begins_a_suggestion_is_replaced() {
+        assert_eq!(find(told(&["os.path", "os.pipe"], None), "x = os.p", 8).0, 4);
+        assert_eq!(find(told(&["path", "pipe"], None), "x = os.p", 8).0, 7);
+        assert_eq!(find(told(&["path"], None), "x = os.", 7).0, 7);
+        assert_eq!(find(told(&["Path"], None), "x = pa", 6).0, 4);
+        assert_eq!(find(told(&["bar"], None), "foo", 3), (0, vec![]));
+        assert_eq!(find(told(&["größe"], None), "ä = grö", 9).0, 5);
+    }
+
+    #[test]
+    fn the_kernel_may_say_where_they_go() {
+        assert_eq!(find(told(&["größe"], Some(4)), "ä = grö", 9).0, 5);
+        assert_eq!(find(told(&["größe"], Some(4000)), "ä = grö", 9).0, 5);
+        // Inside a code point: moved to its beginning.
+        assert_eq!(find(told(&["a"], Some(0)), "ä", 1).0, 0);
+        assert_eq!(find(told(&["ab", "c"], Some(0)), "a", 99), (0, vec!["ab".to_owned()]));
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_never_offered() {
+        let source = told(&["a\nrm -rf", "a\u{1b}[31m", "a\u{9b}", "", "ab", "ab"], None);
+        assert_eq!(find(source, "a", 1), (0, vec!["ab".to_owned()]));
+    }
+
+    #[test]
+    fn a_hundred_thousand_are_no_burden() {
+        let items: Vec<String> = (0..100_000).map(|n| format!("name{n}")).collect();
+        let source = Arc::new(Told(Some(Completion { suggestions: items, start: None }), AtomicU64::new(0)));
+        let found = find(source, "x = na", 6);
+        assert_eq!((found.0, found.1.len()), (4, 100_000));
+        assert_eq!(common_beginning(&found.1), "name");
+    }
+
+    #[test]
+    fn the_second_tab_does_not_ask_until_a_cell_has_run() {
+        let runtime = runtime();
+        let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
+        let source = told(&["ab"], None);
+        completer.set_source(Some(source.clone()));
+        for _ in 0..3 {
+            completer.find("a", 1, || false);
+        }
+        assert_eq!(source.1.load(Ordering::Relaxed), 1);
+        completer.cell_ran("ab = 1");
+        completer.find("a", 1, || false);
+        assert_eq!(source.1.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_key_ends_the_wait() {
+        let runtime = runtime();
+        let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
+        completer.set_source(Some(Arc::new(Silent)));
+        let looked = AtomicU64::new(0);
+        let found = completer.find("a", 1, || looked.fetch_add(1, Ordering::Relaxed) > 2);
+        assert_eq!(found, Found::default());
+    }
+
+    #[test]
+    fn names_of_the_session_help_out() {
+        let runtime = runtime();
+        let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
+        completer.cell_ran("return_value = retries + 1\nretries = 2");
+        let find = |text: &str| completer.find(text, text.len(), || false);
+        assert_eq!(find("x = ret").items, ["retries", "return", "return_value"]);
+        assert_eq!(find("x = ret").start, 4);
+        assert_eq!(find("x.ret"), Found::default());
+        assert_eq!(find("x = "), Found::default());
+        completer.set_source(Some(Arc::new(Told(None, AtomicU64::new(0)))));
+        assert_eq!(find("retr").items, ["retries"]);
+    }
+}

@@ -1,0 +1,194 @@
+//! What rustyline asks while a line is edited: its colours, the suggestion behind it, the list below it, and edits that
+//! no command of its own makes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rustyline::completion::Completer;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::{Hint, Hinter};
+use rustyline::history::SearchDirection;
+use rustyline::line_buffer::LineBuffer;
+use rustyline::validate::Validator;
+use rustyline::{Changeset, CompletionType, Context, Helper};
+use unicode_width::UnicodeWidthStr;
+
+use super::paste::printable;
+use super::state::{Ending, Mode, Shared};
+use crate::repl::highlight::Highlight;
+use crate::repl::language::Language;
+use crate::repl::paint::Paint;
+use crate::theme::Role;
+
+/// The helper of the one editor, for cells and for answers.
+pub(super) struct EditorHelper {
+    pub(super) shared: Shared,
+    pub(super) language: Arc<dyn Language>,
+    pub(super) highlight: Highlight,
+    pub(super) paint: Paint,
+    /// Columns of the prompt in use.
+    pub(super) prompt_width: usize,
+}
+
+/// Text behind or below the line, and what → takes of it.
+#[derive(Debug)]
+pub(super) struct Below {
+    display: String,
+    completion: Option<String>,
+}
+
+impl Hint for Below {
+    fn display(&self) -> &str {
+        &self.display
+    }
+
+    fn completion(&self) -> Option<&str> {
+        self.completion.as_deref()
+    }
+}
+
+impl EditorHelper {
+    /// The bytes of the bracket at the cursor and of its partner.
+    fn brackets(&self, line: &str, position: usize) -> Vec<usize> {
+        let is_bracket = |c: char| matches!(c, '(' | ')' | '[' | ']' | '{' | '}');
+        let before = line.get(..position).and_then(|head| head.chars().next_back());
+        let at = if before.is_some_and(is_bracket) {
+            Some(position - 1)
+        } else {
+            line.get(position..)
+                .and_then(|tail| tail.chars().next())
+                .filter(|&c| is_bracket(c))
+                .map(|_| position)
+        };
+        let pair = at.and_then(|at| Some([at, self.language.matching_bracket(line, at)?]));
+        let mut pair = pair.map_or(Vec::new(), |pair| pair.to_vec());
+        pair.sort_unstable();
+        pair
+    }
+
+    /// The line as it stays in the scrollback: its further lines stand under the first.
+    fn aligned(&self, painted: &str) -> String {
+        let sign = self.paint.signs().continuation;
+        let pad = " ".repeat(self.prompt_width.saturating_sub(sign.width() + 1));
+        let mark = self.paint.text(Role::Continuation, &format!("{pad}{sign} "));
+        painted.replace('\n', &format!("\n{mark}"))
+    }
+
+    /// The rest of the newest entry of the history that begins with the line.
+    fn suggestion(&self, line: &str, position: usize, context: &Context<'_>) -> Option<Below> {
+        if line.is_empty() || position < line.len() {
+            return None;
+        }
+        let newest = context.history().len().checked_sub(1)?;
+        let start = context.history_index().min(newest);
+        let found = context.history().starts_with(line, start, SearchDirection::Reverse).ok()??;
+        let rest = found.entry.strip_prefix(line).filter(|rest| !rest.is_empty())?;
+        let mut first = printable(rest.lines().next().unwrap_or_default());
+        if rest.contains('\n') {
+            first.push(' ');
+            first.push_str(self.paint.signs().ellipsis);
+        }
+        // A suggestion that wraps would make the screen jump.
+        let last = line.rsplit('\n').next().unwrap_or_default();
+        let taken = last.width() + if last.len() == line.len() { self.prompt_width } else { 0 };
+        let room = usize::from(crate::terminal::size().cols).saturating_sub(taken + 1);
+        while first.width() > room {
+            first.pop()?;
+        }
+        Some(Below { display: first, completion: Some(rest.to_owned()) })
+    }
+}
+
+impl Hinter for EditorHelper {
+    type Hint = Below;
+
+    fn hint(&self, line: &str, position: usize, context: &Context<'_>) -> Option<Below> {
+        let mut state = self.shared.lock();
+        line.clone_into(&mut state.shadow.0);
+        state.shadow.1 = position;
+        if let Some(notice) = &state.notice {
+            return Some(Below { display: format!("\n{notice}"), completion: None });
+        }
+        if let Some(listing) = &mut state.listing {
+            if listing.text == line && listing.position == position {
+                let size = crate::terminal::size();
+                let columns = usize::from(size.cols).max(1);
+                let used = line.split('\n').map(|row| 1 + row.width() / columns).sum::<usize>()
+                    + usize::from(self.prompt_width > columns);
+                let display =
+                    listing.page(columns, usize::from(size.rows), used, self.paint.signs().ellipsis);
+                return Some(Below { display, completion: None });
+            }
+            state.listing = None;
+        }
+        let mode = state.mode;
+        drop(state);
+        if mode == Mode::Cell { self.suggestion(line, position, context) } else { None }
+    }
+}
+
+impl Highlighter for EditorHelper {
+    fn highlight<'l>(&self, line: &'l str, position: usize) -> Cow<'l, str> {
+        let state = self.shared.lock();
+        let (mode, last_view) = (state.mode, state.last_view);
+        // The whole line is shown from its end only: until then rustyline counts rows as it edits them.
+        let last_view = last_view && position == line.len();
+        let ending = state.ending.clone().filter(|_| last_view);
+        drop(state);
+        let mut painted = if mode == Mode::Answer {
+            printable(line)
+        } else {
+            let marked = if last_view { Vec::new() } else { self.brackets(line, position) };
+            self.highlight.paint(line, &marked, &self.paint)
+        };
+        if last_view {
+            painted = self.aligned(&painted);
+        }
+        match ending {
+            Some(Ending::Cancelled) => self.paint.push(&mut painted, Some(Role::Hint), "^C"),
+            Some(Ending::Pasted(text)) => painted.push_str(text.lines().next().unwrap_or_default()),
+            None => {}
+        }
+        Cow::Owned(painted)
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(self.paint.text(Role::Hint, hint))
+    }
+
+    fn highlight_char(&self, _line: &str, _position: usize, kind: CmdKind) -> bool {
+        if kind == CmdKind::ForcedRefresh {
+            let mut state = self.shared.lock();
+            state.last_view = true;
+            state.listing = None;
+            state.notice = None;
+        }
+        true
+    }
+
+    fn highlight_candidate<'c>(&self, candidate: &'c str, _: CompletionType) -> Cow<'c, str> {
+        Cow::Borrowed(candidate)
+    }
+}
+
+impl Completer for EditorHelper {
+    type Candidate = String;
+
+    fn complete(&self, _: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        // Tab is handled by the keys. This command carries an edit that they have prepared: one candidate makes
+        // rustyline call `update`.
+        let candidates =
+            if self.shared.lock().edit.is_some() { vec![String::from("edit")] } else { Vec::new() };
+        Ok((position, candidates))
+    }
+
+    fn update(&self, line: &mut LineBuffer, _start: usize, _elected: &str, changes: &mut Changeset) {
+        let Some(edit) = self.shared.lock().edit.take() else { return };
+        if line.as_str().get(edit.range.clone()).is_some() {
+            line.replace(edit.range, &edit.text, changes);
+        }
+    }
+}
+
+impl Validator for EditorHelper {}
+impl Helper for EditorHelper {}

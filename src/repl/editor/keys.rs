@@ -1,0 +1,311 @@
+//! The keys whose meaning is ours: Enter, Tab, Backspace, Ctrl-C, a paste. One handler sees every key first and
+//! leaves the rest to rustyline.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustyline::{
+    Cmd, ConditionalEventHandler, EditMode, Event, EventContext, InputMode, KeyCode, KeyEvent, Modifiers,
+    Movement, RepeatCount,
+};
+
+use super::external;
+use super::paste::Paste;
+use super::state::{AutoIndent, Edit, Ending, Mode, Shared, State};
+use crate::repl::commands;
+use crate::repl::complete::{Completer, Found, common_beginning};
+use crate::repl::folds::Folds;
+use crate::repl::language::{Completeness, Language};
+use crate::repl::listing::Listing;
+
+/// Keys that follow each other so fast were not typed by hand.
+const BURST: Duration = Duration::from_millis(3);
+/// A Ctrl-C after such a pause in a paste is the user's, who waits for an end that does not come.
+const PAUSE: Duration = Duration::from_millis(300);
+
+const BACKSPACE: KeyEvent = KeyEvent(KeyCode::Backspace, Modifiers::NONE);
+const ENTER: KeyEvent = KeyEvent(KeyCode::Enter, Modifiers::NONE);
+
+/// The handler of all keys.
+#[derive(Clone)]
+pub(super) struct Keys {
+    pub(super) shared: Shared,
+    pub(super) language: Arc<dyn Language>,
+    pub(super) completer: Arc<Completer>,
+    pub(super) folds: Arc<Folds>,
+}
+
+impl ConditionalEventHandler for Keys {
+    fn handle(&self, event: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let key = *event.get(0)?;
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        let since =
+            state.last_key.replace(now).map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+        if state.paste.is_some() {
+            return Some(self.pasting(&mut state, key, since));
+        }
+        if key.0 == KeyCode::BracketedPasteStart {
+            state.paste = Some(Paste::default());
+            return Some(Cmd::Noop);
+        }
+        let auto_indent = state.auto_indent.take();
+        state.notice = None;
+        if !is_tab(key) {
+            state.listing = None;
+        }
+        if key == KeyEvent::ctrl('C') {
+            state.ending = Some(Ending::Cancelled);
+            return Some(Cmd::AcceptLine);
+        }
+        if key == KeyEvent::ctrl('R') || key == KeyEvent::ctrl('S') {
+            state.searching = true;
+            return None;
+        }
+        let edits_search = matches!(key, KeyEvent(KeyCode::Char(_), Modifiers::NONE) | BACKSPACE);
+        if state.searching && edits_search {
+            return None;
+        }
+        state.searching = false;
+        if let Some(indent) = auto_indent
+            && since < BURST
+            && let Some(command) = machine_typed(&mut state, indent, key, context)
+        {
+            return Some(command);
+        }
+        drop(state);
+        self.key(key, context)
+    }
+}
+
+impl Keys {
+    fn key(&self, key: KeyEvent, context: &EventContext<'_>) -> Option<Cmd> {
+        let commanding = context.mode() == EditMode::Vi && context.input_mode() == InputMode::Command;
+        match key {
+            key if is_enter(key) => Some(self.enter(context)),
+            KeyEvent(KeyCode::Enter | KeyCode::Char('J' | 'M' | '\r' | '\n'), m)
+                if m.contains(Modifiers::ALT) =>
+            {
+                Some(self.new_line(context))
+            }
+            // The terminal pane's key, kept free.
+            KeyEvent(KeyCode::Char(']'), Modifiers::CTRL) => Some(Cmd::Noop),
+            KeyEvent(KeyCode::Char('v'), Modifiers::NONE) if commanding => Some(self.edit_outside(context)),
+            _ if commanding => None,
+            key if is_tab(key) => Some(self.tab(context)),
+            KeyEvent(KeyCode::BackTab, _) => Some(Cmd::Dedent(Movement::WholeLine)),
+            BACKSPACE => self.backspace(context),
+            KeyEvent(KeyCode::End, Modifiers::NONE) if takes_hint(context) => Some(Cmd::CompleteHint),
+            key if (key == KeyEvent::ctrl('E') || key == KeyEvent::ctrl('F')) && takes_hint(context) => {
+                Some(Cmd::CompleteHint)
+            }
+            _ => None,
+        }
+    }
+
+    fn pasting(&self, state: &mut State, key: KeyEvent, since: Duration) -> Cmd {
+        let given_up = key == KeyEvent::ctrl('C') && since > PAUSE;
+        let ended = given_up || state.paste.as_mut().is_some_and(|paste| paste.key(key));
+        if !ended {
+            return Cmd::Noop;
+        }
+        let text = state.paste.take().map(Paste::finish).unwrap_or_default();
+        if state.mode == Mode::Answer && text.contains('\n') {
+            state.ending = Some(Ending::Pasted(text));
+            return Cmd::AcceptLine;
+        }
+        Cmd::Insert(1, self.folds.fold_if_tall(&text).unwrap_or(text))
+    }
+
+    fn enter(&self, context: &EventContext<'_>) -> Cmd {
+        if self.shared.lock().mode == Mode::Answer {
+            return Cmd::AcceptLine;
+        }
+        let (line, position) = (context.line(), context.pos());
+        let after = line.get(position..).unwrap_or_default();
+        if after.contains('\n') && !after.trim().is_empty() {
+            return self.new_line(context);
+        }
+        let whole = self.folds.unfold(line);
+        let code = match commands::parse(&whole) {
+            None => whole.as_str(),
+            Some(_) => commands::code_of(&whole).unwrap_or_default(),
+        };
+        match self.language.completeness(code) {
+            Completeness::Complete | Completeness::Invalid => Cmd::AcceptLine,
+            Completeness::Incomplete { indent } if after.trim().is_empty() => self.insert_line(&indent),
+            Completeness::Incomplete { .. } => self.new_line(context),
+        }
+    }
+
+    /// A new line at the cursor, whatever stands there.
+    fn new_line(&self, context: &EventContext<'_>) -> Cmd {
+        let before = context.line().get(..context.pos()).unwrap_or_default();
+        let indent = self.language.indent_after(&self.folds.unfold(before));
+        self.insert_line(&indent)
+    }
+
+    fn insert_line(&self, indent: &str) -> Cmd {
+        if !indent.is_empty() {
+            self.shared.lock().auto_indent = Some(AutoIndent { given: indent.len(), swallowed: 0 });
+        }
+        Cmd::Insert(1, format!("\n{indent}"))
+    }
+
+    fn backspace(&self, context: &EventContext<'_>) -> Option<Cmd> {
+        let (line, position) = (context.line(), context.pos());
+        let before = line.get(..position)?;
+        let unit = self.language.indent_unit().len().max(1);
+        let row = before.rsplit('\n').next()?;
+        let erased = match self.folds.mark_before(before) {
+            Some(length) => length,
+            None if before.contains('\n') && !row.is_empty() && row.bytes().all(|b| b == b' ') => {
+                (row.len() - 1) % unit + 1
+            }
+            None => return None,
+        };
+        Some(self.edit(position.checked_sub(erased)?, position, String::new()))
+    }
+
+    fn tab(&self, context: &EventContext<'_>) -> Cmd {
+        let mut state = self.shared.lock();
+        if state.mode == Mode::Answer {
+            return Cmd::Insert(1, "\t".to_owned());
+        }
+        let (line, position) = (context.line(), context.pos());
+        let before = line.get(..position).unwrap_or_default();
+        let row = before.rsplit('\n').next().unwrap_or_default();
+        if row.trim().is_empty() {
+            let unit = self.language.indent_unit();
+            let missing = unit.len().max(1) - row.len() % unit.len().max(1);
+            return Cmd::Insert(1, unit.get(..missing).unwrap_or(unit).to_owned());
+        }
+        if let Some(listing) = &mut state.listing
+            && listing.text == line
+            && listing.position == position
+        {
+            listing.turn();
+            return Cmd::Repaint;
+        }
+        state.listing = None;
+        drop(state);
+        let found = self.find(line, position);
+        self.suggest(found, line, position)
+    }
+
+    fn find(&self, line: &str, position: usize) -> Found {
+        let is_command = line.trim_start().starts_with(':');
+        if is_command && commands::code_of(line).is_none() {
+            return commands::complete(line, position);
+        }
+        // What stands before the code of a command would only confuse the kernel.
+        let skipped = if is_command { line.len() - commands::code_of(line).map_or(0, str::len) } else { 0 };
+        let Some(code) = position.checked_sub(skipped).and(line.get(skipped..)) else {
+            return Found::default();
+        };
+        let mut found = self.completer.find(code, position - skipped, keys_waiting);
+        found.start += skipped;
+        found
+    }
+
+    /// Puts in what all suggestions agree on, and lists them when there are several.
+    fn suggest(&self, found: Found, line: &str, position: usize) -> Cmd {
+        let Found { start, items } = found;
+        let typed = line.get(start..position).unwrap_or_default();
+        let common = common_beginning(&items);
+        let longer = common.len() > typed.len() || (items.len() == 1 && common != typed);
+        let edit = longer.then(|| Edit { range: start..position, text: common.to_owned() });
+        let mut state = self.shared.lock();
+        if items.len() > 1 {
+            let (text, cursor) = match &edit {
+                Some(edit) => {
+                    let head = line.get(..start).unwrap_or_default();
+                    let tail = line.get(position..).unwrap_or_default();
+                    (format!("{head}{}{tail}", edit.text), start + edit.text.len())
+                }
+                None => (line.to_owned(), position),
+            };
+            // What all have up to the last dot need not be read a hundred times.
+            let skip = typed.rfind(['.', '/']).map_or(0, |dot| dot + 1);
+            let known = typed.get(..skip).unwrap_or_default();
+            let short = |item: String| item.strip_prefix(known).map(str::to_owned).unwrap_or(item);
+            state.listing = Some(Listing::new(items.into_iter().map(short).collect(), &text, cursor));
+        }
+        state.edit = edit;
+        if state.edit.is_some() { Cmd::Complete } else { Cmd::Repaint }
+    }
+
+    fn edit(&self, start: usize, end: usize, text: String) -> Cmd {
+        self.shared.lock().edit = Some(Edit { range: start..end, text });
+        Cmd::Complete
+    }
+
+    /// Lets the user's own editor have the cell.
+    pub(super) fn edit_outside(&self, context: &EventContext<'_>) -> Cmd {
+        let line = context.line();
+        match external::edit(&self.folds.unfold(line), self.language.extension()) {
+            Ok(text) => {
+                let text = self.folds.fold_if_tall(&text).unwrap_or(text);
+                self.edit(0, line.len(), text)
+            }
+            Err(problem) => {
+                self.shared.lock().notice = Some(problem.to_string());
+                Cmd::Repaint
+            }
+        }
+    }
+}
+
+/// Ctrl-X Ctrl-E.
+pub(super) struct OutsideKey(pub(super) Keys);
+
+impl ConditionalEventHandler for OutsideKey {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let in_cell = self.0.shared.lock().mode == Mode::Cell;
+        Some(if in_cell { self.0.edit_outside(context) } else { Cmd::Noop })
+    }
+}
+
+/// A key that came at once after a line break of ours: a program types, or a paste without brackets. It brings its own
+/// indentation, which must not be added to ours.
+fn machine_typed(
+    state: &mut State,
+    indent: AutoIndent,
+    key: KeyEvent,
+    context: &EventContext<'_>,
+) -> Option<Cmd> {
+    let AutoIndent { given, swallowed } = indent;
+    let KeyEvent(KeyCode::Char(c), Modifiers::NONE) = key else { return None };
+    if c == ' ' && swallowed < given {
+        state.auto_indent = Some(AutoIndent { given, swallowed: swallowed + 1 });
+        return Some(Cmd::Noop);
+    }
+    if c == ' ' || swallowed == 0 || swallowed == given {
+        return None;
+    }
+    let end = context.pos();
+    state.edit =
+        Some(Edit { range: end.checked_sub(given)?..end, text: " ".repeat(swallowed) + &c.to_string() });
+    Some(Cmd::Complete)
+}
+
+fn is_enter(key: KeyEvent) -> bool {
+    key == ENTER || key == KeyEvent::ctrl('J') || key == KeyEvent::ctrl('M')
+}
+
+fn is_tab(key: KeyEvent) -> bool {
+    key == KeyEvent(KeyCode::Tab, Modifiers::NONE) || key == KeyEvent::ctrl('I')
+}
+
+fn takes_hint(context: &EventContext<'_>) -> bool {
+    context.hint_text().is_some() && context.pos() == context.line().len()
+}
+
+/// Whether a key waits to be read.
+fn keys_waiting() -> bool {
+    let stdin = std::io::stdin();
+    let mut ready = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    poll(&mut ready, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+}

@@ -1,0 +1,322 @@
+//! The editor: rustyline on the thread that owns the keyboard, for cells and for the lines that programs ask for. What
+//! is read is handed out as text; nothing here runs anything.
+
+mod external;
+mod helper;
+mod keys;
+mod paste;
+mod plain;
+mod state;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustyline::config::{BellStyle, Builder};
+use rustyline::error::ReadlineError;
+use rustyline::{Behavior, ColorMode, EditMode, Event, EventHandler, KeyEvent};
+use unicode_width::UnicodeWidthStr;
+
+use super::complete::Completer;
+use super::folds::Folds;
+use super::highlight::Highlight;
+use super::history::{Histories, Kind};
+use super::language::{Completeness, Language};
+use super::paint::Paint;
+use crate::render::PartialLine;
+use crate::terminal::Screen;
+use crate::theme::Role;
+use helper::EditorHelper;
+use keys::{Keys, OutsideKey};
+use plain::{PlainReader, Stop};
+use state::{Ending, Mode, Shared};
+
+pub(super) use external::edit as edit_outside;
+pub(super) use paste::printable;
+
+/// The keys of the editor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keymap {
+    /// As in Emacs and most shells.
+    #[default]
+    Emacs,
+    /// As in vi.
+    Vi,
+}
+
+/// What the prompt gave.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// A cell, or a command.
+    Cell(String),
+    /// Ctrl-C: what was typed is thrown away.
+    Cancelled,
+    /// Ctrl-D on an empty line, or the keyboard is gone.
+    End,
+    /// The keyboard cannot be read.
+    Failed(io::Error),
+}
+
+/// What a question gave.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A line, and the lines that were pasted after it; the last of those may be unfinished.
+    Line { text: String, rest: Option<String> },
+    /// Ctrl-C.
+    Interrupted,
+    /// Ctrl-D on an empty line, or the keyboard is gone.
+    End,
+    /// The keyboard cannot be read.
+    Failed(io::Error),
+}
+
+/// What an editor is made from.
+pub(super) struct EditorParts {
+    pub(super) language: Arc<dyn Language>,
+    pub(super) completer: Arc<Completer>,
+    pub(super) paint: Paint,
+    pub(super) screen: Screen,
+    pub(super) keymap: Keymap,
+    pub(super) history: Option<PathBuf>,
+    /// Tells, once, that Ctrl-C came as a signal.
+    pub(super) interrupted: Box<dyn FnMut() -> bool + Send>,
+}
+
+/// The editor.
+pub(super) struct Editor {
+    language: Arc<dyn Language>,
+    paint: Paint,
+    shared: Shared,
+    folds: Arc<Folds>,
+    prompt: (String, String),
+    input: Input,
+    interrupted: Box<dyn FnMut() -> bool + Send>,
+    answers: usize,
+}
+
+enum Input {
+    Rich(Box<rustyline::Editor<EditorHelper, Histories>>),
+    Plain(PlainReader, Histories),
+}
+
+impl Editor {
+    /// An editor on this terminal, and a sentence for the user if the history cannot be used.
+    ///
+    /// # Errors
+    /// When the terminal cannot be used.
+    pub(super) fn new(parts: EditorParts) -> io::Result<(Self, Option<String>)> {
+        let EditorParts { language, completer, paint, screen, keymap, history, interrupted } = parts;
+        let folds = Arc::new(Folds::default());
+        let (histories, notice) = Histories::open(history.as_deref(), language.name(), Arc::clone(&folds));
+        let shared = Shared::default();
+        let sign = paint.signs().prompt;
+        let plain = format!("{} {sign} ", language.name());
+        let styled = format!("{} ", paint.text(Role::Prompt, &format!("{} {sign}", language.name())));
+        let input = if screen.dumb || !screen.stdin_tty {
+            Input::Plain(PlainReader::default(), histories)
+        } else {
+            let helper = EditorHelper {
+                shared: shared.clone(),
+                language: Arc::clone(&language),
+                highlight: Highlight::new(language.syntax()),
+                paint: paint.clone(),
+                prompt_width: plain.width(),
+            };
+            let keys = Keys {
+                shared: shared.clone(),
+                language: Arc::clone(&language),
+                completer,
+                folds: Arc::clone(&folds),
+            };
+            Input::Rich(Box::new(rich(helper, keys, histories, screen, keymap)?))
+        };
+        let prompt = (plain, styled);
+        Ok((Editor { language, paint, shared, folds, prompt, input, interrupted, answers: 0 }, notice))
+    }
+
+    /// Reads a cell, beginning with `initial`.
+    pub(super) fn read_cell(&mut self, initial: &str) -> Read {
+        self.begin(Mode::Cell);
+        let initial = self.folds.fold_if_tall(initial).unwrap_or_else(|| initial.to_owned());
+        match &mut self.input {
+            Input::Plain(reader, _) => {
+                plain_cell(reader, &*self.language, &self.paint, &self.prompt.0, &mut self.interrupted)
+            }
+            Input::Rich(editor) => {
+                if let Some(helper) = editor.helper_mut() {
+                    helper.prompt_width = self.prompt.0.width();
+                }
+                match read(editor, &self.shared, &self.prompt, &initial) {
+                    Ok((_, Some(Ending::Cancelled))) | Err(ReadlineError::Interrupted) => Read::Cancelled,
+                    Ok((line, _)) => Read::Cell(self.folds.unfold(&line)),
+                    Err(ReadlineError::Eof) => Read::End,
+                    Err(error) => gone(error).map_or(Read::End, Read::Failed),
+                }
+            }
+        }
+    }
+
+    /// Reads a line for a program whose question is `prompt`, beginning with `initial`.
+    pub(super) fn read_answer(&mut self, prompt: &PartialLine, initial: &str) -> Answer {
+        self.begin(Mode::Answer);
+        match &mut self.input {
+            Input::Plain(reader, _) => match reader.line("", &mut self.interrupted) {
+                Ok(text) => Answer::Line { text, rest: None },
+                Err(Stop::Interrupted) => Answer::Interrupted,
+                Err(Stop::End) => Answer::End,
+                Err(Stop::Failed(error)) => Answer::Failed(error),
+            },
+            Input::Rich(editor) => {
+                if let Some(helper) = editor.helper_mut() {
+                    helper.prompt_width = prompt.width;
+                }
+                editor.history_mut().choose(Kind::Answers);
+                let result = read(editor, &self.shared, &prompt.text, initial);
+                let answer = match result {
+                    Ok((_, Some(Ending::Cancelled))) | Err(ReadlineError::Interrupted) => Answer::Interrupted,
+                    Ok((typed, Some(Ending::Pasted(pasted)))) => split_paste(&typed, &pasted),
+                    Ok((text, None)) => Answer::Line { text, rest: None },
+                    Err(ReadlineError::Eof) => Answer::End,
+                    Err(error) => gone(error).map_or(Answer::End, Answer::Failed),
+                };
+                if let Answer::Line { text, .. } = &answer {
+                    // Answers are kept in memory only: nothing can fail.
+                    let _ = editor.history_mut().remember(text);
+                }
+                editor.history_mut().choose(Kind::Cells);
+                self.answers += 1;
+                answer
+            }
+        }
+    }
+
+    /// Puts a cell or command into the history. A sentence for the user when it cannot be saved.
+    pub(super) fn remember(&mut self, cell: &str) -> Option<String> {
+        self.histories_mut().remember(cell)
+    }
+
+    /// The cells of the history, oldest first.
+    pub(super) fn history(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
+        match &self.input {
+            Input::Rich(editor) => editor.history().cells(),
+            Input::Plain(_, histories) => histories.cells(),
+        }
+    }
+
+    fn histories_mut(&mut self) -> &mut Histories {
+        match &mut self.input {
+            Input::Rich(editor) => editor.history_mut(),
+            Input::Plain(_, histories) => histories,
+        }
+    }
+
+    fn begin(&mut self, mode: Mode) {
+        let mut state = self.shared.lock();
+        *state = state::State { mode, last_key: state.last_key, ..Default::default() };
+    }
+}
+
+fn rich(
+    helper: EditorHelper,
+    keys: Keys,
+    histories: Histories,
+    screen: Screen,
+    keymap: Keymap,
+) -> io::Result<rustyline::Editor<EditorHelper, Histories>> {
+    let config = Builder::new()
+        .edit_mode(if keymap == Keymap::Vi { EditMode::Vi } else { EditMode::Emacs })
+        // The highlighter makes text harmless, so it is asked also where there are no colours.
+        .color_mode(ColorMode::Forced)
+        .bell_style(BellStyle::None)
+        .behavior(if screen.stdout_tty { Behavior::Stdio } else { Behavior::PreferTerm })
+        .build();
+    let failed = |error: ReadlineError| io::Error::other(error.to_string());
+    let mut editor = rustyline::Editor::with_history(config, histories).map_err(failed)?;
+    editor.set_helper(Some(helper));
+    let outside = Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]);
+    editor.bind_sequence(outside, EventHandler::Conditional(Box::new(OutsideKey(keys.clone()))));
+    editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
+    Ok(editor)
+}
+
+/// One call of the editor. Bytes that are no UTF-8 make rustyline fail and forget the line: it is begun again with the
+/// line as it was.
+fn read<P: rustyline::Prompt + ?Sized>(
+    editor: &mut rustyline::Editor<EditorHelper, Histories>,
+    shared: &Shared,
+    prompt: &P,
+    initial: &str,
+) -> rustyline::Result<(String, Option<Ending>)> {
+    let mut result = editor.readline_with_initial(prompt, (initial, ""));
+    // A keyboard that sends nothing else would keep us here for ever.
+    for _ in 0..100 {
+        match &result {
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {}
+            _ => break,
+        }
+        let (line, cursor) = shared.lock().shadow.clone();
+        let (left, right) = line.split_at_checked(cursor).unwrap_or((&line, ""));
+        result = editor.readline_with_initial(prompt, (left, right));
+    }
+    result.map(|line| (line, shared.lock().ending.take()))
+}
+
+/// The error, unless it says that the terminal is gone.
+fn gone(error: ReadlineError) -> Option<io::Error> {
+    match error {
+        ReadlineError::Errno(nix_error) if nix_error as i32 == libc::EIO => None,
+        ReadlineError::Io(error) if error.raw_os_error() == Some(libc::EIO) => None,
+        ReadlineError::Io(error) => Some(error),
+        other => Some(io::Error::other(other.to_string())),
+    }
+}
+
+/// The first line of a paste goes with what was typed before it, the others wait for the next questions.
+fn split_paste(typed: &str, pasted: &str) -> Answer {
+    let (first, rest) = pasted.split_once('\n').unwrap_or((pasted, ""));
+    Answer::Line { text: format!("{typed}{first}"), rest: (!rest.is_empty()).then(|| rest.to_owned()) }
+}
+
+/// Reads lines until they are a cell.
+fn plain_cell(
+    reader: &mut PlainReader,
+    language: &dyn Language,
+    paint: &Paint,
+    prompt: &str,
+    interrupted: &mut dyn FnMut() -> bool,
+) -> Read {
+    let sign = paint.signs().continuation;
+    let further = format!("{}{sign} ", " ".repeat(prompt.width().saturating_sub(sign.width() + 1)));
+    let mut cell = String::new();
+    loop {
+        let shown = if cell.is_empty() { prompt } else { &further };
+        match reader.line(shown, interrupted) {
+            Ok(line) => cell.push_str(&line),
+            Err(Stop::Interrupted) => return Read::Cancelled,
+            Err(Stop::End) if cell.trim().is_empty() => return Read::End,
+            Err(Stop::End) => return Read::Cell(cell),
+            Err(Stop::Failed(error)) => return Read::Failed(error),
+        }
+        let is_command = super::commands::parse(&cell).is_some();
+        let code = if is_command { super::commands::code_of(&cell).unwrap_or_default() } else { &cell };
+        match language.completeness(code) {
+            Completeness::Incomplete { .. } => cell.push('\n'),
+            Completeness::Complete | Completeness::Invalid => return Read::Cell(cell),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_feeds_this_question_and_the_next() {
+        let parts = |typed, pasted| match split_paste(typed, pasted) {
+            Answer::Line { text, rest } => (text, rest),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(parts("x", "a\nb\nc"), ("xa".into(), Some("b\nc".into())));
+        assert_eq!(parts("", "a\n"), ("a".into(), None));
+    }
+}

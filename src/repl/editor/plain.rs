@@ -1,0 +1,86 @@
+//! Lines from a terminal that understands nothing but lines (`TERM=dumb`), or from what is no terminal: the system
+//! echoes and edits, we read.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::paste::printable;
+
+/// How often Ctrl-C is looked for. It arrives as a signal on any thread, which does not end a read on this one.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// What came instead of a line.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Interrupted,
+    End,
+    Failed(io::Error),
+}
+
+/// A reader of lines, which keeps what it has read too much.
+#[derive(Debug, Default)]
+pub(super) struct PlainReader {
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl PlainReader {
+    /// Shows `prompt` and reads one line, without its end. `interrupted` tells, once, that Ctrl-C was pressed.
+    pub(super) fn line(
+        &mut self,
+        prompt: &str,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<String, Stop> {
+        let mut out = io::stdout();
+        out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(Stop::Failed)?;
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&b| b == b'\n') {
+                let rest = self.buffer.split_off(end + 1);
+                let line = std::mem::replace(&mut self.buffer, rest);
+                return Ok(text(&line));
+            }
+            if self.ended && self.buffer.is_empty() {
+                return Err(Stop::End);
+            }
+            if self.ended {
+                return Ok(text(&std::mem::take(&mut self.buffer)));
+            }
+            self.read(interrupted)?;
+        }
+    }
+
+    fn read(&mut self, interrupted: &mut dyn FnMut() -> bool) -> Result<(), Stop> {
+        let stdin = io::stdin();
+        let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);
+        loop {
+            if interrupted() {
+                self.buffer.clear();
+                return Err(Stop::Interrupted);
+            }
+            match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], slice) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => break,
+                Err(error) => return Err(Stop::Failed(error.into())),
+            }
+        }
+        let mut bytes = [0; 4096];
+        match nix::unistd::read(stdin.as_fd(), &mut bytes) {
+            Ok(0) => self.ended = true,
+            Ok(count) => self.buffer.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            // The other side of a terminal that is gone.
+            Err(Errno::EIO) => self.ended = true,
+            Err(error) => return Err(Stop::Failed(error.into())),
+        }
+        Ok(())
+    }
+}
+
+fn text(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    printable(line.trim_end_matches(['\n', '\r']))
+}

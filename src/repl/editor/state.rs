@@ -1,0 +1,73 @@
+//! What the editor's key handlers, hints, highlighter and completion share. rustyline keeps each of them apart; this
+//! is where they meet, under one lock that is never held while waiting.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::paste::Paste;
+use crate::repl::listing::Listing;
+
+/// What is being edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Mode {
+    /// A cell, at the prompt.
+    #[default]
+    Cell,
+    /// A line for a program that asked.
+    Answer,
+}
+
+/// A change of the line that no single command of rustyline makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edit {
+    /// The bytes that are replaced.
+    pub(super) range: Range<usize>,
+    /// What comes in their place; the cursor is put behind it.
+    pub(super) text: String,
+}
+
+/// Why the editor gave the line back, when it was not because the line is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Ctrl-C.
+    Cancelled,
+    /// A paste with line ends into an answer: its text, which follows what was typed.
+    Pasted(String),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) mode: Mode,
+    pub(super) paste: Option<Paste>,
+    pub(super) last_key: Option<Instant>,
+    /// Spaces that were put at the start of the line by us, while nothing has been typed behind them.
+    pub(super) auto_indent: Option<AutoIndent>,
+    pub(super) edit: Option<Edit>,
+    pub(super) listing: Option<Listing>,
+    /// A sentence that is shown below the line until the next key.
+    pub(super) notice: Option<String>,
+    pub(super) searching: bool,
+    /// The line is shown for the last time, as it stays in the scrollback.
+    pub(super) last_view: bool,
+    pub(super) ending: Option<Ending>,
+    /// The line and cursor as last seen, for when the editor fails and loses them.
+    pub(super) shadow: (String, usize),
+}
+
+/// Indentation that a machine that types will type again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AutoIndent {
+    pub(super) given: usize,
+    pub(super) swallowed: usize,
+}
+
+/// The state, shared.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,326 @@
+//! Colours for the cell while it is typed: each line is parsed once and remembered, so that a key costs one line.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+
+use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxSet};
+
+use super::paint::Paint;
+use crate::theme::Role;
+
+/// A cell with more lines is shown without colours.
+const MAX_LINES: usize = 200;
+/// So is a longer line.
+const MAX_LINE_BYTES: usize = 2_000;
+
+/// What scopes are called and what they look like; the first that fits counts.
+const ROLES: &[(&str, Option<Role>)] = &[
+    ("comment", Some(Role::Comment)),
+    ("invalid", Some(Role::Invalid)),
+    // Code inside a string is code again.
+    ("meta.interpolation", None),
+    ("meta.string.interpolated", None),
+    ("constant.numeric", Some(Role::Number)),
+    ("constant.language", Some(Role::Constant)),
+    ("constant.character", Some(Role::Constant)),
+    ("constant.other", Some(Role::Constant)),
+    ("string", Some(Role::String)),
+    ("keyword.operator.logical", Some(Role::Keyword)),
+    ("keyword.operator.word", Some(Role::Keyword)),
+    ("keyword.operator", Some(Role::Operator)),
+    ("keyword", Some(Role::Keyword)),
+    ("storage", Some(Role::Keyword)),
+    ("meta.annotation", Some(Role::Decorator)),
+    ("support.function", Some(Role::Builtin)),
+    ("support.type", Some(Role::Builtin)),
+    ("support.class", Some(Role::Builtin)),
+    ("support.constant", Some(Role::Builtin)),
+    ("entity.name.function", Some(Role::Function)),
+    ("variable.function", Some(Role::Function)),
+    ("entity.name", Some(Role::Type)),
+    ("entity.other.inherited-class", Some(Role::Type)),
+    ("variable.parameter", Some(Role::Variable)),
+    ("variable.language", Some(Role::Constant)),
+];
+
+/// The grammar of one language, loaded.
+struct Grammar {
+    set: SyntaxSet,
+    syntax: String,
+    roles: Vec<(Scope, Option<Role>)>,
+}
+
+impl Grammar {
+    fn load(syntax: &str) -> Option<Self> {
+        let set = two_face::syntax::extra_newlines();
+        set.find_syntax_by_name(syntax)?;
+        let roles = ROLES.iter().filter_map(|&(name, role)| Some((Scope::new(name).ok()?, role))).collect();
+        Some(Grammar { set, syntax: syntax.to_owned(), roles })
+    }
+
+    /// The parser's state before the first line.
+    fn start(&self) -> ParseState {
+        let syntax = self.set.find_syntax_by_name(&self.syntax);
+        ParseState::new(syntax.unwrap_or_else(|| self.set.find_syntax_plain_text()))
+    }
+
+    fn role(&self, stack: &ScopeStack) -> Option<Role> {
+        let fits = |scope: &Scope| self.roles.iter().find(|(known, _)| known.is_prefix_of(*scope));
+        stack.as_slice().iter().rev().find_map(fits).and_then(|&(_, role)| role)
+    }
+}
+
+/// One line as it was parsed.
+#[derive(Debug, Clone)]
+struct Line {
+    text: String,
+    before: (ParseState, ScopeStack),
+    after: (ParseState, ScopeStack),
+    /// Byte lengths and roles, which together cover the text.
+    spans: Vec<(usize, Option<Role>)>,
+}
+
+/// The highlighter of one language.
+pub(super) struct Highlight {
+    grammar: Arc<OnceLock<Option<Grammar>>>,
+    lines: RefCell<Vec<Line>>,
+}
+
+impl Highlight {
+    /// Begins to load the grammar on a thread of its own; until it is there, text is shown without colours.
+    pub(super) fn new(syntax: &str) -> Self {
+        let grammar = Arc::new(OnceLock::new());
+        let (slot, syntax) = (Arc::clone(&grammar), syntax.to_owned());
+        let warm = move || {
+            let loaded = Grammar::load(&syntax);
+            if let Some(grammar) = &loaded {
+                // The first line compiles the grammar's patterns.
+                let (mut state, sample) =
+                    (grammar.start(), "@x\ndef f(a, *b: int) -> 'c': return f\"{a!r:>3}\" + 0x1f  # d\n");
+                for line in sample.split_inclusive('\n') {
+                    let _ = state.parse_line(line, &grammar.set);
+                }
+            }
+            // Only this thread sets it.
+            let _ = slot.set(loaded);
+        };
+        // Without a thread there are no colours, which is no reason to stop.
+        let _ = std::thread::Builder::new().name("highlight".into()).spawn(warm);
+        Highlight { grammar, lines: RefCell::default() }
+    }
+
+    /// `text` with colours, bytes at `marked` shown as matching brackets. Control characters are left out: the editor
+    /// counts them as nothing.
+    pub(super) fn paint(&self, text: &str, marked: &[usize], paint: &Paint) -> String {
+        let mut out = String::with_capacity(text.len() * 2);
+        let mut at = 0;
+        let mut put = |text: &str, role: Option<Role>| {
+            let end = at + text.len();
+            let (mut from, mut rest) = (at, text);
+            for &mark in marked.iter().filter(|&&mark| (at..end).contains(&mark)) {
+                let Some((head, tail)) = rest.split_at_checked(mark - from) else { continue };
+                let length = tail.chars().next().map_or(0, char::len_utf8);
+                let Some((bracket, tail)) = tail.split_at_checked(length) else { continue };
+                paint.push(&mut out, role, &shown(head));
+                paint.push(&mut out, Some(Role::BracketMatch), bracket);
+                (from, rest) = (mark + length, tail);
+            }
+            if !rest.is_empty() {
+                paint.push(&mut out, role, &shown(rest));
+            }
+            at = end;
+        };
+        let Some(Some(grammar)) = self.grammar.get() else {
+            put(text, None);
+            return out;
+        };
+        if text.bytes().filter(|&b| b == b'\n').count() >= MAX_LINES {
+            put(text, None);
+            return out;
+        }
+        let mut lines = self.lines.borrow_mut();
+        update(&mut lines, text, grammar);
+        for line in lines.iter() {
+            let mut rest = line.text.as_str();
+            for &(length, role) in &line.spans {
+                let Some((span, tail)) = rest.split_at_checked(length) else { break };
+                // The line end stays outside of every style.
+                match span.strip_suffix('\n') {
+                    Some(before) => {
+                        put(before, role);
+                        put("\n", None);
+                    }
+                    None => put(span, role),
+                }
+                rest = tail;
+            }
+        }
+        out
+    }
+}
+
+/// `text` as it may be shown.
+fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return super::editor::printable(text).into();
+    }
+    text.into()
+}
+
+/// Brings the remembered lines up to date with `text`: lines at the beginning and at the end that are as they were
+/// are kept, as long as the parser comes to them in the same state.
+fn update(lines: &mut Vec<Line>, text: &str, grammar: &Grammar) {
+    let new: Vec<&str> = text.split_inclusive('\n').collect();
+    let same = lines.iter().zip(&new).take_while(|(old, new)| old.text == **new).count();
+    let most = lines.len().min(new.len()) - same;
+    let ends = lines.iter().rev().zip(new.iter().rev());
+    let same_end = ends.take(most).take_while(|(old, new)| old.text == **new).count();
+    let mut state = match same.checked_sub(1).and_then(|last| lines.get(last)) {
+        Some(line) => line.after.clone(),
+        None => (grammar.start(), ScopeStack::new()),
+    };
+    let tail = lines.split_off(lines.len() - same_end);
+    lines.truncate(same);
+    for text in new.iter().take(new.len() - same_end).skip(same) {
+        let line = parse(text, state, grammar);
+        state = line.after.clone();
+        lines.push(line);
+    }
+    let mut tail = tail.into_iter();
+    for old in tail.by_ref() {
+        if old.before == state {
+            lines.push(old);
+            break;
+        }
+        let line = parse(&old.text, state, grammar);
+        state = line.after.clone();
+        lines.push(line);
+    }
+    lines.extend(tail);
+}
+
+fn parse(text: &str, before: (ParseState, ScopeStack), grammar: &Grammar) -> Line {
+    let (mut state, mut stack) = before.clone();
+    let mut spans = Vec::new();
+    let operations = match text.len() {
+        0..=MAX_LINE_BYTES => state.parse_line(text, &grammar.set).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let mut at = 0;
+    for (position, operation) in operations {
+        if position > at {
+            spans.push((position - at, grammar.role(&stack)));
+            at = position;
+        }
+        // An operation that does not fit the stack leaves it as it is.
+        let _ = stack.apply(&operation);
+    }
+    if text.len() > at {
+        spans.push((text.len() - at, grammar.role(&stack)));
+    }
+    Line { text: text.to_owned(), before, after: (state, stack), spans }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::ColorDepth;
+    use crate::theme::Theme;
+
+    fn ready(syntax: &str) -> Highlight {
+        let highlight = Highlight::new(syntax);
+        highlight.grammar.wait();
+        highlight
+    }
+
+    fn paint() -> Paint {
+        Paint::new(&Theme::named("dark").unwrap(), ColorDepth::TrueColor, true)
+    }
+
+    /// The text of a painted line, and its parts with a style.
+    fn parts(painted: &str) -> (String, Vec<(String, String)>) {
+        let (mut plain, mut styled) = (String::new(), Vec::new());
+        for (index, piece) in painted.split('\u{1b}').enumerate() {
+            let (style, text) = if index == 0 { ("", piece) } else { piece.split_once('m').unwrap() };
+            plain.push_str(text);
+            if style != "[0" && index > 0 {
+                styled.push((style.to_owned(), text.to_owned()));
+            }
+        }
+        (plain, styled)
+    }
+
+    fn styled_as(painted: &str, role: Role, text: &str) -> bool {
+        let on = paint().on(role).trim_start_matches('\u{1b}').trim_end_matches('m').to_owned();
+        parts(painted).1.iter().any(|(style, part)| *style == on && part.contains(text))
+    }
+
+    #[test]
+    fn python_has_colours() {
+        let code = "@dec\ndef area(r):  # note\n    return len('x') + 42 if None else f'a{r}b'\n";
+        let painted = ready("Python").paint(code, &[], &paint());
+        assert_eq!(parts(&painted).0, code);
+        for (role, text) in [
+            (Role::Keyword, "def"),
+            (Role::Function, "area"),
+            (Role::Comment, "note"),
+            (Role::String, "x"),
+            (Role::Number, "42"),
+            (Role::Constant, "None"),
+            (Role::Builtin, "len"),
+            (Role::Decorator, "dec"),
+        ] {
+            assert!(styled_as(&painted, role, text), "{text}: {painted:?}");
+        }
+        assert!(!styled_as(&painted, Role::String, "r"), "{painted:?}");
+    }
+
+    #[test]
+    fn an_edit_anywhere_gives_what_a_fresh_look_gives() {
+        let highlight = ready("Python");
+        let mut text = "x = 1\n".repeat(8) + "y = 2";
+        let edits =
+            [(6, "'''"), (0, "# "), (30, "'''"), (12, "\n\n"), (3, "def f(\n"), (45, "\""), (20, "x\ny")];
+        for (at, what) in edits {
+            text.insert_str(at, what);
+            assert_eq!(
+                highlight.paint(&text, &[], &paint()),
+                ready("Python").paint(&text, &[], &paint()),
+                "{text}"
+            );
+        }
+        for end in (0..text.len()).rev().step_by(7) {
+            let text = &text[..end];
+            assert_eq!(
+                highlight.paint(text, &[], &paint()),
+                ready("Python").paint(text, &[], &paint()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn control_characters_are_not_shown() {
+        let painted = ready("Python").paint(
+            "a\u{1b}[2Jb\u{7}\u{9b}c\td",
+            &[],
+            &Paint::new(&Theme::plain(), ColorDepth::None, true),
+        );
+        assert_eq!(painted, "a[2Jbc\td");
+    }
+
+    #[test]
+    fn brackets_are_marked_whatever_else_is_painted() {
+        let on = paint().on(Role::BracketMatch).to_owned();
+        let painted = ready("Python").paint("print('(')", &[5, 9], &paint());
+        assert_eq!(painted.matches(&on).count(), 2, "{painted:?}");
+        assert_eq!(parts(&painted).0, "print('(')");
+    }
+
+    #[test]
+    fn unknown_languages_and_long_cells_are_plain() {
+        assert_eq!(ready("No such language").paint("def f(): 1", &[], &paint()), "def f(): 1");
+        let long = "x = 1\n".repeat(300);
+        assert_eq!(ready("Python").paint(&long, &[], &paint()), long);
+    }
+}

@@ -1,0 +1,198 @@
+//! The history file of one language: one JSON object on a line for each cell, so that a cell is kept exactly and
+//! a damaged line costs only itself. Appended under a lock in one write; read from its end.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// How much of a file's end is read. Cells are short: these are tens of thousands.
+const READ_BYTES: u64 = 8 * 1024 * 1024;
+/// A longer cell is remembered until the program ends, but not on disk.
+const MAX_CELL_BYTES: usize = 1024 * 1024;
+
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    cell: std::borrow::Cow<'a, str>,
+}
+
+/// A history file that can be used, or not: then the history lasts as long as the program.
+#[derive(Debug)]
+pub(super) struct HistoryFile {
+    path: PathBuf,
+}
+
+/// What a file gave.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// Cells, oldest first.
+    pub(super) cells: Vec<String>,
+    /// Lines that were not understood.
+    pub(super) damaged: usize,
+}
+
+impl HistoryFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        HistoryFile { path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads what is there; a file that does not exist yet is empty.
+    pub(super) fn load(&self) -> io::Result<Loaded> {
+        let mut file = match self.open(OpenOptions::new().read(true)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::default()),
+            other => other?,
+        };
+        let length = file.metadata()?.len();
+        let skipped = length.saturating_sub(READ_BYTES);
+        file.seek(SeekFrom::Start(skipped))?;
+        let mut bytes = Vec::new();
+        file.take(READ_BYTES).read_to_end(&mut bytes)?;
+        let mut loaded = Loaded::default();
+        // The first line of a later part is a line's end.
+        for line in bytes.split(|&b| b == b'\n').skip(usize::from(skipped > 0)) {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match serde_json::from_slice::<Line<'_>>(line) {
+                Ok(line) => loaded.cells.push(line.cell.into_owned()),
+                Err(_) => loaded.damaged += 1,
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Appends one cell at once, whoever else appends.
+    pub(super) fn append(&self, cell: &str) -> io::Result<()> {
+        if cell.len() > MAX_CELL_BYTES {
+            return Ok(());
+        }
+        if let Some(folder) = self.path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut file = self.open(OpenOptions::new().read(true).append(true).create(true).mode(0o600))?;
+        file.lock()?;
+        let mut line = Vec::with_capacity(cell.len() + 16);
+        if ends_in_a_torn_line(&mut file)? {
+            line.push(b'\n');
+        }
+        serde_json::to_writer(&mut line, &Line { cell: cell.into() })?;
+        line.push(b'\n');
+        file.write_all(&line)
+    }
+
+    /// Opens a file that is ours alone. Others could otherwise read, or choose, what the user will run.
+    fn open(&self, options: &mut OpenOptions) -> io::Result<File> {
+        let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why);
+        // Opening a FIFO must not wait for its other end.
+        let file = options.custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(&self.path)?;
+        let about = file.metadata()?;
+        if !about.is_file() {
+            return Err(refused("it is not a regular file"));
+        }
+        if about.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(refused("it belongs to another user"));
+        }
+        if about.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(PermissionsExt::from_mode(0o600))?;
+        }
+        Ok(file)
+    }
+}
+
+/// Whether the writer before us was cut off in the middle of its line.
+fn ends_in_a_torn_line(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(folder: &Path) -> HistoryFile {
+        HistoryFile::new(folder.join("deep/er/python.jsonl"))
+    }
+
+    #[test]
+    fn cells_come_back_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let cells = ["x = 1", "def f():\n\n    return '\\n\t\u{1b}'\n", "größe", "  x"];
+        for cell in cells {
+            file(folder.path()).append(cell).unwrap();
+        }
+        let loaded = file(folder.path()).load().unwrap();
+        assert_eq!((loaded.cells, loaded.damaged), (cells.map(str::to_owned).to_vec(), 0));
+        let mode = std::fs::metadata(file(folder.path()).path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn several_writers_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..8 {
+                let history = file(folder.path());
+                scope.spawn(move || {
+                    for n in 0..50 {
+                        history.append(&format!("{writer}: {n} {}", "x".repeat(n * 97))).unwrap();
+                    }
+                });
+            }
+        });
+        let loaded = file(folder.path()).load().unwrap();
+        assert_eq!((loaded.cells.len(), loaded.damaged), (400, 0));
+    }
+
+    #[test]
+    fn damage_costs_only_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = file(folder.path());
+        history.append("a").unwrap();
+        let mut bytes = std::fs::read(history.path()).unwrap();
+        bytes.extend_from_slice(b"\xff\xfe{]\n\n{\"cell\": \"b\"}\n{\"cell\": \"torn");
+        std::fs::write(history.path(), bytes).unwrap();
+        history.append("c").unwrap();
+        let loaded = history.load().unwrap();
+        assert_eq!((loaded.cells, loaded.damaged), (vec!["a".into(), "b".into(), "c".into()], 2));
+    }
+
+    #[test]
+    fn only_the_end_of_a_huge_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = file(folder.path());
+        history.append("first").unwrap();
+        let handle = OpenOptions::new().write(true).open(history.path()).unwrap();
+        handle.set_len(3 << 30).unwrap();
+        history.append("last").unwrap();
+        let loaded = history.load().unwrap();
+        assert_eq!(loaded.cells, ["last"]);
+    }
+
+    #[test]
+    fn what_others_could_write_is_closed_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let history = file(folder.path());
+        history.append("a").unwrap();
+        std::fs::set_permissions(history.path(), PermissionsExt::from_mode(0o644)).unwrap();
+        history.load().unwrap();
+        assert_eq!(std::fs::metadata(history.path()).unwrap().permissions().mode() & 0o777, 0o600);
+
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(HistoryFile::new(fifo.clone()).load().is_err());
+        assert!(HistoryFile::new(fifo).append("x").is_err());
+        assert!(HistoryFile::new(folder.path().into()).load().is_err());
+    }
+}

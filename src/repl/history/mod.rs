@@ -1,0 +1,279 @@
+//! What was typed before: cells, kept per language on disk, and answers to `input()`, kept in memory alone.
+//! Passwords never come here.
+
+mod file;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustyline::history::{History, SearchDirection, SearchResult};
+
+use super::folds::Folds;
+use file::HistoryFile;
+
+/// Cells that are remembered; older ones stay in the file.
+const MAX_ENTRIES: usize = 20_000;
+
+/// Whose history the arrow keys walk through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Cells, at the prompt.
+    Cells,
+    /// Lines typed for a program that asked.
+    Answers,
+}
+
+/// Both histories, one of them in use.
+#[derive(Debug)]
+pub(super) struct Histories {
+    cells: VecDeque<String>,
+    answers: VecDeque<String>,
+    kind: Kind,
+    file: Option<HistoryFile>,
+    folds: Arc<Folds>,
+}
+
+impl Histories {
+    /// Reads the history of a language from `folder`. The second value is a sentence for the user when the file
+    /// cannot be used, or was damaged.
+    pub(super) fn open(folder: Option<&Path>, language: &str, folds: Arc<Folds>) -> (Self, Option<String>) {
+        let file = folder.map(|folder| HistoryFile::new(file_name(folder, language)));
+        let mut histories = Histories {
+            cells: VecDeque::new(),
+            answers: VecDeque::new(),
+            kind: Kind::Cells,
+            file: None,
+            folds,
+        };
+        let Some(file) = file else { return (histories, None) };
+        let path = file.path().display();
+        let mut notice = None;
+        match file.load() {
+            Ok(loaded) => {
+                let skip = loaded.cells.len().saturating_sub(MAX_ENTRIES);
+                histories.cells.extend(loaded.cells.into_iter().skip(skip));
+                if loaded.damaged > 0 {
+                    notice =
+                        Some(format!("{path}: {} damaged lines of the history were skipped", loaded.damaged));
+                }
+                histories.file = Some(file);
+            }
+            Err(error) => {
+                notice =
+                    Some(format!("the history in {path} cannot be used ({error}); this one is not saved"));
+            }
+        }
+        (histories, notice)
+    }
+
+    /// Chooses whose history is in use.
+    pub(super) fn choose(&mut self, kind: Kind) {
+        self.kind = kind;
+    }
+
+    /// Remembers a cell or an answer; a repetition of the last one is not kept twice. A sentence for the user when it
+    /// could not be saved, which is said once.
+    pub(super) fn remember(&mut self, text: &str) -> Option<String> {
+        let entries = self.entries_mut();
+        if text.trim().is_empty() || entries.back().is_some_and(|last| last == text) {
+            return None;
+        }
+        if entries.len() >= MAX_ENTRIES {
+            entries.pop_front();
+        }
+        entries.push_back(text.to_owned());
+        if self.kind == Kind::Answers {
+            return None;
+        }
+        let error = self.file.as_ref()?.append(text).err()?;
+        let path = self.file.take().map(|file| file.path().display().to_string()).unwrap_or_default();
+        Some(format!("the history cannot be saved in {path} ({error}); it lasts until you leave"))
+    }
+
+    /// The cells, oldest first.
+    pub(super) fn cells(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
+        self.cells.iter().map(String::as_str)
+    }
+
+    fn entries(&self) -> &VecDeque<String> {
+        match self.kind {
+            Kind::Cells => &self.cells,
+            Kind::Answers => &self.answers,
+        }
+    }
+
+    fn entries_mut(&mut self) -> &mut VecDeque<String> {
+        match self.kind {
+            Kind::Cells => &mut self.cells,
+            Kind::Answers => &mut self.answers,
+        }
+    }
+
+    /// The nearest entry from `start` for which `test` says where the match is.
+    fn find(
+        &self,
+        start: usize,
+        direction: SearchDirection,
+        test: impl Fn(&str) -> Option<usize>,
+    ) -> Option<SearchResult<'_>> {
+        let entries = self.entries();
+        let found = |index: usize| {
+            let entry = entries.get(index)?;
+            Some(self.shown(index, entry, test(entry)?))
+        };
+        match direction {
+            SearchDirection::Reverse if start < entries.len() => (0..=start).rev().find_map(found),
+            SearchDirection::Forward => (start..entries.len()).find_map(found),
+            SearchDirection::Reverse => None,
+        }
+    }
+
+    /// An entry as the editor may have it: what is taller than the screen is folded.
+    fn shown<'a>(&'a self, index: usize, entry: &'a str, pos: usize) -> SearchResult<'a> {
+        match self.folds.fold_if_tall(entry) {
+            Some(folded) => SearchResult { pos: 0, entry: Cow::Owned(folded), idx: index },
+            None => SearchResult { entry: Cow::Borrowed(entry), idx: index, pos },
+        }
+    }
+}
+
+fn file_name(folder: &Path, language: &str) -> PathBuf {
+    folder.join(format!("{language}.jsonl"))
+}
+
+/// Where `term` is in `entry`: case counts only when the term has upper case.
+fn find_in(entry: &str, term: &str) -> Option<usize> {
+    if term.chars().any(char::is_uppercase) || !term.is_ascii() {
+        return entry.find(term);
+    }
+    let (entry, term) = (entry.as_bytes(), term.as_bytes());
+    entry.windows(term.len().max(1)).position(|window| window.eq_ignore_ascii_case(term))
+}
+
+impl History for Histories {
+    fn get(&self, index: usize, _: SearchDirection) -> rustyline::Result<Option<SearchResult<'_>>> {
+        Ok(self.entries().get(index).map(|entry| self.shown(index, entry, 0)))
+    }
+
+    fn add(&mut self, _line: &str) -> rustyline::Result<bool> {
+        // The loop remembers what was run; the editor adds nothing by itself.
+        Ok(false)
+    }
+
+    fn add_owned(&mut self, _line: String) -> rustyline::Result<bool> {
+        Ok(false)
+    }
+
+    fn len(&self) -> usize {
+        self.entries().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
+    fn set_max_len(&mut self, _len: usize) -> rustyline::Result<()> {
+        Ok(())
+    }
+
+    fn ignore_dups(&mut self, _yes: bool) -> rustyline::Result<()> {
+        Ok(())
+    }
+
+    fn ignore_space(&mut self, _yes: bool) {}
+
+    fn save(&mut self, _path: &Path) -> rustyline::Result<()> {
+        Ok(())
+    }
+
+    fn append(&mut self, _path: &Path) -> rustyline::Result<()> {
+        Ok(())
+    }
+
+    fn load(&mut self, _path: &Path) -> rustyline::Result<()> {
+        Ok(())
+    }
+
+    fn clear(&mut self) -> rustyline::Result<()> {
+        self.entries_mut().clear();
+        Ok(())
+    }
+
+    fn search(
+        &self,
+        term: &str,
+        start: usize,
+        direction: SearchDirection,
+    ) -> rustyline::Result<Option<SearchResult<'_>>> {
+        if term.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.find(start, direction, |entry| find_in(entry, term)))
+    }
+
+    fn starts_with(
+        &self,
+        term: &str,
+        start: usize,
+        direction: SearchDirection,
+    ) -> rustyline::Result<Option<SearchResult<'_>>> {
+        if term.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.find(start, direction, |entry| entry.starts_with(term).then_some(term.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(folder: &Path) -> (Histories, Option<String>) {
+        Histories::open(Some(folder), "python", Arc::new(Folds::default()))
+    }
+
+    fn remember(histories: &mut Histories, cells: &[&str]) {
+        for cell in cells {
+            assert_eq!(histories.remember(cell), None);
+        }
+    }
+
+    #[test]
+    fn cells_survive_and_answers_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut histories, notice) = open(folder.path());
+        assert_eq!(notice, None);
+        remember(&mut histories, &["a", "a", "  ", "b\nc", "a"]);
+        histories.choose(Kind::Answers);
+        remember(&mut histories, &["yes"]);
+        assert_eq!(histories.len(), 1);
+        let (again, _) = open(folder.path());
+        assert_eq!(again.cells().collect::<Vec<_>>(), ["a", "b\nc", "a"]);
+    }
+
+    #[test]
+    fn search_finds_the_nearest() {
+        let (mut histories, _) = Histories::open(None, "python", Arc::new(Folds::default()));
+        remember(&mut histories, &["import os", "x = Path()", "print(x)", "import sys"]);
+        let index =
+            |result: rustyline::Result<Option<SearchResult<'_>>>| result.unwrap().map(|r| (r.idx, r.pos));
+        assert_eq!(index(histories.search("path", 3, SearchDirection::Reverse)), Some((1, 4)));
+        assert_eq!(index(histories.search("PATH", 3, SearchDirection::Reverse)), None);
+        assert_eq!(index(histories.search("i", 0, SearchDirection::Forward)), Some((0, 0)));
+        assert_eq!(index(histories.starts_with("import", 2, SearchDirection::Reverse)), Some((0, 6)));
+        assert_eq!(index(histories.search("x", 9, SearchDirection::Reverse)), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocked = folder.path().join("file");
+        std::fs::write(&blocked, "").unwrap();
+        let (mut histories, _) = Histories::open(Some(&blocked), "python", Arc::new(Folds::default()));
+        let said: Vec<_> = ["a", "b", "c"].iter().filter_map(|cell| histories.remember(cell)).collect();
+        assert!(said.len() <= 1, "{said:?}");
+        assert_eq!(histories.cells().count(), 3);
+    }
+}

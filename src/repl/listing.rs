@@ -1,0 +1,157 @@
+//! The list of suggestions under the line: shown until the next key, never left in the scrollback.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Rows of a list at most; the next Tab shows the next page.
+const MAX_ROWS: usize = 8;
+/// Columns that one suggestion may take.
+const MAX_WIDTH: usize = 40;
+
+/// Suggestions for one place in one text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listing {
+    items: Vec<String>,
+    /// The text and the cursor that the list was made for.
+    pub(super) text: String,
+    pub(super) position: usize,
+    first: usize,
+    shown: usize,
+}
+
+impl Listing {
+    pub(super) fn new(items: Vec<String>, text: &str, position: usize) -> Self {
+        Listing { items, text: text.to_owned(), position, first: 0, shown: 0 }
+    }
+
+    /// Turns to the next page; after the last comes the first.
+    pub(super) fn turn(&mut self) {
+        self.first += self.shown;
+        if self.first >= self.items.len() {
+            self.first = 0;
+        }
+    }
+
+    /// The page as text that begins with a line feed, for a screen of so many columns and rows, of which `used` are
+    /// taken by the line above. Empty when there is no room.
+    pub(super) fn page(&mut self, columns: usize, rows: usize, used: usize, ellipsis: &str) -> String {
+        let rows = rows.saturating_sub(used + 1).min(MAX_ROWS);
+        let columns = columns.saturating_sub(1);
+        if rows == 0 || columns < 4 {
+            return String::new();
+        }
+        let widest = MAX_WIDTH.min(columns);
+        let rest = self.items.get(self.first..).unwrap_or_default();
+        let candidates: Vec<String> =
+            rest.iter().take(rows * columns / 2).map(|item| clip(item, widest, ellipsis)).collect();
+        let (shown, width) = fitting(&candidates, columns, rows);
+        self.shown = shown.max(1);
+        let per_row = (columns / width).max(1);
+        let needed = shown.div_ceil(per_row);
+        let mut page = String::new();
+        for row in 0..needed {
+            page.push('\n');
+            let cells = candidates.iter().take(shown).skip(row).step_by(needed);
+            let mut line = String::new();
+            for cell in cells {
+                let gap = line.width().div_ceil(width) * width - line.width();
+                line.extend(std::iter::repeat_n(' ', gap));
+                line.push_str(cell);
+            }
+            page.push_str(&line);
+        }
+        let left = rest.len().saturating_sub(shown);
+        if (left > 0 || self.first > 0) && rows > needed {
+            page.push_str(&clip(
+                &format!("\n{ellipsis} {left} more, Tab turns the page"),
+                columns + 1,
+                ellipsis,
+            ));
+        }
+        page
+    }
+}
+
+/// How many candidates fit into `rows`, and the width of a column then. One row is kept for the remark when not all
+/// fit.
+fn fitting(candidates: &[String], columns: usize, rows: usize) -> (usize, usize) {
+    let grid = |count: usize, rows: usize| {
+        let widest = candidates.iter().take(count).map(|item| item.width()).max().unwrap_or(0);
+        let width = (widest + 2).min(columns.max(1));
+        let per_row = (columns / width).max(1);
+        (count.div_ceil(per_row) <= rows).then_some(width)
+    };
+    if let Some(width) = grid(candidates.len(), rows) {
+        return (candidates.len(), width);
+    }
+    let rows = (rows - 1).max(1);
+    let (mut fits, mut too_many) = (1, candidates.len());
+    while fits + 1 < too_many {
+        let middle = fits.midpoint(too_many);
+        if grid(middle, rows).is_some() { fits = middle } else { too_many = middle }
+    }
+    (fits, grid(fits, rows).unwrap_or(columns.max(1)))
+}
+
+/// `text` in at most `width` columns.
+fn clip(text: &str, width: usize, ellipsis: &str) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(ellipsis.width());
+    let mut clipped = String::new();
+    for c in text.chars() {
+        clipped.push(c);
+        if clipped.width() > room {
+            clipped.pop();
+            break;
+        }
+    }
+    clipped + ellipsis
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(items: &[&str]) -> Listing {
+        Listing::new(items.iter().map(|item| (*item).to_owned()).collect(), "", 0)
+    }
+
+    #[test]
+    fn columns_read_downwards() {
+        let page = listing(&["aa", "bb", "cc", "dd", "ee"]).page(13, 24, 1, "…");
+        assert_eq!(page, "\naa  cc  ee\nbb  dd");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_on_the_next_page() {
+        let items: Vec<String> = (0..100_000).map(|n| format!("item{n:05}")).collect();
+        let mut listing = Listing::new(items, "", 0);
+        let first = listing.page(80, 24, 1, "…");
+        assert!(first.starts_with("\nitem00000") && first.contains("more, Tab"), "{first}");
+        assert!(first.lines().count() <= MAX_ROWS + 1 && first.lines().all(|line| line.width() < 80));
+        listing.turn();
+        assert!(!listing.page(80, 24, 1, "…").contains("item00000"));
+    }
+
+    #[test]
+    fn no_screen_is_too_small() {
+        for columns in 0..30 {
+            for rows in 0..6 {
+                let page =
+                    listing(&["a_rather_long_suggestion", "语言语言", "c"]).page(columns, rows, 1, "…");
+                assert!(page.lines().all(|line| line.width() < columns.max(1)), "{columns}x{rows}: {page:?}");
+                // The first line feed ends the line that is edited.
+                assert!(page.lines().count() <= rows.max(1), "{columns}x{rows}: {page:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_page_is_followed_by_the_first() {
+        let mut listing = listing(&["a", "b", "c"]);
+        listing.page(80, 24, 1, "…");
+        listing.turn();
+        assert_eq!(listing.page(80, 24, 1, "…"), "\na  b  c");
+    }
+}
