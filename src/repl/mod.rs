@@ -1,7 +1,12 @@
 //! The prompt and the life of a cell: editor, completion, highlighting, history, `:commands`, and the loop
 //! that runs a cell. Nothing here speaks HTTP or knows how a console record becomes bytes; that is `client`
 //! and `render`.
+//!
+//! [`run`] takes the thread that owns the keyboard and keeps it until the person leaves; everything that waits for a
+//! network runs on the runtime beside it.
 
+mod actions;
+mod cell;
 mod commands;
 mod complete;
 mod editor;
@@ -10,7 +15,102 @@ mod highlight;
 mod history;
 pub mod language;
 mod listing;
+mod menu;
 mod paint;
+mod prompt;
+mod session;
+mod spinner;
+mod stage;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use complete::CompletionSource;
 pub use editor::Keymap;
+use language::Language;
+pub use session::{CellEvent, Opener, Progress, Remote, RemoteRun, Trouble};
+use stage::{Stage, StageError};
+
+use crate::terminal::Screen;
+use crate::theme::Theme;
+
+/// What the prompt is made from.
+pub struct ReplOptions {
+    /// Where everything runs that waits. It must have more than the calling thread.
+    pub runtime: tokio::runtime::Handle,
+    /// Opens the session. Called at once, while the first line is typed.
+    pub open: Opener,
+    /// What is said at the beginning.
+    pub banner: Banner,
+    /// The session's language: [`language::for_image`].
+    pub language: Arc<dyn Language>,
+    /// The terminal.
+    pub screen: Screen,
+    /// Colours and signs.
+    pub theme: Arc<Theme>,
+    /// Keys of the editor.
+    pub keymap: Keymap,
+    /// The folder of the history files; without one the history lasts as long as the program.
+    pub history_dir: Option<PathBuf>,
+    /// No banner, and no word about the session at the end.
+    pub quiet: bool,
+    /// Let what programs print through to the terminal unfiltered.
+    pub raw_output: bool,
+    /// What becomes of the session at the end.
+    pub leave: Leave,
+    /// The session lives on when this process ends, so that a program can be left running in it.
+    pub outlives: bool,
+}
+
+/// What becomes of the session when the person leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// It is destroyed.
+    Destroy,
+    /// It stays.
+    Keep,
+}
+
+/// What is said at the beginning.
+#[derive(Debug, Clone, Default)]
+pub struct Banner {
+    /// Where the session lives: `embedded engine`, or the endpoint's host.
+    pub place: String,
+    /// What the image is, where that is known: `python:3.6 is CPython 3.6.15`.
+    pub image: String,
+    /// Name of the session.
+    pub session: String,
+}
+
+impl Banner {
+    fn show(&self, stage: &mut Stage) -> Result<(), StageError> {
+        let dot = format!(" {} ", stage.paint.signs().dot);
+        let version = concat!("bai-repl ", env!("CARGO_PKG_VERSION"));
+        let session = format!("session {}", self.session);
+        let join = |parts: &[&str]| {
+            parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&dot)
+        };
+        stage.note(&join(&[version, &self.place, &self.image]))?;
+        stage.note(&join(&[&session, ":help", "Ctrl-D leave"]))?;
+        stage.line(None, "")
+    }
+}
+
+/// How the prompt was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplExit {
+    /// The session that stays, if one does.
+    pub session: Option<String>,
+}
+
+/// Runs the prompt on this thread until the person leaves. A terminal that is gone is no error.
+///
+/// # Errors
+/// A sentence, when the terminal cannot be used.
+pub fn run(options: ReplOptions) -> Result<ReplExit, Trouble> {
+    let result = prompt::Repl::new(options).and_then(|mut repl| repl.run());
+    match result {
+        Err(StageError::Closed) => Ok(ReplExit { session: None }),
+        other => other.map_err(|error| Trouble { sentence: error.to_string(), hint: None }),
+    }
+}

@@ -71,6 +71,8 @@ impl EditorHelper {
         let sign = self.paint.signs().continuation;
         let pad = " ".repeat(self.prompt_width.saturating_sub(sign.width() + 1));
         let mark = self.paint.text(Role::Continuation, &format!("{pad}{sign} "));
+        // The blank line that ended the cell has done its duty.
+        let painted = painted.trim_end_matches([' ', '\n']);
         painted.replace('\n', &format!("\n{mark}"))
     }
 

@@ -17,6 +17,7 @@ use super::state::{AutoIndent, Edit, Ending, Mode, Shared, State};
 use crate::repl::commands;
 use crate::repl::complete::{Completer, Found, common_beginning};
 use crate::repl::folds::Folds;
+use crate::repl::history::Recalled;
 use crate::repl::language::{Completeness, Language};
 use crate::repl::listing::Listing;
 
@@ -35,6 +36,7 @@ pub(super) struct Keys {
     pub(super) language: Arc<dyn Language>,
     pub(super) completer: Arc<Completer>,
     pub(super) folds: Arc<Folds>,
+    pub(super) recalled: Recalled,
 }
 
 impl ConditionalEventHandler for Keys {
@@ -127,6 +129,10 @@ impl Keys {
         let after = line.get(position..).unwrap_or_default();
         if after.contains('\n') && !after.trim().is_empty() {
             return self.new_line(context);
+        }
+        // A cell from the history was complete when it was run.
+        if position == line.len() && self.recalled.is(line) {
+            return Cmd::AcceptLine;
         }
         let whole = self.folds.unfold(line);
         let code = match commands::parse(&whole) {

@@ -4,6 +4,7 @@
 mod external;
 mod helper;
 mod keys;
+mod news;
 mod paste;
 mod plain;
 mod state;
@@ -32,6 +33,7 @@ use plain::{PlainReader, Stop};
 use state::{Ending, Mode, Shared};
 
 pub(super) use external::edit as edit_outside;
+use news::News;
 pub(super) use paste::printable;
 
 /// The keys of the editor.
@@ -91,7 +93,7 @@ pub(super) struct Editor {
     prompt: (String, String),
     input: Input,
     interrupted: Box<dyn FnMut() -> bool + Send>,
-    answers: usize,
+    news: News,
 }
 
 enum Input {
@@ -127,11 +129,26 @@ impl Editor {
                 language: Arc::clone(&language),
                 completer,
                 folds: Arc::clone(&folds),
+                recalled: histories.recalled(),
             };
             Input::Rich(Box::new(rich(helper, keys, histories, screen, keymap)?))
         };
-        let prompt = (plain, styled);
-        Ok((Editor { language, paint, shared, folds, prompt, input, interrupted, answers: 0 }, notice))
+        let mut editor = Editor {
+            language,
+            paint,
+            shared,
+            folds,
+            prompt: (plain, styled),
+            input,
+            interrupted,
+            news: News::default(),
+        };
+        if let Input::Rich(rich) = &mut editor.input
+            && let Ok(printer) = rich.create_external_printer()
+        {
+            editor.news = News::through(printer);
+        }
+        Ok((editor, notice))
     }
 
     /// Reads a cell, beginning with `initial`.
@@ -184,10 +201,14 @@ impl Editor {
                     let _ = editor.history_mut().remember(text);
                 }
                 editor.history_mut().choose(Kind::Cells);
-                self.answers += 1;
                 answer
             }
         }
+    }
+
+    /// Where others can show something while a line is edited.
+    pub(super) fn news(&self) -> News {
+        self.news.clone()
     }
 
     /// Puts a cell or command into the history. A sentence for the user when it cannot be saved.

@@ -6,7 +6,7 @@ mod file;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::history::{History, SearchDirection, SearchResult};
 
@@ -25,6 +25,21 @@ pub(super) enum Kind {
     Answers,
 }
 
+/// The entry that the editor took last, as it showed it: one that comes back unchanged is ready to be run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Recalled(Arc<Mutex<String>>);
+
+impl Recalled {
+    fn set(&self, entry: &str) {
+        entry.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether `line` is that entry.
+    pub(super) fn is(&self, line: &str) -> bool {
+        !line.is_empty() && *self.0.lock().unwrap_or_else(PoisonError::into_inner) == line
+    }
+}
+
 /// Both histories, one of them in use.
 #[derive(Debug)]
 pub(super) struct Histories {
@@ -33,6 +48,7 @@ pub(super) struct Histories {
     kind: Kind,
     file: Option<HistoryFile>,
     folds: Arc<Folds>,
+    recalled: Recalled,
 }
 
 impl Histories {
@@ -46,6 +62,7 @@ impl Histories {
             kind: Kind::Cells,
             file: None,
             folds,
+            recalled: Recalled::default(),
         };
         let Some(file) = file else { return (histories, None) };
         let path = file.path().display();
@@ -66,6 +83,11 @@ impl Histories {
             }
         }
         (histories, notice)
+    }
+
+    /// What the editor took last.
+    pub(super) fn recalled(&self) -> Recalled {
+        self.recalled.clone()
     }
 
     /// Chooses whose history is in use.
@@ -111,17 +133,16 @@ impl Histories {
         }
     }
 
-    /// The nearest entry from `start` for which `test` says where the match is.
+    /// The nearest entry from `start` that fits. The cursor goes to its end, from where Enter runs it.
     fn find(
         &self,
         start: usize,
         direction: SearchDirection,
-        test: impl Fn(&str) -> Option<usize>,
+        fits: impl Fn(&str) -> bool,
     ) -> Option<SearchResult<'_>> {
         let entries = self.entries();
         let found = |index: usize| {
-            let entry = entries.get(index)?;
-            Some(self.shown(index, entry, test(entry)?))
+            entries.get(index).filter(|entry| fits(entry)).map(|entry| self.shown(index, entry))
         };
         match direction {
             SearchDirection::Reverse if start < entries.len() => (0..=start).rev().find_map(found),
@@ -131,11 +152,9 @@ impl Histories {
     }
 
     /// An entry as the editor may have it: what is taller than the screen is folded.
-    fn shown<'a>(&'a self, index: usize, entry: &'a str, pos: usize) -> SearchResult<'a> {
-        match self.folds.fold_if_tall(entry) {
-            Some(folded) => SearchResult { pos: 0, entry: Cow::Owned(folded), idx: index },
-            None => SearchResult { entry: Cow::Borrowed(entry), idx: index, pos },
-        }
+    fn shown<'a>(&'a self, index: usize, entry: &'a str) -> SearchResult<'a> {
+        let entry = self.folds.fold_if_tall(entry).map_or(Cow::Borrowed(entry), Cow::Owned);
+        SearchResult { pos: entry.len(), entry, idx: index }
     }
 }
 
@@ -143,18 +162,19 @@ fn file_name(folder: &Path, language: &str) -> PathBuf {
     folder.join(format!("{language}.jsonl"))
 }
 
-/// Where `term` is in `entry`: case counts only when the term has upper case.
-fn find_in(entry: &str, term: &str) -> Option<usize> {
+/// Whether `term` is in `entry`: case counts only when the term has upper case.
+fn contains(entry: &str, term: &str) -> bool {
     if term.chars().any(char::is_uppercase) || !term.is_ascii() {
-        return entry.find(term);
+        return entry.contains(term);
     }
     let (entry, term) = (entry.as_bytes(), term.as_bytes());
-    entry.windows(term.len().max(1)).position(|window| window.eq_ignore_ascii_case(term))
+    entry.windows(term.len().max(1)).any(|window| window.eq_ignore_ascii_case(term))
 }
 
 impl History for Histories {
     fn get(&self, index: usize, _: SearchDirection) -> rustyline::Result<Option<SearchResult<'_>>> {
-        Ok(self.entries().get(index).map(|entry| self.shown(index, entry, 0)))
+        let found = self.entries().get(index).map(|entry| self.shown(index, entry));
+        Ok(found.inspect(|found| self.recalled.set(&found.entry)))
     }
 
     fn add(&mut self, _line: &str) -> rustyline::Result<bool> {
@@ -210,7 +230,8 @@ impl History for Histories {
         if term.is_empty() {
             return Ok(None);
         }
-        Ok(self.find(start, direction, |entry| find_in(entry, term)))
+        let found = self.find(start, direction, |entry| contains(entry, term));
+        Ok(found.inspect(|found| self.recalled.set(&found.entry)))
     }
 
     fn starts_with(
@@ -222,7 +243,7 @@ impl History for Histories {
         if term.is_empty() {
             return Ok(None);
         }
-        Ok(self.find(start, direction, |entry| entry.starts_with(term).then_some(term.len())))
+        Ok(self.find(start, direction, |entry| entry.starts_with(term)))
     }
 }
 
@@ -257,12 +278,11 @@ mod tests {
     fn search_finds_the_nearest() {
         let (mut histories, _) = Histories::open(None, "python", Arc::new(Folds::default()));
         remember(&mut histories, &["import os", "x = Path()", "print(x)", "import sys"]);
-        let index =
-            |result: rustyline::Result<Option<SearchResult<'_>>>| result.unwrap().map(|r| (r.idx, r.pos));
-        assert_eq!(index(histories.search("path", 3, SearchDirection::Reverse)), Some((1, 4)));
+        let index = |result: rustyline::Result<Option<SearchResult<'_>>>| result.unwrap().map(|r| r.idx);
+        assert_eq!(index(histories.search("path", 3, SearchDirection::Reverse)), Some(1));
         assert_eq!(index(histories.search("PATH", 3, SearchDirection::Reverse)), None);
-        assert_eq!(index(histories.search("i", 0, SearchDirection::Forward)), Some((0, 0)));
-        assert_eq!(index(histories.starts_with("import", 2, SearchDirection::Reverse)), Some((0, 6)));
+        assert_eq!(index(histories.search("i", 0, SearchDirection::Forward)), Some(0));
+        assert_eq!(index(histories.starts_with("import", 2, SearchDirection::Reverse)), Some(0));
         assert_eq!(index(histories.search("x", 9, SearchDirection::Reverse)), None);
     }
 

@@ -1,0 +1,264 @@
+//! What each `:word` does.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::cell::CellOptions;
+use super::commands::{Command, TABLE};
+use super::editor::{edit_outside, printable};
+use super::prompt::{Repl, Then};
+use super::session::Trouble;
+use super::stage::{StageError, Waited};
+use crate::render::sanitize;
+
+/// A file that is read into the editor or run is no longer than this.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+type Outcome = Result<Then, StageError>;
+
+impl Repl {
+    /// Does what a command asks for.
+    pub(super) fn command(&mut self, command: Command) -> Outcome {
+        match command {
+            Command::Help(topic) => self.help(topic.as_deref()),
+            Command::Quit => Ok(Then::Quit),
+            Command::New => self.new_session(),
+            Command::Restart => self.restart().map(|_| Then::Go),
+            Command::Replay => self.replay(),
+            Command::Reset => self.reset(),
+            Command::Interrupt => self.interrupt(),
+            Command::Info => self.info(),
+            Command::Logs => self.logs(),
+            Command::Load(path) => {
+                if let Some(text) = self.read(&path)? {
+                    self.initial = text.trim_end().to_owned();
+                }
+                Ok(Then::Go)
+            }
+            Command::Run(path) => match self.read(&path)? {
+                Some(text) => self.cell(&text, CellOptions::default()),
+                None => Ok(Then::Go),
+            },
+            Command::Edit(path) => self.edit(path.as_deref()),
+            Command::Save { path, overwrite } => self.save(&path, overwrite),
+            Command::History(pattern) => self.history(pattern.as_deref()),
+            Command::Doc(name) => match self.language.documentation(&name) {
+                Some(code) => self.cell(&code, CellOptions { ours: true, ..Default::default() }),
+                None => {
+                    self.say(&format!("`{name}` is no name that {} could document", self.language.name()))
+                }
+            },
+            Command::Time(code) => self.cell(&code, CellOptions { timed: true, ..Default::default() }),
+            Command::Clear => {
+                if self.stage.screen.dumb {
+                    return Ok(Then::Go);
+                }
+                self.stage.raw("\x1b[H\x1b[2J").map(|()| Then::Go)
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) -> Outcome {
+        self.stage.line(None, text).map(|()| Then::Go)
+    }
+
+    fn fail(&mut self, sentence: String, hint: Option<&str>) -> Outcome {
+        self.stage.trouble(&Trouble { sentence, hint: hint.map(str::to_owned) }).map(|()| Then::Go)
+    }
+
+    fn help(&mut self, topic: Option<&str>) -> Outcome {
+        let topic = topic.map(|topic| topic.trim_start_matches(':'));
+        let width = TABLE.iter().map(|entry| entry.word.len() + entry.shown.len() + 3).max().unwrap_or(0);
+        let mut text = String::new();
+        for entry in TABLE.iter().filter(|entry| topic.is_none_or(|topic| topic == entry.word)) {
+            let usage = format!(":{} {}", entry.word, entry.shown);
+            let _ = writeln!(text, "{usage:width$}{}", entry.help);
+        }
+        if text.is_empty() {
+            return self.say("no such command; :help lists them all");
+        }
+        if topic.is_none() {
+            text.push_str(
+                "\nEnter runs a complete cell, Alt-Enter makes a line, a blank line ends a block\n\
+                 Tab completes, → takes the suggestion, Ctrl-R searches the history\n\
+                 Ctrl-C clears the cell or stops the program, Ctrl-D leaves\n\
+                 Ctrl-X Ctrl-E edits the cell in $EDITOR\n",
+            );
+        }
+        self.say(&text)
+    }
+
+    fn new_session(&mut self) -> Outcome {
+        if self.open_session().is_some() {
+            return self.say("the session is open; :restart starts its kernel anew");
+        }
+        self.forget_session();
+        self.open();
+        Ok(Then::Go)
+    }
+
+    /// Starts the kernel anew. True when that worked.
+    fn restart(&mut self) -> Result<bool, StageError> {
+        let Some(session) = self.session()? else { return Ok(false) };
+        let waited = self
+            .runtime
+            .block_on(self.stage.wait(|| "restarting the kernel".to_owned(), session.restart()))?;
+        match waited {
+            Waited::Done(Ok(())) => {
+                self.stage.note("the kernel is new: all variables are gone")?;
+                Ok(true)
+            }
+            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| false),
+            Waited::Interrupted => self.stage.note("the restart may still be under way").map(|()| false),
+        }
+    }
+
+    fn replay(&mut self) -> Outcome {
+        let cells = self.cells.clone();
+        if !self.restart()? {
+            return Ok(Then::Go);
+        }
+        self.cells.clear();
+        for (index, cell) in cells.iter().enumerate() {
+            self.stage.note(&format!("[{}/{}] {}", index + 1, cells.len(), sanitize::line(cell, 60)))?;
+            let (went_well, then) = self.run_cell(cell, CellOptions::default())?;
+            if then == Then::Quit {
+                return Ok(then);
+            }
+            if !went_well && index + 1 < cells.len() {
+                self.cells.extend(cells.iter().skip(index + 1).cloned());
+                return self.fail(format!("the replay stopped at cell {}", index + 1), None);
+            }
+        }
+        Ok(Then::Go)
+    }
+
+    fn reset(&mut self) -> Outcome {
+        if self.confirm("forget all variables? [y/N] ")? && self.restart()? {
+            self.cells.clear();
+        }
+        Ok(Then::Go)
+    }
+
+    fn confirm(&mut self, question: &str) -> Result<bool, StageError> {
+        let prompt = crate::render::PartialLine { text: question.to_owned(), width: question.len() };
+        if self.stage.screen.dumb {
+            self.stage.raw(question)?;
+        }
+        let answer = self.editor.read_answer(&prompt, "");
+        self.stage.console.line_was_read();
+        match answer {
+            super::editor::Answer::Line { text, .. } => Ok(text.trim().to_lowercase().starts_with('y')),
+            super::editor::Answer::Failed(error) => Err(error.into()),
+            super::editor::Answer::Interrupted | super::editor::Answer::End => Ok(false),
+        }
+    }
+
+    fn interrupt(&mut self) -> Outcome {
+        let Some(session) = self.session()? else { return Ok(Then::Go) };
+        let waited =
+            self.runtime.block_on(self.stage.wait(|| "interrupting".to_owned(), session.interrupt()))?;
+        match waited {
+            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble)?,
+            Waited::Done(Ok(())) => self.stage.note("told the session to stop what it runs")?,
+            Waited::Interrupted => {}
+        }
+        Ok(Then::Go)
+    }
+
+    fn info(&mut self) -> Outcome {
+        let Some(session) = self.session()? else { return Ok(Then::Go) };
+        let waited = self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), session.info()))?;
+        match waited {
+            Waited::Done(Ok(rows)) => {
+                let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+                let mut text = String::new();
+                for (name, value) in rows {
+                    let _ = writeln!(text, "{name:width$}  {}", sanitize::line(&value, 200));
+                }
+                self.say(&text)
+            }
+            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| Then::Go),
+            Waited::Interrupted => Ok(Then::Go),
+        }
+    }
+
+    fn logs(&mut self) -> Outcome {
+        let Some(session) = self.session()? else { return Ok(Then::Go) };
+        let waited = self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), session.logs()))?;
+        match waited {
+            Waited::Done(Ok(text)) if text.trim().is_empty() => self.say("the log is empty"),
+            Waited::Done(Ok(text)) => self.say(&text),
+            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| Then::Go),
+            Waited::Interrupted => Ok(Then::Go),
+        }
+    }
+
+    fn history(&mut self, pattern: Option<&str>) -> Outcome {
+        let found: Vec<String> = self
+            .editor
+            .history()
+            .enumerate()
+            .filter(|(_, cell)| pattern.is_none_or(|pattern| cell.contains(pattern)))
+            .map(|(index, cell)| {
+                format!("{:>5}  {}\n", index + 1, printable(cell).replace('\n', "\n       "))
+            })
+            .collect();
+        let skipped = found.len().saturating_sub(100);
+        let text: String = found.into_iter().skip(skipped).collect();
+        self.say(if text.is_empty() { "nothing found" } else { &text })
+    }
+
+    fn edit(&mut self, path: Option<&Path>) -> Outcome {
+        let text = match path {
+            Some(path) => match self.read(path)? {
+                Some(text) => text,
+                None => return Ok(Then::Go),
+            },
+            None => self.cells.last().cloned().unwrap_or_default(),
+        };
+        match edit_outside(&text, self.language.extension()) {
+            Ok(text) => self.initial = text,
+            Err(problem) => return self.fail(problem.to_string(), None),
+        }
+        Ok(Then::Go)
+    }
+
+    fn save(&mut self, path: &Path, overwrite: bool) -> Outcome {
+        let shown = path.display();
+        if self.cells.is_empty() {
+            return self.say("no cell was run yet: nothing to save");
+        }
+        let mut text = self.cells.join("\n\n");
+        text.push('\n');
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).create_new(!overwrite);
+        match options.open(path).and_then(|mut file| file.write_all(text.as_bytes())) {
+            Ok(()) => self.say(&format!("{} cells saved in {shown}", self.cells.len())),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.fail(format!("{shown} exists"), Some(&format!(":save! {shown} overwrites it")))
+            }
+            Err(error) => self.fail(format!("cannot save in {shown}: {error}"), None),
+        }
+    }
+
+    /// The text of a file; says why when there is none.
+    fn read(&mut self, path: &Path) -> Result<Option<String>, StageError> {
+        let shown = path.display();
+        let problem = match std::fs::metadata(path) {
+            Err(error) => format!("cannot read {shown}: {error}"),
+            Ok(about) if !about.is_file() => format!("{shown} is not a regular file"),
+            Ok(about) if about.len() > MAX_FILE_BYTES => {
+                format!("{shown} is larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024))
+            }
+            Ok(_) => match std::fs::read(path).map(String::from_utf8) {
+                Ok(Ok(text)) => return Ok(Some(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))),
+                Ok(Err(_)) => format!("{shown} is not UTF-8 text"),
+                Err(error) => format!("cannot read {shown}: {error}"),
+            },
+        };
+        self.fail(problem, None).map(|_| None)
+    }
+}

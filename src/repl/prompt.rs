@@ -1,0 +1,325 @@
+//! The loop of the prompt: read a line, see whose it is, run it; and the session that stands behind it, which is opened
+//! while the first line is typed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::cell::{self, CellEnd, CellOptions};
+use super::commands;
+use super::complete::{Completer, CompletionSource};
+use super::editor::{Editor, EditorParts, Read};
+use super::language::Language;
+use super::paint::Paint;
+use super::session::{Opener, Progress, Remote, Trouble};
+use super::stage::{Stage, StageError, Waited};
+use super::{Leave, ReplExit, ReplOptions};
+use crate::render::ConsoleOptions;
+
+/// How long a session may take to end when a signal ends us.
+const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
+
+/// The session, or what became of it.
+enum Slot {
+    Opening { done: oneshot::Receiver<Result<Arc<dyn Remote>, Trouble>>, status: watch::Receiver<String> },
+    Open(Arc<dyn Remote>),
+    Failed(Trouble),
+    Destroyed,
+}
+
+/// What the loop does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    Go,
+    Quit,
+}
+
+/// The prompt.
+pub(super) struct Repl {
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) stage: Stage,
+    pub(super) editor: Editor,
+    pub(super) language: Arc<dyn Language>,
+    pub(super) quiet: bool,
+    pub(super) outlives: bool,
+    completer: Arc<Completer>,
+    opener: Opener,
+    leave: Leave,
+    slot: Slot,
+    /// Whether the editor has the keyboard, so that news can be shown above the line.
+    at_prompt: Arc<AtomicBool>,
+    /// The cells that were run in this session, for `:save` and `:replay`.
+    pub(super) cells: Vec<String>,
+    /// What the next prompt begins with.
+    pub(super) initial: String,
+    left_running: bool,
+    /// The session, for whoever must end it when a signal ends us.
+    last_will: Arc<Mutex<Option<Arc<dyn Remote>>>>,
+}
+
+impl Repl {
+    pub(super) fn new(options: ReplOptions) -> Result<Self, StageError> {
+        let ReplOptions { runtime, open, banner, language, screen, theme, keymap, .. } = options;
+        let paint = Paint::new(&theme, screen.colors, screen.unicode);
+        let console = ConsoleOptions {
+            repl: screen.stdout_tty,
+            screen,
+            size: crate::terminal::size(),
+            theme,
+            raw: options.raw_output,
+        };
+        let mut stage = Stage::new(&runtime, console, paint.clone())?;
+        let completer = Arc::new(Completer::new(runtime.clone(), Arc::clone(&language)));
+        let mut interrupts = stage.interrupts.clone();
+        let (editor, notice) = Editor::new(EditorParts {
+            language: Arc::clone(&language),
+            completer: Arc::clone(&completer),
+            paint,
+            screen,
+            keymap,
+            history: options.history_dir,
+            interrupted: Box::new(move || interrupts.came()),
+        })?;
+        if !options.quiet {
+            banner.show(&mut stage)?;
+        }
+        if let Some(notice) = notice {
+            stage.note(&notice)?;
+        }
+        let mut repl = Repl {
+            runtime,
+            stage,
+            editor,
+            language,
+            quiet: options.quiet,
+            outlives: options.outlives,
+            completer,
+            opener: open,
+            leave: options.leave,
+            slot: Slot::Destroyed,
+            at_prompt: Arc::default(),
+            cells: Vec::new(),
+            initial: String::new(),
+            left_running: false,
+            last_will: Arc::default(),
+        };
+        if options.leave == Leave::Destroy {
+            repl.obey_fatal_signals()?;
+        }
+        repl.open();
+        Ok(repl)
+    }
+
+    /// Ends the session before a signal such as SIGHUP ends us: nobody could come back to it.
+    fn obey_fatal_signals(&self) -> Result<(), StageError> {
+        let _inside = self.runtime.enter();
+        let mut signals = crate::terminal::listen_fatal()?;
+        let last_will = Arc::clone(&self.last_will);
+        self.runtime.spawn(async move {
+            let signal = signals.recv().await;
+            let session = last_will.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(session) = session {
+                // It may fail, and it must not take long: the machine may be shutting down.
+                let _ = tokio::time::timeout(LAST_WILL_LIMIT, session.destroy()).await;
+            }
+            signal.die();
+        });
+        Ok(())
+    }
+
+    /// Reads and runs until the person leaves.
+    pub(super) fn run(&mut self) -> Result<ReplExit, StageError> {
+        loop {
+            let initial = std::mem::take(&mut self.initial);
+            self.at_prompt.store(true, Ordering::Relaxed);
+            let read = self.editor.read_cell(&initial);
+            self.at_prompt.store(false, Ordering::Relaxed);
+            self.stage.console.line_was_read();
+            self.stage.resized();
+            let then = match read {
+                Read::Cell(line) => self.line(&line)?,
+                Read::Cancelled => Then::Go,
+                Read::End => Then::Quit,
+                Read::Failed(error) => return Err(error.into()),
+            };
+            if then == Then::Quit {
+                return self.leave();
+            }
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Result<Then, StageError> {
+        let line = line.trim_end();
+        if line.trim().is_empty() {
+            return Ok(Then::Go);
+        }
+        if let Some(notice) = self.editor.remember(line) {
+            self.stage.note(&notice)?;
+        }
+        match commands::parse(line) {
+            Some(Ok(command)) => self.command(command),
+            Some(Err(usage)) => self.stage.note(&usage).map(|()| Then::Go),
+            None => self.cell(line, CellOptions::default()),
+        }
+    }
+
+    /// Runs a cell, and does what its end asks for.
+    pub(super) fn cell(&mut self, code: &str, options: CellOptions) -> Result<Then, StageError> {
+        let options = CellOptions { outlives: self.outlives, ..options };
+        self.run_cell(code, options).map(|(_, then)| then)
+    }
+
+    /// The same, telling also whether the cell went well.
+    pub(super) fn run_cell(&mut self, code: &str, options: CellOptions) -> Result<(bool, Then), StageError> {
+        let Some(session) = self.session()? else {
+            // Nothing that was typed is lost: it is in the history.
+            return Ok((false, Then::Go));
+        };
+        let (end, typed) =
+            cell::run(&self.runtime, &mut self.stage, &mut self.editor, &*session, code, options)?;
+        self.initial = typed.keys;
+        self.completer.cell_ran(code);
+        if !options.ours {
+            self.cells.push(code.to_owned());
+        }
+        Ok(match end {
+            CellEnd::Finished(code) => (code.unwrap_or(0) == 0, Then::Go),
+            CellEnd::Lost { usable } => {
+                if !usable {
+                    self.stage.note(
+                        ":restart starts the kernel anew; :replay also runs the session's cells again",
+                    )?;
+                }
+                (false, Then::Go)
+            }
+            CellEnd::Restarted => (false, Then::Go),
+            CellEnd::Destroyed => {
+                self.forget_session();
+                (false, Then::Go)
+            }
+            CellEnd::LeftRunning => {
+                self.left_running = true;
+                (false, Then::Quit)
+            }
+        })
+    }
+
+    /// Begins to open the session, behind the prompt.
+    pub(super) fn open(&mut self) {
+        let (progress, status) = Progress::new();
+        let (sender, done) = oneshot::channel();
+        let opening = (self.opener)(progress);
+        let completer = Arc::clone(&self.completer);
+        let at_prompt = Arc::clone(&self.at_prompt);
+        let news = self.editor.news();
+        let last_will = Arc::clone(&self.last_will);
+        self.runtime.spawn(async move {
+            let opened = opening.await;
+            match &opened {
+                Ok(session) => {
+                    let source: Arc<dyn CompletionSource> = Arc::new(SourceOf(Arc::clone(session)));
+                    completer.set_source(Some(source));
+                    *last_will.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
+                }
+                Err(trouble) if at_prompt.load(Ordering::Relaxed) => {
+                    news.show(&format!("{trouble}\n(:new tries again, :quit leaves)"));
+                }
+                Err(_) => {}
+            }
+            // Nobody waits when the prompt has been left.
+            let _ = sender.send(opened);
+        });
+        self.slot = Slot::Opening { done, status };
+    }
+
+    /// The session when it is open; waits for it, and says why when there is none.
+    pub(super) fn session(&mut self) -> Result<Option<Arc<dyn Remote>>, StageError> {
+        if let Slot::Opening { done, status } = &mut self.slot {
+            let label = || match status.borrow().as_str() {
+                "" => "opening the session".to_owned(),
+                status => format!("opening the session: {status}"),
+            };
+            let waited = self.runtime.block_on(self.stage.wait(label, done))?;
+            self.slot = match waited {
+                Waited::Done(Ok(Ok(session))) => Slot::Open(session),
+                Waited::Done(Ok(Err(trouble))) => Slot::Failed(trouble),
+                Waited::Done(Err(_)) => Slot::Failed(Trouble {
+                    sentence: "the session could not be opened: the attempt broke off".to_owned(),
+                    hint: None,
+                }),
+                Waited::Interrupted => {
+                    self.stage.note("not run; the session is still being opened")?;
+                    return Ok(None);
+                }
+            };
+        }
+        match &self.slot {
+            Slot::Open(session) => return Ok(Some(Arc::clone(session))),
+            Slot::Failed(trouble) => {
+                let trouble = trouble.clone();
+                self.stage.trouble(&trouble)?;
+                self.stage.note("there is no session: :new tries again, :quit leaves")?;
+            }
+            Slot::Destroyed => self.stage.note("there is no session: :new opens one, :quit leaves")?,
+            Slot::Opening { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// The session if it is open now.
+    pub(super) fn open_session(&mut self) -> Option<Arc<dyn Remote>> {
+        if let Slot::Opening { done, .. } = &mut self.slot
+            && let Ok(opened) = done.try_recv()
+        {
+            self.slot = opened.map_or_else(Slot::Failed, Slot::Open);
+        }
+        match &self.slot {
+            Slot::Open(session) => Some(Arc::clone(session)),
+            _ => None,
+        }
+    }
+
+    /// The session is gone, and its cells with it.
+    pub(super) fn forget_session(&mut self) {
+        self.slot = Slot::Destroyed;
+        *self.last_will.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.completer.set_source(None);
+        self.cells.clear();
+    }
+
+    /// Ends the session or keeps it, and says which.
+    fn leave(&mut self) -> Result<ReplExit, StageError> {
+        let Some(session) = self.open_session() else { return Ok(ReplExit { session: None }) };
+        let name = session.name();
+        if self.leave == Leave::Keep || self.left_running {
+            if !self.quiet {
+                let program = if self.left_running { " and its program run on" } else { " stays" };
+                self.stage
+                    .note(&format!("session {name}{program}; bai-repl attach {name} continues with it"))?;
+            }
+            return Ok(ReplExit { session: Some(name) });
+        }
+        let label = || format!("destroying session {name}");
+        match self.runtime.block_on(self.stage.wait(label, session.destroy()))? {
+            Waited::Done(Ok(())) if self.quiet => {}
+            Waited::Done(Ok(())) => self.stage.note(&format!("session {name} is destroyed"))?,
+            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble)?,
+            Waited::Interrupted => self.stage.note(&format!("session {name} may still be there"))?,
+        }
+        Ok(ReplExit { session: None })
+    }
+}
+
+/// The completion of a session, for which one trait object does not become another by itself.
+struct SourceOf(Arc<dyn Remote>);
+
+impl CompletionSource for SourceOf {
+    fn complete(
+        &self,
+        request: crate::protocol::complete::CompletionRequest,
+    ) -> futures_util::future::BoxFuture<'static, Option<crate::protocol::complete::Completion>> {
+        self.0.complete(request)
+    }
+}

@@ -1,0 +1,109 @@
+//! What the prompt asks of a session: the few things that it does with one, whoever provides them. The client's
+//! session is the one provider outside of tests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::complete::CompletionSource;
+use crate::protocol::record::ConsoleRecord;
+
+/// A failure for the person: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
+/// is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What failed, and why.
+    pub sentence: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+/// A session that runs cells.
+pub trait Remote: CompletionSource {
+    /// Its name.
+    fn name(&self) -> String;
+    /// Begins to run a cell. Another run of ours that is not over yet is waited for.
+    fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>>;
+    /// Stops what the session runs, whoever started it.
+    fn interrupt(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    /// Starts its kernel anew: variables are gone, a running cell ends.
+    fn restart(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    /// Ends the session.
+    fn destroy(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    /// What there is to know about it: names and values, in order.
+    fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Trouble>>;
+    /// The log of its container or kernel.
+    fn logs(&self) -> BoxFuture<'_, Result<String, Trouble>>;
+}
+
+/// A running cell. Dropping it interrupts the program.
+pub trait RemoteRun: Send {
+    /// The next event; nothing after `Finished` or `Lost`. Cancel-safe.
+    fn next(&mut self) -> BoxFuture<'_, Option<CellEvent>>;
+    /// Answers `WaitingInput`. False when nobody waits any more.
+    fn send_input(&self, text: Zeroizing<String>) -> bool;
+    /// Stops the program; the run still ends with `Finished`.
+    fn interrupt(&self);
+    /// Lets the program run on without us.
+    fn leave(self: Box<Self>);
+}
+
+/// What happens while a cell runs.
+#[derive(Debug, Clone)]
+pub enum CellEvent {
+    /// Something was printed.
+    Console(ConsoleRecord),
+    /// The program waits for a line.
+    WaitingInput {
+        /// What is typed must not be shown.
+        is_password: bool,
+    },
+    /// The server has not begun yet: somebody else may be running something.
+    NotStarted {
+        /// For how long.
+        waited: Duration,
+    },
+    /// The connection was lost and found again; nothing is missing.
+    Resumed,
+    /// The cell is over.
+    Finished {
+        /// Exit code, when the server knows it.
+        exit_code: Option<i32>,
+    },
+    /// The cell cannot be followed any more.
+    Lost {
+        /// What happened.
+        trouble: Trouble,
+        /// The session takes another cell.
+        usable: bool,
+    },
+}
+
+/// Where the opening of a session tells how far it is: a status in the server's word, such as `PREPARING`.
+#[derive(Debug, Clone)]
+pub struct Progress(watch::Sender<String>);
+
+impl Progress {
+    pub(super) fn new() -> (Self, watch::Receiver<String>) {
+        let (sender, receiver) = watch::channel(String::new());
+        (Progress(sender), receiver)
+    }
+
+    /// Tells the status.
+    pub fn tell(&self, status: impl Into<String>) {
+        self.0.send_replace(status.into());
+    }
+}
+
+/// Opens the session; called again when it failed or was lost and the person asks for it.
+pub type Opener = Box<dyn Fn(Progress) -> BoxFuture<'static, Result<Arc<dyn Remote>, Trouble>> + Send + Sync>;

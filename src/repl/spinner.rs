@@ -1,0 +1,115 @@
+//! The line that says that something takes its time: shown after a second of silence, gone before anything else.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::paint::Paint;
+use crate::theme::Role;
+
+/// Silence for which nothing is shown.
+pub(super) const QUIET: Duration = Duration::from_secs(1);
+/// How often the line changes.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// The spinner; a line of the screen is its own while it is shown.
+#[derive(Debug)]
+pub(super) struct Spinner {
+    enabled: bool,
+    shown: bool,
+    frame: usize,
+}
+
+impl Spinner {
+    /// A spinner, which on some terminals stays away.
+    pub(super) fn new(enabled: bool) -> Self {
+        Spinner { enabled, shown: false, frame: 0 }
+    }
+
+    /// Shows the next frame, on the line where the cursor is, at whose start it must be.
+    pub(super) fn show(
+        &mut self,
+        out: &mut impl Write,
+        paint: &Paint,
+        elapsed: Duration,
+        label: &str,
+    ) -> io::Result<()> {
+        if !self.enabled {
+            return Ok(());
+        }
+        let frames = paint.signs().spinner;
+        let frame = frames.get(self.frame % frames.len().max(1)).unwrap_or(&"");
+        self.frame += 1;
+        let dot = paint.signs().dot;
+        let mut text = format!("{frame} {}", seconds(elapsed));
+        if !label.is_empty() {
+            text = format!("{text} {dot} {label}");
+        }
+        let room = usize::from(crate::terminal::size().cols).saturating_sub(1);
+        while text.width() > room && text.pop().is_some() {}
+        self.shown = true;
+        out.write_all(format!("\r\x1b[K{}", paint.text(Role::Spinner, &text)).as_bytes())
+    }
+
+    /// Takes it off the screen.
+    pub(super) fn hide(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if std::mem::take(&mut self.shown) { out.write_all(b"\r\x1b[K") } else { Ok(()) }
+    }
+}
+
+/// A duration as people say it.
+pub(super) fn elapsed(time: Duration) -> String {
+    let total = time.as_secs();
+    match total {
+        0 if time.as_millis() < 100 => format!("{} ms", time.as_millis()),
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{} min {} s", total / 60, total % 60),
+        _ => format!("{} h {} min", total / 3600, total % 3600 / 60),
+    }
+}
+
+/// The same without what changes faster than it can be read.
+fn seconds(time: Duration) -> String {
+    if time.as_secs() < 60 { format!("{} s", time.as_secs()) } else { elapsed(time) }
+}
+
+/// How long since `start`.
+pub(super) fn since(start: Instant) -> Duration {
+    Instant::now().saturating_duration_since(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::ColorDepth;
+    use crate::theme::Theme;
+
+    #[test]
+    fn times_are_readable() {
+        let said = |millis| elapsed(Duration::from_millis(millis));
+        assert_eq!(said(7), "7 ms");
+        assert_eq!(said(4_230), "4.2 s");
+        assert_eq!(said(192_000), "3 min 12 s");
+        assert_eq!(said(7_500_000), "2 h 5 min");
+    }
+
+    #[test]
+    fn it_leaves_nothing_behind() {
+        let paint = Paint::new(&Theme::plain(), ColorDepth::None, false);
+        let (mut spinner, mut out) = (Spinner::new(true), Vec::new());
+        spinner.hide(&mut out).unwrap();
+        assert!(out.is_empty());
+        spinner.show(&mut out, &paint, Duration::from_secs(3), "PREPARING").unwrap();
+        spinner.hide(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "\r\x1b[K| 3 s - PREPARING\r\x1b[K");
+    }
+
+    #[test]
+    fn a_dumb_terminal_sees_none() {
+        let paint = Paint::new(&Theme::plain(), ColorDepth::None, false);
+        let (mut spinner, mut out) = (Spinner::new(false), Vec::new());
+        spinner.show(&mut out, &paint, Duration::from_secs(3), "").unwrap();
+        assert!(out.is_empty());
+    }
+}

@@ -1,0 +1,201 @@
+//! The one writer to the terminal between two lines of the editor: the program's output through the console, our own
+//! sentences, the spinner. It also hears Ctrl-C and changes of the window.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::paint::Paint;
+use super::session::Trouble;
+use super::spinner::{QUIET, Spinner, TICK, since};
+use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
+use crate::terminal::{Out, RunMode, Screen};
+use crate::theme::Role;
+
+/// Why the stage cannot be used any more.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StageError {
+    /// Nobody sees what we write.
+    #[error("the terminal is gone")]
+    Closed,
+    /// The system refused a write.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The system refused something else.
+    #[error("cannot use the terminal: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub(super) enum Waited<T> {
+    Done(T),
+    Interrupted,
+}
+
+/// The terminal, between two lines of the editor.
+pub(super) struct Stage {
+    pub(super) console: Console<Out, Out>,
+    pub(super) paint: Paint,
+    pub(super) spinner: Spinner,
+    pub(super) screen: Screen,
+    pub(super) interrupts: Interrupts,
+    pub(super) window: Signal,
+    out: Out,
+}
+
+/// Counts the Ctrl-Cs that came as signals.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupts(watch::Receiver<u64>);
+
+impl Interrupts {
+    /// Begins to listen; to be called once, before the first line is read.
+    fn listen(runtime: &Handle) -> io::Result<Self> {
+        let _inside = runtime.enter();
+        let mut signals = signal(SignalKind::interrupt())?;
+        let (count, receiver) = watch::channel(0);
+        runtime.spawn(async move {
+            while signals.recv().await.is_some() {
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Interrupts(receiver))
+    }
+
+    /// Waits for the next one. Cancel-safe.
+    pub(super) async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The runtime is shutting down; whoever waits is about to be dropped.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether one came since the last look.
+    pub(super) fn came(&mut self) -> bool {
+        let came = self.0.has_changed().unwrap_or(false);
+        self.0.mark_unchanged();
+        came
+    }
+}
+
+impl Stage {
+    /// The stage on this process's terminal.
+    pub(super) fn new(runtime: &Handle, options: ConsoleOptions, paint: Paint) -> io::Result<Self> {
+        let screen = options.screen;
+        let interrupts = Interrupts::listen(runtime)?;
+        let _inside = runtime.enter();
+        Ok(Stage {
+            console: Console::new(Out::stdout(), Out::stderr(), options),
+            paint,
+            spinner: Spinner::new(screen.stdout_tty && !screen.dumb),
+            screen,
+            interrupts,
+            window: signal(SignalKind::window_change())?,
+            out: if screen.stdout_tty { Out::stdout() } else { Out::stderr() },
+        })
+    }
+
+    /// A line of ours in a style of its own. The text may be anything: it is made harmless.
+    pub(super) fn line(&mut self, role: Option<Role>, text: &str) -> Result<(), StageError> {
+        self.fresh_line()?;
+        let mut painted = String::new();
+        for line in sanitize::text(text.trim_end_matches('\n')).split('\n') {
+            self.paint.push(&mut painted, role, line);
+            painted.push('\n');
+        }
+        self.out.write_all(painted.as_bytes())?;
+        self.console.line_was_read();
+        Ok(())
+    }
+
+    /// A remark of ours.
+    pub(super) fn note(&mut self, text: &str) -> Result<(), StageError> {
+        self.line(Some(Role::Note), text)
+    }
+
+    /// What failed, and what to do.
+    pub(super) fn trouble(&mut self, trouble: &Trouble) -> Result<(), StageError> {
+        self.line(Some(Role::Error), &trouble.sentence)?;
+        match &trouble.hint {
+            Some(hint) => self.note(hint),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the spinner away and goes to the start of a line.
+    pub(super) fn fresh_line(&mut self) -> Result<(), StageError> {
+        self.spinner.hide(&mut self.out)?;
+        open(self.console.fresh_line()?)
+    }
+
+    /// Makes room for the program's output.
+    pub(super) fn clear_spinner(&mut self) -> Result<(), StageError> {
+        Ok(self.spinner.hide(&mut self.out)?)
+    }
+
+    /// Shows the spinner where there is room for it: not behind an unfinished line.
+    pub(super) fn spin(&mut self, elapsed: Duration, label: &str) -> Result<(), StageError> {
+        if !self.console.needs_newline() {
+            self.spinner.show(&mut self.out, &self.paint, elapsed, label)?;
+        }
+        Ok(())
+    }
+
+    /// The window may have another size.
+    pub(super) fn resized(&mut self) {
+        self.console.resize(crate::terminal::size());
+    }
+
+    /// Writes bytes that are ours, as they are.
+    pub(super) fn raw(&mut self, bytes: &str) -> Result<(), StageError> {
+        open(self.console.flush()?)?;
+        Ok(self.out.write_all(bytes.as_bytes())?)
+    }
+
+    /// Takes the keyboard for as long as the guard lives: keys wait for the next line, Ctrl-C is a signal. Pastes keep
+    /// their brackets, so that they stay whole until then.
+    pub(super) fn hold_keys(&mut self) -> Result<Option<RunMode>, StageError> {
+        let mode = RunMode::enter()?;
+        if mode.is_some() && self.screen.stdout_tty && !self.screen.dumb {
+            self.raw("\x1b[?2004h")?;
+        }
+        Ok(mode)
+    }
+
+    /// Waits for something that is not a cell, with a spinner and what `label` says. Ctrl-C ends the wait.
+    pub(super) async fn wait<T>(
+        &mut self,
+        label: impl Fn() -> String,
+        future: impl Future<Output = T>,
+    ) -> Result<Waited<T>, StageError> {
+        let _mode = self.hold_keys()?;
+        let start = Instant::now();
+        let mut tick = tokio::time::interval(TICK);
+        tokio::pin!(future);
+        self.interrupts.came();
+        let waited = loop {
+            tokio::select! {
+                biased;
+                () = self.interrupts.next() => break Waited::Interrupted,
+                done = &mut future => break Waited::Done(done),
+                _ = self.window.recv() => self.resized(),
+                _ = tick.tick() => {
+                    if since(start) >= QUIET / 2 {
+                        self.spin(since(start), &label())?;
+                    }
+                }
+            }
+        };
+        self.clear_spinner()?;
+        Ok(waited)
+    }
+}
+
+/// An error when nobody reads any more.
+pub(super) fn open(flow: Flow) -> Result<(), StageError> {
+    if flow == Flow::Closed { Err(StageError::Closed) } else { Ok(()) }
+}
