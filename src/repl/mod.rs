@@ -18,6 +18,7 @@ mod listing;
 mod menu;
 mod paint;
 mod prompt;
+mod remote;
 mod session;
 mod spinner;
 mod stage;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 pub use complete::CompletionSource;
 pub use editor::Keymap;
 use language::Language;
+pub use remote::remote;
 pub use session::{CellEvent, Opener, Progress, Remote, RemoteRun, Trouble};
 use stage::{Stage, StageError};
 
@@ -58,7 +60,8 @@ pub struct ReplOptions {
     pub raw_output: bool,
     /// What becomes of the session at the end.
     pub leave: Leave,
-    /// The session lives on when this process ends, so that a program can be left running in it.
+    /// The session lives on when this process ends, and its server keeps a run whose client has gone, so that a program
+    /// can be left running in it.
     pub outlives: bool,
 }
 
