@@ -21,26 +21,33 @@
 //! ```
 
 mod api;
+mod app;
 mod clock;
 mod create;
 mod endpoint;
 mod error;
 mod events;
 mod options;
+pub mod pty;
 mod redact;
 mod reference;
 mod request;
 mod run;
 mod session;
 mod tls;
+mod tunnel;
+mod upgrade;
 
 pub use api::Api;
+pub use app::{AppEvent, AppListener};
 pub use create::Created;
 pub use error::{ClientError, ErrorKind};
 pub use events::EventStream;
 pub use options::{ApiOptions, Credentials};
+pub use pty::{Pty, PtyEvent, PtyHandle, PtyOptions, PtySource};
 pub use run::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState, Step, Transport};
 pub use session::{ComputeSession, DestroyOptions};
+pub use tunnel::{Tunnel, TunnelOptions};
 
 /// The innermost reason of an error, in its own words; never a URL.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
