@@ -33,8 +33,7 @@ pub use remote::remote;
 pub use session::{CellEvent, Opener, Progress, Remote, RemoteRun, Trouble};
 use stage::{Stage, StageError};
 
-use crate::terminal::Screen;
-use crate::theme::Theme;
+use crate::render::ConsoleOptions;
 
 /// What the prompt is made from.
 pub struct ReplOptions {
@@ -46,18 +45,14 @@ pub struct ReplOptions {
     pub banner: Banner,
     /// The session's language: [`language::for_image`].
     pub language: Arc<dyn Language>,
-    /// The terminal.
-    pub screen: Screen,
-    /// Colours and signs.
-    pub theme: Arc<Theme>,
+    /// The terminal, and how programs' output is shown on it; its theme is also the prompt's.
+    pub console: ConsoleOptions,
     /// Keys of the editor.
     pub keymap: Keymap,
     /// The folder of the history files; without one the history lasts as long as the program.
     pub history_dir: Option<PathBuf>,
     /// No banner, and no word about the session at the end.
     pub quiet: bool,
-    /// Let what programs print through to the terminal unfiltered.
-    pub raw_output: bool,
     /// What becomes of the session at the end.
     pub leave: Leave,
     /// The session lives on when this process ends, and its server keeps a run whose client has gone, so that a program

@@ -16,7 +16,6 @@ use super::paint::Paint;
 use super::session::{Opener, Progress, Remote, Trouble};
 use super::stage::{Stage, StageError, Waited};
 use super::{Leave, ReplExit, ReplOptions};
-use crate::render::ConsoleOptions;
 
 /// How long a session may take to end when a signal ends us.
 const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
@@ -61,15 +60,9 @@ pub(super) struct Repl {
 
 impl Repl {
     pub(super) fn new(options: ReplOptions) -> Result<Self, StageError> {
-        let ReplOptions { runtime, open, banner, language, screen, theme, keymap, .. } = options;
-        let paint = Paint::new(&theme, screen.colors, screen.unicode);
-        let console = ConsoleOptions {
-            repl: screen.stdout_tty,
-            screen,
-            size: crate::terminal::size(),
-            theme,
-            raw: options.raw_output,
-        };
+        let ReplOptions { runtime, open, banner, language, console, keymap, .. } = options;
+        let screen = console.screen;
+        let paint = Paint::new(&console.theme, screen.colors, screen.unicode);
         let mut stage = Stage::new(&runtime, console, paint.clone())?;
         let completer = Arc::new(Completer::new(runtime.clone(), Arc::clone(&language)));
         let mut interrupts = stage.interrupts.clone();
