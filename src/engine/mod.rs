@@ -1,1 +1,44 @@
-//! (being built)
+//! The embedded engine: a server on loopback that speaks the cluster's own API (`protocol.md`), for one user.
+//!
+//! It drives [`runner`](crate::runner) and knows no client and no terminal. What upstream servers lose is kept here:
+//! output between batch steps, runs whose socket closed, output that came while no run was current.
+//!
+//! | File | Its job |
+//! |---|---|
+//! | `routes`, `auth`, `request`, `refusal` | from bytes to handlers, and every error as a problem |
+//! | `sessions`, `session` | who is who; statuses, names, events |
+//! | `actor` | the one owner of a session's kernel |
+//! | `run`, `buffer`, `frame` | what a kernel said, on its way to whoever collects it |
+//! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
+//! | [`standing`] | where a standing engine writes down how it is reached |
+
+mod actor;
+mod archive;
+mod auth;
+mod buffer;
+mod events;
+mod execute;
+mod files;
+mod frame;
+mod graphql;
+mod keypair;
+mod lifecycle;
+mod refusal;
+mod request;
+mod routes;
+mod run;
+#[cfg(test)]
+mod run_tests;
+mod server;
+mod session;
+mod sessions;
+pub mod standing;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+pub use keypair::Keypair;
+pub use server::{Engine, EngineError, EngineOptions, Workdirs};
+
+use server::Shared;

@@ -1,0 +1,104 @@
+//! Folders and files as uncompressed tars inside a multipart body, written by a blocking task straight into the reply.
+
+use bytes::{Bytes, BytesMut};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Bytes that are sent at once.
+const CHUNK: usize = 256 << 10;
+
+/// The body of a download: one part for each path. When a file cannot be read the body ends with an error, so that the
+/// client does not take it for whole.
+pub(super) fn multipart_of_tars(
+    paths: Vec<PathBuf>,
+    boundary: String,
+) -> impl Stream<Item = io::Result<Bytes>> + use<> {
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::task::spawn_blocking(move || {
+        let mut out = Chunks { sender, buffer: BytesMut::with_capacity(CHUNK) };
+        if let Err(error) = write_parts(&paths, &boundary, &mut out) {
+            // The client may have left.
+            let _ = out.sender.blocking_send(Err(error));
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+fn write_parts(paths: &[PathBuf], boundary: &str, out: &mut Chunks) -> io::Result<()> {
+    for path in paths {
+        write!(
+            out,
+            "--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Encoding: identity\r\n\r\n"
+        )?;
+        write_tar(path, out)?;
+        out.write_all(b"\r\n")?;
+    }
+    write!(out, "--{boundary}--\r\n")?;
+    out.flush()
+}
+
+/// Members are named from the path's own last part, as Docker's archives are. Pipes, sockets and devices are left out.
+fn write_tar(path: &Path, out: &mut Chunks) -> io::Result<()> {
+    let mut tar = tar::Builder::new(out);
+    let name = path.file_name().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let mut waiting = vec![(path.to_path_buf(), name)];
+    while let Some((path, name)) = waiting.pop() {
+        let meta = fs::symlink_metadata(&path)?;
+        let kind = meta.file_type();
+        let mut header = tar::Header::new_gnu();
+        header.set_metadata_in_mode(&meta, tar::HeaderMode::Complete);
+        if kind.is_dir() {
+            tar.append_data(&mut header, &name, io::empty())?;
+            let mut entries = fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>()?;
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
+            waiting.extend(entries.into_iter().map(|entry| (entry.path(), name.join(entry.file_name()))));
+        } else if kind.is_symlink() {
+            header.set_size(0);
+            tar.append_link(&mut header, &name, fs::read_link(&path)?)?;
+        } else if kind.is_file() {
+            append_file(&mut tar, header, &name, &path, &meta)?;
+        }
+    }
+    tar.finish()
+}
+
+/// A file that grows or shrinks meanwhile is cut or filled up with zeros: its size was announced.
+fn append_file(
+    tar: &mut tar::Builder<&mut Chunks>,
+    mut header: tar::Header,
+    name: &Path,
+    path: &Path,
+    meta: &Metadata,
+) -> io::Result<()> {
+    header.set_size(meta.len());
+    let content = File::open(path)?.chain(io::repeat(0)).take(meta.len());
+    tar.append_data(&mut header, name, content)
+}
+
+/// Collects what is written into chunks, and waits while the client does not take them.
+struct Chunks {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    buffer: BytesMut,
+}
+
+impl Write for Chunks {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(data);
+        if self.buffer.len() >= CHUNK {
+            self.flush()?;
+        }
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let chunk = self.buffer.split().freeze();
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}

@@ -1,0 +1,276 @@
+//! Where a standing engine writes down how it is reached, so that the next program finds it: a state file that only its
+//! owner can read, a lock against two programs starting one at the same time, and a hello to tell a live engine from a
+//! file that was left behind. Starting one is the caller's business.
+
+use super::keypair::Keypair;
+use nix::fcntl::{Flock, FlockArg};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const STATE_FILE: &str = "engine.json";
+const LOCK_FILE: &str = "engine.lock";
+/// How long an engine on this machine may take to say hello.
+const HELLO: Duration = Duration::from_secs(2);
+/// A state file and a hello are shorter than this, in bytes.
+const SHORT: u64 = 16 << 10;
+
+/// How a standing engine is reached.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// URL such as `http://127.0.0.1:41234`.
+    pub endpoint: String,
+    /// What to sign with.
+    pub keypair: Keypair,
+    /// Process of the engine.
+    pub pid: u32,
+    /// Version of the program that runs it.
+    pub version: String,
+    /// The word that its hello has under `instance`.
+    pub instance: String,
+}
+
+/// Why the state of a standing engine cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StandingError {
+    /// The file system refused.
+    #[error("cannot use {}: {source}; check the folder's permissions", path.display())]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody else could have written or read it.
+    #[error("{} is not trusted: {why}; remove it and start the engine again", path.display())]
+    NotOurs {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct OnDisk {
+    endpoint: String,
+    access_key: String,
+    secret_key: String,
+    pid: u32,
+    version: String,
+    instance: String,
+}
+
+/// Writes the state of the engine that runs here; makes `folder`, for its owner only, when it is missing. The file
+/// takes its place as a whole.
+///
+/// # Errors
+/// When the folder belongs to somebody else, or cannot be written.
+pub fn write(folder: &Path, standing: &Standing) -> Result<(), StandingError> {
+    prepare(folder)?;
+    let on_disk = OnDisk {
+        endpoint: standing.endpoint.clone(),
+        access_key: standing.keypair.access_key().to_owned(),
+        secret_key: standing.keypair.secret_key().expose_secret().to_owned(),
+        pid: standing.pid,
+        version: standing.version.clone(),
+        instance: standing.instance.clone(),
+    };
+    let path = folder.join(STATE_FILE);
+    let io = |source| StandingError::Io { path: path.clone(), source };
+    // Made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    serde_json::to_writer(&mut file, &on_disk).map_err(|error| io(error.into()))?;
+    file.flush().map_err(io)?;
+    file.persist(&path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// Reads the state that an engine left in `folder`. `None` when there is none, or none that this version can read.
+///
+/// # Errors
+/// When the file is not the user's own, or others may read it.
+pub fn read(folder: &Path) -> Result<Option<Standing>, StandingError> {
+    let path = folder.join(STATE_FILE);
+    let io = |source| StandingError::Io { path: path.clone(), source };
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    check(&path, &file.metadata().map_err(io)?)?;
+    let mut text = String::new();
+    file.take(SHORT).read_to_string(&mut text).map_err(io)?;
+    let Ok(on_disk) = serde_json::from_str::<OnDisk>(&text) else { return Ok(None) };
+    Ok(Some(Standing {
+        endpoint: on_disk.endpoint,
+        keypair: Keypair::new(on_disk.access_key, SecretString::from(on_disk.secret_key)),
+        pid: on_disk.pid,
+        version: on_disk.version,
+        instance: on_disk.instance,
+    }))
+}
+
+/// Removes the state of the engine that says `instance`; another's is left alone.
+///
+/// # Errors
+/// When the file is there and cannot be removed or trusted.
+pub fn remove(folder: &Path, instance: &str) -> Result<(), StandingError> {
+    if read(folder)?.is_none_or(|standing| standing.instance != instance) {
+        return Ok(());
+    }
+    let path = folder.join(STATE_FILE);
+    fs::remove_file(&path).map_err(|source| StandingError::Io { path, source })
+}
+
+/// Held by a program that looks for an engine and may start one; others wait for it.
+#[derive(Debug)]
+pub struct Turn(#[allow(dead_code, reason = "released when it is dropped")] Flock<File>);
+
+/// Waits for our turn. Blocks while another program has it.
+///
+/// # Errors
+/// When the lock file cannot be made.
+pub fn turn(folder: &Path) -> Result<Turn, StandingError> {
+    prepare(folder)?;
+    let path = folder.join(LOCK_FILE);
+    let io = |source| StandingError::Io { path: path.clone(), source };
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
+    Flock::lock(file, FlockArg::LockExclusive).map(Turn).map_err(|(_, errno)| io(errno.into()))
+}
+
+fn prepare(folder: &Path) -> Result<(), StandingError> {
+    let io = |source| StandingError::Io { path: folder.to_path_buf(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
+    let meta = fs::metadata(folder).map_err(io)?;
+    owned(folder, &meta)?;
+    if meta.mode() & 0o077 != 0 {
+        fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(io)?;
+    }
+    Ok(())
+}
+
+fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), StandingError> {
+    if meta.uid() == nix::unistd::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(StandingError::NotOurs { path: path.to_path_buf(), why: "it belongs to another user" })
+}
+
+fn check(path: &Path, meta: &fs::Metadata) -> Result<(), StandingError> {
+    owned(path, meta)?;
+    let why = match () {
+        () if !meta.is_file() => "it is no plain file",
+        () if meta.mode() & 0o077 != 0 => "others may read or write it",
+        () => return Ok(()),
+    };
+    Err(StandingError::NotOurs { path: path.to_path_buf(), why })
+}
+
+impl Standing {
+    /// Whether this very engine answers at its endpoint now.
+    pub async fn is_alive(&self) -> bool {
+        let said = tokio::time::timeout(HELLO, self.hello()).await;
+        said.ok().flatten().is_some_and(|instance| instance == self.instance)
+    }
+
+    /// The instance that whoever listens at the endpoint calls itself.
+    async fn hello(&self) -> Option<String> {
+        let address = self.endpoint.strip_prefix("http://")?;
+        let mut socket = tokio::net::TcpStream::connect(address).await.ok()?;
+        let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).await.ok()?;
+        let mut reply = Vec::new();
+        socket.take(SHORT).read_to_end(&mut reply).await.ok()?;
+        let reply = String::from_utf8(reply).ok()?;
+        let (_, body) = reply.split_once("\r\n\r\n")?;
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        Some(body.get("instance")?.as_str()?.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing() -> Standing {
+        Standing {
+            endpoint: "http://127.0.0.1:1".into(),
+            keypair: Keypair::random(),
+            pid: 7,
+            version: "0.1.0".into(),
+            instance: "i".into(),
+        }
+    }
+
+    #[test]
+    fn the_state_comes_back_and_only_its_owner_can_read_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("state/engine");
+        assert!(read(&folder).unwrap().is_none());
+        let ours = standing();
+        write(&folder, &ours).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join(STATE_FILE))), (0o700, 0o600));
+        let back = read(&folder).unwrap().unwrap();
+        assert_eq!(
+            (back.endpoint.as_str(), back.pid, back.instance.as_str()),
+            ("http://127.0.0.1:1", 7, "i")
+        );
+        assert_eq!(back.keypair.secret_key().expose_secret(), ours.keypair.secret_key().expose_secret());
+        remove(&folder, "another").unwrap();
+        assert!(read(&folder).unwrap().is_some());
+        remove(&folder, "i").unwrap();
+        assert!(read(&folder).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_state_that_others_may_read_or_that_is_a_link_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &standing()).unwrap();
+        let path = folder.path().join(STATE_FILE);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(read(folder.path()), Err(StandingError::NotOurs { .. })));
+        fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(read(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_state_that_is_no_state_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["", "{", "{\"endpoint\": 3}", "[]"] {
+            let path = folder.path().join(STATE_FILE);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            assert!(read(folder.path()).unwrap().is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn turns_are_taken_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = turn(folder.path()).unwrap();
+        let path = folder.path().join(LOCK_FILE);
+        let try_lock = || Flock::lock(File::open(&path).unwrap(), FlockArg::LockExclusiveNonblock).is_ok();
+        assert!(!try_lock());
+        drop(first);
+        assert!(try_lock());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_left_behind_is_no_engine() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        assert!(!Standing { endpoint: closed, ..standing() }.is_alive().await);
+    }
+}

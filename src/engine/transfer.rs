@@ -1,0 +1,205 @@
+//! Files in and out of a session (`protocol.md` §6), streamed between socket and disk whatever their size: the cluster's
+//! limits of 1 MiB and of 20 or 5 files are no limits here.
+
+use super::Shared;
+use super::archive;
+use super::files::{self, PathError};
+use super::refusal::{Answer, Refusal};
+use super::request::{self, Params, json_body};
+use super::server::Workdirs;
+use super::session::Session;
+use axum::body::Body;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Multipart, Path as UrlPath, RawQuery, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
+use tokio_util::io::ReaderStream;
+
+/// Parts of one upload and paths of one download, at most.
+const MAX_FILES: usize = 10_000;
+
+type Engine = State<Arc<Shared>>;
+
+/// The session of a transfer; refused where the session works in the folder of whoever asks.
+fn session(shared: &Shared, reference: &str) -> Answer<Arc<Session>> {
+    let session = request::ready_session(shared, reference)?;
+    match &shared.workdirs {
+        Workdirs::Own(_) => Ok(session),
+        Workdirs::Shared(folder) => {
+            let folder = folder.display();
+            let msg = format!(
+                "the session works in {folder} itself, so its files are there already: use them in place, or copy them there"
+            );
+            Err(Refusal::file_failed(StatusCode::BAD_REQUEST, msg))
+        }
+    }
+}
+
+fn refuse(error: &PathError) -> Refusal {
+    let status = match error {
+        PathError::Missing(_) => StatusCode::NOT_FOUND,
+        PathError::Outside(_) => StatusCode::BAD_REQUEST,
+        PathError::System(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    Refusal::file_failed(status, error.to_string())
+}
+
+fn failed(what: &str, error: &dyn std::error::Error) -> Refusal {
+    Refusal::file_failed(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}: {error}"))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PathError> + Send + 'static,
+) -> Answer<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| refuse(&error)),
+        Err(error) => Err(failed("the file system", &error)),
+    }
+}
+
+/// `POST /{P}/{s}/upload`: each part is written beside its target and takes its place when it is whole.
+pub(super) async fn upload(
+    State(shared): Engine,
+    UrlPath(reference): UrlPath<String>,
+    request: Request,
+) -> Answer {
+    let session = session(&shared, &reference)?;
+    let mut parts = Multipart::from_request(request, &())
+        .await
+        .map_err(|error| Refusal::malformed_body(error.body_text()))?;
+    let mut count = 0;
+    while let Some(part) = parts.next_field().await.map_err(|error| broken(&error))? {
+        count += 1;
+        if count > MAX_FILES {
+            return Err(Refusal::invalid_params(format!(
+                "Too many files: at most {MAX_FILES} in one upload"
+            )));
+        }
+        let name = part.file_name().map_or_else(unnamed, decode_name);
+        let root = session.fixed.workdir.clone();
+        let target = blocking(move || files::target(&root, &name)).await?;
+        store(part, target).await?;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn broken(error: &MultipartError) -> Refusal {
+    Refusal::malformed_body(error.body_text())
+}
+
+/// The genuine server's name for a part without one.
+fn unnamed() -> String {
+    let digits = uuid::Uuid::new_v4().simple().to_string();
+    format!("upload-{}", digits.chars().take(24).collect::<String>())
+}
+
+/// The official client percent-encodes everything but letters, digits and `_.-~`. Only a name that could be of its making
+/// is decoded; one with any other character in it is meant as it is.
+fn decode_name(name: &str) -> String {
+    let encoded = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-~%".contains(&b));
+    let decoded = percent_encoding::percent_decode_str(name).decode_utf8();
+    match decoded {
+        Ok(decoded) if encoded => decoded.into_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+async fn store(mut part: Field<'_>, target: PathBuf) -> Answer<()> {
+    let named = target.display().to_string();
+    let folder = target.parent().map(PathBuf::from).unwrap_or_default();
+    let temporary = blocking(move || {
+        tempfile::Builder::new()
+            .prefix(".upload-")
+            .tempfile_in(&folder)
+            .map_err(|error| PathError::System(format!("{}: {error}", folder.display())))
+    });
+    let (file, temporary) = temporary.await?.into_parts();
+    let mut file = tokio::fs::File::from_std(file);
+    while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
+        file.write_all(&chunk).await.map_err(|error| failed(&named, &error))?;
+    }
+    file.flush().await.map_err(|error| failed(&named, &error))?;
+    blocking(move || {
+        use std::os::unix::fs::PermissionsExt;
+        let system = |error: std::io::Error| PathError::System(format!("{named}: {error}"));
+        std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644)).map_err(system)?;
+        temporary.persist(&target).map_err(|error| system(error.error))
+    })
+    .await
+}
+
+/// `POST` (`GET` for older clients) `/{P}/{s}/download`: one tar for each path, in a `multipart/mixed` body.
+pub(super) async fn download(
+    State(shared): Engine,
+    UrlPath(reference): UrlPath<String>,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Answer {
+    let session = session(&shared, &reference)?;
+    let body = json_body(body).await?;
+    let params = Params::parse(query.as_deref());
+    let in_body = body.get("files").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let paths: Vec<String> =
+        params.all("files").chain(params.all("files[]")).chain(in_body).map(str::to_owned).collect();
+    if paths.is_empty() || paths.len() > MAX_FILES {
+        return Err(Refusal::invalid_params(format!("files: between 1 and {MAX_FILES} paths are needed")));
+    }
+    let root = session.fixed.workdir.clone();
+    let found = blocking(move || paths.iter().map(|path| files::existing(&root, path)).collect()).await?;
+    let boundary = uuid::Uuid::new_v4().simple().to_string();
+    let content_type = format!("multipart/mixed; boundary={boundary}");
+    let body = Body::from_stream(archive::multipart_of_tars(found, boundary));
+    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
+}
+
+/// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file.
+pub(super) async fn download_single(
+    State(shared): Engine,
+    UrlPath(reference): UrlPath<String>,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Answer<Response> {
+    let session = session(&shared, &reference)?;
+    let body = json_body(body).await?;
+    let params = Params::parse(query.as_deref());
+    let path = params.get(&["file"]).or_else(|| body.get("file").and_then(Value::as_str));
+    let path = path.ok_or_else(|| Refusal::invalid_params("file: the path is missing"))?.to_owned();
+    let root = session.fixed.workdir.clone();
+    let named = path.clone();
+    let found = blocking(move || files::existing(&root, &path)).await?;
+    let meta = tokio::fs::metadata(&found).await.map_err(|error| failed(&named, &error))?;
+    // Opening a pipe would wait for its writer.
+    if !meta.is_file() {
+        let msg = format!("{named} is no plain file; download brings folders");
+        return Err(Refusal::file_failed(StatusCode::BAD_REQUEST, msg));
+    }
+    let file = tokio::fs::File::open(found).await.map_err(|error| failed(&named, &error))?;
+    let body = Body::from_stream(ReaderStream::with_capacity(file, 256 << 10));
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_the_official_clients_making_are_decoded() {
+        for (sent, name) in [
+            ("a.txt", "a.txt"),
+            ("sub%2Fb.bin", "sub/b.bin"),
+            ("na%C3%AFve%20name", "naïve name"),
+            ("100%25", "100%"),
+            ("a b%20c", "a b%20c"),
+            ("sub/b%2Fc", "sub/b%2Fc"),
+            ("%FF", "%FF"),
+            ("50%", "50%"),
+        ] {
+            assert_eq!(decode_name(sent), name);
+        }
+        assert_eq!(unnamed().len(), "upload-".len() + 24);
+    }
+}
