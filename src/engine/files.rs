@@ -76,6 +76,9 @@ pub(super) fn target(root: &Path, path: &str) -> Result<PathBuf, PathError> {
         if !folder.starts_with(&root) {
             return Err(PathError::Outside(path.to_owned()));
         }
+        if !folder.is_dir() {
+            return Err(PathError::System(format!("{path}: a file is where a folder is needed")));
+        }
     }
     let target = folder.join(name);
     if target.is_dir() { Err(PathError::System(format!("{path} is a folder"))) } else { Ok(target) }
