@@ -19,3 +19,6 @@ pub use reset::{Passed, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret};
 pub use signals::{FatalSignal, FatalSignals, listen_fatal};
+
+#[cfg(test)]
+mod tests;
