@@ -65,7 +65,7 @@ impl Repl {
         let paint = Paint::new(&console.theme, screen.colors, screen.unicode);
         let mut stage = Stage::new(&runtime, console, paint.clone())?;
         let completer = Arc::new(Completer::new(runtime.clone(), Arc::clone(&language)));
-        let mut interrupts = stage.interrupts.clone();
+        let interrupts = stage.interrupts.clone();
         let (editor, notice) = Editor::new(EditorParts {
             language: Arc::clone(&language),
             completer: Arc::clone(&completer),
@@ -217,7 +217,8 @@ impl Repl {
                     *last_will.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
                 }
                 Err(trouble) if at_prompt.load(Ordering::Relaxed) => {
-                    news.show(&format!("{trouble}\n(:new tries again, :quit leaves)"));
+                    let hint = trouble.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
+                    news.show(&format!("{trouble}\n{hint}:new tries again, :quit leaves"));
                 }
                 Err(_) => {}
             }

@@ -3,6 +3,8 @@
 
 use std::future::Future;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -48,37 +50,41 @@ pub(super) struct Stage {
     out: Out,
 }
 
-/// Counts the Ctrl-Cs that came as signals.
+/// The Ctrl-Cs that came as signals. All clones are one listener: what one has heard, none hears again.
 #[derive(Debug, Clone)]
-pub(super) struct Interrupts(watch::Receiver<u64>);
+pub(super) struct Interrupts {
+    count: watch::Receiver<u64>,
+    heard: Arc<AtomicU64>,
+}
 
 impl Interrupts {
     /// Begins to listen; to be called once, before the first line is read.
     fn listen(runtime: &Handle) -> io::Result<Self> {
         let _inside = runtime.enter();
         let mut signals = signal(SignalKind::interrupt())?;
-        let (count, receiver) = watch::channel(0);
+        let (counter, count) = watch::channel(0);
         runtime.spawn(async move {
             while signals.recv().await.is_some() {
-                count.send_modify(|count| *count += 1);
+                counter.send_modify(|count| *count += 1);
             }
         });
-        Ok(Interrupts(receiver))
+        Ok(Interrupts { count, heard: Arc::default() })
     }
 
     /// Waits for the next one. Cancel-safe.
     pub(super) async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
+        let heard = self.heard.load(Ordering::Relaxed);
+        match self.count.wait_for(|count| *count > heard).await {
+            Ok(count) => self.heard.store(*count, Ordering::Relaxed),
             // The runtime is shutting down; whoever waits is about to be dropped.
-            std::future::pending::<()>().await;
+            Err(_) => std::future::pending().await,
         }
     }
 
     /// Whether one came since the last look.
-    pub(super) fn came(&mut self) -> bool {
-        let came = self.0.has_changed().unwrap_or(false);
-        self.0.mark_unchanged();
-        came
+    pub(super) fn came(&self) -> bool {
+        let count = *self.count.borrow();
+        self.heard.swap(count, Ordering::Relaxed) < count
     }
 }
 

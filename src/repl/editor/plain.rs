@@ -44,7 +44,7 @@ impl PlainReader {
                 return Ok(text(&line));
             }
             if self.ended && self.buffer.is_empty() {
-                return Err(Stop::End);
+                return Err(new_line(Stop::End));
             }
             if self.ended {
                 return Ok(text(&std::mem::take(&mut self.buffer)));
@@ -59,7 +59,7 @@ impl PlainReader {
         loop {
             if interrupted() {
                 self.buffer.clear();
-                return Err(Stop::Interrupted);
+                return Err(new_line(Stop::Interrupted));
             }
             match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], slice) {
                 Ok(0) | Err(Errno::EINTR) => {}
@@ -77,6 +77,14 @@ impl PlainReader {
             Err(error) => return Err(Stop::Failed(error.into())),
         }
         Ok(())
+    }
+}
+
+/// Ends the line that the prompt stands in, which no Enter has ended.
+fn new_line(stop: Stop) -> Stop {
+    match io::stdout().write_all(b"\n") {
+        Ok(()) => stop,
+        Err(error) => Stop::Failed(error),
     }
 }
 
