@@ -167,10 +167,8 @@ async fn until(deadline: Option<Instant>) {
 
 /// Reads the reply. Genuine servers give a reused session's services under two names at once.
 fn read_reply(mut body: Value, what: &str) -> Result<CreateReply, ClientError> {
-    if let Some(object) = body.as_object_mut() {
-        if object.contains_key("servicePorts") {
-            object.remove("service_ports");
-        }
+    if let Some(object) = body.as_object_mut().filter(|object| object.contains_key("servicePorts")) {
+        object.remove("service_ports");
     }
     serde_json::from_value(body).map_err(|error| {
         ClientError::new(ErrorKind::Server, what, format!("the reply is not what was agreed: {error}"))

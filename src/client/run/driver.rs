@@ -148,10 +148,10 @@ struct Drain {
 
 impl Driver {
     async fn drive(mut self, first: Option<String>, turn: OwnedSemaphorePermit) {
-        if let (Some(first), Link::Socket(socket)) = (first, &mut self.link) {
-            if let Err(end) = socket.send(first).await {
-                self.ended(end);
-            }
+        if let (Some(first), Link::Socket(socket)) = (first, &mut self.link)
+            && let Err(end) = socket.send(first).await
+        {
+            self.ended(end);
         }
         while !self.is_done() {
             self.step().await;
@@ -243,6 +243,7 @@ impl Driver {
                 let next = self.machine.frame(frame);
                 self.act(next).await;
             }
+            Heard::OutputLost(error) => self.machine.emit(RunEvent::OutputLost(error)),
             Heard::End(end) => self.ended(end),
             Heard::Fate(error, Fate::Resumable) => {
                 tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
@@ -384,8 +385,10 @@ enum Happening {
 }
 
 /// What came from the link.
-enum Heard {
+pub(super) enum Heard {
     Frame(ExecuteResult),
+    /// The server dropped something and goes on.
+    OutputLost(ClientError),
     End(LinkEnd),
     Fate(ClientError, Fate),
 }
@@ -394,7 +397,7 @@ enum Heard {
 async fn next(link: &mut Link, waiting: bool) -> Heard {
     let result = match link {
         Link::Socket(socket) => socket.next(waiting).await,
-        Link::Poll(poll) => poll.next().await,
+        Link::Poll(poll) => return poll.next().await,
         Link::Asking(error, asking) => {
             let fate = asking.await;
             return Heard::Fate(error.clone(), fate);

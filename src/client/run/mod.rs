@@ -106,6 +106,9 @@ pub enum RunEvent {
     },
     /// The connection was lost and found again; nothing of the output is missing. Told for each time.
     Resumed,
+    /// The server failed to pass on something that was printed, HTML on genuine servers, for example; that part of the
+    /// output is lost and the run goes on. The exit code is not known after this.
+    OutputLost(ClientError),
     /// The run is over. The last event.
     Finished {
         /// Exit code, when the server knows it.

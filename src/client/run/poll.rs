@@ -2,7 +2,7 @@
 //! made, so that a lost connection loses nothing.
 
 use super::Cell;
-use super::driver::LinkEnd;
+use super::driver::{Heard, LinkEnd};
 use crate::client::error::{ClientError, ErrorKind};
 use crate::client::reference::SessionRef;
 use crate::protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, RunId, RunStatus};
@@ -37,6 +37,8 @@ pub(super) struct PollLink {
     not_before: Instant,
     failures: u32,
     server_failures: u32,
+    /// The server has dropped something, the run's own end perhaps.
+    output_lost: bool,
 }
 
 impl PollLink {
@@ -68,6 +70,7 @@ impl PollLink {
             not_before: now,
             failures: 0,
             server_failures: 0,
+            output_lost: false,
         }
     }
 
@@ -85,7 +88,7 @@ impl PollLink {
     }
 
     /// The next reply; pending for as long as there is nothing to ask. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Result<ExecuteResult, LinkEnd> {
+    pub(super) async fn next(&mut self) -> Heard {
         loop {
             let result = match &mut self.pending {
                 Some(pending) => pending.await,
@@ -99,13 +102,21 @@ impl PollLink {
             };
             self.pending = None;
             match result {
-                Ok(reply) => return Ok(self.heard(reply)),
-                Err(error) => self.failed(error)?,
+                Ok(reply) => return Heard::Frame(self.heard(reply)),
+                Err(error) => {
+                    if let Some(heard) = self.failed(error) {
+                        return heard;
+                    }
+                }
             }
         }
     }
 
-    fn heard(&mut self, reply: ExecuteResult) -> ExecuteResult {
+    fn heard(&mut self, mut reply: ExecuteResult) -> ExecuteResult {
+        if self.output_lost {
+            // It may be the exit code of the empty code that released the run.
+            reply.exit_code = None;
+        }
         self.failures = 0;
         self.server_failures = 0;
         if reply.status == RunStatus::Continued && reply.console.is_empty() {
@@ -115,30 +126,37 @@ impl PollLink {
         reply
     }
 
-    /// Decides whether to try on, under the same run id.
-    fn failed(&mut self, error: ClientError) -> Result<(), LinkEnd> {
-        let again = match error.kind() {
+    /// Decides whether to try on, under the same run id; what is returned is to be told.
+    fn failed(&mut self, error: ClientError) -> Option<Heard> {
+        let (again, pause) = match error.kind() {
             ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
                 self.failures += 1;
-                self.failures < FAILURES
+                let pause = Duration::from_millis(200) * 2u32.pow(self.failures.min(5));
+                // What never reached the server is sent again as it was; for all else only `continue` is safe, as
+                // code or an answer must not arrive twice.
+                let resume = || Arc::new(ExecuteRequest::resume(&self.run_id));
+                (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
             }
             ErrorKind::Server => {
                 self.server_failures += 1;
-                self.server_failures < SERVER_FAILURES
+                // The server stumbled over the output and forgot what it had, `finished` perhaps. Empty code under the
+                // same id releases the run in any case: if the program still runs its own end comes first, else that
+                // of the empty code.
+                (Arc::new(ExecuteRequest::query(&self.run_id, "")), Duration::ZERO)
             }
-            _ => false,
+            _ => return Some(Heard::End(LinkEnd::failed(error))),
         };
-        if !again {
-            return Err(LinkEnd::failed(error));
+        if self.failures >= FAILURES || self.server_failures >= SERVER_FAILURES {
+            return Some(Heard::End(LinkEnd::failed(error)));
         }
         tracing::debug!(%error, failures = self.failures, "polling fails; trying on");
-        // What never reached the server is sent again as it was; for all else only `continue` is safe, as code or
-        // an answer must not arrive twice.
-        let again =
-            if error.maybe_sent() { ExecuteRequest::resume(&self.run_id).into() } else { self.last.clone() };
         self.call.get_or_insert(again);
-        self.not_before = Instant::now() + Duration::from_millis(200) * 2u32.pow(self.failures.min(5));
-        Ok(())
+        self.not_before = Instant::now() + pause;
+        if error.kind() == ErrorKind::Server {
+            self.output_lost = true;
+            return Some(Heard::OutputLost(error));
+        }
+        None
     }
 }
 

@@ -1,0 +1,295 @@
+//! Files of a session: upload, download, listing (`protocol.md` §6).
+
+mod multipart;
+mod unpack;
+
+use super::error::{ClientError, ErrorKind};
+use super::request::Reply;
+use super::session::ComputeSession;
+use crate::protocol::files::{
+    FileEntry, ListReply, MAX_DOWNLOAD_FILES, MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path,
+};
+use bytes::Bytes;
+use reqwest::Method;
+use serde_json::json;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long one call with file contents may take.
+const TRANSFER_LIMIT: Duration = Duration::from_secs(120);
+/// The largest reply with file contents that is taken, in bytes. Genuine servers give less.
+const REPLY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// One file to upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The file on this machine. A symbolic link is followed; what is no regular file is refused.
+    pub from: PathBuf,
+    /// Where it goes, relative to the session's home folder or absolute below it. Folders are made; a file that is
+    /// there is overwritten.
+    pub to: String,
+}
+
+/// Options of [`ComputeSession::download`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DownloadOptions {
+    /// Whether files that are there may be replaced. A symbolic link is then replaced itself, never what it points to.
+    pub overwrite: bool,
+}
+
+/// What [`ComputeSession::download`] brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Downloaded {
+    /// The files that were written, relative to the target folder.
+    pub files: Vec<PathBuf>,
+    /// Their bytes, all together.
+    pub bytes: u64,
+    /// Entries that were left out, each with the reason. Untrusted text.
+    pub skipped: Vec<Skipped>,
+}
+
+/// An entry of an archive that was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name, as far as it is text.
+    pub name: String,
+    /// Why, in a few words.
+    pub why: &'static str,
+}
+
+impl ComputeSession {
+    /// Uploads files, in as many calls as the server's limits ask for. All files are checked before the first is
+    /// sent. `on_sent` is told each file once it is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadRequest`] for a target outside of the home folder, or a file of 1 MiB or more, which
+    /// servers refuse; [`ErrorKind::Local`] for a file that cannot be read; else what the server says.
+    pub async fn upload(
+        &self,
+        files: &[Upload],
+        mut on_sent: impl FnMut(&Upload) + Send,
+    ) -> Result<(), ClientError> {
+        for file in files {
+            target(&file.to)?;
+            open(&file.from)?;
+        }
+        for call in files.chunks(MAX_UPLOAD_FILES) {
+            let mut parts = Vec::with_capacity(call.len());
+            for file in call {
+                parts.push((target(&file.to)?, Bytes::from(read(&file.from)?)));
+            }
+            self.send_files(&parts).await?;
+            call.iter().for_each(&mut on_sent);
+        }
+        Ok(())
+    }
+
+    /// Uploads one file from memory. `to` as in [`Upload`].
+    ///
+    /// # Errors
+    /// As [`ComputeSession::upload`].
+    pub async fn write_file(&self, to: &str, content: Bytes) -> Result<(), ClientError> {
+        if content.len() as u64 >= UPLOAD_LIMIT {
+            return Err(too_large(to));
+        }
+        self.send_files(&[(target(to)?, content)]).await
+    }
+
+    async fn send_files(&self, parts: &[(String, Bytes)]) -> Result<(), ClientError> {
+        let (content_type, body) = multipart::form(parts);
+        let call = self.at.request("upload", Method::POST, "/upload").await?;
+        call.body(&content_type, body).within(TRANSFER_LIMIT).send().await.map(drop)
+    }
+
+    /// Downloads files and folders into a folder, which is made if it is not there; each arrives under the last part
+    /// of its path.
+    ///
+    /// What the server sends is written inside the folder only: no entry leaves it, no symbolic link on the way is
+    /// followed, links and devices are left out, and nothing is replaced unless the options say so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] when something cannot be written, a file that is there included; else what the
+    /// server says. What was written before stays.
+    pub async fn download(
+        &self,
+        paths: &[String],
+        into: &Path,
+        options: DownloadOptions,
+    ) -> Result<Downloaded, ClientError> {
+        let mut downloaded = Downloaded::default();
+        for call in paths.chunks(MAX_DOWNLOAD_FILES) {
+            let reply = self.fetch(call).await?;
+            let archives = multipart::parts(&reply.headers, &reply.body)
+                .map_err(|why| ClientError::new(ErrorKind::Server, "download", why))?;
+            let unpacking = unpack::Unpacking {
+                into: into.to_owned(),
+                wanted: call.iter().map(|path| base_name(path).to_owned()).collect(),
+                overwrite: options.overwrite,
+            };
+            let unpacked = tokio::task::spawn_blocking(move || unpacking.run(&archives)).await;
+            let unpacked = unpacked
+                .map_err(|error| {
+                    ClientError::new(ErrorKind::Local, "unpack the download", error.to_string())
+                })?
+                .map_err(|why| {
+                    ClientError::new(
+                        ErrorKind::Local,
+                        format!("write into {}", into.display()),
+                        why.to_string(),
+                    )
+                })?;
+            downloaded.files.extend(unpacked.files);
+            downloaded.bytes += unpacked.bytes;
+            downloaded.skipped.extend(unpacked.skipped);
+        }
+        Ok(downloaded)
+    }
+
+    /// The archives of some paths: POST on servers from 24.09 on, GET before, with the names in the body up to
+    /// 19.09.
+    async fn fetch(&self, paths: &[String]) -> Result<Reply, ClientError> {
+        let version = self.api().version().await?;
+        if version.major() <= 4 {
+            let call = self.at.request("download", Method::GET, "/download").await?;
+            let call = call.json(&json!({"files": paths}))?.within(TRANSFER_LIMIT).limit(REPLY_LIMIT);
+            return call.send().await;
+        }
+        let names: Vec<_> = paths.iter().map(|path| ("files", path.as_str())).collect();
+        self.post_or_get("download", "/download", &names).await
+    }
+
+    /// The content of one file.
+    ///
+    /// # Errors
+    /// What the server says; modern ones answer 500 for a file that is not there.
+    pub async fn read_file(&self, path: &str) -> Result<Bytes, ClientError> {
+        Ok(self.post_or_get("read the file", "/download_single", &[("file", path)]).await?.body)
+    }
+
+    async fn post_or_get(
+        &self,
+        what: &str,
+        suffix: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Reply, ClientError> {
+        let mut result = Err(ClientError::new(ErrorKind::Unsupported, what, "no method was tried"));
+        for method in [Method::POST, Method::GET] {
+            let mut call = self.at.request(what, method, suffix).await?;
+            for (name, value) in query {
+                call = call.query(name, *value);
+            }
+            result = call.within(TRANSFER_LIMIT).limit(REPLY_LIMIT).send().await;
+            match &result {
+                Err(error) if is_no_route(error) => {}
+                _ => break,
+            }
+        }
+        result
+    }
+
+    /// What is in a folder of the session, in the server's order. `path` is relative to the home folder or absolute.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the server cannot list it; else what the server says.
+    pub async fn list_files(&self, path: &str) -> Result<Vec<FileEntry>, ClientError> {
+        let what = format!("list {path}");
+        // New servers read the query, old ones the body.
+        let call = self.at.request(&what, Method::GET, "/files").await?.query("path", path);
+        let reply: ListReply = call.json(&json!({"path": path}))?.send().await?.json()?;
+        reply.entries().map_err(|why| ClientError::new(ErrorKind::NotFound, what, why))
+    }
+}
+
+/// Whether the server has no such route, so that its older form is worth a try.
+fn is_no_route(error: &ClientError) -> bool {
+    let slug = error.problem().map(crate::protocol::problem::Problem::slug);
+    match error.status() {
+        Some(405) => true,
+        Some(404) => matches!(slug, None | Some("url-not-found")),
+        _ => false,
+    }
+}
+
+/// The last part of a path, which is what the server's archives call it.
+fn base_name(path: &str) -> &str {
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    if last == "." || last == ".." { "" } else { last }
+}
+
+fn target(to: &str) -> Result<String, ClientError> {
+    let bad = |why: &str| Err(ClientError::new(ErrorKind::BadRequest, format!("upload to {to}"), why));
+    match upload_path(to) {
+        None => bad("it is outside of the session's home folder"),
+        Some(path) if path.chars().any(char::is_control) => bad("its name has a control character"),
+        Some(path) => Ok(path),
+    }
+}
+
+/// Opens a regular file that is small enough.
+fn open(from: &Path) -> Result<std::fs::File, ClientError> {
+    let what = || format!("read {}", from.display());
+    let failed = |error: std::io::Error| ClientError::new(ErrorKind::Local, what(), error.to_string());
+    // Asked before opening: opening a FIFO would wait for somebody to write.
+    let metadata = std::fs::metadata(from).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(ClientError::new(ErrorKind::Local, what(), "it is no regular file"));
+    }
+    if metadata.len() >= UPLOAD_LIMIT {
+        return Err(too_large(&from.display().to_string()));
+    }
+    std::fs::File::open(from).map_err(failed)
+}
+
+/// Reads a file that may be growing or shrinking meanwhile: what is there now, if it is small enough.
+fn read(from: &Path) -> Result<Vec<u8>, ClientError> {
+    let mut content = Vec::new();
+    open(from)?.take(UPLOAD_LIMIT).read_to_end(&mut content).map_err(|error| {
+        ClientError::new(ErrorKind::Local, format!("read {}", from.display()), error.to_string())
+    })?;
+    if content.len() as u64 >= UPLOAD_LIMIT {
+        return Err(too_large(&from.display().to_string()));
+    }
+    Ok(content)
+}
+
+fn too_large(name: &str) -> ClientError {
+    ClientError::new(ErrorKind::BadRequest, format!("upload {name}"), "a file must be smaller than 1 MiB")
+        .with_hint("put larger files into a virtual folder that the session mounts")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_uploaded_is_told_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, size: u64| {
+            let path = folder.path().join(name);
+            std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+            path
+        };
+        assert_eq!(read(&file("zero", 0)).unwrap(), b"");
+        assert_eq!(read(&file("small", UPLOAD_LIMIT - 1)).unwrap().len() as u64, UPLOAD_LIMIT - 1);
+        assert_eq!(open(&file("large", UPLOAD_LIMIT)).unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(open(&file("huge", 3 << 30)).unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(open(folder.path()).unwrap_err().kind(), ErrorKind::Local);
+        assert_eq!(open(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::Local);
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(open(&fifo).unwrap_err().kind(), ErrorKind::Local);
+        assert_eq!(target("a\nb").unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(target("../a").unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(target("/home/work/a b").unwrap(), "a b");
+    }
+
+    #[test]
+    fn archives_are_named_by_the_last_part_of_the_path() {
+        for (path, name) in
+            [("a.txt", "a.txt"), ("sub/b", "b"), ("sub/", "sub"), (".", ""), ("/home/work/..", ""), ("", "")]
+        {
+            assert_eq!(base_name(path), name);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Unpacking of archives that a server sent, which may be hostile: nothing is written outside of the target folder,
+//! whatever the entries are called and whatever links lie there.
+//!
+//! Every step is made relative to an open folder and refuses symbolic links, so that a link that appears in between
+//! does not help anybody either.
+
+use super::Skipped;
+use bytes::Bytes;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// Entries in one archive, at most.
+const ENTRIES: usize = 100_000;
+/// Bytes that one call may write: more than the server can have sent, so that only a sparse bomb meets it.
+const BYTES: u64 = 256 * 1024 * 1024;
+/// Folders in a name, at most.
+const DEPTH: usize = 64;
+
+/// Where archives go, and how.
+pub(super) struct Unpacking {
+    pub(super) into: PathBuf,
+    /// What was asked for: the first part of an entry's name must be one of these. An empty one allows all.
+    pub(super) wanted: Vec<String>,
+    pub(super) overwrite: bool,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Unpacked {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) bytes: u64,
+    pub(super) skipped: Vec<Skipped>,
+}
+
+impl Unpacking {
+    /// Unpacks uncompressed tar archives.
+    pub(super) fn run(&self, archives: &[Bytes]) -> io::Result<Unpacked> {
+        std::fs::create_dir_all(&self.into)?;
+        let root = OwnedFd::from(File::open(&self.into)?);
+        let mut unpacked = Unpacked::default();
+        for archive in archives {
+            self.archive(&root, archive, &mut unpacked)?;
+        }
+        Ok(unpacked)
+    }
+
+    fn archive(&self, root: &OwnedFd, archive: &[u8], unpacked: &mut Unpacked) -> io::Result<()> {
+        let mut archive = tar::Archive::new(archive);
+        for (index, entry) in archive.entries()?.enumerate() {
+            if index >= ENTRIES {
+                return Err(io::Error::other("the archive has too many entries"));
+            }
+            let mut entry = entry?;
+            let name = entry.path_bytes().into_owned();
+            match self.judge(&name, entry.header().entry_type()) {
+                Ok(parts) => self.write(root, &parts, &mut entry, unpacked)?,
+                Err(why) => {
+                    let name = String::from_utf8_lossy(&name).chars().take(256).collect();
+                    unpacked.skipped.push(Skipped { name, why });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of a name that may be written, or why not.
+    fn judge<'n>(&self, name: &'n [u8], kind: tar::EntryType) -> Result<Vec<&'n str>, &'static str> {
+        match kind {
+            tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::Directory => {}
+            tar::EntryType::Symlink | tar::EntryType::Link => return Err("it is a link"),
+            _ => return Err("it is neither a file nor a folder"),
+        }
+        let name = std::str::from_utf8(name).map_err(|_| "its name is no UTF-8")?;
+        if name.starts_with('/') {
+            return Err("its name is absolute");
+        }
+        let parts: Vec<_> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let Some(first) = parts.first() else {
+            return if kind.is_dir() { Ok(parts) } else { Err("it has no name") };
+        };
+        if parts.contains(&"..") {
+            return Err("its name leaves the folder");
+        }
+        if name.contains('\0') || parts.len() > DEPTH || parts.iter().any(|part| part.len() > 255) {
+            return Err("its name is impossible");
+        }
+        if !self.wanted.iter().any(|wanted| wanted.is_empty() || wanted == first) {
+            return Err("it was not asked for");
+        }
+        Ok(parts)
+    }
+
+    fn write(
+        &self,
+        root: &OwnedFd,
+        parts: &[&str],
+        entry: &mut tar::Entry<'_, &[u8]>,
+        unpacked: &mut Unpacked,
+    ) -> io::Result<()> {
+        let shown: PathBuf = parts.iter().collect();
+        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", shown.display()));
+        if entry.header().entry_type().is_dir() {
+            return folder(root, parts).map(drop).map_err(about);
+        }
+        let Some((name, folders)) = parts.split_last() else { return Ok(()) };
+        let folder = folder(root, folders).map_err(about)?;
+        let left = BYTES.saturating_sub(unpacked.bytes);
+        let bytes = if self.overwrite {
+            // Under another name first: what is there stays whole until the new one is, and a link is replaced
+            // instead of followed.
+            let temporary = format!(".bai-repl-{}", uuid::Uuid::new_v4().simple());
+            create(&folder, &temporary, entry, left).and_then(|bytes| {
+                renameat(&folder, temporary.as_str(), &folder, *name).map(|()| bytes).map_err(|error| {
+                    let _ = unlinkat(&folder, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
+                    io::Error::from(error)
+                })
+            })
+        } else {
+            create(&folder, name, entry, left)
+        };
+        unpacked.bytes += bytes.map_err(about)?;
+        unpacked.files.push(shown);
+        Ok(())
+    }
+}
+
+/// Opens a folder below `root`, making what is missing. A symbolic link on the way is an error.
+fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
+    let mut at = root.try_clone()?;
+    for part in parts {
+        match mkdirat(&at, *part, Mode::from_bits_truncate(0o777)) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        at = openat(&at, *part, flags, Mode::empty()).map_err(|error| match error {
+            Errno::ELOOP | Errno::ENOTDIR => io::Error::other("a link or a file is in the way of a folder"),
+            other => other.into(),
+        })?;
+    }
+    Ok(at)
+}
+
+/// Makes a new file with the entry's content, whole or not at all. Only the permissions of the owner's own
+/// class of bits are taken over: no setuid, no setgid, no sticky bit.
+fn create(folder: &OwnedFd, name: &str, entry: &mut tar::Entry<'_, &[u8]>, left: u64) -> io::Result<u64> {
+    let size = entry.size();
+    if size > left {
+        return Err(io::Error::other("the archive unpacks to too much"));
+    }
+    let mode = entry.header().mode().unwrap_or(0o644) & 0o777 | 0o600;
+    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+    let file = openat(folder, name, flags, Mode::from_bits_truncate(mode))?;
+    let copied = io::copy(&mut entry.take(left), &mut File::from(file));
+    let whole = copied.and_then(|copied| {
+        if copied == size { Ok(copied) } else { Err(io::Error::other("the archive ends in the middle")) }
+    });
+    if whole.is_err() {
+        // The first error is the one to tell of.
+        let _ = unlinkat(folder, Path::new(name), UnlinkatFlags::NoRemoveDir);
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests;
