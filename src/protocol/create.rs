@@ -184,46 +184,78 @@ impl IncomingCreate {
     }
 }
 
-/// The reply to a create request.
+/// The reply to a create request. Servers give several of its keys under two names at once; the newer one counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "AnyReply")]
 pub struct CreateReply {
     /// UUID of the session. Servers up to API v4 give its name instead.
-    #[serde(alias = "kernelId")]
     pub session_id: String,
     /// The session's name; missing on old servers.
-    #[serde(default)]
     pub session_name: Option<String>,
     /// Where it is; missing on old servers, where a reply means that it runs.
-    #[serde(default = "running")]
     pub status: SessionStatus,
     /// Whether it is new; missing on very old servers, where it is.
-    #[serde(default = "yes")]
     pub created: bool,
     /// Services; may be empty before the session runs.
-    #[serde(default, alias = "service_ports", deserialize_with = "lenient::list")]
     pub service_ports: Vec<ServicePort>,
 }
 
-fn running() -> SessionStatus {
-    SessionStatus::Running
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AnyReply {
+    session_id: Option<String>,
+    kernel_id: Option<String>,
+    session_name: Option<String>,
+    status: Option<SessionStatus>,
+    created: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    service_ports: Vec<ServicePort>,
+    #[serde(default, rename = "service_ports", deserialize_with = "lenient::list")]
+    service_records: Vec<ServicePort>,
 }
 
-fn yes() -> bool {
-    true
+impl TryFrom<AnyReply> for CreateReply {
+    type Error = &'static str;
+
+    fn try_from(any: AnyReply) -> Result<Self, Self::Error> {
+        Ok(CreateReply {
+            session_id: any.session_id.or(any.kernel_id).ok_or("it names no session")?,
+            session_name: any.session_name,
+            status: any.status.unwrap_or(SessionStatus::Running),
+            created: any.created.unwrap_or(true),
+            service_ports: if any.service_ports.is_empty() { any.service_records } else { any.service_ports },
+        })
+    }
 }
 
 /// A service of a session. Fresh sessions give `ports`, reused ones `container_ports` (`protocol.md` §10, row 25).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "AnyPort")]
 pub struct ServicePort {
     /// Name of the app.
     pub name: String,
     /// `tcp`, `http`, `preopen`, `pty`…
-    #[serde(default)]
     pub protocol: String,
     /// Ports in the container.
-    #[serde(default, alias = "container_ports", deserialize_with = "lenient::list")]
     pub ports: Vec<u16>,
+}
+
+#[derive(Deserialize)]
+struct AnyPort {
+    name: String,
+    #[serde(default, deserialize_with = "lenient::null_as_default")]
+    protocol: String,
+    #[serde(default, deserialize_with = "lenient::list")]
+    ports: Vec<u16>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    container_ports: Vec<u16>,
+}
+
+impl From<AnyPort> for ServicePort {
+    fn from(any: AnyPort) -> Self {
+        let ports = if any.ports.is_empty() { any.container_ports } else { any.ports };
+        ServicePort { name: any.name, protocol: any.protocol, ports }
+    }
 }
 
 #[cfg(test)]
@@ -328,5 +360,9 @@ mod tests {
         }));
         assert_eq!(fresh.service_ports, reused.service_ports);
         assert!(!reused.created);
+        let both =
+            read(json!({"sessionId": "u", "kernelId": "work", "servicePorts": [], "service_ports": []}));
+        assert_eq!(both.session_id, "u");
+        assert!(serde_json::from_value::<CreateReply>(json!({"status": "RUNNING"})).is_err());
     }
 }
