@@ -5,6 +5,7 @@
 //! prompt's; full-screen views are the panes'.
 
 mod guard;
+pub mod model;
 mod out;
 mod probe;
 mod reset;

@@ -1,0 +1,405 @@
+//! What stands in front of the parser: bounds the length of every sequence and the work that one can cause, and takes
+//! out the questions that the parser does not know.
+//!
+//! The parser behind it knows 7-bit introducers only, so everything of interest begins with ESC. Text and harmless
+//! sequences pass in the pieces they came in, uncopied; only what is cut or suspicious is held.
+
+/// A CSI sequence that is longer is dropped whole; the longest in honest use sets a dozen colours.
+const MAX_CSI: usize = 256;
+/// An OSC sequence that is longer is dropped whole; the longest in honest use carries a clipboard.
+const MAX_OSC: usize = 128 * 1024;
+/// So much of a device control string is looked at; the rest is dropped, whatever it says.
+const DCS_HEAD: usize = 2;
+
+const ESC: u8 = 0x1b;
+const BEL: u8 = 0x07;
+const CAN: u8 = 0x18;
+const SUB: u8 = 0x1a;
+
+/// What comes out, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// Bytes for the parser.
+    Pass(&'a [u8]),
+    /// The program asks for the terminal's name and version (XTVERSION).
+    AsksVersion,
+    /// The program asks for a setting (DECRQSS).
+    AsksSetting,
+    /// The program asks for a capability (XTGETTCAP).
+    AsksCapability,
+}
+
+/// Where in a sequence the stream stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Ground,
+    Escape,
+    Csi,
+    Osc,
+    /// After the ESC that ends an OSC.
+    OscEnd,
+    /// Device control string.
+    Dcs,
+    /// Start of string, privacy message, application command: of no use here.
+    String,
+    /// An endless CSI.
+    DropCsi,
+    /// An endless OSC.
+    DropOsc,
+}
+
+/// The filter; its memory is bounded whatever comes.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    state: State,
+    held: Vec<u8>,
+}
+
+impl Filter {
+    /// Takes the next bytes; they may be cut anywhere. `columns` bounds what one repetition may write.
+    pub(super) fn feed(&mut self, bytes: &[u8], columns: usize, out: &mut impl FnMut(Piece<'_>)) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let taken = match self.state {
+                State::Ground => self.ground(rest, out),
+                State::Escape => self.escape(rest, out),
+                State::Csi => self.csi(rest, columns, out),
+                State::Osc => self.osc(rest, out),
+                State::OscEnd => self.osc_end(rest, out),
+                State::Dcs | State::String => self.string(rest, out),
+                State::DropCsi => self.drop_csi(rest),
+                State::DropOsc => self.drop_osc(rest),
+            };
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// Text and harmless sequences, up to one that must be looked at closely.
+    fn ground(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
+        let mut clean = 0;
+        loop {
+            let tail = bytes.get(clean..).unwrap_or_default();
+            let Some(at) = find(tail, |byte| byte == ESC) else {
+                out(Piece::Pass(bytes));
+                return bytes.len();
+            };
+            clean += at;
+            match harmless(tail.get(at..).unwrap_or_default()) {
+                Some(length) => clean += length,
+                None => break,
+            }
+        }
+        if let Some(run) = bytes.get(..clean).filter(|run| !run.is_empty()) {
+            out(Piece::Pass(run));
+        }
+        self.start_escape();
+        clean + 1
+    }
+
+    fn start_escape(&mut self) {
+        self.state = State::Escape;
+        self.hold(&[ESC]);
+    }
+
+    /// Replaces what is held, giving back the memory of a long sequence.
+    fn hold(&mut self, bytes: &[u8]) {
+        self.held.clear();
+        self.held.shrink_to(4 * MAX_CSI);
+        self.held.extend_from_slice(bytes);
+    }
+
+    fn release(&mut self, out: &mut impl FnMut(Piece<'_>)) {
+        out(Piece::Pass(&self.held));
+        self.hold(&[]);
+        self.state = State::Ground;
+    }
+
+    fn escape(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
+        let Some(&byte) = bytes.first() else { return 0 };
+        match byte {
+            b'[' => self.enter(byte, State::Csi),
+            b']' => self.enter(byte, State::Osc),
+            b'P' => {
+                self.hold(&[]);
+                self.state = State::Dcs;
+            }
+            b'X' | b'^' | b'_' => {
+                self.hold(&[]);
+                self.state = State::String;
+            }
+            // Control characters act at once, in the midst of a sequence.
+            CAN | SUB => self.cancel(),
+            ESC | 0x7f.. => {}
+            0..0x20 => out(Piece::Pass(&[byte])),
+            _ => {
+                self.held.push(byte);
+                self.release(out);
+            }
+        }
+        1
+    }
+
+    fn enter(&mut self, byte: u8, state: State) {
+        self.held.push(byte);
+        self.state = state;
+    }
+
+    fn cancel(&mut self) {
+        self.hold(&[]);
+        self.state = State::Ground;
+    }
+
+    fn csi(&mut self, bytes: &[u8], columns: usize, out: &mut impl FnMut(Piece<'_>)) -> usize {
+        let Some(&byte) = bytes.first() else { return 0 };
+        match byte {
+            0x40..=0x7e => {
+                self.held.push(byte);
+                self.finish_csi(columns, out);
+            }
+            ESC => self.start_escape(),
+            CAN | SUB => self.cancel(),
+            0..0x20 => out(Piece::Pass(&[byte])),
+            0x7f.. => {}
+            _ if self.held.len() >= MAX_CSI => {
+                self.hold(&[]);
+                self.state = State::DropCsi;
+            }
+            _ => self.held.push(byte),
+        }
+        1
+    }
+
+    fn finish_csi(&mut self, columns: usize, out: &mut impl FnMut(Piece<'_>)) {
+        match self.held.as_slice() {
+            [ESC, b'[', b'>', .., b'q'] => {
+                out(Piece::AsksVersion);
+                self.cancel();
+            }
+            [ESC, b'[', parameters @ .., b'b'] if leading_number(parameters) > columns => {
+                let bounded = format!("\x1b[{columns}b");
+                self.hold(bounded.as_bytes());
+                self.release(out);
+            }
+            _ => self.release(out),
+        }
+    }
+
+    fn osc(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
+        let end = find(bytes, ends_string).unwrap_or(bytes.len());
+        let content = bytes.get(..end).unwrap_or_default();
+        if self.held.len() + content.len() > MAX_OSC {
+            self.hold(&[]);
+            self.state = State::DropOsc;
+            return end;
+        }
+        self.held.extend_from_slice(content);
+        let Some(&terminator) = bytes.get(end) else { return end };
+        match terminator {
+            BEL => {
+                self.held.push(BEL);
+                self.release(out);
+            }
+            ESC => self.state = State::OscEnd,
+            _ => self.cancel(),
+        }
+        end + 1
+    }
+
+    /// The parser gets the whole terminator, even when another sequence has begun instead of its second half.
+    fn osc_end(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
+        self.held.extend_from_slice(b"\x1b\\");
+        self.release(out);
+        if bytes.first() == Some(&b'\\') {
+            return 1;
+        }
+        self.start_escape();
+        0
+    }
+
+    fn drop_osc(&mut self, bytes: &[u8]) -> usize {
+        let Some(end) = find(bytes, ends_string) else { return bytes.len() };
+        match bytes.get(end) {
+            Some(&ESC) => self.start_escape(),
+            _ => self.cancel(),
+        }
+        end + 1
+    }
+
+    fn drop_csi(&mut self, bytes: &[u8]) -> usize {
+        let ends = |byte: u8| matches!(byte, 0x40..=0x7e | ESC | CAN | SUB);
+        let Some(end) = find(bytes, ends) else { return bytes.len() };
+        match bytes.get(end) {
+            Some(&ESC) => self.start_escape(),
+            _ => self.cancel(),
+        }
+        end + 1
+    }
+
+    /// Strings that nobody behind needs; of a device control string the head tells which question it is.
+    fn string(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
+        let end = find(bytes, |byte| matches!(byte, ESC | CAN | SUB)).unwrap_or(bytes.len());
+        let room = DCS_HEAD.saturating_sub(self.held.len()).min(end);
+        self.held.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        let Some(&terminator) = bytes.get(end) else { return end };
+        if terminator == ESC {
+            match (self.state, self.held.as_slice()) {
+                (State::Dcs, b"$q") => out(Piece::AsksSetting),
+                (State::Dcs, b"+q") => out(Piece::AsksCapability),
+                _ => {}
+            }
+            self.start_escape();
+        } else {
+            self.cancel();
+        }
+        end + 1
+    }
+}
+
+fn find(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    bytes.iter().position(|byte| wanted(*byte))
+}
+
+fn ends_string(byte: u8) -> bool {
+    matches!(byte, BEL | ESC | CAN | SUB)
+}
+
+/// The length of the sequence that `bytes` begins with, when it is whole and may pass as it is.
+fn harmless(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [ESC, b'[', rest @ ..] => {
+            let rest = rest.get(..rest.len().min(MAX_CSI - 2))?;
+            let end = find(rest, |byte| !(0x20..0x40).contains(&byte))?;
+            let asks_version = rest.first() == Some(&b'>');
+            match rest.get(end)? {
+                b'b' => None,
+                b'q' if asks_version => None,
+                0x40..=0x7e => Some(end + 3),
+                _ => None,
+            }
+        }
+        [ESC, b']' | b'P' | b'X' | b'^' | b'_', ..] => None,
+        [ESC, 0x20..0x7f, ..] => Some(2),
+        _ => None,
+    }
+}
+
+/// The first parameter, however many digits it has.
+fn leading_number(parameters: &[u8]) -> usize {
+    parameters
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0_usize, |n, digit| n.saturating_mul(10).saturating_add(usize::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Everything that passes, with `<version>` and the like where a question was taken out.
+    fn run(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut filter = Filter::default();
+        let mut all = Vec::new();
+        for piece in pieces {
+            filter.feed(piece, 80, &mut |out| match out {
+                Piece::Pass(bytes) => all.extend_from_slice(bytes),
+                Piece::AsksVersion => all.extend_from_slice(b"<version>"),
+                Piece::AsksSetting => all.extend_from_slice(b"<setting>"),
+                Piece::AsksCapability => all.extend_from_slice(b"<capability>"),
+            });
+        }
+        all
+    }
+
+    #[test]
+    fn honest_output_passes_unchanged() {
+        for honest in [
+            &b"plain text\r\n"[..],
+            b"\x1b[1;31mred\x1b[0m \x1b(0lqk\x1b(B \x1b7\x1b8\x1b[?1049h\x1b[>4;1m\x1b[2 q",
+            b"\x1b]0;title\x07after",
+            b"\x1b]2;title\x1b\\after",
+            "한글 \u{9b}31m é".as_bytes(),
+            b"\xff\xfe\x80",
+            b"\x1b[38;2;1;2;3;48;5;7m\x1b[79b",
+        ] {
+            assert_eq!(String::from_utf8_lossy(&run(&[honest])), String::from_utf8_lossy(honest));
+        }
+    }
+
+    #[test]
+    fn strings_of_no_use_are_dropped_and_questions_taken_out() {
+        assert_eq!(run(&[b"a\x1bPq#0;2;0;0;0sixel\x1b\\b"]), b"a\x1b\\b");
+        assert_eq!(run(&[b"a\x1b_Ga=T,f=100;AAAA\x1b\\b"]), b"a\x1b\\b");
+        assert_eq!(run(&[b"\x1bP$qm\x1b\\"]), b"<setting>\x1b\\");
+        assert_eq!(run(&[b"\x1bP+q544e\x1b\\"]), b"<capability>\x1b\\");
+        assert_eq!(run(&[b"\x1b[>q\x1b[>0q\x1b[>0;1q"]), b"<version><version><version>");
+        assert_eq!(run(&[b"\x1bP$qm\x18b"]), b"b", "cancelled");
+    }
+
+    #[test]
+    fn repetitions_are_bounded_by_the_width() {
+        assert_eq!(run(&[b"x\x1b[65535b"]), b"x\x1b[80b");
+        assert_eq!(run(&[b"x\x1b[99999999999999999999999999b"]), b"x\x1b[80b");
+        assert_eq!(run(&[b"x\x1b[\n65535b"]), b"x\n\x1b[80b");
+        assert_eq!(run(&[b"x\x1b\n[65535b"]), b"x\n\x1b[80b");
+        assert_eq!(run(&[b"x\x1b\x1b\x1b[65535b"]), b"x\x1b[80b");
+        assert_eq!(run(&[b"\x1b]0;t\x1b[65535b"]), b"\x1b]0;t\x1b\\\x1b[80b");
+        assert_eq!(run(&[b"\x1b]0;t\x1bPdcs\x18text"]), b"\x1b]0;t\x1b\\text");
+    }
+
+    #[test]
+    fn endless_sequences_cost_no_memory_and_end() {
+        let mut filter = Filter::default();
+        for introducer in [&b"\x1b]52;c;"[..], b"\x1bP", b"\x1b_", b"\x1bX", b"\x1b^", b"\x1b["] {
+            let mut passed = 0;
+            let mut count = |piece: Piece<'_>| {
+                if let Piece::Pass(bytes) = piece {
+                    passed += bytes.len();
+                }
+            };
+            filter.feed(introducer, 80, &mut count);
+            for _ in 0..256 {
+                filter.feed(&[b'1'; 4096], 80, &mut count);
+                assert!(filter.held.capacity() <= 2 * MAX_OSC, "{introducer:?}");
+            }
+            filter.feed(b"\x1b\\", 80, &mut count);
+            assert!(filter.held.capacity() <= 8 * MAX_CSI, "{introducer:?}");
+            assert!(passed <= 2, "{introducer:?}: {passed}");
+        }
+        let mut after = Vec::new();
+        filter.feed(b"after", 80, &mut |piece| {
+            if let Piece::Pass(bytes) = piece {
+                after.extend_from_slice(bytes);
+            }
+        });
+        assert_eq!(after, b"after");
+    }
+
+    proptest! {
+        /// Where the stream is cut makes no difference.
+        #[test]
+        fn cuts_change_nothing(
+            bytes in prop::collection::vec(
+                prop_oneof![
+                    Just(b'\x1b'), Just(b'['), Just(b']'), Just(b'P'), Just(b'b'), Just(b'>'), Just(b'q'), Just(b'9'),
+                    Just(b';'), Just(7_u8), Just(0x18_u8), Just(b'\n'), any::<u8>(),
+                ],
+                0..200,
+            ),
+            cuts in prop::collection::vec(0..200_usize, 0..8),
+        ) {
+            let whole = run(&[&bytes]);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            let mut pieces = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                pieces.push(&bytes[from..cut]);
+                from = cut;
+            }
+            pieces.push(&bytes[from..]);
+            prop_assert_eq!(run(&pieces), whole);
+        }
+    }
+}

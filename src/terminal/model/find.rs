@@ -1,0 +1,168 @@
+//! Going back in the scrollback, searching it, and taking text out of it.
+
+use alacritty_terminal::grid::{Dimensions, Scroll};
+use alacritty_terminal::index::{Column, Direction as Way, Point, Side};
+use alacritty_terminal::selection::{Selection, SelectionType};
+use alacritty_terminal::term::search::RegexSearch;
+use alacritty_terminal::term::viewport_to_point;
+
+use super::Model;
+
+/// A longer search text is cut, in characters.
+const MAX_QUERY: usize = 200;
+
+/// Which match comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Up, to older lines.
+    Older,
+    /// Down, to newer lines.
+    Newer,
+}
+
+/// What a selection grows by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelectionKind {
+    /// Single cells.
+    Cells,
+    /// Whole words.
+    Words,
+    /// Whole lines.
+    Lines,
+}
+
+impl Model {
+    /// Moves the window over the scrollback: positive is back to older lines.
+    pub fn scroll(&mut self, lines: i32) {
+        self.gate.term.scroll_display(Scroll::Delta(lines));
+        self.generation += 1;
+    }
+
+    /// Moves the window back to where the program writes.
+    pub fn scroll_to_bottom(&mut self) {
+        if self.scrolled_back() != 0 {
+            self.gate.term.scroll_display(Scroll::Bottom);
+            self.generation += 1;
+        }
+    }
+
+    /// How many lines the window is above where the program writes.
+    pub fn scrolled_back(&self) -> usize {
+        self.gate.term.grid().display_offset()
+    }
+
+    /// How many lines can be scrolled back.
+    pub fn history(&self) -> usize {
+        self.gate.term.history_size()
+    }
+
+    /// Begins a selection at a cell of the window.
+    pub fn select(&mut self, column: u16, row: u16, kind: SelectionKind) {
+        let kind = match kind {
+            SelectionKind::Cells => SelectionType::Simple,
+            SelectionKind::Words => SelectionType::Semantic,
+            SelectionKind::Lines => SelectionType::Lines,
+        };
+        let mut selection = Selection::new(kind, self.point(column, row), Side::Left);
+        if kind != SelectionType::Simple {
+            selection.update(self.point(column, row), Side::Right);
+        }
+        self.gate.term.selection = Some(selection);
+        self.generation += 1;
+    }
+
+    /// Moves the end of the selection to a cell of the window, which is included.
+    pub fn select_to(&mut self, column: u16, row: u16) {
+        let point = self.point(column, row);
+        if let Some(selection) = &mut self.gate.term.selection {
+            selection.update(point, Side::Right);
+            self.generation += 1;
+        }
+    }
+
+    /// Forgets the selection.
+    pub fn clear_selection(&mut self) {
+        if self.gate.term.selection.take().is_some() {
+            self.generation += 1;
+        }
+    }
+
+    /// The selected text, wrapped lines joined; `None` when nothing is selected.
+    pub fn selected_text(&self) -> Option<String> {
+        self.gate.term.selection_to_string().filter(|text| !text.is_empty())
+    }
+
+    /// Finds the next place where `text` stands, from the match that is selected or else from the window's edge, goes
+    /// round at the end, selects it and brings it into the window. Without capitals in `text` case makes no
+    /// difference. False when it is nowhere.
+    pub fn search(&mut self, text: &str, direction: Direction) -> bool {
+        let text: String = text.chars().take(MAX_QUERY).collect();
+        if text.is_empty() {
+            return false;
+        }
+        let Ok(mut pattern) = RegexSearch::new(&escape(&text)) else { return false };
+        let term = &self.gate.term;
+        let (way, side) = match direction {
+            Direction::Older => (Way::Left, Side::Right),
+            Direction::Newer => (Way::Right, Side::Left),
+        };
+        let selected = term.selection.as_ref().and_then(|selection| selection.to_range(term));
+        let origin = match (selected, direction) {
+            (Some(range), Direction::Older) => self.before(range.start),
+            (Some(range), Direction::Newer) => self.after(range.end),
+            (None, _) => viewport_to_point(
+                self.scrolled_back(),
+                Point::new(term.screen_lines().saturating_sub(1), term.last_column()),
+            ),
+        };
+        let Some(found) = term.search_next(&mut pattern, origin, way, side, None) else { return false };
+        let mut selection = Selection::new(SelectionType::Simple, *found.start(), Side::Left);
+        selection.update(*found.end(), Side::Right);
+        self.gate.term.selection = Some(selection);
+        self.gate.term.scroll_to_point(*found.start());
+        self.generation += 1;
+        true
+    }
+
+    /// A cell of the window as a place in the grid.
+    fn point(&self, column: u16, row: u16) -> Point {
+        let term = &self.gate.term;
+        let row = usize::from(row).min(term.screen_lines().saturating_sub(1));
+        let column = Column(usize::from(column)).min(term.last_column());
+        viewport_to_point(self.scrolled_back(), Point::new(row, column))
+    }
+
+    fn before(&self, point: Point) -> Point {
+        let term = &self.gate.term;
+        if point.column.0 > 0 {
+            Point::new(point.line, point.column - 1)
+        } else if point.line > term.topmost_line() {
+            Point::new(point.line - 1, term.last_column())
+        } else {
+            Point::new(term.bottommost_line(), term.last_column())
+        }
+    }
+
+    fn after(&self, point: Point) -> Point {
+        let term = &self.gate.term;
+        if point.column < term.last_column() {
+            Point::new(point.line, point.column + 1)
+        } else if point.line < term.bottommost_line() {
+            Point::new(point.line + 1, Column(0))
+        } else {
+            Point::new(term.topmost_line(), Column(0))
+        }
+    }
+}
+
+/// The text as a pattern that matches it and nothing else.
+fn escape(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() * 2);
+    for c in text.chars() {
+        if c.is_ascii_punctuation() {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}

@@ -1,0 +1,340 @@
+//! Between the parser and the grid: what the grid does not know, what it would do too generously, and what must not
+//! reach the user's terminal.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use alacritty_terminal::Term;
+use alacritty_terminal::event::{Event, EventListener};
+use alacritty_terminal::term::TermMode;
+use alacritty_terminal::vte::ansi::{
+    Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, LineClearMode, Mode,
+    PrivateMode, Rgb, StandardCharset, TabulationClearMode, Timeout,
+};
+use unicode_width::UnicodeWidthChar;
+
+use super::ModelEvent;
+use super::modes::{Modes, MouseEncoding, MouseProtocol};
+use super::palette::Palette;
+
+/// So many combining characters are kept on one cell; more are dropped.
+const MAX_COMBINING: u8 = 8;
+/// So many bytes of answers wait to be fetched; a program that asks more without reading gets none.
+const MAX_ANSWERS: usize = 64 * 1024;
+/// So many clipboard requests wait to be fetched.
+const MAX_EVENTS: usize = 64;
+/// A title is cut here, in characters.
+const MAX_TITLE: usize = 200;
+/// A synchronized update ends after this time, whether the program says so or not.
+const UPDATE_LIMIT: Duration = Duration::from_millis(150);
+
+/// What the grid wants to say to the outside.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Bytes for the program's keyboard.
+    pub(super) answers: Vec<u8>,
+    pub(super) events: Vec<ModelEvent>,
+    pub(super) title: String,
+}
+
+impl Heard {
+    pub(super) fn answer(&mut self, text: &str) {
+        if self.answers.len() + text.len() <= MAX_ANSWERS {
+            self.answers.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    fn event(&mut self, event: ModelEvent) {
+        if self.events.len() < MAX_EVENTS && self.events.last() != Some(&event) {
+            self.events.push(event);
+        }
+    }
+
+    fn set_title(&mut self, title: &str) {
+        if self.title != title {
+            title.clone_into(&mut self.title);
+            self.event(ModelEvent::Title);
+        }
+    }
+}
+
+/// The grid's ear; shared, as the grid keeps one end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ears(Arc<Mutex<Heard>>);
+
+impl Ears {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Heard) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl EventListener for Ears {
+    fn send_event(&self, event: Event) {
+        match event {
+            Event::PtyWrite(text) => self.with(|heard| heard.answer(&text)),
+            Event::Bell => self.with(|heard| heard.event(ModelEvent::Bell)),
+            Event::Title(title) => self.with(|heard| heard.set_title(&title)),
+            Event::ResetTitle => self.with(|heard| heard.set_title("")),
+            Event::ClipboardStore(_, text) => self.with(|heard| heard.event(ModelEvent::Clipboard(text))),
+            // Colours are answered by the gate; sizes in pixels and clipboard contents are never told.
+            _ => {}
+        }
+    }
+}
+
+/// Synchronized updates are painted late, not parsed late: nothing is buffered.
+#[derive(Debug, Default)]
+pub(super) struct NeverBuffer;
+
+impl Timeout for NeverBuffer {
+    fn set_timeout(&mut self, _: Duration) {}
+    fn clear_timeout(&mut self) {}
+    fn pending_timeout(&self) -> bool {
+        false
+    }
+}
+
+/// The grid and what it lacks.
+pub(super) struct Gate {
+    pub(super) term: Term<Ears>,
+    pub(super) ears: Ears,
+    pub(super) palette: Palette,
+    combining: u8,
+    x10_mouse: bool,
+    urxvt_mouse: bool,
+    update_ends: Option<Instant>,
+}
+
+impl Gate {
+    pub(super) fn new(term: Term<Ears>, ears: Ears) -> Self {
+        Self {
+            term,
+            ears,
+            palette: Palette::default(),
+            combining: 0,
+            x10_mouse: false,
+            urxvt_mouse: false,
+            update_ends: None,
+        }
+    }
+
+    /// When the synchronized update that is under way ends at the latest.
+    pub(super) fn update_ends(&self) -> Option<Instant> {
+        self.update_ends
+    }
+
+    pub(super) fn modes(&self) -> Modes {
+        let mode = *self.term.mode();
+        let mouse = if mode.contains(TermMode::MOUSE_MOTION) {
+            MouseProtocol::Any
+        } else if mode.contains(TermMode::MOUSE_DRAG) {
+            MouseProtocol::Drag
+        } else if mode.contains(TermMode::MOUSE_REPORT_CLICK) {
+            MouseProtocol::Normal
+        } else if self.x10_mouse {
+            MouseProtocol::X10
+        } else {
+            MouseProtocol::Off
+        };
+        let mouse_encoding = if mode.contains(TermMode::SGR_MOUSE) {
+            MouseEncoding::Sgr
+        } else if self.urxvt_mouse {
+            MouseEncoding::Urxvt
+        } else if mode.contains(TermMode::UTF8_MOUSE) {
+            MouseEncoding::Utf8
+        } else {
+            MouseEncoding::Legacy
+        };
+        Modes {
+            mouse,
+            mouse_encoding,
+            application_cursor: mode.contains(TermMode::APP_CURSOR),
+            application_keypad: mode.contains(TermMode::APP_KEYPAD),
+            bracketed_paste: mode.contains(TermMode::BRACKETED_PASTE),
+            focus: mode.contains(TermMode::FOCUS_IN_OUT),
+            alternate_screen: mode.contains(TermMode::ALT_SCREEN),
+            alternate_scroll: mode.contains(TermMode::ALTERNATE_SCROLL),
+        }
+    }
+
+    /// A private mode that the grid does not know; true when it was one of ours.
+    fn own_mode(&mut self, mode: PrivateMode, on: bool) -> bool {
+        match mode.raw() {
+            9 => self.x10_mouse = on,
+            1015 => self.urxvt_mouse = on,
+            47 | 1047 => {
+                if self.term.mode().contains(TermMode::ALT_SCREEN) != on {
+                    self.term.swap_alt();
+                }
+            }
+            1048 if on => self.term.save_cursor_position(),
+            1048 => self.term.restore_cursor_position(),
+            2026 => self.update_ends = on.then(|| Instant::now() + UPDATE_LIMIT),
+            _ => return false,
+        }
+        true
+    }
+
+    fn answer(&self, text: &str) {
+        self.ears.with(|heard| heard.answer(text));
+    }
+}
+
+/// Characters that turn text around or hide in it; no terminal program needs them.
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A title as it may be shown in one line.
+fn clean_title(title: &str) -> String {
+    let shown = |c: &char| !c.is_control() && !is_deceptive(*c);
+    title.chars().filter(shown).take(MAX_TITLE).collect()
+}
+
+macro_rules! forward {
+    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
+        $(
+            #[inline]
+            fn $name(&mut self, $($arg: $type),*) {
+                self.term.$name($($arg),*);
+            }
+        )*
+    };
+}
+
+impl Handler for Gate {
+    #[inline]
+    fn input(&mut self, c: char) {
+        if c < '\u{300}' {
+            self.combining = 0;
+            return self.term.input(c);
+        }
+        if is_deceptive(c) {
+            return;
+        }
+        if c.width() == Some(0) {
+            if self.combining >= MAX_COMBINING {
+                return;
+            }
+            self.combining += 1;
+        } else {
+            self.combining = 0;
+        }
+        self.term.input(c);
+    }
+
+    fn set_title(&mut self, title: Option<String>) {
+        self.term.set_title(title.map(|title| clean_title(&title)));
+    }
+
+    fn identify_terminal(&mut self, intermediate: Option<char>) {
+        match intermediate {
+            // A VT220 with colours.
+            None => self.answer("\x1b[?62;22c"),
+            other => self.term.identify_terminal(other),
+        }
+    }
+
+    fn dynamic_color_sequence(&mut self, prefix: String, index: usize, terminator: &str) {
+        let (r, g, b) = self.palette.color(self.term.colors(), index);
+        self.answer(&format!("\x1b]{prefix};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}{terminator}"));
+    }
+
+    fn set_private_mode(&mut self, mode: PrivateMode) {
+        if !self.own_mode(mode, true) {
+            // The mouse protocols exclude each other.
+            if matches!(mode.raw(), 1000 | 1002 | 1003) {
+                self.x10_mouse = false;
+            }
+            self.term.set_private_mode(mode);
+        }
+    }
+
+    fn unset_private_mode(&mut self, mode: PrivateMode) {
+        if !self.own_mode(mode, false) {
+            self.term.unset_private_mode(mode);
+        }
+    }
+
+    fn report_private_mode(&mut self, mode: PrivateMode) {
+        let on = match mode.raw() {
+            9 => self.x10_mouse,
+            1015 => self.urxvt_mouse,
+            47 | 1047 => self.term.mode().contains(TermMode::ALT_SCREEN),
+            2026 => self.update_ends.is_some(),
+            _ => return self.term.report_private_mode(mode),
+        };
+        self.answer(&format!("\x1b[?{};{}$y", mode.raw(), if on { 1 } else { 2 }));
+    }
+
+    fn reset_state(&mut self) {
+        self.x10_mouse = false;
+        self.urxvt_mouse = false;
+        self.update_ends = None;
+        self.term.reset_state();
+        for index in 0..alacritty_terminal::term::color::COUNT {
+            self.term.reset_color(index);
+        }
+    }
+
+    /// Links are not kept: each could hold kilobytes that nobody sees.
+    fn set_hyperlink(&mut self, _: Option<Hyperlink>) {}
+
+    /// The clipboard is never told.
+    fn clipboard_load(&mut self, _: u8, _: &str) {}
+
+    fn text_area_size_pixels(&mut self) {}
+
+    forward! {
+        set_cursor_style(style: Option<CursorStyle>);
+        set_cursor_shape(shape: CursorShape);
+        goto(line: i32, column: usize);
+        goto_line(line: i32);
+        goto_col(column: usize);
+        insert_blank(count: usize);
+        move_up(rows: usize);
+        move_down(rows: usize);
+        device_status(what: usize);
+        move_forward(columns: usize);
+        move_backward(columns: usize);
+        move_down_and_cr(rows: usize);
+        move_up_and_cr(rows: usize);
+        put_tab(count: u16);
+        backspace();
+        carriage_return();
+        linefeed();
+        bell();
+        newline();
+        set_horizontal_tabstop();
+        scroll_up(rows: usize);
+        scroll_down(rows: usize);
+        insert_blank_lines(count: usize);
+        delete_lines(count: usize);
+        erase_chars(count: usize);
+        delete_chars(count: usize);
+        move_backward_tabs(count: u16);
+        move_forward_tabs(count: u16);
+        save_cursor_position();
+        restore_cursor_position();
+        clear_line(mode: LineClearMode);
+        clear_screen(mode: ClearMode);
+        clear_tabs(mode: TabulationClearMode);
+        reverse_index();
+        terminal_attribute(attribute: Attr);
+        set_mode(mode: Mode);
+        unset_mode(mode: Mode);
+        report_mode(mode: Mode);
+        set_scrolling_region(top: usize, bottom: Option<usize>);
+        set_keypad_application_mode();
+        unset_keypad_application_mode();
+        set_active_charset(index: CharsetIndex);
+        configure_charset(index: CharsetIndex, charset: StandardCharset);
+        set_color(index: usize, color: Rgb);
+        reset_color(index: usize);
+        clipboard_store(clipboard: u8, base64: &[u8]);
+        decaln();
+        push_title();
+        pop_title();
+        text_area_size_chars();
+    }
+}

@@ -1,0 +1,141 @@
+//! The way back from the model to bytes: what a plain terminal must be sent so that it shows what the model shows and
+//! behaves as the program asked.
+
+use std::fmt::Write;
+
+use alacritty_terminal::term::TermMode;
+
+use super::Model;
+use super::modes::{Modes, MouseEncoding, MouseProtocol};
+use super::view::{CursorShape, Ink, Look, Underline};
+
+/// Everything off that a program may have switched on.
+const PLAIN: &str = "\x1b[0m\x1b[?25l\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\
+                     \x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[4l\x1b[?6l\x1b[?7h\x1b[r\x1b(B\x0f\x1b[0 q";
+
+impl Model {
+    /// The bytes that paint this screen on a terminal of the same size, whatever was there, and set the modes that the
+    /// program asked for. The alternate screen is neither entered nor left: that is for the caller to decide.
+    pub fn repaint(&self) -> Vec<u8> {
+        let mut out = String::from(PLAIN);
+        out.push_str("\x1b[H\x1b[2J");
+        let mut pen = Look::default();
+        let mut at = None;
+        for glyph in self.glyphs() {
+            let blank = glyph.character == ' ' && glyph.combining.is_empty() && glyph.look == Look::default();
+            if blank {
+                continue;
+            }
+            if at != Some((glyph.column, glyph.row)) {
+                let _ = write!(out, "\x1b[{};{}H", glyph.row + 1, glyph.column + 1);
+            }
+            if pen != glyph.look {
+                write_look(&glyph.look, &mut out);
+                pen = glyph.look;
+            }
+            out.push(glyph.character);
+            out.extend(glyph.combining);
+            // Terminals differ about the width of what is beyond ASCII: after it the cursor is set anew.
+            let certain = glyph.character.is_ascii() && glyph.combining.is_empty();
+            at = certain.then(|| (glyph.column + 1, glyph.row));
+        }
+        out.push_str("\x1b[0m");
+        self.write_state(&mut out);
+        out.into_bytes()
+    }
+
+    fn write_state(&self, out: &mut String) {
+        let term = &self.gate.term;
+        write_modes(&self.modes(), out);
+        if term.mode().contains(TermMode::INSERT) {
+            out.push_str("\x1b[4h");
+        }
+        if !term.mode().contains(TermMode::LINE_WRAP) {
+            out.push_str("\x1b[?7l");
+        }
+        if let Some((column, row)) = self.cursor_position() {
+            let _ = write!(out, "\x1b[{};{}H", row + 1, column + 1);
+        }
+        // What the program writes next continues in its own colours.
+        write_look(&super::view::look(&term.grid().cursor.template, term.colors()), out);
+        if let Some(cursor) = self.cursor() {
+            let style = match (cursor.shape, cursor.blinking) {
+                (CursorShape::Default, _) => 0,
+                (CursorShape::Block, true) => 1,
+                (CursorShape::Block, false) => 2,
+                (CursorShape::Underline, true) => 3,
+                (CursorShape::Underline, false) => 4,
+                (CursorShape::Bar, true) => 5,
+                (CursorShape::Bar, false) => 6,
+            };
+            let _ = write!(out, "\x1b[{style} q\x1b[?25h");
+        }
+    }
+}
+
+fn write_modes(modes: &Modes, out: &mut String) {
+    let mouse = match modes.mouse {
+        MouseProtocol::Off => "",
+        MouseProtocol::X10 => "\x1b[?9h",
+        MouseProtocol::Normal => "\x1b[?1000h",
+        MouseProtocol::Drag => "\x1b[?1002h",
+        MouseProtocol::Any => "\x1b[?1003h",
+    };
+    let encoding = match modes.mouse_encoding {
+        MouseEncoding::Legacy => "",
+        MouseEncoding::Utf8 => "\x1b[?1005h",
+        MouseEncoding::Sgr => "\x1b[?1006h",
+        MouseEncoding::Urxvt => "\x1b[?1015h",
+    };
+    out.push_str(mouse);
+    out.push_str(encoding);
+    for (on, sequence) in [
+        (modes.application_cursor, "\x1b[?1h"),
+        (modes.application_keypad, "\x1b="),
+        (modes.bracketed_paste, "\x1b[?2004h"),
+        (modes.focus, "\x1b[?1004h"),
+    ] {
+        if on {
+            out.push_str(sequence);
+        }
+    }
+}
+
+/// Appends the sequence that sets exactly this look.
+pub(super) fn write_look(look: &Look, out: &mut String) {
+    out.push_str("\x1b[0");
+    for (on, code) in [
+        (look.bold, ";1"),
+        (look.dim, ";2"),
+        (look.italic, ";3"),
+        (look.reverse, ";7"),
+        (look.hidden, ";8"),
+        (look.strike, ";9"),
+    ] {
+        if on {
+            out.push_str(code);
+        }
+    }
+    out.push_str(match look.underline {
+        Underline::Off => "",
+        Underline::Single => ";4",
+        Underline::Double => ";4:2",
+        Underline::Curly => ";4:3",
+        Underline::Dotted => ";4:4",
+        Underline::Dashed => ";4:5",
+    });
+    write_ink(look.foreground, 38, out);
+    write_ink(look.background, 48, out);
+    write_ink(look.underline_color, 58, out);
+    out.push('m');
+}
+
+fn write_ink(ink: Ink, base: u8, out: &mut String) {
+    let _ = match ink {
+        Ink::Default => Ok(()),
+        Ink::Indexed(n @ 0..=7) if base != 58 => write!(out, ";{}", base - 8 + n),
+        Ink::Indexed(n @ 8..=15) if base != 58 => write!(out, ";{}", base + 52 + n - 8),
+        Ink::Indexed(n) => write!(out, ";{base};5;{n}"),
+        Ink::Rgb(r, g, b) => write!(out, ";{base};2;{r};{g};{b}"),
+    };
+}

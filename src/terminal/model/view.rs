@@ -1,0 +1,220 @@
+//! The picture: what each cell of the window shows, and where the cursor is.
+
+use alacritty_terminal::index::Point;
+use alacritty_terminal::term::cell::{Cell, Flags};
+use alacritty_terminal::term::color::Colors;
+use alacritty_terminal::term::{TermMode, point_to_viewport};
+use alacritty_terminal::vte::ansi::{Color, CursorShape as Shape, NamedColor};
+
+use super::Model;
+
+/// A colour of a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ink {
+    /// The terminal's own foreground or background.
+    #[default]
+    Default,
+    /// One of the 256; the first sixteen are the terminal's own.
+    Indexed(u8),
+    /// Red, green and blue light.
+    Rgb(u8, u8, u8),
+}
+
+/// A line under the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Underline {
+    /// None.
+    #[default]
+    Off,
+    /// One straight line.
+    Single,
+    /// Two straight lines.
+    Double,
+    /// A wave.
+    Curly,
+    /// Dots.
+    Dotted,
+    /// Dashes.
+    Dashed,
+}
+
+/// How a cell looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The text's colour.
+    pub foreground: Ink,
+    /// The colour behind the text.
+    pub background: Ink,
+    /// The colour of the line under the text.
+    pub underline_color: Ink,
+    /// The line under the text.
+    pub underline: Underline,
+    /// Bold.
+    pub bold: bool,
+    /// Faint.
+    pub dim: bool,
+    /// Italic.
+    pub italic: bool,
+    /// Foreground and background swapped.
+    pub reverse: bool,
+    /// Not shown.
+    pub hidden: bool,
+    /// Struck through.
+    pub strike: bool,
+}
+
+/// One cell, or the two of a wide character.
+#[derive(Clone, Copy, Debug)]
+pub struct Glyph<'a> {
+    /// From the left, from 0.
+    pub column: u16,
+    /// From the top of the window, from 0.
+    pub row: u16,
+    /// The character; a space where there is none.
+    pub character: char,
+    /// Characters without width that stand on it.
+    pub combining: &'a [char],
+    /// 1 or 2 columns.
+    pub width: u8,
+    /// How it looks.
+    pub look: Look,
+    /// It is part of the selection.
+    pub selected: bool,
+}
+
+/// The cursor's shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CursorShape {
+    /// What the user's terminal has by itself.
+    #[default]
+    Default,
+    /// The whole cell.
+    Block,
+    /// A line under the cell.
+    Underline,
+    /// A line before the cell.
+    Bar,
+}
+
+/// The cursor, where it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// From the left, from 0.
+    pub column: u16,
+    /// From the top of the window, from 0.
+    pub row: u16,
+    /// Its shape.
+    pub shape: CursorShape,
+    /// It blinks.
+    pub blinking: bool,
+}
+
+impl Model {
+    /// Every cell of the window, row by row; the second half of a wide character is left out.
+    pub fn glyphs(&self) -> impl Iterator<Item = Glyph<'_>> {
+        let term = &self.gate.term;
+        let offset = term.grid().display_offset();
+        let selection = term.selection.as_ref().and_then(|selection| selection.to_range(term));
+        let colors = term.colors();
+        term.grid().display_iter().filter_map(move |indexed| {
+            let cell: &Cell = indexed.cell;
+            if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
+                return None;
+            }
+            let at = point_to_viewport(offset, indexed.point)?;
+            Some(Glyph {
+                column: u16::try_from(at.column.0).ok()?,
+                row: u16::try_from(at.line).ok()?,
+                // A tab leaves itself in the cell that it started from.
+                character: if cell.c == '\t' { ' ' } else { cell.c },
+                combining: cell.zerowidth().unwrap_or_default(),
+                width: if cell.flags.contains(Flags::WIDE_CHAR) { 2 } else { 1 },
+                look: look(cell, colors),
+                selected: selection.is_some_and(|range| range.contains(indexed.point)),
+            })
+        })
+    }
+
+    /// The cursor; `None` while the program hides it or the window is scrolled away from it.
+    pub fn cursor(&self) -> Option<Cursor> {
+        let term = &self.gate.term;
+        if !term.mode().contains(TermMode::SHOW_CURSOR) {
+            return None;
+        }
+        let (column, row) = self.cursor_position()?;
+        // The style is the program's only if it set one; the grid does not tell, so its default stands for none.
+        let style = term.cursor_style();
+        let shape = match style.shape {
+            Shape::Block if !style.blinking => CursorShape::Default,
+            Shape::Underline => CursorShape::Underline,
+            Shape::Beam => CursorShape::Bar,
+            _ => CursorShape::Block,
+        };
+        Some(Cursor { column, row, shape, blinking: style.blinking })
+    }
+
+    /// Where the cursor is, shown or not; `None` when the window is scrolled away from it.
+    pub(super) fn cursor_position(&self) -> Option<(u16, u16)> {
+        let grid = self.gate.term.grid();
+        let Point { line, column } = point_to_viewport(grid.display_offset(), grid.cursor.point)?;
+        let (_, rows) = self.size();
+        let row = u16::try_from(line).ok().filter(|row| *row < rows)?;
+        Some((u16::try_from(column.0).ok()?, row))
+    }
+
+    /// The window's rows as text, without trailing spaces: for tests and for a plain look.
+    pub fn rows(&self) -> Vec<String> {
+        let (_, rows) = self.size();
+        let mut lines = vec![String::new(); rows.into()];
+        for glyph in self.glyphs() {
+            if let Some(line) = lines.get_mut(usize::from(glyph.row)) {
+                line.push(glyph.character);
+                line.extend(glyph.combining);
+            }
+        }
+        lines.iter().map(|line| line.trim_end().to_owned()).collect()
+    }
+}
+
+/// How a cell looks, with the colours that the program redefined resolved.
+pub(super) fn look(cell: &Cell, colors: &Colors) -> Look {
+    let flags = cell.flags;
+    let underline = [
+        (Flags::UNDERLINE, Underline::Single),
+        (Flags::DOUBLE_UNDERLINE, Underline::Double),
+        (Flags::UNDERCURL, Underline::Curly),
+        (Flags::DOTTED_UNDERLINE, Underline::Dotted),
+        (Flags::DASHED_UNDERLINE, Underline::Dashed),
+    ];
+    let underline = if flags.intersects(Flags::ALL_UNDERLINES) {
+        underline.into_iter().find(|(flag, _)| flags.contains(*flag)).map_or(Underline::Off, |(_, line)| line)
+    } else {
+        Underline::Off
+    };
+    Look {
+        foreground: ink(cell.fg, colors),
+        background: ink(cell.bg, colors),
+        underline_color: cell.underline_color().map_or(Ink::Default, |color| ink(color, colors)),
+        underline,
+        bold: flags.contains(Flags::BOLD),
+        dim: flags.contains(Flags::DIM),
+        italic: flags.contains(Flags::ITALIC),
+        reverse: flags.contains(Flags::INVERSE),
+        hidden: flags.contains(Flags::HIDDEN),
+        strike: flags.contains(Flags::STRIKEOUT),
+    }
+}
+
+fn ink(color: Color, colors: &Colors) -> Ink {
+    let index = match color {
+        Color::Spec(rgb) => return Ink::Rgb(rgb.r, rgb.g, rgb.b),
+        Color::Indexed(index) => usize::from(index),
+        Color::Named(name) => name as usize,
+    };
+    if index <= NamedColor::Cursor as usize
+        && let Some(rgb) = colors[index]
+    {
+        return Ink::Rgb(rgb.r, rgb.g, rgb.b);
+    }
+    u8::try_from(index).map_or(Ink::Default, Ink::Indexed)
+}
