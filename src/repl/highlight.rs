@@ -209,16 +209,24 @@ fn parse(text: &str, before: (ParseState, ScopeStack), grammar: &Grammar) -> Lin
     let mut at = 0;
     for (position, operation) in operations {
         if position > at {
-            spans.push((position - at, grammar.role(&stack)));
+            push(&mut spans, position - at, grammar.role(&stack));
             at = position;
         }
         // An operation that does not fit the stack leaves it as it is.
         let _ = stack.apply(&operation);
     }
     if text.len() > at {
-        spans.push((text.len() - at, grammar.role(&stack)));
+        push(&mut spans, text.len() - at, grammar.role(&stack));
     }
     Line { text: text.to_owned(), before, after: (state, stack), spans }
+}
+
+/// Adds a span, as part of the last one if that looks the same.
+fn push(spans: &mut Vec<(usize, Option<Role>)>, length: usize, role: Option<Role>) {
+    match spans.last_mut() {
+        Some((last, same)) if *same == role => *last += length,
+        _ => spans.push((length, role)),
+    }
 }
 
 #[cfg(test)]
