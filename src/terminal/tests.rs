@@ -29,7 +29,7 @@ fn part() {
     let Ok(part) = std::env::var(PART) else { return };
     let stdin = std::io::stdin();
     let say = |text: &str| {
-        print!("<{text}>\n");
+        println!("<{text}>");
         std::io::stdout().flush().unwrap();
     };
     let read_byte = || {

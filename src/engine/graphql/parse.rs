@@ -86,7 +86,8 @@ fn text(chars: &mut Peekable<Chars<'_>>) -> Result<String, String> {
         literal.push(c);
         match c {
             '"' => {
-                return serde_json::from_str(&literal).map_err(|_| "Syntax Error: Invalid string.".to_owned());
+                return serde_json::from_str(&literal)
+                    .map_err(|_| "Syntax Error: Invalid string.".to_owned());
             }
             '\\' => literal.extend(chars.next()),
             _ => {}

@@ -55,6 +55,19 @@ pub(super) enum Decoded {
 
 /// Reads one character; `bytes` is not empty.
 pub(super) fn decode(bytes: &[u8]) -> Decoded {
+    let follows = |byte: u8| byte & 0xc0 == 0x80;
+    // The characters of two and three bytes whose first byte alone makes them valid: nearly all of them.
+    let (value, length) = match *bytes {
+        [a @ 0xc2..=0xdf, b, ..] if follows(b) => ((u32::from(a) & 0x1f) << 6 | u32::from(b) & 0x3f, 2),
+        [a @ (0xe1..=0xec | 0xee | 0xef), b, c, ..] if follows(b) && follows(c) => {
+            ((u32::from(a) & 0x0f) << 12 | (u32::from(b) & 0x3f) << 6 | u32::from(c) & 0x3f, 3)
+        }
+        _ => return decode_carefully(bytes),
+    };
+    char::from_u32(value).map_or(Decoded::Invalid(1), |c| Decoded::Char(c, length))
+}
+
+fn decode_carefully(bytes: &[u8]) -> Decoded {
     let head = bytes.get(..4).unwrap_or(bytes);
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -103,7 +116,24 @@ mod tests {
 
     #[test]
     fn utf8_is_decoded_with_its_errors() {
-        assert_eq!(decode("é!".as_bytes()), Decoded::Char('é', 2));
+        for c in [
+            '\u{80}',
+            'é',
+            '\u{7ff}',
+            '\u{800}',
+            '\u{fff}',
+            '\u{1000}',
+            '한',
+            '\u{d7ff}',
+            '\u{e000}',
+            '\u{ffff}',
+            '😀',
+            '\u{10ffff}',
+        ] {
+            assert_eq!(decode(format!("{c}!").as_bytes()), Decoded::Char(c, c.len_utf8()));
+            assert_eq!(decode(c.to_string().as_bytes()), Decoded::Char(c, c.len_utf8()));
+        }
+        assert_eq!(decode(b"\xed\x95"), Decoded::Incomplete);
         assert_eq!(decode("😀".as_bytes()), Decoded::Char('😀', 4));
         assert_eq!(decode(b"\xf0\x9f\x98"), Decoded::Incomplete);
         assert_eq!(decode(b"\xc3("), Decoded::Invalid(1));

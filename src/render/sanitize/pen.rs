@@ -1,6 +1,6 @@
 //! The pen: which attributes the terminal has now, and the shortest way to others.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use super::sgr::Attributes;
 use crate::terminal::ColorDepth;
@@ -12,14 +12,18 @@ use crate::theme::Color;
 pub struct Pen {
     depth: ColorDepth,
     enabled: bool,
+    /// What was asked for last.
+    wanted: Attributes,
+    /// The same in the terminal's colours: what the terminal has now.
     now: Attributes,
-    scratch: String,
+    codes: String,
 }
 
 impl Pen {
     /// A pen for a terminal with so many colours. On a `dumb` terminal it writes nothing at all.
     pub fn new(depth: ColorDepth, dumb: bool) -> Self {
-        Self { depth, enabled: !dumb, now: Attributes::default(), scratch: String::new() }
+        let none = Attributes::default();
+        Self { depth, enabled: !dumb, wanted: none, now: none, codes: String::new() }
     }
 
     /// The attributes that the terminal has now.
@@ -29,8 +33,28 @@ impl Pen {
 
     /// Makes the terminal's attributes `wanted`, in the nearest colours it has.
     pub(in crate::render) fn set(&mut self, wanted: Attributes, out: &mut Vec<u8>) {
-        if wanted != self.now && self.enabled {
-            self.transition(wanted, out);
+        if wanted == self.wanted || !self.enabled {
+            return;
+        }
+        self.wanted = wanted;
+        let to = wanted.fit(self.depth);
+        let from = std::mem::replace(&mut self.now, to);
+        if to == from {
+            return;
+        }
+        self.codes.clear();
+        if to == Attributes::default() {
+            self.codes.push('0');
+        } else {
+            codes(from, to, &mut self.codes);
+        }
+        if !self.codes.is_empty() {
+            out.extend_from_slice(b"\x1b[");
+            out.extend_from_slice(self.codes.as_bytes());
+            out.push(b'm');
+        }
+        if to.underline > 1 || to.underline_color.is_some() || from.underline_color.is_some() {
+            apart(from, to, out);
         }
     }
 
@@ -38,79 +62,66 @@ impl Pen {
     pub fn lift(&mut self, out: &mut Vec<u8>) {
         self.set(Attributes::default(), out);
     }
+}
 
-    fn transition(&mut self, wanted: Attributes, out: &mut Vec<u8>) {
-        let fit = |color: Option<Color>| color.and_then(|color| color.fit(self.depth));
-        let (from, to) = (self.now, wanted);
-        let mut codes = std::mem::take(&mut self.scratch);
-        codes.clear();
-        let mut extra = String::new();
-        let mut code = |code: &str| {
-            if !codes.is_empty() {
-                codes.push(';');
+/// The parameters that lead from one set of attributes to another.
+fn codes(from: Attributes, to: Attributes, codes: &mut String) {
+    // One code ends both bold and faint: what stays on is switched on again.
+    let off = (from.bold && !to.bold) || (from.dim && !to.dim);
+    if off {
+        push(codes, "22");
+    }
+    for (was, is, on) in [(from.bold, to.bold, "1"), (from.dim, to.dim, "2")] {
+        if is && (!was || off) {
+            push(codes, on);
+        }
+    }
+    for (was, is, on, off) in [
+        (from.italic, to.italic, "3", "23"),
+        (from.underline > 0, to.underline > 0, "4", "24"),
+        (from.blink, to.blink, "5", "25"),
+        (from.reverse, to.reverse, "7", "27"),
+        (from.strike, to.strike, "9", "29"),
+        (from.overline, to.overline, "53", "55"),
+    ] {
+        if was != is {
+            push(codes, if is { on } else { off });
+        }
+    }
+    if to.underline == 1 && from.underline > 1 {
+        push(codes, "4");
+    }
+    for (was, is, base, off) in [(from.fg, to.fg, 30, "39"), (from.bg, to.bg, 40, "49")] {
+        match is {
+            _ if was == is => {}
+            None => push(codes, off),
+            Some(color) => {
+                push(codes, "");
+                color.write_sgr(base, codes);
             }
-            codes.push_str(code);
+        }
+    }
+}
+
+fn push(codes: &mut String, code: &str) {
+    if !codes.is_empty() {
+        codes.push(';');
+    }
+    codes.push_str(code);
+}
+
+/// The attributes whose parameters have colons, each in a sequence of its own: a terminal that does not know colons
+/// drops the whole sequence, which must not take others with it.
+fn apart(from: Attributes, to: Attributes, out: &mut Vec<u8>) {
+    if to.underline > 1 && from.underline != to.underline {
+        let _ = write!(out, "\x1b[4:{}m", to.underline);
+    }
+    if from.underline_color != to.underline_color && to != Attributes::default() {
+        let _ = match to.underline_color {
+            None => write!(out, "\x1b[59m"),
+            Some(Color::Ansi(n) | Color::Indexed(n)) => write!(out, "\x1b[58:5:{n}m"),
+            Some(Color::Rgb(rgb)) => write!(out, "\x1b[58:2::{}:{}:{}m", rgb.r, rgb.g, rgb.b),
         };
-        if to == Attributes::default() {
-            code("0");
-        } else {
-            if (from.bold && !to.bold) || (from.dim && !to.dim) {
-                code("22");
-            }
-            let kept = |was: bool| was && to.bold >= from.bold && to.dim >= from.dim;
-            for (was, is, on) in [(from.bold, to.bold, "1"), (from.dim, to.dim, "2")] {
-                if is && !kept(was) {
-                    code(on);
-                }
-            }
-            for (was, is, on, off) in [
-                (from.italic, to.italic, "3", "23"),
-                (from.blink, to.blink, "5", "25"),
-                (from.reverse, to.reverse, "7", "27"),
-                (from.strike, to.strike, "9", "29"),
-                (from.overline, to.overline, "53", "55"),
-            ] {
-                if was != is {
-                    code(if is { on } else { off });
-                }
-            }
-            match (from.underline, to.underline) {
-                (was, is) if was == is => {}
-                (_, 0) => code("24"),
-                (_, 1) => code("4"),
-                // The kinds of underline have colons, which some terminals do not know: a sequence of their own, after
-                // a plain underline, keeps the rest readable for those.
-                (_, kind) => {
-                    code("4");
-                    let _ = write!(extra, "\x1b[4:{kind}m");
-                }
-            }
-            for (was, is, base, off) in [(from.fg, to.fg, 30, "39"), (from.bg, to.bg, 40, "49")] {
-                if fit(was) != fit(is) {
-                    let mut text = String::new();
-                    match fit(is) {
-                        Some(color) => color.write_sgr(base, &mut text),
-                        None => text.push_str(off),
-                    }
-                    code(&text);
-                }
-            }
-            if fit(from.underline_color) != fit(to.underline_color) {
-                let _ = match fit(to.underline_color) {
-                    None => write!(extra, "\x1b[59m"),
-                    Some(Color::Ansi(n) | Color::Indexed(n)) => write!(extra, "\x1b[58:5:{n}m"),
-                    Some(Color::Rgb(rgb)) => write!(extra, "\x1b[58:2::{}:{}:{}m", rgb.r, rgb.g, rgb.b),
-                };
-            }
-        }
-        if !codes.is_empty() {
-            out.extend_from_slice(b"\x1b[");
-            out.extend_from_slice(codes.as_bytes());
-            out.push(b'm');
-        }
-        out.extend_from_slice(extra.as_bytes());
-        self.scratch = codes;
-        self.now = wanted;
     }
 }
 
@@ -161,7 +172,7 @@ mod tests {
     fn colours_are_fitted_to_the_terminal() {
         assert_eq!(way(ColorDepth::Ansi256, &["38;2;255;135;0"]), "^[38;5;208m|");
         assert_eq!(way(ColorDepth::Ansi16, &["38;5;196", "0"]), "^[91m|^[0m|");
-        assert_eq!(way(ColorDepth::None, &["1;31", "32", "22"]), "^[1m||^[22m|");
+        assert_eq!(way(ColorDepth::None, &["1;31", "32", "22"]), "^[1m||^[0m|");
     }
 
     #[test]

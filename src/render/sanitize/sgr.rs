@@ -1,6 +1,7 @@
 //! SGR, the sequence that sets colours and attributes: read in all the forms that programs write, kept as
 //! [`Attributes`], written in one.
 
+use crate::terminal::ColorDepth;
 use crate::theme::{Color, Rgb, Style};
 
 /// Colours and attributes that text has on the terminal.
@@ -37,6 +38,12 @@ impl From<Style> for Attributes {
 }
 
 impl Attributes {
+    /// The same in the nearest colours that `depth` has.
+    pub(super) fn fit(self, depth: ColorDepth) -> Self {
+        let fit = |color: Option<Color>| color.and_then(|color| color.fit(depth));
+        Self { fg: fit(self.fg), bg: fit(self.bg), underline_color: fit(self.underline_color), ..self }
+    }
+
     /// These attributes on top of `base`: what is not set here is as there.
     pub(super) fn over(self, base: Self) -> Self {
         Self {
@@ -106,8 +113,10 @@ fn split_sub(group: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// A parameter's value; an empty one is 0, one with too many digits is none.
 pub(super) fn number(digits: &[u8]) -> Option<u32> {
-    let digits = std::str::from_utf8(digits).ok()?;
-    if digits.is_empty() { Some(0) } else { digits.parse().ok() }
+    digits.iter().try_fold(0_u32, |value, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        value.checked_mul(10)?.checked_add(u32::from(digit))
+    })
 }
 
 /// Reads the colour after 38, 48 or 58: `38:5:n`, `38:2:r:g:b`, `38:2:space:r:g:b`, `38;5;n`, `38;2;r;g;b`.

@@ -193,14 +193,13 @@ impl Sanitizer {
         let mut length = 0;
         loop {
             let rest = input.get(length..).unwrap_or_default();
-            let ascii = ascii_run(rest);
-            if ascii > 0 {
-                cursor.narrow(ascii);
-                (self.joining, self.after_joiner) = (0, false);
-                length += ascii;
-            }
-            let rest = rest.get(ascii..).unwrap_or_default();
             match rest.first() {
+                Some(0x20..=0x7e) => {
+                    let ascii = ascii_run(rest);
+                    cursor.narrow(ascii);
+                    (self.joining, self.after_joiner) = (0, false);
+                    length += ascii;
+                }
                 Some(b'\n') if newlines => {
                     let count = rest.iter().take_while(|byte| **byte == b'\n').count();
                     cursor.newlines(count as u64);
