@@ -8,7 +8,7 @@ use std::path::Path;
 use super::cell::CellOptions;
 use super::commands::{Command, TABLE};
 use super::editor::{edit_outside, printable};
-use super::prompt::{Repl, Then};
+use super::prompt::{RanCell, Repl, Then};
 use super::session::Trouble;
 use super::stage::{StageError, Waited};
 use crate::render::sanitize;
@@ -116,20 +116,24 @@ impl Repl {
     }
 
     fn replay(&mut self) -> Outcome {
-        let cells = self.cells.clone();
+        let cells: Vec<RanCell> = self.cells.iter().filter(|cell| !cell.failed).cloned().collect();
+        if cells.is_empty() {
+            return self.say("there is no cell to run again");
+        }
         if !self.restart()? {
             return Ok(Then::Go);
         }
         self.cells.clear();
         for (index, cell) in cells.iter().enumerate() {
-            self.stage.note(&format!("[{}/{}] {}", index + 1, cells.len(), sanitize::line(cell, 60)))?;
-            let (went_well, then) = self.run_cell(cell, CellOptions::default())?;
+            let (number, code) = (index + 1, sanitize::line(&cell.code, 60));
+            self.stage.note(&format!("[{number}/{}] {code}", cells.len()))?;
+            let (went_well, then) = self.run_cell(&cell.code, CellOptions::default())?;
             if then == Then::Quit {
                 return Ok(then);
             }
-            if !went_well && index + 1 < cells.len() {
-                self.cells.extend(cells.iter().skip(index + 1).cloned());
-                return self.fail(format!("the replay stopped at cell {}", index + 1), None);
+            if !went_well && number < cells.len() {
+                self.cells.extend(cells.iter().skip(number).cloned());
+                return self.fail(format!("the replay stopped at cell {number}"), None);
             }
         }
         Ok(Then::Go)
@@ -217,7 +221,7 @@ impl Repl {
                 Some(text) => text,
                 None => return Ok(Then::Go),
             },
-            None => self.cells.last().cloned().unwrap_or_default(),
+            None => self.cells.last().map(|cell| cell.code.clone()).unwrap_or_default(),
         };
         match edit_outside(&text, self.language.extension()) {
             Ok(text) => self.initial = text,
@@ -231,8 +235,8 @@ impl Repl {
         if self.cells.is_empty() {
             return self.say("no cell was run yet: nothing to save");
         }
-        let mut text = self.cells.join("\n\n");
-        text.push('\n');
+        let cells: Vec<&str> = self.cells.iter().map(|cell| cell.code.as_str()).collect();
+        let text = cells.join("\n\n") + "\n";
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).create_new(!overwrite);
         match options.open(path).and_then(|mut file| file.write_all(text.as_bytes())) {

@@ -28,6 +28,14 @@ enum Slot {
     Destroyed,
 }
 
+/// A cell that was run.
+#[derive(Debug, Clone)]
+pub(super) struct RanCell {
+    pub(super) code: String,
+    /// It ended with an error, or was stopped: running it again would only do that again.
+    pub(super) failed: bool,
+}
+
 /// What the loop does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
@@ -50,7 +58,7 @@ pub(super) struct Repl {
     /// Whether the editor has the keyboard, so that news can be shown above the line.
     at_prompt: Arc<AtomicBool>,
     /// The cells that were run in this session, for `:save` and `:replay`.
-    pub(super) cells: Vec<String>,
+    pub(super) cells: Vec<RanCell>,
     /// What the next prompt begins with.
     pub(super) initial: String,
     left_running: bool,
@@ -175,7 +183,8 @@ impl Repl {
         self.initial = typed.keys;
         self.completer.cell_ran(code);
         if !options.ours {
-            self.cells.push(code.to_owned());
+            let failed = !matches!(end, CellEnd::Finished(Some(0) | None) | CellEnd::Lost { .. });
+            self.cells.push(RanCell { code: code.to_owned(), failed });
         }
         Ok(match end {
             CellEnd::Finished(code) => (code.unwrap_or(0) == 0, Then::Go),
