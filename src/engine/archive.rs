@@ -52,7 +52,8 @@ fn write_tar(path: &Path, out: &mut Chunks) -> io::Result<()> {
         let mut header = tar::Header::new_gnu();
         header.set_metadata_in_mode(&meta, tar::HeaderMode::Complete);
         if kind.is_dir() {
-            tar.append_data(&mut header, &name, io::empty())?;
+            // With a slash at the end, as archives name folders.
+            tar.append_data(&mut header, name.join(""), io::empty())?;
             let mut entries = fs::read_dir(&path)?.collect::<io::Result<Vec<_>>>()?;
             entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
             waiting.extend(entries.into_iter().map(|entry| (entry.path(), name.join(entry.file_name()))));

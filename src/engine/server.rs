@@ -4,17 +4,22 @@ use super::keypair::Keypair;
 use super::routes;
 use super::sessions::Sessions;
 use axum::serve::ListenerExt;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long connections may take to end by themselves.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// What the system may hold of a reply, in bytes. The several MiB that it would take by itself are output that is lost
+/// with a socket, and that a reader still has before it when it has interrupted.
+const SEND_BUFFER: u32 = 512 << 10;
 
 /// Where sessions work.
 #[derive(Debug, Clone)]
@@ -68,7 +73,7 @@ pub enum EngineError {
         /// The address that was asked for.
         address: SocketAddr,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -114,7 +119,7 @@ impl Engine {
             return Err(EngineError::NotLoopback(options.listen));
         }
         let listen_error = |source| EngineError::Listen { address: options.listen, source };
-        let listener = TcpListener::bind(options.listen).await.map_err(listen_error)?;
+        let listener = listen(options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let shared = Arc::new(Shared {
@@ -189,6 +194,15 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.stop.cancel();
     }
+}
+
+/// Connections inherit the listener's buffer size.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(1024)
 }
 
 /// Ends the engine once it has had no session for `idle`.

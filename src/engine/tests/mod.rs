@@ -1,5 +1,10 @@
 //! Tests of the engine as its clients meet it: real HTTP and WebSockets, real kernels.
 
+mod abandoned;
 mod access;
 mod client;
 mod lifecycle;
+mod many;
+mod runs;
+mod standing;
+mod transfer;

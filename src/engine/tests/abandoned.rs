@@ -1,0 +1,182 @@
+//! Runs whose client went away: they go on, what they said is kept within bounds, and they can be taken up again.
+
+use super::client::{Lab, Ws, soon, text_of};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+/// Bytes that wait for a collector in all runs of a session.
+fn uncollected(lab: &Lab, session: &str) -> usize {
+    lab.engine.shared().sessions.find(session).unwrap().runs().iter().map(|run| run.uncollected()).sum()
+}
+
+/// A query that has begun to print over a socket, and its id.
+async fn begun(lab: &Lab, session: &str, code: &str) -> (Ws, String) {
+    let mut ws = lab.query(session, code).await;
+    ws.until_printed("on").await;
+    let run = lab.current_run(session).await.unwrap();
+    (ws, run)
+}
+
+#[tokio::test]
+async fn a_run_goes_on_without_its_socket_and_is_continued_over_http() {
+    let lab = Lab::new().await;
+    lab.session("kept").await;
+    for closes in [false, true] {
+        let code = "import time\nprint('on', flush=True)\ntime.sleep(0.2)\nprint('still here')\nx = input('? ')\nprint('got', x)";
+        let (mut ws, run) = begun(&lab, "kept", code).await;
+        if closes {
+            ws.send_message(Message::Close(None)).await;
+            ws.until_closed().await;
+        }
+        drop(ws);
+        let mut printed = String::new();
+        let mut result = lab.execute("kept", "continue", &run, "").await;
+        while result["status"] != "waiting-input" {
+            printed += &text_of(&result);
+            result = lab.execute("kept", "continue", &run, "").await;
+        }
+        printed += &text_of(&result);
+        assert_eq!(printed, "still here\n? ");
+        let result = lab.execute("kept", "input", &run, "back").await;
+        assert_eq!((&result["status"], text_of(&result).as_str()), (&json!("finished"), "got back\n"));
+        assert_eq!(lab.current_run("kept").await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_taken_up_by_another_socket_by_the_id_that_the_first_gave_it() {
+    let lab = Lab::new().await;
+    lab.session("taken").await;
+    let mut ws = lab.open("taken").await;
+    ws.send(&json!({"mode": "query", "code": "print('on', flush=True); print('then', input('? '))", "runId": "mine"}).to_string()).await;
+    ws.until("waiting-input").await;
+    drop(ws);
+    let mut ws = lab.open("taken").await;
+    ws.send(&json!({"mode": "continue", "runId": "mine"}).to_string()).await;
+    ws.until("waiting-input").await;
+    ws.send("x").await;
+    assert_eq!(ws.until("finished").await.0, "then x\n");
+}
+
+#[tokio::test]
+async fn what_nobody_collected_of_a_finished_run_is_kept_for_a_while() {
+    let lab = Lab::new().await;
+    lab.session("late").await;
+    let (ws, run) =
+        begun(&lab, "late", "import time\nprint('on', flush=True)\ntime.sleep(0.1)\nprint('the end')").await;
+    drop(ws);
+    assert_eq!(
+        lab.run("late", "print('next')").await.0,
+        "next\n",
+        "the next run waits for it and is not mixed with it"
+    );
+    let result = lab.execute("late", "continue", &run, "").await;
+    assert_eq!((&result["status"], text_of(&result).as_str()), (&json!("finished"), "the end\n"));
+    for _ in 0..40 {
+        lab.run("late", "").await;
+    }
+    let (status, _) = lab.post("/session/late", json!({"mode": "continue", "runId": run})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "not for ever");
+}
+
+#[tokio::test]
+async fn a_flood_that_nobody_collects_waits_in_the_program_and_is_complete_afterwards() {
+    let lab = Lab::new().await;
+    lab.session("flood").await;
+    let code = "import sys\nprint('on', flush=True)\nfor i in range(40):\n    sys.stdout.write('x' * (1 << 20))\nprint('end')";
+    let (ws, run) = begun(&lab, "flood", code).await;
+    drop(ws);
+    soon("the flood", async {
+        while uncollected(&lab, "flood") < 8 << 20 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut most = 0;
+    let mut bytes = 0;
+    loop {
+        most = most.max(uncollected(&lab, "flood"));
+        let result = lab.execute("flood", "continue", &run, "").await;
+        bytes += text_of(&result).bytes().filter(|b| *b == b'x').count();
+        if result["status"] == "finished" {
+            break;
+        }
+    }
+    assert!(most < 12 << 20, "{most} bytes were kept");
+    // What was on its way when the socket went, in the buffers of both ends, may be gone with it.
+    assert!(bytes > 30 << 20, "{bytes} of 40 MiB arrived");
+}
+
+#[tokio::test]
+async fn an_interrupt_frees_a_session_from_a_flood_that_nobody_collects() {
+    let lab = Lab::new().await;
+    lab.session("freed").await;
+    let (ws, run) = begun(&lab, "freed", "print('on', flush=True)\nwhile True: print('y' * 1000)").await;
+    drop(ws);
+    soon("the flood", async {
+        while uncollected(&lab, "freed") < 8 << 20 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    lab.post("/session/freed/interrupt", Value::Null).await;
+    assert_eq!(lab.run("freed", "print('free')").await.0, "free\n");
+    assert!(uncollected(&lab, "freed") <= 8 << 20);
+    let first = lab.execute("freed", "continue", &run, "").await;
+    assert!(text_of(&first).starts_with('[') || text_of(&first).starts_with('y'), "{first:.100}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_stops_the_program_and_not_the_engine() {
+    let lab = Lab::new().await;
+    lab.session("slow").await;
+    let mut slow =
+        lab.query("slow", "print('on', flush=True)\nfor i in range(100): print('z' * (1 << 20))").await;
+    let mut bytes = text_of(&slow.next().await.unwrap()).len();
+    soon("back-pressure", async {
+        while uncollected(&lab, "slow") < 2 << 20 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for _ in 0..20 {
+        assert!(uncollected(&lab, "slow") < 6 << 20);
+        assert_eq!(lab.get("/session/slow").await.0, StatusCode::OK);
+    }
+    loop {
+        let frame = slow.next().await.unwrap();
+        assert!(frame.to_string().len() < 4 << 20, "the official client takes no more in one frame");
+        bytes += text_of(&frame).len();
+        if frame["status"] == "finished" {
+            break;
+        }
+    }
+    assert_eq!(bytes, "on\n".len() + 100 * ((1 << 20) + 1));
+}
+
+#[tokio::test]
+async fn a_request_that_was_given_up_loses_no_output() {
+    let lab = Lab::new().await;
+    lab.session("given-up").await;
+    let body = json!({"mode": "query", "code": "print(input('? '))", "runId": "g1"});
+    lab.post("/session/given-up", body).await;
+    let session = lab.engine.shared().sessions.find("given-up").unwrap();
+    let run = session.run(&crate::protocol::execute::RunId::from_wire("g1")).unwrap();
+    // The reply is computed and its connection gone before it is sent.
+    let mut parts = lab.parts(Method::POST, "/session/given-up");
+    parts.content_type = Some("application/json".into());
+    let text = json!({"mode": "input", "code": "here", "runId": "g1"}).to_string();
+    {
+        let send = lab.send(&parts, text);
+        tokio::pin!(send);
+        let answered = async {
+            while !run.is_over() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! { _ = &mut send => {}, () = answered => {} }
+    }
+    let result = lab.execute("given-up", "continue", "g1", "").await;
+    assert_eq!(result["status"], "finished");
+}

@@ -1,0 +1,133 @@
+//! Many sessions at once, and ends in the middle of things: processes must be gone, clients must be told.
+
+use super::client::{Lab, soon};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// Waits until a process is gone or only its entry is left.
+async fn gone(pid: &str) {
+    let is_alive = || {
+        let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    soon("the end of the process", async {
+        while is_alive() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Starts a cell that runs for ever, with a child; gives the process ids.
+async fn busy(lab: &Lab, session: &str) -> (super::client::Ws, Vec<String>) {
+    let code = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '1000'])\nprint(os.getpid(), child.pid, 'on', flush=True)\ntime.sleep(1000)";
+    let mut ws = lab.query(session, code).await;
+    let mut printed = String::new();
+    while !printed.contains("on") {
+        printed += &super::client::text_of(&ws.next().await.unwrap());
+    }
+    (ws, printed.split_whitespace().take(2).map(str::to_owned).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_sessions_at_once() {
+    let lab = Lab::new().await;
+    let names: Vec<_> = (0..100).map(|number| format!("session-{number}")).collect();
+    let one = async |name: &str| {
+        lab.session(name).await;
+        let (printed, code) = lab.run(name, "import os; print(os.getpid())").await;
+        assert_eq!(code, 0);
+        printed.trim().to_owned()
+    };
+    let pids = futures_util::future::join_all(names.iter().map(|name| one(name))).await;
+    assert_eq!(pids.iter().collect::<HashSet<_>>().len(), 100);
+    assert_eq!(lab.engine.session_count(), 100);
+    let (_, matches) = lab.get("/session/_/match?id=session-").await;
+    assert_eq!(matches["matches"].as_array().unwrap().len(), 100);
+    lab.engine.shutdown().await;
+    for pid in &pids {
+        gone(pid).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_destroyed_mid_run_tells_its_clients_and_leaves_no_process() {
+    let lab = Lab::new().await;
+    lab.session("mid-run").await;
+    let (mut ws, pids) = busy(&lab, "mid-run").await;
+    let run = lab.current_run("mid-run").await.unwrap();
+    let queued = json!({"mode": "query", "code": "1", "runId": "queued"});
+    let destroy = async {
+        let session = lab.engine.shared().sessions.find("mid-run").unwrap();
+        while session.run(&crate::protocol::execute::RunId::from_wire("queued")).is_none() {
+            tokio::task::yield_now().await;
+        }
+        lab.call(Method::DELETE, "/session/mid-run", Value::Null).await
+    };
+    let ((status, problem), (destroyed, _)) = tokio::join!(lab.post("/session/mid-run", queued), destroy);
+    assert_eq!(destroyed, StatusCode::OK);
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{problem}");
+    assert!(problem["msg"].as_str().unwrap().contains("destroyed"), "{problem}");
+    let (_, frame) = ws.until("error").await;
+    assert!(
+        frame["msg"].as_str().unwrap().contains("destroyed") && frame.get("console").is_none(),
+        "{frame}"
+    );
+    assert_eq!(ws.next().await, None);
+    for pid in pids {
+        gone(&pid).await;
+    }
+    let (status, _) = lab.post("/session/mid-run", json!({"mode": "continue", "runId": run})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_session_that_is_destroyed_while_it_starts_is_cancelled() {
+    let lab = Lab::new().await;
+    let waiting = lab.post("/session", json!({"name": "too-soon", "image": super::client::IMAGE}));
+    let destroy = async {
+        while lab.engine.shared().sessions.find("too-soon").is_none() {
+            tokio::task::yield_now().await;
+        }
+        lab.call(Method::DELETE, "/session/too-soon", Value::Null).await
+    };
+    let ((status, _), (destroyed, reply)) = tokio::join!(waiting, destroy);
+    assert_eq!((status, destroyed), (StatusCode::NOT_FOUND, StatusCode::OK), "{reply}");
+    assert_eq!(reply["stats"]["status"], "cancelled");
+    lab.session("too-soon").await;
+}
+
+#[tokio::test]
+async fn an_engine_that_shuts_down_says_so_and_leaves_no_process() {
+    let lab = Lab::new().await;
+    lab.session("closing").await;
+    let (mut ws, pids) = busy(&lab, "closing").await;
+    let ((), (_, frame)) = tokio::join!(lab.engine.shutdown(), ws.until("server-restarting"));
+    assert!(!frame["msg"].as_str().unwrap().is_empty());
+    for pid in pids {
+        gone(&pid).await;
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_dropped_leaves_no_process() {
+    let lab = Lab::new().await;
+    lab.session("dropped").await;
+    let (ws, pids) = busy(&lab, "dropped").await;
+    drop(lab.engine);
+    for pid in pids {
+        gone(&pid).await;
+    }
+    drop(ws);
+}
+
+#[tokio::test]
+async fn a_kernel_that_dies_in_a_cell_is_told_of_and_replaced() {
+    let lab = Lab::new().await;
+    lab.session("dies").await;
+    let (printed, code) = lab.run("dies", "import os; os._exit(9)").await;
+    assert!(code != 0 && !printed.is_empty(), "{code}: {printed}");
+    assert_eq!(lab.run("dies", "print('new')").await.0, "new\n");
+}

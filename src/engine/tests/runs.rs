@@ -1,0 +1,279 @@
+//! Execution over both transports: output, input, batch steps, interrupt, completion, and what is asked wrongly.
+
+use super::client::{Lab, slug, text_of};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+#[tokio::test]
+async fn a_cell_over_a_websocket_is_answered_as_the_genuine_server_does() {
+    let lab = Lab::new().await;
+    let id = lab.session("cells").await;
+    let mut ws = lab.query(&id, "import sys\nprint('hello')\nsys.stderr.write('warn')\n6 * 7").await;
+    let (printed, frame) = ws.until("finished").await;
+    assert!(printed.contains("hello\n") && printed.contains("warn") && printed.contains("42"), "{printed}");
+    let keys: Vec<_> = frame.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["console", "exitCode", "files", "options", "status"]);
+    assert_eq!(
+        (&frame["exitCode"], &frame["options"], &frame["files"]),
+        (&json!(0), &Value::Null, &json!([]))
+    );
+    assert_eq!(ws.next().await, None, "the server closes");
+    let (printed, frame) = lab.query(&id, "1/0").await.until("finished").await;
+    assert!(printed.contains("ZeroDivisionError") && frame["exitCode"] == 1);
+    let (_, frame) = lab.query(&id, "import sys; sys.exit(3)").await.until("finished").await;
+    assert_eq!(frame["exitCode"], 3);
+    let (printed, _) = lab.query(&id, "").await.until("finished").await;
+    assert_eq!(printed, "");
+}
+
+#[tokio::test]
+async fn questions_are_answered_over_a_websocket_with_bare_text() {
+    let lab = Lab::new().await;
+    lab.session("asks").await;
+    let mut ws = lab
+        .query("asks", "import getpass\nn = input('name? ')\np = getpass.getpass('pw: ')\nprint(n, len(p))")
+        .await;
+    let (printed, frame) = ws.until("waiting-input").await;
+    assert_eq!((printed.as_str(), &frame["options"]), ("name? ", &json!({"is_password": false})));
+    ws.send("{\"Ada\"}").await;
+    let (printed, frame) = ws.until("waiting-input").await;
+    assert_eq!((printed.as_str(), &frame["options"]), ("pw: ", &json!({"is_password": true})));
+    ws.send("").await;
+    let (printed, _) = ws.until("finished").await;
+    assert_eq!(printed, "{\"Ada\"} 0\n");
+    let (_, logs) = lab.get("/session/asks/logs").await;
+    assert!(!logs["result"]["logs"].as_str().unwrap().contains("Ada\"}\n{"));
+}
+
+#[tokio::test]
+async fn a_run_is_polled_answered_and_continued_over_http() {
+    let lab = Lab::new().await;
+    lab.session("polled").await;
+    let result = lab.execute("polled", "query", "r1", "v = input('v? ')\nprint('v is', v)").await;
+    let expected = json!({"status": "waiting-input", "runId": "r1", "exitCode": null, "options": {"is_password": false},
+        "files": [], "console": [["stdout", "v? "]]});
+    assert_eq!(result, expected);
+    let again = lab.execute("polled", "continue", "r1", "").await;
+    assert_eq!(
+        (&again["status"], &again["console"]),
+        (&json!("waiting-input"), &json!([])),
+        "it still waits"
+    );
+    let result = lab.execute("polled", "input", "r1", "seven").await;
+    assert_eq!((&result["status"], &result["exitCode"]), (&json!("finished"), &json!(0)), "{result}");
+    assert_eq!(result["console"], json!([["stdout", "v is seven\n"]]));
+    let again = lab.execute("polled", "continue", "r1", "").await;
+    assert_eq!(
+        (&again["status"], &again["console"]),
+        (&json!("finished"), &json!([])),
+        "a reply may have been lost"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_comes_before_the_question_is_kept_for_it() {
+    let lab = Lab::new().await;
+    lab.session("early").await;
+    let mut ws = lab
+        .query("early", "import time\nprint('on', flush=True)\ntime.sleep(0.3)\nprint(input(), input())")
+        .await;
+    ws.until_printed("on").await;
+    ws.send("one").await;
+    ws.send_message(Message::binary(&b"two"[..])).await;
+    let (printed, _) = ws.until("finished").await;
+    assert_eq!(printed, "one two\n");
+    let mut ws = lab.query("early", "print(input('next? '))").await;
+    let (_, frame) = ws.until("waiting-input").await;
+    assert_eq!(frame["console"], json!([["stdout", "next? "]]), "nothing is left of the run before");
+    ws.send("x").await;
+    ws.until("finished").await;
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_loops_and_questions_and_drops_early_lines() {
+    let lab = Lab::new().await;
+    lab.session("stopped").await;
+    for code in [
+        "import time\nprint('on', flush=True)\ntime.sleep(60)",
+        "print('on', flush=True)\nwhile True: pass",
+        "input('on')",
+    ] {
+        let mut ws = lab.query("stopped", code).await;
+        ws.until_printed("on").await;
+        assert_eq!(lab.post("/session/stopped/interrupt", Value::Null).await.0, StatusCode::NO_CONTENT);
+        let mut printed = String::new();
+        while let Some(frame) = ws.next().await {
+            printed += &text_of(&frame);
+        }
+        assert!(printed.contains("KeyboardInterrupt"), "{code}: {printed}");
+    }
+    assert_eq!(
+        lab.post("/session/stopped/interrupt", Value::Null).await.0,
+        StatusCode::NO_CONTENT,
+        "nothing runs"
+    );
+    assert_eq!(lab.run("stopped", "print('fine')").await, ("fine\n".to_owned(), 0));
+}
+
+#[tokio::test]
+async fn batch_steps_lose_nothing_between_them() {
+    let lab = Lab::new().await;
+    lab.session("steps").await;
+    let options = json!({"clean": "echo cleaning", "build": "echo building; false", "exec": "echo never"});
+    let mut ws = lab.open("steps").await;
+    ws.send(&json!({"mode": "batch", "options": options}).to_string()).await;
+    let (printed, frame) = ws.until("clean-finished").await;
+    assert_eq!((printed.as_str(), &frame["exitCode"]), ("cleaning\n", &json!(0)));
+    let (printed, frame) = ws.until("build-finished").await;
+    assert_eq!((printed.as_str(), &frame["exitCode"]), ("building\n", &json!(1)));
+    let (printed, frame) = ws.until("finished").await;
+    assert_eq!((printed.contains("never"), &frame["exitCode"]), (false, &json!(127)));
+
+    let first = json!({"mode": "batch", "code": null, "runId": "b1", "options": {"build": null, "exec": "echo out; exit 4"}});
+    let (_, reply) = lab.post("/session/steps", first).await;
+    let mut seen = vec![(reply["result"]["status"].clone(), reply["result"]["exitCode"].clone())];
+    let mut printed = text_of(&reply["result"]);
+    while seen.last().unwrap().0 != "finished" {
+        let result = lab.execute("steps", "continue", "b1", "").await;
+        printed += &text_of(&result);
+        if result["status"] != "continued" {
+            seen.push((result["status"].clone(), result["exitCode"].clone()));
+        }
+    }
+    let expected = [("clean-finished", 0), ("build-finished", 0), ("finished", 4)];
+    assert_eq!(seen, expected.map(|(status, code)| (json!(status), json!(code))));
+    assert_eq!(printed, "out\n");
+}
+
+#[tokio::test]
+async fn completion_is_answered_while_a_cell_runs() {
+    let lab = Lab::new().await;
+    lab.session("tabs").await;
+    lab.run("tabs", "a_long_name = 1").await;
+    let ask = json!({"code": "a_lon", "options": {"row": 0, "col": 5, "line": "a_lon", "post": ""}});
+    let (status, reply) = lab.post("/session/tabs/complete", ask.clone()).await;
+    assert_eq!(
+        (status, &reply["result"]["status"], &reply["result"]["error"]),
+        (StatusCode::OK, &json!("finished"), &Value::Null)
+    );
+    assert!(reply["result"]["suggestions"].as_array().unwrap().contains(&json!("a_long_name")), "{reply}");
+    let mut ws = lab.query("tabs", "import time\nprint('on', flush=True)\ntime.sleep(60)").await;
+    ws.until_printed("on").await;
+    for body in [
+        ask,
+        json!({"code": "x", "options": null}),
+        json!({"code": null, "options": {"row": "?"}}),
+        json!({}),
+    ] {
+        let (status, reply) = lab.post("/session/tabs/complete", body).await;
+        assert!(status == StatusCode::OK && reply["result"]["suggestions"].is_array(), "{reply}");
+    }
+    let legacy = json!({"mode": "complete", "code": "pri", "options": {}});
+    let (_, reply) = lab.post("/session/tabs", legacy).await;
+    assert!(reply["result"]["result"]["suggestions"].is_array(), "{reply}");
+    lab.post("/session/tabs/interrupt", Value::Null).await;
+    ws.until("finished").await;
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_never_leaves_a_session_stuck() {
+    let lab = Lab::new().await;
+    lab.session("sane").await;
+    for body in [
+        json!({"mode": "dance", "code": "1"}),
+        json!({"mode": null}),
+        json!({"code": "1"}),
+        json!({"mode": "continue"}),
+        json!({"mode": "input", "code": "x", "runId": null}),
+        Value::Null,
+    ] {
+        let (status, problem) = lab.post("/session/sane", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    }
+    for mode in ["continue", "input"] {
+        let (status, problem) =
+            lab.post("/session/sane", json!({"mode": mode, "code": "", "run_id": "nosuchrun"})).await;
+        assert_eq!((status, slug(&problem)), (StatusCode::NOT_FOUND, "object-not-found"));
+        assert!(problem["msg"].as_str().unwrap().contains("nosuchrun"));
+    }
+    for first in [
+        "{nope",
+        "{\"mode\": \"dance\"}",
+        "{\"code\": \"1\"}",
+        "{\"mode\": \"continue\", \"runId\": \"nosuchrun\"}",
+        "[]",
+        "{\"mode\": 3}",
+    ] {
+        let mut ws = lab.open("sane").await;
+        ws.send(first).await;
+        let frame = ws.next().await.unwrap();
+        assert!(frame["status"] == "error" && !frame["msg"].as_str().unwrap().is_empty(), "{frame}");
+        assert_eq!(ws.next().await, None);
+    }
+    drop(lab.open("sane").await);
+    assert_eq!(lab.run("sane", "print('fine')").await, ("fine\n".to_owned(), 0));
+    let (status, _) = lab.post("/session/nosuch", json!({"mode": "query", "code": "1"})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn runs_of_two_clients_are_queued_and_never_mixed() {
+    let lab = Lab::new().await;
+    lab.session("shared").await;
+    let mut first =
+        lab.query("shared", "import time\nfor i in range(20): print('first', i); time.sleep(0.01)").await;
+    first.until_printed("first 0").await;
+    let mut second = lab.query("shared", "for i in range(20): print('second', i)").await;
+    let polled = lab.run("shared", "print('third')");
+    let ((one, _), (two, _), (three, _)) =
+        tokio::join!(first.until("finished"), second.until("finished"), polled);
+    assert!(one.contains("first 19") && !one.contains("second") && !one.contains("third"));
+    assert!(
+        two.starts_with("second 0\n") && two.ends_with("second 19\n") && two.lines().count() == 20,
+        "{two}"
+    );
+    assert_eq!(three, "third\n");
+}
+
+#[tokio::test]
+async fn an_id_of_a_run_that_is_not_over_is_not_taken_twice() {
+    let lab = Lab::new().await;
+    lab.session("same-id").await;
+    let result = lab.execute("same-id", "query", "same", "input()").await;
+    assert_eq!(result["status"], "waiting-input");
+    let (status, problem) =
+        lab.post("/session/same-id", json!({"mode": "query", "code": "print(2)", "runId": "same"})).await;
+    assert_eq!((status, slug(&problem)), (StatusCode::CONFLICT, "session-invalid-state"));
+    assert_eq!(lab.execute("same-id", "input", "same", "").await["status"], "finished");
+    let result = lab.execute("same-id", "query", "same", "print('new')").await;
+    assert_eq!(result["console"], json!([["stdout", "new\n"]]));
+}
+
+#[tokio::test]
+async fn output_that_came_between_runs_begins_the_next_one() {
+    let lab = Lab::new().await;
+    lab.session("stray").await;
+    let code = "import threading, time, os\ndef late():\n    go.wait(); os.write(1, b'from behind\\n'); done.set()\ngo, done = threading.Event(), threading.Event()\nthreading.Thread(target=late, daemon=True).start()\nthreading.Timer(0.2, go.set).start()";
+    lab.run("stray", code).await;
+    let session = lab.engine.shared().sessions.find("stray").unwrap();
+    super::client::soon("the late output", async {
+        while !session.logs().contains("from behind") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let (printed, _) = lab.run("stray", "print('mine')").await;
+    assert_eq!(printed, "from behind\nmine\n");
+}
+
+#[tokio::test]
+async fn pictures_and_html_arrive_as_records() {
+    let lab = Lab::new().await;
+    lab.session("media").await;
+    let code = "class P:\n    def _repr_png_(self): return b'\\x89PNG'\nclass H:\n    def _repr_html_(self): return '<b>x</b>'\ndisplay(P())\nH()";
+    let result = lab.execute("media", "query", "m1", code).await;
+    let console = result["console"].as_array().unwrap();
+    assert!(console.contains(&json!(["media", ["image/png", "data:image/png;base64,iVBORw=="]])), "{result}");
+    assert!(console.contains(&json!(["html", "<b>x</b>"])), "{result}");
+}
