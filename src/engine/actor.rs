@@ -150,7 +150,20 @@ enum Served {
     KernelGone,
 }
 
-type Restarting = Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>>;
+/// A restart that is under way, and who waits for it.
+struct Restarting {
+    work: Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>>,
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Restarting {
+    fn tell(self, result: &Result<(), String>) {
+        for done in self.waiting {
+            // Who waited may have left.
+            let _ = done.send(result.clone());
+        }
+    }
+}
 
 struct Actor {
     session: Arc<Session>,
@@ -162,7 +175,7 @@ struct Actor {
     stray: Buffer,
     /// Whether the creator's script still runs; no run starts before it is over.
     preparing: bool,
-    restarting: Option<(Restarting, Vec<oneshot::Sender<Result<(), String>>>)>,
+    restarting: Option<Restarting>,
 }
 
 impl Actor {
@@ -306,8 +319,8 @@ impl Actor {
     }
 
     fn restart(&mut self, done: oneshot::Sender<Result<(), String>>) {
-        if let Some((_, others)) = &mut self.restarting {
-            others.push(done);
+        if let Some(restarting) = &mut self.restarting {
+            restarting.waiting.push(done);
             return;
         }
         for (run, _) in self.queue.drain(..) {
@@ -319,8 +332,8 @@ impl Actor {
             run.interrupted();
         }
         let kernel = self.kernel.clone();
-        let restart = Box::pin(async move { kernel.restart().await });
-        self.restarting = Some((restart, vec![done]));
+        let work = Box::pin(async move { kernel.restart().await });
+        self.restarting = Some(Restarting { work, waiting: vec![done] });
     }
 
     /// The run that the old interpreter was busy with still ends as every run does, by its own finished reply.
@@ -329,8 +342,8 @@ impl Actor {
         if result.is_ok() {
             self.session.log(&opening_words(&self.kernel));
         }
-        for done in self.restarting.take().map(|(_, waiting)| waiting).into_iter().flatten() {
-            let _ = done.send(result.clone());
+        if let Some(restarting) = self.restarting.take() {
+            restarting.tell(&result);
         }
     }
 
@@ -346,17 +359,15 @@ impl Actor {
         }
         self.session.set_current(None);
         self.commands.close();
-        for done in self.restarting.take().map(|(_, waiting)| waiting).into_iter().flatten() {
-            let _ = done.send(Err("the session was destroyed".to_owned()));
+        if let Some(restarting) = self.restarting.take() {
+            restarting.tell(&Err("the session was destroyed".to_owned()));
         }
     }
 }
 
-async fn restarted(
-    restarting: &mut Option<(Restarting, Vec<oneshot::Sender<Result<(), String>>>)>,
-) -> Result<(), StartError> {
+async fn restarted(restarting: &mut Option<Restarting>) -> Result<(), StartError> {
     match restarting {
-        Some((restart, _)) => restart.await,
+        Some(restarting) => restarting.work.as_mut().await,
         None => std::future::pending().await,
     }
 }

@@ -154,7 +154,8 @@ fn mode_text(mode: u32) -> String {
         0o140_000 => 's',
         _ => '-',
     };
-    let bits = (0..9).map(|at| if mode & (0o400 >> at) != 0 { ['r', 'w', 'x'][at % 3] } else { '-' });
+    let letters = "rwxrwxrwx".chars().enumerate();
+    let bits = letters.map(|(at, letter)| if mode & (0o400 >> at) != 0 { letter } else { '-' });
     let mut text: Vec<char> = std::iter::once(kind).chain(bits).collect();
     for (bit, at, set, bare) in [(0o4000, 3, 's', 'S'), (0o2000, 6, 's', 'S'), (0o1000, 9, 't', 'T')] {
         if let Some(place) = text.get_mut(at).filter(|_| mode & bit != 0) {

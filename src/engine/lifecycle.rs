@@ -50,12 +50,11 @@ pub(super) async fn create(State(shared): Engine, body: Body) -> Answer {
         (false, true) => session.status(),
         (_, false) => wait_until_ready(&session, wish.max_wait_seconds).await?,
     };
-    let mut reply = json!({
+    // API versions up to 4 read the name under `kernelId` (`protocol.md` §1.2).
+    let reply = json!({
         "sessionId": session.id(), "sessionName": session.name(), "status": status, "servicePorts": [],
-        "created": created,
+        "created": created, "kernelId": session.name(),
     });
-    // API versions up to 4 read the name under this key (`protocol.md` §1.2).
-    reply["kernelId"] = json!(session.name());
     Ok(json_reply(StatusCode::CREATED, &reply))
 }
 
@@ -136,8 +135,8 @@ pub(super) async fn info(State(shared): Engine, Path(reference): Path<String>) -
         "numQueriesExecuted": session.queries(), "lastStat": null, "idleChecks": {},
         "sessionId": session.id(), "sessionName": session.name(),
     });
-    if let Some(run) = session.current() {
-        body["currentRunId"] = json!(run.as_str());
+    if let (Some(run), Some(body)) = (session.current(), body.as_object_mut()) {
+        body.insert("currentRunId".to_owned(), json!(run.as_str()));
     }
     Ok(json_reply(StatusCode::OK, &body))
 }
