@@ -117,8 +117,19 @@ fn nearest_of_256(wanted: Rgb) -> u8 {
     (16..=255).min_by_key(|index| indexed(*index).distance(wanted)).unwrap_or(15)
 }
 
+/// Among so few colours the hue tells more than the distance: what has one does not become grey.
 fn nearest_of_16(wanted: Rgb) -> u8 {
-    (0..16).min_by_key(|index| indexed(*index).distance(wanted)).unwrap_or(7)
+    let channels = [wanted.r, wanted.g, wanted.b];
+    let (most, least) = channels.iter().fold((0, u8::MAX), |(most, least), n| (most.max(*n), least.min(*n)));
+    if most - least <= 50 {
+        let grey = |index: &u8| indexed(*index).distance(wanted);
+        return [0, 7, 8, 15].into_iter().min_by_key(grey).unwrap_or(7);
+    }
+    // The sixteen are all mixtures of full channels: those that are on are the brighter ones of this colour.
+    let middle = least.midpoint(most);
+    let hue =
+        [1, 2, 4].into_iter().zip(channels).map(|(bit, n)| if n > middle { bit } else { 0 }).sum::<u8>();
+    hue + if most > 190 { 8 } else { 0 }
 }
 
 /// Colours and attributes of a piece of text.
@@ -190,6 +201,11 @@ mod tests {
         assert_eq!(orange.fit(ColorDepth::TrueColor), Some(orange));
         assert_eq!(orange.fit(ColorDepth::Ansi256), Some(Color::Indexed(208)));
         assert_eq!(Color::Indexed(196).fit(ColorDepth::Ansi16), Some(Color::Ansi(9)));
+        assert_eq!(
+            Color::Rgb(rgb(17, 99, 41)).fit(ColorDepth::Ansi16),
+            Some(Color::Ansi(2)),
+            "dark green is no grey"
+        );
         assert_eq!(Color::Rgb(rgb(10, 10, 10)).fit(ColorDepth::Ansi16), Some(Color::Ansi(0)));
         assert_eq!(Color::Ansi(3).fit(ColorDepth::Ansi256), Some(Color::Ansi(3)), "the scheme's own is kept");
         assert_eq!(orange.fit(ColorDepth::None), None);
