@@ -15,7 +15,7 @@ mod signals;
 
 pub use guard::{RunMode, install, restore};
 pub use out::Out;
-pub use probe::{Graphics, Probe, probe};
+pub use probe::{Graphics, Probe, probe, take_late_answers};
 pub use reset::{Passed, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret};

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -69,6 +70,29 @@ const LOCAL: Limits = Limits { answer: Duration::from_millis(250), rest: Duratio
 /// Over ssh, where the link takes its share; an answer after the limit would end up in the prompt.
 const REMOTE: Limits = Limits { answer: Duration::from_secs(1), rest: Duration::from_secs(1) };
 
+/// For terminals that do answer, if perhaps not while their own window is still opening.
+const KNOWN: Limits = Limits { answer: Duration::from_secs(2), rest: Duration::from_secs(1) };
+
+/// Only for what has come already.
+const NOW: Limits = Limits { answer: Duration::from_millis(1), rest: Duration::from_millis(50) };
+
+/// Variables that such terminals set. They say how patient to be, not what can be drawn.
+const KNOWN_BY: &[&str] = &[
+    "ALACRITTY_WINDOW_ID",
+    "GHOSTTY_RESOURCES_DIR",
+    "ITERM_SESSION_ID",
+    "KITTY_WINDOW_ID",
+    "KONSOLE_VERSION",
+    "TMUX",
+    "VTE_VERSION",
+    "WEZTERM_PANE",
+    "WT_SESSION",
+    "XTERM_VERSION",
+];
+
+/// A terminal was asked and has not answered within the limit: what comes from it later is no key.
+static OWES_ANSWERS: AtomicBool = AtomicBool::new(false);
+
 /// Most bytes that are read while waiting.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -89,9 +113,14 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
         return Ok(Probe::default());
     }
     let remote = env("SSH_CONNECTION").is_some();
-    let limits = if remote { REMOTE } else { LOCAL };
+    let limits = match remote {
+        _ if KNOWN_BY.iter().any(|name| env(name).is_some()) => KNOWN,
+        true => REMOTE,
+        false => LOCAL,
+    };
     let (stdin, stdout) = (io::stdin(), io::stdout());
     let probe = ask(stdin.as_fd(), stdout.as_fd(), &questions, limits)?;
+    OWES_ANSWERS.store(!probe.answered, Ordering::Relaxed);
     if let Some(path) = memory.filter(|_| !probe.answered && !remote) {
         // A memory that cannot be written costs the next start a quarter of a second, nothing more.
         if let Err(error) = silent::remember(path, &key) {
@@ -99,6 +128,22 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
         }
     }
     Ok(probe)
+}
+
+/// Takes late answers out of the keyboard's queue, and the keys among them, which are to be given to the editor. Empty
+/// at once unless a probe went unanswered; to be called before each prompt.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub fn take_late_answers() -> io::Result<Vec<u8>> {
+    if !OWES_ANSWERS.load(Ordering::Relaxed) || !in_foreground() {
+        return Ok(Vec::new());
+    }
+    let probe = ask(io::stdin().as_fd(), io::stdout().as_fd(), "", NOW)?;
+    if probe.answered {
+        OWES_ANSWERS.store(false, Ordering::Relaxed);
+    }
+    Ok(probe.typed)
 }
 
 /// What to write; `None` for a terminal that is not to be asked.
