@@ -1,3 +1,5 @@
 //! The `bai-repl` program: reads the command line, calls the library, returns an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    bai_repl::cli::main()
+}

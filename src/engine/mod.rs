@@ -38,6 +38,7 @@ mod stream;
 mod tests;
 mod transfer;
 
+pub use crate::runner::{FoundImage, images};
 pub use keypair::Keypair;
 pub use server::{Engine, EngineError, EngineOptions, Workdirs};
 

@@ -47,6 +47,8 @@ pub struct ReplOptions {
     pub language: Arc<dyn Language>,
     /// The terminal, and how programs' output is shown on it; its theme is also the prompt's.
     pub console: ConsoleOptions,
+    /// What was typed before the editor could read it.
+    pub typed: String,
     /// Keys of the editor.
     pub keymap: Keymap,
     /// The folder of the history files; without one the history lasts as long as the program.

@@ -68,7 +68,7 @@ pub(super) struct Repl {
 
 impl Repl {
     pub(super) fn new(options: ReplOptions) -> Result<Self, StageError> {
-        let ReplOptions { runtime, open, banner, language, console, keymap, .. } = options;
+        let ReplOptions { runtime, open, banner, language, console, keymap, typed, .. } = options;
         let screen = console.screen;
         let paint = Paint::new(&console.theme, screen.colors, screen.unicode);
         let mut stage = Stage::new(&runtime, console, paint.clone())?;
@@ -102,7 +102,7 @@ impl Repl {
             slot: Slot::Destroyed,
             at_prompt: Arc::default(),
             cells: Vec::new(),
-            initial: String::new(),
+            initial: typed,
             left_running: false,
             last_will: Arc::default(),
         };

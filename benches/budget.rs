@@ -1,0 +1,254 @@
+//! The performance budget, measured beside its peers in one run: `cargo bench`.
+//!
+//! Peers are what is on `PATH`: `python3 -q`, and `ipython` and `jupyter console` where they are installed. Each row
+//! is the median of several rounds and the 99th percentile; the last column compares with the first row of its
+//! group. Nothing here asserts a time: a busy machine is no defect.
+
+#[path = "../tests/whole/fake_terminal.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod fake_terminal;
+#[path = "../tests/whole/sandbox.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod sandbox;
+
+use fake_terminal::FakeTerminal;
+use portable_pty::CommandBuilder;
+use sandbox::Sandbox;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn main() {
+    let sandbox = Sandbox::new();
+    let peers = peers(&sandbox);
+    group("start to a prompt that takes keys (budget 50 ms)", &peers, |peer| rounds(15, || start(peer)));
+    group("key to screen in an empty cell (budget 5 ms at p99)", &peers, keys);
+    report("key to screen in a 200-line cell (budget 5 ms at p99)", &[("bai-repl", long_cell(&peers[0]))]);
+    group("Enter to the output of print(1) (budget 10 ms)", &peers, print_one);
+    tab(&peers[0]);
+    group("100 MB in one print, to /dev/null (budget 1500 ms)", &scripts(&sandbox), |script| {
+        rounds(3, || script.time("print('x' * 100_000_000)"))
+    });
+    group("1,000,000 small prints, to /dev/null", &scripts(&sandbox), |script| {
+        rounds(3, || script.time("for i in range(1_000_000): print(i)"))
+    });
+    sizes(&sandbox);
+}
+
+/// A program with a prompt.
+struct Peer {
+    name: &'static str,
+    command: CommandBuilder,
+    prompt: &'static str,
+}
+
+trait Named {
+    fn name(&self) -> &'static str;
+}
+
+impl Named for Peer {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+fn peers(sandbox: &Sandbox) -> Vec<Peer> {
+    let candidates: [(&'static str, &[&str], &'static str); 4] = [
+        ("bai-repl", &[env!("CARGO_BIN_EXE_bai-repl"), "-q", "python"], "python ❯"),
+        ("python3 -q", &["python3", "-q"], ">>>"),
+        ("ipython", &["ipython", "--no-banner", "--no-confirm-exit"], "In [1]:"),
+        ("jupyter console", &["jupyter-console"], "In [1]:"),
+    ];
+    let there = |program: &str| {
+        let version =
+            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        version.is_ok_and(|status| status.success())
+    };
+    let present = candidates.into_iter().filter(|(_, argv, _)| there(argv[0]));
+    present
+        .map(|(name, argv, prompt)| {
+            let mut command = CommandBuilder::new(argv[0]);
+            command.args(&argv[1..]);
+            command.env_clear();
+            for (key, value) in sandbox.env() {
+                command.env(key, value);
+            }
+            command.cwd(sandbox.work());
+            Peer { name, command, prompt }
+        })
+        .collect()
+}
+
+impl Peer {
+    fn open(&self) -> FakeTerminal {
+        FakeTerminal::start_command(self.command.clone(), 40, 100)
+    }
+
+    /// At a prompt whose kernel has answered once.
+    fn warm(&self) -> FakeTerminal {
+        let terminal = self.open();
+        terminal.wait_until("the prompt", |screen| screen.last_line().starts_with(self.prompt));
+        terminal.enter("print('wa' + 'rm')");
+        terminal.wait_until("the kernel", |screen| screen.has_line("warm"));
+        terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+        terminal
+    }
+}
+
+fn is_prompt(line: &str) -> bool {
+    line == "python ❯" || line == ">>>" || (line.starts_with("In [") && line.ends_with("]:"))
+}
+
+fn start(peer: &Peer) -> Duration {
+    let begin = Instant::now();
+    let terminal = peer.open();
+    terminal.send("x");
+    terminal.wait_until("the key at the prompt", |screen| {
+        screen.last_line().starts_with(peer.prompt) && screen.last_line().ends_with('x')
+    });
+    begin.elapsed()
+}
+
+fn keys(peer: &Peer) -> Vec<Duration> {
+    type_keys(&peer.warm(), 60)
+}
+
+fn type_keys(terminal: &FakeTerminal, count: usize) -> Vec<Duration> {
+    let letters = "alpha = beta + gamma * 2 ".chars().cycle().take(count);
+    letters
+        .map(|letter| {
+            let before = terminal.screen().cursor;
+            let begin = Instant::now();
+            terminal.send(letter.to_string());
+            terminal.wait_until("the key", |screen| screen.cursor != before);
+            begin.elapsed()
+        })
+        .collect()
+}
+
+fn long_cell(peer: &Peer) -> Vec<Duration> {
+    let terminal = peer.warm();
+    let line = |i| format!("value_{i} = [{i}, 'text', {{'key': {i}}}]  # a comment\n");
+    terminal.paste(&(0..199).map(line).collect::<String>());
+    terminal.wait_until("the paste", |screen| screen.all.contains("value_198"));
+    type_keys(&terminal, 60)
+}
+
+fn print_one(peer: &Peer) -> Vec<Duration> {
+    let terminal = peer.warm();
+    let once = |round: usize| {
+        let begin = Instant::now();
+        terminal.enter(&format!("print({round} + 1000000)"));
+        terminal.wait_until("the output", |screen| screen.has_line(&(round + 1_000_000).to_string()));
+        let time = begin.elapsed();
+        terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+        time
+    };
+    (0..30).map(once).collect()
+}
+
+fn tab(peer: &Peer) {
+    let terminal = peer.warm();
+    let mut first = Vec::new();
+    let mut again = Vec::new();
+    for round in 0..20 {
+        let name = format!("name_of_round_{round}x");
+        terminal.enter(&format!("{name} = 1"));
+        terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+        let start = &name[..name.len() - 1];
+        for times in [&mut first, &mut again] {
+            terminal.send(start);
+            terminal.wait_until("what was typed", |screen| screen.last_line().contains(start));
+            let begin = Instant::now();
+            terminal.send("\t");
+            // The hint in grey shows the same text, so the cursor tells when it is really there.
+            terminal.wait_until("the rest", |screen| {
+                screen.last_line().chars().take(screen.cursor.1).collect::<String>().ends_with(&name)
+            });
+            times.push(begin.elapsed());
+            terminal.send("\x03");
+            terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+        }
+    }
+    report("Tab", &[("from the kernel", first), ("again, from the cache (budget 10 ms)", again)]);
+}
+
+/// A program that runs code and ends.
+struct Script<'a> {
+    name: &'static str,
+    sandbox: &'a Sandbox,
+    argv: &'static [&'static str],
+    last: &'static [&'static str],
+}
+
+impl Named for Script<'_> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+fn scripts(sandbox: &Sandbox) -> Vec<Script<'_>> {
+    vec![
+        Script {
+            name: "bai-repl -c",
+            sandbox,
+            argv: &[env!("CARGO_BIN_EXE_bai-repl"), "-c"],
+            last: &["python"],
+        },
+        Script {
+            name: "python3 -c, through cat",
+            sandbox,
+            argv: &["sh", "-c", "python3 -c \"$0\" | cat"],
+            last: &[],
+        },
+    ]
+}
+
+impl Script<'_> {
+    fn time(&self, code: &str) -> Duration {
+        let mut command = Command::new(self.argv[0]);
+        command.args(&self.argv[1..]).arg(code).args(self.last);
+        command.env_clear().envs(self.sandbox.env().iter().cloned()).current_dir(self.sandbox.work());
+        let begin = Instant::now();
+        assert!(command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().success());
+        begin.elapsed()
+    }
+}
+
+fn sizes(sandbox: &Sandbox) {
+    let binary = std::fs::metadata(env!("CARGO_BIN_EXE_bai-repl")).unwrap().len();
+    println!("\nbinary: {:.1} MB (budget 20)", binary as f64 / 1e6);
+    let terminal = FakeTerminal::start(sandbox, &["-q", "python"]);
+    terminal.wait_until("the prompt", |screen| screen.last_line() == "python ❯");
+    terminal.enter("print('wa' + 'rm')");
+    terminal.wait_until("the kernel", |screen| screen.has_line("warm"));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
+    let resident = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    println!("idle memory, engine included: {} (budget 30 MB)", resident.trim_start_matches("VmRSS:").trim());
+}
+
+fn rounds(count: usize, once: impl Fn() -> Duration) -> Vec<Duration> {
+    (0..count).map(|_| once()).collect()
+}
+
+fn group<T: Named>(title: &str, subjects: &[T], measure: impl Fn(&T) -> Vec<Duration>) {
+    let rows: Vec<_> = subjects.iter().map(|subject| (subject.name(), measure(subject))).collect();
+    report(title, &rows);
+}
+
+fn report(title: &str, rows: &[(&str, Vec<Duration>)]) {
+    println!("\n{title}");
+    let at = |times: &[Duration], share: f64| {
+        let mut sorted = times.to_vec();
+        sorted.sort();
+        sorted[((sorted.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3
+    };
+    let base = at(&rows[0].1, 0.5);
+    for (name, times) in rows {
+        let median = at(times, 0.5);
+        println!(
+            "  {name:<38} median {median:>9.2} ms   p99 {:>9.2} ms   x{:.2}",
+            at(times, 0.99),
+            median / base
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! The one table of flags: the command line, its help, and the shell completions come from it.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A terminal REPL for compute sessions.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bai-repl",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
+                  123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
+                  With nothing configured, sessions run on the engine in this program. BACKEND_ENDPOINT, \
+                  BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY name a cluster."
+)]
+pub(super) struct Arguments {
+    /// What to do other than open a session.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+
+    /// What to open and how.
+    #[command(flatten)]
+    pub(super) open: Open,
+
+    /// What holds for all that this program does.
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// Opening a session.
+#[derive(Debug, Args)]
+pub(super) struct Open {
+    /// Image of the session, such as python:3.6 [default: python]
+    pub(super) image: Option<String>,
+
+    /// Program to run; without it the prompt opens, or standard input is run when it is no terminal
+    pub(super) script: Option<PathBuf>,
+
+    /// Run this code; the exit code is the remote program's
+    #[arg(short = 'c', value_name = "CODE", conflicts_with = "script")]
+    pub(super) code: Option<String>,
+
+    /// Name of the session: it is reused when it lives, and lives on when this program leaves
+    #[arg(short = 't', long = "name", value_name = "NAME")]
+    pub(super) name: Option<String>,
+
+    /// Environment of the session's programs (repeatable)
+    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) env: Vec<(String, String)>,
+
+    /// Virtual folder of the cluster (repeatable)
+    #[arg(short = 'm', long = "mount", visible_alias = "volume", value_name = "FOLDER")]
+    pub(super) mounts: Vec<String>,
+
+    /// Amount of a resource, such as cpu=2 or mem=4g (repeatable)
+    #[arg(short = 'r', long = "resources", value_name = "SLOT=AMOUNT", value_parser = key_value)]
+    pub(super) resources: Vec<(String, String)>,
+
+    /// Option of the resources, such as shmem=64m (repeatable)
+    #[arg(long = "resource-opts", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) resource_opts: Vec<(String, String)>,
+
+    /// Resource group of the cluster
+    #[arg(long, value_name = "NAME")]
+    pub(super) scaling_group: Option<String>,
+
+    /// Project that the session belongs to
+    #[arg(short = 'g', long, value_name = "NAME")]
+    pub(super) group: Option<String>,
+
+    /// Domain
+    #[arg(short = 'd', long, value_name = "NAME")]
+    pub(super) domain: Option<String>,
+
+    /// Number of containers
+    #[arg(long, value_name = "N")]
+    pub(super) cluster_size: Option<u32>,
+
+    /// single-node or multi-node
+    #[arg(long, value_name = "MODE")]
+    pub(super) cluster_mode: Option<String>,
+
+    /// Free text kept with the session
+    #[arg(long, value_name = "TEXT")]
+    pub(super) tag: Option<String>,
+
+    /// File with a shell script that runs in the session first
+    #[arg(long, value_name = "FILE")]
+    pub(super) bootstrap_script: Option<PathBuf>,
+
+    /// How long to wait for the session to run, in seconds; 0 waits for ever
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(super) max_wait: u32,
+
+    /// Fail when a session of that name lives
+    #[arg(long)]
+    pub(super) no_reuse: bool,
+
+    /// Destroy the session when this program leaves, also a named one
+    #[arg(long, conflicts_with = "keep")]
+    pub(super) rm: bool,
+
+    /// Keep the session when this program leaves, also one that it named itself
+    #[arg(long)]
+    pub(super) keep: bool,
+
+    /// How pictures are saved when they cannot be shown
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) media_dir: Option<PathBuf>,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// URL of a cluster's manager [env: BACKEND_ENDPOINT]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(super) endpoint: Option<String>,
+
+    /// Profile of the configuration file
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+
+    /// Leave certificates unchecked, for this endpoint and this time
+    #[arg(long, global = true)]
+    pub(super) insecure: bool,
+
+    /// One JSON object on a line for each event
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+
+    /// Write a trace to the log file; repeat for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+
+    /// How runs talk to the server: auto, ws or poll
+    #[arg(long, global = true, value_name = "WAY", default_value = "auto", value_parser = ["auto", "ws", "poll"])]
+    pub(super) transport: String,
+
+    /// Theme of the prompt and the output
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) theme: Option<String>,
+}
+
+/// Everything other than opening a session.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Open the prompt on a session that lives
+    Attach {
+        /// Name or id of the session
+        session: String,
+    },
+    /// List sessions
+    Ls,
+    /// Destroy sessions
+    Rm {
+        /// Names or ids
+        #[arg(required = true)]
+        sessions: Vec<String>,
+    },
+    /// Show what this machine's engine can run
+    Images,
+    /// Run the engine as a standing server, which other clients can use too
+    Serve(Serve),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The standing engine.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Address on the loopback interface; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub(super) listen: SocketAddr,
+
+    /// Folder that sessions work in; without it each has one of its own
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) workdir: Option<PathBuf>,
+
+    /// End the standing engine that runs, and its sessions
+    #[arg(long)]
+    pub(super) stop: bool,
+
+    /// Leave when no session has been there for a while, as an engine does that was started by need
+    #[arg(long, hide = true)]
+    pub(super) by_need: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_image_is_no_command() {
+        let arguments = Arguments::try_parse_from(["bai-repl", "-t", "work", "python:3.6", "a.py"]).unwrap();
+        assert!(arguments.command.is_none());
+        assert_eq!(arguments.open.image.as_deref(), Some("python:3.6"));
+        assert_eq!(arguments.open.script, Some(PathBuf::from("a.py")));
+        let arguments = Arguments::try_parse_from(["bai-repl", "attach", "work", "--json"]).unwrap();
+        assert!(matches!(arguments.command, Some(Command::Attach { session }) if session == "work"));
+        assert!(arguments.global.json);
+    }
+
+    #[test]
+    fn wrong_usage_is_told() {
+        for wrong in [
+            &["-e", "x", "python"][..],
+            &["--rm", "--keep"],
+            &["-c", "1", "python", "a.py"],
+            &["--transport", "pigeon"],
+        ] {
+            assert!(Arguments::try_parse_from([&["bai-repl"], wrong].concat()).is_err(), "{wrong:?}");
+        }
+    }
+}

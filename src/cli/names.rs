@@ -1,0 +1,31 @@
+//! Names for sessions that nobody named: easy to say, hard to mix up, such as `quiet-otter-3f2a`.
+
+const MOODS: [&str; 24] = [
+    "amber", "brave", "bright", "calm", "clever", "crisp", "eager", "early", "gentle", "golden", "happy",
+    "keen", "kind", "late", "light", "merry", "misty", "nimble", "proud", "quiet", "rapid", "silver",
+    "sunny", "warm",
+];
+const ANIMALS: [&str; 24] = [
+    "badger", "beaver", "crane", "dolphin", "falcon", "finch", "fox", "gecko", "heron", "ibex", "koala",
+    "lark", "lynx", "marten", "newt", "osprey", "otter", "panda", "puffin", "raven", "seal", "swift",
+    "tapir", "wren",
+];
+
+/// A new name. The four digits at the end keep two people apart who were given the same animal.
+pub(super) fn session() -> String {
+    let pick = |words: &[&'static str]| fastrand::choice(words.iter().copied()).unwrap_or("new");
+    format!("{}-{}-{:04x}", pick(&MOODS), pick(&ANIMALS), fastrand::u16(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::protocol::create::check_name;
+
+    #[test]
+    fn every_name_is_one_that_servers_take() {
+        for _ in 0..1_000 {
+            let name = super::session();
+            assert_eq!(check_name(&name), Ok(()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! From the flags of the command line to a create request, and from a create request to a session.
+
+use super::args::Open;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::names;
+use crate::protocol::create::{CreateRequest, check_name};
+use std::io::Read;
+use std::path::Path;
+
+/// The image when none is named.
+pub(super) const DEFAULT_IMAGE: &str = "python";
+
+/// A script or a bootstrap script larger than this is a mistake.
+const SIZE_LIMIT: u64 = 64 << 20;
+
+/// What is to be created, as the flags say.
+pub(super) fn request(open: &Open) -> Result<CreateRequest, Failure> {
+    let name = match &open.name {
+        Some(name) => {
+            let wrong = |error| {
+                Failure::new(Exit::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
+            };
+            check_name(name).map_err(wrong)?;
+            name.clone()
+        }
+        None => names::session(),
+    };
+    let bootstrap_script = open.bootstrap_script.as_deref().map(read_text).transpose()?;
+    Ok(CreateRequest {
+        name,
+        image: image(open).to_owned(),
+        group: open.group.clone(),
+        domain: open.domain.clone(),
+        cluster_size: open.cluster_size,
+        cluster_mode: open.cluster_mode.clone(),
+        tag: open.tag.clone(),
+        max_wait_seconds: (open.max_wait > 0).then_some(open.max_wait),
+        reuse: !open.no_reuse,
+        environ: open.env.iter().cloned().collect(),
+        mounts: open.mounts.clone(),
+        resources: open.resources.iter().cloned().collect(),
+        resource_opts: open.resource_opts.iter().cloned().collect(),
+        scaling_group: open.scaling_group.clone(),
+        bootstrap_script,
+        ..CreateRequest::default()
+    })
+}
+
+/// The image that is named, or the default one.
+pub(super) fn image(open: &Open) -> &str {
+    open.image.as_deref().unwrap_or(DEFAULT_IMAGE)
+}
+
+/// Whether the session is destroyed when this program leaves: one that we named is, one that the person named is not,
+/// unless they said otherwise.
+pub(super) fn is_temporary(open: &Open) -> bool {
+    if open.rm { true } else { !open.keep && open.name.is_none() }
+}
+
+/// Code that is to be run without a prompt, when there is some: `-c`, a file, or standard input when nobody types there.
+pub(super) fn code(open: &Open, stdin_is_terminal: bool) -> Result<Option<Code>, Failure> {
+    if let Some(code) = &open.code {
+        return Ok(Some(Code { text: code.clone(), stdin_is_free: true }));
+    }
+    if let Some(path) = &open.script {
+        return Ok(Some(Code { text: read_text(path)?, stdin_is_free: true }));
+    }
+    if stdin_is_terminal {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(SIZE_LIMIT).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read standard input: {error}")))?;
+    Ok(Some(Code { text: text_of(bytes, "standard input")?, stdin_is_free: false }))
+}
+
+/// Code without a prompt.
+#[derive(Debug)]
+pub(super) struct Code {
+    /// Source text.
+    pub(super) text: String,
+    /// Whether standard input is left for the program's own questions.
+    pub(super) stdin_is_free: bool,
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    let name = path.display();
+    let failed = |error| Failure::new(Exit::Usage, format!("cannot read {name}: {error}"));
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    text_of(bytes, &name.to_string())
+}
+
+fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, Failure> {
+    if bytes.len() as u64 >= SIZE_LIMIT {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{name} is larger than 64 MiB, which no cell should be"),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(Exit::Usage, format!("{name} is not UTF-8: byte {at} is part of no character"))
+    })
+}

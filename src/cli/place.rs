@@ -1,0 +1,125 @@
+//! Where sessions live: a cluster that is configured, the standing engine, or an engine in this very process.
+
+use super::args::Global;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::standing;
+use crate::client::{Api, ApiOptions, Credentials};
+use crate::config::{Cluster, Environment, FileConfig, Paths, Target, resolve};
+use crate::engine::{Engine, EngineOptions, Keypair, Workdirs};
+use secrecy::ExposeSecret;
+
+const EMBEDDED: &str = "embedded engine";
+const STANDING: &str = "standing engine";
+
+/// A server that can be asked for sessions. An engine that is in it ends with it.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The way to it.
+    pub(super) api: Api,
+    engine: Option<Engine>,
+}
+
+impl Place {
+    /// Opens what flags, environment and configuration name. With nothing configured that is an engine: the standing
+    /// one for sessions that are to outlive this program, else one in this process.
+    pub(super) async fn open(global: &Global, config: &FileConfig, outlive: bool) -> Result<Self, Failure> {
+        match target(global, config)? {
+            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure),
+            Target::Embedded if outlive => {
+                let standing = standing::find_or_start(&paths()?).await?;
+                Self::engine_at(&standing.endpoint, &standing.keypair)
+            }
+            Target::Embedded => Self::embedded().await,
+        }
+    }
+
+    /// Opens a server on which sessions may already live: a cluster, or the standing engine if one runs.
+    pub(super) async fn find(global: &Global, config: &FileConfig) -> Result<Self, Failure> {
+        match target(global, config)? {
+            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure),
+            Target::Embedded => match standing::find(&paths()?).await? {
+                Some(standing) => Self::engine_at(&standing.endpoint, &standing.keypair),
+                None => {
+                    Err(Failure::new(Exit::NotFound, "no standing engine runs, so there are no sessions")
+                        .hint("bai-repl -t NAME python starts one with a session that lives on"))
+                }
+            },
+        }
+    }
+
+    /// Ends the engine that is in it, if any, and waits for its kernels to be gone.
+    pub(super) async fn close(self) {
+        if let Some(engine) = self.engine {
+            engine.shutdown().await;
+        }
+    }
+
+    fn cluster(cluster: Cluster, insecure: bool) -> Result<Self, Failure> {
+        let label = label_of(&cluster.endpoint);
+        let mut options = ApiOptions::new(cluster.endpoint).with_credentials(Credentials::keypair(
+            cluster.access_key.unwrap_or_default(),
+            cluster.secret_key,
+        ));
+        options.domain = Some(cluster.domain);
+        options.group = Some(cluster.group);
+        options.connect_timeout = cluster.connect_timeout;
+        options.insecure = cluster.insecure || insecure;
+        if let Some(limit) = cluster.read_timeout {
+            options.read_timeout = limit;
+        }
+        if options.insecure {
+            eprintln!(
+                "bai-repl: warning: the certificate of {label} is not checked; anybody in between can read and change everything"
+            );
+        }
+        Ok(Place { api: Api::new(options)?, engine: None })
+    }
+
+    async fn embedded() -> Result<Self, Failure> {
+        let folder = std::env::current_dir()
+            .map_err(|error| Failure::new(Exit::Failed, format!("cannot use the current folder: {error}")))?;
+        let engine = Engine::start(EngineOptions::new(Workdirs::Shared(folder))).await;
+        let engine = engine.map_err(|error| Failure::new(Exit::Failed, error))?;
+        let mut place = Self::engine_at(&engine.endpoint(), engine.keypair())?;
+        place.engine = Some(engine);
+        Ok(place)
+    }
+
+    fn engine_at(endpoint: &str, keypair: &Keypair) -> Result<Self, Failure> {
+        let secret = keypair.secret_key().expose_secret().to_owned();
+        let options =
+            ApiOptions::new(endpoint).with_credentials(Credentials::keypair(keypair.access_key(), secret));
+        Ok(Place { api: Api::new(options)?, engine: None })
+    }
+}
+
+/// What people call the server that [`Place::open`] would open.
+pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) -> Result<String, Failure> {
+    Ok(match target(global, config)? {
+        Target::Cluster(cluster) => label_of(&cluster.endpoint),
+        Target::Embedded if outlive => STANDING.to_owned(),
+        Target::Embedded => EMBEDDED.to_owned(),
+    })
+}
+
+/// The user's folders.
+pub(super) fn paths() -> Result<Paths, Failure> {
+    Paths::of_user().ok_or_else(|| {
+        Failure::new(Exit::Failed, "there is no home folder")
+            .hint("set HOME, or XDG_STATE_HOME and its siblings")
+    })
+}
+
+fn target(global: &Global, config: &FileConfig) -> Result<Target, Failure> {
+    let env = Environment::of_process();
+    Ok(resolve(global.endpoint.as_deref(), global.profile.as_deref(), &env, config)?)
+}
+
+/// Host and port of the first endpoint, without what may be secret in a URL.
+fn label_of(endpoint: &str) -> String {
+    let first = endpoint.split(',').next().unwrap_or_default().trim();
+    let Ok(url) = url::Url::parse(first) else { return "cluster".to_owned() };
+    let host = url.host_str().unwrap_or("cluster");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}

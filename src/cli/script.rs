@@ -1,0 +1,182 @@
+//! Running code without a prompt: `-c`, a file, or standard input. Standard output gets what the remote program
+//! printed and nothing else; the exit code is the remote program's.
+
+use super::answers::{Answer, Answers};
+use super::exit::Exit;
+use super::failure::{Failure, exit_of};
+use super::output::{Output, Word};
+use crate::client::{Cell, ComputeSession, LostRun, Run, RunEvent, RunOptions, SessionState};
+use crate::render::Flow;
+use crate::terminal::{FatalSignal, FatalSignals};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A second Ctrl-C within this time leaves without waiting for the program.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How long a program may take to end after nobody reads its output any more.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// What ends the loop early.
+enum Early {
+    /// The writer has no reader, or failed.
+    Output,
+    /// The person insists.
+    Interrupted,
+    /// SIGTERM or SIGHUP.
+    Fatal(FatalSignal),
+}
+
+/// One run on its way.
+struct Script<'a> {
+    run: Run,
+    output: &'a Output,
+    answers: &'a Answers,
+    interrupts: Signal,
+    fatal: &'a mut FatalSignals,
+    interrupted: Option<Instant>,
+    told_no_input: bool,
+}
+
+/// Runs `code` in the session and follows it to its end.
+pub(super) async fn run(
+    session: &ComputeSession,
+    code: String,
+    options: RunOptions,
+    output: Output,
+    answers: &Answers,
+    fatal: &mut FatalSignals,
+) -> Result<Exit, Failure> {
+    let interrupts = signal(SignalKind::interrupt()).map_err(|error| Failure::new(Exit::Failed, error))?;
+    let run = session.execute(Cell::Query(code), options).await?;
+    let mut script =
+        Script { run, output: &output, answers, interrupts, fatal, interrupted: None, told_no_input: false };
+    let ended = script.follow().await;
+    let was_interrupted = script.interrupted.is_some();
+    drop(script);
+    match ended {
+        Ok(exit) => {
+            let flow = output.finish().await?;
+            Ok(if was_interrupted && exit != Exit::Ok {
+                Exit::Remote(130)
+            } else {
+                closed_is_fine(flow, exit)
+            })
+        }
+        Err(Early::Interrupted) => Ok(Exit::Remote(130)),
+        Err(Early::Fatal(signal)) => Ok(exit_of_signal(signal)),
+        Err(Early::Output) => {
+            let outcome = output.finish().await;
+            session.settle(DRAIN_LIMIT).await;
+            outcome.map(|_| Exit::Ok)
+        }
+    }
+}
+
+/// The exit code that a shell gives to a program that ended by this signal.
+pub(super) fn exit_of_signal(signal: FatalSignal) -> Exit {
+    Exit::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
+}
+
+/// A reader that has gone had what it wanted.
+fn closed_is_fine(flow: Flow, exit: Exit) -> Exit {
+    if flow == Flow::Closed { Exit::Ok } else { exit }
+}
+
+impl Script<'_> {
+    async fn follow(&mut self) -> Result<Exit, Early> {
+        loop {
+            let event = tokio::select! {
+                biased;
+                signal = self.fatal.recv() => return Err(Early::Fatal(signal)),
+                _ = self.interrupts.recv() => {
+                    self.interrupt()?;
+                    continue;
+                }
+                () = self.output.words().closed() => return Err(Early::Output),
+                event = self.run.next() => event,
+            };
+            match event {
+                Some(RunEvent::Console(record)) => self.say(Word::Record(record)).await?,
+                Some(RunEvent::WaitingInput { is_password }) => self.answer(is_password).await?,
+                Some(RunEvent::Finished { exit_code }) => {
+                    self.say(Word::Event(json!({"event": "finished", "exitCode": exit_code}))).await?;
+                    return Ok(Exit::Remote(exit_code.unwrap_or(0)));
+                }
+                Some(RunEvent::Lost(lost)) => return Ok(self.lost(lost).await?),
+                Some(RunEvent::NotStarted { waited }) => eprintln!(
+                    "bai-repl: the session has not answered for {} s; something else may be running in it",
+                    waited.as_secs()
+                ),
+                Some(RunEvent::OutputLost(error)) => drop(Failure::from(error).tell()),
+                Some(_) => {}
+                None => return Ok(Exit::Lost),
+            }
+        }
+    }
+
+    /// Passes a word to the writer, and hears signals while the writer has no room for it.
+    async fn say(&mut self, word: Word) -> Result<(), Early> {
+        loop {
+            tokio::select! {
+                biased;
+                signal = self.fatal.recv() => return Err(Early::Fatal(signal)),
+                _ = self.interrupts.recv() => self.interrupt()?,
+                room = self.output.words().reserve() => {
+                    room.map_err(|_| Early::Output)?.send(word);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, is_password: bool) -> Result<(), Early> {
+        self.output.flush().await;
+        let answer = tokio::select! {
+            biased;
+            signal = self.fatal.recv() => return Err(Early::Fatal(signal)),
+            _ = self.interrupts.recv() => Answer::Interrupted,
+            answer = self.answers.ask(is_password) => answer,
+        };
+        match answer {
+            Answer::Line(line) => {
+                self.run.send_input(line);
+            }
+            Answer::Interrupted => self.interrupt()?,
+            Answer::End => {
+                if !std::mem::replace(&mut self.told_no_input, true) {
+                    eprintln!(
+                        "bai-repl: the program asks for input and there is none; it gets an empty line"
+                    );
+                }
+                self.run.send_input(String::new());
+            }
+        }
+        Ok(())
+    }
+
+    fn interrupt(&mut self) -> Result<(), Early> {
+        let now = Instant::now();
+        if self.interrupted.is_some_and(|before| now.duration_since(before) < AGAIN) {
+            return Err(Early::Interrupted);
+        }
+        self.interrupted = Some(now);
+        self.run.interrupt();
+        Ok(())
+    }
+
+    async fn lost(&mut self, lost: LostRun) -> Result<Exit, Early> {
+        self.say(Word::Event(json!({"event": "lost", "why": lost.error.to_string()}))).await?;
+        let after = match lost.session {
+            SessionState::Usable => "the session can still be used",
+            SessionState::Stuck => "the session is stuck: destroy it and create another",
+            SessionState::Gone => "the session is gone",
+            _ => "the server does not answer, so the session's state is not known",
+        };
+        let exit = match exit_of(lost.error.kind()) {
+            Exit::Failed | Exit::Connect | Exit::TimedOut => Exit::Lost,
+            other => other,
+        };
+        Ok(Failure::new(exit, &lost.error).hint(after).tell())
+    }
+}

@@ -1,0 +1,179 @@
+//! The standing engine from the command line's side: finding it, starting it in the background, being it, ending it.
+
+use super::args::Serve;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::place::paths;
+use crate::config::Paths;
+use crate::engine::standing::{self, Standing, StandingError};
+use crate::engine::{Engine, EngineOptions, Workdirs};
+use crate::terminal::{self, FatalSignal};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use secrecy::ExposeSecret;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+/// How long an engine may take from its start until it listens.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// How long an engine that was started by need stays without a session.
+const IDLE_END: Duration = Duration::from_secs(60);
+/// How long an engine may take to end when it is asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+impl From<StandingError> for Failure {
+    fn from(error: StandingError) -> Self {
+        Failure::new(Exit::Failed, error)
+    }
+}
+
+/// The standing engine, if one runs. One of another version is told about and used: it is never ended unasked.
+pub(super) async fn find(paths: &Paths) -> Result<Option<Standing>, Failure> {
+    let Some(found) = standing::read(&paths.engine_dir())? else { return Ok(None) };
+    if !found.is_alive().await {
+        return Ok(None);
+    }
+    if found.version != env!("CARGO_PKG_VERSION") {
+        eprintln!(
+            "bai-repl: the standing engine is version {}, this program is {}; bai-repl serve --stop ends it with its sessions",
+            found.version,
+            env!("CARGO_PKG_VERSION")
+        );
+    }
+    Ok(Some(found))
+}
+
+/// The standing engine; one is started in the background when none runs. Of several programs that want one at the
+/// same time, one starts it.
+pub(super) async fn find_or_start(paths: &Paths) -> Result<Standing, Failure> {
+    if let Some(found) = find(paths).await? {
+        return Ok(found);
+    }
+    let folder = paths.engine_dir();
+    let turn = tokio::task::spawn_blocking(move || standing::turn(&folder)).await;
+    let _turn = turn.map_err(|error| Failure::new(Exit::Failed, error))??;
+    if let Some(found) = find(paths).await? {
+        return Ok(found);
+    }
+    start_in_background(paths).await?;
+    let started = find(paths).await?;
+    started.ok_or_else(|| Failure::new(Exit::Connect, "the standing engine was started and does not answer"))
+}
+
+async fn start_in_background(paths: &Paths) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Connect, format!("the standing engine cannot be started: {error}"))
+    };
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let log = crate::config::append_private(&paths.engine_dir().join("engine.log"))
+        .map_err(|error| failed(&error))?;
+    let mut command = std::process::Command::new(program);
+    command.args(["serve", "--by-need"]).current_dir("/").process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let mut child =
+        tokio::process::Command::from(command).kill_on_drop(false).spawn().map_err(|error| failed(&error))?;
+    let Some(stdout) = child.stdout.take() else { return Err(failed(&"it has no standard output")) };
+    // Its first line says that it listens.
+    let mut line = String::new();
+    let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
+    match read {
+        Ok(Ok(length)) if length > 0 => Ok(()),
+        Ok(_) => Err(failed(&"it ended at once").hint("its log is engine.log in the state folder")),
+        Err(_) => Err(failed(&"it does not come up")),
+    }
+}
+
+/// Is the standing engine, until a signal ends it or its time is over.
+pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
+    let paths = paths()?;
+    if options.stop {
+        return stop(&paths).await;
+    }
+    if let Some(found) = find(&paths).await? {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("a standing engine runs already, as process {}", found.pid),
+        )
+        .hint("bai-repl serve --stop ends it with its sessions"));
+    }
+    let workdirs = match &options.workdir {
+        Some(folder) => Workdirs::Shared(folder.canonicalize().map_err(|error| {
+            Failure::new(Exit::Usage, format!("cannot use the folder {}: {error}", folder.display()))
+        })?),
+        None => Workdirs::Own(paths.engine_dir().join("sessions")),
+    };
+    let engine_options = EngineOptions {
+        listen: options.listen,
+        idle_end: options.by_need.then_some(IDLE_END),
+        ..EngineOptions::new(workdirs)
+    };
+    let mut signals = terminal::listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
+    let engine = Engine::start(engine_options).await.map_err(|error| Failure::new(Exit::Usage, error))?;
+    announce(&paths, &engine)?;
+    let ending = tokio::select! {
+        signal = signals.recv() => Some(signal),
+        _ = tokio::signal::ctrl_c() => None,
+        () = engine.ended() => None,
+    };
+    standing::remove(&paths.engine_dir(), engine.instance())?;
+    engine.shutdown().await;
+    match ending {
+        Some(FatalSignal::HangUp) => Ok(Exit::Remote(129)),
+        _ => Ok(Exit::Ok),
+    }
+}
+
+/// Writes the state file and one that a shell can read, and says so in one line.
+fn announce(paths: &Paths, engine: &Engine) -> Result<(), Failure> {
+    let folder = paths.engine_dir();
+    let state = Standing {
+        endpoint: engine.endpoint(),
+        keypair: engine.keypair().clone(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: engine.instance().to_owned(),
+    };
+    standing::write(&folder, &state)?;
+    let failed = |error: std::io::Error| {
+        Failure::new(Exit::Failed, format!("cannot write into {}: {error}", folder.display()))
+    };
+    let file = folder.join("env.sh");
+    let mut text = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
+    writeln!(
+        text,
+        "export BACKEND_ENDPOINT='{}'\nexport BACKEND_ACCESS_KEY='{}'\nexport BACKEND_SECRET_KEY='{}'",
+        state.endpoint,
+        state.keypair.access_key(),
+        state.keypair.secret_key().expose_secret()
+    )
+    .map_err(failed)?;
+    text.persist(&file).map_err(|error| failed(error.error))?;
+    // Whoever started us may have gone; then nobody needs the line.
+    let _ = writeln!(std::io::stdout(), ". {}", file.display());
+    Ok(())
+}
+
+async fn stop(paths: &Paths) -> Result<Exit, Failure> {
+    let Some(found) = find(paths).await? else {
+        return Err(Failure::new(Exit::NotFound, "no standing engine runs"));
+    };
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(
+            Exit::Failed,
+            format!("the standing engine, process {}, cannot be ended: {error}", found.pid),
+        )
+    };
+    let pid = i32::try_from(found.pid).map_err(|error| failed(&error))?;
+    kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(|error| failed(&error))?;
+    let gone = async {
+        let mut often = tokio::time::interval(Duration::from_millis(50));
+        while kill(Pid::from_raw(pid), None).is_ok() {
+            often.tick().await;
+        }
+    };
+    tokio::time::timeout(STOP_LIMIT, gone).await.map_err(|_| failed(&"it does not end"))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,316 @@
+//! Each bad input gets one clear sentence with a hint, the right exit code, a restored terminal and nothing lost.
+
+use super::fake_terminal::FakeTerminal;
+use super::faults::Proxy;
+use super::sandbox::Sandbox;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Stdio};
+
+/// Exit codes as the help documents them.
+const CONNECT: i32 = 121;
+const REFUSED: i32 = 122;
+const NOT_FOUND: i32 = 123;
+const LOST: i32 = 125;
+
+/// A standing engine of a test, ended with it.
+struct Standing {
+    child: Child,
+    address: SocketAddr,
+    access_key: String,
+    secret_key: String,
+}
+
+impl Standing {
+    fn start(sandbox: &Sandbox) -> Self {
+        let mut child = sandbox.command(&["serve"]).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let file = lines.next().unwrap().unwrap().strip_prefix(". ").unwrap().to_owned();
+        let text = std::fs::read_to_string(file).unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("export {name}="))).unwrap();
+            line.trim_matches('\'').to_owned()
+        };
+        let endpoint = value("BACKEND_ENDPOINT");
+        let address = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
+        Standing {
+            child,
+            address,
+            access_key: value("BACKEND_ACCESS_KEY"),
+            secret_key: value("BACKEND_SECRET_KEY"),
+        }
+    }
+
+    fn use_in(&self, sandbox: &mut Sandbox, endpoint: &str) {
+        sandbox.set("BACKEND_ENDPOINT", endpoint);
+        sandbox.set("BACKEND_ACCESS_KEY", self.access_key.as_str());
+        sandbox.set("BACKEND_SECRET_KEY", self.secret_key.as_str());
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server that answers every request with these bytes.
+fn canned(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 1 << 14];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    endpoint
+}
+
+fn with_keys(endpoint: &str) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("BACKEND_ENDPOINT", endpoint);
+    sandbox.set("BACKEND_ACCESS_KEY", "AKIATESTTESTTEST0001");
+    sandbox.set("BACKEND_SECRET_KEY", "a-secret-that-is-never-shown");
+    sandbox
+}
+
+/// Checks what every failure has in common: the code, the words, and that no secret or escape is told.
+#[track_caller]
+fn expect_failure(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) -> String {
+    let run = sandbox.run(arguments);
+    run.expect(code, "");
+    for word in words {
+        assert!(run.stderr.contains(word), "\"{word}\" is missing in:\n{}", run.stderr);
+    }
+    assert!(!run.stderr.contains("a-secret-that-is-never-shown"), "{}", run.stderr);
+    assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    run.stderr
+}
+
+#[test]
+fn an_unknown_image_is_named_with_what_there_is() {
+    expect_failure(&Sandbox::new(), &["-c", "1", "cobol:85"], NOT_FOUND, &["cobol", "python"]);
+}
+
+#[test]
+fn no_interpreter_is_told_with_what_to_install() {
+    let mut sandbox = Sandbox::new();
+    sandbox.unset("PYENV_ROOT");
+    sandbox.set("PATH", "/nonexistent");
+    expect_failure(&sandbox, &["-c", "1", "python:3.6"], NOT_FOUND, &["Python", "install"]);
+}
+
+#[test]
+fn an_endpoint_that_is_down() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sandbox = with_keys(&format!("http://127.0.0.1:{port}"));
+    expect_failure(&sandbox, &["-c", "1", "python"], CONNECT, &["127.0.0.1", "refused"]);
+}
+
+#[test]
+fn a_server_that_answers_html() {
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 31\r\nConnection: close\r\n\r\n<html>\u{1b}]0;x\u{7}<b>welcome</b></html>";
+    expect_failure(&with_keys(&canned(html)), &["-c", "1", "python"], CONNECT, &["Backend.AI"]);
+}
+
+#[test]
+fn a_wrong_key() {
+    let home = Sandbox::new();
+    let standing = Standing::start(&home);
+    let sandbox = with_keys(&standing.endpoint());
+    expect_failure(&sandbox, &["-c", "1", "python"], REFUSED, &["key"]);
+}
+
+#[test]
+fn wrong_usage() {
+    let sandbox = Sandbox::new();
+    expect_failure(&sandbox, &["--no-such-flag"], 2, &["--no-such-flag"]);
+    expect_failure(&sandbox, &["--endpoint", "nonsense", "-c", "1"], 2, &["nonsense", "https://"]);
+    expect_failure(&sandbox, &["-t", "a/b", "-c", "1", "python"], 2, &["name"]);
+    expect_failure(&sandbox, &["python", "missing.py"], 2, &["missing.py"]);
+}
+
+#[test]
+fn a_broken_configuration_is_told_with_its_line() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.home().join(".config/bai-repl");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), "theme = \"dark\"\ntehme = 1\n").unwrap();
+    expect_failure(&sandbox, &["-c", "1", "python"], 2, &["config.toml", "line 2", "tehme"]);
+}
+
+#[test]
+fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
+    let home = Sandbox::new();
+    let standing = Standing::start(&home);
+    let proxy = Proxy::to(standing.address);
+    let mut sandbox = Sandbox::new();
+    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let code = format!("print('before', flush=True)\nopen({fifo:?}).read()\nprint('after')");
+    let mut child = sandbox.command(&["-c", &code, "python"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "before\n");
+    proxy.cut();
+    std::fs::write(&fifo, "").unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), rest.as_str()), (Some(0), "after\n"), "{stderr}");
+}
+
+#[test]
+fn a_link_that_stalls_and_comes_back_loses_nothing() {
+    let home = Sandbox::new();
+    let standing = Standing::start(&home);
+    let proxy = Proxy::to(standing.address);
+    let mut sandbox = Sandbox::new();
+    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let code = format!("print('before', flush=True)\nopen({fifo:?}).read()\nprint('after')");
+    let mut child = sandbox.command(&["-c", &code, "python"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    proxy.stall();
+    std::fs::write(&fifo, "").unwrap();
+    proxy.flow();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), rest.as_str()),
+        (Some(0), "after\n"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_server_that_goes_away_in_the_middle_of_a_cell() {
+    let home = Sandbox::new();
+    let standing = Standing::start(&home);
+    let proxy = Proxy::to(standing.address);
+    let mut sandbox = Sandbox::new();
+    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let code = "print('before', flush=True)\nimport time\nwhile True: time.sleep(1)";
+    let mut child = sandbox.command(&["-c", code, "python"]).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    proxy.go_away();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(LOST), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn a_session_that_is_killed_in_the_middle_of_a_cell() {
+    let run = Sandbox::new().run(&["-c", "print('before', flush=True)\nimport os\nos._exit(7)", "python"]);
+    run.expect(7, "before\n");
+    assert!(run.stderr.contains("7"), "{}", run.stderr);
+    let run =
+        Sandbox::new().run(&["-c", "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "python"]);
+    run.expect(139, "");
+    assert!(run.stderr.contains("SIGSEGV"), "{}", run.stderr);
+}
+
+#[test]
+fn invalid_utf8_is_replaced_and_split_characters_are_joined() {
+    let code = "import os\n_ = os.write(1, b'a\\xff\\xe2\\x82'); _ = os.write(1, b'\\xac\\n')";
+    Sandbox::new().run(&["-c", code, "python"]).expect(0, "a\u{fffd}€\n");
+}
+
+#[test]
+fn hostile_output_never_reaches_the_terminal_raw() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start(&sandbox, &["python"]);
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter(r"print('\x1b]0;TITLE\x07\x1b[6n\x1b[2J\x1b[?1049h\x1b[?1000h\x1b[?25lMARK' + 'ER')");
+    terminal.wait_for("MARKER");
+    let screen = terminal.wait_for_prompt("python ❯");
+    assert!(screen.cursor_shown);
+    assert!(!screen.modes.intersects(alacritty_terminal::term::TermMode::MOUSE_MODE));
+    assert!(!screen.modes.contains(alacritty_terminal::term::TermMode::ALT_SCREEN));
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    for forbidden in ["\x1b]0;TITLE", "\x1b[2J", "\x1b[?1049h", "\x1b[?1000h"] {
+        assert!(!raw.contains(forbidden), "{forbidden:?}");
+    }
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_paste_of_ten_thousand_lines_is_one_cell() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start(&sandbox, &["python"]);
+    terminal.wait_for_prompt("python ❯");
+    let lines: String = (0..10_000).map(|i| format!("x{i} = {i}\n")).collect();
+    terminal.paste(&format!("{lines}print('sum', x0 + x9999)"));
+    terminal.send("\r");
+    terminal.wait_for("sum 9999");
+    terminal.wait_for_prompt("python ❯");
+}
+
+#[test]
+fn a_tiny_terminal_works() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start_sized(&sandbox, &["-q", "python"], 3, 10);
+    terminal.wait_for("python ❯");
+    terminal.enter("6*7");
+    terminal.wait_until("42", |screen| screen.has_line("42"));
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_dumb_terminal_gets_no_escapes() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("TERM", "dumb");
+    let terminal = FakeTerminal::start(&sandbox, &["python"]);
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("6*7");
+    terminal.wait_until("42", |screen| screen.has_line("42"));
+    terminal.enter("1/0");
+    terminal.wait_for("ZeroDivisionError");
+    assert!(!terminal.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&terminal.raw()));
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn no_color_means_no_colour() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("NO_COLOR", "1");
+    let terminal = FakeTerminal::start(&sandbox, &["python"]);
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("def f(): return 'text'");
+    terminal.send("\r");
+    terminal.enter("1/0");
+    terminal.wait_for("ZeroDivisionError");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let coloured = raw.split("\x1b[").skip(1).find(|rest| {
+        let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(0);
+        let colour = |part: &str| {
+            part.parse::<u32>()
+                .is_ok_and(|n| (30..=38).contains(&n) || (40..=48).contains(&n) || (90..=107).contains(&n))
+        };
+        rest[end..].starts_with('m') && rest[..end].split(';').any(colour)
+    });
+    assert_eq!(coloured, None);
+}

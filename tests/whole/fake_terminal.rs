@@ -1,0 +1,307 @@
+//! A fake terminal: a PTY with the real binary in it and a screen model behind it, which answers the queries
+//! that a terminal answers.
+
+use super::sandbox::Sandbox;
+use alacritty_terminal::Term;
+use alacritty_terminal::event::{Event, EventListener};
+use alacritty_terminal::grid::Dimensions;
+use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::term::{Config, TermMode};
+use alacritty_terminal::vte::ansi::Processor;
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::io::{Read, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up. Generous: it is a limit, not a measurement.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The binary in a fake terminal.
+pub struct FakeTerminal {
+    shared: Arc<Shared>,
+    master: Box<dyn MasterPty + Send>,
+    writer: SharedWriter,
+    child: Box<dyn Child + Send + Sync>,
+}
+
+type SharedWriter = Arc<Mutex<Box<dyn Write + Send>>>;
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    term: Term<Replies>,
+    parser: Processor,
+    raw: Vec<u8>,
+    closed: bool,
+}
+
+/// Collects what the terminal answers to queries; it is written back when the parser is done.
+#[derive(Clone, Default)]
+struct Replies(Arc<Mutex<String>>);
+
+impl EventListener for Replies {
+    fn send_event(&self, event: Event) {
+        if let Event::PtyWrite(text) = event {
+            self.0.lock().unwrap().push_str(&text);
+        }
+    }
+}
+
+struct Size {
+    lines: usize,
+    columns: usize,
+}
+
+impl Dimensions for Size {
+    fn total_lines(&self) -> usize {
+        self.lines
+    }
+
+    fn screen_lines(&self) -> usize {
+        self.lines
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
+    }
+}
+
+impl FakeTerminal {
+    /// Starts the binary in a window of 24 lines and 80 columns.
+    pub fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        Self::start_sized(sandbox, arguments, 24, 80)
+    }
+
+    /// Starts the binary in a window of that size.
+    pub fn start_sized(sandbox: &Sandbox, arguments: &[&str], lines: u16, columns: u16) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_bai-repl"));
+        command.args(arguments);
+        command.env_clear();
+        for (key, value) in sandbox.env() {
+            command.env(key, value);
+        }
+        command.cwd(sandbox.work());
+        Self::start_command(command, lines, columns)
+    }
+
+    /// Starts any program.
+    pub fn start_command(command: CommandBuilder, lines: u16, columns: u16) -> Self {
+        let size = PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let reader = pair.master.try_clone_reader().unwrap();
+        let writer: SharedWriter = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
+        let replies = Replies::default();
+        let size = Size { lines: lines.into(), columns: columns.into() };
+        let config = Config { scrolling_history: 20_000, ..Config::default() };
+        let term = Term::new(config, &size, replies.clone());
+        let state = State { term, parser: Processor::new(), raw: Vec::new(), closed: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        std::thread::spawn({
+            let (shared, writer) = (shared.clone(), writer.clone());
+            move || read_all(reader, &shared, &writer, &replies)
+        });
+        FakeTerminal { shared, master: pair.master, writer, child }
+    }
+
+    /// Sends bytes as a keyboard would.
+    pub fn send(&self, bytes: impl AsRef<[u8]>) {
+        let mut writer = self.writer.lock().unwrap();
+        writer.write_all(bytes.as_ref()).unwrap();
+        writer.flush().unwrap();
+    }
+
+    /// Types a text and presses Enter.
+    pub fn enter(&self, text: &str) {
+        self.send(format!("{text}\r"));
+    }
+
+    /// Pastes a text as a terminal with bracketed paste does.
+    pub fn paste(&self, text: &str) {
+        self.send(format!("\x1b[200~{text}\x1b[201~"));
+    }
+
+    /// Changes the size of the window.
+    pub fn resize(&self, lines: u16, columns: u16) {
+        self.state().term.resize(Size { lines: lines.into(), columns: columns.into() });
+        self.master.resize(PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
+    }
+
+    /// Waits until the screen is as `holds` wants it; `what` is for the message when it never is.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, holds: impl Fn(&Screen) -> bool) -> Screen {
+        let deadline = Instant::now() + LIMIT;
+        let mut state = self.state();
+        loop {
+            let screen = Screen::of(&state);
+            if holds(&screen) {
+                return screen;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || (state.closed && !holds(&screen)) {
+                let end = if state.closed { "the program ended" } else { "nothing came" };
+                panic!("waited for {what}: {end}; the screen:\n{}", screen.all);
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits for a text anywhere on the screen or above it.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) -> Screen {
+        self.wait_until(text, |screen| screen.all.contains(text))
+    }
+
+    /// Waits until the last line that is not empty is a prompt of this text with nothing typed.
+    #[track_caller]
+    pub fn wait_for_prompt(&self, prompt: &str) -> Screen {
+        self.wait_until(&format!("the prompt {prompt}"), |screen| screen.last_line() == prompt.trim_end())
+    }
+
+    /// The screen as it is now.
+    pub fn screen(&self) -> Screen {
+        Screen::of(&self.state())
+    }
+
+    /// All bytes that the program has written so far.
+    pub fn raw(&self) -> Vec<u8> {
+        self.state().raw.clone()
+    }
+
+    /// Process id of the program.
+    pub fn pid(&self) -> i32 {
+        self.child.process_id().unwrap().try_into().unwrap()
+    }
+
+    /// The terminal's modes as the kernel's line discipline has them now.
+    pub fn termios(&self) -> nix::sys::termios::Termios {
+        let fd = self.master.as_raw_fd().unwrap();
+        // SAFETY: the master stays open as long as `self`, which outlives this borrow.
+        let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+        nix::sys::termios::tcgetattr(fd).unwrap()
+    }
+
+    /// Waits for the end of the program and of its output.
+    #[track_caller]
+    pub fn wait_for_end(mut self) -> End {
+        let deadline = Instant::now() + LIMIT;
+        let mut state = self.shared.state.lock().unwrap();
+        while !state.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "the program does not end; the screen:\n{}", Screen::of(&state).all);
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+        let screen = Screen::of(&state);
+        drop(state);
+        let code = self.child.wait().unwrap().exit_code();
+        End { code, screen, line_discipline: self.termios().local_flags }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap()
+    }
+}
+
+impl Drop for FakeTerminal {
+    fn drop(&mut self) {
+        // A test that failed leaves nothing running behind it.
+        let _ = self.child.kill();
+    }
+}
+
+fn read_all(mut reader: Box<dyn Read + Send>, shared: &Shared, writer: &SharedWriter, replies: &Replies) {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        // The master of a PTY reports an error when the last process on the other side is gone.
+        let read = reader.read(&mut buffer).unwrap_or(0);
+        let mut guard = shared.state.lock().unwrap();
+        let state = &mut *guard;
+        state.parser.advance(&mut state.term, &buffer[..read]);
+        state.raw.extend_from_slice(&buffer[..read]);
+        state.closed = read == 0;
+        drop(guard);
+        shared.changed.notify_all();
+        if read == 0 {
+            return;
+        }
+        let answer = std::mem::take(&mut *replies.0.lock().unwrap());
+        if !answer.is_empty() {
+            // The program may be gone by now; then nobody misses the answer.
+            let _ = writer.lock().unwrap().write_all(answer.as_bytes());
+        }
+    }
+}
+
+/// How the program ended and what it left behind.
+pub struct End {
+    /// Exit code.
+    pub code: u32,
+    /// The last screen.
+    pub screen: Screen,
+    /// The modes of the terminal's line discipline, in which the next program finds it.
+    pub line_discipline: nix::sys::termios::LocalFlags,
+}
+
+/// What the screen showed at one moment.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    /// Everything, lines that scrolled away first; lines that were wrapped are joined.
+    pub all: String,
+    /// The lines of the window, without spaces at their ends.
+    pub lines: Vec<String>,
+    /// The cursor's line and column, from 0.
+    pub cursor: (usize, usize),
+    /// Whether the cursor is shown.
+    pub cursor_shown: bool,
+    /// Whether the alternate screen, mouse reports or application keys are on.
+    pub modes: TermMode,
+}
+
+impl Screen {
+    fn of(state: &State) -> Self {
+        let grid = state.term.grid();
+        let first = -(grid.history_size() as i32);
+        let mut all = String::new();
+        let mut lines = Vec::new();
+        for line in first..grid.screen_lines() as i32 {
+            let row = &grid[Line(line)];
+            let cells = (0..grid.columns()).map(|column| &row[Column(column)]);
+            let spacer = alacritty_terminal::term::cell::Flags::WIDE_CHAR_SPACER;
+            let text: String = cells.filter(|cell| !cell.flags.contains(spacer)).map(|cell| cell.c).collect();
+            let wrapped = row[Column(grid.columns() - 1)]
+                .flags
+                .contains(alacritty_terminal::term::cell::Flags::WRAPLINE);
+            if wrapped {
+                all.push_str(&text);
+            } else {
+                all.push_str(text.trim_end());
+                all.push('\n');
+            }
+            if line >= 0 {
+                lines.push(text.trim_end().to_owned());
+            }
+        }
+        let cursor = grid.cursor.point;
+        Screen {
+            all: all.trim_end().to_owned(),
+            lines,
+            cursor: (usize::try_from(cursor.line.0).unwrap_or(0), cursor.column.0),
+            cursor_shown: state.term.mode().contains(TermMode::SHOW_CURSOR),
+            modes: *state.term.mode(),
+        }
+    }
+
+    /// The last line that has something on it.
+    pub fn last_line(&self) -> &str {
+        self.lines.iter().rev().find(|line| !line.is_empty()).map_or("", |line| line)
+    }
+
+    /// Whether a line is exactly this.
+    pub fn has_line(&self, line: &str) -> bool {
+        self.all.lines().any(|candidate| candidate == line)
+    }
+}

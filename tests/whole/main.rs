@@ -1,0 +1,10 @@
+//! Whole-program tests: the real binary, in a fake terminal or with pipes, on the embedded engine with real
+//! interpreters. Nothing is mocked; what is waited for is an event with a limit, never a sleep.
+
+mod fake_terminal;
+mod faults;
+mod sandbox;
+
+mod bad_inputs;
+mod prompt;
+mod script;

@@ -1,0 +1,244 @@
+//! A person at the prompt: keys in, screen out.
+
+use super::fake_terminal::FakeTerminal;
+use super::sandbox::Sandbox;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::LocalFlags;
+use nix::unistd::Pid;
+
+const PROMPT: &str = "python ❯";
+
+fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
+    let terminal = FakeTerminal::start(sandbox, &["python"]);
+    terminal.wait_for_prompt(PROMPT);
+    terminal
+}
+
+fn leave(terminal: FakeTerminal) {
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert_eq!(end.code, 0, "{}", end.screen.all);
+}
+
+#[test]
+fn a_function_over_several_lines_is_defined_and_called() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("def area(r):");
+    terminal.enter("return 3 * r ** 2");
+    terminal.send("\r");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("area(2)");
+    terminal.wait_until("12", |screen| screen.has_line("12"));
+    leave(terminal);
+}
+
+#[test]
+fn the_banner_says_what_runs_where() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    let screen = terminal.screen();
+    assert!(screen.all.contains("embedded engine"), "{}", screen.all);
+    assert!(screen.all.contains(":help"), "{}", screen.all);
+    leave(terminal);
+}
+
+#[test]
+fn tab_completes_names_and_attributes_from_the_kernel() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("unmistakable_name = 'text'");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("unmistak\t");
+    terminal.wait_until("the name", |screen| screen.last_line().contains("unmistakable_name"));
+    terminal.send(".isidenti\t");
+    terminal
+        .wait_until("the attribute", |screen| screen.last_line().contains("unmistakable_name.isidentifier"));
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn input_is_asked_in_place() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("print('hello ' + input('who? '))");
+    terminal.wait_until("the question", |screen| screen.last_line().starts_with("who?"));
+    terminal.enter("Ann");
+    terminal.wait_until("the answer", |screen| screen.has_line("hello Ann"));
+    assert!(terminal.screen().has_line("who? Ann"));
+    leave(terminal);
+}
+
+#[test]
+fn a_password_is_never_shown_nor_kept() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("import getpass; print(len(getpass.getpass('key: ')))");
+    terminal.wait_until("the question", |screen| screen.last_line().starts_with("key:"));
+    terminal.enter("hush-hush");
+    terminal.wait_until("its length", |screen| screen.has_line("9"));
+    terminal.wait_for_prompt(PROMPT);
+    assert!(!String::from_utf8_lossy(&terminal.raw()).contains("hush"));
+    leave(terminal);
+    for entry in walk(&sandbox.home()) {
+        let content = std::fs::read(&entry).unwrap();
+        assert!(!String::from_utf8_lossy(&content).contains("hush"), "{}", entry.display());
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(walk(&entry.path()));
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+#[test]
+fn ctrl_c_stops_a_loop_and_the_variables_are_still_there() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("kept = 41");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("print('looping')\nwhile True: pass");
+    terminal.send("\r");
+    terminal.wait_until("the loop", |screen| screen.has_line("looping"));
+    terminal.send("\x03");
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("kept + 1");
+    terminal.wait_until("42", |screen| screen.has_line("42"));
+    leave(terminal);
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_clears_the_cell() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.send("half a thought");
+    terminal.wait_for("half a thought");
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn what_is_typed_while_a_cell_runs_is_kept() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    terminal.enter("print('wait' + 'ing'); _ = open('go').read()");
+    terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
+    terminal.enter("'ahead ' * 2");
+    terminal.enter("'again'");
+    std::fs::write(&fifo, "").unwrap();
+    terminal
+        .wait_until("both cells", |screen| screen.has_line("'ahead ahead '") && screen.has_line("'again'"));
+    leave(terminal);
+}
+
+#[test]
+fn a_restart_empties_the_namespace_and_the_session_goes_on() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("gone = 1");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter(":restart");
+    terminal.wait_until("the prompt", |screen| {
+        screen.last_line() == PROMPT && screen.all.contains("restart") && !screen.all.ends_with(":restart")
+    });
+    terminal.enter("'gone' in globals()");
+    terminal.wait_until("False", |screen| screen.has_line("False"));
+    leave(terminal);
+}
+
+#[test]
+fn a_crash_is_told_and_a_new_kernel_is_ready() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("import os; os.kill(os.getpid(), 11)");
+    terminal.wait_for("SIGSEGV");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("6*7");
+    terminal.wait_until("42", |screen| screen.has_line("42"));
+    leave(terminal);
+}
+
+#[test]
+fn history_is_kept_for_the_next_time() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("'first' + ' time'");
+    terminal.wait_until("it", |screen| screen.has_line("'first time'"));
+    leave(terminal);
+    let terminal = at_prompt(&sandbox);
+    terminal.send("\x1b[A");
+    terminal.wait_until("the cell", |screen| screen.last_line().contains("'first' + ' time'"));
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn a_window_that_changes_its_size_keeps_the_cell() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.send("kept = 'through the change'");
+    terminal.wait_until("the cell", |screen| screen.last_line().ends_with("change'"));
+    terminal.resize(40, 120);
+    terminal.send("; print(kept)\r");
+    terminal.wait_until("the output", |screen| screen.has_line("through the change"));
+    let screen = terminal.wait_for_prompt(PROMPT);
+    assert_eq!(screen.cursor.1, PROMPT.chars().count() + 1);
+    leave(terminal);
+}
+
+#[test]
+fn a_picture_appears() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    // A red square of 8 by 8 pixels, written with nothing but the standard library.
+    terminal.paste(
+        "import struct, zlib\n\
+         def chunk(kind, data): return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))\n\
+         class Red:\n\
+         \x20   def _repr_png_(self):\n\
+         \x20       rows = b''.join(b'\\x00' + b'\\xff\\x00\\x00' * 8 for _ in range(8))\n\
+         \x20       head = struct.pack('>IIBBBBB', 8, 8, 8, 2, 0, 0, 0)\n\
+         \x20       return b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b'')\n\
+         Red()",
+    );
+    terminal.send("\r");
+    terminal.wait_until("half blocks", |screen| screen.all.contains('▄') || screen.all.contains('▀'));
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn the_terminal_is_as_it_was_after_every_kind_of_end() {
+    let sandbox = Sandbox::new();
+    let ends: [(&str, fn(&FakeTerminal)); 4] = [
+        ("Ctrl-D", |terminal| terminal.send("\x04")),
+        (":quit", |terminal| terminal.enter(":quit")),
+        ("SIGTERM", |terminal| kill(Pid::from_raw(terminal.pid()), Signal::SIGTERM).unwrap()),
+        ("SIGHUP", |terminal| kill(Pid::from_raw(terminal.pid()), Signal::SIGHUP).unwrap()),
+    ];
+    for (name, end) in ends {
+        let terminal = FakeTerminal::start(&sandbox, &["python"]);
+        terminal.wait_for_prompt(PROMPT);
+        end(&terminal);
+        let end = terminal.wait_for_end();
+        let expected = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
+        assert!(end.line_discipline.contains(expected), "{name}: {:?}", end.line_discipline);
+        assert!(end.screen.cursor_shown, "{name}");
+        assert!(!end.screen.modes.contains(alacritty_terminal::term::TermMode::BRACKETED_PASTE), "{name}");
+    }
+}

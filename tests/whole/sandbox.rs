@@ -1,0 +1,130 @@
+//! A place where one test runs the binary: an empty home, a clean environment, a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The folders and the environment of one test. Everything in it is gone when it is dropped.
+pub struct Sandbox {
+    root: tempfile::TempDir,
+    env: Vec<(String, String)>,
+}
+
+impl Sandbox {
+    /// An empty home and an empty working folder. Interpreters are found as on any machine: through `PATH`, and
+    /// in pyenv where it is.
+    pub fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("bai-repl-test-").tempdir().unwrap();
+        std::fs::create_dir(root.path().join("home")).unwrap();
+        std::fs::create_dir(root.path().join("work")).unwrap();
+        let mut sandbox = Sandbox { root, env: Vec::new() };
+        sandbox.set("HOME", sandbox.home().to_str().unwrap().to_owned());
+        sandbox.set("LANG", "C.UTF-8");
+        sandbox.set("TERM", "xterm-256color");
+        sandbox.set("PATH", std::env::var("PATH").unwrap());
+        if let Some(pyenv) = pyenv_root() {
+            sandbox.set("PYENV_ROOT", pyenv.to_str().unwrap().to_owned());
+        }
+        sandbox
+    }
+
+    /// Sets one variable for all that is started here.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        self.unset(key);
+        self.env.push((key.to_owned(), value.into()));
+    }
+
+    /// Takes one variable away.
+    pub fn unset(&mut self, key: &str) {
+        self.env.retain(|(known, _)| known != key);
+    }
+
+    /// The home folder.
+    pub fn home(&self) -> PathBuf {
+        self.root.path().join("home")
+    }
+
+    /// The folder that the binary is started in.
+    pub fn work(&self) -> PathBuf {
+        self.root.path().join("work")
+    }
+
+    /// Writes a file into the working folder.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.work().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The environment, for programs that are started otherwise.
+    pub fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+
+    /// The binary with these arguments.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bai-repl"));
+        command.args(arguments).env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the binary to its end without standard input.
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Finished::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the binary to its end with this on standard input.
+    pub fn run_with_stdin(&self, arguments: &[&str], input: &[u8]) -> Finished {
+        use std::io::Write;
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        let writer = std::thread::spawn(move || {
+            // A program that does not read all of it closes the pipe, which is its right.
+            let _ = stdin.write_all(&input);
+        });
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        Finished::of(output)
+    }
+}
+
+/// What a run to the end left behind.
+#[must_use]
+#[derive(Debug)]
+pub struct Finished {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Standard output, which must be UTF-8 in all tests that look at it as text.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    fn of(output: Output) -> Self {
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Checks code and standard output at once, and shows all of it when they differ.
+    #[track_caller]
+    pub fn expect(&self, code: i32, stdout: &str) {
+        assert_eq!(
+            (self.code, self.stdout.as_str()),
+            (Some(code), stdout),
+            "standard error:\n{}",
+            self.stderr
+        );
+    }
+}
+
+/// Where pyenv keeps interpreters on this machine, if it is here.
+pub fn pyenv_root() -> Option<PathBuf> {
+    let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let root = root.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".pyenv")))?;
+    root.join("versions").is_dir().then_some(root)
+}

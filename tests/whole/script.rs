@@ -1,0 +1,164 @@
+//! Code without a prompt: `-c`, a file, standard input; what goes to which stream, and the exit code.
+
+use super::sandbox::{Sandbox, pyenv_root};
+use std::process::Stdio;
+
+#[test]
+fn standard_output_is_what_the_program_printed_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    sandbox.run_with_stdin(&["python"], b"print(6*7)").expect(0, "42\n");
+    sandbox.run(&["-c", "print('a'); print('b', end='')", "python"]).expect(0, "a\nb");
+    sandbox.run(&["-c", "", "python"]).expect(0, "");
+}
+
+#[test]
+fn a_file_is_run_and_sees_the_folder_it_was_started_in() {
+    let sandbox = Sandbox::new();
+    sandbox.write("data.txt", "content");
+    sandbox.write("main.py", "import os\nprint(open('data.txt').read(), os.getcwd())\n");
+    let work = sandbox.work().canonicalize().unwrap();
+    sandbox.run(&["python", "main.py"]).expect(0, &format!("content {}\n", work.display()));
+}
+
+#[test]
+fn the_exit_code_is_the_remote_programs() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-c", "import sys; sys.exit(3)", "python"]).expect(3, "");
+    sandbox.run(&["-c", "raise SystemExit", "python"]).expect(0, "");
+    let failed = sandbox.run(&["-c", "print('before'); 1/0", "python"]);
+    failed.expect(1, "before\n");
+    assert!(failed.stderr.contains("ZeroDivisionError: division by zero"), "{}", failed.stderr);
+}
+
+#[test]
+fn standard_error_of_the_program_is_ours() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["-q", "-c", "import sys; print('out'); print('err', file=sys.stderr)", "python"]);
+    run.expect(0, "out\n");
+    assert_eq!(run.stderr, "err\n");
+}
+
+#[test]
+fn the_version_is_chosen_by_the_tag() {
+    let sandbox = Sandbox::new();
+    let has_36 = pyenv_root().is_some_and(|root| {
+        let versions = std::fs::read_dir(root.join("versions")).unwrap();
+        versions.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("3.6."))
+    });
+    let run = sandbox.run(&["-c", "import sys; print(sys.version_info[:2])", "python:3.6"]);
+    if has_36 {
+        run.expect(0, "(3, 6)\n");
+    } else {
+        // Another version serves, and a note says so.
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stderr.contains("3.6"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn variables_of_the_session_are_set_and_our_secrets_are_not() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("BACKEND_SECRET_KEY", "hush");
+    let code = "import os; print(os.environ['GREETING'], 'BACKEND_SECRET_KEY' in os.environ)";
+    sandbox.run(&["-e", "GREETING=hello = world", "-c", code, "python"]).expect(0, "hello = world False\n");
+}
+
+#[test]
+fn input_is_answered_from_standard_input() {
+    let sandbox = Sandbox::new();
+    let code = "a = input('name? '); b = input(); print(); print(a, b)";
+    sandbox.run_with_stdin(&["-c", code, "python"], b"Ann\nLee\n").expect(0, "name? \nAnn Lee\n");
+}
+
+#[test]
+fn input_without_anything_to_read_gets_an_empty_line_and_a_word_about_it() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["-c", "print(repr(input()))", "python"]);
+    run.expect(0, "''\n");
+    assert!(run.stderr.contains("input"), "{}", run.stderr);
+}
+
+#[test]
+fn every_byte_of_a_flood_arrives() {
+    let sandbox = Sandbox::new();
+    let code = "for i in range(200000): print(i)\nprint('x' * 3_000_000)";
+    let run = sandbox.run(&["-c", code, "python"]);
+    let mut expected: String = (0..200_000).map(|i| format!("{i}\n")).collect();
+    expected.push_str(&"x".repeat(3_000_000));
+    expected.push('\n');
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout == expected, "{} bytes instead of {}", run.stdout.len(), expected.len());
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let sandbox = Sandbox::new();
+    let mut child = sandbox.command(&["-c", "while True: print('y')", "python"]).spawn().unwrap();
+    let mut first = [0; 2];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert_eq!(&first, b"y\n");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let sandbox = Sandbox::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = sandbox.command(&["-c", "print('x' * 100000)", "python"]).stdout(full).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("No space left"), "{stderr}");
+}
+
+#[test]
+fn a_closed_standard_output_hurts_nobody() {
+    let sandbox = Sandbox::new();
+    let binary = env!("CARGO_BIN_EXE_bai-repl");
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-c").arg(format!("'{binary}' -c 'print(1)' python >&-"));
+    shell.env_clear().envs(sandbox.env().iter().cloned()).current_dir(sandbox.work());
+    let output = shell.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn json_gives_one_object_for_each_event() {
+    let sandbox = Sandbox::new();
+    let code = "import sys; print('a'); print('b', file=sys.stderr); sys.exit(4)";
+    let run = sandbox.run(&["--json", "-c", code, "python"]);
+    assert_eq!(run.code, Some(4), "{}", run.stderr);
+    let events: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let text = |kind: &str| -> String {
+        let of_kind = events.iter().filter(|e| e["event"] == "console" && e["type"] == kind);
+        of_kind.filter_map(|e| e["data"].as_str()).collect()
+    };
+    assert_eq!((text("stdout").as_str(), text("stderr").as_str()), ("a\n", "b\n"));
+    let last = events.last().unwrap();
+    assert_eq!((&last["event"], &last["exitCode"]), (&"finished".into(), &4.into()));
+}
+
+#[test]
+fn a_picture_is_saved_where_it_cannot_be_shown() {
+    let sandbox = Sandbox::new();
+    let code = "class P:\n    def _repr_png_(self):\n        import base64\n        return base64.b64decode('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==')\nP()";
+    let run = sandbox.run(&["--media-dir", "plots", "-c", code, "python"]);
+    run.expect(0, "");
+    let saved: Vec<_> = std::fs::read_dir(sandbox.work().join("plots")).unwrap().flatten().collect();
+    assert_eq!(saved.len(), 1);
+    assert_eq!(saved[0].path().extension().unwrap(), "png");
+    assert!(std::fs::read(saved[0].path()).unwrap().starts_with(b"\x89PNG"));
+    let run = sandbox.run(&["-c", code, "python"]);
+    run.expect(0, "");
+    assert!(run.stderr.contains("image/png"), "{}", run.stderr);
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-c", "print(1)", "python"]).expect(0, "1\n");
+    let left: Vec<_> = std::fs::read_dir(sandbox.work()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
