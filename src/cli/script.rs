@@ -103,7 +103,7 @@ impl Script<'_> {
                     self.say(Word::Event(json!({"event": "finished", "exitCode": exit_code}))).await?;
                     return Ok(Exit::Remote(exit_code.unwrap_or(0)));
                 }
-                Some(RunEvent::Lost(lost)) => return Ok(self.lost(lost).await?),
+                Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
                 Some(RunEvent::NotStarted { waited }) => eprintln!(
                     "bai-repl: the session has not answered for {} s; something else may be running in it",
                     waited.as_secs()

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 
 /// A view of the environment, so that tests bring their own.
 pub struct Environment {
-    lookup: Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>,
+    lookup: Box<Lookup>,
 }
+
+type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
 impl Environment {
     /// The environment of this process.

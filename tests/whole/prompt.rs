@@ -225,16 +225,13 @@ fn a_picture_appears() {
 #[test]
 fn the_terminal_is_as_it_was_after_every_kind_of_end() {
     let sandbox = Sandbox::new();
-    let ends: [(&str, fn(&FakeTerminal)); 4] = [
-        ("Ctrl-D", |terminal| terminal.send("\x04")),
-        (":quit", |terminal| terminal.enter(":quit")),
-        ("SIGTERM", |terminal| kill(Pid::from_raw(terminal.pid()), Signal::SIGTERM).unwrap()),
-        ("SIGHUP", |terminal| kill(Pid::from_raw(terminal.pid()), Signal::SIGHUP).unwrap()),
-    ];
-    for (name, end) in ends {
-        let terminal = FakeTerminal::start(&sandbox, &["python"]);
-        terminal.wait_for_prompt(PROMPT);
-        end(&terminal);
+    for name in ["Ctrl-D", ":quit", "SIGTERM", "SIGHUP"] {
+        let terminal = at_prompt(&sandbox);
+        match name {
+            "Ctrl-D" => terminal.send("\x04"),
+            ":quit" => terminal.enter(":quit"),
+            _ => kill(Pid::from_raw(terminal.pid()), name.parse::<Signal>().unwrap()).unwrap(),
+        }
         let end = terminal.wait_for_end();
         let expected = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
         assert!(end.line_discipline.contains(expected), "{name}: {:?}", end.line_discipline);
