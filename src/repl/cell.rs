@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use super::editor::{Answer, Editor, printable};
+use super::flood::{self, Flood};
 use super::menu::{self, Choice, Keyboard};
 use super::session::{CellEvent, Remote, RemoteRun, Trouble};
 use super::spinner::{QUIET, TICK, elapsed, since};
@@ -104,13 +105,16 @@ pub(super) fn run(
         start,
         interrupted: None,
         silent_since_interrupt: false,
+        flood: Flood::default(),
         typed: TypedAhead::default(),
         end_of_file_said: false,
         options,
     };
     let end = life.live()?;
     let start = life.start;
-    let typed = std::mem::take(&mut life.typed);
+    let mut typed = std::mem::take(&mut life.typed);
+    // What was pasted for questions that never came is not thrown away.
+    typed.keys.push_str(&typed.answers.take().unwrap_or_default());
     let interrupted = life.interrupted.is_some();
     footer(stage, &end, since(start), options.timed, interrupted)?;
     Ok((end, typed))
@@ -128,6 +132,7 @@ struct Life<'a> {
     interrupted: Option<Instant>,
     /// A program that printed since may have caught the interrupt and gone on, which is its right.
     silent_since_interrupt: bool,
+    flood: Flood,
     typed: TypedAhead,
     end_of_file_said: bool,
     options: CellOptions,
@@ -198,6 +203,10 @@ impl Life<'_> {
     fn show(&mut self, first: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
         let (mut begun, mut event) = (Instant::now(), first);
         let pause = loop {
+            if !matches!(event, Some(CellEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
+            {
+                self.end_flood()?;
+            }
             if let Some(pause) = self.event(event)? {
                 break Some(pause);
             }
@@ -211,8 +220,21 @@ impl Life<'_> {
                 }
             }
         };
+        self.end_flood()?;
         open(self.stage.console.flush()?)?;
         Ok(pause)
+    }
+
+    /// Shows the end of what was held back after an interrupt.
+    fn end_flood(&mut self) -> Result<(), StageError> {
+        let Some(rest) = self.flood.rest() else { return Ok(()) };
+        if rest.skipped > 0 {
+            self.stage.note(&format!("[{} of output are not shown]", flood::bytes(rest.skipped)))?;
+        }
+        for (stream, text) in rest.tail {
+            open(self.stage.console.text(stream, &text)?)?;
+        }
+        Ok(())
     }
 
     fn event(&mut self, event: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
@@ -255,7 +277,9 @@ impl Life<'_> {
                 end += 1;
             }
             let Some((piece, tail)) = rest.split_at_checked(end) else { break };
-            open(self.stage.console.text(stream, piece)?)?;
+            if self.flood.admits(stream, piece) {
+                open(self.stage.console.text(stream, piece)?)?;
+            }
             rest = tail;
             if self.stage.interrupts.came() && self.interrupt() {
                 menu = Some(Pause::Menu);
@@ -268,6 +292,7 @@ impl Life<'_> {
     fn interrupt(&mut self) -> bool {
         let again = self.interrupted.is_some_and(|last| since(last) < AGAIN || self.silent_since_interrupt);
         self.interrupted = Some(Instant::now());
+        self.flood.interrupted();
         self.silent_since_interrupt = true;
         if let Some(run) = &self.run {
             run.interrupt();

@@ -10,6 +10,7 @@ mod cell;
 mod commands;
 mod complete;
 mod editor;
+mod flood;
 mod folds;
 mod highlight;
 mod history;

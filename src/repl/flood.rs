@@ -1,0 +1,123 @@
+//! A flood that was interrupted: what is still on its way when Ctrl-C is pressed may take the terminal many seconds, and
+//! nobody wants to see it. Its end is shown, and how much was not.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::render::Stream;
+
+/// Bytes after an interrupt that are shown as they come.
+const SHOWN: usize = 32 * 1024;
+/// Bytes of the end that are kept: the traceback is there.
+const KEPT: usize = 16 * 1024;
+/// So long after an interrupt a flood is one that was not stopped: it is shown again.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What is held back.
+#[derive(Debug, Default)]
+pub(super) struct Flood {
+    since: Option<Instant>,
+    shown: usize,
+    skipped: usize,
+    tail: VecDeque<(Stream, String)>,
+    tail_bytes: usize,
+}
+
+/// What is shown when the flood is over.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// Bytes that are not shown.
+    pub(super) skipped: usize,
+    /// What is.
+    pub(super) tail: Vec<(Stream, String)>,
+}
+
+impl Flood {
+    /// Ctrl-C was pressed.
+    pub(super) fn interrupted(&mut self) {
+        self.since = Some(Instant::now());
+        self.shown = 0;
+    }
+
+    /// Whether a piece of output is to be shown now. If not, it is held back.
+    pub(super) fn admits(&mut self, stream: Stream, piece: &str) -> bool {
+        let recent = self.since.is_some_and(|since| since.elapsed() < LIMIT);
+        if self.tail.is_empty() && (!recent || self.shown < SHOWN) {
+            self.shown += piece.len();
+            return true;
+        }
+        let mut from = piece.len().saturating_sub(KEPT);
+        while !piece.is_char_boundary(from) {
+            from += 1;
+        }
+        let kept = piece.get(from..).unwrap_or_default();
+        self.skipped += from;
+        self.tail_bytes += kept.len();
+        self.tail.push_back((stream, kept.to_owned()));
+        while let Some((_, oldest)) = self.tail.front()
+            && self.tail_bytes - oldest.len() >= KEPT
+        {
+            self.skipped += oldest.len();
+            self.tail_bytes -= oldest.len();
+            self.tail.pop_front();
+        }
+        false
+    }
+
+    /// What was held back, when nothing more comes at once.
+    pub(super) fn rest(&mut self) -> Option<Rest> {
+        if self.tail.is_empty() {
+            return None;
+        }
+        let rest = Rest { skipped: self.skipped, tail: self.tail.drain(..).collect() };
+        (self.skipped, self.tail_bytes, self.shown) = (0, 0, 0);
+        Some(rest)
+    }
+}
+
+/// A number of bytes as people say it.
+pub(super) fn bytes(count: usize) -> String {
+    match count {
+        0..1_000 => format!("{count} bytes"),
+        1_000..1_000_000 => format!("{} kB", count / 1_000),
+        _ => format!("{}.{} MB", count / 1_000_000, count % 1_000_000 / 100_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_interrupt_all_is_shown() {
+        let mut flood = Flood::default();
+        assert!((0..1000).all(|_| flood.admits(Stream::Stdout, &"x".repeat(65_536))));
+        assert_eq!(flood.rest(), None);
+    }
+
+    #[test]
+    fn after_an_interrupt_the_end_is_shown() {
+        let mut flood = Flood::default();
+        flood.interrupted();
+        let line = "é".repeat(500);
+        let shown = (0..10_000).filter(|_| flood.admits(Stream::Stdout, &line)).count();
+        assert!(!flood.admits(Stream::Stderr, "KeyboardInterrupt\n"));
+        let rest = flood.rest().unwrap();
+        let kept: usize = rest.tail.iter().map(|(_, text)| text.len()).sum();
+        assert_eq!(shown * 1000 + rest.skipped + kept, 10_000 * 1000 + "KeyboardInterrupt\n".len());
+        assert!(shown * 1000 < 2 * SHOWN && kept < 2 * KEPT, "{shown} {kept}");
+        assert_eq!(rest.tail.last(), Some(&(Stream::Stderr, "KeyboardInterrupt\n".to_owned())));
+        assert!(flood.admits(Stream::Stdout, "more"));
+    }
+
+    #[test]
+    fn a_single_huge_piece_is_cut() {
+        let mut flood = Flood::default();
+        flood.interrupted();
+        flood.admits(Stream::Stdout, &"x".repeat(SHOWN));
+        flood.admits(Stream::Stdout, &"ö".repeat(5_000_001));
+        let rest = flood.rest().unwrap();
+        assert!(rest.skipped > 9_900_000 && rest.tail.len() == 1);
+        assert_eq!(bytes(9_984_000), "9.9 MB");
+    }
+}
