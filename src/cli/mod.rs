@@ -26,7 +26,6 @@ use exit::Exit;
 use failure::Failure;
 use output::Output;
 use place::Place;
-use prompt::Subject;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -75,9 +74,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Some(Command::Images) => runtime.block_on(sessions::images(&global)),
         Some(Command::Ls) => runtime.block_on(sessions::list(&global, config)),
         Some(Command::Rm { sessions }) => runtime.block_on(sessions::remove(&global, config, &sessions)),
-        Some(Command::Attach { session }) => {
-            prompt::open(runtime, Subject::Attach(session), &open, &global, config)
-        }
+        Some(Command::Attach { session }) => prompt::attach(runtime, session, &open, &global, config),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "bai-repl", &mut script);
@@ -101,7 +98,7 @@ fn run_or_prompt(
     let request = open::request(open)?;
     match open::code(open, screen.stdin_tty)? {
         Some(code) => runtime.block_on(run_code(request, code, open, global, config)),
-        None => prompt::open(runtime, Subject::Create(Box::new(request)), open, global, config),
+        None => prompt::create(runtime, request, open, global, config),
     }
 }
 

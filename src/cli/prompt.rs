@@ -15,26 +15,59 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
 /// What the prompt works on.
-#[derive(Debug, Clone)]
-pub(super) enum Subject {
+#[derive(Debug)]
+enum Subject {
     /// A session that is made, or taken if it lives.
     Create(Box<CreateRequest>),
     /// A session that lives.
     Attach(String),
 }
 
-/// Opens the prompt and stays until the person leaves.
-pub(super) fn open(
+/// Opens the prompt on a session that lives. It is looked up first: a name that does not exist must not get a prompt,
+/// and its image tells the language.
+pub(super) fn attach(
     runtime: &Runtime,
-    subject: Subject,
+    name: String,
     open: &Open,
     global: &Global,
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
-    let temporary = matches!(subject, Subject::Create(_)) && super::open::is_temporary(open);
-    let attached = matches!(subject, Subject::Attach(_));
-    let place = Arc::new(Mutex::new(None));
-    let image = super::open::image(open);
+    let look_up = async {
+        let place = Place::find(global, config).await?;
+        let session = ComputeSession::attach(&place.api, &name).await?;
+        let info = session.info().await?;
+        Ok::<_, Failure>((place, info.image().unwrap_or_default().to_owned()))
+    };
+    let (place, image) = runtime.block_on(look_up)?;
+    prompt(runtime, Subject::Attach(name), Some(place), &image, open, global, config)
+}
+
+/// Opens the prompt on a session that is made, or taken if it lives, while the first keys are typed.
+pub(super) fn create(
+    runtime: &Runtime,
+    request: CreateRequest,
+    open: &Open,
+    global: &Global,
+    config: &FileConfig,
+) -> Result<Exit, Failure> {
+    let image = request.image.clone();
+    prompt(runtime, Subject::Create(Box::new(request)), None, &image, open, global, config)
+}
+
+fn prompt(
+    runtime: &Runtime,
+    subject: Subject,
+    place: Option<Place>,
+    image: &str,
+    open: &Open,
+    global: &Global,
+    config: &FileConfig,
+) -> Result<Exit, Failure> {
+    let temporary = match &subject {
+        Subject::Create(_) => super::open::is_temporary(open),
+        Subject::Attach(_) => open.rm,
+    };
+    let place = Arc::new(Mutex::new(place));
     let language: Box<dyn language::Language> = language::for_image(image);
     let banner = Banner {
         place: target_label(global, config, !temporary)?,
@@ -58,7 +91,7 @@ pub(super) fn open(
         },
         history_dir: Paths::of_user().map(|paths| paths.history_dir()),
         quiet: global.quiet,
-        leave: if temporary || (attached && open.rm) { Leave::Destroy } else { Leave::Keep },
+        leave: if temporary { Leave::Destroy } else { Leave::Keep },
         outlives: !temporary,
     };
     let left = crate::repl::run(options);

@@ -51,7 +51,8 @@ pub(super) async fn remove(global: &Global, config: &FileConfig, names: &[String
 pub(super) async fn list(global: &Global, config: &FileConfig) -> Result<Exit, Failure> {
     let place = Place::find(global, config).await?;
     let sessions = place.api.sessions(&[]).await?;
-    let rows = sessions.iter().map(|session| {
+    let alive = sessions.iter().filter(|session| !session.status.is_dead());
+    let rows = alive.map(|session| {
         json!({
             "name": session.name, "status": session.status.name(), "image": session.image,
             "created": session.created_at, "id": session.id,

@@ -17,6 +17,8 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+/// What a shell can read to use the engine.
+const SHELL_FILE: &str = "env.sh";
 /// How long an engine may take from its start until it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long an engine that was started by need stays without a session.
@@ -119,6 +121,8 @@ pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
         () = engine.ended() => None,
     };
     standing::remove(&paths.engine_dir(), engine.instance())?;
+    // Its keys are worth nothing any more.
+    let _ = std::fs::remove_file(paths.engine_dir().join(SHELL_FILE));
     engine.shutdown().await;
     match ending {
         Some(FatalSignal::HangUp) => Ok(Exit::Remote(129)),
@@ -140,7 +144,7 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(Exit::Failed, format!("cannot write into {}: {error}", folder.display()))
     };
-    let file = folder.join("env.sh");
+    let file = folder.join(SHELL_FILE);
     let mut text = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
     writeln!(
         text,
