@@ -78,6 +78,13 @@ impl Api {
         Ok(&self.server().await?.0)
     }
 
+    /// Whether the server is our own engine, which keeps the output of runs that nobody follows, gives runs the ids
+    /// that clients choose, and ends a question when it is interrupted. No when the server cannot be asked.
+    pub(super) async fn is_engine(&self) -> bool {
+        let manager = self.hello().await.ok().and_then(|hello| hello.manager.as_deref());
+        manager.is_some_and(|manager| manager.starts_with("bai-repl/"))
+    }
+
     async fn server(&self) -> Result<&(Hello, ApiVersion), ClientError> {
         self.0.server.get_or_try_init(|| self.negotiate()).await
     }

@@ -35,19 +35,19 @@ pub(in crate::client) enum Start {
 #[derive(Debug)]
 pub(super) struct LinkEnd {
     error: ClientError,
-    /// Whether the run may still be on the server, so that it is worth asking.
-    may_be_there: bool,
+    /// Whether only the connection ended, so that the run may still be on the server.
+    resumable: bool,
 }
 
 impl LinkEnd {
     /// The connection ended.
     pub(super) fn lost(why: &str) -> LinkEnd {
-        LinkEnd { error: ClientError::new(ErrorKind::Lost, "follow the run", why), may_be_there: true }
+        LinkEnd { error: ClientError::new(ErrorKind::Lost, "follow the run", why), resumable: true }
     }
 
     /// The server ended it, or speaks nonsense.
     pub(super) fn failed(error: ClientError) -> LinkEnd {
-        LinkEnd { error, may_be_there: false }
+        LinkEnd { error, resumable: false }
     }
 }
 
@@ -69,9 +69,10 @@ pub(in crate::client) async fn start(
         Start::Resume(id) => id.clone(),
         Start::Cell(_) => RunId::random(),
     };
+    let is_engine = session.api.is_engine().await;
     let (link, first) = match start {
-        Start::Resume(id) => (Link::Poll(Box::new(PollLink::resume(session.clone(), id))), None),
-        Start::Cell(cell) => connect(&session, &cell, &run_id, &options).await?,
+        Start::Resume(id) => (Link::Poll(Box::new(PollLink::resume(session.clone(), id, is_engine))), None),
+        Start::Cell(cell) => connect(&session, is_engine, &cell, &run_id, &options).await?,
     };
     let (event_sender, events) = mpsc::channel(QUEUE);
     let (input, input_receiver) = mpsc::channel(1);
@@ -79,6 +80,7 @@ pub(in crate::client) async fn start(
     let (leave, leave_receiver) = watch::channel(false);
     let driver = Driver {
         session,
+        is_engine,
         run_id,
         link,
         machine: Machine::default(),
@@ -99,11 +101,15 @@ pub(in crate::client) async fn start(
 
 async fn connect(
     session: &SessionRef,
+    is_engine: bool,
     cell: &Cell,
     run_id: &RunId,
     options: &RunOptions,
 ) -> Result<(Link, Option<String>), ClientError> {
-    let polling = || (Link::Poll(Box::new(PollLink::begin(session.clone(), run_id.clone(), cell))), None);
+    let polling = || {
+        let link = PollLink::begin(session.clone(), run_id.clone(), cell, is_engine);
+        (Link::Poll(Box::new(link)), None)
+    };
     let version = session.api.version().await.map_err(|error| error.with_what("run the code"))?;
     let auto = options.transport == Transport::Auto;
     if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
@@ -122,6 +128,7 @@ async fn connect(
 
 struct Driver {
     session: SessionRef,
+    is_engine: bool,
     run_id: RunId,
     link: Link,
     machine: Machine,
@@ -247,7 +254,7 @@ impl Driver {
             Heard::End(end) => self.ended(end),
             Heard::Fate(error, Fate::Resumable) => {
                 tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
-                let link = PollLink::resume(self.session.clone(), self.run_id.clone());
+                let link = PollLink::resume(self.session.clone(), self.run_id.clone(), self.is_engine);
                 self.link = Link::Poll(Box::new(link));
                 self.machine.emit(RunEvent::Resumed);
             }
@@ -268,7 +275,7 @@ impl Driver {
                 let why = if message.is_empty() { "the server gives no reason".into() } else { message };
                 let kind = if restarting { ErrorKind::Lost } else { ErrorKind::Server };
                 let error = ClientError::new(kind, "run the code to its end", why);
-                self.ended(LinkEnd { error, may_be_there: true });
+                self.ended(LinkEnd::failed(error));
             }
         }
     }
@@ -281,16 +288,21 @@ impl Driver {
             return;
         }
         let state = match end.error.kind() {
-            ErrorKind::NotFound => Some(SessionState::Gone),
-            _ if end.may_be_there => None,
-            ErrorKind::Server => None,
-            _ => Some(SessionState::Unknown),
+            _ if end.resumable => None,
+            ErrorKind::NotFound | ErrorKind::Server => None,
+            ErrorKind::Lost if !matches!(self.link, Link::Poll(_)) => None,
+            // Polling has tried long enough.
+            ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
+                Some(SessionState::Unknown)
+            }
+            // A refusal leaves the session as it was.
+            _ => Some(SessionState::Usable),
         };
         match state {
             Some(state) => self.lose(end.error, state),
             None => {
-                let (session, run_id) = (self.session.clone(), self.run_id.clone());
-                let asking = Box::pin(async move { stuck::examine(&session, &run_id).await });
+                let session = self.session.clone();
+                let asking = Box::pin(async move { stuck::examine(&session, end.resumable).await });
                 self.link = Link::Asking(end.error, asking);
             }
         }
@@ -325,8 +337,10 @@ impl Driver {
         if !self.machine.interrupt_is_told() {
             return;
         }
-        match &self.link {
-            // A server that ends the question by itself says so at once.
+        match &mut self.link {
+            // Our engine ends the question itself; an empty line would answer the next one.
+            Link::Poll(poll) if self.is_engine => poll.go_on_after(GRACE),
+            _ if self.is_engine => {}
             Link::Socket(_) => self.empty_answer = Some(Instant::now() + GRACE),
             _ if self.machine.take_stale_question() => self.answer("").await,
             _ => {}
@@ -353,7 +367,7 @@ impl Driver {
         if *self.leave.borrow() {
             self.drain = Some(Drain { again: None, give_up: None });
             let session = self.session.clone();
-            self.leaving = Some(Box::pin(async move { stuck::keeps_output(&session).await }));
+            self.leaving = Some(Box::pin(async move { session.api.is_engine().await }));
             return;
         }
         self.drain = Some(Drain { again: Some(now), give_up: Some(now + self.options.drain_limit) });

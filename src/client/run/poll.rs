@@ -26,6 +26,7 @@ const FLOOR: Duration = Duration::from_millis(250);
 
 pub(super) struct PollLink {
     session: SessionRef,
+    is_engine: bool,
     run_id: RunId,
     /// What to ask next.
     call: Option<Arc<ExecuteRequest>>,
@@ -43,25 +44,26 @@ pub(super) struct PollLink {
 
 impl PollLink {
     /// A new run.
-    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell) -> PollLink {
+    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, is_engine: bool) -> PollLink {
         let first = match cell {
             Cell::Query(code) => ExecuteRequest::query(&run_id, code),
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
-        PollLink::new(session, run_id, first)
+        PollLink::new(session, run_id, first, is_engine)
     }
 
     /// A run that has begun elsewhere.
-    pub(super) fn resume(session: SessionRef, run_id: RunId) -> PollLink {
+    pub(super) fn resume(session: SessionRef, run_id: RunId, is_engine: bool) -> PollLink {
         let first = ExecuteRequest::resume(&run_id);
-        PollLink::new(session, run_id, first)
+        PollLink::new(session, run_id, first, is_engine)
     }
 
-    fn new(session: SessionRef, run_id: RunId, first: ExecuteRequest) -> PollLink {
+    fn new(session: SessionRef, run_id: RunId, first: ExecuteRequest, is_engine: bool) -> PollLink {
         let first = Arc::new(first);
         let now = Instant::now();
         PollLink {
             session,
+            is_engine,
             run_id,
             call: Some(first.clone()),
             last: first,
@@ -79,6 +81,12 @@ impl PollLink {
         if self.call.is_none() {
             self.call = Some(Arc::new(ExecuteRequest::resume(&self.run_id)));
         }
+    }
+
+    /// Asks for more output, but not at once.
+    pub(super) fn go_on_after(&mut self, pause: Duration) {
+        self.go_on();
+        self.not_before = Instant::now() + pause;
     }
 
     /// Sends an answer next.
@@ -137,7 +145,7 @@ impl PollLink {
                 let resume = || Arc::new(ExecuteRequest::resume(&self.run_id));
                 (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
             }
-            ErrorKind::Server => {
+            ErrorKind::Server if !self.is_engine => {
                 self.server_failures += 1;
                 // The server stumbled over the output and forgot what it had, `finished` perhaps. Empty code under the
                 // same id releases the run in any case: if the program still runs its own end comes first, else that

@@ -4,15 +4,14 @@ use super::Cell;
 use super::driver::LinkEnd;
 use crate::client::error::{ClientError, ErrorKind};
 use crate::client::reference::SessionRef;
+use crate::client::upgrade;
 use crate::protocol::execute::{ExecuteResult, RunId, StreamRequest};
 use futures_util::{SinkExt, StreamExt};
-use reqwest::{Method, StatusCode, Upgraded};
+use reqwest::Upgraded;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -53,22 +52,11 @@ struct FirstFrame<'a> {
 }
 
 impl SocketLink {
-    /// Opens the WebSocket; nothing runs before [`SocketLink::begin`].
+    /// Opens the WebSocket; nothing runs before the first frame is sent.
     pub(super) async fn open(session: &SessionRef, silence_limit: Duration) -> Result<SocketLink, NoSocket> {
-        let path = session.stream_path("run the code", "/execute").await.map_err(NoSocket::Refused)?;
-        let key = generate_key();
-        let request = session.api.request("run the code", Method::GET, path);
-        let response = request.websocket(&key).map_err(NoSocket::Refused)?.open().await.map_err(judge)?;
-        let blocked =
-            |why: &str| NoSocket::Blocked(ClientError::new(ErrorKind::NotABackend, "run the code", why));
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(blocked("the WebSocket upgrade is answered with a page"));
-        }
-        let accept = response.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
-        if accept != Some(derive_accept_key(key.as_bytes()).as_str()) {
-            return Err(blocked("the WebSocket upgrade is answered by something else"));
-        }
-        let upgraded = response.upgrade().await.map_err(|error| blocked(&crate::client::cause(&error)))?;
+        let within = session.api.reply_limit();
+        let stream = upgrade::Stream { what: "run the code", name: "/execute", query: Vec::new(), within };
+        let upgraded = upgrade::open(session, stream).await.map_err(judge)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_LIMIT))
             .max_frame_size(Some(FRAME_LIMIT))

@@ -6,7 +6,6 @@ use crate::client::reference::SessionRef;
 use crate::protocol::execute::{ExecuteReply, ExecuteRequest, RunId, RunStatus};
 use crate::protocol::status::SessionStatus;
 use reqwest::Method;
-use serde_json::Value;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -17,21 +16,27 @@ const TRIAL_LIMIT: Duration = Duration::from_secs(6);
 
 /// What became of a run whose connection was lost.
 pub(super) enum Fate {
-    /// The server still has it, under this id, and keeps what was not delivered.
+    /// The server may still have it, under this id, with what was not delivered.
     Resumable,
     /// It is lost, and the session is left so.
     Lost(SessionState),
 }
 
-/// Asks the server. Our engine says which run it has; a genuine server does not, and there a trial shows whether
-/// the session is stuck. The lost program is interrupted then: nobody can read its output any more.
-pub(super) async fn examine(session: &SessionRef, run_id: &RunId) -> Fate {
+/// Asks the server. Our engine keeps its runs; on a genuine server a trial shows whether the session is stuck. The
+/// lost program is interrupted then: nobody can read its output any more. `resumable` tells whether the run may
+/// be there at all.
+pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Fate {
+    let is_engine = session.api.is_engine().await;
     let deadline = Instant::now() + AWAY_LIMIT;
     let mut pause = Duration::from_millis(100);
     let info = loop {
         match session.info().await {
             Ok(info) => break info,
             Err(error) if error.kind() == ErrorKind::NotFound => return Fate::Lost(SessionState::Gone),
+            // An engine that does not listen any more has ended, and its sessions with it.
+            Err(error) if error.kind() == ErrorKind::Connect && is_engine => {
+                return Fate::Lost(SessionState::Gone);
+            }
             Err(error) if is_passing(&error) && Instant::now() + pause < deadline => {
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(3));
@@ -42,16 +47,11 @@ pub(super) async fn examine(session: &SessionRef, run_id: &RunId) -> Fate {
     if info.status.as_ref().is_some_and(SessionStatus::is_dead) {
         return Fate::Lost(SessionState::Gone);
     }
-    match info.rest.get("currentRunId") {
-        Some(Value::String(id)) if id == run_id.as_str() => Fate::Resumable,
-        Some(_) => Fate::Lost(SessionState::Usable),
-        None => Fate::Lost(try_out(session).await),
+    match (is_engine, resumable) {
+        (true, true) => Fate::Resumable,
+        (true, false) => Fate::Lost(SessionState::Usable),
+        (false, _) => Fate::Lost(try_out(session).await),
     }
-}
-
-/// Whether the server keeps the output of a run that nobody follows, as our engine does.
-pub(super) async fn keeps_output(session: &SessionRef) -> bool {
-    session.info().await.is_ok_and(|info| info.rest.contains_key("currentRunId"))
 }
 
 fn is_passing(error: &ClientError) -> bool {
