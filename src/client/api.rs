@@ -137,7 +137,7 @@ impl Api {
 
     /// How long an ordinary reply may take.
     pub(super) fn reply_limit(&self) -> Duration {
-        self.0.options.read_timeout.max(Duration::from_secs(4))
+        self.0.options.read_timeout
     }
 
     /// The right to run code in a session: one permit for each session of this server, however many

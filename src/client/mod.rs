@@ -74,3 +74,6 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,9 +64,8 @@ pub struct ApiOptions {
     pub group: Option<String>,
     /// How long connecting may take, TLS included. Default 10 s.
     pub connect_timeout: Duration,
-    /// How long the server may be silent in the middle of a reply, and how long an ordinary reply may take as a
-    /// whole. Default 30 s. An execute call holds its reply back for up to 2 s, so values below 4 s are
-    /// taken as 4 s.
+    /// How long an ordinary reply may take as a whole. Default 30 s. Runs, transfers of files and restarts have
+    /// limits of their own.
     pub read_timeout: Duration,
     /// Whether the server's certificate goes unchecked. Never implied by anything else.
     pub insecure: bool,

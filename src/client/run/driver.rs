@@ -163,6 +163,9 @@ impl Driver {
         while !self.is_done() {
             self.step().await;
         }
+        if let Link::Poll(poll) = &mut self.link {
+            poll.rest().await;
+        }
         drop(turn);
         if let Link::Socket(socket) = self.link {
             socket.close().await;
@@ -247,6 +250,9 @@ impl Driver {
         match heard {
             Heard::Frame(frame) => {
                 self.not_started = None;
+                if matches!(&self.link, Link::Poll(poll) if poll.has_answer()) {
+                    self.machine.answer_is_under_way();
+                }
                 let next = self.machine.frame(frame);
                 self.act(next).await;
             }

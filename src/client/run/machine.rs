@@ -100,6 +100,11 @@ impl Machine {
         std::mem::take(&mut self.waiting)
     }
 
+    /// The person's answer has not been sent yet: a question that comes meanwhile is the one that it answers.
+    pub(super) fn answer_is_under_way(&mut self) {
+        self.waiting = true;
+    }
+
     /// An interrupt begins.
     pub(super) fn interrupt_begins(&mut self) {
         self.interrupting = true;
@@ -269,6 +274,10 @@ mod tests {
         assert!(machine.answer());
         machine.frame(frame(RunStatus::WaitingInput));
         assert_eq!(events(&mut machine).len(), 1, "an answer that was lost is asked for again");
+        assert!(machine.answer());
+        machine.answer_is_under_way();
+        machine.frame(frame(RunStatus::WaitingInput));
+        assert!(events(&mut machine).is_empty(), "an answer that is still to be sent is not");
     }
 
     #[test]

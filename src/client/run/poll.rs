@@ -5,7 +5,7 @@ use super::Cell;
 use super::driver::{Heard, LinkEnd};
 use crate::client::error::{ClientError, ErrorKind};
 use crate::client::reference::SessionRef;
-use crate::protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, RunId, RunStatus};
+use crate::protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus};
 use futures_util::future::BoxFuture;
 use reqwest::Method;
 use std::sync::Arc;
@@ -93,6 +93,19 @@ impl PollLink {
     pub(super) fn answer(&mut self, text: &str) {
         self.call = Some(Arc::new(ExecuteRequest::input(&self.run_id, text)));
         self.not_before = Instant::now();
+    }
+
+    /// Whether an answer is still to be sent.
+    pub(super) fn has_answer(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.mode == Mode::Input)
+    }
+
+    /// After a run whose output the server lost, the end of the empty code may still be on its way, and the next
+    /// run would take it for its own.
+    pub(super) async fn rest(&mut self) {
+        if self.output_lost {
+            tokio::time::sleep(FLOOR).await;
+        }
     }
 
     /// The next reply; pending for as long as there is nothing to ask. Cancel-safe.

@@ -1,0 +1,325 @@
+//! Faults of runs, over scripted sockets.
+
+use super::server::{Asked, Server, frame, json, result, status, upgrade};
+use super::*;
+use futures_util::{SinkExt, StreamExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+const INFO: &str = r#"{"status": "RUNNING"}"#;
+
+/// Everything but the WebSocket of a genuine server whose session is in order.
+async fn in_order(asked: Asked, stream: TcpStream) -> Option<TcpStream> {
+    if asked.is("GET /session/work ") {
+        json(stream, INFO).await
+    } else if asked.is("POST /session/work/interrupt") {
+        status(stream, "204 No Content").await
+    } else {
+        json(stream, &result("finished", "")).await
+    }
+}
+
+/// A server whose WebSocket does `script` after the first frame.
+async fn socket_does<F, G>(script: F) -> Server
+where
+    F: Fn(tokio_tungstenite::WebSocketStream<TcpStream>, String) -> G + Clone + Send + Sync + 'static,
+    G: Future<Output = ()> + Send,
+{
+    Server::start(move |asked, stream| {
+        let script = script.clone();
+        async move {
+            if !asked.is("GET /stream/session/work/execute ") {
+                return in_order(asked, stream).await;
+            }
+            let mut socket = upgrade(&asked, stream).await;
+            let first = socket.next().await.unwrap().unwrap().into_text().unwrap();
+            script(socket, first.to_string()).await;
+            None
+        }
+    })
+    .await
+}
+
+async fn gave(server: &Server) -> Gave {
+    finish(&mut begin(&server.session(), "1", Transport::Auto).await, &[]).await
+}
+
+#[tokio::test]
+async fn frames_of_text_bytes_and_pings_are_taken_and_what_follows_the_end_is_not() {
+    let server = socket_does(|mut socket, first| async move {
+        let first: serde_json::Value = serde_json::from_str(&first).unwrap();
+        assert_eq!((&first["mode"], &first["code"]), (&"query".into(), &"1".into()));
+        assert_eq!(first["runId"].as_str().map(str::len), Some(32));
+        for _ in 0..5000 {
+            socket.feed(Message::Ping("flood".into())).await.unwrap();
+        }
+        socket.send(Message::Binary(frame("continued", "a").into())).await.unwrap();
+        socket.send(Message::text(r#"{"status": "dancing", "console": null}"#)).await.unwrap();
+        socket.send(Message::text(frame("finished", "b"))).await.unwrap();
+        let _ = socket.send(Message::text(frame("finished", "c"))).await;
+        while let Some(Ok(_)) = socket.next().await {}
+    })
+    .await;
+    let gave = gave(&server).await;
+    assert_eq!((gave.stdout.as_str(), gave.exit), ("ab", Some(Some(0))));
+}
+
+#[tokio::test]
+async fn a_web_server_that_does_not_close_is_closed() {
+    let (closed, told) = tokio::sync::mpsc::channel(1);
+    let server = socket_does(move |mut socket, _| {
+        let closed = closed.clone();
+        async move {
+            socket.send(Message::text(frame("finished", ""))).await.unwrap();
+            let goodbye = socket.next().await;
+            closed.send(matches!(goodbye, Some(Ok(Message::Close(_))))).await.unwrap();
+        }
+    })
+    .await;
+    let mut told = told;
+    gave(&server).await;
+    assert_eq!(soon(told.recv()).await, Some(true));
+}
+
+#[tokio::test]
+async fn a_close_before_the_end_is_told_and_the_session_looked_at() {
+    for (code, reason) in [(1000, ""), (1001, "going"), (1011, "broke"), (1012, "restart")] {
+        let server = socket_does(move |mut socket, _| async move {
+            socket.send(Message::text(frame("continued", "half"))).await.unwrap();
+            let close = CloseFrame { code: code.into(), reason: reason.into() };
+            let _ = socket.close(Some(close)).await;
+            while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await;
+        let gave = gave(&server).await;
+        let lost = gave.lost.unwrap();
+        assert_eq!((gave.stdout.as_str(), lost.error.kind()), ("half", ErrorKind::Lost));
+        assert_eq!(lost.session, SessionState::Usable, "the trial was answered");
+        assert!(lost.error.to_string().contains(reason), "{}", lost.error);
+    }
+}
+
+#[tokio::test]
+async fn a_reset_in_a_frame_is_told() {
+    let server = socket_does(|socket, _| async move {
+        let mut stream = socket.into_inner();
+        stream.write_all(&[0x81, 126, 0x10, 0x00, b'{']).await.unwrap();
+        stream.set_zero_linger().unwrap();
+    })
+    .await;
+    assert_eq!(gave(&server).await.lost.unwrap().error.kind(), ErrorKind::Lost);
+}
+
+#[tokio::test]
+async fn nonsense_in_a_frame_ends_the_run_and_nothing_else() {
+    let deep = "[".repeat(10_000);
+    for nonsense in ["nonsense", "{}", "[]", r#"{"status": 3}"#, deep.as_str()] {
+        let nonsense = nonsense.to_owned();
+        let server = socket_does(move |mut socket, _| {
+            let nonsense = nonsense.clone();
+            async move {
+                socket.send(Message::text(nonsense)).await.unwrap();
+                while let Some(Ok(_)) = socket.next().await {}
+            }
+        })
+        .await;
+        assert_eq!(gave(&server).await.lost.unwrap().error.kind(), ErrorKind::Server);
+    }
+}
+
+#[tokio::test]
+async fn the_servers_own_errors_are_told_in_its_words() {
+    for (body, words) in [
+        (r#"{"status": "error", "msg": "BackendError: x"}"#, "BackendError: x"),
+        (r#"{"status": "server-restarting", "msg": "back soon"}"#, "back soon"),
+        (r#"{"status": "exec-timeout", "console": []}"#, "time limit"),
+    ] {
+        let server = socket_does(move |mut socket, _| async move {
+            socket.send(Message::text(body)).await.unwrap();
+            while let Some(Ok(_)) = socket.next().await {}
+        })
+        .await;
+        let lost = gave(&server).await.lost.unwrap();
+        assert!(lost.error.to_string().contains(words), "{}", lost.error);
+    }
+}
+
+#[tokio::test]
+async fn a_half_open_connection_is_found_out() {
+    let server = socket_does(|mut socket, _| async move {
+        socket.send(Message::text(frame("continued", ""))).await.unwrap();
+        // Bytes are taken, and nothing is answered: not even pings.
+        let mut stream = socket.into_inner();
+        let mut sink = [0; 64];
+        while stream.read(&mut sink).await.is_ok_and(|count| count > 0) {}
+    })
+    .await;
+    let options = RunOptions { silence_limit: Duration::from_millis(200), ..RunOptions::default() };
+    let mut run = server.session().execute(Cell::Query("1".into()), options).await.unwrap();
+    let lost = finish(&mut run, &[]).await.lost.unwrap();
+    assert!(lost.error.to_string().contains("silent"), "{}", lost.error);
+}
+
+#[tokio::test]
+async fn a_silent_server_that_answers_pings_is_alive() {
+    let server = socket_does(|mut socket, _| async move {
+        socket.send(Message::text(frame("continued", ""))).await.unwrap();
+        // Reading is what answers pings; after the third, the program ends.
+        let mut pings = 0;
+        while pings < 3 {
+            pings += usize::from(matches!(socket.next().await, Some(Ok(Message::Ping(_)))));
+        }
+        socket.send(Message::text(frame("finished", "done"))).await.unwrap();
+    })
+    .await;
+    let options = RunOptions { silence_limit: Duration::from_millis(200), ..RunOptions::default() };
+    let mut run = server.session().execute(Cell::Query("1".into()), options).await.unwrap();
+    assert_eq!(finish(&mut run, &[]).await.stdout, "done");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_something_in_between_refuses_becomes_polling() {
+    for refusal in ["200 OK", "400 Bad Request", "403 Forbidden", "426 Upgrade Required", "502 Bad Gateway"] {
+        let server = Server::start(move |asked, stream| async move {
+            if asked.is("GET /stream") {
+                status(stream, refusal).await
+            } else {
+                in_order(asked, stream).await
+            }
+        })
+        .await;
+        assert_eq!(gave(&server).await.exit, Some(Some(0)), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_that_the_server_refuses_is_its_error() {
+    for (refusal, kind) in [("401 No", ErrorKind::Auth), ("404 No", ErrorKind::NotFound)] {
+        let server = Server::start(move |_, stream| status(stream, refusal)).await;
+        let session = server.session();
+        let error = session.execute(Cell::Query("1".into()), RunOptions::default()).await.unwrap_err();
+        assert_eq!(error.kind(), kind);
+        assert!(!session.is_busy(), "a run that did not begin has no turn");
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_run_is_interrupted_and_drained_before_the_next_begins() {
+    let log = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = log.clone();
+    let (interrupted, ended) = (Arc::new(tokio::sync::Notify::new()), log.clone());
+    let server = Server::start(move |asked, stream| {
+        let (log, interrupted) = (ended.clone(), interrupted.clone());
+        async move {
+            if asked.is("POST /session/work/interrupt") {
+                log.lock().unwrap().push("interrupt");
+                interrupted.notify_one();
+                return status(stream, "204 No Content").await;
+            }
+            let mut socket = upgrade(&asked, stream).await;
+            let first = socket.next().await.unwrap().unwrap().into_text().unwrap();
+            log.lock().unwrap().push("begin");
+            socket.send(Message::text(frame("continued", "on"))).await.unwrap();
+            if first.contains("first") {
+                interrupted.notified().await;
+                socket.send(Message::text(frame("waiting-input", "? "))).await.unwrap();
+                assert_eq!(socket.next().await.unwrap().unwrap(), Message::text(""));
+            }
+            log.lock().unwrap().push("end");
+            socket.send(Message::text(frame("finished", ""))).await.unwrap();
+            None
+        }
+    })
+    .await;
+    let session = server.session();
+    let mut first = begin(&session, "first", Transport::Auto).await;
+    assert!(first.next().await.is_some());
+    drop(first);
+    finish(&mut begin(&session, "second", Transport::Auto).await, &[]).await;
+    assert_eq!(*seen.lock().unwrap(), ["begin", "interrupt", "end", "begin", "end"]);
+    assert!(soon(session.settle(Duration::from_secs(60))).await);
+}
+
+#[tokio::test]
+async fn an_interrupt_that_fails_does_not_disturb_the_run() {
+    let (interrupted, told) = tokio::sync::mpsc::channel(1);
+    let told = Arc::new(tokio::sync::Mutex::new(told));
+    let server = Server::start(move |asked, stream| {
+        let (interrupted, told) = (interrupted.clone(), told.clone());
+        async move {
+            if asked.is("POST /session/work/interrupt") {
+                interrupted.send(()).await.unwrap();
+                return status(stream, "500 Broken").await;
+            }
+            let mut socket = upgrade(&asked, stream).await;
+            socket.next().await.unwrap().unwrap();
+            socket.send(Message::text(frame("continued", "on"))).await.unwrap();
+            told.lock().await.recv().await;
+            socket.send(Message::text(frame("finished", " and on"))).await.unwrap();
+            while let Some(Ok(_)) = socket.next().await {}
+            None
+        }
+    })
+    .await;
+    let mut run = begin(&server.session(), "1", Transport::Auto).await;
+    run.interrupt();
+    assert_eq!(finish(&mut run, &[]).await.stdout, "on and on");
+}
+
+#[tokio::test]
+async fn polling_survives_cut_connections_and_sends_code_once() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(move |_, stream| {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        async move {
+            match call {
+                0 => None,
+                1 => json(stream, &result("continued", "a")).await,
+                2 => status(stream, "503 Later").await,
+                3 => None,
+                _ => json(stream, &result("finished", "b")).await,
+            }
+        }
+    })
+    .await;
+    let gave = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
+    assert_eq!((gave.stdout.as_str(), gave.exit), ("ab", Some(Some(0))));
+    let bodies: Vec<serde_json::Value> =
+        server.asked().iter().map(|asked| serde_json::from_str(&asked.body).unwrap()).collect();
+    let modes: Vec<_> = bodies.iter().map(|body| body["mode"].as_str().unwrap()).collect();
+    assert_eq!(modes, ["query", "continue", "continue", "continue", "continue"]);
+    assert!(
+        bodies.iter().all(|body| body["run_id"] == bodies[0]["run_id"] && body["runId"] == body["run_id"])
+    );
+}
+
+#[tokio::test]
+async fn output_that_the_server_cannot_encode_costs_only_itself() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let server = Server::start(move |_, stream| {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        async move {
+            match call {
+                0 => status(stream, "500 Internal Server Error").await,
+                _ => json(stream, &result("finished", "rest")).await,
+            }
+        }
+    })
+    .await;
+    let gave = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
+    assert_eq!((gave.stdout.as_str(), gave.exit), ("rest", Some(None)));
+    assert!(gave.notes[0].starts_with("OutputLost"), "{:?}", gave.notes);
+    let second: serde_json::Value = serde_json::from_str(&server.asked()[1].body).unwrap();
+    assert_eq!((&second["mode"], &second["code"]), (&"query".into(), &"".into()));
+}
+
+#[tokio::test]
+async fn a_server_that_only_fails_ends_the_polling() {
+    let server = Server::start(|_, stream| status(stream, "500 Broken")).await;
+    let gave = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
+    assert_eq!(gave.lost.unwrap().error.kind(), ErrorKind::Server);
+}
