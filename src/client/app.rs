@@ -173,20 +173,37 @@ impl AppListener {
             Ended::Refused => ErrorKind::Connect,
             Ended::Failed(_) => ErrorKind::Server,
             Ended::Lost(_) => ErrorKind::Lost,
+            // A relay on the way took the connection, and nobody was behind it.
+            Ended::Finished if received == 0 && sent > 0 && self.answers_always() => ErrorKind::Connect,
             Ended::Finished | Ended::LocalGone => {
-                drop(socket);
+                // What was written last must arrive, so the socket is not closed over unread bytes.
+                let _ = timeout(REFUSAL_LIMIT, finish(&mut socket)).await;
                 carrier.close().await;
                 return AppEvent::Closed { peer, sent, received };
             }
         };
         let error = ClientError::new(kind, format!("reach the app {}", self.options.app), ended.to_string());
         let error =
-            if ended == Ended::Refused { error.with_hint("start it in the session first") } else { error };
+            if kind == ErrorKind::Connect { error.with_hint("start it in the session first") } else { error };
         if received == 0 {
             refuse(&mut socket, &error).await;
         }
         AppEvent::Failed { peer, error }
     }
+
+    /// Whether a request to this app has a reply, if anybody is there.
+    fn answers_always(&self) -> bool {
+        ["http", "preopen"].contains(&self.app.protocol.as_str())
+    }
+}
+
+/// Ends the writing side and reads what is left: closing over unread bytes would reset the connection and take the
+/// last bytes with it.
+async fn finish(socket: &mut TcpStream) -> std::io::Result<()> {
+    socket.shutdown().await?;
+    let mut rest = [0; 4096];
+    while socket.read(&mut rest).await? > 0 {}
+    Ok(())
 }
 
 /// Says why in a form that browsers show and that people can read in anything else.
@@ -201,11 +218,7 @@ async fn refuse(socket: &mut TcpStream, error: &ClientError) {
     let told = async {
         socket.write_all(head.as_bytes()).await?;
         socket.write_all(body.as_bytes()).await?;
-        socket.shutdown().await?;
-        // Closing with unread bytes would reset the connection and take the reply with it.
-        let mut rest = [0; 4096];
-        while socket.read(&mut rest).await? > 0 {}
-        Ok::<_, std::io::Error>(())
+        finish(socket).await
     };
     // Whether the peer reads it is its own affair.
     let _ = timeout(REFUSAL_LIMIT, told).await;
