@@ -75,6 +75,9 @@ pub(super) async fn own(shared: Arc<Shared>, session: Arc<Session>, commands: mp
             shared.sessions.move_to(&session, SessionStatus::Terminating, reason);
             actor.end_all(&shared);
             kernel.shutdown().await;
+            session.stop.cancel();
+            session.tasks.close();
+            session.tasks.wait().await;
         }
         Some(Err(error)) => {
             let words = format!("{error}; {}", error.hint());
@@ -127,7 +130,7 @@ async fn start(shared: &Shared, session: &Session) -> Result<(Kernel, mpsc::Rece
 }
 
 /// What a cluster's agent would set (`protocol.md` §9.1), and what the creator asked for.
-fn environment(session: &Session) -> Vec<(String, String)> {
+pub(super) fn environment(session: &Session) -> Vec<(String, String)> {
     let fixed = &session.fixed;
     let ours = [
         ("BACKENDAI_SESSION_ID", fixed.id.clone()),

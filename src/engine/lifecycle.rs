@@ -13,7 +13,7 @@ use crate::runner;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -234,10 +234,4 @@ pub(super) async fn dependency_graph(State(shared): Engine, Path(reference): Pat
 pub(super) async fn nothing_to_tell(State(shared): Engine, Path(reference): Path<String>) -> Answer {
     request::session(&shared, &reference)?;
     Ok(json_reply(StatusCode::OK, &json!({})))
-}
-
-/// `GET /stream/{P}/{s}/apps`: no services yet.
-pub(super) async fn apps(State(shared): Engine, Path(reference): Path<String>) -> Answer<Response> {
-    ready_session(&shared, &reference)?;
-    Ok(json_reply(StatusCode::OK, &json!([])))
 }

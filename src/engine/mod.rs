@@ -10,9 +10,11 @@
 //! | `actor` | the one owner of a session's kernel |
 //! | `run`, `buffer`, `frame` | what a kernel said, on its way to whoever collects it |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
+//! | `pty`, `apps` | the session's terminal, and what else can be connected to |
 //! | [`standing`] | where a standing engine writes down how it is reached |
 
 mod actor;
+mod apps;
 mod archive;
 mod auth;
 mod buffer;
@@ -23,6 +25,7 @@ mod frame;
 mod graphql;
 mod keypair;
 mod lifecycle;
+mod pty;
 mod refusal;
 mod request;
 mod routes;

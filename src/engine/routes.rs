@@ -2,7 +2,7 @@
 
 use super::refusal::{Answer, Refusal, every_error_is_a_problem, unknown_path};
 use super::request::{Params, json_body, json_reply};
-use super::{Shared, auth, events, execute, files, graphql, lifecycle, stream, transfer};
+use super::{Shared, apps, auth, events, execute, files, graphql, lifecycle, pty, stream, transfer};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
@@ -80,8 +80,8 @@ fn session_routes() -> Routes {
 fn stream_routes() -> Routes {
     vec![
         ("/execute", get(stream::execute)),
-        ("/apps", get(lifecycle::apps)),
-        ("/pty", get(|| missing("terminals"))),
+        ("/apps", get(apps::list)),
+        ("/pty", get(pty::stream)),
         ("/tcpproxy", get(|| missing("services"))),
         ("/httpproxy", get(|| missing("services"))),
     ]

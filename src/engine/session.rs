@@ -1,6 +1,7 @@
 //! What the engine knows of a session: identity, status and its history, its runs by id, and the way to its actor.
 
 use super::actor::Command;
+use super::pty::Door;
 use super::run::Run;
 use crate::protocol::execute::RunId;
 use crate::protocol::status::SessionStatus;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Runs that are over and still known by their id.
 const KEPT_RUNS: usize = 32;
@@ -53,6 +55,9 @@ pub(super) struct Session {
     commands: mpsc::Sender<Command>,
     /// Cancelled when the session is to end.
     pub(super) stop: CancellationToken,
+    /// What runs beside the kernel; awaited at the end.
+    pub(super) tasks: TaskTracker,
+    pub(super) shell: Door,
     queries: AtomicU64,
 }
 
@@ -79,6 +84,8 @@ impl Session {
             status: watch::Sender::new(SessionStatus::Pending),
             commands,
             stop,
+            tasks: TaskTracker::new(),
+            shell: Door::default(),
             queries: AtomicU64::new(0),
         };
         (Arc::new(session), receiver)

@@ -12,10 +12,12 @@
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
 //! | `language`, `python`, `python_search`, `image`, `places` | what a language is, and where its interpreters are |
+//! | `pty`, `family` | a terminal with a shell, and the end of all that was started there |
 //! | `drivers` | the programs inside the interpreters |
 
 mod drivers;
 mod error;
+mod family;
 mod image;
 mod interpreter;
 mod kernel;
@@ -25,6 +27,7 @@ mod outbox;
 mod output;
 mod places;
 mod process;
+mod pty;
 mod python;
 mod python_search;
 mod queue;
@@ -42,4 +45,5 @@ pub use image::ImageName;
 pub use kernel::{Kernel, KernelSpec, images, resolve};
 pub use language::{FoundImage, KernelInfo, Resolved};
 pub use op::{Op, Step};
+pub use pty::{Terminal, TerminalSpec};
 pub use reply::{Reply, RunnerStatus};

@@ -1,0 +1,66 @@
+//! Everything that one program has started, and its end: shells put each job into a group of its own and daemons leave
+//! their session, so a signal to one process group does not reach them all.
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+/// The variable by which descendants are known again, wherever they went.
+const MARK: &str = "BACKENDAI_FAMILY";
+/// Who forks while it is being looked for is found in the next round.
+const ROUNDS: usize = 4;
+
+/// A program's descendants, known by the session that it leads and by a mark in their environment.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) leader: Pid,
+    pub(super) mark: String,
+}
+
+/// The variable that the first program of a family is to be started with.
+pub(super) fn mark() -> (String, String) {
+    (MARK.to_owned(), uuid::Uuid::new_v4().to_string())
+}
+
+impl Family {
+    /// The family of the session leader `leader`, which was started with `mark`.
+    pub(super) fn new(leader: Pid, (name, value): &(String, String)) -> Self {
+        Family { leader, mark: format!("{name}={value}") }
+    }
+
+    /// Kills them all.
+    pub(super) fn kill(&self) {
+        // An error says that nobody is left there, which is no news.
+        let _ = killpg(self.leader, Signal::SIGKILL);
+        for _ in 0..ROUNDS {
+            let members = self.members();
+            if members.is_empty() {
+                return;
+            }
+            for pid in members {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        }
+    }
+
+    /// Who is alive, as the system tells. Empty where it does not.
+    pub(super) fn members(&self) -> Vec<Pid> {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.map(Pid::from_raw).filter(|&pid| self.has(pid)).collect()
+    }
+
+    fn has(&self, pid: Pid) -> bool {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+        // The name of the program stands in parentheses and may contain anything.
+        let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
+        let mut fields = fields.split(' ');
+        if fields.next() == Some("Z") {
+            return false;
+        }
+        if fields.nth(2).and_then(|session| session.parse().ok()) == Some(self.leader.as_raw()) {
+            return true;
+        }
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|variable| variable == self.mark.as_bytes())
+    }
+}

@@ -1,0 +1,209 @@
+//! Terminals, tunnels and apps: the client against the engine, with a real shell behind it, and against servers that do
+//! what no sound server does.
+
+use bai_repl::client::pty::{LinkState, NotSent};
+use bai_repl::client::*;
+use bai_repl::engine::{Engine, EngineOptions, Workdirs};
+use bai_repl::protocol::create::CreateRequest;
+use bytes::Bytes;
+use secrecy::ExposeSecret;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+/// A wait that is not over by then is a failure, not a hang.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("{what} never came"))
+}
+
+struct Lab {
+    engine: Engine,
+    api: Api,
+    folder: TempDir,
+}
+
+impl Lab {
+    async fn new() -> Lab {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let options = EngineOptions::new(Workdirs::Own(folder.path().join("sessions")));
+        let engine = Engine::start(options).await.unwrap();
+        let key = engine.keypair();
+        let credentials = Credentials::keypair(key.access_key(), key.secret_key().expose_secret());
+        let api = Api::new(ApiOptions::new(engine.endpoint()).with_credentials(credentials)).unwrap();
+        Lab { engine, api, folder }
+    }
+
+    async fn session(&self) -> ComputeSession {
+        // A shell whose words do not depend on who runs the tests.
+        let environ = [("SHELL", "/bin/bash"), ("PS1", "$ "), ("HOME", "/nonexistent"), ("HISTFILE", "")];
+        let environ: BTreeMap<_, _> = environ.map(|(name, value)| (name.into(), value.into())).into();
+        let name = format!("term-{:06x}", fastrand::u32(..0x1_000_000));
+        let request = CreateRequest { name, image: "python".into(), environ, ..CreateRequest::default() };
+        soon("the session", ComputeSession::create(&self.api, request, |_| {})).await.unwrap().0
+    }
+}
+
+async fn open(session: &ComputeSession) -> Pty {
+    let options = PtyOptions { source: PtySource::Auto, rows: 24, columns: 80 };
+    soon("the terminal", Pty::open(session, options)).await.unwrap()
+}
+
+async fn until(pty: &mut Pty, what: &str) -> String {
+    let mut text = String::new();
+    soon(what, async {
+        while !text.contains(what) {
+            match pty.next().await {
+                Some(PtyEvent::Output(bytes)) => text.push_str(&String::from_utf8_lossy(&bytes)),
+                other => panic!("{other:?} instead of {what:?} after {text:?}"),
+            }
+        }
+    })
+    .await;
+    text
+}
+
+async fn type_in(pty: &Pty, text: &str) {
+    soon("room for typing", pty.handle().send(Bytes::copy_from_slice(text.as_bytes()))).await.unwrap();
+}
+
+async fn event(pty: &mut Pty) -> Option<PtyEvent> {
+    soon("an event", async {
+        loop {
+            match pty.next().await {
+                Some(PtyEvent::Output(_)) => {}
+                other => return other,
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_shell_runs_in_the_session() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    let mut pty = open(&session).await;
+    assert_eq!(pty.handle().status().service, "shell");
+    type_in(&pty, "echo =$((6*7))= $BACKENDAI_SESSION_NAME $TERM $COLORTERM; pwd; stty size\r").await;
+    let text = until(&mut pty, "24 80").await;
+    assert!(text.contains(&format!("=42= {} xterm-256color truecolor", session.name())), "{text}");
+    let folder = lab.folder.path().canonicalize().unwrap().join("sessions");
+    assert!(text.contains(&folder.display().to_string()), "{text}");
+    for (rows, columns) in [(1, 1), (1000, 1000), (37, 101)] {
+        pty.handle().resize(rows, columns);
+    }
+    type_in(&pty, "until stty size | grep '37 101'; do :; done\r").await;
+    until(&mut pty, "37 101\r\n").await;
+    type_in(&pty, "exit 3\r").await;
+    assert_eq!(event(&mut pty).await, Some(PtyEvent::Exited { code: Some(3) }));
+    assert_eq!(event(&mut pty).await, None);
+    assert_eq!(pty.handle().try_send(Bytes::from_static(b"x")), Err(NotSent::Closed));
+    // The next one who looks gets a new shell.
+    let mut pty = open(&session).await;
+    type_in(&pty, "kill -9 $$\r").await;
+    assert_eq!(event(&mut pty).await, Some(PtyEvent::Exited { code: Some(137) }));
+}
+
+#[tokio::test]
+async fn a_cut_link_comes_back_with_the_screen_and_without_what_was_typed_meanwhile() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    let mut pty = open(&session).await;
+    type_in(&pty, "KEPT=ye; echo =${KEPT}s=\r").await;
+    until(&mut pty, "=yes=").await;
+    let handle = pty.handle();
+    handle.drop_link();
+    assert!(matches!(event(&mut pty).await, Some(PtyEvent::LinkDown(_))));
+    let mut changes = pty.handle();
+    soon("the link", async {
+        while !matches!(changes.status().link, LinkState::Up { .. }) {
+            assert!(matches!(
+                handle.send(Bytes::from_static(b"LOST=1\r")).await,
+                Err(NotSent::LinkDown) | Ok(())
+            ));
+            changes.changed().await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(event(&mut pty).await, Some(PtyEvent::LinkUp));
+    until(&mut pty, "=yes=").await;
+    type_in(&pty, "echo =${KEPT}s=$LOST=\r").await;
+    until(&mut pty, "=yes==").await;
+}
+
+#[tokio::test]
+async fn two_look_at_one_terminal() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    let mut first = open(&session).await;
+    type_in(&first, "echo =$((1+1))=\r").await;
+    until(&mut first, "=2=").await;
+    let mut second = open(&session).await;
+    until(&mut second, "=2=").await;
+    type_in(&second, "echo =$((2+2))=\r").await;
+    until(&mut first, "=4=").await;
+    until(&mut second, "=4=").await;
+    drop(first);
+    type_in(&second, "echo =$((3+3))=\r").await;
+    until(&mut second, "=6=").await;
+}
+
+#[tokio::test]
+async fn a_flood_waits_for_its_reader_and_ctrl_c_does_not_wait_for_the_flood() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    let mut pty = open(&session).await;
+    type_in(&pty, "yes; echo =sto''pped=\r").await;
+    until(&mut pty, "y\r\ny\r\n").await;
+    // Nobody reads for so long that all buffers are full; the program then waits.
+    let mut changes = pty.handle();
+    for _ in 0..2 {
+        soon("a sign of life", changes.changed()).await.unwrap();
+    }
+    type_in(&pty, "\x03").await;
+    type_in(&pty, "echo =sto''pped=\r").await;
+    until(&mut pty, "=stopped=").await;
+}
+
+#[tokio::test]
+async fn ten_megabytes_are_pasted_into_a_program_that_reads_late() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    let mut pty = open(&session).await;
+    type_in(&pty, "stty raw -echo; echo =rea''dy=; read -N 1; head -c 10000000 | cksum; stty sane\r").await;
+    until(&mut pty, "=ready=").await;
+    let data: Bytes = (0..10_000_000u32).map(|at| b'a' + (at % 26) as u8).collect::<Vec<_>>().into();
+    let handle = pty.handle();
+    let paste = tokio::spawn(async move {
+        handle.send(Bytes::from_static(b"!")).await?;
+        handle.send(data).await
+    });
+    let text = until(&mut pty, " 10000000").await;
+    assert_eq!(soon("the paste", paste).await.unwrap(), Ok(()));
+    // What cksum says of the same bytes in a file.
+    assert!(text.contains("4014690348 10000000"), "{text}");
+}
+
+#[tokio::test]
+async fn the_shell_ends_with_its_session() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    let mut pty = open(&session).await;
+    type_in(&pty, "setsid -f sleep 98765; echo =$$=\r").await;
+    let text = until(&mut pty, "=\r\n").await;
+    let pid: i32 = text.rsplit('=').nth(1).unwrap().parse().unwrap();
+    soon("the end", session.destroy(DestroyOptions::default())).await.unwrap();
+    assert!(matches!(event(&mut pty).await, Some(PtyEvent::LinkDown(_))));
+    assert!(
+        matches!(event(&mut pty).await, Some(PtyEvent::LinkDown(why)) if why.contains("No such session"))
+    );
+    assert_eq!(event(&mut pty).await, None);
+    soon("the end of all", lab.engine.shutdown()).await;
+    let alive = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    assert!(!alive.contains("bash"), "{alive}");
+    let found = std::process::Command::new("pgrep").args(["-f", "sleep 98765"]).output().unwrap();
+    assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
+}
