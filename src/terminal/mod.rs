@@ -22,4 +22,4 @@ pub use secret::{SecretError, read_secret};
 pub use signals::{FatalSignal, FatalSignals, listen_fatal};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

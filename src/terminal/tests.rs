@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::*;
 
 /// The environment variable that tells the started program its part.
-const PART: &str = "BAI_REPL_TEST_PART";
+pub(crate) const PART: &str = "BAI_REPL_TEST_PART";
 
 /// How long anything is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,7 +119,7 @@ fn part() {
 }
 
 /// A program on a pseudo-terminal, seen from the far end.
-struct Stage {
+pub(crate) struct Stage {
     pty: portable_pty::PtyPair,
     child: Box<dyn portable_pty::Child + Send + Sync>,
     reader: Box<dyn Read + Send>,
@@ -128,14 +128,16 @@ struct Stage {
     before: Termios,
 }
 
-/// This program's arguments to play a part.
-const ARGUMENTS: [&str; 4] = ["--exact", "terminal::tests::part", "--nocapture", "--test-threads=1"];
-
 impl Stage {
     fn play(part: &str) -> Self {
+        Self::play_in("terminal::tests::part", part)
+    }
+
+    /// Starts this program so that it runs the test `player` only, which plays `part`.
+    pub(crate) fn play_in(player: &str, part: &str) -> Self {
         let exe = std::env::current_exe().unwrap();
         let mut command = CommandBuilder::new(exe);
-        command.args(ARGUMENTS);
+        command.args(["--exact", player, "--nocapture", "--test-threads=1"]);
         Self::start(command, part)
     }
 
@@ -149,7 +151,7 @@ impl Stage {
             "bash",
         ]);
         command.arg(exe);
-        command.args(ARGUMENTS);
+        command.args(["--exact", "terminal::tests::part", "--nocapture", "--test-threads=1"]);
         Self::start(command, part)
     }
 
@@ -175,7 +177,7 @@ impl Stage {
     }
 
     /// Waits until the program has said `text`.
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         let text = format!("<{text}>");
         let since = Instant::now();
         while !self.output.contains(&text) {
@@ -212,7 +214,7 @@ impl Stage {
     }
 
     /// Waits for the program's end; its exit status as text, and all that it has said.
-    fn end(mut self) -> (String, String) {
+    pub(crate) fn end(mut self) -> (String, String) {
         let status = self.child.wait().unwrap();
         let after = self.modes();
         assert_eq!(after, self.before, "the modes are as they were");

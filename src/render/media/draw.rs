@@ -102,6 +102,7 @@ fn by_viuer(
 mod tests {
     use super::*;
     use crate::render::media::fit::Cells;
+    use crate::terminal::tests::{PART, Stage};
 
     fn drawn(graphics: Graphics, width: u32, height: u32) -> String {
         let mut out = Vec::new();
@@ -135,6 +136,39 @@ mod tests {
         assert!(text.starts_with("\x1bP") && text.ends_with("\x1b\\\n"));
         let image = icy_sixel::SixelImage::decode(text.trim_end().as_bytes()).unwrap();
         assert_eq!(image.dimensions(), (64, 48));
+    }
+
+    /// Lives in a started program only: draws by viuer, on the program's own standard output.
+    #[test]
+    fn part() {
+        let Ok(part) = std::env::var(PART) else { return };
+        println!("<begin>");
+        assert_eq!(part, "blocks");
+        assert_eq!(drawn(Graphics::Blocks, 32, 33), "");
+        println!("<end>");
+    }
+
+    /// What is between the marks that [`part`] writes around its picture.
+    fn played(part: &str) -> String {
+        let mut stage = Stage::play_in("render::media::draw::tests::part", part);
+        stage.wait_for("end");
+        let (how, output) = stage.end();
+        assert_eq!(how, "0", "{output}");
+        let (_, rest) = output.split_once("<begin>\r\n").unwrap();
+        rest.split_once("<end>").unwrap().0.to_owned()
+    }
+
+    #[test]
+    fn half_blocks_have_the_size_in_cells_and_end_on_a_new_line() {
+        let picture = played("blocks");
+        let rows: Vec<&str> = picture.lines().collect();
+        assert_eq!(rows.len(), 3, "{picture:?}");
+        for row in &rows {
+            let blocks = row.chars().filter(|c| matches!(c, '\u{2580}' | '\u{2584}')).count();
+            assert_eq!(blocks, 4, "{row:?}");
+        }
+        assert!(picture.contains("\x1b[38;2;") && picture.ends_with('\n'), "{picture:?}");
+        assert!(!picture.contains("\x1b_G") && !picture.contains("\x1b[c"), "the terminal is asked nothing");
     }
 
     #[test]

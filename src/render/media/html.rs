@@ -29,7 +29,7 @@ pub(in crate::render) fn html_to_text(html: &str, width: usize, unicode: bool) -
     }
     let cut = html.get(..end).unwrap_or_default();
     let laid_out = if depth(cut) <= MAX_DEPTH { lay_out(cut.to_owned(), width) } else { None };
-    let mut text = sanitize::text(&laid_out.unwrap_or_else(|| without_tags(cut)));
+    let mut text = sanitize::text(&laid_out.map_or_else(|| without_tags(cut), |text| compact_tables(&text)));
     if !unicode {
         text = text.chars().map(ascii_lines).collect();
     }
@@ -85,6 +85,47 @@ fn depth(html: &str) -> usize {
     most
 }
 
+/// Takes the rules between the rows of tables out, but for the first, which has the header above it: a table of data
+/// has a row on each line then. Tables with a row of several lines keep all their rules.
+fn compact_tables(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = lines.as_slice();
+    while let Some((first, others)) = rest.split_first() {
+        let rows = if is_rule(first) { one_line_rows(others) } else { 0 };
+        let table = rest.get(..rows * 2 + 1).unwrap_or_default();
+        for (index, line) in table.iter().enumerate() {
+            if index <= 2 || index % 2 == 1 || index + 1 == table.len() {
+                out.push_str(line.trim_end());
+                out.push('\n');
+            }
+        }
+        if table.is_empty() {
+            out.push_str(first.trim_end());
+            out.push('\n');
+        }
+        rest = rest.get(table.len().max(1)..).unwrap_or_default();
+    }
+    out
+}
+
+/// How many times a row of one line and a rule follow one another at the start of `lines`; 0 if the table goes on
+/// with something else.
+fn one_line_rows(lines: &[&str]) -> usize {
+    let is_row = |line: &&str| !is_rule(line) && line.contains('\u{2502}');
+    let rows = lines
+        .chunks_exact(2)
+        .take_while(|pair| matches!(pair, [row, rule] if is_row(row) && is_rule(rule)))
+        .count();
+    let goes_on = lines.get(rows * 2).is_some_and(is_row);
+    if goes_on { 0 } else { rows }
+}
+
+/// A line of a table that only separates.
+fn is_rule(line: &str) -> bool {
+    !line.is_empty() && line.chars().all(|c| ('\u{2500}'..='\u{257f}').contains(&c) && c != '\u{2502}')
+}
+
 /// The lines of a table for terminals without Unicode.
 fn ascii_lines(c: char) -> char {
     match c {
@@ -122,11 +163,12 @@ mod tests {
         ─┬───────────┬───
          │name       │age
         ─┼───────────┼───
-        0│Ann        │31 
-        ─┼───────────┼───
-        1│Bartholomew│7  
+        0│Ann        │31
+        1│Bartholomew│7
         ─┴───────────┴───
         ");
+        let wrapped = "<table><tr><td>a</td><td>b</td></tr><tr><td>c d e f g h i j k l m n o p q r s</td><td>x</td></tr><tr><td>y</td><td>z</td></tr></table>";
+        assert_eq!(html_to_text(wrapped, 20, true).lines().filter(|line| is_rule(line)).count(), 4);
         assert_eq!(
             html_to_text("<table><tr><td>a</td><td>b</td></tr></table>", 60, false),
             "-+-\na|b\n-+-\n"
