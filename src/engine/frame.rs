@@ -9,7 +9,7 @@ use std::fmt;
 
 /// A frame of the execute WebSocket (`protocol.md` §3.10).
 pub(super) fn frame(delivery: &Delivery) -> String {
-    text(&Result { delivery, run_id: None })
+    text(delivery, &Result { delivery, run_id: None })
 }
 
 /// The body of a reply to an execute call (`protocol.md` §3.2).
@@ -18,7 +18,7 @@ pub(super) fn reply(delivery: &Delivery, run_id: &str) -> String {
     struct Body<'a> {
         result: Result<'a>,
     }
-    text(&Body { result: Result { delivery, run_id: Some(run_id) } })
+    text(delivery, &Body { result: Result { delivery, run_id: Some(run_id) } })
 }
 
 /// A frame that says that nothing more will come, and why.
@@ -26,9 +26,15 @@ pub(super) fn error_frame(status: RunStatus, msg: &str) -> String {
     json!({"status": status, "msg": msg}).to_string()
 }
 
-fn text<T: Serialize>(value: &T) -> String {
+/// Room for the words around the console and for some escapes in it.
+const ROOM: usize = 4096;
+
+fn text<T: Serialize>(delivery: &Delivery, value: &T) -> String {
+    let bytes: usize = delivery.items.iter().map(Item::len).sum();
+    let mut text = Vec::with_capacity(bytes + bytes / 32 + ROOM);
     // Strings, numbers and lists only: there is nothing that JSON could not write.
-    serde_json::to_string(value).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 struct Result<'a> {

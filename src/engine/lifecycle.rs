@@ -33,7 +33,7 @@ pub(super) async fn create(State(shared): Engine, body: Body) -> Answer {
     check_name(&name).map_err(|error| Refusal::invalid_params(format!("name: {error}")))?;
     let image =
         wish.image.clone().ok_or_else(|| Refusal::invalid_params("image: a session needs an image"))?;
-    resolve(&image).await?;
+    resolve(&shared, &image).await?;
 
     let stop = shared.stop.child_token();
     let (session, commands) = Session::new(plan(&shared, image, &wish), name, stop);
@@ -59,12 +59,15 @@ pub(super) async fn create(State(shared): Engine, body: Body) -> Answer {
 }
 
 /// Whether this machine can run an image at all; asked before a session is made, since the answer is for the creator.
-async fn resolve(image: &str) -> Answer<()> {
-    let image = image.to_owned();
-    let found = tokio::task::spawn_blocking(move || runner::resolve(&image)).await;
+async fn resolve(shared: &Shared, image: &str) -> Answer<()> {
+    if shared.knows_image(image) {
+        return Ok(());
+    }
+    let name = image.to_owned();
+    let found = tokio::task::spawn_blocking(move || runner::resolve(&name)).await;
     let found =
         found.map_err(|error| Refusal::internal(format!("the search for interpreters failed: {error}")))?;
-    found.map(drop).map_err(|error| {
+    found.map(|_| shared.learn_image(image)).map_err(|error| {
         Refusal::new(StatusCode::NOT_FOUND, "object-not-found", format!("{error}."), "image_read_not-found")
             .because(format!("{}.", error.hint()))
     })

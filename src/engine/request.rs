@@ -11,9 +11,14 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Bytes of a JSON body, at most.
 pub(super) const BODY_LIMIT: usize = 64 << 20;
+
+/// How long a client may be silent in the middle of a body.
+pub(super) const BODY_SILENCE: Duration = Duration::from_secs(60);
 
 /// The parameters of a query string, in order; keys may repeat.
 pub(super) struct Params(Vec<(String, String)>);
@@ -53,7 +58,7 @@ pub(super) fn ready_session(shared: &Shared, reference: &str) -> Answer<Arc<Sess
 pub(super) async fn json_body(body: Body) -> Answer<Value> {
     let mut bytes = Vec::new();
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+    while let Some(chunk) = timeout(BODY_SILENCE, chunks.next()).await.map_err(|_| too_slow())? {
         let chunk = chunk.map_err(|e| Refusal::malformed_body(format!("the body did not arrive: {e}")))?;
         if bytes.len() + chunk.len() > BODY_LIMIT {
             return Err(too_large());
@@ -65,6 +70,14 @@ pub(super) async fn json_body(body: Body) -> Answer<Value> {
     }
     serde_json::from_slice(&bytes)
         .map_err(|error| Refusal::malformed_body(format!("the body is no JSON: {error}")))
+}
+
+/// The rest of a body did not come.
+pub(super) fn too_slow() -> Refusal {
+    let title = "The request body did not arrive.";
+    let msg = format!("nothing came for {} s", BODY_SILENCE.as_secs());
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "generic-bad-request", title, "api_parsing_timeout")
+        .because(msg)
 }
 
 fn too_large() -> Refusal {

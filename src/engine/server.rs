@@ -4,10 +4,11 @@ use super::keypair::Keypair;
 use super::routes;
 use super::sessions::Sessions;
 use axum::serve::ListenerExt;
+use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
@@ -89,9 +90,21 @@ pub(super) struct Shared {
     /// Tells this engine from others that had its port.
     pub(super) instance: String,
     pub(super) workdirs: Workdirs,
+    /// Images that were found to be startable here; the search costs tens of milliseconds.
+    known_images: Mutex<HashSet<String>>,
 }
 
 impl Shared {
+    /// Whether an image was found before.
+    pub(super) fn knows_image(&self, image: &str) -> bool {
+        self.known_images.lock().unwrap_or_else(PoisonError::into_inner).contains(image)
+    }
+
+    /// Remembers an image that was found.
+    pub(super) fn learn_image(&self, image: &str) {
+        self.known_images.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to_owned());
+    }
+
     /// The folder of a new session, and whether it is its own.
     pub(super) fn workdir_for(&self, id: &str) -> (PathBuf, bool) {
         match &self.workdirs {
@@ -129,6 +142,7 @@ impl Engine {
             stop: CancellationToken::new(),
             instance: uuid::Uuid::new_v4().to_string(),
             workdirs: options.workdirs,
+            known_images: Mutex::default(),
         });
         if let Some(idle) = options.idle_end {
             tokio::spawn(end_when_idle(shared.clone(), idle));

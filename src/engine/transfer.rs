@@ -5,7 +5,7 @@ use super::Shared;
 use super::archive;
 use super::files::{self, PathError};
 use super::refusal::{Answer, Refusal};
-use super::request::{self, Params, json_body};
+use super::request::{self, BODY_SILENCE, Params, json_body};
 use super::server::Workdirs;
 use super::session::Session;
 use axum::body::Body;
@@ -17,6 +17,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
 /// Parts of one upload and paths of one download, at most.
@@ -72,7 +73,7 @@ pub(super) async fn upload(
         .await
         .map_err(|error| Refusal::malformed_body(error.body_text()))?;
     let mut count = 0;
-    while let Some(part) = parts.next_field().await.map_err(|error| broken(&error))? {
+    while let Some(part) = in_time(parts.next_field()).await? {
         count += 1;
         if count > MAX_FILES {
             return Err(Refusal::invalid_params(format!(
@@ -87,8 +88,10 @@ pub(super) async fn upload(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn broken(error: &MultipartError) -> Refusal {
-    Refusal::malformed_body(error.body_text())
+/// The next piece of a body, which must come, and be what was agreed.
+async fn in_time<T>(piece: impl Future<Output = Result<T, MultipartError>>) -> Answer<T> {
+    let piece = timeout(BODY_SILENCE, piece).await.map_err(|_| request::too_slow())?;
+    piece.map_err(|error| Refusal::malformed_body(error.body_text()))
 }
 
 /// The genuine server's name for a part without one.
@@ -119,7 +122,7 @@ async fn store(mut part: Field<'_>, target: PathBuf) -> Answer<()> {
     });
     let (file, temporary) = temporary.await?.into_parts();
     let mut file = tokio::fs::File::from_std(file);
-    while let Some(chunk) = part.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = in_time(part.chunk()).await? {
         file.write_all(&chunk).await.map_err(|error| failed(&named, &error))?;
     }
     file.flush().await.map_err(|error| failed(&named, &error))?;

@@ -30,14 +30,11 @@ async fn a_run_goes_on_without_its_socket_and_is_continued_over_http() {
             ws.until_closed().await;
         }
         drop(ws);
-        let mut printed = String::new();
-        let mut result = lab.execute("kept", "continue", &run, "").await;
-        while result["status"] != "waiting-input" {
-            printed += &text_of(&result);
-            result = lab.execute("kept", "continue", &run, "").await;
-        }
-        printed += &text_of(&result);
-        assert_eq!(printed, "still here\n? ");
+        let result = lab.execute("kept", "continue", &run, "").await;
+        assert_eq!(
+            (&result["status"], text_of(&result).as_str()),
+            (&json!("waiting-input"), "still here\n? ")
+        );
         let result = lab.execute("kept", "input", &run, "back").await;
         assert_eq!((&result["status"], text_of(&result).as_str()), (&json!("finished"), "got back\n"));
         assert_eq!(lab.current_run("kept").await, None);
@@ -97,7 +94,7 @@ async fn a_flood_that_nobody_collects_waits_in_the_program_and_is_complete_after
     let mut bytes = 0;
     loop {
         most = most.max(uncollected(&lab, "flood"));
-        let result = lab.execute("flood", "continue", &run, "").await;
+        let result = lab.execute_once("flood", "continue", &run, "").await;
         bytes += text_of(&result).bytes().filter(|b| *b == b'x').count();
         if result["status"] == "finished" {
             break;
@@ -123,7 +120,7 @@ async fn an_interrupt_frees_a_session_from_a_flood_that_nobody_collects() {
     lab.post("/session/freed/interrupt", Value::Null).await;
     assert_eq!(lab.run("freed", "print('free')").await.0, "free\n");
     assert!(uncollected(&lab, "freed") <= 8 << 20);
-    let first = lab.execute("freed", "continue", &run, "").await;
+    let first = lab.execute_once("freed", "continue", &run, "").await;
     assert!(text_of(&first).starts_with('[') || text_of(&first).starts_with('y'), "{first:.100}");
 }
 

@@ -137,8 +137,31 @@ impl Lab {
         reply["sessionId"].as_str().unwrap().to_owned()
     }
 
-    /// One execute call; gives the result.
+    /// An execute call and as many more as it takes until there is news; gives the last result with all output. How
+    /// output is split into replies depends on how busy the machine is.
     pub(super) async fn execute(&self, session: &str, mode: &str, run: &str, code: &str) -> Value {
+        let mut result = self.execute_once(session, mode, run, code).await;
+        let mut console: Vec<Value> = Vec::new();
+        loop {
+            for record in result["console"].as_array().unwrap() {
+                match console.last_mut() {
+                    Some(last) if last[0] == record[0] && record[1].is_string() => {
+                        last[1] =
+                            json!(format!("{}{}", last[1].as_str().unwrap(), record[1].as_str().unwrap()));
+                    }
+                    _ => console.push(record.clone()),
+                }
+            }
+            if result["status"] != "continued" {
+                result["console"] = json!(console);
+                return result;
+            }
+            result = self.execute_once(session, "continue", run, "").await;
+        }
+    }
+
+    /// One execute call; gives the result.
+    pub(super) async fn execute_once(&self, session: &str, mode: &str, run: &str, code: &str) -> Value {
         let body = json!({"mode": mode, "code": code, "runId": run, "run_id": run, "options": {}});
         let (status, mut reply) = self.post(&format!("/session/{session}"), body).await;
         assert_eq!(status, StatusCode::OK, "{reply}");
@@ -148,16 +171,9 @@ impl Lab {
     /// Runs code by polling; gives what it printed and its exit code.
     pub(super) async fn run(&self, session: &str, code: &str) -> (String, i64) {
         let run = uuid::Uuid::new_v4().simple().to_string();
-        let mut printed = String::new();
-        let mut result = self.execute(session, "query", &run, code).await;
-        loop {
-            printed += &text_of(&result);
-            if result["status"] == "finished" {
-                return (printed, result["exitCode"].as_i64().unwrap());
-            }
-            assert_eq!(result["status"], "continued", "{result}");
-            result = self.execute(session, "continue", &run, "").await;
-        }
+        let result = self.execute(session, "query", &run, code).await;
+        assert_eq!(result["status"], "finished", "{result}");
+        (text_of(&result), result["exitCode"].as_i64().unwrap())
     }
 
     pub(super) async fn open(&self, session: &str) -> Ws {
@@ -267,6 +283,19 @@ impl Ws {
         let mut printed = String::new();
         while !printed.contains(wanted) {
             printed += &text_of(&self.next().await.unwrap());
+        }
+    }
+
+    /// Until the pong with this number; gives how many came.
+    pub(super) async fn until_pong(&mut self, last: u16) -> usize {
+        let mut count = 0;
+        loop {
+            if let Message::Pong(payload) = soon("a pong", self.0.next()).await.unwrap().unwrap() {
+                count += 1;
+                if *payload == last.to_be_bytes()[..] {
+                    return count;
+                }
+            }
         }
     }
 

@@ -38,10 +38,11 @@ async fn clients_of_2018_are_served_under_their_own_nouns() {
         json!({"clientSessionToken": "old-one", "lang": IMAGE, "config": {"environ": {"A_WORD": "hello"}}});
     let (status, reply) = lab.post("/kernel/create", body).await;
     assert_eq!((status, &reply["kernelId"]), (StatusCode::CREATED, &json!("old-one")));
-    let call = json!({"mode": "query", "code": "import os; print(os.environ['A_WORD'], os.environ['BACKENDAI_SESSION_NAME'])", "runId": null});
+    let code = "import os; print(os.environ['A_WORD'], os.environ['BACKENDAI_SESSION_NAME'])";
+    let call = json!({"mode": "query", "code": code, "runId": null});
     let (_, reply) = lab.post("/kernel/old-one", call).await;
-    assert_eq!(reply["result"]["console"], json!([["stdout", "hello old-one\n"]]), "{reply}");
-    assert_eq!(reply["result"]["runId"].as_str().unwrap().len(), 32);
+    assert_eq!(reply["result"]["runId"].as_str().unwrap().len(), 32, "the server makes one: {reply}");
+    assert_eq!(lab.run("old-one", code).await.0, "hello old-one\n");
 }
 
 #[tokio::test]
@@ -192,6 +193,30 @@ async fn a_session_that_fails_ends_the_wait_and_frees_its_name() {
     assert!(events.last().unwrap().1["reason"].as_str().unwrap().contains("no-folder"));
     let (_, info) = lab.get(&format!("/session/{}", reply["sessionId"].as_str().unwrap())).await;
     assert!(info["status"] == "ERROR" && info["statusInfo"].as_str().unwrap().contains("no-folder"));
+}
+
+#[tokio::test]
+async fn a_session_that_waits_for_its_turn_says_so() {
+    let lab = Lab::new().await;
+    lab.session("first").await;
+    let starts = &lab.engine.shared().starts;
+    let turns = u32::try_from(starts.available_permits()).unwrap();
+    let all_turns = starts.acquire_many(turns).await.unwrap();
+    let body = json!({"name": "patient", "image": IMAGE, "maxWaitSeconds": 1});
+    let (status, reply) = lab.post("/session", body.clone()).await;
+    assert_eq!((status, &reply["status"]), (StatusCode::CREATED, &json!("TIMEOUT")));
+    let (_, again) =
+        lab.post("/session", json!({"name": "patient", "image": IMAGE, "enqueueOnly": true})).await;
+    assert_eq!((&again["status"], &again["created"]), (&json!("PENDING"), &json!(false)));
+    for target in ["/session/patient", "/session/patient/complete", "/session/patient/interrupt"] {
+        let (status, problem) = lab.post(target, json!({"mode": "query", "code": "1"})).await;
+        assert_eq!((status, slug(&problem)), (StatusCode::BAD_REQUEST, "kernel-not-ready"), "{target}");
+    }
+    assert!(lab.try_open("/stream/session/patient/execute").await.is_err());
+    let mut events = lab.listen("/events/session?sessionName=patient").await;
+    drop(all_turns);
+    events.until("session_started").await;
+    assert_eq!(lab.run("patient", "print(1)").await.0, "1\n");
 }
 
 #[tokio::test]
