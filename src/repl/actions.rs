@@ -91,8 +91,18 @@ impl Repl {
     }
 
     fn new_session(&mut self) -> Outcome {
-        if self.open_session().is_some() {
-            return self.say("the session is open; :restart starts its kernel anew");
+        match self.open_session() {
+            Some(_) if !self.lost => return self.say("the session is open; :restart starts its kernel anew"),
+            Some(session) => {
+                // It may be gone already; a new one is wanted in any case.
+                let label = || "destroying the lost session".to_owned();
+                if let Waited::Done(Err(trouble)) =
+                    self.runtime.block_on(self.stage.wait(label, session.destroy()))?
+                {
+                    self.stage.note(&trouble.sentence)?;
+                }
+            }
+            None => {}
         }
         self.forget_session();
         self.open();

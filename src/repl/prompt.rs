@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::cell::{self, CellEnd, CellOptions};
 use super::commands;
 use super::complete::{Completer, CompletionSource};
-use super::editor::{Editor, EditorParts, Read};
+use super::editor::{Editor, EditorParts, Read, printable};
 use super::language::Language;
 use super::paint::Paint;
 use super::session::{Opener, Progress, Remote, Trouble};
@@ -19,6 +19,9 @@ use super::{Leave, ReplExit, ReplOptions};
 
 /// How long a session may take to end when a signal ends us.
 const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long leaving waits for a session that no server has confirmed to have heard of.
+const UNASKED_LIMIT: Duration = Duration::from_secs(1);
 
 /// The session, or what became of it.
 enum Slot {
@@ -62,6 +65,8 @@ pub(super) struct Repl {
     /// What the next prompt begins with.
     pub(super) initial: String,
     left_running: bool,
+    /// A cell was lost, and the session may take no other.
+    pub(super) lost: bool,
     /// The session, for whoever must end it when a signal ends us.
     last_will: Arc<Mutex<Option<Arc<dyn Remote>>>>,
 }
@@ -102,8 +107,9 @@ impl Repl {
             slot: Slot::Destroyed,
             at_prompt: Arc::default(),
             cells: Vec::new(),
-            initial: typed,
+            initial: printable(&typed.replace('\r', "\n")),
             left_running: false,
+            lost: false,
             last_will: Arc::default(),
         };
         if options.leave == Leave::Destroy {
@@ -190,8 +196,10 @@ impl Repl {
             CellEnd::Finished(code) => (code.unwrap_or(0) == 0, Then::Go),
             CellEnd::Lost { usable } => {
                 if !usable {
+                    self.lost = true;
                     self.stage.note(
-                        ":restart starts the kernel anew; :replay also runs the session's cells again",
+                        ":restart starts the kernel anew, :replay also runs the session's cells again; \
+                         :new replaces the session",
                     )?;
                 }
                 (false, Then::Go)
@@ -284,16 +292,34 @@ impl Repl {
         }
     }
 
-    /// The session is gone, and its cells with it.
+    /// The session is gone; its cells stay, to be run again in the next one.
     pub(super) fn forget_session(&mut self) {
         self.slot = Slot::Destroyed;
         *self.last_will.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.completer.set_source(None);
-        self.cells.clear();
+        self.lost = false;
+    }
+
+    /// Waits, when the session is being opened, until it can be destroyed: nobody else would.
+    fn await_opening(&mut self) -> Result<(), StageError> {
+        let Slot::Opening { done, status } = &mut self.slot else { return Ok(()) };
+        let asked_for = !status.borrow().is_empty();
+        let limit = if asked_for { Duration::MAX } else { UNASKED_LIMIT };
+        let label = || "waiting for the session, to destroy it; Ctrl-C leaves it".to_owned();
+        let opened = tokio::time::timeout(limit, done);
+        match self.runtime.block_on(self.stage.wait(label, opened))? {
+            Waited::Done(Ok(Ok(Ok(session)))) => self.slot = Slot::Open(session),
+            Waited::Done(_) => {}
+            Waited::Interrupted => self.stage.note("the session may come to be all the same")?,
+        }
+        Ok(())
     }
 
     /// Ends the session or keeps it, and says which.
     fn leave(&mut self) -> Result<ReplExit, StageError> {
+        if self.leave == Leave::Destroy {
+            self.await_opening()?;
+        }
         let Some(session) = self.open_session() else { return Ok(ReplExit { session: None }) };
         let name = session.name();
         if self.leave == Leave::Keep || self.left_running {

@@ -47,6 +47,8 @@ pub(super) struct Stage {
     pub(super) screen: Screen,
     pub(super) interrupts: Interrupts,
     pub(super) window: Signal,
+    /// Ctrl-] while a cell runs. Listened to, so that it does not end us; nothing hangs on it yet.
+    _pane_key: Signal,
     out: Out,
 }
 
@@ -101,6 +103,7 @@ impl Stage {
             screen,
             interrupts,
             window: signal(SignalKind::window_change())?,
+            _pane_key: signal(SignalKind::quit())?,
             out: if screen.stdout_tty { Out::stdout() } else { Out::stderr() },
         })
     }
