@@ -18,6 +18,7 @@
 //! | [`terminal`] | who the user's terminal is and what state it is in |
 //! | [`render`] | console records to what a terminal may be shown |
 //! | [`theme`] | colours and signs |
+//! | [`panes`] | full-screen views: the terminal inside a session |
 //! | [`repl`] | the prompt and the life of a cell |
 //! | [`config`] | configuration file, environment, credentials, paths |
 //! | [`cli`] | flags and subcommands; wires the rest together |
@@ -43,6 +44,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod engine;
+pub mod panes;
 pub mod protocol;
 pub mod render;
 pub mod repl;

@@ -10,6 +10,7 @@ use nix::sys::termios::{
     self, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios,
 };
 
+use super::full_screen;
 use super::secret::set_read_one;
 use super::signals;
 
@@ -51,6 +52,7 @@ pub fn restore() {
         set_now(termios);
     }
     if home.escapes {
+        full_screen::leave();
         write_to_stdout(FAREWELL);
     }
 }
@@ -79,7 +81,7 @@ pub(super) fn home_termios() -> Option<&'static libc::termios> {
 }
 
 /// `write(2)` until all is written or it fails: no locks, no buffers.
-fn write_to_stdout(mut bytes: &[u8]) {
+pub(super) fn write_to_stdout(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         // SAFETY: the pointer and the length are those of a live slice, and write is async-signal-safe.
         #[allow(unsafe_code)]

@@ -4,6 +4,7 @@
 //! Nothing here knows what is printed or why: no records, no colours by name, no network. Line editing is the
 //! prompt's; full-screen views are the panes'.
 
+mod full_screen;
 mod guard;
 pub mod model;
 mod out;
@@ -13,6 +14,7 @@ mod screen;
 mod secret;
 mod signals;
 
+pub use full_screen::FullScreen;
 pub use guard::{RunMode, install, restore};
 pub use out::Out;
 pub use probe::{Graphics, Probe, probe, take_late_answers};

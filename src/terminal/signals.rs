@@ -13,6 +13,7 @@ use nix::sys::signal::{
 };
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
+use super::full_screen;
 use super::guard::{get_now, home_termios, in_foreground, restore, set_now};
 
 /// Somebody waits for fatal signals and ends the program in order.
@@ -68,6 +69,7 @@ extern "C" fn on_suspend(_: libc::c_int) {
         && in_foreground()
     {
         set_now(&current);
+        full_screen::enter_again();
     }
     Errno::set_raw(errno);
 }

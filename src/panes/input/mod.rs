@@ -1,0 +1,38 @@
+//! Keys, mouse and pastes: from the bytes of the user's terminal to events, and from events to the bytes that the
+//! program in the session expects in the modes that it asked for.
+
+mod decode;
+mod encode;
+mod keyboard;
+mod mouse;
+
+pub(super) use decode::{Decoder, Input};
+pub(super) use encode::encode_key;
+pub(super) use keyboard::{Waited, available, read_some, wait};
+pub(super) use mouse::{Button, Mouse, MouseKind, encode_mouse};
+
+/// A key that is no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) code: KeyCode,
+    /// Shift is 1, Alt 2, Ctrl 4, Meta 8, as xterm counts them.
+    pub(super) modifiers: u8,
+}
+
+/// Which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyCode {
+    Up,
+    Down,
+    Right,
+    Left,
+    Home,
+    End,
+    Insert,
+    Delete,
+    PageUp,
+    PageDown,
+    BackTab,
+    /// 1 to 20.
+    Function(u8),
+}

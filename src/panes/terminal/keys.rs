@@ -1,0 +1,214 @@
+//! What keys do: most go to the program, some are ours.
+
+use base64::Engine as _;
+use bytes::Bytes;
+
+use super::Why;
+use super::pane::Pane;
+use super::view::{Notice, Overlay};
+use crate::panes::input::{Input, Key, KeyCode, encode_key};
+use crate::panes::prefix::Command;
+use crate::terminal::model::{Direction, Modes};
+
+/// Copied text that is longer is not sent to the terminal, which would refuse it.
+const MAX_COPY: usize = 100_000;
+
+const SHIFT: u8 = 1;
+
+impl Pane<'_> {
+    fn command(&mut self, command: Command, typed: Vec<u8>) {
+        match command {
+            Command::Leave => self.leave(Why::Left, typed),
+            Command::Literal => self.pass_on(&[self.prefix.key().byte()]),
+            Command::Help => self.overlay = Overlay::Help,
+            Command::Search => self.overlay = Overlay::Search { text: String::new(), found: None },
+            Command::DropLink => {
+                self.shared.drop_link();
+                self.notice = Some(Notice::new("the link was dropped; connecting again"));
+            }
+        }
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        // What came in the same paste block after the key that leaves is for who comes next.
+        if let Some(exit) = &mut self.exit {
+            if let Input::Bytes(bytes) = input {
+                exit.typed.extend(bytes);
+            }
+            return;
+        }
+        let Some(input) = self.after_prefix(input) else { return };
+        let prefix = self.prefix.key().byte();
+        match (input, &mut self.overlay) {
+            (Input::Bytes(bytes), _) if bytes == [prefix] => self.press_prefix(),
+            (Input::Control(byte), _) if byte == prefix => self.press_prefix(),
+            (Input::Mouse(mouse), _) => self.mouse(mouse),
+            (Input::Focus(on), _) => {
+                if self.shared.modes().focus {
+                    self.pass_on(if on { b"\x1b[I" } else { b"\x1b[O" });
+                }
+            }
+            (Input::Bytes(_) | Input::Key(_) | Input::Control(_), Overlay::Help) => {
+                self.overlay = Overlay::Nothing;
+                self.dirty = true;
+            }
+            (input, Overlay::Search { .. }) => self.search_input(&input),
+            (input, _) => self.program_input(input),
+        }
+    }
+
+    /// After the prefix a key is a command, or belongs to who comes next. What is no key is given back.
+    fn after_prefix(&mut self, input: Input) -> Option<Input> {
+        if self.prefix.until().is_none() {
+            return Some(input);
+        }
+        let byte = match &input {
+            Input::Mouse(_) | Input::Focus(_) => return Some(input),
+            Input::Bytes(bytes) => bytes.first().copied().filter(|_| bytes.len() == 1),
+            Input::Control(byte) => Some(*byte),
+            _ => None,
+        };
+        let command = byte.map_or(Some(Command::Leave), |byte| self.prefix.follow(byte));
+        let typed = match input {
+            Input::Bytes(bytes) => bytes,
+            Input::Control(byte) => vec![byte],
+            Input::Key(key) => encode_key(key, &Modes::default()),
+            Input::PasteStart => b"\x1b[200~".to_vec(),
+            _ => Vec::new(),
+        };
+        self.command(command?, typed);
+        self.dirty = true;
+        None
+    }
+
+    fn press_prefix(&mut self) {
+        self.prefix.press();
+        self.dirty = true;
+    }
+
+    fn program_input(&mut self, input: Input) {
+        let modes = self.shared.modes();
+        match input {
+            Input::Key(Key { code: code @ (KeyCode::PageUp | KeyCode::PageDown), modifiers: SHIFT })
+                if !modes.alternate_screen =>
+            {
+                let page = i32::from(self.screen().1.saturating_sub(1).max(1));
+                self.scroll(if code == KeyCode::PageUp { page } else { -page });
+            }
+            Input::Key(key) => self.typed_key(&encode_key(key, &modes)),
+            Input::Control(byte) => self.typed_key(&[byte]),
+            Input::Bytes(bytes) => self.typed_key(&bytes),
+            Input::PasteStart if modes.bracketed_paste => self.pass_on(b"\x1b[200~"),
+            Input::PasteEnd if modes.bracketed_paste => self.pass_on(b"\x1b[201~"),
+            Input::Paste(bytes) => self.typed_key(&bytes),
+            Input::PasteStart | Input::PasteEnd | Input::Mouse(_) | Input::Focus(_) => {}
+        }
+    }
+
+    /// Typing shows where the program writes.
+    fn typed_key(&mut self, bytes: &[u8]) {
+        if self.pointer.scrolled_back || self.pointer.selected {
+            self.pointer.scrolled_back = false;
+            self.pointer.selected = false;
+            let mut model = self.shared.model.blocking_lock();
+            model.scroll_to_bottom();
+            model.clear_selection();
+            self.dirty = true;
+        }
+        self.pass_on(bytes);
+    }
+
+    /// Bytes for the program, sent together when all keys that are there have been looked at.
+    pub(super) fn pass_on(&mut self, bytes: &[u8]) {
+        self.typed.extend_from_slice(bytes);
+    }
+
+    pub(super) fn send_typed(&mut self) {
+        if self.typed.is_empty() {
+            return;
+        }
+        let bytes = Bytes::from(std::mem::take(&mut self.typed));
+        if let Err(error) = self.shared.send(bytes) {
+            self.notice = Some(Notice::new(error.to_string()));
+            self.dirty = true;
+        }
+    }
+
+    pub(super) fn scroll(&mut self, lines: i32) {
+        let mut model = self.shared.model.blocking_lock();
+        model.scroll(lines);
+        self.pointer.scrolled_back = model.scrolled_back() > 0;
+        self.dirty = true;
+    }
+
+    fn search_input(&mut self, input: &Input) {
+        let Overlay::Search { text, found } = &mut self.overlay else { return };
+        self.dirty = true;
+        let direction = match input {
+            Input::Bytes(bytes) => match bytes.as_slice() {
+                b"\r" | b"\n" | b"\x10" => Direction::Older,
+                b"\x0e" => Direction::Newer,
+                b"\x1b" | b"\x03" | b"\x07" => return self.end_search(),
+                b"\x7f" | b"\x08" => {
+                    text.pop();
+                    *found = None;
+                    return;
+                }
+                b"\x15" => {
+                    text.clear();
+                    return;
+                }
+                bytes => {
+                    self.pointer.partial.extend_from_slice(bytes);
+                    return self.search_text();
+                }
+            },
+            Input::Paste(bytes) => {
+                self.pointer.partial.extend_from_slice(bytes);
+                return self.search_text();
+            }
+            Input::Key(Key { code: KeyCode::Up, .. }) => Direction::Older,
+            Input::Key(Key { code: KeyCode::Down, .. }) => Direction::Newer,
+            _ => return,
+        };
+        let mut model = self.shared.model.blocking_lock();
+        *found = Some(model.search(text, direction));
+        self.pointer.scrolled_back = model.scrolled_back() > 0;
+        self.pointer.selected = true;
+    }
+
+    /// Takes over what has come of the text, which may be cut inside a character.
+    fn search_text(&mut self) {
+        let Overlay::Search { text, found } = &mut self.overlay else { return };
+        let partial = &mut self.pointer.partial;
+        let whole = match std::str::from_utf8(partial) {
+            Ok(whole) => whole.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => {
+                partial.clear();
+                return;
+            }
+        };
+        let rest = partial.split_off(whole);
+        let new = String::from_utf8_lossy(partial);
+        text.extend(new.chars().filter(|c| !c.is_control()));
+        *partial = rest;
+        *found = None;
+    }
+
+    /// Ends the search; what was found stays selected and in view until the next key.
+    fn end_search(&mut self) {
+        self.overlay = Overlay::Nothing;
+        self.pointer.partial.clear();
+    }
+
+    /// Puts text into the user's clipboard, by way of the terminal.
+    pub(super) fn copy(&mut self, text: &str) {
+        if text.len() > MAX_COPY {
+            self.notice = Some(Notice::new("too long for the clipboard"));
+            return;
+        }
+        let text = base64::engine::general_purpose::STANDARD.encode(text);
+        self.outbox.push(format!("\x1b]52;c;{text}\x07").as_bytes());
+    }
+}

@@ -1,0 +1,294 @@
+//! ratatui's backend for the pane: cells to bytes in a buffer, which the pane writes when the terminal has room.
+//!
+//! crossterm's own backend writes at once and knows one kind of underline; this one writes later and knows five. The
+//! kind travels in bits of [`Modifier`] that ratatui leaves free.
+
+use std::fmt::Write as _;
+use std::io;
+
+use ratatui::backend::{Backend, ClearType, WindowSize};
+use ratatui::buffer::Cell;
+use ratatui::layout::{Position, Size};
+use ratatui::style::{Color, Modifier};
+
+use crate::terminal::ColorDepth;
+use crate::terminal::model::{Cursor, CursorShape, Underline};
+use crate::theme;
+
+/// Where the kind of underline is kept in a [`Modifier`]: four bits above ratatui's own.
+const UNDERLINE_SHIFT: u32 = 12;
+
+/// The modifier that stands for an underline.
+pub(super) fn underline(kind: Underline) -> Modifier {
+    let bits = match kind {
+        Underline::Off => 0,
+        Underline::Single => 1,
+        Underline::Double => 2,
+        Underline::Curly => 3,
+        Underline::Dotted => 4,
+        Underline::Dashed => 5,
+    };
+    Modifier::from_bits_retain(bits << UNDERLINE_SHIFT)
+}
+
+/// What a cell is painted with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Pen {
+    fg: Color,
+    bg: Color,
+    line: Color,
+    modifier: Modifier,
+}
+
+/// Cells to bytes.
+#[derive(Debug)]
+pub(super) struct Painter {
+    size: Size,
+    depth: ColorDepth,
+    out: String,
+    drawn: bool,
+    cursor: Option<Cursor>,
+}
+
+impl Painter {
+    pub(super) fn new(columns: u16, rows: u16, depth: ColorDepth) -> Self {
+        Self { size: Size::new(columns, rows), depth, out: String::new(), drawn: false, cursor: None }
+    }
+
+    pub(super) fn set_size(&mut self, columns: u16, rows: u16) {
+        self.size = Size::new(columns, rows);
+    }
+
+    /// The bytes of what was drawn since the last call, as one update that terminals show at once, with the cursor set;
+    /// nothing when nothing changed.
+    pub(super) fn take_frame(&mut self, cursor: Option<Cursor>) -> Option<String> {
+        let moved = self.cursor != cursor;
+        if !self.drawn && !moved {
+            self.out.clear();
+            return None;
+        }
+        let mut frame = String::with_capacity(self.out.len() + 64);
+        frame.push_str("\x1b[?2026h");
+        if self.drawn {
+            frame.push_str("\x1b[?25l");
+            frame.push_str(&self.out);
+            frame.push_str("\x1b[0m");
+        }
+        write_cursor(self.cursor, cursor, &mut frame);
+        frame.push_str("\x1b[?2026l");
+        self.cursor = cursor;
+        self.drawn = false;
+        self.out.clear();
+        Some(frame)
+    }
+
+    /// The terminal has lost what was painted: everything counts as changed.
+    pub(super) fn forget(&mut self) {
+        self.cursor = None;
+        self.drawn = true;
+    }
+
+    fn color(&mut self, color: Color, base: u8) {
+        let color = match color {
+            Color::Indexed(n @ 0..=15) => theme::Color::Ansi(n),
+            Color::Indexed(n) => theme::Color::Indexed(n),
+            Color::Rgb(r, g, b) => theme::Color::Rgb(theme::Rgb { r, g, b }),
+            _ => return,
+        };
+        let Some(color) = color.fit(self.depth) else { return };
+        self.out.push(';');
+        match color {
+            theme::Color::Ansi(n) if base == 58 => {
+                let _ = write!(self.out, "58;5;{n}");
+            }
+            color if base == 58 => color.write_sgr(50, &mut self.out),
+            color => color.write_sgr(base, &mut self.out),
+        }
+    }
+
+    fn pen(&mut self, pen: Pen) {
+        self.out.push_str("\x1b[0");
+        for (modifier, code) in [
+            (Modifier::BOLD, ";1"),
+            (Modifier::DIM, ";2"),
+            (Modifier::ITALIC, ";3"),
+            (Modifier::REVERSED, ";7"),
+            (Modifier::HIDDEN, ";8"),
+            (Modifier::CROSSED_OUT, ";9"),
+        ] {
+            if pen.modifier.contains(modifier) {
+                self.out.push_str(code);
+            }
+        }
+        let line = pen.modifier.bits() >> UNDERLINE_SHIFT;
+        match line {
+            0 => {}
+            1 => self.out.push_str(";4"),
+            n => {
+                let _ = write!(self.out, ";4:{n}");
+            }
+        }
+        self.color(pen.fg, 30);
+        self.color(pen.bg, 40);
+        if line != 0 {
+            self.color(pen.line, 58);
+        }
+        self.out.push('m');
+    }
+}
+
+fn write_cursor(was: Option<Cursor>, cursor: Option<Cursor>, frame: &mut String) {
+    let Some(cursor) = cursor else {
+        frame.push_str("\x1b[?25l");
+        return;
+    };
+    let style = |cursor: Cursor| match (cursor.shape, cursor.blinking) {
+        (CursorShape::Default, _) => 0,
+        (CursorShape::Block, true) => 1,
+        (CursorShape::Block, false) => 2,
+        (CursorShape::Underline, true) => 3,
+        (CursorShape::Underline, false) => 4,
+        (CursorShape::Bar, true) => 5,
+        (CursorShape::Bar, false) => 6,
+    };
+    if was.map(style) != Some(style(cursor)) {
+        let _ = write!(frame, "\x1b[{} q", style(cursor));
+    }
+    let _ = write!(frame, "\x1b[{};{}H\x1b[?25h", cursor.row + 1, cursor.column + 1);
+}
+
+impl Backend for Painter {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a Cell)>,
+    {
+        let mut pen = None;
+        let mut at = None;
+        for (x, y, cell) in content {
+            self.drawn = true;
+            if at != Some((x, y)) {
+                let _ = write!(self.out, "\x1b[{};{}H", y + 1, x + 1);
+            }
+            let wanted =
+                Pen { fg: cell.fg, bg: cell.bg, line: cell.underline_color, modifier: cell.modifier };
+            if pen != Some(wanted) {
+                self.pen(wanted);
+                pen = Some(wanted);
+            }
+            let symbol = cell.symbol();
+            self.out.push_str(symbol);
+            // Terminals differ about the width of what is beyond ASCII: after it the cursor is set anew.
+            at = (symbol.len() == 1).then(|| (x + 1, y));
+        }
+        Ok(())
+    }
+
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn show_cursor(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        Ok(self.cursor.map_or(Position::ORIGIN, |cursor| Position::new(cursor.column, cursor.row)))
+    }
+
+    fn set_cursor_position<P: Into<Position>>(&mut self, _: P) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.out.push_str("\x1b[0m\x1b[2J");
+        self.drawn = true;
+        Ok(())
+    }
+
+    fn clear_region(&mut self, _: ClearType) -> io::Result<()> {
+        self.clear()
+    }
+
+    fn size(&self) -> io::Result<Size> {
+        Ok(self.size)
+    }
+
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        Ok(WindowSize { columns_rows: self.size, pixels: Size::default() })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::model::Model;
+    use ratatui::Terminal;
+    use ratatui::widgets::Widget;
+
+    use super::super::view::Grid;
+
+    /// What a terminal shows that gets the painter's bytes.
+    fn shown(original: &Model, depth: ColorDepth) -> Model {
+        let (columns, rows) = original.size();
+        let mut terminal = Terminal::new(Painter::new(columns, rows, depth)).unwrap();
+        terminal.draw(|frame| Grid { model: original }.render(frame.area(), frame.buffer_mut())).unwrap();
+        let frame = terminal.backend_mut().take_frame(original.cursor()).unwrap();
+        let mut copy = Model::new(columns, rows);
+        copy.feed(frame.as_bytes());
+        copy
+    }
+
+    fn picture(model: &Model) -> Vec<String> {
+        model
+            .glyphs()
+            .filter(|glyph| glyph.character != ' ' || glyph.look != Default::default())
+            .map(|glyph| {
+                format!(
+                    "{},{} {}{:?} {:?}",
+                    glyph.row, glyph.column, glyph.character, glyph.combining, glyph.look
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_painted_is_what_the_model_shows() {
+        let mut model = Model::new(60, 10);
+        model.feed(
+            "plain \x1b[1;3;9;31;44mstyled\x1b[0m \x1b[4:3;58;5;9mcurly\x1b[0m \x1b[4:2mdouble\x1b[0m \x1b[38;2;1;2;3mtrue\x1b[0m\r\n\
+             한글 テスト e\u{301} 😀 \x1b(0lqk\x1b(B\r\n\x1b[7mreverse\x1b[0;2mdim\x1b[0m\x1b[5 q"
+                .as_bytes(),
+        );
+        let copy = shown(&model, ColorDepth::TrueColor);
+        assert_eq!(picture(&copy), picture(&model));
+        assert_eq!(copy.cursor(), model.cursor());
+        assert_eq!(copy.updating_until(), None);
+    }
+
+    #[test]
+    fn colours_are_fitted_to_the_terminal() {
+        let mut model = Model::new(20, 2);
+        model.feed(b"\x1b[38;2;255;0;0mx");
+        let look = |depth| shown(&model, depth).glyphs().next().unwrap().look.foreground;
+        use crate::terminal::model::Ink;
+        assert_eq!(look(ColorDepth::TrueColor), Ink::Rgb(255, 0, 0));
+        assert_eq!(look(ColorDepth::Ansi256), Ink::Indexed(196));
+        assert_eq!(look(ColorDepth::Ansi16), Ink::Indexed(9));
+        assert_eq!(look(ColorDepth::None), Ink::Default);
+    }
+
+    #[test]
+    fn nothing_changed_is_nothing_written() {
+        let mut painter = Painter::new(10, 2, ColorDepth::None);
+        assert!(painter.take_frame(None).is_none());
+        let cursor = Some(Cursor { column: 1, row: 1, shape: CursorShape::Default, blinking: false });
+        assert!(painter.take_frame(cursor).is_some());
+        assert!(painter.take_frame(cursor).is_none());
+    }
+}

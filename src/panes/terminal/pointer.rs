@@ -1,0 +1,112 @@
+//! What the mouse does: it is the program's when it asked for it, else it scrolls and selects.
+
+use std::time::{Duration, Instant};
+
+use super::pane::Pane;
+use super::view::Notice;
+use crate::panes::input::{Button, Key, KeyCode, Mouse, MouseKind, encode_key, encode_mouse};
+use crate::terminal::model::{MouseProtocol, SelectionKind};
+
+/// Lines for one notch of the wheel.
+const NOTCH: i32 = 3;
+/// Clicks that follow each other within this time are one double or triple click.
+const CLICKS: Duration = Duration::from_millis(400);
+
+/// What is known of mouse, selection and window position.
+#[derive(Debug, Default)]
+pub(super) struct Pointer {
+    /// The window is over the scrollback.
+    pub(super) scrolled_back: bool,
+    /// Something is selected.
+    pub(super) selected: bool,
+    /// A character of the search text that is not whole yet.
+    pub(super) partial: Vec<u8>,
+    /// A selection is being drawn out.
+    dragging: bool,
+    last_click: Option<Click>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Click {
+    at: (u16, u16),
+    when: Instant,
+    count: u8,
+}
+
+impl Pane<'_> {
+    pub(super) fn mouse(&mut self, mouse: Mouse) {
+        let modes = self.shared.modes();
+        let (_, rows) = self.screen();
+        if mouse.row >= rows && !self.pointer.dragging {
+            return;
+        }
+        if modes.mouse != MouseProtocol::Off && !self.pointer.scrolled_back {
+            if let Some(bytes) = encode_mouse(mouse, &modes) {
+                self.pass_on(&bytes);
+            }
+            return;
+        }
+        match mouse.kind {
+            MouseKind::Press(Button::WheelUp) => self.wheel(1),
+            MouseKind::Press(Button::WheelDown) => self.wheel(-1),
+            MouseKind::Press(Button::Left) => self.start_selection(mouse),
+            MouseKind::Drag(Button::Left) if self.pointer.dragging => {
+                self.shared.model.blocking_lock().select_to(mouse.column, mouse.row.min(rows - 1));
+                self.pointer.selected = true;
+                self.dirty = true;
+            }
+            MouseKind::Release(_) if self.pointer.dragging => self.end_selection(),
+            _ => {}
+        }
+    }
+
+    fn wheel(&mut self, direction: i32) {
+        let modes = self.shared.modes();
+        if !modes.alternate_screen {
+            return self.scroll(direction * NOTCH);
+        }
+        if modes.alternate_scroll {
+            let code = if direction > 0 { KeyCode::Up } else { KeyCode::Down };
+            let key = encode_key(Key { code, modifiers: 0 }, &modes);
+            for _ in 0..NOTCH {
+                self.pass_on(&key);
+            }
+        }
+    }
+
+    fn start_selection(&mut self, mouse: Mouse) {
+        let at = (mouse.column, mouse.row);
+        let now = Instant::now();
+        let count = match self.pointer.last_click {
+            Some(click) if click.at == at && now.duration_since(click.when) < CLICKS => click.count % 3 + 1,
+            _ => 1,
+        };
+        self.pointer.last_click = Some(Click { at, when: now, count });
+        self.pointer.dragging = true;
+        self.pointer.selected = count > 1;
+        let kind = match count {
+            1 => SelectionKind::Cells,
+            2 => SelectionKind::Words,
+            _ => SelectionKind::Lines,
+        };
+        self.shared.model.blocking_lock().select(mouse.column, mouse.row, kind);
+        self.dirty = true;
+    }
+
+    fn end_selection(&mut self) {
+        self.pointer.dragging = false;
+        self.dirty = true;
+        let mut model = self.shared.model.blocking_lock();
+        if !self.pointer.selected {
+            model.clear_selection();
+            return;
+        }
+        let text = model.selected_text();
+        drop(model);
+        let Some(text) = text else { return };
+        if self.options.clipboard {
+            self.copy(&text);
+            self.notice = Some(Notice::new("copied"));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Waking a view that waits in `poll(2)` for keys: a pipe that holds at most one byte.
+
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Both ends.
+#[derive(Debug)]
+pub(super) struct Wake {
+    reader: PipeReader,
+    writer: PipeWriter,
+    rung: AtomicBool,
+}
+
+impl Wake {
+    pub(super) fn new() -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        Ok(Self { reader, writer, rung: AtomicBool::new(false) })
+    }
+
+    /// Makes [`Wake::fd`] readable until it is taken; never blocks, from any thread.
+    pub(super) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // One byte always fits into an empty pipe.
+            let _ = (&self.writer).write_all(&[1]);
+        }
+    }
+
+    /// Takes the byte out, when `poll` said that there is one. What changed before is seen by who looks after.
+    pub(super) fn take(&self) {
+        let _ = (&self.reader).read_exact(&mut [0]);
+        self.rung.store(false, Ordering::Release);
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+}

@@ -1,0 +1,89 @@
+//! What runs inside the fake terminal: this very test program, as somebody who opens the pane.
+//!
+//! A line on the keyboard opens it (`pane`, `raw`), tells what became of it, or ends (`quit`).
+
+use std::io::Write;
+use std::os::fd::AsFd;
+
+use bai_repl::panes::raw::{self, RawOptions};
+use bai_repl::panes::terminal::{self, PaneExit, PaneOptions};
+use bai_repl::panes::{PrefixKey, TerminalHost};
+use bai_repl::terminal::ColorDepth;
+use nix::sys::termios::tcgetattr;
+
+use super::local::Local;
+
+/// The environment variable that makes the test program a child, and names the program in its terminal.
+pub const CHILD: &str = "PANE_TEST_CHILD";
+
+fn modes() -> String {
+    tcgetattr(std::io::stdin().as_fd()).map(|modes| format!("{modes:?}")).unwrap_or_default()
+}
+
+/// Reads one line byte by byte, so that nothing is taken that is not ours.
+fn line() -> Option<String> {
+    let mut line = Vec::new();
+    loop {
+        let mut byte = [0];
+        match nix::unistd::read(std::io::stdin().as_fd(), &mut byte) {
+            Ok(1) if byte == *b"\n" => return Some(String::from_utf8_lossy(&line).into_owned()),
+            Ok(1) => line.push(byte[0]),
+            _ => return None,
+        }
+    }
+}
+
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap();
+}
+
+pub fn run(program: &str) {
+    bai_repl::terminal::install().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let size = bai_repl::terminal::size();
+    let words: Vec<&str> = program.split_whitespace().collect();
+    let source = Local::start(&words, size.cols, size.rows);
+    let (host, mut news) = TerminalHost::start(runtime.handle(), source, "work", size.cols, size.rows);
+    let options = || PaneOptions {
+        prefix: PrefixKey::default(),
+        colors: ColorDepth::TrueColor,
+        clipboard: true,
+        editor_waits: false,
+    };
+    let mut batch = std::env::var("PANE_TEST_RAW").is_ok();
+    loop {
+        if batch {
+            let exit = runtime.block_on(raw::run(&host, RawOptions::default())).unwrap();
+            runtime.shutdown_background();
+            // The exit code of a test cannot be told otherwise.
+            #[allow(clippy::disallowed_methods)]
+            std::process::exit(exit.why.exit_code().unwrap_or(99));
+        }
+        say("ready> ");
+        let Some(command) = line() else { return };
+        let before = modes();
+        let exit: std::io::Result<PaneExit> = match command.trim() {
+            "pane" => terminal::open_blocking(runtime.handle(), &host, options()),
+            "async" => runtime.block_on(terminal::open(&host, options())),
+            "raw" => runtime.block_on(raw::run(&host, RawOptions::default())),
+            "news" => {
+                let mut all = Vec::new();
+                while let Ok(news) = news.try_recv() {
+                    all.push(news);
+                }
+                say(&format!("news: {all:?}\n"));
+                continue;
+            }
+            "quit" => break,
+            other => {
+                say(&format!("typed: {other:?}\n"));
+                continue;
+            }
+        };
+        let same = if modes() == before { "same modes" } else { "OTHER MODES" };
+        say(&format!("left: {:?}, {same}\n", exit.unwrap()));
+        batch = false;
+    }
+    runtime.shutdown_background();
+}
