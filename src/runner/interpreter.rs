@@ -168,8 +168,9 @@ impl Interpreter {
         self.to_driver.backlog() > BUSY_BACKLOG
     }
 
-    pub(super) fn interrupt(&self) {
+    pub(super) fn interrupt(&mut self) {
         self.process.interrupt();
+        self.send(&ToDriver::Nudge);
     }
 }
 

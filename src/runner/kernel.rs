@@ -25,7 +25,8 @@ const COMPLETE_WITHIN: Duration = Duration::from_secs(3);
 pub struct KernelSpec {
     /// The folder that the code runs in.
     pub workdir: PathBuf,
-    /// Variables on top of our own environment, which is passed on without its secrets.
+    /// Variables on top of our own environment, which is passed on without its secrets. The search for the
+    /// interpreter heeds them too (`PATH`, `VIRTUAL_ENV`).
     pub env: Vec<(String, String)>,
     /// What to run.
     pub image: ImageName,
@@ -45,8 +46,9 @@ impl Kernel {
     /// # Errors
     /// When the image means nothing here, its interpreter is missing, or does not start.
     pub async fn start(spec: KernelSpec) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
-        let image = spec.image.clone();
-        let what = tokio::task::spawn_blocking(move || resolve_image(&image)).await;
+        let (image, env) = (spec.image.clone(), spec.env.clone());
+        let find = move || resolve_image(&image, &Places::of_this_process().with(&env));
+        let what = tokio::task::spawn_blocking(find).await;
         let what = what.map_err(|_| StartError::Stopped)??;
         let info = Arc::new(what.info.clone());
         let (commands, receiver) = mpsc::channel(COMMANDS);
@@ -106,14 +108,13 @@ impl Kernel {
 /// # Errors
 /// When the image means nothing here, or its interpreter is missing.
 pub fn resolve(image: &str) -> Result<Resolved, StartError> {
-    resolve_image(&ImageName::parse(image))
+    resolve_image(&ImageName::parse(image), &Places::of_this_process())
 }
 
-fn resolve_image(image: &ImageName) -> Result<Resolved, StartError> {
-    let places = Places::of_this_process();
+fn resolve_image(image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
     match ALL.iter().find(|language| language.answers_to(image)) {
-        Some(language) => language.find(image, &places),
-        None => Err(StartError::UnknownImage { image: image.to_string(), known: what_is_known(&places) }),
+        Some(language) => language.find(image, places),
+        None => Err(StartError::UnknownImage { image: image.to_string(), known: what_is_known(places) }),
     }
 }
 

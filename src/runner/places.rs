@@ -18,6 +18,12 @@ impl Places {
         Places { vars: vars.collect() }
     }
 
+    /// The same with a session's own variables on top.
+    pub(super) fn with(mut self, extra: &[(String, String)]) -> Self {
+        self.vars.extend(extra.iter().map(|(name, value)| (name.clone(), value.into())));
+        self
+    }
+
     #[cfg(test)]
     pub(super) fn of(vars: &[(&str, &str)]) -> Self {
         Places { vars: vars.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect() }

@@ -19,6 +19,8 @@ pub(super) enum ToDriver<'a> {
     Input { text: &'a str },
     /// What could stand at the cursor. Answered with `Completions`, also while a cell runs.
     Complete { id: u64, code: &'a str, post: &'a str },
+    /// SIGINT was sent: see to it that the main thread notices.
+    Nudge,
     /// Everything that was written before this message has been taken.
     Ack { id: u32 },
 }

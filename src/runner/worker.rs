@@ -189,7 +189,7 @@ impl Worker {
         let Some(current) = &mut self.current else { return };
         // An answer that is on its way belongs to the question that ends now.
         self.waiting_input = false;
-        match (&current.step, &self.slot) {
+        match (&current.step, &mut self.slot) {
             (Some(step), _) => step.interrupt(),
             (None, Slot::Running(interpreter)) if current.started => interpreter.interrupt(),
             _ => current.interrupt_wanted = true,
@@ -350,7 +350,7 @@ impl Worker {
             FromDriver::Started { id } => {
                 let Some(current) = self.current.as_mut().filter(|current| current.id == id) else { return };
                 current.started = true;
-                if let (true, Slot::Running(interpreter)) = (current.interrupt_wanted, &self.slot) {
+                if let (true, Slot::Running(interpreter)) = (current.interrupt_wanted, &mut self.slot) {
                     interpreter.interrupt();
                 }
             }

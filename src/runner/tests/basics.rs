@@ -1,7 +1,6 @@
-//! A cell: its output, its value, its errors.
+//! A cell: its output, its value, its errors, its exit code.
 
-use super::super::Op;
-use super::harness::{Session, pythons};
+use super::harness::{Session, at_least, pythons};
 
 #[tokio::test]
 async fn a_cell_prints_shows_its_value_and_fails_in_order() {
@@ -22,23 +21,120 @@ async fn a_cell_prints_shows_its_value_and_fails_in_order() {
 }
 
 #[tokio::test]
-async fn an_interrupt_stops_a_loop_and_the_variables_stay() {
-    for python in pythons().await {
-        let mut session = Session::start(&python).await;
-        let code = "x = 1\nprint('on', flush=True)\ntry:\n while True:\n  pass\nexcept Exception:\n pass";
-        session.send(Op::Code(code.into())).await;
-        session.until_output("on").await;
-        session.send(Op::Interrupt).await;
-        let outcome = session.finish().await;
-        assert!(outcome.stderr().ends_with("KeyboardInterrupt\n"), "{python}: {outcome:?}");
-        assert_eq!(outcome.exit_code, 1);
-        assert_eq!(session.value("x").await, "1\n");
-    }
-}
-
-#[tokio::test]
 async fn a_cell_works_in_the_folder_of_the_session() {
     let mut session = Session::start("python").await;
     std::fs::write(session.folder.path().join("neighbour.py"), "word = 'here'").unwrap();
     assert_eq!(session.value("import neighbour; neighbour.word").await, "'here'\n");
+    assert_eq!(session.value("import sys; sys.path[0], sys.argv").await, "('', [''])\n");
+}
+
+#[tokio::test]
+async fn values_are_shown_and_kept_as_in_the_interactive_interpreter() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        for (code, shown) in [
+            ("None", ""),
+            ("'é\\n'", "'é\\n'\n"),
+            ("1", "1\n"),
+            ("2", "2\n"),
+            ("(_, __, _3, Out[4])", "(2, 1, 1, 2)\n"),
+            ("5;", ""),
+            ("5; # quiet", ""),
+            ("';'", "';'\n"),
+            ("x = 3\nx", "3\n"),
+            ("if x:\n    x", ""),
+            ("", ""),
+            ("# only a comment", ""),
+            ("_", "3\n"),
+            ("for _ in range(3): pass", ""),
+            ("_", "2\n"),
+        ] {
+            assert_eq!(session.value(code).await, shown, "{python}: {code}");
+        }
+        let hook = "import sys\nsys.displayhook = lambda value: print('mine', value)\n7";
+        assert_eq!(session.value(hook).await, "mine 7\n");
+    }
+}
+
+#[tokio::test]
+async fn sys_exit_is_the_exit_code_of_the_cell_and_the_session_lives() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value("import sys; kept = 1").await;
+        for (code, exit_code, stderr) in [
+            ("sys.exit(3)", 3, ""),
+            ("sys.exit()", 0, ""),
+            ("sys.exit(0)", 0, ""),
+            ("sys.exit('why')", 1, "why\n"),
+            ("raise SystemExit(4)", 4, ""),
+            ("exit(5)", 5, ""),
+            ("quit()", 0, ""),
+            ("sys.exit(-1)", -1, ""),
+            ("sys.exit(True)", 1, ""),
+        ] {
+            let outcome = session.run(code).await;
+            assert_eq!(
+                (outcome.exit_code, outcome.stderr().as_str()),
+                (exit_code, stderr),
+                "{python}: {code}"
+            );
+        }
+        assert_eq!(session.value("kept").await, "1\n");
+        assert_eq!(session.run_with("input()", &["still asks"]).await.stdout(), "'still asks'\n");
+    }
+}
+
+#[tokio::test]
+async fn tracebacks_show_the_cells_and_nothing_of_ours() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value("def broken(n):\n    return 1 / n").await;
+        let outcome = session
+            .run("try:\n    broken(0)\nexcept ZeroDivisionError as e:\n    raise KeyError('k') from e")
+            .await;
+        let said = outcome.stderr();
+        for part in [
+            "File \"<cell 2>\", line 2, in <module>\n    broken(0)\n",
+            "File \"<cell 1>\", line 2, in broken\n    return 1 / n\n",
+            "The above exception was the direct cause",
+            "raise KeyError('k') from e\n",
+            "KeyError: 'k'\n",
+        ] {
+            assert!(said.contains(part), "{python}: {said}");
+        }
+        assert!(said.starts_with("Traceback (most recent call last):\n"), "{said}");
+        let outcome = session.run("x = = 1").await;
+        let said = outcome.stderr();
+        assert!(said.starts_with("  File \"<cell 3>\", line 1\n    x = = 1\n"), "{python}: {said}");
+        assert!(said.contains("SyntaxError: invalid syntax"), "{said}");
+        assert_eq!(outcome.exit_code, 1);
+        for code in ["class R:\n    def __repr__(self): raise ValueError('no repr')\nR()", "display(R())"] {
+            let said = session.run(code).await.stderr();
+            assert!(said.contains("in __repr__") && said.ends_with("ValueError: no repr\n"), "{said}");
+            assert!(!said.contains("bai-repl"), "{python}: {said}");
+        }
+        let said = session
+            .run("import sys\nsys.excepthook = lambda t, v, tb: print('hook', t.__name__, tb.tb_lineno)\n1/0")
+            .await;
+        assert_eq!(
+            (said.stdout().as_str(), said.stderr().as_str(), said.exit_code),
+            ("hook ZeroDivisionError 3\n", "", 1)
+        );
+        let said =
+            session.run("def bad(*a): raise OSError('hook')\nsys.excepthook = bad\n1/0").await.stderr();
+        assert!(said.contains("OSError: hook") && said.contains("ZeroDivisionError"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn await_works_at_the_top_level_with_one_loop_for_all_cells() {
+    for python in at_least((3, 8)).await {
+        let mut session = Session::start(&python).await;
+        let code = "import asyncio\nlock = asyncio.Event()\ntask = asyncio.ensure_future(lock.wait()) if False else None\nawait asyncio.sleep(0, 'slept')";
+        assert_eq!(session.value(code).await, "'slept'\n", "{python}");
+        assert_eq!(
+            session.value("async def f():\n    lock.set()\n    return await lock.wait()\nawait f()").await,
+            "True\n"
+        );
+    }
 }

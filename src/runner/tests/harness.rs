@@ -15,6 +15,36 @@ pub(super) async fn pythons() -> Vec<String> {
     found
 }
 
+/// Those of them that are at least this old.
+pub(super) async fn at_least(version: (u32, u32)) -> Vec<String> {
+    let is_new = |name: &String| {
+        let minor = name.rsplit('.').next().and_then(|minor| minor.parse().ok());
+        (3, minor.unwrap_or(0)) >= version
+    };
+    pythons().await.into_iter().filter(is_new).collect()
+}
+
+/// Waits until no process has any of the numbers in `text`.
+pub(super) async fn gone(text: &str) {
+    let pids = text.split(|c: char| !c.is_ascii_digit()).filter(|pid| !pid.is_empty());
+    for pid in pids {
+        let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+        let wait = async {
+            while is_alive(pid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, wait).await.expect("a process was left behind");
+    }
+}
+
+/// Whether a process runs; one that has ended and waits for its parent does not.
+fn is_alive(pid: nix::unistd::Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
 /// What a cell gave.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Outcome {
@@ -69,7 +99,19 @@ impl Session {
     }
 
     pub(super) async fn start_with(image: &str, env: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_all(image, env, tempfile::tempdir().unwrap()).await
+    }
+
+    pub(super) async fn start_in(image: &str, folder: tempfile::TempDir) -> Self {
+        Self::start_all(image, &[], folder).await
+    }
+
+    /// The interpreter of a virtual environment; the default one when `venv` is empty.
+    pub(super) async fn start_interpreter(venv: &str) -> Self {
+        Self::start_with("python", &[("VIRTUAL_ENV", venv)]).await
+    }
+
+    async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let spec = KernelSpec { workdir: folder.path().to_owned(), env, image: ImageName::parse(image) };
         let (kernel, replies) = timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap();

@@ -3,3 +3,12 @@
 mod harness;
 
 mod basics;
+mod batch;
+mod completing;
+mod input;
+mod interrupting;
+mod lifecycle;
+mod namespace;
+mod output;
+mod rich;
+mod survival;

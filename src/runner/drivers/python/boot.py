@@ -33,7 +33,7 @@ package.__path__ = []
 package.PIPES = PIPES
 package.load = load
 sys.modules['_bai_repl'] = package
-for name in ('wire', 'interrupts', 'streams', 'errors', 'display', 'hooks', 'cells', 'completion', 'main'):
+for name in ('wire', 'interrupts', 'streams', 'errors', 'display', 'hooks', 'cells', 'patches', 'completion', 'main'):
     load(name)
 if CURRENT_FOLDER:
     sys.path.insert(0, '')

@@ -2,7 +2,9 @@
 
 import __future__
 
+import _ast
 import builtins
+import io
 import linecache
 import sys
 import types
@@ -27,6 +29,8 @@ class _Cells:
     def __init__(self):
         self.count = 0
         self.flags = _TOP_LEVEL_AWAIT
+        # The cell that each class was defined in, by the class's qualified name.
+        self.classes = {}
 
     def compile(self, source):
         """The code objects of a cell: its statements, and its last expression apart, whose value is shown."""
@@ -35,12 +39,11 @@ class _Cells:
         filename = '<cell %d>' % self.count
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         tree = _compile(source, filename, 'exec', self.flags | _ONLY_AST, True)
+        self._note_classes(tree.body, '', filename)
         parts = []
         if tree.body and type(tree.body[-1]).__name__ == 'Expr' and not _is_silenced(source):
             last = tree.body.pop()
-            import _ast
-            shown = _ast.Interactive([last])
-            parts = [(shown, 'single')]
+            parts = [(_ast.Interactive([last]), 'single')]
         if tree.body:
             parts.insert(0, (tree, 'exec'))
         codes = [_compile(part, filename, kind, self.flags, True) for part, kind in parts]
@@ -48,24 +51,31 @@ class _Cells:
             self.flags |= code.co_flags & _FUTURE_FLAGS
         return codes
 
+    def _note_classes(self, body, prefix, filename):
+        for node in body:
+            if isinstance(node, _ast.ClassDef):
+                self.classes[prefix + node.name] = filename
+                self._note_classes(node.body, prefix + node.name + '.', filename)
+
 
 def _is_silenced(source):
     """Whether the cell ends in a semicolon."""
     if ';' not in source.rstrip().rpartition('\n')[2]:
         return False
-    import io
     import tokenize
     last = None
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token[0] in (tokenize.OP, tokenize.NAME, tokenize.NUMBER, tokenize.STRING):
                 last = token[1]
-    except (tokenize.TokenError, SyntaxError):
+    except Exception:
         return False
     return last == ';'
 
 
 cells = _Cells()
+# What else is to be done at the end of every cell.
+at_end = []
 
 
 def _run_code(code):
@@ -78,8 +88,16 @@ def _run_code(code):
 def run(source, started):
     """Runs a cell; gives its exit code. Calls started() when the cell can be interrupted."""
     code = _guarded(lambda: _run_source(source, started))
+    for action in at_end:
+        # An error there is the cell's error.
+        code = _guarded(lambda: _run_action(action)) or code
     streams.flush()
     return code
+
+
+def _run_action(action):
+    interrupts.arm()
+    action()
 
 
 def _run_source(source, started):

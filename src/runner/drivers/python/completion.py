@@ -1,6 +1,66 @@
-# What could stand at the cursor, from the live namespace.
+# What could stand at the cursor. The live namespace answers first; where it cannot (the result of a call that has not
+# been made), jedi does if the interpreter has it. Runs in a thread of its own, so also while a cell runs.
+
+import _thread
+import collections
+import sys
+import time
+
+from _bai_repl import load, wire
+
+_clock = time.monotonic
+# A question that takes longer than this keeps its thread, and the next one gets another.
+_STUCK = 2.0
+
+
+class _Worker:
+    """Answers one question at a time, the newest first; older ones that still wait are answered with nothing."""
+
+    def __init__(self):
+        self._waiting = collections.deque()
+        self._there = None
+        self._generation = 0
+        self._busy_since = None
+
+    def ask(self, id, code, post):
+        self._waiting.append((id, code, post))
+        stuck = self._busy_since is not None and _clock() - self._busy_since > _STUCK
+        if self._generation == 0 or stuck:
+            self._generation += 1
+            self._busy_since = None
+            self._there = wire.Bell()
+            _thread.start_new_thread(self._work, (self._generation, self._there))
+        else:
+            self._there.ring()
+
+    def _work(self, generation, there):
+        while generation == self._generation:
+            while self._waiting:
+                self._busy_since = _clock()
+                id, code, post = self._waiting.pop()
+                while self._waiting:
+                    _answer(self._waiting.popleft()[0], None, [])
+                try:
+                    start, names = load('suggest').suggest(code, post)
+                except BaseException:
+                    # Whatever the user's objects do when they are looked at: there is no completion then.
+                    start, names = None, []
+                _answer(id, start, names)
+                if generation != self._generation:
+                    return
+                self._busy_since = None
+            there.wait()
+
+
+def _answer(id, start, names):
+    try:
+        wire.say_aside({'say': 'completions', 'id': id, 'start': start, 'suggestions': names})
+    except Exception:
+        pass
+
+
+_worker = _Worker()
 
 
 def request(id, code, post):
-    from _bai_repl import wire
-    wire.say_aside({'say': 'completions', 'id': id, 'start': None, 'suggestions': []})
+    _worker.ask(id, code, post)

@@ -2,11 +2,21 @@
 # Python's own, which raises KeyboardInterrupt); between cells SIGINT is ignored, so that one that comes late neither
 # ends the driver nor leaks into the next cell.
 
-import signal
+# The C module: the signal module around it needs builtins that the user may have replaced.
+import _signal as signal
+import _thread
+import time
 
 _signal = signal.signal
+_kill_thread = signal.pthread_kill
+_sleep = time.sleep
+_start_thread = _thread.start_new_thread
 _SIGINT = signal.SIGINT
+# A signal that nobody uses; it only wakes the main thread.
+_NUDGE = getattr(signal, 'SIGRTMIN', signal.SIGURG - 7) + 7
+_main_thread = _thread.get_ident()
 _users_handler = signal.default_int_handler
+_armed = False
 
 
 def _ignore(number, frame):
@@ -15,23 +25,41 @@ def _ignore(number, frame):
 
 def arm():
     """From here on SIGINT goes to the user's code."""
+    global _armed
     # Calls the ignoring handler for what is still pending, before the other one takes its place.
     _signal(_SIGINT, _ignore)
+    _armed = True
     _signal(_SIGINT, _users_handler)
 
 
 def disarm():
     """From here on SIGINT does nothing. A KeyboardInterrupt that comes in between is swallowed."""
-    global _users_handler
+    global _armed, _users_handler
     while True:
         try:
             handler = _signal(_SIGINT, _ignore)
             if handler is not _ignore and handler is not None:
                 _users_handler = handler
+            _armed = False
             return
         except KeyboardInterrupt:
             continue
 
 
+def _nudge():
+    for pause in (0.002, 0.01, 0.05, 0.2):
+        _sleep(pause)
+        if not _armed:
+            return
+        _kill_thread(_main_thread, _NUDGE)
+
+
+def nudge():
+    """SIGINT was sent. When it came in the moment between Python's last look for signals and a system call that
+    waits, the call would wait on; so the main thread is woken a few times more, which does nothing else."""
+    _start_thread(_nudge, ())
+
+
 disarm()
 _users_handler = signal.default_int_handler
+_signal(_NUDGE, _ignore)

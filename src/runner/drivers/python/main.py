@@ -1,10 +1,9 @@
 # The loop that runs cells, one after another, on the interpreter's main thread.
 
-import _thread
 import os
 import sys
 
-from _bai_repl import cells, completion, display, hooks, streams, wire
+from _bai_repl import cells, completion, display, interrupts, patches, streams, wire
 
 _exit = os._exit
 
@@ -13,17 +12,16 @@ class _Work:
     """The cell that the runner wants run; it never sends a second one before the first is over."""
 
     def __init__(self):
-        self._there = _thread.allocate_lock()
-        self._there.acquire()
+        self._there = wire.Bell()
         self._cell = None
 
     def put(self, id, code):
         self._cell = (id, code)
-        self._there.release()
+        self._there.ring()
 
     def take(self):
         while self._cell is None:
-            self._there.acquire()
+            self._there.wait()
         cell, self._cell = self._cell, None
         return cell
 
@@ -34,8 +32,13 @@ def serve():
     sys.modules['__main__'] = cells.main
     streams.install()
     display.install()
-    hooks.install()
-    wire.listen({'run': work.put, 'input': streams.questions.answer, 'complete': completion.request})
+    patches.install()
+    wire.listen({
+        'run': work.put,
+        'input': streams.questions.answer,
+        'complete': completion.request,
+        'nudge': interrupts.nudge,
+    })
     wire.say_last({'say': 'ready'})
     while True:
         try:

@@ -80,12 +80,10 @@ class _Questions:
             return None
         flush()
         with self._one_at_a_time:
-            answered = _thread.allocate_lock()
-            answered.acquire()
-            self._answered = answered
+            answered = self._answered = wire.Bell()
             try:
                 wire.say({'say': 'ask', 'password': password})
-                answered.acquire()
+                answered.wait()
                 # Ctrl-D, as far as a protocol of lines can say it.
                 return None if self._answer == '\x04' else self._answer
             finally:
@@ -96,7 +94,7 @@ class _Questions:
         answered, self._answered = self._answered, None
         if answered is not None:
             self._answer = text
-            answered.release()
+            answered.ring()
 
 
 questions = _Questions()

@@ -1,0 +1,72 @@
+# What is changed in the standard library and in IPython so that they work in a session: each change is made when the
+# module is imported.
+
+import sys
+import types
+
+from _bai_repl import cells, display, errors, hooks, streams
+
+
+def _getpass(module):
+    module.getpass = module.unix_getpass = module.fallback_getpass = streams.ask_password
+
+
+def _inspect(module):
+    original = module.getfile
+
+    def getfile(object):
+        # Of a class Python only knows the module, and __main__ has no file: the cell is remembered.
+        if isinstance(object, type) and getattr(object, '__module__', None) == '__main__':
+            filename = cells.cells.classes.get(object.__qualname__)
+            if filename is not None:
+                return filename
+        return original(object)
+
+    getfile.__doc__ = original.__doc__
+    module.getfile = getfile
+
+
+def _multiprocessing(module):
+    # The default of 3.14 on Linux starts children that know nothing of the cells' functions.
+    fork = module._concrete_contexts.get('fork')
+    if fork is not None and sys.platform == 'linux':
+        module._default_context._default_context = fork
+
+
+def _threading(module):
+    def excepthook(args):
+        """Tells of an uncaught exception in a thread."""
+        if args.exc_type is SystemExit:
+            return
+        name = args.thread.name if args.thread is not None else module.get_ident()
+        text = errors.describe(args.exc_type, args.exc_value, args.exc_traceback)
+        streams.complain('Exception in thread %s:\n%s' % (name, text))
+
+    if hasattr(module, 'excepthook'):
+        module.excepthook = module.__excepthook__ = excepthook
+
+
+def _ipython(module):
+    if isinstance(module.__dict__.get('display'), types.FunctionType):
+        module.display = display.display
+
+
+def _pyplot(module):
+    from _bai_repl import load
+    load('figures').install(module)
+
+
+def install():
+    hooks.install()
+    hooks.when_imported('getpass', _getpass)
+    hooks.when_imported('inspect', _inspect)
+    hooks.when_imported('multiprocessing.context', _multiprocessing)
+    hooks.when_imported('threading', _threading)
+    hooks.when_imported('IPython.core.display_functions', _ipython)
+    hooks.when_imported('IPython.core.display', _ipython)
+    hooks.when_imported('matplotlib.pyplot', _pyplot)
+    if sys.version_info >= (3, 12):
+        import warnings
+        # True, but the driver's threads are none of the user's business.
+        message = 'This process .* is multi-threaded, use of fork'
+        warnings.filterwarnings('ignore', message=message, category=DeprecationWarning)

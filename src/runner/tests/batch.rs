@@ -1,0 +1,81 @@
+//! Batch steps: commands, heuristics, exit codes, the queue.
+
+use super::super::*;
+use super::harness::{Outcome, Session};
+
+async fn step(session: &mut Session, op: Op) -> Outcome {
+    session.send(op).await;
+    session
+        .until(|reply| {
+            matches!(
+                reply,
+                Reply::Finished { .. } | Reply::BuildFinished { .. } | Reply::CleanFinished { .. }
+            )
+        })
+        .await
+}
+
+fn command(text: &str) -> Step {
+    Step::from_wire(Some(text))
+}
+
+#[tokio::test]
+async fn commands_run_in_order_with_their_exit_codes() {
+    let mut session = Session::start("python").await;
+    session.send(Op::Clean(command("echo clean >&2; exit 4"))).await;
+    session.send(Op::Build(command("echo build; echo $_BACKEND_BATCH_MODE"))).await;
+    session.send(Op::Exec(command("echo exec $_BACKEND_BATCH_MODE; no-such-command-at-all"))).await;
+    let mut replies = Vec::new();
+    while !matches!(replies.last(), Some(Reply::Finished { .. })) {
+        replies.push(session.next().await);
+    }
+    let text = Outcome { replies, exit_code: 0 }.sequence();
+    assert_eq!(
+        text[..4],
+        ["E:clean\n", "[CleanFinished { exit_code: 4 }]", "O:build\n\n", "[BuildFinished { exit_code: 0 }]"]
+    );
+    assert_eq!(text[4], "O:exec 1\n");
+    assert!(text[5].contains("no-such-command-at-all"));
+    assert_eq!(text[6], "[Finished { exit_code: 127 }]");
+    assert_eq!(step(&mut session, Op::Exec(command("kill -9 $$"))).await.exit_code, -9);
+}
+
+#[tokio::test]
+async fn a_failed_build_takes_the_next_exec_with_it() {
+    let mut session = Session::start("python").await;
+    assert_eq!(step(&mut session, Op::Build(command("exit 2"))).await.exit_code, 2);
+    assert_eq!(
+        step(&mut session, Op::Exec(command("echo no"))).await,
+        Outcome { replies: vec![], exit_code: 127 }
+    );
+    assert_eq!(step(&mut session, Op::Exec(command("echo yes"))).await.stdout(), "yes\n");
+    assert_eq!(step(&mut session, Op::Clean(Step::Skip)).await.exit_code, 0);
+}
+
+#[tokio::test]
+async fn heuristics_find_makefiles_and_main_programs() {
+    let mut session = Session::start("python").await;
+    let outcome = step(&mut session, Op::Exec(Step::Heuristic)).await;
+    assert_eq!((outcome.exit_code, outcome.stderr().contains("main.py")), (127, true));
+    assert_eq!(step(&mut session, Op::Clean(Step::Heuristic)).await.exit_code, 0);
+    let outcome = step(&mut session, Op::Build(Step::Heuristic)).await;
+    assert_eq!((outcome.exit_code, outcome.stderr().is_empty()), (0, false));
+    let file = |name: &str, text: &str| std::fs::write(session.folder.path().join(name), text).unwrap();
+    file("Makefile", "all:\n\t@echo made\n");
+    file("main.py", "import sys\nprint(__name__, sys.argv)\nsys.exit(6)\n");
+    assert_eq!(step(&mut session, Op::Build(Step::Heuristic)).await.stdout(), "made\n");
+    let outcome = step(&mut session, Op::Exec(Step::Heuristic)).await;
+    assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("__main__ ['main.py']\n", 6));
+}
+
+#[tokio::test]
+async fn a_step_can_be_interrupted_and_leaves_nothing_behind() {
+    let mut session = Session::start("python").await;
+    session.send(Op::Exec(command("echo on; exec sleep 1000"))).await;
+    session.until_output("on\n").await;
+    session.send(Op::Interrupt).await;
+    let outcome = session.finish().await;
+    assert_eq!(outcome.exit_code, -2, "{outcome:?}");
+    let outcome = step(&mut session, Op::Exec(command("sleep 1000 & echo $!"))).await;
+    super::harness::gone(&outcome.stdout()).await;
+}

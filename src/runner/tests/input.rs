@@ -1,0 +1,86 @@
+//! What asks for lines: `input()`, `getpass`, `sys.stdin`, the debugger, `help()`.
+
+use super::super::{Op, Reply};
+use super::harness::{Session, pythons};
+
+#[tokio::test]
+async fn everything_that_reads_a_line_asks_for_it() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        for (code, lines, shown) in [
+            ("input('name? ')", &["é"][..], "name? 'é'\n"),
+            ("input()", &[""], "''\n"),
+            ("import sys; sys.stdin.readline()", &["a b"], "'a b\\n'\n"),
+            ("next(iter(sys.stdin))", &["x"], "'x\\n'\n"),
+            ("sys.stdin.read()", &["1", "2", ""], "'1\\n2\\n'\n"),
+            ("[line for line in sys.stdin]", &["1", "", "\x04"], "['1\\n', '\\n']\n"),
+            ("sys.stdin.read(3), sys.stdin.readline()", &["ab", "cd"], "('ab\\n', 'cd\\n')\n"),
+            ("sys.stdin.readline(1), sys.stdin.readline()", &["xyz"], "('x', 'yz\\n')\n"),
+            ("sys.stdin.buffer.readline()", &["é"], "b'\\xc3\\xa9\\n'\n"),
+            ("print('no newline', end=''); input()", &["k"], "no newline'k'\n"),
+        ] {
+            let outcome = session.run_with(code, lines).await;
+            assert_eq!(
+                (outcome.stdout().as_str(), outcome.stderr().as_str()),
+                (shown, ""),
+                "{python}: {code}"
+            );
+            let asked = outcome.replies.iter().filter(|r| **r == Reply::WaitingInput { is_password: false });
+            assert_eq!(asked.count(), lines.len(), "{python}: {code}");
+        }
+        let outcome = session.run_with("input('? ')", &["\x04"]).await;
+        assert!(
+            outcome.stderr().ends_with("EOFError\n") || outcome.stderr().contains("EOFError: "),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn passwords_are_asked_for_as_such() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let outcome = session.run_with("import getpass\ngetpass.getpass()", &["s3cret"]).await;
+        let asked = "[WaitingInput { is_password: true }]";
+        assert_eq!(outcome.sequence(), ["O:Password: ", asked, "O:'s3cret'\n"], "{python}");
+        let outcome = session.run_with("from getpass import getpass as g\ng('pin ')", &["1"]).await;
+        assert_eq!(outcome.sequence().first().map(String::as_str), Some("O:pin "));
+    }
+}
+
+#[tokio::test]
+async fn the_debugger_and_help_are_usable() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let stop = if python == "python:3.6" { "import pdb; pdb.set_trace()" } else { "breakpoint()" };
+        let code = format!("def f(n):\n    {stop}\n    return n + 1\nf(41)");
+        let outcome = session.run_with(&code, &["p n * 2", "w", "c"]).await;
+        let shown = outcome.stdout();
+        assert!(shown.contains("(Pdb) 82\n") && shown.ends_with("(Pdb) 42\n"), "{python}: {shown}");
+        assert!(shown.contains("-> f(41)"), "{python}: {shown}");
+        assert_eq!(outcome.stderr(), "", "{python}");
+        assert_eq!(session.value("'after'").await, "'after'\n");
+        let shown = session.value("help(len)").await;
+        assert!(shown.contains("Help on built-in function len"), "{python}: {shown}");
+        assert!(!shown.contains('\x08') && !shown.contains('\x1b'), "{python}: {shown:?}");
+        let outcome = session.run_with("help()", &["keywords", "quit"]).await;
+        assert!(outcome.stdout().contains("nonlocal"), "{python}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_a_question_and_a_late_answer_is_dropped() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.send(Op::Code("input('a? ')".into())).await;
+        session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
+        session.send(Op::Interrupt).await;
+        session.send(Op::Input("late".into())).await;
+        let outcome = session.finish().await;
+        assert!(outcome.stderr().ends_with("KeyboardInterrupt\n"), "{python}: {outcome:?}");
+        assert!(!outcome.stderr().contains("bai-repl"), "{python}: {outcome:?}");
+        assert_eq!(session.run_with("input('b? ')", &["right"]).await.stdout(), "b? 'right'\n", "{python}");
+        session.send(Op::Input("nobody asked".into())).await;
+        assert_eq!(session.run_with("input('c? ')", &["third"]).await.stdout(), "c? 'third'\n", "{python}");
+    }
+}

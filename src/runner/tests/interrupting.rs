@@ -1,0 +1,87 @@
+//! Interrupts: what they stop, and that they stop nothing else.
+
+use super::super::Op;
+use super::harness::{Session, pythons};
+
+async fn interrupted(session: &mut Session, code: &str) -> String {
+    session.send(Op::Code(format!("print('on')\n{code}"))).await;
+    session.until_output("on\n").await;
+    session.send(Op::Interrupt).await;
+    let outcome = session.finish().await;
+    assert!(outcome.exit_code != 0, "{code}: {outcome:?}");
+    outcome.stderr()
+}
+
+#[tokio::test]
+async fn whatever_runs_is_stopped_and_the_variables_stay() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value("import time, subprocess, os, sys, threading\nx = 1").await;
+        for code in [
+            "while True: pass",
+            "try:\n while True: pass\nexcept Exception: pass",
+            "time.sleep(1000)",
+            "__import__('re').match('(a*)*b', 'a' * 60)",
+            "threading.Event().wait()",
+            "sys.stdin.readline()",
+            "subprocess.check_call(['sleep', '1000'])",
+            "os.read(os.pipe()[0], 1)",
+            "while True: print('flood' * 1000)",
+            "while True: print('flood', file=sys.stderr)",
+        ] {
+            let said = interrupted(&mut session, code).await;
+            assert!(
+                said.ends_with("KeyboardInterrupt\n"),
+                "{python}: {code}: {}",
+                &said[said.len().saturating_sub(500)..]
+            );
+            assert_eq!(session.value("x").await, "1\n", "{python}: {code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_of_a_shell_command_ends_the_command() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.send(Op::Code("import os\nos.system('echo on; exec sleep 1000')".into())).await;
+        session.until_output("on\n").await;
+        session.send(Op::Interrupt).await;
+        session.finish().await;
+        assert_eq!(session.value("'after'").await, "'after'\n", "{python}");
+    }
+}
+
+#[tokio::test]
+async fn interrupts_between_cells_change_nothing() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        for number in 0..50 {
+            session.send(Op::Code(format!("{number}"))).await;
+            session.send(Op::Interrupt).await;
+            let outcome = session.finish().await;
+            if outcome.exit_code != 0 {
+                assert!(outcome.stderr().ends_with("KeyboardInterrupt\n"), "{python}: {outcome:?}");
+            }
+            session.send(Op::Interrupt).await;
+            assert_eq!(session.value("'next'").await, "'next'\n", "{python}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_users_own_handler_is_kept() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session
+            .value("import signal, time\nhits = []\nold = signal.signal(signal.SIGINT, lambda *a: hits.append(1))")
+            .await;
+        session.send(Op::Code("print('on')\nwhile not hits: time.sleep(0.01)".into())).await;
+        session.until_output("on\n").await;
+        session.send(Op::Interrupt).await;
+        assert_eq!(session.finish().await.exit_code, 0, "{python}");
+        let back = "old is signal.default_int_handler, signal.signal(signal.SIGINT, old) is not old";
+        assert_eq!(session.value(back).await, "(True, True)\n", "{python}");
+        assert!(interrupted(&mut session, "time.sleep(1000)").await.ends_with("KeyboardInterrupt\n"));
+    }
+}

@@ -1,0 +1,77 @@
+//! The user's namespace is a real `__main__`, and only theirs.
+
+use super::harness::{Session, at_least, pythons};
+
+#[tokio::test]
+async fn nothing_of_ours_is_in_it() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let shown =
+            session.value("sorted(n for n in dir() if n not in ('__builtins__', '__annotations__'))").await;
+        assert_eq!(shown, "['__doc__', '__loader__', '__name__', '__package__', '__spec__']\n", "{python}");
+        assert_eq!(
+            session.value("__name__, __import__('__main__').__dict__ is globals()").await,
+            "('__main__', True)\n"
+        );
+        assert_eq!(session.value("import threading; threading.active_count()").await, "1\n");
+    }
+}
+
+#[tokio::test]
+async fn pickling_sources_and_processes_work() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let code = "class Point:\n    kind = 'point'\n    def __init__(self, x): self.x = x\n\ndef double(n):\n    return 2 * n";
+        session.value(code).await;
+        for (code, shown) in [
+            ("import pickle; pickle.loads(pickle.dumps(Point(3))).x", "3\n"),
+            ("pickle.loads(pickle.dumps(double))(4)", "8\n"),
+            (
+                "import inspect; print(inspect.getsource(double).strip())",
+                "def double(n):\n    return 2 * n\n",
+            ),
+            ("inspect.getsource(Point).splitlines()[1]", "\"    kind = 'point'\"\n"),
+            (
+                "import multiprocessing\nwith multiprocessing.Pool(2) as pool: print(pool.map(double, [1, 2]))",
+                "[2, 4]\n",
+            ),
+            (
+                "p = multiprocessing.Process(target=print, args=('child',)); p.start(); p.join(); p.exitcode",
+                "child\n0\n",
+            ),
+            (
+                "import concurrent.futures as f\nwith f.ProcessPoolExecutor(1) as e: print(e.submit(double, 5).result())",
+                "10\n",
+            ),
+        ] {
+            assert_eq!(session.value(code).await, shown, "{python}: {code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn dataclasses_and_type_hints_find_their_module() {
+    for python in at_least((3, 7)).await {
+        let mut session = Session::start(&python).await;
+        let code = "import dataclasses, typing\n@dataclasses.dataclass\nclass D:\n    n: 'int' = 0\n    d: 'typing.Optional[D]' = None\n\
+                    typing.get_type_hints(D)['n'], D(1)";
+        assert_eq!(session.value(code).await, "(<class 'int'>, D(n=1, d=None))\n", "{python}");
+        session.value("from __future__ import annotations").await;
+        assert_eq!(
+            session.value("def f(a: Undefined): pass\nf.__annotations__").await,
+            "{'a': 'Undefined'}\n",
+            "{python}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_environment_has_no_secrets_of_ours_and_what_was_asked_for() {
+    let mut session = Session::start_with("python", &[("GREETING", "hej"), ("bad=name", "x")]).await;
+    assert_eq!(
+        session.value("import os; os.environ['GREETING'], os.environ['MPLBACKEND']").await,
+        "('hej', 'agg')\n"
+    );
+    let secrets = "[n for n in os.environ if n.startswith(('BACKEND_SECRET', 'BACKEND_ACCESS'))]";
+    assert_eq!(session.value(secrets).await, "[]\n");
+}

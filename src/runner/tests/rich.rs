@@ -1,0 +1,99 @@
+//! Pictures and rich text: what the value of a cell, `display()` and figures become.
+
+use super::super::Reply;
+use super::harness::{Session, pythons};
+
+#[tokio::test]
+async fn each_representation_becomes_its_record() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value("class Rich:\n    def __repr__(self): return 'text'").await;
+        for (method, result, reply) in [
+            (
+                "_repr_png_",
+                "b'png'",
+                Reply::Media { mime: "image/png".into(), data: "data:image/png;base64,cG5n".into() },
+            ),
+            (
+                "_repr_jpeg_",
+                "(b'jpg', {})",
+                Reply::Media { mime: "image/jpeg".into(), data: "data:image/jpeg;base64,anBn".into() },
+            ),
+            ("_repr_svg_", "'<svg/>'", Reply::Media { mime: "image/svg+xml".into(), data: "<svg/>".into() }),
+            ("_repr_html_", "'<b>é</b>'", Reply::Html("<b>é</b>".into())),
+            ("_repr_markdown_", "'# t'", Reply::Media { mime: "text/markdown".into(), data: "# t".into() }),
+            ("_repr_latex_", "'$x$'", Reply::Stdout("text\n".into())),
+            ("_repr_html_", "None", Reply::Stdout("text\n".into())),
+            ("_repr_html_", "1/0", Reply::Stdout("text\n".into())),
+        ] {
+            let code = format!(
+                "class One(Rich):\n    def {method}(self): return {result}\nprint('before')\ndisplay(One())\nprint('after')"
+            );
+            let outcome = session.run(&code).await;
+            let text: String = outcome.sequence().concat();
+            assert!(
+                outcome.replies.contains(&reply) || text.contains("before\ntext\nafter"),
+                "{python}: {method}: {outcome:?}"
+            );
+            assert!(text.starts_with("O:before\n") && text.ends_with("after\n"), "{python}: {outcome:?}");
+            assert_eq!((outcome.exit_code, outcome.stderr().as_str()), (0, ""));
+            let shown = session.run("One()").await;
+            let text = Reply::Stdout(shown.stdout());
+            assert!(shown.replies == [reply.clone()] || text == reply, "{python}: {method}: {shown:?}");
+        }
+        let code = "class B:\n    def _repr_mimebundle_(self, include=None, exclude=None):\n        return {'text/plain': 't', 'text/html': '<i>', 'image/png': 'cG\\n5n'}\nB()";
+        let png = Reply::Media { mime: "image/png".into(), data: "data:image/png;base64,cG5n".into() };
+        assert_eq!(session.run(code).await.replies, [png], "{python}");
+        assert_eq!(session.value("One").await, "<class '__main__.One'>\n");
+        let mock = session.value("import unittest.mock\nunittest.mock.MagicMock(name='m')").await;
+        assert!(mock.starts_with("<MagicMock name='m'"), "{python}: {mock}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_picture_arrives_whole_between_its_neighbours() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let code =
+            "class P:\n    def _repr_svg_(self): return 'é' * 2000000\nprint(1); display(P()); print(2)";
+        let outcome = session.run(code).await;
+        assert_eq!(outcome.sequence(), ["O:1\n", "[image/svg+xml]", "O:2\n"], "{python}");
+        let is_picture = |reply: &&Reply| matches!(reply, Reply::Media { .. });
+        let Some(Reply::Media { data, .. }) = outcome.replies.iter().find(is_picture) else {
+            panic!("no picture")
+        };
+        assert_eq!(data.chars().count(), 2_000_000);
+    }
+}
+
+/// Needs matplotlib and pandas: `BAI_REPL_TEST_VENV` names an environment that has them, and where it is not set
+/// the default interpreter is asked. Without either there is nothing to test here.
+#[tokio::test]
+async fn figures_and_frames_are_shown() {
+    let venv = std::env::var("BAI_REPL_TEST_VENV").unwrap_or_default();
+    let mut session = Session::start_interpreter(&venv).await;
+    if session.run("import matplotlib.pyplot as plt, pandas").await.exit_code != 0 {
+        assert_eq!(venv, "", "the environment for tests has no matplotlib or no pandas");
+        return;
+    }
+    for (code, sequence) in [
+        ("plt.plot([1, 2]); None", vec!["[image/png]"]),
+        ("plt.plot([1]); print('a'); plt.show(); print('b')", vec!["O:a\n", "[image/png]", "O:b\n"]),
+        ("fig, ax = plt.subplots(); ax.plot([1]); fig", vec!["[image/png]"]),
+        (
+            "plt.figure(); plt.plot([1]); plt.figure(); plt.plot([2]); None",
+            vec!["[image/png]", "[image/png]"],
+        ),
+        ("plt.get_fignums()", vec!["O:[]\n"]),
+        ("plt.figure(); None", vec![]),
+        ("pandas.DataFrame({'a': [1]})", vec!["[html]"]),
+        ("fig.show()", vec!["[image/png]"]),
+    ] {
+        let outcome = session.run(code).await;
+        assert_eq!(
+            (outcome.sequence(), outcome.stderr().as_str()),
+            (sequence.iter().map(ToString::to_string).collect(), ""),
+            "{code}"
+        );
+    }
+}
