@@ -61,8 +61,7 @@ impl ComputeSession {
         if version < "v4.20190615".parse().unwrap_or(version) {
             call = call.within(OLD_SERVER_LIMIT);
         }
-        let reply = call.json(&wire.to_wire(version))?.send().await?.json()?;
-        let reply = read_reply(reply, &what)?;
+        let reply: CreateReply = call.json(&wire.to_wire(version))?.send().await?.json()?;
         let id = (version.major() >= 5).then(|| reply.session_id.clone());
         let name = reply.session_name.clone().unwrap_or(request.name);
         let session = ComputeSession::new(api, name, id);
@@ -165,16 +164,6 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Reads the reply. Genuine servers give a reused session's services under two names at once.
-fn read_reply(mut body: Value, what: &str) -> Result<CreateReply, ClientError> {
-    if let Some(object) = body.as_object_mut().filter(|object| object.contains_key("servicePorts")) {
-        object.remove("service_ports");
-    }
-    serde_json::from_value(body).map_err(|error| {
-        ClientError::new(ErrorKind::Server, what, format!("the reply is not what was agreed: {error}"))
-    })
-}
-
 /// Why a session is in its state: the server's word for it, and the messages of the errors that it kept.
 fn reason(info: &SessionInfo) -> Option<String> {
     let mut parts: Vec<String> = info.status_info.iter().filter(|text| !text.is_empty()).cloned().collect();
@@ -194,15 +183,6 @@ fn reason(info: &SessionInfo) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn a_reused_session_has_its_services_under_two_names() {
-        let ports = json!([{"name": "ttyd", "protocol": "http", "container_ports": [7681]}]);
-        let body = json!({"sessionId": "u", "sessionName": "n", "status": "RUNNING", "created": false,
-            "service_ports": ports, "servicePorts": ports});
-        let reply = read_reply(body, "x").unwrap();
-        assert_eq!(reply.service_ports.first().map(|port| port.name.as_str()), Some("ttyd"));
-    }
 
     #[test]
     fn the_reason_of_a_failure_is_found_in_every_form() {

@@ -3,6 +3,7 @@
 
 mod engine;
 mod faults;
+mod replay;
 mod runs;
 mod server;
 
