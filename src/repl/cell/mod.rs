@@ -1,22 +1,23 @@
 //! The life of one cell, from its submission to its footer: output as it comes, questions answered in place, Ctrl-C in
 //! three steps, and what to say at the end.
 
+mod footer;
+mod questions;
+mod stubborn;
+
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
-use zeroize::Zeroizing;
 
-use super::editor::{Answer, Editor, printable};
+use super::editor::Editor;
 use super::flood::{self, Flood};
-use super::menu::{self, Choice, Keyboard};
-use super::session::{CellEvent, Remote, RemoteRun, Trouble};
+use super::session::{CellEvent, Remote, RemoteRun};
 use super::spinner::{QUIET, TICK, elapsed, since};
 use super::stage::{Stage, StageError, Waited, open};
 use crate::protocol::record::ConsoleRecord;
 use crate::render::Stream;
-use crate::terminal::{SecretError, read_secret};
-use crate::theme::Role;
+use footer::footer;
 
 /// A second Ctrl-C within this time asks what to do.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -24,8 +25,6 @@ const AGAIN: Duration = Duration::from_secs(2);
 const BATCH: Duration = Duration::from_millis(8);
 /// How much text is given to the terminal between two looks at Ctrl-C.
 const PIECE: usize = 64 * 1024;
-/// How long a run may take to end after the session was restarted under it.
-const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a cell ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -298,192 +297,5 @@ impl Life<'_> {
             run.interrupt();
         }
         again
-    }
-
-    /// The program waits for a line.
-    fn answer(&mut self, is_password: bool) -> Result<(), StageError> {
-        let waiting = self.typed.answers.take();
-        let (ready, initial) = match waiting.as_deref().map(|text| text.split_once('\n')) {
-            Some(Some((line, rest))) => (Some(line.to_owned()), rest.to_owned()),
-            Some(None) => (None, waiting.unwrap_or_default()),
-            None => (None, String::new()),
-        };
-        if let Some(line) = ready {
-            self.typed.answers = (!initial.is_empty()).then_some(initial);
-            let echo = if is_password { "\n".to_owned() } else { format!("{}\n", printable(&line)) };
-            open(self.stage.console.text(Stream::Stdout, &echo)?)?;
-            open(self.stage.console.flush()?)?;
-            self.send(Zeroizing::new(line));
-            return Ok(());
-        }
-        if is_password {
-            self.typed.answers = (!initial.is_empty()).then_some(initial);
-            return self.secret();
-        }
-        let prompt = self.stage.console.take_partial_line()?;
-        let answer = self.editor.read_answer(&prompt, &initial);
-        self.stage.console.line_was_read();
-        self.stage.resized();
-        match answer {
-            Answer::Line { text, rest } => {
-                self.typed.answers = rest;
-                self.send(Zeroizing::new(text));
-            }
-            Answer::Interrupted => _ = self.interrupt(),
-            Answer::End => self.send_end()?,
-            Answer::Failed(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-
-    fn secret(&mut self) -> Result<(), StageError> {
-        open(self.stage.console.flush()?)?;
-        let secret = read_secret();
-        self.stage.raw("\n")?;
-        self.stage.console.line_was_read();
-        match secret {
-            Ok(secret) => {
-                use secrecy::ExposeSecret;
-                self.send(Zeroizing::new(secret.expose_secret().to_owned()));
-            }
-            Err(SecretError::Interrupted) => _ = self.interrupt(),
-            Err(SecretError::Eof) => self.send_end()?,
-            Err(SecretError::Io(error)) => return Err(error.into()),
-            Err(SecretError::NotATerminal) => {
-                self.stage.trouble(&Trouble {
-                    sentence: "cannot ask for a password: standard input is not a terminal".to_owned(),
-                    hint: Some("an empty line was sent".to_owned()),
-                })?;
-                self.send(Zeroizing::default());
-            }
-        }
-        Ok(())
-    }
-
-    fn send(&self, text: Zeroizing<String>) {
-        // An answer that comes too late (the run was interrupted meanwhile) is not wanted any more.
-        let _taken = self.run.as_ref().is_some_and(|run| run.send_input(text));
-    }
-
-    fn send_end(&mut self) -> Result<(), StageError> {
-        if !std::mem::replace(&mut self.end_of_file_said, true) {
-            self.stage.note("the protocol cannot say end of file; an empty line was sent")?;
-        }
-        self.send(Zeroizing::default());
-        Ok(())
-    }
-
-    /// Asks what to do with a program that does not stop. Gives how the cell ends, if it does.
-    async fn menu(&mut self) -> Result<Option<CellEnd>, StageError> {
-        let keyboard = Keyboard::open()?;
-        self.typed.keys.push_str(&keyboard.drain());
-        self.stage.line(Some(Role::Note), menu::question(self.options.outlives))?;
-        let mut held = Vec::new();
-        let choice = loop {
-            let Some(run) = &mut self.run else { break Choice::Wait };
-            tokio::select! {
-                biased;
-                () = self.stage.interrupts.next() => run.interrupt(),
-                _ = self.stage.window.recv() => self.stage.resized(),
-                key = keyboard.key() => {
-                    if let Some(choice) = menu::choice(key?, self.options.outlives) {
-                        break choice;
-                    }
-                }
-                event = run.next(), if held.len() < 256 => {
-                    let over = !matches!(event, Some(CellEvent::Console(_)));
-                    held.push(event);
-                    if over {
-                        break Choice::Wait;
-                    }
-                }
-            }
-        };
-        for event in held {
-            match self.event(event)? {
-                Some(Pause::End(end)) => return Ok(Some(end)),
-                Some(Pause::Question { is_password }) => {
-                    // After so many Ctrl-Cs nobody wants to answer.
-                    let _ = is_password;
-                    self.send(Zeroizing::default());
-                }
-                Some(Pause::Menu) | None => {}
-            }
-        }
-        open(self.stage.console.flush()?)?;
-        self.interrupted = None;
-        match choice {
-            Choice::Wait => Ok(None),
-            Choice::Restart => self.restart().await,
-            Choice::Leave => {
-                if let Some(run) = self.run.take() {
-                    run.leave();
-                }
-                Ok(Some(CellEnd::LeftRunning))
-            }
-            Choice::Destroy => {
-                let done =
-                    self.stage.wait(|| "destroying the session".to_owned(), self.session.destroy()).await?;
-                match done {
-                    Waited::Done(Ok(())) => Ok(Some(CellEnd::Destroyed)),
-                    Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| None),
-                    Waited::Interrupted => Ok(None),
-                }
-            }
-        }
-    }
-
-    async fn restart(&mut self) -> Result<Option<CellEnd>, StageError> {
-        match self.stage.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
-            Waited::Done(Ok(())) => {}
-            Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| None),
-            Waited::Interrupted => return Ok(None),
-        }
-        let deadline = tokio::time::Instant::now() + END_LIMIT;
-        while let Some(run) = &mut self.run {
-            match tokio::time::timeout_at(deadline, run.next()).await {
-                Ok(Some(CellEvent::Console(record))) => open(self.stage.console.record(&record)?)?,
-                Ok(Some(CellEvent::Finished { .. } | CellEvent::Lost { .. }) | None) | Err(_) => {
-                    self.run = None
-                }
-                Ok(Some(_)) => {}
-            }
-        }
-        Ok(Some(CellEnd::Restarted))
-    }
-}
-
-/// The line after a cell, when there is something to say.
-fn footer(
-    stage: &mut Stage,
-    end: &CellEnd,
-    time: Duration,
-    timed: bool,
-    interrupted: bool,
-) -> Result<(), StageError> {
-    stage.fresh_line()?;
-    let signs = stage.paint.signs();
-    let dot = signs.dot;
-    match end {
-        CellEnd::Finished(Some(0) | None) if timed || time >= QUIET => {
-            stage.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, elapsed(time)))
-        }
-        CellEnd::Finished(Some(0) | None) => Ok(()),
-        // An exception says itself what it is.
-        CellEnd::Finished(Some(1)) => {
-            stage.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, elapsed(time)))
-        }
-        CellEnd::Finished(Some(code)) if interrupted && *code == 130 => {
-            stage.line(Some(Role::FooterFail), &format!("{} interrupted {dot} {}", signs.fail, elapsed(time)))
-        }
-        CellEnd::Finished(Some(code)) => stage.line(
-            Some(Role::FooterFail),
-            &format!("{} exit code {code} {dot} {}", signs.fail, elapsed(time)),
-        ),
-        CellEnd::Restarted => {
-            stage.note("the kernel is new: all variables are gone (:replay runs the cells again)")
-        }
-        CellEnd::Destroyed => stage.note("the session is destroyed (:new opens another)"),
-        CellEnd::Lost { .. } | CellEnd::LeftRunning => Ok(()),
     }
 }

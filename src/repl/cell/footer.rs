@@ -1,0 +1,43 @@
+//! The line after a cell.
+
+use std::time::Duration;
+
+use super::CellEnd;
+use crate::repl::spinner::{QUIET, elapsed};
+use crate::repl::stage::{Stage, StageError};
+use crate::theme::Role;
+
+/// The line after a cell, when there is something to say.
+pub(super) fn footer(
+    stage: &mut Stage,
+    end: &CellEnd,
+    time: Duration,
+    timed: bool,
+    interrupted: bool,
+) -> Result<(), StageError> {
+    stage.fresh_line()?;
+    let signs = stage.paint.signs();
+    let dot = signs.dot;
+    match end {
+        CellEnd::Finished(Some(0) | None) if timed || time >= QUIET => {
+            stage.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, elapsed(time)))
+        }
+        CellEnd::Finished(Some(0) | None) => Ok(()),
+        // An exception says itself what it is.
+        CellEnd::Finished(Some(1)) => {
+            stage.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, elapsed(time)))
+        }
+        CellEnd::Finished(Some(code)) if interrupted && *code == 130 => {
+            stage.line(Some(Role::FooterFail), &format!("{} interrupted {dot} {}", signs.fail, elapsed(time)))
+        }
+        CellEnd::Finished(Some(code)) => stage.line(
+            Some(Role::FooterFail),
+            &format!("{} exit code {code} {dot} {}", signs.fail, elapsed(time)),
+        ),
+        CellEnd::Restarted => {
+            stage.note("the kernel is new: all variables are gone (:replay runs the cells again)")
+        }
+        CellEnd::Destroyed => stage.note("the session is destroyed (:new opens another)"),
+        CellEnd::Lost { .. } | CellEnd::LeftRunning => Ok(()),
+    }
+}

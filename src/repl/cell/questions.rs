@@ -1,0 +1,85 @@
+//! Questions of the program, answered where its prompt stands: lines, and secrets that are never shown.
+
+use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
+
+use super::Life;
+use crate::render::Stream;
+use crate::repl::editor::{Answer, printable};
+use crate::repl::session::Trouble;
+use crate::repl::stage::{StageError, open};
+use crate::terminal::{SecretError, read_secret};
+
+impl Life<'_> {
+    /// The program waits for a line.
+    pub(super) fn answer(&mut self, is_password: bool) -> Result<(), StageError> {
+        let waiting = self.typed.answers.take();
+        let (ready, initial) = match waiting.as_deref().map(|text| text.split_once('\n')) {
+            Some(Some((line, rest))) => (Some(line.to_owned()), rest.to_owned()),
+            Some(None) => (None, waiting.unwrap_or_default()),
+            None => (None, String::new()),
+        };
+        if let Some(line) = ready {
+            self.typed.answers = (!initial.is_empty()).then_some(initial);
+            let echo = if is_password { "\n".to_owned() } else { format!("{}\n", printable(&line)) };
+            open(self.stage.console.text(Stream::Stdout, &echo)?)?;
+            open(self.stage.console.flush()?)?;
+            self.send(Zeroizing::new(line));
+            return Ok(());
+        }
+        if is_password {
+            self.typed.answers = (!initial.is_empty()).then_some(initial);
+            return self.secret();
+        }
+        let prompt = self.stage.console.take_partial_line()?;
+        let answer = self.editor.read_answer(&prompt, &initial);
+        self.stage.console.line_was_read();
+        self.stage.resized();
+        match answer {
+            Answer::Line { text, rest } => {
+                self.typed.answers = rest;
+                self.send(Zeroizing::new(text));
+            }
+            Answer::Interrupted => _ = self.interrupt(),
+            Answer::End => self.send_end()?,
+            Answer::Failed(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn secret(&mut self) -> Result<(), StageError> {
+        open(self.stage.console.flush()?)?;
+        let secret = read_secret();
+        self.stage.raw("\n")?;
+        self.stage.console.line_was_read();
+        match secret {
+            Ok(secret) => {
+                self.send(Zeroizing::new(secret.expose_secret().to_owned()));
+            }
+            Err(SecretError::Interrupted) => _ = self.interrupt(),
+            Err(SecretError::Eof) => self.send_end()?,
+            Err(SecretError::Io(error)) => return Err(error.into()),
+            Err(SecretError::NotATerminal) => {
+                self.stage.trouble(&Trouble {
+                    sentence: "cannot ask for a password: standard input is not a terminal".to_owned(),
+                    hint: Some("an empty line was sent".to_owned()),
+                })?;
+                self.send(Zeroizing::default());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn send(&self, text: Zeroizing<String>) {
+        // An answer that comes too late (the run was interrupted meanwhile) is not wanted any more.
+        let _taken = self.run.as_ref().is_some_and(|run| run.send_input(text));
+    }
+
+    fn send_end(&mut self) -> Result<(), StageError> {
+        if !std::mem::replace(&mut self.end_of_file_said, true) {
+            self.stage.note("the protocol cannot say end of file; an empty line was sent")?;
+        }
+        self.send(Zeroizing::default());
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! A program that does not stop at Ctrl-C: what can be done with it.
+
+use super::{CellEnd, Life, Pause};
+use crate::repl::menu::{self, Choice, Keyboard};
+use crate::repl::session::CellEvent;
+use crate::repl::stage::{StageError, Waited, open};
+use crate::theme::Role;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long a run may take to end after the session was restarted under it.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+impl Life<'_> {
+    /// Asks what to do with a program that does not stop. Gives how the cell ends, if it does.
+    pub(super) async fn menu(&mut self) -> Result<Option<CellEnd>, StageError> {
+        let keyboard = Keyboard::open()?;
+        self.typed.keys.push_str(&keyboard.drain());
+        self.stage.line(Some(Role::Note), menu::question(self.options.outlives))?;
+        let mut held = Vec::new();
+        let choice = loop {
+            let Some(run) = &mut self.run else { break Choice::Wait };
+            tokio::select! {
+                biased;
+                () = self.stage.interrupts.next() => run.interrupt(),
+                _ = self.stage.window.recv() => self.stage.resized(),
+                key = keyboard.key() => {
+                    if let Some(choice) = menu::choice(key?, self.options.outlives) {
+                        break choice;
+                    }
+                }
+                event = run.next(), if held.len() < 256 => {
+                    let over = !matches!(event, Some(CellEvent::Console(_)));
+                    held.push(event);
+                    if over {
+                        break Choice::Wait;
+                    }
+                }
+            }
+        };
+        for event in held {
+            match self.event(event)? {
+                Some(Pause::End(end)) => return Ok(Some(end)),
+                Some(Pause::Question { is_password }) => {
+                    // After so many Ctrl-Cs nobody wants to answer.
+                    let _ = is_password;
+                    self.send(Zeroizing::default());
+                }
+                Some(Pause::Menu) | None => {}
+            }
+        }
+        open(self.stage.console.flush()?)?;
+        self.interrupted = None;
+        match choice {
+            Choice::Wait => Ok(None),
+            Choice::Restart => self.restart().await,
+            Choice::Leave => {
+                if let Some(run) = self.run.take() {
+                    run.leave();
+                }
+                Ok(Some(CellEnd::LeftRunning))
+            }
+            Choice::Destroy => {
+                let done =
+                    self.stage.wait(|| "destroying the session".to_owned(), self.session.destroy()).await?;
+                match done {
+                    Waited::Done(Ok(())) => Ok(Some(CellEnd::Destroyed)),
+                    Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| None),
+                    Waited::Interrupted => Ok(None),
+                }
+            }
+        }
+    }
+
+    async fn restart(&mut self) -> Result<Option<CellEnd>, StageError> {
+        match self.stage.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
+            Waited::Done(Ok(())) => {}
+            Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| None),
+            Waited::Interrupted => return Ok(None),
+        }
+        let deadline = tokio::time::Instant::now() + END_LIMIT;
+        while let Some(run) = &mut self.run {
+            match tokio::time::timeout_at(deadline, run.next()).await {
+                Ok(Some(CellEvent::Console(record))) => open(self.stage.console.record(&record)?)?,
+                Ok(Some(CellEvent::Finished { .. } | CellEvent::Lost { .. }) | None) | Err(_) => {
+                    self.run = None
+                }
+                Ok(Some(_)) => {}
+            }
+        }
+        Ok(Some(CellEnd::Restarted))
+    }
+}
