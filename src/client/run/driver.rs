@@ -1,13 +1,13 @@
 //! The task behind a run: it owns the connection and the session's turn, and ends only when the run is over.
 
+use super::link::{Heard, Link, LinkEnd, connect, next};
 use super::machine::{Machine, Next};
 use super::poll::PollLink;
-use super::socket::{NoSocket, SocketLink};
 use super::stuck::{self, Fate};
-use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState, Transport};
+use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::client::error::{ClientError, ErrorKind};
 use crate::client::reference::SessionRef;
-use crate::protocol::execute::{ExecuteResult, RunId};
+use crate::protocol::execute::RunId;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -29,33 +29,6 @@ pub(in crate::client) enum Start {
     Cell(Cell),
     /// A run that the server has already.
     Resume(RunId),
-}
-
-/// The end of a connection before the end of its run.
-#[derive(Debug)]
-pub(super) struct LinkEnd {
-    error: ClientError,
-    /// Whether only the connection ended, so that the run may still be on the server.
-    resumable: bool,
-}
-
-impl LinkEnd {
-    /// The connection ended.
-    pub(super) fn lost(why: &str) -> LinkEnd {
-        LinkEnd { error: ClientError::new(ErrorKind::Lost, "follow the run", why), resumable: true }
-    }
-
-    /// The server ended it, or speaks nonsense.
-    pub(super) fn failed(error: ClientError) -> LinkEnd {
-        LinkEnd { error, resumable: false }
-    }
-}
-
-enum Link {
-    Socket(Box<SocketLink>),
-    Poll(Box<PollLink>),
-    /// Between two connections: finding out what became of the run.
-    Asking(ClientError, BoxFuture<'static, Fate>),
 }
 
 /// Begins a run. The WebSocket is opened here, so that refusals are errors and not events.
@@ -97,33 +70,6 @@ pub(in crate::client) async fn start(
     };
     tokio::spawn(driver.drive(first, turn));
     Ok(Run { events, input, interrupts, leave, over: false })
-}
-
-async fn connect(
-    session: &SessionRef,
-    is_engine: bool,
-    cell: &Cell,
-    run_id: &RunId,
-    options: &RunOptions,
-) -> Result<(Link, Option<String>), ClientError> {
-    let polling = || {
-        let link = PollLink::begin(session.clone(), run_id.clone(), cell, is_engine);
-        (Link::Poll(Box::new(link)), None)
-    };
-    let version = session.api.version().await.map_err(|error| error.with_what("run the code"))?;
-    let auto = options.transport == Transport::Auto;
-    if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
-        return Ok(polling());
-    }
-    let first = SocketLink::first_frame(cell, run_id)?;
-    match SocketLink::open(session, options.silence_limit).await {
-        Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
-        Err(NoSocket::Blocked(error)) if auto => {
-            tracing::info!(%error, "no WebSocket; polling instead");
-            Ok(polling())
-        }
-        Err(NoSocket::Blocked(error) | NoSocket::Refused(error)) => Err(error),
-    }
 }
 
 struct Driver {
@@ -402,28 +348,6 @@ enum Happening {
     InterruptAgain,
     GiveUp,
     Heard(Heard),
-}
-
-/// What came from the link.
-pub(super) enum Heard {
-    Frame(ExecuteResult),
-    /// The server dropped something and goes on.
-    OutputLost(ClientError),
-    End(LinkEnd),
-    Fate(ClientError, Fate),
-}
-
-/// The next thing that the link has. Cancel-safe.
-async fn next(link: &mut Link, waiting: bool) -> Heard {
-    let result = match link {
-        Link::Socket(socket) => socket.next(waiting).await,
-        Link::Poll(poll) => return poll.next().await,
-        Link::Asking(error, asking) => {
-            let fate = asking.await;
-            return Heard::Fate(error.clone(), fate);
-        }
-    };
-    result.map_or_else(Heard::End, Heard::Frame)
 }
 
 /// The future if there is one, else for ever.

@@ -5,6 +5,7 @@
 //! abandoned, whatever becomes of the handle (`protocol.md` §3.6).
 
 mod driver;
+mod link;
 mod machine;
 mod poll;
 mod socket;

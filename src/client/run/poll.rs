@@ -2,7 +2,7 @@
 //! made, so that a lost connection loses nothing.
 
 use super::Cell;
-use super::driver::{Heard, LinkEnd};
+use super::link::{Heard, LinkEnd};
 use crate::client::error::{ClientError, ErrorKind};
 use crate::client::reference::SessionRef;
 use crate::protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus};

@@ -1,7 +1,7 @@
 //! The WebSocket of one run (`protocol.md` §3.10).
 
 use super::Cell;
-use super::driver::LinkEnd;
+use super::link::LinkEnd;
 use crate::client::error::{ClientError, ErrorKind};
 use crate::client::reference::SessionRef;
 use crate::client::upgrade;
