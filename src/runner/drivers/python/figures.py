@@ -13,6 +13,8 @@ def _send(figure):
     picture = io.BytesIO()
     figure.savefig(picture, format='png', bbox_inches='tight', dpi=figure.dpi, facecolor=figure.get_facecolor())
     display.show_bundle({'image/png': picture.getvalue()})
+    # Drawing on it again makes it stale; saving it at another size does too.
+    figure.stale = False
 
 
 def _is_empty(figure):
