@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// A wait that is not over by then is a failure, not a hang.
@@ -37,11 +38,21 @@ impl Lab {
     }
 
     async fn session(&self) -> ComputeSession {
+        self.session_with(Vec::new()).await
+    }
+
+    async fn session_with(&self, preopen_ports: Vec<u16>) -> ComputeSession {
         // A shell whose words do not depend on who runs the tests.
         let environ = [("SHELL", "/bin/bash"), ("PS1", "$ "), ("HOME", "/nonexistent"), ("HISTFILE", "")];
         let environ: BTreeMap<_, _> = environ.map(|(name, value)| (name.into(), value.into())).into();
         let name = format!("term-{:06x}", fastrand::u32(..0x1_000_000));
-        let request = CreateRequest { name, image: "python".into(), environ, ..CreateRequest::default() };
+        let request = CreateRequest {
+            name,
+            image: "python".into(),
+            environ,
+            preopen_ports,
+            ..CreateRequest::default()
+        };
         soon("the session", ComputeSession::create(&self.api, request, |_| {})).await.unwrap().0
     }
 }
@@ -203,4 +214,91 @@ async fn the_shell_ends_with_its_session() {
     assert!(!alive.contains("bash"), "{alive}");
     let found = std::process::Command::new("pgrep").args(["-f", "sleep 98765"]).output().unwrap();
     assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
+}
+
+/// A port that nobody has, for a program of the session's own.
+async fn free_port() -> u16 {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+async fn get(address: std::net::SocketAddr) -> String {
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut reply = String::new();
+    soon("a reply", socket.read_to_string(&mut reply)).await.unwrap();
+    reply
+}
+
+#[tokio::test]
+async fn a_port_of_the_users_own_is_reached_through_a_tunnel() {
+    let lab = Lab::new().await;
+    let port = free_port().await;
+    let session = lab.session_with(vec![port]).await;
+    let apps = session.apps().await.unwrap();
+    assert!(
+        apps.iter().any(|app| app.protocol == "pty") && apps.iter().any(|app| app.ports == [port]),
+        "{apps:?}"
+    );
+    let options = TunnelOptions::new(port.to_string());
+    let mut tunnel = soon("the tunnel", Tunnel::open(&session, &options)).await.unwrap();
+    let refused = soon("the refusal", tunnel.read(&mut [0; 1])).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+
+    let service = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let tunnel = soon("the tunnel", Tunnel::open(&session, &options)).await.unwrap();
+    let (mut socket, _) = soon("the connection", service.accept()).await.unwrap();
+    let (mut reader, mut writer) = tokio::io::split(tunnel);
+    let data: Vec<u8> = (0..20_000_000u32).map(|at| (at % 251) as u8).collect();
+    let (expected, mut back) = (data.clone(), vec![0; data.len()]);
+    let echo = async {
+        let (mut from, mut to) = socket.split();
+        tokio::io::copy(&mut from, &mut to).await
+    };
+    let there_and_back = async { tokio::try_join!(writer.write_all(&data), reader.read_exact(&mut back)) };
+    soon("the echo", async {
+        tokio::select! {
+            result = there_and_back => result.unwrap(),
+            end = echo => panic!("{end:?}"),
+        }
+    })
+    .await;
+    assert!(back == expected);
+    drop(socket);
+    assert_eq!(soon("the end", reader.read(&mut [0; 1])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_app_is_served_at_a_local_address_and_says_why_it_is_not() {
+    let lab = Lab::new().await;
+    let port = free_port().await;
+    let session = lab.session_with(vec![port]).await;
+    let name = port.to_string();
+    let error = AppListener::bind(&session, TunnelOptions::new("nope"), "127.0.0.1:0").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.hint().unwrap().contains(&name), "{error:?}");
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let listener = AppListener::bind(&session, TunnelOptions::new(name), &taken.to_string()).await.unwrap();
+    let address = listener.address();
+    let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let serving = tokio::spawn(listener.serve(move |event| drop(events.send(event))));
+    let reply = get(address).await;
+    assert!(reply.starts_with("HTTP/1.1 503") && reply.contains("start it in the session first"), "{reply}");
+    let service = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let answer = async {
+        let (mut socket, _) = service.accept().await.unwrap();
+        socket.read_buf(&mut Vec::new()).await.unwrap();
+        socket.write_all(b"hello from the session").await.unwrap();
+    };
+    let (reply, ()) = tokio::join!(get(address), answer);
+    assert_eq!(reply, "hello from the session");
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(match soon("an event", told.recv()).await.unwrap() {
+            AppEvent::Opened { .. } => "opened".to_owned(),
+            AppEvent::Closed { sent, received, .. } => format!("closed {sent} {received}"),
+            AppEvent::Failed { error, .. } => format!("failed {:?}", error.kind()),
+        });
+    }
+    assert_eq!(seen, ["opened", "failed Connect", "opened", "closed 18 22"]);
+    serving.abort();
 }

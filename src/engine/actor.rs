@@ -78,6 +78,9 @@ pub(super) async fn own(shared: Arc<Shared>, session: Arc<Session>, commands: mp
             session.stop.cancel();
             session.tasks.close();
             session.tasks.wait().await;
+            if let Some(services) = session.services.get() {
+                services.end().await;
+            }
         }
         Some(Err(error)) => {
             let words = format!("{error}; {}", error.hint());

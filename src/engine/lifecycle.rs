@@ -4,6 +4,7 @@ use super::Shared;
 use super::actor::{self, Command};
 use super::refusal::{Answer, Refusal};
 use super::request::{self, Params, json_body, json_reply, ready_session};
+use super::services;
 use super::session::{Fixed, Session};
 use super::sessions::Placed;
 use crate::protocol::create::{IncomingCreate, check_name};
@@ -33,6 +34,7 @@ pub(super) async fn create(State(shared): Engine, body: Body) -> Answer {
     check_name(&name).map_err(|error| Refusal::invalid_params(format!("name: {error}")))?;
     let image =
         wish.image.clone().ok_or_else(|| Refusal::invalid_params("image: a session needs an image"))?;
+    services::check_preopen(&wish.preopen_ports)?;
     resolve(&shared, &image).await?;
 
     let stop = shared.stop.child_token();
@@ -85,6 +87,7 @@ fn plan(shared: &Shared, image: String, wish: &IncomingCreate) -> Fixed {
         workdir,
         owns_workdir,
         bootstrap_script: wish.bootstrap_script.clone().filter(|script| !script.trim().is_empty()),
+        preopen_ports: wish.preopen_ports.clone(),
     }
 }
 

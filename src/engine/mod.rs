@@ -10,11 +10,10 @@
 //! | `actor` | the one owner of a session's kernel |
 //! | `run`, `buffer`, `frame` | what a kernel said, on its way to whoever collects it |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
-//! | `pty`, `apps` | the session's terminal, and what else can be connected to |
+//! | `pty`, `services` | the session's terminal, its daemons, and the tunnels to them |
 //! | [`standing`] | where a standing engine writes down how it is reached |
 
 mod actor;
-mod apps;
 mod archive;
 mod auth;
 mod buffer;
@@ -33,6 +32,7 @@ mod run;
 #[cfg(test)]
 mod run_tests;
 mod server;
+mod services;
 mod session;
 mod sessions;
 pub mod standing;

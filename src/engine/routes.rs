@@ -2,7 +2,7 @@
 
 use super::refusal::{Answer, Refusal, every_error_is_a_problem, unknown_path};
 use super::request::{Params, json_body, json_reply};
-use super::{Shared, apps, auth, events, execute, files, graphql, lifecycle, pty, stream, transfer};
+use super::{Shared, auth, events, execute, files, graphql, lifecycle, pty, services, stream, transfer};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
@@ -72,18 +72,18 @@ fn session_routes() -> Routes {
         ("/{s}/files", get(files::list)),
         ("/{s}/commit", any(|| missing("image commits"))),
         ("/{s}/imagify", post(|| missing("image commits"))),
-        ("/{s}/start-service", post(|| missing("services"))),
-        ("/{s}/shutdown-service", post(|| missing("services"))),
+        ("/{s}/start-service", post(services::start)),
+        ("/{s}/shutdown-service", post(services::shutdown)),
     ]
 }
 
 fn stream_routes() -> Routes {
     vec![
         ("/execute", get(stream::execute)),
-        ("/apps", get(apps::list)),
+        ("/apps", get(services::apps)),
         ("/pty", get(pty::stream)),
-        ("/tcpproxy", get(|| missing("services"))),
-        ("/httpproxy", get(|| missing("services"))),
+        ("/tcpproxy", get(services::tunnel)),
+        ("/httpproxy", get(services::tunnel)),
     ]
 }
 

@@ -5,11 +5,12 @@ use super::pty::Door;
 use super::run::Run;
 use crate::protocol::execute::RunId;
 use crate::protocol::status::SessionStatus;
+use crate::runner::Services;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +34,8 @@ pub(super) struct Fixed {
     /// Whether the folder was made for this session and goes with it.
     pub(super) owns_workdir: bool,
     pub(super) bootstrap_script: Option<String>,
+    /// Ports that the user's own programs will listen at.
+    pub(super) preopen_ports: Vec<u16>,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub(super) struct Session {
     /// What runs beside the kernel; awaited at the end.
     pub(super) tasks: TaskTracker,
     pub(super) shell: Door,
+    pub(super) services: OnceLock<Services>,
     queries: AtomicU64,
 }
 
@@ -86,6 +90,7 @@ impl Session {
             stop,
             tasks: TaskTracker::new(),
             shell: Door::default(),
+            services: OnceLock::new(),
             queries: AtomicU64::new(0),
         };
         (Arc::new(session), receiver)
@@ -257,6 +262,7 @@ mod tests {
             workdir: PathBuf::from("/"),
             owns_workdir: false,
             bootstrap_script: None,
+            preopen_ports: Vec::new(),
         };
         Session::new(fixed, "work".into(), CancellationToken::new()).0
     }

@@ -156,6 +156,8 @@ pub struct IncomingCreate {
     pub bootstrap_script: Option<String>,
     /// Environment of the session's programs. Values that are no strings are written as JSON.
     pub environ: BTreeMap<String, String>,
+    /// Ports that the user's own programs will listen at.
+    pub preopen_ports: Vec<u16>,
 }
 
 impl IncomingCreate {
@@ -166,6 +168,10 @@ impl IncomingCreate {
         let text = |names: &[&str]| find(names).and_then(Value::as_str).map(str::to_owned);
         let flag = |names: &[&str]| find(names).and_then(Value::as_bool);
         let environ = body.get("config").and_then(|config| config.get("environ")).and_then(Value::as_object);
+        let ports = body.get("config").and_then(|config| {
+            ["preopen_ports", "preopenPorts"].iter().find_map(|name| config.get(name)?.as_array())
+        });
+        let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok());
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         IncomingCreate {
             name: text(&["name", "session_name", "clientSessionToken"]),
@@ -180,6 +186,7 @@ impl IncomingCreate {
             domain: text(&["domain", "domainName", "domain_name"]),
             bootstrap_script: text(&["bootstrap_script", "bootstrapScript"]),
             environ: environ.into_iter().flatten().map(|(key, value)| (key.clone(), plain(value))).collect(),
+            preopen_ports: ports.into_iter().flatten().filter_map(port).collect(),
         }
     }
 }
@@ -320,10 +327,12 @@ mod tests {
     fn a_server_reads_every_alias() {
         let old = IncomingCreate::from_wire(&json!({
             "clientSessionToken": "work", "lang": "python:3.6", "enqueueOnly": true, "maxWaitSeconds": 5,
-            "reuseIfExists": false, "config": {"environ": {"A": 1, "B": "x"}, "mounts": null}, "newKey": {},
+            "reuseIfExists": false, "newKey": {},
+            "config": {"environ": {"A": 1, "B": "x"}, "mounts": null, "preopenPorts": [8190, "x", -1, 99999]},
         }));
         assert_eq!((old.name.as_deref(), old.image.as_deref()), (Some("work"), Some("python:3.6")));
         assert_eq!((old.enqueue_only, old.max_wait_seconds, old.reuse), (true, 5, false));
+        assert_eq!(old.preopen_ports, [8190]);
         assert_eq!(old.environ, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "x".to_owned())].into());
         let sparse = IncomingCreate::from_wire(
             &json!({"session_name": "work", "image": "x", "config": null, "tag": null}),

@@ -12,6 +12,7 @@
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
 //! | `language`, `python`, `python_search`, `image`, `places` | what a language is, and where its interpreters are |
+//! | `services` | daemons of the session that can be connected to |
 //! | `pty`, `family` | a terminal with a shell, and the end of all that was started there |
 //! | `drivers` | the programs inside the interpreters |
 
@@ -32,6 +33,7 @@ mod python;
 mod python_search;
 mod queue;
 mod reply;
+mod services;
 mod step;
 mod utf8;
 mod wire;
@@ -47,3 +49,4 @@ pub use language::{FoundImage, KernelInfo, Resolved};
 pub use op::{Op, Step};
 pub use pty::{Terminal, TerminalSpec};
 pub use reply::{Reply, RunnerStatus};
+pub use services::{Connection, ServiceAddress, ServiceError, Services};

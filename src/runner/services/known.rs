@@ -1,0 +1,173 @@
+//! Which services there are: those whose program is installed, and those that definition files bring.
+
+use super::definition::Definition;
+use crate::protocol::service::App;
+use nix::unistd::{AccessFlags, access};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Where definition files are looked for.
+const FOLDER: &str = "/etc/backend.ai/service-defs";
+/// The ports that services from definition files are listed with, from here on; nothing listens there.
+const FIRST_LISTED_PORT: u16 = 8400;
+
+/// A service that can be started.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) app: App,
+    pub(super) definition: Definition,
+    /// Whether it listens at a socket in a private folder, `{socket}`, instead of a port, `{ports[0]}`. Needed where the
+    /// service asks nobody who they are: a port is open to every user of this machine.
+    pub(super) on_socket: bool,
+}
+
+struct BuiltIn {
+    name: &'static str,
+    protocol: &'static str,
+    /// What a cluster has it on; clients may name it, nothing listens there.
+    listed_port: u16,
+    program: &'static str,
+    folders: &'static [&'static str],
+    on_socket: bool,
+    command: &'static [&'static str],
+    allowed_arguments: &'static [&'static str],
+}
+
+const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn {
+        name: "jupyter",
+        protocol: "http",
+        listed_port: 8080,
+        program: "jupyter-notebook",
+        folders: &[],
+        on_socket: true,
+        command: &[
+            "{runtime_path}",
+            "--no-browser",
+            "--ServerApp.token=",
+            "--ServerApp.password=",
+            "--sock={socket}",
+        ],
+        allowed_arguments: &[],
+    },
+    BuiltIn {
+        name: "jupyterlab",
+        protocol: "http",
+        listed_port: 8090,
+        program: "jupyter-lab",
+        folders: &[],
+        on_socket: true,
+        command: &[
+            "{runtime_path}",
+            "--no-browser",
+            "--ServerApp.token=",
+            "--ServerApp.password=",
+            "--sock={socket}",
+        ],
+        allowed_arguments: &[],
+    },
+    BuiltIn {
+        name: "ttyd",
+        protocol: "http",
+        listed_port: 7681,
+        program: "ttyd",
+        folders: &[],
+        on_socket: true,
+        command: &["{runtime_path}", "-W", "-i", "{socket}", "{shell}"],
+        allowed_arguments: &[],
+    },
+    BuiltIn {
+        name: "sshd",
+        protocol: "tcp",
+        listed_port: 2200,
+        program: "sshd",
+        folders: &["/usr/sbin", "/usr/local/sbin"],
+        on_socket: false,
+        // It takes the keys that the user takes anyway.
+        command: &[
+            "bash",
+            "-c",
+            "ssh-keygen -q -t ed25519 -N '' -f {scratch}/host_key </dev/null && exec {runtime_path} -D -e -f /dev/null \
+             -p {ports[0]} -h {scratch}/host_key -o ListenAddress=127.0.0.1 -o UsePAM=no -o PidFile=none \
+             -o PasswordAuthentication=no",
+        ],
+        allowed_arguments: &[],
+    },
+    BuiltIn {
+        name: "tensorboard",
+        protocol: "http",
+        listed_port: 6006,
+        program: "tensorboard",
+        folders: &[],
+        on_socket: false,
+        command: &["{runtime_path}", "--host", "127.0.0.1", "--port", "{ports[0]}", "--logdir"],
+        allowed_arguments: &["--logdir"],
+    },
+];
+
+/// All services, with the program of each as `{runtime_path}`.
+pub(super) fn find(env: &[(OsString, OsString)]) -> Vec<(Known, PathBuf)> {
+    let path =
+        env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap_or_default();
+    let built_in = BUILT_IN.iter().filter_map(|built_in| {
+        let program = program(built_in.program, &path, built_in.folders)?;
+        let mut definition = Definition::of_words(built_in.command);
+        definition.allowed_arguments =
+            built_in.allowed_arguments.iter().map(|&name| name.to_owned()).collect();
+        let app = app(built_in.name, built_in.protocol, built_in.listed_port, &definition);
+        Some((Known { app, definition, on_socket: built_in.on_socket }, program))
+    });
+    let mut known = defined(Path::new(FOLDER));
+    // A file says more exactly what is wanted here than a table that is made for everywhere.
+    for (service, program) in built_in {
+        if !known.iter().any(|(other, _)| other.app.name == service.app.name) {
+            known.push((service, program));
+        }
+    }
+    known
+}
+
+fn app(name: &str, protocol: &str, port: u16, definition: &Definition) -> App {
+    App {
+        name: name.to_owned(),
+        protocol: protocol.to_owned(),
+        ports: vec![port],
+        url_template: definition.url_template.clone(),
+        allowed_arguments: definition.allowed_arguments.clone(),
+        allowed_envs: definition.allowed_envs.clone(),
+    }
+}
+
+/// The services of a folder's files. A file that cannot be read is passed over, with a word in the log.
+pub(super) fn defined(folder: &Path) -> Vec<(Known, PathBuf)> {
+    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
+    files.sort();
+    let mut known: Vec<(Known, PathBuf)> = Vec::new();
+    for path in files.iter().filter(|path| path.extension() == Some(OsStr::new("json"))) {
+        let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
+        let read = std::fs::read(path).map_err(|error| error.to_string());
+        let read = read.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+        let definition: Definition = match read {
+            Ok(definition) => definition,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), error, "a service definition is passed over");
+                continue;
+            }
+        };
+        let number = u16::try_from(known.len()).unwrap_or(u16::MAX);
+        // Images say the protocol in a label; here most services are web pages.
+        let app = app(name, "http", FIRST_LISTED_PORT.saturating_add(number), &definition);
+        known.push((Known { app, definition, on_socket: false }, PathBuf::new()));
+    }
+    known
+}
+
+fn program(name: &str, path: &OsStr, folders: &[&str]) -> Option<PathBuf> {
+    let more = folders.iter().map(PathBuf::from);
+    std::env::split_paths(path)
+        .chain(more)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file() && access(file, AccessFlags::X_OK).is_ok())
+}

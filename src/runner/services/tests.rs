@@ -1,0 +1,102 @@
+//! Services as they run: real programs, real sockets.
+
+use super::definition::Definition;
+use super::*;
+use serde_json::{Value, json};
+
+const SERVER: &str = "import http.server,os,sys\nprint(sys.argv, os.environ.get('GREETING'))\n\
+    http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()";
+
+fn known(definition: Value) -> Known {
+    let definition: Definition = serde_json::from_value(definition).unwrap();
+    Known { app: App { name: "x".into(), ..App::default() }, definition, on_socket: false }
+}
+
+fn services(folder: &Path) -> Services {
+    Services::new(folder.to_owned(), Vec::new(), vec![8190])
+}
+
+async fn launch(services: &Services, definition: Value) -> Result<Running, String> {
+    let asked = ServiceParameters::default();
+    timeout(Duration::from_secs(60), services.launch(&known(definition), Path::new(""), &asked))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_service_runs_until_it_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hello"), "from the session").unwrap();
+    let services = services(folder.path());
+    let definition = json!({
+        "command": ["python3", "{code}", "{ports[0]}"], "env": {"GREETING": "{cmd[out]}"},
+        "prestart": [
+            {"action": "write_tempfile", "args": {"body": [SERVER]}, "ref": "code"},
+            {"action": "run_command", "args": {"command": ["echo", "hi"]}, "ref": "cmd"},
+            {"action": "mkdir", "args": {"path": "made"}},
+        ],
+    });
+    let running = launch(&services, definition).await.unwrap();
+    assert!(folder.path().join("made").is_dir());
+    let mut connection = running.address.connect().await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut connection, b"GET /hello HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut reply = String::new();
+    connection.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.ends_with("from the session"), "{reply}");
+    let address = running.address.clone();
+    drop(running);
+    // The system takes the socket away with the process, a moment later.
+    let refused = timeout(Duration::from_secs(30), async {
+        while address.connect().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+    refused.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let services = services(folder.path());
+    let why = launch(&services, json!({"command": "echo no such luck >&2; exit 3"})).await.unwrap_err();
+    assert_eq!(why, "it ended with exit code 3; it said: no such luck");
+    let why = launch(&services, json!({"command": ["/nonexistent/program"]})).await.unwrap_err();
+    assert!(why.contains("/nonexistent/program cannot be run"), "{why}");
+    let why = launch(&services, json!({"command": ["{nope}"]})).await.unwrap_err();
+    assert!(why.contains("{nope} stands for nothing"), "{why}");
+    let step = json!({"command": ["true"], "prestart": [{"action": "dance"}]});
+    let why = launch(&services, step).await.unwrap_err();
+    assert!(why.contains("dance is no step"), "{why}");
+}
+
+#[tokio::test]
+async fn ports_that_the_user_serves_are_not_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let services = services(folder.path());
+    let none = ServiceParameters::default();
+    assert_eq!(services.start("8190", None, &none).await.unwrap(), ServiceAddress::Port(8190));
+    assert!(matches!(
+        services.start("8190", Some(80), &none).await,
+        Err(ServiceError::Port { port: 80, .. })
+    ));
+    assert!(matches!(services.start("nope", None, &none).await, Err(ServiceError::Unknown(_))));
+    assert!(services.apps().iter().any(|app| app.name == "8190" && app.protocol == "preopen"));
+    assert!(!services.stop("nope").await);
+}
+
+#[test]
+fn definition_files_are_read_and_broken_ones_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("web.json", r#"{"command": ["x"], "allowed_arguments": ["--a"]}"#),
+        ("broken.json", "{"),
+        ("other.json", r#"{"command": ["x"], "what": 1}"#),
+        ("notes.txt", ""),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let names: Vec<_> = known::defined(folder.path()).into_iter().map(|(known, _)| known.app).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!((names[0].name.as_str(), &names[0].allowed_arguments[..]), ("web", &["--a".to_owned()][..]));
+    assert!(known::defined(Path::new("/nonexistent")).is_empty());
+}
