@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -15,6 +16,8 @@ use crate::terminal::model::{Model, ModelEvent, Modes};
 
 /// The screen model is fed in slices of this many bytes, so that whoever wants to paint waits for one at most.
 const SLICE: usize = 4096;
+/// A slice that takes longer is followed by shorter ones.
+const SLICE_TIME: Duration = Duration::from_millis(2);
 /// So many typed bytes wait for a program that does not read; more are refused, so that the keyboard is always read and
 /// the key that leaves always works.
 const TYPED: usize = 16 * 1024 * 1024;
@@ -262,8 +265,11 @@ impl Shared {
     }
 
     async fn take_output(&self, bytes: &Bytes, news: &mpsc::Sender<News>) {
-        for at in (0..bytes.len()).step_by(SLICE) {
-            let slice = bytes.slice(at..bytes.len().min(at + SLICE));
+        let mut rest = bytes.clone();
+        let mut length = SLICE;
+        while !rest.is_empty() {
+            let slice = rest.split_to(length.min(rest.len()));
+            let began = Instant::now();
             // Who attaches does it under the model's lock: what is fed after is tapped, what was fed before is painted.
             let (viewer, answers, events) = {
                 let mut model = self.model.lock().await;
@@ -271,6 +277,9 @@ impl Shared {
                 *lock(&self.modes) = model.modes();
                 (self.viewer(), model.take_answers(), model.take_events())
             };
+            // Some bytes cost a thousand times what others do: clearing the screen, for one.
+            length =
+                if began.elapsed() > SLICE_TIME { (length / 4).max(64) } else { (length * 2).min(SLICE) };
             if let Some(viewer) = &viewer
                 && let Some(tap) = &viewer.tap
             {

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Records what programs write to a terminal of 80x24, and what tmux makes of it. See README.md."""
+
+import os, pty, select, struct, subprocess, sys, fcntl, termios, tempfile
+
+SAMPLE = "".join(f"line {n}: {'word ' * (n % 9)}\n" for n in range(1, 120))
+CJK = "漢字かな交じり文、한글 문장, 中文\n" * 6 + "ﾊﾝｶｸ e\u0301 ñ 😀 ✓ ─│┌┐\n" + "全角" * 45 + "\n"
+# A process table with nothing of this machine in it.
+APART = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "sh", "-c", 'hostname host; "$@"', "sh"]
+BASH = ["bash", "--norc", "--noprofile"]
+
+# Name, command, what is typed; each piece is typed when the program has been quiet for a moment.
+PROGRAMS = [
+    ("bash", BASH, ["ls --color=always -d /usr/*\r", "printf '\\e[1;31mred\\e[0m \\e[7mrev\\e[0m\\n'\r", "echo abcdef\x1b[D\x1b[DX"]),
+    ("vim", ["vim", "-u", "NONE", "-c", "syntax on", "-c", "set nu nocompatible mouse=a", "sample"], ["20Gdd", "ihello\x1b", ":split\r", "/word word\r"]),
+    ("less", ["less", "sample"], [" ", "/line 7\r", "jj"]),
+    ("htop", APART + ["htop", "-d", "100"], ["\x1bOB\x1bOB"]),
+    ("top", APART + ["top", "-d", "60"], []),
+    ("tmux", ["tmux", "-f", "/dev/null", "-L", "recording", "start", ";", "set", "-g", "default-command", "exec env PS1='$ ' bash --norc --noprofile", ";", "set", "-g", "status-right", "", ";", "new-session"], ["\x02%", "echo right\r", "\x02\"", "ls -d /usr/*\r"]),
+    ("python", ["python3", "-q"], ["import sys\r", "[n ** 2 for n in range(12)]\r", "1 / 0\r", "'unfinished"]),
+    ("nano", ["nano", "-I", "sample"], ["\x1b[B\x1b[Btyped\x1b[6~", "\x17line 9\r"]),
+    ("cjk", BASH, ["cat cjk\r"]),
+    ("cjk-vim", ["vim", "-u", "NONE", "-c", "set nu encoding=utf-8", "cjk"], ["jlllx", "Go新しい行\x1b"]),
+]
+
+
+def record(command, typed, folder):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        env = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ ", "PATH": os.environ["PATH"], "HOME": folder}
+        os.execvpe(command[0], command, env)
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    stream = b""
+    pieces = list(typed)
+    while True:
+        ready, _, _ = select.select([fd], [], [], 1.5)
+        if ready:
+            data = os.read(fd, 65536)
+            stream += data
+            # The questions that programs wait for; the answers are those of the model.
+            if b"\x1b[c" in data:
+                os.write(fd, b"\x1b[?62;22c")
+        elif pieces:
+            os.write(fd, pieces.pop(0).encode())
+        else:
+            break
+    os.kill(pid, 9)
+    os.close(fd)
+    os.waitpid(pid, 0)
+    return stream
+
+
+def shown(path):
+    tmux = ["tmux", "-f", "/dev/null", "-L", "showing"]
+    done = path + ".done"
+    script = f"stty raw -echo; cat '{path}'; touch '{done}'; exec sleep 60"
+    env = dict(os.environ, LANG="C.UTF-8")
+    subprocess.run(tmux + ["new-session", "-d", "-x", "80", "-y", "24", script, ";", "set", "status", "off"], check=True, env=env)
+    while not os.path.exists(done):
+        select.select([], [], [], 0.1)
+    select.select([], [], [], 0.5)
+    screen = subprocess.run(tmux + ["capture-pane", "-p"], check=True, capture_output=True).stdout
+    cursor = subprocess.run(tmux + ["display-message", "-p", "#{cursor_x},#{cursor_y}"], check=True, capture_output=True).stdout
+    subprocess.run(tmux + ["kill-server"])
+    os.remove(done)
+    return screen, cursor
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    wanted = sys.argv[1:]
+    for name, command, typed in PROGRAMS:
+        if wanted and name not in wanted:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            open(os.path.join(folder, "sample"), "w").write(SAMPLE)
+            open(os.path.join(folder, "cjk"), "w").write(CJK)
+            stream = record(command, typed, folder)
+        path = os.path.join(here, name + ".stream")
+        open(path, "wb").write(stream)
+        screen, cursor = shown(path)
+        open(os.path.join(here, name + ".screen"), "wb").write(screen + b"cursor " + cursor)
+        print(name, len(stream), "bytes")
+    subprocess.run(["tmux", "-L", "recording", "kill-server"], stderr=subprocess.DEVNULL)
+
+
+main()
