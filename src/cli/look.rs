@@ -21,10 +21,8 @@ pub(super) fn for_prompt(
     let probe = terminal::probe(&screen, memory.as_deref());
     let probe =
         probe.map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?;
-    let theme = match named_theme(global, config)? {
-        Some(theme) => theme,
-        None => Theme::suited(probe.background.map(|(r, g, b)| Rgb { r, g, b }), screen.colors),
-    };
+    let background = probe.background.map(|(r, g, b)| Rgb { r, g, b });
+    let theme = theme(&screen, background, global, config)?;
     let typed = String::from_utf8_lossy(&probe.typed).replace('\r', "\n");
     let options = ConsoleOptions {
         repl: screen.stdout_tty,
@@ -43,7 +41,7 @@ pub(super) fn for_script(
     config: &FileConfig,
 ) -> Result<ConsoleOptions, Failure> {
     let screen = Screen::detect();
-    let theme = named_theme(global, config)?.unwrap_or_else(|| Theme::suited(None, screen.colors));
+    let theme = theme(&screen, None, global, config)?;
     let graphics = if screen.stdout_tty { Graphics::Blocks } else { Graphics::None };
     Ok(ConsoleOptions { graphics, ..plain(open, screen, theme) })
 }
@@ -62,12 +60,24 @@ fn plain(open: &Open, screen: Screen, theme: Theme) -> ConsoleOptions {
     }
 }
 
-fn named_theme(global: &Global, config: &FileConfig) -> Result<Option<Theme>, Failure> {
-    let Some(name) = global.theme.as_ref().or(config.theme.as_ref()) else { return Ok(None) };
-    let unknown = || {
-        let known: Vec<_> = Theme::shipped().collect();
-        Failure::new(Exit::Usage, format!("there is no theme \"{name}\""))
-            .hint(format!("there are: {}", known.join(", ")))
+/// The theme that is named, or the one that suits. A terminal that knows no sequences gets none at all.
+fn theme(
+    screen: &Screen,
+    background: Option<Rgb>,
+    global: &Global,
+    config: &FileConfig,
+) -> Result<Theme, Failure> {
+    let named = match global.theme.as_ref().or(config.theme.as_ref()) {
+        None => None,
+        Some(name) => Some(Theme::named(name).ok_or_else(|| {
+            let known: Vec<_> = Theme::shipped().collect();
+            let hint = format!("there are: {}", known.join(", "));
+            Failure::new(Exit::Usage, format!("there is no theme \"{name}\"")).hint(hint)
+        })?),
     };
-    Theme::named(name).map(Some).ok_or_else(unknown)
+    Ok(match named {
+        _ if screen.dumb => Theme::plain(),
+        Some(theme) => theme,
+        None => Theme::suited(background, screen.colors),
+    })
 }

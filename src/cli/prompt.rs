@@ -95,6 +95,8 @@ fn prompt(
         outlives: !temporary,
     };
     let left = crate::repl::run(options);
+    // The run loop asks for bracketed paste, so that a paste while a cell runs is whole for the next prompt.
+    crate::terminal::restore();
     runtime.block_on(async {
         if let Some(place) = place.lock().await.take() {
             Place::close(place).await;

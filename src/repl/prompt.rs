@@ -306,7 +306,8 @@ impl Repl {
         let asked_for = !status.borrow().is_empty();
         let limit = if asked_for { Duration::MAX } else { UNASKED_LIMIT };
         let label = || "waiting for the session, to destroy it; Ctrl-C leaves it".to_owned();
-        let opened = tokio::time::timeout(limit, done);
+        // A timer needs the runtime that it is made on.
+        let opened = async move { tokio::time::timeout(limit, done).await };
         match self.runtime.block_on(self.stage.wait(label, opened))? {
             Waited::Done(Ok(Ok(Ok(session)))) => self.slot = Slot::Open(session),
             Waited::Done(_) => {}
