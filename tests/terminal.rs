@@ -43,7 +43,8 @@ impl Lab {
 
     async fn session_with(&self, preopen_ports: Vec<u16>) -> ComputeSession {
         // A shell whose words do not depend on who runs the tests.
-        let environ = [("SHELL", "/bin/bash"), ("PS1", "$ "), ("HOME", "/nonexistent"), ("HISTFILE", "")];
+        let home = self.folder.path().to_str().unwrap();
+        let environ = [("SHELL", "/bin/bash"), ("PS1", "$ "), ("HOME", home), ("HISTFILE", "")];
         let environ: BTreeMap<_, _> = environ.map(|(name, value)| (name.into(), value.into())).into();
         let name = format!("term-{:06x}", fastrand::u32(..0x1_000_000));
         let request = CreateRequest {
@@ -301,4 +302,52 @@ async fn an_app_is_served_at_a_local_address_and_says_why_it_is_not() {
     }
     assert_eq!(seen, ["opened", "failed Connect", "opened", "closed 18 22"]);
     serving.abort();
+}
+
+/// Whether the machine has a program that the next test is about.
+fn has(apps: &[bai_repl::protocol::service::App], name: &str) -> bool {
+    let has = apps.iter().any(|app| app.name == name);
+    if !has {
+        eprintln!("{name} is not installed; nothing to try");
+    }
+    has
+}
+
+#[tokio::test]
+async fn ttyd_runs_where_it_is_installed() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    if !has(&session.apps().await.unwrap(), "ttyd") {
+        return;
+    }
+    let options = PtyOptions { source: PtySource::Ttyd, rows: 24, columns: 80 };
+    let mut pty = soon("the terminal", Pty::open(&session, options)).await.unwrap();
+    pty.handle().resize(37, 101);
+    type_in(&pty, "until stty size | grep '37 101'; do :; done; echo =$((6*7))=\r").await;
+    until(&mut pty, "=42=").await;
+    type_in(&pty, "exit\r").await;
+    assert_eq!(event(&mut pty).await, Some(PtyEvent::Exited { code: None }));
+}
+
+#[tokio::test]
+async fn jupyter_runs_where_it_is_installed() {
+    let lab = Lab::new().await;
+    let session = lab.session().await;
+    let apps = session.apps().await.unwrap();
+    for name in ["jupyter", "jupyterlab"] {
+        if !has(&apps, name) {
+            continue;
+        }
+        let listener = soon("jupyter", AppListener::bind(&session, TunnelOptions::new(name), "127.0.0.1:0"))
+            .await
+            .unwrap();
+        let address = listener.address();
+        let serving = tokio::spawn(listener.serve(|_| {}));
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        socket.write_all(b"GET /api/status HTTP/1.0\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let mut reply = String::new();
+        soon("a reply", socket.read_to_string(&mut reply)).await.unwrap();
+        assert!(reply.contains("200 OK") && reply.contains("\"kernels\""), "{reply}");
+        serving.abort();
+    }
 }

@@ -243,7 +243,7 @@ async fn a_ttyd_that_never_answers_is_an_error_and_not_a_hang() {
         let (mut handshake, request) = tunnel(&server).await;
         let request = String::from_utf8(request).unwrap();
         assert!(
-            request.starts_with("GET /ws") && request.contains("sec-websocket-protocol: tty"),
+            request.starts_with("get /ws") && request.contains("sec-websocket-protocol: tty"),
             "{request}"
         );
         while let Some(Ok(_)) = handshake.next().await {}

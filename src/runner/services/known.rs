@@ -33,6 +33,8 @@ struct BuiltIn {
     allowed_arguments: &'static [&'static str],
 }
 
+/// Jupyter and ttyd ask for no password: whoever reaches their sockets is the owner of the session. For the same reason
+/// Jupyter may run as whoever that is, root included.
 const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "jupyter",
@@ -44,6 +46,7 @@ const BUILT_IN: &[BuiltIn] = &[
         command: &[
             "{runtime_path}",
             "--no-browser",
+            "--allow-root",
             "--ServerApp.token=",
             "--ServerApp.password=",
             "--sock={socket}",
@@ -60,6 +63,7 @@ const BUILT_IN: &[BuiltIn] = &[
         command: &[
             "{runtime_path}",
             "--no-browser",
+            "--allow-root",
             "--ServerApp.token=",
             "--ServerApp.password=",
             "--sock={socket}",

@@ -224,7 +224,8 @@ impl Services {
         let said = |error: io::Error| error.to_string();
         // Made with access for its owner alone.
         let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(said)?;
-        let socket = scratch.path().join("socket");
+        // By the ending ttyd knows that it is a socket and not a network interface.
+        let socket = scratch.path().join("service.sock");
         let port = free_port().await.map_err(said)?;
         let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
         let mut variables: Variables = [
