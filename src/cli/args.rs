@@ -155,6 +155,15 @@ pub(super) enum Command {
         /// Name or id of the session
         session: String,
     },
+    /// Open a terminal inside a session
+    Pty(Pty),
+    /// List the apps of a session
+    Apps {
+        /// Name or id of the session
+        session: String,
+    },
+    /// Open a local address for an app of a session
+    App(App),
     /// List sessions
     Ls,
     /// Destroy sessions
@@ -172,6 +181,47 @@ pub(super) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// A terminal inside a session.
+#[derive(Debug, Args)]
+pub(super) struct Pty {
+    /// Name or id of a session, or an image for a new one [default: python]
+    #[arg(value_name = "SESSION|IMAGE")]
+    pub(super) subject: Option<String>,
+
+    /// App that gives the terminal [default: what the session has]
+    pub(super) app: Option<String>,
+
+    /// No pane: pass the bytes straight through, as ssh does
+    #[arg(long)]
+    pub(super) raw: bool,
+}
+
+/// A local address for an app.
+#[derive(Debug, Args)]
+pub(super) struct App {
+    /// Name or id of the session
+    pub(super) session: String,
+
+    /// Name of the app
+    pub(super) app: String,
+
+    /// Where to listen; port 0 picks a free one
+    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub(super) bind: String,
+
+    /// Port of the app, when it has several
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+
+    /// Option for the app's start, such as "--title x" (repeatable)
+    #[arg(long = "arg", value_name = "OPTION", allow_hyphen_values = true)]
+    pub(super) arguments: Vec<String>,
+
+    /// Variable for the app's start (repeatable)
+    #[arg(long = "env", value_name = "KEY=VALUE")]
+    pub(super) envs: Vec<String>,
 }
 
 /// The standing engine.

@@ -2,6 +2,7 @@
 //! together; whatever can be of use without a command line lives on one of them.
 
 mod answers;
+mod apps;
 mod args;
 mod exit;
 mod failure;
@@ -12,6 +13,7 @@ mod open;
 mod output;
 mod place;
 mod prompt;
+mod pty;
 mod script;
 mod sessions;
 mod standing;
@@ -72,6 +74,9 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         None => run_or_prompt(runtime, &open, &global, config),
         Some(Command::Serve(options)) => runtime.block_on(standing::serve(&options)),
         Some(Command::Images) => runtime.block_on(sessions::images(&global)),
+        Some(Command::Pty(flags)) => runtime.block_on(pty::open(&flags, &open, &global, config)),
+        Some(Command::Apps { session }) => runtime.block_on(apps::list(&global, config, &session)),
+        Some(Command::App(flags)) => runtime.block_on(apps::serve(&global, config, &flags)),
         Some(Command::Ls) => runtime.block_on(sessions::list(&global, config)),
         Some(Command::Rm { sessions }) => runtime.block_on(sessions::remove(&global, config, &sessions)),
         Some(Command::Attach { session }) => prompt::attach(runtime, session, &open, &global, config),

@@ -36,15 +36,20 @@ impl Place {
 
     /// Opens a server on which sessions may already live: a cluster, or the standing engine if one runs.
     pub(super) async fn find(global: &Global, config: &FileConfig) -> Result<Self, Failure> {
+        Self::with_sessions(global, config).await?.ok_or_else(|| {
+            Failure::new(Exit::NotFound, "no standing engine runs, so there are no sessions")
+                .hint("bai-repl -t NAME python starts one with a session that lives on")
+        })
+    }
+
+    /// The same, with nothing when no engine stands.
+    pub(super) async fn with_sessions(global: &Global, config: &FileConfig) -> Result<Option<Self>, Failure> {
         match target(global, config)? {
-            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure),
-            Target::Embedded => match standing::find(&paths()?).await? {
-                Some(standing) => Self::engine_at(&standing.endpoint, &standing.keypair),
-                None => {
-                    Err(Failure::new(Exit::NotFound, "no standing engine runs, so there are no sessions")
-                        .hint("bai-repl -t NAME python starts one with a session that lives on"))
-                }
-            },
+            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure).map(Some),
+            Target::Embedded => {
+                let standing = standing::find(&paths()?).await?;
+                standing.map(|found| Self::engine_at(&found.endpoint, &found.keypair)).transpose()
+            }
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) async fn list(global: &Global, config: &FileConfig) -> Result<Exit, F
 }
 
 /// Rows as a table with a head, or as JSON lines.
-fn print(global: &Global, columns: &[&str], rows: Vec<Value>) -> Result<Exit, Failure> {
+pub(super) fn print(global: &Global, columns: &[&str], rows: Vec<Value>) -> Result<Exit, Failure> {
     let text =
         if global.json { rows.iter().map(|row| format!("{row}\n")).collect() } else { table(columns, &rows) };
     match Out::stdout().write_all(text.as_bytes()) {

@@ -14,6 +14,8 @@ pub struct FileConfig {
     pub theme: Option<String>,
     /// Keys of the editor.
     pub edit_mode: EditMode,
+    /// The key that leaves the terminal and begins its commands, such as `Ctrl-]`.
+    pub prefix_key: Option<String>,
     /// The profile that is used when the command line names none.
     pub profile: Option<String>,
     /// Clusters by name.
