@@ -241,7 +241,7 @@ async fn a_ttyd_that_never_answers_is_an_error_and_not_a_hang() {
         let (mut asked_for_token, request) = tunnel(&server).await;
         assert!(request.starts_with(b"GET /token"));
         let (mut handshake, request) = tunnel(&server).await;
-        let request = String::from_utf8(request).unwrap();
+        let request = String::from_utf8(request).unwrap().to_lowercase();
         assert!(
             request.starts_with("get /ws") && request.contains("sec-websocket-protocol: tty"),
             "{request}"

@@ -173,11 +173,7 @@ async fn every_error_is_a_problem() {
     assert!(status == StatusCode::BAD_REQUEST && slug(&problem) == "generic-bad-request", "{problem}");
     let (status, problem) = lab.get("/stream/session/nosuch/execute").await;
     assert!(status.is_client_error(), "not an upgrade: {problem}");
-    for (target, what) in [
-        ("/session/x/commit", "commits"),
-        ("/session/x/start-service", "services"),
-        ("/session/x/imagify", "commits"),
-    ] {
+    for (target, what) in [("/session/x/commit", "commits"), ("/session/x/imagify", "commits")] {
         let (status, problem) = lab.post(target, json!({})).await;
         assert_eq!((status, slug(&problem)), (StatusCode::NOT_IMPLEMENTED, "not-implemented"));
         assert!(problem["msg"].as_str().unwrap().contains(what));

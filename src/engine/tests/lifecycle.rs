@@ -129,7 +129,9 @@ async fn a_session_tells_about_itself() {
     for target in ["abusing-report", "direct-access-info"] {
         assert_eq!(lab.get(&format!("/session/told/{target}")).await, (StatusCode::OK, json!({})));
     }
-    assert_eq!(lab.get("/stream/session/told/apps").await, (StatusCode::OK, json!([])));
+    let (status, apps) = lab.get("/stream/session/told/apps").await;
+    let shell = json!({"name": "shell", "protocol": "pty", "ports": []});
+    assert_eq!((status, &apps[0]), (StatusCode::OK, &shell));
     assert_eq!(
         lab.get("/config/resource-slots").await,
         (StatusCode::OK, json!({"cpu": "count", "mem": "bytes"}))

@@ -6,5 +6,6 @@ mod client;
 mod lifecycle;
 mod many;
 mod runs;
+mod services;
 mod standing;
 mod transfer;
