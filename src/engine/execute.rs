@@ -28,6 +28,9 @@ const PATIENCE: Patience = Patience {
     quiet: Duration::from_millis(30),
 };
 
+/// Told to a client that counts what it gets when another one does so for the same run.
+pub(super) const TAKEN_OVER: &str = "another client follows this run now";
+
 /// `POST /{P}/{s}`.
 pub(super) async fn execute(State(shared): Engine, Path(reference): Path<String>, body: Body) -> Answer {
     let session = ready_session(&shared, &reference)?;
@@ -50,8 +53,10 @@ pub(super) async fn execute(State(shared): Engine, Path(reference): Path<String>
         None | Some("") => return Err(Refusal::invalid_params("mode is missing")),
         Some(other) => return Err(Refusal::invalid_params(format!("mode has an invalid value: {other}"))),
     };
-    let _attached = run.attach();
-    let delivery = run.collect(PATIENCE, 0).await;
+    let attached = run.attach(call.received);
+    let Some(delivery) = attached.collect(PATIENCE, 0).await else {
+        return Err(Refusal::invalid_state(TAKEN_OVER));
+    };
     if let Outcome::Ended(End::Destroyed(why)) = &delivery.outcome {
         return Err(Refusal::execution_failed(why));
     }

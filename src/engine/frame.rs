@@ -56,7 +56,7 @@ impl Serialize for Result<'_> {
             Outcome::Waiting { is_password, .. } => Some(json!({"is_password": is_password})),
             _ => None,
         };
-        let mut out = serializer.serialize_struct("result", 6)?;
+        let mut out = serializer.serialize_struct("result", 7)?;
         out.serialize_field("status", &status)?;
         if let Some(id) = self.run_id {
             out.serialize_field("runId", id)?;
@@ -65,6 +65,9 @@ impl Serialize for Result<'_> {
         out.serialize_field("exitCode", &exit_code)?;
         out.serialize_field("options", &options)?;
         out.serialize_field::<[(); 0]>("files", &[])?;
+        if let Some(number) = self.delivery.number {
+            out.serialize_field("seq", &number)?;
+        }
         out.end()
     }
 }

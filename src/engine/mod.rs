@@ -8,7 +8,7 @@
 //! | `routes`, `auth`, `request`, `refusal` | from bytes to handlers, and every error as a problem |
 //! | `sessions`, `session` | who is who; statuses, names, events |
 //! | `actor` | the one owner of a session's kernel |
-//! | `run`, `buffer`, `frame` | what a kernel said, on its way to whoever collects it |
+//! | `run`, `buffer`, `sent`, `frame` | what a kernel said, on its way to whoever collects it |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
 //! | `pty`, `services` | the session's terminal, its daemons, and the tunnels to them |
 //! | [`standing`] | where a standing engine writes down how it is reached |
@@ -31,6 +31,7 @@ mod routes;
 mod run;
 #[cfg(test)]
 mod run_tests;
+mod sent;
 mod server;
 mod services;
 mod session;

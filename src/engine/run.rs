@@ -2,8 +2,12 @@
 //!
 //! The session's actor is the only one that adds; any number of clients collect. Back-pressure is here: the actor stops
 //! reading the kernel's replies while [`Run::has_room`] is false, and the user's program then blocks on its pipe.
+//!
+//! A collector that counts ([`Run::attach`] with a number) loses nothing with its connection: see [`super::sent`]. There
+//! is one of these at a time; the next takes over from the last. Collectors that do not count share what comes.
 
 use super::buffer::{Buffer, Item};
+use super::sent::{Frame, Sent};
 use crate::protocol::execute::{RunId, RunStatus};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,6 +75,11 @@ struct Inner {
     /// Lines that came before the question.
     inputs: VecDeque<String>,
     end: Option<End>,
+    sent: Sent,
+    /// How many collectors that count there were; the last of them is the one that is served.
+    turns: u64,
+    /// Whether that one is still attached.
+    followed: bool,
     collectors: usize,
     /// Set once output that nobody collects may be dropped.
     may_drop: bool,
@@ -81,6 +90,25 @@ impl Inner {
     fn bound(&self) -> usize {
         if self.collectors > 0 { ATTACHED_BOUND } else { ABANDONED_BOUND }
     }
+
+    /// Whether there is something that does not wait for company.
+    fn has_news(&self, seen: u64) -> bool {
+        self.end.is_some()
+            || self.buffer.has_step()
+            || (self.waiting.is_some() && self.questions > seen)
+            || self.buffer.bytes() >= ENOUGH_BYTES
+    }
+
+    /// What comes again, in the state of now: a question may have been answered.
+    fn again(&self) -> Option<Frame> {
+        let mut frame = self.sent.unwritten()?.clone();
+        if let Outcome::Waiting { question, .. } = frame.outcome
+            && (self.waiting.is_none() || question != self.questions)
+        {
+            frame.outcome = Outcome::Continued;
+        }
+        Some(frame)
+    }
 }
 
 /// A run, shared by the actor and its collectors.
@@ -90,11 +118,21 @@ pub(super) struct Run {
     inner: Mutex<Inner>,
     news: Notify,
     room: Notify,
+    /// Told of every change, for tests that wait for one.
+    #[cfg(test)]
+    changed: Notify,
 }
 
 impl Run {
     pub(super) fn new(id: RunId) -> Arc<Self> {
-        Arc::new(Run { id, inner: Mutex::default(), news: Notify::new(), room: Notify::new() })
+        Arc::new(Run {
+            id,
+            inner: Mutex::default(),
+            news: Notify::new(),
+            room: Notify::new(),
+            #[cfg(test)]
+            changed: Notify::new(),
+        })
     }
 
     pub(super) fn id(&self) -> &RunId {
@@ -124,6 +162,8 @@ impl Run {
         if was_empty || is_step || (before < ENOUGH_BYTES && after >= ENOUGH_BYTES) {
             self.news.notify_waiters();
         }
+        #[cfg(test)]
+        self.changed.notify_waiters();
     }
 
     /// The program asks for a line. Gives the line when one came before the question.
@@ -148,6 +188,8 @@ impl Run {
         drop(inner);
         self.news.notify_waiters();
         self.room.notify_one();
+        #[cfg(test)]
+        self.changed.notify_waiters();
     }
 
     /// Whether the actor may read more replies for this run.
@@ -191,55 +233,48 @@ impl Run {
         self.lock().end.is_some()
     }
 
-    /// Bytes that nobody has collected.
+    /// Bytes that nobody has collected, or of which it is not known whether they arrived.
     pub(super) fn uncollected(&self) -> usize {
-        self.lock().buffer.bytes()
+        let inner = self.lock();
+        inner.buffer.bytes() + inner.sent.bytes()
     }
 
-    /// Says that somebody collects as long as the guard lives.
-    pub(super) fn attach(self: &Arc<Self>) -> Attached {
-        self.lock().collectors += 1;
-        Attached(self.clone())
-    }
-
-    /// Waits for output or news, as long as `patience` says. A question with a number up to `seen` is no news. Cancel
-    /// safe: what was taken and not delivered goes back.
-    pub(super) async fn collect(self: &Arc<Self>, patience: Patience, seen: u64) -> Delivery {
-        let start = Instant::now();
-        let mut first_output = None;
-        loop {
-            let notified = self.news.notified();
-            tokio::pin!(notified);
-            notified.as_mut().enable();
-            let deadline = {
-                let mut inner = self.lock();
-                let mut deadline = patience.window.map(|window| start + window);
-                if !inner.buffer.is_empty() {
-                    let now = Instant::now();
-                    let first = *first_output.get_or_insert(now);
-                    let last = inner.last_push.unwrap_or(first);
-                    let due = (first + patience.linger).min(last + patience.quiet);
-                    deadline = Some(deadline.map_or(due, |window| window.min(due)));
-                }
-                let is_news = inner.end.is_some()
-                    || inner.buffer.has_step()
-                    || (inner.waiting.is_some() && inner.questions > seen)
-                    || inner.buffer.bytes() >= ENOUGH_BYTES;
-                if is_news || deadline.is_some_and(|at| at <= Instant::now()) {
-                    return self.deliver(&mut inner, seen);
-                }
-                deadline
-            };
-            match deadline {
-                Some(at) => {
-                    let _ = tokio::time::timeout_at(at, notified).await;
-                }
-                None => notified.await,
+    /// Says that somebody collects as long as the guard lives. One that counts brings the number of the last frame that
+    /// it has; it is given everything after that, and whoever counted before it is not served any more.
+    pub(super) fn attach(self: &Arc<Self>, received: Option<u64>) -> Attached {
+        let mut inner = self.lock();
+        inner.collectors += 1;
+        let turn = received.map(|number| {
+            inner.sent.rewind(number);
+            inner.turns += 1;
+            inner.followed = true;
+            inner.turns
+        });
+        if turn.is_none() && !inner.followed {
+            for frame in inner.sent.take_unwritten().into_iter().rev() {
+                inner.buffer.put_back(with_step(frame.items, &frame.outcome));
             }
+        }
+        drop(inner);
+        self.news.notify_waiters();
+        Attached { run: self.clone(), turn }
+    }
+
+    /// Waits until `condition` holds.
+    #[cfg(test)]
+    pub(super) async fn until(&self, condition: impl Fn(&Run) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if condition(self) {
+                return;
+            }
+            changed.await;
         }
     }
 
-    fn deliver(self: &Arc<Self>, inner: &mut Inner, seen: u64) -> Delivery {
+    fn deliver(self: &Arc<Self>, inner: &mut Inner, seen: u64, turn: Option<u64>) -> Delivery {
         let mut items = inner.buffer.take(BATCH_BYTES);
         let outcome = match items.pop() {
             Some(Item::Step { status, exit_code }) => Outcome::Step { status, exit_code },
@@ -255,52 +290,166 @@ impl Run {
                 }
             }
         };
+        let items = Arc::new(items);
+        // What is nothing but the state of now needs no number: it is told again in any case.
+        let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
+        let number = is_counted.then(|| inner.sent.push(items.clone(), outcome.clone()));
         self.room.notify_one();
-        Delivery { run: self.clone(), items, outcome, delivered: false }
+        Delivery { run: self.clone(), items, outcome, number, turn, delivered: false }
     }
 }
 
 /// Somebody collects a run.
 #[derive(Debug)]
-pub(super) struct Attached(Arc<Run>);
+pub(super) struct Attached {
+    run: Arc<Run>,
+    /// Its turn, for one that counts.
+    turn: Option<u64>,
+}
 
-impl Drop for Attached {
-    fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        inner.collectors = inner.collectors.saturating_sub(1);
-        drop(inner);
-        self.0.room.notify_one();
+impl Attached {
+    /// Whether it counts.
+    pub(super) fn counts(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    fn is_served(&self, inner: &Inner) -> bool {
+        self.turn.is_none_or(|turn| turn == inner.turns)
+    }
+
+    /// The client says that it has this frame and all before it.
+    pub(super) fn received(&self, number: u64) {
+        let mut inner = self.run.lock();
+        if self.turn.is_some() && self.is_served(&inner) {
+            inner.sent.was_received(number);
+            drop(inner);
+            self.run.news.notify_waiters();
+            #[cfg(test)]
+            self.run.changed.notify_waiters();
+        }
+    }
+
+    /// Waits until another one that counts has taken over.
+    pub(super) async fn taken_over(&self) {
+        loop {
+            let notified = self.run.news.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if !self.is_served(&self.run.lock()) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits for output or news, as long as `patience` says. A question with a number up to `seen` is no news. Cancel
+    /// safe: what was taken and not delivered comes again. `None` when another one has taken over.
+    pub(super) async fn collect(&self, patience: Patience, seen: u64) -> Option<Delivery> {
+        let start = Instant::now();
+        let run = &self.run;
+        let mut first_output = None;
+        loop {
+            let notified = run.news.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            let deadline = {
+                let mut inner = run.lock();
+                if !self.is_served(&inner) {
+                    return None;
+                }
+                if self.counts()
+                    && let Some(frame) = inner.again()
+                {
+                    return Some(Delivery::again(run, frame, self.turn));
+                }
+                if self.counts() && inner.sent.is_full() {
+                    None
+                } else {
+                    let mut deadline = patience.window.map(|window| start + window);
+                    if !inner.buffer.is_empty() {
+                        let now = Instant::now();
+                        let first = *first_output.get_or_insert(now);
+                        let last = inner.last_push.unwrap_or(first);
+                        let due = (first + patience.linger).min(last + patience.quiet);
+                        deadline = Some(deadline.map_or(due, |window| window.min(due)));
+                    }
+                    if inner.has_news(seen) || deadline.is_some_and(|at| at <= Instant::now()) {
+                        return Some(run.deliver(&mut inner, seen, self.turn));
+                    }
+                    deadline
+                }
+            };
+            match deadline {
+                Some(at) => {
+                    let _ = tokio::time::timeout_at(at, notified).await;
+                }
+                None => notified.await,
+            }
+        }
     }
 }
 
-/// What a collector got. Goes back into the run when it is dropped before [`Delivery::delivered`].
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let mut inner = self.run.lock();
+        inner.collectors = inner.collectors.saturating_sub(1);
+        if self.turn == Some(inner.turns) {
+            inner.followed = false;
+        }
+        drop(inner);
+        self.run.room.notify_one();
+    }
+}
+
+/// What a collector got. Comes again when it is dropped before [`Delivery::delivered`].
 #[derive(Debug)]
 pub(super) struct Delivery {
     run: Arc<Run>,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Arc<Vec<Item>>,
     pub(super) outcome: Outcome,
+    /// Its number, for a collector that counts.
+    pub(super) number: Option<u64>,
+    turn: Option<u64>,
     delivered: bool,
 }
 
 impl Delivery {
-    /// It reached its client.
+    fn again(run: &Arc<Run>, frame: Frame, turn: Option<u64>) -> Self {
+        let Frame { number, items, outcome } = frame;
+        Delivery { run: run.clone(), items, outcome, number: Some(number), turn, delivered: false }
+    }
+
+    /// It was written whole.
     pub(super) fn delivered(mut self) {
         self.delivered = true;
+        let mut inner = self.run.lock();
+        if let Some(number) = self.number
+            && self.turn == Some(inner.turns)
+        {
+            inner.sent.was_written(number);
+        }
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if self.delivered {
+        // What has a number is kept where it is.
+        if self.delivered || self.number.is_some() {
             return;
         }
-        let mut items = std::mem::take(&mut self.items);
-        if let Outcome::Step { status, exit_code } = &self.outcome {
-            items.push(Item::Step { status: status.clone(), exit_code: *exit_code });
-        }
+        let items = with_step(std::mem::take(&mut self.items), &self.outcome);
         if !items.is_empty() {
             self.run.lock().buffer.put_back(items);
             self.run.news.notify_waiters();
         }
     }
+}
+
+/// The items as they were in the buffer.
+fn with_step(items: Arc<Vec<Item>>, outcome: &Outcome) -> Vec<Item> {
+    let mut items = Arc::unwrap_or_clone(items);
+    if let Outcome::Step { status, exit_code } = outcome {
+        items.push(Item::Step { status: status.clone(), exit_code: *exit_code });
+    }
+    items
 }

@@ -19,8 +19,12 @@ fn out(text: &str) -> Item {
     Item::Stdout(text.into())
 }
 
+async fn collect(run: &Arc<Run>, patience: Patience, seen: u64) -> Delivery {
+    run.attach(None).collect(patience, seen).await.unwrap()
+}
+
 async fn frame_of(run: &Arc<Run>, patience: Patience) -> Value {
-    let delivery = run.collect(patience, 0).await;
+    let delivery = collect(run, patience, 0).await;
     let value = serde_json::from_str(&frame::frame(&delivery)).unwrap();
     delivery.delivered();
     value
@@ -73,7 +77,7 @@ async fn a_delivery_that_did_not_arrive_comes_again() {
     let run = run();
     run.push(out("kept"));
     run.push(Item::Step { status: RunStatus::CleanFinished, exit_code: 0 });
-    drop(run.collect(NOW, 0).await);
+    drop(collect(&run, NOW, 0).await);
     let frame = frame_of(&run, NOW).await;
     assert_eq!((&frame["status"], &frame["console"][0][1]), (&json!("clean-finished"), &json!("kept")));
 }
@@ -83,7 +87,7 @@ async fn room_depends_on_whether_somebody_collects() {
     let run = run();
     run.push(out(&"x".repeat(4 << 20)));
     assert!(run.has_room(), "nobody collects: 8 MiB are kept");
-    let attached = run.attach();
+    let attached = run.attach(None);
     assert!(!run.has_room(), "somebody collects: 2 MiB are enough");
     drop(attached);
     run.push(out(&"x".repeat(4 << 20)));
@@ -111,13 +115,13 @@ async fn room_depends_on_whether_somebody_collects() {
 async fn a_question_is_told_once_to_each_collector_and_again_to_the_next() {
     let run = run();
     assert_eq!(run.ask(true), None);
-    let first = run.collect(PATIENT, 0).await;
+    let first = collect(&run, PATIENT, 0).await;
     let Outcome::Waiting { is_password: true, question } = first.outcome else { panic!("{first:?}") };
     first.delivered();
-    assert_eq!(run.collect(NOW, question).await.outcome, Outcome::Continued);
+    assert_eq!(collect(&run, NOW, question).await.outcome, Outcome::Continued);
     assert_eq!(frame_of(&run, PATIENT).await["options"], json!({"is_password": true}));
     assert_eq!(run.input("x".into()), Some("x".into()));
-    assert_eq!(run.collect(NOW, 0).await.outcome, Outcome::Continued);
+    assert_eq!(collect(&run, NOW, 0).await.outcome, Outcome::Continued);
 }
 
 #[tokio::test]
@@ -130,7 +134,7 @@ async fn early_lines_wait_for_the_question_and_an_interrupt_drops_them() {
     assert_eq!(run.ask(false), None);
     run.finish(End::Finished(0));
     assert_eq!(run.input("late".into()), None);
-    assert_eq!(run.collect(NOW, 0).await.outcome, Outcome::Ended(End::Finished(0)));
+    assert_eq!(collect(&run, NOW, 0).await.outcome, Outcome::Ended(End::Finished(0)));
 }
 
 #[tokio::test]
@@ -138,7 +142,7 @@ async fn a_collector_wakes_for_news_that_comes_later() {
     let run = run();
     let collector = tokio::spawn({
         let run = run.clone();
-        async move { run.collect(PATIENT, 0).await.outcome.clone() }
+        async move { collect(&run, PATIENT, 0).await.outcome.clone() }
     });
     tokio::task::yield_now().await;
     run.finish(End::Destroyed("gone".into()));

@@ -3,14 +3,17 @@
 //! Two differences to the genuine server, both on purpose: the socket is read all the time, so that pings, close frames
 //! and input are never late; and a client that goes away leaves its run to go on, to be continued over HTTP or by a new
 //! socket whose first frame is `{"mode": "continue", "runId": …}`. The first frame of a new run may bring a `runId` too.
+//!
+//! A client whose first frame brings `received`, 0 for a new run, gets numbered frames (`seq`), tells now and then which
+//! was the last that it has, in a binary frame `{"received": N}`, and after a cut gets again what it has not.
 
 use super::Shared;
 use super::actor::Work;
-use super::execute::{answer, begin, known_run};
+use super::execute::{TAKEN_OVER, answer, begin, known_run};
 use super::frame;
 use super::refusal::{Answer, Refusal};
 use super::request::{BODY_LIMIT, ready_session};
-use super::run::{Delivery, End, Outcome, Patience, Run};
+use super::run::{Attached, Delivery, End, Outcome, Patience, Run};
 use super::session::Session;
 use crate::protocol::execute::{IncomingExecute, RunStatus};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -43,35 +46,55 @@ pub(super) async fn execute(
     Ok(upgrade.on_upgrade(move |socket| async move { serve(&session, socket).await }))
 }
 
+/// Why a socket is not served any more.
+enum Parting {
+    /// Its client cannot be reached.
+    Left,
+    /// Another client has the run.
+    TakenOver,
+    /// So has the run.
+    Ended(End),
+}
+
 async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
-    let run = match first_frame(session, &mut receiver).await {
-        Some(Ok(run)) => run,
+    let (run, received) = match first_frame(session, &mut receiver).await {
+        Some(Ok(begun)) => begun,
         Some(Err(why)) => return say_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,
     };
-    let attached = run.attach();
-    let end = tokio::select! {
-        end = write(&run, &mut sender) => end,
-        () = read(session, &run, &mut receiver) => None,
+    let attached = run.attach(received);
+    let over = tokio::select! {
+        over = write(&attached, &mut sender) => over,
+        () = attached.taken_over() => Parting::TakenOver,
+        () = read(session, &run, &attached, &mut receiver) => Parting::Left,
     };
-    drop(attached);
-    match end {
-        Some(End::Finished(_)) => close(sender, receiver).await,
-        Some(End::Destroyed(why)) => say_error(sender, receiver, RunStatus::Error, &why).await,
-        Some(End::Shutdown) => {
+    match over {
+        Parting::Ended(End::Finished(_)) => {
+            if close(sender, receiver).await {
+                attached.received(u64::MAX);
+            }
+        }
+        Parting::Ended(End::Destroyed(why)) => say_error(sender, receiver, RunStatus::Error, &why).await,
+        Parting::Ended(End::Shutdown) => {
             say_error(sender, receiver, RunStatus::ServerRestarting, "The engine is shutting down.").await;
         }
-        None => tracing::debug!(session = session.id(), run = %run.id(), "the client left; the run goes on"),
+        Parting::TakenOver => {
+            drop(attached);
+            say_error(sender, receiver, RunStatus::Error, TAKEN_OVER).await;
+        }
+        Parting::Left => {
+            tracing::debug!(session = session.id(), run = %run.id(), "the client left; the run goes on")
+        }
     }
 }
 
-/// Reads what the client wants. `None` when it left before it said so.
+/// Reads what the client wants, and what it has of it. `None` when it left before it said so.
 async fn first_frame(
     session: &Session,
     receiver: &mut SplitStream<WebSocket>,
-) -> Option<Result<Arc<Run>, String>> {
-    let text = match timeout(FIRST_FRAME, next_text(receiver)).await {
+) -> Option<Result<(Arc<Run>, Option<u64>), String>> {
+    let text = match timeout(FIRST_FRAME, next_text(receiver, |_| false)).await {
         Ok(text) => text?,
         Err(_) => return Some(Err("Invalid API parameters: no frame told what to run".to_owned())),
     };
@@ -86,17 +109,22 @@ async fn first_frame(
         None | Some("") => Err(Refusal::invalid_params("mode is missing or empty!")),
         Some(_) => Err(Refusal::invalid_params("mode has an invalid value.")),
     };
-    Some(begun.map_err(|refusal| format!("BackendError: {}", refusal.summary())))
+    let received = call.received;
+    Some(begun.map(|run| (run, received)).map_err(|refusal| format!("BackendError: {}", refusal.summary())))
 }
 
-/// The next frame of text, whichever kind of frame it came in; nothing when the client leaves.
-async fn next_text(receiver: &mut SplitStream<WebSocket>) -> Option<String> {
+/// The next frame of text, whichever kind of frame it came in, but for binary ones that `is_note` takes; nothing when
+/// the client leaves.
+async fn next_text(
+    receiver: &mut SplitStream<WebSocket>,
+    mut is_note: impl FnMut(&[u8]) -> bool,
+) -> Option<String> {
     let mut leaving = false;
     // Reading on after a close frame is what sends the answer to it.
     while let Some(Ok(message)) = receiver.next().await {
         match message {
             Message::Text(text) if !leaving => return Some(text.as_str().to_owned()),
-            Message::Binary(bytes) if !leaving => {
+            Message::Binary(bytes) if !leaving && !is_note(&bytes) => {
                 if let Ok(text) = std::str::from_utf8(&bytes) {
                     return Some(text.to_owned());
                 }
@@ -108,67 +136,81 @@ async fn next_text(receiver: &mut SplitStream<WebSocket>) -> Option<String> {
     None
 }
 
-/// Hands input to the run until the client leaves.
-async fn read(session: &Session, run: &Arc<Run>, receiver: &mut SplitStream<WebSocket>) {
-    while let Some(text) = next_text(receiver).await {
+/// Hands input to the run, and to `attached` what the client has received, until the client leaves.
+async fn read(session: &Session, run: &Arc<Run>, attached: &Attached, receiver: &mut SplitStream<WebSocket>) {
+    #[derive(serde::Deserialize)]
+    struct Note {
+        received: u64,
+    }
+    let note = |bytes: &[u8]| {
+        let note = attached.counts().then(|| serde_json::from_slice::<Note>(bytes).ok()).flatten();
+        note.inspect(|note| attached.received(note.received)).is_some()
+    };
+    while let Some(text) = next_text(receiver, note).await {
         answer(session, run, text).await;
     }
 }
 
-/// Sends what the run says. Gives its end, or `None` when the client cannot be reached.
-async fn write(run: &Arc<Run>, sender: &mut Sender) -> Option<End> {
+/// Sends what the run says, until its end or the client's.
+async fn write(attached: &Attached, sender: &mut Sender) -> Parting {
     let mut seen = 0;
     let mut last_frame: Option<Instant> = None;
     loop {
         let in_a_stream = last_frame.is_some_and(|at| at.elapsed() < SILENCE);
         let wait = if in_a_stream { IN_A_STREAM } else { AFTER_SILENCE };
-        let delivery = run.collect(Patience { window: None, linger: wait, quiet: wait }, seen).await;
+        let patience = Patience { window: None, linger: wait, quiet: wait };
+        let Some(delivery) = attached.collect(patience, seen).await else { return Parting::TakenOver };
         match &delivery.outcome {
             Outcome::Waiting { question, .. } => seen = *question,
             Outcome::Ended(end @ (End::Destroyed(_) | End::Shutdown)) => {
                 let end = end.clone();
-                if !delivery.items.is_empty() {
-                    send_as_continued(delivery, sender).await?;
-                }
-                return Some(end);
+                let is_sent = delivery.items.is_empty() || send_as_continued(delivery, sender).await;
+                return if is_sent { Parting::Ended(end) } else { Parting::Left };
             }
             _ => {}
         }
         let frame = frame::frame(&delivery);
-        sender.send(Message::text(frame)).await.ok()?;
+        if sender.send(Message::text(frame)).await.is_err() {
+            return Parting::Left;
+        }
         last_frame = Some(Instant::now());
         let outcome = delivery.outcome.clone();
         delivery.delivered();
         if let Outcome::Ended(end) = outcome {
-            return Some(end);
+            return Parting::Ended(end);
         }
     }
 }
 
 /// An error frame has no console, so the last output goes before it.
-async fn send_as_continued(mut delivery: Delivery, sender: &mut Sender) -> Option<()> {
+async fn send_as_continued(mut delivery: Delivery, sender: &mut Sender) -> bool {
     delivery.outcome = Outcome::Continued;
-    sender.send(Message::text(frame::frame(&delivery))).await.ok()?;
-    delivery.delivered();
-    Some(())
+    let is_sent = sender.send(Message::text(frame::frame(&delivery))).await.is_ok();
+    if is_sent {
+        delivery.delivered();
+    }
+    is_sent
 }
 
 async fn say_error(mut sender: Sender, receiver: SplitStream<WebSocket>, status: RunStatus, why: &str) {
     let frame = frame::error_frame(status, why);
     if let Ok(Ok(())) = timeout(CLOSING, sender.send(Message::text(frame))).await {
-        close(sender, receiver).await;
+        let _ = close(sender, receiver).await;
     }
 }
 
-/// Says goodbye and waits a moment for the client's own.
-async fn close(mut sender: Sender, mut receiver: SplitStream<WebSocket>) {
+/// Says goodbye and waits a moment for the client's own. Whether that came: then the client has all that was sent.
+async fn close(mut sender: Sender, mut receiver: SplitStream<WebSocket>) -> bool {
     let goodbye = async {
         let frame =
             axum::extract::ws::CloseFrame { code: axum::extract::ws::close_code::NORMAL, reason: "".into() };
+        let mut came = false;
         if sender.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = receiver.next().await {}
+            while let Some(Ok(message)) = receiver.next().await {
+                came |= matches!(message, Message::Close(_));
+            }
         }
+        came
     };
-    // A client that does not answer loses nothing: everything was sent.
-    let _ = timeout(CLOSING, goodbye).await;
+    timeout(CLOSING, goodbye).await.unwrap_or(false)
 }

@@ -53,6 +53,10 @@ pub struct ExecuteRequest {
     run_id: String,
     /// An object; only the first call of a batch run has something in it.
     pub options: Value,
+    /// The last frame that was received, for our own engine only: it numbers its frames then (`seq`) and sends again
+    /// what came after that one. 0 before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
 }
 
 impl ExecuteRequest {
@@ -76,9 +80,21 @@ impl ExecuteRequest {
         Self::new(Mode::Input, run_id, text, Value::Object(Default::default()))
     }
 
+    /// Says which frame was the last that was received, if there is somebody who counts.
+    pub fn counting(self, received: Option<u64>) -> Self {
+        ExecuteRequest { received, ..self }
+    }
+
     fn new(mode: Mode, run_id: &RunId, code: &str, options: Value) -> Self {
         let id = run_id.as_str().to_owned();
-        ExecuteRequest { mode, code: code.to_owned(), run_id_old: id.clone(), run_id: id, options }
+        ExecuteRequest {
+            mode,
+            code: code.to_owned(),
+            run_id_old: id.clone(),
+            run_id: id,
+            options,
+            received: None,
+        }
     }
 }
 
@@ -124,6 +140,8 @@ pub struct IncomingExecute {
     /// Batch commands or the cursor, by mode.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub options: Value,
+    /// The last frame that a client has which counts them; our own does.
+    pub received: Option<u64>,
 }
 
 impl IncomingExecute {
@@ -215,6 +233,9 @@ pub struct ExecuteResult {
     /// What failed; with `error` and `server-restarting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
+    /// The frame's number; our own engine only, and only when it was asked to count.
+    #[serde(default, deserialize_with = "lenient::number", skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
 }
 
 impl ExecuteResult {
@@ -228,6 +249,7 @@ impl ExecuteResult {
             options: None,
             files: None,
             msg: None,
+            seq: None,
         }
     }
 

@@ -35,6 +35,11 @@ pub(super) fn exit_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     Ok(wide.map(|code| i32::try_from(code).unwrap_or(if code < 0 { i32::MIN } else { i32::MAX })))
 }
 
+/// A number that counts something; all else is none.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_u64())
+}
+
 /// A list; null, or something that is no list, is the empty one, and members of another type are left out.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

@@ -44,7 +44,9 @@ pub(in crate::client) async fn start(
     };
     let is_engine = session.api.is_engine().await;
     let (link, first) = match start {
-        Start::Resume(id) => (Link::Poll(Box::new(PollLink::resume(session.clone(), id, is_engine))), None),
+        Start::Resume(id) => {
+            (Link::Poll(Box::new(PollLink::resume(session.clone(), id, is_engine, 0))), None)
+        }
         Start::Cell(cell) => connect(&session, is_engine, &cell, &run_id, &options).await?,
     };
     let (event_sender, events) = mpsc::channel(QUEUE);
@@ -56,6 +58,7 @@ pub(in crate::client) async fn start(
         is_engine,
         run_id,
         link,
+        received: 0,
         machine: Machine::default(),
         events: event_sender,
         input: input_receiver,
@@ -77,6 +80,8 @@ struct Driver {
     is_engine: bool,
     run_id: RunId,
     link: Link,
+    /// The number of the last frame that came over the WebSocket; our engine counts them.
+    received: u64,
     machine: Machine,
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Zeroizing<String>>,
@@ -111,6 +116,13 @@ impl Driver {
         }
         if let Link::Poll(poll) = &mut self.link {
             poll.rest().await;
+        }
+        if let Link::Socket(socket) = &mut self.link
+            && self.is_engine
+            && *self.leave.borrow()
+        {
+            // Whoever resumes it goes on from here. An engine that is not told repeats a little.
+            let _ = socket.tell_now(self.received).await;
         }
         drop(turn);
         if let Link::Socket(socket) = self.link {
@@ -199,18 +211,33 @@ impl Driver {
                 if matches!(&self.link, Link::Poll(poll) if poll.has_answer()) {
                     self.machine.answer_is_under_way();
                 }
+                let seq = frame.seq;
                 let next = self.machine.frame(frame);
                 self.act(next).await;
+                self.count(seq).await;
             }
             Heard::OutputLost(error) => self.machine.emit(RunEvent::OutputLost(error)),
             Heard::End(end) => self.ended(end),
             Heard::Fate(error, Fate::Resumable) => {
                 tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
-                let link = PollLink::resume(self.session.clone(), self.run_id.clone(), self.is_engine);
-                self.link = Link::Poll(Box::new(link));
+                let (session, id) = (self.session.clone(), self.run_id.clone());
+                self.link =
+                    Link::Poll(Box::new(PollLink::resume(session, id, self.is_engine, self.received)));
                 self.machine.emit(RunEvent::Resumed);
             }
             Heard::Fate(error, Fate::Lost(state)) => self.lose(error, state),
+        }
+    }
+
+    /// Remembers what our engine need not send again, and tells it now and then.
+    async fn count(&mut self, seq: Option<u64>) {
+        if let (true, Link::Socket(socket), Some(seq)) = (self.is_engine, &mut self.link, seq) {
+            self.received = seq;
+            if !self.machine.is_over()
+                && let Err(end) = socket.tell(seq).await
+            {
+                self.ended(end);
+            }
         }
     }
 

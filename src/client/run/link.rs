@@ -54,7 +54,7 @@ pub(super) async fn connect(
     if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
         return Ok(polling());
     }
-    let first = SocketLink::first_frame(cell, run_id)?;
+    let first = SocketLink::first_frame(cell, run_id, is_engine)?;
     match SocketLink::open(session, options.silence_limit).await {
         Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
         Err(NoSocket::Blocked(error)) if auto => {

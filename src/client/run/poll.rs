@@ -28,6 +28,8 @@ pub(super) struct PollLink {
     session: SessionRef,
     is_engine: bool,
     run_id: RunId,
+    /// The number of the last reply that came, for our engine, which sends again what came after it.
+    received: Option<u64>,
     /// What to ask next.
     call: Option<Arc<ExecuteRequest>>,
     /// What was asked last.
@@ -49,22 +51,30 @@ impl PollLink {
             Cell::Query(code) => ExecuteRequest::query(&run_id, code),
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
-        PollLink::new(session, run_id, first, is_engine)
+        PollLink::new(session, run_id, first, is_engine, 0)
     }
 
-    /// A run that has begun elsewhere.
-    pub(super) fn resume(session: SessionRef, run_id: RunId, is_engine: bool) -> PollLink {
+    /// A run that has begun elsewhere, of which everything up to the frame `received` is here.
+    pub(super) fn resume(session: SessionRef, run_id: RunId, is_engine: bool, received: u64) -> PollLink {
         let first = ExecuteRequest::resume(&run_id);
-        PollLink::new(session, run_id, first, is_engine)
+        PollLink::new(session, run_id, first, is_engine, received)
     }
 
-    fn new(session: SessionRef, run_id: RunId, first: ExecuteRequest, is_engine: bool) -> PollLink {
-        let first = Arc::new(first);
+    fn new(
+        session: SessionRef,
+        run_id: RunId,
+        first: ExecuteRequest,
+        is_engine: bool,
+        received: u64,
+    ) -> PollLink {
+        let received = is_engine.then_some(received);
+        let first = Arc::new(first.counting(received));
         let now = Instant::now();
         PollLink {
             session,
             is_engine,
             run_id,
+            received,
             call: Some(first.clone()),
             last: first,
             pending: None,
@@ -79,8 +89,12 @@ impl PollLink {
     /// Asks for more output next, unless an answer is to be sent.
     pub(super) fn go_on(&mut self) {
         if self.call.is_none() {
-            self.call = Some(Arc::new(ExecuteRequest::resume(&self.run_id)));
+            self.call = Some(self.counted(ExecuteRequest::resume(&self.run_id)));
         }
+    }
+
+    fn counted(&self, request: ExecuteRequest) -> Arc<ExecuteRequest> {
+        Arc::new(request.counting(self.received))
     }
 
     /// Asks for more output, but not at once.
@@ -91,7 +105,7 @@ impl PollLink {
 
     /// Sends an answer next.
     pub(super) fn answer(&mut self, text: &str) {
-        self.call = Some(Arc::new(ExecuteRequest::input(&self.run_id, text)));
+        self.call = Some(self.counted(ExecuteRequest::input(&self.run_id, text)));
         self.not_before = Instant::now();
     }
 
@@ -138,6 +152,9 @@ impl PollLink {
             // It may be the exit code of the empty code that released the run.
             reply.exit_code = None;
         }
+        if self.received.is_some() {
+            self.received = self.received.max(reply.seq);
+        }
         self.failures = 0;
         self.server_failures = 0;
         if reply.status == RunStatus::Continued && reply.console.is_empty() {
@@ -155,7 +172,7 @@ impl PollLink {
                 let pause = Duration::from_millis(200) * 2u32.pow(self.failures.min(5));
                 // What never reached the server is sent again as it was; for all else only `continue` is safe, as
                 // code or an answer must not arrive twice.
-                let resume = || Arc::new(ExecuteRequest::resume(&self.run_id));
+                let resume = || self.counted(ExecuteRequest::resume(&self.run_id));
                 (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
             }
             ErrorKind::Server if !self.is_engine => {

@@ -23,6 +23,10 @@ const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
 /// How long saying goodbye may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+/// Our engine is told what arrived after this many bytes, or frames, whichever is first. It stops sending when it does
+/// not hear of a MiB.
+const TELL_BYTES: usize = 128 * 1024;
+const TELL_FRAMES: usize = 32;
 const WHAT: &str = "follow the run";
 
 pub(super) struct SocketLink {
@@ -31,6 +35,8 @@ pub(super) struct SocketLink {
     last_heard: Instant,
     pinged: bool,
     started: bool,
+    /// Bytes and frames that came and that the server has not been told of.
+    untold: (usize, usize),
 }
 
 /// Why there is no WebSocket.
@@ -42,13 +48,15 @@ pub(super) enum NoSocket {
 }
 
 /// The first frame. Our engine takes the run id from it, so that the run can be found again; genuine servers
-/// ignore the key.
+/// ignore the key. Our engine alone is told that nothing was received yet, so that it counts its frames.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
     request: StreamRequest,
     #[serde(rename = "runId")]
     run_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
 }
 
 impl SocketLink {
@@ -62,16 +70,24 @@ impl SocketLink {
             .max_frame_size(Some(FRAME_LIMIT))
             .read_buffer_size(256 * 1024);
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
-        Ok(SocketLink { socket, silence_limit, last_heard: Instant::now(), pinged: false, started: false })
+        Ok(SocketLink {
+            socket,
+            silence_limit,
+            last_heard: Instant::now(),
+            pinged: false,
+            started: false,
+            untold: (0, 0),
+        })
     }
 
     /// The text of the first frame, if a server would take it.
-    pub(super) fn first_frame(cell: &Cell, run_id: &RunId) -> Result<String, ClientError> {
+    pub(super) fn first_frame(cell: &Cell, run_id: &RunId, is_engine: bool) -> Result<String, ClientError> {
         let request = match cell {
             Cell::Query(code) => StreamRequest::query(code),
             Cell::Batch(options) => StreamRequest::batch(options),
         };
-        let frame = serde_json::to_string(&FirstFrame { request, run_id: run_id.as_str() });
+        let received = is_engine.then_some(0);
+        let frame = serde_json::to_string(&FirstFrame { request, run_id: run_id.as_str(), received });
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()))?;
         if frame.len() > REQUEST_LIMIT {
@@ -83,10 +99,31 @@ impl SocketLink {
 
     /// Sends the first frame or an answer.
     pub(super) async fn send(&mut self, text: String) -> Result<(), LinkEnd> {
-        match timeout(WRITE_LIMIT, self.socket.send(Message::text(text))).await {
+        self.write(Message::text(text)).await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), LinkEnd> {
+        match timeout(WRITE_LIMIT, self.socket.send(message)).await {
             Ok(result) => result.map_err(|error| broken(&error)),
             Err(_) => Err(LinkEnd::lost("the server does not read")),
         }
+    }
+
+    /// Tells our engine that we have all frames up to this one, if it is time to.
+    pub(super) async fn tell(&mut self, received: u64) -> Result<(), LinkEnd> {
+        let (bytes, frames) = self.untold;
+        if bytes < TELL_BYTES && frames < TELL_FRAMES {
+            return Ok(());
+        }
+        self.tell_now(received).await
+    }
+
+    /// Tells our engine that we have all frames up to this one.
+    pub(super) async fn tell_now(&mut self, received: u64) -> Result<(), LinkEnd> {
+        self.untold = (0, 0);
+        // Text would be taken for input.
+        let note = Message::binary(format!("{{\"received\":{received}}}").into_bytes());
+        self.write(note).await
     }
 
     /// The next frame. Cancel-safe.
@@ -136,14 +173,13 @@ impl SocketLink {
             self.last_heard = Instant::now();
         }
         self.pinged = true;
-        match timeout(WRITE_LIMIT, self.socket.send(Message::Ping(Default::default()))).await {
-            Ok(result) => result.map_err(|error| broken(&error)),
-            Err(_) => Err(LinkEnd::lost("the server does not read")),
-        }
+        self.write(Message::Ping(Default::default())).await
     }
 
     fn parse(&mut self, frame: &[u8]) -> Result<ExecuteResult, LinkEnd> {
         self.started = true;
+        self.untold.0 += frame.len();
+        self.untold.1 += 1;
         serde_json::from_slice(frame).map_err(|error| {
             let why = format!("the server sent a frame that is not what was agreed: {error}");
             LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why))

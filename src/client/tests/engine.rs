@@ -8,19 +8,19 @@ use secrecy::ExposeSecret;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-struct Lab {
-    engine: Engine,
-    folder: tempfile::TempDir,
+pub(super) struct Lab {
+    pub(super) engine: Engine,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Lab {
-    async fn start() -> Lab {
+    pub(super) async fn start() -> Lab {
         let folder = tempfile::tempdir().unwrap();
         let workdirs = Workdirs::Own(folder.path().to_owned());
         Lab { engine: Engine::start(EngineOptions::new(workdirs)).await.unwrap(), folder }
     }
 
-    fn api_at(&self, endpoint: &str) -> Api {
+    pub(super) fn api_at(&self, endpoint: &str) -> Api {
         let keypair = self.engine.keypair();
         let secret = keypair.secret_key().expose_secret().to_owned();
         let credentials = Credentials::keypair(keypair.access_key(), secret);
@@ -31,7 +31,7 @@ impl Lab {
         self.api_at(&self.engine.endpoint())
     }
 
-    async fn session(&self) -> ComputeSession {
+    pub(super) async fn session(&self) -> ComputeSession {
         let mut statuses = Vec::new();
         let (session, created) = soon(ComputeSession::create(&self.api(), request("python"), |status| {
             statuses.push(status.clone())

@@ -299,6 +299,12 @@ impl Ws {
         }
     }
 
+    /// The next thing that comes, which must be a pong and no frame.
+    pub(super) async fn next_is_pong(&mut self) {
+        let message = soon("a pong", self.0.next()).await.unwrap().unwrap();
+        assert!(matches!(message, Message::Pong(_)), "{message:.100?}");
+    }
+
     /// Until the server has closed it.
     pub(super) async fn until_closed(&mut self) {
         while self.next().await.is_some() {}

@@ -3,6 +3,7 @@
 mod abandoned;
 mod access;
 mod client;
+mod counted;
 mod lifecycle;
 mod many;
 mod runs;

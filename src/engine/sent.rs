@@ -1,0 +1,154 @@
+//! Frames that were sent and may not have arrived. A client that counts what it gets (`received`) is given numbered
+//! frames; they are kept until it says that it has them, and come again when it takes the run up over a new connection.
+
+use super::buffer::Item;
+use super::run::Outcome;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Bytes that may be on their way. A client that does not say what it has received gets no more than this.
+const WINDOW: usize = 1 << 20;
+/// What a frame counts for beside its payload, in bytes.
+const FRAME_BYTES: usize = 1 << 10;
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Frame {
+    pub(super) number: u64,
+    pub(super) items: Arc<Vec<Item>>,
+    pub(super) outcome: Outcome,
+}
+
+impl Frame {
+    fn size(&self) -> usize {
+        self.items.iter().map(Item::len).sum::<usize>() + FRAME_BYTES
+    }
+}
+
+/// The frames of a run, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// The number of the newest frame that there ever was.
+    last: u64,
+    /// The number of the newest frame that was written whole for the client that follows now.
+    written: u64,
+}
+
+impl Sent {
+    /// Bytes that are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether the client has to say what it received before it gets more.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes >= WINDOW
+    }
+
+    /// Adds a frame; gives its number.
+    pub(super) fn push(&mut self, items: Arc<Vec<Item>>, outcome: Outcome) -> u64 {
+        self.last += 1;
+        let frame = Frame { number: self.last, items, outcome };
+        self.bytes += frame.size();
+        self.frames.push_back(frame);
+        self.last
+    }
+
+    /// The oldest frame that is still to be written.
+    pub(super) fn unwritten(&self) -> Option<&Frame> {
+        self.frames.iter().find(|frame| frame.number > self.written)
+    }
+
+    /// A frame was written whole.
+    pub(super) fn was_written(&mut self, number: u64) {
+        self.written = self.written.max(number);
+    }
+
+    /// The client has this frame and all before it.
+    pub(super) fn was_received(&mut self, number: u64) {
+        while let Some(frame) = self.frames.pop_front_if(|frame| frame.number <= number) {
+            self.bytes -= frame.size();
+        }
+    }
+
+    /// A client begins that has this frame and all before it; it gets all others again.
+    pub(super) fn rewind(&mut self, number: u64) {
+        self.was_received(number);
+        self.written = number.min(self.last);
+    }
+
+    /// Takes what was never written whole, for a client that does not count.
+    pub(super) fn take_unwritten(&mut self) -> Vec<Frame> {
+        let at = self.frames.partition_point(|frame| frame.number <= self.written);
+        let taken: Vec<Frame> = self.frames.split_off(at).into();
+        self.bytes -= taken.iter().map(Frame::size).sum::<usize>();
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Sent {
+        let mut sent = Sent::default();
+        for text in ["a", "b", "c"] {
+            let number = sent.push(Arc::new(vec![Item::Stdout(text.into())]), Outcome::Continued);
+            sent.was_written(number);
+        }
+        sent
+    }
+
+    #[test]
+    fn what_was_not_received_is_written_again() {
+        let mut sent = three();
+        assert!(sent.unwritten().is_none());
+        sent.rewind(1);
+        for number in [2, 3] {
+            assert_eq!(sent.unwritten().map(|frame| frame.number), Some(number));
+            sent.was_written(number);
+        }
+        assert!(sent.unwritten().is_none());
+        sent.was_received(3);
+        assert_eq!(sent.bytes(), 0);
+    }
+
+    #[test]
+    fn numbers_that_never_were_do_no_harm() {
+        let mut sent = three();
+        sent.rewind(u64::MAX);
+        assert_eq!((sent.bytes(), sent.unwritten().is_none()), (0, true));
+        assert_eq!(sent.push(Arc::default(), Outcome::Continued), 4);
+        assert_eq!(sent.unwritten().map(|frame| frame.number), Some(4));
+    }
+
+    #[test]
+    fn a_frame_may_be_received_before_its_writing_is_over() {
+        let mut sent = three();
+        let number = sent.push(Arc::default(), Outcome::Continued);
+        sent.was_received(number);
+        sent.was_written(number);
+        assert_eq!((sent.bytes(), sent.unwritten().is_none()), (0, true));
+    }
+
+    #[test]
+    fn the_window_is_full_until_the_client_speaks() {
+        let mut sent = Sent::default();
+        let number = sent.push(Arc::new(vec![Item::Stdout("x".repeat(WINDOW))]), Outcome::Continued);
+        assert!(sent.is_full());
+        sent.was_received(number);
+        assert!(!sent.is_full());
+    }
+
+    #[test]
+    fn only_what_was_not_written_goes_to_a_client_that_does_not_count() {
+        let mut sent = three();
+        sent.rewind(0);
+        sent.was_written(1);
+        assert_eq!(sent.take_unwritten().iter().map(|frame| frame.number).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(sent.bytes(), FRAME_BYTES + 1);
+        assert!(sent.unwritten().is_none());
+    }
+}

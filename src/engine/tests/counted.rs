@@ -1,0 +1,165 @@
+//! Clients that count what they get: frames have numbers then, and nothing is lost with a connection.
+
+use super::client::{Lab, Ws, slug, soon, text_of};
+use crate::protocol::execute::RunId;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+/// A socket whose first frame says this.
+async fn asked(lab: &Lab, session: &str, first: Value) -> Ws {
+    let mut ws = lab.open(session).await;
+    ws.send(&first.to_string()).await;
+    ws
+}
+
+async fn queried(lab: &Lab, session: &str, run: &str, code: &str) -> Ws {
+    asked(lab, session, json!({"mode": "query", "code": code, "runId": run, "received": 0})).await
+}
+
+async fn resumed(lab: &Lab, session: &str, run: &str, received: u64) -> Ws {
+    asked(lab, session, json!({"mode": "continue", "runId": run, "received": received})).await
+}
+
+/// One call that counts; gives the whole reply.
+async fn polled(lab: &Lab, session: &str, run: &str, received: u64) -> (StatusCode, Value) {
+    let body = json!({"mode": "continue", "code": "", "runId": run, "options": {}, "received": received});
+    lab.post(&format!("/session/{session}"), body).await
+}
+
+/// Everything to the end of the run: text, and the numbers in the order in which they came.
+async fn rest(ws: &mut Ws) -> (String, Vec<u64>) {
+    let (mut printed, mut numbers) = (String::new(), Vec::new());
+    loop {
+        let frame = ws.next().await.expect("an end before the close");
+        printed += &text_of(&frame);
+        numbers.extend(frame["seq"].as_u64());
+        if frame["status"] == "finished" {
+            return (printed, numbers);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_has_not_received_comes_again_by_socket_and_by_polling() {
+    let lab = Lab::new().await;
+    lab.session("counts").await;
+    let code = "print('one', flush=True)\ninput('a')\nprint('two', flush=True)\ninput('b')\nprint('three')";
+    let mut ws = queried(&lab, "counts", "r", code).await;
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        loop {
+            let frame = ws.next().await.unwrap();
+            numbers.extend(frame["seq"].as_u64());
+            if frame["status"] == "waiting-input" {
+                break;
+            }
+        }
+        ws.send("").await;
+    }
+    let (_, last) = rest(&mut ws).await;
+    numbers.extend(last);
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "counted from 1 without a gap");
+    // The run is over and the socket cut before it said goodbye.
+    drop(ws);
+    let all = "one\natwo\nbthree\n";
+    let (again, numbers_again) = rest(&mut resumed(&lab, "counts", "r", 0).await).await;
+    assert_eq!((again.as_str(), &numbers_again), (all, &numbers));
+    let (mut printed, mut have) = (String::new(), 1);
+    loop {
+        let (status, reply) = polled(&lab, "counts", "r", have).await;
+        assert_eq!(status, StatusCode::OK, "{reply}");
+        let result = &reply["result"];
+        assert_ne!(result["status"], "waiting-input", "the questions were answered");
+        printed += &text_of(result);
+        have = result["seq"].as_u64().unwrap();
+        if result["status"] == "finished" {
+            assert_eq!(result["exitCode"], 0);
+            break;
+        }
+    }
+    assert!(all.ends_with(&printed) && printed.ends_with("three\n") && printed != all, "{printed}");
+    let (_, reply) = polled(&lab, "counts", "r", have).await;
+    assert_eq!((&reply["result"]["status"], &reply["result"]["console"]), (&json!("finished"), &json!([])));
+}
+
+#[tokio::test]
+async fn who_does_not_count_sees_no_numbers() {
+    let lab = Lab::new().await;
+    lab.session("plain").await;
+    let mut ws = asked(&lab, "plain", json!({"mode": "query", "code": "print(input())", "runId": "p"})).await;
+    assert_eq!(ws.until("waiting-input").await.1.get("seq"), None);
+    ws.send_message(Message::binary(&b"{\"received\":1}"[..])).await;
+    let (printed, frame) = ws.until("finished").await;
+    assert_eq!((printed.as_str(), frame.get("seq")), ("{\"received\":1}\n", None), "it is input");
+    assert_eq!(lab.execute("plain", "continue", "p", "").await.get("seq"), None);
+    let (status, problem) =
+        lab.post("/session/plain", json!({"mode": "continue", "runId": "p", "received": "?"})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+}
+
+#[tokio::test]
+async fn the_engine_waits_to_be_told_what_arrived() {
+    let lab = Lab::new().await;
+    lab.session("window").await;
+    let code = "for i in range(40): print('x' * (100 << 10))\nprint(input())";
+    let mut ws = queried(&lab, "window", "w", code).await;
+    let (mut bytes, mut last) = (0, 0_u64);
+    // What a frame counts for is its text and a little more.
+    while bytes + last as usize * (1 << 10) < 1 << 20 {
+        let frame = ws.next().await.unwrap();
+        bytes += text_of(&frame).len();
+        last = frame["seq"].as_u64().unwrap();
+    }
+    let session = lab.engine.shared().sessions.find("window").unwrap();
+    let run = session.run(&RunId::from_wire("w")).unwrap();
+    // What waits in the run is bounded, too; then the program waits itself.
+    soon("back-pressure", run.until(|run| !run.has_room())).await;
+    ws.send_message(Message::Ping("1".into())).await;
+    ws.next_is_pong().await;
+    loop {
+        ws.send_message(Message::binary(format!("{{\"received\":{last}}}").into_bytes())).await;
+        let frame = ws.next().await.unwrap();
+        bytes += text_of(&frame).len();
+        last = frame["seq"].as_u64().unwrap_or(last);
+        if frame["status"] == "waiting-input" {
+            break;
+        }
+    }
+    assert_eq!(bytes, 40 * ((100 << 10) + 1));
+    ws.send("no note was input").await;
+    assert_eq!(rest(&mut ws).await.0, "no note was input\n");
+}
+
+#[tokio::test]
+async fn the_last_one_who_counts_is_served_and_the_one_before_is_told() {
+    let lab = Lab::new().await;
+    lab.session("follow").await;
+    let mut first = queried(&lab, "follow", "f", "print(input('? '))").await;
+    first.until("waiting-input").await;
+    let mut second = resumed(&lab, "follow", "f", 0).await;
+    let (_, frame) = first.until("error").await;
+    assert!(frame["msg"].as_str().unwrap().contains("another client"), "{frame}");
+    assert_eq!(first.next().await, None);
+    assert_eq!(second.until("waiting-input").await.0, "? ", "what the first did not say it has");
+    let ((status, reply), (printed, _)) = tokio::join!(polled(&lab, "follow", "f", 1), second.until("error"));
+    assert_eq!(
+        (status, &reply["result"]["status"], printed.as_str()),
+        (StatusCode::OK, &json!("waiting-input"), "")
+    );
+}
+
+#[tokio::test]
+async fn a_goodbye_says_that_everything_arrived() {
+    let lab = Lab::new().await;
+    lab.session("goodbye").await;
+    let mut ws = queried(&lab, "goodbye", "b", "print('x' * 1000)").await;
+    rest(&mut ws).await;
+    ws.until_closed().await;
+    let session = lab.engine.shared().sessions.find("goodbye").unwrap();
+    let run = session.run(&RunId::from_wire("b")).unwrap();
+    soon("the goodbye", run.until(|run| run.uncollected() == 0)).await;
+    let (_, reply) = polled(&lab, "goodbye", "b", 0).await;
+    assert_eq!((&reply["result"]["status"], &reply["result"]["console"]), (&json!("finished"), &json!([])));
+    assert_eq!(slug(&polled(&lab, "goodbye", "none", 0).await.1), "object-not-found");
+}
