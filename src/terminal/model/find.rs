@@ -1,8 +1,9 @@
 //! Going back in the scrollback, searching it, and taking text out of it.
 
 use alacritty_terminal::grid::{Dimensions, Scroll};
-use alacritty_terminal::index::{Column, Direction as Way, Point, Side};
+use alacritty_terminal::index::{Column, Direction as Way, Line, Point, Side};
 use alacritty_terminal::selection::{Selection, SelectionType};
+use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::term::search::RegexSearch;
 use alacritty_terminal::term::viewport_to_point;
 
@@ -89,7 +90,50 @@ impl Model {
 
     /// The selected text, wrapped lines joined; `None` when nothing is selected.
     pub fn selected_text(&self) -> Option<String> {
-        self.gate.term.selection_to_string().filter(|text| !text.is_empty())
+        let (start, end) = self.selected_range()?;
+        let mut text = String::new();
+        for line in (start.line.0..=end.line.0).map(Line) {
+            let from = if line == start.line { start.column.0 } else { 0 };
+            let to = if line == end.line { end.column.0 } else { usize::MAX };
+            self.push_line(line, from, to, &mut text);
+        }
+        text.truncate(text.trim_end_matches('\n').len());
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// Appends the cells of one line, and a new line unless the line goes on in the next one.
+    fn push_line(&self, line: Line, from: usize, to: usize, text: &mut String) {
+        let term = &self.gate.term;
+        let begin = text.len();
+        let mut goes_on = false;
+        let cells = term.grid()[line][..].iter().enumerate();
+        for (column, cell) in cells {
+            goes_on = cell.flags.contains(Flags::WRAPLINE);
+            let spacer = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
+            if (from..=to).contains(&column) && !cell.flags.intersects(spacer) {
+                text.push(if cell.c == '\t' { ' ' } else { cell.c });
+                text.extend(cell.zerowidth().unwrap_or_default());
+            }
+        }
+        if !goes_on {
+            let length = text.trim_end_matches(' ').len().max(begin);
+            text.truncate(length);
+            text.push('\n');
+        }
+    }
+
+    /// The ends of the selection, both included, within the grid: what was selected may have scrolled out of it.
+    fn selected_range(&self) -> Option<(Point, Point)> {
+        let term = &self.gate.term;
+        let range = term.selection.as_ref()?.to_range(term)?;
+        if range.end.line < term.topmost_line() || range.start.line > term.bottommost_line() {
+            return None;
+        }
+        let within = |point: Point| {
+            let line = point.line.max(term.topmost_line()).min(term.bottommost_line());
+            Point::new(line, point.column.min(term.last_column()))
+        };
+        Some((within(range.start), within(range.end)))
     }
 
     /// Finds the next place where `text` stands, from the match that is selected or else from the window's edge, goes
@@ -106,15 +150,19 @@ impl Model {
             Direction::Older => (Way::Left, Side::Right),
             Direction::Newer => (Way::Right, Side::Left),
         };
-        let selected = term.selection.as_ref().and_then(|selection| selection.to_range(term));
-        let origin = match (selected, direction) {
-            (Some(range), Direction::Older) => self.before(range.start),
-            (Some(range), Direction::Newer) => self.after(range.end),
+        let mut origin = match (self.selected_range(), direction) {
+            (Some((start, _)), Direction::Older) => self.before(start),
+            (Some((_, end)), Direction::Newer) => self.after(end),
             (None, _) => viewport_to_point(
                 self.scrolled_back(),
                 Point::new(term.screen_lines().saturating_sub(1), term.last_column()),
             ),
         };
+        // The grid looks to the left of the second half of a wide character, also where there is no left.
+        let flags = term.grid()[origin.line][origin.column].flags;
+        if origin.column.0 == 0 && flags.contains(Flags::WIDE_CHAR_SPACER) {
+            origin.column = Column(1);
+        }
         let Some(found) = term.search_next(&mut pattern, origin, way, side, None) else { return false };
         let mut selection = Selection::new(SelectionType::Simple, *found.start(), Side::Left);
         selection.update(*found.end(), Side::Right);

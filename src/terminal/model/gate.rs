@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use alacritty_terminal::Term;
 use alacritty_terminal::event::{Event, EventListener};
 use alacritty_terminal::term::TermMode;
+use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::vte::ansi::{
     Attr, CharsetIndex, ClearMode, CursorShape, CursorStyle, Handler, Hyperlink, LineClearMode, Mode,
     PrivateMode, Rgb, StandardCharset, TabulationClearMode, Timeout,
@@ -285,6 +286,14 @@ impl Handler for Gate {
 
     fn text_area_size_pixels(&mut self) {}
 
+    /// The second half of a wide character that lost its first half is a blank: the grid counts on finding the first
+    /// half to the left of it, also where there is no left.
+    fn delete_chars(&mut self, count: usize) {
+        self.term.delete_chars(count);
+        let at = self.term.grid().cursor.point;
+        self.term.grid_mut()[at.line][at.column].flags.remove(Flags::WIDE_CHAR_SPACER);
+    }
+
     forward! {
         set_cursor_style(style: Option<CursorStyle>);
         set_cursor_shape(shape: CursorShape);
@@ -311,7 +320,6 @@ impl Handler for Gate {
         insert_blank_lines(count: usize);
         delete_lines(count: usize);
         erase_chars(count: usize);
-        delete_chars(count: usize);
         move_backward_tabs(count: u16);
         move_forward_tabs(count: u16);
         save_cursor_position();

@@ -239,6 +239,20 @@ fn a_region_that_scrolls_below_a_scrolled_window_does_no_harm() {
     assert_eq!(model.glyphs().count(), 120);
 }
 
+#[test]
+fn half_of_a_wide_character_shows_nothing() {
+    let model = model(10, 2, "漢字x\x1b[2G\x1b[P".as_bytes());
+    let columns: Vec<u16> = model.glyphs().take(10).map(|glyph| glyph.column).collect();
+    assert!(columns.windows(2).all(|pair| pair[0] < pair[1]), "{columns:?}");
+    assert!(model.glyphs().all(|glyph| glyph.column + u16::from(glyph.width) <= 10));
+    assert_eq!(model.rows()[0], " 字x", "the first half of 漢 is left");
+    let mut model = Model::new(10, 2);
+    model.feed("漢字x\x1b[1G\x1b[P".as_bytes());
+    model.select(0, 0, SelectionKind::Lines);
+    assert_eq!(model.selected_text().as_deref(), Some(" 字x"));
+    assert!(model.search("x", Direction::Older));
+}
+
 /// Things that a fuzzer would take long to find by bytes alone.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let last = prop::sample::select(b"@ABCDEFGHIJKLMPSTXZ`abcdefghlmnpqrstu".to_vec());

@@ -116,22 +116,35 @@ impl Model {
         let offset = term.grid().display_offset();
         let selection = term.selection.as_ref().and_then(|selection| selection.to_range(term));
         let colors = term.colors();
-        term.grid().display_iter().filter_map(move |indexed| {
-            let cell: &Cell = indexed.cell;
-            if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
-                return None;
+        let mut cells = term.grid().display_iter().peekable();
+        let mut covered = false;
+        std::iter::from_fn(move || {
+            loop {
+                let indexed = cells.next()?;
+                let cell: &Cell = indexed.cell;
+                // Deleting and inserting can leave half of a wide character behind: it shows nothing.
+                let spacer = cell.flags.contains(Flags::WIDE_CHAR_SPACER);
+                let skip = spacer && covered;
+                covered = cell.flags.contains(Flags::WIDE_CHAR)
+                    && cells.peek().is_some_and(|next| {
+                        next.point.line == indexed.point.line && next.flags.contains(Flags::WIDE_CHAR_SPACER)
+                    });
+                if skip {
+                    continue;
+                }
+                let half = spacer || (cell.flags.contains(Flags::WIDE_CHAR) && !covered);
+                let Some(at) = point_to_viewport(offset, indexed.point) else { continue };
+                return Some(Glyph {
+                    column: u16::try_from(at.column.0).ok()?,
+                    row: u16::try_from(at.line).ok()?,
+                    // A tab leaves itself in the cell that it started from.
+                    character: if half || cell.c == '\t' { ' ' } else { cell.c },
+                    combining: if half { &[] } else { cell.zerowidth().unwrap_or_default() },
+                    width: if covered { 2 } else { 1 },
+                    look: look(cell, colors),
+                    selected: selection.is_some_and(|range| range.contains(indexed.point)),
+                });
             }
-            let at = point_to_viewport(offset, indexed.point)?;
-            Some(Glyph {
-                column: u16::try_from(at.column.0).ok()?,
-                row: u16::try_from(at.line).ok()?,
-                // A tab leaves itself in the cell that it started from.
-                character: if cell.c == '\t' { ' ' } else { cell.c },
-                combining: cell.zerowidth().unwrap_or_default(),
-                width: if cell.flags.contains(Flags::WIDE_CHAR) { 2 } else { 1 },
-                look: look(cell, colors),
-                selected: selection.is_some_and(|range| range.contains(indexed.point)),
-            })
         })
     }
 
