@@ -300,7 +300,7 @@ mod tests {
             line(80, |_| {}),
             format!("{:<50}{}", " work · ttyd · 80×23 · 12 ms · vim", "Ctrl-] leaves · Ctrl-] ? help ")
         );
-        assert_eq!(line(20, |_| {}), " work · ttyd · 80×2…");
+        assert_eq!(line(20, |_| {}), " work · ttyd · 80×… ");
         assert_eq!(line(3, |_| {}).chars().count(), 3);
     }
 

@@ -115,7 +115,7 @@ impl Model {
                 text.extend(cell.zerowidth().unwrap_or_default());
             }
         }
-        if !goes_on {
+        if !goes_on && to >= term.last_column().0 {
             let length = text.trim_end_matches(' ').len().max(begin);
             text.truncate(length);
             text.push('\n');
