@@ -109,7 +109,7 @@ mod tests {
             [json!({"name": "한글", "status": "RUNNING"}), json!({"name": "a\u{1b}[2Jb", "status": null})];
         let text = table(&["name", "status"], &rows);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[..2], ["NAME      STATUS", "한글      RUNNING"]);
+        assert_eq!(lines[..2], ["NAME  STATUS", "한글  RUNNING"]);
         assert!(!text.contains('\u{1b}'));
     }
 }
