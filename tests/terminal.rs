@@ -3,95 +3,13 @@
 
 use bai_repl::client::pty::{LinkState, NotSent};
 use bai_repl::client::*;
-use bai_repl::engine::{Engine, EngineOptions, Workdirs};
-use bai_repl::protocol::create::CreateRequest;
 use bytes::Bytes;
-use secrecy::ExposeSecret;
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::time::Duration;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
 
-/// A wait that is not over by then is a failure, not a hang.
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("{what} never came"))
-}
+#[path = "terminal/lab.rs"]
+mod lab;
 
-struct Lab {
-    engine: Engine,
-    api: Api,
-    folder: TempDir,
-}
-
-impl Lab {
-    async fn new() -> Lab {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions::new(Workdirs::Own(folder.path().join("sessions")));
-        let engine = Engine::start(options).await.unwrap();
-        let key = engine.keypair();
-        let credentials = Credentials::keypair(key.access_key(), key.secret_key().expose_secret());
-        let api = Api::new(ApiOptions::new(engine.endpoint()).with_credentials(credentials)).unwrap();
-        Lab { engine, api, folder }
-    }
-
-    async fn session(&self) -> ComputeSession {
-        self.session_with(Vec::new()).await
-    }
-
-    async fn session_with(&self, preopen_ports: Vec<u16>) -> ComputeSession {
-        // A shell whose words do not depend on who runs the tests.
-        let home = self.folder.path().to_str().unwrap();
-        let environ = [("SHELL", "/bin/bash"), ("PS1", "$ "), ("HOME", home), ("HISTFILE", "")];
-        let environ: BTreeMap<_, _> = environ.map(|(name, value)| (name.into(), value.into())).into();
-        let name = format!("term-{:06x}", fastrand::u32(..0x1_000_000));
-        let request = CreateRequest {
-            name,
-            image: "python".into(),
-            environ,
-            preopen_ports,
-            ..CreateRequest::default()
-        };
-        soon("the session", ComputeSession::create(&self.api, request, |_| {})).await.unwrap().0
-    }
-}
-
-async fn open(session: &ComputeSession) -> Pty {
-    let options = PtyOptions { source: PtySource::Auto, rows: 24, columns: 80 };
-    soon("the terminal", Pty::open(session, options)).await.unwrap()
-}
-
-async fn until(pty: &mut Pty, what: &str) -> String {
-    let mut text = String::new();
-    soon(what, async {
-        while !text.contains(what) {
-            match pty.next().await {
-                Some(PtyEvent::Output(bytes)) => text.push_str(&String::from_utf8_lossy(&bytes)),
-                other => panic!("{other:?} instead of {what:?} after {text:?}"),
-            }
-        }
-    })
-    .await;
-    text
-}
-
-async fn type_in(pty: &Pty, text: &str) {
-    soon("room for typing", pty.handle().send(Bytes::copy_from_slice(text.as_bytes()))).await.unwrap();
-}
-
-async fn event(pty: &mut Pty) -> Option<PtyEvent> {
-    soon("an event", async {
-        loop {
-            match pty.next().await {
-                Some(PtyEvent::Output(_)) => {}
-                other => return other,
-            }
-        }
-    })
-    .await
-}
+use lab::*;
 
 #[tokio::test]
 async fn a_shell_runs_in_the_session() {
@@ -302,52 +220,4 @@ async fn an_app_is_served_at_a_local_address_and_says_why_it_is_not() {
     }
     assert_eq!(seen, ["opened", "failed Connect", "opened", "closed 18 22"]);
     serving.abort();
-}
-
-/// Whether the machine has a program that the next test is about.
-fn has(apps: &[bai_repl::protocol::service::App], name: &str) -> bool {
-    let has = apps.iter().any(|app| app.name == name);
-    if !has {
-        eprintln!("{name} is not installed; nothing to try");
-    }
-    has
-}
-
-#[tokio::test]
-async fn ttyd_runs_where_it_is_installed() {
-    let lab = Lab::new().await;
-    let session = lab.session().await;
-    if !has(&session.apps().await.unwrap(), "ttyd") {
-        return;
-    }
-    let options = PtyOptions { source: PtySource::Ttyd, rows: 24, columns: 80 };
-    let mut pty = soon("the terminal", Pty::open(&session, options)).await.unwrap();
-    pty.handle().resize(37, 101);
-    type_in(&pty, "until stty size | grep '37 101'; do :; done; echo =$((6*7))=\r").await;
-    until(&mut pty, "=42=").await;
-    type_in(&pty, "exit\r").await;
-    assert_eq!(event(&mut pty).await, Some(PtyEvent::Exited { code: None }));
-}
-
-#[tokio::test]
-async fn jupyter_runs_where_it_is_installed() {
-    let lab = Lab::new().await;
-    let session = lab.session().await;
-    let apps = session.apps().await.unwrap();
-    for name in ["jupyter", "jupyterlab"] {
-        if !has(&apps, name) {
-            continue;
-        }
-        let listener = soon("jupyter", AppListener::bind(&session, TunnelOptions::new(name), "127.0.0.1:0"))
-            .await
-            .unwrap();
-        let address = listener.address();
-        let serving = tokio::spawn(listener.serve(|_| {}));
-        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-        socket.write_all(b"GET /api/status HTTP/1.0\r\nHost: localhost\r\n\r\n").await.unwrap();
-        let mut reply = String::new();
-        soon("a reply", socket.read_to_string(&mut reply)).await.unwrap();
-        assert!(reply.contains("200 OK") && reply.contains("\"kernels\""), "{reply}");
-        serving.abort();
-    }
 }
