@@ -11,6 +11,7 @@
 //! | `run`, `buffer`, `sent`, `frame` | what a kernel said, on its way to whoever collects it |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
 //! | `pty`, `services` | the session's terminal, its daemons, and the tunnels to them |
+//! | `leftover` | folders of sessions whose engine was killed |
 //! | [`standing`] | where a standing engine writes down how it is reached |
 
 mod actor;
@@ -23,14 +24,13 @@ mod files;
 mod frame;
 mod graphql;
 mod keypair;
+mod leftover;
 mod lifecycle;
 mod pty;
 mod refusal;
 mod request;
 mod routes;
 mod run;
-#[cfg(test)]
-mod run_tests;
 mod sent;
 mod server;
 mod services;

@@ -1,6 +1,7 @@
 //! The engine as its owner sees it: started with options, reached at an endpoint, ended.
 
 use super::keypair::Keypair;
+use super::leftover::{self, Claim};
 use super::routes;
 use super::sessions::Sessions;
 use axum::serve::ListenerExt;
@@ -28,7 +29,8 @@ pub enum Workdirs {
     /// All in this folder, which is the user's own: nothing is made or removed there, and uploads and downloads, which
     /// would be between a folder and itself, are refused.
     Shared(PathBuf),
-    /// Each in a folder of its own below this one, named by the session's id and removed with it.
+    /// Each in a folder of its own below this one, named by the session's id and removed with it. Those that sessions of
+    /// an engine that was killed have left there are removed when the next one starts.
     Own(PathBuf),
 }
 
@@ -120,6 +122,10 @@ pub struct Engine {
     shared: Arc<Shared>,
     address: SocketAddr,
     server: Option<JoinHandle<()>>,
+    /// The removal of what an earlier engine left behind.
+    cleaning: Option<JoinHandle<()>>,
+    /// Held so that another engine does not take our sessions' folders for such.
+    _claim: Option<Claim>,
 }
 
 impl Engine {
@@ -135,6 +141,11 @@ impl Engine {
         let listener = listen(options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
+        let mut claim = claim(&options.workdirs).await;
+        let cleaning = claim.as_mut().map(|claim| {
+            let folders = std::mem::take(&mut claim.leftover);
+            tokio::task::spawn_blocking(move || leftover::remove(&folders))
+        });
         let shared = Arc::new(Shared {
             sessions: Sessions::new(options.keypair.access_key()),
             keypair: options.keypair,
@@ -156,7 +167,7 @@ impl Engine {
             let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
         });
         tracing::info!(%address, "engine listens");
-        Ok(Engine { shared, address, server: Some(server) })
+        Ok(Engine { shared, address, server: Some(server), cleaning, _claim: claim })
     }
 
     /// The URL that clients are given, such as `http://127.0.0.1:41234`.
@@ -193,6 +204,9 @@ impl Engine {
     /// Ends all sessions, waits until their processes are gone, and closes all connections.
     pub async fn shutdown(mut self) {
         self.shared.stop.cancel();
+        if let Some(cleaning) = self.cleaning.take() {
+            let _ = tokio::time::timeout(GOODBYE, cleaning).await;
+        }
         let mut alive = self.shared.sessions.alive();
         // An actor that hangs must not hang us; its kernel dies with its handle.
         let _ = tokio::time::timeout(GOODBYE, alive.wait_for(|count| *count == 0)).await;
@@ -207,6 +221,19 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.stop.cancel();
+    }
+}
+
+/// Takes over the folder of the sessions' own folders. An engine works without that, too: it removes nothing then.
+async fn claim(workdirs: &Workdirs) -> Option<Claim> {
+    let Workdirs::Own(root) = workdirs else { return None };
+    let folder = root.clone();
+    match tokio::task::spawn_blocking(move || leftover::claim(&folder)).await.ok()? {
+        Ok(claim) => claim,
+        Err(error) => {
+            tracing::warn!(folder = %root.display(), %error, "the folder of sessions cannot be taken over");
+            None
+        }
     }
 }
 

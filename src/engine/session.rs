@@ -63,6 +63,9 @@ pub(super) struct Session {
     pub(super) shell: Door,
     pub(super) services: OnceLock<Services>,
     queries: AtomicU64,
+    /// Told of runs and of words in the log, for tests that wait for them.
+    #[cfg(test)]
+    changed: tokio::sync::Notify,
 }
 
 impl Session {
@@ -92,6 +95,8 @@ impl Session {
             shell: Door::default(),
             services: OnceLock::new(),
             queries: AtomicU64::new(0),
+            #[cfg(test)]
+            changed: tokio::sync::Notify::new(),
         };
         (Arc::new(session), receiver)
     }
@@ -181,6 +186,8 @@ impl Session {
         state.runs.push_back(run.clone());
         self.queries.fetch_add(1, Ordering::Relaxed);
         forget_old(&mut state.runs);
+        #[cfg(test)]
+        self.changed.notify_waiters();
         Some(run)
     }
 
@@ -214,6 +221,22 @@ impl Session {
         let excess = (log.len() + tail.len()).saturating_sub(LOG_BYTES);
         log.drain(..excess.min(log.len()));
         log.extend(tail);
+        #[cfg(test)]
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until `condition` holds.
+    #[cfg(test)]
+    pub(super) async fn until(&self, condition: impl Fn(&Session) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if condition(self) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// The end of what the session's programs wrote.

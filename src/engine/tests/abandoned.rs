@@ -1,13 +1,14 @@
 //! Runs whose client went away: they go on, what they said is kept within bounds, and they can be taken up again.
 
 use super::client::{Lab, Ws, soon, text_of};
+use super::pipe::Pipe;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Bytes that wait for a collector in all runs of a session.
 fn uncollected(lab: &Lab, session: &str) -> usize {
-    lab.engine.shared().sessions.find(session).unwrap().runs().iter().map(|run| run.uncollected()).sum()
+    lab.inside(session).runs().iter().map(|run| run.uncollected()).sum()
 }
 
 /// A query that has begun to print over a socket, and its id.
@@ -23,13 +24,18 @@ async fn a_run_goes_on_without_its_socket_and_is_continued_over_http() {
     let lab = Lab::new().await;
     lab.session("kept").await;
     for closes in [false, true] {
-        let code = "import time\nprint('on', flush=True)\ntime.sleep(0.2)\nprint('still here')\nx = input('? ')\nprint('got', x)";
-        let (mut ws, run) = begun(&lab, "kept", code).await;
+        let pipe = Pipe::new();
+        let code = format!(
+            "print('on', flush=True)\nopen({}).read()\nprint('still here')\nx = input('? ')\nprint('got', x)",
+            pipe.name()
+        );
+        let (mut ws, run) = begun(&lab, "kept", &code).await;
         if closes {
             ws.send_message(Message::Close(None)).await;
             ws.until_closed().await;
         }
         drop(ws);
+        pipe.release().await;
         let result = lab.execute("kept", "continue", &run, "").await;
         assert_eq!(
             (&result["status"], text_of(&result).as_str()),
@@ -60,9 +66,11 @@ async fn a_run_is_taken_up_by_another_socket_by_the_id_that_the_first_gave_it() 
 async fn what_nobody_collected_of_a_finished_run_is_kept_for_a_while() {
     let lab = Lab::new().await;
     lab.session("late").await;
-    let (ws, run) =
-        begun(&lab, "late", "import time\nprint('on', flush=True)\ntime.sleep(0.1)\nprint('the end')").await;
+    let pipe = Pipe::new();
+    let code = format!("print('on', flush=True)\nopen({}).read()\nprint('the end')", pipe.name());
+    let (ws, run) = begun(&lab, "late", &code).await;
     drop(ws);
+    pipe.release().await;
     assert_eq!(
         lab.run("late", "print('next')").await.0,
         "next\n",
@@ -84,12 +92,8 @@ async fn a_flood_that_nobody_collects_waits_in_the_program_and_is_complete_after
     let code = "import sys\nprint('on', flush=True)\nfor i in range(24):\n    sys.stdout.write('x' * (1 << 20))\nprint('end')";
     let (ws, run) = begun(&lab, "flood", code).await;
     drop(ws);
-    soon("the flood", async {
-        while uncollected(&lab, "flood") < 8 << 20 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let inside = lab.run_of("flood", &run).await;
+    soon("the flood", inside.until(|run| run.uncollected() >= 8 << 20)).await;
     let mut most = 0;
     let mut bytes = 0;
     loop {
@@ -111,12 +115,8 @@ async fn an_interrupt_frees_a_session_from_a_flood_that_nobody_collects() {
     lab.session("freed").await;
     let (ws, run) = begun(&lab, "freed", "print('on', flush=True)\nwhile True: print('y' * 1000)").await;
     drop(ws);
-    soon("the flood", async {
-        while uncollected(&lab, "freed") < 8 << 20 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let inside = lab.run_of("freed", &run).await;
+    soon("the flood", inside.until(|run| run.uncollected() >= 8 << 20)).await;
     lab.post("/session/freed/interrupt", Value::Null).await;
     assert_eq!(lab.run("freed", "print('free')").await.0, "free\n");
     assert!(uncollected(&lab, "freed") <= 8 << 20);
@@ -131,12 +131,9 @@ async fn a_client_that_does_not_read_stops_the_program_and_not_the_engine() {
     let mut slow =
         lab.query("slow", "print('on', flush=True)\nfor i in range(24): print('z' * (1 << 20))").await;
     let mut bytes = text_of(&slow.next().await.unwrap()).len();
-    soon("back-pressure", async {
-        while uncollected(&lab, "slow") < 2 << 20 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let run = lab.current_run("slow").await.unwrap();
+    let inside = lab.run_of("slow", &run).await;
+    soon("back-pressure", inside.until(|run| run.uncollected() >= 2 << 20)).await;
     for _ in 0..20 {
         assert!(uncollected(&lab, "slow") < 6 << 20);
         assert_eq!(lab.get("/session/slow").await.0, StatusCode::OK);
@@ -158,8 +155,7 @@ async fn a_request_that_was_given_up_loses_no_output() {
     lab.session("given-up").await;
     let body = json!({"mode": "query", "code": "print(input('? '))", "runId": "g1"});
     lab.post("/session/given-up", body).await;
-    let session = lab.engine.shared().sessions.find("given-up").unwrap();
-    let run = session.run(&crate::protocol::execute::RunId::from_wire("g1")).unwrap();
+    let run = lab.run_of("given-up", "g1").await;
     // The reply is computed and its connection gone before it is sent.
     let mut parts = lab.parts(Method::POST, "/session/given-up");
     parts.content_type = Some("application/json".into());
@@ -167,12 +163,7 @@ async fn a_request_that_was_given_up_loses_no_output() {
     {
         let send = lab.send(&parts, text);
         tokio::pin!(send);
-        let answered = async {
-            while !run.is_over() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! { _ = &mut send => {}, () = answered => {} }
+        tokio::select! { _ = &mut send => {}, () = run.until(|run| run.is_over()) => {} }
     }
     let result = lab.execute("given-up", "continue", "g1", "").await;
     assert_eq!(result["status"], "finished");

@@ -1,6 +1,9 @@
 //! A plain client: signs, sends, and shows what came back.
 
+use crate::engine::run::Run;
+use crate::engine::session::Session;
 use crate::engine::{Engine, EngineOptions, Keypair, Workdirs};
+use crate::protocol::execute::RunId;
 use crate::protocol::sign::{self, Signed};
 use crate::protocol::version::NEWEST;
 use futures_util::{SinkExt, StreamExt};
@@ -8,6 +11,7 @@ use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -195,6 +199,19 @@ impl Lab {
         let mut ws = self.open(session).await;
         ws.send(&json!({"mode": "query", "code": code, "options": {}}).to_string()).await;
         ws
+    }
+
+    /// A look inside.
+    pub(super) fn inside(&self, session: &str) -> Arc<Session> {
+        self.engine.shared().sessions.find(session).unwrap()
+    }
+
+    /// A look at a run, once the engine has it.
+    pub(super) async fn run_of(&self, session: &str, run: &str) -> Arc<Run> {
+        let session = self.inside(session);
+        let id = RunId::from_wire(run);
+        soon("the run", session.until(|session| session.run(&id).is_some())).await;
+        session.run(&id).unwrap()
     }
 
     /// The id of the run that is active.

@@ -1,7 +1,6 @@
 //! Clients that count what they get: frames have numbers then, and nothing is lost with a connection.
 
 use super::client::{Lab, Ws, slug, soon, text_of};
-use crate::protocol::execute::RunId;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -111,8 +110,7 @@ async fn the_engine_waits_to_be_told_what_arrived() {
         bytes += text_of(&frame).len();
         last = frame["seq"].as_u64().unwrap();
     }
-    let session = lab.engine.shared().sessions.find("window").unwrap();
-    let run = session.run(&RunId::from_wire("w")).unwrap();
+    let run = lab.run_of("window", "w").await;
     // What waits in the run is bounded, too; then the program waits itself.
     soon("back-pressure", run.until(|run| !run.has_room())).await;
     ws.send_message(Message::Ping("1".into())).await;
@@ -156,8 +154,7 @@ async fn a_goodbye_says_that_everything_arrived() {
     let mut ws = queried(&lab, "goodbye", "b", "print('x' * 1000)").await;
     rest(&mut ws).await;
     ws.until_closed().await;
-    let session = lab.engine.shared().sessions.find("goodbye").unwrap();
-    let run = session.run(&RunId::from_wire("b")).unwrap();
+    let run = lab.run_of("goodbye", "b").await;
     soon("the goodbye", run.until(|run| run.uncollected() == 0)).await;
     let (_, reply) = polled(&lab, "goodbye", "b", 0).await;
     assert_eq!((&reply["result"]["status"], &reply["result"]["console"]), (&json!("finished"), &json!([])));

@@ -241,7 +241,7 @@ async fn a_restart_ends_what_runs_and_forgets_variables() {
     running.until_printed("on").await;
     let mut waiting = lab.open("again").await;
     waiting.send(&json!({"mode": "query", "code": "print('never')", "runId": "waits"}).to_string()).await;
-    while lab.execute_is_unknown("again", "waits").await {}
+    lab.run_of("again", "waits").await;
     let (status, _) = lab.call(Method::PATCH, "/session/again", Value::Null).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     let (_, frame) = running.until("finished").await;
@@ -254,13 +254,4 @@ async fn a_restart_ends_what_runs_and_forgets_variables() {
     let (printed, code) = lab.run("again", "kept").await;
     assert!(printed.contains("NameError") && code == 1, "{printed}");
     assert_eq!(lab.get("/session/again").await.1["status"], "RUNNING");
-}
-
-impl Lab {
-    /// Whether the session does not know this run yet.
-    async fn execute_is_unknown(&self, session: &str, run: &str) -> bool {
-        let session = self.engine.shared().sessions.find(session).unwrap();
-        tokio::task::yield_now().await;
-        session.run(&crate::protocol::execute::RunId::from_wire(run)).is_none()
-    }
 }

@@ -1,43 +1,34 @@
 //! Many sessions at once, and ends in the middle of things: processes must be gone, clients must be told.
 
-use super::client::{Lab, soon};
+use super::client::{Lab, Ws, soon};
+use super::pipe::{Pipe, Writers};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::path::Path;
 
-/// Waits until a process is gone or only its entry is left.
-async fn gone(pid: &str) {
-    let is_alive = || {
-        let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
-        !stat.is_empty() && !stat.contains(") Z ")
-    };
-    soon("the end of the process", async {
-        while is_alive() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
-/// Starts a cell that runs for ever, with a child; gives the process ids.
-async fn busy(lab: &Lab, session: &str) -> (super::client::Ws, Vec<String>) {
-    let code = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '1000'])\nprint(os.getpid(), child.pid, 'on', flush=True)\ntime.sleep(1000)";
-    let mut ws = lab.query(session, code).await;
-    let mut printed = String::new();
-    while !printed.contains("on") {
-        printed += &super::client::text_of(&ws.next().await.unwrap());
-    }
-    (ws, printed.split_whitespace().take(2).map(str::to_owned).collect())
+/// Starts a cell that runs for ever, with a child; gives both as those who hold a pipe.
+async fn busy(lab: &Lab, session: &str) -> (Ws, Writers) {
+    let pipe = Pipe::new();
+    let writers = pipe.writers();
+    let code = format!(
+        "import os, subprocess, time\nheld = os.open({}, os.O_WRONLY)\nchild = subprocess.Popen(['sleep', '1000'], pass_fds=[held])\nprint('on', flush=True)\ntime.sleep(1000)",
+        pipe.name()
+    );
+    let mut ws = lab.query(session, &code).await;
+    ws.until_printed("on").await;
+    (ws, writers)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_sessions_at_once() {
     let lab = Lab::new().await;
     let names: Vec<_> = (0..100).map(|number| format!("session-{number}")).collect();
+    let pipe = Pipe::new();
+    let writers = pipe.writers();
+    let code = format!("import os; held = os.open({}, os.O_WRONLY); print(os.getpid())", pipe.name());
     let one = async |name: &str| {
         lab.session(name).await;
-        let (printed, code) = lab.run(name, "import os; print(os.getpid())").await;
+        let (printed, code) = lab.run(name, &code).await;
         assert_eq!(code, 0);
         printed.trim().to_owned()
     };
@@ -47,23 +38,18 @@ async fn a_hundred_sessions_at_once() {
     let (_, matches) = lab.get("/session/_/match?id=session-").await;
     assert_eq!(matches["matches"].as_array().unwrap().len(), 100);
     lab.engine.shutdown().await;
-    for pid in &pids {
-        gone(pid).await;
-    }
+    writers.gone().await;
 }
 
 #[tokio::test]
 async fn a_session_that_is_destroyed_mid_run_tells_its_clients_and_leaves_no_process() {
     let lab = Lab::new().await;
     lab.session("mid-run").await;
-    let (mut ws, pids) = busy(&lab, "mid-run").await;
+    let (mut ws, writers) = busy(&lab, "mid-run").await;
     let run = lab.current_run("mid-run").await.unwrap();
     let queued = json!({"mode": "query", "code": "1", "runId": "queued"});
     let destroy = async {
-        let session = lab.engine.shared().sessions.find("mid-run").unwrap();
-        while session.run(&crate::protocol::execute::RunId::from_wire("queued")).is_none() {
-            tokio::task::yield_now().await;
-        }
+        lab.run_of("mid-run", "queued").await;
         lab.call(Method::DELETE, "/session/mid-run", Value::Null).await
     };
     let ((status, problem), (destroyed, _)) = tokio::join!(lab.post("/session/mid-run", queued), destroy);
@@ -76,9 +62,7 @@ async fn a_session_that_is_destroyed_mid_run_tells_its_clients_and_leaves_no_pro
         "{frame}"
     );
     assert_eq!(ws.next().await, None);
-    for pid in pids {
-        gone(&pid).await;
-    }
+    writers.gone().await;
     let (status, _) = lab.post("/session/mid-run", json!({"mode": "continue", "runId": run})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
@@ -88,9 +72,8 @@ async fn a_session_that_is_destroyed_while_it_starts_is_cancelled() {
     let lab = Lab::new().await;
     let waiting = lab.post("/session", json!({"name": "too-soon", "image": super::client::IMAGE}));
     let destroy = async {
-        while lab.engine.shared().sessions.find("too-soon").is_none() {
-            tokio::task::yield_now().await;
-        }
+        let mut alive = lab.engine.shared().sessions.alive();
+        soon("the session", alive.wait_for(|count| *count == 1)).await.unwrap();
         lab.call(Method::DELETE, "/session/too-soon", Value::Null).await
     };
     let ((status, _), (destroyed, reply)) = tokio::join!(waiting, destroy);
@@ -103,23 +86,19 @@ async fn a_session_that_is_destroyed_while_it_starts_is_cancelled() {
 async fn an_engine_that_shuts_down_says_so_and_leaves_no_process() {
     let lab = Lab::new().await;
     lab.session("closing").await;
-    let (mut ws, pids) = busy(&lab, "closing").await;
+    let (mut ws, writers) = busy(&lab, "closing").await;
     let ((), (_, frame)) = tokio::join!(lab.engine.shutdown(), ws.until("server-restarting"));
     assert!(!frame["msg"].as_str().unwrap().is_empty());
-    for pid in pids {
-        gone(&pid).await;
-    }
+    writers.gone().await;
 }
 
 #[tokio::test]
 async fn an_engine_that_is_dropped_leaves_no_process() {
     let lab = Lab::new().await;
     lab.session("dropped").await;
-    let (ws, pids) = busy(&lab, "dropped").await;
+    let (ws, writers) = busy(&lab, "dropped").await;
     drop(lab.engine);
-    for pid in pids {
-        gone(&pid).await;
-    }
+    writers.gone().await;
     drop(ws);
 }
 

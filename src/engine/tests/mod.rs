@@ -6,6 +6,7 @@ mod client;
 mod counted;
 mod lifecycle;
 mod many;
+mod pipe;
 mod runs;
 mod services;
 mod standing;

@@ -1,6 +1,7 @@
 //! Execution over both transports: output, input, batch steps, interrupt, completion, and what is asked wrongly.
 
-use super::client::{Lab, slug, text_of};
+use super::client::{Lab, slug, soon, text_of};
+use super::pipe::Pipe;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -31,15 +32,20 @@ async fn a_cell_over_a_websocket_is_answered_as_the_genuine_server_does() {
 async fn questions_are_answered_over_a_websocket_with_bare_text() {
     let lab = Lab::new().await;
     lab.session("asks").await;
-    let mut ws = lab.query("asks", "n = input('name? ')\np = input('pw: ')\nprint(n, len(p))").await;
+    let mut ws = lab
+        .query(
+            "asks",
+            "from getpass import getpass\nn = input('name? ')\np = getpass('pw: ')\nprint(n, len(p))",
+        )
+        .await;
     let (printed, frame) = ws.until("waiting-input").await;
     assert_eq!((printed.as_str(), &frame["options"]), ("name? ", &json!({"is_password": false})));
     ws.send("{\"Ada\"}").await;
     let (printed, frame) = ws.until("waiting-input").await;
-    assert_eq!((printed.as_str(), &frame["options"]), ("pw: ", &json!({"is_password": false})));
-    ws.send("").await;
+    assert_eq!((printed.as_str(), &frame["options"]), ("pw: ", &json!({"is_password": true})));
+    ws.send("s3cret").await;
     let (printed, _) = ws.until("finished").await;
-    assert_eq!(printed, "{\"Ada\"} 0\n");
+    assert_eq!(printed, "{\"Ada\"} 6\n");
 }
 
 #[tokio::test]
@@ -71,12 +77,16 @@ async fn a_run_is_polled_answered_and_continued_over_http() {
 async fn a_line_that_comes_before_the_question_is_kept_for_it() {
     let lab = Lab::new().await;
     lab.session("early").await;
-    let mut ws = lab
-        .query("early", "import time\nprint('on', flush=True)\ntime.sleep(0.3)\nprint(input(), input())")
-        .await;
-    ws.until_printed("on").await;
+    let pipe = Pipe::new();
+    let code = format!("print('on', flush=True)\nopen({}).read()\nprint(input(), input())", pipe.name());
+    let mut ws = lab.query("early", &code).await;
+    ws.until_printed("on\n").await;
     ws.send("one").await;
     ws.send_message(Message::binary(&b"two"[..])).await;
+    // Answered after what came before it.
+    ws.send_message(Message::Ping(7_u16.to_be_bytes().to_vec().into())).await;
+    ws.until_pong(7).await;
+    pipe.release().await;
     let (printed, _) = ws.until("finished").await;
     assert_eq!(printed, "one two\n");
     let mut ws = lab.query("early", "print(input('next? '))").await;
@@ -157,11 +167,12 @@ async fn completion_is_answered_while_a_cell_runs() {
         (status, &reply["result"]["status"], &reply["result"]["error"]),
         (StatusCode::OK, &json!("finished"), &Value::Null)
     );
-    assert!(reply["result"]["suggestions"].is_array(), "{reply}");
+    assert_eq!(reply["result"]["suggestions"], json!(["a_long_name"]), "{reply}");
+    assert_eq!(reply["result"]["start"], 0, "{reply}");
     let mut ws = lab.query("tabs", "import time\nprint('on', flush=True)\ntime.sleep(60)").await;
     ws.until_printed("on").await;
     for body in [
-        ask,
+        ask.clone(),
         json!({"code": "x", "options": null}),
         json!({"code": null, "options": {"row": "?"}}),
         json!({}),
@@ -169,9 +180,11 @@ async fn completion_is_answered_while_a_cell_runs() {
         let (status, reply) = lab.post("/session/tabs/complete", body).await;
         assert!(status == StatusCode::OK && reply["result"]["suggestions"].is_array(), "{reply}");
     }
+    let (_, reply) = lab.post("/session/tabs/complete", ask).await;
+    assert_eq!(reply["result"]["suggestions"], json!(["a_long_name"]), "also while the cell runs: {reply}");
     let legacy = json!({"mode": "complete", "code": "pri", "options": {}});
     let (_, reply) = lab.post("/session/tabs", legacy).await;
-    assert!(reply["result"]["result"]["suggestions"].is_array(), "{reply}");
+    assert_eq!(reply["result"]["result"]["suggestions"], json!(["print"]), "{reply}");
     lab.post("/session/tabs/interrupt", Value::Null).await;
     ws.until("finished").await;
 }
@@ -236,13 +249,21 @@ async fn pings_are_answered_and_odd_frames_do_no_harm_while_a_cell_runs() {
 async fn runs_of_two_clients_are_queued_and_never_mixed() {
     let lab = Lab::new().await;
     lab.session("shared").await;
-    let mut first =
-        lab.query("shared", "import time\nfor i in range(20): print('first', i); time.sleep(0.01)").await;
-    first.until_printed("first 0").await;
+    let pipe = Pipe::new();
+    let code =
+        format!("print('first', 0)\nopen({}).read()\nfor i in range(1, 20): print('first', i)", pipe.name());
+    let mut first = lab.query("shared", &code).await;
+    first.until_printed("first 0\n").await;
+    let session = lab.inside("shared");
     let mut second = lab.query("shared", "for i in range(20): print('second', i)").await;
+    soon("the second", session.until(|session| session.queries() == 2)).await;
+    let release = async {
+        soon("the third", session.until(|session| session.queries() == 3)).await;
+        pipe.release().await;
+    };
     let polled = lab.run("shared", "print('third')");
-    let ((one, _), (two, _), (three, _)) =
-        tokio::join!(first.until("finished"), second.until("finished"), polled);
+    let ((one, _), (two, _), (three, _), ()) =
+        tokio::join!(first.until("finished"), second.until("finished"), polled, release);
     assert!(one.contains("first 19") && !one.contains("second") && !one.contains("third"));
     assert!(
         two.starts_with("second 0\n") && two.ends_with("second 19\n") && two.lines().count() == 20,
@@ -269,15 +290,15 @@ async fn an_id_of_a_run_that_is_not_over_is_not_taken_twice() {
 async fn output_that_came_between_runs_begins_the_next_one() {
     let lab = Lab::new().await;
     lab.session("stray").await;
-    let code = "import threading, time, os\ndef late():\n    go.wait(); os.write(1, b'from behind\\n'); done.set()\ngo, done = threading.Event(), threading.Event()\nthreading.Thread(target=late, daemon=True).start()\nthreading.Timer(0.2, go.set).start()";
-    lab.run("stray", code).await;
-    let session = lab.engine.shared().sessions.find("stray").unwrap();
-    super::client::soon("the late output", async {
-        while !session.logs().contains("from behind") {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let pipe = Pipe::new();
+    let code = format!(
+        "import threading, os\ndef late():\n    open({}).read(); os.write(1, b'from behind\\n')\nthreading.Thread(target=late, daemon=True).start()",
+        pipe.name()
+    );
+    lab.run("stray", &code).await;
+    pipe.release().await;
+    let session = lab.inside("stray");
+    soon("the late output", session.until(|session| session.logs().contains("from behind"))).await;
     let (printed, _) = lab.run("stray", "print('mine')").await;
     assert_eq!(printed, "from behind\nmine\n");
 }

@@ -43,3 +43,21 @@ async fn an_engine_ends_when_its_last_session_has_been_gone_for_a_while() {
     soon("the end", lab.engine.ended()).await;
     assert_eq!(lab.engine.session_count(), 0);
 }
+
+#[tokio::test]
+async fn what_a_killed_engine_left_behind_goes_and_what_a_live_one_has_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("sessions");
+    let old = root.join(uuid::Uuid::new_v4().to_string());
+    std::fs::create_dir_all(old.join("sub")).unwrap();
+    std::fs::write(old.join("sub/file"), "x").unwrap();
+    let lab = Lab::with(folder, EngineOptions::new(Workdirs::Own(root.clone()))).await;
+    let id = lab.session("alive").await;
+    assert!(root.join(&id).is_dir());
+    let second = tempfile::tempdir().unwrap();
+    let other = Lab::with(second, EngineOptions::new(Workdirs::Own(root.clone()))).await;
+    other.engine.shutdown().await;
+    assert!(root.join(&id).is_dir(), "it is the first one's");
+    lab.engine.shutdown().await;
+    assert!(!old.exists() && !root.join(&id).exists() && root.is_dir());
+}

@@ -6,12 +6,17 @@
 //! A collector that counts ([`Run::attach`] with a number) loses nothing with its connection: see [`super::sent`]. There
 //! is one of these at a time; the next takes over from the last. Collectors that do not count share what comes.
 
+mod collect;
+#[cfg(test)]
+mod tests;
+
+pub(super) use collect::{Attached, Delivery, Patience};
+
 use super::buffer::{Buffer, Item};
 use super::sent::{Frame, Sent};
 use crate::protocol::execute::{RunId, RunStatus};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -26,17 +31,6 @@ const BATCH_BYTES: usize = 512 << 10;
 const ENOUGH_BYTES: usize = 64 << 10;
 /// Lines that are kept for a program that does not ask yet.
 const KEPT_INPUTS: usize = 64;
-
-/// How long a collector waits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// When there is nothing at all; `None` waits for ever.
-    pub window: Option<Duration>,
-    /// How long the first output waits for company.
-    pub linger: Duration,
-    /// Output is delivered earlier when nothing was added for this long.
-    pub quiet: Duration,
-}
 
 /// Why a run has no more to say.
 #[derive(Debug, Clone, PartialEq)]
@@ -239,27 +233,6 @@ impl Run {
         inner.buffer.bytes() + inner.sent.bytes()
     }
 
-    /// Says that somebody collects as long as the guard lives. One that counts brings the number of the last frame that
-    /// it has; it is given everything after that, and whoever counted before it is not served any more.
-    pub(super) fn attach(self: &Arc<Self>, received: Option<u64>) -> Attached {
-        let mut inner = self.lock();
-        inner.collectors += 1;
-        let turn = received.map(|number| {
-            inner.sent.rewind(number);
-            inner.turns += 1;
-            inner.followed = true;
-            inner.turns
-        });
-        if turn.is_none() && !inner.followed {
-            for frame in inner.sent.take_unwritten().into_iter().rev() {
-                inner.buffer.put_back(with_step(frame.items, &frame.outcome));
-            }
-        }
-        drop(inner);
-        self.news.notify_waiters();
-        Attached { run: self.clone(), turn }
-    }
-
     /// Waits until `condition` holds.
     #[cfg(test)]
     pub(super) async fn until(&self, condition: impl Fn(&Run) -> bool) {
@@ -271,176 +244,6 @@ impl Run {
                 return;
             }
             changed.await;
-        }
-    }
-
-    fn deliver(self: &Arc<Self>, inner: &mut Inner, seen: u64, turn: Option<u64>) -> Delivery {
-        let mut items = inner.buffer.take(BATCH_BYTES);
-        let outcome = match items.pop() {
-            Some(Item::Step { status, exit_code }) => Outcome::Step { status, exit_code },
-            last => {
-                items.extend(last);
-                match (&inner.end, inner.waiting) {
-                    _ if !inner.buffer.is_empty() => Outcome::Continued,
-                    (Some(end), _) => Outcome::Ended(end.clone()),
-                    (None, Some(is_password)) if inner.questions > seen => {
-                        Outcome::Waiting { is_password, question: inner.questions }
-                    }
-                    _ => Outcome::Continued,
-                }
-            }
-        };
-        let items = Arc::new(items);
-        // What is nothing but the state of now needs no number: it is told again in any case.
-        let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
-        let number = is_counted.then(|| inner.sent.push(items.clone(), outcome.clone()));
-        self.room.notify_one();
-        Delivery { run: self.clone(), items, outcome, number, turn, delivered: false }
-    }
-}
-
-/// Somebody collects a run.
-#[derive(Debug)]
-pub(super) struct Attached {
-    run: Arc<Run>,
-    /// Its turn, for one that counts.
-    turn: Option<u64>,
-}
-
-impl Attached {
-    /// Whether it counts.
-    pub(super) fn counts(&self) -> bool {
-        self.turn.is_some()
-    }
-
-    fn is_served(&self, inner: &Inner) -> bool {
-        self.turn.is_none_or(|turn| turn == inner.turns)
-    }
-
-    /// The client says that it has this frame and all before it.
-    pub(super) fn received(&self, number: u64) {
-        let mut inner = self.run.lock();
-        if self.turn.is_some() && self.is_served(&inner) {
-            inner.sent.was_received(number);
-            drop(inner);
-            self.run.news.notify_waiters();
-            #[cfg(test)]
-            self.run.changed.notify_waiters();
-        }
-    }
-
-    /// Waits until another one that counts has taken over.
-    pub(super) async fn taken_over(&self) {
-        loop {
-            let notified = self.run.news.notified();
-            tokio::pin!(notified);
-            notified.as_mut().enable();
-            if !self.is_served(&self.run.lock()) {
-                return;
-            }
-            notified.await;
-        }
-    }
-
-    /// Waits for output or news, as long as `patience` says. A question with a number up to `seen` is no news. Cancel
-    /// safe: what was taken and not delivered comes again. `None` when another one has taken over.
-    pub(super) async fn collect(&self, patience: Patience, seen: u64) -> Option<Delivery> {
-        let start = Instant::now();
-        let run = &self.run;
-        let mut first_output = None;
-        loop {
-            let notified = run.news.notified();
-            tokio::pin!(notified);
-            notified.as_mut().enable();
-            let deadline = {
-                let mut inner = run.lock();
-                if !self.is_served(&inner) {
-                    return None;
-                }
-                if self.counts()
-                    && let Some(frame) = inner.again()
-                {
-                    return Some(Delivery::again(run, frame, self.turn));
-                }
-                if self.counts() && inner.sent.is_full() {
-                    None
-                } else {
-                    let mut deadline = patience.window.map(|window| start + window);
-                    if !inner.buffer.is_empty() {
-                        let now = Instant::now();
-                        let first = *first_output.get_or_insert(now);
-                        let last = inner.last_push.unwrap_or(first);
-                        let due = (first + patience.linger).min(last + patience.quiet);
-                        deadline = Some(deadline.map_or(due, |window| window.min(due)));
-                    }
-                    if inner.has_news(seen) || deadline.is_some_and(|at| at <= Instant::now()) {
-                        return Some(run.deliver(&mut inner, seen, self.turn));
-                    }
-                    deadline
-                }
-            };
-            match deadline {
-                Some(at) => {
-                    let _ = tokio::time::timeout_at(at, notified).await;
-                }
-                None => notified.await,
-            }
-        }
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        let mut inner = self.run.lock();
-        inner.collectors = inner.collectors.saturating_sub(1);
-        if self.turn == Some(inner.turns) {
-            inner.followed = false;
-        }
-        drop(inner);
-        self.run.room.notify_one();
-    }
-}
-
-/// What a collector got. Comes again when it is dropped before [`Delivery::delivered`].
-#[derive(Debug)]
-pub(super) struct Delivery {
-    run: Arc<Run>,
-    pub(super) items: Arc<Vec<Item>>,
-    pub(super) outcome: Outcome,
-    /// Its number, for a collector that counts.
-    pub(super) number: Option<u64>,
-    turn: Option<u64>,
-    delivered: bool,
-}
-
-impl Delivery {
-    fn again(run: &Arc<Run>, frame: Frame, turn: Option<u64>) -> Self {
-        let Frame { number, items, outcome } = frame;
-        Delivery { run: run.clone(), items, outcome, number: Some(number), turn, delivered: false }
-    }
-
-    /// It was written whole.
-    pub(super) fn delivered(mut self) {
-        self.delivered = true;
-        let mut inner = self.run.lock();
-        if let Some(number) = self.number
-            && self.turn == Some(inner.turns)
-        {
-            inner.sent.was_written(number);
-        }
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        // What has a number is kept where it is.
-        if self.delivered || self.number.is_some() {
-            return;
-        }
-        let items = with_step(std::mem::take(&mut self.items), &self.outcome);
-        if !items.is_empty() {
-            self.run.lock().buffer.put_back(items);
-            self.run.news.notify_waiters();
         }
     }
 }

@@ -1,6 +1,6 @@
-use super::buffer::Item;
-use super::frame;
-use super::run::*;
+use super::super::buffer::Item;
+use super::super::frame;
+use super::*;
 use crate::protocol::execute::{RunId, RunStatus};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -140,12 +140,11 @@ async fn early_lines_wait_for_the_question_and_an_interrupt_drops_them() {
 #[tokio::test]
 async fn a_collector_wakes_for_news_that_comes_later() {
     let run = run();
-    let collector = tokio::spawn({
-        let run = run.clone();
-        async move { collect(&run, PATIENT, 0).await.outcome.clone() }
-    });
-    tokio::task::yield_now().await;
-    run.finish(End::Destroyed("gone".into()));
-    run.finish(End::Finished(0));
-    assert_eq!(collector.await.unwrap(), Outcome::Ended(End::Destroyed("gone".into())));
+    let later = async {
+        run.finish(End::Destroyed("gone".into()));
+        run.finish(End::Finished(0));
+    };
+    // The collector is asked first, and waits.
+    let (delivery, ()) = tokio::join!(collect(&run, PATIENT, 0), later);
+    assert_eq!(delivery.outcome, Outcome::Ended(End::Destroyed("gone".into())));
 }

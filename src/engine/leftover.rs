@@ -1,0 +1,103 @@
+//! Folders of sessions whose engine was killed: found when the next engine takes over the folder that they are in, and
+//! removed. Nothing else is touched, and nothing that a symbolic link leads to.
+
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A folder of sessions that is ours as long as this lives. The lock ends with its process, however that ends.
+#[derive(Debug)]
+pub(super) struct Claim {
+    #[allow(dead_code, reason = "released when it is dropped")]
+    folder: Flock<File>,
+    /// Folders of sessions that were there before.
+    pub(super) leftover: Vec<PathBuf>,
+}
+
+/// Takes over the folder `root`, which is made when it is missing. `None` when another engine has it.
+///
+/// # Errors
+/// When it cannot be made or read, is a symbolic link, or belongs to somebody else.
+pub(super) fn claim(root: &Path) -> io::Result<Option<Claim>> {
+    DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(root)?;
+    if folder.metadata()?.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    let Ok(folder) = Flock::lock(folder, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
+    let mut leftover = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        // The type is the entry's own, not that of what a link leads to.
+        if entry.file_type()?.is_dir() && is_session(&entry.file_name().to_string_lossy()) {
+            leftover.push(entry.path());
+        }
+    }
+    Ok(Some(Claim { folder, leftover }))
+}
+
+/// Whether a session's folder could have this name.
+fn is_session(name: &str) -> bool {
+    uuid::Uuid::parse_str(name).is_ok_and(|id| id.hyphenated().to_string() == name)
+}
+
+/// Removes folders with all that is in them. Links in them are removed and not followed.
+pub(super) fn remove(folders: &[PathBuf]) {
+    for folder in folders {
+        if let Err(error) = fs::remove_dir_all(folder) {
+            tracing::warn!(folder = %folder.display(), %error, "a folder that a session left behind stays");
+        }
+    }
+    if !folders.is_empty() {
+        tracing::info!("{} folders of sessions that are gone were removed", folders.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn only_folders_of_sessions_are_leftover_and_links_are_not_followed() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("state/sessions");
+        assert!(claim(&root).unwrap().unwrap().leftover.is_empty());
+        let elsewhere = parent.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("precious"), "").unwrap();
+        let id = || uuid::Uuid::new_v4().to_string();
+        let old = root.join(id());
+        fs::create_dir_all(old.join("deep")).unwrap();
+        symlink(&elsewhere, old.join("deep/link")).unwrap();
+        symlink(&elsewhere, root.join(id())).unwrap();
+        fs::create_dir(root.join("notes")).unwrap();
+        fs::write(root.join(id()), "a file").unwrap();
+        let claim = claim(&root).unwrap().unwrap();
+        assert_eq!(claim.leftover, [old]);
+        remove(&claim.leftover);
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 3);
+        assert!(elsewhere.join("precious").exists());
+    }
+
+    #[test]
+    fn what_another_engine_has_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let first = claim(root.path()).unwrap().unwrap();
+        assert!(claim(root.path()).unwrap().is_none());
+        drop(first);
+        assert!(claim(root.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_link_is_no_folder_of_sessions() {
+        let parent = tempfile::tempdir().unwrap();
+        let real = parent.path().join("real");
+        fs::create_dir(&real).unwrap();
+        symlink(&real, parent.path().join("sessions")).unwrap();
+        assert!(claim(&parent.path().join("sessions")).is_err());
+    }
+}
