@@ -16,6 +16,7 @@ use super::paint::Paint;
 use super::session::{Opener, Progress, Remote, Trouble};
 use super::stage::{Stage, StageError, Waited};
 use super::{Leave, ReplExit, ReplOptions};
+use crate::terminal::RunMode;
 
 /// How long a session may take to end when a signal ends us.
 const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
@@ -86,7 +87,7 @@ impl Repl {
             screen,
             keymap,
             history: options.history_dir,
-            interrupted: Box::new(move || interrupts.came()),
+            interrupted: Arc::new(move || interrupts.came()),
         })?;
         if !options.quiet {
             banner.show(&mut stage)?;
@@ -138,6 +139,9 @@ impl Repl {
 
     /// Reads and runs until the person leaves.
     pub(super) fn run(&mut self) -> Result<ReplExit, StageError> {
+        // The modes from which the editor begins and to which it returns: between two lines no key is echoed or
+        // translated, not even for a moment.
+        let _keys = if self.editor.is_plain() { None } else { RunMode::enter()? };
         loop {
             let initial = std::mem::take(&mut self.initial);
             self.at_prompt.store(true, Ordering::Relaxed);

@@ -169,10 +169,15 @@ impl Stage {
     /// their brackets, so that they stay whole until then.
     pub(super) fn hold_keys(&mut self) -> Result<Option<RunMode>, StageError> {
         let mode = RunMode::enter()?;
-        if mode.is_some() && self.screen.stdout_tty && !self.screen.dumb {
-            self.raw("\x1b[?2004h")?;
+        if mode.is_some() {
+            self.keep_pastes_whole()?;
         }
         Ok(mode)
+    }
+
+    /// Asks the terminal for brackets around pastes; the editor has switched them off when it gave the keyboard back.
+    pub(super) fn keep_pastes_whole(&mut self) -> Result<(), StageError> {
+        if self.screen.stdout_tty && !self.screen.dumb { self.raw("\x1b[?2004h") } else { Ok(()) }
     }
 
     /// Waits for something that is not a cell, with a spinner and what `label` says. Ctrl-C ends the wait.
@@ -185,7 +190,6 @@ impl Stage {
         let start = Instant::now();
         let mut tick = tokio::time::interval(TICK);
         tokio::pin!(future);
-        self.interrupts.came();
         let waited = loop {
             tokio::select! {
                 biased;

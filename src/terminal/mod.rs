@@ -20,7 +20,7 @@ pub use out::Out;
 pub use probe::{Graphics, Probe, probe, take_late_answers};
 pub use reset::{Passed, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
-pub use secret::{SecretError, read_secret};
+pub use secret::{SecretError, read_secret, read_secret_unless};
 pub use signals::{FatalSignal, FatalSignals, listen_fatal};
 
 #[cfg(test)]

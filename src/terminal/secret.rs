@@ -2,8 +2,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use thiserror::Error;
@@ -31,6 +33,8 @@ pub enum SecretError {
 /// Bytes of one secret that are kept; the rest of a longer paste is ignored. Room is taken at once, so that the
 /// buffer never moves and leaves copies behind.
 const MAX_BYTES: usize = 64 * 1024;
+/// How often an interrupt is looked for.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// Reads one line from the keyboard without showing it. Enter ends it; Backspace, Ctrl-W and Ctrl-U edit; Ctrl-C and
 /// Ctrl-D leave. Bytes are taken one by one, so what is typed after Enter stays for the next reader.
@@ -40,11 +44,20 @@ const MAX_BYTES: usize = 64 * 1024;
 /// # Errors
 /// [`SecretError`] tells the four ways in which no secret comes.
 pub fn read_secret() -> Result<SecretString, SecretError> {
-    let stdin = io::stdin();
-    read_secret_from(stdin.as_fd())
+    read_secret_unless(&|| false)
 }
 
-fn read_secret_from(fd: BorrowedFd<'_>) -> Result<SecretString, SecretError> {
+/// The same, given up as if by Ctrl-C once `interrupted` says so: where Ctrl-C is a signal until the question is put, one
+/// that comes just before is heard too.
+///
+/// # Errors
+/// As [`read_secret`].
+pub fn read_secret_unless(interrupted: &dyn Fn() -> bool) -> Result<SecretString, SecretError> {
+    let stdin = io::stdin();
+    read_secret_from(stdin.as_fd(), interrupted)
+}
+
+fn read_secret_from(fd: BorrowedFd<'_>, interrupted: &dyn Fn() -> bool) -> Result<SecretString, SecretError> {
     let mut mode = termios::tcgetattr(fd).map_err(|_| SecretError::NotATerminal)?;
     // Signals are off so that Ctrl-C arrives as a byte: it must end the question, not the program.
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
@@ -53,7 +66,15 @@ fn read_secret_from(fd: BorrowedFd<'_>) -> Result<SecretString, SecretError> {
     let _guard = TermiosGuard::switch(fd, &mode, SetArg::TCSADRAIN)?;
 
     let mut line = SecretBox::new(Box::new(Line::default()));
+    let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);
     loop {
+        if interrupted() {
+            return Err(SecretError::Interrupted);
+        }
+        match poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], slice) {
+            Ok(0) | Err(Errno::EINTR) => continue,
+            other => other.map_err(io::Error::from)?,
+        };
         let mut byte = [0_u8];
         let read = match nix::unistd::read(fd, &mut byte) {
             Err(Errno::EINTR) => continue,

@@ -3,61 +3,15 @@
 use super::fake_terminal::FakeTerminal;
 use super::faults::Proxy;
 use super::sandbox::Sandbox;
+use super::standing::Standing;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Stdio};
+use std::net::TcpListener;
 
 /// Exit codes as the help documents them.
 const CONNECT: i32 = 121;
 const REFUSED: i32 = 122;
 const NOT_FOUND: i32 = 123;
 const LOST: i32 = 125;
-
-/// A standing engine of a test, ended with it.
-struct Standing {
-    child: Child,
-    address: SocketAddr,
-    access_key: String,
-    secret_key: String,
-}
-
-impl Standing {
-    fn start(sandbox: &Sandbox) -> Self {
-        let mut child = sandbox.command(&["serve"]).stderr(Stdio::inherit()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let file = lines.next().unwrap().unwrap().strip_prefix(". ").unwrap().to_owned();
-        let text = std::fs::read_to_string(file).unwrap();
-        let value = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(&format!("export {name}="))).unwrap();
-            line.trim_matches('\'').to_owned()
-        };
-        let endpoint = value("BACKEND_ENDPOINT");
-        let address = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
-        Standing {
-            child,
-            address,
-            access_key: value("BACKEND_ACCESS_KEY"),
-            secret_key: value("BACKEND_SECRET_KEY"),
-        }
-    }
-
-    fn use_in(&self, sandbox: &mut Sandbox, endpoint: &str) {
-        sandbox.set("BACKEND_ENDPOINT", endpoint);
-        sandbox.set("BACKEND_ACCESS_KEY", self.access_key.as_str());
-        sandbox.set("BACKEND_SECRET_KEY", self.secret_key.as_str());
-    }
-
-    fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Standing {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A server that answers every request with these bytes.
 fn canned(answer: &'static str) -> String {

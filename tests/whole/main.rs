@@ -4,7 +4,9 @@
 mod fake_terminal;
 mod faults;
 mod sandbox;
+mod standing;
 
 mod bad_inputs;
+mod ladder;
 mod prompt;
 mod script;

@@ -23,6 +23,8 @@ use footer::footer;
 const AGAIN: Duration = Duration::from_secs(2);
 /// How long output is collected before it is shown, while more keeps coming.
 const BATCH: Duration = Duration::from_millis(8);
+/// How long a question is not put to the person that was on its way when Ctrl-C was pressed: it is over then, most likely.
+const DOUBT: Duration = Duration::from_secs(1);
 /// How much text is given to the terminal between two looks at Ctrl-C.
 const PIECE: usize = 64 * 1024;
 
@@ -81,7 +83,6 @@ pub(super) fn run(
     options: CellOptions,
 ) -> Result<(CellEnd, TypedAhead), StageError> {
     let start = Instant::now();
-    stage.interrupts.came();
     stage.console.begin_cell();
     let begun = runtime.block_on(stage.wait(String::new, session.execute(code.to_owned())))?;
     let run = match begun {
@@ -104,6 +105,7 @@ pub(super) fn run(
         start,
         interrupted: None,
         silent_since_interrupt: false,
+        doubtful: None,
         flood: Flood::default(),
         typed: TypedAhead::default(),
         end_of_file_said: false,
@@ -131,6 +133,8 @@ struct Life<'a> {
     interrupted: Option<Instant>,
     /// A program that printed since may have caught the interrupt and gone on, which is its right.
     silent_since_interrupt: bool,
+    /// A question that Ctrl-C may have ended before it was put, and when it came.
+    doubtful: Option<(bool, Instant)>,
     flood: Flood,
     typed: TypedAhead,
     end_of_file_said: bool,
@@ -139,26 +143,38 @@ struct Life<'a> {
 
 impl Life<'_> {
     fn live(&mut self) -> Result<CellEnd, StageError> {
+        let mut mode = self.stage.hold_keys()?;
+        let mut next = None;
         loop {
-            let mode = self.stage.hold_keys()?;
-            let pause = self.runtime.clone().block_on(self.follow())?;
-            let end = match pause {
-                Pause::End(end) => Some(end),
+            let pause = match next.take() {
+                Some(pause) => pause,
+                None => self.runtime.clone().block_on(self.follow())?,
+            };
+            next = match pause {
+                Pause::End(end) => {
+                    self.stage.clear_spinner()?;
+                    open(self.stage.console.end_cell()?)?;
+                    return Ok(end);
+                }
                 Pause::Menu => self.runtime.clone().block_on(self.menu())?,
                 Pause::Question { is_password } => {
-                    drop(mode);
+                    // The keyboard is given up only to the system's own line editing: until somebody else has it,
+                    // nothing that is typed may be echoed.
+                    let by_the_system = !is_password && self.editor.is_plain();
+                    if by_the_system {
+                        drop(mode.take());
+                    }
                     let asked = Instant::now();
-                    self.answer(is_password)?;
+                    let pause = self.answer(is_password)?;
                     // The person's time is not the program's.
                     self.start += since(asked);
-                    None
+                    if by_the_system {
+                        mode = self.stage.hold_keys()?;
+                    }
+                    self.stage.keep_pastes_whole()?;
+                    pause
                 }
             };
-            if let Some(end) = end {
-                self.stage.clear_spinner()?;
-                open(self.stage.console.end_cell()?)?;
-                return Ok(end);
-            }
         }
     }
 
@@ -183,6 +199,9 @@ impl Life<'_> {
                 }
                 event = run.next() => event,
                 _ = tick.tick() => {
+                    if let Some((is_password, _)) = self.doubtful.take_if(|(_, came)| since(*came) >= DOUBT) {
+                        return Ok(Pause::Question { is_password });
+                    }
                     if since(quiet_since) >= QUIET {
                         let label = if self.interrupted.is_some() { "interrupted; Ctrl-C again for more" } else { "" };
                         self.stage.spin(since(self.start), label)?;
@@ -238,11 +257,18 @@ impl Life<'_> {
 
     fn event(&mut self, event: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
         self.silent_since_interrupt &= !matches!(event, Some(CellEvent::Console(_)));
+        if !self.silent_since_interrupt {
+            self.doubtful = None;
+        }
         Ok(match event {
             Some(CellEvent::Console(ConsoleRecord::Stdout(text))) => self.text(Stream::Stdout, &text)?,
             Some(CellEvent::Console(ConsoleRecord::Stderr(text))) => self.text(Stream::Stderr, &text)?,
             Some(CellEvent::Console(record)) => {
                 open(self.stage.console.record(&record)?)?;
+                None
+            }
+            Some(CellEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
+                self.doubtful = Some((is_password, Instant::now()));
                 None
             }
             Some(CellEvent::WaitingInput { is_password }) => Some(Pause::Question { is_password }),

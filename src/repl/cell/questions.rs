@@ -3,16 +3,20 @@
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::Life;
+use super::{Life, Pause};
 use crate::render::Stream;
 use crate::repl::editor::{Answer, printable};
 use crate::repl::session::Trouble;
 use crate::repl::stage::{StageError, open};
-use crate::terminal::{SecretError, read_secret};
+use crate::terminal::{SecretError, read_secret_unless};
 
 impl Life<'_> {
-    /// The program waits for a line.
-    pub(super) fn answer(&mut self, is_password: bool) -> Result<(), StageError> {
+    /// The program waits for a line. Gives what is to be done instead of going on.
+    pub(super) fn answer(&mut self, is_password: bool) -> Result<Option<Pause>, StageError> {
+        // Ctrl-C as the question came: it is still a signal.
+        if self.stage.interrupts.came() {
+            return Ok(self.interrupt().then_some(Pause::Menu));
+        }
         let waiting = self.typed.answers.take();
         let (ready, initial) = match waiting.as_deref().map(|text| text.split_once('\n')) {
             Some(Some((line, rest))) => (Some(line.to_owned()), rest.to_owned()),
@@ -25,7 +29,7 @@ impl Life<'_> {
             open(self.stage.console.text(Stream::Stdout, &echo)?)?;
             open(self.stage.console.flush()?)?;
             self.send(Zeroizing::new(line));
-            return Ok(());
+            return Ok(None);
         }
         if is_password {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
@@ -40,23 +44,24 @@ impl Life<'_> {
                 self.typed.answers = rest;
                 self.send(Zeroizing::new(text));
             }
-            Answer::Interrupted => _ = self.interrupt(),
+            Answer::Interrupted => return Ok(self.interrupt().then_some(Pause::Menu)),
             Answer::End => self.send_end()?,
             Answer::Failed(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn secret(&mut self) -> Result<(), StageError> {
+    fn secret(&mut self) -> Result<Option<Pause>, StageError> {
         open(self.stage.console.flush()?)?;
-        let secret = read_secret();
+        let interrupts = self.stage.interrupts.clone();
+        let secret = read_secret_unless(&|| interrupts.came());
         self.stage.raw("\n")?;
         self.stage.console.line_was_read();
         match secret {
             Ok(secret) => {
                 self.send(Zeroizing::new(secret.expose_secret().to_owned()));
             }
-            Err(SecretError::Interrupted) => _ = self.interrupt(),
+            Err(SecretError::Interrupted) => return Ok(self.interrupt().then_some(Pause::Menu)),
             Err(SecretError::Eof) => self.send_end()?,
             Err(SecretError::Io(error)) => return Err(error.into()),
             Err(SecretError::NotATerminal) => {
@@ -67,7 +72,7 @@ impl Life<'_> {
                 self.send(Zeroizing::default());
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     pub(super) fn send(&self, text: Zeroizing<String>) {

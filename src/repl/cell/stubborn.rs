@@ -6,18 +6,20 @@ use crate::repl::session::CellEvent;
 use crate::repl::stage::{StageError, Waited, open};
 use crate::theme::Role;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// How long a run may take to end after the session was restarted under it.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 impl Life<'_> {
-    /// Asks what to do with a program that does not stop. Gives how the cell ends, if it does.
-    pub(super) async fn menu(&mut self) -> Result<Option<CellEnd>, StageError> {
+    /// Asks what to do with a program that does not stop. Gives what is to be done next, unless it is to be followed
+    /// as before.
+    pub(super) async fn menu(&mut self) -> Result<Option<Pause>, StageError> {
         let keyboard = Keyboard::open()?;
         self.typed.keys.push_str(&keyboard.drain());
         self.stage.line(Some(Role::Note), menu::question(self.options.outlives))?;
         let mut held = Vec::new();
+        // Asked while the menu is there; a program that catches Ctrl-C and asks again must not take the menu away.
+        let mut question = None;
         let choice = loop {
             let Some(run) = &mut self.run else { break Choice::Wait };
             tokio::select! {
@@ -29,42 +31,39 @@ impl Life<'_> {
                         break choice;
                     }
                 }
-                event = run.next(), if held.len() < 256 => {
-                    let over = !matches!(event, Some(CellEvent::Console(_)));
-                    held.push(event);
-                    if over {
-                        break Choice::Wait;
+                event = run.next(), if held.len() < 256 => match event {
+                    Some(CellEvent::WaitingInput { is_password }) => question = Some(is_password),
+                    event => {
+                        let over = matches!(event, Some(CellEvent::Finished { .. } | CellEvent::Lost { .. }) | None);
+                        held.push(event);
+                        if over {
+                            break Choice::Wait;
+                        }
                     }
                 }
             }
         };
         for event in held {
-            match self.event(event)? {
-                Some(Pause::End(end)) => return Ok(Some(end)),
-                Some(Pause::Question { is_password }) => {
-                    // After so many Ctrl-Cs nobody wants to answer.
-                    let _ = is_password;
-                    self.send(Zeroizing::default());
-                }
-                Some(Pause::Menu) | None => {}
+            if let Some(end @ Pause::End(_)) = self.event(event)? {
+                return Ok(Some(end));
             }
         }
         open(self.stage.console.flush()?)?;
         self.interrupted = None;
         match choice {
-            Choice::Wait => Ok(None),
+            Choice::Wait => Ok(question.map(|is_password| Pause::Question { is_password })),
             Choice::Restart => self.restart().await,
             Choice::Leave => {
                 if let Some(run) = self.run.take() {
                     run.leave();
                 }
-                Ok(Some(CellEnd::LeftRunning))
+                Ok(Some(Pause::End(CellEnd::LeftRunning)))
             }
             Choice::Destroy => {
                 let done =
                     self.stage.wait(|| "destroying the session".to_owned(), self.session.destroy()).await?;
                 match done {
-                    Waited::Done(Ok(())) => Ok(Some(CellEnd::Destroyed)),
+                    Waited::Done(Ok(())) => Ok(Some(Pause::End(CellEnd::Destroyed))),
                     Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| None),
                     Waited::Interrupted => Ok(None),
                 }
@@ -72,7 +71,7 @@ impl Life<'_> {
         }
     }
 
-    async fn restart(&mut self) -> Result<Option<CellEnd>, StageError> {
+    async fn restart(&mut self) -> Result<Option<Pause>, StageError> {
         match self.stage.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
             Waited::Done(Ok(())) => {}
             Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| None),
@@ -88,6 +87,6 @@ impl Life<'_> {
                 Ok(Some(_)) => {}
             }
         }
-        Ok(Some(CellEnd::Restarted))
+        Ok(Some(Pause::End(CellEnd::Restarted)))
     }
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{self, LocalFlags, SetArg};
 use rustyline::{
     Cmd, ConditionalEventHandler, EditMode, Event, EventContext, InputMode, KeyCode, KeyEvent, Modifiers,
     Movement, RepeatCount,
 };
 
+use super::Interrupted;
 use super::external;
 use super::paste::Paste;
 use super::state::{AutoIndent, Edit, Ending, Mode, Shared, State};
@@ -37,6 +39,7 @@ pub(super) struct Keys {
     pub(super) completer: Arc<Completer>,
     pub(super) folds: Arc<Folds>,
     pub(super) recalled: Recalled,
+    pub(super) interrupted: Interrupted,
 }
 
 impl ConditionalEventHandler for Keys {
@@ -123,7 +126,7 @@ impl Keys {
 
     fn enter(&self, context: &EventContext<'_>) -> Cmd {
         if self.shared.lock().mode == Mode::Answer {
-            return Cmd::AcceptLine;
+            return self.accept();
         }
         let (line, position) = (context.line(), context.pos());
         let after = line.get(position..).unwrap_or_default();
@@ -132,7 +135,7 @@ impl Keys {
         }
         // A cell from the history was complete when it was run.
         if position == line.len() && self.recalled.is(line) {
-            return Cmd::AcceptLine;
+            return self.accept();
         }
         let whole = self.folds.unfold(line);
         let code = match commands::parse(&whole) {
@@ -140,10 +143,17 @@ impl Keys {
             Some(_) => commands::code_of(&whole).unwrap_or_default(),
         };
         match self.language.completeness(code) {
-            Completeness::Complete | Completeness::Invalid => Cmd::AcceptLine,
+            Completeness::Complete | Completeness::Invalid => self.accept(),
             Completeness::Incomplete { indent } if after.trim().is_empty() => self.insert_line(&indent),
             Completeness::Incomplete { .. } => self.new_line(context),
         }
+    }
+
+    /// Ends the line. From here on Ctrl-C is meant for the cell, so it comes as a signal; those before are history.
+    fn accept(&self) -> Cmd {
+        (self.interrupted)();
+        hear_ctrl_c();
+        Cmd::AcceptLine
     }
 
     /// A new line at the cursor, whatever stands there.
@@ -307,6 +317,16 @@ fn is_tab(key: KeyEvent) -> bool {
 
 fn takes_hint(context: &EventContext<'_>) -> bool {
     context.hint_text().is_some() && context.pos() == context.line().len()
+}
+
+/// Makes Ctrl-C a signal that leaves the queue of keys as it is. The modes do not outlast rustyline's call.
+fn hear_ctrl_c() {
+    let stdin = std::io::stdin();
+    if let Ok(mut mode) = termios::tcgetattr(&stdin) {
+        mode.local_flags.insert(LocalFlags::ISIG | LocalFlags::NOFLSH);
+        // Where it is refused, Ctrl-C waits a few milliseconds more.
+        let _ = termios::tcsetattr(&stdin, SetArg::TCSANOW, &mode);
+    }
 }
 
 /// Whether a key waits to be read.

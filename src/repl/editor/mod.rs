@@ -81,8 +81,11 @@ pub(super) struct EditorParts {
     pub(super) keymap: Keymap,
     pub(super) history: Option<PathBuf>,
     /// Tells, once, that Ctrl-C came as a signal.
-    pub(super) interrupted: Box<dyn FnMut() -> bool + Send>,
+    pub(super) interrupted: Interrupted,
 }
+
+/// Tells, once, that Ctrl-C came as a signal.
+pub(super) type Interrupted = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The editor.
 pub(super) struct Editor {
@@ -92,7 +95,7 @@ pub(super) struct Editor {
     folds: Arc<Folds>,
     prompt: (String, String),
     input: Input,
-    interrupted: Box<dyn FnMut() -> bool + Send>,
+    interrupted: Interrupted,
     news: News,
 }
 
@@ -130,6 +133,7 @@ impl Editor {
                 completer,
                 folds: Arc::clone(&folds),
                 recalled: histories.recalled(),
+                interrupted: Arc::clone(&interrupted),
             };
             Input::Rich(Box::new(rich(helper, keys, histories, screen, keymap)?))
         };
@@ -157,7 +161,7 @@ impl Editor {
         let initial = self.folds.fold_if_tall(initial).unwrap_or_else(|| initial.to_owned());
         match &mut self.input {
             Input::Plain(reader, _) => {
-                plain_cell(reader, &*self.language, &self.paint, &self.prompt.0, &mut self.interrupted)
+                plain_cell(reader, &*self.language, &self.paint, &self.prompt.0, &*self.interrupted)
             }
             Input::Rich(editor) => {
                 if let Some(helper) = editor.helper_mut() {
@@ -177,7 +181,7 @@ impl Editor {
     pub(super) fn read_answer(&mut self, prompt: &PartialLine, initial: &str) -> Answer {
         self.begin(Mode::Answer);
         match &mut self.input {
-            Input::Plain(reader, _) => match reader.line("", &mut self.interrupted) {
+            Input::Plain(reader, _) => match reader.line("", &*self.interrupted) {
                 Ok(text) => Answer::Line { text, rest: None },
                 Err(Stop::Interrupted) => Answer::Interrupted,
                 Err(Stop::End) => Answer::End,
@@ -204,6 +208,11 @@ impl Editor {
                 answer
             }
         }
+    }
+
+    /// Whether the system edits lines, not we.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.input, Input::Plain(..))
     }
 
     /// Where others can show something while a line is edited.
@@ -304,7 +313,7 @@ fn plain_cell(
     language: &dyn Language,
     paint: &Paint,
     prompt: &str,
-    interrupted: &mut dyn FnMut() -> bool,
+    interrupted: &dyn Fn() -> bool,
 ) -> Read {
     let sign = paint.signs().continuation;
     let further = format!("{}{sign} ", " ".repeat(prompt.width().saturating_sub(sign.width() + 1)));

@@ -30,11 +30,7 @@ pub(super) struct PlainReader {
 
 impl PlainReader {
     /// Shows `prompt` and reads one line, without its end. `interrupted` tells, once, that Ctrl-C was pressed.
-    pub(super) fn line(
-        &mut self,
-        prompt: &str,
-        interrupted: &mut dyn FnMut() -> bool,
-    ) -> Result<String, Stop> {
+    pub(super) fn line(&mut self, prompt: &str, interrupted: &dyn Fn() -> bool) -> Result<String, Stop> {
         let mut out = io::stdout();
         out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(Stop::Failed)?;
         loop {
@@ -53,7 +49,7 @@ impl PlainReader {
         }
     }
 
-    fn read(&mut self, interrupted: &mut dyn FnMut() -> bool) -> Result<(), Stop> {
+    fn read(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), Stop> {
         let stdin = io::stdin();
         let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);
         loop {

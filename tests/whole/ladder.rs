@@ -1,0 +1,314 @@
+//! What a person does about a cell that does not end by itself: Ctrl-C once and twice, at questions of the program, in
+//! the debugger; and a cell whose server is out of reach.
+
+use super::fake_terminal::{FakeTerminal, Screen};
+use super::faults::Proxy;
+use super::sandbox::Sandbox;
+use super::standing::Standing;
+use std::path::Path;
+
+const PROMPT: &str = "python ❯";
+
+/// A program that ignores Ctrl-C, and says that it did, until a file is there.
+fn stubborn(file: &Path) -> String {
+    format!(
+        "\
+import os, time
+print('stubborn' + ' one')
+while not os.path.exists({file:?}):
+    try:
+        time.sleep(0.05)
+    except KeyboardInterrupt:
+        print('no' + ' way')
+print('that is' + ' all')"
+    )
+}
+
+fn at_prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
+    let terminal = FakeTerminal::start(sandbox, arguments);
+    terminal.wait_for_prompt(PROMPT);
+    terminal
+}
+
+/// Pastes a cell of several lines and runs it.
+fn run(terminal: &FakeTerminal, cell: &str) {
+    terminal.paste(cell);
+    terminal.send("\r");
+}
+
+/// Checks that a cell can be run, and leaves.
+#[track_caller]
+fn expect_usable(terminal: FakeTerminal) {
+    expect_answer(&terminal);
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert_eq!(end.code, 0, "{}", end.screen.all);
+    assert!(end.screen.cursor_shown);
+}
+
+#[track_caller]
+fn expect_answer(terminal: &FakeTerminal) {
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("'still ' + 'usable'");
+    terminal.wait_until("an answer", |screen| screen.has_line("'still usable'"));
+    terminal.wait_for_prompt(PROMPT);
+}
+
+/// How often a line is on the screen.
+fn count(screen: &Screen, line: &str) -> usize {
+    screen.all.lines().filter(|candidate| *candidate == line).count()
+}
+
+/// Runs the stubborn program until it has ignored two Ctrl-Cs and the menu is there.
+#[track_caller]
+fn to_the_menu(sandbox: &Sandbox, terminal: &FakeTerminal) {
+    run(terminal, &stubborn(&sandbox.work().join("go")));
+    terminal.wait_until("the program", |screen| screen.has_line("stubborn one"));
+    terminal.send("\x03");
+    terminal.wait_until("its refusal", |screen| screen.has_line("no way"));
+    terminal.send("\x03");
+    terminal.wait_for("still running:");
+}
+
+#[test]
+fn a_second_ctrl_c_offers_to_keep_waiting() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    to_the_menu(&sandbox, &terminal);
+    terminal.send("w");
+    let before =
+        count(&terminal.wait_until("both refusals", |screen| count(screen, "no way") >= 2), "no way");
+    terminal.send("\x03");
+    terminal.wait_until("another refusal", |screen| count(screen, "no way") > before);
+    terminal.send("\x03");
+    terminal.wait_until("the menu again", |screen| screen.all.matches("still running:").count() == 2);
+    terminal.send("r");
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_second_ctrl_c_offers_a_restart() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    terminal.enter("kept = 1");
+    terminal.wait_for_prompt(PROMPT);
+    to_the_menu(&sandbox, &terminal);
+    terminal.send("r");
+    terminal.wait_for("all variables are gone");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("'kept' in globals()");
+    terminal.wait_until("False", |screen| screen.has_line("False"));
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_second_ctrl_c_offers_to_destroy_the_session() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    to_the_menu(&sandbox, &terminal);
+    assert!(!terminal.screen().all.contains("[l]eave"), "a session that ends with us cannot be left");
+    terminal.send("d");
+    terminal.wait_for("the session is destroyed");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter(":new");
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_second_ctrl_c_offers_to_leave_the_program_running() {
+    let home = Sandbox::new();
+    let standing = Standing::start(&home);
+    let mut sandbox = Sandbox::new();
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    let terminal = at_prompt(&sandbox, &["-t", "left-alone", "python"]);
+    terminal.enter("kept = 'from before'");
+    terminal.wait_for_prompt(PROMPT);
+    to_the_menu(&sandbox, &terminal);
+    terminal.send("l");
+    let end = terminal.wait_for_end();
+    assert_eq!(end.code, 0, "{}", end.screen.all);
+    assert!(end.screen.all.contains("bai-repl attach left-alone"), "{}", end.screen.all);
+
+    let terminal = at_prompt(&sandbox, &["attach", "left-alone"]);
+    terminal.enter("kept");
+    terminal.wait_for("busy");
+    sandbox.write("go", "");
+    terminal.wait_until("the cell", |screen| screen.has_line("'from before'"));
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_program_that_stops_while_the_menu_is_there_ends_it() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    run(
+        &terminal,
+        "import signal\n_ = signal.signal(signal.SIGINT, signal.SIG_IGN)\n\
+         print('deaf' + ' one'); _ = open('go').read()\nprint('done' + ' it')",
+    );
+    terminal.wait_until("the program", |screen| screen.has_line("deaf one"));
+    terminal.send("\x03");
+    terminal.wait_for("Ctrl-C again for more");
+    terminal.send("\x03");
+    terminal.wait_for("still running:");
+    std::fs::write(&fifo, "").unwrap();
+    terminal.wait_until("its end", |screen| screen.has_line("done it"));
+    expect_usable(terminal);
+}
+
+#[test]
+fn ctrl_c_interrupts_input_and_ctrl_d_sends_an_empty_line() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    terminal.enter("input('first? ')");
+    terminal.wait_until("the question", |screen| screen.last_line() == "first?");
+    terminal.send("half");
+    terminal.wait_until("the answer", |screen| screen.last_line() == "first? half");
+    terminal.send("\x03");
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("len(input('second? ')) + 100");
+    terminal.wait_until("the question", |screen| screen.last_line() == "second?");
+    terminal.send("\x04");
+    terminal.wait_until("an empty answer", |screen| screen.has_line("100"));
+    assert!(terminal.screen().all.contains("empty line"), "{}", terminal.screen().all);
+    expect_usable(terminal);
+}
+
+#[test]
+fn lines_pasted_at_a_question_answer_the_questions_in_turn() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    terminal.enter("[input(f'{n}? ') for n in 'abc']");
+    terminal.wait_until("the question", |screen| screen.last_line() == "a?");
+    terminal.paste("one\ntwo\nthr");
+    terminal.wait_until("the last question", |screen| screen.last_line() == "c? thr");
+    terminal.enter("ee");
+    let screen = terminal.wait_until("all", |screen| screen.has_line("['one', 'two', 'three']"));
+    assert!(screen.has_line("a? one") && screen.has_line("b? two") && screen.has_line("c? three"));
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_program_that_asks_again_after_ctrl_c_can_be_left() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    run(
+        &terminal,
+        "while True:\n    try:\n        input('again? ')\n    except KeyboardInterrupt:\n        print('no' + ' way')\nprint()",
+    );
+    terminal.wait_until("the question", |screen| screen.last_line() == "again?");
+    terminal.send("\x03");
+    terminal.wait_until("its refusal", |screen| screen.has_line("no way") && screen.last_line() == "again?");
+    terminal.send("\x03");
+    terminal.wait_for("still running:");
+    terminal.send("w");
+    terminal.wait_until("the question again", |screen| {
+        count(screen, "no way") == 2 && screen.last_line() == "again?"
+    });
+    terminal.send("\x03");
+    terminal
+        .wait_until("its refusal", |screen| count(screen, "no way") == 3 && screen.last_line() == "again?");
+    terminal.send("\x03");
+    terminal.wait_until("the menu again", |screen| screen.all.matches("still running:").count() == 2);
+    terminal.send("r");
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_password_prompt_can_be_interrupted() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    terminal.enter("import getpass; getpass.getpass('key: ')");
+    terminal.wait_until("the question", |screen| screen.last_line() == "key:");
+    terminal.send("\x03");
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.wait_for_prompt(PROMPT);
+    expect_usable(terminal);
+}
+
+#[test]
+fn the_debugger_is_used_in_place() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    run(&terminal, "def f(value):\n    breakpoint()\n    return value + 1\nf(41)");
+    terminal.wait_until("pdb", |screen| screen.last_line() == "(Pdb)");
+    terminal.enter("p value * 1000");
+    terminal.wait_until("the value", |screen| screen.has_line("41000") && screen.last_line() == "(Pdb)");
+    terminal.enter("list");
+    terminal.wait_until("the source", |screen| {
+        screen.all.contains("return value + 1") && screen.last_line() == "(Pdb)"
+    });
+    terminal.enter("c");
+    terminal.wait_until("the result", |screen| screen.has_line("42"));
+    expect_usable(terminal);
+}
+
+#[test]
+fn the_debugger_is_left_with_ctrl_c() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    terminal.enter("breakpoint()");
+    terminal.wait_until("pdb", |screen| screen.last_line() == "(Pdb)");
+    terminal.enter("q");
+    terminal.wait_for_prompt(PROMPT);
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
+    let home = Sandbox::new();
+    let standing = Standing::start(&home);
+    let proxy = Proxy::to(standing.address);
+    let mut sandbox = Sandbox::new();
+    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    run(&terminal, &format!("print('be' + 'fore')\n_ = open({fifo:?}).read()\nprint('af' + 'ter')"));
+    terminal.wait_until("the first half", |screen| screen.has_line("before"));
+    proxy.cut();
+    std::fs::write(&fifo, "").unwrap();
+    let screen = terminal.wait_until("the second half", |screen| screen.has_line("after"));
+    assert_eq!((count(&screen, "before"), count(&screen, "after")), (1, 1), "{}", screen.all);
+    expect_usable(terminal);
+}
+
+#[test]
+fn a_server_that_goes_away_in_the_middle_of_a_cell_is_told_and_the_prompt_stays() {
+    let home = Sandbox::new();
+    let standing = Standing::start(&home);
+    let proxy = Proxy::to(standing.address);
+    let mut sandbox = Sandbox::new();
+    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let terminal = at_prompt(&sandbox, &["python"]);
+    run(&terminal, "import time\nprint('be' + 'fore')\nwhile True: time.sleep(60)");
+    terminal.wait_until("the program", |screen| screen.has_line("before"));
+    proxy.go_away();
+    terminal.wait_for(":new");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("half a cell");
+    terminal.wait_until("the cell", |screen| screen.last_line().ends_with("half a cell"));
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert!(end.screen.cursor_shown, "{}", end.screen.all);
+    let flags = nix::sys::termios::LocalFlags::ICANON | nix::sys::termios::LocalFlags::ECHO;
+    assert!(end.line_discipline.contains(flags));
+}
+
+#[test]
+fn ctrl_c_right_behind_enter_stops_the_cell() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox, &["python"]);
+    terminal.enter("import time");
+    terminal.wait_for_prompt(PROMPT);
+    let line = terminal.screen().cursor.0;
+    terminal.enter("time.sleep(1000)");
+    terminal.wait_until("the end of the line", |screen| screen.cursor.0 > line);
+    terminal.send("\x03");
+    expect_usable(terminal);
+}

@@ -1,0 +1,56 @@
+//! A standing engine of a test, ended with it.
+
+use super::sandbox::Sandbox;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Stdio};
+
+/// `bai-repl serve` with a home of its own.
+pub struct Standing {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    access_key: String,
+    secret_key: String,
+}
+
+impl Standing {
+    /// Starts it, and waits until it listens.
+    pub fn start(sandbox: &Sandbox) -> Self {
+        let mut child = sandbox.command(&["serve"]).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let file = lines.next().unwrap().unwrap().strip_prefix(". ").unwrap().to_owned();
+        let text = std::fs::read_to_string(file).unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("export {name}="))).unwrap();
+            line.trim_matches('\'').to_owned()
+        };
+        let endpoint = value("BACKEND_ENDPOINT");
+        let address = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
+        Standing {
+            child,
+            address,
+            access_key: value("BACKEND_ACCESS_KEY"),
+            secret_key: value("BACKEND_SECRET_KEY"),
+        }
+    }
+
+    /// Makes it the server of all that is started in `sandbox`, reached through `endpoint`.
+    pub fn use_in(&self, sandbox: &mut Sandbox, endpoint: &str) {
+        sandbox.set("BACKEND_ENDPOINT", endpoint);
+        sandbox.set("BACKEND_ACCESS_KEY", self.access_key.as_str());
+        sandbox.set("BACKEND_SECRET_KEY", self.secret_key.as_str());
+    }
+
+    /// Where it is reached directly.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
