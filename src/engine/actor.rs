@@ -247,6 +247,7 @@ impl Actor {
             }
         }
         self.session.set_current(Some(run.id().clone()));
+        run.begin();
         self.head = Some(run);
         for op in work.into_ops() {
             if self.kernel.send(op).await.is_err() {

@@ -21,6 +21,12 @@ pub(super) fn reply(delivery: &Delivery, run_id: &str) -> String {
     text(delivery, &Body { result: Result { delivery, run_id: Some(run_id) } })
 }
 
+/// A frame that says that the run goes on and nothing else.
+pub(super) fn empty_frame() -> String {
+    json!({"status": RunStatus::Continued, "console": [], "exitCode": null, "options": null, "files": []})
+        .to_string()
+}
+
 /// A frame that says that nothing more will come, and why.
 pub(super) fn error_frame(status: RunStatus, msg: &str) -> String {
     json!({"status": status, "msg": msg}).to_string()

@@ -65,7 +65,7 @@ async fn serve(session: &Session, socket: WebSocket) {
     };
     let attached = run.attach(received);
     let over = tokio::select! {
-        over = write(&attached, &mut sender) => over,
+        over = write(&run, &attached, &mut sender) => over,
         () = attached.taken_over() => Parting::TakenOver,
         () = read(session, &run, &attached, &mut receiver) => Parting::Left,
     };
@@ -151,15 +151,32 @@ async fn read(session: &Session, run: &Arc<Run>, attached: &Attached, receiver: 
     }
 }
 
-/// Sends what the run says, until its end or the client's.
-async fn write(attached: &Attached, sender: &mut Sender) -> Parting {
+/// Sends what the run says, until its end or the client's. A run that begins in silence is told of by an empty frame, as
+/// the genuine server sends one every two seconds: until then a client must think that it waits for its turn.
+async fn write(run: &Run, attached: &Attached, sender: &mut Sender) -> Parting {
+    let silence = async {
+        run.begun().await;
+        tokio::time::sleep(SILENCE).await;
+    };
+    tokio::pin!(silence);
     let mut seen = 0;
     let mut last_frame: Option<Instant> = None;
     loop {
         let in_a_stream = last_frame.is_some_and(|at| at.elapsed() < SILENCE);
         let wait = if in_a_stream { IN_A_STREAM } else { AFTER_SILENCE };
         let patience = Patience { window: None, linger: wait, quiet: wait };
-        let Some(delivery) = attached.collect(patience, seen).await else { return Parting::TakenOver };
+        let collected = tokio::select! {
+            biased;
+            collected = attached.collect(patience, seen) => collected,
+            () = &mut silence, if last_frame.is_none() => {
+                if sender.send(Message::text(frame::empty_frame())).await.is_err() {
+                    return Parting::Left;
+                }
+                last_frame = Some(Instant::now());
+                continue;
+            }
+        };
+        let Some(delivery) = collected else { return Parting::TakenOver };
         match &delivery.outcome {
             Outcome::Waiting { question, .. } => seen = *question,
             Outcome::Ended(end @ (End::Destroyed(_) | End::Shutdown)) => {

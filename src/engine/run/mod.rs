@@ -61,6 +61,8 @@ pub(super) enum Outcome {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// Whether its turn has come.
+    begun: bool,
     buffer: Buffer,
     /// Set while the program waits for a line.
     waiting: Option<bool>,
@@ -138,6 +140,12 @@ impl Run {
     }
 
     // What the actor does.
+
+    /// The kernel has it now.
+    pub(super) fn begin(&self) {
+        self.lock().begun = true;
+        self.news.notify_waiters();
+    }
 
     /// Adds output or the end of a step.
     pub(super) fn push(&self, item: Item) {
@@ -220,6 +228,19 @@ impl Run {
             inner.inputs.push_back(text);
         }
         None
+    }
+
+    /// Waits until its turn has come. Cancel-safe.
+    pub(super) async fn begun(&self) {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if self.lock().begun {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Whether it is over, collected or not.

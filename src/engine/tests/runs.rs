@@ -29,6 +29,29 @@ async fn a_cell_over_a_websocket_is_answered_as_the_genuine_server_does() {
 }
 
 #[tokio::test]
+async fn a_run_that_begins_in_silence_is_told_of_and_one_that_waits_for_its_turn_is_not() {
+    let lab = Lab::new().await;
+    lab.session("busy").await;
+    lab.session("free").await;
+    let (first, second, other) = (Pipe::new(), Pipe::new(), Pipe::new());
+    let silent = |pipe: &Pipe| format!("_ = open({}).read()", pipe.name());
+    let begun = json!({"status": "continued", "console": [], "exitCode": null, "options": null, "files": []});
+    let mut running = lab.query("busy", &silent(&first)).await;
+    assert_eq!(running.next().await.as_ref(), Some(&begun));
+    let mut waiting = lab.query("busy", &silent(&second)).await;
+    // Here as much time goes by as a silence takes to be told.
+    let mut elsewhere = lab.query("free", &silent(&other)).await;
+    assert_eq!(elsewhere.next().await.as_ref(), Some(&begun));
+    waiting.send_message(Message::Ping(Default::default())).await;
+    waiting.next_is_pong().await;
+    first.release().await;
+    assert_eq!(running.until("finished").await.1["exitCode"], 0);
+    assert_eq!(waiting.next().await.as_ref(), Some(&begun));
+    second.release().await;
+    assert_eq!(waiting.until("finished").await.1["exitCode"], 0);
+}
+
+#[tokio::test]
 async fn questions_are_answered_over_a_websocket_with_bare_text() {
     let lab = Lab::new().await;
     lab.session("asks").await;
