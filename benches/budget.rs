@@ -103,7 +103,8 @@ fn start(peer: &Peer) -> Duration {
     let terminal = peer.open();
     terminal.send("x");
     terminal.wait_until("the key at the prompt", |screen| {
-        screen.last_line().starts_with(peer.prompt) && screen.last_line().ends_with('x')
+        // A key that comes before the prompt is echoed by the terminal, on the same line.
+        screen.last_line().contains(peer.prompt) && screen.last_line().ends_with('x')
     });
     begin.elapsed()
 }
