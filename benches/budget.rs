@@ -79,13 +79,17 @@ fn peers(sandbox: &Sandbox) -> Vec<Peer> {
 }
 
 impl Peer {
-    fn open(&self) -> FakeTerminal {
-        FakeTerminal::start_command(self.command.clone(), 40, 100)
+    fn open(&self, lines: u16) -> FakeTerminal {
+        FakeTerminal::start_command(self.command.clone(), lines, 100)
     }
 
     /// At a prompt whose kernel has answered once.
     fn warm(&self) -> FakeTerminal {
-        let terminal = self.open();
+        self.warm_in(40)
+    }
+
+    fn warm_in(&self, lines: u16) -> FakeTerminal {
+        let terminal = self.open(lines);
         terminal.wait_until("the prompt", |screen| screen.last_line().starts_with(self.prompt));
         terminal.enter("print('wa' + 'rm')");
         terminal.wait_until("the kernel", |screen| screen.has_line("warm"));
@@ -100,7 +104,7 @@ fn is_prompt(line: &str) -> bool {
 
 fn start(peer: &Peer) -> Duration {
     let begin = Instant::now();
-    let terminal = peer.open();
+    let terminal = peer.open(40);
     terminal.send("x");
     terminal.wait_until("the key at the prompt", |screen| {
         // A key that comes before the prompt is echoed by the terminal, on the same line.
@@ -127,7 +131,8 @@ fn type_keys(terminal: &FakeTerminal, count: usize) -> Vec<Duration> {
 }
 
 fn long_cell(peer: &Peer) -> Vec<Duration> {
-    let terminal = peer.warm();
+    // A paste that is taller than the window is shown as one mark; here all of it is to be seen.
+    let terminal = peer.warm_in(250);
     let line = |i| format!("value_{i} = [{i}, 'text', {{'key': {i}}}]  # a comment\n");
     terminal.paste(&(0..199).map(line).collect::<String>());
     terminal.wait_until("the paste", |screen| screen.all.contains("value_198"));

@@ -242,6 +242,7 @@ fn a_dumb_terminal_gets_no_escapes() {
     terminal.wait_until("42", |screen| screen.has_line("42"));
     terminal.enter("1/0");
     terminal.wait_for("ZeroDivisionError");
+    terminal.wait_for_prompt("python ❯");
     assert!(!terminal.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&terminal.raw()));
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
