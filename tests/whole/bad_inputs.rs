@@ -1,6 +1,6 @@
 //! Each bad input gets one clear sentence with a hint, the right exit code, a restored terminal and nothing lost.
 
-use super::fake_terminal::FakeTerminal;
+use super::fake_terminal::{FakeTerminal, Screen};
 use super::faults::Proxy;
 use super::sandbox::Sandbox;
 use super::standing::Standing;
@@ -239,10 +239,10 @@ fn a_dumb_terminal_gets_no_escapes() {
     let terminal = FakeTerminal::start(&sandbox, &["python"]);
     terminal.wait_for_prompt("python ❯");
     terminal.enter("6*7");
-    terminal.wait_until("42", |screen| screen.has_line("42"));
+    let at_prompt = |screen: &Screen| screen.last_line() == "python ❯";
+    terminal.wait_until("42", |screen| screen.has_line("42") && at_prompt(screen));
     terminal.enter("1/0");
-    terminal.wait_for("ZeroDivisionError");
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_until("the error", |screen| screen.all.contains("ZeroDivisionError") && at_prompt(screen));
     assert!(!terminal.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&terminal.raw()));
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
