@@ -35,6 +35,8 @@ struct State {
     term: Term<Replies>,
     parser: Processor,
     raw: Vec<u8>,
+    /// Bytes that had come when keys were last sent.
+    before_keys: usize,
     closed: bool,
 }
 
@@ -99,7 +101,7 @@ impl FakeTerminal {
         let size = Size { lines: lines.into(), columns: columns.into() };
         let config = Config { scrolling_history: 20_000, ..Config::default() };
         let term = Term::new(config, &size, replies.clone());
-        let state = State { term, parser: Processor::new(), raw: Vec::new(), closed: false };
+        let state = State { term, parser: Processor::new(), raw: Vec::new(), before_keys: 0, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         std::thread::spawn({
             let (shared, writer) = (shared.clone(), writer.clone());
@@ -110,6 +112,10 @@ impl FakeTerminal {
 
     /// Sends bytes as a keyboard would.
     pub fn send(&self, bytes: impl AsRef<[u8]>) {
+        {
+            let mut state = self.state();
+            state.before_keys = state.raw.len();
+        }
         let mut writer = self.writer.lock().unwrap();
         writer.write_all(bytes.as_ref()).unwrap();
         writer.flush().unwrap();
@@ -156,10 +162,13 @@ impl FakeTerminal {
         self.wait_until(text, |screen| screen.all.contains(text))
     }
 
-    /// Waits until the last line that is not empty is a prompt of this text with nothing typed.
+    /// Waits until the last line that is not empty is a prompt of this text with nothing typed; not the prompt at which
+    /// the last keys were sent, before they had any effect.
     #[track_caller]
     pub fn wait_for_prompt(&self, prompt: &str) -> Screen {
-        self.wait_until(&format!("the prompt {prompt}"), |screen| screen.last_line() == prompt.trim_end())
+        self.wait_until(&format!("the prompt {prompt}"), |screen| {
+            screen.answered && screen.last_line() == prompt.trim_end()
+        })
     }
 
     /// The screen as it is now.
@@ -257,6 +266,8 @@ pub struct Screen {
     pub cursor: (usize, usize),
     /// Whether the cursor is shown.
     pub cursor_shown: bool,
+    /// Whether anything came since keys were last sent.
+    pub answered: bool,
     /// Whether the alternate screen, mouse reports or application keys are on.
     pub modes: TermMode,
 }
@@ -291,6 +302,7 @@ impl Screen {
             lines,
             cursor: (usize::try_from(cursor.line.0).unwrap_or(0), cursor.column.0),
             cursor_shown: state.term.mode().contains(TermMode::SHOW_CURSOR),
+            answered: state.raw.len() > state.before_keys,
             modes: *state.term.mode(),
         }
     }
