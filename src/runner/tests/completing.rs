@@ -98,3 +98,25 @@ async fn it_works_while_a_cell_runs_and_whatever_objects_do() {
         assert!(session.finish().await.stderr().ends_with("KeyboardInterrupt\n"), "{python}");
     }
 }
+
+#[tokio::test]
+async fn what_nobody_has_computed_is_known_to_jedi_or_not_at_all() {
+    let code =
+        "class Thing:\n    colour = 1\ndef make() -> Thing: raise SystemExit('was called')\nmade = Thing()";
+    let mut session = Session::start_furnished().await;
+    session.value(code).await;
+    // jedi is loaded when it is asked for first; that question goes unanswered.
+    while complete(&session, "make().col").await.suggestions != ["colour"] {
+        session.value("import time; time.sleep(0.01)").await;
+    }
+    assert_eq!(first(&session, "'a'.upper().swapc").await, "'a'.upper().swapcase");
+    assert_eq!(first(&session, "made.col").await, "made.colour");
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value(code).await;
+        if session.run("import jedi").await.exit_code != 0 {
+            assert_eq!(complete(&session, "make().col").await.suggestions, [""; 0], "{python}");
+            assert_eq!(first(&session, "made.col").await, "made.colour", "{python}");
+        }
+    }
+}

@@ -66,16 +66,10 @@ async fn a_large_picture_arrives_whole_between_its_neighbours() {
     }
 }
 
-/// Needs matplotlib and pandas: `BAI_REPL_TEST_VENV` names an environment that has them, and where it is not set
-/// the default interpreter is asked. Without either there is nothing to test here.
 #[tokio::test]
 async fn figures_and_frames_are_shown() {
-    let venv = std::env::var("BAI_REPL_TEST_VENV").unwrap_or_default();
-    let mut session = Session::start_interpreter(&venv).await;
-    if session.run("import matplotlib.pyplot as plt, pandas").await.exit_code != 0 {
-        assert_eq!(venv, "", "the environment for tests has no matplotlib or no pandas");
-        return;
-    }
+    let mut session = Session::start_furnished().await;
+    session.value("import matplotlib.pyplot as plt, pandas").await;
     for (code, sequence) in [
         ("plt.plot([1, 2]); None", vec!["[image/png]"]),
         ("plt.plot([1]); print('a'); plt.show(); print('b')", vec!["O:a\n", "[image/png]", "O:b\n"]),
