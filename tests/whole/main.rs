@@ -8,5 +8,6 @@ mod standing;
 
 mod bad_inputs;
 mod ladder;
+mod orphans;
 mod prompt;
 mod script;
