@@ -12,6 +12,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("patches", include_str!("python/patches.py")),
     ("figures", include_str!("python/figures.py")),
     ("cells", include_str!("python/cells.py")),
+    ("commands", include_str!("python/commands.py")),
     ("scan", include_str!("python/scan.py")),
     ("modules", include_str!("python/modules.py")),
     ("completion", include_str!("python/completion.py")),

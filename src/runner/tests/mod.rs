@@ -4,6 +4,7 @@ mod harness;
 
 mod basics;
 mod batch;
+mod commands;
 mod completing;
 mod input;
 mod interrupting;

@@ -38,6 +38,8 @@ class _Cells:
         display.results.cell = self.count
         filename = '<cell %d>' % self.count
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        if '!' in source or '%' in source or '?' in source:
+            source = load('commands').translate(source)
         tree = _compile(source, filename, 'exec', self.flags | _ONLY_AST, True)
         self._note_classes(tree.body, '', filename)
         parts = []
@@ -82,7 +84,18 @@ def _run_code(code):
     value = _eval(code, main.__dict__)
     if code.co_flags & _COROUTINE:
         # Imported when first needed: it brings asyncio with it.
-        load('waiting').run(value)
+        value = load('waiting').run(value)
+    return value
+
+
+def run_text(source, filename):
+    """Runs an expression or statements in the session's namespace; gives the value of the expression."""
+    try:
+        code = _compile(source, filename, 'eval', cells.flags, True)
+    except SyntaxError:
+        code = _compile(source, filename, 'exec', cells.flags, True)
+    linecache.cache[filename] = (len(source), None, [source + '\n'], filename)
+    return _run_code(code)
 
 
 def run(source, started):
