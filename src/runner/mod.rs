@@ -7,7 +7,7 @@
 //! | File | Its job |
 //! |---|---|
 //! | `op`, `reply` | the words |
-//! | `kernel` | the handle; `worker` is the one task behind it, `queue` and `outbox` are its two ends |
+//! | `kernel` | the handle; `worker` is the one task behind it, `queue` and `outbox` are its two ends, `deaths` counts |
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
@@ -16,6 +16,7 @@
 //! | `pty`, `family` | a terminal with a shell, and the end of all that was started there |
 //! | `drivers` | the programs inside the interpreters |
 
+mod deaths;
 mod drivers;
 mod error;
 mod family;

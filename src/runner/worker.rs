@@ -2,6 +2,7 @@
 //! way out. It never waits for a peer: a full reply channel only stops reading, so interrupts, input and
 //! completion are served whatever the program and the reader do.
 
+use super::deaths::{Deaths, TOO_MANY};
 use super::error::StartError;
 use super::interpreter::{Event, Interpreter};
 use super::kernel::KernelSpec;
@@ -40,7 +41,7 @@ type StartResult = Result<(Box<Interpreter>, Vec<Reply>), StartError>;
 enum Slot {
     Running(Box<Interpreter>),
     Starting(Pin<Box<dyn Future<Output = StartResult> + Send>>),
-    /// It did not start; the next `Code` tries again.
+    /// It did not start, or did not stay; the next `Code` tries again.
     Empty,
 }
 
@@ -65,6 +66,8 @@ pub(super) struct Worker {
     queue: TaskQueue,
     current: Option<Current>,
     slot: Slot,
+    /// Of interpreters that had nothing to do.
+    deaths: Deaths,
     /// Whether the program waits for a line.
     waiting_input: bool,
     completions: HashMap<u64, oneshot::Sender<Completion>>,
@@ -103,6 +106,7 @@ impl Worker {
             queue: TaskQueue::default(),
             current: None,
             slot: Slot::Running(interpreter),
+            deaths: Deaths::default(),
             waiting_input: false,
             completions: HashMap::new(),
             last_id: 0,
@@ -385,7 +389,8 @@ impl Worker {
         }
     }
 
-    /// The interpreter is gone: says how, ends the task that it ran, and starts a new one.
+    /// The interpreter is gone: says how, ends the task that it ran, and starts a new one, or leaves that to the next
+    /// cell when it keeps dying on its own.
     fn on_death(&mut self, status: &ExitStatus) {
         if let Slot::Running(interpreter) = &mut self.slot {
             let last = interpreter.last_messages();
@@ -394,18 +399,26 @@ impl Worker {
             last.into_iter().for_each(|message| self.on_message(message));
         }
         let (exit_code, how) = describe_end(status);
-        self.outbox.say(&format!(
-            "The {} process {how}. A new one has been started; its variables are gone.",
-            self.what.language.name()
-        ));
         let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
+        let gives_up = !runs_code && self.deaths.note(Instant::now());
+        let language = self.what.language.name();
+        self.outbox.say(&if gives_up {
+            format!(
+                "The {language} process {how}, {TOO_MANY} times in a short while without running a cell. The next cell \
+                 starts a new one; the variables are gone."
+            )
+        } else {
+            format!("The {language} process {how}. A new one has been started; its variables are gone.")
+        });
         self.slot = Slot::Empty;
         self.waiting_input = false;
         self.completions.clear();
         if runs_code {
             self.end_current(exit_code);
         }
-        self.start_interpreter();
+        if !gives_up {
+            self.start_interpreter();
+        }
     }
 }
 

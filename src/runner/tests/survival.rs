@@ -8,7 +8,8 @@ async fn the_session_goes_on_whatever_a_cell_breaks() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session.value("import sys, os, io").await;
-        for code in [
+        let without_modules = "sys.modules.clear()";
+        let codes = [
             "sys.stdout.close()",
             "sys.stderr.close()",
             "sys.stdin.close()",
@@ -22,12 +23,28 @@ async fn the_session_goes_on_whatever_a_cell_breaks() {
             "import time, threading, signal, json, traceback\ntime.sleep = os.write = os.getpid = threading.Lock = None",
             "json.dumps = json.loads = signal.signal = traceback.TracebackException = None",
             "import gc; gc.disable(); gc.collect()",
-            "sys.modules.clear()",
-        ] {
+            without_modules,
+        ];
+        for (number, code) in codes.into_iter().enumerate() {
             session.run(code).await;
             let outcome = session.run("print('fine')\n6 * 7").await;
             let shown = (outcome.stdout(), outcome.stderr(), outcome.exit_code);
             assert_eq!(shown, ("fine\n42\n".to_owned(), String::new(), 0), "{python}: {code}");
+            let said = session.run("1/0").await.stderr();
+            if code == without_modules {
+                // The traceback module of some versions imports others when it is used, and may find nothing.
+                assert!(said.contains("ZeroDivisionError"), "{python}: {said}");
+                continue;
+            }
+            let is_text = |line: &&str| !line.trim_matches([' ', '^', '~']).is_empty();
+            let file = format!("  File \"<cell {}>\", line 1, in <module>", 4 + 3 * number);
+            let whole = [
+                "Traceback (most recent call last):",
+                &file,
+                "    1/0",
+                "ZeroDivisionError: division by zero",
+            ];
+            assert_eq!(said.lines().filter(is_text).collect::<Vec<_>>(), whole, "{python}: {code}");
         }
         let names = "'print', 'len', 'repr', 'isinstance', 'getattr', 'str', 'max'";
         session.run(&format!("vars(builtins).update(dict.fromkeys([{names}]))")).await;
@@ -131,4 +148,33 @@ async fn a_death_between_cells_is_told_of_too() {
     let Reply::Stderr(said) = session.next().await else { panic!("nothing was said") };
     assert!(said.contains("exit code 3"), "{said}");
     assert_eq!(session.value("1").await, "1\n");
+}
+
+#[tokio::test]
+async fn an_interpreter_that_keeps_dying_waits_for_the_next_cell() {
+    for python in pythons().await {
+        let folder = tempfile::tempdir().unwrap();
+        // Ends the process when the main thread waits for a cell while there is a certain file.
+        let code = "import sys, os, time, _thread\nmain = _thread.get_ident()\n\
+                    def end():\n\
+                    \x20   while sys._current_frames()[main].f_code.co_name != 'wait' or not os.path.exists('dies'): time.sleep(0.01)\n\
+                    \x20   os._exit(3)\n\
+                    _thread.start_new_thread(end, ())";
+        std::fs::write(folder.path().join("sitecustomize.py"), code).unwrap();
+        let path = folder.path().to_str().unwrap().to_owned();
+        let mut session = Session::start_all(&python, &[("PYTHONPATH", &path)], folder).await;
+        assert_eq!(session.value("6 * 7").await, "42\n", "{python}");
+        let dies = session.folder.path().join("dies");
+        std::fs::write(&dies, "").unwrap();
+        let mut said = String::new();
+        while !said.contains("The next cell starts a new one") {
+            let Reply::Stderr(more) = session.next().await else { panic!("{python}: {said}") };
+            said.push_str(&more);
+        }
+        let sentences =
+            (said.matches("ended with exit code 3").count(), said.matches("has been started").count());
+        assert_eq!(sentences, (3, 2), "{python}: {said}");
+        std::fs::remove_file(&dies).unwrap();
+        assert_eq!(session.value("6 * 7").await, "42\n", "{python}");
+    }
 }

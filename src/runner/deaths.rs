@@ -1,0 +1,37 @@
+//! How often an interpreter has died while it had nothing to do: one that always does must not be started again and
+//! again. No clock and no I/O here.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// So many deaths…
+pub(super) const TOO_MANY: usize = 3;
+/// …within this time are no accident.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// The times of the last deaths.
+#[derive(Debug, Default)]
+pub(super) struct Deaths(VecDeque<Instant>);
+
+impl Deaths {
+    /// Notes a death; whether there are too many now.
+    pub(super) fn note(&mut self, now: Instant) -> bool {
+        self.0.push_back(now);
+        self.0.retain(|&death| now.duration_since(death) < WITHIN);
+        self.0.len() >= TOO_MANY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_deaths_in_a_short_time_count() {
+        let mut deaths = Deaths::default();
+        let start = Instant::now();
+        let noted: Vec<bool> =
+            [0, 30, 70, 80, 81, 200].map(|s| deaths.note(start + Duration::from_secs(s))).to_vec();
+        assert_eq!(noted, [false, false, false, true, true, false]);
+    }
+}
