@@ -34,6 +34,8 @@ pub(super) struct Interpreter {
     err: Output,
     /// Output is not read before this, unless a message asks for it.
     resume_at: Instant,
+    /// The last output was on standard output.
+    was_out: bool,
 }
 
 /// What happened.
@@ -90,6 +92,7 @@ impl Interpreter {
                 out: Output::new(out),
                 err: Output::new(err),
                 resume_at: Instant::now(),
+                was_out: true,
             })
         };
         start().map_err(|source| StartError::Spawn { executable: executable.clone(), source })
@@ -113,7 +116,7 @@ impl Interpreter {
 
     /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
-        let Interpreter { process, control, aside, to_driver, out, err, resume_at } = self;
+        let Interpreter { process, control, aside, to_driver, out, err, resume_at, .. } = self;
         let pace = *resume_at;
         let paced = async {
             tokio::time::sleep_until(pace).await;
@@ -129,12 +132,15 @@ impl Interpreter {
             status = process.wait() => return status.map_or(Event::Progress, Event::Ended),
             from_out = paced, if room => from_out,
         };
-        let text = if from_out { self.out.read() } else { self.err.read() };
-        let Some(text) = text else { return Event::Progress };
-        // The first write after a pause is passed on at once; a flood is taken in larger pieces.
-        if text.len() < LARGE {
+        let stream = if from_out { &mut self.out } else { &mut self.err };
+        let Some(text) = stream.read() else { return Event::Progress };
+        // The first write after a pause is passed on at once; a flood is taken in larger pieces. Who changes between
+        // the streams waits for each to be read, so that is done at once too.
+        if text.len() < LARGE && from_out == self.was_out {
             self.resume_at = Instant::now() + PACE;
+            stream.rest();
         }
+        self.was_out = from_out;
         Event::Text(if from_out { Reply::Stdout(text) } else { Reply::Stderr(text) })
     }
 

@@ -1,7 +1,11 @@
 //! One output stream of a child: bytes in, text out, in few large pieces.
+//!
+//! A pipe that is watched wakes us at every single write, which costs the writer more than the write itself; so
+//! during a flood the stream rests: nothing watches it, and what is written gathers in the pipe.
 
 use super::process::PIPE_SIZE;
 use super::utf8::Utf8Decoder;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use tokio::net::unix::pipe::Receiver;
 
 /// Largest piece of text, in bytes.
@@ -9,46 +13,86 @@ const CHUNK: usize = 256 << 10;
 
 /// A pipe that a child writes to.
 pub(super) struct Output {
-    pipe: Receiver,
+    pipe: Pipe,
     decoder: Utf8Decoder,
     buffer: Vec<u8>,
-    closed: bool,
+}
+
+enum Pipe {
+    Watched(Receiver),
+    Resting(OwnedFd),
+    Closed,
+}
+
+impl Pipe {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Pipe::Watched(pipe) => Some(pipe.as_fd()),
+            Pipe::Resting(pipe) => Some(pipe.as_fd()),
+            Pipe::Closed => None,
+        }
+    }
 }
 
 impl Output {
     pub(super) fn new(pipe: Receiver) -> Self {
-        Output { pipe, decoder: Utf8Decoder::default(), buffer: vec![0; CHUNK], closed: false }
+        Output { pipe: Pipe::Watched(pipe), decoder: Utf8Decoder::default(), buffer: vec![0; CHUNK] }
     }
 
-    /// Waits until there is something to read; for ever once everybody has closed the stream. Cancel-safe.
-    pub(super) async fn readable(&self) {
-        if self.closed || self.pipe.readable().await.is_err() {
-            std::future::pending::<()>().await;
+    /// Waits until there is something to read; for ever once everybody has closed the stream. Ends a rest.
+    /// Cancel-safe.
+    pub(super) async fn readable(&mut self) {
+        if let Pipe::Resting(_) = self.pipe {
+            self.change(|pipe| match pipe {
+                Pipe::Resting(pipe) => Ok(Pipe::Watched(Receiver::from_owned_fd(pipe)?)),
+                other => Ok(other),
+            });
         }
+        match &self.pipe {
+            Pipe::Watched(pipe) if pipe.readable().await.is_ok() => {}
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Nothing watches the stream until [`Output::readable`] is called.
+    pub(super) fn rest(&mut self) {
+        self.change(|pipe| match pipe {
+            Pipe::Watched(pipe) => Ok(Pipe::Resting(pipe.into_nonblocking_fd()?)),
+            other => Ok(other),
+        });
+    }
+
+    fn change(&mut self, change: impl FnOnce(Pipe) -> std::io::Result<Pipe>) {
+        self.pipe = change(std::mem::replace(&mut self.pipe, Pipe::Closed)).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the system cannot watch a pipe; its output is lost from here on");
+            Pipe::Closed
+        });
     }
 
     /// One piece of what has woken us, or `None` when there is nothing. The text may be empty: the first half of a
     /// code point.
     pub(super) fn read(&mut self) -> Option<String> {
-        let result = self.pipe.try_read(&mut self.buffer);
+        let Pipe::Watched(pipe) = &self.pipe else { return None };
+        let result = pipe.try_read(&mut self.buffer);
         self.decode(result)
     }
 
     /// One piece of what is there, whether the runtime has noticed it or not.
     fn read_now(&mut self) -> Option<String> {
-        let result = nix::unistd::read(&self.pipe, &mut self.buffer).map_err(std::io::Error::from);
+        let result =
+            nix::unistd::read(self.pipe.descriptor()?, &mut self.buffer).map_err(std::io::Error::from);
         self.decode(result)
     }
 
     fn decode(&mut self, result: std::io::Result<usize>) -> Option<String> {
         match result {
-            Ok(0) => self.closed = true,
+            Ok(0) => self.pipe = Pipe::Closed,
             Ok(count) => {
                 let bytes = self.buffer.get(..count).unwrap_or_default().to_vec();
                 return Some(self.decoder.decode(bytes));
             }
             Err(error) if is_temporary(&error) => {}
-            Err(_) => self.closed = true,
+            Err(_) => self.pipe = Pipe::Closed,
         }
         None
     }

@@ -16,16 +16,17 @@ _ioctl = fcntl.ioctl
 _FIONREAD = termios.FIONREAD
 _NOTHING = b'\0\0\0\0'
 _HIGH = 200
+_yield = os.sched_yield
 
 # Kept in case that user code closes descriptors 1 and 2.
 _SPARE = {1: fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _HIGH), 2: fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _HIGH)}
 
-# Whether something was written to standard error that the runner may not have read.
-_error_written = False
+# How often it is looked whether the runner has read a stream before the runner is asked to say so.
+_LOOKS = 200
 
 
 class _Standard(io.FileIO):
-    def _write_all(self, data, written):
+    def _write_rest(self, data, written):
         # A signal handler of the user's can cut a write short.
         view = memoryview(data).cast('B')
         while written < len(view):
@@ -34,22 +35,27 @@ class _Standard(io.FileIO):
 
 
 class StandardOutput(_Standard):
-    def write(self, data):
-        if _error_written:
-            _settle_error()
-        written = _file_write(self, data)
+    def write(self, data, write=_file_write, len=len):
+        written = write(self, data)
         if written == len(data):
             return written
-        return self._write_all(data, written or 0)
+        return self._write_rest(data, written or 0)
+
+
+class _OutputAfterError(StandardOutput):
+    """Standard output while something on standard error may not have been read."""
+
+    def write(self, data):
+        self.__class__ = StandardOutput
+        _settle(2)
+        return self._write_rest(data, 0)
 
 
 class StandardError(_Standard):
     def write(self, data):
-        global _error_written
-        if _unread(1):
-            wire.sync()
-        _error_written = True
-        return self._write_all(data, 0)
+        _settle(1)
+        _output.__class__ = _OutputAfterError
+        return self._write_rest(data, 0)
 
 
 def _unread(number):
@@ -59,11 +65,13 @@ def _unread(number):
         return False
 
 
-def _settle_error():
-    global _error_written
-    _error_written = False
-    if _unread(2):
-        wire.sync()
+def _settle(number):
+    """Returns when the runner has read all of a stream. It mostly has in the next moment; asking takes longer."""
+    for _ in range(_LOOKS):
+        if not _unread(number):
+            return
+        _yield()
+    wire.sync()
 
 
 class _Questions:
@@ -203,7 +211,10 @@ def ask_password(prompt='Password: ', stream=None, **options):
 
 
 def _open(kind, number):
+    global _output
     raw = kind(number, 'w', closefd=False)
+    if number == 1:
+        _output = raw
     raw.name = '<stdout>' if number == 1 else '<stderr>'
     return io.TextIOWrapper(raw, encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
 
@@ -255,8 +266,7 @@ def complain(text):
         sys.stderr.write(text)
         sys.stderr.flush()
     except Exception:
-        if _unread(1):
-            wire.sync()
+        _settle(1)
         data = text.encode('utf-8', 'backslashreplace')
         while data:
             data = data[os.write(_SPARE[2], data):]
