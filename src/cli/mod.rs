@@ -142,6 +142,11 @@ async fn run_in_place(
         _ = tokio::signal::ctrl_c() => return Ok(Exit::Remote(130)),
         created = create => created?,
     };
+    if let Some(note) = session.note().await
+        && !global.quiet
+    {
+        eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
+    }
     let output = Output::start(global.json, look::for_script(open, global, config)?);
     let answers = if code.stdin_is_free { Answers::from_stdin() } else { Answers::nobody() };
     script::run(&session, code.text, RunOptions::over(transport(global)), output, &answers, fatal).await

@@ -132,7 +132,8 @@ fn opener(
                 }
             };
             let session = session_in(place.insert(opened), subject, &progress).await?;
-            Ok(remote(session, transport(global)))
+            let note = session.note().await;
+            Ok(remote(session, transport(global), note))
         }
         .boxed()
     })

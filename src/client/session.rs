@@ -173,6 +173,15 @@ impl ComputeSession {
         self.at.info().await
     }
 
+    /// What our own engine wants the person to know about the session: that it runs another version than was asked for.
+    /// Nothing from other servers, which are not asked.
+    pub async fn note(&self) -> Option<String> {
+        if !self.api().is_engine().await {
+            return None;
+        }
+        self.info().await.ok()?.note
+    }
+
     /// What the session's container has written, up to 64 MiB. Untrusted text.
     ///
     /// # Errors

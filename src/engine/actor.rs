@@ -67,6 +67,7 @@ pub(super) async fn own(shared: Arc<Shared>, session: Arc<Session>, commands: mp
     match started {
         Some(Ok((kernel, replies))) => {
             session.log(&opening_words(&kernel));
+            let _ = session.interpreter.set(kernel.describe());
             shared.sessions.move_to(&session, SessionStatus::Running, "");
             let mut actor = Actor::new(session.clone(), kernel.clone(), replies, commands);
             if actor.serve().await == Served::KernelGone {

@@ -144,6 +144,12 @@ pub(super) async fn info(State(shared): Engine, Path(reference): Path<String>) -
     if let (Some(run), Some(body)) = (session.current(), body.as_object_mut()) {
         body.insert("currentRunId".to_owned(), json!(run.as_str()));
     }
+    // No genuine server tells these.
+    if let (Some(found), Some(body)) = (session.interpreter.get(), body.as_object_mut()) {
+        let what = format!("{} {} ({})", found.language, found.version, found.executable.display());
+        body.insert("interpreter".to_owned(), json!(what));
+        body.insert("note".to_owned(), json!(found.note));
+    }
     Ok(json_reply(StatusCode::OK, &body))
 }
 

@@ -5,7 +5,7 @@ use super::pty::Door;
 use super::run::Run;
 use crate::protocol::execute::RunId;
 use crate::protocol::status::SessionStatus;
-use crate::runner::Services;
+use crate::runner::{KernelInfo, Services};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -61,6 +61,8 @@ pub(super) struct Session {
     /// What runs beside the kernel; awaited at the end.
     pub(super) tasks: TaskTracker,
     pub(super) shell: Door,
+    /// What its kernel runs, once that has started.
+    pub(super) interpreter: OnceLock<KernelInfo>,
     pub(super) services: OnceLock<Services>,
     queries: AtomicU64,
     /// Told of runs and of words in the log, for tests that wait for them.
@@ -93,6 +95,7 @@ impl Session {
             stop,
             tasks: TaskTracker::new(),
             shell: Door::default(),
+            interpreter: OnceLock::new(),
             services: OnceLock::new(),
             queries: AtomicU64::new(0),
             #[cfg(test)]

@@ -45,6 +45,12 @@ pub struct SessionInfo {
     pub occupied_slots: Option<String>,
     /// Live statistics.
     pub last_stat: Option<Value>,
+    /// What runs the cells, such as `python 3.6.15 (/usr/bin/python3.6)`; only our own engine tells.
+    #[serde(deserialize_with = "lenient::text")]
+    pub interpreter: Option<String>,
+    /// What the person should know about it, such as that it is not the version that was asked for; likewise.
+    #[serde(deserialize_with = "lenient::text")]
+    pub note: Option<String>,
     /// What else the server said.
     #[serde(flatten)]
     pub rest: BTreeMap<String, Value>,

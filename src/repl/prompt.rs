@@ -68,6 +68,8 @@ pub(super) struct Repl {
     left_running: bool,
     /// A cell was lost, and the session may take no other.
     pub(super) lost: bool,
+    /// A remark about the session that could not be shown when it was opened.
+    untold: Arc<Mutex<Option<String>>>,
     /// The session, for whoever must end it when a signal ends us.
     last_will: Arc<Mutex<Option<Arc<dyn Remote>>>>,
 }
@@ -111,6 +113,7 @@ impl Repl {
             initial: printable(&typed.replace('\r', "\n")),
             left_running: false,
             lost: false,
+            untold: Arc::default(),
             last_will: Arc::default(),
         };
         if options.leave == Leave::Destroy {
@@ -197,7 +200,15 @@ impl Repl {
             self.cells.push(RanCell { code: code.to_owned(), failed });
         }
         Ok(match end {
-            CellEnd::Finished(code) => (code.unwrap_or(0) == 0, Then::Go),
+            CellEnd::Finished(code) => {
+                // Exit codes of programs that a signal has ended, other than Ctrl-C's.
+                if code.is_some_and(|code| code > 128 && code != 130)
+                    && self.cells.iter().any(|cell| !cell.failed)
+                {
+                    self.stage.note("if the kernel is new: :replay runs the session's cells again")?;
+                }
+                (code.unwrap_or(0) == 0, Then::Go)
+            }
             CellEnd::Lost { usable } => {
                 if !usable {
                     self.lost = true;
@@ -229,17 +240,23 @@ impl Repl {
         let at_prompt = Arc::clone(&self.at_prompt);
         let news = self.editor.news();
         let last_will = Arc::clone(&self.last_will);
+        let untold = Arc::clone(&self.untold);
         self.runtime.spawn(async move {
             let opened = opening.await;
             match &opened {
                 Ok(session) => {
                     let source: Arc<dyn CompletionSource> = Arc::new(SourceOf(Arc::clone(session)));
                     completer.set_source(Some(source));
+                    match session.note() {
+                        Some(note) if at_prompt.load(Ordering::Relaxed) && news.show(&note) => {}
+                        note => *untold.lock().unwrap_or_else(PoisonError::into_inner) = note,
+                    }
                     *last_will.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
                 }
                 Err(trouble) if at_prompt.load(Ordering::Relaxed) => {
                     let hint = trouble.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
-                    news.show(&format!("{trouble}\n{hint}:new tries again, :quit leaves"));
+                    // Where it cannot be shown it is told at the next cell.
+                    let _ = news.show(&format!("{trouble}\n{hint}:new tries again, :quit leaves"));
                 }
                 Err(_) => {}
             }
@@ -269,6 +286,10 @@ impl Repl {
                     return Ok(None);
                 }
             };
+        }
+        let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(note) = untold {
+            self.stage.note(&note)?;
         }
         match &self.slot {
             Slot::Open(session) => return Ok(Some(Arc::clone(session))),

@@ -20,14 +20,15 @@ impl From<ClientError> for Trouble {
     }
 }
 
-/// A session of the client's for the prompt, which runs its cells over `transport`.
-pub fn remote(session: ComputeSession, transport: Transport) -> Arc<dyn Remote> {
-    Arc::new(ClientSession { session, transport })
+/// A session of the client's for the prompt, which runs its cells over `transport`. The person is told the `note` once.
+pub fn remote(session: ComputeSession, transport: Transport, note: Option<String>) -> Arc<dyn Remote> {
+    Arc::new(ClientSession { session, transport, note })
 }
 
 struct ClientSession {
     session: ComputeSession,
     transport: Transport,
+    note: Option<String>,
 }
 
 impl CompletionSource for ClientSession {
@@ -45,6 +46,10 @@ impl CompletionSource for ClientSession {
 impl Remote for ClientSession {
     fn name(&self) -> String {
         self.session.name().to_owned()
+    }
+
+    fn note(&self) -> Option<String> {
+        self.note.clone()
     }
 
     fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>> {
@@ -90,6 +95,8 @@ fn rows(session: &ComputeSession, info: &SessionInfo) -> Vec<(String, String)> {
         ("id", session.id().map(str::to_owned)),
         ("endpoint", Some(session.api().endpoint().to_owned())),
         ("image", info.image().map(str::to_owned)),
+        ("interpreter", info.interpreter.clone()),
+        ("note", info.note.clone()),
         ("status", info.status.as_ref().map(ToString::to_string)),
         ("status info", info.status_info.clone()),
         ("age", age),

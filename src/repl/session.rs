@@ -32,6 +32,8 @@ impl fmt::Display for Trouble {
 pub trait Remote: CompletionSource {
     /// Its name.
     fn name(&self) -> String;
+    /// What the person should know about it before the first cell.
+    fn note(&self) -> Option<String>;
     /// Begins to run a cell. Another run of ours that is not over yet is waited for.
     fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>>;
     /// Stops what the session runs, whoever started it.

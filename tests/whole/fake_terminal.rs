@@ -162,6 +162,13 @@ impl FakeTerminal {
         self.wait_until(text, |screen| screen.all.contains(text))
     }
 
+    /// Types a cell of one line at this prompt, and waits until it has run and the next prompt is there.
+    #[track_caller]
+    pub fn run(&self, prompt: &str, cell: &str) -> Screen {
+        self.enter(cell);
+        self.wait_for_prompt(prompt)
+    }
+
     /// Waits until the last line that is not empty is a prompt of this text with nothing typed; not the prompt at which
     /// the last keys were sent, before they had any effect.
     #[track_caller]

@@ -100,8 +100,7 @@ fn a_second_ctrl_c_offers_to_keep_waiting() {
 fn a_second_ctrl_c_offers_a_restart() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox, &["python"]);
-    terminal.enter("kept = 1");
-    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "kept = 1");
     to_the_menu(&sandbox, &terminal);
     terminal.send("r");
     terminal.wait_for("all variables are gone");
@@ -131,8 +130,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     let mut sandbox = Sandbox::new();
     standing.use_in(&mut sandbox, &standing.endpoint());
     let terminal = at_prompt(&sandbox, &["-t", "left-alone", "python"]);
-    terminal.enter("kept = 'from before'");
-    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "kept = 'from before'");
     to_the_menu(&sandbox, &terminal);
     terminal.send("l");
     let end = terminal.wait_for_end();
@@ -260,7 +258,8 @@ fn the_debugger_is_left_with_q() {
     terminal.enter("breakpoint()");
     terminal.wait_until("pdb", |screen| screen.last_line() == "(Pdb)");
     terminal.enter("q");
-    terminal.wait_for_prompt(PROMPT);
+    terminal
+        .wait_until("the end of pdb", |screen| screen.has_line("(Pdb) q") && screen.last_line() == PROMPT);
     expect_usable(terminal);
 }
 
@@ -310,8 +309,7 @@ fn a_server_that_goes_away_in_the_middle_of_a_cell_is_told_and_the_prompt_stays(
 fn ctrl_c_right_behind_enter_stops_the_cell() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox, &["python"]);
-    terminal.enter("import time");
-    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "import time");
     let line = terminal.screen().cursor.0;
     terminal.enter("time.sleep(1000)");
     terminal.wait_until("the end of the line", |screen| screen.cursor.0 > line);

@@ -44,13 +44,31 @@ fn the_banner_says_what_runs_where() {
 }
 
 #[test]
+fn another_version_than_was_asked_for_is_told_before_the_first_cell() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start(&sandbox, &["python:3.99"]);
+    terminal.wait_for("python:3.99 is not here; using 3.");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("6 * 7");
+    let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
+    assert_eq!(screen.all.matches("is not here").count(), 1, "{}", screen.all);
+    leave(terminal);
+
+    // A cell that comes before the session is open does not hide it.
+    let terminal = FakeTerminal::start(&sandbox, &["python:3.99"]);
+    terminal.wait_for(PROMPT);
+    terminal.enter("6 * 7");
+    let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
+    assert_eq!(screen.all.matches("is not here").count(), 1, "{}", screen.all);
+    leave(terminal);
+}
+
+#[test]
 fn tab_completes_names_and_attributes_from_the_kernel() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);
-    // Made so that no cell of the history begins like it, which would be suggested in grey.
-    terminal.enter("globals()['unmistak' + 'able_name'] = 'text'");
-    terminal.wait_for_prompt(PROMPT);
-    // The suggestion in grey shows the same text, so the cursor tells what is really there.
+    // Not in the history as it stands, so no suggestion in grey shows the same text.
+    terminal.run(PROMPT, "globals()['unmistak' + 'able_name'] = 'text'");
     let typed = |text: &str| PROMPT.chars().count() + 1 + text.len();
     terminal.send("unmistak\t");
     terminal.wait_until("the name", |screen| screen.cursor.1 == typed("unmistakable_name"));
@@ -110,8 +128,7 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 fn ctrl_c_stops_a_loop_and_the_variables_are_still_there() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);
-    terminal.enter("kept = 41");
-    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "kept = 41");
     terminal.paste("print('looping')\nwhile True: pass");
     terminal.send("\r");
     terminal.wait_until("the loop", |screen| screen.has_line("looping"));
@@ -154,8 +171,7 @@ fn what_is_typed_while_a_cell_runs_is_kept() {
 fn a_restart_empties_the_namespace_and_the_session_goes_on() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);
-    terminal.enter("gone = 1");
-    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "gone = 1");
     terminal.enter(":restart");
     terminal.wait_until("the prompt", |screen| {
         screen.last_line() == PROMPT && screen.all.contains("restart") && !screen.all.ends_with(":restart")
@@ -166,11 +182,28 @@ fn a_restart_empties_the_namespace_and_the_session_goes_on() {
 }
 
 #[test]
+fn else_moves_to_its_if_as_it_is_typed() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("if not 1:");
+    terminal.enter("print('no')");
+    terminal.send("else:");
+    terminal.wait_until("the line to move", |screen| screen.has_line("else:"));
+    terminal.send("\r");
+    terminal.enter("print('six' + 'teen')");
+    terminal.send("\r");
+    terminal.wait_until("the other branch", |screen| screen.has_line("sixteen"));
+    leave(terminal);
+}
+
+#[test]
 fn a_crash_is_told_and_a_new_kernel_is_ready() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);
+    terminal.run(PROMPT, "kept = 1");
     terminal.enter("import os; os.kill(os.getpid(), 11)");
     terminal.wait_for("SIGSEGV");
+    terminal.wait_for(":replay");
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("6*7");
     terminal.wait_until("42", |screen| screen.has_line("42"));

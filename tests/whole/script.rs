@@ -162,3 +162,13 @@ fn nothing_is_left_behind() {
     let left: Vec<_> = std::fs::read_dir(sandbox.work()).unwrap().flatten().map(|e| e.file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn another_version_than_was_asked_for_is_told_on_standard_error() {
+    let run = Sandbox::new().run(&["-c", "print(6 * 7)", "python:3.99"]);
+    run.expect(0, "42\n");
+    assert!(run.stderr.contains("python:3.99 is not here; using 3."), "{}", run.stderr);
+    let run = Sandbox::new().run(&["-q", "-c", "print(6 * 7)", "python:3.99"]);
+    run.expect(0, "42\n");
+    assert_eq!(run.stderr, "");
+}

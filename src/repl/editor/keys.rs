@@ -102,6 +102,7 @@ impl Keys {
             key if is_tab(key) => Some(self.tab(context)),
             KeyEvent(KeyCode::BackTab, _) => Some(Cmd::Dedent(Movement::WholeLine)),
             BACKSPACE => self.backspace(context),
+            KeyEvent(KeyCode::Char(':'), Modifiers::NONE) => self.colon(context),
             KeyEvent(KeyCode::End, Modifiers::NONE) if takes_hint(context) => Some(Cmd::CompleteHint),
             key if (key == KeyEvent::ctrl('E') || key == KeyEvent::ctrl('F')) && takes_hint(context) => {
                 Some(Cmd::CompleteHint)
@@ -168,6 +169,19 @@ impl Keys {
             self.shared.lock().auto_indent = Some(AutoIndent { given: indent.len(), swallowed: 0 });
         }
         Cmd::Insert(1, format!("\n{indent}"))
+    }
+
+    /// A colon may end a line that goes with an earlier block: `else:`.
+    fn colon(&self, context: &EventContext<'_>) -> Option<Cmd> {
+        let (line, position) = (context.line(), context.pos());
+        let (before, after) = line.split_at_checked(position)?;
+        if self.shared.lock().mode == Mode::Answer || !(after.is_empty() || after.starts_with('\n')) {
+            return None;
+        }
+        let indent = self.language.dedent(&self.folds.unfold(&format!("{before}:")))?;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let row = before.get(start..)?.trim_start();
+        Some(self.edit(start, position, format!("{indent}{row}:")))
     }
 
     fn backspace(&self, context: &EventContext<'_>) -> Option<Cmd> {

@@ -20,12 +20,11 @@ impl News {
         News(Some(Arc::new(Mutex::new(print))))
     }
 
-    /// Shows a text above the line. Returns at once.
-    pub(in crate::repl) fn show(&self, text: &str) {
-        let Some(print) = self.0.clone() else { return };
+    /// Shows a text above the line. Returns at once, and false where nothing can be shown.
+    pub(in crate::repl) fn show(&self, text: &str) -> bool {
+        let Some(print) = self.0.clone() else { return false };
         let text = format!("{}\n", crate::render::sanitize::text(text));
         let show = move || print.lock().unwrap_or_else(PoisonError::into_inner)(text);
-        // Without a thread the news are told at the next cell.
-        let _ = std::thread::Builder::new().name("news".into()).spawn(show);
+        std::thread::Builder::new().name("news".into()).spawn(show).is_ok()
     }
 }

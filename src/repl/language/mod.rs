@@ -42,6 +42,12 @@ pub trait Language: Send + Sync {
     /// The white space with which a line begins that is opened after `before`, whatever the cell's state.
     fn indent_after(&self, before: &str) -> String;
 
+    /// Where the last line of `before` is to be moved to the left, now that it is complete up to its end: the white
+    /// space with which it begins then. `None` when it stays.
+    fn dedent(&self, _before: &str) -> Option<String> {
+        None
+    }
+
     /// One step of indentation.
     fn indent_unit(&self) -> &str {
         "    "

@@ -1,7 +1,8 @@
 //! Completion from the live namespace.
 
 use super::super::Op;
-use super::harness::{Session, pythons};
+use super::harness::{LIMIT, Session, pythons};
+use tokio::time::timeout;
 use crate::protocol::complete::{Completion, CompletionRequest};
 
 async fn complete(session: &Session, text: &str) -> Completion {
@@ -106,9 +107,12 @@ async fn what_nobody_has_computed_is_known_to_jedi_or_not_at_all() {
     let mut session = Session::start_furnished().await;
     session.value(code).await;
     // jedi is loaded when it is asked for first; that question goes unanswered.
-    while complete(&session, "make().col").await.suggestions != ["colour"] {
-        session.value("import time; time.sleep(0.01)").await;
-    }
+    let loaded = async {
+        while complete(&session, "make().col").await.suggestions != ["colour"] {
+            session.value("import time; time.sleep(0.01)").await;
+        }
+    };
+    timeout(LIMIT, loaded).await.expect("jedi never answers");
     assert_eq!(first(&session, "'a'.upper().swapc").await, "'a'.upper().swapcase");
     assert_eq!(first(&session, "made.col").await, "made.colour");
     for python in pythons().await {

@@ -80,6 +80,36 @@ impl Language for Python {
         indent
     }
 
+    fn dedent(&self, before: &str) -> Option<String> {
+        let found = scan(before);
+        if found.in_triple || found.open_bracket.is_some() {
+            return None;
+        }
+        let (head, earlier) = found.lines.split_last()?;
+        let openers: &[&str] = match head.first {
+            "elif" => &["if", "elif"],
+            "else" => &["if", "elif", "for", "while", "except"],
+            "except" => &["try", "except"],
+            "finally" => &["try", "except", "else"],
+            _ => return None,
+        };
+        if !head.opens_block() {
+            return None;
+        }
+        // Outwards through the blocks that are still open here.
+        let mut outer = usize::MAX;
+        for line in earlier.iter().rev().filter(|line| line.indent.len() <= head.indent.len()) {
+            if line.indent.len() >= outer {
+                continue;
+            }
+            outer = line.indent.len();
+            if line.colon && openers.contains(&line.first) {
+                return (outer < head.indent.len()).then(|| line.indent.to_owned());
+            }
+        }
+        None
+    }
+
     fn matching_bracket(&self, cell: &str, position: usize) -> Option<usize> {
         scan(cell).pairs.into_iter().find_map(|(open, close)| match position {
             _ if position == open => Some(close),

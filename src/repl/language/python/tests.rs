@@ -200,6 +200,26 @@ fn indentation_follows_the_code() {
 }
 
 #[test]
+fn what_goes_with_an_earlier_block_moves_to_it() {
+    let dedent = |cell| Python.dedent(cell);
+    assert_eq!(dedent("if x:\n    a\n    else:").as_deref(), Some(""));
+    assert_eq!(dedent("if x:\n    a\n    elif y == {1: 2}:").as_deref(), Some(""));
+    assert_eq!(dedent("try:\n    a\n    except E as e:").as_deref(), Some(""));
+    assert_eq!(dedent("try:\n    a\nexcept E:\n    b\n    finally:").as_deref(), Some(""));
+    assert_eq!(dedent("if x:\n    for a in b:\n        c\n        else:").as_deref(), Some("    "));
+    assert_eq!(dedent("def f():\n\tif x:\n\t\ta\n\t\telse:").as_deref(), Some("\t"));
+    // It stands where it belongs, belongs nowhere, or is something else.
+    assert_eq!(dedent("if x:\n    if y:\n        a\n    else:"), None);
+    assert_eq!(dedent("if x:\n    a\nelse:"), None);
+    assert_eq!(dedent("def f():\n    else:"), None);
+    assert_eq!(dedent("if x:\n    a\n    elsewhere:"), None);
+    assert_eq!(dedent("if x:\n    a\n    elif y[1:"), None);
+    assert_eq!(dedent("if x:\n    '''\n    else:"), None);
+    assert_eq!(dedent("else:"), None);
+    assert_eq!(dedent(""), None);
+}
+
+#[test]
 fn brackets_know_their_partner_in_code_only() {
     assert_eq!(Python.matching_bracket("f(')', a[0])", 1), Some(11));
     assert_eq!(Python.matching_bracket("f(')', a[0])", 11), Some(1));
@@ -228,5 +248,6 @@ fn no_text_makes_it_stumble() {
         let text: String = digits.iter().map(|&d| pieces[d]).collect();
         Python.completeness(&text);
         Python.indent_after(&text);
+        Python.dedent(&text);
     }
 }
