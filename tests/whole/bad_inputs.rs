@@ -241,8 +241,16 @@ fn a_dumb_terminal_gets_no_escapes() {
     terminal.enter("6*7");
     let at_prompt = |screen: &Screen| screen.last_line() == "python ❯";
     terminal.wait_until("42", |screen| screen.has_line("42") && at_prompt(screen));
+    // What is typed while a cell runs is a line all the same.
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    terminal.enter("print('wait' + 'ing'); _ = open('go').read()");
+    terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     terminal.enter("1/0");
-    terminal.wait_until("the error", |screen| screen.all.contains("ZeroDivisionError") && at_prompt(screen));
+    std::fs::write(&fifo, "").unwrap();
+    let screen = terminal
+        .wait_until("the error", |screen| screen.all.contains("ZeroDivisionError") && at_prompt(screen));
+    assert!(screen.has_line("python ❯ 1/0"), "{}", screen.all);
     assert!(!terminal.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&terminal.raw()));
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);

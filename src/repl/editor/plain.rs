@@ -34,10 +34,18 @@ impl PlainReader {
         let mut out = io::stdout();
         out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(Stop::Failed)?;
         loop {
-            if let Some(end) = self.buffer.iter().position(|&b| b == b'\n') {
+            if let Some(end) = self.buffer.iter().position(|b| matches!(b, b'\n' | b'\r')) {
                 let rest = self.buffer.split_off(end + 1);
                 let line = std::mem::replace(&mut self.buffer, rest);
-                return Ok(text(&line));
+                let is_untouched = line.last() == Some(&b'\r');
+                let line = text(&line);
+                if is_untouched {
+                    // It was typed while a cell ran: the system has neither translated Enter nor echoed the line.
+                    out.write_all(line.as_bytes())
+                        .and_then(|()| out.write_all(b"\n"))
+                        .map_err(Stop::Failed)?;
+                }
+                return Ok(line);
             }
             if self.ended && self.buffer.is_empty() {
                 return Err(new_line(Stop::End));
