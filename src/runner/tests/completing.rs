@@ -2,8 +2,8 @@
 
 use super::super::Op;
 use super::harness::{LIMIT, Session, pythons};
-use tokio::time::timeout;
 use crate::protocol::complete::{Completion, CompletionRequest};
+use tokio::time::timeout;
 
 async fn complete(session: &Session, text: &str) -> Completion {
     // The cursor is where the bar is, or at the end.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// Longer than anything here takes; a test that reaches it has failed.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Every CPython that a person could ask for here, as image names. At least one, else nothing is tested.
 pub(super) async fn pythons() -> Vec<String> {
