@@ -1,13 +1,13 @@
 //! What runs inside the fake terminal: this very test program, as somebody who opens the pane.
 //!
-//! A line on the keyboard opens it (`pane`, `raw`), tells what became of it, or ends (`quit`).
+//! A line on the keyboard opens it (`pane`, `raw`), waits for all the news (`news`), tells what became of it, or ends (`quit`).
 
 use std::io::Write;
 use std::os::fd::AsFd;
 
 use bai_repl::panes::raw::{self, RawOptions};
 use bai_repl::panes::terminal::{self, PaneExit, PaneOptions};
-use bai_repl::panes::{PrefixKey, TerminalHost};
+use bai_repl::panes::{News, PrefixKey, TerminalHost};
 use bai_repl::terminal::ColorDepth;
 use nix::sys::termios::tcgetattr;
 
@@ -69,7 +69,8 @@ pub fn run(program: &str) {
             "raw" => runtime.block_on(raw::run(&host, RawOptions::default())),
             "news" => {
                 let mut all = Vec::new();
-                while let Ok(news) = news.try_recv() {
+                while !matches!(all.last(), Some(News::Ended(_))) {
+                    let Some(news) = runtime.block_on(news.recv()) else { break };
                     all.push(news);
                 }
                 say(&format!("news: {all:?}\n"));

@@ -91,14 +91,7 @@ fn news_are_told_when_nobody_looks() {
     screen.wait_for("the command", "exit 3");
     leave(&mut screen);
     std::fs::write(&fifo, "go\n").unwrap();
-    // Asked again and again: news come when they come.
-    for _ in 0..1000 {
-        screen.send("news\n");
-        screen.wait_until("an answer", |model| model.rows().iter().any(|row| row.starts_with("news: [")));
-        if screen.look(|model| model.rows().join("").contains("Ended")) {
-            break;
-        }
-    }
+    screen.send("news\n");
     screen.wait_for("all the news", "Bell, Title(\"done\"), Ended(Exited(Some(3)))");
 }
 
@@ -125,7 +118,7 @@ fn a_dead_link_is_said_and_the_way_out_works() {
 #[test]
 fn scrollback_is_searched_and_typing_comes_back() {
     let mut screen = in_pane(BASH);
-    screen.send("for i in $(seq 500); do echo line $i of it; done; echo the end\r");
+    screen.send("for i in $(seq 500); do echo line $i of it; done; echo the e''nd\r");
     screen.wait_for("the end", "the end");
     screen.send("\x1b[5;2~\x1b[5;2~");
     screen.wait_for("how far back", "44 lines back");
