@@ -25,6 +25,13 @@ fn main() {
     report("key to screen in a 200-line cell (budget 5 ms at p99)", &[("bai-repl", long_cell(&peers[0]))]);
     group("Enter to the output of print(1) (budget 10 ms)", &peers, print_one);
     tab(&peers[0]);
+    group("Ctrl-C in a flood, to the next prompt (budget 100 ms)", &peers, |peer| {
+        rounds(10, || stop_a_flood(peer))
+    });
+    report(
+        "a 1080p PNG, Enter to the next prompt (budget 50 ms)",
+        &[("bai-repl, half blocks", picture(&peers[0]))],
+    );
     group("100 MB in one print, to /dev/null (budget 1500 ms)", &scripts(&sandbox), |script| {
         rounds(3, || script.time("print('x' * 100_000_000)"))
     });
@@ -93,9 +100,14 @@ impl Peer {
         terminal.wait_until("the prompt", |screen| screen.last_line().starts_with(self.prompt));
         terminal.enter("print('wa' + 'rm')");
         terminal.wait_until("the kernel", |screen| screen.has_line("warm"));
-        terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+        at_prompt(&terminal);
         terminal
     }
+}
+
+/// Waits for the prompt that follows what was sent last.
+fn at_prompt(terminal: &FakeTerminal) {
+    terminal.wait_until("the prompt", |screen| screen.answered && is_prompt(screen.last_line()));
 }
 
 fn is_prompt(line: &str) -> bool {
@@ -146,7 +158,7 @@ fn print_one(peer: &Peer) -> Vec<Duration> {
         terminal.enter(&format!("print({round} + 1000000)"));
         terminal.wait_until("the output", |screen| screen.has_line(&(round + 1_000_000).to_string()));
         let time = begin.elapsed();
-        terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+        at_prompt(&terminal);
         time
     };
     (0..30).map(once).collect()
@@ -159,7 +171,7 @@ fn tab(peer: &Peer) {
     for round in 0..20 {
         let name = format!("name_of_round_{round}x");
         terminal.enter(&format!("{name} = 1"));
-        terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+        at_prompt(&terminal);
         let start = &name[..name.len() - 1];
         for times in [&mut first, &mut again] {
             terminal.send(start);
@@ -172,10 +184,42 @@ fn tab(peer: &Peer) {
             });
             times.push(begin.elapsed());
             terminal.send("\x03");
-            terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+            at_prompt(&terminal);
         }
     }
     report("Tab", &[("from the kernel", first), ("again, from the cache (budget 10 ms)", again)]);
+}
+
+fn stop_a_flood(peer: &Peer) -> Duration {
+    let terminal = peer.warm();
+    terminal.enter("while True: print('flood ' * 20)\r");
+    terminal.wait_until("the flood", |screen| {
+        screen.lines.iter().filter(|line| line.starts_with("flood")).count() > 20
+    });
+    let begin = Instant::now();
+    terminal.send("\x03");
+    at_prompt(&terminal);
+    begin.elapsed()
+}
+
+fn picture(peer: &Peer) -> Vec<Duration> {
+    let terminal = peer.warm();
+    let image = image::RgbImage::from_fn(1920, 1080, |x, y| {
+        image::Rgb([(x / 8) as u8, (y / 5) as u8, (x ^ y) as u8])
+    });
+    let file = tempfile::Builder::new().suffix(".png").tempfile().unwrap();
+    image.save(file.path()).unwrap();
+    terminal.enter(&format!("data = open({:?}, 'rb').read()", file.path()));
+    at_prompt(&terminal);
+    terminal.enter("Picture = type('Picture', (), {'_repr_png_': lambda self: data}); picture = Picture()");
+    at_prompt(&terminal);
+    let once = || {
+        let begin = Instant::now();
+        terminal.enter("picture");
+        at_prompt(&terminal);
+        begin.elapsed()
+    };
+    (0..10).map(|_| once()).collect()
 }
 
 /// A program that runs code and ends.

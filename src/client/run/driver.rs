@@ -1,7 +1,7 @@
 //! The task behind a run: it owns the connection and the session's turn, and ends only when the run is over.
 
 use super::link::{Heard, Link, LinkEnd, connect, next};
-use super::machine::{Machine, Next};
+use super::machine::{Machine, Next, Open};
 use super::poll::PollLink;
 use super::stuck::{self, Fate};
 use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState};
@@ -68,6 +68,7 @@ pub(in crate::client) async fn start(
         leaving: None,
         not_started: Some(Instant::now() + NOT_STARTED),
         empty_answer: None,
+        crossed: None,
         drain: None,
         options,
     };
@@ -94,6 +95,8 @@ struct Driver {
     not_started: Option<Instant>,
     /// When a question that an interrupt has not ended gets an empty line.
     empty_answer: Option<Instant>,
+    /// When a question that crossed an interrupt is put to the person.
+    crossed: Option<Instant>,
     drain: Option<Drain>,
     options: RunOptions,
 }
@@ -148,6 +151,7 @@ impl Driver {
             () = maybe(&mut self.telling) => Happening::Told,
             Some(text) = self.input.recv(), if listening => Happening::Answer(text),
             () = maybe_at(self.empty_answer) => Happening::GraceOver,
+            () = maybe_at(self.crossed) => Happening::StillAsked,
             kept = maybe(&mut self.leaving) => Happening::Kept(kept),
             Ok(permit) = self.events.reserve(), if listening && self.machine.has_events() => {
                 if let Some(event) = self.machine.pop() {
@@ -181,6 +185,10 @@ impl Driver {
                 if self.machine.take_stale_question() {
                     self.answer("").await;
                 }
+            }
+            Happening::StillAsked => {
+                self.crossed = None;
+                self.machine.ask_what_crossed();
             }
             Happening::Kept(kept) => {
                 self.leaving = None;
@@ -301,6 +309,7 @@ impl Driver {
 
     fn interrupt(&mut self) {
         self.machine.interrupt_begins();
+        self.crossed = None;
         if self.telling.is_none() {
             let session = self.session.clone();
             self.telling = Some(Box::pin(async move {
@@ -313,8 +322,13 @@ impl Driver {
 
     async fn interrupt_is_told(&mut self) {
         self.telling = None;
-        if !self.machine.interrupt_is_told() {
-            return;
+        match self.machine.interrupt_is_told() {
+            Open::Nothing => return,
+            Open::Crossed => {
+                self.crossed = Some(Instant::now() + GRACE);
+                return;
+            }
+            Open::Before => {}
         }
         match &mut self.link {
             // Our engine ends the question itself; an empty line would answer the next one.
@@ -369,6 +383,8 @@ enum Happening {
     Answer(Zeroizing<String>),
     /// The server had its time to end a question after an interrupt.
     GraceOver,
+    /// The interrupt had its time to end a question that crossed it.
+    StillAsked,
     /// Whether the server keeps the output of a run that was left.
     Kept(bool),
     NotStarted,

@@ -14,6 +14,9 @@ pub(super) struct Machine {
     interrupting: bool,
     /// The open question is from before an interrupt that the server has been told of.
     stale: bool,
+    /// A question that came while an interrupt was on its way, and whether it is for a password: either the interrupt
+    /// ends it, or the program caught the interrupt and asks again.
+    crossed: Option<bool>,
     /// The last event was emitted.
     over: bool,
     /// Nobody listens: events are thrown away.
@@ -22,6 +25,18 @@ pub(super) struct Machine {
     answering: bool,
     /// Events that nobody has taken yet.
     events: VecDeque<RunEvent>,
+}
+
+/// What the driver has to do about a question that is open when the server has been told of an interrupt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Open {
+    /// There is none.
+    Nothing,
+    /// One from before the interrupt. If nothing ends it soon, it needs an empty line, because genuine servers deliver
+    /// an interrupt only after an answer.
+    Before,
+    /// One that crossed the interrupt. If nothing ends it soon, it is put to the person.
+    Crossed,
 }
 
 /// What the driver has to do after a frame.
@@ -56,13 +71,16 @@ impl Machine {
             self.emit(RunEvent::Console(record));
         }
         let stale = std::mem::take(&mut self.stale);
+        self.crossed = None;
         let asked_before = std::mem::replace(&mut self.waiting, false) && !stale;
         match frame.status {
             RunStatus::WaitingInput if self.answering => Next::AnswerEmpty,
             RunStatus::WaitingInput => {
                 self.waiting = true;
-                // A resumed run repeats its open question.
-                if !self.interrupting && !asked_before {
+                if self.interrupting {
+                    self.crossed = Some(is_password);
+                } else if !asked_before {
+                    // A resumed run repeats its open question.
                     self.emit(RunEvent::WaitingInput { is_password });
                 }
                 Next::Await
@@ -94,7 +112,7 @@ impl Machine {
     /// An answer of the person: whether it is to be sent. What nobody asked for is dropped, and so is what comes
     /// after an interrupt.
     pub(super) fn answer(&mut self) -> bool {
-        if self.interrupting || self.stale || self.over {
+        if self.interrupting || self.stale || self.crossed.is_some() || self.over {
             return false;
         }
         std::mem::take(&mut self.waiting)
@@ -108,14 +126,30 @@ impl Machine {
     /// An interrupt begins.
     pub(super) fn interrupt_begins(&mut self) {
         self.interrupting = true;
+        // What crossed an earlier one is from before this one.
+        self.crossed = None;
     }
 
-    /// The server has been told of the interrupt, or could not be: whether a question is open. If nothing ends it
-    /// soon, it needs an empty line, because genuine servers deliver an interrupt only after an answer.
-    pub(super) fn interrupt_is_told(&mut self) -> bool {
+    /// The server has been told of the interrupt, or could not be.
+    pub(super) fn interrupt_is_told(&mut self) -> Open {
         self.interrupting = false;
-        self.stale = self.waiting && !self.over;
-        self.stale
+        if !self.waiting || self.over {
+            return Open::Nothing;
+        }
+        if self.crossed.is_some() && !self.answering {
+            return Open::Crossed;
+        }
+        self.stale = true;
+        Open::Before
+    }
+
+    /// Puts the question that crossed an interrupt to the person, when nothing has ended it.
+    pub(super) fn ask_what_crossed(&mut self) {
+        if let Some(is_password) = self.crossed.take()
+            && !self.over
+        {
+            self.emit(RunEvent::WaitingInput { is_password });
+        }
     }
 
     /// Whether the question from before the interrupt is still open, and so needs an empty line now.
@@ -232,25 +266,38 @@ mod tests {
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
         assert!(!machine.answer(), "an answer after the interrupt is dropped");
-        assert!(machine.interrupt_is_told());
+        assert_eq!(machine.interrupt_is_told(), Open::Before);
         assert!(!machine.answer());
         assert!(machine.take_stale_question());
         assert!(!machine.take_stale_question());
         machine.frame(frame(RunStatus::Finished));
-        assert!(!machine.interrupt_is_told());
+        assert_eq!(machine.interrupt_is_told(), Open::Nothing);
     }
 
     #[test]
-    fn a_question_that_crosses_the_interrupt_is_not_put_to_the_person() {
+    fn a_question_that_crosses_the_interrupt_is_put_to_the_person_when_nothing_ends_it() {
         let mut machine = Machine::default();
         machine.interrupt_begins();
         assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), Next::Await);
-        assert!(events(&mut machine).is_empty());
-        assert!(machine.interrupt_is_told());
-        assert!(machine.take_stale_question());
-        assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), Next::Await);
-        assert_eq!(events(&mut machine).len(), 1, "a program that caught the interrupt may ask again");
+        assert_eq!(machine.interrupt_is_told(), Open::Crossed);
+        assert!(events(&mut machine).is_empty() && !machine.answer());
+        machine.ask_what_crossed();
+        machine.ask_what_crossed();
+        assert_eq!(events(&mut machine).len(), 1);
         assert!(machine.answer());
+    }
+
+    #[test]
+    fn a_question_that_the_interrupt_ends_is_never_put_to_the_person() {
+        let mut machine = Machine::default();
+        machine.frame(frame(RunStatus::WaitingInput));
+        machine.interrupt_begins();
+        machine.frame(printed(RunStatus::WaitingInput, "again? "));
+        assert_eq!(machine.interrupt_is_told(), Open::Crossed);
+        machine.frame(frame(RunStatus::Continued));
+        machine.ask_what_crossed();
+        assert_eq!(events(&mut machine).len(), 2, "the question from before, and the output");
+        assert!(!machine.answer());
     }
 
     #[test]
@@ -258,7 +305,7 @@ mod tests {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
-        assert!(machine.interrupt_is_told());
+        assert_eq!(machine.interrupt_is_told(), Open::Before);
         machine.frame(frame(RunStatus::WaitingInput));
         assert!(!machine.take_stale_question(), "this is a new question");
         assert_eq!(events(&mut machine).len(), 2);
@@ -285,7 +332,8 @@ mod tests {
         let mut machine = Machine::default();
         machine.frame(printed(RunStatus::WaitingInput, "x"));
         machine.drain();
-        assert!(machine.interrupt_is_told() && machine.take_stale_question());
+        assert_eq!(machine.interrupt_is_told(), Open::Before);
+        assert!(machine.take_stale_question());
         assert_eq!(machine.frame(printed(RunStatus::WaitingInput, "y")), Next::AnswerEmpty);
         assert_eq!(machine.frame(frame(RunStatus::Finished)), Next::Close);
         assert!(events(&mut machine).is_empty());
