@@ -4,6 +4,7 @@ use super::args::{Global, Open, Pty as Flags};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::place::Place;
+use super::script::exit_of_signal;
 use super::{destroy, names};
 use crate::client::{ClientError, ComputeSession, ErrorKind, Pty, PtyOptions, PtySource};
 use crate::config::FileConfig;
@@ -11,7 +12,8 @@ use crate::panes::raw::{self, RawOptions};
 use crate::panes::terminal::{self as pane, PaneExit, PaneOptions, Why};
 use crate::panes::{Ended, PrefixKey, TerminalHost};
 use crate::protocol::create::CreateRequest;
-use crate::terminal::Screen;
+use crate::terminal::{FatalSignals, Screen, listen_fatal};
+use futures_util::FutureExt as _;
 use std::io::IsTerminal;
 use tokio::runtime::Handle;
 
@@ -29,32 +31,66 @@ pub(super) async fn open(
                 .hint("one looks like Ctrl-]")
         })?,
     };
-    let (place, session, made) = subject(flags, open, global, config).await?;
-    let exit = view(&session, flags, prefix).await;
-    if made {
-        destroy(&place, session.name()).await;
+    let mut fatal = listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
+    let (place, found) = find(flags, global, config).await?;
+    let made = if found.is_none() { Some(names::session()) } else { None };
+    let exit = stay(&place, found, made.as_deref(), flags, open, prefix, &mut fatal).await;
+    if let Some(name) = made {
+        destroy(&place, &name).await;
     }
     place.close().await;
     exit
 }
 
-/// The session of that name, or a new one of that image; the last value tells whether it is new.
-async fn subject(
+/// The session of that name, if there is one, and the place where it is or a new one can be.
+async fn find(
     flags: &Flags,
-    open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<(Place, ComputeSession, bool), Failure> {
+) -> Result<(Place, Option<ComputeSession>), Failure> {
     if let Some(name) = &flags.subject
         && let Some((place, session)) = existing(name, global, config).await?
     {
-        return Ok((place, session, false));
+        return Ok((place, Some(session)));
     }
+    Ok((Place::open(global, config, false).await?, None))
+}
+
+/// Opens the terminal in the session that was found, or in a new one, and stays in it. A signal that ends us ends this.
+async fn stay(
+    place: &Place,
+    found: Option<ComputeSession>,
+    name: Option<&str>,
+    flags: &Flags,
+    open: &Open,
+    prefix: PrefixKey,
+    fatal: &mut FatalSignals,
+) -> Result<Exit, Failure> {
+    let connected = async {
+        let session = match found {
+            Some(session) => session,
+            None => create(place, name, flags, open).await?,
+        };
+        connect(&session, flags).await
+    };
+    let host = tokio::select! {
+        biased;
+        signal = fatal.recv() => return Ok(exit_of_signal(signal)),
+        host = connected => host?,
+    };
+    view(&host, flags, prefix, fatal).await
+}
+
+async fn create(
+    place: &Place,
+    name: Option<&str>,
+    flags: &Flags,
+    open: &Open,
+) -> Result<ComputeSession, Failure> {
     let image = flags.subject.clone().unwrap_or_else(|| super::open::image(open).to_owned());
-    let place = Place::open(global, config, false).await?;
-    let request = CreateRequest { name: names::session(), image, reuse: true, ..CreateRequest::default() };
-    let (session, _) = ComputeSession::create(&place.api, request, |_| ()).await?;
-    Ok((place, session, true))
+    let name = name.map_or_else(names::session, str::to_owned);
+    let request = CreateRequest { name, image, reuse: true, ..CreateRequest::default() };
+    Ok(ComputeSession::create(&place.api, request, |_| ()).await?.0)
 }
 
 /// A session that lives, where there is a place with sessions. What looks like an image is not looked for.
@@ -74,7 +110,7 @@ async fn existing(
     }
 }
 
-async fn view(session: &ComputeSession, flags: &Flags, prefix: PrefixKey) -> Result<Exit, Failure> {
+async fn connect(session: &ComputeSession, flags: &Flags) -> Result<TerminalHost, Failure> {
     let size = crate::terminal::size();
     let source = flags.app.clone().map_or(PtySource::Auto, PtySource::App);
     let options = PtyOptions { source, rows: size.rows, columns: size.cols };
@@ -82,12 +118,22 @@ async fn view(session: &ComputeSession, flags: &Flags, prefix: PrefixKey) -> Res
     let (host, news) = TerminalHost::start(&Handle::current(), pty, session.name(), size.cols, size.rows);
     // Nobody is at a prompt who could be told what happens in the background.
     drop(news);
+    Ok(host)
+}
+
+async fn view(
+    host: &TerminalHost,
+    flags: &Flags,
+    prefix: PrefixKey,
+    fatal: &mut FatalSignals,
+) -> Result<Exit, Failure> {
     let straight = flags.raw || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal();
+    // A signal that ends us closes the view, too.
     let left = if straight {
-        raw::run(&host, RawOptions { prefix }).await
+        raw::run(host, RawOptions { prefix }).await
     } else {
         let colors = Screen::detect().colors;
-        pane::open(&host, PaneOptions { prefix, colors, clipboard: true, editor_waits: false }).await
+        pane::open(host, PaneOptions { prefix, colors, clipboard: true, editor_waits: false }).await
     };
     let PaneExit { why, .. } =
         left.map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?;
@@ -96,6 +142,7 @@ async fn view(session: &ComputeSession, flags: &Flags, prefix: PrefixKey) -> Res
         Why::Ended(Ended::Lost(why)) => {
             Failure::new(Exit::Lost, format!("the terminal is lost: {why}")).tell()
         }
-        Why::Left | Why::HungUp => Exit::Ok,
+        Why::Left => Exit::Ok,
+        Why::HungUp => fatal.recv().now_or_never().map_or(Exit::Ok, exit_of_signal),
     })
 }

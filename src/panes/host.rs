@@ -21,6 +21,8 @@ const SLICE_TIME: Duration = Duration::from_millis(2);
 /// So many typed bytes wait for a program that does not read; more are refused, so that the keyboard is always read and
 /// the key that leaves always works.
 const TYPED: usize = 16 * 1024 * 1024;
+/// So much of what comes before somebody looks is kept as it came.
+const EARLY: usize = 64 * 1024;
 /// So many pieces of news wait for the prompt; when it does not look, the latest are lost.
 const NEWS: usize = 32;
 
@@ -71,6 +73,8 @@ pub(super) struct Shared {
     /// Typed bytes were lost and nobody was told yet.
     refused: Mutex<Option<NotSent>>,
     viewer: Mutex<Option<Arc<Viewer>>>,
+    /// All output so far, while nobody has looked yet, it is little, and it asked nothing.
+    early: Mutex<Option<Vec<u8>>>,
     ended: OnceLock<Ended>,
 }
 
@@ -94,8 +98,12 @@ pub(super) struct Viewer {
     pub(super) wake: Wake,
     /// The bell rang since the last look.
     pub(super) bell: AtomicBool,
-    /// The window may look wrong and must be painted anew (the program was suspended).
+    /// The window may look wrong and must be painted anew (it was resized, or the program was suspended).
     pub(super) redraw: AtomicBool,
+    /// The program was suspended and goes on.
+    pub(super) continued: AtomicBool,
+    /// A signal says that we are to end.
+    pub(super) hung_up: AtomicBool,
     /// What the program wants in the clipboard.
     pub(super) clipboard: Mutex<Option<String>>,
     /// The program's output as it comes, for a view that passes it through; it also has the real terminal answer.
@@ -115,6 +123,8 @@ impl Viewer {
             wake: Wake::new()?,
             bell: AtomicBool::new(false),
             redraw: AtomicBool::new(false),
+            continued: AtomicBool::new(false),
+            hung_up: AtomicBool::new(false),
             clipboard: Mutex::new(None),
             tap,
             terminal_answers,
@@ -151,6 +161,7 @@ impl TerminalHost {
             losses: AtomicU64::new(0),
             refused: Mutex::default(),
             viewer: Mutex::default(),
+            early: Mutex::new(Some(Vec::new())),
             ended: OnceLock::new(),
         });
         let tasks = [
@@ -242,8 +253,22 @@ impl Shared {
         self.model.blocking_lock().resize(columns, rows);
     }
 
-    pub(super) fn attach(&self, viewer: &Arc<Viewer>) {
+    /// Gives what has come so far, byte for byte, if this is the first view and it is worth passing on as it is.
+    pub(super) fn attach(&self, viewer: &Arc<Viewer>) -> Option<Vec<u8>> {
         *lock(&self.viewer) = Some(Arc::clone(viewer));
+        lock(&self.early).take()
+    }
+
+    /// Keeps what comes before the first view. An answer that was given must not be given again by a real terminal.
+    fn keep_early(&self, bytes: &[u8], answered: bool) {
+        let mut early = lock(&self.early);
+        if let Some(kept) = &mut *early {
+            if answered || kept.len() + bytes.len() > EARLY {
+                *early = None;
+            } else {
+                kept.extend_from_slice(bytes);
+            }
+        }
     }
 
     pub(super) fn detach(&self, viewer: &Arc<Viewer>) {
@@ -275,7 +300,12 @@ impl Shared {
                 let mut model = self.model.lock().await;
                 model.feed(&slice);
                 *lock(&self.modes) = model.modes();
-                (self.viewer(), model.take_answers(), model.take_events())
+                let answers = model.take_answers();
+                let viewer = self.viewer();
+                if viewer.is_none() {
+                    self.keep_early(&slice, !answers.is_empty());
+                }
+                (viewer, answers, model.take_events())
             };
             // Some bytes cost a thousand times what others do: clearing the screen, for one.
             length =

@@ -6,6 +6,7 @@
 use std::io::{self, IsTerminal, Write as _};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,7 +20,8 @@ use super::outbox::Outbox;
 use super::prefix::{Command, Prefix, PrefixKey};
 use super::terminal::{Attached, PaneExit, Why, watch_signals};
 use crate::client::pty::LinkState;
-use crate::terminal::{Passed, reset_sequences, size};
+use crate::terminal::model::Model;
+use crate::terminal::{Passed, Passing, reset_sequences, size};
 
 /// So many slices of output wait for a slow standard output; then the program waits.
 const TAP: usize = 16;
@@ -68,6 +70,7 @@ pub async fn run(host: &TerminalHost, options: RawOptions) -> io::Result<PaneExi
             prefix: Prefix::new(options.prefix),
             outbox: Outbox::default(),
             passed: Passed::default(),
+            passing: None,
             window: (0, 0),
             script: Script::default(),
             told_down: false,
@@ -100,6 +103,8 @@ struct Raw<'a> {
     prefix: Prefix,
     outbox: Outbox,
     passed: Passed,
+    /// While standard output is a terminal: what a signal must undo.
+    passing: Option<Passing>,
     window: (u16, u16),
     script: Script,
     told_down: bool,
@@ -109,7 +114,9 @@ struct Raw<'a> {
 impl Raw<'_> {
     fn live(mut self) -> io::Result<PaneExit> {
         let mode = if self.keyboard { Some(RawKeys::enter()?) } else { None };
+        self.passing = self.screen.then(Passing::enter);
         let result = self.pass();
+        self.passing = None;
         if self.screen {
             let mut farewell = reset_sequences(&self.passed);
             if mode.is_some() {
@@ -157,19 +164,33 @@ impl Raw<'_> {
     fn attach(&mut self) {
         self.fit_window();
         let model = self.shared.model.blocking_lock();
-        self.shared.attach(self.viewer);
-        if self.screen && model.generation() > 1 {
-            if model.modes().alternate_screen {
-                self.passed.note(b"\x1b[?1049h");
-                self.outbox.push(b"\x1b[?1049h");
-            }
-            let picture = model.repaint();
-            self.passed.note(&picture);
-            self.outbox.push(&picture);
+        match self.shared.attach(self.viewer) {
+            Some(early) => self.push(&early),
+            None => self.repaint(&model),
         }
         drop(model);
         // What happened before somebody looked.
         self.viewer.wake.ring();
+    }
+
+    /// Paints what the model shows, on whatever the terminal shows.
+    fn repaint(&mut self, model: &Model) {
+        if !self.screen {
+            return;
+        }
+        if model.modes().alternate_screen {
+            self.push(b"\x1b[?1049h");
+        }
+        self.push(&model.repaint());
+    }
+
+    /// Output on its way to standard output.
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(passing) = &self.passing {
+            self.passed.note(bytes);
+            passing.tell(&self.passed);
+        }
+        self.outbox.push(bytes);
     }
 
     fn until(&self) -> Option<Instant> {
@@ -180,10 +201,7 @@ impl Raw<'_> {
     fn take_output(&mut self) {
         while self.outbox.len() < OUTBOX {
             let Ok(bytes) = self.output.try_recv() else { return };
-            if self.screen {
-                self.passed.note(&bytes);
-            }
-            self.outbox.push(&bytes);
+            self.push(&bytes);
             if let Some((_, pause)) = self.script.again {
                 self.script.again = Some((Instant::now() + pause, pause));
             }
@@ -273,16 +291,21 @@ impl Raw<'_> {
 
     fn look(&mut self) {
         self.fit_window();
+        if self.viewer.hung_up.load(Ordering::Acquire) {
+            self.outbox = Outbox::default();
+            return self.leave(Why::HungUp, Vec::new());
+        }
+        if self.viewer.continued.swap(false, Ordering::AcqRel) {
+            let shared = self.shared;
+            self.repaint(&shared.model.blocking_lock());
+        }
         if let Some(error) = self.shared.take_refused() {
             self.say(&error.to_string());
         }
         if let Some(ended) = self.shared.ended().cloned() {
             // What was printed before the end is in the tap already.
             while let Ok(bytes) = self.output.try_recv() {
-                if self.screen {
-                    self.passed.note(&bytes);
-                }
-                self.outbox.push(&bytes);
+                self.push(&bytes);
             }
             return self.leave(Why::Ended(ended), Vec::new());
         }

@@ -3,14 +3,22 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use nix::sys::termios::{self, SetArg, Termios};
 
 use super::guard::write_to_stdout;
+use super::reset::{AFTER_RAW, LEAVE_ALTERNATE, Passed};
 
-/// A view has the terminal now.
-static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// Who has the terminal now.
+static HELD: AtomicU8 = AtomicU8::new(NOBODY);
+
+const NOBODY: u8 = 0;
+const VIEW: u8 = 1;
+/// A program whose output passes unfiltered.
+const PASSING: u8 = 2;
+/// The same, on the alternate screen.
+const PASSING_ALTERNATE: u8 = 3;
 
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?1002h\x1b[?1006h\x1b[?1004h\x1b[?2004h\x1b[0m\x1b[2J\x1b[H";
 
@@ -41,7 +49,7 @@ impl FullScreen {
         let mut raw = found.clone();
         termios::cfmakeraw(&mut raw);
         termios::tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw)?;
-        ACTIVE.store(true, Ordering::SeqCst);
+        HELD.store(VIEW, Ordering::SeqCst);
         enter_again();
         Ok(Self { found, editor_waits })
     }
@@ -50,7 +58,7 @@ impl FullScreen {
 impl Drop for FullScreen {
     fn drop(&mut self) {
         leave();
-        ACTIVE.store(false, Ordering::SeqCst);
+        HELD.store(NOBODY, Ordering::SeqCst);
         if self.editor_waits {
             write_to_stdout(EDITOR);
         }
@@ -58,16 +66,46 @@ impl Drop for FullScreen {
     }
 }
 
-/// Leaves the view, if there is one. Safe in a signal handler.
-pub(super) fn leave() {
-    if ACTIVE.load(Ordering::SeqCst) {
-        write_to_stdout(LEAVE);
+/// Tells that output passes to the terminal unfiltered, so that a panic, SIGTERM, SIGHUP and SIGTSTP undo what it may
+/// have left on. Dropping it undoes nothing: see [`super::reset_sequences`].
+#[derive(Debug)]
+pub struct Passing(());
+
+impl Passing {
+    /// From now on.
+    pub fn enter() -> Self {
+        HELD.store(PASSING, Ordering::SeqCst);
+        Self(())
+    }
+
+    /// Tells what has passed.
+    pub fn tell(&self, passed: &Passed) {
+        HELD.store(if passed.is_alternate() { PASSING_ALTERNATE } else { PASSING }, Ordering::SeqCst);
     }
 }
 
-/// Enters the view again that was left for a suspension. Safe in a signal handler.
+impl Drop for Passing {
+    fn drop(&mut self) {
+        HELD.store(NOBODY, Ordering::SeqCst);
+    }
+}
+
+/// Leaves the view, if there is one, and undoes what unfiltered output may have left on. Safe in a signal handler.
+pub(super) fn leave() {
+    match HELD.load(Ordering::SeqCst) {
+        VIEW => write_to_stdout(LEAVE),
+        PASSING => write_to_stdout(AFTER_RAW.as_bytes()),
+        PASSING_ALTERNATE => {
+            write_to_stdout(LEAVE_ALTERNATE.as_bytes());
+            write_to_stdout(AFTER_RAW.as_bytes());
+        }
+        _ => {}
+    }
+}
+
+/// Enters the view again that was left for a suspension; who passes output through repaints. Safe in a signal handler.
 pub(super) fn enter_again() {
-    if ACTIVE.load(Ordering::SeqCst) {
+    if HELD.load(Ordering::SeqCst) == VIEW {
         write_to_stdout(ENTER);
     }
 }

@@ -14,7 +14,7 @@ mod screen;
 mod secret;
 mod signals;
 
-pub use full_screen::FullScreen;
+pub use full_screen::{FullScreen, Passing};
 pub use guard::{RunMode, install, restore};
 pub use out::Out;
 pub use probe::{Graphics, Probe, probe, take_late_answers};

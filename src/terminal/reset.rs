@@ -2,7 +2,7 @@
 
 /// Puts back every mode that output can leave on and that a prompt would suffer from. Bracketed paste is left off:
 /// the editor switches it on for itself.
-const AFTER_RAW: &str = concat!(
+pub(super) const AFTER_RAW: &str = concat!(
     "\x1b\\",      // ends a string sequence that was never closed
     "\x1b[0m",     // colours and attributes
     "\x1b[?25h",   // cursor shown
@@ -28,7 +28,7 @@ const AFTER_RAW: &str = concat!(
 );
 
 /// Leaves the alternate screen; apart, because on the main screen it would move the cursor.
-const LEAVE_ALTERNATE: &str = "\x1b[?1049l";
+pub(super) const LEAVE_ALTERNATE: &str = "\x1b[?1049l";
 
 /// What `passed` may have changed, as far as that can be told: collected while remote text passes unfiltered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +39,11 @@ pub struct Passed {
 }
 
 impl Passed {
+    /// The terminal shows its alternate screen now.
+    pub(super) fn is_alternate(&self) -> bool {
+        self.alternate
+    }
+
     /// Notes what passes; pieces may be cut anywhere.
     pub fn note(&mut self, bytes: &[u8]) {
         if !self.escapes && !bytes.iter().any(|byte| matches!(byte, 0x1b | 0x0e | 0x80..)) {

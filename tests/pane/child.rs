@@ -4,14 +4,15 @@
 
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 
 use bai_repl::panes::raw::{self, RawOptions};
 use bai_repl::panes::terminal::{self, PaneExit, PaneOptions};
-use bai_repl::panes::{News, PrefixKey, TerminalHost};
+use bai_repl::panes::{News, PrefixKey, Source as _, TerminalHost};
 use bai_repl::terminal::ColorDepth;
 use nix::sys::termios::tcgetattr;
 
-use super::local::Local;
+use super::local::{BREAK, Local};
 
 /// The environment variable that makes the test program a child, and names the program in its terminal.
 pub const CHILD: &str = "PANE_TEST_CHILD";
@@ -44,6 +45,7 @@ pub fn run(program: &str) {
     let size = bai_repl::terminal::size();
     let words: Vec<&str> = program.split_whitespace().collect();
     let source = Local::start(&words, size.cols, size.rows);
+    let keys = source.keys();
     let (host, mut news) = TerminalHost::start(runtime.handle(), source, "work", size.cols, size.rows);
     let options = || PaneOptions {
         prefix: PrefixKey::default(),
@@ -68,12 +70,28 @@ pub fn run(program: &str) {
             "async" => runtime.block_on(terminal::open(&host, options())),
             "raw" => runtime.block_on(raw::run(&host, RawOptions::default())),
             "news" => {
+                // All of it: the last is the end of the terminal.
                 let mut all = Vec::new();
-                while !matches!(all.last(), Some(News::Ended(_))) {
-                    let Some(news) = runtime.block_on(news.recv()) else { break };
-                    all.push(news);
+                while let Some(piece) = news.blocking_recv() {
+                    let last = matches!(piece, News::Ended(_));
+                    all.push(piece);
+                    if last {
+                        break;
+                    }
                 }
                 say(&format!("news: {all:?}\n"));
+                continue;
+            }
+            "frame" => {
+                // As large as one frame of a server may be.
+                let line = b"\x1b[3Xone frame of many lines, \x1b[1;32mwith colours\x1b[0m\r\n";
+                let mut frame: Vec<u8> = line.iter().copied().cycle().take(16 << 20).collect();
+                frame.extend_from_slice(b"\x1b[0m\r\nthe frame ends\r\n");
+                keys.output(frame);
+                continue;
+            }
+            "break" => {
+                BREAK.store(true, Ordering::SeqCst);
                 continue;
             }
             "quit" => break,
@@ -83,7 +101,10 @@ pub fn run(program: &str) {
             }
         };
         let same = if modes() == before { "same modes" } else { "OTHER MODES" };
-        say(&format!("left: {:?}, {same}\n", exit.unwrap()));
+        match exit {
+            Ok(exit) => say(&format!("left: {exit:?}, {same}\n")),
+            Err(error) => say(&format!("failed: {error}, {same}\n")),
+        }
         batch = false;
     }
     runtime.shutdown_background();

@@ -12,6 +12,9 @@ use futures_util::future::BoxFuture;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::sync::mpsc;
 
+/// The next command about the link finds a bug.
+pub static BREAK: AtomicBool = AtomicBool::new(false);
+
 pub struct Local {
     events: mpsc::Receiver<PtyEvent>,
     keys: LocalKeys,
@@ -64,6 +67,14 @@ impl Local {
     }
 }
 
+impl LocalKeys {
+    /// Output that no program has written.
+    pub fn output(&self, bytes: Vec<u8>) {
+        let events = self.events.clone();
+        std::thread::spawn(move || events.blocking_send(PtyEvent::Output(bytes.into())));
+    }
+}
+
 impl Source for Local {
     type Keys = LocalKeys;
 
@@ -92,8 +103,9 @@ impl Keys for LocalKeys {
         let _ = self.master.lock().unwrap().resize(pty_size(columns, rows));
     }
 
-    /// The link goes down at the first call and comes back at the second.
+    /// The link goes down at the first call and comes back at the second; or the view breaks.
     fn drop_link(&self) {
+        assert!(!BREAK.load(Ordering::SeqCst), "broken for a test");
         let down = !self.down.fetch_xor(true, Ordering::SeqCst);
         let event = if down { PtyEvent::LinkDown("cut for a test".to_owned()) } else { PtyEvent::LinkUp };
         let _ = self.events.try_send(event);

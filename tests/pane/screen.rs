@@ -8,7 +8,7 @@ use bai_repl::terminal::model::Model;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// A test that waits longer has failed.
-const LIMIT: Duration = Duration::from_secs(8);
+const LIMIT: Duration = Duration::from_secs(60);
 
 struct State {
     model: Model,
@@ -27,9 +27,22 @@ pub struct Screen {
 impl Screen {
     /// Opens the pane's holder on a terminal in which `program` runs.
     pub fn start(program: &str, columns: u16, rows: u16) -> Self {
+        Self::start_command(CommandBuilder::new(std::env::current_exe().unwrap()), program, columns, rows)
+    }
+
+    /// The same under a shell with job control, which tells how the holder stopped, and lets it go on after a line.
+    pub fn start_under_shell(program: &str, columns: u16, rows: u16) -> Self {
+        let mut command = CommandBuilder::new("bash");
+        let script =
+            r#"set -m; "$@"; echo "<status $?>"; stty -a; read x; fg >/dev/null; echo "<again $?>"; read x"#;
+        command.args(["-c", script, "bash"]);
+        command.arg(std::env::current_exe().unwrap());
+        Self::start_command(command, program, columns, rows)
+    }
+
+    fn start_command(mut command: CommandBuilder, program: &str, columns: u16, rows: u16) -> Self {
         let size = PtySize { cols: columns, rows, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
         command.args(["--exact", "child", "--nocapture"]);
         command.env(super::child::CHILD, program);
         command.env("TERM", "xterm-256color");
@@ -100,6 +113,20 @@ impl Screen {
 
     pub fn pid(&self) -> nix::unistd::Pid {
         nix::unistd::Pid::from_raw(self.child.process_id().unwrap().try_into().unwrap())
+    }
+
+    /// The holder, when a shell started it.
+    pub fn holder(&self) -> nix::unistd::Pid {
+        let shell = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        nix::unistd::Pid::from_raw(children.trim().parse().unwrap())
+    }
+
+    /// What the holder has in memory, in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Waits for the end of the child.

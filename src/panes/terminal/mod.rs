@@ -42,7 +42,7 @@ pub enum Why {
     /// The terminal ended. After [`Ended::Lost`] the pane stays until the user leaves it, so that the last screen can
     /// be read.
     Ended(Ended),
-    /// The user's terminal is gone.
+    /// The user's terminal is gone, or a signal says that we are to end.
     HungUp,
 }
 
@@ -93,7 +93,7 @@ fn spawn(
     let shared = Arc::clone(&host.shared);
     let watcher = watch_signals(runtime, &viewer)?;
     std::thread::Builder::new().name("pane".to_owned()).spawn(move || {
-        shared.attach(&viewer);
+        let _ = shared.attach(&viewer);
         let attached = Attached { shared: &shared, viewer: &viewer, watcher };
         let exit = pane::run(&shared, &viewer, &options);
         drop(attached);
@@ -116,19 +116,26 @@ impl Drop for Attached<'_> {
     }
 }
 
-/// Wakes the view when the window changes, and has it painted anew after a suspension.
+/// Wakes the view and has it painted anew when the window changes and after a suspension. A window that went through
+/// several sizes and back to the first shows what it made of the old picture, so the size alone does not tell.
+/// Signals that end the program close the view, if somebody listens who will end it; else they have ended it already.
 pub(super) fn watch_signals(runtime: &Handle, viewer: &Arc<Viewer>) -> io::Result<tokio::task::AbortHandle> {
     let _context = runtime.enter();
     let mut resized = signal(SignalKind::window_change())?;
     let mut continued = signal(SignalKind::from_raw(libc::SIGCONT))?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
     let viewer = Arc::clone(viewer);
     let task = runtime.spawn(async move {
         loop {
             tokio::select! {
                 Some(()) = resized.recv() => {}
-                Some(()) = continued.recv() => viewer.redraw.store(true, Ordering::Release),
+                Some(()) = continued.recv() => viewer.continued.store(true, Ordering::Release),
+                Some(()) = terminated.recv() => viewer.hung_up.store(true, Ordering::Release),
+                Some(()) = hung_up.recv() => viewer.hung_up.store(true, Ordering::Release),
                 else => return,
             }
+            viewer.redraw.store(true, Ordering::Release);
             viewer.wake.ring();
         }
     });

@@ -198,6 +198,9 @@ impl Pane<'_> {
         if self.viewer.redraw.swap(false, Ordering::AcqRel) {
             self.forget_screen();
         }
+        if self.viewer.hung_up.load(Ordering::Acquire) {
+            self.leave(Why::HungUp, Vec::new());
+        }
         if self.viewer.bell.swap(false, Ordering::AcqRel) {
             self.outbox.push(b"\x07");
         }
