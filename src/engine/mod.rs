@@ -47,3 +47,17 @@ pub use keypair::Keypair;
 pub use server::{Engine, EngineError, EngineOptions, Workdirs};
 
 use server::Shared;
+
+/// Waits until `condition` holds; `changed` tells when to look again.
+#[cfg(test)]
+async fn until(changed: &tokio::sync::Notify, condition: impl Fn() -> bool) {
+    loop {
+        let change = changed.notified();
+        tokio::pin!(change);
+        change.as_mut().enable();
+        if condition() {
+            return;
+        }
+        change.await;
+    }
+}

@@ -231,15 +231,7 @@ impl Session {
     /// Waits until `condition` holds.
     #[cfg(test)]
     pub(super) async fn until(&self, condition: impl Fn(&Session) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if condition(self) {
-                return;
-            }
-            changed.await;
-        }
+        super::until(&self.changed, || condition(self)).await;
     }
 
     /// The end of what the session's programs wrote.

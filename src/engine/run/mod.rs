@@ -257,15 +257,7 @@ impl Run {
     /// Waits until `condition` holds.
     #[cfg(test)]
     pub(super) async fn until(&self, condition: impl Fn(&Run) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if condition(self) {
-                return;
-            }
-            changed.await;
-        }
+        crate::engine::until(&self.changed, || condition(self)).await;
     }
 }
 

@@ -12,7 +12,7 @@ use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier};
 
 use crate::terminal::ColorDepth;
-use crate::terminal::model::{Cursor, CursorShape, Underline};
+use crate::terminal::model::{Cursor, Underline};
 use crate::theme;
 
 /// Where the kind of underline is kept in a [`Modifier`]: four bits above ratatui's own.
@@ -142,17 +142,8 @@ fn write_cursor(was: Option<Cursor>, cursor: Option<Cursor>, frame: &mut String)
         frame.push_str("\x1b[?25l");
         return;
     };
-    let style = |cursor: Cursor| match (cursor.shape, cursor.blinking) {
-        (CursorShape::Default, _) => 0,
-        (CursorShape::Block, true) => 1,
-        (CursorShape::Block, false) => 2,
-        (CursorShape::Underline, true) => 3,
-        (CursorShape::Underline, false) => 4,
-        (CursorShape::Bar, true) => 5,
-        (CursorShape::Bar, false) => 6,
-    };
-    if was.map(style) != Some(style(cursor)) {
-        let _ = write!(frame, "\x1b[{} q", style(cursor));
+    if was.map(Cursor::style_number) != Some(cursor.style_number()) {
+        let _ = write!(frame, "\x1b[{} q", cursor.style_number());
     }
     let _ = write!(frame, "\x1b[{};{}H\x1b[?25h", cursor.row + 1, cursor.column + 1);
 }

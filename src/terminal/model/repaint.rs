@@ -7,7 +7,7 @@ use alacritty_terminal::term::TermMode;
 
 use super::Model;
 use super::modes::{Modes, MouseEncoding, MouseProtocol};
-use super::view::{CursorShape, Ink, Look, Underline};
+use super::view::{Ink, Look, Underline};
 
 /// Everything off that a program may have switched on.
 const PLAIN: &str = "\x1b[0m\x1b[?25l\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\
@@ -59,15 +59,7 @@ impl Model {
         // What the program writes next continues in its own colours.
         write_look(&super::view::look(&term.grid().cursor.template, term.colors()), out);
         if let Some(cursor) = self.cursor() {
-            let style = match (cursor.shape, cursor.blinking) {
-                (CursorShape::Default, _) => 0,
-                (CursorShape::Block, true) => 1,
-                (CursorShape::Block, false) => 2,
-                (CursorShape::Underline, true) => 3,
-                (CursorShape::Underline, false) => 4,
-                (CursorShape::Bar, true) => 5,
-                (CursorShape::Bar, false) => 6,
-            };
+            let style = cursor.style_number();
             let _ = write!(out, "\x1b[{style} q\x1b[?25h");
         }
     }

@@ -109,6 +109,21 @@ pub struct Cursor {
     pub blinking: bool,
 }
 
+impl Cursor {
+    /// What selects its shape in DECSCUSR (`CSI n SP q`).
+    pub fn style_number(self) -> u8 {
+        match (self.shape, self.blinking) {
+            (CursorShape::Default, _) => 0,
+            (CursorShape::Block, true) => 1,
+            (CursorShape::Block, false) => 2,
+            (CursorShape::Underline, true) => 3,
+            (CursorShape::Underline, false) => 4,
+            (CursorShape::Bar, true) => 5,
+            (CursorShape::Bar, false) => 6,
+        }
+    }
+}
+
 impl Model {
     /// Every cell of the window, row by row; the second half of a wide character is left out.
     pub fn glyphs(&self) -> impl Iterator<Item = Glyph<'_>> {
