@@ -218,6 +218,7 @@ impl Backend for Painter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::model::CursorShape;
     use crate::terminal::model::Model;
     use ratatui::Terminal;
     use ratatui::widgets::Widget;
