@@ -9,7 +9,7 @@ const MAX_CSI: usize = 256;
 /// An OSC sequence that is longer is dropped whole; the longest in honest use carries a clipboard.
 const MAX_OSC: usize = 128 * 1024;
 /// So much of a device control string is looked at; the rest is dropped, whatever it says.
-const DCS_HEAD: usize = 2;
+const DCS_HEAD: usize = 5;
 
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
@@ -23,7 +23,9 @@ pub(super) enum Piece<'a> {
     Pass(&'a [u8]),
     /// The program asks for the terminal's name and version (XTVERSION).
     AsksVersion,
-    /// The program asks for a setting (DECRQSS).
+    /// The program asks for the cursor's shape (DECRQSS of DECSCUSR).
+    AsksCursor,
+    /// The program asks for another setting (DECRQSS).
     AsksSetting,
     /// The program asks for a capability (XTGETTCAP).
     AsksCapability,
@@ -244,8 +246,9 @@ impl Filter {
         let Some(&terminator) = bytes.get(end) else { return end };
         if terminator == ESC {
             match (self.state, self.held.as_slice()) {
-                (State::Dcs, b"$q") => out(Piece::AsksSetting),
-                (State::Dcs, b"+q") => out(Piece::AsksCapability),
+                (State::Dcs, b"$q q") => out(Piece::AsksCursor),
+                (State::Dcs, [b'$', b'q', ..]) => out(Piece::AsksSetting),
+                (State::Dcs, [b'+', b'q', ..]) => out(Piece::AsksCapability),
                 _ => {}
             }
             self.start_escape();
@@ -305,6 +308,7 @@ mod tests {
             filter.feed(piece, 80, &mut |out| match out {
                 Piece::Pass(bytes) => all.extend_from_slice(bytes),
                 Piece::AsksVersion => all.extend_from_slice(b"<version>"),
+                Piece::AsksCursor => all.extend_from_slice(b"<cursor>"),
                 Piece::AsksSetting => all.extend_from_slice(b"<setting>"),
                 Piece::AsksCapability => all.extend_from_slice(b"<capability>"),
             });

@@ -158,6 +158,17 @@ impl Gate {
         }
     }
 
+    /// The cursor's shape, as it was asked for. A program may take a refusal of this question for typed keys: vim does.
+    pub(super) fn tell_cursor_shape(&self) {
+        let style = self.term.cursor_style();
+        let steady = match style.shape {
+            CursorShape::Underline => 4,
+            CursorShape::Beam => 6,
+            _ => 2,
+        };
+        self.answer(&format!("\x1bP1$r{} q\x1b\\", steady - u8::from(style.blinking)));
+    }
+
     /// A private mode that the grid does not know; true when it was one of ours.
     fn own_mode(&mut self, mode: PrivateMode, on: bool) -> bool {
         match mode.raw() {

@@ -126,6 +126,7 @@ impl Model {
             Piece::AsksVersion => gate.ears.with(|heard| {
                 heard.answer(concat!("\x1bP>|bai-repl ", env!("CARGO_PKG_VERSION"), "\x1b\\"));
             }),
+            Piece::AsksCursor => gate.tell_cursor_shape(),
             Piece::AsksSetting => gate.ears.with(|heard| heard.answer("\x1bP0$r\x1b\\")),
             Piece::AsksCapability => gate.ears.with(|heard| heard.answer("\x1bP0+r\x1b\\")),
         });

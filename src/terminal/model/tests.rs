@@ -35,6 +35,9 @@ fn questions_are_answered_by_the_model() {
     assert_eq!(answers(b"\x1b]4;1;?\x1b\\"), "\x1b]4;1;rgb:cdcd/0000/0000\x1b\\");
     assert!(answers(b"\x1b[>0q").starts_with("\x1bP>|bai-repl "));
     assert_eq!(answers(b"\x1bP$qm\x1b\\"), "\x1bP0$r\x1b\\");
+    assert_eq!(answers(b"\x1bP$q q\x1b\\"), "\x1bP1$r2 q\x1b\\");
+    assert_eq!(answers(b"\x1b[5 q\x1bP$q q\x1b\\"), "\x1bP1$r5 q\x1b\\");
+    assert_eq!(answers(b"\x1bP$q qq\x1b\\"), "\x1bP0$r\x1b\\");
     assert_eq!(answers(b"\x1b[18t"), "\x1b[8;24;80t");
     assert_eq!(answers(b"\x1b[?2026$p"), "\x1b[?2026;2$y");
 }
