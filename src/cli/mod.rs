@@ -11,6 +11,7 @@ mod look;
 mod names;
 mod open;
 mod output;
+mod pane;
 mod place;
 mod prompt;
 mod pty;

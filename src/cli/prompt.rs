@@ -3,6 +3,7 @@
 use super::args::{Global, Open};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::pane::SessionPane;
 use super::place::{Place, target_label};
 use super::{look, transport};
 use crate::client::ComputeSession;
@@ -78,12 +79,17 @@ fn prompt(
         },
     };
     let (console, typed) = look::for_prompt(open, global, config)?;
+    let handle = runtime.handle().clone();
+    let (pane, pane_news) = SessionPane::new(handle, console.screen, super::pty::prefix(config)?);
+    let pane = Arc::new(pane);
     let options = ReplOptions {
         runtime: runtime.handle().clone(),
-        open: opener(place.clone(), subject, global.clone(), config.clone(), !temporary),
+        open: opener(place.clone(), subject, pane.clone(), global.clone(), config.clone(), !temporary),
         banner,
         language: language.into(),
         console,
+        pane,
+        pane_news,
         typed,
         keymap: match config.edit_mode {
             EditMode::Emacs => Keymap::Emacs,
@@ -112,15 +118,16 @@ fn prompt(
 fn opener(
     place: Arc<Mutex<Option<Place>>>,
     subject: Subject,
+    pane: Arc<SessionPane>,
     global: Global,
     config: FileConfig,
     outlive: bool,
 ) -> Opener {
-    let shared = Arc::new((place, subject, global, config));
+    let shared = Arc::new((place, subject, pane, global, config));
     Box::new(move |progress| {
         let shared = shared.clone();
         async move {
-            let (place, subject, global, config) = &*shared;
+            let (place, subject, pane, global, config) = &*shared;
             let mut place = place.lock().await;
             let opened = match (place.take(), subject) {
                 (Some(open), _) => open,
@@ -132,6 +139,7 @@ fn opener(
                 }
             };
             let session = session_in(place.insert(opened), subject, &progress).await?;
+            pane.enter(session.clone());
             let note = session.note().await;
             Ok(remote(session, transport(global), note))
         }

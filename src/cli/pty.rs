@@ -24,13 +24,7 @@ pub(super) async fn open(
     global: &Global,
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
-    let prefix = match &config.prefix_key {
-        None => PrefixKey::default(),
-        Some(text) => PrefixKey::parse(text).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("\"{text}\" is no key for leaving the terminal"))
-                .hint("one looks like Ctrl-]")
-        })?,
-    };
+    let prefix = prefix(config)?;
     let mut fatal = listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
     let (place, found) = find(flags, global, config).await?;
     let made = if found.is_none() { Some(names::session()) } else { None };
@@ -40,6 +34,15 @@ pub(super) async fn open(
     }
     place.close().await;
     exit
+}
+
+/// The key that leaves the terminal, and at the prompt opens it.
+pub(super) fn prefix(config: &FileConfig) -> Result<PrefixKey, Failure> {
+    let Some(text) = &config.prefix_key else { return Ok(PrefixKey::default()) };
+    PrefixKey::parse(text).ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("\"{text}\" is no key for leaving the terminal"))
+            .hint("one looks like Ctrl-]")
+    })
 }
 
 /// The session of that name, if there is one, and the place where it is or a new one can be.
@@ -139,7 +142,7 @@ async fn view(
         left.map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?;
     Ok(match why {
         Why::Ended(Ended::Exited(code)) => Exit::Remote(code.unwrap_or(0)),
-        Why::Ended(Ended::Lost(why)) => {
+        Why::Ended(Ended::Lost(why) | Ended::NotOpened(why)) => {
             Failure::new(Exit::Lost, format!("the terminal is lost: {why}")).tell()
         }
         Why::Left => Exit::Ok,

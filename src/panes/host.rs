@@ -48,6 +48,8 @@ pub enum Ended {
     Exited(Option<i32>),
     /// The link is gone and will not come back; why, as far as that is known.
     Lost(String),
+    /// It could never be opened; why, and what to do.
+    NotOpened(String),
 }
 
 /// A terminal in a session, connected and with its screen kept until this is dropped. Views are opened on it.
@@ -75,6 +77,8 @@ pub(super) struct Shared {
     viewer: Mutex<Option<Arc<Viewer>>>,
     /// All output so far, while nobody has looked yet, it is little, and it asked nothing.
     early: Mutex<Option<Vec<u8>>>,
+    /// What happens outside of the terminal, for the status line.
+    remark: Mutex<Option<String>>,
     ended: OnceLock<Ended>,
 }
 
@@ -162,6 +166,7 @@ impl TerminalHost {
             refused: Mutex::default(),
             viewer: Mutex::default(),
             early: Mutex::new(Some(Vec::new())),
+            remark: Mutex::default(),
             ended: OnceLock::new(),
         });
         let tasks = [
@@ -192,6 +197,12 @@ impl TerminalHost {
     pub fn status(&self) -> PtyStatus {
         self.shared.keys.status()
     }
+
+    /// Has the status line say what happens outside of the terminal, until it is told otherwise.
+    pub fn remark(&self, text: Option<String>) {
+        *lock(&self.shared.remark) = text;
+        self.shared.wake();
+    }
 }
 
 impl Drop for TerminalHost {
@@ -215,6 +226,14 @@ impl Shared {
 
     pub(super) fn ended(&self) -> Option<&Ended> {
         self.ended.get()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.keys.is_open()
+    }
+
+    pub(super) fn remark(&self) -> Option<String> {
+        lock(&self.remark).clone()
     }
 
     pub(super) fn drop_link(&self) {
@@ -256,6 +275,8 @@ impl Shared {
     /// Gives what has come so far, byte for byte, if this is the first view and it is worth passing on as it is.
     pub(super) fn attach(&self, viewer: &Arc<Viewer>) -> Option<Vec<u8>> {
         *lock(&self.viewer) = Some(Arc::clone(viewer));
+        // What has happened before is news to it.
+        viewer.wake.ring();
         lock(&self.early).take()
     }
 
@@ -364,7 +385,7 @@ async fn attend<S: Source>(
             }
             PtyEvent::LinkDown(why) => {
                 shared.losses.fetch_add(1, Ordering::AcqRel);
-                end = Ended::Lost(why.clone());
+                end = if shared.is_open() { Ended::Lost(why.clone()) } else { Ended::NotOpened(why.clone()) };
                 News::LinkDown(why)
             }
             PtyEvent::LinkUp => News::LinkUp,
@@ -375,7 +396,9 @@ async fn attend<S: Source>(
         };
         match shared.viewer() {
             Some(viewer) => viewer.wake.ring(),
-            None => drop(news.try_send(piece)),
+            None if shared.is_open() => drop(news.try_send(piece)),
+            // It is the end of it, and told as such.
+            None => {}
         }
     }
     let _ = shared.ended.set(end.clone());

@@ -5,6 +5,7 @@
 
 mod host;
 mod input;
+mod opening;
 mod outbox;
 mod prefix;
 pub mod raw;
@@ -13,5 +14,6 @@ pub mod terminal;
 mod wake;
 
 pub use host::{Ended, News, TerminalHost};
+pub use opening::{Opener, Opening, OpeningKeys};
 pub use prefix::PrefixKey;
 pub use source::{Keys, Source};

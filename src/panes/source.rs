@@ -32,6 +32,11 @@ pub trait Keys: Send + Sync + 'static {
 
     /// How the link is.
     fn status(&self) -> PtyStatus;
+
+    /// False while the terminal has yet to be opened: what is sent waits for it.
+    fn is_open(&self) -> bool {
+        true
+    }
 }
 
 impl Source for Pty {

@@ -29,6 +29,7 @@ impl Repl {
             Command::Replay => self.replay(),
             Command::Reset => self.reset(),
             Command::Interrupt => self.interrupt(),
+            Command::Pty => self.visit_pane().map(|()| Then::Go),
             Command::Info => self.info(),
             Command::Logs => self.logs(),
             Command::Load(path) => {
@@ -85,6 +86,11 @@ impl Repl {
                  Tab completes, → takes the suggestion, Ctrl-R searches the history\n\
                  Ctrl-C clears the cell or stops the program, Ctrl-D leaves\n\
                  Ctrl-X Ctrl-E edits the cell in $EDITOR\n",
+            );
+            let key = self.stage.pane.key_name();
+            let _ = writeln!(
+                text,
+                "{key} opens a terminal in the session, also while a cell runs, and leaves it"
             );
         }
         self.say(&text)

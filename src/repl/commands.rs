@@ -15,6 +15,7 @@ pub(super) enum Command {
     Replay,
     Reset,
     Interrupt,
+    Pty,
     Info,
     Logs,
     Load(PathBuf),
@@ -98,6 +99,7 @@ pub(super) const TABLE: &[Entry] = &[
     entry("new", "", Argument::None, "open the session again when it could not be opened or is lost", |_| {
         Command::New
     }),
+    entry("pty", "", Argument::None, "a terminal in the session (also a key: see below)", |_| Command::Pty),
     entry("info", "", Argument::None, "about the session", |_| Command::Info),
     entry("logs", "", Argument::None, "the session's log", |_| Command::Logs),
     entry("quit", "", Argument::None, "leave (also Ctrl-D)", |_| Command::Quit),

@@ -18,6 +18,7 @@ pub mod language;
 mod listing;
 mod menu;
 mod paint;
+mod pane;
 mod prompt;
 mod remote;
 mod session;
@@ -30,9 +31,11 @@ use std::sync::Arc;
 pub use complete::CompletionSource;
 pub use editor::Keymap;
 use language::Language;
+pub use pane::{Pane, Visit};
 pub use remote::remote;
 pub use session::{CellEvent, Opener, Progress, Remote, RemoteRun, Trouble};
 use stage::{Stage, StageError};
+use tokio::sync::mpsc;
 
 use crate::render::ConsoleOptions;
 
@@ -48,6 +51,10 @@ pub struct ReplOptions {
     pub language: Arc<dyn Language>,
     /// The terminal, and how programs' output is shown on it; its theme is also the prompt's.
     pub console: ConsoleOptions,
+    /// The terminal inside the session.
+    pub pane: Arc<dyn Pane>,
+    /// What happens in that terminal while it is not shown, in sentences.
+    pub pane_news: mpsc::Receiver<String>,
     /// What was typed before the editor could read it.
     pub typed: String,
     /// Keys of the editor.
@@ -92,7 +99,8 @@ impl Banner {
             parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&dot)
         };
         stage.note(&join(&[version, &self.place, &self.image]))?;
-        stage.note(&join(&[&session, ":help", "Ctrl-D leave"]))?;
+        let terminal = format!("{} terminal", stage.pane.key_name());
+        stage.note(&join(&[&session, ":help", &terminal, "Ctrl-D leave"]))?;
         stage.line(None, "")
     }
 }

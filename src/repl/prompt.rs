@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::cell::{self, CellEnd, CellOptions};
 use super::commands;
@@ -13,6 +13,7 @@ use super::complete::{Completer, CompletionSource};
 use super::editor::{Editor, EditorParts, Read, printable};
 use super::language::Language;
 use super::paint::Paint;
+use super::pane::{Pane, PaneDoor};
 use super::session::{Opener, Progress, Remote, Trouble};
 use super::stage::{Stage, StageError, Waited};
 use super::{Leave, ReplExit, ReplOptions};
@@ -23,6 +24,9 @@ const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long leaving waits for a session that no server has confirmed to have heard of.
 const UNASKED_LIMIT: Duration = Duration::from_secs(1);
+
+/// So many pieces of news from the terminal inside the session wait for the next prompt; more are not worth reading.
+const MAX_NEWS: usize = 8;
 
 /// The session, or what became of it.
 enum Slot {
@@ -72,14 +76,17 @@ pub(super) struct Repl {
     untold: Arc<Mutex<Option<String>>>,
     /// The session, for whoever must end it when a signal ends us.
     last_will: Arc<Mutex<Option<Arc<dyn Remote>>>>,
+    /// What happened in the terminal inside the session and was not told yet.
+    pane_news: Arc<Mutex<Vec<String>>>,
 }
 
 impl Repl {
     pub(super) fn new(options: ReplOptions) -> Result<Self, StageError> {
-        let ReplOptions { runtime, open, banner, language, console, keymap, typed, .. } = options;
+        let ReplOptions { runtime, open, banner, language, console, keymap, typed, pane_news, .. } = options;
         let screen = console.screen;
         let paint = Paint::new(&console.theme, screen.colors, screen.unicode);
-        let mut stage = Stage::new(&runtime, console, paint.clone())?;
+        let pane = options.pane;
+        let mut stage = Stage::new(&runtime, console, paint.clone(), Arc::clone(&pane))?;
         let completer = Arc::new(Completer::new(runtime.clone(), Arc::clone(&language)));
         let interrupts = stage.interrupts.clone();
         let (editor, notice) = Editor::new(EditorParts {
@@ -90,6 +97,7 @@ impl Repl {
             keymap,
             history: options.history_dir,
             interrupted: Arc::new(move || interrupts.came()),
+            pane: (pane.key(), door(&runtime, pane)),
         })?;
         if !options.quiet {
             banner.show(&mut stage)?;
@@ -115,12 +123,53 @@ impl Repl {
             lost: false,
             untold: Arc::default(),
             last_will: Arc::default(),
+            pane_news: Arc::default(),
         };
         if options.leave == Leave::Destroy {
             repl.obey_fatal_signals()?;
         }
+        repl.tell_of_pane(pane_news);
         repl.open();
         Ok(repl)
+    }
+
+    /// Shows what happens in the terminal inside the session while it is not shown: at once at the prompt, else when
+    /// the next prompt comes.
+    fn tell_of_pane(&self, mut sentences: mpsc::Receiver<String>) {
+        let (at_prompt, news) = (Arc::clone(&self.at_prompt), self.editor.news());
+        let later = Arc::clone(&self.pane_news);
+        self.runtime.spawn(async move {
+            while let Some(sentence) = sentences.recv().await {
+                if !(at_prompt.load(Ordering::Relaxed) && news.show(&sentence)) {
+                    let mut later = later.lock().unwrap_or_else(PoisonError::into_inner);
+                    if later.len() < MAX_NEWS {
+                        later.push(sentence);
+                    }
+                }
+            }
+        });
+    }
+
+    /// What the editor could not show meanwhile, and a visit that was asked for when nobody could make it.
+    fn before_prompt(&mut self) -> Result<(), StageError> {
+        let news = std::mem::take(&mut *self.pane_news.lock().unwrap_or_else(PoisonError::into_inner));
+        for sentence in news {
+            self.stage.note(&sentence)?;
+        }
+        if self.stage.pane_key.take() { self.visit_pane() } else { Ok(()) }
+    }
+
+    /// Shows the terminal inside the session until the person comes back.
+    pub(super) fn visit_pane(&mut self) -> Result<(), StageError> {
+        let pane = Arc::clone(&self.stage.pane);
+        match self.runtime.block_on(pane.visit()) {
+            Ok(visit) => {
+                self.initial.push_str(&printable(&visit.typed.replace('\r', "\n")));
+                self.stage.resized();
+                visit.remark.map_or(Ok(()), |remark| self.stage.note(&remark))
+            }
+            Err(trouble) => self.stage.trouble(&trouble),
+        }
     }
 
     /// Ends the session before a signal such as SIGHUP ends us: nobody could come back to it.
@@ -144,8 +193,9 @@ impl Repl {
     pub(super) fn run(&mut self) -> Result<ReplExit, StageError> {
         // The modes from which the editor begins and to which it returns: between two lines no key is echoed or
         // translated, not even for a moment.
-        let _keys = if self.editor.is_plain() { None } else { RunMode::enter()? };
+        let _keys = if self.editor.is_plain() { None } else { RunMode::enter(self.stage.pane.key())? };
         loop {
+            self.before_prompt()?;
             let initial = std::mem::take(&mut self.initial);
             self.at_prompt.store(true, Ordering::Relaxed);
             let read = self.editor.read_cell(&initial);
@@ -365,6 +415,12 @@ impl Repl {
         }
         Ok(ReplExit { session: None })
     }
+}
+
+/// The way into the pane from a thread that is not the runtime's.
+fn door(runtime: &tokio::runtime::Handle, pane: Arc<dyn Pane>) -> PaneDoor {
+    let runtime = runtime.clone();
+    Arc::new(move || runtime.block_on(pane.visit()))
 }
 
 /// The completion of a session, for which one trait object does not become another by itself.

@@ -22,6 +22,16 @@ pub struct Trouble {
     pub hint: Option<String>,
 }
 
+impl Trouble {
+    /// The sentence, and below it what to do.
+    pub fn in_lines(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}\n{hint}", self.sentence),
+            None => self.sentence.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::paint::Paint;
+use super::pane::Pane;
 use super::session::Trouble;
 use super::spinner::{QUIET, Spinner, TICK, since};
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
@@ -47,8 +49,9 @@ pub(super) struct Stage {
     pub(super) screen: Screen,
     pub(super) interrupts: Interrupts,
     pub(super) window: Signal,
-    /// Ctrl-] while a cell runs. Listened to, so that it does not end us; nothing hangs on it yet.
-    _pane_key: Signal,
+    /// The terminal inside the session.
+    pub(super) pane: Arc<dyn Pane>,
+    pub(super) pane_key: PaneKey,
     out: Out,
 }
 
@@ -90,9 +93,42 @@ impl Interrupts {
     }
 }
 
+/// The key that opens the pane, while no editor reads keys: it comes as a signal.
+#[derive(Debug)]
+pub(super) struct PaneKey {
+    signal: Signal,
+    pressed: bool,
+}
+
+impl PaneKey {
+    /// Whether it was pressed and nobody has taken it yet.
+    pub(super) fn is_pressed(&mut self) -> bool {
+        self.pressed |= self.signal.recv().now_or_never().is_some();
+        self.pressed
+    }
+
+    /// Takes it, if it was pressed.
+    pub(super) fn take(&mut self) -> bool {
+        self.is_pressed();
+        std::mem::take(&mut self.pressed)
+    }
+
+    /// Waits for it and takes it. Cancel-safe.
+    pub(super) async fn next(&mut self) {
+        if !std::mem::take(&mut self.pressed) {
+            self.signal.recv().await;
+        }
+    }
+}
+
 impl Stage {
     /// The stage on this process's terminal.
-    pub(super) fn new(runtime: &Handle, options: ConsoleOptions, paint: Paint) -> io::Result<Self> {
+    pub(super) fn new(
+        runtime: &Handle,
+        options: ConsoleOptions,
+        paint: Paint,
+        pane: Arc<dyn Pane>,
+    ) -> io::Result<Self> {
         let screen = options.screen;
         let interrupts = Interrupts::listen(runtime)?;
         let _inside = runtime.enter();
@@ -103,7 +139,8 @@ impl Stage {
             screen,
             interrupts,
             window: signal(SignalKind::window_change())?,
-            _pane_key: signal(SignalKind::quit())?,
+            pane,
+            pane_key: PaneKey { signal: signal(SignalKind::quit())?, pressed: false },
             out: if screen.stdout_tty { Out::stdout() } else { Out::stderr() },
         })
     }
@@ -168,7 +205,7 @@ impl Stage {
     /// Takes the keyboard for as long as the guard lives: keys wait for the next line, Ctrl-C is a signal. Pastes keep
     /// their brackets, so that they stay whole until then.
     pub(super) fn hold_keys(&mut self) -> Result<Option<RunMode>, StageError> {
-        let mode = RunMode::enter()?;
+        let mode = RunMode::enter(self.pane.key())?;
         if mode.is_some() {
             self.keep_pastes_whole()?;
         }

@@ -138,7 +138,7 @@ impl Drop for TermiosGuard<'_> {
 }
 
 /// The keyboard while a cell runs: nothing is echoed, and what is typed waits in the terminal's queue for the next
-/// prompt, byte for byte. Ctrl-C comes as SIGINT, Ctrl-] as SIGQUIT, Ctrl-Z suspends; none of them empties the queue.
+/// prompt, byte for byte. Ctrl-C comes as SIGINT, a key of choice as SIGQUIT, Ctrl-Z suspends; none of them empties the queue.
 /// Output is processed as usual (`\n` returns the carriage). Dropping it puts back what it found.
 #[derive(Debug)]
 pub struct RunMode {
@@ -147,14 +147,15 @@ pub struct RunMode {
 }
 
 impl RunMode {
-    /// Switches standard input over; `None` when it is not a terminal, where there is nothing to switch.
+    /// Switches standard input over; `None` when it is not a terminal, where there is nothing to switch. `quit` is the
+    /// control character that comes as SIGQUIT.
     ///
     /// # Errors
     /// When the terminal refuses.
-    pub fn enter() -> io::Result<Option<Self>> {
+    pub fn enter(quit: u8) -> io::Result<Option<Self>> {
         let stdin = io::stdin();
         let Ok(found) = termios::tcgetattr(&stdin) else { return Ok(None) };
-        termios::tcsetattr(&stdin, SetArg::TCSANOW, &run_mode(&found))?;
+        termios::tcsetattr(&stdin, SetArg::TCSANOW, &run_mode(&found, quit))?;
         Ok(Some(Self { stdin, found }))
     }
 }
@@ -165,19 +166,16 @@ impl Drop for RunMode {
     }
 }
 
-/// Ctrl-].
-const CTRL_BRACKET: libc::cc_t = 0x1d;
-
 /// [`RunMode`]'s modes, made from the ones that were found.
-fn run_mode(found: &Termios) -> Termios {
+fn run_mode(found: &Termios, quit: libc::cc_t) -> Termios {
     let mut mode = found.clone();
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
     mode.local_flags.insert(LocalFlags::ISIG | LocalFlags::NOFLSH);
     mode.output_flags.insert(OutputFlags::OPOST | OutputFlags::ONLCR);
     // Enter must reach the editor as the key that was pressed, not translated.
     mode.input_flags.remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::ISTRIP);
-    if let Some(quit) = mode.control_chars.get_mut(SpecialCharacterIndices::VQUIT as usize) {
-        *quit = CTRL_BRACKET;
+    if let Some(slot) = mode.control_chars.get_mut(SpecialCharacterIndices::VQUIT as usize) {
+        *slot = quit;
     }
     set_read_one(&mut mode.control_chars);
     mode

@@ -9,5 +9,6 @@ mod standing;
 mod bad_inputs;
 mod ladder;
 mod orphans;
+mod pane;
 mod prompt;
 mod script;

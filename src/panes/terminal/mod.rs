@@ -34,12 +34,17 @@ pub struct PaneOptions {
     pub editor_waits: bool,
 }
 
+/// The rows that a program in the pane has, in a window of so many: one is the status line's, which a tiny window lacks.
+pub fn rows_for_program(window: u16) -> u16 {
+    if window >= 3 { window - 1 } else { window }
+}
+
 /// Why the pane was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The user left; the terminal goes on.
     Left,
-    /// The terminal ended. After [`Ended::Lost`] the pane stays until the user leaves it, so that the last screen can
+    /// The terminal ended, or could never be opened. After [`Ended::Lost`] the pane stays until the user leaves it, so that the last screen can
     /// be read.
     Ended(Ended),
     /// The user's terminal is gone, or a signal says that we are to end.

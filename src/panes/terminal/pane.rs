@@ -213,7 +213,7 @@ impl Pane<'_> {
         if let Some(error) = self.shared.take_refused() {
             self.notice = Some(Notice::new(error.to_string()));
         }
-        if let Some(ended @ Ended::Exited(_)) = self.shared.ended() {
+        if let Some(ended @ (Ended::Exited(_) | Ended::NotOpened(_))) = self.shared.ended() {
             self.leave(Why::Ended(ended.clone()), Vec::new());
         }
     }
@@ -285,7 +285,7 @@ impl Pane<'_> {
     /// The part of the window that is the program's: all but the status line, which a tiny window lacks.
     pub(super) fn screen(&self) -> (u16, u16) {
         let (columns, rows) = self.window;
-        (columns, if rows >= 3 { rows - 1 } else { rows })
+        (columns, super::rows_for_program(rows))
     }
 
     fn draw(&mut self, model: &Model) -> io::Result<()> {
@@ -293,6 +293,7 @@ impl Pane<'_> {
         let status = self.shared.status();
         let title = model.title();
         let ended = self.shared.ended().map(describe);
+        let remark = self.shared.remark();
         let line = Status {
             session: self.shared.session(),
             status: &status,
@@ -303,6 +304,8 @@ impl Pane<'_> {
             prefixed: self.prefix.until().is_some(),
             notice: self.notice.as_ref().map(|notice| notice.text.as_str()),
             overlay: &self.overlay,
+            opening: !self.shared.is_open(),
+            remark: remark.as_deref(),
             ended: ended.as_deref(),
         };
         let help = matches!(self.overlay, Overlay::Help).then(|| Help { prefix: self.prefix.key() });
@@ -342,5 +345,6 @@ fn describe(ended: &Ended) -> String {
         Ended::Exited(Some(code)) => format!("the shell ended with exit code {code}"),
         Ended::Exited(None) => "the shell ended".to_owned(),
         Ended::Lost(why) => format!("the terminal is lost: {}", super::view::one_line(why)),
+        Ended::NotOpened(why) => format!("there is no terminal: {}", super::view::one_line(why)),
     }
 }

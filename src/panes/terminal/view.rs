@@ -97,6 +97,10 @@ pub(super) struct Status<'a> {
     /// A remark that stays for a while.
     pub(super) notice: Option<&'a str>,
     pub(super) overlay: &'a Overlay,
+    /// It is not there yet.
+    pub(super) opening: bool,
+    /// What happens outside of the terminal.
+    pub(super) remark: Option<&'a str>,
     /// How the terminal ended, if it has.
     pub(super) ended: Option<&'a str>,
 }
@@ -137,8 +141,12 @@ impl Status<'_> {
     }
 
     fn usual(&self) -> String {
+        let remark = self.remark.map(|remark| format!(" {remark} ·")).unwrap_or_default();
+        if self.opening {
+            return format!("{remark} {} · opening the terminal…", self.session);
+        }
         let (columns, rows) = self.size;
-        let mut text = format!(" {} · {} · {columns}×{rows}", self.session, self.status.service);
+        let mut text = format!("{remark} {} · {} · {columns}×{rows}", self.session, self.status.service);
         match &self.status.link {
             LinkState::Up { round_trip: Some(time) } => text.push_str(&format!(" · {}", milliseconds(*time))),
             LinkState::Up { round_trip: None } => text.push_str(" · connected"),
@@ -285,6 +293,8 @@ mod tests {
             prefixed: false,
             notice: None,
             overlay: &Overlay::Nothing,
+            opening: false,
+            remark: None,
             ended: None,
         };
         change(&mut status);
@@ -301,6 +311,9 @@ mod tests {
             format!("{:<50}{}", " work · ttyd · 80×23 · 12 ms · vim", "Ctrl-] leaves · Ctrl-] ? help ")
         );
         assert_eq!(line(20, |_| {}), " work · ttyd · 80×… ");
+        let text = line(80, |status| status.remark = Some("the cell has ended"));
+        assert!(text.starts_with(" the cell has ended · work · ttyd"), "{text}");
+        assert!(line(80, |status| status.opening = true).starts_with(" work · opening the terminal…  "));
         assert_eq!(line(3, |_| {}).chars().count(), 3);
     }
 

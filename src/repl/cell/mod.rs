@@ -1,9 +1,11 @@
 //! The life of one cell, from its submission to its footer: output as it comes, questions answered in place, Ctrl-C in
 //! three steps, and what to say at the end.
 
+mod feed;
 mod footer;
 mod questions;
 mod stubborn;
+mod visit;
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +14,12 @@ use tokio::runtime::Handle;
 
 use super::editor::Editor;
 use super::flood::{self, Flood};
-use super::session::{CellEvent, Remote, RemoteRun};
+use super::session::{CellEvent, Remote};
 use super::spinner::{QUIET, TICK, elapsed, since};
 use super::stage::{Stage, StageError, Waited, open};
 use crate::protocol::record::ConsoleRecord;
 use crate::render::Stream;
+use feed::Feed;
 use footer::footer;
 
 /// A second Ctrl-C within this time asks what to do.
@@ -62,6 +65,7 @@ enum Pause {
     End(CellEnd),
     Question { is_password: bool },
     Menu,
+    Pane,
 }
 
 /// What is typed or pasted for later.
@@ -101,7 +105,7 @@ pub(super) fn run(
         stage,
         editor,
         session,
-        run: Some(run),
+        run: Some(Feed::new(run)),
         start,
         interrupted: None,
         silent_since_interrupt: false,
@@ -127,7 +131,7 @@ struct Life<'a> {
     editor: &'a mut Editor,
     session: &'a dyn Remote,
     /// Gone when the run was left or taken from us.
-    run: Option<Box<dyn RemoteRun>>,
+    run: Option<Feed>,
     start: Instant,
     /// When Ctrl-C was pressed last.
     interrupted: Option<Instant>,
@@ -157,6 +161,10 @@ impl Life<'_> {
                     return Ok(end);
                 }
                 Pause::Menu => self.runtime.clone().block_on(self.menu())?,
+                Pause::Pane => {
+                    self.runtime.clone().block_on(self.visit_pane())?;
+                    None
+                }
                 Pause::Question { is_password } => {
                     // The keyboard is given up only to the system's own line editing: until somebody else has it,
                     // nothing that is typed may be echoed.
@@ -193,6 +201,7 @@ impl Life<'_> {
                     }
                     continue;
                 }
+                () = self.stage.pane_key.next() => return Ok(Pause::Pane),
                 _ = self.stage.window.recv() => {
                     self.stage.resized();
                     continue;
@@ -227,6 +236,9 @@ impl Life<'_> {
             }
             if let Some(pause) = self.event(event)? {
                 break Some(pause);
+            }
+            if self.stage.pane_key.is_pressed() {
+                break None;
             }
             let Some(next) = self.run.as_mut().and_then(|run| run.next().now_or_never()) else { break None };
             event = next;

@@ -14,14 +14,16 @@ use rustyline::{
 
 use super::Interrupted;
 use super::external;
-use super::paste::Paste;
+use super::paste::{Paste, printable};
 use super::state::{AutoIndent, Edit, Ending, Mode, Shared, State};
+use crate::render::sanitize;
 use crate::repl::commands;
 use crate::repl::complete::{Completer, Found, common_beginning};
 use crate::repl::folds::Folds;
 use crate::repl::history::Recalled;
 use crate::repl::language::{Completeness, Language};
 use crate::repl::listing::Listing;
+use crate::repl::pane::{PaneDoor, Visit};
 
 /// Keys that follow each other so fast were not typed by hand.
 const BURST: Duration = Duration::from_millis(3);
@@ -40,6 +42,8 @@ pub(super) struct Keys {
     pub(super) folds: Arc<Folds>,
     pub(super) recalled: Recalled,
     pub(super) interrupted: Interrupted,
+    pub(super) pane_key: KeyEvent,
+    pub(super) pane: PaneDoor,
 }
 
 impl ConditionalEventHandler for Keys {
@@ -95,8 +99,7 @@ impl Keys {
             {
                 Some(self.new_line(context))
             }
-            // The terminal pane's key, kept free.
-            KeyEvent(KeyCode::Char(']'), Modifiers::CTRL) => Some(Cmd::Noop),
+            key if key == self.pane_key => Some(self.visit_pane(context)),
             KeyEvent(KeyCode::Char('v'), Modifiers::NONE) if commanding => Some(self.edit_outside(context)),
             _ if commanding => None,
             key if is_tab(key) => Some(self.tab(context)),
@@ -270,6 +273,23 @@ impl Keys {
     fn edit(&self, start: usize, end: usize, text: String) -> Cmd {
         self.shared.lock().edit = Some(Edit { range: start..end, text });
         Cmd::Complete
+    }
+
+    /// Shows the pane, with the line as it is behind it.
+    fn visit_pane(&self, context: &EventContext<'_>) -> Cmd {
+        let (typed, remark) = match (self.pane)() {
+            Ok(Visit { typed, remark }) => (typed, remark),
+            Err(trouble) => (String::new(), Some(trouble.in_lines())),
+        };
+        self.shared.lock().notice = remark.map(|remark| sanitize::text(&remark));
+        if typed == "\r" {
+            return self.enter(context);
+        }
+        // Other keys that are no text are lost: rustyline takes none back.
+        match printable(&typed) {
+            text if text.is_empty() => Cmd::Repaint,
+            text => Cmd::Insert(1, text),
+        }
     }
 
     /// Lets the user's own editor have the cell.

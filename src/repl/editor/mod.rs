@@ -24,6 +24,7 @@ use super::highlight::Highlight;
 use super::history::{Histories, Kind};
 use super::language::{Completeness, Language};
 use super::paint::Paint;
+use super::pane::PaneDoor;
 use crate::render::PartialLine;
 use crate::terminal::Screen;
 use crate::theme::Role;
@@ -82,6 +83,8 @@ pub(super) struct EditorParts {
     pub(super) history: Option<PathBuf>,
     /// Tells, once, that Ctrl-C came as a signal.
     pub(super) interrupted: Interrupted,
+    /// The control character that opens the pane, and the way into it.
+    pub(super) pane: (u8, PaneDoor),
 }
 
 /// Tells, once, that Ctrl-C came as a signal.
@@ -110,7 +113,7 @@ impl Editor {
     /// # Errors
     /// When the terminal cannot be used.
     pub(super) fn new(parts: EditorParts) -> io::Result<(Self, Option<String>)> {
-        let EditorParts { language, completer, paint, screen, keymap, history, interrupted } = parts;
+        let EditorParts { language, completer, paint, screen, keymap, history, interrupted, pane } = parts;
         let folds = Arc::new(Folds::default());
         let (histories, notice) = Histories::open(history.as_deref(), language.name(), Arc::clone(&folds));
         let shared = Shared::default();
@@ -134,6 +137,8 @@ impl Editor {
                 folds: Arc::clone(&folds),
                 recalled: histories.recalled(),
                 interrupted: Arc::clone(&interrupted),
+                pane_key: KeyEvent::ctrl(char::from(pane.0 | 0x40)),
+                pane: pane.1,
             };
             Input::Rich(Box::new(rich(helper, keys, histories, screen, keymap)?))
         };

@@ -1,0 +1,165 @@
+//! The terminal inside the prompt's session: connected on the first visit, and from then on for as long as the session is
+//! the prompt's.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::client::{ComputeSession, Pty, PtyOptions, PtySource};
+use crate::panes::terminal::{PaneExit, PaneOptions, Why, open, rows_for_program};
+use crate::panes::{Ended, News, Opening, PrefixKey, TerminalHost};
+use crate::repl::{Pane, Trouble, Visit};
+use crate::terminal::Screen;
+
+/// So many sentences wait for the prompt; when it does not look, the latest are lost.
+const NEWS: usize = 8;
+
+/// The pane of the prompt.
+pub(super) struct SessionPane {
+    runtime: Handle,
+    screen: Screen,
+    prefix: PrefixKey,
+    state: Mutex<State>,
+    news: mpsc::Sender<String>,
+    /// The bell was told since the last visit: once is enough.
+    rang: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct State {
+    session: Option<ComputeSession>,
+    host: Option<Arc<TerminalHost>>,
+}
+
+impl SessionPane {
+    /// A pane without a session yet. The receiver gets what happens while it is not shown.
+    pub(super) fn new(runtime: Handle, screen: Screen, prefix: PrefixKey) -> (Self, mpsc::Receiver<String>) {
+        let (news, sentences) = mpsc::channel(NEWS);
+        let pane = Self { runtime, screen, prefix, state: Mutex::default(), news, rang: Arc::default() };
+        (pane, sentences)
+    }
+
+    /// The session that it is in from now on. The terminal of another is given up.
+    pub(super) fn enter(&self, session: ComputeSession) {
+        *self.state() = State { session: Some(session), host: None };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The terminal; a new one when there is none or it is over.
+    fn host(&self) -> Result<Arc<TerminalHost>, Trouble> {
+        if self.screen.dumb || !self.screen.interactive() {
+            return Err(Trouble {
+                sentence: "the terminal inside the session needs a terminal here that shows full screens"
+                    .into(),
+                hint: Some("bai-repl pty --raw passes one straight through".into()),
+            });
+        }
+        let mut state = self.state();
+        let Some(session) = state.session.clone() else {
+            return Err(Trouble {
+                sentence: "there is no terminal: the session is not open".into(),
+                hint: Some("try again when it is".into()),
+            });
+        };
+        if let Some(host) = state.host.as_ref().filter(|host| host.ended().is_none()) {
+            return Ok(Arc::clone(host));
+        }
+        let size = crate::terminal::size();
+        let (columns, rows) = (size.cols, rows_for_program(size.rows));
+        let name = session.name().to_owned();
+        let opening = Opening::new(
+            async move {
+                let options = PtyOptions { source: PtySource::Auto, rows, columns };
+                let opened = Pty::open(&session, options).await;
+                opened.map_err(|error| Trouble::from(error).in_lines())
+            }
+            .boxed(),
+        );
+        let (host, news) = TerminalHost::start(&self.runtime, opening, &name, columns, rows);
+        self.runtime.spawn(tell(news, self.news.clone(), Arc::clone(&self.rang), self.prefix));
+        let host = Arc::new(host);
+        state.host = Some(Arc::clone(&host));
+        Ok(host)
+    }
+}
+
+impl Pane for SessionPane {
+    fn key(&self) -> u8 {
+        self.prefix.byte()
+    }
+
+    fn key_name(&self) -> String {
+        self.prefix.to_string()
+    }
+
+    fn visit(&self) -> BoxFuture<'_, Result<Visit, Trouble>> {
+        async move {
+            let host = self.host()?;
+            self.rang.store(false, Ordering::Relaxed);
+            host.remark(None);
+            let (prefix, colors) = (self.prefix, self.screen.colors);
+            let options = PaneOptions { prefix, colors, clipboard: true, editor_waits: true };
+            let PaneExit { why, typed } = open(&host, options).await.map_err(|error| Trouble {
+                sentence: format!("cannot show the terminal inside the session: {error}"),
+                hint: None,
+            })?;
+            let remark = match why {
+                Why::Ended(Ended::NotOpened(why)) => return Err(not_opened(&why)),
+                Why::Ended(ended) => Some(sentence(&ended, prefix)),
+                Why::Left | Why::HungUp => None,
+            };
+            Ok(Visit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
+        }
+        .boxed()
+    }
+
+    fn remark(&self, text: &str) {
+        if let Some(host) = &self.state().host {
+            host.remark(Some(text.to_owned()));
+        }
+    }
+}
+
+/// Puts what happens in a terminal that is not shown into sentences.
+async fn tell(
+    mut news: mpsc::Receiver<News>,
+    sentences: mpsc::Sender<String>,
+    rang: Arc<AtomicBool>,
+    prefix: PrefixKey,
+) {
+    while let Some(piece) = news.recv().await {
+        let text = match piece {
+            News::Bell if !rang.swap(true, Ordering::Relaxed) => {
+                format!("the terminal in the session rang its bell; {prefix} goes there")
+            }
+            News::Ended(ended) => sentence(&ended, prefix),
+            // The status line tells the rest to who looks.
+            News::Bell | News::Title(_) | News::LinkDown(_) | News::LinkUp => continue,
+        };
+        // Nobody to tell is no trouble.
+        let _ = sentences.try_send(text);
+    }
+}
+
+fn sentence(ended: &Ended, prefix: PrefixKey) -> String {
+    match ended {
+        Ended::Exited(Some(code)) => {
+            format!("the shell in the terminal has ended with exit code {code}; {prefix} opens a new one")
+        }
+        Ended::Exited(None) => format!("the shell in the terminal has ended; {prefix} opens a new one"),
+        Ended::Lost(why) => format!("the terminal is lost: {why}; {prefix} opens a new one"),
+        Ended::NotOpened(why) => not_opened(why).in_lines(),
+    }
+}
+
+fn not_opened(why: &str) -> Trouble {
+    let (sentence, hint) = why.split_once('\n').map_or((why, None), |(why, hint)| (why, Some(hint)));
+    Trouble { sentence: format!("cannot open the terminal: {sentence}"), hint: hint.map(str::to_owned) }
+}

@@ -1,0 +1,129 @@
+//! A terminal that is still being opened: a view can be on it at once, and what is typed waits for it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::host::lock;
+use super::source::{Keys, Source};
+use crate::client::pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyStatus};
+
+/// Opens a terminal; a failure is said as the person is to read it.
+pub type Opener = BoxFuture<'static, Result<Pty, String>>;
+
+/// The terminal, from before it is there. When it cannot be opened, the one event is [`PtyEvent::LinkDown`] with the
+/// reason, and [`Keys::is_open`] has never been true.
+pub struct Opening {
+    stage: Stage,
+    shared: Arc<Shared>,
+    opened: watch::Sender<Option<PtyHandle>>,
+}
+
+enum Stage {
+    Opening(Opener),
+    Open(Pty),
+    Failed,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Rows and columns, as they were told last.
+    size: Mutex<Option<(u16, u16)>>,
+}
+
+impl Opening {
+    /// Begins when it is asked for its first event.
+    pub fn new(opener: Opener) -> Self {
+        let (opened, _) = watch::channel(None);
+        Self { stage: Stage::Opening(opener), shared: Arc::default(), opened }
+    }
+}
+
+impl Source for Opening {
+    type Keys = OpeningKeys;
+
+    async fn next(&mut self) -> Option<PtyEvent> {
+        if let Stage::Opening(opener) = &mut self.stage {
+            match opener.await {
+                Ok(pty) => {
+                    let handle = pty.handle();
+                    self.stage = Stage::Open(pty);
+                    let size = lock(&self.shared.size);
+                    if let Some((rows, columns)) = *size {
+                        handle.resize(rows, columns);
+                    }
+                    self.opened.send_replace(Some(handle));
+                }
+                Err(why) => {
+                    self.stage = Stage::Failed;
+                    return Some(PtyEvent::LinkDown(why));
+                }
+            }
+        }
+        match &mut self.stage {
+            Stage::Open(pty) => pty.next().await,
+            Stage::Opening(_) | Stage::Failed => None,
+        }
+    }
+
+    fn keys(&self) -> OpeningKeys {
+        OpeningKeys { shared: Arc::clone(&self.shared), opened: self.opened.subscribe() }
+    }
+}
+
+/// The typing side of a terminal that may still be being opened.
+pub struct OpeningKeys {
+    shared: Arc<Shared>,
+    opened: watch::Receiver<Option<PtyHandle>>,
+}
+
+impl OpeningKeys {
+    fn handle(&self) -> Option<PtyHandle> {
+        self.opened.borrow().clone()
+    }
+}
+
+impl Keys for OpeningKeys {
+    fn send(&self, bytes: Bytes) -> BoxFuture<'_, Result<(), NotSent>> {
+        Box::pin(async move {
+            let mut opened = self.opened.clone();
+            let handle = opened.wait_for(Option::is_some).await.map_err(|_| NotSent::Closed)?.clone();
+            match handle {
+                Some(handle) => handle.send(bytes).await,
+                None => Err(NotSent::Closed),
+            }
+        })
+    }
+
+    fn resize(&self, rows: u16, columns: u16) {
+        let mut size = lock(&self.shared.size);
+        *size = Some((rows, columns));
+        if let Some(handle) = self.handle() {
+            handle.resize(rows, columns);
+        }
+    }
+
+    fn drop_link(&self) {
+        if let Some(handle) = self.handle() {
+            handle.drop_link();
+        }
+    }
+
+    fn status(&self) -> PtyStatus {
+        self.handle().map_or_else(
+            || PtyStatus {
+                service: String::new(),
+                link: LinkState::Up { round_trip: None },
+                last_heard: Instant::now(),
+            },
+            |handle| handle.status(),
+        )
+    }
+
+    fn is_open(&self) -> bool {
+        self.opened.borrow().is_some()
+    }
+}

@@ -1,0 +1,47 @@
+//! A visit to the terminal inside the session while a cell runs: the cell goes on behind it.
+
+use std::sync::Arc;
+
+use super::feed::Held;
+use super::{Life, since};
+use crate::repl::editor::printable;
+use crate::repl::menu::Keyboard;
+use crate::repl::stage::{StageError, open};
+
+impl Life<'_> {
+    /// Shows the pane until it is left. What the cell does meanwhile is held, and shown by who follows it next.
+    pub(super) async fn visit_pane(&mut self) -> Result<(), StageError> {
+        self.stage.clear_spinner()?;
+        open(self.stage.console.flush()?)?;
+        // What was typed before the key was meant for the prompt; a shell must not run it.
+        if self.stage.screen.stdin_tty {
+            self.typed.keys.push_str(&Keyboard::open()?.drain());
+        }
+        let pane = Arc::clone(&self.stage.pane);
+        let mut visit = pane.visit();
+        let left = loop {
+            let Some(run) = &mut self.run else { break visit.await };
+            tokio::select! {
+                biased;
+                left = &mut visit => break left,
+                held = run.hold_next() => match held {
+                    Held::Output => {}
+                    Held::Question => pane.remark("the cell asks for input"),
+                    Held::End => pane.remark("the cell has ended"),
+                }
+            }
+        };
+        // A cell that is over does not take longer because nobody looked.
+        if let Some(over) = self.run.as_ref().and_then(|run| run.over_since()) {
+            self.start += since(over);
+        }
+        self.stage.resized();
+        match left {
+            Ok(visit) => {
+                self.typed.keys.push_str(&printable(&visit.typed.replace('\r', "\n")));
+                visit.remark.map_or(Ok(()), |remark| self.stage.note(&remark))
+            }
+            Err(trouble) => self.stage.trouble(&trouble),
+        }
+    }
+}

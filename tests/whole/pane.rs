@@ -1,0 +1,280 @@
+//! The terminal inside the session, opened from the prompt and while a cell runs: one key there, the same key back.
+
+use super::fake_terminal::{FakeTerminal, Screen};
+use super::faults::Proxy;
+use super::sandbox::Sandbox;
+use super::standing::Standing;
+use alacritty_terminal::term::TermMode;
+
+const PROMPT: &str = "python ❯";
+const KEY: &str = "\x1d";
+
+/// A prompt whose session is open, in a sandbox whose shell is bash with a prompt of its own.
+fn at_prompt(sandbox: &mut Sandbox) -> FakeTerminal {
+    start(sandbox, &["python"])
+}
+
+fn start(sandbox: &mut Sandbox, arguments: &[&str]) -> FakeTerminal {
+    sandbox.set("SHELL", "/bin/bash");
+    for file in [".bashrc", ".bash_profile"] {
+        std::fs::write(sandbox.home().join(file), "PS1='shell> '\n").unwrap();
+    }
+    let terminal = FakeTerminal::start(sandbox, arguments);
+    terminal.wait_for_prompt(PROMPT);
+    // The session is open when a cell has run.
+    terminal.enter("'re' + 'ady'");
+    terminal.wait_until("the session", |screen| screen.has_line("'ready'"));
+    terminal.wait_for_prompt(PROMPT);
+    terminal
+}
+
+fn in_pane(screen: &Screen) -> bool {
+    screen.modes.contains(TermMode::ALT_SCREEN)
+}
+
+/// Presses the key and waits for the shell.
+fn visit(terminal: &FakeTerminal) {
+    terminal.send(KEY);
+    terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("shell>"));
+}
+
+/// Presses the key again and waits for what was there before.
+fn come_back(terminal: &FakeTerminal) {
+    terminal.send(KEY);
+    terminal.wait_until("the way back", |screen| !in_pane(screen));
+}
+
+fn leave(terminal: FakeTerminal) {
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert_eq!(end.code, 0, "{}", end.screen.all);
+}
+
+/// The editor has the keyboard as it had it: raw, pastes marked, nothing else switched on.
+fn assert_editor_modes(screen: &Screen) {
+    assert!(screen.modes.contains(TermMode::BRACKETED_PASTE) && screen.cursor_shown);
+    let others = TermMode::MOUSE_MODE | TermMode::SGR_MOUSE | TermMode::FOCUS_IN_OUT | TermMode::APP_KEYPAD;
+    assert!(!screen.modes.intersects(others), "{:?}", screen.modes);
+}
+
+#[test]
+fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
+    let mut sandbox = Sandbox::new();
+    let terminal = at_prompt(&mut sandbox);
+    terminal.send("print('the file says', open('note')");
+    terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("open('note')"));
+    let before = terminal.termios();
+
+    visit(&terminal);
+    terminal.enter("vim -u NONE -N note");
+    terminal.wait_until("vim", |screen| screen.lines[1] == "~" && screen.all.contains("\"note\""));
+    terminal.send("ihello from vim\x1b");
+    terminal.wait_until("the text", |screen| screen.lines[0] == "hello from vim");
+    terminal.resize(30, 100);
+    terminal.wait_until("the new size", |screen| {
+        screen.lines.len() == 30 && screen.lines[27] == "~" && screen.lines[29].contains("100×29")
+    });
+    terminal.enter(":wq");
+    terminal.wait_until("the shell", |screen| screen.all.contains("shell>"));
+    come_back(&terminal);
+
+    let screen = terminal.wait_until("half a cell", |screen| {
+        screen.last_line().ends_with("open('note')")
+            && screen.modes.contains(TermMode::BRACKETED_PASTE)
+            && screen.cursor.1 == PROMPT.chars().count() + 1 + "print('the file says', open('note')".len()
+    });
+    assert_editor_modes(&screen);
+    assert_eq!(terminal.termios(), before);
+    terminal.send(".read().strip())\r");
+    terminal.wait_until("the output", |screen| {
+        screen.lines.iter().any(|line| line == "the file says hello from vim")
+    });
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
+    let mut sandbox = Sandbox::new();
+    let terminal = at_prompt(&mut sandbox);
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    terminal.paste(
+        "import time\nfor i in range(100):\n    print('line', i)\n    time.sleep(.01)\n    if i == 49: open('go').read()",
+    );
+    terminal.send("\r\r");
+    terminal.wait_until("the first lines", |screen| screen.has_line("line 3"));
+    let before = terminal.termios();
+    // Typed ahead for the prompt: no shell may have it.
+    terminal.send("'kept'");
+    visit(&terminal);
+    // Ctrl-C here is the shell's: neither the cell nor its prompt may get it.
+    terminal.enter("cat");
+    terminal.wait_until("cat", |screen| screen.has_line("shell> cat"));
+    terminal.send("\x03");
+    terminal.wait_until("the interrupt", |screen| screen.all.contains("^C"));
+    terminal.enter("echo > go; echo 'told'");
+    terminal.wait_until("the cell's end", |screen| screen.last_line().contains("the cell has ended"));
+    come_back(&terminal);
+    let screen = terminal
+        .wait_until("what was typed ahead", |screen| screen.last_line() == format!("{PROMPT} 'kept'"));
+    let printed: Vec<&str> = screen.all.lines().filter(|line| line.starts_with("line ")).collect();
+    let expected: Vec<String> = (0..100).map(|i| format!("line {i}")).collect();
+    assert_eq!(printed, expected, "{}", screen.all);
+    assert!(!screen.all.contains("KeyboardInterrupt"), "{}", screen.all);
+    assert_editor_modes(&screen);
+    assert_eq!(terminal.termios().control_chars, before.control_chars);
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn coming_back_before_the_cell_ends_shows_it_going_on() {
+    let mut sandbox = Sandbox::new();
+    let terminal = at_prompt(&mut sandbox);
+    for name in ["one", "two"] {
+        nix::unistd::mkfifo(&sandbox.work().join(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    }
+    terminal.enter(
+        "print('a'*3, end='', flush=True); open('one').read(); print('b'*3, end='', flush=True); \
+         open('two').read(); print('c'*3)",
+    );
+    terminal.wait_until("half a line", |screen| screen.last_line() == "aaa");
+    let running = terminal.termios();
+    visit(&terminal);
+    terminal.enter("echo > one; echo 'told'");
+    terminal.wait_until("the shell", |screen| screen.lines.iter().any(|line| line == "told"));
+    come_back(&terminal);
+    terminal.wait_until("the line goes on", |screen| screen.last_line() == "aaabbb");
+    assert_eq!(terminal.termios(), running);
+    std::fs::write(sandbox.work().join("two"), "").unwrap();
+    terminal.wait_until("its end", |screen| screen.has_line("aaabbbccc"));
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn a_question_that_comes_meanwhile_is_asked_on_return() {
+    let mut sandbox = Sandbox::new();
+    let terminal = at_prompt(&mut sandbox);
+    nix::unistd::mkfifo(&sandbox.work().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    terminal.enter("print('wait' + 'ing'); open('go').read(); print('hello ' + input('who? '))");
+    terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
+    visit(&terminal);
+    terminal.enter("echo > go");
+    terminal.wait_until("the remark", |screen| screen.last_line().contains("the cell asks for input"));
+    come_back(&terminal);
+    terminal.wait_until("the question", |screen| screen.last_line() == "who?");
+    // The key works at questions as well, and the half-typed answer waits.
+    terminal.send("An");
+    terminal.wait_until("half an answer", |screen| screen.last_line() == "who? An");
+    visit(&terminal);
+    come_back(&terminal);
+    terminal.wait_until("half an answer", |screen| screen.last_line() == "who? An");
+    terminal.send("n\r");
+    terminal.wait_until("the answer", |screen| screen.has_line("hello Ann"));
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
+    let mut sandbox = Sandbox::new();
+    let terminal = at_prompt(&mut sandbox);
+    visit(&terminal);
+    terminal.enter("kept=here");
+    come_back(&terminal);
+    terminal.enter(":pty");
+    terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("kept=here"));
+    terminal.enter("echo still $kept");
+    terminal.wait_until("the variable", |screen| screen.has_line("still here"));
+    terminal.enter("exit 3");
+    terminal.wait_until("the news", |screen| {
+        !in_pane(screen) && screen.all.contains("the shell in the terminal has ended with exit code 3")
+    });
+    visit(&terminal);
+    terminal.enter("echo now [$kept]");
+    terminal.wait_until("a new shell", |screen| screen.has_line("now []"));
+    come_back(&terminal);
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn the_prompt_tells_what_happens_in_the_terminal() {
+    let mut sandbox = Sandbox::new();
+    let terminal = at_prompt(&mut sandbox);
+    let fifo = sandbox.work().join("go");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    visit(&terminal);
+    terminal.enter("read < go; printf '\\a'; read < go; exit 5");
+    terminal.wait_until("the command", |screen| screen.all.contains("exit 5"));
+    come_back(&terminal);
+    terminal.send("half");
+    terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
+    std::fs::write(&fifo, "\n").unwrap();
+    terminal.wait_until("the bell", |screen| {
+        screen.all.contains("rang its bell") && screen.last_line().ends_with("half")
+    });
+    std::fs::write(&fifo, "\n").unwrap();
+    terminal.wait_until("the end", |screen| {
+        screen.all.contains("has ended with exit code 5") && screen.last_line().ends_with("half")
+    });
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
+    let mut sandbox = Sandbox::new();
+    let terminal = at_prompt(&mut sandbox);
+    visit(&terminal);
+    terminal.enter("cat -v");
+    terminal.wait_until("cat", |screen| screen.all.contains("shell> cat -v"));
+    terminal.send(format!("{KEY}{KEY}\r"));
+    terminal.wait_until("the key", |screen| screen.has_line("^]"));
+    come_back(&terminal);
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+
+    let folder = sandbox.home().join(".config/bai-repl");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), "prefix_key = \"Ctrl-T\"\n").unwrap();
+    let terminal = at_prompt(&mut sandbox);
+    assert!(terminal.screen().all.contains("Ctrl-T terminal"));
+    nix::unistd::mkfifo(&sandbox.work().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    terminal.enter("print('wait' + 'ing'); _ = open('go').read()");
+    terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
+    terminal.send("\x14");
+    terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("shell>"));
+    terminal.enter("echo > go");
+    terminal.wait_until("the end", |screen| screen.last_line().contains("the cell has ended"));
+    terminal.send("\x14");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("\x14");
+    terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("shell>"));
+    terminal.send("\x14");
+    terminal.wait_until("the prompt", |screen| !in_pane(screen));
+    leave(terminal);
+}
+
+#[test]
+fn with_a_dead_link_the_key_still_leaves() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    let proxy = Proxy::to(standing.address);
+    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let terminal = start(&mut sandbox, &["python"]);
+    visit(&terminal);
+    proxy.go_away();
+    terminal.wait_until("the loss", |screen| screen.last_line().contains("link down"));
+    come_back(&terminal);
+    terminal.send("half");
+    terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
+    terminal.send(KEY);
+    terminal.wait_until("the pane", |screen| in_pane(screen) && screen.last_line().contains("link down"));
+    come_back(&terminal);
+    terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
+}
