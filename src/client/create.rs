@@ -4,7 +4,7 @@ use super::api::Api;
 use super::error::{ClientError, ErrorKind};
 use super::events::EventStream;
 use super::session::ComputeSession;
-use crate::protocol::create::{CreateReply, CreateRequest, ServicePort, check_name};
+use crate::protocol::create::{CreateReply, CreateRequest, ServicePort, SessionType};
 use crate::protocol::info::SessionInfo;
 use crate::protocol::status::SessionStatus;
 use reqwest::Method;
@@ -28,6 +28,44 @@ pub struct Created {
     pub service_ports: Vec<ServicePort>,
 }
 
+/// How the command of a batch session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchOutcome {
+    /// It gave exit code 0.
+    Success,
+    /// It gave another exit code.
+    Failure,
+    /// The server does not say; also for sessions that were destroyed, and that are not of the batch type.
+    Undefined,
+}
+
+/// What a session is followed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// It runs.
+    Running,
+    /// It runs, or has run: short batch sessions may be over before anybody looks.
+    Begun,
+    /// It has run.
+    Over,
+}
+
+impl Goal {
+    fn is_reached(self, status: &SessionStatus) -> bool {
+        let over = *status == SessionStatus::Terminated;
+        match self {
+            Goal::Running => status.is_executable(),
+            Goal::Begun => status.is_executable() || *status == SessionStatus::Terminating || over,
+            Goal::Over => over,
+        }
+    }
+
+    /// Whether a session that ends is on its way to the goal.
+    fn allows(self, status: &SessionStatus) -> bool {
+        self == Goal::Over && *status == SessionStatus::Terminating
+    }
+}
+
 impl ComputeSession {
     /// Creates a session, or takes the one of that name if the request allows it, and follows it until it runs.
     ///
@@ -45,7 +83,7 @@ impl ComputeSession {
         on_status: impl FnMut(&SessionStatus) + Send,
     ) -> Result<(ComputeSession, Created), ClientError> {
         let what = format!("create the session {}", request.name);
-        check_name(&request.name).map_err(|error| {
+        request.check().map_err(|error| {
             ClientError::new(ErrorKind::BadRequest, "create the session", error.to_string())
         })?;
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
@@ -57,7 +95,8 @@ impl ComputeSession {
             group: request.group.clone().or_else(|| api.options().group.clone()),
             ..request.clone()
         };
-        let mut call = api.request(&what, Method::POST, format!("/{}", version.noun()));
+        let path = format!("/{}{}", version.noun(), request.path());
+        let mut call = api.request(&what, Method::POST, path);
         if version < "v4.20190615".parse().unwrap_or(version) {
             call = call.within(OLD_SERVER_LIMIT);
         }
@@ -69,7 +108,9 @@ impl ComputeSession {
             Created { created: reply.created, status: reply.status, service_ports: reply.service_ports };
         if !enqueue_only {
             let max_wait = max_wait.map(|seconds| Duration::from_secs(seconds.into()));
-            created.status = session.follow(created.status, max_wait, on_status).await?;
+            let is_batch = request.session_type == Some(SessionType::Batch);
+            let goal = if is_batch { Goal::Begun } else { Goal::Running };
+            created.status = session.follow(created.status, goal, max_wait, on_status).await?;
         }
         Ok((session, created))
     }
@@ -85,13 +126,39 @@ impl ComputeSession {
         on_status: impl FnMut(&SessionStatus) + Send,
     ) -> Result<SessionStatus, ClientError> {
         let status = self.info().await?.status.unwrap_or(SessionStatus::Running);
-        self.follow(status, max_wait, on_status).await
+        self.follow(status, Goal::Running, max_wait, on_status).await
+    }
+
+    /// Waits until a batch session is over, and tells how its command ended. `on_status` is told each status once, in
+    /// order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionFailed`] when it never ran; [`ErrorKind::Timeout`] when `max_wait` passed; else what the server
+    /// says.
+    pub async fn wait_until_over(
+        &self,
+        max_wait: Option<Duration>,
+        on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<BatchOutcome, ClientError> {
+        let status = match self.info().await {
+            Ok(info) => info.status.unwrap_or(SessionStatus::Running),
+            Err(error) if error.kind() == ErrorKind::NotFound => SessionStatus::Terminated,
+            Err(error) => return Err(error),
+        };
+        self.follow(status, Goal::Over, max_wait, on_status).await?;
+        let result = self.summary().await?.result;
+        Ok(match result.map(|text| text.to_ascii_lowercase()).as_deref() {
+            Some("success") => BatchOutcome::Success,
+            Some("failure") => BatchOutcome::Failure,
+            _ => BatchOutcome::Undefined,
+        })
     }
 
     /// Follows the status by events, and by asking now and then, from `status` on.
     async fn follow(
         &self,
         status: SessionStatus,
+        goal: Goal,
         max_wait: Option<Duration>,
         mut on_status: impl FnMut(&SessionStatus) + Send,
     ) -> Result<SessionStatus, ClientError> {
@@ -101,10 +168,10 @@ impl ComputeSession {
         let mut events: Option<EventStream> = None;
         let mut next_poll = Instant::now();
         loop {
-            if status.is_executable() {
+            if goal.is_reached(&status) {
                 return Ok(status);
             }
-            if status.is_dead() {
+            if status.is_dead() && !goal.allows(&status) {
                 return Err(self.why_it_failed(&status).await);
             }
             // Events tell what happens from now on, so subscribe first and ask afterwards (`protocol.md` §10, row 52).

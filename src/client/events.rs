@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::error::ClientError;
+use super::request::Request;
 use super::session::ComputeSession;
 use crate::protocol::events::SessionEvent;
 use bytes::Bytes;
@@ -101,11 +102,11 @@ async fn follow(api: &Api, selection: &Selection, sender: &mpsc::Sender<SessionE
     }
 }
 
-type Events = eventsource_stream::EventStream<BoxStream<'static, io::Result<Bytes>>>;
+pub(super) type Events = eventsource_stream::EventStream<BoxStream<'static, io::Result<Bytes>>>;
 
 async fn connect(api: &Api, selection: &Selection) -> Result<Events, ClientError> {
     let version = api.version().await?;
-    let mut request = api.request("follow the events", Method::GET, version.events_path()).event_stream();
+    let mut request = api.request("follow the events", Method::GET, version.events_path());
     if let Some((name, id)) = &selection.session {
         if version.major() <= 4 {
             request = request.query("sessionId", name.as_str());
@@ -116,7 +117,12 @@ async fn connect(api: &Api, selection: &Selection) -> Result<Events, ClientError
             }
         }
     }
-    let response = request.open().await?;
+    open(request).await
+}
+
+/// Asks for a stream of events, whatever they are about.
+pub(super) async fn open(request: Request<'_>) -> Result<Events, ClientError> {
+    let response = request.event_stream().open().await?;
     let mut line = 0;
     let chunks = tokio_stream::StreamExt::timeout(response.bytes_stream(), SILENCE).map(move |chunk| {
         let chunk = chunk.map_err(|_| io::Error::other("the server is silent"))?.map_err(io::Error::other)?;

@@ -24,7 +24,7 @@ const LOG_LIMIT: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct ComputeSession {
     pub(super) at: SessionRef,
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     id: Option<Arc<str>>,
     turn: Arc<Semaphore>,
 }
@@ -187,7 +187,14 @@ impl ComputeSession {
     /// # Errors
     /// [`ErrorKind::NotFound`] when it is gone.
     pub async fn logs(&self) -> Result<String, ClientError> {
-        let call = self.at.request("read the session's log", Method::GET, "/logs").await?;
+        self.read_logs(None).await
+    }
+
+    pub(super) async fn read_logs(&self, kernel_id: Option<&str>) -> Result<String, ClientError> {
+        let mut call = self.at.request("read the session's log", Method::GET, "/logs").await?;
+        if let Some(id) = kernel_id {
+            call = call.query("kernel_id", id);
+        }
         let reply: LogsReply = call.limit(LOG_LIMIT).send().await?.json()?;
         Ok(reply.result.logs)
     }
@@ -195,7 +202,7 @@ impl ComputeSession {
     /// Starts the kernel anew: variables are gone, files stay.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] on clusters from 26.4.4 on: destroy it and create it again.
+    /// [`ErrorKind::Unsupported`] on clusters from 26.4.4 on; [`ComputeSession::recreate`] is what is left there.
     pub async fn restart(&self) -> Result<(), ClientError> {
         let call = self.at.request("restart the session", Method::PATCH, "").await?;
         call.within(RESTART_LIMIT).send().await.map(drop).map_err(|error| match error.kind() {

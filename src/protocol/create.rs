@@ -1,136 +1,15 @@
 //! Creation of sessions (`protocol.md` §2.2): the body that we send, by API version, the body that a server
 //! reads, and the reply.
 
+mod request;
+
+pub use request::{BadName, BadRequest, CreateRequest, MountOption, SessionType, check_name};
+
 use super::lenient;
 use super::status::SessionStatus;
-use super::version::ApiVersion;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// What a session is to be. Only what is set is sent: null for an optional key is refused by modern servers
-/// (`protocol.md` §10, row 26).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct CreateRequest {
-    /// The session's name, 4 to 64 characters; see [`check_name`].
-    pub name: String,
-    /// Image reference or alias, such as `python:3.6`.
-    pub image: String,
-    /// Machine architecture; the server's default is `x86_64`.
-    pub architecture: Option<String>,
-    /// Project that pays for it.
-    pub group: Option<String>,
-    /// Domain.
-    pub domain: Option<String>,
-    /// Number of containers.
-    pub cluster_size: Option<u32>,
-    /// `single-node` or `multi-node`.
-    pub cluster_mode: Option<String>,
-    /// Free text.
-    pub tag: Option<String>,
-    /// Whether the server answers at once instead of waiting for RUNNING.
-    pub enqueue_only: bool,
-    /// How long a waiting server waits, in seconds; 0 is for ever.
-    pub max_wait_seconds: Option<u32>,
-    /// Whether a live session of the same name and image is taken instead.
-    pub reuse: bool,
-    /// Environment of the session's programs.
-    pub environ: BTreeMap<String, String>,
-    /// Virtual folders by name.
-    pub mounts: Vec<String>,
-    /// Slots by name: `cpu`, `mem`, `cuda.device`…
-    pub resources: BTreeMap<String, String>,
-    /// Options such as `shmem`.
-    pub resource_opts: BTreeMap<String, String>,
-    /// Resource group.
-    pub scaling_group: Option<String>,
-    /// Ports for services that the user starts.
-    pub preopen_ports: Vec<u16>,
-    /// Shell text that runs before services.
-    pub bootstrap_script: Option<String>,
-    /// Access key of the owner, when an admin acts for somebody.
-    pub owner_access_key: Option<String>,
-}
-
-impl CreateRequest {
-    /// The body for a server that speaks `version`. Keys are left out that the official client does not yet send
-    /// at that version.
-    pub fn to_wire(&self, version: ApiVersion) -> Value {
-        let mut body = Map::new();
-        body.insert(version.name_key().into(), json!(self.name));
-        body.insert(version.image_key().into(), json!(self.image));
-        let mut put = |key: &str, since: &str, value: Option<Value>| {
-            if let (true, Some(value)) = (version.at_least(since), value) {
-                body.insert(key.into(), value);
-            }
-        };
-        let all = "v4.20181215";
-        put("config", all, Some(self.config(version)));
-        put("tag", all, self.tag.as_ref().map(|v| json!(v)));
-        put("type", "v4.20190615", Some(json!("interactive")));
-        put("group", "v4.20190615", self.group.as_ref().map(|v| json!(v)));
-        put("domain", "v4.20190615", self.domain.as_ref().map(|v| json!(v)));
-        put("enqueueOnly", "v4.20190615", Some(json!(self.enqueue_only)));
-        put("maxWaitSeconds", "v4.20190615", self.max_wait_seconds.map(|v| json!(v)));
-        put("reuseIfExists", "v4.20190615", Some(json!(self.reuse)));
-        put("owner_access_key", "v4.20190615", self.owner_access_key.as_ref().map(|v| json!(v)));
-        put("bootstrap_script", "v5.20191215", self.bootstrap_script.as_ref().map(|v| json!(v)));
-        put("clusterSize", "v6.20200815", self.cluster_size.map(|v| json!(v)));
-        put("clusterMode", "v6.20200815", self.cluster_mode.as_ref().map(|v| json!(v)));
-        put("architecture", "v6.20220315", self.architecture.as_ref().map(|v| json!(v)));
-        Value::Object(body)
-    }
-
-    fn config(&self, version: ApiVersion) -> Value {
-        let mut config = Map::new();
-        let mut put = |key: &str, since: &str, value: Value| {
-            let empty =
-                value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
-            if version.at_least(since) && !empty && !value.is_null() {
-                config.insert(key.into(), value);
-            }
-        };
-        put("environ", "v4.20181215", json!(self.environ));
-        put("mounts", "v4.20181215", json!(self.mounts));
-        put("scalingGroup", "v4.20190315", json!(self.scaling_group));
-        put("resources", "v4.20190315", json!(self.resources));
-        put("resource_opts", "v4.20190315", json!(self.resource_opts));
-        put("preopen_ports", "v5.20191215", json!(self.preopen_ports));
-        if version.major() <= 5 {
-            put("clusterSize", "v4.20181215", json!(self.cluster_size));
-        }
-        Value::Object(config)
-    }
-}
-
-/// Whether a server would take this as a session's name: 4 to 64 characters, word characters at both ends,
-/// inside also `.` and `-`, and not the reserved `from-template`.
-pub fn check_name(name: &str) -> Result<(), BadName> {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    let length = name.chars().count();
-    if !(4..=64).contains(&length) {
-        return Err(BadName::Length(length));
-    }
-    let ends = name.starts_with(word) && name.ends_with(word);
-    if !ends || !name.chars().all(|c| word(c) || c == '.' || c == '-') {
-        return Err(BadName::Characters);
-    }
-    if name == "from-template" { Err(BadName::Reserved) } else { Ok(()) }
-}
-
-/// Why a name cannot be a session's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadName {
-    /// Too short or too long.
-    #[error("a session name has 4 to 64 characters, this one has {0}")]
-    Length(usize),
-    /// Something else than letters, digits, `_`, `.` and `-`, or not a letter or digit at an end.
-    #[error("a session name has letters, digits and _, inside also . and -")]
-    Characters,
-    /// A word of the server's own.
-    #[error("that session name is reserved")]
-    Reserved,
-}
 
 /// A create body as a server reads it: every alias, unknown keys ignored, null where something may be missing.
 /// When a client sends a key under several names, the newest name counts.
@@ -268,6 +147,7 @@ impl From<AnyPort> for ServicePort {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn request() -> CreateRequest {
         CreateRequest {
@@ -276,50 +156,6 @@ mod tests {
             reuse: true,
             enqueue_only: true,
             ..Default::default()
-        }
-    }
-
-    #[test]
-    fn optional_keys_are_left_out_and_never_null() {
-        let body = request().to_wire(super::super::version::NEWEST);
-        let expected = json!({
-            "name": "work", "image": "python:3.6", "config": {}, "type": "interactive",
-            "enqueueOnly": true, "reuseIfExists": true,
-        });
-        assert_eq!(body, expected);
-    }
-
-    #[test]
-    fn a_full_request_sends_what_the_version_knows() {
-        let full = CreateRequest {
-            architecture: Some("aarch64".into()),
-            cluster_size: Some(2),
-            environ: [("A".to_owned(), "1".to_owned())].into(),
-            mounts: vec!["data".into()],
-            preopen_ports: vec![8080],
-            scaling_group: Some("gpu".into()),
-            ..request()
-        };
-        let newest = full.to_wire(super::super::version::NEWEST);
-        assert_eq!((&newest["clusterSize"], &newest["architecture"]), (&json!(2), &json!("aarch64")));
-        let config = json!({"environ": {"A": "1"}, "mounts": ["data"], "preopen_ports": [8080], "scalingGroup": "gpu"});
-        assert_eq!(newest["config"], config);
-        let oldest = full.to_wire("v4.20181215".parse().unwrap());
-        let expected = json!({
-            "clientSessionToken": "work", "lang": "python:3.6",
-            "config": {"environ": {"A": "1"}, "mounts": ["data"], "clusterSize": 2},
-        });
-        assert_eq!(oldest, expected);
-    }
-
-    #[test]
-    fn names_follow_the_servers_rule() {
-        for good in ["work", "quiet-otter-3f2a", "a.b_c", "한글이름", &"x".repeat(64)] {
-            assert_eq!(check_name(good), Ok(()), "{good}");
-        }
-        for bad in ["abc", "-work", "work-", "wo rk", "wo/rk", "wo\u{1b}rk", "from-template", &"x".repeat(65)]
-        {
-            assert!(check_name(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Information about a session, its logs and its history (`protocol.md` §2.6, §2.8).
 
 use super::lenient;
+use super::python;
 use super::status::SessionStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,6 +61,14 @@ impl SessionInfo {
     /// The image reference under whichever name it came.
     pub fn image(&self) -> Option<&str> {
         self.image.as_deref().or(self.lang.as_deref())
+    }
+
+    /// The environment that the session was created with, as far as the server tells it in a readable form.
+    pub fn environ(&self) -> Option<BTreeMap<String, String>> {
+        match self.rest.get("environ")? {
+            Value::String(text) => python::dictionary(text),
+            other => serde_json::from_value(other.clone()).ok(),
+        }
     }
 }
 

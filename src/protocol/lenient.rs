@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Null reads as the type's default.
 pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -52,4 +53,34 @@ where
         }
         _ => Vec::new(),
     })
+}
+
+/// A value that may be written as text with JSON in it, as GraphQL's `JSONString` fields are.
+fn unwrapped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => serde_json::from_str(&text).unwrap_or_default(),
+        other => other,
+    })
+}
+
+/// A map to texts, or text with JSON in it; numbers become their text, and null says nothing.
+pub(super) fn slots<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let Value::Object(map) = unwrapped(deserializer)? else { return Ok(BTreeMap::new()) };
+    let plain = |value: Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    Ok(map.into_iter().filter_map(|(key, value)| Some((key, plain(value)?))).collect())
+}
+
+/// A list, or text with a JSON list in it; members of another type are left out.
+pub(super) fn list_in_text<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    list(unwrapped(deserializer)?).map_err(serde::de::Error::custom)
 }

@@ -30,6 +30,21 @@ pub struct App {
     pub allowed_envs: Vec<String>,
 }
 
+/// Where a service is reached through a cluster's app proxy (`protocol.md` §7.3).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceAddress {
+    /// What lets its bearer in: a secret.
+    pub token: String,
+    /// URL of the proxy's coordinator.
+    pub wsproxy_addr: String,
+}
+
+impl std::fmt::Debug for ServiceAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceAddress").field("wsproxy_addr", &self.wsproxy_addr).finish_non_exhaustive()
+    }
+}
+
 impl App {
     /// Where people find the app when it listens at `host` and `port`. An IPv6 address gets its brackets.
     pub fn url(&self, host: &str, port: u16) -> String {

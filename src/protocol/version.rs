@@ -104,7 +104,7 @@ impl ApiVersion {
     }
 
     /// Whether a field that the official client first sends at `version` may be sent now.
-    pub(super) fn at_least(self, version: &str) -> bool {
+    pub(in crate::protocol) fn at_least(self, version: &str) -> bool {
         version.parse().is_ok_and(|first: ApiVersion| self >= first)
     }
 }
