@@ -1,9 +1,11 @@
 //! What real programs wrote, through our screen model, beside what tmux made of the same bytes.
 //! `tests/data/streams/README.md` says how they were recorded.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bai_repl::terminal::model::Model;
+use bai_repl::terminal::model::{Glyph, Ink, Model, Underline};
+use unicode_width::UnicodeWidthChar;
 
 const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
@@ -16,7 +18,7 @@ fn recordings() -> Vec<(String, Vec<u8>, String)> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "stream"))
         .collect();
     found.sort();
-    assert!(found.len() >= 10, "{found:?}");
+    assert!(found.len() >= 12, "{found:?}");
     let read = |path: PathBuf| {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let screen = std::fs::read_to_string(path.with_extension("screen")).unwrap();
@@ -25,10 +27,131 @@ fn recordings() -> Vec<(String, Vec<u8>, String)> {
     found.into_iter().map(read).collect()
 }
 
-/// One entry for each cell: the character with what stands on it, and nothing for the second half of a wide one.
-fn cells(rows: &[String]) -> Vec<String> {
-    (0..usize::from(ROWS))
-        .map(|row| rows.get(row).map(|row| row.trim_end().to_owned()).unwrap_or_default())
+/// A colour from the palette or of light, which takes parameters of its own.
+fn colour<'a>(parameter: &'a str, rest: &mut std::str::Split<'a, char>) -> String {
+    let count = if rest.clone().next() == Some("5") { 2 } else { 4 };
+    let words: Vec<&str> = std::iter::once(parameter).chain(rest.take(count)).collect();
+    words.join(";")
+}
+
+/// What one cell shows, as tmux tells it and as our model has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Shown {
+    text: String,
+    /// The parameters that select the colour, such as `31` or `38;2;1;2;3`; nothing for the default.
+    foreground: String,
+    background: String,
+    /// The parameters that select the rest, such as `1` or `4:3`.
+    styles: BTreeSet<String>,
+}
+
+impl Shown {
+    fn sgr(&mut self, parameters: &str) {
+        let mut rest = parameters.split(';');
+        while let Some(parameter) = rest.next() {
+            match parameter {
+                "" | "0" => *self = Self::default(),
+                "39" => self.foreground.clear(),
+                "49" => self.background.clear(),
+                "38" => self.foreground = colour(parameter, &mut rest),
+                "48" => self.background = colour(parameter, &mut rest),
+                // Neither blinking nor a line above is shown by our model.
+                "5" | "5:3" => {}
+                _ => match parameter.parse::<u8>() {
+                    Ok(30..=37 | 90..=97) => self.foreground = parameter.to_owned(),
+                    Ok(40..=47 | 100..=107) => self.background = parameter.to_owned(),
+                    _ => drop(self.styles.insert(parameter.to_owned())),
+                },
+            }
+        }
+    }
+
+    fn of(glyph: &Glyph<'_>) -> Self {
+        let ink = |ink: Ink, base: u16| match ink {
+            Ink::Default => String::new(),
+            Ink::Indexed(n) => format!("{};5;{n}", base + 8),
+            Ink::Rgb(r, g, b) => format!("{};2;{r};{g};{b}", base + 8),
+        };
+        let look = glyph.look;
+        let underline = match look.underline {
+            Underline::Off => None,
+            Underline::Single => Some("4"),
+            Underline::Double => Some("4:2"),
+            Underline::Curly => Some("4:3"),
+            Underline::Dotted => Some("4:4"),
+            Underline::Dashed => Some("4:5"),
+        };
+        let flags = [
+            (look.bold, "1"),
+            (look.dim, "2"),
+            (look.italic, "3"),
+            (look.reverse, "7"),
+            (look.hidden, "8"),
+            (look.strike, "9"),
+        ];
+        let styles = flags.into_iter().filter(|(on, _)| *on).map(|(_, parameter)| parameter).chain(underline);
+        Self {
+            text: std::iter::once(glyph.character).chain(glyph.combining.iter().copied()).collect(),
+            foreground: ink(look.foreground, 30),
+            background: ink(look.background, 40),
+            styles: styles.map(str::to_owned).collect(),
+        }
+    }
+
+    /// tmux tells the sixteen first colours in the short form, if the program gave them so; both mean the same.
+    fn plain(mut self) -> Self {
+        for (colour, base) in [(&mut self.foreground, 30), (&mut self.background, 40)] {
+            let Ok(n) = colour.parse::<u16>() else { continue };
+            let index = if n >= 90 { n - base - 60 + 8 } else { n - base };
+            *colour = format!("{};5;{index}", base + 8);
+        }
+        self
+    }
+}
+
+/// The character that a program draws lines with in the character set for that.
+fn line_drawing(c: char) -> char {
+    match c {
+        'j' => '┘',
+        'k' => '┐',
+        'l' => '┌',
+        'm' => '└',
+        'n' => '┼',
+        'q' => '─',
+        't' => '├',
+        'u' => '┤',
+        'v' => '┴',
+        'w' => '┬',
+        'x' => '│',
+        other => other,
+    }
+}
+
+/// One entry for each character that tmux tells, row by row; attributes go on from row to row.
+fn told(rows: &[&str]) -> Vec<Vec<Shown>> {
+    let mut pen = Shown::default();
+    let mut drawing = false;
+    rows.iter()
+        .map(|row| {
+            let mut cells: Vec<Shown> = Vec::new();
+            let mut chars = row.chars();
+            while let Some(c) = chars.next() {
+                match c {
+                    '\x1b' => {
+                        let sequence: String = chars.by_ref().take_while(|c| *c != 'm').collect();
+                        pen.sgr(sequence.strip_prefix('[').unwrap());
+                    }
+                    '\x0e' => drawing = true,
+                    '\x0f' => drawing = false,
+                    c if c.width() == Some(0) => cells.last_mut().unwrap().text.push(c),
+                    c => {
+                        let text = if drawing { line_drawing(c) } else { c }.to_string();
+                        cells.push(Shown { text, ..pen.clone() }.plain());
+                    }
+                }
+            }
+            cells
+        })
         .collect()
 }
 
@@ -37,9 +160,20 @@ fn the_model_shows_what_tmux_shows() {
     for (name, stream, screen) in recordings() {
         let mut model = Model::new(COLUMNS, ROWS);
         model.feed(&stream);
-        let mut expected: Vec<String> = screen.lines().map(str::to_owned).collect();
-        let cursor = expected.pop().unwrap();
-        assert_eq!(cells(&model.rows()), cells(&expected), "{name}");
+        let mut lines: Vec<&str> = screen.lines().collect();
+        let cursor = lines.pop().unwrap();
+        let mut rows: Vec<Vec<Shown>> = vec![Vec::new(); ROWS.into()];
+        model.glyphs().for_each(|glyph| rows[usize::from(glyph.row)].push(Shown::of(&glyph)));
+        let expected = told(&lines);
+        assert_eq!(expected.len(), rows.len(), "{name}");
+        for (at, (row, expected)) in rows.iter().zip(&expected).enumerate() {
+            // What was never written, or only cleared, is not told by tmux.
+            let (written, blank) = row.split_at(expected.len());
+            for (column, (cell, expected)) in written.iter().zip(expected).enumerate() {
+                assert_eq!(cell, expected, "{name}, row {at}, character {column}");
+            }
+            assert!(blank.iter().all(|cell| cell.text == " "), "{name}, row {at}: {blank:?}");
+        }
         let (column, row) = cursor.trim_start_matches("cursor ").trim().split_once(',').unwrap();
         let column = column.parse::<u16>().unwrap().min(COLUMNS - 1);
         if let Some(cursor) = model.cursor() {

@@ -70,6 +70,8 @@ extern "C" fn on_suspend(_: libc::c_int) {
     {
         set_now(&current);
         full_screen::enter_again();
+        // Other threads have heard SIGCONT already, and may have painted before the modes were put back.
+        let _ = raise(Signal::SIGWINCH);
     }
     Errno::set_raw(errno);
 }

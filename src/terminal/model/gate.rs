@@ -305,6 +305,15 @@ impl Handler for Gate {
         self.term.grid_mut()[at.line][at.column].flags.remove(Flags::WIDE_CHAR_SPACER);
     }
 
+    /// The grid takes SGR 21 for the end of bold, which it is on few terminals; on most it is a double underline.
+    #[inline]
+    fn terminal_attribute(&mut self, attribute: Attr) {
+        self.term.terminal_attribute(match attribute {
+            Attr::CancelBold => Attr::DoubleUnderline,
+            other => other,
+        });
+    }
+
     forward! {
         set_cursor_style(style: Option<CursorStyle>);
         set_cursor_shape(shape: CursorShape);
@@ -339,7 +348,6 @@ impl Handler for Gate {
         clear_screen(mode: ClearMode);
         clear_tabs(mode: TabulationClearMode);
         reverse_index();
-        terminal_attribute(attribute: Attr);
         set_mode(mode: Mode);
         unset_mode(mode: Mode);
         report_mode(mode: Mode);
