@@ -82,9 +82,10 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
         screen.last_line().ends_with("open('note')")
             && screen.modes.contains(TermMode::BRACKETED_PASTE)
             && screen.cursor.1 == PROMPT.chars().count() + 1 + "print('the file says', open('note')".len()
+            // Put back before the editor paints, but after the screen.
+            && terminal.termios() == before
     });
     assert_editor_modes(&screen);
-    assert_eq!(terminal.termios(), before);
     terminal.send(".read().strip())\r");
     terminal.wait_until("the output", |screen| {
         screen.lines.iter().any(|line| line == "the file says hello from vim")
@@ -109,10 +110,11 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     terminal.send("'kept'");
     visit(&terminal);
     // Ctrl-C here is the shell's: neither the cell nor its prompt may get it.
-    terminal.enter("cat");
-    terminal.wait_until("cat", |screen| screen.has_line("shell> cat"));
+    sandbox.write("wait.sh", "trap 'echo caught; exit' INT\necho waiting\nwhile :; do sleep .1; done\n");
+    terminal.enter("sh wait.sh");
+    terminal.wait_until("the script", |screen| screen.has_line("waiting"));
     terminal.send("\x03");
-    terminal.wait_until("the interrupt", |screen| screen.all.contains("^C"));
+    terminal.wait_until("the interrupt", |screen| screen.all.contains("caught"));
     terminal.enter("echo > go; echo 'told'");
     terminal.wait_until("the cell's end", |screen| screen.last_line().contains("the cell has ended"));
     come_back(&terminal);
