@@ -13,7 +13,7 @@ use std::path::PathBuf;
     after_help = "Exit codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
                   123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
                   With nothing configured, sessions run on the engine in this program. BACKEND_ENDPOINT, \
-                  BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY name a cluster."
+                  BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY name a cluster, and so does bai-repl login."
 )]
 pub(super) struct Arguments {
     /// What to do other than open a session.
@@ -114,7 +114,7 @@ pub(super) struct Open {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
-    /// URL of a cluster's manager [env: BACKEND_ENDPOINT]
+    /// URL of a cluster, or "local" for the engine in this program [env: BACKEND_ENDPOINT]
     #[arg(long, global = true, value_name = "URL")]
     pub(super) endpoint: Option<String>,
 
@@ -174,6 +174,14 @@ pub(super) enum Command {
     },
     /// Show what this machine's engine can run
     Images,
+    /// Log in at a cluster's web server, or keep the key pair of a manager
+    Login(Login),
+    /// End a login
+    Logout {
+        /// URL of the server [default: the one that sessions are made at]
+        #[arg(value_name = "URL")]
+        server: Option<String>,
+    },
     /// Run the engine as a standing server, which other clients can use too
     Serve(Serve),
     /// Print a completion script for a shell
@@ -222,6 +230,30 @@ pub(super) struct App {
     /// Variable for the app's start (repeatable)
     #[arg(long = "env", value_name = "KEY=VALUE")]
     pub(super) envs: Vec<String>,
+}
+
+/// A login.
+#[derive(Debug, Default, Args)]
+pub(super) struct Login {
+    /// URL of the cluster's web server or manager [default: the one that sessions are made at]
+    #[arg(value_name = "URL", id = "server")]
+    pub(super) endpoint: Option<String>,
+
+    /// Name of the user [env: BACKEND_USER]; the password is asked, or is BACKEND_PASSWORD
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+
+    /// Access key, at a manager; the secret key is asked
+    #[arg(long, value_name = "KEY", conflicts_with = "user")]
+    pub(super) access_key: Option<String>,
+
+    /// Read the password, or the secret key, from a line of standard input, and a one-time code from the next
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+
+    /// End a login of the same user elsewhere, where the server allows only one
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 /// The standing engine.

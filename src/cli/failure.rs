@@ -46,7 +46,11 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Failure::new(Exit::Usage, error)
+        let exit = match error {
+            ConfigError::NotLoggedIn { .. } | ConfigError::LoginEnded { .. } => Exit::Refused,
+            _ => Exit::Usage,
+        };
+        Failure::new(exit, error)
     }
 }
 

@@ -7,6 +7,7 @@ mod args;
 mod exit;
 mod failure;
 mod logging;
+mod login;
 mod look;
 mod names;
 mod open;
@@ -74,6 +75,8 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
     match command {
         None => run_or_prompt(runtime, &open, &global, config),
         Some(Command::Serve(options)) => runtime.block_on(standing::serve(&options)),
+        Some(Command::Login(flags)) => login::login(runtime, &flags, &global, config),
+        Some(Command::Logout { server }) => login::logout(runtime, server.as_deref(), &global, config),
         Some(Command::Images) => runtime.block_on(sessions::images(&global)),
         Some(Command::Pty(flags)) => runtime.block_on(pty::open(&flags, &open, &global, config)),
         Some(Command::Apps { session }) => runtime.block_on(apps::list(&global, config, &session)),

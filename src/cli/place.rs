@@ -4,8 +4,10 @@ use super::args::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::standing;
-use crate::client::{Api, ApiOptions, Credentials};
-use crate::config::{Cluster, Environment, FileConfig, Paths, Target, resolve};
+use crate::client::{Api, ApiOptions, Credentials, Renewal};
+use crate::config::{
+    Cluster, Environment, FileConfig, Identity, Logins, Paths, Proof, Saved, Target, resolve,
+};
 use crate::engine::{Engine, EngineOptions, Keypair, Workdirs};
 use secrecy::ExposeSecret;
 
@@ -62,10 +64,13 @@ impl Place {
 
     fn cluster(cluster: Cluster, insecure: bool) -> Result<Self, Failure> {
         let label = label_of(&cluster.endpoint);
-        let mut options = ApiOptions::new(cluster.endpoint).with_credentials(Credentials::keypair(
-            cluster.access_key.unwrap_or_default(),
-            cluster.secret_key,
-        ));
+        let renewal = renewal(&cluster);
+        let credentials = match cluster.identity {
+            Identity::Keypair { access_key, secret_key } => Credentials::keypair(access_key, secret_key),
+            Identity::WebSession { session_id } => Credentials::WebSession { session_id },
+        };
+        let mut options = ApiOptions::new(cluster.endpoint).with_credentials(credentials);
+        options.renewal = renewal;
         options.domain = Some(cluster.domain);
         options.group = Some(cluster.group);
         options.connect_timeout = cluster.connect_timeout;
@@ -117,12 +122,30 @@ pub(super) fn paths() -> Result<Paths, Failure> {
 }
 
 fn target(global: &Global, config: &FileConfig) -> Result<Target, Failure> {
-    let env = Environment::of_process();
-    Ok(resolve(global.endpoint.as_deref(), global.profile.as_deref(), &env, config)?)
+    let env = Environment::of_process_and_folder()?;
+    let saved = saved(&env)?;
+    Ok(resolve(global.endpoint.as_deref(), global.profile.as_deref(), &env, config, &saved)?)
+}
+
+/// What is known from before.
+pub(super) fn saved(env: &Environment) -> Result<Saved, Failure> {
+    let paths = paths()?;
+    Ok(Saved { logins: Logins::in_folder(paths.logins_dir()), official: paths.official(env) })
+}
+
+/// Where a login that is made while this program runs is found: a cookie that ends in the middle of work costs nothing.
+fn renewal(cluster: &Cluster) -> Option<Renewal> {
+    let Identity::WebSession { .. } = cluster.identity else { return None };
+    let logins = Logins::in_folder(paths().ok()?.logins_dir());
+    let endpoint = cluster.endpoint.clone();
+    Some(Renewal::new(move || match logins.find(&endpoint).ok()??.proof {
+        Proof::WebSession { session_id, .. } => Some(session_id),
+        Proof::Keypair { .. } => None,
+    }))
 }
 
 /// Host and port of the first endpoint, without what may be secret in a URL.
-fn label_of(endpoint: &str) -> String {
+pub(super) fn label_of(endpoint: &str) -> String {
     let first = endpoint.split(',').next().unwrap_or_default().trim();
     let Ok(url) = url::Url::parse(first) else { return "cluster".to_owned() };
     let host = url.host_str().unwrap_or("cluster");

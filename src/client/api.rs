@@ -6,6 +6,7 @@ use super::options::{ApiOptions, Credentials};
 use super::request::Request;
 use crate::protocol::version::{ApiVersion, Hello};
 use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +34,8 @@ struct Inner {
     current: AtomicUsize,
     server: OnceCell<(Hello, ApiVersion)>,
     turns: Mutex<HashMap<String, Weak<Semaphore>>>,
+    /// The cookie that the last renewal gave, in place of the one in the options.
+    renewed: Mutex<Option<SecretString>>,
 }
 
 impl Api {
@@ -49,6 +52,7 @@ impl Api {
             current: AtomicUsize::new(0),
             server: OnceCell::new(),
             turns: Mutex::default(),
+            renewed: Mutex::default(),
         })))
     }
 
@@ -133,6 +137,24 @@ impl Api {
 
     pub(super) fn credentials(&self) -> &Credentials {
         &self.0.options.credentials
+    }
+
+    /// The cookie of the web server, in session mode.
+    pub(super) fn session_id(&self) -> Option<SecretString> {
+        let Credentials::WebSession { session_id } = self.credentials() else { return None };
+        let renewed = self.0.renewed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Some(renewed.unwrap_or_else(|| session_id.clone()))
+    }
+
+    /// Looks for a newer cookie than the one in use. Whether there is one.
+    pub(super) fn renew(&self) -> bool {
+        let (Some(used), Some(renewal)) = (self.session_id(), &self.0.options.renewal) else { return false };
+        let Some(newer) = renewal.look().filter(|id| id.expose_secret() != used.expose_secret()) else {
+            return false;
+        };
+        tracing::info!("a newer login is taken up");
+        *self.0.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(newer);
+        true
     }
 
     /// How long an ordinary reply may take.

@@ -206,6 +206,8 @@ fn kind_of(status: u16, slug: Option<&str>) -> ErrorKind {
         (405 | 501, _) => ErrorKind::Unsupported,
         (429 | 503, _) => ErrorKind::Busy,
         (408 | 504, _) => ErrorKind::Timeout,
+        // A proxy answers for a server that cannot be reached.
+        (502, _) => ErrorKind::Connect,
         (300..=399, _) => ErrorKind::NotABackend,
         (400..=499, _) => ErrorKind::BadRequest,
         _ => ErrorKind::Server,
@@ -251,7 +253,7 @@ mod tests {
         let error =
             ClientError::from_reply("x", 502, b"<html><body>\x1b]0;title\x07 Bad gateway</body></html>");
         assert_eq!(error.to_string(), "could not x: the server answers 502 with a web page");
-        assert_eq!(error.kind(), ErrorKind::Server);
+        assert_eq!(error.kind(), ErrorKind::Connect);
         assert_eq!(ClientError::from_reply("x", 500, b"").why(), "the server answers 500");
     }
 }

@@ -1,8 +1,9 @@
 //! How to reach a server: endpoint, credentials, limits of time.
 
 use super::error::{ClientError, ErrorKind};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who we are to the server.
@@ -71,6 +72,31 @@ pub struct ApiOptions {
     pub insecure: bool,
     /// The `User-Agent` header.
     pub user_agent: String,
+    /// Where a newer cookie may be found when a web server no longer takes the one of the credentials.
+    pub renewal: Option<Renewal>,
+}
+
+/// Looks for the cookie of a login that was made after ours.
+#[derive(Clone)]
+pub struct Renewal(Arc<Look>);
+
+type Look = dyn Fn() -> Option<SecretString> + Send + Sync;
+
+impl Renewal {
+    /// Looks with `look`, which must not wait for anything but a file.
+    pub fn new(look: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
+        Renewal(Arc::new(look))
+    }
+
+    pub(super) fn look(&self) -> Option<SecretString> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Renewal")
+    }
 }
 
 impl ApiOptions {
@@ -85,6 +111,7 @@ impl ApiOptions {
             read_timeout: Duration::from_secs(30),
             insecure: false,
             user_agent: concat!("bai-repl/", env!("CARGO_PKG_VERSION")).into(),
+            renewal: None,
         }
     }
 
@@ -103,6 +130,9 @@ impl ApiOptions {
                 if !plain(access_key) || access_key.contains([':', ',']) =>
             {
                 bad("the access key has a character that no key has")
+            }
+            Credentials::WebSession { session_id } if !plain(session_id.expose_secret()) => {
+                bad("the cookie has a character that no cookie has")
             }
             _ if self.domain.as_deref().is_some_and(|domain| domain.chars().any(char::is_control)) => {
                 bad("the domain has a control character")

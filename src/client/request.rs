@@ -37,6 +37,7 @@ pub(super) struct Request<'a> {
     headers: HeaderMap,
     body: Option<(String, Bytes)>,
     signed: bool,
+    any_status: bool,
     limit: usize,
     within: Duration,
 }
@@ -44,6 +45,7 @@ pub(super) struct Request<'a> {
 /// A reply with a success status, read whole.
 #[derive(Debug)]
 pub(super) struct Reply {
+    pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     what: String,
@@ -81,6 +83,7 @@ impl<'a> Request<'a> {
             headers: HeaderMap::new(),
             body: None,
             signed: true,
+            any_status: false,
             limit: 16 * 1024 * 1024,
             within: api.reply_limit(),
         }
@@ -129,6 +132,12 @@ impl<'a> Request<'a> {
         self
     }
 
+    /// Takes a refusal (4xx) as a reply too: what it says is more than its status.
+    pub(super) fn any_status(mut self) -> Self {
+        self.any_status = true;
+        self
+    }
+
     /// How many bytes of reply are taken, decompressed. Default 16 MiB.
     pub(super) fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
@@ -168,19 +177,29 @@ impl<'a> Request<'a> {
 
     async fn exchange(&self) -> Result<Reply, ClientError> {
         let mut response = self.answered().await?;
+        let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let body = self.read(response, self.limit).await?;
-        Ok(Reply { headers, body, what: self.what.clone() })
+        Ok(Reply { status, headers, body, what: self.what.clone() })
     }
 
     /// Sends until the answer is a success, an error, or the tries are used up.
     async fn answered(&self) -> Result<Response, ClientError> {
         let mut tries = 1;
+        let mut renewed = false;
         loop {
             let response = self.sent().await?;
             let status = response.status();
             if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(response);
+            }
+            if self.any_status && status.is_client_error() {
+                return Ok(response);
+            }
+            // A login that was renewed beside us is taken up; the request that is refused has changed nothing.
+            if status == StatusCode::UNAUTHORIZED && !renewed && self.api.renew() {
+                renewed = true;
+                continue;
             }
             let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             if busy && self.method == Method::GET && tries < BUSY_TRIES {
@@ -209,6 +228,12 @@ impl<'a> Request<'a> {
         let error = ClientError::from_reply(&self.what, status.as_u16(), &body);
         if error.kind() != ErrorKind::Auth {
             return error;
+        }
+        if let Credentials::WebSession { .. } = self.api.credentials() {
+            let at = self.api.endpoint();
+            let why = format!("the login at {at} has ended, or was ended elsewhere");
+            let hint = format!("run: bai-repl login {at}");
+            return ClientError::new(ErrorKind::Auth, &self.what, why).with_hint(hint);
         }
         let told =
             error.problem().and_then(|p| p.msg.as_deref()).is_some_and(|msg| msg.contains("sync error"));
@@ -276,7 +301,7 @@ impl<'a> Request<'a> {
         if let Some(content_type) = content_type {
             self.put(headers, CONTENT_TYPE, content_type, false)?;
         }
-        if let Credentials::WebSession { session_id } = self.api.credentials() {
+        if let Some(session_id) = self.api.session_id() {
             let id = session_id.expose_secret();
             self.put(headers, HeaderName::from_static("x-backendai-sessionid"), id, true)?;
             self.put(headers, COOKIE, &format!("AIOHTTP_SESSION={id}"), true)?;

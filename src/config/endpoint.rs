@@ -1,8 +1,15 @@
-//! Which server is meant: flags, then the environment, then a profile, then the engine in this binary.
+//! Which server is meant and who one is there: flags, then the environment, then a profile, then the last login, then the
+//! official client's own files, then the engine in this binary.
 
-use super::{ConfigError, Environment, FileConfig, Profile};
+use super::logins::same_endpoint;
+use super::{
+    ConfigError, EndpointType, Environment, FileConfig, Login, Logins, Official, Profile, Proof, normal,
+};
 use secrecy::SecretString;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The endpoint that stands for the engine in this binary, whatever else is configured.
+pub const LOCAL: &str = "local";
 
 /// Where sessions live.
 #[derive(Debug)]
@@ -18,10 +25,8 @@ pub enum Target {
 pub struct Cluster {
     /// URL, or several with commas between.
     pub endpoint: String,
-    /// Access key; nothing for anonymous requests.
-    pub access_key: Option<String>,
-    /// Secret key.
-    pub secret_key: SecretString,
+    /// Who one is.
+    pub identity: Identity,
     /// Domain, `default` unless said otherwise.
     pub domain: String,
     /// Project, `default` unless said otherwise.
@@ -34,48 +39,224 @@ pub struct Cluster {
     pub read_timeout: Option<Duration>,
 }
 
-/// Decides by `--endpoint` and `--profile`, the environment and the file, in this order.
+/// Who one is at a cluster.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// A key pair, with which requests are signed.
+    Keypair {
+        /// Access key.
+        access_key: String,
+        /// Secret key.
+        secret_key: SecretString,
+    },
+    /// The cookie of a web server.
+    WebSession {
+        /// Value of the cookie.
+        session_id: SecretString,
+    },
+}
+
+impl From<Proof> for Identity {
+    fn from(proof: Proof) -> Self {
+        match proof {
+            Proof::WebSession { session_id, .. } => Identity::WebSession { session_id },
+            Proof::Keypair { access_key, secret_key } => Identity::Keypair { access_key, secret_key },
+        }
+    }
+}
+
+/// What is known from before: our own logins, and the official client's files.
+#[derive(Debug, Clone)]
+pub struct Saved {
+    /// Our own logins.
+    pub logins: Logins,
+    /// The official client's files.
+    pub official: Official,
+}
+
+/// Decides by `--endpoint` and `--profile`, the environment, the file, and what was saved, in this order.
+///
+/// # Errors
+/// When what decides is wrong, is not there, or is a secret that others may read.
 pub fn resolve(
     flag: Option<&str>,
     profile: Option<&str>,
     env: &Environment,
     file: &FileConfig,
+    saved: &Saved,
 ) -> Result<Target, ConfigError> {
-    let named = match profile.or(file.profile.as_deref()) {
-        Some(name) => {
-            let found = file.profiles.get(name);
-            Some(found.ok_or_else(|| ConfigError::NoProfile { name: name.to_owned() })?)
-        }
-        None => None,
+    let Some((endpoint, named)) = chosen(flag, profile, env, file, saved)? else {
+        return Ok(Target::Embedded);
     };
+    let context = Context { endpoint: &endpoint, profile: named, env, saved };
+    context.cluster().map(Target::Cluster)
+}
+
+/// The endpoint that [`resolve`] would take; nothing for the engine in this binary.
+///
+/// # Errors
+/// As [`resolve`], but for what proves who one is.
+pub fn endpoint_of(
+    flag: Option<&str>,
+    profile: Option<&str>,
+    env: &Environment,
+    file: &FileConfig,
+    saved: &Saved,
+) -> Result<Option<String>, ConfigError> {
+    Ok(chosen(flag, profile, env, file, saved)?.map(|(endpoint, _)| endpoint))
+}
+
+fn chosen<'a>(
+    flag: Option<&str>,
+    profile: Option<&str>,
+    env: &Environment,
+    file: &'a FileConfig,
+    saved: &Saved,
+) -> Result<Option<(String, Option<&'a Profile>)>, ConfigError> {
+    let named = profile.or(file.profile.as_deref()).map(|name| profile_called(name, file)).transpose()?;
     // A profile that the command line names is nearer than the environment; one that the file names is not.
     let explicit = if profile.is_some() { named } else { None };
     let endpoint = flag.map(str::to_owned).or_else(|| explicit.map(|p| p.endpoint.clone()));
     let endpoint = endpoint.or_else(|| env.backend("ENDPOINT")).or_else(|| named.map(|p| p.endpoint.clone()));
-    let Some(endpoint) = endpoint else { return Ok(Target::Embedded) };
-    cluster(endpoint, named, env).map(Target::Cluster)
+    let endpoint = match endpoint {
+        Some(endpoint) if endpoint == LOCAL => return Ok(None),
+        Some(endpoint) => Some(endpoint),
+        None => match saved.logins.newest()? {
+            Some(login) => Some(login.endpoint),
+            None => saved.official.configured()?.map(|configured| configured.endpoint),
+        },
+    };
+    let Some(endpoint) = endpoint else { return Ok(None) };
+    check(&endpoint)?;
+    let of_endpoint = named.filter(|profile| same_endpoint(&profile.endpoint, &endpoint));
+    Ok(Some((endpoint, of_endpoint)))
 }
 
-fn cluster(endpoint: String, profile: Option<&Profile>, env: &Environment) -> Result<Cluster, ConfigError> {
-    check(&endpoint)?;
-    let profile = profile.filter(|p| p.endpoint == endpoint);
-    let of_profile = |pick: fn(&Profile) -> &Option<String>| profile.and_then(|p| pick(p).clone());
-    let missing = |missing| ConfigError::NoKey { endpoint: endpoint.clone(), missing };
-    let access_key = of_profile(|p| &p.access_key).or_else(|| env.backend("ACCESS_KEY"));
-    let secret_key = of_profile(|p| &p.secret_key).or_else(|| env.backend("SECRET_KEY"));
-    let access_key = access_key.ok_or_else(|| missing("BACKEND_ACCESS_KEY"))?;
-    let secret_key = secret_key.ok_or_else(|| missing("BACKEND_SECRET_KEY"))?;
-    let or_default = |value: Option<String>| value.unwrap_or_else(|| "default".to_owned());
-    Ok(Cluster {
-        access_key: Some(access_key),
-        secret_key: SecretString::from(secret_key),
-        domain: or_default(of_profile(|p| &p.domain).or_else(|| env.backend("DOMAIN"))),
-        group: or_default(of_profile(|p| &p.group).or_else(|| env.backend("GROUP"))),
-        insecure: profile.is_some_and(|p| p.insecure) || env.backend_flag("SKIP_SSLCERT_VALIDATION"),
-        connect_timeout: seconds(env, "CONNECTION_TIMEOUT")?.unwrap_or(Duration::from_secs(10)),
-        read_timeout: seconds(env, "READ_TIMEOUT")?.filter(|limit| !limit.is_zero()),
-        endpoint,
+fn profile_called<'a>(name: &str, file: &'a FileConfig) -> Result<&'a Profile, ConfigError> {
+    file.profiles.get(name).ok_or_else(|| ConfigError::NoProfile {
+        name: name.to_owned(),
+        known: file.profiles.keys().cloned().collect(),
     })
+}
+
+/// What decides who one is at an endpoint.
+struct Context<'a> {
+    endpoint: &'a str,
+    /// The profile of this very endpoint.
+    profile: Option<&'a Profile>,
+    env: &'a Environment,
+    saved: &'a Saved,
+}
+
+impl Context<'_> {
+    fn cluster(&self) -> Result<Cluster, ConfigError> {
+        let env = self.env;
+        let or_default = |value: Option<String>| value.unwrap_or_else(|| "default".to_owned());
+        Ok(Cluster {
+            identity: self.identity()?,
+            domain: or_default(self.of_profile(|p| &p.domain).or_else(|| env.backend("DOMAIN"))),
+            group: or_default(self.of_profile(|p| &p.group).or_else(|| env.backend("GROUP"))),
+            insecure: self.is_insecure()?,
+            connect_timeout: seconds(env, "CONNECTION_TIMEOUT")?.unwrap_or(Duration::from_secs(10)),
+            read_timeout: seconds(env, "READ_TIMEOUT")?.filter(|limit| !limit.is_zero()),
+            endpoint: normal(self.endpoint),
+        })
+    }
+
+    fn of_profile(&self, pick: fn(&Profile) -> &Option<String>) -> Option<String> {
+        self.profile.and_then(|profile| pick(profile).clone())
+    }
+
+    fn is_insecure(&self) -> Result<bool, ConfigError> {
+        if self.profile.is_some_and(|p| p.insecure) || self.env.backend_flag("SKIP_SSLCERT_VALIDATION") {
+            return Ok(true);
+        }
+        // The official client's word holds for the endpoint that it says it of.
+        let configured = self.saved.official.configured()?;
+        Ok(configured.is_some_and(|c| c.insecure && same_endpoint(&c.endpoint, self.endpoint)))
+    }
+
+    /// Whether the variables of the environment speak of this endpoint, or of none.
+    fn env_is_of_endpoint(&self) -> bool {
+        self.env.backend("ENDPOINT").is_none_or(|endpoint| same_endpoint(&endpoint, self.endpoint))
+    }
+
+    fn identity(&self) -> Result<Identity, ConfigError> {
+        let login = self.saved.logins.find(self.endpoint)?;
+        if self.wants_session()? {
+            return self.web_session(login);
+        }
+        // A key of the profile may have its other half in the environment, or in the login that was made for it.
+        let access_key = self.of_profile(|p| &p.access_key);
+        let secret_key = self.of_profile(|p| &p.secret_key);
+        if let (Some(wanted), None, Some(login)) = (&access_key, &secret_key, &login)
+            && matches!(&login.proof, Proof::Keypair { access_key, .. } if access_key == wanted)
+        {
+            return Ok(login.proof.clone().into());
+        }
+        let of_env = |name| self.env.backend(name);
+        let pair =
+            access_key.or_else(|| of_env("ACCESS_KEY")).zip(secret_key.or_else(|| of_env("SECRET_KEY")));
+        let pair = pair.map(|(access_key, secret_key)| (access_key, SecretString::from(secret_key)));
+        let near = self.profile.is_some() || self.env_is_of_endpoint();
+        match (pair, login) {
+            (Some((access_key, secret_key)), _) if near => Ok(Identity::Keypair { access_key, secret_key }),
+            (_, Some(login)) => self.alive(login).map(|login| login.proof.into()),
+            (Some((access_key, secret_key)), None) => Ok(Identity::Keypair { access_key, secret_key }),
+            (None, None) => self.official_keypair(),
+        }
+    }
+
+    /// Whether this endpoint is said to be a web server.
+    fn wants_session(&self) -> Result<bool, ConfigError> {
+        let of_env = self.env.backend("ENDPOINT_TYPE").filter(|_| self.env_is_of_endpoint());
+        match (self.profile, of_env.as_deref()) {
+            (Some(profile), _) => Ok(profile.endpoint_type == EndpointType::Session),
+            (None, Some("session")) => Ok(true),
+            (None, Some("api")) => Ok(false),
+            (None, Some(other)) => Err(ConfigError::EndpointType(other.chars().take(40).collect())),
+            (None, None) => {
+                let configured = self.saved.official.configured()?;
+                Ok(configured.is_some_and(|c| c.is_session && same_endpoint(&c.endpoint, self.endpoint)))
+            }
+        }
+    }
+
+    fn web_session(&self, login: Option<Login>) -> Result<Identity, ConfigError> {
+        if let Some(login @ Login { proof: Proof::WebSession { .. }, .. }) = login {
+            return self.alive(login).map(|login| login.proof.into());
+        }
+        let found = self.saved.official.cookie(self.endpoint, now().as_secs_f64())?;
+        let session_id =
+            found.ok_or_else(|| ConfigError::NotLoggedIn { endpoint: self.endpoint.to_owned() })?;
+        Ok(Identity::WebSession { session_id })
+    }
+
+    fn alive(&self, login: Login) -> Result<Login, ConfigError> {
+        match login.until {
+            Some(until) if until <= now().as_secs() => {
+                Err(ConfigError::LoginEnded { endpoint: self.endpoint.to_owned() })
+            }
+            _ => Ok(login),
+        }
+    }
+
+    fn official_keypair(&self) -> Result<Identity, ConfigError> {
+        let configured = self.saved.official.configured()?;
+        if configured.is_some_and(|c| same_endpoint(&c.endpoint, self.endpoint))
+            && let Some((access_key, secret_key)) = self.saved.official.keypair()?
+        {
+            return Ok(Identity::Keypair { access_key, secret_key });
+        }
+        let half = self.of_profile(|p| &p.access_key).or_else(|| self.env.backend("ACCESS_KEY"));
+        let missing = if half.is_some() { "BACKEND_SECRET_KEY" } else { "BACKEND_ACCESS_KEY" };
+        Err(ConfigError::NoKey { endpoint: self.endpoint.to_owned(), missing })
+    }
+}
+
+fn now() -> Duration {
+    // A clock before 1970 is no time at which anything has ended.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn check(endpoint: &str) -> Result<(), ConfigError> {
@@ -118,19 +299,53 @@ mod tests {
         FileConfig { profiles: [("lab".to_owned(), lab)].into(), ..FileConfig::default() }
     }
 
-    fn chosen(flag: Option<&str>, profile: Option<&str>, env: &Environment, file: &FileConfig) -> Cluster {
-        match resolve(flag, profile, env, file).unwrap() {
+    fn nothing() -> Saved {
+        let nowhere = "/nonexistent";
+        Saved {
+            logins: Logins::in_folder(nowhere),
+            official: Official::below(nowhere, nowhere, &Environment::of(&[])),
+        }
+    }
+
+    fn asked(
+        flag: Option<&str>,
+        profile: Option<&str>,
+        env: &Environment,
+        file: &FileConfig,
+        saved: &Saved,
+    ) -> Cluster {
+        match resolve(flag, profile, env, file, saved).unwrap() {
             Target::Cluster(cluster) => cluster,
             Target::Embedded => panic!("the engine was chosen"),
         }
     }
 
+    fn chosen(flag: Option<&str>, profile: Option<&str>, env: &Environment, file: &FileConfig) -> Cluster {
+        asked(flag, profile, env, file, &nothing())
+    }
+
+    /// What one is known by, and the secret that proves it.
+    fn who(cluster: &Cluster) -> (&str, &str) {
+        match &cluster.identity {
+            Identity::Keypair { access_key, secret_key } => (access_key, secret_key.expose_secret()),
+            Identity::WebSession { session_id } => ("cookie", session_id.expose_secret()),
+        }
+    }
+
+    fn cookie(endpoint: &str, until: Option<u64>) -> Login {
+        let proof = Proof::WebSession { user: "ann".into(), session_id: "c00kie".to_owned().into() };
+        Login { endpoint: endpoint.into(), proof, since: 1, until }
+    }
+
     #[test]
     fn nothing_configured_is_the_engine() {
         let none = Environment::of(&[]);
-        assert!(matches!(resolve(None, None, &none, &FileConfig::default()), Ok(Target::Embedded)));
+        assert!(matches!(
+            resolve(None, None, &none, &FileConfig::default(), &nothing()),
+            Ok(Target::Embedded)
+        ));
         // Keys alone name no server.
-        assert!(matches!(resolve(None, None, &env(&[]), &file()), Ok(Target::Embedded)));
+        assert!(matches!(resolve(None, None, &env(&[]), &file(), &nothing()), Ok(Target::Embedded)));
     }
 
     #[test]
@@ -149,28 +364,68 @@ mod tests {
     #[test]
     fn keys_of_a_profile_go_only_to_its_endpoint() {
         let lab = chosen(None, Some("lab"), &env(&[]), &file());
-        assert_eq!(
-            (lab.access_key.as_deref(), lab.secret_key.expose_secret(), lab.group.as_str()),
-            (Some("LA"), "LS", "physics")
-        );
+        assert_eq!((who(&lab), lab.group.as_str()), (("LA", "LS"), "physics"));
         let other = chosen(Some("https://other.example"), Some("lab"), &env(&[]), &file());
-        assert_eq!(
-            (other.access_key.as_deref(), other.secret_key.expose_secret(), other.group.as_str()),
-            (Some("A"), "S", "default")
-        );
+        assert_eq!((who(&other), other.group.as_str()), (("A", "S"), "default"));
     }
 
     #[test]
     fn mistakes_are_told() {
         let none = Environment::of(&[]);
         let problem = |flag: Option<&str>, profile: Option<&str>, env: &Environment| {
-            resolve(flag, profile, env, &file()).unwrap_err().to_string()
+            resolve(flag, profile, env, &file(), &nothing()).unwrap_err().to_string()
         };
         assert!(problem(Some("api.example.com"), None, &env(&[])).contains("https://"));
         assert!(problem(Some("https://x.example"), None, &none).contains("BACKEND_ACCESS_KEY"));
-        assert!(problem(None, Some("nope"), &none).contains("nope"));
+        let unknown = problem(None, Some("nope"), &none);
+        assert!(unknown.contains("nope") && unknown.contains("it has lab"), "{unknown}");
+        let docker = env(&[("BACKEND_ENDPOINT", "https://x.example"), ("BACKEND_ENDPOINT_TYPE", "docker")]);
+        assert!(problem(None, None, &docker).contains("docker"));
+        let web = env(&[("BACKEND_ENDPOINT", "https://x.example"), ("BACKEND_ENDPOINT_TYPE", "session")]);
+        assert!(problem(None, None, &web).contains("bai-repl login https://x.example"));
         let slow = env(&[("BACKEND_ENDPOINT", "https://x.example"), ("BACKEND_READ_TIMEOUT", "soon")]);
         assert!(problem(None, None, &slow).contains("READ_TIMEOUT"));
+    }
+
+    #[test]
+    fn the_last_login_is_where_one_is_when_nothing_else_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved { logins: Logins::in_folder(folder.path()), ..nothing() };
+        saved.logins.keep(&cookie("https://web.example", None)).unwrap();
+        let none = Environment::of(&[]);
+        let web = asked(None, None, &none, &FileConfig::default(), &saved);
+        assert_eq!((web.endpoint.as_str(), who(&web)), ("https://web.example", ("cookie", "c00kie")));
+        let local = resolve(Some(LOCAL), None, &none, &FileConfig::default(), &saved);
+        assert!(matches!(local, Ok(Target::Embedded)));
+        let elsewhere = env(&[("BACKEND_ENDPOINT", "https://env.example")]);
+        assert_eq!(who(&asked(None, None, &elsewhere, &file(), &saved)), ("A", "S"));
+        // Keys of another endpoint do not come before the login at this one.
+        assert_eq!(who(&asked(Some("https://web.example/"), None, &elsewhere, &file(), &saved)).0, "cookie");
+        assert_eq!(who(&asked(Some("https://web.example/"), None, &env(&[]), &file(), &saved)).0, "A");
+    }
+
+    #[test]
+    fn a_login_that_has_ended_is_said_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved { logins: Logins::in_folder(folder.path()), ..nothing() };
+        saved.logins.keep(&cookie("https://web.example", Some(9))).unwrap();
+        let ended = resolve(None, None, &Environment::of(&[]), &FileConfig::default(), &saved).unwrap_err();
+        assert!(ended.to_string().contains("has ended; run: bai-repl login https://web.example"), "{ended}");
+    }
+
+    #[test]
+    fn a_profile_takes_its_secret_from_the_login_that_was_made_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved { logins: Logins::in_folder(folder.path()), ..nothing() };
+        let secret_key = "kept".to_owned().into();
+        let proof = Proof::Keypair { access_key: "LA".into(), secret_key };
+        let login = Login { endpoint: "https://lab.example".into(), proof, since: 1, until: None };
+        saved.logins.keep(&login).unwrap();
+        let mut file = file();
+        file.profiles.get_mut("lab").unwrap().secret_key = None;
+        assert_eq!(who(&asked(None, Some("lab"), &env(&[]), &file, &saved)), ("LA", "kept"));
+        file.profiles.get_mut("lab").unwrap().access_key = Some("other".into());
+        assert_eq!(who(&asked(None, Some("lab"), &env(&[]), &file, &saved)), ("other", "S"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The variables that the official client reads (`protocol.md` §1.3): `BACKEND_*`, and `SORNA_*` where the first is
 //! not set.
 
+use super::{ConfigError, dotenv};
 use std::ffi::OsString;
 
 /// A view of the environment, so that tests bring their own.
@@ -14,6 +15,20 @@ impl Environment {
     /// The environment of this process.
     pub fn of_process() -> Self {
         Environment { lookup: Box::new(|name| std::env::var_os(name)) }
+    }
+
+    /// The environment of this process, with what a `.env` file in the current folder or above says before it.
+    ///
+    /// # Errors
+    /// When there is one for us that is not to be trusted.
+    pub fn of_process_and_folder() -> Result<Self, ConfigError> {
+        let Ok(folder) = std::env::current_dir() else { return Ok(Self::of_process()) };
+        let file = dotenv::read(&folder)?;
+        Ok(Environment {
+            lookup: Box::new(move |name| {
+                file.get(name).map(OsString::from).or_else(|| std::env::var_os(name))
+            }),
+        })
     }
 
     /// Exactly these variables.

@@ -33,15 +33,30 @@ pub enum EditMode {
     Vi,
 }
 
+/// What answers at an endpoint, in the official client's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointType {
+    /// A manager: each request is signed with a key pair.
+    #[default]
+    Api,
+    /// A web server: one logs in with a password.
+    Session,
+}
+
 /// A cluster and who one is there.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Profile {
-    /// URL of the manager; several may be given with commas between.
+    /// URL of the manager, or of a web server; several may be given with commas between.
     pub endpoint: String,
+    /// Whether it is a manager, to which requests are signed, or a web server, to which one logs in.
+    pub endpoint_type: EndpointType,
+    /// Name that one logs in with.
+    pub user: Option<String>,
     /// Access key.
     pub access_key: Option<String>,
-    /// Secret key.
+    /// Secret key. `login` keeps it in a file of its own, so that it need not stand here.
     pub secret_key: Option<String>,
     /// Domain.
     pub domain: Option<String>,
@@ -77,23 +92,54 @@ pub enum ConfigError {
         message: String,
     },
     /// It has a secret in it and others may read it.
-    #[error("{} holds a secret key and other users may read it; run: chmod 600 {}", path.display(), path.display())]
+    #[error("{} holds a secret and other users may read it; run: chmod 600 {}", path.display(), path.display())]
     Readable {
         /// The file.
         path: PathBuf,
     },
+    /// It cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A cookie jar that is no JSON.
+    #[error("{} was written by an older client, in a form that is not safe to read; log in again", path.display())]
+    ForeignJar {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A web server that one has not logged in to.
+    #[error("you are not logged in to {endpoint}; run: bai-repl login {endpoint}")]
+    NotLoggedIn {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// A login that has reached its end.
+    #[error("the login at {endpoint} has ended; run: bai-repl login {endpoint}")]
+    LoginEnded {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// A type of endpoint that there is not.
+    #[error("BACKEND_ENDPOINT_TYPE should be api or session, not \"{0}\"")]
+    EndpointType(String),
     /// A profile was named that is not there.
-    #[error("there is no profile \"{name}\" in the configuration")]
+    #[error("there is no profile \"{name}\" in the configuration; {}", known_profiles(known))]
     NoProfile {
         /// Its name.
         name: String,
+        /// Those that are there.
+        known: Vec<String>,
     },
     /// The endpoint is no URL.
     #[error("\"{0}\" is not an endpoint; one looks like https://api.example.com")]
     Endpoint(String),
     /// An endpoint without a key.
     #[error(
-        "the endpoint {endpoint} needs {missing}; set it in the environment or in the configuration file"
+        "the endpoint {endpoint} needs {missing}; set it in the environment or in the configuration file, or run: bai-repl login {endpoint}"
     )]
     NoKey {
         /// The endpoint.
@@ -109,6 +155,10 @@ pub enum ConfigError {
         /// Its text.
         value: String,
     },
+}
+
+fn known_profiles(known: &[String]) -> String {
+    if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) }
 }
 
 /// A configuration larger than this is a mistake.

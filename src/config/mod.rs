@@ -2,12 +2,18 @@
 //!
 //! This floor reads and decides; it opens no connection and knows neither the client nor the engine.
 
+mod dotenv;
 mod endpoint;
 mod environment;
 mod file;
+mod logins;
+mod official;
 mod paths;
+mod private;
 
-pub use endpoint::{Cluster, Target, resolve};
+pub use endpoint::{Cluster, Identity, LOCAL, Saved, Target, endpoint_of, resolve};
 pub use environment::Environment;
-pub use file::{ConfigError, EditMode, FileConfig, Profile};
+pub use file::{ConfigError, EditMode, EndpointType, FileConfig, Profile};
+pub use logins::{Login, Logins, Proof, normal};
+pub use official::Official;
 pub use paths::{Paths, append_private, private_dir};

@@ -1,6 +1,7 @@
 //! Where our files live: the folders of the XDG base directory specification, each with the permissions that its
 //! content needs.
 
+use super::{Environment, Official};
 use etcetera::{BaseStrategy, base_strategy::Xdg};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// The folders. None of them needs to exist: whoever writes makes what is missing.
 #[derive(Debug, Clone)]
 pub struct Paths {
+    home: PathBuf,
     config: PathBuf,
     state: PathBuf,
     cache: PathBuf,
@@ -19,6 +21,7 @@ impl Paths {
     pub fn of_user() -> Option<Self> {
         let xdg = Xdg::new().ok()?;
         Some(Paths {
+            home: xdg.home_dir().to_owned(),
             config: xdg.config_dir().join("bai-repl"),
             state: xdg.state_dir()?.join("bai-repl"),
             cache: xdg.cache_dir().join("bai-repl"),
@@ -43,6 +46,17 @@ impl Paths {
     /// The folder of a standing engine: its state file and the folders of its sessions.
     pub fn engine_dir(&self) -> PathBuf {
         self.state.join("engine")
+    }
+
+    /// The folder of logins.
+    pub fn logins_dir(&self) -> PathBuf {
+        self.state.join("logins")
+    }
+
+    /// The files of the official client.
+    pub fn official(&self, env: &Environment) -> Official {
+        let state = self.state.parent().unwrap_or(&self.state);
+        Official::below(&self.home, state, env)
     }
 
     /// What terminals answered to questions, so that they are not asked again.

@@ -8,9 +8,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
 /// Exit codes as the help documents them.
-const CONNECT: i32 = 121;
-const REFUSED: i32 = 122;
-const NOT_FOUND: i32 = 123;
+pub const CONNECT: i32 = 121;
+pub const REFUSED: i32 = 122;
+pub const NOT_FOUND: i32 = 123;
 const LOST: i32 = 125;
 
 /// A server that answers every request with these bytes.
@@ -38,7 +38,7 @@ fn with_keys(endpoint: &str) -> Sandbox {
 
 /// Checks what every failure has in common: the code, the words, and that no secret or escape is told.
 #[track_caller]
-fn expect_failure(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) -> String {
+pub fn expect_failure(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) -> String {
     let run = sandbox.run(arguments);
     run.expect(code, "");
     for word in words {

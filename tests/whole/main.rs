@@ -5,9 +5,11 @@ mod fake_terminal;
 mod faults;
 mod sandbox;
 mod standing;
+mod web_server;
 
 mod bad_inputs;
 mod ladder;
+mod login;
 mod orphans;
 mod pane;
 mod prompt;

@@ -42,6 +42,11 @@ impl Standing {
         sandbox.set("BACKEND_SECRET_KEY", self.secret_key.as_str());
     }
 
+    /// Its access key and secret key.
+    pub fn keys(&self) -> (String, String) {
+        (self.access_key.clone(), self.secret_key.clone())
+    }
+
     /// Where it is reached directly.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)

@@ -1,0 +1,244 @@
+//! `login` and `logout`: asks who one is, has the server confirm it, and keeps the proof where only its owner reads it.
+
+use super::args::{Global, Login as Flags};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::place::{label_of, paths, saved};
+use crate::client::{Api, ApiOptions, Credentials, LoginReply, ServerKind, WebLogin};
+use crate::config::{Environment, FileConfig, Login, Logins, Profile, Proof, endpoint_of, normal};
+use crate::terminal::{SecretError, read_secret};
+use secrecy::SecretString;
+use std::io::{BufRead, IsTerminal, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::runtime::Runtime;
+
+/// Logs in at a web server, or keeps a key pair of a manager, whichever answers.
+pub(super) fn login(
+    runtime: &Runtime,
+    flags: &Flags,
+    global: &Global,
+    config: &FileConfig,
+) -> Result<Exit, Failure> {
+    let env = Environment::of_process_and_folder()?;
+    let endpoint = meant(flags.endpoint.as_deref(), global, config, &env)?.ok_or_else(|| {
+        Failure::new(Exit::Usage, "which server? nothing names one")
+            .hint("bai-repl login https://webui.example.com")
+    })?;
+    let asked = Asked { flags, global, config, env: &env, endpoint: normal(&endpoint) };
+    let api = asked.api(Credentials::Anonymous)?;
+    let (proof, until) = match runtime.block_on(api.server_kind())? {
+        ServerKind::WebServer => asked.web_session(runtime, &api)?,
+        ServerKind::Manager => (asked.keypair(runtime)?, None),
+    };
+    let who = proof.who().to_owned();
+    let login = Login { endpoint: asked.endpoint.clone(), proof, since: now(), until };
+    Logins::in_folder(paths()?.logins_dir()).keep(&login)?;
+    if !global.quiet {
+        let host = label_of(&asked.endpoint);
+        eprintln!("logged in to {host} as {}", crate::render::sanitize::line(&who, 200));
+        match env.backend("ENDPOINT").filter(|other| normal(other) != asked.endpoint) {
+            Some(other) => eprintln!(
+                "hint: BACKEND_ENDPOINT names {} and comes first; --endpoint {} reaches this one",
+                label_of(&other),
+                asked.endpoint
+            ),
+            None => eprintln!("sessions are made there from now on; --endpoint local is this machine"),
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Ends the login at the server that is meant, on its side too where it can be reached.
+pub(super) fn logout(
+    runtime: &Runtime,
+    endpoint: Option<&str>,
+    global: &Global,
+    config: &FileConfig,
+) -> Result<Exit, Failure> {
+    let env = Environment::of_process_and_folder()?;
+    let saved = saved(&env)?;
+    let nowhere = || {
+        Failure::new(Exit::NotFound, "you are not logged in anywhere")
+            .hint("bai-repl login https://webui.example.com")
+    };
+    let endpoint = meant(endpoint, global, config, &env)?.ok_or_else(nowhere)?;
+    let Some(login) = saved.logins.find(&endpoint)? else {
+        let known = match saved.logins.newest()? {
+            Some(login) => format!("the last login was at {}", login.endpoint),
+            None => "there is no login to end".to_owned(),
+        };
+        let sentence = format!("you are not logged in to {}", normal(&endpoint));
+        return Err(Failure::new(Exit::NotFound, sentence).hint(known));
+    };
+    if let Proof::WebSession { session_id, .. } = &login.proof {
+        let (flags, endpoint) = (Flags::default(), login.endpoint.clone());
+        let asked = Asked { flags: &flags, global, config, env: &env, endpoint };
+        let api = asked.api(Credentials::WebSession { session_id: session_id.clone() })?;
+        if let Err(error) = runtime.block_on(api.web_logout()) {
+            Failure::from(error)
+                .hint("the login is forgotten here; the server ends it by itself later")
+                .tell();
+        }
+    }
+    saved.logins.forget(&endpoint)?;
+    if !global.quiet {
+        eprintln!("logged out of {}", label_of(&endpoint));
+    }
+    Ok(Exit::Ok)
+}
+
+/// The endpoint that is meant: the one that is named here, or the one that sessions would be made at.
+fn meant(
+    named: Option<&str>,
+    global: &Global,
+    config: &FileConfig,
+    env: &Environment,
+) -> Result<Option<String>, Failure> {
+    let flag = named.or(global.endpoint.as_deref());
+    Ok(endpoint_of(flag, global.profile.as_deref(), env, config, &saved(env)?)?)
+}
+
+/// What a login is asked for, and where.
+struct Asked<'a> {
+    flags: &'a Flags,
+    global: &'a Global,
+    config: &'a FileConfig,
+    env: &'a Environment,
+    endpoint: String,
+}
+
+impl Asked<'_> {
+    fn api(&self, credentials: Credentials) -> Result<Api, Failure> {
+        let mut options = ApiOptions::new(&self.endpoint).with_credentials(credentials);
+        let of_profile = self.profile().is_some_and(|profile| profile.insecure);
+        options.insecure =
+            self.global.insecure || of_profile || self.env.backend_flag("SKIP_SSLCERT_VALIDATION");
+        if options.insecure {
+            let host = label_of(&self.endpoint);
+            eprintln!(
+                "bai-repl: warning: the certificate of {host} is not checked; anybody in between can read the password"
+            );
+        }
+        Ok(Api::new(options)?)
+    }
+
+    fn profile(&self) -> Option<&Profile> {
+        let name = self.global.profile.as_deref().or(self.config.profile.as_deref())?;
+        self.config.profiles.get(name).filter(|profile| normal(&profile.endpoint) == self.endpoint)
+    }
+
+    fn web_session(&self, runtime: &Runtime, api: &Api) -> Result<(Proof, Option<u64>), Failure> {
+        self.warn_of_plain_http();
+        let host = label_of(&self.endpoint);
+        let known = self.flags.user.clone().or_else(|| self.profile()?.user.clone());
+        let user = match known.or_else(|| self.env.backend("USER")) {
+            Some(user) => user,
+            None => ask(&format!("user name at {host}: "))?,
+        };
+        let password = match self.env.backend("PASSWORD") {
+            Some(password) => SecretString::from(password),
+            None => self.secret(&format!("password of {user} at {host}: "), "BACKEND_PASSWORD")?,
+        };
+        let mut login = WebLogin { username: user, password, otp: None, force: self.flags.force };
+        let mut reply = runtime.block_on(api.web_login(&login))?;
+        if let LoginReply::WantsOtp = reply {
+            login.otp = Some(self.secret("one-time code: ", "no variable")?);
+            reply = runtime.block_on(api.web_login(&login))?;
+        }
+        match reply {
+            LoginReply::Done(done) => {
+                let until = done.lives.map(|lives| now().saturating_add(lives.as_secs()));
+                Ok((Proof::WebSession { user: login.username, session_id: done.session_id }, until))
+            }
+            LoginReply::WantsOtp => {
+                Err(Failure::new(Exit::Refused, "could not log in: the code was not taken"))
+            }
+        }
+    }
+
+    fn keypair(&self, runtime: &Runtime) -> Result<Proof, Failure> {
+        let host = label_of(&self.endpoint);
+        let known = self.flags.access_key.clone().or_else(|| self.profile()?.access_key.clone());
+        let access_key = match known {
+            Some(key) => key,
+            None => ask(&format!("{host} is a manager, which takes a key pair\naccess key: "))?,
+        };
+        let secret_key = self.secret(&format!("secret key of {access_key}: "), "BACKEND_SECRET_KEY")?;
+        let api = self
+            .api(Credentials::Keypair { access_key: access_key.clone(), secret_key: secret_key.clone() })?;
+        runtime.block_on(api.check_keypair())?;
+        Ok(Proof::Keypair { access_key, secret_key })
+    }
+
+    /// A secret from the keyboard, or a line of standard input when the flag says that it stands there.
+    fn secret(&self, prompt: &str, variable: &str) -> Result<SecretString, Failure> {
+        if self.flags.password_stdin {
+            return line_of_stdin().map(SecretString::from);
+        }
+        say(prompt);
+        let read = read_secret();
+        if !matches!(read, Err(SecretError::NotATerminal)) {
+            eprintln!();
+        }
+        read.map_err(|error| match error {
+            SecretError::NotATerminal => {
+                let hint = match variable {
+                    "BACKEND_PASSWORD" => {
+                        "set BACKEND_PASSWORD, or give it a line of standard input with --password-stdin"
+                    }
+                    _ => "--password-stdin takes it from a line of standard input",
+                };
+                Failure::new(Exit::Usage, error).hint(hint)
+            }
+            SecretError::Interrupted => Failure::new(Exit::Remote(130), "interrupted"),
+            other => Failure::new(Exit::Failed, other),
+        })
+    }
+
+    fn warn_of_plain_http(&self) {
+        let plain = self.endpoint.split(',').filter_map(|part| url::Url::parse(part).ok()).any(|url| {
+            let here = match url.host() {
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                Some(url::Host::Domain(name)) => name == "localhost",
+                None => false,
+            };
+            url.scheme() == "http" && !here
+        });
+        if plain {
+            let host = label_of(&self.endpoint);
+            eprintln!("bai-repl: warning: {host} has no TLS; anybody in between can read the password");
+        }
+    }
+}
+
+/// A word from the keyboard, with echo.
+fn ask(prompt: &str) -> Result<String, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(Exit::Usage, "nobody can be asked: standard input is not a terminal")
+            .hint("name the user with --user, or the key with --access-key"));
+    }
+    say(prompt);
+    line_of_stdin()
+}
+
+fn say(prompt: &str) {
+    eprint!("{}", crate::render::sanitize::text(prompt));
+    // A prompt that cannot be shown is no reason not to take the answer.
+    let _ = std::io::stderr().flush();
+}
+
+fn line_of_stdin() -> Result<String, Failure> {
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read standard input: {error}")))?;
+    let word = line.trim_end_matches(['\r', '\n']);
+    if word.is_empty() {
+        return Err(Failure::new(Exit::Usage, "standard input ended before the answer"));
+    }
+    Ok(word.to_owned())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}

@@ -1,0 +1,228 @@
+//! What `login` leaves behind: for each endpoint a file that only its owner may read, with who one is there and the
+//! secret that proves it.
+
+use super::{ConfigError, private};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A login at one endpoint. Debug shows no secret.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The endpoint as it was given, without a slash at its end.
+    pub endpoint: String,
+    /// What the requests are proved with.
+    pub proof: Proof,
+    /// When it was made, in seconds since 1970.
+    pub since: u64,
+    /// When it ends at the latest, in seconds since 1970, if the server said so.
+    pub until: Option<u64>,
+}
+
+/// What requests are proved with.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// The cookie of a web server.
+    WebSession {
+        /// Name that was logged in with.
+        user: String,
+        /// Value of the cookie.
+        session_id: SecretString,
+    },
+    /// A key pair.
+    Keypair {
+        /// Access key.
+        access_key: String,
+        /// Secret key.
+        secret_key: SecretString,
+    },
+}
+
+impl Proof {
+    /// Who one is, for people.
+    pub fn who(&self) -> &str {
+        match self {
+            Proof::WebSession { user, .. } => user,
+            Proof::Keypair { access_key, .. } => access_key,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct OnDisk {
+    endpoint: String,
+    kind: Kind,
+    who: String,
+    secret: String,
+    since: u64,
+    until: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Session,
+    Keypair,
+}
+
+/// The folder of logins.
+#[derive(Debug, Clone)]
+pub struct Logins {
+    folder: PathBuf,
+}
+
+impl Logins {
+    /// The logins that are kept in this folder, which need not exist.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Logins { folder: folder.into() }
+    }
+
+    /// The login at this endpoint, if there is one.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or others may read it.
+    pub fn find(&self, endpoint: &str) -> Result<Option<Login>, ConfigError> {
+        let login = read(&self.file(endpoint))?;
+        Ok(login.filter(|login| same_endpoint(&login.endpoint, endpoint)))
+    }
+
+    /// The login that was made last: the endpoint that is meant when nothing names one.
+    ///
+    /// # Errors
+    /// When the folder or a file in it cannot be read, or others may read it.
+    pub fn newest(&self) -> Result<Option<Login>, ConfigError> {
+        let failed = |source| ConfigError::Read { path: self.folder.clone(), source };
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut newest: Option<Login> = None;
+        for entry in entries {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let login = read(&path)?;
+            newest = newest.into_iter().chain(login).max_by_key(|login| login.since);
+        }
+        Ok(newest)
+    }
+
+    /// Keeps a login, in place of an older one at the same endpoint.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep(&self, login: &Login) -> Result<(), ConfigError> {
+        let (kind, secret) = match &login.proof {
+            Proof::WebSession { session_id, .. } => (Kind::Session, session_id),
+            Proof::Keypair { secret_key, .. } => (Kind::Keypair, secret_key),
+        };
+        let on_disk = OnDisk {
+            endpoint: login.endpoint.clone(),
+            kind,
+            who: login.proof.who().to_owned(),
+            secret: secret.expose_secret().to_owned(),
+            since: login.since,
+            until: login.until,
+        };
+        let path = self.file(&login.endpoint);
+        let written = serde_json::to_vec_pretty(&on_disk).map_err(io::Error::from);
+        let written = written.and_then(|text| private::write(&path, &text));
+        written.map_err(|source| ConfigError::Write { path, source })
+    }
+
+    /// Forgets the login at this endpoint. Whether there was one.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn forget(&self, endpoint: &str) -> Result<bool, ConfigError> {
+        let path = self.file(endpoint);
+        match std::fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(ConfigError::Write { path, source }),
+        }
+    }
+
+    /// One file for each endpoint. The name only helps to find it again and says to people what it is; the endpoint
+    /// itself stands in the file.
+    fn file(&self, endpoint: &str) -> PathBuf {
+        let plain = normal(endpoint).to_ascii_lowercase();
+        let short = plain.strip_prefix("https://").unwrap_or(&plain);
+        let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+        let name: String = short.chars().map(safe).take(180).collect();
+        self.folder.join(format!("{name}.json"))
+    }
+}
+
+/// What does not read as a login of this version is none: it is made anew by the next `login`.
+fn read(path: &Path) -> Result<Option<Login>, ConfigError> {
+    let Some(text) = private::read(path)? else { return Ok(None) };
+    let Ok(on_disk) = serde_json::from_str::<OnDisk>(&text) else { return Ok(None) };
+    let (who, secret) = (on_disk.who, SecretString::from(on_disk.secret));
+    let proof = match on_disk.kind {
+        Kind::Session => Proof::WebSession { user: who, session_id: secret },
+        Kind::Keypair => Proof::Keypair { access_key: who, secret_key: secret },
+    };
+    Ok(Some(Login { endpoint: on_disk.endpoint, proof, since: on_disk.since, until: on_disk.until }))
+}
+
+/// Whether two texts name the same endpoint: a slash at the end and the case of a host are nothing.
+pub(super) fn same_endpoint(a: &str, b: &str) -> bool {
+    normal(a) == normal(b)
+}
+
+/// The endpoint as it is compared and kept.
+pub fn normal(endpoint: &str) -> String {
+    let parts = endpoint.split(',').map(|part| {
+        let part = part.trim();
+        url::Url::parse(part).map_or_else(|_| part.to_owned(), String::from).trim_end_matches('/').to_owned()
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(endpoint: &str, since: u64) -> Login {
+        let proof =
+            Proof::WebSession { user: "ann@x.example".into(), session_id: "c00kie".to_owned().into() };
+        Login { endpoint: endpoint.into(), proof, since, until: Some(9) }
+    }
+
+    #[test]
+    fn a_login_is_found_at_its_endpoint_only_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let logins = Logins::in_folder(folder.path().join("logins"));
+        assert!(logins.find("https://a.example").unwrap().is_none());
+        assert!(logins.newest().unwrap().is_none());
+        logins.keep(&login("https://a.example", 1)).unwrap();
+        logins.keep(&login("http://a.example:8080/x", 3)).unwrap();
+        logins.keep(&login("https://b.example", 2)).unwrap();
+        let found = logins.find("https://A.example/").unwrap().unwrap();
+        let Proof::WebSession { user, session_id } = &found.proof else { panic!("{found:?}") };
+        assert_eq!(
+            (user.as_str(), session_id.expose_secret(), found.until),
+            ("ann@x.example", "c00kie", Some(9))
+        );
+        assert!(!format!("{found:?}").contains("c00kie"));
+        // The scheme and the port are part of an endpoint.
+        assert!(logins.find("http://a.example").unwrap().is_none());
+        assert!(logins.find("https://a.example:444").unwrap().is_none());
+        assert_eq!(logins.newest().unwrap().unwrap().endpoint, "http://a.example:8080/x");
+        assert!(logins.forget("http://a.example:8080/x").unwrap());
+        assert!(!logins.forget("http://a.example:8080/x").unwrap());
+        assert_eq!(logins.newest().unwrap().unwrap().endpoint, "https://b.example");
+    }
+
+    #[test]
+    fn two_endpoints_with_one_file_name_are_not_taken_for_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let logins = Logins::in_folder(folder.path());
+        logins.keep(&login("https://a.example/x_y", 1)).unwrap();
+        assert!(logins.find("https://a.example/x/y").unwrap().is_none());
+    }
+}

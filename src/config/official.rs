@@ -1,0 +1,220 @@
+//! The files of the official client (`protocol.md` §1.3): the configuration and credentials of its second command line,
+//! and the cookie jars that its two `login` commands write. They are read and never written.
+
+use super::{ConfigError, Environment, private};
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the official client keeps its files.
+#[derive(Debug, Clone)]
+pub struct Official {
+    home: PathBuf,
+    state: PathBuf,
+    profile: Option<String>,
+}
+
+/// What its configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Configured {
+    pub(super) endpoint: String,
+    /// Whether it is a web server that one logs in to.
+    pub(super) is_session: bool,
+    pub(super) insecure: bool,
+}
+
+#[derive(Deserialize, Default)]
+struct Document<T> {
+    #[serde(rename = "backend-ai")]
+    table: Option<T>,
+}
+
+#[derive(Deserialize, Default)]
+struct ConfigTable {
+    endpoint: Option<String>,
+    endpoint_type: Option<String>,
+    skip_ssl_verification: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+struct CredentialsTable {
+    access_key: Option<String>,
+    secret_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Morsel {
+    value: String,
+    #[serde(default)]
+    expires_timestamp: Option<f64>,
+}
+
+impl Official {
+    /// The files below these folders: the user's home, and the folder of states. `BACKEND_PROFILE` chooses as it does there.
+    pub fn below(home: impl Into<PathBuf>, state: impl Into<PathBuf>, env: &Environment) -> Self {
+        Official {
+            home: home.into().join(".backend.ai"),
+            state: state.into().join("backend.ai"),
+            profile: env.backend("PROFILE"),
+        }
+    }
+
+    /// The endpoint that its second command line uses; nothing unless its file names one.
+    pub(super) fn configured(&self) -> Result<Option<Configured>, ConfigError> {
+        let path = self.folder().join("config.toml");
+        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+        let table: ConfigTable = table(&path, &text)?;
+        Ok(table.endpoint.map(|endpoint| Configured {
+            endpoint,
+            is_session: table.endpoint_type.as_deref() == Some("session"),
+            insecure: table.skip_ssl_verification == Some(true),
+        }))
+    }
+
+    /// The key pair of its second command line.
+    pub(super) fn keypair(&self) -> Result<Option<(String, SecretString)>, ConfigError> {
+        let path = self.folder().join("credentials.toml");
+        let Some(text) = private::read(&path)? else { return Ok(None) };
+        let table: CredentialsTable = table(&path, &text)?;
+        Ok(table.access_key.zip(table.secret_key.map(SecretString::from)))
+    }
+
+    /// The cookie for an endpoint that one of its two `login` commands left.
+    pub(super) fn cookie(&self, endpoint: &str, now: f64) -> Result<Option<SecretString>, ConfigError> {
+        let Some(host) = host_of(endpoint) else { return Ok(None) };
+        for path in [self.folder().join("session/cookie.dat"), self.state.join("cookie.dat")] {
+            let Some(found) = jar(&path, &host, now)? else { continue };
+            return Ok(Some(found));
+        }
+        Ok(None)
+    }
+
+    fn folder(&self) -> PathBuf {
+        let current = || std::fs::read_to_string(self.home.join("current-profile")).ok();
+        let name = self.profile.clone().or_else(current);
+        // A name is one part of a path, never a way out of the folder.
+        let good = |name: &&str| !name.is_empty() && !name.contains(['/', '\0']) && !name.starts_with('.');
+        match name.as_deref().map(str::trim).filter(good) {
+            Some(name) => self.home.join("profiles").join(name),
+            None => self.home.clone(),
+        }
+    }
+}
+
+fn host_of(endpoint: &str) -> Option<String> {
+    let first = endpoint.split(',').next()?;
+    Some(url::Url::parse(first.trim()).ok()?.host_str()?.to_owned())
+}
+
+fn table<T: serde::de::DeserializeOwned + Default>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    let document: Document<T> = toml::from_str(text).map_err(|error| {
+        // The whole error shows the line, which may hold a secret.
+        ConfigError::Invalid { path: path.to_owned(), message: error.message().to_owned() }
+    })?;
+    Ok(document.table.unwrap_or_default())
+}
+
+/// The web server's cookie for this very host in a jar. A jar of an older client is a Python pickle, which is a program
+/// and is never run.
+fn jar(path: &Path, host: &str, now: f64) -> Result<Option<SecretString>, ConfigError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let foreign = || ConfigError::ForeignJar { path: path.to_owned() };
+    let text = match private::read(path) {
+        Ok(text) => text.unwrap_or_default(),
+        Err(ConfigError::Read { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(foreign());
+        }
+        Err(error) => return Err(error),
+    };
+    let jar: BTreeMap<String, BTreeMap<String, Morsel>> =
+        serde_json::from_str(&text).map_err(|_| foreign())?;
+    let of_host = jar.iter().filter(|(key, _)| key.split('|').next() == Some(host));
+    let mut cookies = of_host.filter_map(|(_, cookies)| cookies.get("AIOHTTP_SESSION"));
+    let alive = |cookie: &&Morsel| cookie.expires_timestamp.is_none_or(|end| end > now);
+    Ok(cookies.find(alive).map(|cookie| SecretString::from(cookie.value.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    const JAR: &str = r#"{"127.0.0.1|/": {"AIOHTTP_SESSION": {"key": "AIOHTTP_SESSION", "value": "c0ffee", "coded_value": "c0ffee",
+        "path": "/", "httponly": true, "host_only": true, "expires_timestamp": 2000.5}}}"#;
+
+    struct Files {
+        root: tempfile::TempDir,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            Files { root: tempfile::tempdir().unwrap() }
+        }
+
+        fn official(&self, env: &[(&str, &str)]) -> Official {
+            Official::below(self.root.path(), self.root.path().join("state"), &Environment::of(env))
+        }
+
+        fn put(&self, name: &str, text: impl AsRef<[u8]>) {
+            private::write(&self.root.path().join(name), text.as_ref()).unwrap();
+        }
+    }
+
+    #[test]
+    fn configuration_and_credentials_are_read() {
+        let files = Files::new();
+        assert_eq!(files.official(&[]).configured().unwrap(), None);
+        assert!(files.official(&[]).keypair().unwrap().is_none());
+        files.put(
+            ".backend.ai/config.toml",
+            "[backend-ai]\nendpoint = \"https://x\"\nendpoint_type = \"session\"\n",
+        );
+        files.put(".backend.ai/credentials.toml", "[backend-ai]\naccess_key = \"A\"\nsecret_key = \"S\"\n");
+        let configured = files.official(&[]).configured().unwrap().unwrap();
+        assert_eq!(
+            (configured.endpoint.as_str(), configured.is_session, configured.insecure),
+            ("https://x", true, false)
+        );
+        let (access_key, secret_key) = files.official(&[]).keypair().unwrap().unwrap();
+        assert_eq!((access_key.as_str(), secret_key.expose_secret()), ("A", "S"));
+    }
+
+    #[test]
+    fn its_profile_is_the_one_that_it_would_take() {
+        let files = Files::new();
+        files.put(".backend.ai/config.toml", "[backend-ai]\nendpoint = \"https://none\"\n");
+        files.put(".backend.ai/profiles/lab/config.toml", "[backend-ai]\nendpoint = \"https://lab\"\n");
+        let endpoint = |env: &[(&str, &str)]| files.official(env).configured().unwrap().map(|c| c.endpoint);
+        assert_eq!(endpoint(&[]).as_deref(), Some("https://none"));
+        assert_eq!(endpoint(&[("BACKEND_PROFILE", "lab")]).as_deref(), Some("https://lab"));
+        assert_eq!(endpoint(&[("BACKEND_PROFILE", "../lab")]).as_deref(), Some("https://none"));
+        files.put(".backend.ai/current-profile", "lab\n");
+        assert_eq!(endpoint(&[]).as_deref(), Some("https://lab"));
+    }
+
+    #[test]
+    fn a_cookie_goes_to_its_own_host_while_it_lives() {
+        let files = Files::new();
+        files.put("state/backend.ai/cookie.dat", JAR);
+        let cookie = |endpoint: &str, now: f64| {
+            files.official(&[]).cookie(endpoint, now).unwrap().map(|id| id.expose_secret().to_owned())
+        };
+        assert_eq!(cookie("http://127.0.0.1:8090/", 2000.0).as_deref(), Some("c0ffee"));
+        assert_eq!(cookie("http://127.0.0.1:8090/", 2001.0), None);
+        assert_eq!(cookie("http://127.0.0.2", 0.0), None);
+        assert_eq!(cookie("http://evil.example/127.0.0.1", 0.0), None);
+    }
+
+    #[test]
+    fn a_pickle_is_never_opened() {
+        let files = Files::new();
+        for pickle in [&b"\x80\x04\x95"[..], b"cos\nsystem\n(S'id'\ntR.", b"{}}"] {
+            files.put(".backend.ai/session/cookie.dat", pickle);
+            let error = files.official(&[]).cookie("http://h", 0.0).unwrap_err();
+            assert!(matches!(error, ConfigError::ForeignJar { .. }), "{error}");
+        }
+    }
+}
