@@ -195,12 +195,11 @@ impl SocketLink {
 
 /// Whose refusal it is: an API error is the server's own, all else is something in between.
 fn judge(error: ClientError) -> NoSocket {
-    let passes = error.problem().is_some()
-        || matches!(
-            error.kind(),
-            ErrorKind::Connect | ErrorKind::Tls | ErrorKind::Auth | ErrorKind::NotFound
-        );
-    if passes { NoSocket::Refused(error) } else { NoSocket::Blocked(error) }
+    // A proxy that answers for a server may refuse only the upgrade; one that nobody answers at refuses all.
+    let nobody = error.kind() == ErrorKind::Connect && error.status().is_none();
+    let own = error.problem().is_some()
+        || matches!(error.kind(), ErrorKind::Tls | ErrorKind::Auth | ErrorKind::NotFound);
+    if own || nobody { NoSocket::Refused(error) } else { NoSocket::Blocked(error) }
 }
 
 fn broken(error: &Error) -> LinkEnd {
