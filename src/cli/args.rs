@@ -106,6 +106,10 @@ pub(super) struct Open {
     #[arg(long)]
     pub(super) keep: bool,
 
+    /// Leave the kernel of a cluster as it is: without it there is no completion, and HTML is lost
+    #[arg(long)]
+    pub(super) no_prelude: bool,
+
     /// How pictures are saved when they cannot be shown
     #[arg(long, value_name = "FOLDER")]
     pub(super) media_dir: Option<PathBuf>,

@@ -6,10 +6,13 @@ use super::failure::Failure;
 use super::pane::SessionPane;
 use super::place::{Place, target_label};
 use super::{look, transport};
-use crate::client::ComputeSession;
+use crate::client::{ComputeSession, ErrorKind};
 use crate::config::{EditMode, FileConfig, Paths};
 use crate::protocol::create::CreateRequest;
-use crate::repl::{Banner, Keymap, Leave, Opener, Progress, ReplOptions, Trouble, language, remote};
+use crate::repl::{
+    Banner, Keymap, Leave, Opener, PreludeUse, Progress, Remote, RemoteOptions, ReplOptions, Trouble,
+    language, remote,
+};
 use futures_util::future::FutureExt;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -84,7 +87,16 @@ fn prompt(
     let pane = Arc::new(pane);
     let options = ReplOptions {
         runtime: runtime.handle().clone(),
-        open: opener(place.clone(), subject, pane.clone(), global.clone(), config.clone(), !temporary),
+        open: opener(Opening {
+            place: place.clone(),
+            subject,
+            pane: pane.clone(),
+            again: Mutex::default(),
+            global: global.clone(),
+            config: config.clone(),
+            outlive: !temporary,
+            prelude: !open.no_prelude && config.prelude != Some(false),
+        }),
         banner,
         language: language.into(),
         console,
@@ -114,54 +126,95 @@ fn prompt(
     })
 }
 
-/// Opens the session, and the place when that is not open yet. The place is kept for the next time.
-fn opener(
+/// What is needed to open the session, as often as that is wanted.
+struct Opening {
     place: Arc<Mutex<Option<Place>>>,
     subject: Subject,
     pane: Arc<SessionPane>,
+    /// How a session that was there already is made again.
+    again: Mutex<Option<CreateRequest>>,
     global: Global,
     config: FileConfig,
     outlive: bool,
-) -> Opener {
-    let shared = Arc::new((place, subject, pane, global, config));
+    prelude: bool,
+}
+
+/// Opens the session, and the place when that is not open yet. The place is kept for the next time.
+fn opener(opening: Opening) -> Opener {
+    let opening = Arc::new(opening);
     Box::new(move |progress| {
-        let shared = shared.clone();
-        async move {
-            let (place, subject, pane, global, config) = &*shared;
-            let mut place = place.lock().await;
-            let opened = match (place.take(), subject) {
-                (Some(open), _) => open,
-                (None, Subject::Create(_)) => {
-                    Place::open(global, config, outlive).await.map_err(Failure::into_trouble)?
-                }
-                (None, Subject::Attach(_)) => {
-                    Place::find(global, config).await.map_err(Failure::into_trouble)?
-                }
-            };
-            let session = session_in(place.insert(opened), subject, &progress).await?;
-            pane.enter(session.clone());
-            let note = session.note().await;
-            Ok(remote(session, transport(global), note))
-        }
-        .boxed()
+        let opening = Arc::clone(&opening);
+        async move { opening.open(&progress).await }.boxed()
     })
 }
 
-async fn session_in(
-    place: &Place,
-    subject: &Subject,
-    progress: &Progress,
-) -> Result<ComputeSession, Trouble> {
-    let tell = |status: &crate::protocol::status::SessionStatus| progress.tell(status.name());
-    match subject {
-        Subject::Create(request) => {
-            let (session, _) = ComputeSession::create(&place.api, (**request).clone(), tell).await?;
-            Ok(session)
-        }
-        Subject::Attach(name) => {
-            let session = ComputeSession::attach(&place.api, name).await?;
-            session.wait_until_running(None, tell).await?;
-            Ok(session)
-        }
+impl Opening {
+    async fn open(&self, progress: &Progress) -> Result<Arc<dyn Remote>, Trouble> {
+        let mut place = self.place.lock().await;
+        let opened = match (place.take(), &self.subject) {
+            (Some(open), _) => open,
+            (None, Subject::Create(_)) => {
+                Place::open(&self.global, &self.config, self.outlive).await.map_err(Failure::into_trouble)?
+            }
+            (None, Subject::Attach(_)) => {
+                Place::find(&self.global, &self.config).await.map_err(Failure::into_trouble)?
+            }
+        };
+        let place = place.insert(opened);
+        let (session, image) = self.session(place, progress).await?;
+        self.pane.enter(session.clone());
+        let prelude = match () {
+            () if place.api.is_engine().await || !speaks_python(&image) => PreludeUse::Needless,
+            () if self.prelude => PreludeUse::Wanted,
+            () => PreludeUse::Unwanted,
+        };
+        let note = session.note().await;
+        Ok(remote(session, RemoteOptions { transport: transport(&self.global), note, prelude }))
+    }
+
+    /// The session and its image.
+    async fn session(&self, place: &Place, progress: &Progress) -> Result<(ComputeSession, String), Trouble> {
+        let tell = |status: &crate::protocol::status::SessionStatus| progress.tell(status.name());
+        let name = match &self.subject {
+            Subject::Create(request) => {
+                let (session, _) = ComputeSession::create(&place.api, (**request).clone(), tell).await?;
+                return Ok((session, request.image.clone()));
+            }
+            Subject::Attach(name) => name,
+        };
+        let mut again = self.again.lock().await;
+        let session = match (ComputeSession::attach(&place.api, name).await, &*again) {
+            (Err(error), Some(request)) if error.kind() == ErrorKind::NotFound => {
+                ComputeSession::create(&place.api, request.clone(), tell).await?.0
+            }
+            (attached, _) => {
+                let session = attached?;
+                session.wait_until_running(None, tell).await?;
+                session
+            }
+        };
+        let info = session.info().await?;
+        let image = info.image().unwrap_or_default().to_owned();
+        // Servers before 20.03 tell too little; there it cannot be made again.
+        *again = session.blueprint().await.ok();
+        Ok((session, image))
+    }
+}
+
+/// Whether an image's name says that there is Python in it: elsewhere the prelude is not even tried.
+fn speaks_python(image: &str) -> bool {
+    const SIGNS: [&str; 8] = ["python", "jupyter", "conda", "torch", "tensorflow", "keras", "ngc-", "scikit"];
+    let name = image.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    SIGNS.iter().any(|sign| name.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_with_python_are_known_by_their_names() {
+        assert!(speaks_python("cr.example/stable/python-ff:20.01") && speaks_python("ngc-pytorch:23"));
+        assert!(!speaks_python("cr.example/python/r-base:4.3") && !speaks_python("bash:5.2"));
     }
 }

@@ -84,7 +84,7 @@ impl Api {
 
     /// Whether the server is our own engine, which keeps the output of runs that nobody follows, gives runs the ids
     /// that clients choose, and ends a question when it is interrupted. No when the server cannot be asked.
-    pub(super) async fn is_engine(&self) -> bool {
+    pub async fn is_engine(&self) -> bool {
         let manager = self.hello().await.ok().and_then(|hello| hello.manager.as_deref());
         manager.is_some_and(|manager| manager.starts_with("bai-repl/"))
     }

@@ -76,7 +76,10 @@ impl ComputeSession {
     }
 
     /// Destroys it and waits until its name is free. A session that is gone already is what was wanted.
-    async fn end(&self) -> Result<(), ClientError> {
+    ///
+    /// # Errors
+    /// As [`ComputeSession::destroy`]; [`ErrorKind::Timeout`] when it does not end within 90 s.
+    pub async fn end(&self) -> Result<(), ClientError> {
         match self.destroy(DestroyOptions::default()).await {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

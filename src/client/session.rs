@@ -107,6 +107,15 @@ impl ComputeSession {
         self.start(Start::Cell(cell), options).await
     }
 
+    /// Runs code if no run of this process is under way; nothing happens otherwise.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::execute`].
+    pub async fn execute_if_idle(&self, cell: Cell, options: RunOptions) -> Result<Option<Run>, ClientError> {
+        let Ok(turn) = self.turn.clone().try_acquire_owned() else { return Ok(None) };
+        run::start(self.at.clone(), Start::Cell(cell), options, turn).await.map(Some)
+    }
+
     /// Follows a run that the session has already, by polling, from what nobody has read yet.
     ///
     /// Only ids that the server really knows: a genuine server takes an unknown one for a run that never ends.

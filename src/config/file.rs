@@ -16,6 +16,9 @@ pub struct FileConfig {
     pub edit_mode: EditMode,
     /// The key that leaves the terminal and begins its commands, such as `Ctrl-]`.
     pub prefix_key: Option<String>,
+    /// Whether Python kernels of clusters get the prelude, which gives them completion and rich output; they do when
+    /// nothing is said.
+    pub prelude: Option<bool>,
     /// The profile that is used when the command line names none.
     pub profile: Option<String>,
     /// Clusters by name.

@@ -9,9 +9,9 @@ use super::cell::CellOptions;
 use super::commands::{Command, TABLE};
 use super::editor::{edit_outside, printable};
 use super::prompt::{RanCell, Repl, Then};
-use super::session::Trouble;
-use super::stage::{StageError, Waited};
-use crate::render::sanitize;
+use super::session::{Restarted, Trouble};
+use super::stage::{StageError, Waited, open};
+use crate::render::{Stream, sanitize};
 
 /// A file that is read into the editor or run is no longer than this.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -45,12 +45,7 @@ impl Repl {
             Command::Edit(path) => self.edit(path.as_deref()),
             Command::Save { path, overwrite } => self.save(&path, overwrite),
             Command::History(pattern) => self.history(pattern.as_deref()),
-            Command::Doc(name) => match self.language.documentation(&name) {
-                Some(code) => self.cell(&code, CellOptions { ours: true, ..Default::default() }),
-                None => {
-                    self.say(&format!("`{name}` is no name that {} could document", self.language.name()))
-                }
-            },
+            Command::Doc(name) => self.doc(&name),
             Command::Time(code) => self.cell(&code, CellOptions { timed: true, ..Default::default() }),
             Command::Clear => {
                 if self.stage.screen.dumb {
@@ -122,13 +117,73 @@ impl Repl {
             .runtime
             .block_on(self.stage.wait(|| "restarting the kernel".to_owned(), session.restart()))?;
         match waited {
-            Waited::Done(Ok(())) => {
+            Waited::Done(Ok(Restarted::Done)) => {
                 self.stage.note("the kernel is new: all variables are gone")?;
                 Ok(true)
             }
+            Waited::Done(Ok(Restarted::Unsupported)) => self.recreate(),
             Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| false),
             Waited::Interrupted => self.stage.note("the restart may still be under way").map(|()| false),
         }
+    }
+
+    /// Replaces the session by one of the same name, if the person agrees, where the server cannot restart a kernel. True
+    /// when there is a new one.
+    pub(super) fn recreate(&mut self) -> Result<bool, StageError> {
+        let Some(session) = self.session()? else { return Ok(false) };
+        self.stage
+            .note("this server cannot restart a kernel; another session can take its place and its name")?;
+        if !self.confirm("destroy this session, with all files outside mounted folders? [y/N] ")? {
+            return Ok(false);
+        }
+        let label = || "destroying the session".to_owned();
+        match self.runtime.block_on(self.stage.wait(label, session.make_room()))? {
+            Waited::Done(Ok(())) => {}
+            Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| false),
+            Waited::Interrupted => {
+                return self.stage.note("the session is being destroyed; :new opens another").map(|()| false);
+            }
+        }
+        self.forget_session();
+        self.open();
+        let is_open = self.session()?.is_some();
+        if is_open {
+            self.stage.note("the session is new: all variables are gone")?;
+        }
+        Ok(is_open)
+    }
+
+    fn doc(&mut self, name: &str) -> Outcome {
+        let Some(code) = self.language.documentation(name) else {
+            let language = self.language.name().to_owned();
+            return self.say(&format!("`{name}` is no name that {language} could document"));
+        };
+        if self.describe(name, false)? {
+            return Ok(Then::Go);
+        }
+        self.cell(&code, CellOptions { ours: true, ..Default::default() })
+    }
+
+    /// Shows what a name is, where the session tells that without running a cell.
+    pub(super) fn describe(&mut self, name: &str, detailed: bool) -> Result<bool, StageError> {
+        let Some(session) = self.session()? else { return Ok(false) };
+        let asking = session.describe(name.to_owned(), detailed);
+        match self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), asking))? {
+            Waited::Done(Some(text)) => {
+                open(self.stage.console.text(Stream::Stdout, &format!("{}\n", text.trim_end()))?)?;
+                open(self.stage.console.flush()?)?;
+                Ok(true)
+            }
+            Waited::Done(None) => Ok(false),
+            Waited::Interrupted => Ok(true),
+        }
+    }
+
+    /// The name in `name?` or `name??`, as people type it in IPython, and whether it is the latter.
+    pub(super) fn asked_about(&self, line: &str) -> Option<(String, bool)> {
+        let name = line.trim().strip_suffix('?')?;
+        let (name, detailed) = name.strip_suffix('?').map_or((name, false), |name| (name, true));
+        self.language.documentation(name).map(|_| (name.to_owned(), detailed))
     }
 
     fn replay(&mut self) -> Outcome {

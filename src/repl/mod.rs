@@ -32,8 +32,8 @@ pub use complete::CompletionSource;
 pub use editor::Keymap;
 use language::Language;
 pub use pane::{Pane, Visit};
-pub use remote::remote;
-pub use session::{CellEvent, Opener, Progress, Remote, RemoteRun, Trouble};
+pub use remote::{PreludeUse, RemoteOptions, remote};
+pub use session::{CellEvent, Opener, Progress, Remote, RemoteRun, Restarted, Trouble};
 use stage::{Stage, StageError};
 use tokio::sync::mpsc;
 

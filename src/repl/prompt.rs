@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::cell::{self, CellEnd, CellOptions};
 use super::commands;
 use super::complete::{Completer, CompletionSource};
-use super::editor::{Editor, EditorParts, Read, printable};
+use super::editor::{Editor, EditorParts, News, Read, printable};
 use super::language::Language;
 use super::paint::Paint;
 use super::pane::{Pane, PaneDoor};
@@ -225,7 +226,14 @@ impl Repl {
         match commands::parse(line) {
             Some(Ok(command)) => self.command(command),
             Some(Err(usage)) => self.stage.note(&usage).map(|()| Then::Go),
-            None => self.cell(line, CellOptions::default()),
+            None => {
+                if let Some((name, detailed)) = self.asked_about(line)
+                    && self.describe(&name, detailed)?
+                {
+                    return Ok(Then::Go);
+                }
+                self.cell(line, CellOptions::default())
+            }
         }
     }
 
@@ -270,6 +278,11 @@ impl Repl {
                 (false, Then::Go)
             }
             CellEnd::Restarted => (false, Then::Go),
+            CellEnd::Unrestartable => {
+                self.lost = true;
+                self.recreate()?;
+                (false, Then::Go)
+            }
             CellEnd::Destroyed => {
                 self.forget_session();
                 (false, Then::Go)
@@ -297,6 +310,7 @@ impl Repl {
                 Ok(session) => {
                     let source: Arc<dyn CompletionSource> = Arc::new(SourceOf(Arc::clone(session)));
                     completer.set_source(Some(source));
+                    tokio::spawn(tell_trouble(session.prepare(), Arc::clone(&at_prompt), news.clone()));
                     match session.note() {
                         Some(note) if at_prompt.load(Ordering::Relaxed) && news.show(&note) => {}
                         note => *untold.lock().unwrap_or_else(PoisonError::into_inner) = note,
@@ -398,6 +412,10 @@ impl Repl {
         }
         let Some(session) = self.open_session() else { return Ok(ReplExit { session: None }) };
         let name = session.name();
+        if self.leave == Leave::Keep && !self.left_running {
+            let label = || "waiting for the kernel".to_owned();
+            self.runtime.block_on(self.stage.wait(label, session.settle()))?;
+        }
         if self.leave == Leave::Keep || self.left_running {
             if !self.quiet {
                 let program = if self.left_running { " and its program run on" } else { " stays" };
@@ -421,6 +439,20 @@ impl Repl {
 fn door(runtime: &tokio::runtime::Handle, pane: Arc<dyn Pane>) -> PaneDoor {
     let runtime = runtime.clone();
     Arc::new(move || runtime.block_on(pane.visit()))
+}
+
+/// Shows above the line that is typed that a new session does not answer. Whoever waits for a cell is told the same.
+async fn tell_trouble(
+    preparing: BoxFuture<'static, Option<Trouble>>,
+    at_prompt: Arc<AtomicBool>,
+    news: News,
+) {
+    if let Some(trouble) = preparing.await
+        && at_prompt.load(Ordering::Relaxed)
+    {
+        let hint = trouble.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+        let _ = news.show(&format!("{trouble}{hint}"));
+    }
 }
 
 /// The completion of a session, for which one trait object does not become another by itself.

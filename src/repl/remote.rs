@@ -1,18 +1,23 @@
 //! The client's session as the prompt's: each thing that the prompt asks for, in the client's words.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use super::complete::CompletionSource;
-use super::session::{CellEvent, Remote, RemoteRun, Trouble};
+use super::session::{CellEvent, Remote, RemoteRun, Restarted, Trouble};
 use crate::client::{
-    Cell, ClientError, ComputeSession, DestroyOptions, Run, RunEvent, RunOptions, SessionState, Transport,
+    Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, Prelude, PreludeState, Run, RunEvent,
+    RunOptions, SessionState, Transport,
 };
 use crate::protocol::complete::{Completion, CompletionRequest};
 use crate::protocol::info::SessionInfo;
+
+/// How long leaving waits for a question that was put to the kernel.
+const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
 impl From<ClientError> for Trouble {
     fn from(error: ClientError) -> Self {
@@ -20,19 +25,64 @@ impl From<ClientError> for Trouble {
     }
 }
 
-/// A session of the client's for the prompt, which runs its cells over `transport`. The person is told the `note` once.
-pub fn remote(session: ComputeSession, transport: Transport, note: Option<String>) -> Arc<dyn Remote> {
-    Arc::new(ClientSession { session, transport, note })
+/// How the prompt uses a session.
+#[derive(Debug, Clone, Default)]
+pub struct RemoteOptions {
+    /// How cells travel.
+    pub transport: Transport,
+    /// What the person is told once about the session.
+    pub note: Option<String>,
+    /// Whether the kernel gets the prelude.
+    pub prelude: PreludeUse,
+}
+
+/// Whether a kernel gets the prelude, and why not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PreludeUse {
+    /// It needs none: it is our own engine's, or no Python.
+    #[default]
+    Needless,
+    /// It does.
+    Wanted,
+    /// The person does not want it.
+    Unwanted,
+}
+
+/// A session of the client's for the prompt.
+pub fn remote(session: ComputeSession, options: RemoteOptions) -> Arc<dyn Remote> {
+    let wanted = options.prelude == PreludeUse::Wanted;
+    let prelude = wanted.then(|| Arc::new(Prelude::new(session.clone())));
+    Arc::new(ClientSession { session, options, prelude })
 }
 
 struct ClientSession {
     session: ComputeSession,
-    transport: Transport,
-    note: Option<String>,
+    options: RemoteOptions,
+    prelude: Option<Arc<Prelude>>,
+}
+
+impl ClientSession {
+    /// What `:info` says of the prelude.
+    fn prelude_row(&self) -> Option<String> {
+        let state = match &self.prelude {
+            Some(prelude) => match prelude.state() {
+                PreludeState::Present => "on: completion, documentation and rich output come through it",
+                PreludeState::Refused => "none: the kernel is no IPython",
+                PreludeState::Installing => "being installed",
+                _ => "not installed",
+            },
+            None if self.options.prelude == PreludeUse::Unwanted => "off",
+            None => return None,
+        };
+        Some(state.to_owned())
+    }
 }
 
 impl CompletionSource for ClientSession {
     fn complete(&self, request: CompletionRequest) -> BoxFuture<'static, Option<Completion>> {
+        if let Some(prelude) = self.prelude.clone() {
+            return async move { prelude.complete(request).await }.boxed();
+        }
         let session = self.session.clone();
         async move {
             let answer = session.complete(request).await;
@@ -49,12 +99,16 @@ impl Remote for ClientSession {
     }
 
     fn note(&self) -> Option<String> {
-        self.note.clone()
+        self.options.note.clone()
     }
 
     fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>> {
         async move {
-            let run = self.session.execute(Cell::Query(code), RunOptions::over(self.transport)).await?;
+            if let Some(prelude) = &self.prelude {
+                prelude.make_way().await?;
+            }
+            let options = RunOptions::over(self.options.transport);
+            let run = self.session.execute(Cell::Query(code), options).await?;
             Ok(Box::new(ClientRun(run)) as Box<dyn RemoteRun>)
         }
         .boxed()
@@ -64,8 +118,57 @@ impl Remote for ClientSession {
         self.session.interrupt().map(|done| done.map_err(Trouble::from)).boxed()
     }
 
-    fn restart(&self) -> BoxFuture<'_, Result<(), Trouble>> {
-        self.session.restart().map(|done| done.map_err(Trouble::from)).boxed()
+    fn prepare(&self) -> BoxFuture<'static, Option<Trouble>> {
+        let Some(prelude) = self.prelude.clone() else { return std::future::ready(None).boxed() };
+        let installing = prelude.install();
+        async move {
+            // It goes on when the session does not answer: to give a run up would leave the session stuck.
+            let installing = tokio::spawn(installing);
+            tokio::select! {
+                done = installing => {
+                    if let Ok(Err(error)) = done {
+                        tracing::warn!(%error, "the prelude could not be installed");
+                    }
+                    None
+                }
+                error = prelude.unanswered() => Some(error.into()),
+            }
+        }
+        .boxed()
+    }
+
+    fn describe(&self, name: String, detailed: bool) -> BoxFuture<'static, Option<String>> {
+        let Some(prelude) = self.prelude.clone() else { return std::future::ready(None).boxed() };
+        // A task of its own, since to give the run up would interrupt whatever the session is at.
+        async move { tokio::spawn(async move { prelude.describe(&name, detailed).await }).await.ok().flatten() }
+            .boxed()
+    }
+
+    fn restart(&self) -> BoxFuture<'_, Result<Restarted, Trouble>> {
+        async move {
+            match self.session.restart().await {
+                Ok(()) => {
+                    tokio::spawn(self.prepare());
+                    Ok(Restarted::Done)
+                }
+                Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Restarted::Unsupported),
+                Err(error) => Err(error.into()),
+            }
+        }
+        .boxed()
+    }
+
+    fn settle(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if self.prelude.is_some() {
+                self.session.settle(SETTLE_LIMIT).await;
+            }
+        }
+        .boxed()
+    }
+
+    fn make_room(&self) -> BoxFuture<'_, Result<(), Trouble>> {
+        self.session.end().map(|done| done.map_err(Trouble::from)).boxed()
     }
 
     fn destroy(&self) -> BoxFuture<'_, Result<(), Trouble>> {
@@ -75,7 +178,9 @@ impl Remote for ClientSession {
     fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Trouble>> {
         async move {
             let info = self.session.info().await?;
-            Ok(rows(&self.session, &info))
+            let mut rows = rows(&self.session, &info);
+            rows.extend(self.prelude_row().map(|state| ("prelude".to_owned(), state)));
+            Ok(rows)
         }
         .boxed()
     }

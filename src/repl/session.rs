@@ -48,14 +48,33 @@ pub trait Remote: CompletionSource {
     fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>>;
     /// Stops what the session runs, whoever started it.
     fn interrupt(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    /// Makes it ready for completion and rich output, behind the prompt; cells wait for that from this call on. Gives a
+    /// sentence when the session does not answer.
+    fn prepare(&self) -> BoxFuture<'static, Option<Trouble>>;
+    /// Signature and documentation of a name, with its source when `detailed`, without running a cell. Nothing when
+    /// that is not possible now.
+    fn describe(&self, name: String, detailed: bool) -> BoxFuture<'static, Option<String>>;
     /// Starts its kernel anew: variables are gone, a running cell ends.
-    fn restart(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    fn restart(&self) -> BoxFuture<'_, Result<Restarted, Trouble>>;
+    /// Waits, for a moment at most, until nothing of ours runs in it that nobody sees.
+    fn settle(&self) -> BoxFuture<'_, ()>;
+    /// Ends the session, and waits until its name is free again.
+    fn make_room(&self) -> BoxFuture<'_, Result<(), Trouble>>;
     /// Ends the session.
     fn destroy(&self) -> BoxFuture<'_, Result<(), Trouble>>;
     /// What there is to know about it: names and values, in order.
     fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Trouble>>;
     /// The log of its container or kernel.
     fn logs(&self) -> BoxFuture<'_, Result<String, Trouble>>;
+}
+
+/// What became of a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restarted {
+    /// The kernel is new.
+    Done,
+    /// The server cannot do that; only another session helps.
+    Unsupported,
 }
 
 /// A running cell. Dropping it interrupts the program.

@@ -2,6 +2,7 @@
 //! both transports.
 
 use super::{RunEvent, Step};
+use crate::client::prelude::unpack;
 use crate::protocol::execute::{ExecuteResult, RunStatus};
 use std::collections::VecDeque;
 
@@ -68,7 +69,7 @@ impl Machine {
         let is_password = frame.is_password();
         // Console first: a frame may carry output and a question together (`protocol.md` §10, row 60).
         for record in frame.console {
-            self.emit(RunEvent::Console(record));
+            self.emit(RunEvent::Console(unpack(record)));
         }
         let stale = std::mem::take(&mut self.stale);
         self.crossed = None;

@@ -38,6 +38,6 @@ pub(super) fn footer(
             stage.note("the kernel is new: all variables are gone (:replay runs the cells again)")
         }
         CellEnd::Destroyed => stage.note("the session is destroyed (:new opens another)"),
-        CellEnd::Lost { .. } | CellEnd::LeftRunning => Ok(()),
+        CellEnd::Lost { .. } | CellEnd::LeftRunning | CellEnd::Unrestartable => Ok(()),
     }
 }

@@ -43,6 +43,8 @@ pub(super) enum CellEnd {
     },
     /// The kernel was started anew under it.
     Restarted,
+    /// The person wants a new kernel, and the server cannot start one in this session.
+    Unrestartable,
     /// The session was destroyed under it.
     Destroyed,
     /// It runs on; the person leaves.

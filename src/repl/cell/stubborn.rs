@@ -2,7 +2,7 @@
 
 use super::{CellEnd, Life, Pause};
 use crate::repl::menu::{self, Choice, Keyboard};
-use crate::repl::session::CellEvent;
+use crate::repl::session::{CellEvent, Restarted};
 use crate::repl::stage::{StageError, Waited, open};
 use crate::theme::Role;
 use std::time::Duration;
@@ -73,7 +73,14 @@ impl Life<'_> {
 
     async fn restart(&mut self) -> Result<Option<Pause>, StageError> {
         match self.stage.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
-            Waited::Done(Ok(())) => {}
+            Waited::Done(Ok(Restarted::Done)) => {}
+            Waited::Done(Ok(Restarted::Unsupported)) => {
+                // Whether the session goes is yet to be asked; the program in it was interrupted already.
+                if let Some(run) = self.run.take() {
+                    run.leave();
+                }
+                return Ok(Some(Pause::End(CellEnd::Unrestartable)));
+            }
             Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| None),
             Waited::Interrupted => return Ok(None),
         }

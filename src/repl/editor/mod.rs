@@ -34,7 +34,7 @@ use plain::{PlainReader, Stop};
 use state::{Ending, Mode, Shared};
 
 pub(super) use external::edit as edit_outside;
-use news::News;
+pub(super) use news::News;
 pub(super) use paste::printable;
 
 /// The keys of the editor.

@@ -1,0 +1,189 @@
+# Runs once in an IPython kernel of a cluster, and again after a restart; running it twice changes nothing. It gives the
+# client what the kernel runner there has not:
+#
+# - rich results (HTML, Markdown, LaTeX, JSON) travel inside a representation that the runner passes on untouched;
+# - a cell that is one comment with the mark below is a question of the client's: it is answered here and never becomes
+#   a cell, so In, Out, _, the execution count and the history know nothing of it;
+# - what IPython would put into a pager is printed.
+#
+# The cell that brought it is taken back too. It has a namespace of its own: nothing here is seen by the person's code.
+
+import functools
+import inspect
+import json
+import signal
+import sys
+import threading
+
+VERSION = 1
+MARK = '#bai-repl: '
+CARRIER = 'image/svg+xml'
+ANSWER = 'application/vnd.bai-repl.answer+json'
+# The runner does these well by itself.
+PASSED_ON = ('text/plain', 'image/png', 'image/jpeg', 'image/svg+xml')
+# Seconds that a question may take: it keeps the next cell waiting.
+LIMIT = 4.0
+SUGGESTIONS = 2000
+
+
+def carried(bundle):
+    """The bundle in the one representation that comes through whole."""
+    def text(value):
+        # Characters that are no Unicode cannot travel.
+        return value.encode('utf-8', 'replace').decode('utf-8')
+
+    def binary(value):
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            import base64
+            return base64.b64encode(bytes(value)).decode('ascii')
+        return repr(value)
+
+    try:
+        body = json.dumps({'bai-repl': VERSION, 'data': bundle}, ensure_ascii=False, allow_nan=False, default=binary)
+    except (TypeError, ValueError):
+        texts = {kind: data for kind, data in bundle.items() if isinstance(data, str)}
+        body = json.dumps({'bai-repl': VERSION, 'data': texts}, ensure_ascii=False)
+    return {CARRIER: text(body)}
+
+
+def needs_carrying(bundle):
+    return isinstance(bundle, dict) and any(kind not in PASSED_ON for kind in bundle)
+
+
+class Prelude:
+    def __init__(self, shell):
+        self.shell = shell
+        self.kernel = shell.kernel
+
+    def install(self):
+        self.carry(self.shell.display_pub, 'publish')
+        self.carry(self.shell.displayhook, 'write_format_data')
+        self.shell.set_hook('show_in_pager', self.page, 0)
+        self.take_questions()
+
+    def carry(self, owner, name):
+        send = getattr(owner, name)
+
+        @functools.wraps(send)
+        def carrying(data, *args, **kwargs):
+            return send(carried(data) if needs_carrying(data) else data, *args, **kwargs)
+
+        setattr(owner, name, carrying)
+
+    def page(self, shell, data, start=0, screen_lines=0, pager_cmd=None):
+        text = data.get('text/plain', '') if isinstance(data, dict) else data
+        sys.stdout.write(str(text).rstrip('\n') + '\n')
+
+    def take_questions(self):
+        execute = self.kernel.do_execute
+
+        @functools.wraps(execute)
+        def do_execute(code, *args, **kwargs):
+            if not code.startswith(MARK):
+                return execute(code, *args, **kwargs)
+            self.answer(code[len(MARK):])
+            reply = {'status': 'ok', 'user_expressions': {}, 'payload': []}
+            reply['execution_count'] = self.shell.execution_count - 1
+            return later(reply) if inspect.iscoroutinefunction(execute) else reply
+
+        async def later(reply):
+            return reply
+
+        self.kernel.do_execute = do_execute
+
+    def answer(self, text):
+        # A question is never an error of the person's.
+        try:
+            question = json.loads(text)
+            answer = self.within_limit(lambda: getattr(self, 'ask_' + question['ask'])(question))
+        except Exception as error:
+            answer = {'error': '%s: %s' % (type(error).__name__, error)}
+        self.say(answer)
+
+    def within_limit(self, work):
+        """Interrupts what takes too long; objects may do anything when they are asked for their attributes."""
+        main, late = threading.main_thread().ident, threading.Event()
+
+        def stop():
+            late.set()
+            signal.pthread_kill(main, signal.SIGINT)
+
+        alarm = threading.Timer(LIMIT, stop)
+        alarm.daemon = True
+        answer = None
+        try:
+            alarm.start()
+            try:
+                answer = work()
+            finally:
+                alarm.cancel()
+        except KeyboardInterrupt:
+            late.set()
+        # Completers catch the interrupt themselves, and then what they give is not all.
+        return {'error': 'it took too long'} if late.is_set() else answer
+
+    def say(self, answer):
+        # Not by way of `publish`: this is no display of the person's.
+        publisher = self.shell.display_pub
+        content = {'data': carried({ANSWER: answer}), 'metadata': {}, 'transient': {}}
+        publisher.session.send(
+            publisher.pub_socket, 'display_data', content, parent=publisher.parent_header, ident=publisher.topic)
+
+    def ask_complete(self, question):
+        found = self.kernel.do_complete(question['code'], question['at'])
+        return {'suggestions': found['matches'][:SUGGESTIONS], 'start': found['cursor_start']}
+
+    def ask_describe(self, question):
+        name = question['name']
+        found = self.kernel.do_inspect(name, len(name), question.get('detail', 0))
+        return {'text': found['data'].get('text/plain') if found.get('found') else None}
+
+
+def forget_this_cell(shell):
+    """Makes the cell that runs now one that never was, in the history's database too."""
+    import sqlite3
+    past = shell.history_manager
+    # The thread that saves may be about to: everything is saved now, so that there is nothing left to it.
+    past.writeout_cache()
+    if getattr(past, 'enabled', False):
+        session = past.session_number
+        try:
+            with past.db as db:
+                db.execute(
+                    'DELETE FROM history WHERE session = ? AND line = (SELECT max(line) FROM history WHERE session = ?)',
+                    (session, session))
+        except sqlite3.Error:
+            # The line stays there, so its number has to.
+            return
+    code = past.input_hist_raw[-1]
+    for inputs in (past.input_hist_raw, past.input_hist_parsed):
+        del inputs[-1:]
+    # The first is the empty one.
+    past._iii, past._ii, past._i, past._i00 = ([''] * 4 + past.input_hist_raw[1:])[-4:]
+    names = shell.user_ns
+    names.update(_iii=past._iii, _ii=past._ii, _i=past._i)
+    count = shell.execution_count
+    # Some versions raise the count before a cell runs, others after it.
+    for name in ('_i%d' % count, '_i%d' % (count - 1)):
+        if names.get(name) == code:
+            del names[name]
+    shell.execution_count = count - 1
+
+
+def main():
+    from IPython import get_ipython
+    shell = get_ipython()
+    if getattr(shell, 'kernel', None) is None:
+        return
+    try:
+        present = getattr(shell, '_bai_repl', None)
+        if present is None:
+            present = Prelude(shell)
+            present.install()
+            shell._bai_repl = present
+        present.say({'version': VERSION})
+    finally:
+        forget_this_cell(shell)
+
+
+main()

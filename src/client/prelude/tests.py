@@ -1,0 +1,38 @@
+# Runs cells in a kernel of its own, as the kernel runner of a cluster does, and prints what came of each as JSON.
+
+import json
+import sys
+
+from jupyter_client.manager import KernelManager
+
+# More than anything takes.
+LIMIT = 120
+
+
+def outputs_of(client, code):
+    outputs = []
+
+    def hear(message):
+        kind, content = message['msg_type'], message['content']
+        if kind == 'stream':
+            outputs.append([content['name'], content['text']])
+        elif kind == 'error':
+            outputs.append(['stderr', content['ename']])
+        elif kind in ('execute_result', 'display_data'):
+            outputs.append([kind, content['data']])
+
+    client.execute_interactive(code, allow_stdin=False, timeout=LIMIT, output_hook=hear)
+    return outputs
+
+
+# Sockets in a folder of ours: free ports may be taken by others before the kernel takes them.
+manager = KernelManager(kernel_name='python3', transport='ipc')
+manager.start_kernel()
+client = manager.blocking_client()
+client.start_channels()
+try:
+    client.wait_for_ready(timeout=LIMIT)
+    print(json.dumps([outputs_of(client, code) for code in json.loads(sys.argv[1])]))
+finally:
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
