@@ -53,7 +53,7 @@ pub use app::{AppEvent, AppListener};
 pub use create::{BatchOutcome, Created};
 pub use error::{ClientError, ErrorKind};
 pub use events::EventStream;
-pub use files::{DownloadOptions, Downloaded, Skipped, Upload};
+pub use files::{DownloadOptions, Downloaded, Progress, Skipped, Upload};
 pub use list::{SessionPage, SessionQuery};
 pub use login::{LoggedIn, LoginReply, ServerKind, WebLogin};
 pub use manage::{ImageVisibility, ServiceOptions};

@@ -41,6 +41,8 @@ const SHARED: &[(&str, Scenario<ComputeSession>)] = &[
     ("export to an image", |s| Box::pin(export(s))),
     ("task log", |s| Box::pin(task_log(s))),
     ("blueprint", |s| Box::pin(blueprint(s))),
+    ("large: 50 MB up and down", |s| Box::pin(large(s))),
+    ("large: a folder that is no archive", |s| Box::pin(large_folder(s))),
 ];
 
 /// On the same session, only when asked for by name: minutes of work for the agent.
@@ -336,6 +338,48 @@ async fn blueprint(session: &ComputeSession) -> Outcome {
     ensure(like.environ == asked.environ, format!("{:?}", like.environ))?;
     ensure(like.preopen_ports == asked.preopen_ports && like.tag == asked.tag, format!("{like:?}"))?;
     Ok(format!("{like:?}"))
+}
+
+fn local<T>(result: std::io::Result<T>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
+}
+
+async fn large(session: &ComputeSession) -> Outcome {
+    let folder = local(tempfile::tempdir())?;
+    let from = folder.path().join("large");
+    let mut random = fastrand::Rng::new();
+    let content: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(50_000_000).collect();
+    local(std::fs::write(&from, &content))?;
+    let start = Instant::now();
+    let uploads = [Upload { from, to: "deep/er/large file".into() }];
+    let mut told = 0;
+    session.upload_with(&uploads, |_| told += 1).await.map_err(text)?;
+    let up = start.elapsed().as_secs_f64();
+    let code = "import hashlib; print(hashlib.sha256(open('/home/work/deep/er/large file', 'rb').read()).hexdigest())";
+    let theirs = run(session, code).await?;
+    let start = Instant::now();
+    let into = folder.path().join("down");
+    let paths = ["deep/er/large file".to_owned()];
+    session.download_with(&paths, &into, DownloadOptions::default(), |_| told += 1).await.map_err(text)?;
+    let down = start.elapsed().as_secs_f64();
+    ensure(local(std::fs::read(into.join("large file")))? == content, "other bytes")?;
+    let left = session.list_files(".bai-repl").await;
+    ensure(left.is_err(), format!("{left:?}"))?;
+    let sum = theirs.trim();
+    Ok(format!("up {up:.1} s, down {down:.1} s, told {told} times, sha256 in the session {sum}"))
+}
+
+async fn large_folder(session: &ComputeSession) -> Outcome {
+    let code = "import os\nos.makedirs('/home/work/tree/sub/empty')\n\
+        for n in range(12): open(f'/home/work/tree/sub/{n}', 'wb').write(os.urandom(200_000))\n\
+        open('/home/work/tree/large', 'wb').write(os.urandom(2_500_000))";
+    run(session, code).await?;
+    let folder = local(tempfile::tempdir())?;
+    let options = DownloadOptions::default();
+    let got = session.download(&["tree".to_owned()], folder.path(), options).await.map_err(text)?;
+    ensure(got.files.len() == 13 && got.bytes == 4_900_000, format!("{got:?}"))?;
+    ensure(folder.path().join("tree/sub/empty").is_dir(), "the empty folder")?;
+    Ok(format!("{:?}", got.files.first()))
 }
 
 async fn recreate(api: &Api) -> Outcome {

@@ -1,17 +1,27 @@
 //! Files of a session: upload, download, listing (`protocol.md` §6).
 
+mod landing;
+mod large_down;
+mod large_up;
 mod multipart;
+mod plan;
+mod progress;
+mod shell;
 mod unpack;
+
+pub use progress::Progress;
 
 use super::error::{ClientError, ErrorKind};
 use super::request::Reply;
 use super::session::ComputeSession;
-use crate::protocol::files::{
-    FileEntry, ListReply, MAX_DOWNLOAD_FILES, MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path,
-};
+use crate::protocol::files::{FileEntry, ListReply, MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path};
 use bytes::Bytes;
+use large_down::Wanted;
+use plan::Step;
+use progress::Meter;
 use reqwest::Method;
 use serde_json::json;
+use std::collections::VecDeque;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,28 +69,65 @@ pub struct Skipped {
 }
 
 impl ComputeSession {
-    /// Uploads files, in as many calls as the server's limits ask for. All files are checked before the first is
-    /// sent. `on_sent` is told each file once it is there.
+    /// Uploads files of any size, in as many calls as the server's limits ask for. All files are checked before the first
+    /// is sent. `on_sent` is told each file once it is there.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a target outside of the home folder, or a file of 1 MiB or more, which
-    /// servers refuse; [`ErrorKind::Local`] for a file that cannot be read; else what the server says.
+    /// As [`ComputeSession::upload_with`].
     pub async fn upload(
         &self,
         files: &[Upload],
         mut on_sent: impl FnMut(&Upload) + Send,
     ) -> Result<(), ClientError> {
+        let mut nobody = |_: &Progress<'_>| {};
+        self.send_all(files, &mut on_sent, &mut Meter::new(&mut nobody)).await
+    }
+
+    /// Uploads files of any size, and tells how far it is.
+    ///
+    /// Servers take less than 1 MiB in a file. A larger one goes up in parts to a folder `.bai-repl` in the home folder, and
+    /// a small shell command in the session joins them and compares the SHA-256; until then the target stays as it was. That
+    /// command is a run: it waits for the one that is under way. An upload that was cut goes on where it was when it is
+    /// called again for the same file and target. Large files go first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::Local`] for a file that cannot be
+    /// read; [`ErrorKind::Refused`] when the session cannot write there; [`ErrorKind::Lost`] when what arrived is not
+    /// what was sent, twice; else what the server says.
+    pub async fn upload_with(
+        &self,
+        files: &[Upload],
+        mut on_progress: impl FnMut(&Progress<'_>) + Send,
+    ) -> Result<(), ClientError> {
+        self.send_all(files, &mut |_: &Upload| {}, &mut Meter::new(&mut on_progress)).await
+    }
+
+    async fn send_all(
+        &self,
+        files: &[Upload],
+        on_sent: &mut (dyn FnMut(&Upload) + Send),
+        meter: &mut Meter<'_>,
+    ) -> Result<(), ClientError> {
+        let (mut large, mut small) = (Vec::new(), Vec::new());
         for file in files {
-            target(&file.to)?;
-            open(&file.from)?;
+            let (to, (_, size)) = (target(&file.to)?, open(&file.from)?);
+            meter.expect(size);
+            if size < UPLOAD_LIMIT { small.push((file, to)) } else { large.push((file, to)) }
         }
-        for call in files.chunks(MAX_UPLOAD_FILES) {
+        for (file, to) in large {
+            self.send_large(open(&file.from)?.0, &to, meter).await?;
+            on_sent(file);
+        }
+        for call in small.chunks(MAX_UPLOAD_FILES) {
             let mut parts = Vec::with_capacity(call.len());
-            for file in call {
-                parts.push((target(&file.to)?, Bytes::from(read(&file.from)?)));
+            for (file, to) in call {
+                parts.push((to.clone(), Bytes::from(read(&file.from)?)));
             }
             self.send_files(&parts).await?;
-            call.iter().for_each(&mut on_sent);
+            for ((file, to), (_, content)) in call.iter().zip(&parts) {
+                meter.whole(to, content.len() as u64);
+                on_sent(file);
+            }
         }
         Ok(())
     }
@@ -88,7 +135,8 @@ impl ComputeSession {
     /// Uploads one file from memory. `to` as in [`Upload`].
     ///
     /// # Errors
-    /// As [`ComputeSession::upload`].
+    /// [`ErrorKind::BadRequest`] for 1 MiB or more, and for a target outside of the home folder; else what the server
+    /// says.
     pub async fn write_file(&self, to: &str, content: Bytes) -> Result<(), ClientError> {
         if content.len() as u64 >= UPLOAD_LIMIT {
             return Err(too_large(to));
@@ -102,48 +150,106 @@ impl ComputeSession {
         call.body(&content_type, body).within(TRANSFER_LIMIT).send().await.map(drop)
     }
 
-    /// Downloads files and folders into a folder, which is made if it is not there; each arrives under the last part
-    /// of its path.
-    ///
-    /// What the server sends is written inside the folder only: no entry leaves it, no symbolic link on the way is
-    /// followed, links and devices are left out, and nothing is replaced unless the options say so.
+    /// Downloads files and folders of any size into a folder, which is made if it is not there; each arrives under the
+    /// last part of its path.
     ///
     /// # Errors
-    /// [`ErrorKind::Local`] when something cannot be written, a file that is there included; else what the
-    /// server says. What was written before stays.
+    /// As [`ComputeSession::download_with`].
     pub async fn download(
         &self,
         paths: &[String],
         into: &Path,
         options: DownloadOptions,
     ) -> Result<Downloaded, ClientError> {
+        self.download_with(paths, into, options, |_| {}).await
+    }
+
+    /// Downloads files and folders of any size, and tells how far it is.
+    ///
+    /// What the server sends is written inside the folder only: no entry leaves it, no symbolic link on the way is
+    /// followed, links and devices are left out, and nothing is replaced unless the options say so.
+    ///
+    /// Servers give archives of up to 1 MiB. Larger folders are fetched file by file. A larger file is cut into parts by a
+    /// small shell command in the session, which waits for the run that is under way, as every run does; the parts stand
+    /// in `.bai-repl` in the home folder meanwhile, and take as much room as the file. What arrived is compared by
+    /// SHA-256 before it takes its place. A download that was cut goes on where it was when it is called again, as long
+    /// as the file has not changed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] when something cannot be written, a file that is there included; [`ErrorKind::Lost`] when
+    /// what arrived is not what was sent; else what the server says. What was written before stays.
+    pub async fn download_with(
+        &self,
+        paths: &[String],
+        into: &Path,
+        options: DownloadOptions,
+        mut on_progress: impl FnMut(&Progress<'_>) + Send,
+    ) -> Result<Downloaded, ClientError> {
+        let mut meter = Meter::new(&mut on_progress);
         let mut downloaded = Downloaded::default();
-        for call in paths.chunks(MAX_DOWNLOAD_FILES) {
-            let reply = self.fetch(call).await?;
-            let archives = multipart::parts(&reply.headers, &reply.body)
-                .map_err(|why| ClientError::new(ErrorKind::Server, "download", why))?;
-            let unpacking = unpack::Unpacking {
-                into: into.to_owned(),
-                wanted: call.iter().map(|path| base_name(path).to_owned()).collect(),
-                overwrite: options.overwrite,
-            };
-            let unpacked = tokio::task::spawn_blocking(move || unpacking.run(&archives)).await;
-            let unpacked = unpacked
-                .map_err(|error| {
-                    ClientError::new(ErrorKind::Local, "unpack the download", error.to_string())
-                })?
-                .map_err(|why| {
-                    ClientError::new(
-                        ErrorKind::Local,
-                        format!("write into {}", into.display()),
-                        why.to_string(),
-                    )
-                })?;
-            downloaded.files.extend(unpacked.files);
-            downloaded.bytes += unpacked.bytes;
-            downloaded.skipped.extend(unpacked.skipped);
+        let mut waiting: VecDeque<Step> = self.plan(paths).await.into();
+        for step in &waiting {
+            meter.expect(step.bytes());
+        }
+        while let Some(step) = waiting.pop_front() {
+            match step {
+                Step::Archives { paths, below, bytes: _ } => {
+                    self.unpack(&paths, into, below, options, &mut downloaded, &mut meter).await?;
+                }
+                Step::Folder { path, below } => {
+                    let one = [path.clone()];
+                    let whole =
+                        self.unpack(&one, into, below.clone(), options, &mut downloaded, &mut meter).await;
+                    let Err(error) = whole else { continue };
+                    // Too large, in words that differ with each server. What is not is refused again on the way.
+                    if !matches!(error.kind(), ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused)
+                    {
+                        return Err(error);
+                    }
+                    let Ok(steps) = self.plan_folder(&path, &below).await else { return Err(error) };
+                    for step in steps.into_iter().rev() {
+                        meter.expect(step.bytes());
+                        waiting.push_front(step);
+                    }
+                }
+                Step::Large { path, entry, below } => {
+                    let bytes = entry.size;
+                    let into = into.to_owned();
+                    let wanted = Wanted { path, entry, into, below, overwrite: options.overwrite };
+                    downloaded.files.push(self.fetch_large(wanted, &mut meter).await?);
+                    downloaded.bytes += bytes;
+                }
+            }
         }
         Ok(downloaded)
+    }
+
+    /// Fetches archives of a few paths and unpacks them.
+    async fn unpack(
+        &self,
+        paths: &[String],
+        into: &Path,
+        below: Vec<String>,
+        options: DownloadOptions,
+        downloaded: &mut Downloaded,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), ClientError> {
+        let reply = self.fetch(paths).await?;
+        let archives = multipart::parts(&reply.headers, &reply.body)
+            .map_err(|why| ClientError::new(ErrorKind::Server, "download", why))?;
+        let unpacking = unpack::Unpacking {
+            into: into.to_owned(),
+            below,
+            wanted: paths.iter().map(|path| plan::split(path).1).collect(),
+            overwrite: options.overwrite,
+        };
+        let what = format!("write into {}", into.display());
+        let unpacked = large_up::blocking(&what, move || unpacking.run(&archives)).await?;
+        meter.whole(paths.last().map_or("", String::as_str), unpacked.bytes);
+        downloaded.files.extend(unpacked.files);
+        downloaded.bytes += unpacked.bytes;
+        downloaded.skipped.extend(unpacked.skipped);
+        Ok(())
     }
 
     /// The archives of some paths: POST on servers from 24.09 on, GET before, with the names in the body up to
@@ -211,12 +317,6 @@ fn is_no_route(error: &ClientError) -> bool {
     }
 }
 
-/// The last part of a path, which is what the server's archives call it.
-fn base_name(path: &str) -> &str {
-    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    if last == "." || last == ".." { "" } else { last }
-}
-
 fn target(to: &str) -> Result<String, ClientError> {
     let bad = |why: &str| Err(ClientError::new(ErrorKind::BadRequest, format!("upload to {to}"), why));
     match upload_path(to) {
@@ -226,8 +326,8 @@ fn target(to: &str) -> Result<String, ClientError> {
     }
 }
 
-/// Opens a regular file that is small enough.
-fn open(from: &Path) -> Result<std::fs::File, ClientError> {
+/// Opens a regular file, and tells its size.
+fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
     let what = || format!("read {}", from.display());
     let failed = |error: std::io::Error| ClientError::new(ErrorKind::Local, what(), error.to_string());
     // Asked before opening: opening a FIFO would wait for somebody to write.
@@ -235,16 +335,13 @@ fn open(from: &Path) -> Result<std::fs::File, ClientError> {
     if !metadata.is_file() {
         return Err(ClientError::new(ErrorKind::Local, what(), "it is no regular file"));
     }
-    if metadata.len() >= UPLOAD_LIMIT {
-        return Err(too_large(&from.display().to_string()));
-    }
-    std::fs::File::open(from).map_err(failed)
+    Ok((std::fs::File::open(from).map_err(failed)?, metadata.len()))
 }
 
 /// Reads a file that may be growing or shrinking meanwhile: what is there now, if it is small enough.
 fn read(from: &Path) -> Result<Vec<u8>, ClientError> {
     let mut content = Vec::new();
-    open(from)?.take(UPLOAD_LIMIT).read_to_end(&mut content).map_err(|error| {
+    open(from)?.0.take(UPLOAD_LIMIT).read_to_end(&mut content).map_err(|error| {
         ClientError::new(ErrorKind::Local, format!("read {}", from.display()), error.to_string())
     })?;
     if content.len() as u64 >= UPLOAD_LIMIT {
@@ -255,7 +352,7 @@ fn read(from: &Path) -> Result<Vec<u8>, ClientError> {
 
 fn too_large(name: &str) -> ClientError {
     ClientError::new(ErrorKind::BadRequest, format!("upload {name}"), "a file must be smaller than 1 MiB")
-        .with_hint("put larger files into a virtual folder that the session mounts")
+        .with_hint("upload it again: it has grown meanwhile")
 }
 
 #[cfg(test)]
@@ -272,8 +369,8 @@ mod tests {
         };
         assert_eq!(read(&file("zero", 0)).unwrap(), b"");
         assert_eq!(read(&file("small", UPLOAD_LIMIT - 1)).unwrap().len() as u64, UPLOAD_LIMIT - 1);
-        assert_eq!(open(&file("large", UPLOAD_LIMIT)).unwrap_err().kind(), ErrorKind::BadRequest);
-        assert_eq!(open(&file("huge", 3 << 30)).unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(read(&file("large", UPLOAD_LIMIT)).unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(open(&file("huge", 3 << 30)).unwrap().1, 3 << 30);
         assert_eq!(open(folder.path()).unwrap_err().kind(), ErrorKind::Local);
         assert_eq!(open(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::Local);
         let fifo = folder.path().join("fifo");
@@ -282,14 +379,5 @@ mod tests {
         assert_eq!(target("a\nb").unwrap_err().kind(), ErrorKind::BadRequest);
         assert_eq!(target("../a").unwrap_err().kind(), ErrorKind::BadRequest);
         assert_eq!(target("/home/work/a b").unwrap(), "a b");
-    }
-
-    #[test]
-    fn archives_are_named_by_the_last_part_of_the_path() {
-        for (path, name) in
-            [("a.txt", "a.txt"), ("sub/b", "b"), ("sub/", "sub"), (".", ""), ("/home/work/..", ""), ("", "")]
-        {
-            assert_eq!(base_name(path), name);
-        }
     }
 }

@@ -25,6 +25,8 @@ const DEPTH: usize = 64;
 /// Where archives go, and how.
 pub(super) struct Unpacking {
     pub(super) into: PathBuf,
+    /// Folders below that, which are made.
+    pub(super) below: Vec<String>,
     /// What was asked for: the first part of an entry's name must be one of these. An empty one allows all.
     pub(super) wanted: Vec<String>,
     pub(super) overwrite: bool,
@@ -43,6 +45,8 @@ impl Unpacking {
     pub(super) fn run(&self, archives: &[Bytes]) -> io::Result<Unpacked> {
         std::fs::create_dir_all(&self.into)?;
         let root = OwnedFd::from(File::open(&self.into)?);
+        let below: Vec<_> = self.below.iter().map(String::as_str).collect();
+        let root = folder(&root, &below)?;
         let mut unpacked = Unpacked::default();
         for archive in archives {
             self.archive(&root, archive, &mut unpacked)?;
@@ -103,7 +107,7 @@ impl Unpacking {
         entry: &mut tar::Entry<'_, &[u8]>,
         unpacked: &mut Unpacked,
     ) -> io::Result<()> {
-        let shown: PathBuf = parts.iter().collect();
+        let shown: PathBuf = self.below.iter().map(String::as_str).chain(parts.iter().copied()).collect();
         let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", shown.display()));
         if entry.header().entry_type().is_dir() {
             return folder(root, parts).map(drop).map_err(about);
@@ -131,7 +135,7 @@ impl Unpacking {
 }
 
 /// Opens a folder below `root`, making what is missing. A symbolic link on the way is an error.
-fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
+pub(super) fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
     let mut at = root.try_clone()?;
     for part in parts {
         match mkdirat(&at, *part, Mode::from_bits_truncate(0o777)) {

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 /// A way to a server that breaks once certain numbers of bytes have come through it from there. Every connection
 /// breaks then, in the middle of whatever it carries; new ones are served.
-struct Way {
-    endpoint: String,
+pub(super) struct Way {
+    pub(super) endpoint: String,
     state: Arc<State>,
     is_open: watch::Sender<bool>,
 }
@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Way {
-    async fn to(engine: &str, cuts: &[usize]) -> Way {
+    pub(super) async fn to(engine: &str, cuts: &[usize]) -> Way {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let is_open = watch::Sender::new(true);
@@ -46,7 +46,7 @@ impl Way {
         Way { endpoint, state, is_open }
     }
 
-    fn cuts(&self) -> usize {
+    pub(super) fn cuts(&self) -> usize {
         *self.state.done.borrow()
     }
 

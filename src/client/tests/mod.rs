@@ -4,6 +4,7 @@
 mod cuts;
 mod engine;
 mod faults;
+mod large;
 mod replay;
 mod runs;
 mod server;

@@ -42,7 +42,7 @@ impl Ground {
 
     fn unpack(&self, overwrite: bool, archive: Bytes) -> io::Result<Unpacked> {
         let wanted = vec![String::new()];
-        Unpacking { into: self.into.clone(), wanted, overwrite }.run(&[archive])
+        Unpacking { into: self.into.clone(), below: Vec::new(), wanted, overwrite }.run(&[archive])
     }
 
     /// Everything below the outer folder, apart from the inner one itself.
@@ -155,7 +155,12 @@ fn what_was_not_asked_for_is_left_out() {
     let ground = Ground::new();
     let archive =
         many(&[(b"asked", EntryType::Regular, b"", b"x"), (b".bashrc", EntryType::Regular, b"", b"evil")]);
-    let unpacking = Unpacking { into: ground.into.clone(), wanted: vec!["asked".into()], overwrite: false };
+    let unpacking = Unpacking {
+        into: ground.into.clone(),
+        below: Vec::new(),
+        wanted: vec!["asked".into()],
+        overwrite: false,
+    };
     let unpacked = unpacking.run(&[archive]).unwrap();
     assert_eq!(unpacked.skipped, [Skipped { name: ".bashrc".into(), why: "it was not asked for" }]);
     assert_eq!(ground.names(), ["into/asked"]);

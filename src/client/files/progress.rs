@@ -1,0 +1,69 @@
+//! How far a transfer is, for whoever shows it.
+
+/// How far a transfer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// The file that is on its way: its path in the session.
+    pub name: &'a str,
+    /// Bytes of it that have arrived. It goes back to 0 when a file has to be sent again.
+    pub done: u64,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// Bytes of all files that have arrived.
+    pub all_done: u64,
+    /// Bytes of all files, as far as they are known: what folders hold is found on the way.
+    pub all_size: u64,
+}
+
+/// Whom to tell.
+pub(super) type Tell<'a> = &'a mut (dyn FnMut(&Progress<'_>) + Send);
+
+/// Counts, and tells.
+pub(super) struct Meter<'a> {
+    tell: Tell<'a>,
+    name: String,
+    done: u64,
+    size: u64,
+    all_done: u64,
+    all_size: u64,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(tell: Tell<'a>) -> Self {
+        Meter { tell, name: String::new(), done: 0, size: 0, all_done: 0, all_size: 0 }
+    }
+
+    /// More is to be transferred than was known.
+    pub(super) fn expect(&mut self, bytes: u64) {
+        self.all_size += bytes;
+    }
+
+    /// A file begins, or begins again.
+    pub(super) fn begin(&mut self, name: &str, size: u64) {
+        if self.name == name {
+            self.all_done -= self.done;
+        }
+        (self.name, self.done, self.size) = (name.to_owned(), 0, size);
+        self.add(0);
+    }
+
+    /// More of it has arrived.
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.done += bytes;
+        self.all_done += bytes;
+        (self.tell)(&Progress {
+            name: &self.name,
+            done: self.done,
+            size: self.size,
+            all_done: self.all_done,
+            all_size: self.all_size.max(self.all_done),
+        });
+    }
+
+    /// A whole file has arrived.
+    pub(super) fn whole(&mut self, name: &str, size: u64) {
+        self.name.clear();
+        self.begin(name, size);
+        self.add(size);
+    }
+}

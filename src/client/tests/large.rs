@@ -1,0 +1,126 @@
+//! Large files, in parts, over links that hold and links that do not, with our engine and a real shell.
+
+use super::cuts::Way;
+use super::engine::Lab;
+use super::*;
+use std::path::{Path, PathBuf};
+use tokio::sync::Notify;
+
+/// Bytes that no compression and no pattern helps with.
+fn noise(size: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(4);
+    std::iter::repeat_with(|| random.u8(..)).take(size).collect()
+}
+
+/// The session's home folder on this machine.
+fn home(lab: &Lab, session: &ComputeSession) -> PathBuf {
+    lab.folder.path().join(session.id().unwrap())
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_goes_up_and_comes_down_whole() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let content = noise(5_300_000);
+    let from = lab.folder.path().join("local");
+    std::fs::write(&from, &content).unwrap();
+    let uploads = [
+        Upload { from: from.clone(), to: "sub/it's large".into() },
+        Upload { from: lab.folder.path().join("small"), to: "sub/small".into() },
+    ];
+    std::fs::write(&uploads[1].from, "small").unwrap();
+    let mut seen = Vec::new();
+    soon(session.upload_with(&uploads, |progress| seen.push((progress.all_done, progress.all_size))))
+        .await
+        .unwrap();
+    assert_eq!(seen.last(), Some(&(5_300_005, 5_300_005)));
+    assert!(seen.len() >= 4 && seen.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{seen:?}");
+    assert_eq!(names(&home(&lab, &session).join("sub")), ["it's large", "small"]);
+    assert!(session.list_files(".bai-repl").await.is_err(), "the parts are gone");
+
+    let into = lab.folder.path().join("down");
+    let mut seen = 0;
+    let paths = ["sub/it's large".to_owned(), "sub/small".to_owned()];
+    let options = DownloadOptions::default();
+    let got = soon(session.download_with(&paths, &into, options, |progress| seen = progress.all_done));
+    let got = got.await.unwrap();
+    assert_eq!((got.bytes, seen, got.files.len()), (5_300_005, 5_300_005, 2));
+    assert!(std::fs::read(into.join("it's large")).unwrap() == content);
+    assert_eq!(names(&into), ["it's large", "small"]);
+    assert!(session.list_files(".bai-repl").await.is_err(), "the parts are gone");
+    let again = session.download(&paths[..1], &into, options).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Local, "what is there is not replaced");
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_was_cut_goes_on_where_it_was() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let content = noise(9_000_000);
+    std::fs::write(home(&lab, &session).join("large"), &content).unwrap();
+    let (paths, into) = (["large".to_owned()], lab.folder.path().join("down"));
+    let options = DownloadOptions::default();
+    // Given up by whoever began it, somewhere in the middle.
+    let stop = Notify::new();
+    let mut until = |progress: &Progress<'_>| {
+        if progress.done >= 4_000_000 {
+            stop.notify_one();
+        }
+    };
+    tokio::select! {
+        done = session.download_with(&paths, &into, options, &mut until) => panic!("{done:?}"),
+        () = stop.notified() => {}
+    }
+    // Broken by the network, again and again: the calls themselves go on.
+    let way = Way::to(&lab.engine.endpoint(), &[700_000, 2_200_000, 3_000_001]).await;
+    let through = ComputeSession::attach(&lab.api_at(&way.endpoint), "work").await.unwrap();
+    let mut first = 0;
+    let mut look = |progress: &Progress<'_>| {
+        if first == 0 {
+            first = progress.done;
+        }
+    };
+    soon(through.download_with(&paths, &into, options, &mut look)).await.unwrap();
+    assert!(first >= 4_000_000, "{first} bytes were there");
+    assert_eq!(way.cuts(), 3);
+    assert!(std::fs::read(into.join("large")).unwrap() == content);
+    assert_eq!(names(&into), ["large"]);
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_on_with_the_parts_that_are_there_and_finds_the_wrong_ones() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let content = noise(6_000_000);
+    let from = lab.folder.path().join("local");
+    std::fs::write(&from, &content).unwrap();
+    let uploads = [Upload { from, to: "large".into() }];
+    let stop = Notify::new();
+    let mut until = |progress: &Progress<'_>| {
+        if progress.done >= 4_000_000 {
+            stop.notify_one();
+        }
+    };
+    tokio::select! {
+        done = session.upload_with(&uploads, &mut until) => panic!("{done:?}"),
+        () = stop.notified() => {}
+    }
+    let parts = home(&lab, &session).join(".bai-repl");
+    let folder = parts.join(&names(&parts)[0]);
+    // Of the right size, and wrong: only what is not sent again can be found wrong.
+    std::fs::write(folder.join("p00000001"), noise(1_000_001).split_off(1)).unwrap();
+    let mut begun = 0;
+    soon(session.upload_with(&uploads, |progress| begun += u32::from(progress.done == 0))).await.unwrap();
+    assert_eq!(begun, 2, "the second time with all parts");
+    assert!(std::fs::read(home(&lab, &session).join("large")).unwrap() == content);
+    lab.engine.shutdown().await;
+}
