@@ -1,7 +1,7 @@
 //! The stream of session events (`protocol.md` §8), which reconnects by itself.
 
 use super::api::Api;
-use super::error::ClientError;
+use super::error::{ClientError, ErrorKind};
 use super::request::Request;
 use super::session::ComputeSession;
 use crate::protocol::events::SessionEvent;
@@ -12,7 +12,7 @@ use futures_util::stream::BoxStream;
 use reqwest::Method;
 use std::io;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Servers send a comment at least every 15 s; this much silence means that the connection is dead.
@@ -48,6 +48,7 @@ impl Selection {
 #[derive(Debug)]
 pub struct EventStream {
     events: mpsc::Receiver<SessionEvent>,
+    connected: Option<oneshot::Receiver<Result<(), ClientError>>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -57,10 +58,22 @@ impl EventStream {
         self.events.recv().await
     }
 
+    /// Waits for the first connection: what happens from then on is told. Later calls return at once.
+    ///
+    /// # Errors
+    /// Why the first try failed. The stream goes on trying, so whoever can wait may go on reading it.
+    pub async fn connected(&mut self) -> Result<(), ClientError> {
+        let Some(connected) = self.connected.take() else { return Ok(()) };
+        connected.await.unwrap_or_else(|_| {
+            Err(ClientError::new(ErrorKind::Lost, "follow the events", "the program is ending"))
+        })
+    }
+
     fn new(api: Api, selection: Selection) -> Self {
         let (sender, events) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(async move { follow(&api, &selection, &sender).await });
-        EventStream { events, _task: AbortOnDropHandle::new(task) }
+        let (first, connected) = oneshot::channel();
+        let task = tokio::spawn(async move { follow(&api, &selection, &sender, first).await });
+        EventStream { events, connected: Some(connected), _task: AbortOnDropHandle::new(task) }
     }
 }
 
@@ -79,10 +92,21 @@ impl Api {
     }
 }
 
-async fn follow(api: &Api, selection: &Selection, sender: &mpsc::Sender<SessionEvent>) {
+async fn follow(
+    api: &Api,
+    selection: &Selection,
+    sender: &mpsc::Sender<SessionEvent>,
+    first: oneshot::Sender<Result<(), ClientError>>,
+) {
     let mut pause = FIRST_PAUSE;
+    let mut first = Some(first);
     loop {
-        match connect(api, selection).await {
+        let connected = connect(api, selection).await;
+        if let Some(first) = first.take() {
+            // Not everybody waits for it.
+            let _ = first.send(connected.as_ref().map(drop).map_err(ClientError::clone));
+        }
+        match connected {
             Ok(mut stream) => {
                 pause = FIRST_PAUSE;
                 while let Some(event) = next_event(&mut stream).await {

@@ -6,7 +6,7 @@ use super::reference::SessionRef;
 use super::run::{self, Cell, Run, RunOptions, Start};
 use crate::protocol::complete::{Completion, CompletionRequest};
 use crate::protocol::execute::RunId;
-use crate::protocol::info::{LogsReply, Matches, SessionInfo};
+use crate::protocol::info::{LogsReply, Match, Matches, SessionInfo};
 use reqwest::Method;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,31 +56,48 @@ impl ComputeSession {
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`] when servers find several.
     pub async fn attach(api: &Api, name_or_id: &str) -> Result<ComputeSession, ClientError> {
-        let what = format!("find the session {name_or_id}");
+        Self::look_up(api, name_or_id, false).await
+    }
+
+    /// The same for people, who may also give the beginning of a name or a UUID, if it is the beginning of only one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`], with the sessions that it may mean.
+    pub async fn find(api: &Api, reference: &str) -> Result<ComputeSession, ClientError> {
+        // The beginning of everything is no choice of anything.
+        Self::look_up(api, reference, !reference.is_empty()).await
+    }
+
+    async fn look_up(api: &Api, reference: &str, beginning: bool) -> Result<ComputeSession, ClientError> {
+        let what = format!("find the session {reference}");
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
         if version.major() >= 5 {
             let path = format!("/{}/_/match", version.noun());
-            let request = api.request(&what, Method::GET, path).query("id", name_or_id);
-            let matches: Matches = request.send().await?.json()?;
-            let mut exact =
-                matches.matches.into_iter().filter(|m| m.name == name_or_id || m.id == name_or_id);
-            match (exact.next(), exact.next()) {
-                (Some(found), None) => return Ok(ComputeSession::new(api, found.name, Some(found.id))),
-                (Some(_), Some(_)) => {
-                    return Err(ClientError::new(
-                        ErrorKind::Ambiguous,
-                        &what,
-                        "the name fits several sessions",
-                    ));
+            let request = api.request(&what, Method::GET, path).query("id", reference);
+            let reply: Matches = request.send().await?.json()?;
+            let (exact, begun): (Vec<_>, Vec<_>) =
+                reply.matches.into_iter().partition(|m| m.name == reference || m.id == reference);
+            let mut fitting = exact;
+            if fitting.is_empty() && beginning {
+                fitting.extend(
+                    begun
+                        .into_iter()
+                        .filter(|m| m.name.starts_with(reference) || m.id.starts_with(reference)),
+                );
+            }
+            match fitting.as_slice() {
+                [] => {}
+                [found] => {
+                    return Ok(ComputeSession::new(api, found.name.clone(), Some(found.id.clone())));
                 }
-                (None, _) => {}
+                several => return Err(ambiguous(&what, several)),
             }
         }
         // Servers do not match ids of sessions that are over, and old ones match nothing; the path still may.
-        let at = SessionRef { api: api.clone(), key: name_or_id.to_owned() };
+        let at = SessionRef { api: api.clone(), key: reference.to_owned() };
         at.info().await.map_err(|error| error.with_what(&what))?;
-        let id = uuid::Uuid::parse_str(name_or_id).is_ok().then(|| name_or_id.to_owned());
-        Ok(ComputeSession::new(api, name_or_id.to_owned(), id))
+        let id = uuid::Uuid::parse_str(reference).is_ok().then(|| reference.to_owned());
+        Ok(ComputeSession::new(api, reference.to_owned(), id))
     }
 
     /// The session's name. For a session that was attached by UUID and is over, its UUID.
@@ -236,4 +253,16 @@ impl ComputeSession {
         }
         call.send().await.map(drop)
     }
+}
+
+/// Says which sessions a name may mean, as far as they fit into a sentence.
+fn ambiguous(what: &str, several: &[Match]) -> ClientError {
+    const TOLD: usize = 8;
+    let tell = |m: &Match| format!("{} ({}, {})", m.name, m.status, m.id);
+    let mut told: Vec<_> = several.iter().take(TOLD).map(tell).collect();
+    if several.len() > TOLD {
+        told.push(format!("{} more", several.len() - TOLD));
+    }
+    let why = format!("it fits {} sessions: {}", several.len(), told.join(", "));
+    ClientError::new(ErrorKind::Ambiguous, what, why)
 }

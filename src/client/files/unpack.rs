@@ -7,9 +7,9 @@
 use super::Skipped;
 use bytes::Bytes;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, renameat};
-use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -115,19 +115,20 @@ impl Unpacking {
         let Some((name, folders)) = parts.split_last() else { return Ok(()) };
         let folder = folder(root, folders).map_err(about)?;
         let left = BYTES.saturating_sub(unpacked.bytes);
-        let bytes = if self.overwrite {
-            // Under another name first: what is there stays whole until the new one is, and a link is replaced
-            // instead of followed.
-            let temporary = format!(".bai-repl-{}", uuid::Uuid::new_v4().simple());
-            create(&folder, &temporary, entry, left).and_then(|bytes| {
-                renameat(&folder, temporary.as_str(), &folder, *name).map(|()| bytes).map_err(|error| {
-                    let _ = unlinkat(&folder, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
-                    io::Error::from(error)
-                })
+        // Under another name first, so that a file is there whole or not at all, whatever ends this program.
+        let temporary = format!(".bai-repl-{}", uuid::Uuid::new_v4().simple());
+        let bytes = create(&folder, &temporary, entry, left).and_then(|bytes| {
+            let named = if self.overwrite {
+                // A link that is there is replaced instead of followed.
+                renameat(&folder, temporary.as_str(), &folder, *name)
+            } else {
+                name_anew(&folder, &temporary, name)
+            };
+            named.map(|()| bytes).map_err(|error| {
+                let _ = unlinkat(&folder, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
+                io::Error::from(error)
             })
-        } else {
-            create(&folder, name, entry, left)
-        };
+        });
         unpacked.bytes += bytes.map_err(about)?;
         unpacked.files.push(shown);
         Ok(())
@@ -149,6 +150,22 @@ pub(super) fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
         })?;
     }
     Ok(at)
+}
+
+/// Gives a file its name if nothing has that name yet.
+fn name_anew(folder: &OwnedFd, temporary: &str, name: &str) -> Result<(), Errno> {
+    match linkat(folder, temporary, folder, name, AtFlags::empty()) {
+        Ok(()) => unlinkat(folder, temporary, UnlinkatFlags::NoRemoveDir),
+        // A file system without hard links: look first, then rename.
+        Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::EMLINK) => {
+            match fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(_) => Err(Errno::EEXIST),
+                Err(Errno::ENOENT) => renameat(folder, temporary, folder, name),
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes a new file with the entry's content, whole or not at all. Only the permissions of the owner's own
