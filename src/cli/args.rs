@@ -1,6 +1,15 @@
 //! The one table of flags: the command line, its help, and the shell completions come from it.
 
-use clap::{Args, Parser, Subcommand};
+mod sessions;
+
+pub(super) use sessions::{Download, Events, Files, Logs, Ls, LsColumn, Rm, Subject, Upload};
+
+use super::completion;
+use clap::builder::NonEmptyStringValueParser;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -9,7 +18,7 @@ use std::path::PathBuf;
 #[command(
     name = "bai-repl",
     version,
-    args_conflicts_with_subcommands = true,
+    override_usage = "bai-repl [OPTIONS] [IMAGE] [SCRIPT]\n       bai-repl [OPTIONS] <COMMAND>",
     after_help = "Exit codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
                   123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
                   With nothing configured, sessions run on the engine in this program. BACKEND_ENDPOINT, \
@@ -29,10 +38,33 @@ pub(super) struct Arguments {
     pub(super) global: Global,
 }
 
+impl Arguments {
+    /// Reads a command line. What holds for every command may stand anywhere; what says how a session is opened may
+    /// not stand before another command.
+    pub(super) fn read<S: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = S>,
+    ) -> clap::error::Result<Self> {
+        let mut table = Self::command();
+        let matches = table.try_get_matches_from_mut(words)?;
+        let told = |argument: &&clap::Arg| {
+            let source = matches.value_source(argument.get_id().as_str());
+            !argument.is_global_set() && source == Some(ValueSource::CommandLine)
+        };
+        if let (Some(command), Some(argument)) = (matches.subcommand_name(), table.get_arguments().find(told))
+        {
+            let message =
+                format!("'{argument}' opens a session and does not go with the command '{command}'");
+            return Err(table.clone().error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches(&matches)
+    }
+}
+
 /// Opening a session.
 #[derive(Debug, Args)]
 pub(super) struct Open {
     /// Image of the session, such as python:3.6 [default: python]
+    #[arg(add = ArgValueCompleter::new(completion::image_names))]
     pub(super) image: Option<String>,
 
     /// Program to run; without it the prompt opens, or standard input is run when it is no terminal
@@ -116,14 +148,14 @@ pub(super) struct Open {
 }
 
 /// What holds for every command.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct Global {
     /// URL of a cluster, or "local" for the engine in this program [env: BACKEND_ENDPOINT]
     #[arg(long, global = true, value_name = "URL")]
     pub(super) endpoint: Option<String>,
 
     /// Profile of the configuration file
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::profiles))]
     pub(super) profile: Option<String>,
 
     /// Leave certificates unchecked, for this endpoint and this time
@@ -147,7 +179,7 @@ pub(super) struct Global {
     pub(super) transport: String,
 
     /// Theme of the prompt and the output
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::themes))]
     pub(super) theme: Option<String>,
 }
 
@@ -155,28 +187,34 @@ pub(super) struct Global {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Open the prompt on a session that lives
-    Attach {
-        /// Name or id of the session
-        session: String,
-    },
-    /// Open a terminal inside a session
+    Attach(Subject),
+    /// Open a terminal inside a session, or inside a new one
     Pty(Pty),
+    /// List sessions
+    Ls(Ls),
+    /// Show what is known about a session
+    Info(Subject),
+    /// Destroy sessions
+    Rm(Rm),
+    /// Start the interpreter of a session anew: variables are lost, files stay
+    Restart(Subject),
+    /// Ask the program that runs in a session to stop
+    Interrupt(Subject),
+    /// Show the log of a session's container
+    Logs(Logs),
+    /// Show what happens to sessions, as it happens
+    Events(Events),
+    /// Copy files and folders to a session
+    Upload(Upload),
+    /// Copy files and folders from a session
+    Download(Download),
+    /// List the files of a session
+    Files(Files),
     /// List the apps of a session
-    Apps {
-        /// Name or id of the session
-        session: String,
-    },
+    Apps(Subject),
     /// Open a local address for an app of a session
     App(App),
-    /// List sessions
-    Ls,
-    /// Destroy sessions
-    Rm {
-        /// Names or ids
-        #[arg(required = true)]
-        sessions: Vec<String>,
-    },
-    /// Show what this machine's engine can run
+    /// List what sessions can be made from
     Images,
     /// Log in at a cluster's web server, or keep the key pair of a manager
     Login(Login),
@@ -188,7 +226,7 @@ pub(super) enum Command {
     },
     /// Run the engine as a standing server, which other clients can use too
     Serve(Serve),
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell: source <(bai-repl completions bash)
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -199,7 +237,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Pty {
     /// Name or id of a session, or an image for a new one [default: python]
-    #[arg(value_name = "SESSION|IMAGE")]
+    #[arg(value_name = "SESSION|IMAGE", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(completion::subjects))]
     pub(super) subject: Option<String>,
 
     /// App that gives the terminal [default: what the session has]
@@ -213,8 +251,9 @@ pub(super) struct Pty {
 /// A local address for an app.
 #[derive(Debug, Args)]
 pub(super) struct App {
-    /// Name or id of the session
-    pub(super) session: String,
+    /// The session.
+    #[command(flatten)]
+    pub(super) subject: Subject,
 
     /// Name of the app
     pub(super) app: String,
@@ -290,7 +329,6 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_table_is_sound() {
@@ -299,13 +337,16 @@ mod tests {
 
     #[test]
     fn an_image_is_no_command() {
-        let arguments = Arguments::try_parse_from(["bai-repl", "-t", "work", "python:3.6", "a.py"]).unwrap();
+        let arguments = Arguments::read(["bai-repl", "-t", "work", "python:3.6", "a.py"]).unwrap();
         assert!(arguments.command.is_none());
         assert_eq!(arguments.open.image.as_deref(), Some("python:3.6"));
         assert_eq!(arguments.open.script, Some(PathBuf::from("a.py")));
-        let arguments = Arguments::try_parse_from(["bai-repl", "attach", "work", "--json"]).unwrap();
-        assert!(matches!(arguments.command, Some(Command::Attach { session }) if session == "work"));
+        let arguments = Arguments::read(["bai-repl", "attach", "work", "--json"]).unwrap();
+        assert!(matches!(arguments.command, Some(Command::Attach(subject)) if subject.session == "work"));
         assert!(arguments.global.json);
+        let arguments = Arguments::read(["bai-repl", "--json", "--endpoint", "http://h", "ls"]).unwrap();
+        assert!(matches!(arguments.command, Some(Command::Ls(_))) && arguments.global.json);
+        assert_eq!(arguments.global.endpoint.as_deref(), Some("http://h"));
     }
 
     #[test]
@@ -315,8 +356,12 @@ mod tests {
             &["--rm", "--keep"],
             &["-c", "1", "python", "a.py"],
             &["--transport", "pigeon"],
+            &["-t", "work", "ls"],
+            &["python", "ls"],
+            &["ls", "-t", "work"],
+            &["rm", ""],
         ] {
-            assert!(Arguments::try_parse_from([&["bai-repl"], wrong].concat()).is_err(), "{wrong:?}");
+            assert!(Arguments::read([&["bai-repl"], wrong].concat()).is_err(), "{wrong:?}");
         }
     }
 }

@@ -2,10 +2,12 @@
 //! together; whatever can be of use without a command line lives on one of them.
 
 mod answers;
-mod apps;
 mod args;
+mod commands;
+mod completion;
 mod exit;
 mod failure;
+mod human;
 mod logging;
 mod login;
 mod look;
@@ -14,22 +16,23 @@ mod open;
 mod output;
 mod pane;
 mod place;
+mod progress;
 mod prompt;
 mod pty;
 mod script;
-mod sessions;
 mod standing;
+mod table;
 
 use crate::client::{ComputeSession, DestroyOptions, RunOptions, Transport};
 use crate::config::FileConfig;
 use crate::terminal::{self, FatalSignals, Screen};
 use answers::Answers;
 use args::{Arguments, Command, Global, Open};
-use clap::{CommandFactory, Parser};
 use exit::Exit;
 use failure::Failure;
 use output::Output;
 use place::Place;
+use progress::Opening;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -39,7 +42,10 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Runs the program from its command line to its exit code.
 pub fn main() -> ExitCode {
-    let exit = match Arguments::try_parse() {
+    if completion::answer() {
+        return ExitCode::SUCCESS;
+    }
+    let exit = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => start(arguments).unwrap_or_else(|failure| failure.tell()),
         Err(error) => {
             // A closed pipe is success: `bai-repl --help | head`.
@@ -71,29 +77,30 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<Exit, Failure> {
+    use commands::{apps, download, events, files, images, info, interrupt, logs, ls, restart, rm, upload};
     let Arguments { command, open, global } = arguments;
+    let Some(command) = command else { return run_or_prompt(runtime, &open, &global, config) };
+    let global = &global;
     match command {
-        None => run_or_prompt(runtime, &open, &global, config),
-        Some(Command::Serve(options)) => runtime.block_on(standing::serve(&options)),
-        Some(Command::Login(flags)) => login::login(runtime, &flags, &global, config),
-        Some(Command::Logout { server }) => login::logout(runtime, server.as_deref(), &global, config),
-        Some(Command::Images) => runtime.block_on(sessions::images(&global)),
-        Some(Command::Pty(flags)) => runtime.block_on(pty::open(&flags, &open, &global, config)),
-        Some(Command::Apps { session }) => runtime.block_on(apps::list(&global, config, &session)),
-        Some(Command::App(flags)) => runtime.block_on(apps::serve(&global, config, &flags)),
-        Some(Command::Ls) => runtime.block_on(sessions::list(&global, config)),
-        Some(Command::Rm { sessions }) => runtime.block_on(sessions::remove(&global, config, &sessions)),
-        Some(Command::Attach { session }) => prompt::attach(runtime, session, &open, &global, config),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "bai-repl", &mut script);
-            match std::io::Write::write_all(&mut terminal::Out::stdout(), &script) {
-                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                    Err(Failure::new(Exit::Failed, error))
-                }
-                _ => Ok(Exit::Ok),
-            }
-        }
+        Command::Attach(subject) => prompt::attach(runtime, subject.session, &open, global, config),
+        Command::Pty(flags) => runtime.block_on(pty::open(&flags, &open, global, config)),
+        Command::Ls(flags) => runtime.block_on(ls::run(global, config, &flags)),
+        Command::Info(subject) => runtime.block_on(info::run(global, config, &subject)),
+        Command::Rm(flags) => runtime.block_on(rm::run(global, config, &flags)),
+        Command::Restart(subject) => runtime.block_on(restart::run(global, config, &subject)),
+        Command::Interrupt(subject) => runtime.block_on(interrupt::run(global, config, &subject)),
+        Command::Logs(flags) => runtime.block_on(logs::run(global, config, &flags)),
+        Command::Events(flags) => runtime.block_on(events::run(global, config, &flags)),
+        Command::Upload(flags) => runtime.block_on(upload::run(global, config, &flags)),
+        Command::Download(flags) => runtime.block_on(download::run(global, config, &flags)),
+        Command::Files(flags) => runtime.block_on(files::run(global, config, &flags)),
+        Command::Apps(subject) => runtime.block_on(apps::list(global, config, &subject)),
+        Command::App(flags) => runtime.block_on(apps::serve(global, config, &flags)),
+        Command::Images => runtime.block_on(images::run(global, config)),
+        Command::Login(flags) => login::login(runtime, &flags, global, config),
+        Command::Logout { server } => login::logout(runtime, server.as_deref(), global, config),
+        Command::Serve(options) => runtime.block_on(standing::serve(&options)),
+        Command::Completions { shell } => completion::script(shell),
     }
 }
 
@@ -139,13 +146,15 @@ async fn run_in_place(
     global: &Global,
     fatal: &mut FatalSignals,
 ) -> Result<Exit, Failure> {
-    let create = ComputeSession::create(&place.api, request, |_| ());
+    let opening = Opening::start(global, &request.name);
+    let create = ComputeSession::create(&place.api, request, |status| opening.tell(status));
     let (session, _) = tokio::select! {
         biased;
         signal = fatal.recv() => return Ok(script::exit_of_signal(signal)),
         _ = tokio::signal::ctrl_c() => return Ok(Exit::Remote(130)),
         created = create => created?,
     };
+    drop(opening);
     if let Some(note) = session.note().await
         && !global.quiet
     {

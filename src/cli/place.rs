@@ -113,6 +113,18 @@ pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) 
     })
 }
 
+/// What tells one server, and one user of it, from others; for what is remembered about it.
+pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, Failure> {
+    Ok(match target(global, config)? {
+        Target::Cluster(Cluster { endpoint, identity: Identity::Keypair { access_key, .. }, .. }) => {
+            format!("{endpoint} {access_key}")
+        }
+        // Who is logged in there may change; a web server is used by one person on one machine.
+        Target::Cluster(cluster) => cluster.endpoint,
+        Target::Embedded => STANDING.to_owned(),
+    })
+}
+
 /// The user's folders.
 pub(super) fn paths() -> Result<Paths, Failure> {
     Paths::of_user().ok_or_else(|| {

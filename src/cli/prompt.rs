@@ -38,12 +38,12 @@ pub(super) fn attach(
 ) -> Result<Exit, Failure> {
     let look_up = async {
         let place = Place::find(global, config).await?;
-        let session = ComputeSession::attach(&place.api, &name).await?;
+        let session = super::commands::find(&place, &name).await?;
         let info = session.info().await?;
-        Ok::<_, Failure>((place, info.image().unwrap_or_default().to_owned()))
+        Ok::<_, Failure>((place, session, info.image().unwrap_or_default().to_owned()))
     };
-    let (place, image) = runtime.block_on(look_up)?;
-    prompt(runtime, Subject::Attach(name), Some(place), &image, open, global, config)
+    let (place, session, image) = runtime.block_on(look_up)?;
+    prompt(runtime, Subject::Attach(session.name().to_owned()), Some(place), &image, open, global, config)
 }
 
 /// Opens the prompt on a session that is made, or taken if it lives, while the first keys are typed.

@@ -59,6 +59,11 @@ impl Paths {
         Official::below(&self.home, state, env)
     }
 
+    /// Names of sessions and images, for the completion of shells when a server is slow.
+    pub fn names_cache(&self) -> PathBuf {
+        self.cache.join("names")
+    }
+
     /// What terminals answered to questions, so that they are not asked again.
     pub fn terminal_cache(&self) -> PathBuf {
         self.cache.join("terminals.toml")

@@ -8,6 +8,7 @@ mod standing;
 mod web_server;
 
 mod bad_inputs;
+mod commands;
 mod ladder;
 mod login;
 mod orphans;

@@ -110,6 +110,12 @@ impl Finished {
         }
     }
 
+    /// Checks the code alone, and shows standard error when it differs.
+    #[track_caller]
+    pub fn expect_code(&self, code: i32) {
+        assert_eq!(self.code, Some(code), "standard error:\n{}", self.stderr);
+    }
+
     /// Checks code and standard output at once, and shows all of it when they differ.
     #[track_caller]
     pub fn expect(&self, code: i32, stdout: &str) {

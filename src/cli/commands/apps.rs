@@ -1,30 +1,39 @@
 //! `bai-repl apps` and `bai-repl app`: services of a session, and a local address that leads to one.
 
-use super::args::{App as Flags, Global};
-use super::exit::Exit;
-use super::failure::Failure;
-use super::place::Place;
-use super::sessions::print;
-use crate::client::{AppEvent, AppListener, ComputeSession, TunnelOptions};
+use crate::cli::args::{App as Flags, Global, Subject};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::table::{self, Column, Row};
+use crate::client::{AppEvent, AppListener, TunnelOptions};
 use crate::config::FileConfig;
 use crate::protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
 
 /// Lists the apps of a session.
-pub(super) async fn list(global: &Global, config: &FileConfig, name: &str) -> Result<Exit, Failure> {
-    let place = Place::find(global, config).await?;
-    let session = ComputeSession::attach(&place.api, name).await?;
+pub(in crate::cli) async fn list(
+    global: &Global,
+    config: &FileConfig,
+    subject: &Subject,
+) -> Result<Exit, Failure> {
+    let (_place, session) = super::session(global, config, subject).await?;
     let apps = session.apps().await?;
-    let ports = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    let rows =
-        apps.iter().map(|app| json!({"app": app.name, "protocol": app.protocol, "ports": ports(&app.ports)}));
-    print(global, &["app", "protocol", "ports"], rows.collect())
+    let rows = apps.iter().map(|app| {
+        let ports = app.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+        Row {
+            json: json!({"app": app.name, "protocol": app.protocol, "ports": app.ports}),
+            cells: vec![app.name.clone(), app.protocol.clone(), ports],
+        }
+    });
+    table::print(global, &["app", "protocol", "ports"].map(Column::of), &rows.collect::<Vec<_>>())
 }
 
 /// Opens a local address for an app and carries its connections until Ctrl-C.
-pub(super) async fn serve(global: &Global, config: &FileConfig, flags: &Flags) -> Result<Exit, Failure> {
-    let place = Place::find(global, config).await?;
-    let session = ComputeSession::attach(&place.api, &flags.session).await?;
+pub(in crate::cli) async fn serve(
+    global: &Global,
+    config: &FileConfig,
+    flags: &Flags,
+) -> Result<Exit, Failure> {
+    let (_place, session) = super::session(global, config, &flags.subject).await?;
     let parameters = parameters(flags).map_err(|error| Failure::new(Exit::Usage, error))?;
     let options = TunnelOptions { app: flags.app.clone(), port: flags.port, parameters };
     let listener = AppListener::bind(&session, options, &flags.bind).await?;

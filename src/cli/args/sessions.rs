@@ -1,0 +1,158 @@
+//! The flags of the commands about sessions and their files.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+use std::path::PathBuf;
+
+/// A session that a command is about.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Subject {
+    /// Name or id of the session, or the beginning of one
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::completion::sessions))]
+    pub(in crate::cli) session: String,
+}
+
+/// The list of sessions.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Ls {
+    /// Also those that are over
+    #[arg(short, long)]
+    pub(in crate::cli) all: bool,
+
+    /// Only those in one of these states, such as RUNNING,PENDING (repeatable)
+    #[arg(short, long, value_name = "STATUS", value_delimiter = ',')]
+    pub(in crate::cli) status: Vec<String>,
+
+    /// Columns of the table
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        value_delimiter = ',',
+        default_value = "name,status,image,created,id"
+    )]
+    pub(in crate::cli) columns: Vec<LsColumn>,
+
+    /// Order by this column
+    #[arg(long, value_name = "COLUMN", default_value = "created")]
+    pub(in crate::cli) sort: LsColumn,
+
+    /// Turn the order around
+    #[arg(long)]
+    pub(in crate::cli) reverse: bool,
+}
+
+/// A column of the list of sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum LsColumn {
+    /// Name.
+    Name,
+    /// Where it is in its life.
+    Status,
+    /// Why it is there.
+    Reason,
+    /// Image.
+    Image,
+    /// When it was created.
+    Created,
+    /// When it ended.
+    Ended,
+    /// Text of its creator.
+    Tag,
+    /// Project.
+    Project,
+    /// UUID.
+    Id,
+}
+
+/// Destruction.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rm {
+    /// Names or ids, or beginnings of them
+    #[arg(required = true, value_name = "SESSION", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::completion::sessions))]
+    pub(in crate::cli) sessions: Vec<String>,
+
+    /// Whatever state it is in, such as ERROR
+    #[arg(short, long)]
+    pub(in crate::cli) force: bool,
+
+    /// Also the sessions that depend on it
+    #[arg(long)]
+    pub(in crate::cli) recursive: bool,
+}
+
+/// The log of a session's container.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Logs {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Go on with what comes, until the session ends or Ctrl-C
+    #[arg(short, long)]
+    pub(in crate::cli) follow: bool,
+
+    /// Only the last lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(in crate::cli) lines: Option<usize>,
+}
+
+/// Events as they happen.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Events {
+    /// Only those of this session, until it ends [default: all sessions, until Ctrl-C]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::completion::sessions))]
+    pub(in crate::cli) session: Option<String>,
+}
+
+/// Files to a session.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Upload {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Files and folders of this machine; - is standard input, for which --to names the file
+    #[arg(required = true, value_name = "FILE")]
+    pub(in crate::cli) files: Vec<PathBuf>,
+
+    /// Folder of the session, relative to its home folder
+    #[arg(long, value_name = "FOLDER", default_value = "")]
+    pub(in crate::cli) to: String,
+
+    /// Replace what is there
+    #[arg(short, long)]
+    pub(in crate::cli) force: bool,
+}
+
+/// Files from a session.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Download {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Files and folders of the session, relative to its home folder
+    #[arg(required = true, value_name = "PATH")]
+    pub(in crate::cli) paths: Vec<String>,
+
+    /// Folder of this machine; - is standard output, for one file
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(in crate::cli) to: PathBuf,
+
+    /// Replace what is there
+    #[arg(short, long)]
+    pub(in crate::cli) force: bool,
+}
+
+/// The list of a session's files.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Files {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Folder of the session
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(in crate::cli) path: String,
+}

@@ -1,0 +1,300 @@
+//! `bai-repl download`: files and folders of a session to this machine. What a server calls its files is looked at
+//! before anything is made of it here.
+
+use super::transfer::{self, Ended};
+use crate::cli::args::{Download as Flags, Global};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Transfer;
+use crate::cli::{human, table};
+use crate::client::{ComputeSession, DownloadOptions};
+use crate::config::FileConfig;
+use crate::protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
+use crate::render::sanitize;
+use crate::terminal::Screen;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A file that is to come.
+#[derive(Debug, Clone)]
+struct Planned {
+    /// Where it is in the session.
+    from: String,
+    /// Its folder here, below the target.
+    folder: PathBuf,
+    name: String,
+    bytes: u64,
+}
+
+/// What is to come, and what is not, each with the reason.
+#[derive(Debug, Default)]
+struct Plan {
+    files: Vec<Planned>,
+    folders: Vec<PathBuf>,
+    left_out: Vec<String>,
+}
+
+/// Copies them. Nothing that is there is replaced unless the flags say so.
+pub(in crate::cli) async fn run(
+    global: &Global,
+    config: &FileConfig,
+    flags: &Flags,
+) -> Result<Exit, Failure> {
+    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    if flags.to == Path::new("-") {
+        return to_stdout(&session, &flags.paths).await;
+    }
+    let plan = plan(&session, &flags.paths).await?;
+    check(&plan, flags)?;
+    let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
+    let bar = Transfer::start(global, total);
+    plan.left_out.iter().for_each(|why| bar.say(why));
+    let mut arrived = Arrived::default();
+    let ended = transfer::until_ctrl_c(fetch(&session, &plan, flags, &bar, &mut arrived)).await;
+    drop(bar);
+    for (from, to, bytes) in arrived.files.iter().filter(|_| global.json) {
+        let to = to.display().to_string();
+        let event = json!({"event": "downloaded", "from": from, "to": to, "bytes": bytes});
+        table::put(&format!("{event}\n"))?;
+    }
+    if ended? == Ended::Interrupted {
+        return Ok(Exit::Remote(130));
+    }
+    if !global.json {
+        let count = arrived.files.len();
+        let noun = if count == 1 { "file" } else { "files" };
+        let bytes = arrived.files.iter().map(|(_, _, bytes)| bytes).sum();
+        let sentence = format!("{count} {noun}, {} to {}", human::bytes(bytes), flags.to.display());
+        table::tell(global, &json!({}), &sentence)?;
+    }
+    Ok(if arrived.missing { Exit::Failed } else { transfer::exit(&plan.left_out) })
+}
+
+/// One file to standard output, byte for byte, but never straight to a terminal.
+async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<Exit, Failure> {
+    let [path] = paths else {
+        return Err(Failure::new(Exit::Usage, "one file at a time goes to standard output"));
+    };
+    let content = session.read_file(path).await?;
+    let written = if Screen::detect().stdout_tty {
+        table::write(&sanitize::text(&String::from_utf8_lossy(&content)))
+    } else {
+        table::write_bytes(&content)
+    };
+    written.map(|_| Exit::Ok)
+}
+
+/// What has come: where from, where to, how many bytes.
+#[derive(Debug, Default)]
+struct Arrived {
+    files: Vec<(String, PathBuf, u64)>,
+    missing: bool,
+}
+
+async fn fetch(
+    session: &ComputeSession,
+    plan: &Plan,
+    flags: &Flags,
+    bar: &Transfer,
+    arrived: &mut Arrived,
+) -> Result<(), Failure> {
+    for folder in &plan.folders {
+        make_folder(&flags.to, folder)?;
+    }
+    let options = DownloadOptions { overwrite: flags.force };
+    for call in calls(&plan.files) {
+        let Some(first) = call.first() else { continue };
+        bar.name(&first.name);
+        let into = make_folder(&flags.to, &first.folder)?;
+        let paths: Vec<_> = call.iter().map(|file| file.from.clone()).collect();
+        let downloaded = session.download(&paths, &into, options).await?;
+        for skipped in &downloaded.skipped {
+            bar.say(&format!("{} is left out: {}", skipped.name, skipped.why));
+        }
+        for file in call {
+            bar.add(file.bytes);
+            if downloaded.files.iter().any(|written| *written == Path::new(&file.name)) {
+                arrived.files.push((file.from.clone(), into.join(&file.name), file.bytes));
+            } else {
+                arrived.missing = true;
+                bar.say(&format!("{} did not come", file.from));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Files of one folder that are small enough come together.
+fn calls(files: &[Planned]) -> Vec<&[Planned]> {
+    let mut calls = Vec::new();
+    let mut rest = files;
+    while let Some(first) = rest.first() {
+        let mut bytes = 0;
+        let fits = |file: &&Planned| {
+            bytes += file.bytes;
+            file.folder == first.folder && bytes < DOWNLOAD_LIMIT / 2
+        };
+        let count = rest.iter().take(MAX_DOWNLOAD_FILES).take_while(fits).count().max(1);
+        let (call, after) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+        calls.push(call);
+        rest = after;
+    }
+    calls
+}
+
+/// A folder below the target, made if it is not there. A link on the way is not followed: its name may be the server's.
+fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, Failure> {
+    let failed = |path: &Path, error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Failed, format!("cannot make the folder {}: {error}", path.display()))
+    };
+    std::fs::create_dir_all(target).map_err(|error| failed(target, &error))?;
+    let mut at = target.to_owned();
+    for part in folder.components() {
+        at.push(part);
+        match std::fs::create_dir(&at) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let real = std::fs::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_dir());
+                if !real {
+                    return Err(failed(&at, &"a link or a file is in its way"));
+                }
+            }
+            Err(error) => return Err(failed(&at, &error)),
+        }
+    }
+    Ok(at)
+}
+
+/// Looks whether all of it has a place here.
+fn check(plan: &Plan, flags: &Flags) -> Result<(), Failure> {
+    let mut targets = BTreeSet::new();
+    let mut taken = Vec::new();
+    for file in &plan.files {
+        let target = flags.to.join(&file.folder).join(&file.name);
+        if std::fs::symlink_metadata(&target).is_ok() {
+            taken.push(target.display().to_string());
+        }
+        if !targets.insert(target) {
+            let name = file.folder.join(&file.name);
+            return Err(Failure::new(Exit::Usage, format!("two of the files would be {}", name.display())));
+        }
+    }
+    if flags.force { Ok(()) } else { transfer::refuse_taken(&taken) }
+}
+
+/// All files that are meant, folders with what is in them.
+async fn plan(session: &ComputeSession, paths: &[String]) -> Result<Plan, Failure> {
+    let mut plan = Plan::default();
+    for path in paths {
+        let trimmed = path.trim_end_matches('/');
+        let (parent, name) = match trimmed.rsplit_once('/') {
+            Some(("", name)) => ("/", name),
+            Some((parent, name)) => (parent, name),
+            None => (".", trimmed),
+        };
+        if matches!(name, "" | "." | "..") {
+            let all = if path.is_empty() { "." } else { path };
+            plan.add_folder(session, all, PathBuf::new(), 0).await?;
+            continue;
+        }
+        let entries = session.list_files(parent).await?;
+        let Some(entry) = entries.into_iter().find(|entry| entry.filename == name) else {
+            return Err(Failure::new(Exit::NotFound, format!("there is no {path} in the session"))
+                .hint("bai-repl files SESSION lists what is there"));
+        };
+        plan.add(session, trimmed, entry, PathBuf::new(), 0).await?;
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    async fn add(
+        &mut self,
+        session: &ComputeSession,
+        from: &str,
+        entry: FileEntry,
+        folder: PathBuf,
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let mut leave_out = |why: &str| {
+            self.left_out.push(format!("{from} is left out: {why}"));
+            Ok(())
+        };
+        if !is_name(&entry.filename) {
+            return leave_out("no file here can have its name");
+        }
+        if depth > transfer::DEPTH || self.files.len() > transfer::FILES {
+            return leave_out("there are too many files");
+        }
+        if entry.is_dir() {
+            let folder = folder.join(&entry.filename);
+            self.folders.push(folder.clone());
+            return Box::pin(self.add_folder(session, from, folder, depth + 1)).await;
+        }
+        if !entry.mode.starts_with('-') {
+            return leave_out("it is neither a file nor a folder");
+        }
+        self.files.push(Planned { from: from.to_owned(), folder, name: entry.filename, bytes: entry.size });
+        Ok(())
+    }
+
+    async fn add_folder(
+        &mut self,
+        session: &ComputeSession,
+        from: &str,
+        folder: PathBuf,
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let mut entries = session.list_files(from).await?;
+        entries.sort_by(|a, b| a.filename.cmp(&b.filename));
+        for entry in entries {
+            let from = format!("{}/{}", from.trim_end_matches('/'), entry.filename);
+            self.add(session, &from, entry, folder.clone(), depth).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is one name, which leads nowhere else.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && name.len() <= 255 && !name.contains(['/', '\0'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(folder: &str, name: &str, bytes: u64) -> Planned {
+        Planned { from: format!("{folder}/{name}"), folder: folder.into(), name: name.to_owned(), bytes }
+    }
+
+    #[test]
+    fn small_files_of_a_folder_come_together() {
+        let few: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| file("x", name, 10)).into();
+        assert_eq!(calls(&few).iter().map(|call| call.len()).collect::<Vec<_>>(), [5, 1]);
+        let mixed = [file("x", "a", 1), file("y", "b", 1), file("y", "c", 900_000), file("y", "d", 1)];
+        assert_eq!(calls(&mixed).iter().map(|call| call.len()).collect::<Vec<_>>(), [1, 1, 1, 1]);
+        assert!(calls(&[]).is_empty());
+    }
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        for name in ["..", ".", "", "a/b", "/etc", "a\0", &"x".repeat(256)] {
+            assert!(!is_name(name), "{name}");
+        }
+        for name in ["a", "...", "한글", "-", "a b\n"] {
+            assert!(is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_link_on_the_way_is_followed() {
+        let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(elsewhere.path(), here.path().join("sub")).unwrap();
+        assert!(make_folder(here.path(), Path::new("sub/deep")).is_err());
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+        assert!(make_folder(here.path(), Path::new("a/b")).unwrap().is_dir());
+        assert!(make_folder(here.path(), Path::new("a/b")).unwrap().is_dir());
+    }
+}

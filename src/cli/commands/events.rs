@@ -1,0 +1,76 @@
+//! `bai-repl events`: what happens to sessions, as it happens.
+
+use crate::cli::args::{Events, Global};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::place::Place;
+use crate::cli::table::{self, put, write};
+use crate::client::EventStream;
+use crate::config::FileConfig;
+use crate::protocol::events::SessionEvent;
+use crate::protocol::status::SessionStatus;
+use crate::render::{Flow, sanitize};
+use jiff::Timestamp;
+use serde_json::json;
+
+/// The widest name and the widest reason that are shown.
+const WIDTH: usize = 80;
+
+/// Follows them. The events of one session end with it; Ctrl-C, which ends the others, is how it is meant to end, so
+/// that is success.
+pub(in crate::cli) async fn run(
+    global: &Global,
+    config: &FileConfig,
+    flags: &Events,
+) -> Result<Exit, Failure> {
+    let place = Place::find(global, config).await?;
+    let one = match &flags.session {
+        Some(name) => Some(super::find(&place, name).await?),
+        None => None,
+    };
+    let mut events = one.as_ref().map_or_else(|| place.api.events(), |session| session.events());
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Ok),
+        () = table::reader_gone() => Ok(Exit::Ok),
+        ended = follow(global, &mut events, one.is_some()) => ended,
+    }
+}
+
+async fn follow(global: &Global, events: &mut EventStream, one: bool) -> Result<Exit, Failure> {
+    events.connected().await?;
+    if global.json {
+        put(&format!("{}\n", json!({"event": "connected"})))?;
+    } else if !global.quiet {
+        eprintln!("following the events (Ctrl-C ends it)");
+    }
+    while let Some(event) = events.next().await {
+        let flow = write(&if global.json { for_programs(&event) } else { for_people(&event) })?;
+        if flow == Flow::Closed {
+            return Ok(Exit::Ok);
+        }
+        let over = matches!(event.status(), Some(SessionStatus::Terminated | SessionStatus::Cancelled));
+        if one && over {
+            return Ok(Exit::Ok);
+        }
+    }
+    Ok(Exit::Lost)
+}
+
+fn for_programs(event: &SessionEvent) -> String {
+    let data = &event.data;
+    let object = json!({
+        "event": event.name, "time": Timestamp::now().to_string(), "session": data.session_name,
+        "id": data.session_id, "reason": data.reason, "exitCode": data.exit_code, "kernelId": data.kernel_id,
+    });
+    format!("{object}\n")
+}
+
+fn for_people(event: &SessionEvent) -> String {
+    let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
+    let data = &event.data;
+    let [name, session, reason] =
+        [&event.name, &data.session_name, &data.reason].map(|text| sanitize::line(text, WIDTH));
+    let code = data.exit_code.map(|code| format!("exit code {code}")).unwrap_or_default();
+    format!("{}\n", format!("{time}  {name:<20}  {session}  {reason}  {code}").trim_end())
+}

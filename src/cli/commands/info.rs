@@ -1,0 +1,55 @@
+//! `bai-repl info`: what is known about one session.
+
+use crate::cli::args::{Global, Subject};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::{human, table};
+use crate::client::ComputeSession;
+use crate::config::FileConfig;
+use crate::protocol::info::SessionInfo;
+use serde_json::{Value, json};
+
+/// Shows it. Programs get all that the server says, under the server's names, with `name` and `id` beside it.
+pub(in crate::cli) async fn run(
+    global: &Global,
+    config: &FileConfig,
+    subject: &Subject,
+) -> Result<Exit, Failure> {
+    let (_place, session) = super::session(global, config, subject).await?;
+    let info = session.info().await?;
+    let mut json = serde_json::to_value(&info).unwrap_or_default();
+    if let Value::Object(json) = &mut json {
+        json.insert("name".to_owned(), json!(session.name()));
+        json.insert("id".to_owned(), json!(session.id()));
+    }
+    table::print_facts(global, &json, &facts(&session, &info))
+}
+
+/// What a person wants to know; what the server left out is left out.
+fn facts(session: &ComputeSession, info: &SessionInfo) -> Vec<(&'static str, String)> {
+    let server = |key: &str| info.rest.get(key).and_then(Value::as_str).map(str::to_owned);
+    // A whole number of milliseconds that is not negative.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let age = info.age.filter(|age| *age >= 0.0).map(|age| human::seconds(age as u64 / 1000));
+    let facts = [
+        ("name", Some(session.name().to_owned())),
+        ("id", session.id().map(str::to_owned)),
+        ("status", info.status.as_ref().map(ToString::to_string)),
+        ("reason", info.status_info.clone()),
+        ("image", info.image().map(str::to_owned)),
+        ("interpreter", info.interpreter.clone()),
+        ("note", info.note.clone()),
+        ("architecture", info.architecture.clone()),
+        ("age", age),
+        ("created", info.creation_time.clone()),
+        ("ended", info.termination_time.clone()),
+        ("cells", info.num_queries_executed.map(|count| count.to_string())),
+        ("run", server("currentRunId")),
+        ("resources", info.occupied_slots.clone()),
+        ("project", server("groupId")),
+        ("domain", server("domainName")),
+        ("tag", info.tag.clone()),
+    ];
+    let told = |value: &String| !matches!(value.as_str(), "" | "{}" | "None");
+    facts.into_iter().filter_map(|(name, value)| Some((name, value.filter(told)?))).collect()
+}

@@ -1,0 +1,143 @@
+//! `bai-repl logs`: what a session's container has written.
+
+use crate::cli::args::{Global, Logs};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::table::{self, put, write};
+use crate::client::{ClientError, ComputeSession, ErrorKind};
+use crate::config::FileConfig;
+use crate::render::{Flow, sanitize};
+use crate::terminal::Screen;
+use serde_json::json;
+use std::time::Duration;
+
+/// How often the log is asked for while it is followed: servers cannot tell that there is more.
+const OFTEN: Duration = Duration::from_secs(1);
+/// When a server has dropped the beginning of its log, what follows the last this many bytes is new.
+const OVERLAP: usize = 4096;
+
+/// Shows it, and goes on with what comes if that is asked for. Ctrl-C ends that as it is meant to end: with success.
+pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Logs) -> Result<Exit, Failure> {
+    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    let log = session.logs().await?;
+    let flow = show(global, flags.lines.map_or(log.as_str(), |count| last_lines(&log, count)))?;
+    if !flags.follow || flow == Flow::Closed {
+        return Ok(Exit::Ok);
+    }
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Ok),
+        () = table::reader_gone() => Ok(Exit::Ok),
+        ended = follow(global, &session, log) => ended,
+    }
+}
+
+async fn follow(global: &Global, session: &ComputeSession, mut seen: String) -> Result<Exit, Failure> {
+    if global.json {
+        put(&format!("{}\n", json!({"event": "connected"})))?;
+    }
+    let mut ticks = tokio::time::interval(OFTEN);
+    loop {
+        ticks.tick().await;
+        // Asked first: what is written until then is in the log that is read afterwards.
+        let over = is_over(session).await?;
+        match session.logs().await {
+            Ok(log) => {
+                if show(global, news(&seen, &log))? == Flow::Closed {
+                    return Ok(Exit::Ok);
+                }
+                seen = log;
+            }
+            // The container is gone, for which servers have different words.
+            Err(error) if over || error.kind() == ErrorKind::NotFound => {
+                tracing::debug!(%error, "no log any more");
+                return Ok(Exit::Ok);
+            }
+            Err(error) if is_passing(&error) => tracing::debug!(%error, "the log could not be read"),
+            Err(error) => return Err(error.into()),
+        }
+        if over {
+            return Ok(Exit::Ok);
+        }
+    }
+}
+
+async fn is_over(session: &ComputeSession) -> Result<bool, Failure> {
+    match session.info().await {
+        Ok(info) => Ok(info.status.is_some_and(|status| status.is_dead())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Err(error) if is_passing(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the server may just be away for a moment; what it has to say then is not lost.
+fn is_passing(error: &ClientError) -> bool {
+    matches!(error.kind(), ErrorKind::Busy | ErrorKind::Timeout | ErrorKind::Lost | ErrorKind::Connect)
+}
+
+fn show(global: &Global, text: &str) -> Result<Flow, Failure> {
+    if text.is_empty() {
+        return Ok(Flow::Open);
+    }
+    if global.json {
+        write(&format!("{}\n", json!({"event": "log", "data": text})))
+    } else if Screen::detect().stdout_tty {
+        write(&sanitize::text(text))
+    } else {
+        write(text)
+    }
+}
+
+/// The last lines of a text.
+fn last_lines(text: &str, count: usize) -> &str {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    if count == 0 {
+        return "";
+    }
+    let start = body.rmatch_indices('\n').nth(count - 1).map_or(0, |(at, _)| at + 1);
+    text.get(start..).unwrap_or_default()
+}
+
+/// What `now` has that `before` had not.
+fn news<'t>(before: &str, now: &'t str) -> &'t str {
+    if let Some(more) = now.strip_prefix(before) {
+        return more;
+    }
+    let mut start = before.len().saturating_sub(OVERLAP);
+    while !before.is_char_boundary(start) {
+        start += 1;
+    }
+    let end = before.get(start..).unwrap_or_default();
+    now.rfind(end).and_then(|at| now.get(at + end.len()..)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_whole_lines() {
+        for (text, count, last) in [
+            ("a\nb\nc\n", 2, "b\nc\n"),
+            ("a\nb\nc", 1, "c"),
+            ("a\nb\n", 9, "a\nb\n"),
+            ("a\n\n", 1, "\n"),
+            ("", 3, ""),
+            ("a\n", 0, ""),
+        ] {
+            assert_eq!(last_lines(text, count), last, "{text:?} {count}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_told_once() {
+        assert_eq!(news("", "a\n"), "a\n");
+        assert_eq!(news("a\n", "a\nb\n"), "b\n");
+        assert_eq!(news("a\n", "a\n"), "");
+        let long: String = (0..9_000).map(|i| format!("{i}\n")).collect();
+        let (_, turned) = long.split_once("\n800\n").unwrap();
+        assert_eq!(news(&long, &format!("{turned}new\n")), "new\n", "the server dropped the beginning");
+        assert_eq!(news(&"한".repeat(5_000), "another"), "another");
+    }
+}

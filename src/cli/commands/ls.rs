@@ -1,0 +1,94 @@
+//! `bai-repl ls`: the sessions.
+
+use crate::cli::args::{Global, Ls, LsColumn};
+use crate::cli::completion::{self, Kind};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::human;
+use crate::cli::place::Place;
+use crate::cli::table::{self, Column, Row};
+use crate::client::SessionSummary;
+use crate::config::FileConfig;
+use crate::protocol::status::SessionStatus;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// Lists those that live, or those that the flags ask for.
+pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Ls) -> Result<Exit, Failure> {
+    let wanted = statuses(&flags.status)?;
+    let place = Place::find(global, config).await?;
+    let mut sessions = place.api.sessions(&wanted).await?;
+    if wanted.is_empty() {
+        let alive = sessions.iter().filter(|session| !session.status.is_dead());
+        let names = alive.filter_map(|session| session.name.as_deref());
+        completion::remember(Kind::Sessions, global, config, names);
+        sessions.retain(|session| flags.all || !session.status.is_dead());
+    }
+    sessions.sort_by_cached_key(|session| (text(session, flags.sort), session.id.clone()));
+    if flags.reverse {
+        sessions.reverse();
+    }
+    let now = Timestamp::now();
+    let row = |session: &SessionSummary| Row {
+        json: for_programs(session),
+        cells: flags.columns.iter().map(|column| cell(session, *column, now)).collect(),
+    };
+    let columns: Vec<_> = flags.columns.iter().map(|column| Column::of(name(*column))).collect();
+    table::print(global, &columns, &sessions.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A status that no server of ours has would find nothing, or break the server's reply.
+fn statuses(names: &[String]) -> Result<Vec<SessionStatus>, Failure> {
+    let known = |name: &String| match SessionStatus::from(name.trim().to_owned()) {
+        SessionStatus::Unknown(name) => {
+            Err(Failure::new(Exit::Usage, format!("\"{name}\" is no status of a session"))
+                .hint("such as PENDING, PREPARING, RUNNING, TERMINATING, TERMINATED, ERROR, CANCELLED"))
+        }
+        status => Ok(status),
+    };
+    names.iter().map(known).collect()
+}
+
+fn name(column: LsColumn) -> &'static str {
+    match column {
+        LsColumn::Name => "name",
+        LsColumn::Status => "status",
+        LsColumn::Reason => "reason",
+        LsColumn::Image => "image",
+        LsColumn::Created => "created",
+        LsColumn::Ended => "ended",
+        LsColumn::Tag => "tag",
+        LsColumn::Project => "project",
+        LsColumn::Id => "id",
+    }
+}
+
+/// The server's own text in a column.
+fn text(session: &SessionSummary, column: LsColumn) -> String {
+    let text = match column {
+        LsColumn::Name => &session.name,
+        LsColumn::Status => return session.status.name().to_owned(),
+        LsColumn::Reason => &session.status_info,
+        LsColumn::Image => &session.image,
+        LsColumn::Created => &session.created_at,
+        LsColumn::Ended => &session.terminated_at,
+        LsColumn::Tag => &session.tag,
+        LsColumn::Project => &session.group,
+        LsColumn::Id => return session.id.clone(),
+    };
+    text.clone().unwrap_or_default()
+}
+
+fn cell(session: &SessionSummary, column: LsColumn, now: Timestamp) -> String {
+    let text = text(session, column);
+    let is_time = matches!(column, LsColumn::Created | LsColumn::Ended);
+    if is_time && !text.is_empty() { human::ago(&text, now) } else { text }
+}
+
+fn for_programs(session: &SessionSummary) -> Value {
+    json!({
+        "name": session.name, "status": session.status, "reason": session.status_info, "image": session.image,
+        "created": session.created_at, "ended": session.terminated_at, "tag": session.tag,
+        "project": session.group, "id": session.id,
+    })
+}

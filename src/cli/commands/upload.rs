@@ -1,0 +1,203 @@
+//! `bai-repl upload`: files and folders of this machine to a session.
+
+use super::transfer::{self, Ended};
+use crate::cli::args::{Global, Upload as Flags};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Transfer;
+use crate::cli::{human, table};
+use crate::client::{ComputeSession, ErrorKind, Upload};
+use crate::config::FileConfig;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Standard input is taken up to this size.
+const INPUT_LIMIT: u64 = 1 << 30;
+
+/// A file that is to go.
+#[derive(Debug)]
+struct Planned {
+    upload: Upload,
+    bytes: u64,
+}
+
+/// What is to go, and what is not, each with the reason.
+#[derive(Debug, Default)]
+struct Plan {
+    files: Vec<Planned>,
+    left_out: Vec<String>,
+}
+
+/// Copies them. Nothing that is there is replaced unless the flags say so.
+pub(in crate::cli) async fn run(
+    global: &Global,
+    config: &FileConfig,
+    flags: &Flags,
+) -> Result<Exit, Failure> {
+    if flags.files.iter().any(|file| file == Path::new("-")) {
+        return from_stdin(global, config, flags).await;
+    }
+    let (files, to) = (flags.files.clone(), flags.to.clone());
+    let plan = tokio::task::spawn_blocking(move || plan(&files, &to)).await;
+    let plan = plan.map_err(|error| Failure::new(Exit::Failed, error))??;
+    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    if !flags.force {
+        let targets: Vec<_> = plan.files.iter().map(|file| file.upload.to.as_str()).collect();
+        nothing_there(&session, &targets).await?;
+    }
+    let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
+    let bar = Transfer::start(global, total);
+    plan.left_out.iter().for_each(|why| bar.say(why));
+    let sizes: BTreeMap<_, _> = plan.files.iter().map(|file| (file.upload.to.as_str(), file.bytes)).collect();
+    let uploads: Vec<_> = plan.files.iter().map(|file| file.upload.clone()).collect();
+    let mut arrived = Vec::new();
+    if let Some(first) = uploads.first() {
+        bar.name(&first.to);
+    }
+    let sent = session.upload(&uploads, |file: &Upload| {
+        bar.name(&file.to);
+        bar.add(sizes.get(file.to.as_str()).copied().unwrap_or(0));
+        arrived.push(file.clone());
+    });
+    let ended = transfer::until_ctrl_c(async { Ok(sent.await?) }).await;
+    drop(bar);
+    for file in arrived.iter().filter(|_| global.json) {
+        let from = file.from.display().to_string();
+        table::put(&format!("{}\n", json!({"event": "uploaded", "from": from, "to": file.to})))?;
+    }
+    if arrived.len() < uploads.len() && !global.json {
+        eprintln!("bai-repl: {} of {} files had arrived", arrived.len(), uploads.len());
+    }
+    match ended? {
+        Ended::Interrupted => Ok(Exit::Remote(130)),
+        Ended::Done if global.json => Ok(transfer::exit(&plan.left_out)),
+        Ended::Done => {
+            let sentence =
+                format!("{}, {} to {}", files_of(uploads.len()), human::bytes(total), session.name());
+            table::tell(global, &json!({}), &sentence)?;
+            Ok(transfer::exit(&plan.left_out))
+        }
+    }
+}
+
+fn files_of(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+/// Standard input as a file.
+async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Result<Exit, Failure> {
+    if flags.files.len() > 1 {
+        return Err(Failure::new(Exit::Usage, "standard input can be uploaded only by itself"));
+    }
+    if flags.to.is_empty() || flags.to.ends_with('/') {
+        return Err(Failure::new(Exit::Usage, "standard input has no name of its own")
+            .hint("give it one: bai-repl upload SESSION - --to FILE"));
+    }
+    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    if !flags.force {
+        nothing_there(&session, &[&flags.to]).await?;
+    }
+    let read = tokio::task::spawn_blocking(|| {
+        let mut content = Vec::new();
+        std::io::stdin().lock().take(INPUT_LIMIT).read_to_end(&mut content).map(|_| content)
+    });
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Failed, format!("cannot read standard input: {error}"))
+    };
+    let content = read.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let bytes = content.len() as u64;
+    let sent = async { Ok(session.write_file(&flags.to, content.into()).await?) };
+    if transfer::until_ctrl_c(sent).await? == Ended::Interrupted {
+        return Ok(Exit::Remote(130));
+    }
+    let sentence = format!("{} to {} of {}", human::bytes(bytes), flags.to, session.name());
+    table::tell(global, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
+    Ok(Exit::Ok)
+}
+
+/// Refuses to go on when something has one of these names in the session.
+async fn nothing_there(session: &ComputeSession, targets: &[&str]) -> Result<(), Failure> {
+    let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for target in targets {
+        let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
+        folders.entry(folder).or_default().insert(name);
+    }
+    let mut taken = Vec::new();
+    for (folder, names) in folders {
+        let entries = match session.list_files(folder).await {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let there = entries.into_iter().map(|entry| entry.filename);
+        taken.extend(
+            there.filter(|name| names.contains(name.as_str())).map(|name| format!("{folder}/{name}")),
+        );
+    }
+    transfer::refuse_taken(&taken)
+}
+
+/// All files that are meant, folders with what is in them.
+fn plan(files: &[PathBuf], to: &str) -> Result<Plan, Failure> {
+    let mut plan = Plan::default();
+    for file in files {
+        let failed = |error| Failure::new(Exit::Usage, format!("cannot read {}: {error}", file.display()));
+        // `.` and `..` have names, too.
+        let whole = file.canonicalize().map_err(failed)?;
+        let name = file.file_name().or_else(|| whole.file_name()).and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("{} has no name that a session could have", file.display()))
+        })?;
+        let metadata = std::fs::metadata(&whole).map_err(failed)?;
+        plan.add(&whole, &metadata, join(to, name), 0).map_err(failed)?;
+    }
+    let mut names = BTreeSet::new();
+    match plan.files.iter().find(|file| !names.insert(&file.upload.to)) {
+        Some(twice) => {
+            Err(Failure::new(Exit::Usage, format!("two of the files would be {}", twice.upload.to)))
+        }
+        None => Ok(plan),
+    }
+}
+
+impl Plan {
+    fn add(
+        &mut self,
+        from: &Path,
+        metadata: &std::fs::Metadata,
+        to: String,
+        depth: usize,
+    ) -> std::io::Result<()> {
+        if metadata.is_file() {
+            let upload = Upload { from: from.to_owned(), to };
+            self.files.push(Planned { upload, bytes: metadata.len() });
+            return Ok(());
+        }
+        if !metadata.is_dir() || depth > transfer::DEPTH || self.files.len() > transfer::FILES {
+            self.left_out.push(format!("{} is left out: it is neither a file nor a folder", from.display()));
+            return Ok(());
+        }
+        let mut entries = std::fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let Ok(name) = entry.file_name().into_string() else {
+                self.left_out.push(format!("{} is left out: its name is no UTF-8", path.display()));
+                continue;
+            };
+            // Of the entry itself: a link could lead anywhere, and round in circles.
+            self.add(&path, &entry.metadata()?, join(&to, &name), depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    let folder = folder.trim_end_matches('/');
+    match folder {
+        "" | "." => name.to_owned(),
+        _ => format!("{folder}/{name}"),
+    }
+}

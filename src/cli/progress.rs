@@ -1,0 +1,111 @@
+//! Progress on standard error, for people at a terminal: how far files have come, and how far a session is. Nothing is
+//! shown where nobody looks, or when they asked for quiet.
+
+use super::args::Global;
+use crate::protocol::status::SessionStatus;
+use crate::render::sanitize;
+use crate::terminal::Screen;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The widest name beside a bar.
+const NAME_WIDTH: usize = 24;
+/// How long a session may take before a word about it is of use.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// How often the elapsed time moves.
+const TICK: Duration = Duration::from_millis(120);
+
+/// Whether a person sees standard error and wants to know.
+fn is_wanted(global: &Global) -> bool {
+    let screen = Screen::detect();
+    screen.stderr_tty && !screen.dumb && !global.quiet && !global.json
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    // The templates are ours; a wrong one would leave the default.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸ ").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
+    }
+}
+
+/// Files on their way. The line goes when it is dropped.
+#[derive(Debug)]
+pub(super) struct Transfer(ProgressBar);
+
+impl Transfer {
+    /// A transfer of so many bytes.
+    pub(super) fn start(global: &Global, bytes: u64) -> Self {
+        let target =
+            if is_wanted(global) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(bytes), target);
+        style(&bar, "{msg:24} {bar:20} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left");
+        if is_wanted(global) {
+            bar.enable_steady_tick(TICK);
+        }
+        Transfer(bar)
+    }
+
+    /// Which file it is at.
+    pub(super) fn name(&self, name: &str) {
+        self.0.set_message(sanitize::line(name, NAME_WIDTH));
+    }
+
+    /// So many bytes more have arrived.
+    pub(super) fn add(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+
+    /// Says something without disturbing the line.
+    pub(super) fn say(&self, text: &str) {
+        let text = sanitize::line(text, 1_000);
+        self.0.suspend(|| eprintln!("bai-repl: {text}"));
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A session that is on its way to run: each status as it comes. Shown only when it takes a while; the line goes when
+/// this is dropped.
+#[derive(Debug)]
+pub(super) struct Opening {
+    bar: ProgressBar,
+    passed: Mutex<Vec<String>>,
+    _show: Option<AbortOnDropHandle<()>>,
+}
+
+impl Opening {
+    /// Of the session of this name.
+    pub(super) fn start(global: &Global, name: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        style(&bar, "{spinner} {prefix}: {msg} {elapsed}");
+        bar.set_prefix(sanitize::line(name, NAME_WIDTH));
+        let later = bar.clone();
+        let show = is_wanted(global).then(|| {
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                tokio::time::sleep(PATIENCE).await;
+                later.set_draw_target(ProgressDrawTarget::stderr());
+                later.enable_steady_tick(TICK);
+            }))
+        });
+        Opening { bar, passed: Mutex::default(), _show: show }
+    }
+
+    /// It is in this status now.
+    pub(super) fn tell(&self, status: &SessionStatus) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.push(sanitize::line(status.name(), NAME_WIDTH));
+        self.bar.set_message(passed.join(" → "));
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,191 @@
+//! What the commands print: an aligned table for people that fits the window, or one JSON object on a line for
+//! programs. Whatever a server said is made harmless here.
+
+use super::args::Global;
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::render::{Flow, sanitize};
+use crate::terminal::{self, Out, Screen};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::Value;
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use tokio::sync::oneshot;
+use unicode_width::UnicodeWidthStr;
+
+/// The widest cell of a table.
+const CELL_WIDTH: usize = 200;
+/// A column that has to give way keeps this much, if it had it.
+const NARROW: usize = 8;
+/// Between two columns.
+const GAP: usize = 2;
+
+/// The head of a column, and on which side its cells stand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    /// The key under which programs find it.
+    pub(super) name: &'static str,
+    right: bool,
+}
+
+impl Column {
+    /// A column of words.
+    pub(super) const fn of(name: &'static str) -> Self {
+        Column { name, right: false }
+    }
+
+    /// A column of numbers.
+    pub(super) const fn number(name: &'static str) -> Self {
+        Column { name, right: true }
+    }
+}
+
+/// One row.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// For programs: an object.
+    pub(super) json: Value,
+    /// For people: a cell for each column, untrusted.
+    pub(super) cells: Vec<String>,
+}
+
+/// Prints a table.
+pub(super) fn print(global: &Global, columns: &[Column], rows: &[Row]) -> Result<Exit, Failure> {
+    if global.json {
+        return write(&rows.iter().map(|row| format!("{}\n", row.json)).collect::<String>())
+            .map(|_| Exit::Ok);
+    }
+    let window = Screen::detect().stdout_tty.then(|| usize::from(terminal::size().cols));
+    write(&table(columns, rows, window)).map(|_| Exit::Ok)
+}
+
+/// Prints what belongs to one thing: a name and a value on each line.
+pub(super) fn print_facts(global: &Global, json: &Value, facts: &[(&str, String)]) -> Result<Exit, Failure> {
+    if global.json {
+        return write(&format!("{json}\n")).map(|_| Exit::Ok);
+    }
+    let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| {
+        format!("{name}{}  {}\n", " ".repeat(width - name.width()), sanitize::line(value, CELL_WIDTH * 4))
+    };
+    write(&facts.iter().map(line).collect::<String>()).map(|_| Exit::Ok)
+}
+
+/// Tells what was done: an event for programs on standard output, a sentence for people on standard error.
+pub(super) fn tell(global: &Global, event: &Value, sentence: &str) -> Result<(), Failure> {
+    if global.json {
+        put(&format!("{event}\n"))?;
+    } else if !global.quiet {
+        eprintln!("{}", sanitize::line(sentence, CELL_WIDTH * 4));
+    }
+    Ok(())
+}
+
+/// Writes to standard output. A reader that has gone had what it wanted.
+pub(super) fn write(text: &str) -> Result<Flow, Failure> {
+    write_bytes(text.as_bytes())
+}
+
+/// The same, for what is the last to be written or does not depend on a reader.
+pub(super) fn put(text: &str) -> Result<(), Failure> {
+    write(text).map(drop)
+}
+
+/// The same with any bytes.
+pub(super) fn write_bytes(bytes: &[u8]) -> Result<Flow, Failure> {
+    match Out::stdout().write_all(bytes) {
+        Ok(()) => Ok(Flow::Open),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Flow::Closed),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot write to standard output: {error}"))),
+    }
+}
+
+/// Waits until nobody reads standard output any more; for ever when that cannot happen, as with a file.
+pub(super) async fn reader_gone() {
+    let (gone, wait) = oneshot::channel();
+    // A thread of its own, which ends with the program: the runtime watches only what is in its own hands.
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        // No event is asked for: that the other end is closed is told always.
+        let watched = poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::empty())], PollTimeout::NONE);
+        // Whoever waited may have ended otherwise.
+        let _ = gone.send(watched.is_ok());
+    });
+    if wait.await != Ok(true) {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn table(columns: &[Column], rows: &[Row], window: Option<usize>) -> String {
+    let head: Vec<String> = columns.iter().map(|column| column.name.to_uppercase()).collect();
+    let clean = |row: &Row| row.cells.iter().map(|cell| sanitize::line(cell, CELL_WIDTH)).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(clean)).collect();
+    let natural = |index: usize| {
+        lines.iter().filter_map(|line| line.get(index)).map(|cell| cell.width()).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = (0..columns.len()).map(natural).collect();
+    if let Some(window) = window {
+        fit(&mut widths, window);
+    }
+    let mut text = String::new();
+    for line in &lines {
+        let mut written = String::new();
+        for ((cell, width), column) in line.iter().zip(&widths).zip(columns) {
+            let cell = sanitize::truncate(cell, *width);
+            let space = " ".repeat(width - cell.width());
+            let (before, after) = if column.right { (space.as_str(), "") } else { ("", space.as_str()) };
+            written.extend([before, &cell, after, &" ".repeat(GAP)]);
+        }
+        text.push_str(written.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Makes columns narrower until they fit: the widest first, and when none can give any more, those at the end go.
+fn fit(widths: &mut Vec<usize>, window: usize) {
+    let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    while total(widths) > window {
+        let excess = total(widths) - window;
+        let narrower = widths.iter_mut().max_by_key(|width| **width).filter(|width| **width > NARROW);
+        if let Some(width) = narrower {
+            *width -= excess.min(*width - NARROW).min(4);
+        } else if widths.len() > 1 {
+            widths.pop();
+        } else {
+            widths.fill(window);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(cells: &[&str]) -> Row {
+        Row { json: json!({}), cells: cells.iter().map(|cell| (*cell).to_owned()).collect() }
+    }
+
+    #[test]
+    fn columns_line_up_whatever_is_in_them() {
+        let columns = [Column::of("name"), Column::number("size"), Column::of("status")];
+        let rows = [row(&["한글", "7", "RUNNING"]), row(&["a\u{1b}[2Jb", "1234567", ""])];
+        let expected = "NAME     SIZE  STATUS\n한글        7  RUNNING\nab    1234567\n";
+        assert_eq!(table(&columns, &rows, None), expected);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_window() {
+        let columns = [Column::of("name"), Column::of("image"), Column::of("id")];
+        let long = "한국어이름".repeat(8);
+        let rows = [row(&[&long, "cr.example/stable/python:3.6", "0123456789abcdef"]), row(&["a", "b", "c"])];
+        for window in 1..120 {
+            let text = table(&columns, &rows, Some(window));
+            assert!(text.lines().all(|line| line.width() <= window), "{window}:\n{text}");
+            assert_eq!(text.lines().count(), 3);
+        }
+        let text = table(&columns, &rows, Some(60));
+        assert!(text.contains('…') && text.contains("ID"), "{text}");
+    }
+}

@@ -1,0 +1,308 @@
+//! The commands about sessions, against a standing engine that is reached as a cluster is.
+
+use super::sandbox::{Finished, Sandbox};
+use super::standing::Standing;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::process::{Child, ChildStdout};
+
+const REFUSED: i32 = 122;
+const NOT_FOUND: i32 = 123;
+
+/// An engine with the sessions of these names, and a place where commands reach it.
+fn with_sessions(names: &[&str]) -> (Sandbox, Standing) {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    let endpoint = standing.endpoint();
+    standing.use_in(&mut sandbox, &endpoint);
+    for name in names {
+        sandbox.run(&["-t", name, "-c", "print(1)", "python"]).expect(0, "1\n");
+    }
+    (sandbox, standing)
+}
+
+/// Each line as JSON.
+#[track_caller]
+fn objects(run: &Finished) -> Vec<Value> {
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn names(run: &Finished) -> Vec<String> {
+    objects(run).iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[track_caller]
+fn expect_failure(run: &Finished, code: i32, words: &[&str]) {
+    run.expect(code, "");
+    for word in words {
+        assert!(run.stderr.contains(word), "\"{word}\" is missing in:\n{}", run.stderr);
+    }
+}
+
+/// Lines of a program that goes on.
+struct Stream {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Stream {
+    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let mut child = sandbox.command(arguments).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Stream { child, lines }
+    }
+
+    /// Reads until a line that has this in it.
+    fn until(&mut self, what: &str) -> String {
+        self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(what)).unwrap_or_else(|| {
+            panic!("it ended before {what}");
+        })
+    }
+
+    fn interrupt(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    }
+
+    fn code(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn sessions_are_listed_for_people_and_for_programs() {
+    let (sandbox, _standing) = with_sessions(&["work-a", "work-b"]);
+    let table = sandbox.run(&["ls"]);
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    let lines: Vec<_> = table.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", table.stdout);
+    assert!(lines[0].starts_with("NAME    STATUS   IMAGE   CREATED"), "{}", lines[0]);
+    assert!(lines[1].starts_with("work-a  RUNNING  python  "), "{}", lines[1]);
+
+    assert_eq!(names(&sandbox.run(&["ls", "--json"])), ["work-a", "work-b"]);
+    assert_eq!(names(&sandbox.run(&["ls", "--json", "--sort", "name", "--reverse"])), ["work-b", "work-a"]);
+    let columns = sandbox.run(&["ls", "--columns", "status,name"]);
+    columns.expect(0, "STATUS   NAME\nRUNNING  work-a\nRUNNING  work-b\n");
+    assert!(names(&sandbox.run(&["ls", "--json", "--status", "pending,TERMINATED"])).is_empty());
+    expect_failure(&sandbox.run(&["ls", "--status", "SLEEPING"]), 2, &["SLEEPING", "RUNNING"]);
+
+    let mut events = Stream::start(&sandbox, &["--json", "events", "work-b"]);
+    events.until("connected");
+    sandbox.run(&["rm", "-q", "work-b"]).expect(0, "");
+    events.until("session_terminated");
+    assert_eq!(events.code(), Some(0), "the events of a session end with it");
+    assert_eq!(names(&sandbox.run(&["ls", "--json"])), ["work-a"]);
+    let all = objects(&sandbox.run(&["ls", "--all", "--json"]));
+    assert_eq!((&all[1]["name"], &all[1]["status"]), (&"work-b".into(), &"TERMINATED".into()));
+    assert_eq!(names(&sandbox.run(&["ls", "--json", "--status", "TERMINATED"])), ["work-b"]);
+}
+
+#[test]
+fn a_session_is_found_by_name_id_or_beginning_if_that_says_which() {
+    let (sandbox, _standing) = with_sessions(&["deep", "deeper", "other"]);
+    let info = |reference: &str| objects(&sandbox.run(&["--json", "info", reference])).remove(0);
+    let id = info("deep")["id"].as_str().unwrap().to_owned();
+    assert_eq!(info("deep")["name"], "deep", "a whole name is no beginning");
+    assert_eq!(info("deepe")["name"], "deeper");
+    assert_eq!(info(&id)["name"], "deep");
+    assert_eq!(info(&id[..13])["name"], "deep");
+    assert_eq!(info("oth")["status"], "RUNNING");
+
+    let several = ["de", "2 sessions", "deep (RUNNING, ", "deeper (RUNNING, ", "hint: "];
+    expect_failure(&sandbox.run(&["info", "de"]), NOT_FOUND, &several);
+    expect_failure(&sandbox.run(&["rm", "de"]), NOT_FOUND, &several);
+    expect_failure(&sandbox.run(&["info", "none"]), NOT_FOUND, &["none", "bai-repl ls"]);
+    assert_eq!(sandbox.run(&["rm", ""]).code, Some(2), "the beginning of everything is no name");
+    assert_eq!(names(&sandbox.run(&["ls", "--json"])).len(), 3);
+
+    let facts = sandbox.run(&["info", "other"]).stdout;
+    assert!(facts.starts_with("name          other\nid            "), "{facts}");
+    assert!(
+        facts.contains("\nstatus        RUNNING\n") && facts.contains("\ninterpreter   python 3."),
+        "{facts}"
+    );
+}
+
+#[test]
+fn all_sessions_that_are_named_are_destroyed_and_the_first_failure_counts() {
+    let (sandbox, _standing) = with_sessions(&["first", "second"]);
+    let run = sandbox.run(&["rm", "--force", "first", "none", "second"]);
+    run.expect(NOT_FOUND, "");
+    for words in ["session first is destroyed", "none", "session second is destroyed"] {
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+    assert!(names(&sandbox.run(&["ls", "--json"])).is_empty());
+}
+
+#[test]
+fn what_runs_is_interrupted_and_a_restart_forgets() {
+    let (sandbox, _standing) = with_sessions(&["work"]);
+    let code = "kept = 1\nprint('begun', flush=True)\nwhile True: pass";
+    let mut run = Stream::start(&sandbox, &["-t", "work", "-c", code, "python"]);
+    run.until("begun");
+    let interrupted = sandbox.run(&["--json", "interrupt", "work"]);
+    assert_eq!(objects(&interrupted)[0]["event"], "interrupted");
+    assert_eq!(run.code(), Some(1), "KeyboardInterrupt");
+
+    sandbox.run(&["-t", "work", "-c", "print(kept)", "python"]).expect(0, "1\n");
+    let restarted = sandbox.run(&["restart", "work"]);
+    restarted.expect(0, "");
+    assert_eq!(restarted.stderr, "session work is restarted\n");
+    sandbox.run(&["-t", "work", "-c", "print('kept' in globals())", "python"]).expect(0, "False\n");
+}
+
+#[test]
+fn events_are_told_as_they_happen_until_ctrl_c() {
+    let (sandbox, _standing) = with_sessions(&[]);
+    let mut json = Stream::start(&sandbox, &["--json", "events"]);
+    json.until("connected");
+    sandbox.run(&["-t", "work", "-c", "print(1)", "python"]).expect(0, "1\n");
+    let event: Value = serde_json::from_str(&json.until("session_started")).unwrap();
+    assert_eq!((&event["event"], &event["session"]), (&"session_started".into(), &"work".into()));
+    json.interrupt();
+    assert_eq!(json.code(), Some(0));
+
+    let mut closed = Stream::start(&sandbox, &["--json", "events"]);
+    closed.until("connected");
+    let Stream { mut child, lines } = closed;
+    drop(lines);
+    assert_eq!(child.wait().unwrap().code(), Some(0), "nobody reads any more");
+}
+
+#[test]
+fn the_log_is_shown_and_followed() {
+    let (sandbox, _standing) = with_sessions(&["work"]);
+    sandbox.run(&["logs", "-n", "3", "work"]).expect_code(0);
+    let mut follow = Stream::start(&sandbox, &["--json", "logs", "--follow", "work"]);
+    follow.until("connected");
+    sandbox.run(&["rm", "work"]).expect(0, "");
+    for line in follow.lines.by_ref() {
+        assert!(line.unwrap().contains("\"event\":\"log\""));
+    }
+    assert_eq!(follow.code(), Some(0), "it ends with the session");
+}
+
+#[test]
+fn files_and_folders_go_there_and_come_back() {
+    let (sandbox, _standing) = with_sessions(&["work"]);
+    let big: Vec<u8> = (0..900_000_u32).map(|i| (i % 251) as u8).collect();
+    std::fs::create_dir_all(sandbox.work().join("data/deep")).unwrap();
+    sandbox.write("data/big.bin", &big);
+    sandbox.write("data/deep/한글.txt", "안녕");
+    sandbox.write("one.txt", "first");
+    symlink("/etc", sandbox.work().join("data/link")).unwrap();
+
+    let sent = sandbox.run(&["upload", "work", "data", "one.txt", "--to", "in"]);
+    sent.expect(1, "");
+    assert!(sent.stderr.contains("data/link is left out"), "{}", sent.stderr);
+    assert!(sent.stderr.contains("3 files, 879 KiB to work"), "{}", sent.stderr);
+    assert!(!sent.stderr.contains('\u{1b}'), "no bar where nobody looks: {:?}", sent.stderr);
+    let listed = objects(&sandbox.run(&["--json", "files", "work", "in/data"]));
+    let found: Vec<_> = listed.iter().map(|row| (row["name"].as_str().unwrap(), &row["folder"])).collect();
+    assert_eq!(found, [("big.bin", &Value::Bool(false)), ("deep", &Value::Bool(true))]);
+    assert_eq!(listed[0]["size"], 900_000);
+    let table = sandbox.run(&["files", "work", "in"]).stdout;
+    assert!(table.starts_with("MODE        SIZE  MODIFIED"), "{table}");
+    assert!(table.contains("  data/\n") && table.contains("  5 B  "), "{table}");
+
+    let code = "print(open('in/data/deep/한글.txt').read())";
+    sandbox.run(&["-t", "work", "-c", code, "python"]).expect(0, "안녕\n");
+    let got = sandbox.run(&["download", "work", "in/data", "in/one.txt", "--to", "back/here"]);
+    got.expect(0, "");
+    assert!(got.stderr.contains("3 files, 879 KiB to back/here"), "{}", got.stderr);
+    let back = sandbox.work().join("back/here");
+    assert!(std::fs::read(back.join("data/big.bin")).unwrap() == big);
+    assert_eq!(std::fs::read_to_string(back.join("data/deep/한글.txt")).unwrap(), "안녕");
+    assert_eq!(std::fs::read_to_string(back.join("one.txt")).unwrap(), "first");
+    sandbox.run(&["download", "work", "in/one.txt", "--to", "-"]).expect(0, "first");
+    let run = sandbox.run_with_stdin(&["--json", "upload", "work", "-", "--to", "in/piped"], b"\0\xff");
+    assert_eq!(objects(&run)[0]["to"], "in/piped");
+    let events = objects(&sandbox.run(&["--json", "download", "work", "in/piped"]));
+    assert_eq!((&events[0]["event"], &events[0]["bytes"]), (&"downloaded".into(), &2.into()));
+    assert_eq!(std::fs::read(sandbox.work().join("piped")).unwrap(), b"\0\xff");
+}
+
+#[test]
+fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
+    let (sandbox, _standing) = with_sessions(&["work"]);
+    sandbox.write("a.txt", "mine");
+    sandbox.run(&["upload", "work", "a.txt"]).expect(0, "");
+    sandbox.write("a.txt", "newer");
+    let taken = ["a.txt is there already", "--force"];
+    expect_failure(&sandbox.run(&["upload", "work", "a.txt"]), REFUSED, &taken);
+    expect_failure(&sandbox.run(&["download", "work", "a.txt"]), REFUSED, &taken);
+    assert_eq!(std::fs::read_to_string(sandbox.work().join("a.txt")).unwrap(), "newer");
+    sandbox.run(&["download", "work", "a.txt", "--to", "-"]).expect(0, "mine");
+    sandbox.run(&["download", "--force", "work", "a.txt"]).expect(0, "");
+    assert_eq!(std::fs::read_to_string(sandbox.work().join("a.txt")).unwrap(), "mine");
+    sandbox.write("a.txt", "newest");
+    sandbox.run(&["upload", "--force", "work", "a.txt"]).expect(0, "");
+    sandbox.run(&["download", "work", "a.txt", "--to", "-"]).expect(0, "newest");
+
+    // A name of the server's leads through a link of ours.
+    let code =
+        "import os; os.mkdir('sub'); open('sub/evil', 'w').write('x'); os.symlink('/etc/passwd', 'sub/l')";
+    sandbox.run(&["-t", "work", "-c", code, "python"]).expect(0, "");
+    std::fs::create_dir(sandbox.work().join("elsewhere")).unwrap();
+    symlink("elsewhere", sandbox.work().join("sub")).unwrap();
+    expect_failure(&sandbox.run(&["download", "work", "sub"]), 1, &["sub", "in its way"]);
+    assert_eq!(std::fs::read_dir(sandbox.work().join("elsewhere")).unwrap().count(), 0);
+    let partly = sandbox.run(&["download", "work", "sub", "--to", "there"]);
+    expect_failure(&partly, 1, &["sub/l is left out"]);
+    let there: Vec<_> = std::fs::read_dir(sandbox.work().join("there/sub")).unwrap().flatten().collect();
+    assert_eq!(there.len(), 1, "{there:?}");
+
+    expect_failure(
+        &sandbox.run(&["download", "work", "none.txt"]),
+        NOT_FOUND,
+        &["none.txt", "bai-repl files"],
+    );
+    expect_failure(&sandbox.run(&["upload", "work", "none.txt"]), 2, &["none.txt"]);
+    expect_failure(&sandbox.run(&["upload", "work", "-"]), 2, &["--to FILE"]);
+    expect_failure(&sandbox.run(&["upload", "work", "a.txt", "there/../a.txt"]), 2, &["two of the files"]);
+}
+
+#[test]
+fn the_shell_completes_sessions_images_and_words() {
+    let (mut sandbox, standing) = with_sessions(&["work-a", "work-b"]);
+    let registration = sandbox.run(&["completions", "bash"]);
+    assert_eq!(registration.code, Some(0), "{}", registration.stderr);
+    sandbox.write(
+        "complete.sh",
+        format!(
+            "{}\n{}",
+            registration.stdout,
+            r#"
+        complete_words() {
+            COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9; COMPREPLY=()
+            _clap_complete_bai_repl bai-repl "${COMP_WORDS[COMP_CWORD]}"
+            echo "${COMPREPLY[@]}"
+        }
+        complete_words bai-repl attach wo
+        complete_words bai-repl rm work-b work-
+        complete_words bai-repl interr
+        complete_words bai-repl --theme lig
+    "#
+        ),
+    );
+    let complete = |sandbox: &Sandbox| {
+        let mut shell = std::process::Command::new("bash");
+        shell.arg("complete.sh").env_clear().envs(sandbox.env().iter().cloned()).current_dir(sandbox.work());
+        let output = shell.output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // Answers that are late come from memory, so the list is made to be known.
+    sandbox.run(&["ls", "-q", "--json"]).expect_code(0);
+    let first = complete(&sandbox);
+    let lines: Vec<_> = first.lines().map(str::trim).collect();
+    assert_eq!(lines[..3], ["work-a work-b", "work-a work-b", "interrupt"], "{first}");
+
+    // The server is away: what it said last serves, and nothing is told on the screen.
+    drop(standing);
+    assert_eq!(complete(&sandbox).lines().next().map(str::trim), Some("work-a work-b"));
+    sandbox.set("BACKEND_ENDPOINT", "not a URL");
+    assert_eq!(complete(&sandbox).lines().next().map(str::trim), Some(""));
+}
