@@ -85,6 +85,7 @@ impl ComputeSession {
                         .filter(|m| m.name.starts_with(reference) || m.id.starts_with(reference)),
                 );
             }
+            leave_out_the_dead(&mut fitting, reference);
             match fitting.as_slice() {
                 [] => {}
                 [found] => {
@@ -265,4 +266,31 @@ fn ambiguous(what: &str, several: &[Match]) -> ClientError {
     }
     let why = format!("it fits {} sessions: {}", several.len(), told.join(", "));
     ClientError::new(ErrorKind::Ambiguous, what, why)
+}
+
+/// Servers tell of sessions that are over beside the one that has their name now.
+fn leave_out_the_dead(fitting: &mut Vec<Match>, reference: &str) {
+    if fitting.len() > 1 && fitting.iter().any(|m| !m.status.is_dead()) {
+        fitting.retain(|m| m.id == reference || !m.status.is_dead());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::status::SessionStatus;
+
+    #[test]
+    fn a_session_that_is_over_does_not_make_a_name_ambiguous() {
+        let matched = |id: &str, status| Match { id: id.into(), name: "work".into(), status };
+        let all = [matched("1", SessionStatus::Terminated), matched("2", SessionStatus::Running)];
+        let left = |fitting: &[Match]| {
+            let mut fitting = fitting.to_vec();
+            leave_out_the_dead(&mut fitting, "work");
+            fitting.into_iter().map(|m| m.id).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&all), ["2"]);
+        assert_eq!(left(&all[..1]), ["1"]);
+        assert_eq!(left(&[all[1].clone(), all[1].clone()]), ["2", "2"]);
+    }
 }

@@ -44,6 +44,7 @@ const SHARED: &[(&str, Scenario)] = &[
     ("names of files", |s| Box::pin(file_names(s))),
     ("the connection is cut while polling", |s| Box::pin(cut(s, Transport::Poll))),
     ("complete", |s| Box::pin(complete(s))),
+    ("the prelude", |s| Box::pin(prelude(s))),
     ("info, logs, list", |s| Box::pin(look(s))),
     ("restart is not supported", |s| Box::pin(restart(s))),
     ("attach by name and id", |s| Box::pin(attach(s))),
@@ -98,6 +99,7 @@ async fn all(api: &Api, filter: &str) -> bool {
             "create fails with words",
             Box::pin(create_errors(api)) as Pin<Box<dyn Future<Output = Outcome> + Send>>,
         ),
+        ("another language has no prelude", Box::pin(no_prelude(api))),
         ("html wedges and is recognised", Box::pin(html_socket(api, &image))),
         ("a cut socket is told", Box::pin(cut_socket(api, &image))),
     ] {
@@ -298,6 +300,50 @@ async fn html_polling(session: &ComputeSession) -> Outcome {
 async fn complete(session: &ComputeSession) -> Outcome {
     let completion = session.complete(CompletionRequest::at("import o", 8)).await.map_err(text)?;
     Ok(format!("{} suggestions", completion.suggestions.len()))
+}
+
+/// Last among those that share a session and print rich results: from here on they are carried.
+async fn prelude(session: &ComputeSession) -> Outcome {
+    let count = "print(get_ipython().execution_count)";
+    let counted = |gave: Gave| gave.stdout.trim().parse::<u32>().map_err(|error| error.to_string());
+    let before = counted(run(session, count, Transport::Auto).await?)?;
+    let prelude = std::sync::Arc::new(Prelude::new(session.clone()));
+    let start = Instant::now();
+    let state = prelude.install().await.map_err(text)?;
+    let installed = start.elapsed();
+    ensure(state == PreludeState::Present, format!("{state:?}"))?;
+    let mut took = Vec::new();
+    for question in ["session_valu", "str.upp", "str.low", "str.cap"] {
+        let start = Instant::now();
+        let answer = prelude.complete(CompletionRequest::at(question, question.len())).await;
+        took.push(start.elapsed().as_millis());
+        let is_name = question.starts_with("str");
+        ensure(answer.is_some_and(|found| found.suggestions.is_empty() != is_name), question.to_owned())?;
+    }
+    let described = prelude.describe("len", false).await.unwrap_or_default();
+    ensure(described.contains("number of items"), described)?;
+    let html = "from IPython.display import HTML\nHTML('<b>x</b>')";
+    let gave = run(session, html, Transport::WebSocket).await?;
+    ensure(gave.finished, format!("{gave:?}"))?;
+    let after = counted(run(session, count, Transport::Auto).await?)?;
+    ensure(after == before + 2, format!("{before} then {after}"))?;
+    Ok(format!("installed in {} ms, completions in {took:?} ms", installed.as_millis()))
+}
+
+/// A kernel that is no IPython takes no harm.
+async fn no_prelude(api: &Api) -> Outcome {
+    let session = create(api, "bash:5.2").await?;
+    let outcome = async {
+        let prelude = std::sync::Arc::new(Prelude::new(session.clone()));
+        let state = prelude.install().await.map_err(text)?;
+        ensure(state == PreludeState::Refused, format!("{state:?}"))?;
+        let gave = run(&session, "echo alive", Transport::Auto).await?;
+        ensure(gave.finished && gave.stdout.contains("alive"), format!("{gave:?}"))?;
+        Ok(String::new())
+    };
+    let outcome = tokio::time::timeout(Duration::from_secs(30), outcome).await;
+    session.destroy(DestroyOptions::default()).await.map_err(text)?;
+    outcome.unwrap_or_else(|_| Err("no end within 30 s".into()))
 }
 
 async fn look(session: &ComputeSession) -> Outcome {
