@@ -100,7 +100,14 @@ impl ComputeSession {
         if version < "v4.20190615".parse().unwrap_or(version) {
             call = call.within(OLD_SERVER_LIMIT);
         }
-        let reply: CreateReply = call.json(&wire.to_wire(version))?.send().await?.json()?;
+        let reply = call.json(&wire.to_wire(version))?.send().await.map_err(|error| match error.kind() {
+            // The request may have arrived.
+            ErrorKind::Timeout | ErrorKind::Lost => {
+                error.with_hint("the session may be there all the same: look at the list of sessions first")
+            }
+            _ => error,
+        })?;
+        let reply: CreateReply = reply.json()?;
         let id = (version.major() >= 5).then(|| reply.session_id.clone());
         let name = reply.session_name.clone().unwrap_or(request.name);
         let session = ComputeSession::new(api, name, id);

@@ -3,6 +3,7 @@
 use super::server::{Server, json, reply, status};
 use super::*;
 use crate::protocol::complete::CompletionRequest;
+use crate::protocol::create::CreateRequest;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
@@ -241,6 +242,49 @@ async fn restart_that_is_not_supported_has_its_own_kind() {
     let error = server.session().restart().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.hint().unwrap().contains("create it again"));
+}
+
+fn request() -> CreateRequest {
+    CreateRequest { name: "work".into(), image: "python".into(), ..CreateRequest::default() }
+}
+
+#[tokio::test]
+async fn a_create_that_is_never_answered_ends_and_says_what_to_look_at() {
+    let server = Server::start(|_, _| std::future::pending()).await;
+    let mut options = server.api().options().clone();
+    options.read_timeout = Duration::from_millis(300);
+    let api = Api::new(options).unwrap();
+    api.version().await.unwrap();
+    let error = soon(ComputeSession::create(&api, request(), |_| {})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.hint().unwrap().contains("may be there all the same"), "{:?}", error.hint());
+}
+
+#[tokio::test]
+async fn a_session_that_ends_in_error_is_told_with_the_servers_reason() {
+    let server = Server::start(|asked, stream| async move {
+        match () {
+            () if asked.is("POST /session ") => {
+                assert!(asked.body.contains("\"enqueueOnly\":true"), "a server that waits never answers");
+                json(stream, r#"{"sessionId": "u", "sessionName": "work", "status": "PENDING"}"#).await
+            }
+            () if asked.is("GET /session/u ") => {
+                let info = r#"{"status": "ERROR", "statusInfo": "failed-to-start",
+                    "statusData": {"error": {"repr": "ImageNotFound('x')"}}}"#;
+                json(stream, info).await
+            }
+            () => status(stream, "404 No").await,
+        }
+    })
+    .await;
+    let mut seen = Vec::new();
+    let created = ComputeSession::create(&server.api(), request(), |status| seen.push(status.to_string()));
+    let error = soon(created).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), seen),
+        (ErrorKind::SessionFailed, vec!["PENDING".to_owned(), "ERROR".to_owned()])
+    );
+    assert!(error.why().contains("failed-to-start: ImageNotFound('x')"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The client against real sockets: our engine for what it can show, and small scripted servers for the faults that
 //! it cannot.
 
+mod ages;
 mod cuts;
 mod engine;
 mod faults;
