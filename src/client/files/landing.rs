@@ -2,12 +2,12 @@
 //! it is whole. Every step is relative to an open folder, and follows no symbolic link.
 
 use super::large_up::blocking;
-use super::unpack::folder;
+use super::unpack::{folder, name_anew};
 use crate::client::error::ClientError;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstatat};
-use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -98,7 +98,8 @@ impl Landing {
         }
         if same {
             // Fails when somebody was faster, where a rename would replace.
-            linkat(folder, partial, folder, self.name.as_str(), LinkatFlags::empty())?;
+            name_anew(folder, partial, &self.name)?;
+            return Ok(true);
         }
         unlinkat(folder, partial, UnlinkatFlags::NoRemoveDir)?;
         Ok(same)

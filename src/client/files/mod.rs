@@ -22,7 +22,7 @@ use progress::Meter;
 use reqwest::Method;
 use serde_json::json;
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -132,16 +132,23 @@ impl ComputeSession {
         Ok(())
     }
 
-    /// Uploads one file from memory. `to` as in [`Upload`].
+    /// Uploads one file from memory, of any size. `to` as in [`Upload`].
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for 1 MiB or more, and for a target outside of the home folder; else what the server
-    /// says.
+    /// As [`ComputeSession::upload_with`].
     pub async fn write_file(&self, to: &str, content: Bytes) -> Result<(), ClientError> {
-        if content.len() as u64 >= UPLOAD_LIMIT {
-            return Err(too_large(to));
+        let to = target(to)?;
+        if (content.len() as u64) < UPLOAD_LIMIT {
+            return self.send_files(&[(to, content)]).await;
         }
-        self.send_files(&[(target(to)?, content)]).await
+        let what = format!("upload {to}");
+        let spooled = large_up::blocking(&what, move || {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&content)?;
+            file.rewind().map(|()| file)
+        });
+        let file = spooled.await?;
+        self.send_large(file, &to, &mut Meter::new(&mut |_: &Progress<'_>| {})).await
     }
 
     async fn send_files(&self, parts: &[(String, Bytes)]) -> Result<(), ClientError> {

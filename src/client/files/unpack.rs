@@ -153,7 +153,7 @@ pub(super) fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
 }
 
 /// Gives a file its name if nothing has that name yet.
-fn name_anew(folder: &OwnedFd, temporary: &str, name: &str) -> Result<(), Errno> {
+pub(super) fn name_anew(folder: &OwnedFd, temporary: &str, name: &str) -> Result<(), Errno> {
     match linkat(folder, temporary, folder, name, AtFlags::empty()) {
         Ok(()) => unlinkat(folder, temporary, UnlinkatFlags::NoRemoveDir),
         // A file system without hard links: look first, then rename.

@@ -128,7 +128,8 @@ async fn raw_reply(bytes: Vec<u8>) -> ClientError {
     let mut options = server.api().options().clone();
     options.read_timeout = Duration::from_millis(300);
     let api = Api::new(options).unwrap();
-    api.version().await.unwrap();
+    // On a machine that is busy even this can take longer.
+    while api.version().await.is_err() {}
     soon(ComputeSession::new(&api, "work".into(), None).info()).await.unwrap_err()
 }
 
@@ -249,14 +250,10 @@ fn request() -> CreateRequest {
 }
 
 #[tokio::test]
-async fn a_create_that_is_never_answered_ends_and_says_what_to_look_at() {
-    let server = Server::start(|_, _| std::future::pending()).await;
-    let mut options = server.api().options().clone();
-    options.read_timeout = Duration::from_millis(300);
-    let api = Api::new(options).unwrap();
-    api.version().await.unwrap();
-    let error = soon(ComputeSession::create(&api, request(), |_| {})).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout);
+async fn a_create_that_may_have_arrived_is_not_repeated_and_says_what_to_look_at() {
+    let server = Server::start(|_, _| async { None }).await;
+    let error = soon(ComputeSession::create(&server.api(), request(), |_| {})).await.unwrap_err();
+    assert_eq!((error.kind(), server.asked().len()), (ErrorKind::Lost, 1), "it is not sent twice");
     assert!(error.hint().unwrap().contains("may be there all the same"), "{:?}", error.hint());
 }
 
@@ -277,8 +274,8 @@ async fn a_session_that_ends_in_error_is_told_with_the_servers_reason() {
         }
     })
     .await;
-    let mut seen = Vec::new();
-    let created = ComputeSession::create(&server.api(), request(), |status| seen.push(status.to_string()));
+    let (api, mut seen) = (server.api(), Vec::new());
+    let created = ComputeSession::create(&api, request(), |status| seen.push(status.to_string()));
     let error = soon(created).await.unwrap_err();
     assert_eq!(
         (error.kind(), seen),

@@ -45,6 +45,9 @@ async fn a_large_file_goes_up_and_comes_down_whole() {
     assert_eq!(names(&home(&lab, &session).join("sub")), ["it's large", "small"]);
     assert!(session.list_files(".bai-repl").await.is_err(), "the parts are gone");
 
+    soon(session.write_file("memory", content.clone().into())).await.unwrap();
+    assert!(std::fs::read(home(&lab, &session).join("memory")).unwrap() == content);
+
     let into = lab.folder.path().join("down");
     let mut seen = 0;
     let paths = ["sub/it's large".to_owned(), "sub/small".to_owned()];
