@@ -2,7 +2,9 @@
 
 mod sessions;
 
-pub(super) use sessions::{Download, Events, Files, Logs, Ls, LsColumn, Rm, Subject, Upload};
+pub(super) use sessions::{
+    Download, Events, Files, Logs, Ls, LsColumn, Rename, Restart, Rm, Subject, Upload,
+};
 
 use super::completion;
 use clap::builder::NonEmptyStringValueParser;
@@ -197,7 +199,9 @@ pub(super) enum Command {
     /// Destroy sessions
     Rm(Rm),
     /// Start the interpreter of a session anew: variables are lost, files stay
-    Restart(Subject),
+    Restart(Restart),
+    /// Give a session another name
+    Rename(Rename),
     /// Ask the program that runs in a session to stop
     Interrupt(Subject),
     /// Show the log of a session's container

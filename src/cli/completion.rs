@@ -180,9 +180,8 @@ async fn ask(kind: Kind, global: &Global, config: &FileConfig) -> Option<Vec<Str
             let Some(place) = Place::with_sessions(global, config).await.ok()? else {
                 return Some(Vec::new());
             };
-            let sessions = place.api.sessions(&[]).await.ok()?;
-            let alive = sessions.into_iter().filter(|session| !session.status.is_dead());
-            alive.filter_map(|session| session.name).collect()
+            let sessions = place.api.live_sessions().await.ok()?;
+            sessions.into_iter().filter_map(|session| session.name).collect()
         }
         Kind::Images => images::names(global, config).await.ok()?,
     };

@@ -77,7 +77,9 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
 }
 
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<Exit, Failure> {
-    use commands::{apps, download, events, files, images, info, interrupt, logs, ls, restart, rm, upload};
+    use commands::{
+        apps, download, events, files, images, info, interrupt, logs, ls, rename, restart, rm, upload,
+    };
     let Arguments { command, open, global } = arguments;
     let Some(command) = command else { return run_or_prompt(runtime, &open, &global, config) };
     let global = &global;
@@ -87,7 +89,8 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Command::Ls(flags) => runtime.block_on(ls::run(global, config, &flags)),
         Command::Info(subject) => runtime.block_on(info::run(global, config, &subject)),
         Command::Rm(flags) => runtime.block_on(rm::run(global, config, &flags)),
-        Command::Restart(subject) => runtime.block_on(restart::run(global, config, &subject)),
+        Command::Restart(flags) => runtime.block_on(restart::run(global, config, &flags)),
+        Command::Rename(flags) => runtime.block_on(rename::run(global, config, &flags)),
         Command::Interrupt(subject) => runtime.block_on(interrupt::run(global, config, &subject)),
         Command::Logs(flags) => runtime.block_on(logs::run(global, config, &flags)),
         Command::Events(flags) => runtime.block_on(events::run(global, config, &flags)),

@@ -125,6 +125,11 @@ pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, Failur
     })
 }
 
+/// Whether a cluster is configured.
+pub(super) fn is_cluster(global: &Global, config: &FileConfig) -> Result<bool, Failure> {
+    Ok(matches!(target(global, config)?, Target::Cluster(_)))
+}
+
 /// The user's folders.
 pub(super) fn paths() -> Result<Paths, Failure> {
     Paths::of_user().ok_or_else(|| {

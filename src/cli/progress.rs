@@ -47,14 +47,10 @@ impl Transfer {
         Transfer(bar)
     }
 
-    /// Which file it is at.
-    pub(super) fn name(&self, name: &str) {
+    /// It is at this file, and so many bytes of all have arrived.
+    pub(super) fn at(&self, name: &str, bytes: u64) {
         self.0.set_message(sanitize::line(name, NAME_WIDTH));
-    }
-
-    /// So many bytes more have arrived.
-    pub(super) fn add(&self, bytes: u64) {
-        self.0.inc(bytes);
+        self.0.set_position(bytes);
     }
 
     /// Says something without disturbing the line.

@@ -63,6 +63,25 @@ impl Api {
         Ok(self.search_sessions(&query).await?.items)
     }
 
+    /// This user's sessions that live, without reading through all that are over where the server can leave them out.
+    ///
+    /// # Errors
+    /// As [`Api::search_sessions`].
+    pub async fn live_sessions(&self) -> Result<Vec<SessionSummary>, ClientError> {
+        let alive: Vec<_> = SessionStatus::alive().collect();
+        let sessions = match self.sessions(&alive).await {
+            // Servers of another age do not know all of the names, and say so in many ways.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Refused | ErrorKind::BadRequest | ErrorKind::Server) =>
+            {
+                tracing::debug!(%error, "the server is asked for all sessions");
+                self.sessions(&[]).await?
+            }
+            listed => listed?,
+        };
+        Ok(sessions.into_iter().filter(|session| !session.status.is_dead()).collect())
+    }
+
     /// The sessions that a query finds, read page by page.
     ///
     /// # Errors

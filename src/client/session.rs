@@ -75,15 +75,10 @@ impl ComputeSession {
             let path = format!("/{}/_/match", version.noun());
             let request = api.request(&what, Method::GET, path).query("id", reference);
             let reply: Matches = request.send().await?.json()?;
-            let (exact, begun): (Vec<_>, Vec<_>) =
-                reply.matches.into_iter().partition(|m| m.name == reference || m.id == reference);
-            let mut fitting = exact;
-            if fitting.is_empty() && beginning {
-                fitting.extend(
-                    begun
-                        .into_iter()
-                        .filter(|m| m.name.starts_with(reference) || m.id.starts_with(reference)),
-                );
+            let mut fitting: Vec<_> =
+                reply.matches.into_iter().filter(|m| m.name == reference || m.id == reference).collect();
+            if fitting.is_empty() && beginning && uuid::Uuid::parse_str(reference).is_err() {
+                fitting = begun(api, reference).await?;
             }
             leave_out_the_dead(&mut fitting, reference);
             match fitting.as_slice() {
@@ -254,6 +249,13 @@ impl ComputeSession {
         }
         call.send().await.map(drop)
     }
+}
+
+/// The sessions whose name or UUID begins so. They are looked for in the list: newer servers match whole names only.
+async fn begun(api: &Api, beginning: &str) -> Result<Vec<Match>, ClientError> {
+    let listed = api.live_sessions().await?.into_iter();
+    let matches = listed.map(|s| Match { id: s.id, name: s.name.unwrap_or_default(), status: s.status });
+    Ok(matches.filter(|m| m.name.starts_with(beginning) || m.id.starts_with(beginning)).collect())
 }
 
 /// Says which sessions a name may mean, as far as they fit into a sentence.

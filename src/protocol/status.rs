@@ -54,6 +54,12 @@ const NAMES: [(&str, SessionStatus); 18] = [
 ];
 
 impl SessionStatus {
+    /// All known statuses of sessions that live: those that run, are on their way to it, or wait for it.
+    pub fn alive() -> impl Iterator<Item = SessionStatus> {
+        let named = NAMES.into_iter().map(|(_, status)| status);
+        named.filter(|status| !status.is_dead() && *status != SessionStatus::Timeout)
+    }
+
     /// Whether code can be run now.
     pub fn is_executable(&self) -> bool {
         matches!(self, SessionStatus::Running | SessionStatus::RunningDegraded)

@@ -154,6 +154,28 @@ fn what_runs_is_interrupted_and_a_restart_forgets() {
 }
 
 #[test]
+fn a_session_gets_another_name() {
+    let (sandbox, _standing) = with_sessions(&["work-a", "work-b"]);
+    let event = objects(&sandbox.run(&["--json", "rename", "work-a", "else"])).remove(0);
+    assert_eq!((&event["session"], &event["before"]), (&"else".into(), &"work-a".into()));
+    let mut left = names(&sandbox.run(&["ls", "--json"]));
+    left.sort();
+    assert_eq!(left, ["else", "work-b"]);
+    expect_failure(&sandbox.run(&["rename", "else", "a b"]), 2, &["a b"]);
+    let taken = sandbox.run(&["rename", "else", "work-b"]);
+    assert!(taken.code != Some(0) && taken.stderr.contains("work-b"), "{}", taken.stderr);
+    sandbox.run(&["-q", "rename", "else", "work-c"]).expect(0, "");
+}
+
+#[test]
+fn a_server_is_asked_which_images_it_has() {
+    let (sandbox, _standing) = with_sessions(&[]);
+    let images = objects(&sandbox.run(&["--json", "images"]));
+    assert!(images.iter().any(|image| image["image"].as_str().unwrap().contains("python")), "{images:?}");
+    assert!(sandbox.run(&["images"]).stdout.starts_with("IMAGE"));
+}
+
+#[test]
 fn events_are_told_as_they_happen_until_ctrl_c() {
     let (sandbox, _standing) = with_sessions(&[]);
     let mut json = Stream::start(&sandbox, &["--json", "events"]);
@@ -217,6 +239,13 @@ fn files_and_folders_go_there_and_come_back() {
     assert_eq!(std::fs::read_to_string(back.join("data/deep/한글.txt")).unwrap(), "안녕");
     assert_eq!(std::fs::read_to_string(back.join("one.txt")).unwrap(), "first");
     sandbox.run(&["download", "work", "in/one.txt", "--to", "-"]).expect(0, "first");
+
+    let large: Vec<u8> = (0..5_000_000_u32).map(|i| (i % 253) as u8).collect();
+    sandbox.write("large.bin", &large);
+    sandbox.run(&["-q", "upload", "work", "large.bin"]).expect(0, "");
+    sandbox.run(&["-q", "download", "work", "large.bin", "--to", "back"]).expect(0, "");
+    assert!(std::fs::read(sandbox.work().join("back/large.bin")).unwrap() == large);
+
     let run = sandbox.run_with_stdin(&["--json", "upload", "work", "-", "--to", "in/piped"], b"\0\xff");
     assert_eq!(objects(&run)[0]["to"], "in/piped");
     let events = objects(&sandbox.run(&["--json", "download", "work", "in/piped"]));

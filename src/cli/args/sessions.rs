@@ -81,6 +81,29 @@ pub(in crate::cli) struct Rm {
     pub(in crate::cli) recursive: bool,
 }
 
+/// A fresh interpreter.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Restart {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Where the server cannot restart, destroy the session and create one like it: its files are lost, too
+    #[arg(long)]
+    pub(in crate::cli) recreate: bool,
+}
+
+/// A new name.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rename {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// The new name
+    pub(in crate::cli) name: String,
+}
+
 /// The log of a session's container.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Logs {

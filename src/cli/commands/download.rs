@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Transfer;
 use crate::cli::{human, table};
-use crate::client::{ComputeSession, DownloadOptions};
+use crate::client::{ComputeSession, DownloadOptions, Progress};
 use crate::config::FileConfig;
 use crate::protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use crate::render::sanitize;
@@ -89,6 +89,7 @@ async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<Exit, F
 #[derive(Debug, Default)]
 struct Arrived {
     files: Vec<(String, PathBuf, u64)>,
+    bytes: u64,
     missing: bool,
 }
 
@@ -105,15 +106,17 @@ async fn fetch(
     let options = DownloadOptions { overwrite: flags.force };
     for call in calls(&plan.files) {
         let Some(first) = call.first() else { continue };
-        bar.name(&first.name);
+        let before = arrived.bytes;
         let into = make_folder(&flags.to, &first.folder)?;
         let paths: Vec<_> = call.iter().map(|file| file.from.clone()).collect();
-        let downloaded = session.download(&paths, &into, options).await?;
+        bar.at(&first.name, before);
+        let told = |progress: &Progress<'_>| bar.at(&first.name, before + progress.all_done);
+        let downloaded = session.download_with(&paths, &into, options, told).await?;
         for skipped in &downloaded.skipped {
             bar.say(&format!("{} is left out: {}", skipped.name, skipped.why));
         }
         for file in call {
-            bar.add(file.bytes);
+            arrived.bytes += file.bytes;
             if downloaded.files.iter().any(|written| *written == Path::new(&file.name)) {
                 arrived.files.push((file.from.clone(), into.join(&file.name), file.bytes));
             } else {

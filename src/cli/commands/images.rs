@@ -1,14 +1,49 @@
 //! `bai-repl images`: what sessions can be made from.
 
 use crate::cli::args::Global;
+use crate::cli::completion::{self, Kind};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::human;
+use crate::cli::place::{self, Place};
 use crate::cli::table::{self, Column, Row};
+use crate::client::ImageOptions;
 use crate::config::FileConfig;
+use crate::protocol::resources::Image;
 use serde_json::json;
 
-/// Shows what the engine of this machine can run.
-pub(in crate::cli) async fn run(global: &Global, _config: &FileConfig) -> Result<Exit, Failure> {
+/// Shows what the cluster has, or what the engine of this machine can run.
+pub(in crate::cli) async fn run(global: &Global, config: &FileConfig) -> Result<Exit, Failure> {
+    if place::is_cluster(global, config)? {
+        of_cluster(global, config).await
+    } else {
+        of_engine(global).await
+    }
+}
+
+async fn of_cluster(global: &Global, config: &FileConfig) -> Result<Exit, Failure> {
+    let place = Place::find(global, config).await?;
+    let images = place.api.images(ImageOptions::default()).await?;
+    let names: Vec<_> = images.iter().cloned().flat_map(called).collect();
+    completion::remember(Kind::Images, global, config, names.iter().map(String::as_str));
+    let rows = images.iter().map(|image| Row {
+        json: json!({
+            "image": image.reference(), "architecture": image.architecture, "size": image.size_bytes,
+            "aliases": image.aliases,
+        }),
+        cells: vec![
+            image.reference(),
+            image.architecture.clone().unwrap_or_default(),
+            image.size_bytes.map(human::bytes).unwrap_or_default(),
+            image.aliases.join(", "),
+        ],
+    });
+    let columns =
+        [Column::of("image"), Column::of("architecture"), Column::number("size"), Column::of("aliases")];
+    table::print(global, &columns, &rows.collect::<Vec<_>>())
+}
+
+async fn of_engine(global: &Global) -> Result<Exit, Failure> {
     let found = crate::engine::images().await;
     if found.is_empty() {
         return Err(Failure::new(Exit::NotFound, "no interpreter was found on this machine")
@@ -28,6 +63,16 @@ pub(in crate::cli) async fn run(global: &Global, _config: &FileConfig) -> Result
 }
 
 /// What a person may name when they open a session.
-pub(in crate::cli) async fn names(_global: &Global, _config: &FileConfig) -> Result<Vec<String>, Failure> {
+pub(in crate::cli) async fn names(global: &Global, config: &FileConfig) -> Result<Vec<String>, Failure> {
+    if place::is_cluster(global, config)? {
+        let place = Place::find(global, config).await?;
+        let images = place.api.images(ImageOptions::default()).await?;
+        return Ok(images.into_iter().flat_map(called).collect());
+    }
     Ok(crate::engine::images().await.into_iter().map(|image| image.name).collect())
+}
+
+/// Its reference, and its short names, which do as well.
+fn called(image: Image) -> impl Iterator<Item = String> {
+    std::iter::once(image.reference()).chain(image.aliases)
 }

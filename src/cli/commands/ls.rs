@@ -17,13 +17,14 @@ use serde_json::{Value, json};
 pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Ls) -> Result<Exit, Failure> {
     let wanted = statuses(&flags.status)?;
     let place = Place::find(global, config).await?;
-    let mut sessions = place.api.sessions(&wanted).await?;
-    if wanted.is_empty() {
-        let alive = sessions.iter().filter(|session| !session.status.is_dead());
-        let names = alive.filter_map(|session| session.name.as_deref());
+    let mut sessions = if wanted.is_empty() && !flags.all {
+        let alive = place.api.live_sessions().await?;
+        let names = alive.iter().filter_map(|session| session.name.as_deref());
         completion::remember(Kind::Sessions, global, config, names);
-        sessions.retain(|session| flags.all || !session.status.is_dead());
-    }
+        alive
+    } else {
+        place.api.sessions(&wanted).await?
+    };
     sessions.sort_by_cached_key(|session| (text(session, flags.sort), session.id.clone()));
     if flags.reverse {
         sessions.reverse();

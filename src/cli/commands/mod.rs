@@ -13,6 +13,7 @@ pub(super) mod info;
 pub(super) mod interrupt;
 pub(super) mod logs;
 pub(super) mod ls;
+pub(super) mod rename;
 pub(super) mod restart;
 pub(super) mod rm;
 mod transfer;

@@ -1,20 +1,42 @@
 //! `bai-repl restart`: a fresh interpreter in a session.
 
 use super::event;
-use crate::cli::args::{Global, Subject};
+use crate::cli::args::{Global, Restart};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::progress::Opening;
 use crate::cli::table::tell;
+use crate::client::{ComputeSession, ErrorKind};
 use crate::config::FileConfig;
 
 /// Restarts it, and returns when it takes code again.
 pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
-    subject: &Subject,
+    flags: &Restart,
 ) -> Result<Exit, Failure> {
-    let (_place, session) = super::session(global, config, subject).await?;
-    session.restart().await?;
-    tell(global, &event("restarted", &session), &format!("session {} is restarted", session.name()))?;
+    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    match session.restart().await {
+        Ok(()) => {
+            tell(global, &event("restarted", &session), &format!("session {} is restarted", session.name()))?;
+        }
+        Err(error) if error.kind() == ErrorKind::Unsupported && flags.recreate => {
+            let session = recreate(global, &session).await?;
+            let sentence = format!("session {} is a new one like the old", session.name());
+            tell(global, &event("recreated", &session), &sentence)?;
+        }
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            return Err(Failure::new(Exit::Refused, error)
+                .hint("--recreate destroys it and creates one like it; its variables and files are lost"));
+        }
+        Err(error) => return Err(error.into()),
+    }
     Ok(Exit::Ok)
+}
+
+async fn recreate(global: &Global, session: &ComputeSession) -> Result<ComputeSession, Failure> {
+    let request = session.blueprint().await?;
+    let opening = Opening::start(global, session.name());
+    let (session, _) = session.recreate(request, |status| opening.tell(status)).await?;
+    Ok(session)
 }

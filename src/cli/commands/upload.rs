@@ -50,25 +50,28 @@ pub(in crate::cli) async fn run(
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
     let bar = Transfer::start(global, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
-    let sizes: BTreeMap<_, _> = plan.files.iter().map(|file| (file.upload.to.as_str(), file.bytes)).collect();
     let uploads: Vec<_> = plan.files.iter().map(|file| file.upload.clone()).collect();
-    let mut arrived = Vec::new();
-    if let Some(first) = uploads.first() {
-        bar.name(&first.to);
-    }
-    let sent = session.upload(&uploads, |file: &Upload| {
-        bar.name(&file.to);
-        bar.add(sizes.get(file.to.as_str()).copied().unwrap_or(0));
-        arrived.push(file.clone());
+    let mut arrived = BTreeSet::new();
+    let sent = session.upload_with(&uploads, |progress| {
+        bar.at(progress.name, progress.all_done);
+        if progress.done == progress.size {
+            arrived.insert(progress.name.to_owned());
+        }
     });
     let ended = transfer::until_ctrl_c(async { Ok(sent.await?) }).await;
     drop(bar);
-    for file in arrived.iter().filter(|_| global.json) {
+    let has_arrived = |file: &&Upload| arrived.contains(&file.to);
+    for file in uploads.iter().filter(|_| global.json).filter(has_arrived) {
         let from = file.from.display().to_string();
-        table::put(&format!("{}\n", json!({"event": "uploaded", "from": from, "to": file.to})))?;
+        table::put(&format!(
+            "{}
+",
+            json!({"event": "uploaded", "from": from, "to": file.to})
+        ))?;
     }
-    if arrived.len() < uploads.len() && !global.json {
-        eprintln!("bai-repl: {} of {} files had arrived", arrived.len(), uploads.len());
+    if !matches!(ended, Ok(Ended::Done)) && !global.json {
+        let count = uploads.iter().filter(has_arrived).count();
+        eprintln!("bai-repl: {count} of {} files had arrived", uploads.len());
     }
     match ended? {
         Ended::Interrupted => Ok(Exit::Remote(130)),

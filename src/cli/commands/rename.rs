@@ -1,0 +1,29 @@
+//! `bai-repl rename`: another name for a session.
+
+use super::event;
+use crate::cli::args::{Global, Rename};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::table::tell;
+use crate::config::FileConfig;
+use crate::protocol::create::check_name;
+
+/// Renames it. A name that no session can have is told before anybody is asked.
+pub(in crate::cli) async fn run(
+    global: &Global,
+    config: &FileConfig,
+    flags: &Rename,
+) -> Result<Exit, Failure> {
+    let name = &flags.name;
+    check_name(name).map_err(|error| {
+        Failure::new(Exit::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
+    })?;
+    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    let renamed = session.rename(name).await?;
+    let mut event = event("renamed", &renamed);
+    if let Some(event) = event.as_object_mut() {
+        event.insert("before".to_owned(), session.name().into());
+    }
+    tell(global, &event, &format!("session {} is called {name} now", session.name()))?;
+    Ok(Exit::Ok)
+}
