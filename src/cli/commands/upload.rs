@@ -111,6 +111,10 @@ async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Resu
     };
     let content = read.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     let bytes = content.len() as u64;
+    if bytes >= INPUT_LIMIT {
+        return Err(Failure::new(Exit::Usage, "standard input is larger than 1 GiB")
+            .hint("a file of any size can be uploaded by name"));
+    }
     let sent = async { Ok(session.write_file(&flags.to, content.into()).await?) };
     if transfer::until_ctrl_c(sent).await? == Ended::Interrupted {
         return Ok(Exit::Remote(130));
