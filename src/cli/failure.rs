@@ -23,6 +23,11 @@ impl Failure {
         Failure { exit, message: message.to_string(), hint: None }
     }
 
+    /// How the program ends by it.
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// The same with a word about what to do.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

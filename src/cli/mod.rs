@@ -131,33 +131,55 @@ async fn run_code(
     let mut fatal = terminal::listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
     let temporary = open::is_temporary(open);
     let place = Place::open(global, config, !temporary).await?;
+    // A server that cannot be asked this has made nothing that would have to be destroyed.
+    place.api.version().await?;
     let name = request.name.clone();
-    let exit = run_in_place(&place, config, request, code, open, global, &mut fatal).await;
-    if temporary {
+    let opened = open_in_place(&place, request, global, &mut fatal).await;
+    // A server that refuses us has made nothing, and would refuse to destroy it too.
+    let refused = opened.as_ref().is_err_and(|failure| failure.exit() == Exit::Refused);
+    let exit = match opened {
+        Ok(Opened::Session(session)) => run_in_place(&session, config, code, open, global, &mut fatal).await,
+        Ok(Opened::Left(exit)) => Ok(exit),
+        Err(failure) => Err(failure),
+    };
+    if temporary && !refused {
         destroy(&place, &name).await;
     }
     place.close().await;
     exit
 }
 
-async fn run_in_place(
+/// How opening a session ended.
+enum Opened {
+    Session(ComputeSession),
+    /// Somebody wanted to leave before it was there.
+    Left(Exit),
+}
+
+async fn open_in_place(
     place: &Place,
-    config: &FileConfig,
     request: crate::protocol::create::CreateRequest,
+    global: &Global,
+    fatal: &mut FatalSignals,
+) -> Result<Opened, Failure> {
+    let opening = Opening::start(global, &request.name);
+    let create = ComputeSession::create(&place.api, request, |status| opening.tell(status));
+    tokio::select! {
+        biased;
+        signal = fatal.recv() => Ok(Opened::Left(script::exit_of_signal(signal))),
+        _ = tokio::signal::ctrl_c() => Ok(Opened::Left(Exit::Remote(130))),
+        created = create => Ok(Opened::Session(created?.0)),
+    }
+}
+
+async fn run_in_place(
+    session: &ComputeSession,
+    config: &FileConfig,
     code: open::Code,
     open: &Open,
     global: &Global,
     fatal: &mut FatalSignals,
 ) -> Result<Exit, Failure> {
-    let opening = Opening::start(global, &request.name);
-    let create = ComputeSession::create(&place.api, request, |status| opening.tell(status));
-    let (session, _) = tokio::select! {
-        biased;
-        signal = fatal.recv() => return Ok(script::exit_of_signal(signal)),
-        _ = tokio::signal::ctrl_c() => return Ok(Exit::Remote(130)),
-        created = create => created?,
-    };
-    drop(opening);
     if let Some(note) = session.note().await
         && !global.quiet
     {
@@ -165,7 +187,7 @@ async fn run_in_place(
     }
     let output = Output::start(global.json, look::for_script(open, global, config)?);
     let answers = if code.stdin_is_free { Answers::from_stdin() } else { Answers::nobody() };
-    script::run(&session, code.text, RunOptions::over(transport(global)), output, &answers, fatal).await
+    script::run(session, code.text, RunOptions::over(transport(global)), output, &answers, fatal).await
 }
 
 /// Destroys the session of ours; what cannot be destroyed is told, since somebody may pay for it.

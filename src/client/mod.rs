@@ -75,13 +75,24 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     innermost.to_string()
 }
 
-/// Whether TLS is why a connection failed. An I/O error hides what it wraps from `source`, so it is opened, as often as
-/// layers have wrapped it.
+/// Whether TLS is why a connection failed.
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    tls_error(error).is_some()
+}
+
+/// Whether what answers does not speak TLS at all.
+fn is_plain(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// The error of TLS in an error. An I/O error hides what it wraps from `source`, so it is opened, as often as layers have
+/// wrapped it.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>()
-        || inside.is_some_and(|inner| is_tls(inner))
-        || error.source().is_some_and(is_tls)
+    error
+        .downcast_ref()
+        .or_else(|| inside.and_then(|inner| tls_error(inner)))
+        .or_else(|| error.source().and_then(tls_error))
 }
 
 #[cfg(test)]

@@ -353,6 +353,12 @@ impl<'a> Request<'a> {
     fn failed(&self, endpoint: &Endpoint, error: reqwest::Error) -> ClientError {
         let cause = super::cause(&error);
         let at = endpoint.shown();
+        if super::is_plain(&error) {
+            let why = format!("{at} answers without TLS");
+            return ClientError::new(ErrorKind::Tls, &self.what, why)
+                .with_hint("is it http:// instead of https://, or another port?")
+                .not_sent();
+        }
         if super::is_tls(&error) {
             return ClientError::new(ErrorKind::Tls, &self.what, format!("{at}: {cause}")).not_sent();
         }

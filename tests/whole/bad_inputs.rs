@@ -14,7 +14,7 @@ pub const NOT_FOUND: i32 = 123;
 const LOST: i32 = 125;
 
 /// A server that answers every request with these bytes.
-fn canned(answer: &'static str) -> String {
+pub fn canned(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -28,7 +28,7 @@ fn canned(answer: &'static str) -> String {
     endpoint
 }
 
-fn with_keys(endpoint: &str) -> Sandbox {
+pub fn with_keys(endpoint: &str) -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("BACKEND_ENDPOINT", endpoint);
     sandbox.set("BACKEND_ACCESS_KEY", "AKIATESTTESTTEST0001");
@@ -44,6 +44,7 @@ pub fn expect_failure(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &
     for word in words {
         assert!(run.stderr.contains(word), "\"{word}\" is missing in:\n{}", run.stderr);
     }
+    assert!(run.stderr.matches("could not").count() <= 1, "one sentence, not several:\n{}", run.stderr);
     assert!(!run.stderr.contains("a-secret-that-is-never-shown"), "{}", run.stderr);
     assert!(!run.stderr.contains('\u{1b}'), "{:?}", run.stderr);
     assert!(!run.stderr.contains("panicked"), "{}", run.stderr);

@@ -15,3 +15,4 @@ mod orphans;
 mod pane;
 mod prompt;
 mod script;
+mod tls;
