@@ -88,11 +88,13 @@ impl ComputeSession {
         })?;
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
         let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));
+        // Servers have a default for both, except where a template gives the rest: 26.9.6 finds no project then.
+        let fallback = || request.template.is_some().then(|| "default".to_owned());
         let wire = CreateRequest {
             enqueue_only: true,
             max_wait_seconds: None,
-            domain: request.domain.clone().or_else(|| api.options().domain.clone()),
-            group: request.group.clone().or_else(|| api.options().group.clone()),
+            domain: request.domain.clone().or_else(|| api.options().domain.clone()).or_else(fallback),
+            group: request.group.clone().or_else(|| api.options().group.clone()).or_else(fallback),
             ..request.clone()
         };
         let path = format!("/{}{}", version.noun(), request.path());
@@ -100,14 +102,19 @@ impl ComputeSession {
         if version < "v4.20190615".parse().unwrap_or(version) {
             call = call.within(OLD_SERVER_LIMIT);
         }
-        let reply = call.json(&wire.to_wire(version))?.send().await.map_err(|error| match error.kind() {
-            // The request may have arrived.
-            ErrorKind::Timeout | ErrorKind::Lost => {
-                error.with_hint("the session may be there all the same: look at the list of sessions first")
+        let reply: CreateReply = match call.json(&wire.to_wire(version))?.send().await {
+            Ok(reply) => reply.json()?,
+            // 26.9.6 makes the session of a template and then fails to say so.
+            Err(error) if error.kind() == ErrorKind::Server && request.template.is_some() => {
+                made_all_the_same(api, &request.name).await.ok_or(error)?
             }
-            _ => error,
-        })?;
-        let reply: CreateReply = reply.json()?;
+            // The request may have arrived.
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Lost) => {
+                let hint = "the session may be there all the same: look at the list of sessions first";
+                return Err(error.with_hint(hint));
+            }
+            Err(error) => return Err(error),
+        };
         let id = (version.major() >= 5).then(|| reply.session_id.clone());
         let name = reply.session_name.clone().unwrap_or(request.name);
         let session = ComputeSession::new(api, name, id);
@@ -229,6 +236,20 @@ impl ComputeSession {
         };
         ClientError::new(ErrorKind::SessionFailed, format!("start the session {}", self.name()), why)
     }
+}
+
+/// The reply that a server should have given, for a session of that name that is younger than any request may take.
+async fn made_all_the_same(api: &Api, name: &str) -> Option<CreateReply> {
+    let session = ComputeSession::attach(api, name).await.ok()?;
+    let info = session.info().await.ok()?;
+    let young = info.age.is_some_and(|age| age < api.reply_limit().as_secs_f64() * 1e3);
+    young.then(|| CreateReply {
+        session_id: session.id().unwrap_or(name).to_owned(),
+        session_name: Some(name.to_owned()),
+        status: info.status.unwrap_or(SessionStatus::Running),
+        created: true,
+        service_ports: Vec::new(),
+    })
 }
 
 async fn until(deadline: Option<Instant>) {

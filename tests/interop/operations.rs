@@ -51,6 +51,7 @@ const SLOW: &[(&str, Scenario<ComputeSession>)] = &[("commit", |s| Box::pin(comm
 /// With sessions of their own.
 const OWN: &[(&str, Scenario<Api>)] = &[
     ("recreate under the same name", |api| Box::pin(recreate(api))),
+    ("create from a template", |api| Box::pin(template(api))),
     ("batch that succeeds and one that fails", |api| Box::pin(batch(api))),
     ("batch that waits for another", |api| Box::pin(dependent(api))),
     ("enqueue only, then destroy by force", |api| Box::pin(enqueue_only(api))),
@@ -401,6 +402,22 @@ async fn recreate(api: &Api) -> Outcome {
         let _ = gone(&session).await;
     }
     outcome
+}
+
+/// `BAI_TEST_TEMPLATE` is the UUID of a session template with a Python image.
+async fn template(api: &Api) -> Outcome {
+    let Ok(id) = std::env::var("BAI_TEST_TEMPLATE") else { return Ok("no template to try".into()) };
+    let request = CreateRequest {
+        name: request("template").name,
+        template: Some(id),
+        max_wait_seconds: Some(120),
+        ..CreateRequest::default()
+    };
+    let (session, created) = ComputeSession::create(api, request, |_| {}).await.map_err(text)?;
+    let printed = run(&session, "print('from', 'template')").await;
+    let ended = gone(&session).await?;
+    ensure(created.created && printed.as_deref() == Ok("from template\n"), format!("{printed:?}"))?;
+    Ok(ended)
 }
 
 fn batch_request(what: &str, command: &str) -> CreateRequest {

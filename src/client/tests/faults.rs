@@ -258,6 +258,29 @@ async fn a_create_that_may_have_arrived_is_not_repeated_and_says_what_to_look_at
 }
 
 #[tokio::test]
+async fn a_session_of_a_template_is_found_when_the_server_fails_to_name_it() {
+    let make = |age: u32| async move {
+        let server = Server::start(move |asked, stream| async move {
+            match () {
+                () if asked.is("POST /session/_/create-from-template ") => {
+                    status(stream, "500 Internal Server Error").await
+                }
+                () if asked.is("GET /session/_/match?id=work ") => {
+                    json(stream, r#"{"matches": [{"id": "u", "name": "work", "status": "RUNNING"}]}"#).await
+                }
+                () => json(stream, &format!(r#"{{"status": "RUNNING", "age": {age}}}"#)).await,
+            }
+        })
+        .await;
+        let request = CreateRequest { template: Some("t".into()), image: String::new(), ..request() };
+        let created = ComputeSession::create(&server.api(), request, |_| {}).await;
+        created.map(|(session, created)| (session.id().map(str::to_owned), created.created))
+    };
+    assert_eq!(make(900).await.unwrap(), (Some("u".to_owned()), true));
+    assert_eq!(make(3_600_000).await.unwrap_err().kind(), ErrorKind::Server, "it was there before");
+}
+
+#[tokio::test]
 async fn a_session_that_ends_in_error_is_told_with_the_servers_reason() {
     let server = Server::start(|asked, stream| async move {
         match () {
