@@ -124,9 +124,9 @@ pub(super) struct Open {
     #[arg(long, value_name = "FILE")]
     pub(super) bootstrap_script: Option<PathBuf>,
 
-    /// How long to wait for the session to run, in seconds; 0 waits for ever
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    pub(super) max_wait: u32,
+    /// How long to wait for the session, in seconds; 0 waits for ever [default: for ever to run, 60 to take a script]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) max_wait: Option<u32>,
 
     /// Fail when a session of that name lives
     #[arg(long)]
@@ -139,10 +139,6 @@ pub(super) struct Open {
     /// Keep the session when this program leaves, also one that it named itself
     #[arg(long)]
     pub(super) keep: bool,
-
-    /// Leave the kernel of a cluster as it is: without it there is no completion, and HTML is lost
-    #[arg(long)]
-    pub(super) no_prelude: bool,
 
     /// How pictures are saved when they cannot be shown
     #[arg(long, value_name = "FOLDER")]
@@ -179,6 +175,10 @@ pub(super) struct Global {
     /// How runs talk to the server: auto, ws or poll
     #[arg(long, global = true, value_name = "WAY", default_value = "auto", value_parser = ["auto", "ws", "poll"])]
     pub(super) transport: String,
+
+    /// Leave the kernel of a cluster as it is: there is no completion then, and HTML is lost
+    #[arg(long, global = true)]
+    pub(super) no_prelude: bool,
 
     /// Theme of the prompt and the output
     #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::themes))]

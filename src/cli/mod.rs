@@ -19,12 +19,14 @@ mod place;
 mod progress;
 mod prompt;
 mod pty;
+mod ready;
 mod script;
 mod standing;
 mod table;
 
 use crate::client::{ComputeSession, DestroyOptions, RunOptions, Transport};
 use crate::config::FileConfig;
+use crate::repl::PreludeUse;
 use crate::terminal::{self, FatalSignals, Screen};
 use answers::Answers;
 use args::{Arguments, Command, Global, Open};
@@ -138,7 +140,9 @@ async fn run_code(
     // A server that refuses us has made nothing, and would refuse to destroy it too.
     let refused = opened.as_ref().is_err_and(|failure| failure.exit() == Exit::Refused);
     let exit = match opened {
-        Ok(Opened::Session(session)) => run_in_place(&session, config, code, open, global, &mut fatal).await,
+        Ok(Opened::Session { session, is_new }) => {
+            run_in_place(&session, is_new, config, code, open, global, &mut fatal).await
+        }
         Ok(Opened::Left(exit)) => Ok(exit),
         Err(failure) => Err(failure),
     };
@@ -151,7 +155,10 @@ async fn run_code(
 
 /// How opening a session ended.
 enum Opened {
-    Session(ComputeSession),
+    Session {
+        session: ComputeSession,
+        is_new: bool,
+    },
     /// Somebody wanted to leave before it was there.
     Left(Exit),
 }
@@ -168,12 +175,15 @@ async fn open_in_place(
         biased;
         signal = fatal.recv() => Ok(Opened::Left(script::exit_of_signal(signal))),
         _ = tokio::signal::ctrl_c() => Ok(Opened::Left(Exit::Remote(130))),
-        created = create => Ok(Opened::Session(created?.0)),
+        created = create => created
+            .map(|(session, made)| Opened::Session { session, is_new: made.created })
+            .map_err(Failure::from),
     }
 }
 
 async fn run_in_place(
     session: &ComputeSession,
+    is_new: bool,
     config: &FileConfig,
     code: open::Code,
     open: &Open,
@@ -184,6 +194,14 @@ async fn run_in_place(
         && !global.quiet
     {
         eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
+    }
+    let wanted = ready::wants_prelude(global, config);
+    let prelude = ready::prelude_use(session.api(), open::image(open), wanted).await;
+    // Nobody else has been in a new one.
+    if (prelude == PreludeUse::Wanted || !is_new)
+        && let Some(exit) = ready::make_ready(session, prelude, ready::patience(open), fatal).await?
+    {
+        return Ok(exit);
     }
     let output = Output::start(global.json, look::for_script(open, global, config)?);
     let answers = if code.stdin_is_free { Answers::from_stdin() } else { Answers::nobody() };

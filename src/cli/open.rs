@@ -35,7 +35,7 @@ pub(super) fn request(open: &Open) -> Result<CreateRequest, Failure> {
         cluster_size: open.cluster_size,
         cluster_mode: open.cluster_mode.clone(),
         tag: open.tag.clone(),
-        max_wait_seconds: (open.max_wait > 0).then_some(open.max_wait),
+        max_wait_seconds: open.max_wait.filter(|seconds| *seconds > 0),
         reuse: !open.no_reuse,
         environ: open.env.iter().cloned().collect(),
         mounts: open.mounts.clone(),

@@ -6,12 +6,11 @@ use super::failure::Failure;
 use super::pane::SessionPane;
 use super::place::{Place, target_label};
 use super::{look, transport};
-use crate::client::{ComputeSession, ErrorKind};
+use crate::client::{ClientError, ComputeSession, ErrorKind};
 use crate::config::{EditMode, FileConfig, Paths};
 use crate::protocol::create::CreateRequest;
 use crate::repl::{
-    Banner, Keymap, Leave, Opener, PreludeUse, Progress, Remote, RemoteOptions, ReplOptions, Trouble,
-    language, remote,
+    Banner, Keymap, Leave, Opener, Progress, Remote, RemoteOptions, ReplOptions, Trouble, language, remote,
 };
 use futures_util::future::FutureExt;
 use std::sync::Arc;
@@ -95,7 +94,7 @@ fn prompt(
             global: global.clone(),
             config: config.clone(),
             outlive: !temporary,
-            prelude: !open.no_prelude && config.prelude != Some(false),
+            prelude: super::ready::wants_prelude(global, config),
         }),
         banner,
         language: language.into(),
@@ -163,11 +162,7 @@ impl Opening {
         let place = place.insert(opened);
         let (session, image) = self.session(place, progress).await?;
         self.pane.enter(session.clone());
-        let prelude = match () {
-            () if place.api.is_engine().await || !speaks_python(&image) => PreludeUse::Needless,
-            () if self.prelude => PreludeUse::Wanted,
-            () => PreludeUse::Unwanted,
-        };
+        let prelude = super::ready::prelude_use(&place.api, &image, self.prelude).await;
         let note = session.note().await;
         Ok(remote(session, RemoteOptions { transport: transport(&self.global), note, prelude }))
     }
@@ -183,15 +178,17 @@ impl Opening {
             Subject::Attach(name) => name,
         };
         let mut again = self.again.lock().await;
-        let session = match (ComputeSession::attach(&place.api, name).await, &*again) {
-            (Err(error), Some(request)) if error.kind() == ErrorKind::NotFound => {
+        let attached = async {
+            let session = ComputeSession::attach(&place.api, name).await?;
+            session.wait_until_running(None, tell).await?;
+            Ok::<_, ClientError>(session)
+        };
+        let session = match (attached.await, &*again) {
+            // Servers find sessions by their names for some time after they have ended, all of them.
+            (Err(error), Some(request)) if is_over(error.kind()) => {
                 ComputeSession::create(&place.api, request.clone(), tell).await?.0
             }
-            (attached, _) => {
-                let session = attached?;
-                session.wait_until_running(None, tell).await?;
-                session
-            }
+            (attached, _) => attached?,
         };
         let info = session.info().await?;
         let image = info.image().unwrap_or_default().to_owned();
@@ -201,20 +198,7 @@ impl Opening {
     }
 }
 
-/// Whether an image's name says that there is Python in it: elsewhere the prelude is not even tried.
-fn speaks_python(image: &str) -> bool {
-    const SIGNS: [&str; 8] = ["python", "jupyter", "conda", "torch", "tensorflow", "keras", "ngc-", "scikit"];
-    let name = image.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    SIGNS.iter().any(|sign| name.contains(sign))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_with_python_are_known_by_their_names() {
-        assert!(speaks_python("cr.example/stable/python-ff:20.01") && speaks_python("ngc-pytorch:23"));
-        assert!(!speaks_python("cr.example/python/r-base:4.3") && !speaks_python("bash:5.2"));
-    }
+/// What a server says of a name whose sessions are all over.
+fn is_over(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::SessionFailed | ErrorKind::Ambiguous)
 }

@@ -254,7 +254,8 @@ impl Repl {
         self.initial = typed.keys;
         self.completer.cell_ran(code);
         if !options.ours {
-            let failed = !matches!(end, CellEnd::Finished(Some(0) | None) | CellEnd::Lost { .. });
+            // A cell that took the session with it would do so again in a replay.
+            let failed = !matches!(end, CellEnd::Finished(Some(0) | None) | CellEnd::Lost { usable: true });
             self.cells.push(RanCell { code: code.to_owned(), failed });
         }
         Ok(match end {
@@ -271,7 +272,7 @@ impl Repl {
                 if !usable {
                     self.lost = true;
                     self.stage.note(
-                        ":restart starts the kernel anew, :replay also runs the session's cells again; \
+                        ":restart starts the kernel anew, :replay also runs the session's other cells again; \
                          :new replaces the session",
                     )?;
                 }

@@ -250,5 +250,5 @@ fn completion(answer: &Value) -> Option<Completion> {
 fn unanswered_error() -> ClientError {
     let why = "it has not answered for 5 s: something else runs in it, or it is stuck";
     ClientError::new(ErrorKind::Busy, "use the session", why)
-        .with_hint("wait, or :interrupt what runs in it; :replay starts it anew and runs your cells again")
+        .with_hint("wait, or :interrupt what runs in it; :restart starts it anew, and :replay runs your cells again then")
 }

@@ -289,7 +289,8 @@ impl Life<'_> {
             Some(CellEvent::NotStarted { waited }) => {
                 let time = elapsed(waited);
                 self.stage.note(&format!(
-                    "the session has not begun with this cell after {time}; it may be busy"
+                    "the session has not begun with this cell after {time}: something else runs in it, which Ctrl-C stops \
+                     too, or it is stuck; Ctrl-C twice gives a choice"
                 ))?;
                 None
             }

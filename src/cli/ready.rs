@@ -1,0 +1,134 @@
+//! Whether a session takes code, and with the prelude, before a script's code is sent: what waits behind another client's
+//! program cannot be withdrawn without harm, but a question that ends at once can (`protocol.md` §3.6).
+
+use super::args::{Global, Open};
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::client::{Api, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport};
+use crate::config::FileConfig;
+use crate::repl::PreludeUse;
+use crate::terminal::FatalSignals;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a script waits for a session to take code, when the person does not say.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whether the person lets kernels have the prelude.
+pub(super) fn wants_prelude(global: &Global, config: &FileConfig) -> bool {
+    !global.no_prelude && config.prelude != Some(false)
+}
+
+/// Whether the kernel of this image gets the prelude, and why not.
+pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
+    match () {
+        () if api.is_engine().await || !speaks_python(image) => PreludeUse::Needless,
+        () if wanted => PreludeUse::Wanted,
+        () => PreludeUse::Unwanted,
+    }
+}
+
+/// Whether an image's name says that there is Python in it: elsewhere the prelude is not even tried.
+fn speaks_python(image: &str) -> bool {
+    const SIGNS: [&str; 8] = ["python", "jupyter", "conda", "torch", "tensorflow", "keras", "ngc-", "scikit"];
+    let name = image.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    SIGNS.iter().any(|sign| name.contains(sign))
+}
+
+/// How long a script waits for a session to take code: what the person said, for ever if they said 0.
+pub(super) fn patience(open: &Open) -> Option<Duration> {
+    match open.max_wait {
+        None => Some(PATIENCE),
+        Some(0) => None,
+        Some(seconds) => Some(Duration::from_secs(seconds.into())),
+    }
+}
+
+/// Brings the prelude to a cluster's session where it is wanted, and sees in any case whether the session answers. The
+/// exit code when a signal ended the wait.
+///
+/// # Errors
+/// [`Exit::TimedOut`] when it does not answer for as long as `patience` says; else what the server says.
+pub(super) async fn make_ready(
+    session: &ComputeSession,
+    prelude: PreludeUse,
+    patience: Option<Duration>,
+    fatal: &mut FatalSignals,
+) -> Result<Option<Exit>, Failure> {
+    if session.api().is_engine().await {
+        return Ok(None);
+    }
+    let limit = async {
+        match patience {
+            Some(patience) => tokio::time::sleep(patience).await,
+            None => std::future::pending().await,
+        }
+    };
+    // A task of its own: to drop its run would interrupt whatever the session is at.
+    let asking = tokio::spawn(ask(session.clone(), prelude));
+    tokio::select! {
+        biased;
+        signal = fatal.recv() => Ok(Some(super::script::exit_of_signal(signal))),
+        _ = tokio::signal::ctrl_c() => Ok(Some(Exit::Remote(130))),
+        asked = asking => match asked {
+            Ok(answered) => answered.map(|()| None).map_err(Failure::from),
+            Err(error) => Err(Failure::new(Exit::Failed, error)),
+        },
+        () = limit => Err(no_answer(session, patience.unwrap_or_default())),
+    }
+}
+
+/// One short run, read to its end.
+async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientError> {
+    if prelude == PreludeUse::Wanted {
+        let prelude = Arc::new(Prelude::new(session));
+        let installing = prelude.install();
+        let telling = async {
+            prelude.unanswered().await;
+            tell_silence();
+            std::future::pending().await
+        };
+        return tokio::select! {
+            installed = installing => installed.map(drop),
+            () = telling => Ok(()),
+        };
+    }
+    // Requests that wait one by one: such a run is over when its turn comes, even if nobody is there any more.
+    let mut run = session.execute(Cell::Query(String::new()), RunOptions::over(Transport::Poll)).await?;
+    while let Some(event) = run.next().await {
+        match event {
+            RunEvent::NotStarted { .. } => tell_silence(),
+            RunEvent::Lost(lost) => return Err(lost.error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn tell_silence() {
+    eprintln!("bai-repl: the session has not answered for 5 s: something else runs in it, or it is stuck");
+}
+
+fn no_answer(session: &ComputeSession, patience: Duration) -> Failure {
+    let name = session.name();
+    let why = format!(
+        "the code was not run: {name} takes none for {} s now; something else runs in it, or it is stuck",
+        patience.as_secs()
+    );
+    let hint = format!(
+        "--max-wait SECONDS waits longer, bai-repl interrupt {name} stops what runs in it, and bai-repl rm {name} ends it if \
+         it is stuck"
+    );
+    Failure::new(Exit::TimedOut, why).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_with_python_are_known_by_their_names() {
+        assert!(speaks_python("cr.example/stable/python-ff:20.01") && speaks_python("ngc-pytorch:23"));
+        assert!(!speaks_python("cr.example/python/r-base:4.3") && !speaks_python("bash:5.2"));
+    }
+}
