@@ -278,7 +278,10 @@ impl Window {
                 self.type_in("x");
                 let mark = format!("key {n}");
                 self.wait(|model| model.rows()[0].trim_end() == mark);
-                begin.elapsed()
+                let time = begin.elapsed();
+                // As people type: forty keys a second and no more.
+                std::thread::sleep(Duration::from_millis(25));
+                time
             })
             .collect();
         self.type_in("q");

@@ -21,8 +21,10 @@ use crate::panes::prefix::Prefix;
 use crate::terminal::model::{CursorShape, Model, MouseProtocol};
 use crate::terminal::{FullScreen, size};
 
-/// At most 60 pictures a second.
-const FRAME: Duration = Duration::from_micros(16_667);
+/// Pictures that come one after the other are so far apart…
+const FRAME: Duration = Duration::from_micros(17_600);
+/// …but so many may come early: in no second are there more than 60.
+const AHEAD: u32 = 3;
 /// An escape sequence of a key arrives at once; after this it is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
 /// A paste that brings nothing for so long is over, ended or not: the key that leaves must work again.
@@ -52,7 +54,10 @@ pub(super) struct Pane<'a> {
     painted: Option<u64>,
     /// Ours has changed, whatever the program's screen did.
     pub(super) dirty: bool,
+    /// When the next picture would be due if they came evenly.
     next_frame: Instant,
+    /// The program is in the midst of an update: until when its old screen is left.
+    hold: Option<Instant>,
     last_key: Instant,
     shown: Shown,
     pub(super) exit: Option<PaneExit>,
@@ -86,6 +91,7 @@ pub(super) fn run(shared: &Shared, viewer: &Arc<Viewer>, options: &PaneOptions) 
         painted: None,
         dirty: true,
         next_frame: Instant::now(),
+        hold: None,
         last_key: Instant::now(),
         shown: Shown::default(),
         exit: None,
@@ -131,7 +137,7 @@ impl Pane<'_> {
         at(self.decoder.in_paste().then(|| self.last_key + PASTE));
         at(self.notice.as_ref().map(|notice| notice.until));
         // A picture waits for its time, or for room in the terminal, which wakes by itself.
-        at((self.dirty && self.outbox.is_empty()).then_some(self.next_frame));
+        at((self.dirty && self.outbox.is_empty()).then(|| self.paint_at()));
         until
     }
 
@@ -234,10 +240,17 @@ impl Pane<'_> {
         }
     }
 
+    /// When the next picture may be painted: a few may come before their time, so that the echo of a key that is typed
+    /// after a pause is seen at once.
+    fn paint_at(&self) -> Instant {
+        let free = self.next_frame.checked_sub(FRAME * AHEAD).unwrap_or(self.next_frame);
+        self.hold.map_or(free, |hold| hold.max(free))
+    }
+
     /// Paints, if something changed, its time has come, and the terminal has taken the last picture.
     fn paint(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        if !self.dirty || !self.outbox.is_empty() || now < self.next_frame {
+        if !self.dirty || !self.outbox.is_empty() || now < self.paint_at() {
             return Ok(());
         }
         self.fit_window()?;
@@ -247,7 +260,7 @@ impl Pane<'_> {
             && now < end
             && self.painted.is_some()
         {
-            self.next_frame = end.min(now + FRAME);
+            self.hold = Some(end.min(now + FRAME));
             return Ok(());
         }
         self.draw(&model)?;
@@ -263,7 +276,8 @@ impl Pane<'_> {
         }
         self.follow_modes();
         self.dirty = false;
-        self.next_frame = now + FRAME;
+        self.hold = None;
+        self.next_frame = self.next_frame.max(now) + FRAME;
         Ok(())
     }
 
