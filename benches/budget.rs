@@ -192,7 +192,7 @@ fn tab(peer: &Peer) {
 
 fn stop_a_flood(peer: &Peer) -> Duration {
     let terminal = peer.warm();
-    terminal.enter("while True: print('flood ' * 20)\r");
+    terminal.enter("while True: print('flood ' * 10)\r");
     terminal.wait_until("the flood", |screen| {
         screen.lines.iter().filter(|line| line.starts_with("flood")).count() > 20
     });
