@@ -11,6 +11,7 @@ pub mod execute;
 pub mod files;
 pub mod history;
 pub mod info;
+pub mod language;
 mod lenient;
 pub mod problem;
 pub mod pty;

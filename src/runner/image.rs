@@ -1,6 +1,8 @@
 //! Image names: which language and version `python:3.6`, `cr.example/stable/python-tensorflow:2.1-py36@x86_64` and
 //! their like stand for. Only the text is read here; what the machine has is asked elsewhere.
 
+use crate::protocol::language;
+
 /// A parsed image name, `[registry/][path/]name[:tag][@architecture]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageName {
@@ -29,6 +31,17 @@ impl ImageName {
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
         &self.full
+    }
+
+    /// The language that the name tells: `r-base` is `r`; a mark such as `py36` in name or tag is a `python`.
+    pub(super) fn language(&self) -> Option<&'static str> {
+        language::of_name(&self.name).or_else(|| self.python_mark().map(|_| "python"))
+    }
+
+    /// The version that is asked for: the tag's, else the one that follows the language's name, as in `lua5.4`.
+    pub(super) fn version(&self) -> Option<WantedVersion> {
+        let digits = self.name.trim_start_matches(|c: char| !c.is_ascii_digit());
+        self.leading_version().or_else(|| WantedVersion::parse(digits.split('-').next()?))
     }
 
     /// The version that the tag begins with: `3.6-ubuntu18.04` is 3.6, `3` is 3 with any minor, `latest` is none.

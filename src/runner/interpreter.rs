@@ -10,6 +10,7 @@ use super::outbox::Outbox;
 use super::output::Output;
 use super::process::{self, Process, Program};
 use super::reply::Reply;
+use super::stdin::StandardInput;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -32,6 +33,10 @@ pub(super) struct Interpreter {
     to_driver: MessageWriter,
     out: Output,
     err: Output,
+    /// What children of the interpreter, or it itself, read.
+    stdin: Option<StandardInput>,
+    /// A cell runs.
+    busy: bool,
     /// Output is not read before this, unless a message asks for it.
     resume_at: Instant,
     /// The last output was on standard output.
@@ -46,6 +51,8 @@ pub(super) enum Event {
     Aside(FromDriver),
     /// Text on standard output or standard error.
     Text(Reply),
+    /// Somebody waits for a line on standard input.
+    WaitsForLine,
     /// Nothing that anybody needs to know.
     Progress,
     /// The process is gone.
@@ -72,25 +79,31 @@ impl Interpreter {
         let executable = &what.info.executable;
         let workdir = &spec.workdir;
         std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
+        let unsuitable = || std::io::Error::other("the language has no interpreter that stays");
         let start = || {
             let (to_driver, control_in) = process::pipe_to_driver()?;
             let (control, control_out) = process::pipe_from_driver()?;
             let (aside, aside_out) = process::pipe_from_driver()?;
             let pipes = [control_in, control_out, aside_out];
             let numbers = pipes.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
-            let Launch { args, default_env, remove_env, source } = what.language.launch(executable, numbers);
+            let launch = what.language.init(executable, numbers).ok_or_else(unsuitable)?;
+            let Launch { args, default_env, remove_env, source, dialect, stdin } = launch;
+            let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
             let env = process::environment(&spec.env, default_env, remove_env);
-            let program = Program { executable, args: &args, workdir, env: &env, pipes: &pipes };
-            let (process, out, err) = Process::spawn(&program)?;
+            let program =
+                Program { executable, args: &args, workdir, env: &env, pipes: &pipes, stdin: child_stdin };
+            let (process, out, err) = Process::spawn(program)?;
             let mut source = source.into_bytes();
             source.push(0);
             Ok(Interpreter {
                 process,
                 control: MessageReader::new(control),
                 aside: MessageReader::new(aside),
-                to_driver: MessageWriter::new(to_driver, source),
+                to_driver: MessageWriter::new(to_driver, dialect, source),
                 out: Output::new(out),
                 err: Output::new(err),
+                stdin,
+                busy: false,
                 resume_at: Instant::now(),
                 was_out: true,
             })
@@ -109,15 +122,21 @@ impl Interpreter {
                     let executable = what.info.executable.clone();
                     return Err(StartError::Died { executable, how, output: last_lines(early) });
                 }
-                Event::Message(..) | Event::Aside(_) | Event::Progress => {}
+                Event::Message(..) | Event::Aside(_) | Event::Progress | Event::WaitsForLine => {}
             }
         }
     }
 
     /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
-        let Interpreter { process, control, aside, to_driver, out, err, resume_at, .. } = self;
-        let pace = *resume_at;
+        let Interpreter { process, control, aside, to_driver, out, err, stdin, busy, resume_at, .. } = self;
+        let (pace, leader) = (*resume_at, process.leader());
+        let wanted = async {
+            match stdin {
+                Some(stdin) if *busy => stdin.wanted(leader).await,
+                _ => std::future::pending().await,
+            }
+        };
         let paced = async {
             tokio::time::sleep_until(pace).await;
             tokio::select! { biased;
@@ -131,6 +150,7 @@ impl Interpreter {
             () = to_driver.flush() => return Event::Progress,
             status = process.wait() => return status.map_or(Event::Progress, Event::Ended),
             from_out = paced, if room => from_out,
+            () = wanted => return Event::WaitsForLine,
         };
         let stream = if from_out { &mut self.out } else { &mut self.err };
         let Some(text) = stream.read() else { return Event::Progress };
@@ -165,6 +185,27 @@ impl Interpreter {
         std::iter::from_fn(|| self.control.next_now()).map(|(_, message)| message).collect()
     }
 
+    /// A line for whoever reads standard input.
+    pub(super) fn type_line(&mut self, line: &str) {
+        if let Some(stdin) = &mut self.stdin {
+            stdin.send(line);
+        }
+    }
+
+    /// The driver has said itself that standard input will be read.
+    pub(super) fn told_of_reader(&mut self) {
+        self.stdin.iter_mut().for_each(StandardInput::told);
+    }
+
+    /// A cell begins or is over: only in between is it looked whether somebody waits for a line, and no cell reads what
+    /// was typed for another.
+    pub(super) fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+        if let Some(stdin) = &mut self.stdin {
+            stdin.renew();
+        }
+    }
+
     pub(super) fn send(&mut self, message: &ToDriver<'_>) {
         self.to_driver.push(message);
     }
@@ -176,6 +217,9 @@ impl Interpreter {
 
     pub(super) fn interrupt(&mut self) {
         self.process.interrupt();
+        if let Some(stdin) = &mut self.stdin {
+            stdin.look_again();
+        }
         self.send(&ToDriver::Nudge);
     }
 }

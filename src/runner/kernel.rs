@@ -2,7 +2,7 @@
 
 use super::error::{KernelGone, StartError};
 use super::image::ImageName;
-use super::language::{ALL, FoundImage, KernelInfo, Resolved};
+use super::language::{self, FoundImage, KernelInfo, Language, Resolved};
 use super::op::Op;
 use super::places::Places;
 use super::reply::Reply;
@@ -112,7 +112,7 @@ pub fn resolve(image: &str) -> Result<Resolved, StartError> {
 }
 
 fn resolve_image(image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
-    match ALL.iter().find(|language| language.answers_to(image)) {
+    match language::all().find(|language| language.answers_to(image)) {
         Some(language) => language.find(image, places),
         None => Err(StartError::UnknownImage { image: image.to_string(), known: what_is_known(places) }),
     }
@@ -121,14 +121,19 @@ fn resolve_image(image: &ImageName, places: &Places) -> Result<Resolved, StartEr
 fn what_is_known(places: &Places) -> String {
     let names: Vec<String> = find_all(places).into_iter().map(|found| found.name).collect();
     if names.is_empty() {
-        let languages: Vec<&str> = ALL.iter().map(|language| language.name()).collect();
+        let languages: Vec<&str> = language::all().map(|language| language.name()).collect();
         return format!("it could run {}, but no interpreter was found", languages.join(", "));
     }
     format!("here are {}", names.join(", "))
 }
 
 fn find_all(places: &Places) -> Vec<FoundImage> {
-    ALL.iter().flat_map(|language| language.find_all(places)).collect()
+    // Each is asked by running it, and some take their time.
+    std::thread::scope(|scope| {
+        let ask = |language: &'static dyn Language| scope.spawn(move || language.find_all(places));
+        let asked: Vec<_> = language::all().map(ask).collect();
+        asked.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    })
 }
 
 /// Every image name that this machine can run, newest version first in each language.

@@ -1,17 +1,31 @@
-//! What a language must know to be run: which image names mean it, where its interpreters are, how its driver is
-//! started, and what batch steps usually do. One file for each language; [`ALL`] is the table.
+//! What a language is to the runner: the operations of the field, as far as languages differ in them.
 //!
-//! Query, completion, input and interrupt need nothing here: every driver speaks the messages of `wire.rs`.
+//! | Operation | Who does it |
+//! |---|---|
+//! | init | [`Language::init`] says how the interpreter is started under a driver; none means that each cell is a program |
+//! | clean, build, execute | `clean_heuristic` and its neighbours say what `*` means; commands are the base's |
+//! | query | the driver, or the commands that [`Language::query`] gives |
+//! | complete | the driver; a program has nothing to be asked |
+//! | interrupt, input, services, status, shutdown | the base, alike for all: signals, pipes, processes |
+//!
+//! A language is a file, or a row in the table of `scripted.rs` or `compiled.rs`; [`all`] knows them all.
 
 use super::error::StartError;
 use super::image::ImageName;
 use super::places::Places;
 use super::python::Python;
+use super::wire::Dialect;
+use super::{compiled, scripted};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The languages, in the order in which image names are offered to them.
-pub(super) static ALL: &[&dyn Language] = &[&Python];
+pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
+    let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
+    let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
+    let python: &dyn Language = &Python;
+    scripted.chain(compiled).chain([python])
+}
 
 /// One language.
 pub(super) trait Language: Sync {
@@ -19,20 +33,67 @@ pub(super) trait Language: Sync {
     fn name(&self) -> &'static str;
 
     /// Whether an image of this name holds this language.
-    fn answers_to(&self, image: &ImageName) -> bool;
+    fn answers_to(&self, image: &ImageName) -> bool {
+        image.language() == Some(self.name())
+    }
 
     /// The interpreter for `image`, or why there is none. May run candidates to ask for their version.
-    fn find(&self, image: &ImageName, places: &Places) -> Result<Resolved, StartError>;
+    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError>;
 
     /// Every interpreter of this machine, best first.
     fn find_all(&self, places: &Places) -> Vec<FoundImage>;
 
     /// How a persistent interpreter under our driver is started. The driver's pipes are given in the order
-    /// control in, control out, aside out.
-    fn launch(&self, executable: &Path, pipes: [i32; 3]) -> Launch;
+    /// control in, control out, aside out. `None` when each cell is a program of its own.
+    fn init(&self, executable: &Path, pipes: [i32; 3]) -> Option<Launch>;
 
-    /// What a batch step does when it is asked for `*` (`protocol.md` §9.5).
-    fn heuristic(&self, step: StepKind, executable: &Path, workdir: &Path) -> Heuristic;
+    /// What runs a cell in a language without a driver.
+    fn query(&self, _cell: &Cell<'_>) -> Plan {
+        Plan::default()
+    }
+
+    /// What the step `clean` does when it is asked for `*` (`protocol.md` §9.5).
+    fn clean_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
+        Heuristic::Done(None, 0)
+    }
+
+    /// The same for `build`, in a folder without a `Makefile`.
+    fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic;
+
+    /// The same for `exec`.
+    fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic;
+}
+
+/// A cell that becomes a program.
+#[derive(Debug)]
+pub(super) struct Cell<'a> {
+    pub(super) code: &'a str,
+    pub(super) executable: &'a Path,
+    /// A folder that is the kernel's own and empty.
+    pub(super) scratch: &'a Path,
+}
+
+/// What runs a cell: files to write, and commands of which each runs when the one before it succeeded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) files: Vec<(PathBuf, String)>,
+    pub(super) commands: Vec<Invocation>,
+}
+
+/// A program with its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Invocation {
+    pub(super) executable: PathBuf,
+    pub(super) args: Vec<OsString>,
+}
+
+impl Invocation {
+    pub(super) fn new(executable: impl Into<PathBuf>, args: &[impl AsRef<std::ffi::OsStr>]) -> Self {
+        Invocation {
+            executable: executable.into(),
+            args: args.iter().map(|argument| argument.as_ref().to_owned()).collect(),
+        }
+    }
 }
 
 /// An interpreter that was chosen for an image name.
@@ -92,6 +153,10 @@ pub(super) struct Launch {
     pub(super) remove_env: &'static [&'static str],
     /// What the loader reads from the control pipe first.
     pub(super) source: String,
+    /// How the driver wants to be spoken to.
+    pub(super) dialect: Dialect,
+    /// Whether the interpreter and its children can read what the person types from standard input.
+    pub(super) stdin: bool,
 }
 
 /// The three steps of a batch run (`protocol.md` §3.7).
@@ -105,8 +170,8 @@ pub(super) enum StepKind {
 /// What a step does that was asked for `*`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heuristic {
-    /// Run this program with these arguments.
-    Run(PathBuf, Vec<OsString>),
+    /// Run this.
+    Run(Invocation),
     /// Nothing to run: a line for standard error, if any, and the exit code of the step.
     Done(Option<String>, i32),
 }

@@ -11,11 +11,16 @@
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
-//! | `language`, `python`, `python_search`, `image`, `places` | what a language is, and where its interpreters are |
+//! | `language` | what a language is; `python`, `scripted` and `compiled` are the languages |
+//! | `image`, `places`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
+//! | `stdin` | what the person types, and who waits for it |
 //! | `services` | daemons of the session that can be connected to |
 //! | `pty`, `family` | a terminal with a shell, and the end of all that was started there |
 //! | `drivers` | the programs inside the interpreters |
 
+mod compiled;
+mod compiled_batch;
+mod compiled_cells;
 mod deaths;
 mod drivers;
 mod error;
@@ -34,8 +39,11 @@ mod python;
 mod python_search;
 mod queue;
 mod reply;
+mod scripted;
 mod services;
+mod stdin;
 mod step;
+mod tool;
 mod utf8;
 mod wire;
 mod worker;

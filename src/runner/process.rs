@@ -26,6 +26,8 @@ pub(super) struct Program<'a> {
     pub(super) env: &'a [(OsString, OsString)],
     /// Kept open in the child under the same numbers.
     pub(super) pipes: &'a [OwnedFd],
+    /// Standard input; without one there is nothing to read.
+    pub(super) stdin: Option<OwnedFd>,
 }
 
 /// A running child with its output. Dropping it kills the whole process group.
@@ -39,7 +41,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts the program; gives its standard output and standard error too.
-    pub(super) fn spawn(program: &Program<'_>) -> io::Result<(Process, Receiver, Receiver)> {
+    pub(super) fn spawn(program: Program<'_>) -> io::Result<(Process, Receiver, Receiver)> {
         let (out, child_out) = output_pipe()?;
         let (err, child_err) = output_pipe()?;
         let (lifeline_child, lifeline) = pipe2(OFlag::O_CLOEXEC)?;
@@ -49,13 +51,19 @@ impl Process {
         let mut command = Command::new(program.executable);
         command.args(program.args).current_dir(program.workdir).env_clear();
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(child_out).stderr(child_err);
+        command.stdin(program.stdin.map_or_else(Stdio::null, Stdio::from));
+        command.stdout(child_out).stderr(child_err);
         prepare_child(&mut command, inherited);
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
         let process = Process { child, group: Pid::from_raw(pid), _lifeline: lifeline };
         tie_lifeline(&lifeline_child, pid)?;
         Ok((process, out, err))
+    }
+
+    /// The leader of the group.
+    pub(super) fn leader(&self) -> Pid {
+        self.group
     }
 
     /// SIGINT to the whole group, as Ctrl-C in a terminal does.
@@ -133,6 +141,23 @@ fn output_pipe() -> io::Result<(Receiver, OwnedFd)> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
     enlarge(&writer);
     Ok((Receiver::from_owned_fd(reader)?, writer))
+}
+
+/// A pipe whose reading end is for a child's standard input; our end does not wait.
+pub(super) fn input_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    enlarge(&writer);
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((reader, writer))
+}
+
+/// How many bytes are in a pipe.
+#[allow(unsafe_code)]
+pub(super) fn unread(pipe: &OwnedFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: the descriptor is open, and FIONREAD writes one int to the address that it is given.
+    unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &mut count) };
+    usize::try_from(count).unwrap_or(0)
 }
 
 /// A pipe from a driver: our end, and the driver's with its number in the driver.

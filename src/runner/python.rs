@@ -4,9 +4,10 @@
 use super::drivers;
 use super::error::StartError;
 use super::image::{ImageName, WantedVersion};
-use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved, StepKind};
+use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
 use super::places::Places;
 use super::python_search::{Candidate, Search};
+use super::wire::Dialect;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -31,13 +32,7 @@ impl Language for Python {
         "python"
     }
 
-    fn answers_to(&self, image: &ImageName) -> bool {
-        let name = image.name.as_str();
-        let plain = name == "python" || name == "python3" || name == "cpython" || name == "py";
-        plain || name.starts_with("python-") || image.python_mark().is_some()
-    }
-
-    fn find(&self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
         let wanted = wanted(image);
         let found = Search::new(places).best(wanted).ok_or_else(|| StartError::NoInterpreter {
             image: image.to_string(),
@@ -49,7 +44,7 @@ impl Language for Python {
         let note = (!exact).then(|| format!("{image} is not here; using {}", found.version));
         let Candidate { executable, version, .. } = found;
         let info = KernelInfo { language: self.name(), version: version.to_string(), executable, note };
-        Ok(Resolved { language: &Python, info })
+        Ok(Resolved { language: self, info })
     }
 
     fn find_all(&self, places: &Places) -> Vec<FoundImage> {
@@ -63,34 +58,33 @@ impl Language for Python {
         Search::new(places).all().into_iter().map(describe).collect()
     }
 
-    fn launch(&self, _executable: &Path, pipes: [i32; 3]) -> Launch {
+    fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
         let mut args: Vec<OsString> = vec!["-c".into(), LOADER.into()];
         args.extend(pipes.iter().map(|number| number.to_string().into()));
-        Launch {
+        Some(Launch {
             args,
             // A cell's figures go out as pictures; programs that a cell starts have no window either.
             default_env: &[("MPLBACKEND", "agg")],
             remove_env: &["PYTHONSTARTUP", "PYTHONINSPECT"],
             source: drivers::python(),
-        }
+            dialect: Dialect::Json,
+            // sys.stdin asks through the driver.
+            stdin: false,
+        })
     }
 
-    fn heuristic(&self, step: StepKind, executable: &Path, workdir: &Path) -> Heuristic {
-        let run =
-            |args: &[&str]| Heuristic::Run(executable.to_owned(), args.iter().map(Into::into).collect());
-        match step {
-            StepKind::Clean => Heuristic::Done(None, 0),
-            StepKind::Build
-                if workdir.join("setup.py").exists() || workdir.join("pyproject.toml").exists() =>
-            {
-                run(&["-m", "pip", "install", "-e", "."])
-            }
-            StepKind::Build => {
-                Heuristic::Done(Some("nothing to build: no Makefile, setup.py or pyproject.toml".into()), 0)
-            }
-            StepKind::Exec if workdir.join("main.py").exists() => run(&["main.py"]),
-            StepKind::Exec => Heuristic::Done(Some("nothing to run: there is no main.py".into()), 127),
+    fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        if workdir.join("setup.py").exists() || workdir.join("pyproject.toml").exists() {
+            return Heuristic::Run(Invocation::new(executable, &["-m", "pip", "install", "-e", "."]));
         }
+        Heuristic::Done(Some("nothing to build: no Makefile, setup.py or pyproject.toml".into()), 0)
+    }
+
+    fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        if workdir.join("main.py").exists() {
+            return Heuristic::Run(Invocation::new(executable, &["main.py"]));
+        }
+        Heuristic::Done(Some("nothing to run: there is no main.py".into()), 127)
     }
 }
 

@@ -4,11 +4,8 @@
 use super::image::WantedVersion;
 use super::places::{Places, children, is_executable};
 use super::python::interpreter_in;
-use std::collections::HashMap;
+use super::tool;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
-use std::time::{Duration, SystemTime};
 
 /// An interpreter that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,12 +226,6 @@ fn versioned_names(folder: &Path) -> Vec<Lead> {
     leads
 }
 
-/// What is known of an executable, for as long as the file stays as it is.
-type Known = HashMap<(PathBuf, Option<SystemTime>), Option<Version>>;
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
-
-/// How long an interpreter may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(5);
 const QUESTION: &str = "import sys; print(sys.implementation.name, '%d.%d.%d' % sys.version_info[:3])";
 
 /// Makes sure that a lead is a CPython that we can use.
@@ -245,41 +236,16 @@ fn probe(lead: &Lead) -> Option<Candidate> {
     let trusted = lead.version.filter(|_| lead.origin != "PATH");
     let version = match trusted {
         Some(version) => Some(version),
-        None => ask_once(&lead.executable),
+        None => ask(&lead.executable),
     };
     let version = version.filter(|version| version.is_supported())?;
     Some(Candidate { executable: lead.executable.clone(), version, origin: lead.origin })
 }
 
-fn ask_once(executable: &Path) -> Option<Version> {
-    let changed = executable.metadata().and_then(|meta| meta.modified()).ok();
-    let key = (executable.to_owned(), changed);
-    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return *known;
-    }
-    let version = ask(executable);
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, version);
-    version
-}
-
 /// Runs an executable to learn whether it is CPython and which; nothing of the person's own is loaded.
 fn ask(executable: &Path) -> Option<Version> {
-    let mut command = Command::new(executable);
-    command.args(["-I", "-S", "-c", QUESTION]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().ok()?;
-    let mut stdout = child.stdout.take()?;
-    let (sender, answer) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        let read = std::io::Read::read_to_string(&mut stdout, &mut text);
-        let _ = sender.send(read.map(|_| text));
-    });
-    let text = answer.recv_timeout(PATIENCE);
-    let _ = child.kill();
-    let _ = child.wait();
-    let text = text.ok()?.ok()?;
-    Version::parse(text.trim().strip_prefix("cpython ")?)
+    let said = tool::ask(executable, &["-I", "-S", "-c", QUESTION])?;
+    Version::parse(said.trim().strip_prefix("cpython ")?)
 }
 
 #[cfg(test)]

@@ -1,24 +1,33 @@
-//! A batch step (`protocol.md` §3.7, §9.4): a shell command or what the language usually does, as a child process
-//! of its own. What a step leaves running in its process group ends with the step.
+//! Work that is a child process of its own: a batch step (`protocol.md` §3.7, §9.4), which is a shell command or what
+//! the language usually does, or a cell in a language without a driver. What is left running in the process group
+//! ends with it.
 
 use super::kernel::KernelSpec;
-use super::language::{Heuristic, Resolved, StepKind};
+use super::language::{Cell, Heuristic, Invocation, Resolved, StepKind};
 use super::op::Step;
 use super::output::Output;
 use super::process::{self, Process, Program};
 use super::reply::Reply;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use super::stdin::StandardInput;
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
 use std::process::ExitStatus;
 
-/// A step that runs.
+/// Variables of every child: what is printed is to be seen at once.
+const ALWAYS: (&str, &str) = ("PYTHONUNBUFFERED", "1");
+
+/// A process that runs, and those that follow it.
 pub(super) struct RunningStep {
     process: Process,
     out: Output,
     err: Output,
+    stdin: StandardInput,
+    defaults: &'static [(&'static str, &'static str)],
+    rest: VecDeque<Invocation>,
 }
 
-/// What came of starting a step.
+/// What came of starting.
 pub(super) enum Started {
     Running(Box<RunningStep>),
     /// It is over already: a line for standard error, if any, and its exit code.
@@ -28,40 +37,90 @@ pub(super) enum Started {
 /// What happened.
 pub(super) enum StepEvent {
     Text(Reply),
+    /// Somebody waits for a line on standard input.
+    WaitsForLine,
     Progress,
     Ended(ExitStatus),
 }
 
 impl RunningStep {
-    /// Starts a step in the session's folder.
+    /// Starts a batch step in the session's folder.
     pub(super) fn start(kind: StepKind, step: &Step, what: &Resolved, spec: &KernelSpec) -> Started {
-        let (executable, args) = match plan(kind, step, what, spec) {
-            Heuristic::Run(executable, args) => (executable, args),
+        let commands = match plan(kind, step, what, spec) {
+            Heuristic::Run(command) => VecDeque::from([command]),
             Heuristic::Done(line, code) => return Started::Over(line, code),
         };
-        let batch: &[(&str, &str)] = match kind {
-            StepKind::Exec => &[("_BACKEND_BATCH_MODE", "1"), ("PYTHONUNBUFFERED", "1")],
-            StepKind::Clean | StepKind::Build => &[("PYTHONUNBUFFERED", "1")],
+        let defaults: &[(&str, &str)] = match kind {
+            StepKind::Exec => &[("_BACKEND_BATCH_MODE", "1"), ALWAYS],
+            StepKind::Clean | StepKind::Build => &[ALWAYS],
         };
-        let env = process::environment(&spec.env, batch, &[]);
-        let program =
-            Program { executable: &executable, args: &args, workdir: &spec.workdir, env: &env, pipes: &[] };
-        match Process::spawn(&program) {
-            Ok((process, out, err)) => Started::Running(Box::new(RunningStep {
-                process,
-                out: Output::new(out),
-                err: Output::new(err),
-            })),
-            Err(error) => Started::Over(Some(format!("cannot run {}: {error}", executable.display())), -1),
+        Self::first_of(commands, defaults, spec)
+    }
+
+    /// Starts what runs a cell; its files are written to `scratch`.
+    pub(super) fn start_cell(code: &str, scratch: &Path, what: &Resolved, spec: &KernelSpec) -> Started {
+        let cell = Cell { code, executable: &what.info.executable, scratch };
+        let plan = what.language.query(&cell);
+        for (path, text) in &plan.files {
+            if let Err(error) = std::fs::write(path, text) {
+                return Started::Over(Some(format!("cannot write {}: {error}", path.display())), 1);
+            }
         }
+        Self::first_of(plan.commands.into(), &[ALWAYS], spec)
+    }
+
+    fn first_of(
+        mut rest: VecDeque<Invocation>,
+        defaults: &'static [(&'static str, &'static str)],
+        spec: &KernelSpec,
+    ) -> Started {
+        let Some(first) = rest.pop_front() else { return Started::Over(None, 0) };
+        match Self::spawn(&first, defaults, spec) {
+            Ok((process, out, err, stdin)) => {
+                Started::Running(Box::new(RunningStep { process, out, err, stdin, defaults, rest }))
+            }
+            Err(error) => Started::Over(Some(cannot_run(&first, &error)), -1),
+        }
+    }
+
+    fn spawn(
+        command: &Invocation,
+        defaults: &[(&str, &str)],
+        spec: &KernelSpec,
+    ) -> io::Result<(Process, Output, Output, StandardInput)> {
+        let env = process::environment(&spec.env, defaults, &[]);
+        let (stdin, child_stdin) = StandardInput::new()?;
+        let (process, out, err) = Process::spawn(Program {
+            executable: &command.executable,
+            args: &command.args,
+            workdir: &spec.workdir,
+            env: &env,
+            pipes: &[],
+            stdin: Some(child_stdin),
+        })?;
+        Ok((process, Output::new(out), Output::new(err), stdin))
+    }
+
+    /// Starts what follows a process that has succeeded. `None` when nothing does; a sentence when it cannot be run.
+    pub(super) fn go_on(&mut self, spec: &KernelSpec) -> Option<Result<(), String>> {
+        let next = self.rest.pop_front()?;
+        Some(match Self::spawn(&next, self.defaults, spec) {
+            Ok((process, out, err, stdin)) => {
+                (self.process, self.out, self.err, self.stdin) = (process, out, err, stdin);
+                Ok(())
+            }
+            Err(error) => Err(cannot_run(&next, &error)),
+        })
     }
 
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> StepEvent {
+        let leader = self.process.leader();
         let from_out = tokio::select! { biased;
             status = self.process.wait() => return status.map_or(StepEvent::Progress, StepEvent::Ended),
             () = self.out.readable(), if room => true,
             () = self.err.readable(), if room => false,
+            () = self.stdin.wanted(leader) => return StepEvent::WaitsForLine,
         };
         let text = if from_out { self.out.read() } else { self.err.read() };
         match text {
@@ -69,6 +128,12 @@ impl RunningStep {
             Some(text) => StepEvent::Text(Reply::Stderr(text)),
             None => StepEvent::Progress,
         }
+    }
+
+    /// Takes what has been written so far.
+    pub(super) fn take_output(&mut self, mut take: impl FnMut(Reply)) {
+        self.out.drain(|text| take(Reply::Stdout(text)));
+        self.err.drain(|text| take(Reply::Stderr(text)));
     }
 
     /// Takes what was written before the end.
@@ -79,7 +144,13 @@ impl RunningStep {
         take(Reply::Stderr(self.err.finish().unwrap_or_default()));
     }
 
-    pub(super) fn interrupt(&self) {
+    /// A line for whoever reads standard input.
+    pub(super) fn type_line(&mut self, line: &str) {
+        self.stdin.send(line);
+    }
+
+    pub(super) fn interrupt(&mut self) {
+        self.stdin.look_again();
         self.process.interrupt();
     }
 }
@@ -91,15 +162,19 @@ pub(super) fn exit_code(status: &ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|number| -number)).unwrap_or(-1)
 }
 
+fn cannot_run(command: &Invocation, error: &io::Error) -> String {
+    format!("cannot run {}: {error}", command.executable.display())
+}
+
 fn plan(kind: StepKind, step: &Step, what: &Resolved, spec: &KernelSpec) -> Heuristic {
-    let shell = |command: &str| {
-        let args: Vec<OsString> = vec!["-c".into(), command.into()];
-        Heuristic::Run(PathBuf::from("/bin/sh"), args)
-    };
-    match step {
-        Step::Skip => Heuristic::Done(None, 0),
-        Step::Command(command) => shell(command),
-        Step::Heuristic if kind == StepKind::Build && spec.workdir.join("Makefile").exists() => shell("make"),
-        Step::Heuristic => what.language.heuristic(kind, &what.info.executable, &spec.workdir),
+    let shell = |command: &str| Heuristic::Run(Invocation::new("/bin/sh", &["-c", command]));
+    let (language, executable, workdir) = (what.language, &what.info.executable, &spec.workdir);
+    match (step, kind) {
+        (Step::Skip, _) => Heuristic::Done(None, 0),
+        (Step::Command(command), _) => shell(command),
+        (Step::Heuristic, StepKind::Clean) => language.clean_heuristic(executable, workdir),
+        (Step::Heuristic, StepKind::Build) if workdir.join("Makefile").exists() => shell("make"),
+        (Step::Heuristic, StepKind::Build) => language.build_heuristic(executable, workdir),
+        (Step::Heuristic, StepKind::Exec) => language.execute_heuristic(executable, workdir),
     }
 }

@@ -1,6 +1,6 @@
 //! The messages between the runner and a driver, and their frames.
 //!
-//! To the driver go lines of JSON. From the driver come frames that are small enough for the kernel to write
+//! To the driver go lines, of JSON or, for languages that would have to bring a parser first, of words. From the driver come frames that are small enough for the kernel to write
 //! them in one piece (`PIPE_BUF`), so a signal or a thread switch in the interpreter cannot tear them:
 //! message number (u32), length of the payload (u16), whether it is the message's last frame (u8), payload; all
 //! little endian. The payloads of one message joined are JSON.
@@ -23,6 +23,48 @@ pub(super) enum ToDriver<'a> {
     Nudge,
     /// Everything that was written before this message has been taken.
     Ack { id: u32 },
+}
+
+/// How messages to a driver are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// A JSON object on a line.
+    Json,
+    /// The name of the message, its number if it has one, and the rest of the line: the text, in which a backslash
+    /// stands before `n` for a newline, before `r` for a carriage return, and before a backslash.
+    Words,
+}
+
+impl ToDriver<'_> {
+    /// The message as one line.
+    fn line(&self, dialect: Dialect) -> Result<String, serde_json::Error> {
+        let line = match (dialect, self) {
+            (Dialect::Json, message) => serde_json::to_string(message)?,
+            (Dialect::Words, ToDriver::Run { id, code }) => format!("run {id} {}", escape(code)),
+            (Dialect::Words, ToDriver::Input { text }) => format!("input {}", escape(text)),
+            (Dialect::Words, ToDriver::Complete { id, code, .. }) => {
+                format!("complete {id} {}", escape(code))
+            }
+            (Dialect::Words, ToDriver::Nudge) => "nudge".to_owned(),
+            (Dialect::Words, ToDriver::Ack { id }) => format!("ack {id}"),
+        };
+        Ok(line + "\n")
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + text.len() / 16);
+    for c in text.chars() {
+        match c {
+            '\\' => escaped.push_str("\\\\"),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            // Texts of these languages cannot hold it.
+            '\0' => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// What the driver says. `Started` and `Completions` come on the pipe that is read at once; the others keep
@@ -48,6 +90,9 @@ pub(super) enum FromDriver {
     /// The program waits for a line.
     Ask {
         password: bool,
+        /// The answer goes to the interpreter's standard input.
+        #[serde(default)]
+        stdin: bool,
     },
     /// The cell is over.
     Done {
@@ -158,22 +203,20 @@ impl MessageReader {
 /// The sending end: keeps what the pipe does not take yet.
 pub(super) struct MessageWriter {
     pipe: Sender,
+    dialect: Dialect,
     pending: Vec<u8>,
 }
 
 impl MessageWriter {
     /// `first` is sent before any message: the driver's source.
-    pub(super) fn new(pipe: Sender, first: Vec<u8>) -> Self {
-        MessageWriter { pipe, pending: first }
+    pub(super) fn new(pipe: Sender, dialect: Dialect, first: Vec<u8>) -> Self {
+        MessageWriter { pipe, dialect, pending: first }
     }
 
     /// Adds a message; [`MessageWriter::flush`] sends it.
     pub(super) fn push(&mut self, message: &ToDriver<'_>) {
-        match serde_json::to_vec(message) {
-            Ok(line) => {
-                self.pending.extend_from_slice(&line);
-                self.pending.push(b'\n');
-            }
+        match message.line(self.dialect) {
+            Ok(line) => self.pending.extend_from_slice(line.as_bytes()),
             Err(error) => tracing::warn!(%error, "a message could not be written as JSON"),
         }
         self.write_now();
@@ -232,6 +275,14 @@ mod tests {
         assert_eq!(frames.next(), Some((2, FromDriver::Sync)));
         assert_eq!(frames.next(), Some((1, FromDriver::Html { data: "x".into() })));
         assert_eq!(frames.next(), None);
+    }
+
+    #[test]
+    fn words_keep_every_text_on_one_line() {
+        let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é " };
+        assert_eq!(run.line(Dialect::Words).unwrap(), "run 7 a\\\\n\\n\\ré \n");
+        assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
+        assert_eq!(ToDriver::Nudge.line(Dialect::Json).unwrap(), "{\"do\":\"nudge\"}\n");
     }
 
     #[test]

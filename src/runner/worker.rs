@@ -2,23 +2,23 @@
 //! way out. It never waits for a peer: a full reply channel only stops reading, so interrupts, input and
 //! completion are served whatever the program and the reader do.
 
-use super::deaths::{Deaths, TOO_MANY};
+mod ends;
+
+use super::deaths::Deaths;
 use super::error::StartError;
 use super::interpreter::{Event, Interpreter};
 use super::kernel::KernelSpec;
 use super::language::{Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;
-use super::process::describe_end;
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
-use super::step::{self, RunningStep, Started, StepEvent};
+use super::step::{RunningStep, Started, StepEvent};
 use super::wire::{FromDriver, ToDriver};
 use crate::protocol::complete::{Completion, CompletionRequest};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::process::ExitStatus;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -43,6 +43,8 @@ enum Slot {
     Starting(Pin<Box<dyn Future<Output = StartResult> + Send>>),
     /// It did not start, or did not stay; the next `Code` tries again.
     Empty,
+    /// The language has none: each cell is a process of its own.
+    Needless,
 }
 
 /// The task that is being run.
@@ -68,14 +70,25 @@ pub(super) struct Worker {
     slot: Slot,
     /// Of interpreters that had nothing to do.
     deaths: Deaths,
-    /// Whether the program waits for a line.
-    waiting_input: bool,
+    /// Who waits for a line.
+    waiting_input: Option<Asker>,
+    /// Where cells become programs, once there was one.
+    scratch: Option<tempfile::TempDir>,
     completions: HashMap<u64, oneshot::Sender<Completion>>,
     /// Number of the last request to the driver.
     last_id: u64,
     /// Who waits for a restart.
     restarting: Vec<oneshot::Sender<Result<(), StartError>>>,
     started_at: f64,
+}
+
+/// Who has asked for a line, and so gets it.
+#[derive(Clone, Copy)]
+enum Asker {
+    /// The driver, by a message.
+    Driver,
+    /// Whoever reads the standard input of the interpreter or of a step.
+    Reader,
 }
 
 /// What woke the worker.
@@ -96,18 +109,24 @@ impl Worker {
         replies: mpsc::Sender<Reply>,
     ) -> Result<(), StartError> {
         let spec = Arc::new(spec);
-        let (interpreter, early) = Interpreter::start(&what, &spec).await?;
         let mut outbox = Outbox::new(replies);
-        early.into_iter().for_each(|reply| outbox.push(reply));
+        let slot = if has_driver(&what) {
+            let (interpreter, early) = Interpreter::start(&what, &spec).await?;
+            early.into_iter().for_each(|reply| outbox.push(reply));
+            Slot::Running(interpreter)
+        } else {
+            Slot::Needless
+        };
         let worker = Worker {
             what,
             spec,
             outbox,
             queue: TaskQueue::default(),
             current: None,
-            slot: Slot::Running(interpreter),
+            slot,
             deaths: Deaths::default(),
-            waiting_input: false,
+            waiting_input: None,
+            scratch: None,
             completions: HashMap::new(),
             last_id: 0,
             restarting: Vec::new(),
@@ -146,7 +165,7 @@ impl Worker {
             match slot {
                 Slot::Running(interpreter) => Wake::Interpreter(interpreter.next(room).await),
                 Slot::Starting(start) => Wake::Started(start.as_mut().await),
-                Slot::Empty => std::future::pending().await,
+                Slot::Empty | Slot::Needless => std::future::pending().await,
             }
         };
         let step = self.current.as_mut().and_then(|current| current.step.as_mut());
@@ -183,17 +202,22 @@ impl Worker {
     }
 
     fn on_input(&mut self, text: &str) {
-        if let (true, Slot::Running(interpreter)) = (std::mem::take(&mut self.waiting_input), &mut self.slot)
-        {
-            interpreter.send(&ToDriver::Input { text });
+        let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+        match (self.waiting_input.take(), step, &mut self.slot) {
+            (Some(Asker::Reader), Some(step), _) => step.type_line(text),
+            (Some(Asker::Reader), None, Slot::Running(interpreter)) => interpreter.type_line(text),
+            (Some(Asker::Driver), _, Slot::Running(interpreter)) => {
+                interpreter.send(&ToDriver::Input { text });
+            }
+            _ => {}
         }
     }
 
     fn on_interrupt(&mut self) {
         let Some(current) = &mut self.current else { return };
         // An answer that is on its way belongs to the question that ends now.
-        self.waiting_input = false;
-        match (&current.step, &mut self.slot) {
+        self.waiting_input = None;
+        match (&mut current.step, &mut self.slot) {
             (Some(step), _) => step.interrupt(),
             (None, Slot::Running(interpreter)) if current.started => interpreter.interrupt(),
             _ => current.interrupt_wanted = true,
@@ -234,13 +258,17 @@ impl Worker {
         for task in self.queue.clear() {
             self.outbox.push(task.finished(KILLED));
         }
-        self.start_interpreter();
+        if has_driver(&self.what) {
+            return self.start_interpreter();
+        }
+        self.slot = Slot::Needless;
+        self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
     }
 
     /// Ends what depended on the interpreter.
     fn lose_interpreter(&mut self, exit_code: i32) {
         self.slot = Slot::Empty;
-        self.waiting_input = false;
+        self.waiting_input = None;
         self.completions.clear();
         self.end_current(exit_code);
     }
@@ -277,11 +305,12 @@ impl Worker {
     /// Starts what is next, as far as it can be started now.
     fn dispatch(&mut self) {
         while self.current.is_none() {
-            if let (Some(Task::Code(_)), false) = (self.queue.peek(), matches!(self.slot, Slot::Running(_))) {
-                if matches!(self.slot, Slot::Empty) {
-                    self.start_interpreter();
+            if let Some(Task::Code(_)) = self.queue.peek() {
+                match self.slot {
+                    Slot::Running(_) | Slot::Needless => {}
+                    Slot::Empty => return self.start_interpreter(),
+                    Slot::Starting(_) => return,
                 }
-                return;
             }
             match self.queue.next() {
                 None => return,
@@ -295,21 +324,27 @@ impl Worker {
         self.last_id += 1;
         let mut current =
             Current { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
-        match (&current.task, &mut self.slot) {
+        let started = match (&current.task, &mut self.slot) {
             (Task::Code(code), Slot::Running(interpreter)) => {
-                interpreter.send(&ToDriver::Run { id: current.id, code })
+                interpreter.set_busy(true);
+                interpreter.send(&ToDriver::Run { id: current.id, code });
+                self.current = Some(current);
+                return;
             }
-            (Task::Code(_), _) => {}
-            (Task::Step(kind, step), _) => match RunningStep::start(*kind, step, &self.what, &self.spec) {
-                Started::Running(step) => current.step = Some(step),
-                Started::Over(line, exit_code) => {
-                    line.iter().for_each(|line| self.outbox.say(line));
-                    self.current = Some(current);
-                    return self.end_current(exit_code);
-                }
-            },
+            (Task::Code(code), _) => self.start_cell(code),
+            (Task::Step(kind, step), _) => RunningStep::start(*kind, step, &self.what, &self.spec),
+        };
+        match started {
+            Started::Running(step) => {
+                current.step = Some(step);
+                self.current = Some(current);
+            }
+            Started::Over(line, exit_code) => {
+                line.iter().for_each(|line| self.outbox.say(line));
+                self.current = Some(current);
+                self.end_current(exit_code);
+            }
         }
-        self.current = Some(current);
     }
 
     fn end_current(&mut self, exit_code: i32) {
@@ -319,24 +354,21 @@ impl Worker {
         }
     }
 
-    fn on_step(&mut self, event: StepEvent) {
-        match event {
-            StepEvent::Progress => {}
-            StepEvent::Text(reply) => self.outbox.push(reply),
-            StepEvent::Ended(status) => {
-                let step = self.current.as_mut().and_then(|current| current.step.as_mut());
-                if let Some(step) = step {
-                    step.drain(|reply| self.outbox.push(reply));
-                }
-                self.end_current(step::exit_code(&status));
-            }
-        }
+    fn ask(&mut self, asker: Asker, is_password: bool) {
+        self.waiting_input = Some(asker);
+        self.outbox.push(Reply::WaitingInput { is_password });
     }
 
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Progress => {}
             Event::Text(reply) => self.outbox.push(reply),
+            Event::WaitsForLine => {
+                if let Slot::Running(interpreter) = &mut self.slot {
+                    interpreter.drain(|reply| self.outbox.push(reply));
+                }
+                self.ask(Asker::Reader, false);
+            }
             Event::Aside(message) => self.on_aside(message),
             Event::Message(id, message) => {
                 if let Slot::Running(interpreter) = &mut self.slot {
@@ -371,15 +403,18 @@ impl Worker {
         match message {
             FromDriver::Media { mime, data } => self.outbox.push(Reply::Media { mime, data }),
             FromDriver::Html { data } => self.outbox.push(Reply::Html(data)),
-            FromDriver::Ask { password } => {
-                self.waiting_input = true;
-                self.outbox.push(Reply::WaitingInput { is_password: password });
+            FromDriver::Ask { password, stdin } => {
+                if let (true, Slot::Running(interpreter)) = (stdin, &mut self.slot) {
+                    interpreter.told_of_reader();
+                }
+                self.ask(if stdin { Asker::Reader } else { Asker::Driver }, password);
             }
             FromDriver::Done { id, code }
                 if self.current.as_ref().is_some_and(|current| current.id == id) =>
             {
-                self.waiting_input = false;
+                self.waiting_input = None;
                 if let Slot::Running(interpreter) = &mut self.slot {
+                    interpreter.set_busy(false);
                     interpreter.finish_streams(&mut self.outbox);
                 }
                 self.end_current(code);
@@ -388,38 +423,11 @@ impl Worker {
             message => tracing::warn!(?message, "a message came on the wrong pipe"),
         }
     }
+}
 
-    /// The interpreter is gone: says how, ends the task that it ran, and starts a new one, or leaves that to the next
-    /// cell when it keeps dying on its own.
-    fn on_death(&mut self, status: &ExitStatus) {
-        if let Slot::Running(interpreter) = &mut self.slot {
-            let last = interpreter.last_messages();
-            interpreter.drain(|reply| self.outbox.push(reply));
-            interpreter.finish_streams(&mut self.outbox);
-            last.into_iter().for_each(|message| self.on_message(message));
-        }
-        let (exit_code, how) = describe_end(status);
-        let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
-        let gives_up = !runs_code && self.deaths.note(Instant::now());
-        let language = self.what.language.name();
-        self.outbox.say(&if gives_up {
-            format!(
-                "The {language} process {how}, {TOO_MANY} times in a short while without running a cell. The next cell \
-                 starts a new one; the variables are gone."
-            )
-        } else {
-            format!("The {language} process {how}. A new one has been started; its variables are gone.")
-        });
-        self.slot = Slot::Empty;
-        self.waiting_input = false;
-        self.completions.clear();
-        if runs_code {
-            self.end_current(exit_code);
-        }
-        if !gives_up {
-            self.start_interpreter();
-        }
-    }
+/// Whether the language keeps an interpreter.
+fn has_driver(what: &Resolved) -> bool {
+    what.language.init(&what.info.executable, [0; 3]).is_some()
 }
 
 /// Seconds of a clock that never goes back, from an arbitrary start.

@@ -10,6 +10,7 @@ mod web_server;
 mod bad_inputs;
 mod commands;
 mod ladder;
+mod languages;
 mod login;
 mod orphans;
 mod pane;

@@ -3,6 +3,7 @@
 
 mod plain;
 mod python;
+mod scan;
 
 pub use plain::Plain;
 pub use python::Python;

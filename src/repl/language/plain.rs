@@ -1,105 +1,154 @@
-//! The languages that have no rules of their own: a cell is complete when its brackets are closed, or when a
-//! blank line says so.
+//! The languages that are a row of a table: what strings and comments look like, which words open and close blocks. A cell is
+//! complete when its brackets, strings and blocks are closed; blank lines end what the table does not know.
 
+use super::scan::{Lexis, scan};
 use super::{Completeness, Language, leading_space};
+use crate::protocol::language;
 
 /// A language known by a row of the table below, or by nothing but its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plain {
     name: String,
-    syntax: &'static str,
-    comment: &'static str,
-    extension: &'static str,
+    row: &'static Row,
 }
 
-/// Beginning of the image's name, name in the prompt, syntax, comment sign, extension.
-const TABLE: &[(&str, &str, &str, &str, &str)] = &[
-    ("r-", "r", "R", "#", "R"),
-    ("julia", "julia", "Julia", "#", "jl"),
-    ("ruby", "ruby", "Ruby", "#", "rb"),
-    ("nodejs", "javascript", "JavaScript", "//", "js"),
-    ("node", "javascript", "JavaScript", "//", "js"),
-    ("javascript", "javascript", "JavaScript", "//", "js"),
-    ("lua", "lua", "Lua", "--", "lua"),
-    ("php", "php", "PHP", "//", "php"),
-    ("octave", "octave", "MATLAB", "%", "m"),
-    ("bash", "shell", "Bourne Again Shell (bash)", "#", "sh"),
-    ("shell", "shell", "Bourne Again Shell (bash)", "#", "sh"),
-    ("cpp", "c++", "C++", "//", "cpp"),
-    ("c++", "c++", "C++", "//", "cpp"),
-    ("gcc", "c", "C", "//", "c"),
-    ("rust", "rust", "Rust", "//", "rs"),
-    ("golang", "go", "Go", "//", "go"),
-    ("go", "go", "Go", "//", "go"),
-    ("java", "java", "Java", "//", "java"),
-    ("haskell", "haskell", "Haskell", "--", "hs"),
-    ("scala", "scala", "Scala", "//", "scala"),
+/// One language.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    /// As [`language::of_name`] tells it, which is the word in the prompt too.
+    name: &'static str,
+    syntax: &'static str,
+    extension: &'static str,
+    lexis: Lexis,
+}
+
+const C: Lexis = Lexis { line_comment: "//", block_comment: Some(("/*", "*/")), ..Lexis::PLAIN };
+const HASH: Lexis = Lexis { quotes: "\"", long_quotes: "'", ..Lexis::PLAIN };
+const JAVASCRIPT: Lexis = Lexis { quotes: "\"'", long_quotes: "`", regex: true, ..C };
+const BASH: Lexis = Lexis {
+    quotes: "",
+    long_quotes: "\"'`",
+    here_documents: true,
+    openers: &["do", "if", "case"],
+    closers: &["done", "fi", "esac"],
+    continues: &["\\", "&&", "||", "|"],
+    ..Lexis::PLAIN
+};
+const RUBY: Lexis = Lexis {
+    quotes: "",
+    long_quotes: "\"'`",
+    openers: &["do"],
+    starters: &["def", "class", "module", "if", "unless", "case", "while", "until", "for", "begin"],
+    closers: &["end"],
+    continues: &["\\", "&&", "||", ",", "."],
+    ..Lexis::PLAIN
+};
+const LUA: Lexis = Lexis {
+    quotes: "\"'",
+    line_comment: "--",
+    block_comment: Some(("--[[", "]]")),
+    openers: &["function", "do", "then", "repeat"],
+    closers: &["end", "until", "elseif"],
+    ..Lexis::PLAIN
+};
+const JULIA: Lexis = Lexis {
+    quotes: "",
+    long_quotes: "\"",
+    block_comment: Some(("#=", "=#")),
+    openers: &["do"],
+    starters: &[
+        "function", "macro", "struct", "module", "if", "while", "for", "begin", "let", "try", "quote",
+        "mutable",
+    ],
+    closers: &["end"],
+    ..Lexis::PLAIN
+};
+const OCTAVE: Lexis = Lexis {
+    quotes: "\"",
+    line_comment: "%",
+    starters: &["function", "if", "while", "for", "switch", "do", "try", "unwind_protect"],
+    closers: &[
+        "end",
+        "endfunction",
+        "endif",
+        "endwhile",
+        "endfor",
+        "endswitch",
+        "until",
+        "end_try_catch",
+        "end_unwind_protect",
+    ],
+    continues: &["...", "\\"],
+    ..Lexis::PLAIN
+};
+const SQL: Lexis = Lexis { quotes: "", long_quotes: "'\"", line_comment: "--", ends: Some((";", ".")), ..C };
+
+const TABLE: &[Row] = &[
+    Row { name: "bash", syntax: "Bourne Again Shell (bash)", extension: "sh", lexis: BASH },
+    Row { name: "nodejs", syntax: "JavaScript", extension: "js", lexis: JAVASCRIPT },
+    Row { name: "ruby", syntax: "Ruby", extension: "rb", lexis: RUBY },
+    Row {
+        name: "perl",
+        syntax: "Perl",
+        extension: "pl",
+        lexis: Lexis { quotes: "", long_quotes: "\"'", ..HASH },
+    },
+    Row { name: "lua", syntax: "Lua", extension: "lua", lexis: LUA },
+    Row {
+        name: "php",
+        syntax: "PHP",
+        extension: "php",
+        lexis: Lexis { quotes: "", long_quotes: "\"'", ..C },
+    },
+    Row { name: "sqlite", syntax: "SQL", extension: "sql", lexis: SQL },
+    Row { name: "r", syntax: "R", extension: "R", lexis: Lexis { quotes: "", long_quotes: "\"'", ..HASH } },
+    Row { name: "julia", syntax: "Julia", extension: "jl", lexis: JULIA },
+    Row { name: "octave", syntax: "MATLAB", extension: "m", lexis: OCTAVE },
+    Row { name: "c", syntax: "C", extension: "c", lexis: Lexis { quotes: "\"'", ..C } },
+    Row { name: "cpp", syntax: "C++", extension: "cpp", lexis: Lexis { quotes: "\"'", ..C } },
+    Row {
+        name: "rust",
+        syntax: "Rust",
+        extension: "rs",
+        lexis: Lexis { quotes: "", long_quotes: "\"", ..C },
+    },
+    Row {
+        name: "golang",
+        syntax: "Go",
+        extension: "go",
+        lexis: Lexis { long_quotes: "`", quotes: "\"'", ..C },
+    },
+    Row { name: "java", syntax: "Java", extension: "java", lexis: Lexis { quotes: "\"'", ..C } },
+    Row {
+        name: "haskell",
+        syntax: "Haskell",
+        extension: "hs",
+        lexis: Lexis { line_comment: "--", block_comment: Some(("{-", "-}")), ..Lexis::PLAIN },
+    },
+    Row {
+        name: "scheme",
+        syntax: "Lisp",
+        extension: "scm",
+        lexis: Lexis { line_comment: ";", quotes: "", long_quotes: "\"", ..Lexis::PLAIN },
+    },
 ];
+
+/// A language that nothing is known of.
+static UNKNOWN: Row =
+    Row { name: "", syntax: "Plain Text", extension: "txt", lexis: Lexis { gives_up: true, ..Lexis::PLAIN } };
 
 impl Plain {
     /// The row that fits an image's name, or a language that is only a name.
     pub fn named(image: &str) -> Self {
-        let exact = match image {
-            "r" => Some(("r", "R", "#", "R")),
-            "c" => Some(("c", "C", "//", "c")),
-            _ => None,
-        };
-        let row = || {
-            TABLE
-                .iter()
-                .find(|row| image.starts_with(row.0))
-                .map(|&(_, name, syntax, comment, extension)| (name, syntax, comment, extension))
-        };
-        if let Some((name, syntax, comment, extension)) = exact.or_else(row) {
-            return Plain { name: name.to_owned(), syntax, comment, extension };
+        let known = language::of_name(image);
+        if let Some(row) = TABLE.iter().find(|row| Some(row.name) == known) {
+            return Plain { name: row.name.to_owned(), row };
         }
         let shown: String =
             image.chars().filter(|c| c.is_alphanumeric() || "-_.+".contains(*c)).take(24).collect();
         let name = if shown.is_empty() { "code".to_owned() } else { shown };
-        Plain { name, syntax: "Plain Text", comment: "#", extension: "txt" }
+        Plain { name, row: &UNKNOWN }
     }
-}
-
-/// Bracket pairs outside of double-quoted strings that end on their line, and the brackets left open.
-fn brackets(cell: &str) -> (Vec<(usize, usize)>, Vec<usize>) {
-    let (mut pairs, mut open) = (Vec::new(), Vec::<(char, usize)>::new());
-    let mut line_start = 0;
-    for line in cell.split_inclusive('\n') {
-        let mut chars = line.char_indices();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '"' => {
-                    let mut inside = chars.clone();
-                    while let Some((_, c)) = inside.next() {
-                        match c {
-                            '\\' => _ = inside.next(),
-                            '"' => {
-                                chars = inside;
-                                break;
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                '(' | '[' | '{' => open.push((c, line_start + at)),
-                ')' | ']' | '}' => {
-                    let opener = match c {
-                        ')' => '(',
-                        ']' => '[',
-                        _ => '{',
-                    };
-                    if let Some(depth) = open.iter().rposition(|&(o, _)| o == opener) {
-                        let (_, from) = open.swap_remove(depth);
-                        open.truncate(depth);
-                        pairs.push((from, line_start + at));
-                    }
-                }
-                _ => {}
-            }
-        }
-        line_start += line.len();
-    }
-    (pairs, open.into_iter().map(|(_, at)| at).collect())
 }
 
 impl Language for Plain {
@@ -108,30 +157,32 @@ impl Language for Plain {
     }
 
     fn syntax(&self) -> &str {
-        self.syntax
+        self.row.syntax
     }
 
     fn completeness(&self, cell: &str) -> Completeness {
-        let last = cell.rsplit('\n').next().unwrap_or_default();
-        let blank_line_ends = last.trim().is_empty() && cell.contains('\n');
-        if blank_line_ends || brackets(cell).1.is_empty() {
+        let scan = scan(cell, &self.row.lexis);
+        let blank = cell.rsplit('\n').take_while(|line| line.trim().is_empty()).count();
+        // One blank line may stand in the middle of a function; two are a person who wants out.
+        let enough = if self.row.lexis.gives_up { 1 } else { 2 };
+        let wants_out = blank >= enough && !scan.in_text && cell.contains('\n');
+        if scan.is_complete() || wants_out {
             return Completeness::Complete;
         }
-        Completeness::more(self.indent_after(cell))
+        Completeness::more(if scan.in_text { String::new() } else { self.indent_after(cell) })
     }
 
     fn indent_after(&self, before: &str) -> String {
         let line = before.rsplit('\n').next().unwrap_or_default();
-        let line_start = before.len() - line.len();
         let mut indent = leading_space(line).to_owned();
-        if brackets(before).1.iter().any(|&at| at >= line_start) {
+        if scan(before, &self.row.lexis).opened_after(before.len() - line.len()) {
             indent.push_str(self.indent_unit());
         }
         indent
     }
 
     fn matching_bracket(&self, cell: &str, position: usize) -> Option<usize> {
-        brackets(cell).0.into_iter().find_map(|(open, close)| match position {
+        scan(cell, &self.row.lexis).pairs.into_iter().find_map(|(open, close)| match position {
             _ if position == open => Some(close),
             _ if position == close => Some(open),
             _ => None,
@@ -139,11 +190,11 @@ impl Language for Plain {
     }
 
     fn comment(&self) -> &str {
-        self.comment
+        self.row.lexis.line_comment
     }
 
     fn extension(&self) -> &str {
-        self.extension
+        self.row.extension
     }
 }
 
@@ -159,7 +210,54 @@ mod tests {
         assert_eq!(c.completeness("int main() {\n    f(1);"), Completeness::more("    "));
         assert_eq!(c.completeness("int main() {}\n"), Completeness::Complete);
         assert_eq!(c.completeness("f(\")(\""), Completeness::more("    "));
-        assert_eq!(c.completeness("it's ) done"), Completeness::Complete);
+        assert_eq!(c.completeness("// f("), Completeness::Complete);
+        assert_eq!(c.completeness("/* f"), Completeness::more(""));
+        assert_eq!(Plain::named("x").completeness("it's ) done"), Completeness::Complete);
+    }
+
+    #[test]
+    fn each_language_knows_when_a_cell_is_complete() {
+        for (image, open, complete) in [
+            ("bash", "for i in 1 2; do", "for i in 1 2; do echo $i; done"),
+            ("bash", "if true; then", "if true; then echo if; fi"),
+            ("bash", "case $x in", "case $x in a) echo a;; *) echo b;; esac"),
+            ("bash", "echo 'a", "echo 'a\nb'"),
+            ("bash", "cat <<EOF\nhi 'there", "cat <<EOF\nhi 'there\nEOF"),
+            ("bash", "echo a |", "echo a | cat"),
+            ("bash", "echo a \\", "echo a \\\nb"),
+            ("bash", "f() {", "f() { echo done; }"),
+            ("bash", "echo $(ls", "echo $((1 << 2)) # if it's"),
+            ("nodejs", "function f() {", "function f() { return '}' }"),
+            ("nodejs", "x = `a ${b", "x = `a ${b} '`"),
+            ("nodejs", "/* ", "/* { */"),
+            ("nodejs", "[1, 2", "x.replace(/[(\"]/g, '')"),
+            ("nodejs", "if (a / b) {", "a / b / c"),
+            ("ruby", "def f", "def f\n  1\nend"),
+            ("ruby", "3.times do |i|", "puts 1 if true"),
+            ("lua", "for i = 1, 2 do", "for i = 1, 2 do print(i) end"),
+            ("lua", "if a then", "if a then b() elseif c then d() end"),
+            ("lua", "--[[ x", "--[[ x ]] f()"),
+            ("julia", "function f()", "function f() 1 end"),
+            ("octave", "if x", "if x, y = [1 2]', end"),
+            ("sqlite", "select 1", "select 1;"),
+            ("sqlite", "select ';", ".tables"),
+            ("php", "function f() {", "echo 'it\\'s {';"),
+        ] {
+            let language = Plain::named(image);
+            assert!(
+                matches!(language.completeness(open), Completeness::Incomplete { .. }),
+                "{image}: {open}"
+            );
+            assert_eq!(language.completeness(complete), Completeness::Complete, "{image}: {complete}");
+        }
+    }
+
+    #[test]
+    fn a_blank_line_may_stand_in_a_function() {
+        let node = Plain::named("nodejs");
+        assert_eq!(node.completeness("function f() {\n  a();\n"), Completeness::more(""));
+        assert_eq!(node.completeness("function f() {\n  a();\n\n"), Completeness::Complete);
+        assert_eq!(Plain::named("bash").indent_after("if true; then"), "    ");
     }
 
     #[test]

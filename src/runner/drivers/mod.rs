@@ -1,6 +1,11 @@
 //! The small programs that live inside the interpreters. They are files of their own languages in the folders
 //! beside this one; here they are packed into what a loader reads. Nothing else lives here.
 
+/// The driver of bash.
+pub(super) const BASH: &str = include_str!("bash/driver.sh");
+/// The driver of Node.js; `node/aside.js` is the thread that it starts.
+pub(super) const NODE: &str = concat!(include_str!("node/driver.js"), "\n");
+
 /// The files of the Python driver; each is a module of its own. `boot.py` says when which is loaded.
 const PYTHON: &[(&str, &str)] = &[
     ("wire", include_str!("python/wire.py")),

@@ -13,7 +13,8 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Every CPython that a person could ask for here, as image names. At least one, else nothing is tested.
 pub(super) async fn pythons() -> Vec<String> {
-    let found: Vec<String> = images().await.into_iter().map(|image| image.name).collect();
+    let found = images().await.into_iter().filter(|image| image.language == "python");
+    let found: Vec<String> = found.map(|image| image.name).collect();
     assert!(!found.is_empty(), "no CPython 3.6 or later on this machine");
     found
 }

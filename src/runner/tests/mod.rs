@@ -8,6 +8,7 @@ mod commands;
 mod completing;
 mod input;
 mod interrupting;
+mod languages;
 mod lifecycle;
 mod namespace;
 mod output;

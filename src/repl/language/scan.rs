@@ -1,0 +1,265 @@
+//! A scan over a cell of any of the table's languages: what is open at its end. It reads what a person types at a prompt, not
+//! every program that could be written: where it is unsure it takes a cell for complete, and the kernel judges.
+
+/// What a language's text looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lexis {
+    /// Signs around strings that end with their line.
+    pub(super) quotes: &'static str,
+    /// Signs around strings that may have several lines.
+    pub(super) long_quotes: &'static str,
+    pub(super) line_comment: &'static str,
+    pub(super) block_comment: Option<(&'static str, &'static str)>,
+    /// Whether a slash where an operand could stand begins a regular expression.
+    pub(super) regex: bool,
+    /// Whether `<<WORD` begins a text that ends with a line of that word.
+    pub(super) here_documents: bool,
+    /// Words that open a block wherever they stand, and those that do so as the first word of a statement.
+    pub(super) openers: &'static [&'static str],
+    pub(super) starters: &'static [&'static str],
+    /// Words that close one.
+    pub(super) closers: &'static [&'static str],
+    /// What at the end of a line says that the next one belongs to it.
+    pub(super) continues: &'static [&'static str],
+    /// How a complete cell ends, or begins when it is complete with its line.
+    pub(super) ends: Option<(&'static str, &'static str)>,
+    /// Whether one blank line is enough to end a cell.
+    pub(super) gives_up: bool,
+}
+
+impl Lexis {
+    pub(super) const PLAIN: Self = Lexis {
+        quotes: "\"",
+        long_quotes: "",
+        line_comment: "#",
+        block_comment: None,
+        regex: false,
+        here_documents: false,
+        openers: &[],
+        starters: &[],
+        closers: &[],
+        continues: &[],
+        ends: None,
+        gives_up: false,
+    };
+}
+
+/// What a scan has found.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// Byte positions of brackets that belong together.
+    pub(super) pairs: Vec<(usize, usize)>,
+    /// Brackets and words that are open, with their byte positions.
+    open: Vec<(Opener, usize)>,
+    /// The cell ends inside a string, a comment or a text.
+    pub(super) in_text: bool,
+    /// The last line wants another one.
+    continues: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opener {
+    Bracket(char),
+    Word,
+}
+
+impl Scan {
+    pub(super) fn is_complete(&self) -> bool {
+        self.open.is_empty() && !self.in_text && !self.continues
+    }
+
+    /// Whether something was opened at or after this byte position that is still open.
+    pub(super) fn opened_after(&self, position: usize) -> bool {
+        !self.in_text && self.open.iter().any(|&(_, at)| at >= position)
+    }
+}
+
+struct Scanner<'t> {
+    text: &'t str,
+    at: usize,
+    lexis: &'t Lexis,
+    found: Scan,
+    /// The last character of code that is no space, newlines included; what stands before the first is one.
+    before: char,
+    /// Ends of here-documents that begin with the next line.
+    documents: Vec<String>,
+}
+
+/// Scans a whole cell.
+pub(super) fn scan(text: &str, lexis: &Lexis) -> Scan {
+    let mut scanner =
+        Scanner { text, at: 0, lexis, found: Scan::default(), before: '\n', documents: Vec::new() };
+    while scanner.step() {}
+    let mut found = scanner.found;
+    found.in_text |= !scanner.documents.is_empty();
+    let end = text.trim_end_matches([' ', '\t']);
+    found.continues = lexis.continues.iter().any(|sign| end.ends_with(sign));
+    if let Some((ending, beginning)) = lexis.ends {
+        let body = text.trim();
+        found.continues = !(body.is_empty() || body.ends_with(ending) || body.starts_with(beginning));
+    }
+    found
+}
+
+impl<'t> Scanner<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes what begins here. False at the end.
+    fn step(&mut self) -> bool {
+        let rest = self.rest();
+        let Some(c) = rest.chars().next() else { return false };
+        let lexis = self.lexis;
+        if c == '\n' && !self.documents.is_empty() {
+            return self.here_documents();
+        }
+        if let Some((open, close)) = lexis.block_comment
+            && rest.starts_with(open)
+        {
+            self.skip_to(open.len(), close);
+        } else if rest.starts_with(lexis.line_comment) && self.may_comment() {
+            self.at += rest.find('\n').unwrap_or(rest.len());
+        } else if lexis.quotes.contains(c) || lexis.long_quotes.contains(c) {
+            self.string(c, lexis.long_quotes.contains(c));
+        } else if lexis.regex && c == '/' && "\n(,=:[!&|?{};+-*%~^<>".contains(self.before) {
+            self.string('/', false);
+        } else if lexis.here_documents && rest.starts_with("<<") {
+            self.here_document_begins();
+        } else if c == '_' || c.is_alphanumeric() {
+            self.word();
+        } else {
+            self.sign(c);
+        }
+        true
+    }
+
+    /// In a shell a hash inside a word begins no comment.
+    fn may_comment(&self) -> bool {
+        let last = self.text.get(..self.at).and_then(|text| text.chars().next_back());
+        self.lexis.line_comment != "#" || last.is_none_or(|c| c.is_whitespace() || ";(){}".contains(c))
+    }
+
+    fn skip_to(&mut self, from: usize, end: &str) {
+        match self.rest().get(from..).and_then(|text| text.find(end)) {
+            Some(length) => self.at += from + length + end.len(),
+            None => {
+                self.found.in_text = true;
+                self.at = self.text.len();
+            }
+        }
+    }
+
+    fn string(&mut self, quote: char, is_long: bool) {
+        let rest = self.rest();
+        let mut chars = rest.char_indices().skip(1);
+        let escapes = !(quote == '\'' && self.lexis.here_documents);
+        self.before = 'x';
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\\' if escapes => _ = chars.next(),
+                '\n' if !is_long => break,
+                _ if c == quote => {
+                    self.at += at + c.len_utf8();
+                    return;
+                }
+                _ => {}
+            }
+        }
+        // An unfinished string on one line is an apostrophe, or an error that the kernel explains.
+        if is_long {
+            self.found.in_text = true;
+            self.at = self.text.len();
+        } else {
+            self.at += quote.len_utf8();
+        }
+    }
+
+    fn word(&mut self) {
+        let rest = self.rest();
+        let end = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
+        let word = rest.get(..end).unwrap_or_default();
+        let first = "\n;|&(){=".contains(self.before) || self.lexis.here_documents && self.before == '!';
+        // A member of an object and a variable are no words of the language; neither is a shell command's argument.
+        let is_name = ".:$@-/".contains(self.before);
+        let commands = ["do", "then", "else"];
+        let counts = !is_name && (first || !self.lexis.here_documents);
+        if counts && self.lexis.closers.contains(&word) {
+            if let Some(at) = self.found.open.iter().rposition(|&(opener, _)| opener == Opener::Word) {
+                self.found.open.truncate(at);
+            }
+        } else if counts && self.lexis.openers.contains(&word)
+            || first && !is_name && self.lexis.starters.contains(&word)
+        {
+            self.found.open.push((Opener::Word, self.at));
+        }
+        self.at += end;
+        // What follows these stands first again.
+        self.before = if first && commands.contains(&word) { '\n' } else { 'x' };
+    }
+
+    fn sign(&mut self, c: char) {
+        match c {
+            '(' | '[' | '{' => self.found.open.push((Opener::Bracket(c), self.at)),
+            ')' | ']' | '}' => {
+                let opener = match c {
+                    ')' => '(',
+                    ']' => '[',
+                    _ => '{',
+                };
+                let fits = |&(known, _): &(Opener, usize)| known == Opener::Bracket(opener);
+                // The patterns of a shell's `case` close what nobody has opened.
+                let top = self.found.open.iter().rposition(|&(known, _)| known == Opener::Word);
+                let depth = self.found.open.iter().rposition(fits);
+                if let Some(depth) = depth
+                    && !(self.lexis.here_documents && top.is_some_and(|top| top > depth))
+                {
+                    let from = self.found.open.get(depth).map_or(0, |&(_, at)| at);
+                    self.found.open.truncate(depth);
+                    self.found.pairs.push((from, self.at));
+                }
+            }
+            '\\' => self.at += self.rest().chars().nth(1).map_or(0, char::len_utf8),
+            _ => {}
+        }
+        if c == '\n' || !c.is_whitespace() {
+            self.before = c;
+        }
+        self.at += c.len_utf8();
+    }
+
+    fn here_document_begins(&mut self) {
+        let rest = self.rest().get(2..).unwrap_or_default();
+        let word = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches([' ', '\'', '"']);
+        let end = word.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(word.len());
+        let word = word.get(..end).unwrap_or_default();
+        let is_text = !rest.starts_with('<') && word.starts_with(|c: char| c == '_' || c.is_alphabetic());
+        if is_text && !self.found.pairs.iter().any(|&(_, close)| close > self.at) {
+            self.documents.push(word.to_owned());
+        }
+        self.at += if rest.starts_with('<') { 3 } else { 2 };
+        self.before = '<';
+    }
+
+    /// Passes over the texts that begin with this newline. False when the cell ends in one.
+    fn here_documents(&mut self) -> bool {
+        let mut lines = self.rest().split_inclusive('\n');
+        self.at += lines.next().map_or(0, str::len);
+        for line in lines {
+            self.at += line.len();
+            if self
+                .documents
+                .first()
+                .is_some_and(|end| line.trim_end_matches('\n').trim_start_matches('\t') == end)
+            {
+                self.documents.remove(0);
+                if self.documents.is_empty() {
+                    self.before = '\n';
+                    // The newline that ended the text is code's again.
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,184 @@
+//! Languages in which a cell is a program: it is written to a scratch folder, compiled there where that is needed, and
+//! run in the session's folder. A row of the table for each; what is long about a row is in `compiled_cells.rs` and
+//! `compiled_batch.rs`.
+
+use super::compiled_batch as batch;
+use super::compiled_cells as cells;
+use super::error::StartError;
+use super::image::ImageName;
+use super::language::{Cell, FoundImage, Heuristic, Invocation, Language, Launch, Plan, Resolved};
+use super::places::Places;
+use super::scripted;
+use super::tool::Tool;
+use std::path::Path;
+
+/// One language.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    name: &'static str,
+    /// What is missing when it is not there.
+    title: &'static str,
+    install: &'static str,
+    tool: Tool,
+    /// The files that a cell becomes in the scratch folder: names and texts.
+    files: fn(&str, &str) -> cells::Files,
+    /// Commands that make a program of them and run it. `{tool}` is the program that was found, `{folder}` the scratch folder.
+    commands: &'static [&'static [&'static str]],
+    build: fn(&Path, &Path) -> Heuristic,
+    execute: fn(&Path, &Path) -> Heuristic,
+}
+
+const GCC: &str = "install one, for example with `apt install build-essential`";
+
+/// The table.
+pub(super) static ALL: &[Compiled] = &[
+    Compiled {
+        name: "c",
+        title: "a C compiler",
+        install: GCC,
+        tool: Tool { names: &["gcc", "cc", "clang"], ask: &["--version"], homes: &[] },
+        files: cells::c,
+        commands: &[
+            &[
+                "{tool}",
+                "-Wall",
+                "-o",
+                "{folder}/cell",
+                "{folder}/cell.c",
+                "{folder}/input.c",
+                "-lm",
+                "-pthread",
+                "-ldl",
+            ],
+            &["{folder}/cell"],
+        ],
+        build: batch::build_c,
+        execute: batch::execute_main,
+    },
+    Compiled {
+        name: "cpp",
+        title: "a C++ compiler",
+        install: GCC,
+        tool: Tool { names: &["g++", "c++", "clang++"], ask: &["--version"], homes: &[] },
+        files: cells::cpp,
+        commands: &[
+            &[
+                "{tool}",
+                "-Wall",
+                "-o",
+                "{folder}/cell",
+                "{folder}/cell.cpp",
+                "{folder}/input.cpp",
+                "-pthread",
+            ],
+            &["{folder}/cell"],
+        ],
+        build: batch::build_cpp,
+        execute: batch::execute_main,
+    },
+    Compiled {
+        name: "rust",
+        title: "a Rust compiler",
+        install: "install one, for example with rustup or `apt install rustc`",
+        tool: Tool { names: &["rustc"], ask: &["--version"], homes: &[".cargo/bin"] },
+        files: cells::rust,
+        commands: &[
+            &[
+                "{tool}",
+                "--edition=2021",
+                "-Awarnings",
+                "--remap-path-prefix={folder}/=",
+                "-o",
+                "{folder}/cell",
+                "{folder}/cell.rs",
+            ],
+            &["{folder}/cell"],
+        ],
+        build: batch::build_rust,
+        execute: batch::execute_rust,
+    },
+    Compiled {
+        name: "golang",
+        title: "Go",
+        install: "install it, for example with `apt install golang-go`",
+        tool: Tool { names: &["go"], ask: &["version"], homes: &["go/bin", ".go/bin"] },
+        files: cells::go,
+        commands: &[&["{tool}", "build", "-o", "{folder}/cell", "{folder}/cell.go"], &["{folder}/cell"]],
+        build: batch::build_go,
+        execute: batch::execute_main,
+    },
+    Compiled {
+        name: "java",
+        title: "a Java development kit",
+        install: "install one, for example with `apt install default-jdk-headless`",
+        tool: Tool { names: &["javac"], ask: &["-version"], homes: &[".sdkman/candidates/java/*/bin"] },
+        files: cells::java,
+        commands: &[
+            &["{tool}", "-encoding", "UTF-8", "-d", "{folder}/classes", "@{folder}/files"],
+            &["java", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "@{folder}/run"],
+        ],
+        build: batch::build_java,
+        execute: batch::execute_java,
+    },
+    Compiled {
+        name: "haskell",
+        title: "the Glasgow Haskell Compiler",
+        install: "install it, for example with `apt install ghc`",
+        tool: Tool { names: &["runghc", "runhaskell"], ask: &["--version"], homes: &[".ghcup/bin"] },
+        files: cells::haskell,
+        commands: &[&["{tool}", "{folder}/cell.hs"]],
+        build: batch::build_haskell,
+        execute: batch::execute_main,
+    },
+    Compiled {
+        name: "scheme",
+        title: "GNU Guile",
+        install: "install it, for example with `apt install guile-3.0`",
+        tool: Tool { names: &["guile"], ask: &["--version"], homes: &[] },
+        files: cells::scheme,
+        commands: &[&["{tool}", "--no-auto-compile", "-s", "{folder}/cell.scm"]],
+        build: batch::build_nothing,
+        execute: batch::execute_scheme,
+    },
+];
+
+impl Language for Compiled {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+        let info = scripted::find(self.name, self.title, self.install, &self.tool, image, places)?;
+        Ok(Resolved { language: self, info })
+    }
+
+    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
+        scripted::find_all(self.name, &self.tool, places)
+    }
+
+    fn init(&self, _executable: &Path, _pipes: [i32; 3]) -> Option<Launch> {
+        None
+    }
+
+    fn query(&self, cell: &Cell<'_>) -> Plan {
+        let folder = cell.scratch.to_string_lossy();
+        let tool = cell.executable.to_string_lossy();
+        let fill = |argument: &str| argument.replace("{folder}", &folder).replace("{tool}", &tool);
+        let files = (self.files)(cell.code, &folder);
+        let files = files.into_iter().map(|(name, text)| (cell.scratch.join(name.as_ref()), text));
+        let command = |words: &&'static [&'static str]| {
+            let (program, args) = words.split_first()?;
+            let args: Vec<String> = args.iter().map(|argument| fill(argument)).collect();
+            Some(Invocation::new(fill(program), &args))
+        };
+        Plan { files: files.collect(), commands: self.commands.iter().filter_map(command).collect() }
+    }
+
+    fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        (self.build)(executable, workdir)
+    }
+
+    fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        (self.execute)(executable, workdir)
+    }
+}

@@ -1,0 +1,159 @@
+//! Languages whose interpreter stays, under a driver of ours: variables live from cell to cell, and completion comes from
+//! the live namespace. A row says what the interpreter is called and how it is started; the driver is a file in
+//! `drivers`. Python, which has more ways to be found, is in `python.rs`.
+
+use super::drivers;
+use super::error::StartError;
+use super::image::ImageName;
+use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
+use super::places::Places;
+use super::tool::Tool;
+use super::wire::Dialect;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// One language.
+#[derive(Debug)]
+pub(super) struct Scripted {
+    name: &'static str,
+    /// What is missing when it is not there.
+    title: &'static str,
+    install: &'static str,
+    tool: Tool,
+    /// How the interpreter is told to read the driver from its control pipe: `{in}`, `{out}` and `{aside}` are the numbers
+    /// of the driver's pipes.
+    args: &'static [&'static str],
+    driver: &'static str,
+    dialect: Dialect,
+    default_env: &'static [(&'static str, &'static str)],
+    remove_env: &'static [&'static str],
+    /// The program that `exec *` runs.
+    main: &'static str,
+}
+
+/// The table.
+pub(super) static ALL: &[Scripted] = &[
+    Scripted {
+        name: "bash",
+        title: "bash 4 or later",
+        install: "install it, for example with `apt install bash`",
+        tool: Tool { names: &["bash"], ask: &["--version"], homes: &[] },
+        args: &[
+            "--noprofile",
+            "--norc",
+            "-c",
+            "IFS= read -r -d '' -u {in} _bai_driver; eval \"$_bai_driver\"",
+            "bash",
+            "{in}",
+            "{out}",
+            "{aside}",
+        ],
+        driver: drivers::BASH,
+        dialect: Dialect::Words,
+        default_env: &[("TERM", "dumb")],
+        remove_env: &["BASH_ENV", "PS4"],
+        main: "main.sh",
+    },
+    Scripted {
+        name: "nodejs",
+        title: "Node.js 16 or later",
+        install: "install it, for example with `apt install nodejs` or `nvm install --lts`",
+        tool: Tool {
+            names: &["node", "nodejs"],
+            ask: &["--version"],
+            homes: &[".nvm/versions/node/*/bin", ".volta/bin", ".asdf/shims"],
+        },
+        args: &["-e", NODE_LOADER, "{in}", "{out}", "{aside}"],
+        driver: drivers::NODE,
+        dialect: Dialect::Json,
+        default_env: &[],
+        remove_env: &["NODE_OPTIONS", "NODE_REPL_EXTERNAL_MODULE"],
+        main: "main.js",
+    },
+];
+
+/// Reads the driver up to a NUL from the control pipe.
+const NODE_LOADER: &str = "const p=process.argv.slice(1,4).map(Number),b=Buffer.alloc(65536);let s=[];\
+for(;;){const n=require('fs').readSync(p[0],b,0,65536);if(!n)process.exit(1);\
+s.push(Buffer.from(b.subarray(0,n)));if(b[n-1]===0)break}\
+(0,eval)(Buffer.concat(s).toString('utf8').slice(0,-1))(p,require)";
+
+impl Language for Scripted {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+        Ok(Resolved {
+            language: self,
+            info: find(self.name, self.title, self.install, &self.tool, image, places)?,
+        })
+    }
+
+    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
+        find_all(self.name, &self.tool, places)
+    }
+
+    fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
+        let [control_in, control_out, aside] = pipes.map(|number| number.to_string());
+        let fill = |argument: &&str| -> OsString {
+            let filled = argument.replace("{in}", &control_in).replace("{out}", &control_out);
+            filled.replace("{aside}", &aside).into()
+        };
+        Some(Launch {
+            args: self.args.iter().map(fill).collect(),
+            default_env: self.default_env,
+            remove_env: self.remove_env,
+            source: self.driver.to_owned(),
+            dialect: self.dialect,
+            stdin: true,
+        })
+    }
+
+    fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
+        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+    }
+
+    fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        if workdir.join(self.main).exists() {
+            return Heuristic::Run(Invocation::new(executable, &[self.main]));
+        }
+        Heuristic::Done(Some(format!("nothing to run: there is no {}", self.main)), 127)
+    }
+}
+
+/// The program for an image, or why there is none.
+pub(super) fn find(
+    language: &'static str,
+    title: &'static str,
+    install: &'static str,
+    tool: &Tool,
+    image: &ImageName,
+    places: &Places,
+) -> Result<KernelInfo, StartError> {
+    let wanted = image.version();
+    let found = tool.best(wanted, places).ok_or_else(|| StartError::NoInterpreter {
+        image: image.to_string(),
+        language: title,
+        looked: "PATH".to_owned(),
+        install,
+    })?;
+    let exact = Tool::fits(&found, wanted);
+    let note = (!exact).then(|| format!("{image} is not here; using {}", found.version.text));
+    Ok(KernelInfo { language, version: found.version.text, executable: found.executable, note })
+}
+
+/// Every program of a language.
+pub(super) fn find_all(language: &'static str, tool: &Tool, places: &Places) -> Vec<FoundImage> {
+    let describe = |found: super::tool::Found| FoundImage {
+        name: match found.version.minor {
+            Some(minor) => format!("{language}:{}.{minor}", found.version.major),
+            None => format!("{language}:{}", found.version.major),
+        },
+        language,
+        version: found.version.text,
+        executable: found.executable,
+        origin: found.origin,
+    };
+    tool.all(places).into_iter().map(describe).collect()
+}

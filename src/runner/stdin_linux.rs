@@ -1,0 +1,102 @@
+//! Who waits for input, as `/proc` tells of the processes that we have started.
+
+use nix::unistd::Pid;
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+/// More processes than this are not looked at.
+const MOST: usize = 200;
+/// Descriptors that one poll is looked through for.
+const MOST_POLLED: u64 = 64;
+
+/// Whether a thread of `leader` or of its descendants waits in a read of the pipe with this inode.
+pub(super) fn waits(leader: Pid, inode: u64) -> bool {
+    let pipe = format!("pipe:[{inode}]");
+    let (mut todo, mut seen) = (vec![leader.to_string()], 0);
+    while let Some(process) = todo.pop() {
+        seen += 1;
+        if seen > MOST {
+            return false;
+        }
+        let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { continue };
+        for thread in threads.flatten().map(|thread| thread.path()) {
+            if let Ok(call) = fs::read_to_string(thread.join("syscall"))
+                && reads(&process, &call).iter().any(|fd| is_pipe(&process, *fd, &pipe))
+            {
+                return true;
+            }
+            let children = fs::read_to_string(thread.join("children")).unwrap_or_default();
+            todo.extend(children.split_whitespace().map(str::to_owned));
+        }
+    }
+    false
+}
+
+fn is_pipe(process: &str, fd: u64, pipe: &str) -> bool {
+    fs::read_link(format!("/proc/{process}/fd/{fd}")).is_ok_and(|target| target.as_os_str() == pipe)
+}
+
+/// The descriptors that a thread waits to read from: a line with the number of the system call and its arguments.
+fn reads(process: &str, call: &str) -> Vec<u64> {
+    let mut words = call.split_whitespace();
+    let Some(number) = words.next().and_then(|word| word.parse::<i64>().ok()) else { return Vec::new() };
+    let arguments: Vec<u64> =
+        words.filter_map(|word| u64::from_str_radix(word.trim_start_matches("0x"), 16).ok()).collect();
+    let &[first, second, ..] = arguments.as_slice() else { return Vec::new() };
+    match number {
+        libc::SYS_read | libc::SYS_readv => vec![first],
+        libc::SYS_ppoll => polled(process, first, second),
+        libc::SYS_pselect6 => selected(process, first, second),
+        libc::SYS_epoll_pwait => watched(process, first),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll => polled(process, first, second),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_select => selected(process, first, second),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_epoll_wait => watched(process, first),
+        _ => Vec::new(),
+    }
+}
+
+fn memory(process: &str, at: u64, buffer: &mut [u8]) -> bool {
+    let mut read = || fs::File::open(format!("/proc/{process}/mem"))?.read_exact_at(buffer, at);
+    at != 0 && read().is_ok()
+}
+
+/// Of an array of `struct pollfd`, the descriptors that are polled for reading.
+fn polled(process: &str, at: u64, count: u64) -> Vec<u64> {
+    let count = usize::try_from(count.min(MOST_POLLED)).unwrap_or(0);
+    let mut array = vec![0; count * 8];
+    if !memory(process, at, &mut array) {
+        return Vec::new();
+    }
+    let fd = |entry: &[u8; 8]| {
+        let [a, b, c, d, events, ..] = *entry;
+        let fd = i32::from_le_bytes([a, b, c, d]);
+        (events & 1 != 0).then(|| u64::try_from(fd).ok()).flatten()
+    };
+    array.as_chunks().0.iter().filter_map(fd).collect()
+}
+
+/// Of a `fd_set`, the descriptors that are in it.
+fn selected(process: &str, count: u64, at: u64) -> Vec<u64> {
+    let count = count.min(MOST_POLLED);
+    let mut set = [0; 8];
+    if !memory(process, at, &mut set) {
+        return Vec::new();
+    }
+    let set = u64::from_le_bytes(set);
+    (0..count).filter(|fd| set >> fd & 1 == 1).collect()
+}
+
+/// The descriptors that an epoll instance watches for reading.
+fn watched(process: &str, epoll: u64) -> Vec<u64> {
+    let info = fs::read_to_string(format!("/proc/{process}/fdinfo/{epoll}")).unwrap_or_default();
+    let line = |line: &str| {
+        let mut words = line.strip_prefix("tfd:")?.split_whitespace();
+        let fd = words.next()?.parse().ok()?;
+        let events = u32::from_str_radix(words.nth(1)?, 16).ok()?;
+        (events & 1 == 1).then_some(fd)
+    };
+    info.lines().filter_map(line).collect()
+}

@@ -1,0 +1,211 @@
+//! Programs of this machine with their versions: interpreters and compilers. They are run to ask, with a time limit,
+//! and what they said is remembered for as long as the file stays as it is.
+
+use super::image::WantedVersion;
+use super::places::{Places, children, is_executable};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
+use std::time::{Duration, SystemTime};
+
+/// How long a program may take to tell its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A program under its names.
+#[derive(Debug)]
+pub(super) struct Tool {
+    /// What it is called, the preferred name first; a version may follow, as in `gcc-12` and `lua5.4`.
+    pub(super) names: &'static [&'static str],
+    /// What makes it print its version.
+    pub(super) ask: &'static [&'static str],
+    /// Folders below the home folder that need not be in `PATH`; a star stands for any one folder.
+    pub(super) homes: &'static [&'static str],
+}
+
+/// A program that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) executable: PathBuf,
+    pub(super) version: Version,
+    pub(super) origin: &'static str,
+}
+
+/// A version as a program tells it: `5.2.15`, `20.20.2`, `21`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) text: String,
+    pub(super) major: u32,
+    pub(super) minor: Option<u32>,
+}
+
+impl Version {
+    /// The first number in a text with what follows it: `GNU bash, version 5.2.15(1)-release` is 5.2.15.
+    fn find(text: &str) -> Option<Self> {
+        let from = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let end = from.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(from.len());
+        let text = from.get(..end)?.trim_end_matches('.');
+        let mut parts = text.split('.').map(|part| part.parse().ok());
+        Some(Version { text: text.to_owned(), major: parts.next()??, minor: parts.next().flatten() })
+    }
+
+    fn is(&self, wanted: WantedVersion) -> bool {
+        self.major == wanted.major && (wanted.minor.is_none() || wanted.minor == self.minor)
+    }
+
+    /// How near it comes to what was wanted; the least is the nearest.
+    fn distance(&self, wanted: WantedVersion) -> (u32, u32) {
+        let minor = self.minor.unwrap_or(0).abs_diff(wanted.minor.unwrap_or(u32::MAX));
+        (self.major.abs_diff(wanted.major), minor)
+    }
+}
+
+impl Tool {
+    /// The program to use: one of the wanted version, else the nearest.
+    pub(super) fn best(&self, wanted: Option<WantedVersion>, places: &Places) -> Option<Found> {
+        let found = self.leads(places).into_iter().filter_map(|lead| self.probe(lead));
+        let Some(wanted) = wanted else { return { found }.next() };
+        let mut nearest: Option<Found> = None;
+        for found in found {
+            if found.version.is(wanted) {
+                return Some(found);
+            }
+            let distance = found.version.distance(wanted);
+            if nearest.as_ref().is_none_or(|nearest| distance < nearest.version.distance(wanted)) {
+                nearest = Some(found);
+            }
+        }
+        nearest
+    }
+
+    /// Whether a version that was found is what was asked for.
+    pub(super) fn fits(found: &Found, wanted: Option<WantedVersion>) -> bool {
+        wanted.is_none_or(|wanted| found.version.is(wanted))
+    }
+
+    /// All of them, one for each version, newest first.
+    pub(super) fn all(&self, places: &Places) -> Vec<Found> {
+        let mut all: Vec<Found> = Vec::new();
+        for found in self.leads(places).into_iter().filter_map(|lead| self.probe(lead)) {
+            if !all.iter().any(|known| known.version == found.version) {
+                all.push(found);
+            }
+        }
+        all.sort_by_key(|found| std::cmp::Reverse((found.version.major, found.version.minor)));
+        all
+    }
+
+    fn leads(&self, places: &Places) -> Vec<(PathBuf, &'static str)> {
+        let path = places.path();
+        let plain = self.names.iter().flat_map(|name| path.iter().map(move |folder| folder.join(name)));
+        let mut leads: Vec<_> = plain.map(|executable| (executable, "PATH")).collect();
+        let is_versioned = |file: &PathBuf| {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            self.names.iter().any(|known| name.strip_prefix(known).is_some_and(is_version_suffix))
+        };
+        let versioned = path.iter().flat_map(|folder| children(folder)).filter(is_versioned);
+        leads.extend(versioned.map(|executable| (executable, "PATH")));
+        for folder in self.homes.iter().flat_map(|home| folders(places, home)) {
+            leads.extend(self.names.iter().map(|name| (folder.join(name), "home folder")));
+        }
+        leads
+    }
+
+    fn probe(&self, (executable, origin): (PathBuf, &'static str)) -> Option<Found> {
+        if !is_executable(&executable) {
+            return None;
+        }
+        let version = Version::find(&ask(&executable, self.ask)?)?;
+        Some(Found { executable, version, origin })
+    }
+}
+
+fn is_version_suffix(rest: &str) -> bool {
+    let digits = rest.strip_prefix('-').unwrap_or(rest);
+    digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
+/// The folders that a pattern below the home folder stands for, the last in order first.
+fn folders(places: &Places, pattern: &str) -> Vec<PathBuf> {
+    let Some((before, after)) = pattern.split_once("/*/") else {
+        return places.home(pattern).into_iter().collect();
+    };
+    let parents = places.home(before).map(|folder| children(&folder)).unwrap_or_default();
+    parents.into_iter().rev().map(|parent| parent.join(after)).collect()
+}
+
+type Known = HashMap<(PathBuf, Option<SystemTime>), Option<String>>;
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+/// What a program prints when it is run with `args`, in an environment in which it loads nothing of the person's.
+/// `None` when it cannot be run, prints nothing, or takes too long.
+pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
+    let changed = executable.metadata().and_then(|meta| meta.modified()).ok();
+    let key = (executable.to_owned(), changed);
+    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return known.clone();
+    }
+    let said = ask_now(executable, args).filter(|said| !said.trim().is_empty());
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, said.clone());
+    said
+}
+
+fn ask_now(executable: &Path, args: &[&str]) -> Option<String> {
+    let mut command = Command::new(executable);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let mut stdout = child.stdout.take()?;
+    let (sender, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = std::io::Read::read_to_string(&mut stdout, &mut text);
+        let _ = sender.send(read.map(|_| text));
+    });
+    let text = answer.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let _ = child.wait();
+    text.ok()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(text: &str) -> WantedVersion {
+        super::super::image::ImageName::parse(&format!("x:{text}")).version().unwrap()
+    }
+
+    #[test]
+    fn versions_are_found_in_what_programs_say() {
+        for (said, version) in [
+            ("GNU bash, version 5.2.15(1)-release (x86_64)", "5.2.15"),
+            ("v20.20.2\n", "20.20.2"),
+            ("openjdk 21 2023-09-19", "21"),
+            ("go version go1.22.2 linux/amd64", "1.22.2"),
+        ] {
+            assert_eq!(Version::find(said).unwrap().text, version);
+        }
+        assert_eq!(Version::find("nothing"), None);
+    }
+
+    #[test]
+    fn the_wanted_version_is_taken_else_the_nearest() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, version) in
+            [("gcc", "12.2.0"), ("gcc-9", "9.5.0"), ("gcc-14", "14.1.0"), ("gcc-x", "7.0.0")]
+        {
+            // Another process writes it: one that is forked from ours meanwhile would hold it open for writing.
+            let script = format!("printf '#!/bin/sh\necho gcc {version}\n' >{name}; chmod +x {name}");
+            let made = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).status().unwrap();
+            assert!(made.success());
+        }
+        let places = Places::of(&[("PATH", folder.path().to_str().unwrap())]);
+        let tool = Tool { names: &["gcc"], ask: &["--version"], homes: &[] };
+        let best = |wanted| tool.best(wanted, &places).unwrap().version.text;
+        assert_eq!(best(None), "12.2.0");
+        assert_eq!(best(Some(wanted("9"))), "9.5.0");
+        assert_eq!(best(Some(wanted("15"))), "14.1.0");
+        let all: Vec<_> = tool.all(&places).into_iter().map(|found| found.version.major).collect();
+        assert_eq!(all, [14, 12, 9]);
+    }
+}

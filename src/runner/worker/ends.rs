@@ -1,0 +1,96 @@
+//! Processes of a kernel that begin and end on their own account: batch steps, cells that are programs, and an interpreter
+//! that dies.
+
+use super::super::deaths::TOO_MANY;
+use super::super::process::describe_end;
+use super::super::step::{self, RunningStep, Started, StepEvent};
+use super::{Asker, Slot, Task, Worker};
+use std::process::ExitStatus;
+use std::time::Instant;
+
+/// Exit code of a program that SIGINT has ended.
+const INTERRUPTED: i32 = 130;
+
+impl Worker {
+    /// A cell that is a program, in a folder that nothing is left in from the last one.
+    pub(super) fn start_cell(&mut self, code: &str) -> Started {
+        self.scratch = None;
+        let folder = tempfile::Builder::new().prefix("bai-repl-").tempdir();
+        match folder {
+            Ok(folder) => {
+                let scratch = self.scratch.insert(folder);
+                RunningStep::start_cell(code, scratch.path(), &self.what, &self.spec)
+            }
+            Err(error) => {
+                Started::Over(Some(format!("cannot make a folder to compile the cell in: {error}")), 1)
+            }
+        }
+    }
+
+    pub(super) fn on_step(&mut self, event: StepEvent) {
+        match event {
+            StepEvent::Progress => {}
+            StepEvent::Text(reply) => self.outbox.push(reply),
+            StepEvent::WaitsForLine => {
+                let step = self.current.as_mut().and_then(|current| current.step.as_mut());
+                step.into_iter().for_each(|step| step.take_output(|reply| self.outbox.push(reply)));
+                self.ask(Asker::Reader, false);
+            }
+            StepEvent::Ended(status) => self.on_step_end(&status),
+        }
+    }
+
+    fn on_step_end(&mut self, status: &ExitStatus) {
+        self.waiting_input = None;
+        let Some(current) = &mut self.current else { return };
+        let Some(step) = &mut current.step else { return };
+        step.drain(|reply| self.outbox.push(reply));
+        if status.success()
+            && let Some(next) = step.go_on(&self.spec)
+        {
+            if let Err(sentence) = next {
+                self.outbox.say(&sentence);
+                self.end_current(-1);
+            }
+            return;
+        }
+        let is_cell = matches!(current.task, Task::Code(_));
+        let (exit_code, how) = describe_end(status);
+        if is_cell && status.code().is_none() && exit_code != INTERRUPTED {
+            self.outbox.say(&format!("The program {how}."));
+        }
+        self.end_current(if is_cell { exit_code } else { step::exit_code(status) });
+    }
+
+    /// The interpreter is gone: says how, ends the task that it ran, and starts a new one, or leaves that to the next
+    /// cell when it keeps dying on its own.
+    pub(super) fn on_death(&mut self, status: &ExitStatus) {
+        if let Slot::Running(interpreter) = &mut self.slot {
+            let last = interpreter.last_messages();
+            interpreter.drain(|reply| self.outbox.push(reply));
+            interpreter.finish_streams(&mut self.outbox);
+            last.into_iter().for_each(|message| self.on_message(message));
+        }
+        let (exit_code, how) = describe_end(status);
+        let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
+        let gives_up = !runs_code && self.deaths.note(Instant::now());
+        let language = self.what.language.name();
+        self.outbox.say(&if gives_up {
+            format!(
+                "The {language} process {how}, {TOO_MANY} times in a short while without running a cell. The next cell \
+                 starts a new one; the variables are gone."
+            )
+        } else {
+            format!("The {language} process {how}. A new one has been started; its variables are gone.")
+        });
+        self.slot = Slot::Empty;
+        self.waiting_input = None;
+        self.completions.clear();
+        if runs_code {
+            self.end_current(exit_code);
+        }
+        if !gives_up {
+            self.start_interpreter();
+        }
+    }
+}

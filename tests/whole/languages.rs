@@ -1,0 +1,75 @@
+//! Other languages than Python at the prompt: the same keys, the same manners. Those that are not installed are left out.
+
+use super::fake_terminal::FakeTerminal;
+use super::sandbox::Sandbox;
+
+fn is_installed(program: &str) -> bool {
+    let installed = std::process::Command::new(program).arg("--version").output().is_ok();
+    println!("{program}: {}", if installed { "here" } else { "not installed" });
+    installed
+}
+
+/// Defines, uses, is asked, fails, is interrupted, and leaves.
+fn visit(image: &str, prompt: &str, cells: [(&str, &str); 4], endless: &str) {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start(&sandbox, &[image]);
+    terminal.wait_for_prompt(prompt);
+    for (cell, shown) in cells {
+        terminal.enter(cell);
+        if cell.contains("who? ") {
+            terminal.wait_until("the question", |screen| {
+                screen.all.lines().any(|line| line.starts_with("who?"))
+            });
+            terminal.enter("Ann");
+        }
+        terminal.wait_until(shown, |screen| {
+            screen.all.lines().any(|line| line.contains(shown) && !line.contains('❯'))
+        });
+        terminal.wait_for_prompt(prompt);
+    }
+    terminal.enter(endless);
+    terminal.wait_until("on", |screen| screen.has_line("on"));
+    terminal.send("\x03");
+    terminal.wait_for_prompt(prompt);
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_visit_to_bash() {
+    if is_installed("bash") {
+        let cells = [
+            ("cd /usr; word=kept", ""),
+            ("echo $word in $PWD", "kept in /usr"),
+            ("read -p 'who? ' name; echo hi $name", "hi Ann"),
+            ("no-such-command", "exit code 127"),
+        ];
+        visit("bash", "bash ❯", cells, "echo on; while :; do sleep 0.01; done");
+    }
+}
+
+#[test]
+fn a_visit_to_node() {
+    if is_installed("node") {
+        let cells = [
+            ("const word = await Promise.resolve('kept')", ""),
+            ("word + ' here'", "'kept here'"),
+            ("console.log('hi ' + prompt('who? '))", "hi Ann"),
+            ("word.x.y", "TypeError: Cannot read properties of undefined"),
+        ];
+        visit("nodejs", "nodejs ❯", cells, "console.log('on'); while (true);");
+    }
+}
+
+#[test]
+fn a_visit_to_c() {
+    if is_installed("gcc") {
+        let cells = [
+            ("puts(\"one program\");", "one program"),
+            ("printf(\"%d\\n\", 6 * 7);", "42"),
+            ("char n[9]; printf(\"who? \"); scanf(\"%8s\", n); printf(\"hi %s\\n\", n);", "hi Ann"),
+            ("int x = ;", "error"),
+        ];
+        visit("gcc", "c ❯", cells, "puts(\"on\"); for (;;);");
+    }
+}
