@@ -17,9 +17,8 @@ fn visit(image: &str, prompt: &str, cells: [(&str, &str); 4], endless: &str) {
     for (cell, shown) in cells {
         terminal.enter(cell);
         if cell.contains("who? ") {
-            terminal.wait_until("the question", |screen| {
-                screen.all.lines().any(|line| line.starts_with("who?"))
-            });
+            terminal
+                .wait_until("the question", |screen| screen.all.lines().any(|line| line.starts_with("who?")));
             terminal.enter("Ann");
         }
         terminal.wait_until(shown, |screen| {
