@@ -280,6 +280,7 @@ impl Window {
                 self.wait(|model| model.rows()[0].trim_end() == mark);
                 let time = begin.elapsed();
                 // As people type: forty keys a second and no more.
+                #[allow(clippy::disallowed_methods, reason = "no event tells that a person has thought")]
                 std::thread::sleep(Duration::from_millis(25));
                 time
             })
