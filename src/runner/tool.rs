@@ -40,11 +40,14 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// The first number in a text with what follows it: `GNU bash, version 5.2.15(1)-release` is 5.2.15.
+    /// The first number with a dot in a text, else the first number: `gcc-12 (Debian 12.2.0-14)` is 12.2.0.
     fn find(text: &str) -> Option<Self> {
-        let from = text.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let end = from.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(from.len());
-        let text = from.get(..end)?.trim_end_matches('.');
+        let numbers = || {
+            let words =
+                text.split(|c: char| !c.is_ascii_digit() && c != '.').map(|word| word.trim_matches('.'));
+            words.filter(|word| !word.is_empty())
+        };
+        let text = numbers().find(|word| word.contains('.')).or_else(|| numbers().next())?;
         let mut parts = text.split('.').map(|part| part.parse().ok());
         Some(Version { text: text.to_owned(), major: parts.next()??, minor: parts.next().flatten() })
     }
@@ -180,7 +183,8 @@ mod tests {
         for (said, version) in [
             ("GNU bash, version 5.2.15(1)-release (x86_64)", "5.2.15"),
             ("v20.20.2\n", "20.20.2"),
-            ("openjdk 21 2023-09-19", "21"),
+            ("javac 21", "21"),
+            ("gcc-12 (Debian 12.2.0-14) 12.2.0", "12.2.0"),
             ("go version go1.22.2 linux/amd64", "1.22.2"),
         ] {
             assert_eq!(Version::find(said).unwrap().text, version);

@@ -226,6 +226,7 @@ mod tests {
             ("bash", "echo a |", "echo a | cat"),
             ("bash", "echo a \\", "echo a \\\nb"),
             ("bash", "f() {", "f() { echo done; }"),
+            ("bash", "echo ${#x", "echo ${#x} ${x#y}"),
             ("bash", "echo $(ls", "echo $((1 << 2)) # if it's"),
             ("nodejs", "function f() {", "function f() { return '}' }"),
             ("nodejs", "x = `a ${b", "x = `a ${b} '`"),

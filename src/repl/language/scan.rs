@@ -137,7 +137,7 @@ impl<'t> Scanner<'t> {
     /// In a shell a hash inside a word begins no comment.
     fn may_comment(&self) -> bool {
         let last = self.text.get(..self.at).and_then(|text| text.chars().next_back());
-        self.lexis.line_comment != "#" || last.is_none_or(|c| c.is_whitespace() || ";(){}".contains(c))
+        self.lexis.line_comment != "#" || last.is_none_or(|c| c.is_whitespace() || ";()|&".contains(c))
     }
 
     fn skip_to(&mut self, from: usize, end: &str) {

@@ -305,3 +305,95 @@ async fn a_batch_finds_the_program_and_a_makefile_before_it() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn bash_keeps_what_a_shell_keeps_also_when_a_cell_ends_it() {
+    let mut session = Session::start("bash").await;
+    session.value("declare -A m=([a]=\"1 '2\"); f() { echo \"f $1\"; }; alias g='f x'; shopt -s nullglob; readonly r=1").await;
+    for (code, exit_code) in
+        [("set -e; false; echo never", 1), ("(exit 4); echo never", 4), ("set +e; exit 5", 5)]
+    {
+        let outcome = session.run(code).await;
+        assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("", exit_code), "{code}: {outcome:?}");
+    }
+    assert_eq!(
+        session.value("echo $?; echo ${m[a]} $r; f y; echo /no/*; g").await,
+        "5\n1 '2 1\nf y\n\nf x\n"
+    );
+    assert_eq!(session.run("false").await.exit_code, 1);
+    assert_eq!(session.value("echo $?; break").await, "1\n");
+    let outcome = session.run("echo 1; echo 2 >&2; echo 3; ls /nope; echo 4").await.sequence();
+    assert_eq!(outcome[..3], ["O:1\n", "E:2\n", "O:3\n"]);
+    assert_eq!(outcome[4], "O:4\n");
+    let outcome = session.run("echo 'a").await;
+    assert!(outcome.stderr().contains("unexpected EOF") && outcome.exit_code != 0, "{outcome:?}");
+    assert_eq!(
+        session
+            .run_with("while IFS= read -r line; do echo \"<$line>\"; done", &["a", " b", "\u{4}"])
+            .await
+            .stdout(),
+        "<a>\n< b>\n"
+    );
+    assert_eq!(session.run_with("cat | tr a-z A-Z", &["again", "\u{4}"]).await.stdout(), "AGAIN\n");
+    assert_eq!(
+        session
+            .value("printf 'x\\ny\\n' | while read -p no line; do echo $line; done; read z <<<here; echo $z")
+            .await,
+        "x\ny\nhere\n"
+    );
+}
+
+#[tokio::test]
+async fn node_knows_modules_and_waits_for_promises() {
+    if resolve("nodejs").is_err() {
+        return println!("nodejs is not installed");
+    }
+    let mut session = Session::start("nodejs").await;
+    std::fs::write(session.folder.path().join("mine.mjs"), "export default 1; export const two = 2;")
+        .unwrap();
+    for (code, shown) in [
+        ("import one, { two as zwei } from './mine.mjs'", ""),
+        ("[one, zwei, `${'import('}`, (await import('./mine.mjs')).two]", "[ 1, 2, 'import(', 2 ]\n"),
+        ("import * as os from 'os'", ""),
+        ("os === require('os'), typeof os.cpus + typeof path.join", "'functionfunction'\n"),
+        ("const a = 1", ""),
+        ("const a = 2; a", "2\n"),
+        ("{x: 1}", "{ x: 1 }\n"),
+        ("{ let y = 3; y }", "3\n"),
+        ("_ + 1", "4\n"),
+        ("class P { constructor() { this.v = 5n } }", ""),
+        ("[new P(), Symbol('s'), -0, NaN]", "[ P { v: 5n }, Symbol(s), -0, NaN ]\n"),
+        ("Symbol('s')", "Symbol(s)\n"),
+        ("NaN", "NaN\n"),
+        ("await new Promise(r => setTimeout(() => r('slept'), 5))", "'slept'\n"),
+    ] {
+        assert_eq!(session.value(code).await, shown, "{code}");
+    }
+    let outcome = session.run("console.log(1); console.error(2); console.log(3); function f() { throw new RangeError('far') }\nf()").await;
+    assert_eq!(outcome.sequence()[..3], ["O:1\n", "E:2\n", "O:3\n"]);
+    let said = outcome.stderr();
+    assert!(
+        said.contains("RangeError: far\n    at f (<cell")
+            && !said.contains("driver")
+            && !said.contains("inspector"),
+        "{said}"
+    );
+    let ask = "const rl = require('readline').createInterface({ input: process.stdin });\n\
+               const line = await new Promise(r => rl.question('name? ', r)); rl.close(); line";
+    assert_eq!(session.run_with(ask, &["Zoé"]).await.stdout(), "'Zoé'\n");
+    for endless in ["console.log('on'); await new Promise(() => {})", "await 0; console.log('on'); for (;;);"]
+    {
+        session.send(Op::Code(endless.to_owned())).await;
+        session.until_output("on").await;
+        session.send(Op::Interrupt).await;
+        assert_eq!(session.finish().await.exit_code, 1);
+        assert_eq!(session.value("a").await, "2\n", "after {endless}");
+    }
+    session.send(Op::Code("console.log('on'); for (;;);".to_owned())).await;
+    session.until_output("on").await;
+    let request = CompletionRequest::at("os.cpu", 6);
+    let completion = timeout(LIMIT, session.kernel.complete(request)).await.unwrap();
+    assert_eq!((completion.start, completion.suggestions), (Some(3), vec!["cpus".to_owned()]));
+    session.send(Op::Interrupt).await;
+    session.finish().await;
+}

@@ -199,9 +199,10 @@ _bai_begin() {
     local rest=${1#run }
     _bai_running=${rest%% *} _bai_steps=0 _bai_next=0
     printf -v _bai_code '%b' "${rest#* }"
-    local flags=
+    # Under `set -e`, the failure of the last cell would be one of this cell.
+    local flags="_bai_return $_bai_status; "
     [[ -n $_bai_flags ]] && flags="set -$_bai_flags; "
-    _bai_code="LINENO=1; ${flags}_bai_return $_bai_status; $_bai_code"
+    _bai_code="LINENO=1; $flags$_bai_code"
     _bai_send "$_bai_aside" "{\"say\":\"started\",\"id\":$_bai_running}"
 }
 

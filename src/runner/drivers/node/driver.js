@@ -291,7 +291,7 @@
     function run(id, source) {
         const cell = current = { id, over: false };
         cells++;
-        const name = `\n//# sourceURL=<cell ${cells}>`;
+        const name = `\n//# sourceURL=<cell-${cells}>`;
         const text = translate(source);
         const answer = (error, result) => finish(cell, error, result);
         if (!isObject(text)) return evaluate(text + name, answer);
@@ -351,7 +351,7 @@
         let ours = false;
         const lines = inspect(value).split('\n').filter((line) => {
             const frame = /^ {4}at /.test(line);
-            if (frame && /<cell \d+>/.test(line)) ours = false;
+            if (frame && /<cell-\d+>/.test(line)) ours = false;
             else if (frame && /bai-repl driver|node:inspector|\(native\)|<anonymous>:\d+:\d+\)?$/.test(line)) ours = true;
             return !(frame && ours);
         });
@@ -504,7 +504,8 @@
             if (path) {
                 const expression = path.replace(/\??\.$/, '');
                 if (!expression || /[\])]$/.test(expression)) return { start: null, names };
-                const { result } = await post('Runtime.evaluate', { expression: `(${expression})`, replMode: true, ...quick });
+                // Not as a cell: the answer of one would wait until the main thread is idle.
+                const { result } = await post('Runtime.evaluate', { expression: `(${expression})`, ...quick });
                 if (!result || result.subtype === 'error' && !/error/i.test(expression)) return { start: null, names };
                 names = await members(result, quick);
             } else {
