@@ -20,7 +20,6 @@ pub(super) const AFTER_RAW: &str = concat!(
     "\x1b[4l",          // insert mode
     "\x1b[?7h",         // wrapping at the right margin
     "\x1b[?5l",         // reverse video
-    "\x1b[?6l",         // origin at the scroll region
     "\x1b[<u",          // kitty's keyboard protocol, one level
     "\x1b[>4m",         // xterm's modifyOtherKeys
     "\x1b(B\x0f",       // ASCII character set, shifted in
@@ -30,11 +29,15 @@ pub(super) const AFTER_RAW: &str = concat!(
 /// Leaves the alternate screen; apart, because on the main screen it would move the cursor.
 pub(super) const LEAVE_ALTERNATE: &str = "\x1b[?1049l";
 
+/// Lets positions count from the window's corner again; apart, because it moves the cursor there.
+const LEAVE_ORIGIN: &str = "\x1b[?6l";
+
 /// What `passed` may have changed, as far as that can be told: collected while remote text passes unfiltered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Passed {
     escapes: bool,
     alternate: bool,
+    origin: bool,
     tail: [u8; 7],
 }
 
@@ -58,6 +61,7 @@ impl Passed {
                 _ => {}
             }
         }
+        self.origin |= joined.windows(5).chain(bytes.windows(5)).any(|window| window == b"\x1b[?6h");
         let from = bytes.len().saturating_sub(self.tail.len());
         for byte in bytes.get(from..).unwrap_or_default() {
             self.tail.rotate_left(1);
@@ -74,7 +78,8 @@ pub fn reset_sequences(passed: &Passed) -> String {
         return String::new();
     }
     let alternate = if passed.alternate { LEAVE_ALTERNATE } else { "" };
-    format!("{alternate}{AFTER_RAW}")
+    let origin = if passed.origin { LEAVE_ORIGIN } else { "" };
+    format!("{alternate}{origin}{AFTER_RAW}")
 }
 
 #[cfg(test)]
@@ -85,6 +90,12 @@ mod tests {
         let mut passed = Passed::default();
         pieces.iter().for_each(|piece| passed.note(piece));
         reset_sequences(&passed)
+    }
+
+    #[test]
+    fn the_cursor_is_moved_only_where_it_must() {
+        assert!(!after(&[b"\x1b[31m\x1b[?6l"]).contains(LEAVE_ORIGIN));
+        assert!(after(&[b"\x1b[?", b"6h"]).contains(LEAVE_ORIGIN));
     }
 
     #[test]
