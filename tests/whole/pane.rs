@@ -280,3 +280,40 @@ fn with_a_dead_link_the_key_still_leaves() {
     come_back(&terminal);
     terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
 }
+
+#[test]
+fn a_session_that_is_destroyed_while_one_looks_is_told_and_the_terminal_is_clean() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    sandbox.run(&["-q", "-t", "watched", "-c", "1", "python"]).expect_code(0);
+    let terminal = FakeTerminal::start(&sandbox, &["pty", "watched"]);
+    terminal.wait_until("the pane", |screen| in_pane(screen) && screen.all.contains("watched · "));
+    sandbox.run(&["rm", "watched"]).expect_code(0);
+    // The last screen stays until it was read.
+    terminal.wait_for("the terminal is lost");
+    terminal.send(KEY);
+    let end = terminal.wait_for_end();
+    assert_eq!(end.code, 125, "{}", end.screen.all);
+    assert!(end.screen.all.contains("the terminal is lost"), "{}", end.screen.all);
+    assert!(!in_pane(&end.screen) && end.screen.cursor_shown);
+}
+
+#[test]
+fn a_link_that_is_cut_comes_back_with_the_same_shell() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    let proxy = Proxy::to(standing.address);
+    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let terminal = start(&mut sandbox, &["-t", "far-away", "python"]);
+    visit(&terminal);
+    terminal.enter("kept=here");
+    terminal.wait_until("the next line", |screen| screen.all.matches("shell>").count() == 2);
+    proxy.cut();
+    terminal.wait_for("link down");
+    terminal.wait_until("the link", |screen| !screen.all.contains("link down"));
+    terminal.enter("echo still $kept");
+    terminal.wait_for("still here");
+    come_back(&terminal);
+    leave(terminal);
+}
