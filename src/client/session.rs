@@ -117,7 +117,25 @@ impl ComputeSession {
     /// What the server says to the attempt, such as [`ErrorKind::NotFound`]. Failures after that are
     /// [`super::RunEvent::Lost`].
     pub async fn execute(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
+        match &cell {
+            Cell::Batch(commands) if self.loses_between_steps().await => {
+                run::steps::start(self, commands, options).await
+            }
+            _ => self.execute_as_it_is(cell, options).await,
+        }
+    }
+
+    pub(super) async fn execute_as_it_is(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
         self.start(Start::Cell(cell), options).await
+    }
+
+    async fn loses_between_steps(&self) -> bool {
+        let api = self.api();
+        if api.is_engine().await {
+            return false;
+        }
+        // A server that does not answer says so to the run.
+        api.hello().await.is_ok_and(|hello| run::steps::are_lossy(hello.manager.as_deref()))
     }
 
     /// Runs code if no run of this process is under way; nothing happens otherwise.

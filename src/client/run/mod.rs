@@ -5,10 +5,12 @@
 //! abandoned, whatever becomes of the handle (`protocol.md` §3.6).
 
 mod driver;
+mod heuristics;
 mod link;
 mod machine;
 mod poll;
 mod socket;
+pub(super) mod steps;
 mod stuck;
 
 pub(super) use driver::{Start, start};
@@ -25,7 +27,8 @@ use zeroize::Zeroizing;
 pub enum Cell {
     /// Source text, in the session's namespace.
     Query(String),
-    /// The three batch steps, in shell commands.
+    /// The three batch steps, in shell commands; empty ones are skipped, and `*` does what the files ask for. At servers
+    /// that lose what is said between the steps each is a run of its own, which nobody notices.
     Batch(BatchOptions),
 }
 
