@@ -1,7 +1,11 @@
 //! The one table of flags: the command line, its help, and the shell completions come from it.
 
+mod creation;
+mod run;
 mod sessions;
 
+pub(super) use creation::Creation;
+pub(super) use run::Run;
 pub(super) use sessions::{
     Download, Events, Files, Logs, Ls, LsColumn, Rename, Restart, Rm, Subject, Upload,
 };
@@ -76,69 +80,9 @@ pub(super) struct Open {
     #[arg(short = 'c', value_name = "CODE", conflicts_with = "script")]
     pub(super) code: Option<String>,
 
-    /// Name of the session: it is reused when it lives, and lives on when this program leaves
-    #[arg(short = 't', long = "name", value_name = "NAME")]
-    pub(super) name: Option<String>,
-
-    /// Environment of the session's programs (repeatable)
-    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub(super) env: Vec<(String, String)>,
-
-    /// Virtual folder of the cluster (repeatable)
-    #[arg(short = 'm', long = "mount", visible_alias = "volume", value_name = "FOLDER")]
-    pub(super) mounts: Vec<String>,
-
-    /// Amount of a resource, such as cpu=2 or mem=4g (repeatable)
-    #[arg(short = 'r', long = "resources", value_name = "SLOT=AMOUNT", value_parser = key_value)]
-    pub(super) resources: Vec<(String, String)>,
-
-    /// Option of the resources, such as shmem=64m (repeatable)
-    #[arg(long = "resource-opts", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub(super) resource_opts: Vec<(String, String)>,
-
-    /// Resource group of the cluster
-    #[arg(long, value_name = "NAME")]
-    pub(super) scaling_group: Option<String>,
-
-    /// Project that the session belongs to
-    #[arg(short = 'g', long, value_name = "NAME")]
-    pub(super) group: Option<String>,
-
-    /// Domain
-    #[arg(short = 'd', long, value_name = "NAME")]
-    pub(super) domain: Option<String>,
-
-    /// Number of containers
-    #[arg(long, value_name = "N")]
-    pub(super) cluster_size: Option<u32>,
-
-    /// single-node or multi-node
-    #[arg(long, value_name = "MODE")]
-    pub(super) cluster_mode: Option<String>,
-
-    /// Free text kept with the session
-    #[arg(long, value_name = "TEXT")]
-    pub(super) tag: Option<String>,
-
-    /// File with a shell script that runs in the session first
-    #[arg(long, value_name = "FILE")]
-    pub(super) bootstrap_script: Option<PathBuf>,
-
-    /// How long to wait for the session, in seconds; 0 waits for ever [default: for ever to run, 60 to take a script]
-    #[arg(long, value_name = "SECONDS")]
-    pub(super) max_wait: Option<u32>,
-
-    /// Fail when a session of that name lives
-    #[arg(long)]
-    pub(super) no_reuse: bool,
-
-    /// Destroy the session when this program leaves, also a named one
-    #[arg(long, conflicts_with = "keep")]
-    pub(super) rm: bool,
-
-    /// Keep the session when this program leaves, also one that it named itself
-    #[arg(long)]
-    pub(super) keep: bool,
+    /// How the session is made.
+    #[command(flatten)]
+    pub(super) creation: Creation,
 
     /// How pictures are saved when they cannot be shown
     #[arg(long, value_name = "FOLDER")]
@@ -190,6 +134,8 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Open the prompt on a session that lives
     Attach(Subject),
+    /// Run files in batch mode: upload, clean, build, execute; also for ranges of values, in parallel
+    Run(Box<Run>),
     /// Open a terminal inside a session, or inside a new one
     Pty(Pty),
     /// List sessions

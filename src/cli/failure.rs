@@ -34,6 +34,11 @@ impl Failure {
         self
     }
 
+    /// What failed, and why.
+    pub(super) fn sentence(&self) -> &str {
+        &self.message
+    }
+
     /// The same for the prompt, which says it in its own way.
     pub(super) fn into_trouble(self) -> crate::repl::Trouble {
         crate::repl::Trouble { sentence: self.message, hint: self.hint }

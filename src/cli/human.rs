@@ -30,6 +30,14 @@ pub(super) fn seconds(count: u64) -> String {
     }
 }
 
+/// A duration as precisely as people want it.
+pub(super) fn elapsed(duration: std::time::Duration) -> String {
+    match duration.as_secs() {
+        0..60 => format!("{:.1} s", duration.as_secs_f64()),
+        count => format!("{} min {} s", count / 60, count % 60),
+    }
+}
+
 /// How long ago a server's time is; the text itself when it is no time that we read.
 pub(super) fn ago(time: &str, now: Timestamp) -> String {
     match time.parse::<Timestamp>() {

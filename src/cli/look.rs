@@ -7,6 +7,7 @@ use crate::config::{FileConfig, Paths};
 use crate::render::ConsoleOptions;
 use crate::terminal::{self, Graphics, Screen};
 use crate::theme::{Rgb, Theme};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Options of the console for a prompt, which asks the terminal what it can do. The second value is what was typed
@@ -28,7 +29,7 @@ pub(super) fn for_prompt(
         repl: screen.stdout_tty,
         graphics: probe.graphics(&screen),
         cell: probe.cell,
-        ..plain(open, screen, theme)
+        ..plain(open.media_dir.as_deref(), screen, theme)
     };
     Ok((options, typed.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
 }
@@ -36,17 +37,17 @@ pub(super) fn for_prompt(
 /// Options of the console for a run without a prompt. The terminal is not asked: somebody may be typing ahead for
 /// the next command.
 pub(super) fn for_script(
-    open: &Open,
+    media_dir: Option<&Path>,
     global: &Global,
     config: &FileConfig,
 ) -> Result<ConsoleOptions, Failure> {
     let screen = Screen::detect();
     let theme = theme(&screen, None, global, config)?;
     let graphics = if screen.stdout_tty { Graphics::Blocks } else { Graphics::None };
-    Ok(ConsoleOptions { graphics, ..plain(open, screen, theme) })
+    Ok(ConsoleOptions { graphics, ..plain(media_dir, screen, theme) })
 }
 
-fn plain(open: &Open, screen: Screen, theme: Theme) -> ConsoleOptions {
+fn plain(media_dir: Option<&Path>, screen: Screen, theme: Theme) -> ConsoleOptions {
     ConsoleOptions {
         repl: false,
         screen,
@@ -56,7 +57,7 @@ fn plain(open: &Open, screen: Screen, theme: Theme) -> ConsoleOptions {
         graphics: Graphics::None,
         cell: None,
         max_rows: None,
-        media_dir: open.media_dir.clone(),
+        media_dir: media_dir.map(Path::to_owned),
     }
 }
 

@@ -21,10 +21,12 @@ mod prompt;
 mod pty;
 mod ready;
 mod script;
+mod spool;
 mod standing;
+mod steps;
 mod table;
 
-use crate::client::{ComputeSession, DestroyOptions, RunOptions, Transport};
+use crate::client::{Api, Cell, ComputeSession, DestroyOptions, RunOptions, Transport};
 use crate::config::FileConfig;
 use crate::repl::PreludeUse;
 use crate::terminal::{self, FatalSignals, Screen};
@@ -37,6 +39,7 @@ use place::Place;
 use progress::Opening;
 use std::process::ExitCode;
 use std::time::Duration;
+use steps::Steps;
 use tokio::runtime::Runtime;
 
 /// How long background work may take to end when the program leaves.
@@ -80,7 +83,7 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
 
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<Exit, Failure> {
     use commands::{
-        apps, download, events, files, images, info, interrupt, logs, ls, rename, restart, rm, upload,
+        apps, download, events, files, images, info, interrupt, logs, ls, rename, restart, rm, run, upload,
     };
     let Arguments { command, open, global } = arguments;
     let Some(command) = command else { return run_or_prompt(runtime, &open, &global, config) };
@@ -88,6 +91,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
     match command {
         Command::Attach(subject) => prompt::attach(runtime, subject.session, &open, global, config),
         Command::Pty(flags) => runtime.block_on(pty::open(&flags, &open, global, config)),
+        Command::Run(flags) => runtime.block_on(run::run(global, config, &flags)),
         Command::Ls(flags) => runtime.block_on(ls::run(global, config, &flags)),
         Command::Info(subject) => runtime.block_on(info::run(global, config, &subject)),
         Command::Rm(flags) => runtime.block_on(rm::run(global, config, &flags)),
@@ -116,7 +120,7 @@ fn run_or_prompt(
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
     let screen = Screen::detect();
-    let request = open::request(open)?;
+    let request = open::request(open::image(open), &open.creation)?;
     match open::code(open, screen.stdin_tty)? {
         Some(code) => runtime.block_on(run_code(request, code, open, global, config)),
         None => prompt::create(runtime, request, open, global, config),
@@ -131,7 +135,7 @@ async fn run_code(
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
     let mut fatal = terminal::listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let temporary = open::is_temporary(open);
+    let temporary = open::is_temporary(&open.creation);
     let place = Place::open(global, config, !temporary).await?;
     // A server that cannot be asked this has made nothing that would have to be destroyed.
     place.api.version().await?;
@@ -147,7 +151,7 @@ async fn run_code(
         Err(failure) => Err(failure),
     };
     if temporary && !refused {
-        destroy(&place, &name).await;
+        destroy(&place.api, &name).await;
     }
     place.close().await;
     exit
@@ -203,15 +207,16 @@ async fn run_in_place(
     {
         return Ok(exit);
     }
-    let output = Output::start(global.json, look::for_script(open, global, config)?);
+    let output = Output::start(global.json, look::for_script(open.media_dir.as_deref(), global, config)?);
     let answers = if code.stdin_is_free { Answers::from_stdin() } else { Answers::nobody() };
-    script::run(session, code.text, RunOptions::over(transport(global)), output, &answers, fatal).await
+    let (cell, options) = (Cell::Query(code.text), RunOptions::over(transport(global)));
+    script::run(session, cell, options, output, &answers, Some(fatal), Steps::none()).await
 }
 
 /// Destroys the session of ours; what cannot be destroyed is told, since somebody may pay for it.
-async fn destroy(place: &Place, name: &str) {
+async fn destroy(api: &Api, name: &str) {
     let destroyed = async {
-        let session = ComputeSession::attach(&place.api, name).await?;
+        let session = ComputeSession::attach(api, name).await?;
         session.destroy(DestroyOptions { forced: true, recursive: false }).await
     };
     if let Err(error) = destroyed.await

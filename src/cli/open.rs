@@ -1,6 +1,6 @@
 //! From the flags of the command line to a create request, and from a create request to a session.
 
-use super::args::Open;
+use super::args::{Creation, Open};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::names;
@@ -14,9 +14,9 @@ pub(super) const DEFAULT_IMAGE: &str = "python";
 /// A script or a bootstrap script larger than this is a mistake.
 const SIZE_LIMIT: u64 = 64 << 20;
 
-/// What is to be created, as the flags say.
-pub(super) fn request(open: &Open) -> Result<CreateRequest, Failure> {
-    let name = match &open.name {
+/// What is to be created from an image, as the flags say.
+pub(super) fn request(image: &str, flags: &Creation) -> Result<CreateRequest, Failure> {
+    let name = match &flags.name {
         Some(name) => {
             let wrong = |error| {
                 Failure::new(Exit::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
@@ -26,22 +26,22 @@ pub(super) fn request(open: &Open) -> Result<CreateRequest, Failure> {
         }
         None => names::session(),
     };
-    let bootstrap_script = open.bootstrap_script.as_deref().map(read_text).transpose()?;
+    let bootstrap_script = flags.bootstrap_script.as_deref().map(read_text).transpose()?;
     Ok(CreateRequest {
         name,
-        image: image(open).to_owned(),
-        group: open.group.clone(),
-        domain: open.domain.clone(),
-        cluster_size: open.cluster_size,
-        cluster_mode: open.cluster_mode.clone(),
-        tag: open.tag.clone(),
-        max_wait_seconds: open.max_wait.filter(|seconds| *seconds > 0),
-        reuse: !open.no_reuse,
-        environ: open.env.iter().cloned().collect(),
-        mounts: open.mounts.clone(),
-        resources: open.resources.iter().cloned().collect(),
-        resource_opts: open.resource_opts.iter().cloned().collect(),
-        scaling_group: open.scaling_group.clone(),
+        image: image.to_owned(),
+        group: flags.group.clone(),
+        domain: flags.domain.clone(),
+        cluster_size: flags.cluster_size,
+        cluster_mode: flags.cluster_mode.clone(),
+        tag: flags.tag.clone(),
+        max_wait_seconds: flags.max_wait.filter(|seconds| *seconds > 0),
+        reuse: !flags.no_reuse,
+        environ: flags.env.iter().cloned().collect(),
+        mounts: flags.mounts.clone(),
+        resources: flags.resources.iter().cloned().collect(),
+        resource_opts: flags.resource_opts.iter().cloned().collect(),
+        scaling_group: flags.scaling_group.clone(),
         bootstrap_script,
         ..CreateRequest::default()
     })
@@ -54,8 +54,8 @@ pub(super) fn image(open: &Open) -> &str {
 
 /// Whether the session is destroyed when this program leaves: one that we named is, one that the person named is not,
 /// unless they said otherwise.
-pub(super) fn is_temporary(open: &Open) -> bool {
-    if open.rm { true } else { !open.keep && open.name.is_none() }
+pub(super) fn is_temporary(flags: &Creation) -> bool {
+    if flags.rm { true } else { !flags.keep && flags.name.is_none() }
 }
 
 /// Code that is to be run without a prompt, when there is some: `-c`, a file, or standard input when nobody types there.

@@ -3,8 +3,9 @@
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::spool::Spool;
 use crate::protocol::record::ConsoleRecord;
-use crate::render::{Console, ConsoleOptions, Flow};
+use crate::render::{Console, ConsoleOptions, Flow, sanitize};
 use crate::terminal::Out;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -20,6 +21,10 @@ pub(super) enum Word {
     Record(ConsoleRecord),
     /// Something else happened, for programs that read us: an object with the key `event`.
     Event(Value),
+    /// A step begins or ends, or a case does: an object for programs that read us, a sentence for people.
+    Step(Value, String),
+    /// All that a case of a sweep has printed, under a headline.
+    Case(String, Spool),
     /// Everything so far is to be seen now, because a person is about to be asked.
     Flush(oneshot::Sender<()>),
 }
@@ -33,10 +38,19 @@ pub(super) struct Output {
 impl Output {
     /// Starts the writer: JSON lines or the program's own output.
     pub(super) fn start(json: bool, look: ConsoleOptions) -> Self {
+        Self::start_with(
+            move |words| if json { write_json(words) } else { write_plain(words, look, |write| write()) },
+        )
+    }
+
+    /// Starts a writer that does something else with the words.
+    pub(super) fn start_with(
+        write: impl FnOnce(mpsc::Receiver<Word>) -> Result<Flow, Failure> + Send + 'static,
+    ) -> Self {
         let (words, receiver) = mpsc::channel(WAITING);
         let (sender, outcome) = oneshot::channel();
         std::thread::spawn(move || {
-            let result = if json { write_json(receiver) } else { write_plain(receiver, look) };
+            let result = write(receiver);
             // The run loop may have left already; then nobody asks.
             let _ = sender.send(result);
         });
@@ -65,26 +79,48 @@ impl Output {
     }
 }
 
-fn write_plain(mut words: mpsc::Receiver<Word>, look: ConsoleOptions) -> Result<Flow, Failure> {
+/// Writes words as people read them. Each time it writes, `around` does that, so that something else on the terminal
+/// can be put aside.
+pub(super) fn write_plain(
+    mut words: mpsc::Receiver<Word>,
+    look: ConsoleOptions,
+    around: impl Fn(&mut dyn FnMut()),
+) -> Result<Flow, Failure> {
     let mut console = Console::new(Out::stdout(), Out::stderr(), look);
     console.begin_cell();
     let failed = |error: crate::render::RenderError| Failure::new(Exit::Failed, error);
     while let Some(word) = words.blocking_recv() {
-        let mut flow = take(&mut console, word).map_err(failed)?;
-        while let Ok(word) = words.try_recv() {
-            flow = take(&mut console, word).map_err(failed)?;
-        }
-        if flow == Flow::Closed || console.flush().map_err(failed)? == Flow::Closed {
+        let mut waiting = Some(word);
+        let mut written = Ok(Flow::Open);
+        around(&mut || written = write_waiting(&mut console, &mut words, waiting.take()));
+        if written.map_err(failed)? == Flow::Closed {
             return Ok(Flow::Closed);
         }
     }
     console.end_cell().map_err(failed)
 }
 
+/// Writes a word and those that wait behind it.
+fn write_waiting(
+    console: &mut Console<Out, Out>,
+    words: &mut mpsc::Receiver<Word>,
+    first: Option<Word>,
+) -> Result<Flow, crate::render::RenderError> {
+    let (mut next, mut flow) = (first, Flow::Open);
+    while let Some(word) = next {
+        flow = take(console, word)?;
+        next = words.try_recv().ok();
+    }
+    if flow == Flow::Closed { Ok(flow) } else { console.flush() }
+}
+
 fn take(console: &mut Console<Out, Out>, word: Word) -> Result<Flow, crate::render::RenderError> {
     match word {
         Word::Record(record) => console.record(&record),
         Word::Event(_) => Ok(Flow::Open),
+        Word::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
+        Word::Step(_, sentence) => console.note(&sanitize::text(&sentence)),
+        Word::Case(headline, spool) => write_case(console, &headline, spool),
         Word::Flush(done) => {
             let flow = console.flush();
             let _ = done.send(());
@@ -93,13 +129,32 @@ fn take(console: &mut Console<Out, Out>, word: Word) -> Result<Flow, crate::rend
     }
 }
 
+fn write_case(
+    console: &mut Console<Out, Out>,
+    headline: &str,
+    spool: Spool,
+) -> Result<Flow, crate::render::RenderError> {
+    console.begin_cell();
+    if !headline.is_empty() {
+        let _ = console.note(&sanitize::text(headline))?;
+    }
+    for record in spool.records() {
+        if console.record(&record)? == Flow::Closed {
+            return Ok(Flow::Closed);
+        }
+    }
+    let _ = console.end_cell()?;
+    console.fresh_line()
+}
+
 fn write_json(mut words: mpsc::Receiver<Word>) -> Result<Flow, Failure> {
     let mut out = std::io::BufWriter::new(Out::stdout());
     let written = (|| {
         while let Some(word) = words.blocking_recv() {
             match word {
                 Word::Record(record) => write_line(&mut out, &record_event(record))?,
-                Word::Event(event) => write_line(&mut out, &event)?,
+                Word::Event(event) | Word::Step(event, _) => write_line(&mut out, &event)?,
+                Word::Case(..) => {}
                 Word::Flush(done) => drop(done.send(())),
             }
             if words.is_empty() {
@@ -121,7 +176,7 @@ fn write_line(out: &mut impl Write, event: &Value) -> std::io::Result<()> {
 }
 
 /// A record as an event: `type` is the record's, `data` its content, `mime` that of a medium.
-fn record_event(record: ConsoleRecord) -> Value {
+pub(super) fn record_event(record: ConsoleRecord) -> Value {
     match record {
         ConsoleRecord::Stdout(data) => json!({"event": "console", "type": "stdout", "data": data}),
         ConsoleRecord::Stderr(data) => json!({"event": "console", "type": "stderr", "data": data}),

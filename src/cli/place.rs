@@ -10,6 +10,7 @@ use crate::config::{
 };
 use crate::engine::{Engine, EngineOptions, Keypair, Workdirs};
 use secrecy::ExposeSecret;
+use tempfile::TempDir;
 
 const EMBEDDED: &str = "embedded engine";
 const STANDING: &str = "standing engine";
@@ -20,6 +21,8 @@ pub(super) struct Place {
     /// The way to it.
     pub(super) api: Api,
     engine: Option<Engine>,
+    /// Where its sessions work, when that is a folder of their own.
+    folder: Option<TempDir>,
 }
 
 impl Place {
@@ -33,6 +36,25 @@ impl Place {
                 Self::engine_at(&standing.endpoint, &standing.keypair)
             }
             Target::Embedded => Self::embedded().await,
+        }
+    }
+
+    /// The same for sessions that files are uploaded to: in an engine of ours each works in a folder of its own.
+    pub(super) async fn open_apart(
+        global: &Global,
+        config: &FileConfig,
+        outlive: bool,
+    ) -> Result<Self, Failure> {
+        match target(global, config)? {
+            Target::Embedded if !outlive => {
+                let failed =
+                    |error| Failure::new(Exit::Failed, format!("cannot make a folder for files: {error}"));
+                let folder = tempfile::Builder::new().prefix("bai-repl-").tempdir().map_err(failed)?;
+                let mut place = Self::engine_in(Workdirs::Own(folder.path().to_owned())).await?;
+                place.folder = Some(folder);
+                Ok(place)
+            }
+            _ => Self::open(global, config, outlive).await,
         }
     }
 
@@ -60,6 +82,10 @@ impl Place {
         if let Some(engine) = self.engine {
             engine.shutdown().await;
         }
+        if let Some(folder) = self.folder {
+            // What cannot be removed is the system's to remove: it is among its temporary files.
+            let _ = folder.close();
+        }
     }
 
     fn cluster(cluster: Cluster, insecure: bool) -> Result<Self, Failure> {
@@ -83,13 +109,17 @@ impl Place {
                 "bai-repl: warning: the certificate of {label} is not checked; anybody in between can read and change everything"
             );
         }
-        Ok(Place { api: Api::new(options)?, engine: None })
+        Ok(Place { api: Api::new(options)?, engine: None, folder: None })
     }
 
     async fn embedded() -> Result<Self, Failure> {
         let folder = std::env::current_dir()
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot use the current folder: {error}")))?;
-        let engine = Engine::start(EngineOptions::new(Workdirs::Shared(folder))).await;
+        Self::engine_in(Workdirs::Shared(folder)).await
+    }
+
+    async fn engine_in(workdirs: Workdirs) -> Result<Self, Failure> {
+        let engine = Engine::start(EngineOptions::new(workdirs)).await;
         let engine = engine.map_err(|error| Failure::new(Exit::Failed, error))?;
         let mut place = Self::engine_at(&engine.endpoint(), engine.keypair())?;
         place.engine = Some(engine);
@@ -100,7 +130,7 @@ impl Place {
         let secret = keypair.secret_key().expose_secret().to_owned();
         let options =
             ApiOptions::new(endpoint).with_credentials(Credentials::keypair(keypair.access_key(), secret));
-        Ok(Place { api: Api::new(options)?, engine: None })
+        Ok(Place { api: Api::new(options)?, engine: None, folder: None })
     }
 }
 

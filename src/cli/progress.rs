@@ -15,15 +15,15 @@ const NAME_WIDTH: usize = 24;
 /// How long a session may take before a word about it is of use.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How often the elapsed time moves.
-const TICK: Duration = Duration::from_millis(120);
+pub(super) const TICK: Duration = Duration::from_millis(120);
 
 /// Whether a person sees standard error and wants to know.
-fn is_wanted(global: &Global) -> bool {
+pub(super) fn is_wanted(global: &Global) -> bool {
     let screen = Screen::detect();
     screen.stderr_tty && !screen.dumb && !global.quiet && !global.json
 }
 
-fn style(bar: &ProgressBar, template: &str) {
+pub(super) fn style(bar: &ProgressBar, template: &str) {
     // The templates are ours; a wrong one would leave the default.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("━╸ ").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));

@@ -67,8 +67,8 @@ fn prompt(
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
     let temporary = match &subject {
-        Subject::Create(_) => super::open::is_temporary(open),
-        Subject::Attach(_) => open.rm,
+        Subject::Create(_) => super::open::is_temporary(&open.creation),
+        Subject::Attach(_) => open.creation.rm,
     };
     let place = Arc::new(Mutex::new(place));
     let language: Box<dyn language::Language> = language::for_image(image);

@@ -30,7 +30,7 @@ pub(super) async fn open(
     let made = if found.is_none() { Some(names::session()) } else { None };
     let exit = stay(&place, found, made.as_deref(), flags, open, prefix, &mut fatal).await;
     if let Some(name) = made {
-        destroy(&place, &name).await;
+        destroy(&place.api, &name).await;
     }
     place.close().await;
     exit

@@ -37,7 +37,7 @@ fn speaks_python(image: &str) -> bool {
 
 /// How long a script waits for a session to take code: what the person said, for ever if they said 0.
 pub(super) fn patience(open: &Open) -> Option<Duration> {
-    match open.max_wait {
+    match open.creation.max_wait {
         None => Some(PATIENCE),
         Some(0) => None,
         Some(seconds) => Some(Duration::from_secs(seconds.into())),

@@ -5,6 +5,7 @@ use super::answers::{Answer, Answers};
 use super::exit::Exit;
 use super::failure::{Failure, exit_of};
 use super::output::{Output, Word};
+use super::steps::Steps;
 use crate::client::{Cell, ComputeSession, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::render::Flow;
 use crate::terminal::{FatalSignal, FatalSignals};
@@ -33,24 +34,35 @@ struct Script<'a> {
     output: &'a Output,
     answers: &'a Answers,
     interrupts: Signal,
-    fatal: &'a mut FatalSignals,
+    /// Nothing where somebody else hears them.
+    fatal: Option<&'a mut FatalSignals>,
+    steps: Steps<'a>,
     interrupted: Option<Instant>,
     told_no_input: bool,
 }
 
-/// Runs `code` in the session and follows it to its end.
+/// Runs a cell in the session and follows it to its end.
 pub(super) async fn run(
     session: &ComputeSession,
-    code: String,
+    cell: Cell,
     options: RunOptions,
     output: Output,
     answers: &Answers,
-    fatal: &mut FatalSignals,
+    fatal: Option<&mut FatalSignals>,
+    steps: Steps<'_>,
 ) -> Result<Exit, Failure> {
     let interrupts = signal(SignalKind::interrupt()).map_err(|error| Failure::new(Exit::Failed, error))?;
-    let run = session.execute(Cell::Query(code), options).await?;
-    let mut script =
-        Script { run, output: &output, answers, interrupts, fatal, interrupted: None, told_no_input: false };
+    let run = session.execute(cell, options).await?;
+    let mut script = Script {
+        run,
+        output: &output,
+        answers,
+        interrupts,
+        fatal,
+        steps,
+        interrupted: None,
+        told_no_input: false,
+    };
     let ended = script.follow().await;
     let was_interrupted = script.interrupted.is_some();
     drop(script);
@@ -73,6 +85,14 @@ pub(super) async fn run(
     }
 }
 
+/// The next fatal signal; none ever comes where somebody else hears them.
+async fn fatal(signals: &mut Option<&mut FatalSignals>) -> FatalSignal {
+    match signals {
+        Some(signals) => signals.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The exit code that a shell gives to a program that ended by this signal.
 pub(super) fn exit_of_signal(signal: FatalSignal) -> Exit {
     Exit::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
@@ -85,10 +105,13 @@ fn closed_is_fine(flow: Flow, exit: Exit) -> Exit {
 
 impl Script<'_> {
     async fn follow(&mut self) -> Result<Exit, Early> {
+        if let Some(word) = self.steps.begin() {
+            self.say(word).await?;
+        }
         loop {
             let event = tokio::select! {
                 biased;
-                signal = self.fatal.recv() => return Err(Early::Fatal(signal)),
+                signal = fatal(&mut self.fatal) => return Err(Early::Fatal(signal)),
                 _ = self.interrupts.recv() => {
                     self.interrupt()?;
                     continue;
@@ -99,6 +122,12 @@ impl Script<'_> {
             match event {
                 Some(RunEvent::Console(record)) => self.say(Word::Record(record)).await?,
                 Some(RunEvent::WaitingInput { is_password }) => self.answer(is_password).await?,
+                Some(RunEvent::StepFinished { step, exit_code }) => {
+                    self.say(self.steps.finished(step, exit_code)).await?;
+                    if let Some(word) = self.steps.begin_after(step, exit_code) {
+                        self.say(word).await?;
+                    }
+                }
                 Some(RunEvent::Finished { exit_code }) => {
                     self.say(Word::Event(json!({"event": "finished", "exitCode": exit_code}))).await?;
                     return Ok(Exit::Remote(exit_code.unwrap_or(0)));
@@ -120,7 +149,7 @@ impl Script<'_> {
         loop {
             tokio::select! {
                 biased;
-                signal = self.fatal.recv() => return Err(Early::Fatal(signal)),
+                signal = fatal(&mut self.fatal) => return Err(Early::Fatal(signal)),
                 _ = self.interrupts.recv() => self.interrupt()?,
                 room = self.output.words().reserve() => {
                     room.map_err(|_| Early::Output)?.send(word);
@@ -134,7 +163,7 @@ impl Script<'_> {
         self.output.flush().await;
         let answer = tokio::select! {
             biased;
-            signal = self.fatal.recv() => return Err(Early::Fatal(signal)),
+            signal = fatal(&mut self.fatal) => return Err(Early::Fatal(signal)),
             _ = self.interrupts.recv() => Answer::Interrupted,
             answer = self.answers.ask(is_password) => answer,
         };

@@ -15,5 +15,6 @@ mod login;
 mod orphans;
 mod pane;
 mod prompt;
+mod run;
 mod script;
 mod tls;

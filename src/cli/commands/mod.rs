@@ -16,6 +16,7 @@ pub(super) mod ls;
 pub(super) mod rename;
 pub(super) mod restart;
 pub(super) mod rm;
+pub(super) mod run;
 mod transfer;
 pub(super) mod upload;
 

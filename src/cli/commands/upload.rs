@@ -146,6 +146,43 @@ async fn nothing_there(session: &ComputeSession, targets: &[&str]) -> Result<(),
     transfer::refuse_taken(&taken)
 }
 
+/// What [`below`] found.
+#[derive(Debug, Default)]
+pub(super) struct Below {
+    /// The files.
+    pub(super) uploads: Vec<Upload>,
+    /// Their bytes, all together.
+    pub(super) bytes: u64,
+    /// What is left out, each with the reason.
+    pub(super) left_out: Vec<String>,
+}
+
+/// All files that are meant, at the places that they have below `base`.
+pub(super) fn below(files: &[PathBuf], base: &Path) -> Result<Below, Failure> {
+    let failed =
+        |path: &Path, error| Failure::new(Exit::Usage, format!("cannot read {}: {error}", path.display()));
+    let base = base.canonicalize().map_err(|error| failed(base, error))?;
+    let mut plan = Plan::default();
+    for file in files {
+        let whole = file.canonicalize().map_err(|error| failed(file, error))?;
+        let place = whole.strip_prefix(&base).map_err(|_| {
+            let why = format!("{} is not in the folder {}", file.display(), base.display());
+            Failure::new(Exit::Usage, why).hint("--basedir names the folder that all files are in")
+        })?;
+        let to = place.to_str().ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("{} has no name that a session could have", file.display()))
+        })?;
+        let metadata = std::fs::metadata(&whole).map_err(|error| failed(file, error))?;
+        plan.add(&whole, &metadata, to.to_owned(), 0).map_err(|error| failed(file, error))?;
+    }
+    // A file may be named by itself and be in a folder that is.
+    let mut names = BTreeSet::new();
+    plan.files.retain(|file| names.insert(file.upload.to.clone()));
+    let bytes = plan.files.iter().map(|file| file.bytes).sum();
+    let uploads = plan.files.into_iter().map(|file| file.upload).collect();
+    Ok(Below { uploads, bytes, left_out: plan.left_out })
+}
+
 /// All files that are meant, folders with what is in them.
 fn plan(files: &[PathBuf], to: &str) -> Result<Plan, Failure> {
     let mut plan = Plan::default();

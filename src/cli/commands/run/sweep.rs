@@ -1,0 +1,281 @@
+//! Many cases of one program: sessions in parallel, each output kept until it is its turn to be shown.
+
+use super::board::Board;
+use super::range::Case;
+use super::{Plan, prepare};
+use crate::cli::answers::Answers;
+use crate::cli::args::Global;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Output, Word};
+use crate::cli::place::Place;
+use crate::cli::spool::Spool;
+use crate::cli::steps::Steps;
+use crate::cli::{destroy, human, script, transport};
+use crate::client::{Api, RunOptions};
+use crate::render::ConsoleOptions;
+use crate::terminal::FatalSignals;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How a sweep is run.
+pub(super) struct Options<'a> {
+    /// Most sessions at a time.
+    pub(super) at_once: usize,
+    /// Whether a session is destroyed when its case is over.
+    pub(super) temporary: bool,
+    /// What holds for every command.
+    pub(super) global: &'a Global,
+}
+
+/// What all cases share.
+struct Shared {
+    api: Api,
+    plan: Plan,
+    global: Global,
+    temporary: bool,
+    count: usize,
+    board: Board,
+    /// Where events go at once, for programs.
+    words: mpsc::Sender<Word>,
+}
+
+/// A case that is over.
+struct Ended {
+    number: usize,
+    exit: Exit,
+    headline: String,
+    event: Value,
+    spool: Option<Spool>,
+}
+
+/// Runs all cases. The exit code is that of the first, in their order, that failed.
+pub(super) async fn run(
+    place: &Place,
+    plan: Plan,
+    cases: Vec<Case>,
+    options: Options<'_>,
+    look: ConsoleOptions,
+    fatal: &mut FatalSignals,
+) -> Result<Exit, Failure> {
+    let board = Board::start(options.global, cases.len());
+    let output = match options.global.json {
+        true => Output::start(true, look),
+        false => {
+            let board = board.clone();
+            Output::start_with(move |words| output::write_plain(words, look, |write| board.aside(write)))
+        }
+    };
+    let shared = Arc::new(Shared {
+        api: place.api.clone(),
+        plan,
+        global: options.global.clone(),
+        temporary: options.temporary,
+        count: cases.len(),
+        board,
+        words: output.words().clone(),
+    });
+    let mut sweep = Sweep {
+        at_once: options.at_once,
+        waiting: cases.into_iter().enumerate().collect(),
+        running: JoinSet::new(),
+        live: BTreeMap::new(),
+        done: BTreeMap::new(),
+        next: 1,
+        to_say: VecDeque::new(),
+        exits: BTreeMap::new(),
+        stopping: false,
+        shared: shared.clone(),
+    };
+    let left = sweep.follow(&output, fatal).await?;
+    sweep.end().await;
+    let exit = left.unwrap_or_else(|| sweep.exit());
+    drop(sweep);
+    shared.board.finish();
+    drop(shared);
+    let _ = output.finish().await?;
+    Ok(exit)
+}
+
+struct Sweep {
+    at_once: usize,
+    waiting: VecDeque<(usize, Case)>,
+    running: JoinSet<Ended>,
+    /// The sessions of the cases that run.
+    live: BTreeMap<usize, String>,
+    /// Cases that are over before an earlier one is.
+    done: BTreeMap<usize, Ended>,
+    /// The case that is shown next.
+    next: usize,
+    to_say: VecDeque<Word>,
+    exits: BTreeMap<usize, Exit>,
+    /// No more cases are begun.
+    stopping: bool,
+    shared: Arc<Shared>,
+}
+
+impl Sweep {
+    /// Runs until all is over and said; gives the exit code when it was ended from outside.
+    async fn follow(&mut self, output: &Output, fatal: &mut FatalSignals) -> Result<Option<Exit>, Failure> {
+        let mut interrupts =
+            signal(SignalKind::interrupt()).map_err(|error| Failure::new(Exit::Failed, error))?;
+        loop {
+            self.begin();
+            if self.running.is_empty() && self.to_say.is_empty() {
+                return Ok(None);
+            }
+            tokio::select! {
+                biased;
+                signal = fatal.recv() => return Ok(Some(script::exit_of_signal(signal))),
+                // The cases that run hear it, too.
+                _ = interrupts.recv() => self.stopping = true,
+                () = output.words().closed() => return Ok(Some(Exit::Ok)),
+                room = output.words().reserve(), if !self.to_say.is_empty() => {
+                    if let (Ok(permit), Some(word)) = (room, self.to_say.pop_front()) {
+                        permit.send(word);
+                    }
+                }
+                Some(ended) = self.running.join_next() => {
+                    self.ended(ended.map_err(|error| Failure::new(Exit::Failed, error))?);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        while !self.stopping && self.running.len() < self.at_once {
+            let Some((index, case)) = self.waiting.pop_front() else { return };
+            let number = index + 1;
+            let request = self.shared.plan.request(&case, Some(number));
+            self.live.insert(number, request.name.clone());
+            if self.shared.global.json {
+                let values: Map<String, Value> =
+                    case.values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                let event = json!({"event": "case-started", "case": number, "values": values, "session": request.name});
+                self.to_say.push_back(Word::Event(event));
+            }
+            let one = One { shared: self.shared.clone(), case, number };
+            self.running.spawn(one.run(request));
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        self.live.remove(&ended.number);
+        self.exits.insert(ended.number, ended.exit);
+        self.shared.board.ended(ended.exit.code() == 0);
+        self.done.insert(ended.number, ended);
+        while let Some(ended) = self.done.remove(&self.next) {
+            self.next += 1;
+            self.to_say.push_back(match ended.spool {
+                Some(spool) => Word::Case(ended.headline, spool),
+                None => Word::Event(ended.event),
+            });
+        }
+    }
+
+    /// Ends what still runs when the sweep is left early.
+    async fn end(&mut self) {
+        self.running.abort_all();
+        while self.running.join_next().await.is_some() {}
+        for name in self.live.values().filter(|_| self.shared.temporary) {
+            destroy(&self.shared.api, name).await;
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        if self.stopping {
+            return Exit::Remote(130);
+        }
+        self.exits.values().copied().find(|exit| exit.code() != 0).unwrap_or(Exit::Ok)
+    }
+}
+
+/// One case on its way.
+struct One {
+    shared: Arc<Shared>,
+    case: Case,
+    number: usize,
+}
+
+impl One {
+    async fn run(self, request: crate::protocol::create::CreateRequest) -> Ended {
+        let (begun, name) = (Instant::now(), request.name.clone());
+        let mut spool = None;
+        let exit = self.follow(request, &mut spool).await;
+        // A server that refuses us has made nothing, and would refuse to destroy it too.
+        let refused = exit.as_ref().is_err_and(|failure| failure.exit() == Exit::Refused);
+        if self.shared.temporary && !refused {
+            destroy(&self.shared.api, &name).await;
+        }
+        let (took, count) = (begun.elapsed(), self.shared.count);
+        let (exit, how) = match exit {
+            Ok(exit) => (exit, format!("exit code {}", exit.code())),
+            Err(failure) => (failure.exit(), failure.sentence().to_owned()),
+        };
+        let event = json!({
+            "event": "case-finished", "case": self.number, "exitCode": exit.code(), "how": how, "seconds": took.as_secs_f64(),
+        });
+        let said = format!(
+            "bai-repl: case {} of {count}: {}: {how}, {}",
+            self.number,
+            self.case.label(),
+            human::elapsed(took)
+        );
+        let headline = if self.shared.global.quiet && exit.code() == 0 { String::new() } else { said };
+        Ended { number: self.number, exit, headline, event, spool }
+    }
+
+    async fn follow(
+        &self,
+        request: crate::protocol::create::CreateRequest,
+        spool: &mut Option<Spool>,
+    ) -> Result<Exit, Failure> {
+        let line = self.shared.board.begin(self.number, &self.case.label());
+        let output = if self.shared.global.json {
+            forward(self.number, self.shared.words.clone())
+        } else {
+            let (output, file) = Spool::start()?;
+            *spool = Some(file);
+            output
+        };
+        let session = tokio::select! {
+            biased;
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Remote(130)),
+            session = prepare(&self.shared.api, request, &self.shared.plan.files, |what| line.at(what)) => session?,
+        };
+        let cell = self.shared.plan.cell(&self.case);
+        let on_step = |name: &'static str| line.at(name);
+        let steps = Steps::of(&cell, true, &on_step);
+        let options = RunOptions::over(transport(&self.shared.global));
+        script::run(&session, cell, options, output, &Answers::nobody(), None, steps).await
+    }
+}
+
+/// A writer that passes each word on as an event of a case.
+fn forward(number: usize, to: mpsc::Sender<Word>) -> Output {
+    Output::start_with(move |mut words| {
+        while let Some(word) = words.blocking_recv() {
+            let mut event = match word {
+                Word::Record(record) => output::record_event(record),
+                Word::Event(event) | Word::Step(event, _) => event,
+                Word::Flush(done) => {
+                    let _ = done.send(());
+                    continue;
+                }
+                Word::Case(..) => continue,
+            };
+            if let Some(event) = event.as_object_mut() {
+                event.insert("case".to_owned(), json!(number));
+            }
+            if to.blocking_send(Word::Event(event)).is_err() {
+                return Ok(crate::render::Flow::Closed);
+            }
+        }
+        Ok(crate::render::Flow::Open)
+    })
+}

@@ -1,0 +1,94 @@
+//! The steps of a batch run as they are told: which begins, how it ended. Nothing is printed here.
+
+use super::output::Word;
+use crate::client::{Cell, Step};
+use crate::protocol::execute::BatchOptions;
+use serde_json::json;
+
+/// The longest command that is told whole.
+const SHOWN: usize = 60;
+
+/// What is known about the steps of a run; nothing for a run that has none.
+pub(super) struct Steps<'a> {
+    commands: BatchOptions,
+    on_step: &'a (dyn Fn(&'static str) + Sync),
+    /// What goes well is not told.
+    quiet: bool,
+    /// How many of the steps have begun or were passed over.
+    passed: usize,
+}
+
+impl<'a> Steps<'a> {
+    /// Of a run that has none.
+    pub(super) fn none() -> Self {
+        Steps { commands: BatchOptions::default(), on_step: &|_| (), quiet: true, passed: 0 }
+    }
+
+    /// The steps of this cell. `on_step` hears the name of each that begins.
+    pub(super) fn of(cell: &Cell, quiet: bool, on_step: &'a (dyn Fn(&'static str) + Sync)) -> Self {
+        let commands = match cell {
+            Cell::Batch(commands) => commands.clone(),
+            Cell::Query(_) => BatchOptions::default(),
+        };
+        Steps { commands, on_step, quiet, passed: 0 }
+    }
+
+    /// The run begins: its first step, if it has one.
+    pub(super) fn begin(&mut self) -> Option<Word> {
+        let commands = self.commands.clone();
+        // Cleaning by the language's own habit does nothing as a rule, so it is not told.
+        let clean = if commands.clean == "*" { "" } else { &commands.clean };
+        let steps = [("clean", clean), ("build", &commands.build), ("execute", &commands.exec)];
+        while let Some((name, command)) = steps.get(self.passed) {
+            self.passed += 1;
+            if !command.is_empty() {
+                return Some(self.begun(name, command));
+            }
+        }
+        None
+    }
+
+    /// A step has ended: the next, if the run goes on.
+    pub(super) fn begin_after(&mut self, step: Step, exit_code: Option<i32>) -> Option<Word> {
+        let over = match step {
+            Step::Clean => 1,
+            Step::Build if exit_code.unwrap_or(0) != 0 => return None,
+            Step::Build => 2,
+        };
+        // The one that was told last may be under way only now.
+        if self.passed > over { None } else { self.begin() }
+    }
+
+    /// How a step ended. A success is no news to people.
+    pub(super) fn finished(&self, step: Step, exit_code: Option<i32>) -> Word {
+        let (name, code) = (name(step), exit_code.unwrap_or(0));
+        let event = json!({"event": "step-finished", "step": name, "exitCode": exit_code});
+        let sentence = match step {
+            _ if code == 0 => String::new(),
+            Step::Clean => format!("bai-repl: clean ended with exit code {code}"),
+            Step::Build => {
+                format!("bai-repl: the build ended with exit code {code}, so nothing is executed")
+            }
+        };
+        Word::Step(event, sentence)
+    }
+
+    fn begun(&self, name: &'static str, command: &str) -> Word {
+        (self.on_step)(name);
+        let event = json!({"event": "step-started", "step": name, "command": command});
+        let shown = crate::render::sanitize::line(command, SHOWN);
+        let sentence = match command {
+            _ if self.quiet => String::new(),
+            "*" => format!("bai-repl: {name}"),
+            _ => format!("bai-repl: {name}: {shown}"),
+        };
+        Word::Step(event, sentence)
+    }
+}
+
+fn name(step: Step) -> &'static str {
+    match step {
+        Step::Clean => "clean",
+        Step::Build => "build",
+    }
+}

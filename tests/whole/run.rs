@@ -1,0 +1,165 @@
+//! Batch mode: `bai-repl run` uploads, builds and executes; many cases; Ctrl-C; the same at the prompt.
+
+use super::fake_terminal::FakeTerminal;
+use super::sandbox::Sandbox;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+
+const PROGRAM: &str = "#include <stdio.h>\n#include \"answer.h\"\nint main(int n, char **a) {\n    char name[64] = \"\";\n    \
+    if (n > 2 && scanf(\"%63s\", name) == 1) printf(\"hello %s\\n\", name);\n    printf(\"%d\\n\", ANSWER);\n    return n;\n}\n";
+
+/// A C project with a Makefile, its header in a folder of its own.
+fn c_project(sandbox: &Sandbox) {
+    std::fs::create_dir(sandbox.work().join("include")).unwrap();
+    sandbox.write("include/answer.h", "#define ANSWER 42\n");
+    sandbox.write("program.c", PROGRAM);
+    sandbox.write("Makefile", "main: program.c include/answer.h\n\tcc -Iinclude -o main program.c\n");
+}
+
+fn events(stdout: &str) -> Vec<Value> {
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_project_with_a_makefile_is_built_and_run() {
+    let sandbox = Sandbox::new();
+    c_project(&sandbox);
+    let run = sandbox.run(&["run", "gcc", "."]);
+    assert_eq!((run.code, run.stdout.lines().last()), (Some(1), Some("42")), "{}", run.stderr);
+    let steps: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("bai-repl: ")).collect();
+    assert_eq!(steps, ["bai-repl: build", "bai-repl: execute"]);
+    // What is built is built in the session.
+    assert!(!sandbox.work().join("main").exists());
+    let run = sandbox.run_with_stdin(&["-q", "run", "gcc", ".", "--exec", "./main a b"], b"Ann\n");
+    assert_eq!(run.code, Some(3), "{}", run.stderr);
+    assert!(run.stdout.ends_with("hello Ann\n42\n"), "{}", run.stdout);
+}
+
+#[test]
+fn a_failed_build_is_127_with_what_the_compiler_said() {
+    let sandbox = Sandbox::new();
+    sandbox.write("main.c", "int main(void) { return nothing_of_that_name; }\n");
+    sandbox.write("Makefile", "main: main.c\n\tcc -o main main.c\n");
+    let run = sandbox.run(&["run", "gcc", "main.c", "Makefile", "--exec", "echo executed"]);
+    assert_eq!(run.code, Some(127));
+    assert!(run.stderr.contains("nothing_of_that_name"), "{}", run.stderr);
+    assert!(run.stderr.contains("so nothing is executed") && !run.stdout.contains("executed"), "{run:?}");
+}
+
+#[test]
+fn python_files_keep_their_places_below_the_base() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.work().join("app/lib")).unwrap();
+    sandbox
+        .write("app/main.py", "from lib.part import word\nimport sys\nprint(word, sys.argv)\nsys.exit(5)\n");
+    sandbox.write("app/lib/part.py", "word = 'here'\n");
+    let run = sandbox.run(&["-q", "run", "python", "--basedir", "app", "app/main.py", "app/lib"]);
+    run.expect(5, "here ['main.py']\n");
+    let run = sandbox.run(&["run", "python", "--basedir", "app/lib", "app/main.py"]);
+    run.expect_code(2);
+    assert!(run.stderr.contains("--basedir"), "{}", run.stderr);
+    sandbox.run(&["run", "python"]).expect_code(2);
+    sandbox.run(&["run", "python", "no-such-file.py"]).expect_code(2);
+    sandbox.run(&["-q", "run", "python", "-c", "print(6 * 7)"]).expect(0, "42\n");
+    sandbox
+        .run(&["-q", "run", "python", "--exec", "echo $HOME_OF_IT", "-e", "HOME_OF_IT=x"])
+        .expect(0, "x\n");
+}
+
+#[test]
+fn steps_are_events_for_programs() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["--json", "run", "python", "--build", "exit 3", "--exec", "echo x"]);
+    run.expect_code(127);
+    let kinds: Vec<String> = events(&run.stdout)
+        .iter()
+        .map(|event| format!("{} {} {}", event["event"], event["step"], event["exitCode"]).replace('"', ""))
+        .collect();
+    let expected =
+        ["step-started build null", "step-finished clean 0", "step-finished build 3", "finished null 127"];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn many_cases_run_and_are_shown_in_their_order() {
+    let sandbox = Sandbox::new();
+    // The first case ends only when the second has.
+    let code = "import os, sys, time\nhere, case = os.environ['HERE'], sys.argv[1]\n\
+                while case == '1' and not os.path.exists(here): time.sleep(0.02)\n\
+                print('case', case, os.environ['X'])\nif case == '2': open(here, 'w')\nsys.exit(case == '2' and 9)\n";
+    sandbox.write("main.py", code);
+    let here = format!("HERE={}", sandbox.work().join("here").display());
+    let arguments = ["run", "python", "main.py", "-e", &here, "-e", "X=<$x>", "--env-range", "x=case:y"];
+    let ranges = ["--exec", "python3 main.py $n", "--exec-range", "n=range:1,4", "--max-parallel", "3"];
+    let run = sandbox.run(&[&arguments[..], &ranges].concat());
+    run.expect(9, "case 1 <y>\ncase 2 <y>\ncase 3 <y>\n");
+    let lines: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("bai-repl: case")).collect();
+    assert_eq!(lines.len(), 3, "{}", run.stderr);
+    assert!(lines[1].starts_with("bai-repl: case 2 of 3: x=y n=2: exit code 9, "), "{}", lines[1]);
+
+    let run = sandbox.run(&[&["--json"], &arguments[..], &ranges].concat());
+    run.expect_code(9);
+    let events = events(&run.stdout);
+    assert!(events.iter().all(|event| event["case"].is_u64()), "{}", run.stdout);
+    let ended: Vec<_> = events.iter().filter(|event| event["event"] == "case-finished").collect();
+    let codes: Vec<_> =
+        ended.iter().map(|event| (event["case"].as_u64(), event["exitCode"].as_u64())).collect();
+    assert_eq!(codes, [(Some(1), Some(0)), (Some(2), Some(9)), (Some(3), Some(0))]);
+    for wrong in ["n=range:1", "m=case:a", "n=case", "n"] {
+        let run = sandbox.run(&["run", "python", "--exec", "echo $n", "--exec-range", wrong]);
+        assert_eq!(run.code, if wrong == "n=range:1" { Some(0) } else { Some(2) }, "{wrong}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_table_shows_the_cases_that_run() {
+    let sandbox = Sandbox::new();
+    let go = sandbox.work().join("go");
+    let exec = format!("until [ -e {} ]; do sleep 0.05; done; echo this was $n", go.display());
+    let arguments = ["run", "python", "--exec", &exec, "--exec-range", "n=case:first,second"];
+    let terminal = FakeTerminal::start(&sandbox, &arguments);
+    terminal.wait_until("both cases", |screen| {
+        let line =
+            |label: &str| screen.all.lines().any(|line| line.contains(label) && line.contains("execute"));
+        screen.all.contains("0 of 2 cases") && line("n=first") && line("n=second")
+    });
+    std::fs::write(&go, "").unwrap();
+    let end = terminal.wait_for_end();
+    assert_eq!(end.code, 0, "{}", end.screen.all);
+    assert!(
+        end.screen.has_line("this was first") && end.screen.has_line("this was second"),
+        "{}",
+        end.screen.all
+    );
+    assert!(!end.screen.all.contains("of 2 cases ("), "{}", end.screen.all);
+}
+
+#[test]
+fn ctrl_c_ends_the_program_and_the_sweep() {
+    let sandbox = Sandbox::new();
+    for more in [&[][..], &["--exec-range", "n=range:0,50"]] {
+        let arguments = ["--json", "run", "python", "--exec", "echo has begun $n; exec sleep 1000"];
+        let mut child = sandbox.command(&[&arguments[..], more].concat()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("\"data\":\"has begun")));
+        kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+        // Whatever it still has to say is said before it ends.
+        let rest = lines.count();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest} more lines");
+    }
+}
+
+#[test]
+fn a_named_session_stays_and_has_the_files() {
+    let sandbox = Sandbox::new();
+    sandbox.write("main.py", "open('made', 'w').write('by it')\n");
+    sandbox.run(&["run", "-t", "work", "python", "main.py"]).expect(0, "");
+    let kept =
+        sandbox.run(&["run", "-q", "-t", "work", "python", "--exec", "cat made main.py | head -c 5", "--rm"]);
+    kept.expect(0, "by it");
+    let gone = sandbox.run(&["info", "work"]);
+    gone.expect_code(123);
+    sandbox.run(&["serve", "--stop"]).expect_code(0);
+}
