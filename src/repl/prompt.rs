@@ -193,8 +193,8 @@ impl Repl {
     /// Reads and runs until the person leaves.
     pub(super) fn run(&mut self) -> Result<ReplExit, StageError> {
         // The modes from which the editor begins and to which it returns: between two lines no key is echoed or
-        // translated, not even for a moment.
-        let _keys = if self.editor.is_plain() { None } else { RunMode::enter(self.stage.pane.key())? };
+        // translated, not even for a moment; the pane's key waits for the editor like any other.
+        let _keys = if self.editor.is_plain() { None } else { RunMode::enter(None)? };
         loop {
             self.before_prompt()?;
             let initial = std::mem::take(&mut self.initial);

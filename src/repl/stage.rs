@@ -205,7 +205,7 @@ impl Stage {
     /// Takes the keyboard for as long as the guard lives: keys wait for the next line, Ctrl-C is a signal. Pastes keep
     /// their brackets, so that they stay whole until then.
     pub(super) fn hold_keys(&mut self) -> Result<Option<RunMode>, StageError> {
-        let mode = RunMode::enter(self.pane.key())?;
+        let mode = RunMode::enter(Some(self.pane.key()))?;
         if mode.is_some() {
             self.keep_pastes_whole()?;
         }

@@ -148,11 +148,11 @@ pub struct RunMode {
 
 impl RunMode {
     /// Switches standard input over; `None` when it is not a terminal, where there is nothing to switch. `quit` is the
-    /// control character that comes as SIGQUIT.
+    /// control character that comes as SIGQUIT, if one is to.
     ///
     /// # Errors
     /// When the terminal refuses.
-    pub fn enter(quit: u8) -> io::Result<Option<Self>> {
+    pub fn enter(quit: Option<u8>) -> io::Result<Option<Self>> {
         let stdin = io::stdin();
         let Ok(found) = termios::tcgetattr(&stdin) else { return Ok(None) };
         termios::tcsetattr(&stdin, SetArg::TCSANOW, &run_mode(&found, quit))?;
@@ -167,7 +167,7 @@ impl Drop for RunMode {
 }
 
 /// [`RunMode`]'s modes, made from the ones that were found.
-fn run_mode(found: &Termios, quit: libc::cc_t) -> Termios {
+fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
     let mut mode = found.clone();
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
     mode.local_flags.insert(LocalFlags::ISIG | LocalFlags::NOFLSH);
@@ -175,7 +175,7 @@ fn run_mode(found: &Termios, quit: libc::cc_t) -> Termios {
     // Enter must reach the editor as the key that was pressed, not translated.
     mode.input_flags.remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::ISTRIP);
     if let Some(slot) = mode.control_chars.get_mut(SpecialCharacterIndices::VQUIT as usize) {
-        *slot = quit;
+        *slot = quit.unwrap_or(libc::_POSIX_VDISABLE);
     }
     set_read_one(&mut mode.control_chars);
     mode

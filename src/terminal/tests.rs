@@ -43,26 +43,26 @@ fn part() {
     install().unwrap();
     match part.as_str() {
         "run-mode" => {
-            let mode = RunMode::enter(CTRL_BRACKET).unwrap().unwrap();
+            let mode = RunMode::enter(Some(CTRL_BRACKET)).unwrap().unwrap();
             say("running");
             say(&format!("key {}", read_byte()));
             drop(mode);
         }
         "panic" => {
-            std::mem::forget(RunMode::enter(CTRL_BRACKET).unwrap());
+            std::mem::forget(RunMode::enter(Some(CTRL_BRACKET)).unwrap());
             say("running");
             read_byte();
             panic!("oh no");
         }
         "wait-for-signal" => {
-            std::mem::forget(RunMode::enter(CTRL_BRACKET).unwrap());
+            std::mem::forget(RunMode::enter(Some(CTRL_BRACKET)).unwrap());
             say("running");
             read_byte();
             say("not killed");
         }
         "listen" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            std::mem::forget(RunMode::enter(CTRL_BRACKET).unwrap());
+            std::mem::forget(RunMode::enter(Some(CTRL_BRACKET)).unwrap());
             runtime.block_on(async {
                 let mut signals = listen_fatal().unwrap();
                 say("running");
@@ -72,7 +72,7 @@ fn part() {
             });
         }
         "suspend" => {
-            let mode = RunMode::enter(CTRL_BRACKET).unwrap().unwrap();
+            let mode = RunMode::enter(Some(CTRL_BRACKET)).unwrap().unwrap();
             say("running");
             let key = read_byte();
             let echo = termios::tcgetattr(&stdin).unwrap().local_flags.contains(LocalFlags::ECHO);
@@ -81,7 +81,7 @@ fn part() {
         }
         "type-ahead" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let mode = RunMode::enter(CTRL_BRACKET).unwrap().unwrap();
+            let mode = RunMode::enter(Some(CTRL_BRACKET)).unwrap().unwrap();
             runtime.block_on(async {
                 let mut interrupt = signal(SignalKind::interrupt()).unwrap();
                 let mut pane = signal(SignalKind::quit()).unwrap();

@@ -139,7 +139,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
 
     let terminal = at_prompt(&sandbox, &["attach", "left-alone"]);
     terminal.enter("kept");
-    terminal.wait_for("busy");
+    terminal.wait_for("something else runs in it");
     sandbox.write("go", "");
     terminal.wait_until("the cell", |screen| screen.has_line("'from before'"));
     expect_usable(terminal);

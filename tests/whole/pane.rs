@@ -98,6 +98,7 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
 fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
+    let before = terminal.termios();
     let fifo = sandbox.work().join("go");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
     terminal.paste(
@@ -105,7 +106,6 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     );
     terminal.send("\r\r");
     terminal.wait_until("the first lines", |screen| screen.has_line("line 3"));
-    let before = terminal.termios();
     // Typed ahead for the prompt: no shell may have it.
     terminal.send("'kept'");
     visit(&terminal);
