@@ -182,8 +182,8 @@ fn a_paste_is_marked_when_the_program_wants_it_and_holds_no_commands() {
     leave(&mut screen);
     drop(screen);
     let mut screen = in_pane(BASH);
-    screen.send("printf '\\e[?2004h'; cat -v\r\n");
-    screen.wait_for("cat runs", "cat -v");
+    screen.send("printf '\\e[?2004h'; echo wan''ted; cat -v\r");
+    screen.wait_for("the program's wish", "wanted");
     screen.send("\x1b[200~three\x1b[201~\r");
     screen.wait_for("marked", "^[[200~three^[[201~");
 }

@@ -98,8 +98,12 @@ impl Pane<'_> {
             Input::Key(key) => self.typed_key(&encode_key(key, &modes)),
             Input::Control(byte) => self.typed_key(&[byte]),
             Input::Bytes(bytes) => self.typed_key(&bytes),
-            Input::PasteStart if modes.bracketed_paste => self.pass_on(b"\x1b[200~"),
-            Input::PasteEnd if modes.bracketed_paste => self.pass_on(b"\x1b[201~"),
+            Input::PasteStart if modes.bracketed_paste => {
+                self.marking_paste = true;
+                self.pass_on(b"\x1b[200~");
+            }
+            // What was begun is ended, whatever the program wants by now.
+            Input::PasteEnd if std::mem::take(&mut self.marking_paste) => self.pass_on(b"\x1b[201~"),
             Input::Paste(bytes) => self.typed_key(&bytes),
             Input::PasteStart | Input::PasteEnd | Input::Mouse(_) | Input::Focus(_) => {}
         }

@@ -49,6 +49,8 @@ pub(super) struct Pane<'a> {
     pub(super) overlay: Overlay,
     pub(super) notice: Option<Notice>,
     pub(super) pointer: Pointer,
+    /// The paste that comes was begun with its mark.
+    pub(super) marking_paste: bool,
     /// The window, all of it.
     window: (u16, u16),
     painted: Option<u64>,
@@ -87,6 +89,7 @@ pub(super) fn run(shared: &Shared, viewer: &Arc<Viewer>, options: &PaneOptions) 
         overlay: Overlay::default(),
         notice: None,
         pointer: Pointer::default(),
+        marking_paste: false,
         window: (0, 0),
         painted: None,
         dirty: true,
