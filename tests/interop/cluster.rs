@@ -9,6 +9,7 @@
 use bai_repl::client::*;
 use bai_repl::protocol::complete::CompletionRequest;
 use bai_repl::protocol::create::CreateRequest;
+use bai_repl::protocol::execute::BatchOptions;
 use bai_repl::protocol::record::ConsoleRecord;
 use bai_repl::protocol::status::SessionStatus;
 use std::future::Future;
@@ -38,6 +39,8 @@ const SHARED: &[(&str, Scenario)] = &[
     ("a second run waits its turn", |s| Box::pin(second_waits(s))),
     ("20 MB of lines", |s| Box::pin(flood(s, Transport::WebSocket))),
     ("20 MB of lines over polling", |s| Box::pin(flood(s, Transport::Poll))),
+    ("quick batch steps", |s| Box::pin(quick_batch(s))),
+    ("a batch whose build fails", |s| Box::pin(failing_batch(s))),
     ("a picture", |s| Box::pin(picture(s))),
     ("html over polling", |s| Box::pin(html_polling(s))),
     ("files go up and come down", |s| Box::pin(files(s))),
@@ -278,6 +281,35 @@ async fn flood(session: &ComputeSession, transport: Transport) -> Outcome {
     let bytes = gave.stdout.len();
     ensure(bytes == 20_000_000 && gave.stdout.ends_with("399999\n"), format!("{bytes} bytes"))?;
     Ok(format!("{:.1} MB/s", bytes as f64 / 1e6 / took))
+}
+
+async fn batch(session: &ComputeSession, build: &str, exec: &str) -> Result<Gave, String> {
+    let options = BatchOptions { build: build.into(), exec: exec.into(), ..Default::default() };
+    let run = session.execute(Cell::Batch(options), RunOptions::default()).await;
+    Ok(finish(&mut run.map_err(text)?, |_, _| {}).await)
+}
+
+async fn quick_batch(session: &ComputeSession) -> Outcome {
+    let start = Instant::now();
+    for _ in 0..3 {
+        let gave = batch(session, "echo built", "echo ran").await?;
+        ensure(gave.stdout == "built\nran\n" && gave.exit == Some(0), format!("{gave:?}"))?;
+        let gave = batch(session, "", "exit 3").await?;
+        ensure(gave.finished && gave.exit == Some(3), format!("{gave:?}"))?;
+        let gave = batch(session, "echo built", "").await?;
+        ensure(gave.stdout == "built\n" && gave.exit == Some(0), format!("{gave:?}"))?;
+    }
+    prints(session, Transport::Auto).await?;
+    Ok(format!("nine runs in {:.1} s", start.elapsed().as_secs_f64()))
+}
+
+async fn failing_batch(session: &ComputeSession) -> Outcome {
+    for _ in 0..2 {
+        let gave = batch(session, "echo wrong >&2; exit 2", "echo never").await?;
+        ensure(gave.stderr == "wrong\n" && gave.stdout.is_empty() && gave.finished, format!("{gave:?}"))?;
+        ensure(gave.exit.is_some_and(|code| code != 0), format!("{gave:?}"))?;
+    }
+    prints(session, Transport::Auto).await
 }
 
 async fn picture(session: &ComputeSession) -> Outcome {
