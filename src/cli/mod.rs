@@ -1,6 +1,14 @@
 //! The command line: flags and subcommands. It chooses a cluster or the engine, and wires the other floors
 //! together; whatever can be of use without a command line lives on one of them.
 
+/// In place of the standard one, which panics where standard error is full or closed.
+macro_rules! eprintln {
+    () => { eprintln!("") };
+    ($($words:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($words)*)));
+    }};
+}
+
 mod answers;
 mod args;
 mod commands;

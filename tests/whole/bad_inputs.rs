@@ -65,6 +65,13 @@ fn no_interpreter_is_told_with_what_to_install() {
 }
 
 #[test]
+fn a_standard_error_that_is_full_changes_nothing() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = Sandbox::new().command(&["-c", "1", "cobol:85"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(NOT_FOUND));
+}
+
+#[test]
 fn an_endpoint_that_is_down() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sandbox = with_keys(&format!("http://127.0.0.1:{port}"));

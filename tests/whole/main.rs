@@ -17,4 +17,5 @@ mod pane;
 mod prompt;
 mod run;
 mod script;
+mod stuck;
 mod tls;

@@ -1,0 +1,199 @@
+//! A cluster's session that takes no code any more, as one is left by a client that abandoned a run. A real engine never
+//! is like that, so the server here is a small script: it keeps one session, leaves its runs unanswered, cannot restart
+//! it, and gives a good one to whoever creates it anew.
+
+use super::bad_inputs::with_keys;
+use super::fake_terminal::FakeTerminal;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+const TIMED_OUT: i32 = 124;
+const ID: [&str; 2] = ["6a6eff4e-365e-4983-9e0f-d8996bc43202", "7b7eff4e-365e-4983-9e0f-d8996bc43203"];
+
+#[derive(Default)]
+struct State {
+    /// Which of the sessions there is: the stuck one, then the good one.
+    session: usize,
+    ended: bool,
+    /// The code that the good one ran.
+    ran: Vec<String>,
+}
+
+/// Starts the server, and gives its address and what it was told.
+fn cluster() -> (String, Arc<Mutex<State>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let state = Arc::new(Mutex::new(State::default()));
+    let shared = state.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, state) = (stream.unwrap(), shared.clone());
+            // A client may leave whenever it likes.
+            std::thread::spawn(move || while serve(&stream, &state).is_some() {});
+        }
+    });
+    (endpoint, state)
+}
+
+/// Answers one request; nothing when the connection is over.
+fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
+    let (line, body) = read(stream)?;
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let path = target.split('?').next()?;
+    let Some((status, answer)) = answer(method, path, &body, &mut state.lock().unwrap()) else {
+        // Left unanswered until the client goes.
+        let _ = stream.read(&mut [0; 1]);
+        return None;
+    };
+    let answer = answer.to_string();
+    let length = answer.len();
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all((head + &answer).as_bytes()).ok()
+}
+
+fn read(stream: &TcpStream) -> Option<(String, Value)> {
+    let mut lines = BufReader::new(stream);
+    let mut first = String::new();
+    lines.read_line(&mut first).ok().filter(|length| *length > 0)?;
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).ok()?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body).ok()?;
+    Some((first.trim_end().to_owned(), serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(&'static str, Value)> {
+    let id = ID[state.session];
+    let session = format!("/session/{id}");
+    let created = |is_new: bool| {
+        json!({
+            "sessionId": id, "sessionName": "work", "status": "RUNNING", "servicePorts": [], "created": is_new,
+        })
+    };
+    Some(match (method, path) {
+        ("GET", "/") => ("200 OK", json!({"version": "v9.20250722", "manager": "26.9.6"})),
+        ("GET", "/session/_/match") if state.ended => ("200 OK", json!({"matches": []})),
+        ("GET", "/session/_/match") => {
+            ("200 OK", json!({"matches": [{"id": id, "name": "work", "status": "RUNNING"}]}))
+        }
+        ("POST", "/session") if state.ended => {
+            *state = State { session: 1, ..State::default() };
+            return answer("POST", "/session/new", body, state);
+        }
+        ("POST", "/session/new") => ("201 Created", created(true)),
+        ("POST", "/session") => ("200 OK", created(false)),
+        ("POST", "/admin/gql") => {
+            let item = json!({
+                "session_id": id, "name": "work", "type": "INTERACTIVE", "image": "python:3.13",
+                "status": "RUNNING", "group_name": "default", "domain_name": "default",
+                "requested_slots": "{\"cpu\": \"1\"}", "occupied_slots": "{\"cpu\": \"1\"}",
+            });
+            let list = json!({"items": [item], "total_count": 1});
+            ("200 OK", json!({"data": {"compute_session_list": list}}))
+        }
+        _ if !path.starts_with(&session) || state.ended => (
+            "404 Not Found",
+            json!({"type": "https://api.backend.ai/probs/session-not-found", "title": "No such session."}),
+        ),
+        ("GET", _) if path == session => ("200 OK", json!({"status": "RUNNING", "image": "python:3.13"})),
+        ("PATCH", _) => (
+            "501 Not Implemented",
+            json!({"type": "https://api.backend.ai/probs/not-implemented", "title": "Session restart is no longer supported."}),
+        ),
+        ("DELETE", _) => {
+            state.ended = true;
+            ("200 OK", json!({"stats": {"status": "terminated"}}))
+        }
+        ("POST", _) if path == session && state.session == 0 => return None,
+        ("POST", _) if path == session => {
+            let code = body["code"].as_str().unwrap().to_owned();
+            let console = json!([["stdout", format!("ran {code}\n")]]);
+            state.ran.push(code);
+            let id = &body["runId"];
+            (
+                "200 OK",
+                json!({"result": {"status": "finished", "runId": id, "exitCode": 0, "console": console}}),
+            )
+        }
+        // Interrupts.
+        ("POST", _) => ("204 No Content", json!("")),
+        _ => ("404 Not Found", json!({"title": "URL not found"})),
+    })
+}
+
+#[test]
+fn a_script_gives_up_with_a_sentence() {
+    let (endpoint, state) = cluster();
+    let sandbox = with_keys(&endpoint);
+    let give_up = |prelude: &[&str]| {
+        // Some seconds more than the word about the silence takes.
+        let flags = ["--max-wait", "12", "-t", "work", "-c", "print(1)", "python:3.13"];
+        let run = sandbox.run(&[prelude, &flags].concat());
+        run.expect(TIMED_OUT, "");
+        for words in ["not answered for 5 s", "was not run", "stuck", "bai-repl rm work"] {
+            assert!(run.stderr.contains(words), "\"{words}\" is missing in:\n{}", run.stderr);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| give_up(&[]));
+        scope.spawn(|| give_up(&["--no-prelude"]));
+    });
+    assert!(!state.lock().unwrap().ended, "the session is not ours to end");
+}
+
+#[test]
+fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
+    let (endpoint, state) = cluster();
+    let sandbox = with_keys(&endpoint);
+    let arguments = ["--no-prelude", "--transport", "poll", "attach", "work"];
+    let terminal = FakeTerminal::start(&sandbox, &arguments);
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("first = 1");
+    terminal.wait_for("or it is stuck");
+    terminal.send([3]);
+    terminal.wait_for("interrupted; Ctrl-C again");
+    terminal.send([3]);
+    terminal.wait_for("still running:");
+    terminal.send("r");
+    terminal.wait_for("destroy this session");
+    terminal.enter("y");
+    terminal.wait_for("the session is new");
+    terminal.enter("second = 2");
+    terminal.wait_for("ran second = 2");
+    assert_eq!(
+        state.lock().unwrap().ran,
+        ["second = 2"],
+        "the cell that never began is not run again unasked"
+    );
+    terminal.enter(":quit");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn the_prelude_finds_it_out_before_the_first_cell() {
+    let (endpoint, _state) = cluster();
+    let sandbox = with_keys(&endpoint);
+    let terminal = FakeTerminal::start(&sandbox, &["attach", "work"]);
+    terminal.wait_for("it has not answered for 5 s");
+    terminal.wait_for(":restart starts it anew");
+    terminal.enter(":restart");
+    terminal.wait_for("destroy this session");
+    terminal.enter("n");
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter(":quit");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
