@@ -155,7 +155,15 @@ async fn run_code(
         Ok(Opened::Session { session, is_new }) => {
             run_in_place(&session, is_new, config, code, open, global, &mut fatal).await
         }
-        Ok(Opened::Left(exit)) => Ok(exit),
+        Ok(Opened::Left(exit)) => {
+            if !temporary {
+                eprintln!("bai-repl: {name} is left as it is; bai-repl rm {name} ends it");
+            }
+            Ok(exit)
+        }
+        Err(failure) if temporary && failure.exit() == Exit::TimedOut => {
+            Err(failure.hint("it is destroyed now; --max-wait SECONDS waits longer, 0 for ever"))
+        }
         Err(failure) => Err(failure),
     };
     if temporary && !refused {

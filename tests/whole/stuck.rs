@@ -1,6 +1,6 @@
-//! A cluster's session that takes no code any more, as one is left by a client that abandoned a run. A real engine never
-//! is like that, so the server here is a small script: it keeps one session, leaves its runs unanswered, cannot restart
-//! it, and gives a good one to whoever creates it anew.
+//! Sessions of a cluster that never run anything: one that takes no code any more, as a client leaves it that abandons a
+//! run, and one that never starts. A real engine shows neither, so the server here is a small script: it keeps one session,
+//! leaves its runs unanswered, cannot restart it, and gives a good one to whoever creates it anew.
 
 use super::bad_inputs::with_keys;
 use super::fake_terminal::FakeTerminal;
@@ -17,6 +17,8 @@ struct State {
     /// Which of the sessions there is: the stuck one, then the good one.
     session: usize,
     ended: bool,
+    /// It waits for room that it will never get.
+    is_pending: bool,
     /// The code that the good one ran.
     ran: Vec<String>,
 }
@@ -79,16 +81,17 @@ fn read(stream: &TcpStream) -> Option<(String, Value)> {
 fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(&'static str, Value)> {
     let id = ID[state.session];
     let session = format!("/session/{id}");
+    let status = if state.is_pending { "PENDING" } else { "RUNNING" };
     let created = |is_new: bool| {
         json!({
-            "sessionId": id, "sessionName": "work", "status": "RUNNING", "servicePorts": [], "created": is_new,
+            "sessionId": id, "sessionName": "work", "status": status, "servicePorts": [], "created": is_new,
         })
     };
     Some(match (method, path) {
         ("GET", "/") => ("200 OK", json!({"version": "v9.20250722", "manager": "26.9.6"})),
         ("GET", "/session/_/match") if state.ended => ("200 OK", json!({"matches": []})),
         ("GET", "/session/_/match") => {
-            ("200 OK", json!({"matches": [{"id": id, "name": "work", "status": "RUNNING"}]}))
+            ("200 OK", json!({"matches": [{"id": id, "name": "work", "status": status}]}))
         }
         ("POST", "/session") if state.ended => {
             *state = State { session: 1, ..State::default() };
@@ -109,7 +112,7 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
             "404 Not Found",
             json!({"type": "https://api.backend.ai/probs/session-not-found", "title": "No such session."}),
         ),
-        ("GET", _) if path == session => ("200 OK", json!({"status": "RUNNING", "image": "python:3.13"})),
+        ("GET", _) if path == session => ("200 OK", json!({"status": status, "image": "python:3.13"})),
         ("PATCH", _) => (
             "501 Not Implemented",
             json!({"type": "https://api.backend.ai/probs/not-implemented", "title": "Session restart is no longer supported."}),
@@ -196,4 +199,23 @@ fn the_prelude_finds_it_out_before_the_first_cell() {
     terminal.wait_for_prompt("python ❯");
     terminal.enter(":quit");
     assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_session_that_never_starts_is_given_up_and_ended_when_it_is_ours() {
+    let (endpoint, state) = cluster();
+    state.lock().unwrap().is_pending = true;
+    let sandbox = with_keys(&endpoint);
+    let waited = sandbox.run(&["--max-wait", "1", "-t", "work", "-c", "1", "python:3.13"]);
+    waited.expect(TIMED_OUT, "");
+    assert!(
+        waited.stderr.contains("still PENDING") && waited.stderr.contains("in the queue"),
+        "{}",
+        waited.stderr
+    );
+    assert!(!state.lock().unwrap().ended);
+    let waited = sandbox.run(&["--max-wait", "1", "--rm", "-t", "work", "-c", "1", "python:3.13"]);
+    waited.expect(TIMED_OUT, "");
+    assert!(waited.stderr.contains("destroyed now"), "{}", waited.stderr);
+    assert!(state.lock().unwrap().ended);
 }
