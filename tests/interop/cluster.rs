@@ -6,6 +6,8 @@
 //!
 //! Every scenario prints one line. Sessions are destroyed at the end, also after a failure.
 
+mod suite;
+
 use bai_repl::client::*;
 use bai_repl::protocol::complete::CompletionRequest;
 use bai_repl::protocol::create::CreateRequest;
@@ -16,14 +18,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use suite::{Outcome, Scenario, Suite, ensure, text};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-type Outcome = Result<String, String>;
-type Scenario = for<'a> fn(&'a ComputeSession) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
-
 /// Each scenario leaves the session usable, except the last ones, which come one to a session.
-const SHARED: &[(&str, Scenario)] = &[
+const SHARED: &[(&str, Scenario<ComputeSession>)] = &[
     ("print over websocket", |s| Box::pin(prints(s, Transport::WebSocket))),
     ("print over polling", |s| Box::pin(prints(s, Transport::Poll))),
     ("exit code of an exception", |s| Box::pin(exception(s))),
@@ -54,29 +54,13 @@ const SHARED: &[(&str, Scenario)] = &[
 ];
 
 fn main() -> ExitCode {
-    let filter = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')).unwrap_or_default();
-    let Some(api) = api() else {
-        eprintln!("set BACKEND_ENDPOINT, BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY");
-        return ExitCode::FAILURE;
-    };
-    if let Ok(level) = std::env::var("RUST_LOG") {
-        tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
-    }
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if runtime.block_on(all(&api, &filter)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    suite::run(Duration::from_secs(120), all)
 }
 
-fn api() -> Option<Api> {
-    let var = |name: &str| std::env::var(name).ok();
-    let credentials = Credentials::keypair(var("BACKEND_ACCESS_KEY")?, var("BACKEND_SECRET_KEY")?);
-    Api::new(ApiOptions::new(var("BACKEND_ENDPOINT")?).with_credentials(credentials)).ok()
-}
-
-async fn all(api: &Api, filter: &str) -> bool {
+async fn all(api: &Api, suite: &Suite) -> bool {
     let mut ok = true;
-    let image = std::env::var("BAI_TEST_IMAGE").unwrap_or_else(|_| "python:3.13".to_owned());
-    let wanted: Vec<_> = SHARED.iter().filter(|(name, _)| name.contains(filter)).collect();
-    if !wanted.is_empty() {
+    let image = suite::image();
+    if SHARED.iter().any(|(name, _)| suite.wants(name)) {
         let session = match create(api, &image).await {
             Ok(session) => session,
             Err(error) => {
@@ -84,18 +68,22 @@ async fn all(api: &Api, filter: &str) -> bool {
                 return false;
             }
         };
-        for (name, scenario) in wanted {
-            ok &= report(name, scenario(&session)).await;
-        }
-        ok &= report("settle", async {
-            if session.settle(Duration::from_secs(10)).await { Ok(String::new()) } else { Err("busy".into()) }
-        })
-        .await;
-        ok &= report("destroy", async {
-            session.destroy(DestroyOptions::default()).await.map_err(text)?;
-            Ok(String::new())
-        })
-        .await;
+        ok &= suite.run_all(SHARED, &session).await;
+        ok &= suite
+            .report("settle", async {
+                if session.settle(Duration::from_secs(10)).await {
+                    Ok(String::new())
+                } else {
+                    Err("busy".into())
+                }
+            })
+            .await;
+        ok &= suite
+            .report("destroy", async {
+                session.destroy(DestroyOptions::default()).await.map_err(text)?;
+                Ok(String::new())
+            })
+            .await;
     }
     for (name, scenario) in [
         (
@@ -106,25 +94,11 @@ async fn all(api: &Api, filter: &str) -> bool {
         ("html wedges and is recognised", Box::pin(html_socket(api, &image))),
         ("a cut socket is told", Box::pin(cut_socket(api, &image))),
     ] {
-        if name.contains(filter) {
-            ok &= report(name, scenario).await;
+        if suite.wants(name) {
+            ok &= suite.report(name, scenario).await;
         }
     }
     ok
-}
-
-async fn report(name: &str, scenario: impl Future<Output = Outcome>) -> bool {
-    let start = Instant::now();
-    let outcome = match tokio::time::timeout(Duration::from_secs(120), scenario).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err("no end within 120 s".into()),
-    };
-    let took = start.elapsed().as_secs_f64();
-    match &outcome {
-        Ok(note) => println!("PASS {name} ({took:.2} s) {note}"),
-        Err(why) => println!("FAIL {name} ({took:.2} s) {why}"),
-    }
-    outcome.is_ok()
 }
 
 async fn create(api: &Api, image: &str) -> Result<ComputeSession, String> {
@@ -149,14 +123,6 @@ async fn create(api: &Api, image: &str) -> Result<ComputeSession, String> {
         created.created
     );
     Ok(session)
-}
-
-fn text(error: ClientError) -> String {
-    format!("{error} [{:?}]", error.kind())
-}
-
-fn ensure(condition: bool, why: impl Into<String>) -> Result<(), String> {
-    if condition { Ok(()) } else { Err(why.into()) }
 }
 
 /// What a run gave.

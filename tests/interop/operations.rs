@@ -7,18 +7,16 @@
 //!
 //! Every scenario prints one line. Sessions are destroyed at the end, also after a failure; one is held at a time.
 
+mod suite;
+
 use bai_repl::client::*;
 use bai_repl::protocol::create::{CreateRequest, SessionType};
 use bai_repl::protocol::history::CommitState;
 use bai_repl::protocol::record::ConsoleRecord;
 use bai_repl::protocol::status::SessionStatus;
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-
-type Outcome = Result<String, String>;
-type Scenario<T> = for<'a> fn(&'a T) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+use suite::{Outcome, Scenario, Suite, ensure, image, text};
 
 /// Without a session.
 const LISTS: &[(&str, Scenario<Api>)] = &[
@@ -59,30 +57,18 @@ const OWN: &[(&str, Scenario<Api>)] = &[
 ];
 
 fn main() -> ExitCode {
-    let filter = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')).unwrap_or_default();
-    let Some(api) = api() else {
-        eprintln!("set BACKEND_ENDPOINT, BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY");
-        return ExitCode::FAILURE;
-    };
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if runtime.block_on(all(&api, &filter)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    suite::run(Duration::from_secs(240), all)
 }
 
-fn api() -> Option<Api> {
-    let var = |name: &str| std::env::var(name).ok();
-    let credentials = Credentials::keypair(var("BACKEND_ACCESS_KEY")?, var("BACKEND_SECRET_KEY")?);
-    Api::new(ApiOptions::new(var("BACKEND_ENDPOINT")?).with_credentials(credentials)).ok()
-}
-
-async fn all(api: &Api, filter: &str) -> bool {
-    let mut ok = run_all(LISTS, api, filter).await;
-    let slow = if filter.is_empty() { &[] } else { SLOW };
-    if SHARED.iter().chain(slow).any(|(name, _)| name.contains(filter)) {
+async fn all(api: &Api, suite: &Suite) -> bool {
+    let mut ok = suite.run_all(LISTS, api).await;
+    let slow = if suite.is_whole() { &[] } else { SLOW };
+    if SHARED.iter().chain(slow).any(|(name, _)| suite.wants(name)) {
         match ComputeSession::create(api, request("shared"), |_| {}).await {
             Ok((session, _)) => {
-                ok &= run_all(SHARED, &session, filter).await;
-                ok &= run_all(slow, &session, filter).await;
-                ok &= report("destroy", gone(&session)).await;
+                ok &= suite.run_all(SHARED, &session).await;
+                ok &= suite.run_all(slow, &session).await;
+                ok &= suite.report("destroy", gone(&session)).await;
             }
             Err(error) => {
                 println!("FAIL create: {error}");
@@ -90,37 +76,14 @@ async fn all(api: &Api, filter: &str) -> bool {
             }
         }
     }
-    ok & run_all(OWN, api, filter).await
-}
-
-async fn run_all<T>(scenarios: &[(&str, Scenario<T>)], on: &T, filter: &str) -> bool {
-    let mut ok = true;
-    for (name, scenario) in scenarios.iter().filter(|(name, _)| name.contains(filter)) {
-        ok &= report(name, scenario(on)).await;
-    }
-    ok
-}
-
-async fn report(name: &str, scenario: impl Future<Output = Outcome>) -> bool {
-    let start = Instant::now();
-    let outcome = match tokio::time::timeout(Duration::from_secs(240), scenario).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err("no end within 240 s".into()),
-    };
-    let took = start.elapsed().as_secs_f64();
-    match &outcome {
-        Ok(note) => println!("PASS {name} ({took:.2} s) {note}"),
-        Err(why) => println!("FAIL {name} ({took:.2} s) {why}"),
-    }
-    outcome.is_ok()
+    ok & suite.run_all(OWN, api).await
 }
 
 fn request(what: &str) -> CreateRequest {
-    let image = std::env::var("BAI_TEST_IMAGE").unwrap_or_else(|_| "python:3.13".to_owned());
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     CreateRequest {
         name: format!("clop-{what}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]),
-        image,
+        image: image(),
         environ: [pair("CLOP", "it's \"här\"")].into(),
         resources: [pair("cpu", "1"), pair("mem", "512m")].into(),
         resource_opts: [pair("shmem", "128m")].into(),
@@ -136,14 +99,6 @@ fn request(what: &str) -> CreateRequest {
         max_wait_seconds: Some(120),
         ..CreateRequest::default()
     }
-}
-
-fn text(error: ClientError) -> String {
-    format!("{error} [{:?}]", error.kind())
-}
-
-fn ensure(condition: bool, why: impl Into<String>) -> Result<(), String> {
-    if condition { Ok(()) } else { Err(why.into()) }
 }
 
 /// Destroys a session and waits for its end, so that the next one fits.

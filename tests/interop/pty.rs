@@ -7,22 +7,20 @@
 //! The session has the services `rig-echo` (TCP echo) and `rig-http` beside the ordinary ones. Every scenario prints
 //! one line; the session is destroyed at the end, also after a failure.
 
+mod suite;
+
 use bai_repl::client::pty::{LinkState, NotSent};
 use bai_repl::client::*;
 use bai_repl::protocol::create::CreateRequest;
 use bytes::Bytes;
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use suite::{Outcome, Scenario, Suite, ensure, image};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-type Outcome = Result<String, String>;
-type Scenario = for<'a> fn(&'a ComputeSession) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
-
-const SCENARIOS: &[(&str, Scenario)] = &[
+const SCENARIOS: &[(&str, Scenario<ComputeSession>)] = &[
     ("apps", |s| Box::pin(apps(s))),
     ("tunnel echoes", |s| Box::pin(echo(s))),
     ("tunnel refusals", |s| Box::pin(refusals(s))),
@@ -38,28 +36,13 @@ const SCENARIOS: &[(&str, Scenario)] = &[
 const PREOPEN: u16 = 8190;
 
 fn main() -> ExitCode {
-    let filter = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')).unwrap_or_default();
-    let Some(api) = api() else {
-        eprintln!("set BACKEND_ENDPOINT, BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY");
-        return ExitCode::FAILURE;
-    };
-    if let Ok(level) = std::env::var("RUST_LOG") {
-        tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
-    }
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if runtime.block_on(all(&api, &filter)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    suite::run(Duration::from_secs(120), all)
 }
 
-fn api() -> Option<Api> {
-    let var = |name: &str| std::env::var(name).ok();
-    let credentials = Credentials::keypair(var("BACKEND_ACCESS_KEY")?, var("BACKEND_SECRET_KEY")?);
-    Api::new(ApiOptions::new(var("BACKEND_ENDPOINT")?).with_credentials(credentials)).ok()
-}
-
-async fn all(api: &Api, filter: &str) -> bool {
+async fn all(api: &Api, suite: &Suite) -> bool {
     let request = CreateRequest {
         name: format!("bai-pty-{:04x}", fastrand::u16(..)),
-        image: std::env::var("BAI_TEST_IMAGE").unwrap_or_else(|_| "python:3.13".to_owned()),
+        image: image(),
         preopen_ports: vec![PREOPEN],
         ..CreateRequest::default()
     };
@@ -70,19 +53,7 @@ async fn all(api: &Api, filter: &str) -> bool {
             return false;
         }
     };
-    let mut ok = true;
-    for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| name.contains(filter)) {
-        let start = Instant::now();
-        let outcome = timeout(Duration::from_secs(120), scenario(&session)).await;
-        let took = start.elapsed().as_secs_f64();
-        match outcome.unwrap_or_else(|_| Err("not done after 120 s".into())) {
-            Ok(note) => println!("PASS {name} ({took:.1} s) {note}"),
-            Err(why) => {
-                println!("FAIL {name} ({took:.1} s) {why}");
-                ok = false;
-            }
-        }
-    }
+    let mut ok = suite.run_all(SCENARIOS, &session).await;
     if let Err(error) = session.destroy(DestroyOptions { forced: true, ..DestroyOptions::default() }).await {
         println!("FAIL destroy: {error}");
         ok = false;
@@ -94,14 +65,10 @@ fn fail(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn check(is: bool, why: impl Into<String>) -> Result<(), String> {
-    if is { Ok(()) } else { Err(why.into()) }
-}
-
 async fn apps(session: &ComputeSession) -> Outcome {
     let apps = session.apps().await.map_err(fail)?;
     let list: Vec<_> = apps.iter().map(|a| format!("{}/{}/{:?}", a.name, a.protocol, a.ports)).collect();
-    check(apps.iter().any(|app| app.name == "ttyd"), "there is no ttyd")?;
+    ensure(apps.iter().any(|app| app.name == "ttyd"), "there is no ttyd")?;
     Ok(list.join(" "))
 }
 
@@ -113,7 +80,7 @@ async fn echo(session: &ComputeSession) -> Outcome {
     writer.write_all(b"ping").await.map_err(fail)?;
     let mut four = [0; 4];
     reader.read_exact(&mut four).await.map_err(fail)?;
-    check(&four == b"ping", format!("{four:?}"))?;
+    ensure(&four == b"ping", format!("{four:?}"))?;
     let round_trip = start.elapsed();
     let data: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
     let expected = data.clone();
@@ -126,16 +93,16 @@ async fn echo(session: &ComputeSession) -> Outcome {
     reader.read_exact(&mut back).await.map_err(fail)?;
     let took = start.elapsed().as_secs_f64();
     sending.await.map_err(fail)?.1.map_err(fail)?;
-    check(back == expected, "other bytes came back")?;
+    ensure(back == expected, "other bytes came back")?;
     Ok(format!("round trip {round_trip:.1?}, 32 MiB there and back at {:.0} MiB/s", 32.0 / took))
 }
 
 async fn refusals(session: &ComputeSession) -> Outcome {
     let unknown = Tunnel::open(session, &TunnelOptions::new("nope")).await.err().ok_or("nope opened")?;
-    check(unknown.kind() == ErrorKind::NotFound, format!("{unknown}"))?;
+    ensure(unknown.kind() == ErrorKind::NotFound, format!("{unknown}"))?;
     let port = TunnelOptions { port: Some(9999), ..TunnelOptions::new("rig-echo") };
     let port = Tunnel::open(session, &port).await.err().ok_or("port 9999 opened")?;
-    check(port.kind() == ErrorKind::BadRequest, format!("{port}"))?;
+    ensure(port.kind() == ErrorKind::BadRequest, format!("{port}"))?;
     let preopen = TunnelOptions::new(PREOPEN.to_string());
     let mut tunnel = Tunnel::open(session, &preopen).await.map_err(fail)?;
     // Docker's own proxy takes the connection and closes it; without one it is refused.
@@ -166,7 +133,7 @@ async fn local_address(session: &ComputeSession) -> Outcome {
         () = listener.serve(|event| events.push(format!("{event:?}"))) => Err("it stopped".into()),
         reply = async { tokio::try_join!(get(address), get(address), get(address)) } => reply,
     }?;
-    check(reply.0.contains("200 OK") && reply.0.contains("from-here"), reply.0.clone())?;
+    ensure(reply.0.contains("200 OK") && reply.0.contains("from-here"), reply.0.clone())?;
     Ok(format!("{url} {} {} events", reply.0.lines().last().unwrap_or_default(), events.len()))
 }
 
@@ -178,7 +145,7 @@ async fn nobody(session: &ComputeSession) -> Outcome {
         () = listener.serve(|_| {}) => Err("it stopped".into()),
         reply = get(address) => reply,
     }?;
-    check(reply.starts_with("HTTP/1.1 503"), reply.clone())?;
+    ensure(reply.starts_with("HTTP/1.1 503"), reply.clone())?;
     Ok(reply.lines().last().unwrap_or_default().to_owned())
 }
 
@@ -246,7 +213,7 @@ async fn comes_back(session: &ComputeSession) -> Outcome {
             Some(PtyEvent::LinkDown(why)) => {
                 seen.push(format!("down: {why}"));
                 let sent = pty.handle().send(Bytes::from_static(b"rm -rf /\r")).await;
-                check(sent == Err(NotSent::LinkDown), format!("{sent:?}"))?;
+                ensure(sent == Err(NotSent::LinkDown), format!("{sent:?}"))?;
             }
             Some(PtyEvent::LinkUp) => break,
             other => return Err(format!("{other:?} after {seen:?}")),
@@ -277,7 +244,7 @@ async fn big_paste(session: &ComputeSession) -> Outcome {
     let took = start.elapsed();
     sending.await.map_err(fail)?.map_err(fail)?;
     let sum = text.split_whitespace().find(|word| word.contains("2000000")).is_some();
-    check(sum, format!("cksum said something else: {text:?}"))?;
+    ensure(sum, format!("cksum said something else: {text:?}"))?;
     Ok(format!("2 MB in {took:.1?}"))
 }
 
@@ -319,7 +286,7 @@ async fn ends(session: &ComputeSession) -> Outcome {
         match pty.next().await {
             Some(PtyEvent::Output(_)) => {}
             Some(PtyEvent::Exited { code }) => {
-                check(pty.next().await.is_none(), "something came after the end")?;
+                ensure(pty.next().await.is_none(), "something came after the end")?;
                 return Ok(format!("{code:?}"));
             }
             other => return Err(format!("{other:?}")),

@@ -1,0 +1,95 @@
+//! What the suites against a cluster have in common: who it is, which scenarios were asked for, and a line for each. The
+//! scenarios themselves are the suites'.
+
+use bai_repl::client::{Api, ApiOptions, ClientError, Credentials};
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A remark, or what went wrong.
+pub type Outcome = Result<String, String>;
+
+/// Something to try on a server or on a session of it.
+pub type Scenario<T> = for<'a> fn(&'a T) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// What was asked for, and how long each may take.
+#[derive(Clone)]
+pub struct Suite {
+    filter: String,
+    limit: Duration,
+}
+
+/// Runs `all` on the cluster that the environment names; its answer is whether all went well.
+pub fn run(limit: Duration, all: impl AsyncFnOnce(&Api, &Suite) -> bool) -> ExitCode {
+    let filter = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')).unwrap_or_default();
+    let Some(api) = api() else {
+        eprintln!("set BACKEND_ENDPOINT, BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY");
+        return ExitCode::FAILURE;
+    };
+    if let Ok(level) = std::env::var("RUST_LOG") {
+        tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let suite = Suite { filter, limit };
+    if runtime.block_on(all(&api, &suite)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn api() -> Option<Api> {
+    let var = |name: &str| std::env::var(name).ok();
+    let credentials = Credentials::keypair(var("BACKEND_ACCESS_KEY")?, var("BACKEND_SECRET_KEY")?);
+    Api::new(ApiOptions::new(var("BACKEND_ENDPOINT")?).with_credentials(credentials)).ok()
+}
+
+impl Suite {
+    /// Whether all was asked for.
+    #[allow(dead_code, reason = "not every suite has something that must be asked for")]
+    pub fn is_whole(&self) -> bool {
+        self.filter.is_empty()
+    }
+
+    /// Whether a scenario was asked for.
+    pub fn wants(&self, name: &str) -> bool {
+        name.contains(&self.filter)
+    }
+
+    /// Tries those that were asked for, one after the other.
+    pub async fn run_all<T>(&self, scenarios: &[(&str, Scenario<T>)], on: &T) -> bool {
+        let mut ok = true;
+        for (name, scenario) in scenarios.iter().filter(|(name, _)| self.wants(name)) {
+            ok &= self.report(name, scenario(on)).await;
+        }
+        ok
+    }
+
+    /// Tries one within the limit, and says in a line how it went.
+    pub async fn report(&self, name: &str, scenario: impl Future<Output = Outcome>) -> bool {
+        let start = Instant::now();
+        let outcome = match tokio::time::timeout(self.limit, scenario).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("no end within {} s", self.limit.as_secs())),
+        };
+        let took = start.elapsed().as_secs_f64();
+        match &outcome {
+            Ok(note) => println!("PASS {name} ({took:.2} s) {note}"),
+            Err(why) => println!("FAIL {name} ({took:.2} s) {why}"),
+        }
+        outcome.is_ok()
+    }
+}
+
+/// The image that sessions are made of.
+pub fn image() -> String {
+    std::env::var("BAI_TEST_IMAGE").unwrap_or_else(|_| "python:3.13".to_owned())
+}
+
+/// An error in words, with its kind.
+#[allow(dead_code, reason = "one suite has errors of other types too")]
+pub fn text(error: ClientError) -> String {
+    format!("{error} [{:?}]", error.kind())
+}
+
+/// Fails with these words unless it is so.
+pub fn ensure(condition: bool, why: impl Into<String>) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(why.into()) }
+}
