@@ -3,6 +3,7 @@
 use bai_repl::terminal::model::MouseProtocol;
 use nix::sys::signal::{Signal, kill};
 
+use super::gate::Gate;
 use super::screen::Screen;
 use super::{BASH, in_pane, leave};
 
@@ -15,26 +16,6 @@ fn assert_clean(screen: &Screen) {
         assert_eq!(modes.mouse, MouseProtocol::Off);
         assert!(model.cursor().is_some(), "the cursor is shown");
     });
-}
-
-/// A pipe with a name: who reads it waits until the test writes.
-struct Gate(tempfile::TempDir);
-
-impl Gate {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let gate = Self(folder);
-        nix::unistd::mkfifo(&gate.path(), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        gate
-    }
-
-    fn path(&self) -> std::path::PathBuf {
-        self.0.path().join("gate")
-    }
-
-    fn open(&self) {
-        std::fs::write(self.path(), "go\n").unwrap();
-    }
 }
 
 #[test]
@@ -64,7 +45,8 @@ fn no_parameter_is_too_large() {
 
 #[test]
 fn a_large_paste_waits_for_a_slow_program_and_the_way_out_does_not() {
-    let gate = Gate::new();
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::at(folder.path().join("gate"));
     let mut screen = in_pane(BASH);
     screen.send(format!(
         "stty raw -echo; echo rea''dy; read x < {}; head -c 10000000 | cksum; stty sane\r",

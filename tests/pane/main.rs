@@ -1,11 +1,14 @@
 //! The terminal pane in a real pseudo-terminal, with real programs inside.
 
 mod child;
+#[path = "../common/gate.rs"]
+mod gate;
 mod hostile;
 mod local;
 mod screen;
 
 use bai_repl::terminal::model::MouseProtocol;
+use gate::Gate;
 use screen::Screen;
 
 const BASH: &str = "bash --norc --noprofile";
@@ -85,13 +88,12 @@ fn it_opens_while_the_runtime_works_too() {
 #[test]
 fn news_are_told_when_nobody_looks() {
     let mut screen = in_pane(BASH);
-    let gate = tempfile::tempdir().unwrap();
-    let fifo = gate.path().join("fifo");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    screen.send(format!("read x < {}; printf '\\a\\e]0;done\\a'; exit 3\r", fifo.display()));
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::at(folder.path().join("gate"));
+    screen.send(format!("read x < {}; printf '\\a\\e]0;done\\a'; exit 3\r", gate.path().display()));
     screen.wait_for("the command", "exit 3");
     leave(&mut screen);
-    std::fs::write(&fifo, "go\n").unwrap();
+    gate.open();
     screen.send("news\n");
     screen.wait_for("all the news", "Bell, Title(\"done\"), Ended(Exited(Some(3)))");
 }

@@ -2,6 +2,7 @@
 
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::faults::Proxy;
+use super::gate::Gate;
 use super::sandbox::Sandbox;
 use super::standing::Standing;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -117,16 +118,15 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
     let proxy = Proxy::to(standing.address);
     let mut sandbox = Sandbox::new();
     standing.use_in(&mut sandbox, &proxy.endpoint());
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let code = format!("print('before', flush=True)\nopen({fifo:?}).read()\nprint('after')");
+    let gate = Gate::at(sandbox.work().join("go"));
+    let code = format!("print('before', flush=True)\nopen({:?}).readline()\nprint('after')", gate.path());
     let mut child = sandbox.command(&["-c", &code, "python"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "before\n");
     proxy.cut();
-    std::fs::write(&fifo, "").unwrap();
+    gate.open();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -141,15 +141,14 @@ fn a_link_that_stalls_and_comes_back_loses_nothing() {
     let proxy = Proxy::to(standing.address);
     let mut sandbox = Sandbox::new();
     standing.use_in(&mut sandbox, &proxy.endpoint());
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let code = format!("print('before', flush=True)\nopen({fifo:?}).read()\nprint('after')");
+    let gate = Gate::at(sandbox.work().join("go"));
+    let code = format!("print('before', flush=True)\nopen({:?}).readline()\nprint('after')", gate.path());
     let mut child = sandbox.command(&["-c", &code, "python"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     proxy.stall();
-    std::fs::write(&fifo, "").unwrap();
+    gate.open();
     proxy.flow();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -250,12 +249,11 @@ fn a_dumb_terminal_gets_no_escapes() {
     let at_prompt = |screen: &Screen| screen.last_line() == "python ❯";
     terminal.wait_until("42", |screen| screen.has_line("42") && at_prompt(screen));
     // What is typed while a cell runs is a line all the same.
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    terminal.enter("print('wait' + 'ing'); _ = open('go').read()");
+    let gate = Gate::at(sandbox.work().join("go"));
+    terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     terminal.enter("1/0");
-    std::fs::write(&fifo, "").unwrap();
+    gate.open();
     let screen = terminal
         .wait_until("the error", |screen| screen.all.contains("ZeroDivisionError") && at_prompt(screen));
     assert!(screen.has_line("python ❯ 1/0"), "{}", screen.all);

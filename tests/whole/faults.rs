@@ -55,6 +55,11 @@ impl Proxy {
         self.cut();
     }
 
+    /// Serves new connections again.
+    pub fn be_back(&self) {
+        self.shared.state.lock().unwrap().refusing = false;
+    }
+
     /// Lets nothing through and closes nothing, as a link that is half open.
     pub fn stall(&self) {
         self.shared.state.lock().unwrap().stalled = true;

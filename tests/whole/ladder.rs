@@ -3,6 +3,7 @@
 
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::faults::Proxy;
+use super::gate::Gate;
 use super::sandbox::Sandbox;
 use super::standing::Standing;
 use nix::sys::termios::LocalFlags;
@@ -149,19 +150,18 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
 fn a_program_that_stops_while_the_menu_is_there_ends_it() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox, &["python"]);
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let gate = Gate::at(sandbox.work().join("go"));
     run(
         &terminal,
         "import signal\n_ = signal.signal(signal.SIGINT, signal.SIG_IGN)\n\
-         print('deaf' + ' one'); _ = open('go').read()\nprint('done' + ' it')",
+         print('deaf' + ' one'); _ = open('go').readline()\nprint('done' + ' it')",
     );
     terminal.wait_until("the program", |screen| screen.has_line("deaf one"));
     terminal.send("\x03");
     terminal.wait_for("Ctrl-C again for more");
     terminal.send("\x03");
     terminal.wait_for("still running:");
-    std::fs::write(&fifo, "").unwrap();
+    gate.open();
     terminal.wait_until("its end", |screen| screen.has_line("done it"));
     expect_usable(terminal);
 }
@@ -270,13 +270,13 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
     let proxy = Proxy::to(standing.address);
     let mut sandbox = Sandbox::new();
     standing.use_in(&mut sandbox, &proxy.endpoint());
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let gate = Gate::at(sandbox.work().join("go"));
     let terminal = at_prompt(&sandbox, &["python"]);
-    run(&terminal, &format!("print('be' + 'fore')\n_ = open({fifo:?}).read()\nprint('af' + 'ter')"));
+    let cell = format!("print('be' + 'fore')\n_ = open({:?}).readline()\nprint('af' + 'ter')", gate.path());
+    run(&terminal, &cell);
     terminal.wait_until("the first half", |screen| screen.has_line("before"));
     proxy.cut();
-    std::fs::write(&fifo, "").unwrap();
+    gate.open();
     let screen = terminal.wait_until("the second half", |screen| screen.has_line("after"));
     assert_eq!((count(&screen, "before"), count(&screen, "after")), (1, 1), "{}", screen.all);
     expect_usable(terminal);

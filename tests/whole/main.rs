@@ -3,6 +3,8 @@
 
 mod fake_terminal;
 mod faults;
+#[path = "../common/gate.rs"]
+mod gate;
 mod sandbox;
 mod standing;
 mod web_server;

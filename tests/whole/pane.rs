@@ -2,6 +2,7 @@
 
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::faults::Proxy;
+use super::gate::Gate;
 use super::sandbox::Sandbox;
 use super::standing::Standing;
 use alacritty_terminal::term::TermMode;
@@ -99,10 +100,9 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
     let before = terminal.termios();
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let _gate = Gate::at(sandbox.work().join("go"));
     terminal.paste(
-        "import time\nfor i in range(100):\n    print('line', i)\n    time.sleep(.01)\n    if i == 49: open('go').read()",
+        "import time\nfor i in range(100):\n    print('line', i)\n    time.sleep(.01)\n    if i == 49: open('go').readline()",
     );
     terminal.send("\r\r");
     terminal.wait_until("the first lines", |screen| screen.has_line("line 3"));
@@ -135,12 +135,11 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
 fn coming_back_before_the_cell_ends_shows_it_going_on() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
-    for name in ["one", "two"] {
-        nix::unistd::mkfifo(&sandbox.work().join(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    }
+    let _one = Gate::at(sandbox.work().join("one"));
+    let two = Gate::at(sandbox.work().join("two"));
     terminal.enter(
-        "print('a'*3, end='', flush=True); open('one').read(); print('b'*3, end='', flush=True); \
-         open('two').read(); print('c'*3)",
+        "print('a'*3, end='', flush=True); open('one').readline(); print('b'*3, end='', flush=True); \
+         open('two').readline(); print('c'*3)",
     );
     terminal.wait_until("half a line", |screen| screen.last_line() == "aaa");
     let running = terminal.termios();
@@ -150,7 +149,7 @@ fn coming_back_before_the_cell_ends_shows_it_going_on() {
     come_back(&terminal);
     terminal.wait_until("the line goes on", |screen| screen.last_line() == "aaabbb");
     assert_eq!(terminal.termios(), running);
-    std::fs::write(sandbox.work().join("two"), "").unwrap();
+    two.open();
     terminal.wait_until("its end", |screen| screen.has_line("aaabbbccc"));
     terminal.wait_for_prompt(PROMPT);
     leave(terminal);
@@ -160,8 +159,8 @@ fn coming_back_before_the_cell_ends_shows_it_going_on() {
 fn a_question_that_comes_meanwhile_is_asked_on_return() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
-    nix::unistd::mkfifo(&sandbox.work().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    terminal.enter("print('wait' + 'ing'); open('go').read(); print('hello ' + input('who? '))");
+    let _gate = Gate::at(sandbox.work().join("go"));
+    terminal.enter("print('wait' + 'ing'); open('go').readline(); print('hello ' + input('who? '))");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     visit(&terminal);
     terminal.enter("echo > go");
@@ -207,19 +206,18 @@ fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
 fn the_prompt_tells_what_happens_in_the_terminal() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let gate = Gate::at(sandbox.work().join("go"));
     visit(&terminal);
     terminal.enter("read < go; printf '\\a'; read < go; exit 5");
     terminal.wait_until("the command", |screen| screen.all.contains("exit 5"));
     come_back(&terminal);
     terminal.send("half");
     terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
-    std::fs::write(&fifo, "\n").unwrap();
+    gate.open();
     terminal.wait_until("the bell", |screen| {
         screen.all.contains("rang its bell") && screen.last_line().ends_with("half")
     });
-    std::fs::write(&fifo, "\n").unwrap();
+    gate.open();
     terminal.wait_until("the end", |screen| {
         screen.all.contains("has ended with exit code 5") && screen.last_line().ends_with("half")
     });
@@ -246,8 +244,8 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
     std::fs::write(folder.join("config.toml"), "prefix_key = \"Ctrl-T\"\n").unwrap();
     let terminal = at_prompt(&mut sandbox);
     assert!(terminal.screen().all.contains("Ctrl-T terminal"));
-    nix::unistd::mkfifo(&sandbox.work().join("go"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    terminal.enter("print('wait' + 'ing'); _ = open('go').read()");
+    let _gate = Gate::at(sandbox.work().join("go"));
+    terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     terminal.send("\x14");
     terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("shell>"));
@@ -309,8 +307,9 @@ fn a_link_that_is_cut_comes_back_with_the_same_shell() {
     visit(&terminal);
     terminal.enter("kept=here");
     terminal.wait_until("the next line", |screen| screen.all.matches("shell>").count() == 2);
-    proxy.cut();
+    proxy.go_away();
     terminal.wait_for("link down");
+    proxy.be_back();
     terminal.wait_until("the link", |screen| !screen.all.contains("link down"));
     terminal.enter("echo still $kept");
     terminal.wait_for("still here");

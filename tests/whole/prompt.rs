@@ -1,6 +1,7 @@
 //! A person at the prompt: keys in, screen out.
 
 use super::fake_terminal::FakeTerminal;
+use super::gate::Gate;
 use super::sandbox::Sandbox;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
@@ -155,13 +156,12 @@ fn ctrl_c_at_the_prompt_clears_the_cell() {
 fn what_is_typed_while_a_cell_runs_is_kept() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);
-    let fifo = sandbox.work().join("go");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    terminal.enter("print('wait' + 'ing'); _ = open('go').read()");
+    let gate = Gate::at(sandbox.work().join("go"));
+    terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     terminal.enter("'ahead ' * 2");
     terminal.enter("'again'");
-    std::fs::write(&fifo, "").unwrap();
+    gate.open();
     terminal
         .wait_until("both cells", |screen| screen.has_line("'ahead ahead '") && screen.has_line("'again'"));
     leave(terminal);
