@@ -166,6 +166,8 @@ pub(super) enum Command {
     App(App),
     /// List what sessions can be made from
     Images,
+    /// List the themes, or show how one looks
+    Themes(Themes),
     /// Log in at a cluster's web server, or keep the key pair of a manager
     Login(Login),
     /// End a login
@@ -223,6 +225,14 @@ pub(super) struct App {
     /// Variable for the app's start (repeatable)
     #[arg(long = "env", value_name = "KEY=VALUE")]
     pub(super) envs: Vec<String>,
+}
+
+/// Themes.
+#[derive(Debug, Default, Args)]
+pub(super) struct Themes {
+    /// Show how this one looks
+    #[arg(value_name = "NAME", id = "shown", add = ArgValueCompleter::new(completion::themes))]
+    pub(super) name: Option<String>,
 }
 
 /// A login.

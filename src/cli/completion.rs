@@ -5,10 +5,10 @@ use super::args::{Arguments, Global};
 use super::commands::images;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::look;
 use super::place::{self, Place};
 use super::table;
 use crate::config::{FileConfig, Paths, private_dir};
-use crate::theme::Theme;
 use clap::CommandFactory;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
@@ -90,9 +90,9 @@ pub(super) fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
     fitting(config.into_iter().flat_map(|config| config.profiles.into_keys()), current)
 }
 
-/// Themes that ship.
+/// The themes that can be chosen.
 pub(super) fn themes(current: &OsStr) -> Vec<CompletionCandidate> {
-    fitting(Theme::shipped().map(str::to_owned), current)
+    fitting(look::library().names().into_iter(), current)
 }
 
 fn fitting(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {

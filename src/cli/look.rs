@@ -1,12 +1,13 @@
 //! How output looks here: what the terminal can show, the theme that suits it, where pictures go.
 
 use super::args::{Global, Open};
+use super::commands::themes;
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::config::{FileConfig, Paths};
 use crate::render::ConsoleOptions;
 use crate::terminal::{self, Graphics, Screen};
-use crate::theme::{Rgb, Theme};
+use crate::theme::{Library, Rgb, Theme};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,6 +62,11 @@ fn plain(media_dir: Option<&Path>, screen: Screen, theme: Theme) -> ConsoleOptio
     }
 }
 
+/// The themes that ship and the user's own.
+pub(super) fn library() -> Library {
+    Library::new(Paths::of_user().map(|paths| paths.themes_dir()))
+}
+
 /// The theme that is named, or the one that suits. A terminal that knows no sequences gets none at all.
 fn theme(
     screen: &Screen,
@@ -68,17 +74,11 @@ fn theme(
     global: &Global,
     config: &FileConfig,
 ) -> Result<Theme, Failure> {
-    let named = match global.theme.as_ref().or(config.theme.as_ref()) {
-        None => None,
-        Some(name) => Some(Theme::named(name).ok_or_else(|| {
-            let known: Vec<_> = Theme::shipped().collect();
-            let hint = format!("there are: {}", known.join(", "));
-            Failure::new(Exit::Usage, format!("there is no theme \"{name}\"")).hint(hint)
-        })?),
+    let library = library();
+    let theme = match global.theme.as_ref().or(config.theme.as_ref()) {
+        None => library.suited(background, screen.colors),
+        Some(name) => library.find(name),
     };
-    Ok(match named {
-        _ if screen.dumb => Theme::plain(),
-        Some(theme) => theme,
-        None => Theme::suited(background, screen.colors),
-    })
+    let theme = theme.map_err(themes::failure)?;
+    Ok(if screen.dumb { Theme::plain() } else { theme })
 }

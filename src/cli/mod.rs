@@ -91,7 +91,8 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
 
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<Exit, Failure> {
     use commands::{
-        apps, download, events, files, images, info, interrupt, logs, ls, rename, restart, rm, run, upload,
+        apps, download, events, files, images, info, interrupt, logs, ls, rename, restart, rm, run, themes,
+        upload,
     };
     let Arguments { command, open, global } = arguments;
     let Some(command) = command else { return run_or_prompt(runtime, &open, &global, config) };
@@ -114,6 +115,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Command::Apps(subject) => runtime.block_on(apps::list(global, config, &subject)),
         Command::App(flags) => runtime.block_on(apps::serve(global, config, &flags)),
         Command::Images => runtime.block_on(images::run(global, config)),
+        Command::Themes(flags) => themes::run(global, &flags),
         Command::Login(flags) => login::login(runtime, &flags, global, config),
         Command::Logout { server } => login::logout(runtime, server.as_deref(), global, config),
         Command::Serve(options) => runtime.block_on(standing::serve(&options)),

@@ -99,6 +99,7 @@ fn prompt(
         banner,
         language: language.into(),
         console,
+        themes: look::library(),
         pane,
         pane_news,
         typed,

@@ -33,6 +33,11 @@ impl Paths {
         self.config.join("config.toml")
     }
 
+    /// The folder of the user's own themes.
+    pub fn themes_dir(&self) -> PathBuf {
+        self.config.join("themes")
+    }
+
     /// The folder of history files, one for each language.
     pub fn history_dir(&self) -> PathBuf {
         self.state.join("history")

@@ -7,6 +7,7 @@ mod host;
 mod input;
 mod opening;
 mod outbox;
+mod painter;
 mod prefix;
 pub mod raw;
 mod source;

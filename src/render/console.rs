@@ -74,6 +74,12 @@ pub struct Console<O, E> {
     pub(super) last: Option<Medium>,
 }
 
+/// What text of standard error looks like where it does not say so itself: where both streams share a terminal it is
+/// told apart.
+fn stderr_base(options: &ConsoleOptions) -> Attributes {
+    if options.repl { options.theme.style(Role::Stderr).into() } else { Attributes::default() }
+}
+
 impl<O: Write, E: Write> Console<O, E> {
     /// A console that writes to `out` and `err`; with [`ConsoleOptions::repl`] to `out` only.
     pub fn new(out: O, err: E, options: ConsoleOptions) -> Self {
@@ -82,20 +88,24 @@ impl<O: Write, E: Write> Console<O, E> {
             true => Policy::Dumb,
             false => Policy::Terminal,
         };
-        let stderr_base =
-            if options.repl { options.theme.style(Role::Stderr).into() } else { Attributes::default() };
         Self {
             out: Sink::new(out),
             err: Sink::new(err),
             cursor: Cursor::new(options.size.cols, options.size.rows),
             pen: Pen::new(options.screen.colors, options.screen.dumb),
             stdout: Sanitizer::new(policy, Attributes::default()),
-            stderr: Sanitizer::new(policy, stderr_base),
+            stderr: Sanitizer::new(policy, stderr_base(&options)),
             tail: Tail::default(),
             passed: Passed::default(),
             last: None,
             options,
         }
+    }
+
+    /// Uses another theme from now on.
+    pub fn set_theme(&mut self, theme: Arc<Theme>) {
+        self.options.theme = theme;
+        self.stderr.set_base(stderr_base(&self.options));
     }
 
     /// Writes one record. Text of many megabytes keeps the caller for as long as the terminal takes it: who wants to

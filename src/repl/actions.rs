@@ -16,7 +16,7 @@ use crate::render::{Stream, sanitize};
 /// A file that is read into the editor or run is no longer than this.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-type Outcome = Result<Then, StageError>;
+pub(super) type Outcome = Result<Then, StageError>;
 
 impl Repl {
     /// Does what a command asks for.
@@ -47,6 +47,7 @@ impl Repl {
             Command::History(pattern) => self.history(pattern.as_deref()),
             Command::Doc(name) => self.doc(&name),
             Command::Time(code) => self.cell(&code, CellOptions { timed: true, ..Default::default() }),
+            Command::Theme(name) => self.theme(name.as_deref()),
             Command::Clear => {
                 if self.stage.screen.dumb {
                     return Ok(Then::Go);
@@ -56,11 +57,11 @@ impl Repl {
         }
     }
 
-    fn say(&mut self, text: &str) -> Outcome {
+    pub(super) fn say(&mut self, text: &str) -> Outcome {
         self.stage.line(None, text).map(|()| Then::Go)
     }
 
-    fn fail(&mut self, sentence: String, hint: Option<&str>) -> Outcome {
+    pub(super) fn fail(&mut self, sentence: String, hint: Option<&str>) -> Outcome {
         self.stage.trouble(&Trouble { sentence, hint: hint.map(str::to_owned) }).map(|()| Then::Go)
     }
 

@@ -26,6 +26,7 @@ pub(super) enum Command {
     Doc(String),
     Time(String),
     Clear,
+    Theme(Option<String>),
 }
 
 /// What a command takes after its word.
@@ -84,6 +85,13 @@ pub(super) const TABLE: &[Entry] = &[
         Argument::MaybeText,
         "cells typed so far, or those that contain a text",
         |a| Command::History(text(a)),
+    ),
+    entry(
+        "theme",
+        "[NAME]",
+        Argument::MaybeText,
+        "choose a theme while looking at it, or take the one named",
+        |a| Command::Theme(text(a)),
     ),
     entry("clear", "", Argument::None, "clear the screen", |_| Command::Clear),
     entry("interrupt", "", Argument::None, "stop what the session runs (Ctrl-C while it runs)", |_| {

@@ -24,6 +24,7 @@ mod remote;
 mod session;
 mod spinner;
 mod stage;
+mod theme;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use stage::{Stage, StageError};
 use tokio::sync::mpsc;
 
 use crate::render::ConsoleOptions;
+use crate::theme::Library;
 
 /// What the prompt is made from.
 pub struct ReplOptions {
@@ -51,6 +53,8 @@ pub struct ReplOptions {
     pub language: Arc<dyn Language>,
     /// The terminal, and how programs' output is shown on it; its theme is also the prompt's.
     pub console: ConsoleOptions,
+    /// The themes that can be chosen at the prompt.
+    pub themes: Library,
     /// The terminal inside the session.
     pub pane: Arc<dyn Pane>,
     /// What happens in that terminal while it is not shown, in sentences.

@@ -19,6 +19,7 @@ use super::session::{Opener, Progress, Remote, Trouble};
 use super::stage::{Stage, StageError, Waited};
 use super::{Leave, ReplExit, ReplOptions};
 use crate::terminal::RunMode;
+use crate::theme::Library;
 
 /// How long a session may take to end when a signal ends us.
 const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
@@ -60,6 +61,7 @@ pub(super) struct Repl {
     pub(super) language: Arc<dyn Language>,
     pub(super) quiet: bool,
     pub(super) outlives: bool,
+    pub(super) themes: Library,
     completer: Arc<Completer>,
     opener: Opener,
     leave: Leave,
@@ -113,6 +115,7 @@ impl Repl {
             language,
             quiet: options.quiet,
             outlives: options.outlives,
+            themes: options.themes,
             completer,
             opener: open,
             leave: options.leave,

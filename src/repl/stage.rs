@@ -18,7 +18,7 @@ use super::session::Trouble;
 use super::spinner::{QUIET, Spinner, TICK, since};
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
 use crate::terminal::{Out, RunMode, Screen};
-use crate::theme::Role;
+use crate::theme::{Role, Theme};
 
 /// Why the stage cannot be used any more.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +143,12 @@ impl Stage {
             pane_key: PaneKey { signal: signal(SignalKind::quit())?, pressed: false },
             out: if screen.stdout_tty { Out::stdout() } else { Out::stderr() },
         })
+    }
+
+    /// Uses another theme from now on.
+    pub(super) fn set_theme(&mut self, theme: Arc<Theme>) {
+        self.paint = Paint::new(&theme, self.screen.colors, self.screen.unicode);
+        self.console.set_theme(theme);
     }
 
     /// A line of ours in a style of its own. The text may be anything: it is made harmless.

@@ -43,6 +43,8 @@ pub enum Color {
     Indexed(u8),
     /// Any colour.
     Rgb(Rgb),
+    /// Any colour, and the one of the sixteen that stands for it where there are no more.
+    Paired(Rgb, u8),
 }
 
 /// The levels of the 6×6×6 cube in xterm's palette.
@@ -77,6 +79,8 @@ impl Color {
     pub fn fit(self, depth: ColorDepth) -> Option<Self> {
         match (depth, self) {
             (ColorDepth::None, _) => None,
+            (ColorDepth::Ansi16, Self::Paired(_, ansi)) => Some(Self::Ansi(ansi)),
+            (_, Self::Paired(rgb, _)) => Self::Rgb(rgb).fit(depth),
             (ColorDepth::TrueColor, any) | (_, any @ Self::Ansi(_)) => Some(any),
             (ColorDepth::Ansi256, any @ Self::Indexed(_)) => Some(any),
             (ColorDepth::Ansi256, Self::Rgb(rgb)) => Some(Self::Indexed(nearest_of_256(rgb))),
@@ -92,8 +96,20 @@ impl Color {
             Self::Ansi(n @ 0..=7) => write!(out, "{}", base + n),
             Self::Ansi(n) => write!(out, "{}", u16::from(base) + 60 + u16::from(n & 7)),
             Self::Indexed(n) => write!(out, "{};5;{n}", base + 8),
-            Self::Rgb(Rgb { r, g, b }) => write!(out, "{};2;{r};{g};{b}", base + 8),
+            Self::Rgb(Rgb { r, g, b }) | Self::Paired(Rgb { r, g, b }, _) => {
+                write!(out, "{};2;{r};{g};{b}", base + 8)
+            }
         };
+    }
+}
+
+impl Color {
+    /// What it looks like, as far as that is up to us: the sixteen are taken for xterm's own.
+    pub fn looks(self) -> Rgb {
+        match self {
+            Self::Ansi(index) | Self::Indexed(index) => indexed(index),
+            Self::Rgb(rgb) | Self::Paired(rgb, _) => rgb,
+        }
     }
 }
 
@@ -154,7 +170,8 @@ pub struct Style {
 }
 
 impl Style {
-    /// The SGR parameters of this style without the introducer, such as `1;31`; empty for no style.
+    /// The SGR parameters of this style without the introducer, such as `1;31`; empty for no style. Without colours a
+    /// background becomes reverse video, so that what is marked by it alone stays marked.
     pub fn sgr_parameters(&self, depth: ColorDepth) -> String {
         let mut out = String::new();
         let attributes = [
@@ -162,7 +179,7 @@ impl Style {
             (self.dim, '2'),
             (self.italic, '3'),
             (self.underline, '4'),
-            (self.reverse, '7'),
+            (self.is_reversed(depth), '7'),
             (self.strike, '9'),
         ];
         for (_, code) in attributes.into_iter().filter(|(on, _)| *on) {
@@ -176,6 +193,11 @@ impl Style {
             }
         }
         out
+    }
+
+    /// Whether foreground and background are swapped on a terminal with so many colours.
+    pub fn is_reversed(&self, depth: ColorDepth) -> bool {
+        self.reverse || (depth == ColorDepth::None && self.bg.is_some())
     }
 
     /// The sequence that switches this style on; empty for no style.
@@ -209,6 +231,9 @@ mod tests {
         assert_eq!(Color::Rgb(rgb(10, 10, 10)).fit(ColorDepth::Ansi16), Some(Color::Ansi(0)));
         assert_eq!(Color::Ansi(3).fit(ColorDepth::Ansi256), Some(Color::Ansi(3)), "the scheme's own is kept");
         assert_eq!(orange.fit(ColorDepth::None), None);
+        let paired = Color::Paired(rgb(255, 135, 0), 3);
+        assert_eq!(paired.fit(ColorDepth::Ansi256), Some(Color::Indexed(208)));
+        assert_eq!(paired.fit(ColorDepth::Ansi16), Some(Color::Ansi(3)), "what the theme says stands for it");
     }
 
     #[test]
@@ -224,7 +249,7 @@ mod tests {
         let style =
             Style { fg: Some(Color::Ansi(12)), bg: Some(Color::Indexed(17)), bold: true, ..Style::default() };
         assert_eq!(style.sgr(ColorDepth::TrueColor), "\x1b[1;94;48;5;17m");
-        assert_eq!(style.sgr(ColorDepth::None), "\x1b[1m");
+        assert_eq!(style.sgr(ColorDepth::None), "\x1b[1;7m", "what was marked by a background stays marked");
         assert_eq!(Style::default().sgr(ColorDepth::TrueColor), "");
         let bright = Style { bg: Some(Color::Ansi(8)), ..Style::default() };
         assert_eq!(bright.sgr(ColorDepth::Ansi16), "\x1b[100m");

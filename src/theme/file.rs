@@ -1,5 +1,5 @@
-//! A theme's file: TOML with a name, a palette and a style for each part of the screen. What is wrong is told with
-//! the file and the line.
+//! A theme's file: TOML with a palette and a style for each part of the screen. What is wrong is told with the file and
+//! the line, whichever file of an inheritance it is in.
 
 use std::collections::BTreeMap;
 
@@ -21,18 +21,46 @@ pub struct ThemeError {
     pub problem: String,
 }
 
+/// Most palette names in a file, and most bytes of it: far more than a theme can use.
+const MAX_COLORS: usize = 1_000;
+pub(super) const MAX_BYTES: usize = 256 * 1024;
+
+type Styles = BTreeMap<Spanned<String>, Spanned<StyleEntry>>;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    name: String,
+    name: Option<Spanned<String>>,
+    inherit: Option<Spanned<String>>,
+    light: Option<bool>,
+    background: Option<Spanned<String>>,
     #[serde(default)]
-    light: bool,
+    palette: BTreeMap<String, Spanned<PaletteEntry>>,
     #[serde(default)]
-    palette: BTreeMap<String, Spanned<String>>,
+    styles: Styles,
     #[serde(default)]
-    styles: BTreeMap<Spanned<String>, Spanned<StyleEntry>>,
+    syntax: Styles,
     #[serde(default)]
-    syntax: BTreeMap<Spanned<String>, Spanned<StyleEntry>>,
+    completion: Styles,
+    #[serde(default)]
+    output: Styles,
+    #[serde(default)]
+    table: Styles,
+    #[serde(default)]
+    pane: Styles,
+    #[serde(default)]
+    status: Styles,
+}
+
+/// A colour, and what stands for it on sixteen.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a colour of the palette is \"#ff8700\" or a list of it and one of the sixteen, [\"#ff8700\", \"yellow\"]"
+)]
+enum PaletteEntry {
+    One(String),
+    Paired([String; 2]),
 }
 
 /// A style: a colour, or a table.
@@ -62,36 +90,155 @@ struct StyleTable {
 /// A problem and the byte where it is.
 type Problem = (usize, String);
 
-pub(super) fn parse(file: &str, text: &str) -> Result<Theme, ThemeError> {
-    read(text).map_err(|(at, problem)| {
-        let before = text.as_bytes().get(..at).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        ThemeError { file: file.to_owned(), line, problem }
+/// One file, read but not yet joined with what it inherits.
+pub(super) struct Layer {
+    file: String,
+    text: String,
+    /// The name of the theme: its file's.
+    name: String,
+    inherit: Option<Spanned<String>>,
+    light: Option<bool>,
+    background: Option<Rgb>,
+    palette: Vec<(String, Color)>,
+    styles: Vec<Option<Spanned<StyleEntry>>>,
+}
+
+impl Layer {
+    /// Reads a file. `file` is its name in messages; the last part of it without `.toml` is the theme's.
+    pub(super) fn read(file: &str, text: &str) -> Result<Self, ThemeError> {
+        Self::parse(file, text).map_err(|(at, problem)| problem_at(file, text, at, problem))
+    }
+
+    fn parse(file: &str, text: &str) -> Result<Self, Problem> {
+        if text.len() > MAX_BYTES {
+            return Err((0, format!("it is larger than {} kB", MAX_BYTES / 1024)));
+        }
+        let read: File = toml::from_str(text)
+            .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let stem = file.rsplit('/').next().unwrap_or(file);
+        let name = stem.strip_suffix(".toml").unwrap_or(stem).to_owned();
+        if let Some(said) = read.name.as_ref().filter(|said| *said.get_ref() != name) {
+            return Err((said.span().start, format!("a theme has the name of its file: \"{name}\"")));
+        }
+        let background = read.background.as_ref().map(|value| match literal(value.get_ref()) {
+            Some(Color::Rgb(rgb)) => Ok(rgb),
+            _ => Err((value.span().start, "a background is written #rrggbb".to_owned())),
+        });
+        if read.palette.len() > MAX_COLORS {
+            return Err((0, format!("a palette has at most {MAX_COLORS} colours")));
+        }
+        let palette = read.palette.iter().map(|(name, entry)| {
+            let color = palette_color(entry.get_ref()).map_err(|problem| (entry.span().start, problem))?;
+            Ok((name.clone(), color))
+        });
+        let (palette, background) = (palette.collect::<Result<_, Problem>>()?, background.transpose()?);
+        let mut layer = Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            name,
+            inherit: read.inherit,
+            light: read.light,
+            background,
+            palette,
+            styles: Role::ALL.iter().map(|_| None).collect(),
+        };
+        for (section, styles) in [
+            ("styles", read.styles),
+            ("syntax", read.syntax),
+            ("completion", read.completion),
+            ("output", read.output),
+            ("table", read.table),
+            ("pane", read.pane),
+            ("status", read.status),
+        ] {
+            layer.take(section, styles)?;
+        }
+        Ok(layer)
+    }
+
+    fn take(&mut self, section: &str, styles: Styles) -> Result<(), Problem> {
+        for (key, entry) in styles {
+            let name = format!("{section}.{}", key.get_ref());
+            let role = Role::ALL.iter().find(|role| role.key() == name);
+            let slot = role
+                .and_then(|role| self.styles.get_mut(*role as usize))
+                .ok_or_else(|| (key.span().start, unknown_role(section, key.get_ref())))?;
+            *slot = Some(entry);
+        }
+        Ok(())
+    }
+
+    /// The theme that it inherits from.
+    pub(super) fn inherit(&self) -> Option<&str> {
+        self.inherit.as_ref().map(|name| name.get_ref().as_str())
+    }
+
+    /// What is wrong with the theme that it inherits from.
+    pub(super) fn wrong_inheritance(&self, problem: String) -> ThemeError {
+        let at = self.inherit.as_ref().map_or(0, |name| name.span().start);
+        problem_at(&self.file, &self.text, at, problem)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Joins a theme with those that it inherits from: itself first, the farthest last.
+pub(super) fn join(layers: &[Layer]) -> Result<Theme, ThemeError> {
+    let palette = join_palettes(layers);
+    let mut styles = Vec::with_capacity(Role::ALL.len());
+    for role in Role::ALL {
+        let given = |layer: &Layer| layer.styles.get(*role as usize).is_some_and(Option::is_some);
+        let Some(layer) = layers.iter().find(|layer| given(layer)) else {
+            styles.push(Style::default());
+            continue;
+        };
+        let Some(Some(entry)) = layer.styles.get(*role as usize) else { continue };
+        let style = style(entry.get_ref(), &palette)
+            .map_err(|problem| problem_at(&layer.file, &layer.text, entry.span().start, problem))?;
+        styles.push(style);
+    }
+    Ok(Theme {
+        name: layers.first().map_or("", Layer::name).to_owned(),
+        light: layers.iter().find_map(|layer| layer.light).unwrap_or(false),
+        background: layers.iter().find_map(|layer| layer.background),
+        styles,
     })
 }
 
-fn read(text: &str) -> Result<Theme, Problem> {
-    let file: File = toml::from_str(text)
-        .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+/// The colours by name. One that is given again keeps what stands for it on sixteen, unless that is given again too.
+fn join_palettes(layers: &[Layer]) -> BTreeMap<&str, Color> {
     let mut palette = BTreeMap::new();
-    for (name, value) in &file.palette {
-        let color = literal(value.get_ref())
-            .ok_or_else(|| (value.span().start, not_a_color(value.get_ref(), false)))?;
+    for (name, color) in layers.iter().rev().flat_map(|layer| &layer.palette) {
+        let color = match (*color, palette.get(name.as_str())) {
+            (Color::Rgb(rgb), Some(Color::Paired(_, ansi))) => Color::Paired(rgb, *ansi),
+            (color, _) => color,
+        };
         palette.insert(name.as_str(), color);
     }
-    let mut styles = vec![Style::default(); Role::ALL.len()];
-    for (prefix, entries) in [("", &file.styles), ("syntax.", &file.syntax)] {
-        for (key, entry) in entries {
-            let name = format!("{prefix}{}", key.get_ref());
-            let role =
-                Role::ALL.iter().find(|role| role.key() == name && prefix.is_empty() != name.contains('.'));
-            let slot = role
-                .and_then(|role| styles.get_mut(*role as usize))
-                .ok_or_else(|| (key.span().start, unknown_role(prefix, key.get_ref())))?;
-            *slot = style(entry.get_ref(), &palette).map_err(|problem| (entry.span().start, problem))?;
+    palette
+}
+
+fn problem_at(file: &str, text: &str, at: usize, problem: String) -> ThemeError {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    // What the file says may be shown on a terminal.
+    let problem = problem.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    ThemeError { file: file.to_owned(), line, problem }
+}
+
+fn palette_color(entry: &PaletteEntry) -> Result<Color, String> {
+    match entry {
+        PaletteEntry::One(text) => literal(text).ok_or_else(|| not_a_color(text, false)),
+        PaletteEntry::Paired([text, stands_for]) => {
+            match (literal(text).ok_or_else(|| not_a_color(text, false))?, literal(stands_for)) {
+                (Color::Ansi(_), _) => Err(format!("\"{text}\" needs nothing that stands for it")),
+                (color, Some(Color::Ansi(ansi))) => Ok(Color::Paired(color.looks(), ansi)),
+                _ => Err(format!("\"{stands_for}\" is none of the sixteen, such as red or bright-red")),
+            }
         }
     }
-    Ok(Theme { name: file.name, light: file.light, styles })
 }
 
 fn style(entry: &StyleEntry, palette: &BTreeMap<&str, Color>) -> Result<Style, String> {
@@ -120,7 +267,8 @@ const ANSI_NAMES: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magen
 /// A colour that needs no palette: a name of the sixteen, a number of the 256, or `#rrggbb`.
 fn literal(text: &str) -> Option<Color> {
     if let Some(hex) = text.strip_prefix('#') {
-        let value = u32::from_str_radix(hex, 16).ok().filter(|_| hex.len() == 6)?;
+        let digits = hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let value = u32::from_str_radix(hex, 16).ok().filter(|_| digits)?;
         let [_, r, g, b] = value.to_be_bytes();
         return Some(Color::Rgb(Rgb { r, g, b }));
     }
@@ -137,67 +285,13 @@ fn not_a_color(name: &str, palette: bool) -> String {
     format!("\"{name}\" is no colour; write red, bright-red, 0 to 255, #rrggbb{or_palette}")
 }
 
-fn unknown_role(prefix: &str, key: &str) -> String {
-    let known: Vec<&str> = Role::ALL
-        .iter()
-        .filter_map(|role| match prefix {
-            "" => Some(role.key()).filter(|key| !key.contains('.')),
-            _ => role.key().strip_prefix(prefix),
-        })
-        .collect();
-    format!("\"{key}\" is no part that a theme can style; known here: {}", known.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problem(text: &str) -> String {
-        parse("my.toml", text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_file_gives_its_styles() {
-        let theme = parse(
-            "t",
-            "name = \"t\"\nlight = true\n[palette]\nsea = \"#0a0b0c\"\n[styles]\nprompt = \"sea\"\nerror = { fg = \"bright-red\", bg = \"17\", bold = true }\n[syntax]\nkeyword = \"208\"\n",
-        )
-        .unwrap();
-        assert!(theme.is_light());
-        assert_eq!(theme.style(Role::Prompt).fg, Some(Color::Rgb(Rgb { r: 10, g: 11, b: 12 })));
-        let error =
-            Style { fg: Some(Color::Ansi(9)), bg: Some(Color::Indexed(17)), bold: true, ..Style::default() };
-        assert_eq!(theme.style(Role::Error), error);
-        assert_eq!(theme.style(Role::Keyword).fg, Some(Color::Indexed(208)));
-        assert_eq!(theme.style(Role::Comment), Style::default(), "what is left out is plain");
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_file_and_line() {
-        assert!(
-            problem("name = \"t\"\n[styles]\nprompt = \"redd\"\n")
-                .starts_with("my.toml:3: \"redd\" is no colour")
-        );
-        assert!(
-            problem("name = \"t\"\n[styles]\npromt = \"red\"\n")
-                .starts_with("my.toml:3: \"promt\" is no part")
-        );
-        assert!(
-            problem("name = \"t\"\n[syntax]\nprompt = \"red\"\n").contains("keyword"),
-            "names what is known"
-        );
-        assert!(
-            problem("name = \"t\"\n\n[palette]\na = \"#12\"\n")
-                .starts_with("my.toml:4: \"#12\" is no colour")
-        );
-        assert!(problem("name = \"t\"\n[styles]\nprompt = { fgg = \"red\" }\n").starts_with("my.toml:3: "));
-        assert!(problem("name = \"t\"\n[stiles]\n").starts_with("my.toml:2: "));
-        assert!(problem("name = \n").starts_with("my.toml:1: "));
-        assert!(problem("light = true\n").contains("name"));
-    }
-
-    #[test]
-    fn a_dot_in_a_key_does_not_reach_the_other_table() {
-        assert!(problem("name = \"t\"\n[styles]\n\"syntax.keyword\" = \"red\"\n").contains("no part"));
-    }
+fn unknown_role(section: &str, key: &str) -> String {
+    let known: Vec<&str> =
+        Role::ALL.iter().filter_map(|role| role.key().strip_prefix(section)?.strip_prefix('.')).collect();
+    let elsewhere = Role::ALL.iter().find_map(|role| {
+        let (other, name) = role.key().split_once('.')?;
+        (name == key).then(|| format!("it belongs to [{other}]"))
+    });
+    let hint = elsewhere.unwrap_or_else(|| format!("known here: {}", known.join(", ")));
+    format!("\"{key}\" is no part that [{section}] can style; {hint}")
 }

@@ -14,6 +14,7 @@ mod commands;
 mod ladder;
 mod languages;
 mod login;
+mod looks;
 mod orphans;
 mod pane;
 mod prompt;

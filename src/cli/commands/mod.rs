@@ -17,6 +17,7 @@ pub(super) mod rename;
 pub(super) mod restart;
 pub(super) mod rm;
 pub(super) mod run;
+pub(super) mod themes;
 mod transfer;
 pub(super) mod upload;
 

@@ -4,10 +4,10 @@
 //! give the user's terminal back exactly as they found it. The terminal in the session goes on.
 
 mod keys;
-mod painter;
+
 mod pane;
 mod pointer;
-mod view;
+pub(super) mod view;
 
 use std::io;
 use std::sync::Arc;

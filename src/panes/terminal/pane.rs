@@ -10,13 +10,13 @@ use ratatui::Terminal;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 
-use super::painter::Painter;
 use super::pointer::Pointer;
 use super::view::{Grid, Help, Notice, Overlay, Status};
 use super::{PaneExit, PaneOptions, Why};
 use crate::panes::host::{Ended, Shared, Viewer, lock};
 use crate::panes::input::{Decoder, Waited, available, read_some, wait};
 use crate::panes::outbox::Outbox;
+use crate::panes::painter::Painter;
 use crate::panes::prefix::Prefix;
 use crate::terminal::model::{CursorShape, Model, MouseProtocol};
 use crate::terminal::{FullScreen, size};

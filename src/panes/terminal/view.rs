@@ -8,14 +8,14 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-use super::painter::underline;
 use crate::client::pty::{LinkState, PtyStatus};
 use crate::panes::PrefixKey;
+use crate::panes::painter::underline;
 use crate::terminal::model::{Glyph, Ink, Model};
 
 /// The screen of the program.
-pub(super) struct Grid<'a> {
-    pub(super) model: &'a Model,
+pub(in crate::panes) struct Grid<'a> {
+    pub(in crate::panes) model: &'a Model,
 }
 
 impl Widget for Grid<'_> {

@@ -120,7 +120,9 @@ fn apart(from: Attributes, to: Attributes, out: &mut Vec<u8>) {
         let _ = match to.underline_color {
             None => write!(out, "\x1b[59m"),
             Some(Color::Ansi(n) | Color::Indexed(n)) => write!(out, "\x1b[58:5:{n}m"),
-            Some(Color::Rgb(rgb)) => write!(out, "\x1b[58:2::{}:{}:{}m", rgb.r, rgb.g, rgb.b),
+            Some(Color::Rgb(rgb) | Color::Paired(rgb, _)) => {
+                write!(out, "\x1b[58:2::{}:{}:{}m", rgb.r, rgb.g, rgb.b)
+            }
         };
     }
 }

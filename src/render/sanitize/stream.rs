@@ -86,6 +86,12 @@ impl Sanitizer {
         }
     }
 
+    /// Text that does not set its own attributes has others from now on.
+    pub fn set_base(&mut self, base: Attributes) {
+        self.base = base;
+        self.effective = self.wanted.over(base);
+    }
+
     /// Appends the harmless form of `input` to `out`, whatever `input` is cut from. `cursor` and `pen` are those of
     /// the terminal that `out` goes to.
     pub fn push(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {

@@ -155,7 +155,21 @@ impl Highlighter for EditorHelper {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        Cow::Owned(self.paint.text(Role::Hint, hint))
+        // The list stands on lines of its own below the cell; the suggestion goes on with its last line.
+        let Some(list) = hint.strip_prefix('\n') else {
+            return Cow::Owned(self.paint.text(Role::Hint, hint));
+        };
+        let mut painted = String::with_capacity(hint.len() + 64);
+        for line in list.split('\n') {
+            let more = line.starts_with(self.paint.signs().ellipsis);
+            painted.push('\n');
+            self.paint.push(
+                &mut painted,
+                Some(if more { Role::CompletionMore } else { Role::CompletionItem }),
+                line,
+            );
+        }
+        Cow::Owned(painted)
     }
 
     fn highlight_char(&self, _line: &str, _position: usize, kind: CmdKind) -> bool {

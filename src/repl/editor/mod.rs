@@ -107,6 +107,12 @@ enum Input {
     Plain(PlainReader, Histories),
 }
 
+/// The prompt of a cell without and with its style.
+fn prompt(language: &dyn Language, paint: &Paint) -> (String, String) {
+    let text = format!("{} {}", language.name(), paint.signs().prompt);
+    (format!("{text} "), format!("{} ", paint.text(Role::Prompt, &text)))
+}
+
 impl Editor {
     /// An editor on this terminal, and a sentence for the user if the history cannot be used.
     ///
@@ -117,9 +123,7 @@ impl Editor {
         let folds = Arc::new(Folds::default());
         let (histories, notice) = Histories::open(history.as_deref(), language.name(), Arc::clone(&folds));
         let shared = Shared::default();
-        let sign = paint.signs().prompt;
-        let plain = format!("{} {sign} ", language.name());
-        let styled = format!("{} ", paint.text(Role::Prompt, &format!("{} {sign}", language.name())));
+        let prompt = prompt(&*language, &paint);
         let input = if screen.dumb || !screen.stdin_tty {
             Input::Plain(PlainReader::default(), histories)
         } else {
@@ -128,7 +132,7 @@ impl Editor {
                 language: Arc::clone(&language),
                 highlight: Highlight::new(language.syntax()),
                 paint: paint.clone(),
-                prompt_width: plain.width(),
+                prompt_width: prompt.0.width(),
             };
             let keys = Keys {
                 shared: shared.clone(),
@@ -142,22 +146,25 @@ impl Editor {
             };
             Input::Rich(Box::new(rich(helper, keys, histories, screen, keymap)?))
         };
-        let mut editor = Editor {
-            language,
-            paint,
-            shared,
-            folds,
-            prompt: (plain, styled),
-            input,
-            interrupted,
-            news: News::default(),
-        };
+        let mut editor =
+            Editor { language, paint, shared, folds, prompt, input, interrupted, news: News::default() };
         if let Input::Rich(rich) = &mut editor.input
             && let Ok(printer) = rich.create_external_printer()
         {
             editor.news = News::through(printer);
         }
         Ok((editor, notice))
+    }
+
+    /// Uses other styles from now on.
+    pub(super) fn set_paint(&mut self, paint: Paint) {
+        self.prompt = prompt(&*self.language, &paint);
+        if let Input::Rich(rich) = &mut self.input
+            && let Some(helper) = rich.helper_mut()
+        {
+            helper.paint = paint.clone();
+        }
+        self.paint = paint;
     }
 
     /// Reads a cell, beginning with `initial`.

@@ -223,7 +223,7 @@ mod tests {
     use ratatui::Terminal;
     use ratatui::widgets::Widget;
 
-    use super::super::view::Grid;
+    use crate::panes::terminal::view::Grid;
 
     /// What a terminal shows that gets the painter's bytes.
     fn shown(original: &Model, depth: ColorDepth) -> Model {

@@ -1,0 +1,84 @@
+//! `bai-repl themes`: the themes that can be chosen, those of the user that cannot be used with what is wrong with them,
+//! and how one looks.
+
+use crate::cli::args::{Global, Themes};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::{look, table};
+use crate::render::sanitize;
+use crate::terminal::{ColorDepth, Screen};
+use crate::theme::{LibraryError, Listed, Role, Theme, sample};
+use serde_json::json;
+use unicode_width::UnicodeWidthStr;
+
+/// What each theme is shown with in the list.
+const SWATCH: &[(Role, &str)] = &[
+    (Role::Prompt, "❯ "),
+    (Role::Keyword, "def "),
+    (Role::Function, "area"),
+    (Role::Operator, "="),
+    (Role::Number, "42 "),
+    (Role::String, "'text' "),
+    (Role::Comment, "# note "),
+    (Role::Error, "error "),
+    (Role::PaneSelected, " selected "),
+];
+
+/// Lists the themes, or shows the one that is named.
+pub(in crate::cli) fn run(global: &Global, flags: &Themes) -> Result<Exit, Failure> {
+    let library = look::library();
+    let screen = Screen::detect();
+    let depth = screen.colors;
+    // What is no terminal gets no sequences at all, not even bold ones.
+    let shown = |theme: &Theme| if screen.stdout_tty { theme.clone() } else { Theme::plain() };
+    if let Some(name) = &flags.name {
+        let theme = library.find(name).map_err(failure)?;
+        return table::write(&sample::text(&shown(&theme), depth)).map(|_| Exit::Ok);
+    }
+    let themes = library.list();
+    if global.json {
+        return table::write(&themes.iter().map(|theme| format!("{}\n", object(theme))).collect::<String>())
+            .map(|_| Exit::Ok);
+    }
+    let width = themes.iter().map(|theme| theme.name.width()).max().unwrap_or(0);
+    table::put(&themes.iter().map(|theme| line(theme, width, depth, shown)).collect::<String>())?;
+    if let Some(folder) = library.folder() {
+        table::tell(global, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// A theme that cannot be used is the user's mistake.
+pub(in crate::cli) fn failure(error: LibraryError) -> Failure {
+    match error {
+        LibraryError::Unknown { name, known } => {
+            Failure::new(Exit::Usage, format!("there is no theme \"{name}\""))
+                .hint(format!("there are: {}", known.join(", ")))
+        }
+        other => Failure::new(Exit::Usage, other).hint("bai-repl themes lists those that can be used"),
+    }
+}
+
+fn object(listed: &Listed) -> serde_json::Value {
+    let theme = listed.theme.as_ref().ok();
+    json!({
+        "name": listed.name,
+        "light": theme.map(Theme::is_light),
+        "file": listed.file.as_ref().map(|file| file.display().to_string()),
+        "problem": listed.theme.as_ref().err().map(ToString::to_string),
+    })
+}
+
+fn line(listed: &Listed, width: usize, depth: ColorDepth, shown: impl Fn(&Theme) -> Theme) -> String {
+    let name = format!("{}{}", listed.name, " ".repeat(width.saturating_sub(listed.name.width())));
+    match &listed.theme {
+        Err(problem) => format!("{name}  {}\n", sanitize::line(&problem.to_string(), 300)),
+        Ok(theme) => {
+            let kind = if theme.is_light() { "light" } else { "dark " };
+            let looks = shown(theme);
+            let swatch: String = SWATCH.iter().map(|(role, text)| looks.paint(*role, depth, text)).collect();
+            let own = listed.file.as_ref().map_or("", |_| "  (yours)");
+            format!("{name}  {kind}  {swatch}{own}\n")
+        }
+    }
+}

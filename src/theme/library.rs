@@ -1,0 +1,250 @@
+//! Where themes are found by name: the user's own in a folder, and those that ship. A user's theme comes before one that
+//! ships under the same name, and may inherit from it.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::file::{self, Layer, MAX_BYTES};
+use super::{Rgb, Theme, ThemeError};
+use crate::terminal::ColorDepth;
+
+macro_rules! shipped {
+    ($($name:literal,)*) => { &[$(($name, include_str!(concat!("../../themes/", $name, ".toml"))),)*] };
+}
+
+/// The themes that ship: name and text. The first that suits a background is chosen for it.
+const SHIPPED: &[(&str, &str)] = shipped![
+    "dark",
+    "light",
+    "high-contrast",
+    "high-contrast-light",
+    "colorblind",
+    "colorblind-light",
+    "monochrome",
+    "catppuccin-latte",
+    "catppuccin-mocha",
+    "dracula",
+    "gruvbox-dark",
+    "gruvbox-light",
+    "nord",
+    "one-dark",
+    "solarized-dark",
+    "solarized-light",
+    "tokyo-night",
+];
+
+/// The theme that gives what others leave out.
+const BASE: &str = "monochrome";
+/// Longest chain of themes that inherit from each other.
+const MAX_CHAIN: usize = 8;
+/// Most files of a folder that are looked at.
+const MAX_FILES: usize = 1_000;
+
+/// Why a theme cannot be used.
+#[derive(Debug, Error)]
+pub enum LibraryError {
+    /// Nobody has it.
+    #[error("there is no theme \"{name}\"; there are: {}", known.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// Its file cannot be read.
+    #[error("cannot read the theme {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its file, or one that it inherits from, is wrong.
+    #[error(transparent)]
+    Wrong(#[from] ThemeError),
+}
+
+/// The themes that there are.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    folder: Option<PathBuf>,
+}
+
+/// A theme that can be chosen, and whose it is.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// The user's file, if it is the user's.
+    pub file: Option<PathBuf>,
+    /// The theme, or what is wrong with it.
+    pub theme: Result<Theme, LibraryError>,
+}
+
+impl Library {
+    /// The themes that ship and those in `folder`, which need not exist.
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self { folder }
+    }
+
+    /// The folder of the user's own themes.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// A theme by its name.
+    ///
+    /// # Errors
+    /// [`LibraryError`]: there is none, or it is wrong.
+    pub fn find(&self, name: &str) -> Result<Theme, LibraryError> {
+        let Some(layer) = self.layer(name, false)? else {
+            return Err(LibraryError::Unknown { name: name.to_owned(), known: self.names() });
+        };
+        self.complete(layer)
+    }
+
+    /// The theme that suits: monochrome without colours, else by the background's brightness where the terminal told
+    /// it, else dark. The user's own `dark` and `light` are taken if they are there.
+    ///
+    /// # Errors
+    /// [`LibraryError::Read`] and [`LibraryError::Wrong`].
+    pub fn suited(&self, background: Option<Rgb>, colors: ColorDepth) -> Result<Theme, LibraryError> {
+        self.find(match background {
+            _ if colors == ColorDepth::None => BASE,
+            Some(rgb) if rgb.is_light() => "light",
+            _ => "dark",
+        })
+    }
+
+    /// Names of all themes: the user's own first.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = self.own();
+        for (name, _) in SHIPPED {
+            if !names.iter().any(|own| own == name) {
+                names.push((*name).to_owned());
+            }
+        }
+        names
+    }
+
+    /// All themes, those included that cannot be used.
+    pub fn list(&self) -> Vec<Listed> {
+        let own = self.own();
+        let listed = |name: String| {
+            let file = own.contains(&name).then(|| self.path(&name)).flatten();
+            Listed { theme: self.find(&name), name, file }
+        };
+        self.names().into_iter().map(listed).collect()
+    }
+
+    /// Reads a theme from the text of a file; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// [`ThemeError`] names the file, the line, and what is wrong there.
+    pub fn parse(&self, file: &str, text: &str) -> Result<Theme, LibraryError> {
+        self.complete(Layer::read(file, text)?)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(format!("{name}.toml")))
+    }
+
+    fn own(&self) -> Vec<String> {
+        let files = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok());
+        let stem = |entry: io::Result<fs::DirEntry>| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            let stem = name.strip_suffix(".toml")?;
+            (is_name(stem)).then(|| stem.to_owned())
+        };
+        let mut names: Vec<String> = files.into_iter().flatten().take(MAX_FILES).filter_map(stem).collect();
+        names.sort();
+        names
+    }
+
+    /// Joins a theme with what it inherits.
+    fn complete(&self, first: Layer) -> Result<Theme, LibraryError> {
+        let mut layers = vec![first];
+        while let Some(last) = layers.last() {
+            let Some(name) = last.inherit() else {
+                if last.name() != BASE || layers.len() == 1 {
+                    layers.extend(shipped(BASE).transpose()?);
+                }
+                break;
+            };
+            if layers.len() >= MAX_CHAIN {
+                let problem = format!("themes inherit from each other over more than {MAX_CHAIN} files");
+                return Err(last.wrong_inheritance(problem).into());
+            }
+            // A user's `dark` that inherits from `dark` means the one that ships.
+            let seen = layers.iter().filter(|layer| layer.name() == name).count();
+            let Some(parent) = self.layer(name, seen > 0)?.filter(|_| seen < 2) else {
+                let problem = match seen {
+                    0 => format!("there is no theme \"{name}\"; there are: {}", self.names().join(", ")),
+                    _ => format!("\"{name}\" inherits from itself"),
+                };
+                return Err(last.wrong_inheritance(problem).into());
+            };
+            layers.push(parent);
+        }
+        Ok(file::join(&layers)?)
+    }
+
+    /// One file by the theme's name.
+    fn layer(&self, name: &str, only_shipped: bool) -> Result<Option<Layer>, LibraryError> {
+        if let Some(path) = self.path(name).filter(|_| !only_shipped && is_name(name)) {
+            match read(&path) {
+                Ok(text) => return Ok(Some(Layer::read(&path.to_string_lossy(), &text)?)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(LibraryError::Read { path, source }),
+            }
+        }
+        Ok(shipped(name).transpose()?)
+    }
+}
+
+fn shipped(name: &str) -> Option<Result<Layer, ThemeError>> {
+    let (name, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
+    Some(Layer::read(&format!("{name}.toml"), text))
+}
+
+/// Whether a theme can have this name: it is also a file's, and is shown.
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' '))
+        && !name.starts_with('.')
+}
+
+/// The text of a regular file that is no larger than a theme can be.
+fn read(path: &Path) -> io::Result<String> {
+    // Looked at before it is opened: to open a pipe would wait for its other end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
+}
+
+impl Theme {
+    /// Names of the themes that ship.
+    pub fn shipped() -> impl Iterator<Item = &'static str> {
+        SHIPPED.iter().map(|(name, _)| *name)
+    }
+
+    /// A theme that ships, by its name.
+    pub fn named(name: &str) -> Option<Self> {
+        Library::default().find(name).ok()
+    }
+
+    /// Reads a theme from the text of a file, which may inherit from those that ship; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// [`LibraryError::Wrong`] names the file, the line, and what is wrong there.
+    pub fn parse(file: &str, text: &str) -> Result<Self, LibraryError> {
+        Library::default().parse(file, text)
+    }
+}
