@@ -1,7 +1,11 @@
 //! A place where one test runs the binary: an empty home, a clean environment, a folder of its own.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+/// How long a program may run that is no fake terminal's. Generous: it is a limit, not a measurement.
+const LIMIT_SECONDS: u32 = 180;
 
 /// The folders and the environment of one test. Everything in it is gone when it is dropped.
 pub struct Sandbox {
@@ -65,6 +69,14 @@ impl Sandbox {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bai-repl"));
         command.args(arguments).env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // SAFETY: between fork and exec only `alarm` is called, which may be called there. A program that hangs is ended
+        // by its signal, and the test that waits for it fails instead of waiting for ever.
+        unsafe {
+            command.pre_exec(|| {
+                nix::unistd::alarm::set(LIMIT_SECONDS);
+                Ok(())
+            })
+        };
         command
     }
 
