@@ -46,11 +46,12 @@ fn no_parameter_is_too_large() {
 #[test]
 fn a_large_paste_waits_for_a_slow_program_and_the_way_out_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    let gate = Gate::at(folder.path().join("gate"));
+    let path = folder.path().join("gate");
+    let gate = Gate::at(&path);
     let mut screen = in_pane(BASH);
     screen.send(format!(
         "stty raw -echo; echo rea''dy; read x < {}; head -c 10000000 | cksum; stty sane\r",
-        gate.path().display()
+        path.display()
     ));
     screen.wait_for("the program", "ready");
     let mut paste = b"\x1b[200~".to_vec();

@@ -89,8 +89,9 @@ fn it_opens_while_the_runtime_works_too() {
 fn news_are_told_when_nobody_looks() {
     let mut screen = in_pane(BASH);
     let folder = tempfile::tempdir().unwrap();
-    let gate = Gate::at(folder.path().join("gate"));
-    screen.send(format!("read x < {}; printf '\\a\\e]0;done\\a'; exit 3\r", gate.path().display()));
+    let path = folder.path().join("gate");
+    let gate = Gate::at(&path);
+    screen.send(format!("read x < {}; printf '\\a\\e]0;done\\a'; exit 3\r", path.display()));
     screen.wait_for("the command", "exit 3");
     leave(&mut screen);
     gate.open();

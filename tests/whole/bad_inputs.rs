@@ -118,8 +118,9 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
     let proxy = Proxy::to(standing.address);
     let mut sandbox = Sandbox::new();
     standing.use_in(&mut sandbox, &proxy.endpoint());
-    let gate = Gate::at(sandbox.work().join("go"));
-    let code = format!("print('before', flush=True)\nopen({:?}).readline()\nprint('after')", gate.path());
+    let go = sandbox.work().join("go");
+    let gate = Gate::at(&go);
+    let code = format!("print('before', flush=True)\nopen({go:?}).readline()\nprint('after')");
     let mut child = sandbox.command(&["-c", &code, "python"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -141,8 +142,9 @@ fn a_link_that_stalls_and_comes_back_loses_nothing() {
     let proxy = Proxy::to(standing.address);
     let mut sandbox = Sandbox::new();
     standing.use_in(&mut sandbox, &proxy.endpoint());
-    let gate = Gate::at(sandbox.work().join("go"));
-    let code = format!("print('before', flush=True)\nopen({:?}).readline()\nprint('after')", gate.path());
+    let go = sandbox.work().join("go");
+    let gate = Gate::at(&go);
+    let code = format!("print('before', flush=True)\nopen({go:?}).readline()\nprint('after')");
     let mut child = sandbox.command(&["-c", &code, "python"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
@@ -249,7 +251,7 @@ fn a_dumb_terminal_gets_no_escapes() {
     let at_prompt = |screen: &Screen| screen.last_line() == "python ❯";
     terminal.wait_until("42", |screen| screen.has_line("42") && at_prompt(screen));
     // What is typed while a cell runs is a line all the same.
-    let gate = Gate::at(sandbox.work().join("go"));
+    let gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     terminal.enter("1/0");

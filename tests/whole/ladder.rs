@@ -150,7 +150,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
 fn a_program_that_stops_while_the_menu_is_there_ends_it() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox, &["python"]);
-    let gate = Gate::at(sandbox.work().join("go"));
+    let gate = Gate::at(&sandbox.work().join("go"));
     run(
         &terminal,
         "import signal\n_ = signal.signal(signal.SIGINT, signal.SIG_IGN)\n\
@@ -270,9 +270,10 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
     let proxy = Proxy::to(standing.address);
     let mut sandbox = Sandbox::new();
     standing.use_in(&mut sandbox, &proxy.endpoint());
-    let gate = Gate::at(sandbox.work().join("go"));
+    let go = sandbox.work().join("go");
+    let gate = Gate::at(&go);
     let terminal = at_prompt(&sandbox, &["python"]);
-    let cell = format!("print('be' + 'fore')\n_ = open({:?}).readline()\nprint('af' + 'ter')", gate.path());
+    let cell = format!("print('be' + 'fore')\n_ = open({go:?}).readline()\nprint('af' + 'ter')");
     run(&terminal, &cell);
     terminal.wait_until("the first half", |screen| screen.has_line("before"));
     proxy.cut();

@@ -100,7 +100,7 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
     let before = terminal.termios();
-    let _gate = Gate::at(sandbox.work().join("go"));
+    let _gate = Gate::at(&sandbox.work().join("go"));
     terminal.paste(
         "import time\nfor i in range(100):\n    print('line', i)\n    time.sleep(.01)\n    if i == 49: open('go').readline()",
     );
@@ -135,8 +135,8 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
 fn coming_back_before_the_cell_ends_shows_it_going_on() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
-    let _one = Gate::at(sandbox.work().join("one"));
-    let two = Gate::at(sandbox.work().join("two"));
+    let _one = Gate::at(&sandbox.work().join("one"));
+    let two = Gate::at(&sandbox.work().join("two"));
     terminal.enter(
         "print('a'*3, end='', flush=True); open('one').readline(); print('b'*3, end='', flush=True); \
          open('two').readline(); print('c'*3)",
@@ -159,7 +159,7 @@ fn coming_back_before_the_cell_ends_shows_it_going_on() {
 fn a_question_that_comes_meanwhile_is_asked_on_return() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
-    let _gate = Gate::at(sandbox.work().join("go"));
+    let _gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); open('go').readline(); print('hello ' + input('who? '))");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     visit(&terminal);
@@ -206,7 +206,7 @@ fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
 fn the_prompt_tells_what_happens_in_the_terminal() {
     let mut sandbox = Sandbox::new();
     let terminal = at_prompt(&mut sandbox);
-    let gate = Gate::at(sandbox.work().join("go"));
+    let gate = Gate::at(&sandbox.work().join("go"));
     visit(&terminal);
     terminal.enter("read < go; printf '\\a'; read < go; exit 5");
     terminal.wait_until("the command", |screen| screen.all.contains("exit 5"));
@@ -244,7 +244,7 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
     std::fs::write(folder.join("config.toml"), "prefix_key = \"Ctrl-T\"\n").unwrap();
     let terminal = at_prompt(&mut sandbox);
     assert!(terminal.screen().all.contains("Ctrl-T terminal"));
-    let _gate = Gate::at(sandbox.work().join("go"));
+    let _gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     terminal.send("\x14");

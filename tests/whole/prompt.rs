@@ -156,7 +156,7 @@ fn ctrl_c_at_the_prompt_clears_the_cell() {
 fn what_is_typed_while_a_cell_runs_is_kept() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);
-    let gate = Gate::at(sandbox.work().join("go"));
+    let gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
     terminal.enter("'ahead ' * 2");

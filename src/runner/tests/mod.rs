@@ -1,5 +1,9 @@
 //! Kernels of every CPython on this machine, driven as the engine drives them.
 
+// Tests of the whole program use it too.
+#[allow(unreachable_pub)]
+#[path = "../../../tests/common/gate.rs"]
+mod gate;
 mod harness;
 
 mod basics;

@@ -1,6 +1,7 @@
 //! What is written arrives whole and in order, whoever writes it.
 
 use super::super::{Op, Reply};
+use super::gate::Gate;
 use super::harness::{Session, pythons};
 
 #[tokio::test]
@@ -61,10 +62,11 @@ async fn text_that_is_not_utf8_is_replaced() {
 async fn what_is_written_between_cells_arrives_too() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
-        let code = "import threading, sys\nevent = threading.Event()\n\
-                    thread = threading.Thread(target=lambda: (event.wait(), print('late')))\nthread.start()";
+        let gate = Gate::at(&session.folder.path().join("gate"));
+        let code = "import threading\n\
+                    thread = threading.Thread(target=lambda: (open('gate').readline(), print('late')))\nthread.start()";
         session.value(code).await;
-        session.value("timer = threading.Timer(0.01, event.set)\ntimer.start()").await;
+        gate.open();
         session.until_output("late\n").await;
     }
 }

@@ -1,6 +1,7 @@
 //! What user code does to its own interpreter, and that the session goes on.
 
 use super::super::{Op, Reply};
+use super::gate::Gate;
 use super::harness::{Session, pythons};
 
 #[tokio::test]
@@ -144,7 +145,11 @@ async fn a_dead_interpreter_is_told_of_and_replaced() {
 #[tokio::test]
 async fn a_death_between_cells_is_told_of_too() {
     let mut session = Session::start("python").await;
-    session.value("import threading, os\nt = threading.Timer(0.01, os._exit, [3])\nt.start()").await;
+    let gate = Gate::at(&session.folder.path().join("gate"));
+    let code = "import threading, os\n\
+                threading.Thread(target=lambda: (open('gate').readline(), os._exit(3))).start()";
+    session.value(code).await;
+    gate.open();
     let Reply::Stderr(said) = session.next().await else { panic!("nothing was said") };
     assert!(said.contains("exit code 3"), "{said}");
     assert_eq!(session.value("1").await, "1\n");
