@@ -55,7 +55,8 @@ impl Answers {
 
 fn read(is_password: bool) -> Answer {
     if is_password {
-        match read_secret() {
+        // The program has written its prompt.
+        match read_secret(|| {}) {
             Ok(secret) => return Answer::Line(Zeroizing::new(secret.expose_secret().to_owned())),
             Err(SecretError::Interrupted) => return Answer::Interrupted,
             Err(SecretError::Eof) => return Answer::End,

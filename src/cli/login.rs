@@ -175,8 +175,7 @@ impl Asked<'_> {
         if self.flags.password_stdin {
             return line_of_stdin().map(SecretString::from);
         }
-        say(prompt);
-        let read = read_secret();
+        let read = read_secret(|| say(prompt));
         if !matches!(read, Err(SecretError::NotATerminal)) {
             eprintln!();
         }

@@ -39,31 +39,36 @@ const SLICE: Duration = Duration::from_millis(50);
 /// Reads one line from the keyboard without showing it. Enter ends it; Backspace, Ctrl-W and Ctrl-U edit; Ctrl-C and
 /// Ctrl-D leave. Bytes are taken one by one, so what is typed after Enter stays for the next reader.
 ///
-/// The caller has written its prompt; the new line after it is the caller's too. Blocks: not for a runtime's thread.
+/// `prompt` writes the prompt, once nothing is echoed any more: whoever answers at once is not shown either. The new line
+/// after it is the caller's. Blocks: not for a runtime's thread.
 ///
 /// # Errors
 /// [`SecretError`] tells the four ways in which no secret comes.
-pub fn read_secret() -> Result<SecretString, SecretError> {
-    read_secret_unless(&|| false)
+pub fn read_secret(prompt: impl FnOnce()) -> Result<SecretString, SecretError> {
+    read_secret_from(io::stdin().as_fd(), prompt, &|| false)
 }
 
-/// The same, given up as if by Ctrl-C once `interrupted` says so: where Ctrl-C is a signal until the question is put, one
+/// The same where the prompt is there already and nothing is echoed, given up as if by Ctrl-C once `interrupted` says so: where Ctrl-C is a signal until the question is put, one
 /// that comes just before is heard too.
 ///
 /// # Errors
 /// As [`read_secret`].
 pub fn read_secret_unless(interrupted: &dyn Fn() -> bool) -> Result<SecretString, SecretError> {
-    let stdin = io::stdin();
-    read_secret_from(stdin.as_fd(), interrupted)
+    read_secret_from(io::stdin().as_fd(), || {}, interrupted)
 }
 
-fn read_secret_from(fd: BorrowedFd<'_>, interrupted: &dyn Fn() -> bool) -> Result<SecretString, SecretError> {
+fn read_secret_from(
+    fd: BorrowedFd<'_>,
+    prompt: impl FnOnce(),
+    interrupted: &dyn Fn() -> bool,
+) -> Result<SecretString, SecretError> {
     let mut mode = termios::tcgetattr(fd).map_err(|_| SecretError::NotATerminal)?;
     // Signals are off so that Ctrl-C arrives as a byte: it must end the question, not the program.
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
     mode.input_flags.remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::IXON);
     set_read_one(&mut mode.control_chars);
     let _guard = TermiosGuard::switch(fd, &mode, SetArg::TCSADRAIN)?;
+    prompt();
 
     let mut line = SecretBox::new(Box::new(Line::default()));
     let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);

@@ -101,8 +101,7 @@ fn part() {
         }
         "secret" => {
             use secrecy::ExposeSecret;
-            say("running");
-            let result = read_secret();
+            let result = read_secret(|| say("running"));
             say(&match &result {
                 Ok(secret) => format!(
                     "secret of {} {}",
