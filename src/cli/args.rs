@@ -16,7 +16,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// A terminal REPL for compute sessions.
@@ -178,6 +178,8 @@ pub(super) enum Command {
     },
     /// Run the engine as a standing server, which other clients can use too
     Serve(Serve),
+    /// Serve a cluster's agent, as the program in a container that runs code
+    Runner(Runner),
     /// Print a completion script for a shell: source <(bai-repl completions bash)
     Completions {
         /// The shell
@@ -277,6 +279,41 @@ pub(super) struct Serve {
     /// Leave when no session has been there for a while, as an engine does that was started by need
     #[arg(long, hide = true)]
     pub(super) by_need: bool,
+}
+
+/// The runner in a container.
+#[derive(Debug, Args)]
+pub(super) struct Runner {
+    /// Language or runtime type, such as python or gcc; app has none
+    #[arg(value_name = "LANG", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) language: String,
+
+    /// Interpreter or compiler [default: what is found]
+    pub(super) runtime: Option<PathBuf>,
+
+    /// Where to listen; whoever reaches the ports can run code here. In a container this is 0.0.0.0
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(super) host: IpAddr,
+
+    /// Port for operations; 0 picks a free one [default: what intrinsic-ports.json says, or 2000]
+    #[arg(long, value_name = "PORT")]
+    pub(super) operations_port: Option<u16>,
+
+    /// Port for replies; 0 picks a free one [default: what intrinsic-ports.json says, or 2001]
+    #[arg(long, value_name = "PORT")]
+    pub(super) replies_port: Option<u16>,
+
+    /// Folder that code runs in [default: /home/work, or this one where that is missing]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) workdir: Option<PathBuf>,
+
+    /// Folder with what the agent says: environ.txt, intrinsic-ports.json
+    #[arg(long, value_name = "FOLDER", default_value = "/home/config")]
+    pub(super) config: PathBuf,
+
+    /// Folder with the definitions of services
+    #[arg(long, value_name = "FOLDER", default_value = "/etc/backend.ai/service-defs")]
+    pub(super) service_defs: PathBuf,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -28,6 +28,7 @@ mod progress;
 mod prompt;
 mod pty;
 mod ready;
+mod runner;
 mod script;
 mod spool;
 mod standing;
@@ -119,6 +120,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Command::Login(flags) => login::login(runtime, &flags, global, config),
         Command::Logout { server } => login::logout(runtime, server.as_deref(), global, config),
         Command::Serve(options) => runtime.block_on(standing::serve(&options)),
+        Command::Runner(flags) => runtime.block_on(runner::serve(flags)),
         Command::Completions { shell } => completion::script(shell),
     }
 }

@@ -129,6 +129,7 @@ async fn start(shared: &Shared, session: &Session) -> Result<(Kernel, mpsc::Rece
         workdir: fixed.workdir.clone(),
         env: environment(session),
         image: ImageName::parse(&fixed.image),
+        executable: None,
     })
     .await
 }

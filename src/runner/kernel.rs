@@ -8,7 +8,7 @@ use super::places::Places;
 use super::reply::Reply;
 use super::worker::{Command, Worker};
 use crate::protocol::complete::{Completion, CompletionRequest};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +30,8 @@ pub struct KernelSpec {
     pub env: Vec<(String, String)>,
     /// What to run.
     pub image: ImageName,
+    /// The interpreter or compiler to run it with, when it is known and need not be searched for.
+    pub executable: Option<PathBuf>,
 }
 
 /// A running kernel. Clones are handles to the same one; when the last is dropped its processes are killed.
@@ -46,10 +48,14 @@ impl Kernel {
     /// # Errors
     /// When the image means nothing here, its interpreter is missing, or does not start.
     pub async fn start(spec: KernelSpec) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
-        let (image, env) = (spec.image.clone(), spec.env.clone());
-        let find = move || resolve_image(&image, &Places::of_this_process().with(&env));
-        let what = tokio::task::spawn_blocking(find).await;
-        let what = what.map_err(|_| StartError::Stopped)??;
+        let what = match &spec.executable {
+            Some(executable) => given(&spec.image, executable)?,
+            None => {
+                let (image, env) = (spec.image.clone(), spec.env.clone());
+                let find = move || resolve_image(&image, &Places::of_this_process().with(&env));
+                tokio::task::spawn_blocking(find).await.map_err(|_| StartError::Stopped)??
+            }
+        };
         let info = Arc::new(what.info.clone());
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (replies, reply_receiver) = mpsc::channel(REPLIES);
@@ -112,10 +118,19 @@ pub fn resolve(image: &str) -> Result<Resolved, StartError> {
 }
 
 fn resolve_image(image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
-    match language::all().find(|language| language.answers_to(image)) {
-        Some(language) => language.find(image, places),
-        None => Err(StartError::UnknownImage { image: image.to_string(), known: what_is_known(places) }),
-    }
+    language_of(image, places)?.find(image, places)
+}
+
+fn language_of(image: &ImageName, places: &Places) -> Result<&'static dyn Language, StartError> {
+    let unknown = || StartError::UnknownImage { image: image.to_string(), known: what_is_known(places) };
+    language::all().find(|language| language.answers_to(image)).ok_or_else(unknown)
+}
+
+/// An interpreter that somebody else has chosen. It is not asked for its version, which nobody needs to run it.
+fn given(image: &ImageName, executable: &Path) -> Result<Resolved, StartError> {
+    let language = language_of(image, &Places::of_this_process())?;
+    let (executable, version, note) = (executable.to_owned(), String::new(), None);
+    Ok(Resolved { language, info: KernelInfo { language: language.name(), version, executable, note } })
 }
 
 fn what_is_known(places: &Places) -> String {

@@ -15,7 +15,7 @@ use super::image::ImageName;
 use super::places::Places;
 use super::python::Python;
 use super::wire::Dialect;
-use super::{compiled, scripted};
+use super::{app, compiled, scripted};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
     let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
     let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
-    let python: &dyn Language = &Python;
-    scripted.chain(compiled).chain([python])
+    let others: [&dyn Language; 2] = [&Python, &app::App];
+    scripted.chain(compiled).chain(others)
 }
 
 /// One language.

@@ -11,13 +11,16 @@
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
-//! | `language` | what a language is; `python`, `scripted` and `compiled` are the languages |
+//! | `language` | what a language is; `python`, `scripted`, `compiled` and `app` are the languages |
 //! | `image`, `places`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
 //! | `stdin` | what the person types, and who waits for it |
 //! | `services` | daemons of the session that can be connected to |
 //! | `pty`, `family` | a terminal with a shell, and the end of all that was started there |
+//! | `agent` | the same kernel for a cluster's agent, over ZeroMQ |
 //! | `drivers` | the programs inside the interpreters |
 
+mod agent;
+mod app;
 mod compiled;
 mod compiled_batch;
 mod compiled_cells;
@@ -51,6 +54,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use agent::{AgentError, AgentOptions, AgentRunner};
 pub use error::{KernelGone, StartError};
 pub use image::ImageName;
 pub use kernel::{Kernel, KernelSpec, images, resolve};

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 /// A definition. Unknown keys make a file invalid, as upstream.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Definition {
+pub(in super::super) struct Definition {
     pub(super) command: Command,
     #[serde(default = "bash")]
     pub(super) shell: Option<String>,
@@ -67,6 +67,11 @@ pub(super) enum BadStart {
 }
 
 impl Definition {
+    /// Reads what a file, or an agent, says.
+    pub(in super::super) fn read(text: Value) -> Result<Definition, String> {
+        serde_json::from_value(text).map_err(|error| format!("its definition is wrong: {error}"))
+    }
+
     pub(super) fn of_words(words: &[&str]) -> Self {
         Definition {
             command: Command::Words(words.iter().map(|&word| word.to_owned()).collect()),

@@ -6,8 +6,8 @@ use nix::unistd::{AccessFlags, access};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// Where definition files are looked for.
-const FOLDER: &str = "/etc/backend.ai/service-defs";
+/// Where images have definition files.
+pub(super) const FOLDER: &str = "/etc/backend.ai/service-defs";
 /// The ports that services from definition files are listed with, from here on; nothing listens there.
 const FIRST_LISTED_PORT: u16 = 8400;
 
@@ -16,8 +16,7 @@ const FIRST_LISTED_PORT: u16 = 8400;
 pub(super) struct Known {
     pub(super) app: App,
     pub(super) definition: Definition,
-    /// Whether it listens at a socket in a private folder, `{socket}`, instead of a port, `{ports[0]}`. Needed where the
-    /// service asks nobody who they are: a port is open to every user of this machine.
+    /// Whether it listens at a socket in a private folder, `{socket}`, instead of a port, `{ports[0]}`.
     pub(super) on_socket: bool,
 }
 
@@ -28,13 +27,19 @@ struct BuiltIn {
     listed_port: u16,
     program: &'static str,
     folders: &'static [&'static str],
-    on_socket: bool,
+    /// How it listens at `{host}` and `{ports[0]}`.
     command: &'static [&'static str],
+    /// How it listens at `{socket}`, where it can. Needed where the service asks nobody who they are: a port is open to
+    /// every user of this machine.
+    on_socket: Option<&'static [&'static str]>,
     allowed_arguments: &'static [&'static str],
 }
 
-/// Jupyter and ttyd ask for no password: whoever reaches their sockets is the owner of the session. For the same reason
-/// Jupyter may run as whoever that is, root included.
+/// Where agents put programs into containers.
+const OF_AGENTS: &str = "/opt/kernel";
+
+/// Jupyter and ttyd ask for no password: whoever reaches their sockets, or a container's ports, is the owner of the
+/// session. For the same reason Jupyter may run as whoever that is, root included.
 const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "jupyter",
@@ -42,15 +47,8 @@ const BUILT_IN: &[BuiltIn] = &[
         listed_port: 8080,
         program: "jupyter-notebook",
         folders: &[],
-        on_socket: true,
-        command: &[
-            "{runtime_path}",
-            "--no-browser",
-            "--allow-root",
-            "--ServerApp.token=",
-            "--ServerApp.password=",
-            "--sock={socket}",
-        ],
+        command: JUPYTER,
+        on_socket: Some(JUPYTER_ON_SOCKET),
         allowed_arguments: &[],
     },
     BuiltIn {
@@ -59,15 +57,8 @@ const BUILT_IN: &[BuiltIn] = &[
         listed_port: 8090,
         program: "jupyter-lab",
         folders: &[],
-        on_socket: true,
-        command: &[
-            "{runtime_path}",
-            "--no-browser",
-            "--allow-root",
-            "--ServerApp.token=",
-            "--ServerApp.password=",
-            "--sock={socket}",
-        ],
+        command: JUPYTER,
+        on_socket: Some(JUPYTER_ON_SOCKET),
         allowed_arguments: &[],
     },
     BuiltIn {
@@ -75,9 +66,9 @@ const BUILT_IN: &[BuiltIn] = &[
         protocol: "http",
         listed_port: 7681,
         program: "ttyd",
-        folders: &[],
-        on_socket: true,
-        command: &["{runtime_path}", "-W", "-i", "{socket}", "{shell}"],
+        folders: &[OF_AGENTS],
+        command: &["{runtime_path}", "-W", "-i", "{host}", "-p", "{ports[0]}", "{shell}"],
+        on_socket: Some(&["{runtime_path}", "-W", "-i", "{socket}", "{shell}"]),
         allowed_arguments: &[],
     },
     BuiltIn {
@@ -86,15 +77,30 @@ const BUILT_IN: &[BuiltIn] = &[
         listed_port: 2200,
         program: "sshd",
         folders: &["/usr/sbin", "/usr/local/sbin"],
-        on_socket: false,
         // It takes the keys that the user takes anyway.
         command: &[
             "bash",
             "-c",
             "ssh-keygen -q -t ed25519 -N '' -f {scratch}/host_key </dev/null && exec {runtime_path} -D -e -f /dev/null \
-             -p {ports[0]} -h {scratch}/host_key -o ListenAddress=127.0.0.1 -o UsePAM=no -o PidFile=none \
+             -p {ports[0]} -h {scratch}/host_key -o ListenAddress={host} -o UsePAM=no -o PidFile=none \
              -o PasswordAuthentication=no",
         ],
+        on_socket: None,
+        allowed_arguments: &[],
+    },
+    BuiltIn {
+        name: "sshd",
+        protocol: "tcp",
+        listed_port: 2200,
+        program: "dropbearmulti",
+        folders: &[OF_AGENTS],
+        command: &[
+            "sh",
+            "-c",
+            "{runtime_path} dropbearkey -t ed25519 -f {scratch}/host_key >/dev/null && exec {runtime_path} dropbear -F -E \
+             -s -r {scratch}/host_key -K 15 -p {host}:{ports[0]}",
+        ],
+        on_socket: None,
         allowed_arguments: &[],
     },
     BuiltIn {
@@ -103,25 +109,47 @@ const BUILT_IN: &[BuiltIn] = &[
         listed_port: 6006,
         program: "tensorboard",
         folders: &[],
-        on_socket: false,
-        command: &["{runtime_path}", "--host", "127.0.0.1", "--port", "{ports[0]}", "--logdir"],
+        command: &["{runtime_path}", "--host", "{host}", "--port", "{ports[0]}", "--logdir"],
+        on_socket: None,
         allowed_arguments: &["--logdir"],
     },
 ];
 
-/// All services, with the program of each as `{runtime_path}`.
-pub(super) fn find(env: &[(OsString, OsString)]) -> Vec<(Known, PathBuf)> {
+const JUPYTER: &[&str] = &[
+    "{runtime_path}",
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.token=",
+    "--ServerApp.password=",
+    "--ip={host}",
+    "--port={ports[0]}",
+    "--ServerApp.port_retries=0",
+];
+
+const JUPYTER_ON_SOCKET: &[&str] = &[
+    "{runtime_path}",
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.token=",
+    "--ServerApp.password=",
+    "--sock={socket}",
+];
+
+/// All services, with the program of each as `{runtime_path}`; it is empty for those of definition files. `private` ones
+/// listen at sockets where they can.
+pub(super) fn find(definitions: &Path, env: &[(OsString, OsString)], private: bool) -> Vec<(Known, PathBuf)> {
     let path =
         env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap_or_default();
     let built_in = BUILT_IN.iter().filter_map(|built_in| {
         let program = program(built_in.program, &path, built_in.folders)?;
-        let mut definition = Definition::of_words(built_in.command);
+        let on_socket = built_in.on_socket.filter(|_| private);
+        let mut definition = Definition::of_words(on_socket.unwrap_or(built_in.command));
         definition.allowed_arguments =
             built_in.allowed_arguments.iter().map(|&name| name.to_owned()).collect();
         let app = app(built_in.name, built_in.protocol, built_in.listed_port, &definition);
-        Some((Known { app, definition, on_socket: built_in.on_socket }, program))
+        Some((Known { app, definition, on_socket: on_socket.is_some() }, program))
     });
-    let mut known = defined(Path::new(FOLDER));
+    let mut known = defined(definitions);
     // A file says more exactly what is wanted here than a table that is made for everywhere.
     for (service, program) in built_in {
         if !known.iter().any(|(other, _)| other.app.name == service.app.name) {

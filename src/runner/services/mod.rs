@@ -9,13 +9,15 @@ mod template;
 use super::family::{self, Family};
 use super::process;
 use crate::protocol::service::{App, ServiceParameters};
+pub(super) use definition::Definition;
 use known::Known;
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::json;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -33,6 +35,8 @@ use tokio_util::sync::CancellationToken;
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How often that is tried.
 const TRY_EVERY: Duration = Duration::from_millis(50);
+/// How long a service may take to end by itself when it is asked to.
+const END_LIMIT: Duration = Duration::from_secs(2);
 /// How long the last words of a service that has ended are waited for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Bytes that are kept of what a service says, for when it does not start.
@@ -68,7 +72,7 @@ pub enum ServiceError {
 /// Where a service takes connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceAddress {
-    /// A port of 127.0.0.1.
+    /// A port of this machine.
     Port(u16),
     /// A socket in a folder of its own.
     Socket(PathBuf),
@@ -101,6 +105,8 @@ pub struct Services {
     workdir: PathBuf,
     env: Vec<(String, String)>,
     preopen: Vec<u16>,
+    /// The folder with definition files.
+    definitions: PathBuf,
     running: StdMutex<HashMap<String, Slot>>,
     /// Cancelled when nothing is to run any more.
     over: CancellationToken,
@@ -118,17 +124,58 @@ struct Running {
     _scratch: TempDir,
 }
 
+impl Running {
+    /// Asks it to end, and ends it when it does not.
+    async fn end(mut self) {
+        // An error says that nobody is left there.
+        if killpg(self.family.leader, Signal::SIGTERM).is_ok() {
+            let _ = timeout(END_LIMIT, self.child.wait()).await;
+        }
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.family.kill();
     }
 }
 
+/// Where a service is to take connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Where nobody else of this machine reaches it, or at a free port of 127.0.0.1.
+    Private,
+    /// At these ports, which somebody else has chosen.
+    At(IpAddr, Vec<u16>),
+}
+
+/// What is started, and how.
+pub(super) struct Launch<'a> {
+    pub(super) definition: &'a Definition,
+    /// What `{runtime_path}` stands for.
+    pub(super) program: &'a Path,
+    /// The folder that it runs in.
+    pub(super) workdir: &'a Path,
+    pub(super) on_socket: bool,
+    pub(super) place: &'a Place,
+    pub(super) asked: &'a ServiceParameters,
+    /// How long it may take until it takes connections; for ever when a model has to be loaded.
+    pub(super) limit: Option<Duration>,
+}
+
 impl Services {
     /// Nothing runs yet. `env` comes on top of our own environment, which is passed on without its secrets;
     /// `preopen` are ports that the user's own programs will listen at.
     pub fn new(workdir: PathBuf, env: Vec<(String, String)>, preopen: Vec<u16>) -> Self {
-        Services { workdir, env, preopen, running: StdMutex::default(), over: CancellationToken::new() }
+        let (definitions, running, over) =
+            (known::FOLDER.into(), StdMutex::default(), CancellationToken::new());
+        Services { workdir, env, preopen, definitions, running, over }
+    }
+
+    /// The same with definition files from another folder than `/etc/backend.ai/service-defs`.
+    #[must_use]
+    pub fn with_definitions(self, folder: PathBuf) -> Self {
+        Services { definitions: folder, ..self }
     }
 
     /// All that can be connected to. Looks at files.
@@ -139,7 +186,9 @@ impl Services {
             ports: vec![*port],
             ..App::default()
         });
-        let known = known::find(&self.environment(&[])).into_iter().map(|(known, _)| known.app);
+        let known = known::find(&self.definitions, &self.environment(&[]), true)
+            .into_iter()
+            .map(|(known, _)| known.app);
         preopen.chain(known).collect()
     }
 
@@ -158,31 +207,79 @@ impl Services {
             return check_port(name, port, &[*open]).map(|()| ServiceAddress::Port(*open));
         }
         let env = self.environment(&[]);
-        let found = known::find(&env).into_iter().find(|(known, _)| known.app.name == name);
+        let found =
+            known::find(&self.definitions, &env, true).into_iter().find(|(known, _)| known.app.name == name);
         let (known, program) = found.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
         check_port(name, port, &known.app.ports)?;
+        let Known { definition, on_socket, .. } = &known;
+        let launch = Launch {
+            definition,
+            program: &program,
+            workdir: &self.workdir,
+            on_socket: *on_socket,
+            place: &Place::Private,
+            asked,
+            limit: Some(START_LIMIT),
+        };
+        self.run(name, &launch).await.map(|(address, _)| address)
+    }
+
+    /// The same at ports that an agent has chosen; says whether it ran before. `{runtime_path}` of definition files is
+    /// `runtime`.
+    ///
+    /// # Errors
+    /// As [`ServiceError`] says.
+    pub(super) async fn start_at(
+        &self,
+        name: &str,
+        place: &Place,
+        runtime: &Path,
+        asked: &ServiceParameters,
+    ) -> Result<bool, ServiceError> {
+        let env = self.environment(&[]);
+        let found =
+            known::find(&self.definitions, &env, false).into_iter().find(|(known, _)| known.app.name == name);
+        let (known, program) = found.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
+        let program = if program.as_os_str().is_empty() { runtime } else { &program };
+        let Known { definition, on_socket, .. } = &known;
+        let (workdir, limit) = (self.workdir.as_path(), Some(START_LIMIT));
+        let launch = Launch { definition, program, workdir, on_socket: *on_socket, place, asked, limit };
+        self.run(name, &launch).await.map(|(_, ran)| ran)
+    }
+
+    /// Starts what is not known by a file or a table, under a name of its own.
+    ///
+    /// # Errors
+    /// As [`ServiceError`] says.
+    pub(super) async fn run(
+        &self,
+        name: &str,
+        launch: &Launch<'_>,
+    ) -> Result<(ServiceAddress, bool), ServiceError> {
         let failed = |why: String| ServiceError::Start { name: name.to_owned(), why };
-        known.definition.check(asked, &env).map_err(|error| failed(error.to_string()))?;
+        let env = self.environment(&[]);
+        launch.definition.check(launch.asked, &env).map_err(|error| failed(error.to_string()))?;
         let slot = self.slot(name);
         // One start at a time: who comes meanwhile finds it running.
         let mut slot = slot.lock().await;
         if let Some(service) = slot.as_mut()
             && matches!(service.child.try_wait(), Ok(None))
         {
-            return Ok(service.address.clone());
+            return Ok((service.address.clone(), true));
         }
         *slot = None;
-        let started = timeout(START_LIMIT, self.launch(&known, &program, asked));
+        let limit = launch.limit.unwrap_or(Duration::MAX);
+        let started = timeout(limit, self.launch(launch));
         let service = match self.over.run_until_cancelled(started).await {
             Some(Ok(started)) => started.map_err(failed)?,
             Some(Err(_)) => {
-                return Err(failed(format!("it took no connection within {} s", START_LIMIT.as_secs())));
+                return Err(failed(format!("it took no connection within {} s", limit.as_secs())));
             }
             None => return Err(failed("the session has ended".to_owned())),
         };
         let address = service.address.clone();
         *slot = Some(service);
-        Ok(address)
+        Ok((address, false))
     }
 
     fn slot(&self, name: &str) -> Slot {
@@ -192,7 +289,12 @@ impl Services {
 
     /// Ends a service. Says whether it ran.
     pub async fn stop(&self, name: &str) -> bool {
-        self.slot(name).lock().await.take().is_some()
+        let service = self.slot(name).lock().await.take();
+        let ran = service.is_some();
+        if let Some(service) = service {
+            service.end().await;
+        }
+        ran
     }
 
     /// Ends all services; none starts after that.
@@ -205,9 +307,13 @@ impl Services {
             .drain()
             .map(|(_, slot)| slot)
             .collect();
-        for slot in slots {
-            slot.lock().await.take();
-        }
+        let end = |slot: Slot| async move {
+            let service = slot.lock().await.take();
+            if let Some(service) = service {
+                service.end().await;
+            }
+        };
+        futures_util::future::join_all(slots.into_iter().map(end)).await;
     }
 
     fn environment(&self, more: &[(String, String)]) -> Vec<(OsString, OsString)> {
@@ -215,30 +321,30 @@ impl Services {
         process::environment(&all, &[], &[])
     }
 
-    async fn launch(
-        &self,
-        known: &Known,
-        program: &Path,
-        asked: &ServiceParameters,
-    ) -> Result<Running, String> {
+    async fn launch(&self, launch: &Launch<'_>) -> Result<Running, String> {
         let said = |error: io::Error| error.to_string();
         // Made with access for its owner alone.
         let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(said)?;
         // By the ending ttyd knows that it is a socket and not a network interface.
         let socket = scratch.path().join("service.sock");
-        let port = free_port().await.map_err(said)?;
+        let (host, ports) = match launch.place {
+            Place::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(said)?]),
+            Place::At(host, ports) => (*host, ports.clone()),
+        };
+        let port = ports.first().copied();
         let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
         let mut variables: Variables = [
-            ("ports".to_owned(), json!([port])),
-            ("runtime_path".to_owned(), json!(program)),
+            ("host".to_owned(), json!(host)),
+            ("ports".to_owned(), json!(ports)),
+            ("runtime_path".to_owned(), json!(launch.program)),
             ("socket".to_owned(), json!(socket)),
             ("scratch".to_owned(), json!(scratch.path())),
             ("shell".to_owned(), json!(shell)),
         ]
         .into();
-        let definition = &known.definition;
+        let Launch { definition, workdir, asked, .. } = launch;
         let env = self.environment(&[]);
-        prestart::run(&definition.prestart, &self.workdir, scratch.path(), &env, &mut variables).await?;
+        prestart::run(&definition.prestart, workdir, scratch.path(), &env, &mut variables).await?;
         let words = if definition.noop {
             vec!["true".to_owned()]
         } else {
@@ -247,14 +353,17 @@ impl Services {
         let mark = family::mark();
         let mut more = definition.environment(asked, &variables).map_err(|error| error.to_string())?;
         more.push(mark.clone());
-        let mut child = spawn(&words, &self.workdir, self.environment(&more)).map_err(said)?;
+        let mut child = spawn(&words, workdir, self.environment(&more)).map_err(said)?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
         let tail = Tail::default();
         let out = tokio::spawn(tail.clone().follow(child.stdout.take()));
         let err = tokio::spawn(tail.clone().follow(child.stderr.take()));
         let last_words = async move { drop(tokio::join!(out, err)) };
-        let address =
-            if known.on_socket { ServiceAddress::Socket(socket) } else { ServiceAddress::Port(port) };
+        let address = match port {
+            _ if launch.on_socket => ServiceAddress::Socket(socket),
+            Some(port) => ServiceAddress::Port(port),
+            None => return Err("no port was named for it".to_owned()),
+        };
         let family = Family::new(Pid::from_raw(pid), &mark);
         let mut running = Running { child, address, family, _scratch: scratch };
         if !definition.noop {

@@ -18,9 +18,17 @@ fn services(folder: &Path) -> Services {
 
 async fn launch(services: &Services, definition: Value) -> Result<Running, String> {
     let asked = ServiceParameters::default();
-    timeout(Duration::from_secs(60), services.launch(&known(definition), Path::new(""), &asked))
-        .await
-        .unwrap()
+    let Known { definition, on_socket, .. } = &known(definition);
+    let launch = Launch {
+        definition,
+        program: Path::new(""),
+        workdir: &services.workdir,
+        on_socket: *on_socket,
+        place: &Place::Private,
+        asked: &asked,
+        limit: None,
+    };
+    timeout(Duration::from_secs(60), services.launch(&launch)).await.unwrap()
 }
 
 #[tokio::test]

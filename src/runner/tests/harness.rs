@@ -147,7 +147,8 @@ impl Session {
 
     pub(super) async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let spec = KernelSpec { workdir: folder.path().to_owned(), env, image: ImageName::parse(image) };
+        let (workdir, image) = (folder.path().to_owned(), ImageName::parse(image));
+        let spec = KernelSpec { workdir, env, image, executable: None };
         let (kernel, replies) = timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap();
         Session { kernel, replies, folder }
     }

@@ -61,6 +61,7 @@ async fn what_cannot_start_says_why_and_what_to_do() {
         workdir: workdir.into(),
         env: Vec::new(),
         image: ImageName::parse(image),
+        executable: None,
     };
     let error = Kernel::start(spec("cobol:85", "/")).await.unwrap_err();
     assert!(error.to_string().contains("cobol:85") && error.to_string().contains("python:3."), "{error}");

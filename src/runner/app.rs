@@ -1,0 +1,53 @@
+//! The runtime type of images that say none, `app`: there are services and batch commands, and no language.
+
+use super::error::StartError;
+use super::image::ImageName;
+use super::language::{
+    Cell, FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Plan, Resolved,
+};
+use super::places::Places;
+use std::path::{Path, PathBuf};
+
+const SHELL: &str = "/bin/sh";
+/// What a cell is told, by a shell that then ends with what `protocol.md` §3.4 has for a missing interpreter.
+const NO_LANGUAGE: &str =
+    "echo 'This session runs commands and services; it has no language for code.' >&2; exit 127";
+
+/// No language at all.
+pub(super) struct App;
+
+impl Language for App {
+    fn name(&self) -> &'static str {
+        "app"
+    }
+
+    fn answers_to(&self, image: &ImageName) -> bool {
+        image.as_str() == self.name()
+    }
+
+    fn find(&'static self, _image: &ImageName, _places: &Places) -> Result<Resolved, StartError> {
+        let (version, executable) = (String::new(), PathBuf::from(SHELL));
+        let info = KernelInfo { language: self.name(), version, executable, note: None };
+        Ok(Resolved { language: self, info })
+    }
+
+    fn find_all(&self, _places: &Places) -> Vec<FoundImage> {
+        Vec::new()
+    }
+
+    fn init(&self, _executable: &Path, _pipes: [i32; 3]) -> Option<Launch> {
+        None
+    }
+
+    fn query(&self, _cell: &Cell<'_>) -> Plan {
+        Plan { files: Vec::new(), commands: vec![Invocation::new(SHELL, &["-c", NO_LANGUAGE])] }
+    }
+
+    fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
+        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+    }
+
+    fn execute_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
+        Heuristic::Done(Some("nothing to run: this session has no language".to_owned()), 127)
+    }
+}
