@@ -84,7 +84,7 @@ pub(super) struct Open {
     #[command(flatten)]
     pub(super) creation: Creation,
 
-    /// How pictures are saved when they cannot be shown
+    /// Save every picture and other medium in this folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) media_dir: Option<PathBuf>,
 }
@@ -127,6 +127,10 @@ pub(super) struct Global {
     /// Theme of the prompt and the output
     #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::themes))]
     pub(super) theme: Option<String>,
+
+    /// How pictures are drawn: auto, kitty, kitty-tmux, iterm2, sixel, blocks or none [default: what the terminal can]
+    #[arg(long, global = true, value_name = "HOW", env = "BAI_REPL_GRAPHICS", hide_env_values = true)]
+    pub(super) graphics: Option<String>,
 }
 
 /// Everything other than opening a session.
@@ -176,6 +180,9 @@ pub(super) enum Command {
         #[arg(value_name = "URL")]
         server: Option<String>,
     },
+    /// Show what is configured and found out
+    #[command(subcommand)]
+    Config(Config),
     /// Run the engine as a standing server, which other clients can use too
     Serve(Serve),
     /// Serve a cluster's agent, as the program in a container that runs code
@@ -185,6 +192,13 @@ pub(super) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What is configured and found out.
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Ask the terminal what it can show, and say what follows from its answers
+    Terminal,
 }
 
 /// A terminal inside a session.

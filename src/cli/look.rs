@@ -4,12 +4,61 @@ use super::args::{Global, Open};
 use super::commands::themes;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::settings::Settings;
 use crate::config::{FileConfig, Paths};
 use crate::render::ConsoleOptions;
-use crate::terminal::{self, Graphics, Screen};
+use crate::terminal::{self, Choice, Graphics, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
 use std::path::Path;
 use std::sync::Arc;
+
+/// What is known about the terminal, asked and set.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// From the environment.
+    pub(super) screen: Screen,
+    /// What it answered.
+    pub(super) probe: Probe,
+    /// The window.
+    pub(super) size: Size,
+    /// How pictures are drawn.
+    pub(super) choice: Choice,
+    /// A character cell in pixels.
+    pub(super) cell: Option<(u16, u16)>,
+    /// The background.
+    pub(super) background: Option<Rgb>,
+    /// The theme that suits.
+    pub(super) theme: Theme,
+    settings: Settings,
+}
+
+/// Asks the terminal what it can do, and lays what the person has set over it.
+pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<Found, Failure> {
+    let settings = Settings::read(global, config)?;
+    let screen = Screen::detect();
+    let memory = Paths::of_user().map(|paths| paths.terminal_cache());
+    let probe = if settings.ask {
+        terminal::probe(&screen, memory.as_deref())
+            .map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?
+    } else {
+        Probe { unasked: "the configuration says so", ..Probe::default() }
+    };
+    let size = terminal::size();
+    let per_cell = |(width, height): (u16, u16)| (width / size.cols, height / size.rows);
+    let cell = settings.cell.or(probe.cell).or(probe.window.map(per_cell));
+    let background = settings.background.or(probe.background.map(Rgb::from));
+    let theme = theme(&screen, background, global, config)?;
+    let choice = choose(&settings, &screen, || probe.choose(&screen));
+    Ok(Found { choice, cell, background, theme, screen, probe, size, settings })
+}
+
+/// What the person has set counts wherever there is a terminal at all.
+fn choose(settings: &Settings, screen: &Screen, found: impl FnOnce() -> Choice) -> Choice {
+    match settings.graphics {
+        Some(graphics) if screen.stdout_tty && !screen.dumb => Choice { graphics, why: "you said so" },
+        _ => found(),
+    }
+}
 
 /// Options of the console for a prompt, which asks the terminal what it can do. The second value is what was typed
 /// meanwhile, which belongs to the editor.
@@ -18,19 +67,15 @@ pub(super) fn for_prompt(
     global: &Global,
     config: &FileConfig,
 ) -> Result<(ConsoleOptions, String), Failure> {
-    let screen = Screen::detect();
-    let memory = Paths::of_user().map(|paths| paths.terminal_cache());
-    let probe = terminal::probe(&screen, memory.as_deref());
-    let probe =
-        probe.map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?;
-    let background = probe.background.map(|(r, g, b)| Rgb { r, g, b });
-    let theme = theme(&screen, background, global, config)?;
+    let Found { screen, probe, choice, cell, background, theme, settings, .. } = find_out(global, config)?;
     let typed = String::from_utf8_lossy(&probe.typed).replace('\r', "\n");
     let options = ConsoleOptions {
         repl: screen.stdout_tty,
-        graphics: probe.graphics(&screen),
-        cell: probe.cell,
-        ..plain(open.media_dir.as_deref(), screen, theme)
+        graphics: choice.graphics,
+        synchronized: probe.synchronized,
+        cell,
+        background,
+        ..plain(open.media_dir.as_deref(), &settings, screen, theme)
     };
     Ok((options, typed.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
 }
@@ -42,13 +87,15 @@ pub(super) fn for_script(
     global: &Global,
     config: &FileConfig,
 ) -> Result<ConsoleOptions, Failure> {
+    let settings = Settings::read(global, config)?;
     let screen = Screen::detect();
-    let theme = theme(&screen, None, global, config)?;
+    let theme = theme(&screen, settings.background, global, config)?;
     let graphics = if screen.stdout_tty { Graphics::Blocks } else { Graphics::None };
-    Ok(ConsoleOptions { graphics, ..plain(media_dir, screen, theme) })
+    let choice = choose(&settings, &screen, || Choice { graphics, why: "the terminal was not asked" });
+    Ok(ConsoleOptions { graphics: choice.graphics, ..plain(media_dir, &settings, screen, theme) })
 }
 
-fn plain(media_dir: Option<&Path>, screen: Screen, theme: Theme) -> ConsoleOptions {
+fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: Theme) -> ConsoleOptions {
     ConsoleOptions {
         repl: false,
         screen,
@@ -56,9 +103,11 @@ fn plain(media_dir: Option<&Path>, screen: Screen, theme: Theme) -> ConsoleOptio
         theme: Arc::new(theme),
         raw: false,
         graphics: Graphics::None,
-        cell: None,
-        max_rows: None,
-        media_dir: media_dir.map(Path::to_owned),
+        synchronized: false,
+        cell: settings.cell,
+        background: settings.background,
+        max_rows: settings.max_rows,
+        media_dir: media_dir.map(Path::to_owned).or_else(|| settings.media_dir.clone()),
     }
 }
 

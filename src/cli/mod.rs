@@ -30,6 +30,7 @@ mod pty;
 mod ready;
 mod runner;
 mod script;
+mod settings;
 mod spool;
 mod standing;
 mod steps;
@@ -92,8 +93,8 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
 
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<Exit, Failure> {
     use commands::{
-        apps, download, events, files, images, info, interrupt, logs, ls, rename, restart, rm, run, themes,
-        upload,
+        apps, config as show_config, download, events, files, images, info, interrupt, logs, ls, rename,
+        restart, rm, run, themes, upload,
     };
     let Arguments { command, open, global } = arguments;
     let Some(command) = command else { return run_or_prompt(runtime, &open, &global, config) };
@@ -119,6 +120,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Command::Themes(flags) => themes::run(global, &flags),
         Command::Login(flags) => login::login(runtime, &flags, global, config),
         Command::Logout { server } => login::logout(runtime, server.as_deref(), global, config),
+        Command::Config(args::Config::Terminal) => show_config::terminal(global, config),
         Command::Serve(options) => runtime.block_on(standing::serve(&options)),
         Command::Runner(flags) => runtime.block_on(runner::serve(flags)),
         Command::Completions { shell } => completion::script(shell),

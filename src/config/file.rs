@@ -19,10 +19,38 @@ pub struct FileConfig {
     /// Whether Python kernels of clusters get the prelude, which gives them completion and rich output; they do when
     /// nothing is said.
     pub prelude: Option<bool>,
+    /// What is known about the terminal without asking it.
+    pub terminal: TerminalConfig,
+    /// Pictures.
+    pub media: MediaConfig,
     /// The profile that is used when the command line names none.
     pub profile: Option<String>,
     /// Clusters by name.
     pub profiles: BTreeMap<String, Profile>,
+}
+
+/// What is known about the terminal without asking it; each value counts more than the terminal's own answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TerminalConfig {
+    /// The means by which pictures are drawn, such as `sixel`; `auto` is what the terminal proves to have.
+    pub graphics: Option<String>,
+    /// A character cell in pixels, such as `10x20`.
+    pub cell: Option<String>,
+    /// The background, such as `#1e1e2e`.
+    pub background: Option<String>,
+    /// Whether the terminal is asked at all; it is when nothing is said.
+    pub ask: Option<bool>,
+}
+
+/// Pictures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaConfig {
+    /// Most rows that a picture takes; the window is a limit in any case.
+    pub max_rows: Option<u16>,
+    /// The folder in which every picture is saved.
+    pub dir: Option<PathBuf>,
 }
 
 /// Keys of the editor.

@@ -13,7 +13,7 @@ mod private;
 
 pub use endpoint::{Cluster, Identity, LOCAL, Saved, Target, endpoint_of, resolve};
 pub use environment::Environment;
-pub use file::{ConfigError, EditMode, EndpointType, FileConfig, Profile};
+pub use file::{ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, Profile, TerminalConfig};
 pub use logins::{Login, Logins, Proof, normal};
 pub use official::Official;
 pub use paths::{Paths, append_private, private_dir};

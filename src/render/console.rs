@@ -13,7 +13,7 @@ pub use super::sink::Flow;
 use super::sink::{PIECE, Sink};
 use crate::protocol::record::ConsoleRecord;
 use crate::terminal::{Graphics, Passed, Screen, Size, reset_sequences};
-use crate::theme::{Role, Theme};
+use crate::theme::{Rgb, Role, Theme};
 
 /// How the console writes.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub struct ConsoleOptions {
     pub raw: bool,
     /// How pictures are drawn; [`Graphics::None`] unless `out` is the standard output of this process.
     pub graphics: Graphics,
+    /// Whether the terminal can be told where a picture of ours begins and ends.
+    pub synchronized: bool,
+    /// The terminal's background, if it is known: transparent pictures lie on it.
+    pub background: Option<Rgb>,
     /// The size of a character cell in pixels, if the terminal told it.
     pub cell: Option<(u16, u16)>,
     /// Most rows that a picture may take; the window's height is a limit in any case.

@@ -2,20 +2,88 @@
 //! told in a line that says what it is and how to keep it.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::console::{Console, Flow, RenderError, Stream};
-use super::media::{Canvas, DrawError, Medium, draw, essence, html_to_text, is_raster, picture, save};
+use super::media::{
+    Canvas, DrawError, Drawn, Medium, Paper, Picture, PictureError, essence, html_to_text, save, within,
+};
 use super::sanitize;
+use crate::protocol::record::ConsoleRecord;
 use crate::terminal::Graphics;
 use crate::theme::Signs;
 
 /// Most characters of a MIME type that are shown.
 const MIME_WIDTH: usize = 60;
 
+/// Longest time for one picture. A plot takes some ten milliseconds.
+const MAX_TIME: Duration = Duration::from_secs(5);
+
+/// A picture that is to be shown: the work, to be done by whoever has the time for it.
+#[must_use]
+pub struct Painting {
+    medium: Medium,
+    picture: Picture,
+    paper: Paper,
+}
+
+/// The work done.
+#[must_use]
+pub struct Painted {
+    medium: Medium,
+    /// The picture, and the size of its original in pixels.
+    outcome: Result<(Drawn, (u32, u32)), Problem>,
+}
+
+/// Why there is nothing to be seen.
+enum Problem {
+    Picture(PictureError),
+    Draw(DrawError),
+}
+
+impl Painting {
+    /// Does the work, on a thread of its own and within limits of time and size. Blocks until it is done.
+    pub fn paint(self) -> Painted {
+        let Self { medium, picture, paper } = self;
+        let job = move || {
+            let still = picture.still(&paper.canvas).map_err(Problem::Picture)?;
+            let drawn = Drawn::new(still.pixels, &paper).map_err(Problem::Draw)?;
+            Ok((drawn, still.original))
+        };
+        let outcome = within(MAX_TIME, job).unwrap_or(Err(Problem::Picture(PictureError::TooSlow)));
+        Painted { medium, outcome }
+    }
+}
+
 impl<O: Write, E: Write> Console<O, E> {
     /// The last medium that came: to be shown again or saved.
     pub fn last_medium(&self) -> Option<&Medium> {
         self.last.as_ref()
+    }
+
+    /// The work that a record needs before it can be shown, if it needs any: it may take long, and is to be given back
+    /// through [`Console::show_painted`]. Whoever has nothing else to do leaves it to [`Console::record`].
+    pub fn painting(&self, record: &ConsoleRecord) -> Option<Painting> {
+        let ConsoleRecord::Media { mime, data } = record else { return None };
+        let medium = Medium::decode(mime, data).ok()?;
+        let picture = Picture::of(&medium)?;
+        Some(Painting { medium, picture, paper: self.paper() })
+    }
+
+    /// Shows what has been painted.
+    ///
+    /// # Errors
+    /// As [`Console::record`].
+    pub fn show_painted(&mut self, painted: Painted) -> Result<Flow, RenderError> {
+        let Painted { medium, outcome } = painted;
+        let saved = self.keep(&medium);
+        let flow = match outcome {
+            Ok((drawn, original)) => self.put(&medium, drawn, original, saved),
+            Err(Problem::Picture(problem)) => self.describe(&medium, &format!(", {problem}"), saved),
+            Err(Problem::Draw(problem)) => self.describe(&medium, &format!(", {problem}"), saved),
+        };
+        self.last = Some(medium);
+        flow
     }
 
     /// HTML as text, on the program's standard output.
@@ -35,17 +103,29 @@ impl<O: Write, E: Write> Console<O, E> {
                 return self.note(&format!("[{mime}, {}: {problem}]", bytes(data.len())));
             }
         };
+        if let Some(picture) = Picture::of(&medium) {
+            let painted = Painting { medium, picture, paper: self.paper() }.paint();
+            return self.show_painted(painted);
+        }
         let flow = self.show(&medium);
         self.last = Some(medium);
         flow
     }
 
+    /// What pictures are drawn on.
+    fn paper(&self) -> Paper {
+        let options = &self.options;
+        Paper {
+            canvas: Canvas::new(options.size, options.cell, options.max_rows),
+            graphics: if self.on_terminal(Stream::Stdout) { options.graphics } else { Graphics::None },
+            colors: options.screen.colors,
+            background: options.background,
+        }
+    }
+
     fn show(&mut self, medium: &Medium) -> Result<Flow, RenderError> {
         let saved = self.keep(medium);
         let mime = essence(&medium.mime);
-        if is_raster(&mime) {
-            return self.picture(medium, saved);
-        }
         match mime.as_str() {
             "text/html" => {
                 let text = String::from_utf8_lossy(&medium.bytes).into_owned();
@@ -67,23 +147,22 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    fn picture(&mut self, medium: &Medium, saved: Option<String>) -> Result<Flow, RenderError> {
-        let canvas = Canvas::new(self.options.size, self.options.cell, self.options.max_rows);
-        let picture = match picture(&medium.bytes, canvas) {
-            Ok(picture) => picture,
-            Err(problem) => return self.describe(medium, &format!(", {problem}"), saved),
-        };
-        if !self.on_terminal(Stream::Stdout) || self.options.graphics == Graphics::None {
+    /// Draws a picture where the cursor is, on lines of its own.
+    fn put(
+        &mut self,
+        medium: &Medium,
+        drawn: Drawn,
+        (width, height): (u32, u32),
+        saved: Option<String>,
+    ) -> Result<Flow, RenderError> {
+        if self.paper().graphics == Graphics::None {
             let times = Signs::new(self.options.screen.unicode).times;
-            let (width, height) = picture.original;
             return self.describe(medium, &format!(", {width}{times}{height} pixels"), saved);
         }
-        // Everything that was printed before must be on the screen: some pictures take another way there.
         if self.fresh_line()? == Flow::Closed {
             return Ok(Flow::Closed);
         }
-        let (graphics, colors) = (self.options.graphics, self.options.screen.colors);
-        match draw(picture.pixels, canvas, graphics, colors, &mut self.out.buffer) {
+        match drawn.inline(&mut self.out) {
             Ok(()) => {}
             Err(DrawError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return Ok(Flow::Closed);

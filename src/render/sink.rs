@@ -77,3 +77,14 @@ impl<W: Write> Sink<W> {
         Ok(self.flow)
     }
 }
+
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.write_through(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_out().map(|_| ())
+    }
+}

@@ -22,6 +22,13 @@ impl From<(u8, u8, u8)> for Rgb {
 }
 
 impl Rgb {
+    /// Reads `#rrggbb`.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+        let part = |from: usize| u8::from_str_radix(digits.get(from..from + 2)?, 16).ok();
+        Some(Self { r: part(0)?, g: part(2)?, b: part(4)? })
+    }
+
     /// True when dark text reads better on it than light text: by perceived brightness (ITU-R BT.601 weights).
     pub fn is_light(self) -> bool {
         299 * u32::from(self.r) + 587 * u32::from(self.g) + 114 * u32::from(self.b) > 128_000

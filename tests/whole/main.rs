@@ -15,6 +15,7 @@ mod ladder;
 mod languages;
 mod login;
 mod looks;
+mod media;
 mod orphans;
 mod pane;
 mod prompt;

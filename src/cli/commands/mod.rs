@@ -5,6 +5,7 @@
 //! in bytes. What does something gives an object for each thing done, with the key `event`.
 
 pub(super) mod apps;
+pub(super) mod config;
 pub(super) mod download;
 pub(super) mod events;
 pub(super) mod files;

@@ -66,6 +66,8 @@ fn bench(change: impl FnOnce(&mut ConsoleOptions)) -> Bench {
         ),
         raw: false,
         graphics: Graphics::None,
+        synchronized: false,
+        background: None,
         cell: None,
         max_rows: None,
         media_dir: None,

@@ -10,6 +10,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 /// Most bytes of a record's body that are decoded: several times what a large plot has.
 const MAX_ENCODED: usize = 96 * 1024 * 1024;
 
+/// The type of a drawing.
+pub(in crate::render) const DRAWING: &str = "application/x-sorna-drawing";
+
 /// A medium as it came, decoded from its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Medium {
@@ -47,6 +50,8 @@ impl Medium {
             }
         } else if is_raster(mime) {
             base64(body).map_err(|_| "neither a data URI nor base64")?
+        } else if essence(mime) == DRAWING && !body.trim_start().starts_with('[') {
+            base64(body)?
         } else {
             body.as_bytes().to_vec()
         };

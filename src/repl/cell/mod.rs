@@ -221,7 +221,7 @@ impl Life<'_> {
                 }
             };
             self.stage.clear_spinner()?;
-            if let Some(pause) = self.show(event)? {
+            if let Some(pause) = self.show(event).await? {
                 return Ok(pause);
             }
             quiet_since = Instant::now();
@@ -229,14 +229,14 @@ impl Life<'_> {
     }
 
     /// Shows an event and those that are here already; what is collected is written every few milliseconds.
-    fn show(&mut self, first: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
+    async fn show(&mut self, first: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
         let (mut begun, mut event) = (Instant::now(), first);
         let pause = loop {
             if !matches!(event, Some(CellEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
             {
                 self.end_flood()?;
             }
-            if let Some(pause) = self.event(event)? {
+            if let Some(pause) = self.event(event).await? {
                 break Some(pause);
             }
             if self.stage.pane_key.is_pressed() {
@@ -248,7 +248,7 @@ impl Life<'_> {
                 open(self.stage.console.flush()?)?;
                 begun = Instant::now();
                 if self.stage.interrupts.came() && self.interrupt() {
-                    break Some(self.event(event)?.unwrap_or(Pause::Menu));
+                    break Some(self.event(event).await?.unwrap_or(Pause::Menu));
                 }
             }
         };
@@ -269,7 +269,7 @@ impl Life<'_> {
         Ok(())
     }
 
-    fn event(&mut self, event: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
+    async fn event(&mut self, event: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
         self.silent_since_interrupt &= !matches!(event, Some(CellEvent::Console(_)));
         if !self.silent_since_interrupt {
             self.doubtful = None;
@@ -277,10 +277,7 @@ impl Life<'_> {
         Ok(match event {
             Some(CellEvent::Console(ConsoleRecord::Stdout(text))) => self.text(Stream::Stdout, &text)?,
             Some(CellEvent::Console(ConsoleRecord::Stderr(text))) => self.text(Stream::Stderr, &text)?,
-            Some(CellEvent::Console(record)) => {
-                open(self.stage.console.record(&record)?)?;
-                None
-            }
+            Some(CellEvent::Console(record)) => self.record(&record).await?,
             Some(CellEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
                 self.doubtful = Some((is_password, Instant::now()));
                 None
@@ -305,6 +302,30 @@ impl Life<'_> {
             }
             None => Some(Pause::End(CellEnd::Lost { usable: true })),
         })
+    }
+
+    /// Shows what is no text. A picture is painted beside this thread, which goes on hearing Ctrl-C.
+    async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<Pause>, StageError> {
+        let Some(painting) = self.stage.console.painting(record) else {
+            open(self.stage.console.record(record)?)?;
+            return Ok(None);
+        };
+        let mut painting = tokio::task::spawn_blocking(move || painting.paint());
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stage.interrupts.next() => if self.interrupt() {
+                    self.stage.note("[a picture is not shown]")?;
+                    return Ok(Some(Pause::Menu));
+                },
+                painted = &mut painting => {
+                    if let Ok(painted) = painted {
+                        open(self.stage.console.show_painted(painted)?)?;
+                    }
+                    return Ok(None);
+                }
+            }
+        }
     }
 
     /// Text in pieces, so that Ctrl-C is heard however much it is.

@@ -44,7 +44,7 @@ impl Life<'_> {
             }
         };
         for event in held {
-            if let Some(end @ Pause::End(_)) = self.event(event)? {
+            if let Some(end @ Pause::End(_)) = self.event(event).await? {
                 return Ok(Some(end));
             }
         }

@@ -6,8 +6,8 @@ use super::Probe;
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     probe: Probe,
-    /// The last answer has come.
-    pub(super) done: bool,
+    /// How many of the last answers have come.
+    pub(super) ends: usize,
     /// A sequence at the end whose end has not come yet.
     unfinished: Vec<u8>,
 }
@@ -49,39 +49,50 @@ impl Answers {
     /// True when the terminal has begun to answer: the rest must be waited for, or it ends up in the prompt.
     pub(super) fn begun(&self) -> bool {
         let probe = &self.probe;
-        probe.kitty
+        self.ends > 0
+            || probe.kitty
+            || probe.iterm2
+            || probe.synchronized
             || probe.name.is_some()
             || probe.cell.is_some()
+            || probe.window.is_some()
             || probe.background.is_some()
             || self.unfinished.len() > 1
     }
 
-    /// The result. What looks like the start of an answer goes; a lone ESC is a key.
-    pub(super) fn finish(self) -> Probe {
+    /// The result, and how many of the last answers, of which there must be `ends`, are missing. What looks like the
+    /// start of an answer goes; a lone ESC is a key.
+    pub(super) fn finish(self, ends: usize) -> (Probe, usize) {
         let mut probe = self.probe;
+        let missing = ends.saturating_sub(self.ends);
+        probe.answered = missing == 0;
         if self.unfinished == b"\x1b" {
             probe.typed.push(0x1b);
         }
-        probe
+        (probe, missing)
     }
 
     /// True when it is an answer.
     fn csi(&mut self, parameters: &[u8], last: u8) -> bool {
         match (parameters, last) {
             ([b'?', parameters @ ..], b'c') => {
-                self.done = true;
-                self.probe.answered = true;
-                self.probe.sixel = numbers(parameters).any(|number| number == Some(4));
+                // A multiplexer answers before the terminal around it, and pictures go through it.
+                if self.ends == 0 {
+                    self.probe.sixel = numbers(parameters).any(|number| number == Some(4));
+                }
+                self.ends += 1;
                 true
             }
             ([b'6', b';', sizes @ ..], b't') => {
-                let mut sizes = numbers(sizes);
-                if let (Some(Some(height)), Some(Some(width))) = (sizes.next(), sizes.next())
-                    && (1..=1000).contains(&height)
-                    && (1..=1000).contains(&width)
-                {
-                    self.probe.cell = Some((width, height));
-                }
+                self.probe.cell = size(sizes, 1000).or(self.probe.cell);
+                true
+            }
+            ([b'4', b';', sizes @ ..], b't') => {
+                self.probe.window = size(sizes, 32_767).or(self.probe.window);
+                true
+            }
+            ([b'?', b'2', b'0', b'2', b'6', b';', state, b'$'], b'y') => {
+                self.probe.synchronized = matches!(state, b'1' | b'2' | b'3');
                 true
             }
             _ => false,
@@ -96,7 +107,19 @@ impl Answers {
                 true
             }
             (b'P', [b'>', b'|', name @ ..]) => {
-                self.probe.name = Some(String::from_utf8_lossy(name).into_owned());
+                let name = String::from_utf8_lossy(name).into_owned();
+                if self.probe.name.is_none() {
+                    self.probe.name = Some(name);
+                } else {
+                    self.probe.outer = Some(name);
+                }
+                true
+            }
+            (b']', [b'1', b'3', b'3', b'7', b';', answer @ ..]) => {
+                if let Some(size) = answer.strip_prefix(b"ReportCellSize=") {
+                    self.probe.iterm2 = true;
+                    self.probe.cell = self.probe.cell.or_else(|| points(size));
+                }
                 true
             }
             (b']', [b'1', b'1', b';', color @ ..]) => {
@@ -112,6 +135,24 @@ impl Answers {
 
 fn numbers(parameters: &[u8]) -> impl Iterator<Item = Option<u16>> {
     parameters.split(|byte| *byte == b';').map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
+}
+
+/// Reads height and width, neither zero, as width and height.
+fn size(parameters: &[u8], most: u16) -> Option<(u16, u16)> {
+    let mut sizes = numbers(parameters);
+    let (height, width) = (sizes.next()??, sizes.next()??);
+    ((1..=most).contains(&height) && (1..=most).contains(&width)).then_some((width, height))
+}
+
+/// Reads `height;width;scale`, the first two in points, as width and height in pixels.
+fn points(text: &[u8]) -> Option<(u16, u16)> {
+    let mut numbers = std::str::from_utf8(text).ok()?.split(';').map(|number| number.trim().parse::<f64>());
+    let (height, width) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let scale =
+        numbers.next().and_then(Result::ok).filter(|scale| (1.0..=4.0).contains(scale)).unwrap_or(1.0);
+    let pixels = |points: f64| (points * scale).round();
+    let plausible = |pixels: f64| (1.0..=1000.0).contains(&pixels).then_some(pixels as u16);
+    Some((plausible(pixels(width))?, plausible(pixels(height))?))
 }
 
 /// Reads `rgb:rrrr/gggg/bbbb` (one to four digits each) or `#rrggbb`.
@@ -167,8 +208,9 @@ mod tests {
     #[test]
     fn the_answers_of_xterm_are_read() {
         let answers = Answers::read(XTERM);
-        assert!(answers.done);
-        let probe = answers.finish();
+        assert_eq!(answers.ends, 1);
+        let (probe, missing) = answers.finish(1);
+        assert_eq!(missing, 0);
         assert_eq!(probe.name.as_deref(), Some("XTerm(379)"));
         assert_eq!(probe.cell, Some((8, 17)));
         assert_eq!(probe.background, Some((255, 250, 0)));
@@ -182,7 +224,7 @@ mod tests {
         bytes.extend_from_slice(b"\x1b_Gi=31;OK\x1b\\x\x1b[1;5C\xed\x95\x9c");
         bytes.extend_from_slice(XTERM);
         bytes.extend_from_slice(b"\x1bfafter");
-        let probe = Answers::read(&bytes).finish();
+        let (probe, _) = Answers::read(&bytes).finish(1);
         assert!(probe.kitty);
         assert_eq!(probe.typed, "print(1)\r\x1b[Ax\x1b[1;5C한\x1bfafter".as_bytes());
     }
@@ -191,18 +233,45 @@ mod tests {
     fn an_answer_that_is_cut_never_becomes_typed_text() {
         for cut in 0..XTERM.len() {
             let answers = Answers::read(&XTERM[..cut]);
-            assert!(!answers.done, "{cut}");
-            let typed = answers.finish().typed;
+            assert_eq!(answers.ends, 0, "{cut}");
+            let (Probe { typed, .. }, missing) = answers.finish(1);
+            assert_eq!(missing, 1);
             assert!(typed.is_empty() || typed == b"\x1b", "cut at {cut}: {typed:?}");
         }
     }
 
     #[test]
     fn a_terminal_that_lies_is_not_believed() {
-        let probe = Answers::read(b"\x1b[6;0;0t\x1b[6;99999;8t\x1b]11;rgb:zz/0/0\x07\x1b[?6c").finish();
+        let (probe, _) = Answers::read(b"\x1b[6;0;0t\x1b[6;99999;8t\x1b]11;rgb:zz/0/0\x07\x1b[?6c").finish(1);
         assert_eq!((probe.cell, probe.background, probe.sixel), (None, None, false));
-        let probe = Answers::read(b"\x1b_Gi=31;ENOTSUP:no\x1b\\\x1b[?64;14;41c").finish();
+        let (probe, _) = Answers::read(b"\x1b_Gi=31;ENOTSUP:no\x1b\\\x1b[?64;14;41c").finish(1);
         assert!(!probe.kitty && !probe.sixel);
+    }
+
+    #[test]
+    fn the_answers_of_iterm2_and_about_the_window_are_read() {
+        let (probe, _) = Answers::read(
+            b"\x1b]1337;ReportCellSize=17.5;8.0;2.0\x1b\\\x1b[4;600;800t\x1b[?2026;2$y\x1b[?62c",
+        )
+        .finish(1);
+        assert!(probe.iterm2 && probe.synchronized);
+        assert_eq!((probe.cell, probe.window), (Some((16, 35)), Some((800, 600))));
+        let (probe, _) =
+            Answers::read(b"\x1b]1337;ReportCellSize=1e9;-3\x07\x1b[4;0;0t\x1b[?2026;0$y\x1b[?62c").finish(1);
+        assert_eq!((probe.cell, probe.window, probe.synchronized), (None, None, false));
+    }
+
+    #[test]
+    fn of_two_that_answer_the_nearer_one_draws_and_the_other_is_the_terminal() {
+        let bytes =
+            b"\x1bP>|tmux 3.3a\x1b\\\x1b[?1;2c\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.41.1)\x1b\\\x1b[?62;4c";
+        assert_eq!(Answers::read(&bytes[..24]).ends, 1, "tmux's own answer does not end the wait");
+        let (probe, missing) = Answers::read(bytes).finish(2);
+        assert_eq!(
+            (probe.name.as_deref(), probe.outer.as_deref()),
+            (Some("tmux 3.3a"), Some("kitty(0.41.1)"))
+        );
+        assert!(probe.kitty && !probe.sixel && probe.answered && missing == 0);
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //! is given back.
 
 mod answers;
+mod choice;
+mod multiplexer;
 mod silent;
 
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -20,35 +22,32 @@ use super::Screen;
 use super::guard::{TermiosGuard, in_foreground};
 use super::secret::set_read_one;
 use answers::Answers;
-
-/// The means by which pictures are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Graphics {
-    /// None: not a terminal, or one that knows no escape sequences or no colours.
-    None,
-    /// Half blocks in colours, which every other terminal shows.
-    Blocks,
-    /// DEC's sixel.
-    Sixel,
-    /// The inline files of iTerm2.
-    Iterm2,
-    /// Kitty's graphics protocol.
-    Kitty,
-}
+pub use choice::{Choice, Graphics};
+pub use multiplexer::passthrough;
 
 /// What the terminal said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// It answered at all.
+    /// Why it was not asked, as part of a sentence; empty when it was.
+    pub unasked: &'static str,
+    /// It answered all that it must.
     pub answered: bool,
     /// It draws pictures by kitty's protocol.
     pub kitty: bool,
     /// It draws sixel.
     pub sixel: bool,
+    /// It knows iTerm2's own sequences, and so its inline files.
+    pub iterm2: bool,
+    /// It can be told where a picture of ours begins and ends, so that it shows no half of one (mode 2026).
+    pub synchronized: bool,
     /// Its name and version (XTVERSION). Untrusted text.
     pub name: Option<String>,
+    /// The same of the terminal in which tmux runs, if tmux lets questions through.
+    pub outer: Option<String>,
     /// The size of a character cell in pixels, width and height; neither is zero.
     pub cell: Option<(u16, u16)>,
+    /// The size of the window in pixels, width and height; neither is zero.
+    pub window: Option<(u16, u16)>,
     /// The background's red, green and blue.
     pub background: Option<(u8, u8, u8)>,
     /// What the user typed meanwhile, to be given to the editor.
@@ -90,8 +89,8 @@ const KNOWN_BY: &[&str] = &[
     "XTERM_VERSION",
 ];
 
-/// A terminal was asked and has not answered within the limit: what comes from it later is no key.
-static OWES_ANSWERS: AtomicBool = AtomicBool::new(false);
+/// So many last answers have not come within the limit: what comes later is no key.
+static OWED: AtomicUsize = AtomicUsize::new(0);
 
 /// Most bytes that are read while waiting.
 const MAX_BYTES: usize = 64 * 1024;
@@ -104,14 +103,19 @@ const MAX_BYTES: usize = 64 * 1024;
 /// When the terminal refuses; a terminal that does not answer is no error.
 pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
     let env = |name: &str| std::env::var_os(name);
-    let Some(questions) = questions(screen, env) else { return Ok(Probe::default()) };
+    let unasked = |why| Ok(Probe { unasked: why, ..Probe::default() });
+    let term = env("TERM").unwrap_or_default();
+    if let Some(why) = unsafe_to_ask(screen, &term.to_string_lossy()) {
+        return unasked(why);
+    }
     if !in_foreground() {
-        return Ok(Probe::default());
+        return unasked("another program has the terminal");
     }
     let key = silent::key(env);
     if memory.is_some_and(|path| silent::is_silent(path, &key)) {
-        return Ok(Probe::default());
+        return unasked("it did not answer when it was asked within the last week");
     }
+    let questions = Questions::new(&Surroundings::look(env));
     let remote = env("SSH_CONNECTION").is_some();
     let limits = match remote {
         _ if KNOWN_BY.iter().any(|name| env(name).is_some()) => KNOWN,
@@ -119,8 +123,8 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
         false => LOCAL,
     };
     let (stdin, stdout) = (io::stdin(), io::stdout());
-    let probe = ask(stdin.as_fd(), stdout.as_fd(), &questions, limits)?;
-    OWES_ANSWERS.store(!probe.answered, Ordering::Relaxed);
+    let (probe, owed) = ask(stdin.as_fd(), stdout.as_fd(), &questions, limits)?;
+    OWED.store(owed, Ordering::Relaxed);
     if let Some(path) = memory.filter(|_| !probe.answered && !remote) {
         // A memory that cannot be written costs the next start a quarter of a second, nothing more.
         if let Err(error) = silent::remember(path, &key) {
@@ -136,52 +140,99 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
 /// # Errors
 /// When the terminal cannot be read.
 pub fn take_late_answers() -> io::Result<Vec<u8>> {
-    if !OWES_ANSWERS.load(Ordering::Relaxed) || !in_foreground() {
+    let owed = OWED.load(Ordering::Relaxed);
+    if owed == 0 || !in_foreground() {
         return Ok(Vec::new());
     }
-    let probe = ask(io::stdin().as_fd(), io::stdout().as_fd(), "", NOW)?;
-    if probe.answered {
-        OWES_ANSWERS.store(false, Ordering::Relaxed);
-    }
+    let none = Questions { text: String::new(), ends: owed };
+    let (probe, owed) = ask(io::stdin().as_fd(), io::stdout().as_fd(), &none, NOW)?;
+    OWED.store(owed, Ordering::Relaxed);
     Ok(probe.typed)
 }
 
-/// What to write; `None` for a terminal that is not to be asked.
-fn questions(screen: &Screen, env: impl Fn(&str) -> Option<OsString>) -> Option<String> {
-    let term = env("TERM").unwrap_or_default();
-    let term = term.to_string_lossy();
-    if !screen.interactive() || screen.dumb || term.starts_with("linux") || term.starts_with("eterm") {
-        return None;
+/// Why a terminal must not be asked, if it must not.
+fn unsafe_to_ask(screen: &Screen, term: &str) -> Option<&'static str> {
+    match () {
+        () if !screen.stdout_tty => Some("standard output is no terminal"),
+        () if !screen.stdin_tty => Some("standard input is no terminal"),
+        () if screen.dumb => Some("TERM says that it understands no escape sequences"),
+        () if term.starts_with("linux") || term.starts_with("eterm") => {
+            Some("terminals of this TERM show questions instead of answering them")
+        }
+        () => None,
     }
-    let mut questions = String::new();
-    // Multiplexers take the graphics query for a title.
-    if env("TMUX").is_none()
-        && env("STY").is_none()
-        && !term.starts_with("screen")
-        && !term.starts_with("tmux")
-    {
-        questions.push_str("\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\");
-    }
-    questions.push_str(concat!(
-        "\x1b[>q",         // XTVERSION
-        "\x1b[16t",        // cell size
-        "\x1b]11;?\x1b\\", // background
-        "\x1b[c",          // DA1, last
-    ));
-    Some(questions)
 }
 
+/// What stands between us and the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Surroundings {
+    /// Nothing.
+    Direct,
+    /// tmux, which passes on what is wrapped.
+    TmuxPassing,
+    /// A multiplexer that passes nothing on.
+    Closed,
+}
+
+impl Surroundings {
+    fn look(env: impl Fn(&str) -> Option<OsString>) -> Self {
+        let term = env("TERM").unwrap_or_default();
+        let term = term.to_string_lossy();
+        match () {
+            () if env("TMUX").is_some() && multiplexer::lets_through() => Self::TmuxPassing,
+            () if env("TMUX").is_some() || env("STY").is_some() => Self::Closed,
+            () if term.starts_with("screen") || term.starts_with("tmux") => Self::Closed,
+            () => Self::Direct,
+        }
+    }
+}
+
+/// What is written to ask.
+struct Questions {
+    text: String,
+    /// How many answers to DA1 come at the end.
+    ends: usize,
+}
+
+const KITTY: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
+const XTVERSION: &str = "\x1b[>q";
+const DA1: &str = "\x1b[c";
+
+/// What is asked of whoever answers first.
+const ALWAYS: &str = concat!(
+    "\x1b[16t",                       // cell size
+    "\x1b[14t",                       // window size in pixels
+    "\x1b]11;?\x1b\\",                // background
+    "\x1b[?2026$p",                   // synchronized output
+    "\x1b]1337;ReportCellSize\x1b\\", // iTerm2
+);
+
+impl Questions {
+    /// DA1 is last, and the only one that every terminal answers.
+    fn new(surroundings: &Surroundings) -> Self {
+        match surroundings {
+            Surroundings::Direct => Self { text: format!("{KITTY}{XTVERSION}{ALWAYS}{DA1}"), ends: 1 },
+            Surroundings::Closed => Self { text: format!("{XTVERSION}{ALWAYS}{DA1}"), ends: 1 },
+            Surroundings::TmuxPassing => {
+                let outer = passthrough(&format!("{KITTY}{XTVERSION}{DA1}"));
+                Self { text: format!("{XTVERSION}{outer}{ALWAYS}{DA1}"), ends: 2 }
+            }
+        }
+    }
+}
+
+/// Asks, and waits. The second value is how many last answers are still to come.
 fn ask(
     keyboard: BorrowedFd<'_>,
     display: BorrowedFd<'_>,
-    questions: &str,
+    questions: &Questions,
     limits: Limits,
-) -> io::Result<Probe> {
+) -> io::Result<(Probe, usize)> {
     let mut mode = termios::tcgetattr(keyboard)?;
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
     set_read_one(&mut mode.control_chars);
     let _guard = TermiosGuard::switch(keyboard, &mode, SetArg::TCSANOW)?;
-    let mut bytes = questions.as_bytes();
+    let mut bytes = questions.text.as_bytes();
     while !bytes.is_empty() {
         let written = nix::unistd::write(display, bytes)?;
         bytes = bytes.get(written..).unwrap_or_default();
@@ -192,14 +243,14 @@ fn ask(
     let mut read = Vec::new();
     loop {
         let answers = Answers::read(&read);
-        if answers.done || read.len() >= MAX_BYTES {
-            return Ok(answers.finish());
+        if answers.ends >= questions.ends || read.len() >= MAX_BYTES {
+            return Ok(answers.finish(questions.ends));
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if !left.is_zero() && readable(keyboard, left)? {
             let mut piece = [0; 1024];
             match nix::unistd::read(keyboard, &mut piece) {
-                Ok(0) => return Ok(answers.finish()),
+                Ok(0) => return Ok(answers.finish(questions.ends)),
                 Ok(count) => read.extend_from_slice(piece.get(..count).unwrap_or_default()),
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(error) => return Err(error.into()),
@@ -207,7 +258,7 @@ fn ask(
         } else if let Some(more) = rest.take().filter(|_| answers.begun()) {
             deadline = Instant::now() + more;
         } else if left.is_zero() {
-            return Ok(answers.finish());
+            return Ok(answers.finish(questions.ends));
         }
     }
 }
@@ -219,26 +270,6 @@ fn readable(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
         Ok(count) => Ok(count > 0),
         Err(Errno::EINTR) => Ok(false),
         Err(error) => Err(error.into()),
-    }
-}
-
-impl Probe {
-    /// The best means that the terminal has proved to have.
-    pub fn graphics(&self, screen: &Screen) -> Graphics {
-        let named = |name: &str| self.name.as_ref().is_some_and(|text| text.starts_with(name));
-        if !screen.stdout_tty || screen.dumb {
-            Graphics::None
-        } else if self.kitty {
-            Graphics::Kitty
-        } else if (named("iTerm2") || named("WezTerm")) && viuer::is_iterm_supported() {
-            Graphics::Iterm2
-        } else if self.sixel {
-            Graphics::Sixel
-        } else if screen.colors == super::ColorDepth::None || !screen.unicode {
-            Graphics::None
-        } else {
-            Graphics::Blocks
-        }
     }
 }
 

@@ -27,7 +27,10 @@ fn wait_for_questions(far: &mut std::fs::File) -> Vec<u8> {
 
 const PATIENT: Limits = Limits { answer: Duration::from_secs(60), rest: Duration::from_secs(60) };
 const SHORT: Limits = Limits { answer: Duration::from_millis(20), rest: Duration::from_millis(20) };
-const QUESTIONS: &str = "\x1b[>q\x1b[16t\x1b]11;?\x1b\\\x1b[c";
+
+fn questions() -> Questions {
+    Questions::new(&Surroundings::Closed)
+}
 
 #[test]
 fn a_terminal_that_answers_is_understood_and_its_modes_are_put_back() {
@@ -40,7 +43,7 @@ fn a_terminal_that_answers_is_understood_and_its_modes_are_put_back() {
         far.write_all(b"!\x1b]11;rgb:1e1e/1e1e/2e2e\x07\x1b[?62;4;22c").unwrap();
         far
     });
-    let probe = ask(near.as_fd(), near.as_fd(), QUESTIONS, PATIENT).unwrap();
+    let (probe, _) = ask(near.as_fd(), near.as_fd(), &questions(), PATIENT).unwrap();
     let _far = answering.join().unwrap();
     assert_eq!(probe.name.as_deref(), Some("foot(1.13)"));
     assert_eq!((probe.cell, probe.background), (Some((10, 20)), Some((30, 30, 46))));
@@ -53,7 +56,7 @@ fn a_terminal_that_answers_is_understood_and_its_modes_are_put_back() {
 fn a_silent_terminal_costs_the_limit_and_loses_no_key() {
     let Far { near, mut far } = terminal();
     far.write_all(b"abc").unwrap();
-    let probe = ask(near.as_fd(), near.as_fd(), QUESTIONS, SHORT).unwrap();
+    let (probe, _) = ask(near.as_fd(), near.as_fd(), &questions(), SHORT).unwrap();
     assert!(!probe.answered);
     assert_eq!(probe.typed, b"abc");
 }
@@ -68,8 +71,8 @@ fn an_answer_that_has_begun_is_waited_for() {
         far
     });
     // The limit is over at once; what keeps the wait going is that the answer has begun.
-    let probe =
-        ask(near.as_fd(), near.as_fd(), QUESTIONS, Limits { answer: Duration::from_millis(1), ..PATIENT })
+    let (probe, _) =
+        ask(near.as_fd(), near.as_fd(), &questions(), Limits { answer: Duration::from_millis(1), ..PATIENT })
             .unwrap();
     let _far = answering.join().unwrap();
     assert_eq!(probe.typed, b"");
@@ -83,7 +86,8 @@ fn late_answers_are_taken_out_and_keys_stay_keys() {
     termios::cfmakeraw(&mut raw);
     termios::tcsetattr(&near, SetArg::TCSANOW, &raw).unwrap();
     far.write_all(b"x\x1b[6;20;9t\x1b]11;rgb:0000/0000/0000\x1b\\\x1b[?62;cy").unwrap();
-    let probe = ask(near.as_fd(), near.as_fd(), "", NOW).unwrap();
+    let (probe, _) =
+        ask(near.as_fd(), near.as_fd(), &Questions { text: String::new(), ends: 1 }, NOW).unwrap();
     assert!(probe.answered);
     assert_eq!(probe.typed, b"xy");
 }
@@ -92,26 +96,38 @@ fn late_answers_are_taken_out_and_keys_stay_keys() {
 fn a_terminal_that_hangs_up_ends_the_wait() {
     let Far { near, far } = terminal();
     drop(far);
-    let result = ask(near.as_fd(), near.as_fd(), QUESTIONS, PATIENT);
-    assert!(result.is_err() || !result.unwrap().answered);
+    let result = ask(near.as_fd(), near.as_fd(), &questions(), PATIENT);
+    assert!(result.is_err() || !result.unwrap().0.answered);
 }
 
 #[test]
 fn who_must_not_be_asked_is_not() {
-    let screen = |stdin, stdout, term: &str| {
-        let term = term.to_owned();
-        let env = move |name: &str| (name == "TERM").then(|| OsString::from(&term));
-        (Screen::from_parts(stdin, stdout, true, &env), env)
-    };
-    let asked = |stdin, stdout, term| {
-        let (screen, env) = screen(stdin, stdout, term);
-        questions(&screen, env)
+    let why = |stdin, stdout, term: &str| {
+        let owned = term.to_owned();
+        let env = move |name: &str| (name == "TERM").then(|| OsString::from(&owned));
+        unsafe_to_ask(&Screen::from_parts(stdin, stdout, true, &env), term)
     };
     for term in ["dumb", "", "linux", "eterm-color"] {
-        assert_eq!(asked(true, true, term), None, "{term}");
+        assert!(why(true, true, term).is_some(), "{term}");
     }
-    assert_eq!(asked(false, true, "xterm"), None);
-    assert_eq!(asked(true, false, "xterm"), None);
-    assert!(asked(true, true, "xterm").unwrap().contains("_G"));
-    assert!(!asked(true, true, "tmux-256color").unwrap().contains("_G"), "tmux shows it as a title");
+    assert!(why(false, true, "xterm").is_some());
+    assert!(why(true, false, "xterm").is_some());
+    assert_eq!(why(true, true, "xterm"), None);
+}
+
+#[test]
+fn what_multiplexers_take_for_a_title_is_not_sent_to_them() {
+    let around = |variables: &[(&str, &str)]| {
+        Surroundings::look(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        })
+    };
+    assert_eq!(around(&[("TERM", "xterm")]), Surroundings::Direct);
+    assert_eq!(around(&[("TERM", "tmux-256color")]), Surroundings::Closed);
+    assert_eq!(around(&[("TERM", "xterm"), ("STY", "1.x")]), Surroundings::Closed);
+    assert!(Questions::new(&Surroundings::Direct).text.starts_with(KITTY));
+    assert!(!questions().text.contains("_G"));
+    let wrapped = Questions::new(&Surroundings::TmuxPassing);
+    assert!(wrapped.text.contains("\x1bPtmux;\x1b\x1b_Gi=31") && wrapped.ends == 2);
+    assert!(wrapped.text.ends_with(DA1));
 }

@@ -1,6 +1,7 @@
-//! How large a picture is drawn.
+//! How large a picture is drawn, and on what.
 
-use crate::terminal::Size;
+use crate::terminal::{ColorDepth, Graphics, Size};
+use crate::theme::Rgb;
 
 /// A size in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,26 @@ pub(in crate::render) struct Canvas {
     pub(super) room: Cells,
     /// A cell in pixels, width and height; neither is zero.
     pub(super) cell: (u16, u16),
+    /// Whether a picture that is smaller than the room is made as large as it.
+    pub(super) fill: bool,
 }
+
+/// What pixels are drawn on and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::render) struct Paper {
+    /// The room.
+    pub(in crate::render) canvas: Canvas,
+    /// The means.
+    pub(in crate::render) graphics: Graphics,
+    /// The colours that there are.
+    pub(in crate::render) colors: ColorDepth,
+    /// What shows through, if it is known.
+    pub(in crate::render) background: Option<Rgb>,
+}
+
+/// A cell of this height, in pixels, is that of a screen as dense as those for which pictures are made; of twice the
+/// height, twice as dense.
+const PLAIN_HEIGHT: u32 = 16;
 
 /// What a cell is taken for when nobody tells: the proportion is what matters.
 const CELL: (u16, u16) = (8, 16);
@@ -37,16 +57,29 @@ impl Canvas {
         Self {
             room: Cells { cols: window.cols.max(1), rows: max_rows.map_or(rows, |most| most.clamp(1, rows)) },
             cell: asked.filter(plausible).or(by_window.filter(plausible)).unwrap_or(CELL),
+            fill: false,
         }
+    }
+
+    /// The same for a picture that takes all rows but one.
+    pub(in crate::render) fn whole(window: Size, asked: Option<(u16, u16)>) -> Self {
+        let room = Cells { cols: window.cols.max(1), rows: window.rows.saturating_sub(1).max(1) };
+        Self { room, fill: true, ..Self::new(window, asked, None) }
+    }
+
+    /// Pixels of the screen for each pixel of a picture.
+    pub(super) fn density(&self) -> u32 {
+        (u32::from(self.cell.1) / PLAIN_HEIGHT).clamp(1, 4)
     }
 
     /// The size in pixels at which a picture of `width` × `height` pixels is drawn: its own, or as large as there
     /// is room, in the same proportion. Never zero.
     pub(super) fn fit(&self, width: u32, height: u32) -> (u32, u32) {
+        let (width, height) = (width.saturating_mul(self.density()), height.saturating_mul(self.density()));
         let room_width = u64::from(self.room.cols) * u64::from(self.cell.0);
         let room_height = u64::from(self.room.rows) * u64::from(self.cell.1);
         let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
-        let (fit_width, fit_height) = if width <= room_width && height <= room_height {
+        let (fit_width, fit_height) = if width <= room_width && height <= room_height && !self.fill {
             (width, height)
         } else if width * room_height >= height * room_width {
             (room_width, height * room_width / width)
@@ -102,6 +135,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn on_a_dense_screen_a_pixel_is_several() {
+        let canvas = Canvas::new(window(80, 24, None), Some((16, 33)), None);
+        assert_eq!(canvas.fit(100, 50), (200, 100));
+        assert_eq!(canvas.fit(1000, 500), (1280, 640));
+    }
+
+    #[test]
+    fn a_picture_that_fills_the_window_grows() {
+        let canvas = Canvas::whole(window(80, 25, None), Some((8, 16)));
+        assert_eq!(canvas.fit(10, 10), (384, 384));
+        assert_eq!(canvas.fit(1920, 1080), (640, 360));
     }
 
     #[test]

@@ -1,0 +1,119 @@
+//! What the person has set about the terminal and about pictures: a flag counts more than the environment, which counts
+//! more than the configuration file, which counts more than what the terminal says.
+
+use std::path::PathBuf;
+
+use super::args::Global;
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::config::FileConfig;
+use crate::terminal::Graphics;
+use crate::theme::Rgb;
+
+/// The settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// How pictures are drawn; nothing leaves it to the terminal's answers.
+    pub(super) graphics: Option<Graphics>,
+    /// A character cell in pixels.
+    pub(super) cell: Option<(u16, u16)>,
+    /// The background.
+    pub(super) background: Option<Rgb>,
+    /// Whether the terminal is asked.
+    pub(super) ask: bool,
+    /// Most rows of a picture.
+    pub(super) max_rows: Option<u16>,
+    /// The folder in which all media are saved.
+    pub(super) media_dir: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When one has a value that means nothing.
+    pub(super) fn read(global: &Global, config: &FileConfig) -> Result<Self, Failure> {
+        let terminal = &config.terminal;
+        let graphics = match (&global.graphics, &terminal.graphics) {
+            (Some(name), _) => means(name, "--graphics or BAI_REPL_GRAPHICS")?,
+            (None, Some(name)) => means(name, "terminal.graphics")?,
+            (None, None) => None,
+        };
+        let cell = terminal.cell.as_deref().map(|text| {
+            cell(text).ok_or_else(|| wrong("terminal.cell", text, "a size in pixels such as 10x20"))
+        });
+        let background = terminal.background.as_deref().map(|text| {
+            Rgb::from_hex(text).ok_or_else(|| wrong("terminal.background", text, "a colour such as #1e1e2e"))
+        });
+        Ok(Self {
+            graphics,
+            cell: cell.transpose()?,
+            background: background.transpose()?,
+            ask: terminal.ask.unwrap_or(true),
+            max_rows: config.media.max_rows,
+            media_dir: config.media.dir.clone(),
+        })
+    }
+}
+
+fn means(name: &str, place: &str) -> Result<Option<Graphics>, Failure> {
+    if name == "auto" || name.is_empty() {
+        return Ok(None);
+    }
+    Graphics::named(name).map(Some).ok_or_else(|| {
+        let names: Vec<_> = Graphics::ALL.iter().rev().map(|graphics| graphics.name()).collect();
+        wrong(place, name, &format!("auto, {}", names.join(", ")))
+    })
+}
+
+fn wrong(place: &str, value: &str, expected: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("{place} is \"{value}\"; it should be {expected}"))
+}
+
+fn cell(text: &str) -> Option<(u16, u16)> {
+    let (width, height) = text.split_once('x')?;
+    let side = |text: &str| text.trim().parse::<u16>().ok().filter(|side| (1..=1000).contains(side));
+    Some((side(width)?, side(height)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TerminalConfig;
+
+    fn config(graphics: Option<&str>, cell: Option<&str>, background: Option<&str>) -> FileConfig {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let terminal = TerminalConfig {
+            graphics: owned(graphics),
+            cell: owned(cell),
+            background: owned(background),
+            ask: None,
+        };
+        FileConfig { terminal, ..FileConfig::default() }
+    }
+
+    #[test]
+    fn the_nearest_word_counts() {
+        let from_file = config(Some("sixel"), Some("10x20"), Some("#102030"));
+        let read = Settings::read(&Global::default(), &from_file).unwrap();
+        assert_eq!((read.graphics, read.cell), (Some(Graphics::Sixel), Some((10, 20))));
+        assert_eq!(read.background, Some(Rgb { r: 16, g: 32, b: 48 }));
+        for (flag, graphics) in [("kitty", Some(Graphics::Kitty)), ("auto", None), ("", None)] {
+            let global = Global { graphics: Some(flag.to_owned()), ..Global::default() };
+            assert_eq!(Settings::read(&global, &from_file).unwrap().graphics, graphics, "{flag:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_means_nothing_is_told() {
+        for wrong in [
+            config(Some("telepathy"), None, None),
+            config(None, Some("10"), None),
+            config(None, Some("0x20"), None),
+            config(None, None, Some("red-ish")),
+        ] {
+            let failure = Settings::read(&Global::default(), &wrong).unwrap_err();
+            assert!(failure.sentence().starts_with("terminal."), "{}", failure.sentence());
+        }
+    }
+}

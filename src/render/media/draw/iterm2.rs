@@ -1,0 +1,27 @@
+//! The inline files of iTerm2 (OSC 1337 `File=`), which others show too. The size is given in cells, so that the terminal
+//! need not be asked how large they are.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::RgbaImage;
+
+use super::DrawError;
+use crate::render::media::canvas::Cells;
+use crate::render::media::raster::to_png;
+
+pub(super) fn encode(pixels: &RgbaImage, cells: Cells) -> Result<Vec<u8>, DrawError> {
+    let png = to_png(pixels).map_err(|error| DrawError::Encode(error.to_string()))?;
+    let mut out = Vec::with_capacity(png.len() * 4 / 3 + 128);
+    write!(
+        out,
+        "\x1b]1337;File=inline=1;size={};width={};height={};preserveAspectRatio=1:",
+        png.len(),
+        cells.cols,
+        cells.rows
+    )?;
+    out.extend_from_slice(STANDARD.encode(png).as_bytes());
+    out.push(0x07);
+    Ok(out)
+}

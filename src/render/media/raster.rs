@@ -1,0 +1,141 @@
+//! Raster images from their bytes, scaled for the terminal, within limits; and the frames of those that move.
+
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::codecs::gif::GifDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::imageops::FilterType;
+use image::metadata::Orientation;
+use image::{
+    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage,
+};
+
+use super::canvas::Canvas;
+use super::picture::{Frame, Frames, PictureError, Still};
+
+/// Most pixels on a side.
+const MAX_SIDE: u32 = 10_000;
+
+/// Most memory that a decoder may take, in bytes: enough for 33 megapixels.
+const MAX_MEMORY: u64 = 128 * 1024 * 1024;
+
+/// Frames of less are shown as long as browsers show them, which is how their authors know them.
+const SHORTEST: Duration = Duration::from_millis(20);
+const USUAL: Duration = Duration::from_millis(100);
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_MEMORY);
+    limits
+}
+
+/// Decodes the first frame, turned as its camera was held, and scales it. The format is told by the content, whatever
+/// the record said.
+pub(super) fn still(bytes: &[u8], canvas: &Canvas) -> Result<Still, PictureError> {
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| PictureError::Unknown)?;
+    if reader.format().is_none() {
+        return Err(PictureError::Unknown);
+    }
+    reader.limits(limits());
+    let mut decoder = reader.into_decoder().map_err(problem)?;
+    if decoder.total_bytes() > MAX_MEMORY {
+        return Err(PictureError::TooLarge);
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(problem)?;
+    let on_its_side = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let turned = |(width, height)| if on_its_side { (height, width) } else { (width, height) };
+    let original = turned((image.width(), image.height()));
+    // Scaled first: the smaller picture is turned faster.
+    let mut image = scale(image, turned(canvas.fit(original.0, original.1)));
+    image.apply_orientation(orientation);
+    Ok(Still { pixels: image.into_rgba8(), original })
+}
+
+fn problem(error: ImageError) -> PictureError {
+    match error {
+        ImageError::Limits(_) => PictureError::TooLarge,
+        ImageError::Unsupported(_) => PictureError::Unknown,
+        other => PictureError::Damaged(crate::render::sanitize::line(&other.to_string(), 100)),
+    }
+}
+
+fn scale(image: DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
+    if (width, height) == (image.width(), image.height()) {
+        return image;
+    }
+    // Far smaller: averaging whole blocks is ten times faster than a filter, and as good to look at.
+    if image.width() / width >= 2 || image.height() / height >= 2 {
+        image.thumbnail_exact(width, height)
+    } else {
+        image.resize_exact(width, height, FilterType::Triangle)
+    }
+}
+
+/// The frames of a picture that moves, one after the other as they are decoded; nothing for one that does not.
+pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
+    let source = || Cursor::new(Arc::clone(bytes));
+    let frames = match image::guess_format(bytes).ok()? {
+        ImageFormat::Gif => {
+            let mut decoder = GifDecoder::new(source()).ok()?;
+            decoder.set_limits(limits()).ok()?;
+            decoder.into_frames()
+        }
+        ImageFormat::WebP => {
+            let mut decoder = WebPDecoder::new(source()).ok()?;
+            decoder.set_limits(limits()).ok()?;
+            decoder.has_animation().then(|| decoder.into_frames())?
+        }
+        ImageFormat::Png => {
+            let decoder = PngDecoder::with_limits(source(), limits()).ok()?;
+            decoder.is_apng().ok()?.then_some(())?;
+            decoder.apng().ok()?.into_frames()
+        }
+        _ => return None,
+    };
+    let fitted = move |frame: Result<image::Frame, ImageError>| {
+        let frame = frame.map_err(problem)?;
+        let (numerator, denominator) = frame.delay().numer_denom_ms();
+        let delay = Duration::from_millis(u64::from(numerator) / u64::from(denominator.max(1)));
+        let pixels = frame.into_buffer();
+        let size = canvas.fit(pixels.width(), pixels.height());
+        let pixels = scale(DynamicImage::ImageRgba8(pixels), size).into_rgba8();
+        Ok(Frame { pixels, delay: if delay < SHORTEST { USUAL } else { delay } })
+    };
+    // Some decoders give the same error for ever.
+    let mut broken = false;
+    let until_broken = frames.take_while(move |frame| !std::mem::replace(&mut broken, frame.is_err()));
+    Some(Box::new(until_broken.map(fitted)))
+}
+
+/// Whether an image inside an SVG may be decoded.
+pub(super) fn is_modest(bytes: &[u8]) -> bool {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let size = reader.ok().and_then(|reader| reader.into_dimensions().ok());
+    size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) * 4 <= MAX_MEMORY / 4)
+}
+
+/// As PNG, quickly.
+pub(super) fn to_png(pixels: &RgbaImage) -> Result<Vec<u8>, ImageError> {
+    use image::ImageEncoder;
+    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+    let mut png = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Sub);
+    encoder.write_image(pixels, pixels.width(), pixels.height(), image::ExtendedColorType::Rgba8)?;
+    Ok(png)
+}
+
+#[cfg(test)]
+mod tests;
