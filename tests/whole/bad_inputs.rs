@@ -1,10 +1,9 @@
 //! Each bad input gets one clear sentence with a hint, the right exit code, a restored terminal and nothing lost.
 
 use super::fake_terminal::{FakeTerminal, Screen};
-use super::faults::Proxy;
 use super::gate::Gate;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
+use super::standing::{Far, Standing};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
@@ -113,11 +112,7 @@ fn a_broken_configuration_is_told_with_its_line() {
 
 #[test]
 fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
-    let home = Sandbox::new();
-    let standing = Standing::start(&home);
-    let proxy = Proxy::to(standing.address);
-    let mut sandbox = Sandbox::new();
-    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let Far { sandbox, link, .. } = &Far::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
     let code = format!("print('before', flush=True)\nopen({go:?}).readline()\nprint('after')");
@@ -126,7 +121,7 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "before\n");
-    proxy.cut();
+    link.cut();
     gate.open();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -137,11 +132,7 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
 
 #[test]
 fn a_link_that_stalls_and_comes_back_loses_nothing() {
-    let home = Sandbox::new();
-    let standing = Standing::start(&home);
-    let proxy = Proxy::to(standing.address);
-    let mut sandbox = Sandbox::new();
-    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let Far { sandbox, link, .. } = &Far::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
     let code = format!("print('before', flush=True)\nopen({go:?}).readline()\nprint('after')");
@@ -149,9 +140,9 @@ fn a_link_that_stalls_and_comes_back_loses_nothing() {
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    proxy.stall();
+    link.stall();
     gate.open();
-    proxy.flow();
+    link.flow();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -165,17 +156,13 @@ fn a_link_that_stalls_and_comes_back_loses_nothing() {
 
 #[test]
 fn a_server_that_goes_away_in_the_middle_of_a_cell() {
-    let home = Sandbox::new();
-    let standing = Standing::start(&home);
-    let proxy = Proxy::to(standing.address);
-    let mut sandbox = Sandbox::new();
-    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let Far { sandbox, link, .. } = &Far::new();
     let code = "print('before', flush=True)\nimport time\nwhile True: time.sleep(1)";
     let mut child = sandbox.command(&["-c", code, "python"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    proxy.go_away();
+    link.go_away();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(LOST), "{stderr}");

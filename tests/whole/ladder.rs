@@ -2,10 +2,9 @@
 //! the debugger; and a cell whose server is out of reach.
 
 use super::fake_terminal::{FakeTerminal, Screen};
-use super::faults::Proxy;
 use super::gate::Gate;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
+use super::standing::{Far, Standing};
 use nix::sys::termios::LocalFlags;
 use std::path::Path;
 
@@ -265,18 +264,14 @@ fn the_debugger_is_left_with_q() {
 
 #[test]
 fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
-    let home = Sandbox::new();
-    let standing = Standing::start(&home);
-    let proxy = Proxy::to(standing.address);
-    let mut sandbox = Sandbox::new();
-    standing.use_in(&mut sandbox, &proxy.endpoint());
+    let Far { sandbox, link, .. } = &Far::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = at_prompt(sandbox, &["python"]);
     let cell = format!("print('be' + 'fore')\n_ = open({go:?}).readline()\nprint('af' + 'ter')");
     run(&terminal, &cell);
     terminal.wait_until("the first half", |screen| screen.has_line("before"));
-    proxy.cut();
+    link.cut();
     gate.open();
     let screen = terminal.wait_until("the second half", |screen| screen.has_line("after"));
     assert_eq!((count(&screen, "before"), count(&screen, "after")), (1, 1), "{}", screen.all);
@@ -285,15 +280,11 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
 
 #[test]
 fn a_server_that_goes_away_in_the_middle_of_a_cell_is_told_and_the_prompt_stays() {
-    let home = Sandbox::new();
-    let standing = Standing::start(&home);
-    let proxy = Proxy::to(standing.address);
-    let mut sandbox = Sandbox::new();
-    standing.use_in(&mut sandbox, &proxy.endpoint());
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let Far { sandbox, link, .. } = &Far::new();
+    let terminal = at_prompt(sandbox, &["python"]);
     run(&terminal, "import time\nprint('be' + 'fore')\nwhile True: time.sleep(60)");
     terminal.wait_until("the program", |screen| screen.has_line("before"));
-    proxy.go_away();
+    link.go_away();
     terminal.wait_for(":new");
     terminal.wait_for_prompt(PROMPT);
     terminal.send("half a cell");

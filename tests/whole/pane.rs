@@ -1,10 +1,9 @@
 //! The terminal inside the session, opened from the prompt and while a cell runs: one key there, the same key back.
 
 use super::fake_terminal::{FakeTerminal, Screen};
-use super::faults::Proxy;
 use super::gate::Gate;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
+use super::standing::{Far, Standing};
 use alacritty_terminal::term::TermMode;
 
 const PROMPT: &str = "python ❯";
@@ -262,13 +261,10 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
 
 #[test]
 fn with_a_dead_link_the_key_still_leaves() {
-    let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    let proxy = Proxy::to(standing.address);
-    standing.use_in(&mut sandbox, &proxy.endpoint());
-    let terminal = start(&mut sandbox, &["python"]);
+    let Far { sandbox, link, .. } = &mut Far::new();
+    let terminal = start(sandbox, &["python"]);
     visit(&terminal);
-    proxy.go_away();
+    link.go_away();
     terminal.wait_until("the loss", |screen| screen.last_line().contains("link down"));
     come_back(&terminal);
     terminal.send("half");
@@ -299,17 +295,14 @@ fn a_session_that_is_destroyed_while_one_looks_is_told_and_the_terminal_is_clean
 
 #[test]
 fn a_link_that_is_cut_comes_back_with_the_same_shell() {
-    let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    let proxy = Proxy::to(standing.address);
-    standing.use_in(&mut sandbox, &proxy.endpoint());
-    let terminal = start(&mut sandbox, &["-t", "far-away", "python"]);
+    let Far { sandbox, link, .. } = &mut Far::new();
+    let terminal = start(sandbox, &["-t", "far-away", "python"]);
     visit(&terminal);
     terminal.enter("kept=here");
     terminal.wait_until("the next line", |screen| screen.all.matches("shell>").count() == 2);
-    proxy.go_away();
+    link.go_away();
     terminal.wait_for("link down");
-    proxy.be_back();
+    link.be_back();
     terminal.wait_until("the link", |screen| !screen.all.contains("link down"));
     terminal.enter("echo still $kept");
     terminal.wait_for("still here");

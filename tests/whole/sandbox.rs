@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// How long a program may run that is no fake terminal's. Generous: it is a limit, not a measurement.
-const LIMIT_SECONDS: u32 = 180;
+const LIMIT_SECONDS: u32 = 300;
 
 /// The folders and the environment of one test. Everything in it is gone when it is dropped.
 pub struct Sandbox {

@@ -1,5 +1,6 @@
-//! A standing engine of a test, ended with it.
+//! A standing engine of a test, ended with it, reached directly or through a link with faults.
 
+use super::faults::Proxy;
 use super::sandbox::Sandbox;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -57,5 +58,25 @@ impl Drop for Standing {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A sandbox whose server is a standing engine behind a link with faults.
+pub struct Far {
+    /// Where the binary is run.
+    pub sandbox: Sandbox,
+    /// The link.
+    pub link: Proxy,
+    _engine: Standing,
+}
+
+impl Far {
+    /// Starts the engine, in the home that the sandbox has.
+    pub fn new() -> Self {
+        let mut sandbox = Sandbox::new();
+        let engine = Standing::start(&sandbox);
+        let link = Proxy::to(engine.address);
+        engine.use_in(&mut sandbox, &link.endpoint());
+        Far { sandbox, link, _engine: engine }
     }
 }
