@@ -71,7 +71,10 @@ fn prompt(
         Subject::Attach(_) => open.creation.rm,
     };
     let place = Arc::new(Mutex::new(place));
-    let language: Box<dyn language::Language> = language::for_image(image);
+    let language: Box<dyn language::Language> = match crate::engine::jupyter_language(image) {
+        Some(language) => Box::new(language::Jupyter::of(&language)),
+        None => language::for_image(image),
+    };
     let banner = Banner {
         place: target_label(global, config, !temporary)?,
         image: image.to_owned(),

@@ -42,7 +42,7 @@ mod stream;
 mod tests;
 mod transfer;
 
-pub use crate::runner::{FoundImage, images};
+pub use crate::runner::{FoundImage, images, jupyter_language};
 pub use keypair::Keypair;
 pub use server::{Engine, EngineError, EngineOptions, Workdirs};
 

@@ -4,6 +4,7 @@
 //! §10 is the list of traps), and strict in what they send. No I/O, no clock, no terminal lives here, and
 //! nothing in this module calls another module of the crate.
 
+pub mod bundle;
 pub mod complete;
 pub mod create;
 pub mod events;

@@ -26,6 +26,22 @@ pub enum StartError {
         /// What to install.
         install: &'static str,
     },
+    /// No Jupyter kernel of this name is installed.
+    #[error("there is no Jupyter kernel {name:?}; {known}")]
+    NoJupyterKernel {
+        /// The name as it was given.
+        name: String,
+        /// Which there are, as a clause.
+        known: String,
+    },
+    /// The same as its source, where a Jupyter kernel could serve.
+    #[error("{missing}")]
+    JupyterInstead {
+        /// Why the image itself cannot be had.
+        missing: Box<StartError>,
+        /// What to do.
+        hint: String,
+    },
     /// The folder to work in cannot be used.
     #[error("cannot work in {}: {source}", path.display())]
     Workdir {
@@ -71,6 +87,10 @@ impl StartError {
         match self {
             StartError::UnknownImage { .. } => "name an image of the list, such as python or python:3.11",
             StartError::NoInterpreter { install, .. } => install,
+            StartError::NoJupyterKernel { .. } => {
+                "bai-repl images lists what is here; kernels come with packages such as ipykernel"
+            }
+            StartError::JupyterInstead { hint, .. } => hint,
             StartError::Workdir { .. } => "choose a folder that exists and that you may enter",
             StartError::Spawn { .. } => {
                 "check that the interpreter is installed for this machine and may be run"

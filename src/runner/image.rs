@@ -3,6 +3,9 @@
 
 use crate::protocol::language;
 
+/// What the names of Jupyter kernels begin with.
+pub(super) const JUPYTER: &str = "jupyter:";
+
 /// A parsed image name, `[registry/][path/]name[:tag][@architecture]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageName {
@@ -33,8 +36,17 @@ impl ImageName {
         &self.full
     }
 
+    /// The name of a Jupyter kernel: all that follows `jupyter:`, whatever a folder's name or a title may hold.
+    pub(super) fn jupyter_kernel(&self) -> Option<&str> {
+        let (prefix, name) = self.full.split_at_checked(JUPYTER.len())?;
+        prefix.eq_ignore_ascii_case(JUPYTER).then_some(name.trim())
+    }
+
     /// The language that the name tells: `r-base` is `r`; a mark such as `py36` in name or tag is a `python`.
     pub(super) fn language(&self) -> Option<&'static str> {
+        if self.jupyter_kernel().is_some() {
+            return Some("jupyter");
+        }
         language::of_name(&self.name).or_else(|| self.python_mark().map(|_| "python"))
     }
 

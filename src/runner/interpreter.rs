@@ -225,7 +225,7 @@ impl Interpreter {
 }
 
 /// The end of what a process wrote, for an error message.
-fn last_lines(replies: &[Reply]) -> String {
+pub(super) fn last_lines(replies: &[Reply]) -> String {
     let text: String = replies
         .iter()
         .filter_map(|reply| match reply {

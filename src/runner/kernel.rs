@@ -2,6 +2,7 @@
 
 use super::error::{KernelGone, StartError};
 use super::image::ImageName;
+use super::jupyter;
 use super::language::{self, FoundImage, KernelInfo, Language, Resolved};
 use super::op::Op;
 use super::places::Places;
@@ -118,7 +119,22 @@ pub fn resolve(image: &str) -> Result<Resolved, StartError> {
 }
 
 fn resolve_image(image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
-    language_of(image, places)?.find(image, places)
+    let found = language_of(image, places).and_then(|language| language.find(image, places));
+    found.map_err(|missing| or_jupyter(missing, image, places))
+}
+
+/// Points to a Jupyter kernel of the language whose interpreter is missing, if there is one.
+fn or_jupyter(missing: StartError, image: &ImageName, places: &Places) -> StartError {
+    let kernel = image.language().and_then(|language| jupyter::of_language(language, places));
+    let Some(kernel) = kernel else { return missing };
+    let named = jupyter::image_of(&kernel);
+    let hint = match &missing {
+        StartError::NoInterpreter { install, .. } => {
+            format!("use the Jupyter kernel {:?} as {named}, or {install}", kernel.title())
+        }
+        _ => format!("use the Jupyter kernel {:?} as {named}", kernel.title()),
+    };
+    StartError::JupyterInstead { missing: Box::new(missing), hint }
 }
 
 fn language_of(image: &ImageName, places: &Places) -> Result<&'static dyn Language, StartError> {

@@ -12,6 +12,7 @@
 
 use super::error::StartError;
 use super::image::ImageName;
+use super::jupyter::Jupyter;
 use super::places::Places;
 use super::python::Python;
 use super::wire::Dialect;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
     let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
     let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
-    let others: [&dyn Language; 2] = [&Python, &app::App];
+    let others: [&dyn Language; 3] = [&Python, &app::App, &Jupyter];
     scripted.chain(compiled).chain(others)
 }
 
@@ -46,6 +47,11 @@ pub(super) trait Language: Sync {
     /// How a persistent interpreter under our driver is started. The driver's pipes are given in the order
     /// control in, control out, aside out. `None` when each cell is a program of its own.
     fn init(&self, executable: &Path, pipes: [i32; 3]) -> Option<Launch>;
+
+    /// Whether its cells are run by a Jupyter kernel, which needs no driver of ours.
+    fn is_jupyter(&self) -> bool {
+        false
+    }
 
     /// What runs a cell in a language without a driver.
     fn query(&self, _cell: &Cell<'_>) -> Plan {

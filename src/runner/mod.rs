@@ -9,6 +9,7 @@
 //! | `op`, `reply` | the words |
 //! | `kernel` | the handle; `worker` is the one task behind it, `queue` and `outbox` are its two ends, `deaths` counts |
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
+//! | `jupyter` | kernels that speak Jupyter's protocol; `peer` is either of the two |
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
 //! | `language` | what a language is; `python`, `scripted`, `compiled` and `app` are the languages |
@@ -30,11 +31,13 @@ mod error;
 mod family;
 mod image;
 mod interpreter;
+mod jupyter;
 mod kernel;
 mod language;
 mod op;
 mod outbox;
 mod output;
+mod peer;
 mod places;
 mod process;
 mod pty;
@@ -57,6 +60,7 @@ mod tests;
 pub use agent::{AgentError, AgentOptions, AgentRunner};
 pub use error::{KernelGone, StartError};
 pub use image::ImageName;
+pub use jupyter::language_of as jupyter_language;
 pub use kernel::{Kernel, KernelSpec, images, resolve};
 pub use language::{FoundImage, KernelInfo, Resolved};
 pub use op::{Op, Step};

@@ -6,11 +6,12 @@ mod ends;
 
 use super::deaths::Deaths;
 use super::error::StartError;
-use super::interpreter::{Event, Interpreter};
+use super::interpreter::Event;
 use super::kernel::KernelSpec;
 use super::language::{Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;
+use super::peer::Peer;
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
 use super::step::{RunningStep, Started, StepEvent};
@@ -35,11 +36,11 @@ pub(super) enum Command {
     Shutdown(oneshot::Sender<()>),
 }
 
-type StartResult = Result<(Box<Interpreter>, Vec<Reply>), StartError>;
+type StartResult = Result<(Peer, Vec<Reply>), StartError>;
 
 /// The interpreter, or what is in its place.
 enum Slot {
-    Running(Box<Interpreter>),
+    Running(Peer),
     Starting(Pin<Box<dyn Future<Output = StartResult> + Send>>),
     /// It did not start, or did not stay; the next `Code` tries again.
     Empty,
@@ -110,8 +111,8 @@ impl Worker {
     ) -> Result<(), StartError> {
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
-        let slot = if has_driver(&what) {
-            let (interpreter, early) = Interpreter::start(&what, &spec).await?;
+        let slot = if keeps_interpreter(&what) {
+            let (interpreter, early) = Peer::start(&what, &spec).await?;
             early.into_iter().for_each(|reply| outbox.push(reply));
             Slot::Running(interpreter)
         } else {
@@ -142,7 +143,9 @@ impl Worker {
             match self.wake(&mut commands).await {
                 Wake::Command(None) => return,
                 Wake::Command(Some(Command::Shutdown(done))) => {
-                    self.slot = Slot::Empty;
+                    if let Slot::Running(interpreter) = std::mem::replace(&mut self.slot, Slot::Empty) {
+                        interpreter.shutdown().await;
+                    }
                     self.current = None;
                     drop(commands);
                     drop(self);
@@ -254,28 +257,35 @@ impl Worker {
         if let Slot::Running(interpreter) = &mut self.slot {
             interpreter.drain(|reply| self.outbox.push(reply));
         }
-        self.lose_interpreter(KILLED);
+        let old = self.lose_interpreter(KILLED);
         for task in self.queue.clear() {
             self.outbox.push(task.finished(KILLED));
         }
-        if has_driver(&self.what) {
-            return self.start_interpreter();
+        if keeps_interpreter(&self.what) {
+            return self.start_interpreter(old);
         }
         self.slot = Slot::Needless;
         self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
     }
 
-    /// Ends what depended on the interpreter.
-    fn lose_interpreter(&mut self, exit_code: i32) {
-        self.slot = Slot::Empty;
+    /// Ends what depended on the interpreter, and gives it back.
+    fn lose_interpreter(&mut self, exit_code: i32) -> Option<Peer> {
+        let old = std::mem::replace(&mut self.slot, Slot::Empty);
         self.waiting_input = None;
         self.completions.clear();
         self.end_current(exit_code);
+        if let Slot::Running(interpreter) = old { Some(interpreter) } else { None }
     }
 
-    fn start_interpreter(&mut self) {
+    /// Starts an interpreter, when the old one, if any, has ended.
+    fn start_interpreter(&mut self, old: Option<Peer>) {
         let (what, spec) = (self.what.clone(), Arc::clone(&self.spec));
-        self.slot = Slot::Starting(Box::pin(async move { Interpreter::start(&what, &spec).await }));
+        self.slot = Slot::Starting(Box::pin(async move {
+            if let Some(old) = old {
+                old.shutdown().await;
+            }
+            Peer::start(&what, &spec).await
+        }));
     }
 
     fn on_started(&mut self, result: StartResult) {
@@ -308,7 +318,7 @@ impl Worker {
             if let Some(Task::Code(_)) = self.queue.peek() {
                 match self.slot {
                     Slot::Running(_) | Slot::Needless => {}
-                    Slot::Empty => return self.start_interpreter(),
+                    Slot::Empty => return self.start_interpreter(None),
                     Slot::Starting(_) => return,
                 }
             }
@@ -426,8 +436,8 @@ impl Worker {
 }
 
 /// Whether the language keeps an interpreter.
-fn has_driver(what: &Resolved) -> bool {
-    what.language.init(&what.info.executable, [0; 3]).is_some()
+fn keeps_interpreter(what: &Resolved) -> bool {
+    what.language.is_jupyter() || what.language.init(&what.info.executable, [0; 3]).is_some()
 }
 
 /// Seconds of a clock that never goes back, from an arbitrary start.

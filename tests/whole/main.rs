@@ -11,6 +11,7 @@ mod web_server;
 
 mod bad_inputs;
 mod commands;
+mod jupyter;
 mod ladder;
 mod languages;
 mod login;

@@ -1,6 +1,7 @@
 //! Rich results in the form in which the prelude sends them: an SVG record whose body is the JSON of a whole bundle of
 //! representations. Each becomes the one record that a terminal can do most with; an ordinary SVG stays one.
 
+use crate::protocol::bundle;
 use crate::protocol::record::ConsoleRecord;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -11,11 +12,6 @@ pub(super) const ANSWER: &str = "application/vnd.bai-repl.answer+json";
 const CARRIER: &str = "image/svg+xml";
 /// How the body of a bundle begins; no SVG does.
 const BEGINNING: &str = "{\"bai-repl\":";
-
-/// Pictures that are sent as base64.
-const PICTURES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
-/// Text in the order of preference, after pictures and before plain text.
-const TEXTS: &[&str] = &["text/markdown", "text/latex", "application/json"];
 
 #[derive(Deserialize)]
 struct Carried {
@@ -28,48 +24,13 @@ pub(in crate::client) fn unpack(record: ConsoleRecord) -> ConsoleRecord {
     if mime != CARRIER || !data.starts_with(BEGINNING) {
         return record;
     }
-    serde_json::from_str(data).ok().and_then(|Carried { data }| best(data)).unwrap_or(record)
+    serde_json::from_str(data).ok().and_then(|Carried { data }| shown(data)).unwrap_or(record)
 }
 
-/// The representation that is shown. Text is preferred to LaTeX and JSON where it says more than that there is an object.
-fn best(mut bundle: Map<String, Value>) -> Option<ConsoleRecord> {
-    let mut take = |kind: &str| bundle.remove(kind).filter(|value| !value.is_null()).map(text);
-    let media = |mime: &str, data: String| ConsoleRecord::Media { mime: mime.to_owned(), data };
-    if let Some(answer) = take(ANSWER) {
-        return Some(media(ANSWER, answer));
-    }
-    for &mime in PICTURES {
-        if let Some(data) = take(mime) {
-            return Some(media(mime, format!("data:{mime};base64,{data}")));
-        }
-    }
-    if let Some(svg) = take(CARRIER) {
-        return Some(media(CARRIER, svg));
-    }
-    if let Some(html) = take("text/html") {
-        return Some(ConsoleRecord::Html(html));
-    }
-    let plain = take("text/plain");
-    let says_nothing = |text: &String| text.starts_with('<') && text.ends_with(" object>");
-    for &mime in TEXTS {
-        if mime != "text/markdown" && plain.as_ref().is_some_and(|text| !says_nothing(text)) {
-            break;
-        }
-        if let Some(data) = take(mime) {
-            return Some(media(mime, data));
-        }
-    }
-    match plain {
-        Some(text) => Some(ConsoleRecord::Stdout(text + "\n")),
-        None => bundle.into_iter().next().map(|(mime, value)| media(&mime, text(value))),
-    }
-}
-
-/// A string as it is, all else as its JSON.
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
+fn shown(mut bundle: Map<String, Value>) -> Option<ConsoleRecord> {
+    match bundle.remove(ANSWER).filter(|answer| !answer.is_null()) {
+        Some(answer) => Some(ConsoleRecord::Media { mime: ANSWER.to_owned(), data: bundle::text(answer) }),
+        None => bundle::best(bundle),
     }
 }
 

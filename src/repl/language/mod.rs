@@ -1,10 +1,12 @@
 //! What the prompt must know of each language: when a cell is complete, how the next line is indented, which
 //! brackets belong together, what a name is. Descriptions only; nothing here draws, asks a kernel or does I/O.
 
+mod jupyter;
 mod plain;
 mod python;
 mod scan;
 
+pub use jupyter::Jupyter;
 pub use plain::Plain;
 pub use python::Python;
 

@@ -28,7 +28,7 @@ pub(super) async fn at_least(version: (u32, u32)) -> Vec<String> {
     pythons().await.into_iter().filter(is_new).collect()
 }
 
-/// A virtual environment whose interpreter has matplotlib, pandas and jedi: the one that `BAI_REPL_TEST_VENV` names, else
+/// A virtual environment with matplotlib, pandas, jedi, and Jupyter kernels for Python and bash: the one that `BAI_REPL_TEST_VENV` names, else
 /// `target/test-venv`, which is made where it is not there yet.
 pub(super) fn furnished() -> &'static str {
     static FURNISHED: OnceLock<String> = OnceLock::new();
@@ -44,11 +44,20 @@ fn make_furnished(target: &Path) -> String {
     lock.lock().unwrap();
     let venv = target.join("test-venv");
     let python = venv.join("bin/python");
-    let has_all = Command::new(&python).args(["-c", "import matplotlib, pandas, jedi"]).output();
+    let has_all = Command::new(&python)
+        .args(["-c", "import matplotlib, pandas, jedi, ipykernel, bash_kernel"])
+        .output();
     if !has_all.is_ok_and(|output| output.status.success()) {
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        run(Command::new(&python).args(pip).args(["matplotlib", "pandas", "jedi"]));
+        run(Command::new(&python).args(pip).args([
+            "matplotlib",
+            "pandas",
+            "jedi",
+            "ipykernel",
+            "bash_kernel",
+        ]));
+        run(Command::new(&python).args(["-m", "bash_kernel.install", "--sys-prefix"]));
     }
     venv.into_os_string().into_string().unwrap()
 }

@@ -12,6 +12,7 @@ mod commands;
 mod completing;
 mod input;
 mod interrupting;
+mod jupyter;
 mod languages;
 mod lifecycle;
 mod namespace;

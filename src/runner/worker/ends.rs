@@ -90,7 +90,7 @@ impl Worker {
             self.end_current(exit_code);
         }
         if !gives_up {
-            self.start_interpreter();
+            self.start_interpreter(None);
         }
     }
 }

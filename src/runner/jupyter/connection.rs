@@ -1,0 +1,134 @@
+//! The sockets of a Jupyter kernel: the file that tells the kernel where to listen, and the tasks that carry messages. What
+//! the messages mean is not known here.
+
+use super::says::Heard;
+use jupyter_protocol::{ConnectionInfo, JupyterMessage, connection_info::Transport};
+use jupyter_zmq_client::{
+    ClientShellConnection, Connection, RawMessage, RuntimeError, create_client_control_connection,
+    create_client_iopub_connection, create_client_shell_connection_with_identity,
+    create_client_stdin_connection_with_identity, peek_ports_with_listeners, peer_identity_for_session,
+};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use tempfile::TempPath;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+/// Messages of output that wait to be read. What does not fit waits in the kernel, which keeps some and then loses others.
+const OUTPUT: usize = 4096;
+/// Messages of the other kinds; each of them is asked for.
+const ANSWERS: usize = 256;
+const REQUESTS: usize = 64;
+
+/// Where a kernel is to listen. The file goes when this is dropped.
+pub(super) struct Meeting {
+    info: ConnectionInfo,
+    file: TempPath,
+    /// Keep the ports until the kernel takes them.
+    listeners: Vec<TcpListener>,
+}
+
+impl Meeting {
+    /// Chooses free ports and a key, and writes them into a file that only this user can read.
+    pub(super) async fn arrange(kernel: &str) -> io::Result<Self> {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (ports, listeners) = peek_ports_with_listeners(local, 5).await.map_err(io::Error::other)?;
+        let [shell_port, iopub_port, stdin_port, control_port, hb_port] =
+            ports.try_into().map_err(|_| io::Error::other("the system gave too few ports"))?;
+        let info = ConnectionInfo {
+            ip: local.to_string(),
+            transport: Transport::TCP,
+            shell_port,
+            iopub_port,
+            stdin_port,
+            control_port,
+            hb_port,
+            key: uuid::Uuid::new_v4().to_string(),
+            signature_scheme: "hmac-sha256".to_owned(),
+            kernel_name: Some(kernel.to_owned()),
+        };
+        let mut file = tempfile::Builder::new().prefix("bai-repl-kernel-").suffix(".json").tempfile()?;
+        file.write_all(&Zeroizing::new(serde_json::to_vec(&info)?))?;
+        Ok(Meeting { info, file: file.into_temp_path(), listeners })
+    }
+
+    /// The file that the kernel reads.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The kernel has been started and takes the ports now.
+    pub(super) fn give_up_ports(&mut self) {
+        self.listeners.clear();
+    }
+}
+
+/// A connection to a kernel. It ends when this is dropped.
+pub(super) struct Sockets {
+    /// Requests, each of which the kernel answers in its turn.
+    pub(super) shell: mpsc::Sender<JupyterMessage>,
+    /// Requests that the kernel answers at once.
+    pub(super) control: mpsc::Sender<JupyterMessage>,
+    /// Lines for the kernel that asked for one.
+    pub(super) stdin: mpsc::Sender<JupyterMessage>,
+    /// What the kernel tells everybody: output and status.
+    pub(super) output: mpsc::Receiver<Heard>,
+    /// Replies, and questions for lines.
+    pub(super) answers: mpsc::Receiver<Heard>,
+    _tasks: JoinSet<()>,
+}
+
+impl Sockets {
+    /// Connects; waits until the kernel listens.
+    pub(super) async fn connect(meeting: &Meeting) -> Result<Self, RuntimeError> {
+        let info = &meeting.info;
+        let session = uuid::Uuid::new_v4().to_string();
+        let identity = peer_identity_for_session(&session)?;
+        let output = create_client_iopub_connection(info, "", &session).await?;
+        let control = create_client_control_connection(info, &session).await?;
+        let stdin = create_client_stdin_connection_with_identity(info, &session, identity.clone()).await?;
+        let shell = create_client_shell_connection_with_identity(info, &session, identity).await?;
+        let mut tasks = JoinSet::new();
+        let (output_in, output_out) = mpsc::channel(OUTPUT);
+        let (answers_in, answers_out) = mpsc::channel(ANSWERS);
+        tasks.spawn(read(output, output_in));
+        let mut both_ways = |socket: ClientShellConnection| {
+            let (sender, receiver) = socket.split();
+            let (requests, waiting) = mpsc::channel(REQUESTS);
+            tasks.spawn(write(sender, waiting));
+            tasks.spawn(read(receiver, answers_in.clone()));
+            requests
+        };
+        let (shell, control, stdin) = (both_ways(shell), both_ways(control), both_ways(stdin));
+        Ok(Sockets { shell, control, stdin, output: output_out, answers: answers_out, _tasks: tasks })
+    }
+}
+
+async fn read<S: zeromq::SocketRecv>(mut from: Connection<S>, to: mpsc::Sender<Heard>) {
+    loop {
+        let received = match from.socket.recv().await {
+            Ok(received) => RawMessage::from_multipart(received, &from.mac),
+            Err(error) => return tracing::warn!(%error, "a connection to a Jupyter kernel is lost"),
+        };
+        match received.map(|message| Heard::read(&message.jparts)) {
+            Ok(Some(message)) => {
+                if to.send(message).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => tracing::warn!("a message of a Jupyter kernel makes no sense"),
+            Err(error) => tracing::warn!(%error, "a message of a Jupyter kernel is refused"),
+        }
+    }
+}
+
+async fn write<S: zeromq::SocketSend>(mut to: Connection<S>, mut waiting: mpsc::Receiver<JupyterMessage>) {
+    while let Some(message) = waiting.recv().await {
+        if let Err(error) = to.send(message).await {
+            tracing::warn!(%error, "a message could not be sent to a Jupyter kernel");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Jupyter kernels of this machine as languages of the runner: `jupyter:python3` is the kernel that Jupyter calls
+//! `python3`. The wire protocol of Jupyter is spoken here and nowhere else.
+//!
+//! | File | Its job |
+//! |---|---|
+//! | `spec` | which kernels are installed, and how each is started |
+//! | `connection` | the sockets |
+//! | `kernel` | a running kernel, in the place of an interpreter under a driver |
+//! | `cell`, `says` | when a cell is over, and what the kernel's messages mean |
+
+mod cell;
+mod connection;
+mod kernel;
+mod says;
+mod spec;
+
+use super::error::StartError;
+use super::image::{ImageName, JUPYTER};
+use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved};
+use super::places::Places;
+pub(super) use kernel::JupyterKernel;
+pub(super) use spec::{Kernelspec, of_language};
+use std::path::Path;
+
+/// Whatever kernels are installed.
+pub(super) struct Jupyter;
+
+/// The name that an image has by which a kernel is asked for.
+pub(super) fn image_of(kernel: &Kernelspec) -> String {
+    format!("{JUPYTER}{}", kernel.name)
+}
+
+/// The language of the installed kernel that an image name asks for, in Jupyter's word for it.
+pub fn language_of(image: &str) -> Option<String> {
+    let image = ImageName::parse(image);
+    Some(spec::find(image.jupyter_kernel()?, &Places::of_this_process())?.language())
+}
+
+impl Language for Jupyter {
+    fn name(&self) -> &'static str {
+        "jupyter"
+    }
+
+    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+        let name = image.jupyter_kernel().unwrap_or_default();
+        let kernel = spec::find(name, places)
+            .ok_or_else(|| StartError::NoJupyterKernel { name: name.to_owned(), known: known(places) })?;
+        let (language, version) = (self.name(), kernel.title().to_owned());
+        Ok(Resolved {
+            language: self,
+            info: KernelInfo { language, version, executable: kernel.file, note: None },
+        })
+    }
+
+    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
+        let describe = |kernel: Kernelspec| FoundImage {
+            name: image_of(&kernel),
+            language: self.name(),
+            version: kernel.title().to_owned(),
+            executable: kernel.file,
+            origin: "Jupyter kernel",
+        };
+        spec::all(places).into_iter().map(describe).collect()
+    }
+
+    fn init(&self, _executable: &Path, _pipes: [i32; 3]) -> Option<Launch> {
+        None
+    }
+
+    fn is_jupyter(&self) -> bool {
+        true
+    }
+
+    fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
+        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+    }
+
+    fn execute_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
+        let sentence = "nothing to run: a Jupyter kernel knows no programs, so the step needs a command";
+        Heuristic::Done(Some(sentence.to_owned()), 127)
+    }
+}
+
+/// Which kernels there are, as a clause.
+fn known(places: &Places) -> String {
+    let names: Vec<String> = spec::all(places).into_iter().map(|kernel| kernel.name).collect();
+    if names.is_empty() {
+        let folders = spec::folders(places);
+        let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        return format!("none is installed in {}", folders.join(", "));
+    }
+    format!("installed are {}", names.join(", "))
+}

@@ -1,0 +1,72 @@
+//! Jupyter kernels at the prompt and in scripts: ipykernel and bash_kernel, from the environment that `.ci/run` makes.
+
+use super::fake_terminal::FakeTerminal;
+use super::sandbox::Sandbox;
+use std::path::Path;
+
+/// In the environment with the kernels, as a person who has activated it.
+fn sandbox() -> Sandbox {
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv");
+    let venv = std::env::var("BAI_REPL_TEST_VENV").unwrap_or_else(|_| made.to_str().unwrap().to_owned());
+    let kernels = Path::new(&venv).join("share/jupyter/kernels");
+    assert!(kernels.join("bash").exists(), "{} has no kernels; .ci/run installs them", kernels.display());
+    let mut sandbox = Sandbox::new();
+    sandbox.set("VIRTUAL_ENV", venv);
+    sandbox
+}
+
+#[test]
+fn a_visit_to_python() {
+    let sandbox = sandbox();
+    let terminal = FakeTerminal::start(&sandbox, &["jupyter:Python 3 (ipykernel)"]);
+    let prompt = "python ❯";
+    terminal.wait_for_prompt(prompt);
+    // What jedi has not seen yet takes it seconds, and an answer that is late is not waited for.
+    terminal.run(prompt, "%config IPCompleter.use_jedi = False");
+    terminal.run(prompt, "globals()['unmistak' + 'able_name'] = 'text'");
+    terminal.send("unmistak\t");
+    let column = prompt.chars().count() + 1 + "unmistakable_name".len();
+    terminal.wait_until("the name", |screen| screen.cursor.1 == column);
+    terminal.enter(".upper()");
+    terminal.wait_until("TEXT", |screen| screen.has_line("'TEXT'"));
+    terminal.enter("print('hi ' + input('who? '))");
+    terminal.wait_until("the question", |screen| screen.all.lines().any(|line| line.starts_with("who?")));
+    terminal.enter("Ann");
+    terminal.wait_until("the answer", |screen| screen.has_line("hi Ann"));
+    terminal.wait_for_prompt(prompt);
+    terminal.enter("len?");
+    terminal.wait_for("number of items");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter("from IPython.display import HTML; HTML('<table><tr><td>a</td><td>b</td></tr></table>')");
+    terminal.wait_until("the table", |screen| screen.all.lines().any(|l| l.contains('a') && l.contains("│")));
+    terminal.wait_for_prompt(prompt);
+    terminal.enter("print('on', flush=True)\u{1b}\rwhile True: pass\r");
+    terminal.wait_until("on", |screen| screen.has_line("on"));
+    terminal.send("\x03");
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter("import os; os._exit(3)");
+    terminal.wait_for("A new one has been started");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":restart");
+    terminal.wait_for("the kernel is new");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter("'unmistakable_name' in globals()");
+    terminal.wait_until("False", |screen| screen.has_line("False"));
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn scripts_and_lists_know_kernels() {
+    let sandbox = sandbox();
+    sandbox.run(&["-c", "x=4; echo $((x + 1))", "jupyter:bash"]).expect(0, "5\n");
+    sandbox.run(&["-c", "import sys; print(1); sys.exit(3)", "jupyter:PYTHON3"]).expect(3, "1\n");
+    let images = sandbox.run(&["images"]).stdout;
+    assert!(images.contains("jupyter:bash") && images.contains("Python 3 (ipykernel)"), "{images}");
+    let run = sandbox.run(&["-c", "1", "jupyter:no such"]);
+    assert_ne!(run.code, Some(0));
+    for words in ["no Jupyter kernel \"no such\"", "bash, python3", "bai-repl images"] {
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+    }
+}
