@@ -57,7 +57,9 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let exit = match error {
-            ConfigError::NotLoggedIn { .. } | ConfigError::LoginEnded { .. } => Exit::Refused,
+            ConfigError::NotLoggedIn { .. }
+            | ConfigError::LoginEnded { .. }
+            | ConfigError::NotInKeyring { .. } => Exit::Refused,
             _ => Exit::Usage,
         };
         Failure::new(exit, error)

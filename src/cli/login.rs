@@ -3,9 +3,11 @@
 use super::args::{Global, Login as Flags};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::place::{label_of, paths, saved};
+use super::place::{label_of, logins, saved};
 use crate::client::{Api, ApiOptions, Credentials, LoginReply, ServerKind, WebLogin};
-use crate::config::{Environment, FileConfig, Login, Logins, Profile, Proof, endpoint_of, normal};
+use crate::config::{
+    ConfigError, Environment, FileConfig, Kept, Login, Logins, Profile, Proof, endpoint_of, normal,
+};
 use crate::terminal::{SecretError, read_secret};
 use secrecy::SecretString;
 use std::io::{BufRead, IsTerminal, Write};
@@ -32,10 +34,11 @@ pub(super) fn login(
     };
     let who = proof.who().to_owned();
     let login = Login { endpoint: asked.endpoint.clone(), proof, since: now(), until };
-    Logins::in_folder(paths()?.logins_dir()).keep(&login)?;
+    let kept = logins(&env, config)?.keep(&login)?;
     if !global.quiet {
         let host = label_of(&asked.endpoint);
-        eprintln!("logged in to {host} as {}", crate::render::sanitize::line(&who, 200));
+        let place = if kept == Kept::Keyring { "; the system keyring keeps the secret" } else { "" };
+        eprintln!("logged in to {host} as {}{place}", crate::render::sanitize::line(&who, 200));
         match env.backend("ENDPOINT").filter(|other| normal(other) != asked.endpoint) {
             Some(other) => eprintln!(
                 "hint: BACKEND_ENDPOINT names {} and comes first; --endpoint {} reaches this one",
@@ -56,15 +59,23 @@ pub(super) fn logout(
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
     let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env)?;
+    let saved = saved(&env, config)?;
     let nowhere = || {
         Failure::new(Exit::NotFound, "you are not logged in anywhere")
             .hint("bai-repl login https://webui.example.com")
     };
     let endpoint = meant(endpoint, global, config, &env)?.ok_or_else(nowhere)?;
-    let Some(login) = saved.logins.find(&endpoint)? else {
+    let login = match saved.logins.find(&endpoint) {
+        // What the keyring keeps to itself cannot be ended there, and is forgotten here all the same.
+        Err(error @ ConfigError::NotInKeyring { .. }) => {
+            Failure::from(error).tell();
+            return forget(&saved.logins, &endpoint, global);
+        }
+        found => found?,
+    };
+    let Some(login) = login else {
         let known = match saved.logins.newest()? {
-            Some(login) => format!("the last login was at {}", login.endpoint),
+            Some(endpoint) => format!("the last login was at {endpoint}"),
             None => "there is no login to end".to_owned(),
         };
         let sentence = format!("you are not logged in to {}", normal(&endpoint));
@@ -80,9 +91,13 @@ pub(super) fn logout(
                 .tell();
         }
     }
-    saved.logins.forget(&endpoint)?;
+    forget(&saved.logins, &endpoint, global)
+}
+
+fn forget(logins: &Logins, endpoint: &str, global: &Global) -> Result<Exit, Failure> {
+    logins.forget(endpoint)?;
     if !global.quiet {
-        eprintln!("logged out of {}", label_of(&endpoint));
+        eprintln!("logged out of {}", label_of(endpoint));
     }
     Ok(Exit::Ok)
 }
@@ -95,7 +110,7 @@ fn meant(
     env: &Environment,
 ) -> Result<Option<String>, Failure> {
     let flag = named.or(global.endpoint.as_deref());
-    Ok(endpoint_of(flag, global.profile.as_deref(), env, config, &saved(env)?)?)
+    Ok(endpoint_of(flag, global.profile.as_deref(), env, config, &saved(env, config)?)?)
 }
 
 /// What a login is asked for, and where.

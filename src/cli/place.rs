@@ -6,7 +6,8 @@ use super::failure::Failure;
 use super::standing;
 use crate::client::{Api, ApiOptions, Credentials, Renewal};
 use crate::config::{
-    Cluster, Environment, FileConfig, Identity, Logins, Paths, Proof, Saved, Target, resolve,
+    Cluster, Environment, FileConfig, Identity, Keyring, Logins, Paths, Proof, Saved, Target, endpoint_of,
+    resolve,
 };
 use crate::engine::{Engine, EngineOptions, Keypair, Workdirs};
 use secrecy::ExposeSecret;
@@ -30,7 +31,7 @@ impl Place {
     /// one for sessions that are to outlive this program, else one in this process.
     pub(super) async fn open(global: &Global, config: &FileConfig, outlive: bool) -> Result<Self, Failure> {
         match target(global, config)? {
-            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure),
+            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config),
             Target::Embedded if outlive => {
                 let standing = standing::find_or_start(&paths()?).await?;
                 Self::engine_at(&standing.endpoint, &standing.keypair)
@@ -69,7 +70,7 @@ impl Place {
     /// The same, with nothing when no engine stands.
     pub(super) async fn with_sessions(global: &Global, config: &FileConfig) -> Result<Option<Self>, Failure> {
         match target(global, config)? {
-            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure).map(Some),
+            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config).map(Some),
             Target::Embedded => {
                 let standing = standing::find(&paths()?).await?;
                 standing.map(|found| Self::engine_at(&found.endpoint, &found.keypair)).transpose()
@@ -88,9 +89,9 @@ impl Place {
         }
     }
 
-    fn cluster(cluster: Cluster, insecure: bool) -> Result<Self, Failure> {
+    fn cluster(cluster: Cluster, insecure: bool, config: &FileConfig) -> Result<Self, Failure> {
         let label = label_of(&cluster.endpoint);
-        let renewal = renewal(&cluster);
+        let renewal = renewal(&cluster, config);
         let credentials = match cluster.identity {
             Identity::Keypair { access_key, secret_key } => Credentials::keypair(access_key, secret_key),
             Identity::WebSession { session_id } => Credentials::WebSession { session_id },
@@ -136,10 +137,13 @@ impl Place {
 
 /// What people call the server that [`Place::open`] would open.
 pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) -> Result<String, Failure> {
-    Ok(match target(global, config)? {
-        Target::Cluster(cluster) => label_of(&cluster.endpoint),
-        Target::Embedded if outlive => STANDING.to_owned(),
-        Target::Embedded => EMBEDDED.to_owned(),
+    let env = Environment::of_process_and_folder()?;
+    let saved = saved(&env, config)?;
+    let flags = (global.endpoint.as_deref(), global.profile.as_deref());
+    Ok(match endpoint_of(flags.0, flags.1, &env, config, &saved)? {
+        Some(endpoint) => label_of(&endpoint),
+        None if outlive => STANDING.to_owned(),
+        None => EMBEDDED.to_owned(),
     })
 }
 
@@ -170,22 +174,31 @@ pub(super) fn paths() -> Result<Paths, Failure> {
 
 fn target(global: &Global, config: &FileConfig) -> Result<Target, Failure> {
     let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env)?;
-    Ok(resolve(global.endpoint.as_deref(), global.profile.as_deref(), &env, config, &saved)?)
+    let saved = saved(&env, config)?;
+    // A keyring may be waited for.
+    tokio::task::block_in_place(|| {
+        Ok(resolve(global.endpoint.as_deref(), global.profile.as_deref(), &env, config, &saved)?)
+    })
 }
 
 /// What is known from before.
-pub(super) fn saved(env: &Environment) -> Result<Saved, Failure> {
-    let paths = paths()?;
-    Ok(Saved { logins: Logins::in_folder(paths.logins_dir()), official: paths.official(env) })
+pub(super) fn saved(env: &Environment, config: &FileConfig) -> Result<Saved, Failure> {
+    Ok(Saved { logins: logins(env, config)?, official: paths()?.official(env) })
+}
+
+/// The logins of this user.
+pub(super) fn logins(env: &Environment, config: &FileConfig) -> Result<Logins, Failure> {
+    let keyring = Keyring::of_session(env).filter(|_| config.keyring != Some(false));
+    Ok(Logins::in_folder(paths()?.logins_dir()).with_keyring(keyring))
 }
 
 /// Where a login that is made while this program runs is found: a cookie that ends in the middle of work costs nothing.
-fn renewal(cluster: &Cluster) -> Option<Renewal> {
+fn renewal(cluster: &Cluster, config: &FileConfig) -> Option<Renewal> {
     let Identity::WebSession { .. } = cluster.identity else { return None };
-    let logins = Logins::in_folder(paths().ok()?.logins_dir());
+    let logins = logins(&Environment::of_process(), config).ok()?;
     let endpoint = cluster.endpoint.clone();
-    Some(Renewal::new(move || match logins.find(&endpoint).ok()??.proof {
+    let find = move || tokio::task::block_in_place(|| logins.find(&endpoint));
+    Some(Renewal::new(move || match find().ok()??.proof {
         Proof::WebSession { session_id, .. } => Some(session_id),
         Proof::Keypair { .. } => None,
     }))

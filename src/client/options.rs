@@ -83,7 +83,8 @@ pub struct Renewal(Arc<Look>);
 type Look = dyn Fn() -> Option<SecretString> + Send + Sync;
 
 impl Renewal {
-    /// Looks with `look`, which must not wait for anything but a file.
+    /// Looks with `look`, which is called on the runtime: what may wait for longer than a file belongs into
+    /// `tokio::task::block_in_place`.
     pub fn new(look: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
         Renewal(Arc::new(look))
     }

@@ -122,7 +122,7 @@ fn chosen<'a>(
         Some(endpoint) if endpoint == LOCAL => return Ok(None),
         Some(endpoint) => Some(endpoint),
         None => match saved.logins.newest()? {
-            Some(login) => Some(login.endpoint),
+            Some(endpoint) => Some(endpoint),
             None => saved.official.configured()?.map(|configured| configured.endpoint),
         },
     };
@@ -182,27 +182,31 @@ impl Context<'_> {
     }
 
     fn identity(&self) -> Result<Identity, ConfigError> {
-        let login = self.saved.logins.find(self.endpoint)?;
+        // Looked for only where it counts: a keyring may ask the person to unlock it.
+        let login = || self.saved.logins.find(self.endpoint);
         if self.wants_session()? {
-            return self.web_session(login);
+            return self.web_session(login()?);
         }
         // A key of the profile may have its other half in the environment, or in the login that was made for it.
         let access_key = self.of_profile(|p| &p.access_key);
         let secret_key = self.of_profile(|p| &p.secret_key);
-        if let (Some(wanted), None, Some(login)) = (&access_key, &secret_key, &login)
-            && matches!(&login.proof, Proof::Keypair { access_key, .. } if access_key == wanted)
+        if let (Some(wanted), None) = (&access_key, &secret_key)
+            && let Some(Login { proof: proof @ Proof::Keypair { access_key, .. }, .. }) = &login()?
+            && access_key == wanted
         {
-            return Ok(login.proof.clone().into());
+            return Ok(proof.clone().into());
         }
         let of_env = |name| self.env.backend(name);
         let pair =
             access_key.or_else(|| of_env("ACCESS_KEY")).zip(secret_key.or_else(|| of_env("SECRET_KEY")));
         let pair = pair.map(|(access_key, secret_key)| (access_key, SecretString::from(secret_key)));
         let near = self.profile.is_some() || self.env_is_of_endpoint();
-        match (pair, login) {
-            (Some((access_key, secret_key)), _) if near => Ok(Identity::Keypair { access_key, secret_key }),
-            (_, Some(login)) => self.alive(login).map(|login| login.proof.into()),
-            (Some((access_key, secret_key)), None) => Ok(Identity::Keypair { access_key, secret_key }),
+        if let Some((access_key, secret_key)) = pair.clone().filter(|_| near) {
+            return Ok(Identity::Keypair { access_key, secret_key });
+        }
+        match (login()?, pair) {
+            (Some(login), _) => self.alive(login).map(|login| login.proof.into()),
+            (None, Some((access_key, secret_key))) => Ok(Identity::Keypair { access_key, secret_key }),
             (None, None) => self.official_keypair(),
         }
     }

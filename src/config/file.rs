@@ -19,6 +19,8 @@ pub struct FileConfig {
     /// Whether Python kernels of clusters get the prelude, which gives them completion and rich output; they do when
     /// nothing is said.
     pub prelude: Option<bool>,
+    /// Whether secrets of logins are kept in the keyring of the system where one answers; they are when nothing is said.
+    pub keyring: Option<bool>,
     /// What is known about the terminal without asking it.
     pub terminal: TerminalConfig,
     /// Pictures.
@@ -87,7 +89,7 @@ pub struct Profile {
     pub user: Option<String>,
     /// Access key.
     pub access_key: Option<String>,
-    /// Secret key. `login` keeps it in a file of its own, so that it need not stand here.
+    /// Secret key. `login` keeps it, in the keyring or in a file of its own, so that it need not stand here.
     pub secret_key: Option<String>,
     /// Domain.
     pub domain: Option<String>,
@@ -145,6 +147,14 @@ pub enum ConfigError {
     /// A web server that one has not logged in to.
     #[error("you are not logged in to {endpoint}; run: bai-repl login {endpoint}")]
     NotLoggedIn {
+        /// The endpoint.
+        endpoint: String,
+    },
+    /// A login whose secret is in the keyring, which keeps it to itself.
+    #[error(
+        "the system keyring does not give the secret of the login at {endpoint}; unlock it, or run: bai-repl login {endpoint}"
+    )]
+    NotInKeyring {
         /// The endpoint.
         endpoint: String,
     },

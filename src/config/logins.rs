@@ -1,7 +1,7 @@
-//! What `login` leaves behind: for each endpoint a file that only its owner may read, with who one is there and the
-//! secret that proves it.
+//! What `login` leaves behind: for each endpoint a file that only its owner may read, with who one is there. The secret that
+//! proves it is in the keyring of the system, or in that file where no keyring answers.
 
-use super::{ConfigError, private};
+use super::{ConfigError, Keyring, private};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -54,7 +54,8 @@ struct OnDisk {
     endpoint: String,
     kind: Kind,
     who: String,
-    secret: String,
+    /// Nothing when it is in the keyring.
+    secret: Option<String>,
     since: u64,
     until: Option<u64>,
 }
@@ -66,39 +67,69 @@ enum Kind {
     Keypair,
 }
 
+/// Where the secret of a login is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In the keyring of the system.
+    Keyring,
+    /// In the login's file.
+    File,
+}
+
 /// The folder of logins.
 #[derive(Debug, Clone)]
 pub struct Logins {
     folder: PathBuf,
+    keyring: Option<Keyring>,
 }
 
 impl Logins {
-    /// The logins that are kept in this folder, which need not exist.
+    /// The logins that are kept in this folder, which need not exist, and their secrets with them.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Logins { folder: folder.into() }
+        Logins { folder: folder.into(), keyring: None }
     }
 
-    /// The login at this endpoint, if there is one.
+    /// The same with the secrets in a keyring, if one is given and it takes them.
+    pub fn with_keyring(self, keyring: Option<Keyring>) -> Self {
+        Logins { keyring, ..self }
+    }
+
+    /// The login at this endpoint, if there is one. A keyring that is locked is waited for.
     ///
     /// # Errors
-    /// When its file cannot be read, or others may read it.
+    /// When its file cannot be read, or others may read it; [`ConfigError::NotInKeyring`] when the keyring does not give the
+    /// secret.
     pub fn find(&self, endpoint: &str) -> Result<Option<Login>, ConfigError> {
-        let login = read(&self.file(endpoint))?;
-        Ok(login.filter(|login| same_endpoint(&login.endpoint, endpoint)))
+        let found = read(&self.file(endpoint))?;
+        let Some(found) = found.filter(|found| same_endpoint(&found.endpoint, endpoint)) else {
+            return Ok(None);
+        };
+        let secret = match found.secret {
+            Some(secret) => SecretString::from(secret),
+            None => {
+                let secret = self.keyring.and_then(|keyring| keyring.find(&normal(endpoint)));
+                secret.ok_or_else(|| ConfigError::NotInKeyring { endpoint: found.endpoint.clone() })?
+            }
+        };
+        let proof = match found.kind {
+            Kind::Session => Proof::WebSession { user: found.who, session_id: secret },
+            Kind::Keypair => Proof::Keypair { access_key: found.who, secret_key: secret },
+        };
+        Ok(Some(Login { endpoint: found.endpoint, proof, since: found.since, until: found.until }))
     }
 
-    /// The login that was made last: the endpoint that is meant when nothing names one.
+    /// The endpoint of the login that was made last: the one that is meant when nothing names one.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be read, or others may read it.
-    pub fn newest(&self) -> Result<Option<Login>, ConfigError> {
+    pub fn newest(&self) -> Result<Option<String>, ConfigError> {
         let failed = |source| ConfigError::Read { path: self.folder.clone(), source };
         let entries = match std::fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let mut newest: Option<Login> = None;
+        let mut newest: Option<OnDisk> = None;
         for entry in entries {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_none_or(|extension| extension != "json") {
@@ -107,30 +138,33 @@ impl Logins {
             let login = read(&path)?;
             newest = newest.into_iter().chain(login).max_by_key(|login| login.since);
         }
-        Ok(newest)
+        Ok(newest.map(|login| login.endpoint))
     }
 
-    /// Keeps a login, in place of an older one at the same endpoint.
+    /// Keeps a login, in place of an older one at the same endpoint, and says where its secret is.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn keep(&self, login: &Login) -> Result<(), ConfigError> {
+    pub fn keep(&self, login: &Login) -> Result<Kept, ConfigError> {
         let (kind, secret) = match &login.proof {
             Proof::WebSession { session_id, .. } => (Kind::Session, session_id),
             Proof::Keypair { secret_key, .. } => (Kind::Keypair, secret_key),
         };
+        let who = login.proof.who();
+        let in_keyring = self.keyring.is_some_and(|k| k.keep(&normal(&login.endpoint), who, secret));
         let on_disk = OnDisk {
             endpoint: login.endpoint.clone(),
             kind,
-            who: login.proof.who().to_owned(),
-            secret: secret.expose_secret().to_owned(),
+            who: who.to_owned(),
+            secret: (!in_keyring).then(|| secret.expose_secret().to_owned()),
             since: login.since,
             until: login.until,
         };
         let path = self.file(&login.endpoint);
         let written = serde_json::to_vec_pretty(&on_disk).map_err(io::Error::from);
         let written = written.and_then(|text| private::write(&path, &text));
-        written.map_err(|source| ConfigError::Write { path, source })
+        written.map_err(|source| ConfigError::Write { path, source })?;
+        Ok(if in_keyring { Kept::Keyring } else { Kept::File })
     }
 
     /// Forgets the login at this endpoint. Whether there was one.
@@ -139,6 +173,11 @@ impl Logins {
     /// When the file cannot be removed.
     pub fn forget(&self, endpoint: &str) -> Result<bool, ConfigError> {
         let path = self.file(endpoint);
+        // A file that cannot be read may be removed all the same.
+        let in_keyring = read(&path).ok().flatten().is_some_and(|found| found.secret.is_none());
+        if let Some(keyring) = self.keyring.filter(|_| in_keyring) {
+            keyring.forget(&normal(endpoint));
+        }
         match std::fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -158,15 +197,9 @@ impl Logins {
 }
 
 /// What does not read as a login of this version is none: it is made anew by the next `login`.
-fn read(path: &Path) -> Result<Option<Login>, ConfigError> {
+fn read(path: &Path) -> Result<Option<OnDisk>, ConfigError> {
     let Some(text) = private::read(path)? else { return Ok(None) };
-    let Ok(on_disk) = serde_json::from_str::<OnDisk>(&text) else { return Ok(None) };
-    let (who, secret) = (on_disk.who, SecretString::from(on_disk.secret));
-    let proof = match on_disk.kind {
-        Kind::Session => Proof::WebSession { user: who, session_id: secret },
-        Kind::Keypair => Proof::Keypair { access_key: who, secret_key: secret },
-    };
-    Ok(Some(Login { endpoint: on_disk.endpoint, proof, since: on_disk.since, until: on_disk.until }))
+    Ok(serde_json::from_str(&text).ok())
 }
 
 /// Whether two texts name the same endpoint: a slash at the end and the case of a host are nothing.
@@ -212,10 +245,10 @@ mod tests {
         // The scheme and the port are part of an endpoint.
         assert!(logins.find("http://a.example").unwrap().is_none());
         assert!(logins.find("https://a.example:444").unwrap().is_none());
-        assert_eq!(logins.newest().unwrap().unwrap().endpoint, "http://a.example:8080/x");
+        assert_eq!(logins.newest().unwrap().unwrap(), "http://a.example:8080/x");
         assert!(logins.forget("http://a.example:8080/x").unwrap());
         assert!(!logins.forget("http://a.example:8080/x").unwrap());
-        assert_eq!(logins.newest().unwrap().unwrap().endpoint, "https://b.example");
+        assert_eq!(logins.newest().unwrap().unwrap(), "https://b.example");
     }
 
     #[test]

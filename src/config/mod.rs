@@ -1,11 +1,12 @@
 //! What the person has configured: a file, the environment, credentials, and where our own files live.
 //!
-//! This floor reads and decides; it opens no connection and knows neither the client nor the engine.
+//! This floor reads and decides; it opens no connection but the one to the keyring, and knows neither the client nor the engine.
 
 mod dotenv;
 mod endpoint;
 mod environment;
 mod file;
+mod keyring;
 mod logins;
 mod official;
 mod paths;
@@ -14,6 +15,7 @@ mod private;
 pub use endpoint::{Cluster, Identity, LOCAL, Saved, Target, endpoint_of, resolve};
 pub use environment::Environment;
 pub use file::{ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, Profile, TerminalConfig};
-pub use logins::{Login, Logins, Proof, normal};
+pub use keyring::Keyring;
+pub use logins::{Kept, Login, Logins, Proof, normal};
 pub use official::Official;
 pub use paths::{Paths, append_private, private_dir};

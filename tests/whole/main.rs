@@ -12,6 +12,7 @@ mod web_server;
 mod bad_inputs;
 mod commands;
 mod jupyter;
+mod keyring;
 mod ladder;
 mod languages;
 mod login;
