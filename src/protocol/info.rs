@@ -41,7 +41,7 @@ pub struct SessionInfo {
     /// Free text of the creator.
     #[serde(deserialize_with = "lenient::text")]
     pub tag: Option<String>,
-    /// Resources in use, as text.
+    /// Resources in use, as text; see [`SessionInfo::resources`].
     #[serde(deserialize_with = "lenient::text")]
     pub occupied_slots: Option<String>,
     /// Live statistics.
@@ -63,6 +63,20 @@ impl SessionInfo {
         self.image.as_deref().or(self.lang.as_deref())
     }
 
+    /// The resources in use in the notation that they are asked for in, `cpu=1 mem=1g`; what is not understood stays as the
+    /// server said it, and nothing is nothing.
+    pub fn resources(&self) -> Option<String> {
+        let said = self.occupied_slots.as_ref()?;
+        let slots = python::dictionary(said).or_else(|| serde_json::from_str(said).ok());
+        let text = slots.map_or_else(|| said.clone(), |s| s.iter().map(slot).collect::<Vec<_>>().join(" "));
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// How many cells the session has run; nothing where the server does not count.
+    pub fn cells(&self) -> Option<u64> {
+        self.num_queries_executed.filter(|count| *count > 0)
+    }
+
     /// The environment that the session was created with, as far as the server tells it in a readable form.
     pub fn environ(&self) -> Option<BTreeMap<String, String>> {
         match self.rest.get("environ")? {
@@ -70,6 +84,19 @@ impl SessionInfo {
             other => serde_json::from_value(other.clone()).ok(),
         }
     }
+}
+
+/// One slot as it is asked for: `cpu=1`, `mem=512m`.
+fn slot((name, amount): (&String, &String)) -> String {
+    let number =
+        if amount.contains('.') { amount.trim_end_matches('0').trim_end_matches('.') } else { amount };
+    let bytes = number.parse::<u64>().ok().filter(|bytes| name == "mem" && *bytes > 0);
+    let sized = bytes.and_then(|bytes| {
+        let units = [(1 << 30, 'g'), (1 << 20, 'm')];
+        let (unit, letter) = units.into_iter().find(|(unit, _)| bytes.is_multiple_of(*unit))?;
+        Some(format!("{}{letter}", bytes / unit))
+    });
+    format!("{name}={}", sized.unwrap_or_else(|| number.to_owned()))
 }
 
 /// The reply to `GET /{P}/{s}/logs`.
@@ -120,6 +147,7 @@ mod tests {
         .unwrap();
         assert_eq!((&info.status_info, &info.termination_time), (&None, &None));
         assert_eq!(info.occupied_slots.as_deref(), Some("{'cpu': Decimal('1')}"));
+        assert_eq!(info.cells(), None);
         assert_eq!((info.image(), info.age), (Some("python:3.6"), Some(1234.0)));
         assert!(info.rest.contains_key("idleChecks"));
     }
@@ -136,5 +164,18 @@ mod tests {
     fn logs_may_be_null() {
         let logs: LogsReply = serde_json::from_value(json!({"result": {"logs": null}})).unwrap();
         assert_eq!(logs.result.logs, "");
+    }
+
+    #[test]
+    fn resources_are_told_as_they_are_asked_for() {
+        let told = |slots: &str| {
+            SessionInfo { occupied_slots: Some(slots.to_owned()), ..SessionInfo::default() }.resources()
+        };
+        let slots = "{'cpu': Decimal('10.000000'), 'cuda.shares': Decimal('0.50'), 'mem': Decimal('1073741824.000000')}";
+        assert_eq!(told(slots).as_deref(), Some("cpu=10 cuda.shares=0.5 mem=1g"));
+        assert_eq!(told(r#"{"mem": "536870912"}"#).as_deref(), Some("mem=512m"));
+        assert_eq!(told("{'mem': Decimal('1000')}").as_deref(), Some("mem=1000"));
+        assert_eq!(told("cpu(1)").as_deref(), Some("cpu(1)"));
+        assert_eq!(told("{}"), None);
     }
 }

@@ -1,10 +1,11 @@
-//! The little of Python's notation that servers put where JSON belongs (`protocol.md` §2.6): a dictionary of texts.
+//! The little of Python's notation that servers put where JSON belongs (`protocol.md` §2.6): a dictionary of texts, and of
+//! decimal numbers, which become their text.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Reads `{'A': '1', "it's": "x\n"}`; nothing when anything else stands there.
+/// Reads `{'A': '1', "it's": "x\n", 'cpu': Decimal('1')}`; nothing when anything else stands there.
 pub(super) fn dictionary(text: &str) -> Option<BTreeMap<String, String>> {
     let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut chars = inside.chars().peekable();
@@ -18,7 +19,7 @@ pub(super) fn dictionary(text: &str) -> Option<BTreeMap<String, String>> {
         blank(&mut chars);
         chars.next_if_eq(&':')?;
         blank(&mut chars);
-        found.insert(key, string(&mut chars)?);
+        found.insert(key, value(&mut chars)?);
         blank(&mut chars);
         if chars.next_if_eq(&',').is_none() && chars.peek().is_some() {
             return None;
@@ -28,6 +29,18 @@ pub(super) fn dictionary(text: &str) -> Option<BTreeMap<String, String>> {
 
 fn blank(chars: &mut Peekable<Chars<'_>>) {
     while chars.next_if(|c| c.is_whitespace()).is_some() {}
+}
+
+fn value(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
+    if chars.peek() != Some(&'D') {
+        return string(chars);
+    }
+    for expected in "Decimal(".chars() {
+        chars.next_if_eq(&expected)?;
+    }
+    let number = string(chars)?;
+    chars.next_if_eq(&')')?;
+    Some(number)
 }
 
 fn string(chars: &mut Peekable<Chars<'_>>) -> Option<String> {
@@ -67,13 +80,23 @@ mod tests {
         let read: Vec<_> = read.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(read, [("A", "1"), ("E", ""), ("it's", "a\n\u{1b}ü\\")]);
         assert_eq!(dictionary("{}"), Some(BTreeMap::new()));
+        let numbers = dictionary("{'cpu': Decimal('1.0'), 'mem': Decimal('2')}").unwrap();
+        assert_eq!((numbers["cpu"].as_str(), numbers["mem"].as_str()), ("1.0", "2"));
     }
 
     #[test]
     fn anything_else_is_not() {
-        for other in
-            ["", "{", "{'a'}", "{'a': 1}", "{'a': 'b' 'c'}", "{'a': 'b", "{'a': '\\q'}", "{'a': '\\ud800'}"]
-        {
+        for other in [
+            "",
+            "{",
+            "{'a'}",
+            "{'a': 1}",
+            "{'a': 'b' 'c'}",
+            "{'a': 'b",
+            "{'a': '\\q'}",
+            "{'a': '\\ud800'}",
+            "{'a': Decimal(1)}",
+        ] {
             assert_eq!(dictionary(other), None, "{other}");
         }
     }

@@ -205,9 +205,9 @@ fn rows(session: &ComputeSession, info: &SessionInfo) -> Vec<(String, String)> {
         ("status", info.status.as_ref().map(ToString::to_string)),
         ("status info", info.status_info.clone()),
         ("age", age),
-        ("cells run", info.num_queries_executed.map(|count| count.to_string())),
+        ("cells run", info.cells().map(|count| count.to_string())),
         ("architecture", info.architecture.clone()),
-        ("resources", info.occupied_slots.clone()),
+        ("resources", info.resources()),
         ("tag", info.tag.clone()),
     ];
     let told = rows.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
