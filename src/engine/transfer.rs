@@ -101,8 +101,10 @@ fn unnamed() -> String {
 }
 
 /// The official client percent-encodes everything but letters, digits and `_.-~`. Only a name that could be of its making
-/// is decoded; one with any other character in it is meant as it is.
+/// is decoded; one with any other character in it is meant as it is, but for the backslashes that clients escape.
 fn decode_name(name: &str) -> String {
+    // The parser of the form has turned `\"` back, and not this.
+    let name = &name.replace("\\\\", "\\");
     let encoded = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-~%".contains(&b));
     let decoded = percent_encoding::percent_decode_str(name).decode_utf8();
     match decoded {

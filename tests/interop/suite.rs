@@ -31,7 +31,7 @@ pub fn run(limit: Duration, all: impl AsyncFnOnce(&Api, &Suite) -> bool) -> Exit
         tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let suite = Suite { filter, limit };
+    let suite = Suite::new(filter, limit);
     if runtime.block_on(all(&api, &suite)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -42,6 +42,11 @@ fn api() -> Option<Api> {
 }
 
 impl Suite {
+    /// A suite of the scenarios whose name contains `filter`, each within `limit`.
+    pub fn new(filter: String, limit: Duration) -> Self {
+        Suite { filter, limit }
+    }
+
     /// Whether all was asked for.
     #[allow(dead_code, reason = "not every suite has something that must be asked for")]
     pub fn is_whole(&self) -> bool {
