@@ -176,7 +176,10 @@ impl Opening {
         let tell = |status: &crate::protocol::status::SessionStatus| progress.tell(status.name());
         let name = match &self.subject {
             Subject::Create(request) => {
-                let (session, _) = ComputeSession::create(&place.api, (**request).clone(), tell).await?;
+                let session = tokio::select! {
+                    created = ComputeSession::create(&place.api, (**request).clone(), tell) => created?.0,
+                    () = progress.given_up() => ComputeSession::attach(&place.api, &request.name).await?,
+                };
                 return Ok((session, request.image.clone()));
             }
             Subject::Attach(name) => name,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::cell::{self, CellEnd, CellOptions};
 use super::commands;
@@ -32,7 +33,11 @@ const MAX_NEWS: usize = 8;
 
 /// The session, or what became of it.
 enum Slot {
-    Opening { done: oneshot::Receiver<Result<Arc<dyn Remote>, Trouble>>, status: watch::Receiver<String> },
+    Opening {
+        done: oneshot::Receiver<Result<Arc<dyn Remote>, Trouble>>,
+        status: watch::Receiver<String>,
+        give_up: CancellationToken,
+    },
     Open(Arc<dyn Remote>),
     Failed(Trouble),
     Destroyed,
@@ -300,7 +305,7 @@ impl Repl {
 
     /// Begins to open the session, behind the prompt.
     pub(super) fn open(&mut self) {
-        let (progress, status) = Progress::new();
+        let (progress, status, give_up) = Progress::new();
         let (sender, done) = oneshot::channel();
         let opening = (self.opener)(progress);
         let completer = Arc::clone(&self.completer);
@@ -331,12 +336,12 @@ impl Repl {
             // Nobody waits when the prompt has been left.
             let _ = sender.send(opened);
         });
-        self.slot = Slot::Opening { done, status };
+        self.slot = Slot::Opening { done, status, give_up };
     }
 
     /// The session when it is open; waits for it, and says why when there is none.
     pub(super) fn session(&mut self) -> Result<Option<Arc<dyn Remote>>, StageError> {
-        if let Slot::Opening { done, status } = &mut self.slot {
+        if let Slot::Opening { done, status, .. } = &mut self.slot {
             let label = || match status.borrow().as_str() {
                 "" => "opening the session".to_owned(),
                 status => format!("opening the session: {status}"),
@@ -393,11 +398,14 @@ impl Repl {
         self.lost = false;
     }
 
-    /// Waits, when the session is being opened, until it can be destroyed: nobody else would.
+    /// Waits, when the session is being opened, until it can be destroyed: nobody else would. It need not run for that.
     fn await_opening(&mut self) -> Result<(), StageError> {
-        let Slot::Opening { done, status } = &mut self.slot else { return Ok(()) };
+        let Slot::Opening { done, status, give_up } = &mut self.slot else { return Ok(()) };
         let asked_for = !status.borrow().is_empty();
         let limit = if asked_for { Duration::MAX } else { UNASKED_LIMIT };
+        if asked_for {
+            give_up.cancel();
+        }
         let label = || "waiting for the session, to destroy it; Ctrl-C leaves it".to_owned();
         // A timer needs the runtime that it is made on.
         let opened = async move { tokio::time::timeout(limit, done).await };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::complete::CompletionSource;
@@ -120,19 +121,30 @@ pub enum CellEvent {
     },
 }
 
-/// Where the opening of a session tells how far it is: a status in the server's word, such as `PREPARING`.
+/// Where the opening of a session tells how far it is: a status in the server's word, such as `PREPARING`. It is told there
+/// when nobody wants to run anything in the session any more.
 #[derive(Debug, Clone)]
-pub struct Progress(watch::Sender<String>);
+pub struct Progress {
+    status: watch::Sender<String>,
+    given_up: CancellationToken,
+}
 
 impl Progress {
-    pub(super) fn new() -> (Self, watch::Receiver<String>) {
-        let (sender, receiver) = watch::channel(String::new());
-        (Progress(sender), receiver)
+    pub(super) fn new() -> (Self, watch::Receiver<String>, CancellationToken) {
+        let (status, receiver) = watch::channel(String::new());
+        let given_up = CancellationToken::new();
+        (Progress { status, given_up: given_up.clone() }, receiver, given_up)
     }
 
     /// Tells the status.
     pub fn tell(&self, status: impl Into<String>) {
-        self.0.send_replace(status.into());
+        self.status.send_replace(status.into());
+    }
+
+    /// Waits until the session is only wanted to be destroyed: then it need not run. Comes after the first status, if at
+    /// all.
+    pub async fn given_up(&self) {
+        self.given_up.cancelled().await;
     }
 }
 

@@ -219,3 +219,21 @@ fn a_session_that_never_starts_is_given_up_and_ended_when_it_is_ours() {
     assert!(waited.stderr.contains("destroyed now"), "{}", waited.stderr);
     assert!(state.lock().unwrap().ended);
 }
+
+#[test]
+fn a_prompt_that_is_left_before_its_session_runs_ends_it_at_once() {
+    let (endpoint, state) = cluster();
+    state.lock().unwrap().is_pending = true;
+    let sandbox = with_keys(&endpoint);
+    let terminal = FakeTerminal::start(&sandbox, &["--rm", "-t", "work", "python:3.13"]);
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("1 + 1");
+    terminal.wait_for("opening the session: PENDING");
+    terminal.send("\x03");
+    terminal.wait_for("still being opened");
+    terminal.wait_for_prompt("python ❯");
+    terminal.send("\x04");
+    terminal.wait_for("session work is destroyed");
+    assert_eq!(terminal.wait_for_end().code, 0);
+    assert!(state.lock().unwrap().ended);
+}
