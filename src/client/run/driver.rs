@@ -300,7 +300,7 @@ impl Driver {
             SessionState::Stuck => "the session takes no more code; destroy it and create it again",
             SessionState::Gone => "the session is gone; create it again",
             SessionState::Usable => "the session takes the next cell",
-            SessionState::Unknown => "see with info whether the session is still there",
+            SessionState::Unknown => "whether the session takes another cell is not known; trying one tells",
         };
         let run_id = matches!(self.link, Link::Poll(_)).then(|| self.run_id.clone());
         let lost = LostRun { error: error.with_hint(hint), session, run_id };

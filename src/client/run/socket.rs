@@ -199,7 +199,11 @@ fn judge(error: ClientError) -> NoSocket {
     let nobody = error.kind() == ErrorKind::Connect && error.status().is_none();
     let own = error.problem().is_some()
         || matches!(error.kind(), ErrorKind::Tls | ErrorKind::Auth | ErrorKind::NotFound);
-    if own || nobody { NoSocket::Refused(error) } else { NoSocket::Blocked(error) }
+    match error.kind() {
+        _ if !own && !nobody => NoSocket::Blocked(error),
+        ErrorKind::NotFound => NoSocket::Refused(error.with_hint("the session is gone; create it again")),
+        _ => NoSocket::Refused(error),
+    }
 }
 
 fn broken(error: &Error) -> LinkEnd {
