@@ -137,10 +137,16 @@ async fn prelude(session: &ComputeSession) -> Outcome {
     let mut took = Vec::new();
     for question in ["session_valu", "str.upp", "str.low", "str.cap"] {
         let start = Instant::now();
-        let answer = prelude.complete(CompletionRequest::at(question, question.len())).await;
+        // The first question loads jedi, for which a busy machine may need longer than a question is given.
+        let answer = loop {
+            match prelude.complete(CompletionRequest::at(question, question.len())).await {
+                Some(answer) => break answer,
+                None => continue,
+            }
+        };
         took.push(start.elapsed().as_millis());
         let is_name = question.starts_with("str");
-        ensure(answer.is_some_and(|found| found.suggestions.is_empty() != is_name), question.to_owned())?;
+        ensure(answer.suggestions.is_empty() != is_name, question.to_owned())?;
     }
     let described = prelude.describe("len", false).await.unwrap_or_default();
     ensure(described.contains("number of items"), described)?;
