@@ -28,10 +28,7 @@ fn main() {
     group("Ctrl-C in a flood, to the next prompt (budget 100 ms)", &peers, |peer| {
         rounds(10, || stop_a_flood(peer))
     });
-    report(
-        "a 1080p PNG, Enter to the next prompt (budget 50 ms)",
-        &[("bai-repl, half blocks", picture(&peers[0]))],
-    );
+    pictures(&sandbox);
     group("100 MB in one print, to /dev/null (budget 1500 ms)", &scripts(&sandbox), |script| {
         rounds(3, || script.time("print('x' * 100_000_000)"))
     });
@@ -202,17 +199,43 @@ fn stop_a_flood(peer: &Peer) -> Duration {
     begin.elapsed()
 }
 
-fn picture(peer: &Peer) -> Vec<Duration> {
-    let terminal = peer.warm();
-    let image = image::RgbImage::from_fn(1920, 1080, |x, y| {
-        image::Rgb([(x / 8) as u8, (y / 5) as u8, (x ^ y) as u8])
-    });
-    let file = tempfile::Builder::new().suffix(".png").tempfile().unwrap();
-    image.save(file.path()).unwrap();
-    terminal.enter(&format!("data = open({:?}, 'rb').read()", file.path()));
-    at_prompt(&terminal);
-    terminal.enter("Picture = type('Picture', (), {'_repr_png_': lambda self: data}); picture = Picture()");
-    at_prompt(&terminal);
+/// Pictures from Enter to the next prompt, by each means.
+fn pictures(sandbox: &Sandbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let image = |width, height| {
+        image::RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([(x / 8) as u8, (y / 5) as u8, (x ^ y) as u8])
+        })
+    };
+    image(1920, 1080).save(file("screen.png")).unwrap();
+    image(4000, 3000).save(file("photograph.jpg")).unwrap();
+    std::fs::write(file("plot.svg"), plot()).unwrap();
+    for (title, name, kind) in [
+        ("a 1080p PNG, Enter to the next prompt (budget 50 ms)", "screen.png", "image/png"),
+        ("a JPEG of 4000×3000, Enter to the next prompt", "photograph.jpg", "image/jpeg"),
+        ("a plot in SVG, Enter to the next prompt", "plot.svg", "image/svg+xml"),
+    ] {
+        let by = |means: &'static str| (means, picture(sandbox, means, &file(name), kind));
+        report(title, &["blocks", "kitty", "kitty-tmux", "iterm2", "sixel"].map(by));
+    }
+}
+
+fn picture(sandbox: &Sandbox, means: &str, file: &std::path::Path, kind: &str) -> Vec<Duration> {
+    let terminal = FakeTerminal::start_sized(sandbox, &["-q", "--graphics", means, "python"], 40, 100);
+    terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
+    let read = if kind == "image/svg+xml" { "read_text()" } else { "read_bytes()" };
+    let cells = [
+        format!("import pathlib; data = pathlib.Path({file:?}).{read}"),
+        format!(
+            "Picture = type('Picture', (), {{'_repr_mimebundle_': lambda self, **_: {{{kind:?}: data}}}})"
+        ),
+        "picture = Picture()".to_owned(),
+    ];
+    for cell in cells {
+        terminal.enter(&cell);
+        at_prompt(&terminal);
+    }
     let once = || {
         let begin = Instant::now();
         terminal.enter("picture");
@@ -220,6 +243,23 @@ fn picture(peer: &Peer) -> Vec<Duration> {
         begin.elapsed()
     };
     (0..10).map(|_| once()).collect()
+}
+
+/// As plotting libraries write them: a frame, ticks with text, three curves of 500 points.
+fn plot() -> String {
+    let curve = |n: usize| {
+        let points: Vec<_> = (0..500)
+            .map(|x| format!("{},{:.2}", 60 + x, 200.0 + 150.0 * (x as f64 / (20.0 + 10.0 * n as f64)).sin()))
+            .collect();
+        format!("<polyline points='{}' fill='none' stroke='#{n}{n}8' stroke-width='1.5'/>", points.join(" "))
+    };
+    let tick = |n: usize| format!("<text x='{}' y='395' font-size='12'>{n}</text>", 60 + 50 * n);
+    format!(
+        "<svg xmlns='http://www.w3.org/2000/svg' width='640' height='420'><rect width='640' height='420' fill='white'/>\
+         <rect x='60' y='30' width='500' height='345' fill='none' stroke='black'/>{}{}</svg>",
+        (0..10).map(tick).collect::<String>(),
+        (1..4).map(curve).collect::<String>()
+    )
 }
 
 /// A program that runs code and ends.

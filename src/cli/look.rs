@@ -45,7 +45,7 @@ pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<Found, Fa
     };
     let size = terminal::size();
     let per_cell = |(width, height): (u16, u16)| (width / size.cols, height / size.rows);
-    let cell = settings.cell.or(probe.cell).or(probe.window.map(per_cell));
+    let cell = settings.cell.or(probe.cell).or(size.pixels.or(probe.window).map(per_cell));
     let background = settings.background.or(probe.background.map(Rgb::from));
     let theme = theme(&screen, background, global, config)?;
     let choice = choose(&settings, &screen, || probe.choose(&screen));

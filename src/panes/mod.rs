@@ -4,6 +4,7 @@
 //! view holds the user's terminal only while it is open. Nothing here knows the prompt or the command line.
 
 mod host;
+pub mod image;
 mod input;
 mod opening;
 mod outbox;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::media::Medium;
+use super::media::{Canvases, Medium, Picture};
 use super::partial::{PartialLine, Tail};
 use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
 pub use super::sink::Flow;
@@ -76,6 +76,8 @@ pub struct Console<O, E> {
     pub(super) tail: Tail,
     passed: Passed,
     pub(super) last: Option<Medium>,
+    pub(super) last_picture: Option<Picture>,
+    pub(super) canvases: Canvases,
 }
 
 /// What text of standard error looks like where it does not say so itself: where both streams share a terminal it is
@@ -102,6 +104,8 @@ impl<O: Write, E: Write> Console<O, E> {
             tail: Tail::default(),
             passed: Passed::default(),
             last: None,
+            last_picture: None,
+            canvases: Canvases::default(),
             options,
         }
     }

@@ -4,7 +4,7 @@
 //! Nothing here talks to a server, reads the keyboard, or decides when a cell begins.
 
 mod console;
-#[allow(dead_code, reason = "the view of a picture on the whole screen plays frames")]
+mod exhibit;
 mod media;
 mod partial;
 pub mod sanitize;
@@ -12,6 +12,7 @@ mod show;
 mod sink;
 
 pub use console::{Console, ConsoleOptions, Flow, RenderError, Stream};
+pub use exhibit::{Exhibit, Slide, Slides};
 pub use media::Medium;
 pub use partial::PartialLine;
 pub use show::{Painted, Painting};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::console::{Console, Flow, RenderError, Stream};
 use super::media::{
-    Canvas, DrawError, Drawn, Medium, Paper, Picture, PictureError, essence, html_to_text, save, within,
+    Canvas, DRAWING, DrawError, Drawn, GIT_GRAPH, Medium, Paper, Picture, PictureError, essence, git_graph,
+    html_to_text, save, within,
 };
 use super::sanitize;
 use crate::protocol::record::ConsoleRecord;
@@ -17,13 +18,13 @@ use crate::theme::Signs;
 const MIME_WIDTH: usize = 60;
 
 /// Longest time for one picture. A plot takes some ten milliseconds.
-const MAX_TIME: Duration = Duration::from_secs(5);
+pub(super) const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// A picture that is to be shown: the work, to be done by whoever has the time for it.
 #[must_use]
 pub struct Painting {
     medium: Medium,
-    picture: Picture,
+    picture: Result<Picture, PictureError>,
     paper: Paper,
 }
 
@@ -31,6 +32,7 @@ pub struct Painting {
 #[must_use]
 pub struct Painted {
     medium: Medium,
+    source: Option<Picture>,
     /// The picture, and the size of its original in pixels.
     outcome: Result<(Drawn, (u32, u32)), Problem>,
 }
@@ -45,13 +47,14 @@ impl Painting {
     /// Does the work, on a thread of its own and within limits of time and size. Blocks until it is done.
     pub fn paint(self) -> Painted {
         let Self { medium, picture, paper } = self;
+        let source = picture.as_ref().ok().cloned();
         let job = move || {
-            let still = picture.still(&paper.canvas).map_err(Problem::Picture)?;
+            let still = picture.and_then(|picture| picture.still(&paper.canvas)).map_err(Problem::Picture)?;
             let drawn = Drawn::new(still.pixels, &paper).map_err(Problem::Draw)?;
             Ok((drawn, still.original))
         };
         let outcome = within(MAX_TIME, job).unwrap_or(Err(Problem::Picture(PictureError::TooSlow)));
-        Painted { medium, outcome }
+        Painted { medium, source, outcome }
     }
 }
 
@@ -63,11 +66,23 @@ impl<O: Write, E: Write> Console<O, E> {
 
     /// The work that a record needs before it can be shown, if it needs any: it may take long, and is to be given back
     /// through [`Console::show_painted`]. Whoever has nothing else to do leaves it to [`Console::record`].
-    pub fn painting(&self, record: &ConsoleRecord) -> Option<Painting> {
+    pub fn painting(&mut self, record: &ConsoleRecord) -> Option<Painting> {
         let ConsoleRecord::Media { mime, data } = record else { return None };
         let medium = Medium::decode(mime, data).ok()?;
-        let picture = Picture::of(&medium)?;
-        Some(Painting { medium, picture, paper: self.paper() })
+        self.paint(medium).ok()
+    }
+
+    /// The work that a medium needs; the medium itself when it shows nothing. A drawing is drawn on its canvas.
+    fn paint(&mut self, medium: Medium) -> Result<Painting, Medium> {
+        let picture = if essence(&medium.mime) == DRAWING {
+            self.canvases.draw(&medium.bytes).map(Picture::Drawing)
+        } else {
+            match Picture::of(&medium) {
+                Some(picture) => Ok(picture),
+                None => return Err(medium),
+            }
+        };
+        Ok(Painting { medium, picture, paper: self.paper() })
     }
 
     /// Shows what has been painted.
@@ -75,8 +90,11 @@ impl<O: Write, E: Write> Console<O, E> {
     /// # Errors
     /// As [`Console::record`].
     pub fn show_painted(&mut self, painted: Painted) -> Result<Flow, RenderError> {
-        let Painted { medium, outcome } = painted;
-        let saved = self.keep(&medium);
+        let Painted { medium, source, outcome } = painted;
+        let saved = self.keep(&medium, source.as_ref());
+        if outcome.is_ok() {
+            self.last_picture = source;
+        }
         let flow = match outcome {
             Ok((drawn, original)) => self.put(&medium, drawn, original, saved),
             Err(Problem::Picture(problem)) => self.describe(&medium, &format!(", {problem}"), saved),
@@ -103,10 +121,10 @@ impl<O: Write, E: Write> Console<O, E> {
                 return self.note(&format!("[{mime}, {}: {problem}]", bytes(data.len())));
             }
         };
-        if let Some(picture) = Picture::of(&medium) {
-            let painted = Painting { medium, picture, paper: self.paper() }.paint();
-            return self.show_painted(painted);
-        }
+        let medium = match self.paint(medium) {
+            Ok(painting) => return self.show_painted(painting.paint()),
+            Err(medium) => medium,
+        };
         let flow = self.show(&medium);
         self.last = Some(medium);
         flow
@@ -124,7 +142,7 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     fn show(&mut self, medium: &Medium) -> Result<Flow, RenderError> {
-        let saved = self.keep(medium);
+        let saved = self.keep(medium, None);
         let mime = essence(&medium.mime);
         match mime.as_str() {
             "text/html" => {
@@ -142,6 +160,18 @@ impl<O: Write, E: Write> Console<O, E> {
                 }
                 let flow = self.text(Stream::Stdout, &text)?;
                 self.remark(saved).unwrap_or(Ok(flow))
+            }
+            GIT_GRAPH => {
+                match git_graph(&String::from_utf8_lossy(&medium.bytes), self.options.screen.unicode) {
+                    Some(graph) => {
+                        if self.on_terminal(Stream::Stdout) {
+                            let _ = self.fresh_line()?;
+                        }
+                        let flow = self.text(Stream::Stdout, &graph)?;
+                        self.remark(saved).unwrap_or(Ok(flow))
+                    }
+                    None => self.describe(medium, ", no list of commits", saved),
+                }
             }
             _ => self.describe(medium, "", saved),
         }
@@ -176,9 +206,17 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     /// Saves a medium if the user wants all of them kept. What came of it, as part of a sentence.
-    fn keep(&self, medium: &Medium) -> Option<String> {
+    fn keep(&self, medium: &Medium, picture: Option<&Picture>) -> Option<String> {
         let folder = self.options.media_dir.as_ref()?;
-        Some(match save(medium, folder) {
+        // Nobody else reads drawings, and a record is only a part of one.
+        let drawn = match picture {
+            Some(picture @ Picture::Drawing(_)) => {
+                let png = picture.still(&Canvas::natural()).and_then(|still| still.to_png());
+                png.ok().map(|png| Medium { mime: "image/png".to_owned(), bytes: png.into() })
+            }
+            _ => None,
+        };
+        Some(match save(drawn.as_ref().unwrap_or(medium), folder) {
             Ok(path) => format!("saved to {}", sanitize::line(&path.display().to_string(), 300)),
             Err(error) => {
                 format!("cannot save it in {}: {error}", sanitize::line(&folder.display().to_string(), 300))

@@ -48,6 +48,7 @@ impl Repl {
             Command::Doc(name) => self.doc(&name),
             Command::Time(code) => self.cell(&code, CellOptions { timed: true, ..Default::default() }),
             Command::Theme(name) => self.theme(name.as_deref()),
+            Command::Image(what) => self.image(&what),
             Command::Clear => {
                 if self.stage.screen.dumb {
                     return Ok(Then::Go);

@@ -27,6 +27,20 @@ pub(super) enum Command {
     Time(String),
     Clear,
     Theme(Option<String>),
+    Image(ImageUse),
+}
+
+/// What is to become of the last picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ImageUse {
+    /// Shown on the whole window.
+    Show,
+    /// Kept in a file.
+    Save(PathBuf),
+    /// Given to a program of this machine that shows pictures.
+    Open,
+    /// None of these.
+    Unknown,
 }
 
 /// What a command takes after its word.
@@ -93,6 +107,13 @@ pub(super) const TABLE: &[Entry] = &[
         "choose a theme while looking at it, or take the one named",
         |a| Command::Theme(text(a)),
     ),
+    entry(
+        "image",
+        "[save FILE | open]",
+        Argument::MaybeText,
+        "the last picture on the whole window, or in a file, or in a viewer",
+        |a| Command::Image(image(a)),
+    ),
     entry("clear", "", Argument::None, "clear the screen", |_| Command::Clear),
     entry("interrupt", "", Argument::None, "stop what the session runs (Ctrl-C while it runs)", |_| {
         Command::Interrupt
@@ -127,6 +148,15 @@ fn file(argument: &str) -> PathBuf {
         (Some(""), Some(home)) => home,
         (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
         _ => PathBuf::from(unquoted),
+    }
+}
+
+fn image(argument: &str) -> ImageUse {
+    match argument.split_once(char::is_whitespace) {
+        None if argument.is_empty() => ImageUse::Show,
+        None if argument == "open" => ImageUse::Open,
+        Some(("save", name)) if !name.trim().is_empty() => ImageUse::Save(file(name.trim())),
+        _ => ImageUse::Unknown,
     }
 }
 
@@ -240,6 +270,10 @@ mod tests {
         assert_eq!(command(":save! 'a b.py'"), Command::Save { path: "a b.py".into(), overwrite: true });
         assert_eq!(command(":save x"), Command::Save { path: "x".into(), overwrite: false });
         assert_eq!(command(":edit"), Command::Edit(None));
+        assert_eq!(command(":image"), Command::Image(ImageUse::Show));
+        assert_eq!(command(":image open"), Command::Image(ImageUse::Open));
+        assert_eq!(command(":image save 'a b.png'"), Command::Image(ImageUse::Save("a b.png".into())));
+        assert_eq!(command(":image save"), Command::Image(ImageUse::Unknown));
         assert_eq!(command(":time x\ny"), Command::Time("x\ny".into()));
     }
 

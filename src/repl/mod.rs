@@ -14,6 +14,7 @@ mod flood;
 mod folds;
 mod highlight;
 mod history;
+mod image;
 pub mod language;
 mod listing;
 mod menu;

@@ -6,6 +6,7 @@ use alacritty_terminal::Term;
 use alacritty_terminal::event::{Event, EventListener};
 use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::term::{Config, TermMode};
 use alacritty_terminal::vte::ansi::Processor;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -183,6 +184,17 @@ impl FakeTerminal {
         Screen::of(&self.state())
     }
 
+    /// The cells of the window, line by line, with their colours.
+    pub fn cells(&self) -> Vec<Vec<Cell>> {
+        let state = self.state();
+        let grid = state.term.grid();
+        let line = |line: usize| {
+            let row = &grid[Line(i32::try_from(line).unwrap())];
+            (0..grid.columns()).map(|column| row[Column(column)].clone()).collect()
+        };
+        (0..grid.screen_lines()).map(line).collect()
+    }
+
     /// All bytes that the program has written so far.
     pub fn raw(&self) -> Vec<u8> {
         self.state().raw.clone()
@@ -275,6 +287,8 @@ pub struct Screen {
     pub cursor_shown: bool,
     /// Whether anything came since keys were last sent.
     pub answered: bool,
+    /// So many bytes have come.
+    pub written: usize,
     /// Whether the alternate screen, mouse reports or application keys are on.
     pub modes: TermMode,
 }
@@ -310,6 +324,7 @@ impl Screen {
             cursor: (usize::try_from(cursor.line.0).unwrap_or(0), cursor.column.0),
             cursor_shown: state.term.mode().contains(TermMode::SHOW_CURSOR),
             answered: state.raw.len() > state.before_keys,
+            written: state.raw.len(),
             modes: *state.term.mode(),
         }
     }

@@ -22,6 +22,7 @@ mod orphans;
 mod pane;
 mod prompt;
 mod run;
+mod screens;
 mod script;
 mod stuck;
 mod tls;

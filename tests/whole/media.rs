@@ -1,6 +1,6 @@
 //! Pictures from the front door: what is known about the terminal, and what is shown, saved or told.
 
-use crate::fake_terminal::FakeTerminal;
+use crate::fake_terminal::{FakeTerminal, Screen};
 use crate::sandbox::Sandbox;
 
 fn facts(sandbox: &Sandbox, arguments: &[&str]) -> String {
@@ -53,4 +53,233 @@ fn without_a_terminal_nothing_is_asked_and_programs_are_told_why() {
     let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!((&told["asked"], &told["graphics"]), (&false.into(), &"none".into()));
     assert_eq!(told["not_asked_because"], "standard output is no terminal");
+}
+
+/// A module for cells: classes that show themselves as pictures.
+const PICTURES: &str = r#"
+import base64, json, struct, zlib
+
+def png(width, height, color):
+    rows = (b'\0' + bytes(color) * width) * height
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack('>I', len(data)) + body + struct.pack('>I', zlib.crc32(body))
+    head = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + head + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b'')
+
+class Show:
+    def __init__(self, kind, data):
+        self.kind, self.data = kind, data
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {self.kind: self.data}
+
+def picture(*what):
+    return Show('image/png', png(*what))
+
+def svg(content):
+    return Show('image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="48">%s</svg>' % content)
+
+def drawing(*commands):
+    return Show('application/x-sorna-drawing', json.dumps(commands))
+
+# Two frames of one pixel, red and blue, 100 ms each.
+GIF = base64.b64decode('R0lGODlhAQABAIEAAP8AAAAAAAAAAAAAACH/C05FVFNDQVBFMi4wAwEAAAAh+QQACgAAACwAAAAAAQABAAAIBAABBAQAIfkEAQoAAQAsAAAAAAEAAQCBAAD/AAAAAAAAAAAACAQAAQQEADs=')
+gif = Show('image/gif', GIF)
+"#;
+
+const PROMPT: &str = "python ❯";
+
+/// Where the terminal promises all colours.
+fn colorful() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("COLORTERM", "truecolor");
+    sandbox
+}
+
+/// At a prompt in a window of 30×80, with the module loaded.
+fn at_prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
+    sandbox.write("pictures.py", PICTURES);
+    let terminal = FakeTerminal::start_sized(sandbox, &[&["python"], arguments].concat(), 30, 80);
+    terminal.wait_for_prompt(PROMPT);
+    run(&terminal, "from pictures import *");
+    terminal
+}
+
+/// Types a cell of one line and waits until it has run: until there is one prompt more than before.
+#[track_caller]
+fn run(terminal: &FakeTerminal, cell: &str) -> Screen {
+    let prompts = |screen: &Screen| screen.all.matches(PROMPT).count();
+    let before = prompts(&terminal.screen());
+    terminal.enter(cell);
+    terminal.wait_until(&format!("the prompt after {cell}"), |screen| {
+        prompts(screen) > before && screen.last_line() == PROMPT
+    })
+}
+
+fn leave(terminal: FakeTerminal) {
+    terminal.send("\x04");
+    let end = terminal.wait_for_end();
+    assert_eq!(end.code, 0, "{}", end.screen.all);
+}
+
+/// Lines with half blocks on them.
+fn block_lines(text: &str) -> usize {
+    text.lines().filter(|line| line.contains(['\u{2580}', '\u{2584}'])).count()
+}
+
+#[test]
+fn pictures_of_every_kind_are_drawn_where_the_cursor_is() {
+    let sandbox = colorful();
+    let terminal = at_prompt(&sandbox, &[]);
+    let mut lines = 0;
+    for (cell, rows) in [
+        ("picture(80, 48, (255, 0, 0))", 3),
+        ("svg('<rect width=\"80\" height=\"48\" fill=\"blue\"/>')", 3),
+        ("drawing([0, 'canvas', 80, 32, '#00ff00ff', '#000000ff'])", 2),
+        ("gif", 1),
+    ] {
+        let screen = run(&terminal, cell);
+        lines += rows;
+        assert_eq!(block_lines(&screen.all), lines, "{cell}: {}", screen.all);
+    }
+    run(&terminal, "drawing([0, 'obj', 0, ['circle', 40, 16, 9, '#000000ff', '#000000ff', 0]])");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    assert!(raw.contains("48;2;255;0;0") && raw.contains("48;2;0;0;255") && raw.contains("48;2;0;255;0"));
+    leave(terminal);
+}
+
+#[test]
+fn commits_are_a_graph_in_text() {
+    let sandbox = colorful();
+    let terminal = at_prompt(&sandbox, &[]);
+    let commits = "[{'oid': 'c', 'parent_ids': ['a'], 'message': 'third'}, {'oid': 'a', 'message': 'first'}]";
+    let screen = run(&terminal, &format!("Show('application/vnd.sorna.gitgraph', json.dumps({commits}))"));
+    assert!(screen.has_line("● c third") && screen.has_line("● a first"), "{}", screen.all);
+    leave(terminal);
+}
+
+#[test]
+fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
+    let sandbox = colorful();
+    let terminal = at_prompt(&sandbox, &[]);
+    assert!(run(&terminal, ":image").all.contains("there was no picture yet"));
+    run(&terminal, "picture(80, 48, (255, 0, 0))");
+    terminal.enter(":image");
+    let shown = terminal.wait_for("80×48 pixels · any key leaves");
+    assert_eq!(block_lines(&shown.lines.join("\n")), 24, "as large as 80 columns allow: {}", shown.all);
+    terminal.resize(12, 40);
+    terminal.wait_until("the picture in the smaller window", |screen| {
+        screen.lines.len() == 12
+            && block_lines(&screen.lines.join("\n")) == 11
+            && screen.lines[11].contains("any key leaves")
+    });
+    terminal.send("\x1b[A");
+    let back = terminal.wait_for_prompt(PROMPT);
+    assert!(!back.modes.contains(alacritty_terminal::term::TermMode::ALT_SCREEN) && back.cursor_shown);
+    assert_eq!(
+        run(&terminal, "6 * 7").all.matches("42").count(),
+        1,
+        "the key that left is no key of the prompt"
+    );
+    leave(terminal);
+}
+
+#[test]
+fn what_moves_plays_on_the_whole_window() {
+    let sandbox = colorful();
+    let terminal = at_prompt(&sandbox, &[]);
+    run(&terminal, "gif");
+    let inline = terminal.raw().len();
+    terminal.enter(":image");
+    terminal.wait_for("any key leaves");
+    let played = |what: &str| {
+        let raw = terminal.raw();
+        let times = String::from_utf8_lossy(&raw[inline..]).matches(what).count();
+        times > 2000
+    };
+    // More than one picture of each colour: it goes round.
+    while !(played("48;2;255;0;0") && played("48;2;0;0;255")) {
+        let before = terminal.raw().len();
+        terminal.wait_until("another picture", |screen| screen.written > before);
+    }
+    terminal.send("q");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn the_last_picture_is_saved_as_it_came_or_as_png() {
+    let sandbox = colorful();
+    let terminal = at_prompt(&sandbox, &[]);
+    run(&terminal, "svg('<rect width=\"80\" height=\"48\" fill=\"blue\"/>')");
+    for name in ["a.svg", "b.png"] {
+        terminal.enter(&format!(":image save {name}"));
+        terminal.wait_for(&format!("saved in {name}"));
+        terminal.wait_for_prompt(PROMPT);
+    }
+    assert!(std::fs::read_to_string(sandbox.work().join("a.svg")).unwrap().starts_with("<svg"));
+    let png = image::open(sandbox.work().join("b.png")).unwrap().into_rgba8();
+    assert_eq!((png.dimensions(), png.get_pixel(5, 5).0), ((80, 48), [0, 0, 255, 255]));
+    let refused = run(&terminal, ":image save a.svg");
+    assert!(refused.all.contains("a.svg exists"), "{}", refused.all);
+    run(&terminal, "drawing([0, 'canvas', 20, 10, '#00ff00ff', '#000000ff'])");
+    terminal.enter(":image save c.png");
+    terminal.wait_for("saved in c.png");
+    terminal.wait_for_prompt(PROMPT);
+    assert_eq!(image::open(sandbox.work().join("c.png")).unwrap().width(), 20);
+    leave(terminal);
+}
+
+#[test]
+fn each_protocol_is_spoken_when_it_is_asked_for() {
+    let sandbox = colorful();
+    for (means, begin, end) in [
+        ("kitty", "\x1b_Ga=T,f=100,q=2,m=0;", "\x1b\\"),
+        ("kitty-tmux", "\x1bPtmux;\x1b\x1b_Ga=T,U=1,", "\u{10eeee}"),
+        ("iterm2", "\x1b]1337;File=inline=1;size=", "\x07"),
+        ("sixel", "\x1bP", "\x1b\\"),
+    ] {
+        let terminal = at_prompt(&sandbox, &["--graphics", means]);
+        run(&terminal, "picture(80, 48, (255, 0, 0))");
+        let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+        let (_, after) = raw.split_once(begin).unwrap_or_else(|| panic!("{means}: {raw:?}"));
+        assert!(after.contains(end), "{means}: {after:?}");
+        leave(terminal);
+    }
+}
+
+#[test]
+fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
+    let sandbox = colorful();
+    let terminal = at_prompt(&sandbox, &[]);
+    for (cell, told) in [
+        (
+            "bomb = bytearray(png(1, 1, (0, 0, 0))); bomb[16:24] = struct.pack('>II', 60000, 60000); Show('image/png', bytes(bomb))",
+            "image/png",
+        ),
+        ("Show('image/png', b'<html>no picture</html>')", "not a picture of a known format"),
+        ("Show('image/jpeg', png(9, 9, (0, 0, 0))[:40])", "image/jpeg, damaged"),
+        ("Show('image/svg+xml', '<svg')", "image/svg+xml, damaged"),
+        ("Show('application/x-sorna-drawing', '[' * 100000)", "x-sorna-drawing, damaged"),
+    ] {
+        let screen = run(&terminal, cell);
+        assert!(screen.all.contains(told), "{told}: {}", screen.all);
+    }
+    assert!(run(&terminal, "6 * 7").has_line("42"));
+    leave(terminal);
+}
+
+#[test]
+fn in_a_script_pictures_are_told_and_kept() {
+    let sandbox = colorful();
+    sandbox.write("pictures.py", PICTURES);
+    let code = "from pictures import *\npicture(80, 48, (255, 0, 0))";
+    let told = sandbox.run(&["-c", code, "python"]);
+    told.expect(0, "");
+    assert!(told.stderr.contains("image/png, 80×48 pixels"), "{}", told.stderr);
+    let kept = sandbox.run(&["--media-dir", "kept", "-c", code, "python"]);
+    assert!(kept.stderr.contains("saved to kept/image-001.png"), "{}", kept.stderr);
+    let drawing = "from pictures import *\ndrawing([0, 'canvas', 20, 10, '#00ff00ff', '#000000ff'])";
+    sandbox.run(&["--media-dir", "kept", "-c", drawing, "python"]).expect_code(0);
+    assert_eq!(image::open(sandbox.work().join("kept/image-002.png")).unwrap().width(), 20);
 }

@@ -1,5 +1,6 @@
 //! How large a picture is drawn, and on what.
 
+use super::draw::Place;
 use crate::terminal::{ColorDepth, Graphics, Size};
 use crate::theme::Rgb;
 
@@ -65,6 +66,19 @@ impl Canvas {
     pub(in crate::render) fn whole(window: Size, asked: Option<(u16, u16)>) -> Self {
         let room = Cells { cols: window.cols.max(1), rows: window.rows.saturating_sub(1).max(1) };
         Self { room, fill: true, ..Self::new(window, asked, None) }
+    }
+
+    /// Room for any picture that we draw, at its own size.
+    pub(in crate::render) fn natural() -> Self {
+        Self { room: Cells { cols: 4096, rows: 4096 }, cell: (1, 1), fill: false }
+    }
+
+    /// Where something of this size lies in the middle of the room.
+    pub(in crate::render) fn middle(&self, cells: Cells) -> Place {
+        Place {
+            col: self.room.cols.saturating_sub(cells.cols) / 2,
+            row: self.room.rows.saturating_sub(cells.rows) / 2,
+        }
     }
 
     /// Pixels of the screen for each pixel of a picture.

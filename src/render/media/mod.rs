@@ -7,16 +7,21 @@
 mod canvas;
 mod data;
 mod draw;
+mod drawing;
+mod gitgraph;
 mod html;
 mod picture;
 mod raster;
 mod save;
+mod svg;
 mod within;
 
 pub(super) use canvas::{Canvas, Paper};
 pub use data::Medium;
-pub(super) use data::essence;
-pub(super) use draw::{DrawError, Drawn};
+pub(super) use data::{DRAWING, essence};
+pub(super) use draw::{DrawError, Drawn, Place};
+pub(super) use drawing::Canvases;
+pub(super) use gitgraph::{GIT_GRAPH, git_graph};
 pub(super) use html::html_to_text;
 pub(super) use picture::{Picture, PictureError};
 pub(super) use save::save;

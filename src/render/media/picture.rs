@@ -7,8 +7,9 @@ use image::RgbaImage;
 use thiserror::Error;
 
 use super::canvas::Canvas;
-use super::data::{Medium, is_raster};
-use super::raster;
+use super::data::{Medium, essence, is_raster};
+use super::drawing::{self, Scene};
+use super::{raster, svg};
 
 /// Why a picture is not shown, as part of a sentence.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub(in crate::render) enum PictureError {
 pub(in crate::render) enum Picture {
     /// PNG, JPEG, GIF, WebP or BMP.
     Raster(Arc<[u8]>),
+    /// SVG.
+    Svg(Arc<[u8]>),
+    /// A drawing's canvas.
+    Drawing(Arc<Scene>),
 }
 
 /// A picture that fits its canvas.
@@ -51,16 +56,29 @@ pub(in crate::render) struct Frame {
 /// Frames as they are made, on one thread.
 pub(in crate::render) type Frames = Box<dyn Iterator<Item = Result<Frame, PictureError>>>;
 
+impl Still {
+    /// As a PNG file.
+    pub(in crate::render) fn to_png(&self) -> Result<Vec<u8>, PictureError> {
+        raster::to_png(&self.pixels).map_err(|error| PictureError::Damaged(error.to_string()))
+    }
+}
+
 impl Picture {
-    /// What a medium shows, if it is of a kind that shows anything.
+    /// What a medium shows, if it is of a kind that shows anything by itself.
     pub(in crate::render) fn of(medium: &Medium) -> Option<Self> {
-        is_raster(&medium.mime).then(|| Self::Raster(Arc::clone(&medium.bytes)))
+        let bytes = Arc::clone(&medium.bytes);
+        match essence(&medium.mime).as_str() {
+            "image/svg+xml" => Some(Self::Svg(bytes)),
+            _ => is_raster(&medium.mime).then_some(Self::Raster(bytes)),
+        }
     }
 
     /// The pixels of what is to be seen in the end. It may take long: see [`super::within()`].
     pub(in crate::render) fn still(&self, canvas: &Canvas) -> Result<Still, PictureError> {
         match self {
             Self::Raster(bytes) => raster::still(bytes, canvas),
+            Self::Svg(bytes) => svg::still(bytes, canvas),
+            Self::Drawing(scene) => drawing::still(scene, canvas),
         }
     }
 
@@ -68,6 +86,28 @@ impl Picture {
     pub(in crate::render) fn frames(&self, canvas: Canvas) -> Option<Frames> {
         match self {
             Self::Raster(bytes) => raster::frames(bytes, canvas),
+            Self::Svg(_) => None,
+            Self::Drawing(scene) => drawing::frames(scene, canvas),
+        }
+    }
+
+    /// The file that it came as, if it is one.
+    pub(in crate::render) fn as_it_came(&self) -> Option<&Arc<[u8]>> {
+        match self {
+            Self::Raster(bytes) | Self::Svg(bytes) => Some(bytes),
+            Self::Drawing(_) => None,
+        }
+    }
+
+    /// The extension of a file of it.
+    pub(in crate::render) fn extension(&self) -> &'static str {
+        match self {
+            Self::Svg(_) => "svg",
+            Self::Raster(bytes) => {
+                let format = image::guess_format(bytes).ok();
+                format.and_then(|format| format.extensions_str().first().copied()).unwrap_or("bin")
+            }
+            Self::Drawing(_) => "png",
         }
     }
 }

@@ -1,32 +1,31 @@
 //! A limit of time for work that cannot be stopped.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// So many jobs may be overdue before new ones are refused. The limits on size see to it that they end.
 const MOST_OVERDUE: usize = 2;
 
-/// A drawing or an SVG that is nested deeply needs it.
-const STACK: usize = 16 * 1024 * 1024;
+/// A picture that is nested deeply needs it; what is not needed is never touched.
+const STACK: usize = 64 * 1024 * 1024;
 
-/// Jobs that run.
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
+/// Jobs that nobody waits for any longer and that still run.
+static OVERDUE: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts a job for as long as it lives.
-struct Running;
+/// What has become of a job.
+const RUNNING: u8 = 0;
+const DONE: u8 = 1;
+const GIVEN_UP: u8 = 2;
 
-impl Running {
-    fn begin() -> Option<Self> {
-        let begun = RUNNING.fetch_add(1, Ordering::AcqRel);
-        let this = Self;
-        (begun <= MOST_OVERDUE).then_some(this)
-    }
-}
+/// Tells the end of a job, also when it panics.
+struct Ending(Arc<AtomicU8>);
 
-impl Drop for Running {
+impl Drop for Ending {
     fn drop(&mut self) {
-        RUNNING.fetch_sub(1, Ordering::AcqRel);
+        if self.0.swap(DONE, Ordering::AcqRel) == GIVEN_UP {
+            OVERDUE.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -36,17 +35,29 @@ pub(in crate::render) fn within<T: Send + 'static>(
     limit: Duration,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    let running = Running::begin()?;
+    if OVERDUE.load(Ordering::Acquire) >= MOST_OVERDUE {
+        return None;
+    }
+    let state = Arc::new(AtomicU8::new(RUNNING));
+    let ending = Ending(Arc::clone(&state));
     let (sender, receiver) = mpsc::sync_channel(1);
     let thread = std::thread::Builder::new().name("media".to_owned()).stack_size(STACK);
-    thread
-        .spawn(move || {
-            let done = job();
-            drop(running);
-            let _ = sender.send(done);
-        })
-        .ok()?;
-    receiver.recv_timeout(limit).ok()
+    let begun = thread.spawn(move || {
+        let ending = ending;
+        let done = job();
+        drop(ending);
+        let _ = sender.send(done);
+    });
+    begun.ok()?;
+    let result = receiver.recv_timeout(limit).ok();
+    if result.is_none() {
+        // Counted first, so that the count is never below zero.
+        OVERDUE.fetch_add(1, Ordering::AcqRel);
+        if state.swap(GIVEN_UP, Ordering::AcqRel) == DONE {
+            OVERDUE.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+    result
 }
 
 #[cfg(test)]

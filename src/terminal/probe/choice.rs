@@ -80,6 +80,10 @@ impl Probe {
             () if self.sixel => choice(Graphics::Sixel, "its device attributes name sixel"),
             () if screen.colors == ColorDepth::None => choice(Graphics::None, "there are no colours"),
             () if !screen.unicode => choice(Graphics::None, "the locale's characters have no half blocks"),
+            () if self.kitty => choice(
+                Graphics::Blocks,
+                "the terminal around tmux draws pictures, but not where tmux moves them",
+            ),
             () if !self.unasked.is_empty() => choice(Graphics::Blocks, "it was not asked"),
             () if !self.answered => choice(Graphics::Blocks, "it did not answer"),
             () => choice(Graphics::Blocks, "it knows no better means"),

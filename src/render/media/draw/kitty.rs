@@ -97,7 +97,7 @@ fn next_id(colors: ColorDepth) -> u32 {
 }
 
 /// Takes away whatever is drawn in the window.
-pub(in crate::render) const CLEAR: &str = "\x1b_Ga=d,q=2\x1b\\";
+pub(super) const CLEAR: &str = "\x1b_Ga=d,d=A,q=2\x1b\\";
 
 #[cfg(test)]
 mod tests {

@@ -48,6 +48,9 @@ pub(in crate::render) struct Place {
 }
 
 impl Drawn {
+    /// Takes away whatever kitty's protocol has drawn in the window.
+    pub(in crate::render) const CLEAR_KITTY: &str = kitty::CLEAR;
+
     /// Puts pixels, which fit the paper's canvas, into the terminal's language.
     pub(in crate::render) fn new(mut pixels: RgbaImage, paper: &Paper) -> Result<Self, DrawError> {
         let cells = paper.canvas.cells((pixels.width(), pixels.height()));

@@ -8,7 +8,7 @@ import sys
 from _bai_repl import wire
 
 _MISSING = object()
-_PICTURES = ('image/png', 'image/jpeg')
+_PICTURES = ('image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp')
 # In the order of preference; the method that gives each.
 _RICH = (
     ('image/png', '_repr_png_'),
@@ -17,6 +17,8 @@ _RICH = (
     ('text/html', '_repr_html_'),
     ('text/markdown', '_repr_markdown_'),
 )
+# What only a bundle can offer.
+_OTHERS = ('image/gif', 'image/webp', 'image/bmp', 'application/x-sorna-drawing', 'application/vnd.sorna.gitgraph')
 
 
 def _method(value, name):
@@ -61,7 +63,7 @@ def bundle(value):
 
 def show_bundle(offered):
     """Sends the best of several representations. False when none can be sent but text."""
-    for kind, _ in _RICH:
+    for kind in [kind for kind, _ in _RICH] + list(_OTHERS):
         data = offered.get(kind)
         if data is None:
             continue

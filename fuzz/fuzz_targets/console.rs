@@ -1,0 +1,38 @@
+//! A console that draws for nobody, for the targets about media.
+
+use bai_repl::protocol::record::ConsoleRecord;
+use bai_repl::render::{Console, ConsoleOptions};
+use bai_repl::terminal::{ColorDepth, Graphics, Screen, Size};
+use bai_repl::theme::Theme;
+use std::sync::Arc;
+
+/// Shows media one after the other.
+pub fn show<'a>(mime: &str, bodies: impl IntoIterator<Item = &'a [u8]>) {
+    let screen = Screen {
+        stdin_tty: true,
+        stdout_tty: true,
+        stderr_tty: true,
+        dumb: false,
+        no_color: false,
+        colors: ColorDepth::TrueColor,
+        unicode: true,
+    };
+    let options = ConsoleOptions {
+        repl: true,
+        screen,
+        size: Size { cols: 20, rows: 10, pixels: None },
+        theme: Arc::new(Theme::plain()),
+        raw: false,
+        graphics: Graphics::Kitty,
+        synchronized: false,
+        background: None,
+        cell: None,
+        max_rows: None,
+        media_dir: None,
+    };
+    let mut console = Console::new(std::io::sink(), std::io::sink(), options);
+    for body in bodies {
+        let data = String::from_utf8_lossy(body).into_owned();
+        let _ = console.record(&ConsoleRecord::Media { mime: mime.to_owned(), data });
+    }
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Plays a scripted session of bai-repl inside a terminal emulator: stands between the two, passes everything on in both
+directions, types the script's lines when the prompt waits for them, and leaves a file when the last one is answered.
+
+    drive.py READY PROMPT COMMAND... < SCRIPT
+"""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+import time
+import tty
+
+LIMIT = 60  # seconds for one answer
+QUIET = 0.6  # seconds without output after which an answer is over
+
+
+def main():
+    ready, prompt, command = sys.argv[1], sys.argv[2].encode(), sys.argv[3:]
+    lines = [line.rstrip('\n') for line in sys.stdin]
+    keyboard = os.open('/dev/tty', os.O_RDWR)
+    size = fcntl.ioctl(keyboard, termios.TIOCGWINSZ, struct.pack('HHHH', 0, 0, 0, 0))
+    child, master = pty.fork()
+    if child == 0:
+        os.execvp(command[0], command)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, size)
+    tty.setraw(keyboard)
+    for line in [None, *lines]:
+        if line is not None:
+            os.write(master, line.encode() + b'\r')
+        if not wait(master, keyboard, prompt):
+            sys.exit(1)
+    with open(ready, 'w') as file:
+        file.write('ready')
+    wait_for_end(master, keyboard)
+
+
+def wait(master, keyboard, prompt):
+    """Passes on until the prompt, or a view on the whole window, is there and nothing more comes."""
+    seen, deadline = b'', time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        readable, _, _ = select.select([master, keyboard], [], [], QUIET)
+        if not readable and (prompt in seen or b'any key leaves' in seen):
+            return True
+        for source in readable:
+            data = read(source)
+            if not data and source == master:
+                return False
+            if source == master:
+                seen += data
+            write(keyboard if source == master else master, data)
+    return False
+
+
+def wait_for_end(master, keyboard):
+    while True:
+        readable, _, _ = select.select([master, keyboard], [], [])
+        for source in readable:
+            data = read(source)
+            if not data:
+                return
+            write(keyboard if source == master else master, data)
+
+
+def read(source):
+    try:
+        return os.read(source, 65536)
+    except OSError:
+        return b''
+
+
+def write(target, data):
+    while data:
+        data = data[os.write(target, data):]
+
+
+if __name__ == '__main__':
+    main()

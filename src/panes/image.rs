@@ -1,0 +1,198 @@
+//! A picture on the whole window, in motion if it moves, until a key is pressed.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::input::{Decoder, Input, Waited, read_some, wait};
+use super::wake::Wake;
+use crate::render::{Exhibit, Slide, Slides, sanitize};
+use crate::terminal::{FullScreen, Out, Size, size};
+
+/// An escape sequence of a key arrives at once; after this it is the Escape key.
+const ESCAPE: Duration = Duration::from_millis(25);
+
+/// What happened meanwhile.
+struct Bell {
+    wake: Wake,
+    /// The window may have another size, or show something else.
+    redraw: AtomicBool,
+    /// The program is to end.
+    over: AtomicBool,
+}
+
+/// Shows it until a key is pressed; `editor_waits` as for [`FullScreen`]. Blocks the thread that owns the keyboard.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn show(runtime: &Handle, exhibit: &Exhibit, editor_waits: bool) -> io::Result<()> {
+    let bell =
+        Arc::new(Bell { wake: Wake::new()?, redraw: AtomicBool::new(false), over: AtomicBool::new(false) });
+    let watcher = watch_signals(runtime, &bell)?;
+    let full = FullScreen::enter(editor_waits)?;
+    let result = View::new(exhibit, &bell).live();
+    // The picture goes before the screen does that it is on.
+    let cleared = Out::stdout().write_all(exhibit.clear().as_bytes());
+    drop(full);
+    watcher.abort();
+    result.and(cleared)
+}
+
+fn watch_signals(runtime: &Handle, bell: &Arc<Bell>) -> io::Result<tokio::task::AbortHandle> {
+    let _context = runtime.enter();
+    let mut resized = signal(SignalKind::window_change())?;
+    let mut continued = signal(SignalKind::from_raw(libc::SIGCONT))?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
+    let bell = Arc::clone(bell);
+    let task = runtime.spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = resized.recv() => bell.redraw.store(true, Ordering::Release),
+                Some(()) = continued.recv() => bell.redraw.store(true, Ordering::Release),
+                Some(()) = terminated.recv() => bell.over.store(true, Ordering::Release),
+                Some(()) = hung_up.recv() => bell.over.store(true, Ordering::Release),
+                else => return,
+            }
+            bell.wake.ring();
+        }
+    });
+    Ok(task.abort_handle())
+}
+
+struct View<'a> {
+    exhibit: &'a Exhibit,
+    bell: &'a Arc<Bell>,
+    decoder: Decoder,
+    slides: Option<Slides>,
+    window: Size,
+    /// When the next picture is due.
+    due: Option<Instant>,
+    /// When the last byte of a key came that has begun.
+    begun: Instant,
+    /// Nothing has been drawn in this window yet.
+    empty: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(exhibit: &'a Exhibit, bell: &'a Arc<Bell>) -> Self {
+        Self {
+            exhibit,
+            bell,
+            decoder: Decoder::default(),
+            slides: None,
+            window: size(),
+            due: None,
+            begun: Instant::now(),
+            empty: true,
+        }
+    }
+
+    fn live(&mut self) -> io::Result<()> {
+        self.begin()?;
+        loop {
+            let waiting = self.decoder.is_waiting().then(|| self.begun + ESCAPE);
+            let until = [self.due, waiting].into_iter().flatten().min();
+            let ready = wait(Waited { keys: true, wake: self.bell.wake.fd(), room: false, until })?;
+            if self.bell.over.load(Ordering::Acquire) || (ready.keys && self.leaves()?) {
+                return Ok(());
+            }
+            if !ready.keys && waiting.is_some_and(|at| at <= Instant::now()) {
+                return Ok(());
+            }
+            if ready.woken {
+                self.bell.wake.take();
+            }
+            if self.bell.redraw.swap(false, Ordering::AcqRel) {
+                self.begin()?;
+            }
+            self.draw()?;
+        }
+    }
+
+    /// True when a key was pressed. A movement of the mouse is none; what follows the key is for who comes next.
+    fn leaves(&mut self) -> io::Result<bool> {
+        let mut byte = [0];
+        if read_some(&mut byte)? == 0 {
+            return Ok(true);
+        }
+        self.begun = Instant::now();
+        let [byte] = byte;
+        Ok(matches!(
+            self.decoder.push(byte),
+            Some(Input::Bytes(_) | Input::Key(_) | Input::Control(_) | Input::PasteEnd)
+        ))
+    }
+
+    /// Begins anew, in the window as it is now.
+    fn begin(&mut self) -> io::Result<()> {
+        self.window = size();
+        let bell = Arc::clone(self.bell);
+        self.slides = Some(self.exhibit.play(self.window, move || bell.wake.ring()));
+        self.due = None;
+        self.empty = true;
+        self.status("…")
+    }
+
+    /// Draws the next picture if it is made and due.
+    fn draw(&mut self) -> io::Result<()> {
+        if self.due.is_some_and(|due| due > Instant::now()) {
+            return Ok(());
+        }
+        match self.slides.as_ref().and_then(Slides::next) {
+            Some(Ok(slide)) => self.put(slide),
+            Some(Err(problem)) => self.status(&format!("it is not shown: {}", sanitize::line(&problem, 100))),
+            None => {
+                // It will ring.
+                self.due = None;
+                Ok(())
+            }
+        }
+    }
+
+    fn put(&mut self, slide: Slide) -> io::Result<()> {
+        self.due = slide.delay.map(|delay| Instant::now() + delay);
+        let (width, height) = slide.original;
+        let mut frame = Frame(Vec::new());
+        if self.exhibit.synchronized {
+            frame.0.extend_from_slice(b"\x1b[?2026h");
+        }
+        frame.0.extend_from_slice(self.exhibit.clear().as_bytes());
+        slide.draw(&mut frame)?;
+        if self.exhibit.synchronized {
+            frame.0.extend_from_slice(b"\x1b[?2026l");
+        }
+        frame.flush()?;
+        if std::mem::take(&mut self.empty) {
+            return self.status(&format!("{width}×{height} pixels · any key leaves"));
+        }
+        Ok(())
+    }
+
+    /// Writes the line below the picture; what was in an empty window goes.
+    fn status(&self, text: &str) -> io::Result<()> {
+        let clear = if self.empty { "\x1b[0m\x1b[2J" } else { "" };
+        let text: String = text.chars().take(usize::from(self.window.cols)).collect();
+        let line = format!("{clear}\x1b[{};1H\x1b[2m{text}\x1b[0m\x1b[K\x1b[?25l", self.window.rows);
+        Out::stdout().write_all(line.as_bytes())
+    }
+}
+
+/// What is collected for the terminal, so that a picture reaches it in one piece.
+struct Frame(Vec<u8>);
+
+impl Write for Frame {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.0);
+        Out::stdout().write_all(&bytes)
+    }
+}

@@ -1,0 +1,176 @@
+//! The last picture, to be looked at again: on the whole window, in motion if it moves, or as a file.
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::console::Console;
+use super::media::{Canvas, DrawError, Drawn, Paper, Picture, PictureError, Place, within};
+use super::show::MAX_TIME;
+use crate::terminal::{ColorDepth, Graphics, Size};
+use crate::theme::Rgb;
+
+/// Pictures that are made before they are shown.
+const AHEAD: usize = 2;
+
+/// A picture and the terminal that it is for.
+#[derive(Clone, Debug)]
+pub struct Exhibit {
+    picture: Picture,
+    graphics: Graphics,
+    colors: ColorDepth,
+    background: Option<Rgb>,
+    cell: Option<(u16, u16)>,
+    /// Whether the terminal can be told where a picture begins and ends.
+    pub synchronized: bool,
+}
+
+/// One picture of a show, ready to be drawn.
+pub struct Slide {
+    drawn: Drawn,
+    place: Place,
+    /// How long it is shown; nothing for one that stays.
+    pub delay: Option<Duration>,
+    /// The size of the original in pixels.
+    pub original: (u32, u32),
+}
+
+/// Pictures as they are made, on a thread of its own that ends when this is dropped.
+pub struct Slides(mpsc::Receiver<Result<Slide, String>>);
+
+impl<O: Write, E: Write> Console<O, E> {
+    /// The last picture, if there was one.
+    pub fn exhibit(&self) -> Option<Exhibit> {
+        let options = &self.options;
+        Some(Exhibit {
+            picture: self.last_picture.clone()?,
+            graphics: options.graphics,
+            colors: options.screen.colors,
+            background: options.background,
+            cell: options.cell,
+            synchronized: options.synchronized,
+        })
+    }
+}
+
+impl Exhibit {
+    /// True when there is a way to draw it here.
+    pub fn can_be_drawn(&self) -> bool {
+        self.graphics != Graphics::None
+    }
+
+    /// What takes away all that is drawn in the window.
+    pub fn clear(&self) -> &'static str {
+        if self.graphics == Graphics::Kitty { Drawn::CLEAR_KITTY } else { "" }
+    }
+
+    /// Begins to make pictures for a window, as large as fits with a line below, over and over if it moves. `made` is
+    /// called on another thread after each.
+    pub fn play(&self, window: Size, made: impl Fn() + Send + 'static) -> Slides {
+        let (sender, receiver) = mpsc::sync_channel(AHEAD);
+        let (picture, paper) = (self.picture.clone(), self.paper(Canvas::whole(window, self.cell)));
+        let show = move || {
+            let send = |slide: Result<Slide, String>| {
+                let sent = sender.send(slide).is_ok();
+                made();
+                sent
+            };
+            play(&picture, paper, &send);
+        };
+        // Without a thread the channel is closed, which is an end without pictures.
+        let _ = std::thread::Builder::new().name("slides".to_owned()).stack_size(16 << 20).spawn(show);
+        Slides(receiver)
+    }
+
+    fn paper(&self, canvas: Canvas) -> Paper {
+        Paper { canvas, graphics: self.graphics, colors: self.colors, background: self.background }
+    }
+
+    /// The picture as a file with this extension: as it came where that is its format, else as PNG.
+    ///
+    /// # Errors
+    /// Why it cannot be, as part of a sentence.
+    pub fn file(&self, extension: &str) -> Result<Vec<u8>, String> {
+        let extension = extension.to_ascii_lowercase();
+        if let Some(bytes) = self.picture.as_it_came()
+            && (extension != "png" || self.extension() == "png")
+        {
+            return Ok(bytes.to_vec());
+        }
+        let picture = self.picture.clone();
+        let job = move || picture.still(&Canvas::natural()).and_then(|still| still.to_png());
+        within(MAX_TIME, job).unwrap_or(Err(PictureError::TooSlow)).map_err(|error| error.to_string())
+    }
+
+    /// The extension of files of its format.
+    pub fn extension(&self) -> &'static str {
+        self.picture.extension()
+    }
+}
+
+impl Slides {
+    /// The next one, if it is made.
+    pub fn next(&self) -> Option<Result<Slide, String>> {
+        self.0.try_recv().ok()
+    }
+}
+
+impl Slide {
+    /// Draws it. What `out` has is written first.
+    ///
+    /// # Errors
+    /// When the terminal refuses.
+    pub fn draw(self, out: &mut impl Write) -> std::io::Result<()> {
+        match self.drawn.at(self.place, out) {
+            Ok(()) => Ok(()),
+            Err(DrawError::Io(error)) => Err(error),
+            Err(error) => Err(std::io::Error::other(error)),
+        }
+    }
+}
+
+/// Sends pictures for as long as somebody takes them.
+fn play(picture: &Picture, paper: Paper, send: &impl Fn(Result<Slide, String>) -> bool) {
+    let Some(mut frames) = picture.frames(paper.canvas) else {
+        let shown = {
+            let picture = picture.clone();
+            within(MAX_TIME, move || picture.still(&paper.canvas)).unwrap_or(Err(PictureError::TooSlow))
+        };
+        let made = shown
+            .map_err(|error| error.to_string())
+            .and_then(|still| slide(still.pixels, &paper, None, still.original));
+        send(made);
+        return;
+    };
+    loop {
+        let mut shown = 0;
+        for frame in frames {
+            // What is broken in the middle is shown up to there, again and again.
+            let Ok(frame) = frame else { break };
+            let original = (frame.pixels.width(), frame.pixels.height());
+            if !send(slide(frame.pixels, &paper, Some(frame.delay), original)) {
+                return;
+            }
+            shown += 1;
+        }
+        match picture.frames(paper.canvas) {
+            Some(again) if shown > 0 => frames = again,
+            _ => {
+                send(Err("it has no picture that can be read".to_owned()));
+                return;
+            }
+        }
+    }
+}
+
+/// In the middle of the window.
+fn slide(
+    pixels: image::RgbaImage,
+    paper: &Paper,
+    delay: Option<Duration>,
+    original: (u32, u32),
+) -> Result<Slide, String> {
+    let drawn = Drawn::new(pixels, paper).map_err(|error| error.to_string())?;
+    let place = paper.canvas.middle(drawn.cells);
+    Ok(Slide { drawn, place, delay, original })
+}

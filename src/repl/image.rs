@@ -1,0 +1,92 @@
+//! `:image`: the last picture again, on the whole window, in a file, or in another program.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::actions::Outcome;
+use super::commands::ImageUse;
+use super::prompt::{Repl, Then};
+use crate::render::Exhibit;
+
+/// The program that opens files as the person's desktop does.
+const OPENER: &str = "xdg-open";
+
+impl Repl {
+    /// Does with the last picture what is wanted.
+    pub(super) fn image(&mut self, what: &ImageUse) -> Outcome {
+        let Some(exhibit) = self.stage.console.exhibit() else {
+            return self.say("there was no picture yet");
+        };
+        match what {
+            ImageUse::Show => self.show_image(&exhibit),
+            ImageUse::Save(path) => self.save_image(&exhibit, path),
+            ImageUse::Open => self.open_image(&exhibit),
+            ImageUse::Unknown => self.stage.note("usage: :image [save FILE | open]").map(|()| Then::Go),
+        }
+    }
+
+    fn show_image(&mut self, exhibit: &Exhibit) -> Outcome {
+        if !exhibit.can_be_drawn() || !self.stage.screen.interactive() {
+            return self.fail(
+                "this terminal shows no pictures".to_owned(),
+                Some(":image save FILE keeps it, :image open shows it elsewhere"),
+            );
+        }
+        let shown = crate::panes::image::show(&self.runtime, exhibit, false);
+        self.stage.resized();
+        match shown {
+            Ok(()) => Ok(Then::Go),
+            Err(error) => self.fail(format!("cannot show the picture: {error}"), None),
+        }
+    }
+
+    fn save_image(&mut self, exhibit: &Exhibit, path: &Path) -> Outcome {
+        let shown = path.display();
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        let bytes = match exhibit.file(&extension) {
+            Ok(bytes) => bytes,
+            Err(problem) => return self.fail(format!("cannot save the picture: {problem}"), None),
+        };
+        let written = OpenOptions::new().write(true).create_new(true).open(path);
+        match written.and_then(|mut file| file.write_all(&bytes)) {
+            Ok(()) => self.say(&format!("saved in {shown}")),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.fail(format!("{shown} exists"), Some("choose another name"))
+            }
+            Err(error) => self.fail(format!("cannot save in {shown}: {error}"), None),
+        }
+    }
+
+    fn open_image(&mut self, exhibit: &Exhibit) -> Outcome {
+        let path = match temporary(exhibit) {
+            Ok(path) => path,
+            Err(problem) => return self.fail(format!("cannot save the picture: {problem}"), None),
+        };
+        let shown = path.display();
+        let mut command = Command::new(OPENER);
+        command.arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        match command.spawn() {
+            Ok(mut child) => {
+                // Nobody waits for a viewer, but somebody must hear that it has ended.
+                self.runtime.spawn_blocking(move || child.wait());
+                self.say(&format!("opened {shown}"))
+            }
+            Err(_) => self.fail(
+                format!("there is no {OPENER} here to open pictures with"),
+                Some(&format!("the picture is in {shown}")),
+            ),
+        }
+    }
+}
+
+/// The picture in a file that stays, because it is not known how long somebody looks at it.
+fn temporary(exhibit: &Exhibit) -> Result<PathBuf, String> {
+    let extension = exhibit.extension();
+    let bytes = exhibit.file(extension)?;
+    let file = tempfile::Builder::new().prefix("bai-repl-").suffix(&format!(".{extension}")).tempfile();
+    let mut file = file.map_err(|error| error.to_string())?;
+    file.write_all(&bytes).map_err(|error| error.to_string())?;
+    file.keep().map(|(_, path)| path).map_err(|error| error.to_string())
+}

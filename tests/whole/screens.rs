@@ -1,0 +1,130 @@
+//! The scripted sessions that the pictures of the README show. Their text is compared with `screenshots/*.txt`; with
+//! `SCREENSHOTS=write` in the environment text and pictures are written instead, which `screenshots/make` does.
+
+mod picture;
+
+use super::fake_terminal::{FakeTerminal, Screen};
+use super::sandbox::Sandbox;
+use std::path::{Path, PathBuf};
+
+const PROMPT: &str = "python ❯";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots")
+}
+
+/// Compares what is on the screen, or writes it.
+#[track_caller]
+fn check(name: &str, terminal: &FakeTerminal) {
+    let mut cells = terminal.cells();
+    let is_empty =
+        |line: &Vec<_>| line.iter().all(|cell: &alacritty_terminal::term::cell::Cell| cell.c == ' ');
+    while cells.last().is_some_and(is_empty) {
+        cells.pop();
+    }
+    let lines: Vec<String> = cells
+        .iter()
+        .map(|line| line.iter().map(|cell| cell.c).collect::<String>().trim_end().to_owned())
+        .collect();
+    let text = timeless(&(lines.join("\n") + "\n"));
+    let file = folder().join(format!("{name}.txt"));
+    if std::env::var_os("SCREENSHOTS").is_some_and(|wish| wish == "write") {
+        let svg = picture::svg(&cells, &picture::DARK);
+        std::fs::write(folder().join(format!("{name}.png")), picture::png(&svg)).unwrap();
+        std::fs::write(file, text).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, expected, "{name} looks different now; if it should: screenshots/make\n{text}");
+}
+
+/// What differs each time, and from one version of Python or of an editor to the next, is left out.
+fn timeless(text: &str) -> String {
+    let alike = |pattern: &str, text: &str, instead: &str| {
+        regex_lite::Regex::new(pattern).unwrap().replace_all(text, instead).into_owned()
+    };
+    let text = alike(r"<?\d+(\.\d+)? m?s\b", text, "0 s");
+    let text = alike(r"\b[a-z]+-[a-z]+-[0-9a-f]{4}\b", &text, "a-session");
+    let text = alike(r"(?m) +(Ctrl-\] leaves)", &text, " $1");
+    let marks = |line: &str| line.trim_start().starts_with('~') && line.contains('^');
+    let kept = text.lines().filter(|line| !line.starts_with("\"circle.py\"") && !marks(line));
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+fn sandbox() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("COLORTERM", "truecolor");
+    sandbox.set("SHELL", "/bin/bash");
+    for file in [".bashrc", ".bash_profile"] {
+        std::fs::write(sandbox.home().join(file), "PS1='$ '\n").unwrap();
+    }
+    sandbox
+}
+
+fn open(sandbox: &Sandbox, arguments: &[&str], lines: u16) -> FakeTerminal {
+    let terminal = FakeTerminal::start_sized(sandbox, &[&["-q", "python"], arguments].concat(), lines, 84);
+    terminal.wait_for_prompt(PROMPT);
+    terminal
+}
+
+/// Types a cell of one line and waits until it has run: until there is one prompt more than before.
+#[track_caller]
+fn run(terminal: &FakeTerminal, cell: &str) -> Screen {
+    let prompts = |screen: &Screen| screen.all.matches(PROMPT).count();
+    let before = prompts(&terminal.screen());
+    terminal.enter(cell);
+    terminal.wait_until(&format!("the prompt after {cell}"), |screen| {
+        prompts(screen) > before && screen.last_line() == PROMPT
+    })
+}
+
+fn leave(terminal: FakeTerminal) {
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn the_prompt() {
+    let sandbox = sandbox();
+    let terminal = open(&sandbox, &[], 24);
+    run(&terminal, "from math import pi");
+    terminal.enter("def area(radius):");
+    terminal.enter("\"\"\"Of a circle.\"\"\"");
+    terminal.enter("return pi * radius ** 2");
+    terminal.send("\r");
+    terminal.wait_for_prompt(PROMPT);
+    run(&terminal, "[round(area(r), 2) for r in range(1, 6)]");
+    terminal.enter("name = input('Who are you? ')");
+    terminal.wait_until("the question", |screen| screen.last_line() == "Who are you?");
+    terminal.enter("Ada");
+    terminal.wait_for_prompt(PROMPT);
+    run(&terminal, "area(name)");
+    terminal.send("area(");
+    terminal.wait_until("what is typed", |screen| screen.last_line().starts_with("python ❯ area("));
+    check("prompt", &terminal);
+    terminal.send("\x03");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn a_terminal_inside_the_session() {
+    let sandbox = sandbox();
+    sandbox.write("circle.py", "from math import pi\n\n\ndef area(radius):\n    \"\"\"Of a circle.\"\"\"\n    return pi * radius ** 2\n");
+    let terminal = open(&sandbox, &[], 18);
+    run(&terminal, "import time");
+    terminal.send("\x1d");
+    terminal.wait_until("the shell", |screen| screen.lines.iter().any(|line| line == "$"));
+    terminal.enter("vim -u NONE -c 'set number laststatus=0' circle.py");
+    terminal.wait_until("vim", |screen| screen.all.contains("6     return pi"));
+    terminal.send("4Gwcwarea_of_circle\x1b");
+    let shown = terminal.wait_until("the edit", |screen| screen.all.contains("def area_of_circle(radius):"));
+    assert!(shown.lines.iter().any(|line| line.contains("Ctrl-]")), "{}", shown.all);
+    check("pane", &terminal);
+    terminal.enter(":q!");
+    terminal
+        .wait_until("the shell", |screen| screen.last_line().starts_with('$') || screen.all.contains("\n$"));
+    terminal.send("\x1d");
+    terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
