@@ -21,7 +21,7 @@ pub(super) struct Scripted {
     install: &'static str,
     tool: Tool,
     /// How the interpreter is told to read the driver from its control pipe: `{in}`, `{out}` and `{aside}` are the numbers
-    /// of the driver's pipes.
+    /// of the driver's pipes. What begins with `{again}` is given very often.
     args: &'static [&'static str],
     driver: &'static str,
     dialect: Dialect,
@@ -70,6 +70,75 @@ pub(super) static ALL: &[Scripted] = &[
         remove_env: &["NODE_OPTIONS", "NODE_REPL_EXTERNAL_MODULE"],
         main: "main.js",
     },
+    Scripted {
+        name: "ruby",
+        title: "Ruby 2.5 or later",
+        install: "install it, for example with `apt install ruby`",
+        tool: Tool {
+            names: &["ruby"],
+            ask: &["--version"],
+            homes: &[".rbenv/versions/*/bin", ".rvm/rubies/*/bin", ".asdf/shims"],
+        },
+        args: &["-EUTF-8", "-e", RUBY_LOADER, "{in}", "{out}", "{aside}"],
+        driver: drivers::RUBY,
+        dialect: Dialect::Words,
+        default_env: &[],
+        remove_env: &[],
+        main: "main.rb",
+    },
+    Scripted {
+        name: "perl",
+        title: "Perl 5.20 or later",
+        install: "install it, for example with `apt install perl`",
+        tool: Tool {
+            names: &["perl"],
+            ask: &["-e", "print $^V"],
+            homes: &["perl5/perlbrew/perls/*/bin", ".plenv/versions/*/bin"],
+        },
+        args: &["-e", PERL_LOADER, "{in}", "{out}", "{aside}"],
+        driver: drivers::PERL,
+        dialect: Dialect::Words,
+        default_env: &[],
+        remove_env: &["PERL5DB", "PERL_SIGNALS"],
+        main: "main.pl",
+    },
+    Scripted {
+        name: "php",
+        title: "PHP 7.4 or later",
+        install: "install it, for example with `apt install php-cli`",
+        tool: Tool { names: &["php"], ask: &["-n", "--version"], homes: &[".phpenv/versions/*/bin"] },
+        args: &[
+            "-d",
+            "display_errors=0",
+            "-d",
+            "log_errors=0",
+            "-d",
+            "html_errors=0",
+            "-r",
+            PHP_LOADER,
+            "--",
+            "{in}",
+            "{out}",
+            "{aside}",
+        ],
+        driver: drivers::PHP,
+        dialect: Dialect::Words,
+        default_env: &[],
+        remove_env: &[],
+        main: "main.php",
+    },
+    Scripted {
+        name: "lua",
+        title: "Lua 5.1 or later",
+        install: "install it, for example with `apt install lua5.4`",
+        tool: Tool { names: &["lua", "luajit"], ask: &["-e", "print(_VERSION)"], homes: &[] },
+        args: &["-e", LUA_LOADER, "{again}-erequire'_bai'()"],
+        driver: drivers::LUA,
+        dialect: Dialect::Words,
+        default_env: &[],
+        remove_env: &["LUA_INIT", "LUA_INIT_5_2", "LUA_INIT_5_3", "LUA_INIT_5_4"],
+        main: "main.lua",
+    },
 ];
 
 /// Reads the driver up to a NUL from the control pipe.
@@ -77,6 +146,29 @@ const NODE_LOADER: &str = "const p=process.argv.slice(1,4).map(Number),b=Buffer.
 for(;;){const n=require('fs').readSync(p[0],b,0,65536);if(!n)process.exit(1);\
 s.push(Buffer.from(b.subarray(0,n)));if(b[n-1]===0)break}\
 (0,eval)(Buffer.concat(s).toString('utf8').slice(0,-1))(p,require)";
+
+/// The driver is evaluated where the local variables of the top level are, of which it adds none.
+const RUBY_LOADER: &str = "eval(IO.for_fd(Integer(ARGV[0]), autoclose: false).gets(\"\\0\").chomp(\"\\0\"), \
+TOPLEVEL_BINDING, '<bai-repl driver>', 1)";
+
+/// Cells run below what was evaluated here, not in it: traces would show all of the driver.
+const PERL_LOADER: &str = "package _bai; open our $control, '<&=', shift or die; our $text = ''; \
+1 while \"\\0\" ne substr $text, -1 and sysread $control, $text, 65536, length $text; chop $text; \
+eval qq{#line 1 \"<bai-repl driver>\"\\n$text}; die $@ if $@; serve()";
+
+/// Each file of the driver begins as a file of PHP does.
+const PHP_LOADER: &str = "eval((function () { global $argv; $pipe = fopen(\"php://fd/$argv[1]\", 'r'); \
+for ($text = ''; substr($text, -1) !== \"\\0\"; $text .= $piece) { $piece = fread($pipe, 65536); \
+if ($piece === '' || $piece === false) exit(1); } \
+return str_replace(\"<?php\\n\", \"\\n\", substr($text, 0, -1)); })());";
+
+const LUA_LOADER: &str = "local control, text = io.open('/dev/fd/{in}', 'rb'), {} \
+repeat local byte = control:read(1) text[#text + 1] = byte until byte == '\\0' or not byte text[#text] = nil \
+package.loaded._bai = assert((loadstring or load)(table.concat(text), '=<bai-repl driver>'))\
+(control, '{out}', '{aside}')";
+
+/// How often an argument is given that begins with `{again}`.
+const AGAIN: usize = 1000;
 
 impl Language for Scripted {
     fn name(&self) -> &'static str {
@@ -96,12 +188,14 @@ impl Language for Scripted {
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
         let [control_in, control_out, aside] = pipes.map(|number| number.to_string());
-        let fill = |argument: &&str| -> OsString {
+        let fill = |argument: &&str| {
+            let (argument, count) =
+                argument.strip_prefix("{again}").map_or((*argument, 1), |rest| (rest, AGAIN));
             let filled = argument.replace("{in}", &control_in).replace("{out}", &control_out);
-            filled.replace("{aside}", &aside).into()
+            std::iter::repeat_n(OsString::from(filled.replace("{aside}", &aside)), count)
         };
         Some(Launch {
-            args: self.args.iter().map(fill).collect(),
+            args: self.args.iter().flat_map(fill).collect(),
             default_env: self.default_env,
             remove_env: self.remove_env,
             source: self.driver.to_owned(),

@@ -6,6 +6,29 @@ pub(super) const BASH: &str = include_str!("bash/driver.sh");
 /// The driver of Node.js; `node/aside.js` is the thread that it starts.
 pub(super) const NODE: &str = concat!(include_str!("node/driver.js"), "\n");
 
+/// The driver of Ruby, which is one text in three files; so are those that follow.
+pub(super) const RUBY: &str =
+    concat!(include_str!("ruby/driver.rb"), include_str!("ruby/suggest.rb"), include_str!("ruby/explain.rb"));
+/// The driver of Perl.
+pub(super) const PERL: &str = concat!(
+    include_str!("perl/driver.pl"),
+    include_str!("perl/show.pl"),
+    include_str!("perl/suggest.pl"),
+    include_str!("perl/explain.pl")
+);
+/// The driver of PHP.
+pub(super) const PHP: &str = concat!(
+    include_str!("php/driver.php"),
+    include_str!("php/source.php"),
+    include_str!("php/show.php"),
+    include_str!("php/suggest.php"),
+    include_str!("php/explain.php"),
+    include_str!("php/main.php")
+);
+/// The driver of Lua.
+pub(super) const LUA: &str =
+    concat!(include_str!("lua/driver.lua"), include_str!("lua/suggest.lua"), include_str!("lua/explain.lua"));
+
 /// The files of the Python driver; each is a module of its own. `boot.py` says when which is loaded.
 const PYTHON: &[(&str, &str)] = &[
     ("wire", include_str!("python/wire.py")),

@@ -18,4 +18,5 @@ mod lifecycle;
 mod namespace;
 mod output;
 mod rich;
+mod scripts;
 mod survival;
