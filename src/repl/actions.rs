@@ -185,6 +185,9 @@ impl Repl {
     pub(super) fn asked_about(&self, line: &str) -> Option<(String, bool)> {
         let name = line.trim().strip_suffix('?')?;
         let (name, detailed) = name.strip_suffix('?').map_or((name, false), |name| (name, true));
+        if !detailed && !self.language.asks_with_one_sign(name) {
+            return None;
+        }
         self.language.documentation(name).map(|_| (name.to_owned(), detailed))
     }
 

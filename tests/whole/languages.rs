@@ -61,6 +61,58 @@ fn a_visit_to_node() {
 }
 
 #[test]
+fn a_visit_to_ruby() {
+    if is_installed("ruby") {
+        let cells = [
+            ("word = 'kept'; nil", ""),
+            ("\"#{word} here\"", "=> \"kept here\""),
+            ("print 'who? '; puts 'hi ' + gets", "hi Ann"),
+            ("word.nothing", "undefined method `nothing' for \"kept\":String (NoMethodError)"),
+        ];
+        visit("ruby", "ruby ❯", cells, "puts 'on'; loop {}");
+    }
+}
+
+#[test]
+fn a_visit_to_perl() {
+    if is_installed("perl") {
+        let cells = [
+            ("my $word = 'kept';", ""),
+            ("\"$word here\"", "'kept here'"),
+            ("print 'who? '; my $name = <STDIN>; print \"hi $name\"", "hi Ann"),
+            ("die 'lost'", "lost at <cell 4> line 1"),
+        ];
+        visit("perl", "perl ❯", cells, "print \"on\\n\"; while (1) {}");
+    }
+}
+
+#[test]
+fn a_visit_to_php() {
+    if is_installed("php") {
+        let cells = [
+            ("function word() { return 'kept'; }", ""),
+            ("word() . ' here'", "= \"kept here\""),
+            ("$name = readline('who? '); echo \"hi $name\\n\"", "hi Ann"),
+            ("throw new Exception('lost')", "Exception: lost in <cell 4>:1"),
+        ];
+        visit("php", "php ❯", cells, "echo \"on\\n\"; while (true);");
+    }
+}
+
+#[test]
+fn a_visit_to_lua() {
+    if is_installed("lua5.4") {
+        let cells = [
+            ("local word = 'kept'", ""),
+            ("word .. ' here'", "kept here"),
+            ("io.write('who? '); print('hi ' .. io.read())", "hi Ann"),
+            ("error('lost')", "<cell 4>:1: lost"),
+        ];
+        visit("lua", "lua ❯", cells, "print('on'); while true do end");
+    }
+}
+
+#[test]
 fn a_visit_to_c() {
     if is_installed("gcc") {
         let cells = [

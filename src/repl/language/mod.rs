@@ -77,6 +77,11 @@ pub trait Language: Send + Sync {
         None
     }
 
+    /// Whether `name?` asks for documentation, as in IPython. In some languages it is a call; `name??` asks in each.
+    fn asks_with_one_sign(&self, _name: &str) -> bool {
+        true
+    }
+
     /// Whether a name can begin with `c`.
     fn starts_name(&self, c: char) -> bool {
         c == '_' || c.is_alphabetic()

@@ -37,12 +37,23 @@ const BASH: Lexis = Lexis {
 const RUBY: Lexis = Lexis {
     quotes: "",
     long_quotes: "\"'`",
+    regex: true,
+    text_marks: &["<<~", "<<-"],
     openers: &["do"],
     starters: &["def", "class", "module", "if", "unless", "case", "while", "until", "for", "begin"],
     closers: &["end"],
     continues: &["\\", "&&", "||", ",", "."],
     ..Lexis::PLAIN
 };
+const PERL: Lexis = Lexis {
+    quotes: "",
+    long_quotes: "\"'`",
+    regex: true,
+    text_marks: &["<<~", "<<"],
+    quote_words: &["q", "qq", "qw", "qr", "m", "s", "tr", "y"],
+    ..Lexis::PLAIN
+};
+const PHP: Lexis = Lexis { quotes: "", long_quotes: "\"'`", text_marks: &["<<<"], ..C };
 const LUA: Lexis = Lexis {
     quotes: "\"'",
     line_comment: "--",
@@ -87,19 +98,9 @@ const TABLE: &[Row] = &[
     Row { name: "bash", syntax: "Bourne Again Shell (bash)", extension: "sh", lexis: BASH },
     Row { name: "nodejs", syntax: "JavaScript", extension: "js", lexis: JAVASCRIPT },
     Row { name: "ruby", syntax: "Ruby", extension: "rb", lexis: RUBY },
-    Row {
-        name: "perl",
-        syntax: "Perl",
-        extension: "pl",
-        lexis: Lexis { quotes: "", long_quotes: "\"'", ..HASH },
-    },
+    Row { name: "perl", syntax: "Perl", extension: "pl", lexis: PERL },
     Row { name: "lua", syntax: "Lua", extension: "lua", lexis: LUA },
-    Row {
-        name: "php",
-        syntax: "PHP",
-        extension: "php",
-        lexis: Lexis { quotes: "", long_quotes: "\"'", ..C },
-    },
+    Row { name: "php", syntax: "PHP Source", extension: "php", lexis: PHP },
     Row { name: "sqlite", syntax: "SQL", extension: "sql", lexis: SQL },
     Row { name: "r", syntax: "R", extension: "R", lexis: Lexis { quotes: "", long_quotes: "\"'", ..HASH } },
     Row { name: "julia", syntax: "Julia", extension: "jl", lexis: JULIA },
@@ -136,6 +137,14 @@ const TABLE: &[Row] = &[
 /// A language that nothing is known of.
 static UNKNOWN: Row =
     Row { name: "", syntax: "Plain Text", extension: "txt", lexis: Lexis { gives_up: true, ..Lexis::PLAIN } };
+
+/// What prints the documentation of `{}`, by the driver of the engine; other kernels have nothing like it.
+const DOCUMENTATION: &[(&str, &str)] = &[
+    ("ruby", "defined?(_bai_doc) ? _bai_doc('{}') : puts('nothing is known of {} here')"),
+    ("perl", "defined &main::_bai_doc ? main::_bai_doc('{}') : print \"nothing is known of that here\\n\""),
+    ("php", "function_exists('_bai_doc') ? _bai_doc('{}') : print \"nothing is known of that here\\n\";"),
+    ("lua", "(_bai_doc or print)('{}')"),
+];
 
 impl Plain {
     /// The row that fits an image's name, or a language that is only a name.
@@ -196,6 +205,24 @@ impl Language for Plain {
     fn extension(&self) -> &str {
         self.row.extension
     }
+
+    fn documentation(&self, name: &str) -> Option<String> {
+        let &(_, code) = DOCUMENTATION.iter().find(|&&(language, _)| language == self.row.name)?;
+        let is_name = |c: char| c.is_alphanumeric() || "_$@%&:.#>-!?=".contains(c);
+        let begins = name.starts_with(|c: char| c == '_' || c.is_alphabetic() || "$@%".contains(c));
+        // An operator is no name, but what ends a method's name may be one.
+        let is_whole = begins
+            && name.chars().all(is_name)
+            && !name.contains("==")
+            && !name.ends_with(['.', ':', '>', '-']);
+        is_whole.then(|| code.replace("{}", name))
+    }
+
+    fn asks_with_one_sign(&self, name: &str) -> bool {
+        // `list.empty?` is a call in Ruby; `String?` is none.
+        let last = name.rsplit(['.', ':', '#']).next().unwrap_or_default();
+        self.row.name != "ruby" || last.starts_with(char::is_uppercase)
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +262,19 @@ mod tests {
             ("nodejs", "if (a / b) {", "a / b / c"),
             ("ruby", "def f", "def f\n  1\nend"),
             ("ruby", "3.times do |i|", "puts 1 if true"),
+            ("ruby", "while x do", "while x do f end"),
+            ("ruby", "while x\n  3.times do", "until x do\n  3.times do f end\nend"),
+            ("ruby", "x = <<~TEXT\nit's", "x = <<~TEXT\nit's\n  TEXT"),
+            ("ruby", "f(<<-A, 'x')\nif", "a << b; c <<1"),
+            ("ruby", "if x =~ /[('\"]/", "x.gsub(/'/, '').end"),
+            ("perl", "sub f {", "s/'/\"/g; tr{(}{)};"),
+            ("perl", "my @a = qw(a", "my @a = qw(a ') ; y/(/)/; m{it's}x"),
+            ("perl", "print <<'END';\n{", "print <<\"END\";\nit's {\nEND\n"),
+            ("perl", "$x = q{a {b}", "$x{s}; $y->s(1); s => 1; $#a; $'; $x{y} = $m / 2"),
+            ("perl", "f(<<~A\n  x\n  A\n", "f(<<~A)\n  x\n  A\n"),
+            ("perl", "my %h = (", "$h{'a'} =~ s{x} {y}; 1 << 2"),
+            ("php", "$x = <<<EOT\n it's", "$x = <<<EOT\n it's\n EOT;"),
+            ("php", "class A {", "$x = <<<'E'\n\"\nE . \"{$y}\";"),
             ("lua", "for i = 1, 2 do", "for i = 1, 2 do print(i) end"),
             ("lua", "if a then", "if a then b() elseif c then d() end"),
             ("lua", "--[[ x", "--[[ x ]] f()"),
@@ -264,6 +304,29 @@ mod tests {
     #[test]
     fn a_blank_line_ends_what_brackets_cannot() {
         assert_eq!(Plain::named("x").completeness("f(\n  "), Completeness::Complete);
+    }
+
+    #[test]
+    fn names_are_asked_about() {
+        for (image, name, asked) in [
+            ("ruby", "String#upcase", true),
+            ("ruby", "list.empty?", true),
+            ("perl", "$x", true),
+            ("perl", "List::Util::sum", true),
+            ("php", "Foo::bar", true),
+            ("php", "$x->name", true),
+            ("lua", "string.format", true),
+            ("lua", "print('", false),
+            ("ruby", "a == b", false),
+            ("perl", "1", false),
+            ("c", "printf", false),
+        ] {
+            assert_eq!(Plain::named(image).documentation(name).is_some(), asked, "{image}: {name}");
+        }
+        let ruby = Plain::named("ruby");
+        assert!(ruby.asks_with_one_sign("File") && ruby.asks_with_one_sign("File::Stat"));
+        assert!(!ruby.asks_with_one_sign("list.empty"));
+        assert!(Plain::named("php").asks_with_one_sign("strlen"));
     }
 
     #[test]

@@ -14,6 +14,10 @@ pub(super) struct Lexis {
     pub(super) regex: bool,
     /// Whether `<<WORD` begins a text that ends with a line of that word.
     pub(super) here_documents: bool,
+    /// What else begins such a text, when a word follows; its end may be indented, and more may follow it.
+    pub(super) text_marks: &'static [&'static str],
+    /// Words before a text between any two signs, as Perl has them; after `s`, `tr` and `y` come two.
+    pub(super) quote_words: &'static [&'static str],
     /// Words that open a block wherever they stand, and those that do so as the first word of a statement.
     pub(super) openers: &'static [&'static str],
     pub(super) starters: &'static [&'static str],
@@ -35,6 +39,8 @@ impl Lexis {
         block_comment: None,
         regex: false,
         here_documents: false,
+        text_marks: &[],
+        quote_words: &[],
         openers: &[],
         starters: &[],
         closers: &[],
@@ -61,6 +67,26 @@ pub(super) struct Scan {
 enum Opener {
     Bracket(char),
     Word,
+    /// A word of a loop, after which `do` on the same line opens nothing more.
+    Loop,
+}
+
+/// Words of loops, where `do` may stand before the body.
+const LOOPS: [&str; 3] = ["while", "until", "for"];
+
+fn is_word(opener: Opener) -> bool {
+    matches!(opener, Opener::Word | Opener::Loop)
+}
+
+/// The sign that ends what `open` begins.
+fn closing(open: char) -> char {
+    match open {
+        '(' => ')',
+        '[' => ']',
+        '{' => '}',
+        '<' => '>',
+        other => other,
+    }
 }
 
 impl Scan {
@@ -126,6 +152,8 @@ impl<'t> Scanner<'t> {
             self.string('/', false);
         } else if lexis.here_documents && rest.starts_with("<<") {
             self.here_document_begins();
+        } else if let Some(mark) = lexis.text_marks.iter().find(|mark| self.text_word(mark).is_some()) {
+            self.text_begins(mark);
         } else if c == '_' || c.is_alphanumeric() {
             self.word();
         } else {
@@ -179,19 +207,24 @@ impl<'t> Scanner<'t> {
         let rest = self.rest();
         let end = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default();
+        if self.lexis.quote_words.contains(&word) && self.quoted(word, end) {
+            return;
+        }
         let first = "\n;|&(){=".contains(self.before) || self.lexis.here_documents && self.before == '!';
         // A member of an object and a variable are no words of the language; neither is a shell command's argument.
         let is_name = ".:$@-/".contains(self.before);
         let commands = ["do", "then", "else"];
         let counts = !is_name && (first || !self.lexis.here_documents);
         if counts && self.lexis.closers.contains(&word) {
-            if let Some(at) = self.found.open.iter().rposition(|&(opener, _)| opener == Opener::Word) {
+            if let Some(at) = self.found.open.iter().rposition(|&(opener, _)| is_word(opener)) {
                 self.found.open.truncate(at);
             }
-        } else if counts && self.lexis.openers.contains(&word)
-            || first && !is_name && self.lexis.starters.contains(&word)
+        } else if counts && self.lexis.openers.contains(&word) && !(word == "do" && self.loops_on_this_line())
         {
             self.found.open.push((Opener::Word, self.at));
+        } else if first && !is_name && self.lexis.starters.contains(&word) {
+            let opener = if LOOPS.contains(&word) { Opener::Loop } else { Opener::Word };
+            self.found.open.push((opener, self.at));
         }
         self.at += end;
         // What follows these stands first again.
@@ -209,7 +242,7 @@ impl<'t> Scanner<'t> {
                 };
                 let fits = |&(known, _): &(Opener, usize)| known == Opener::Bracket(opener);
                 // The patterns of a shell's `case` close what nobody has opened.
-                let top = self.found.open.iter().rposition(|&(known, _)| known == Opener::Word);
+                let top = self.found.open.iter().rposition(|&(known, _)| is_word(known));
                 let depth = self.found.open.iter().rposition(fits);
                 if let Some(depth) = depth
                     && !(self.lexis.here_documents && top.is_some_and(|top| top > depth))
@@ -220,12 +253,91 @@ impl<'t> Scanner<'t> {
                 }
             }
             '\\' => self.at += self.rest().chars().nth(1).map_or(0, char::len_utf8),
+            // Variables that are named by a sign.
+            '$' if !self.lexis.quote_words.is_empty() => {
+                let next = self.rest().chars().nth(1);
+                self.at += next.filter(|c| "'\"#`/".contains(*c)).map_or(0, char::len_utf8);
+            }
             _ => {}
         }
         if c == '\n' || !c.is_whitespace() {
             self.before = c;
         }
         self.at += c.len_utf8();
+    }
+
+    /// Whether a loop's word is what was opened last, on the line that this is.
+    fn loops_on_this_line(&self) -> bool {
+        let last = self.found.open.last();
+        last.is_some_and(|&(opener, at)| {
+            opener == Opener::Loop
+                && self.text.get(at..self.at).is_some_and(|between| !between.contains('\n'))
+        })
+    }
+
+    /// Passes over what is quoted by a word that ends at `end`. False when it quotes nothing here.
+    fn quoted(&mut self, word: &str, end: usize) -> bool {
+        let after = self.rest().get(end..).unwrap_or_default();
+        let space = after.len() - after.trim_start_matches(' ').len();
+        let Some(sign) = after.chars().find(|c| *c != ' ') else { return false };
+        let is_sign = !sign.is_alphanumeric() && !sign.is_whitespace() && !"_,;=)]}>".contains(sign);
+        if !is_sign || "$@%&>-:.".contains(self.before) || (space > 0 && sign == '#') {
+            return false;
+        }
+        let parts = if ["s", "tr", "y"].contains(&word) { 2 } else { 1 };
+        self.before = 'x';
+        self.at += end + space;
+        for part in 0..parts {
+            // A second part shares the sign in the middle, unless brackets are used.
+            let shared = part > 0 && closing(sign) == sign;
+            if part > 0 && !shared {
+                self.at += self.rest().len() - self.rest().trim_start().len();
+            }
+            if !self.skip_quoted(if shared { 0 } else { sign.len_utf8() }, sign) {
+                self.found.in_text = true;
+                self.at = self.text.len();
+                break;
+            }
+        }
+        true
+    }
+
+    /// Passes over a text that began with `open`. False when it does not end.
+    fn skip_quoted(&mut self, from: usize, open: char) -> bool {
+        let (close, mut depth) = (closing(open), 1);
+        let start = self.at + from;
+        let mut chars = self.text.get(start..).unwrap_or_default().char_indices();
+        while let Some((at, c)) = chars.next() {
+            if c == '\\' {
+                chars.next();
+            } else if c == close {
+                depth -= 1;
+                if depth == 0 {
+                    self.at = start + at + c.len_utf8();
+                    return true;
+                }
+            } else if c == open {
+                depth += 1;
+            }
+        }
+        false
+    }
+
+    /// The word that ends a text which begins here with `mark`.
+    fn text_word(&self, mark: &str) -> Option<&'t str> {
+        let rest = self.rest().strip_prefix(mark)?.trim_start_matches(['\'', '"']);
+        let end = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
+        rest.get(..end).filter(|word| word.starts_with(|c: char| c == '_' || c.is_uppercase()))
+    }
+
+    fn text_begins(&mut self, mark: &str) {
+        self.documents.extend(self.text_word(mark).map(str::to_owned));
+        self.at += mark.len();
+        // The quotes around the word quote nothing else.
+        let quote = self.rest().chars().next().filter(|c| "'\"".contains(*c));
+        let length = quote.and_then(|quote| self.rest().get(1..)?.find(quote));
+        self.at += length.map_or(0, |length| length + 2);
+        self.before = 'x';
     }
 
     fn here_document_begins(&mut self) {
@@ -247,11 +359,15 @@ impl<'t> Scanner<'t> {
         self.at += lines.next().map_or(0, str::len);
         for line in lines {
             self.at += line.len();
-            if self
-                .documents
-                .first()
-                .is_some_and(|end| line.trim_end_matches('\n').trim_start_matches('\t') == end)
-            {
+            let ends = |end: &String| {
+                let line = line.trim_end_matches('\n');
+                if self.lexis.here_documents {
+                    return line.trim_start_matches('\t') == end;
+                }
+                let rest = line.trim_start_matches([' ', '\t']).strip_prefix(end.as_str());
+                rest.is_some_and(|rest| !rest.starts_with(|c: char| c == '_' || c.is_alphanumeric()))
+            };
+            if self.documents.first().is_some_and(ends) {
                 self.documents.remove(0);
                 if self.documents.is_empty() {
                     self.before = '\n';
