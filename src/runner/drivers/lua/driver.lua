@@ -268,7 +268,7 @@ local function compile(code, name)
         end
     end
     local names, words, returns = scan(code)
-    local used = { '_bai_keep' }
+    local used = { '_bai_keep', '_bai_all' }
     for word in pairs(words) do
         if kept[word] and #used < 190 then used[#used + 1] = word end
     end
@@ -284,11 +284,19 @@ local function compile(code, name)
         ending[#ending + 1] = ('_bai_keep({"%s"}, function() return %s end)'):format(concat(some, '","'), concat(some, ', '))
     end
     local split = starts or returns or #code + 1
-    local body = code:sub(1, split - 1) .. (starts and '' or split > #code and '\n' or ' ') .. concat(ending, ' ') ..
-        (starts and ' return ' or ' ') .. code:sub(split)
-    local maker, problem = load(('local %s = ... return function(...) %s\nend'):format(concat(used, ', '), body), name)
-    if not maker then return nil, problem end
-    local cell = maker(keep)
+    local before = code:sub(1, split - 1) .. (starts and '' or split > #code and '\n' or ' ') .. concat(ending, ' ') .. ' '
+    local function make(rest)
+        local head = 'local ' .. concat(used, ', ') .. ' = ... return function(...) '
+        return load(head .. before .. rest .. '\nend', name)
+    end
+    -- As arguments, calls do not take the place of the cell that makes them, and traces show it.
+    local maker = starts and make('return _bai_all(' .. code:sub(split):gsub('[;%s]+$', '') .. '\n)')
+    local problem
+    if not maker then
+        maker, problem = make((starts and 'return ' or '') .. code:sub(split))
+        if not maker then return nil, problem end
+    end
+    local cell = maker(keep, function(...) return ... end)
     join(cell)
     return cell, nil, own
 end
@@ -324,9 +332,9 @@ local function handler(cell, own)
         end
         local lines = {}
         for line in debug.traceback('', 2):gmatch('[^\n]+') do
-            if line:find("^%s+%[C%]: in .-xpcall") and lines[#lines] and lines[#lines]:find(': in ') then
-                -- What xpcall runs is the cell.
-                lines[#lines] = lines[#lines]:gsub(': in .*$', ': in main chunk')
+            if line:find('^%s+%[C%]: in .-xpcall') then
+                -- What xpcall runs is the cell; a call that ends it has taken its place.
+                lines[#lines] = lines[#lines]:gsub(': in .*$', ': in main chunk'):gsub('%(%.%.%.tail calls%.%.%.%)', 'in main chunk')
                 break
             end
             if not line:find('<bai-repl driver>', 1, true) then lines[#lines + 1] = line end
