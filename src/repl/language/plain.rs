@@ -262,6 +262,8 @@ mod tests {
             ("nodejs", "if (a / b) {", "a / b / c"),
             ("ruby", "def f", "def f\n  1\nend"),
             ("ruby", "3.times do |i|", "puts 1 if true"),
+            ("ruby", "def f(x)", "def f(x) = 2 * x"),
+            ("ruby", "def ==(x)", "def self.f? = true"),
             ("ruby", "while x do", "while x do f end"),
             ("ruby", "while x\n  3.times do", "until x do\n  3.times do f end\nend"),
             ("ruby", "x = <<~TEXT\nit's", "x = <<~TEXT\nit's\n  TEXT"),

@@ -78,6 +78,18 @@ fn is_word(opener: Opener) -> bool {
     matches!(opener, Opener::Word | Opener::Loop)
 }
 
+/// Whether a definition is all on its line, as in `def twice(x) = 2 * x`.
+fn is_endless(definition: &str) -> bool {
+    let line = definition.lines().next().unwrap_or_default();
+    let name = line.trim_start_matches("def").trim_start();
+    let after = name.trim_start_matches(|c: char| c.is_alphanumeric() || "_.?!".contains(c)).trim_start();
+    let after = match after.strip_prefix('(') {
+        Some(parameters) => parameters.split_once(')').map_or("", |(_, after)| after).trim_start(),
+        None => after,
+    };
+    after.starts_with('=') && !after.starts_with("==") && !after.starts_with("=~")
+}
+
 /// The sign that ends what `open` begins.
 fn closing(open: char) -> char {
     match open {
@@ -222,7 +234,11 @@ impl<'t> Scanner<'t> {
         } else if counts && self.lexis.openers.contains(&word) && !(word == "do" && self.loops_on_this_line())
         {
             self.found.open.push((Opener::Word, self.at));
-        } else if first && !is_name && self.lexis.starters.contains(&word) {
+        } else if first
+            && !is_name
+            && self.lexis.starters.contains(&word)
+            && !(word == "def" && is_endless(rest))
+        {
             let opener = if LOOPS.contains(&word) { Opener::Loop } else { Opener::Word };
             self.found.open.push((opener, self.at));
         }
