@@ -173,8 +173,12 @@ impl AppListener {
             Ended::Refused => ErrorKind::Connect,
             Ended::Failed(_) => ErrorKind::Server,
             Ended::Lost(_) => ErrorKind::Lost,
-            // A relay on the way took the connection, and nobody was behind it.
-            Ended::Finished if received == 0 && sent > 0 && self.answers_always() => ErrorKind::Connect,
+            // A relay on the way took the connection, and nobody was behind it, perhaps before the question was read.
+            Ended::Finished
+                if received == 0 && self.answers_always() && (sent > 0 || asks(&socket).await) =>
+            {
+                ErrorKind::Connect
+            }
             Ended::Finished | Ended::LocalGone => {
                 // What was written last must arrive, so the socket is not closed over unread bytes.
                 let _ = timeout(REFUSAL_LIMIT, finish(&mut socket)).await;
@@ -195,6 +199,11 @@ impl AppListener {
     fn answers_always(&self) -> bool {
         ["http", "preopen"].contains(&self.app.protocol.as_str())
     }
+}
+
+/// Whether the peer has something to say, or soon has.
+async fn asks(socket: &TcpStream) -> bool {
+    matches!(timeout(REFUSAL_LIMIT, socket.peek(&mut [0])).await, Ok(Ok(1..)))
 }
 
 /// Ends the writing side and reads what is left: closing over unread bytes would reset the connection and take the
