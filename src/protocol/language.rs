@@ -21,6 +21,8 @@ const IMAGES: &[(&str, &[&str])] = &[
     ("java", &["java", "openjdk", "jdk"]),
     ("haskell", &["haskell", "ghc"]),
     ("scheme", &["scheme", "guile"]),
+    ("fortran", &["fortran", "gfortran"]),
+    ("ocaml", &["ocaml"]),
     ("python", &["python", "cpython", "py", "ipython"]),
 ];
 

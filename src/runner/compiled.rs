@@ -140,6 +140,30 @@ pub(super) static ALL: &[Compiled] = &[
         build: batch::build_nothing,
         execute: batch::execute_scheme,
     },
+    Compiled {
+        name: "fortran",
+        title: "a Fortran compiler",
+        install: "install one, for example with `apt install gfortran`",
+        tool: Tool { names: &["gfortran"], ask: &["--version"], homes: &[] },
+        files: cells::fortran,
+        commands: &[
+            &["{tool}", "-cpp", "-J", "{folder}", "-o", "{folder}/cell", "{folder}/cell.f90"],
+            // A question is to be seen before it is answered.
+            &["env", "GFORTRAN_UNBUFFERED_PRECONNECTED=y", "{folder}/cell"],
+        ],
+        build: batch::build_fortran,
+        execute: batch::execute_main,
+    },
+    Compiled {
+        name: "ocaml",
+        title: "OCaml",
+        install: "install it, for example with `apt install ocaml-nox`",
+        tool: Tool { names: &["ocaml"], ask: &["-version"], homes: &[".opam/*/bin"] },
+        files: cells::ocaml,
+        commands: &[&["{tool}", "-noinit", "{folder}/cell.ml"]],
+        build: batch::build_ocaml,
+        execute: batch::execute_main,
+    },
 ];
 
 impl Language for Compiled {

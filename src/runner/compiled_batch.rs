@@ -16,6 +16,21 @@ pub(super) fn build_cpp(tool: &Path, workdir: &Path) -> Heuristic {
     build(tool, workdir, "main.cpp", &["cpp", "cc", "cxx"], &["-Wall", "-o", "main"], &after)
 }
 
+pub(super) fn build_fortran(tool: &Path, workdir: &Path) -> Heuristic {
+    build(tool, workdir, "main.f90", &["f90", "f95", "f03", "f08", "f"], &["-o", "main"], &[])
+}
+
+pub(super) fn build_ocaml(tool: &Path, workdir: &Path) -> Heuristic {
+    if workdir.join("dune-project").exists() {
+        return Heuristic::Run(Invocation::new("dune", &["build"]));
+    }
+    if workdir.join("main.ml").exists() {
+        let compiler = tool.with_file_name("ocamlopt");
+        return Heuristic::Run(Invocation::new(compiler, &["-o", "main", "main.ml"]));
+    }
+    missing("build", "no Makefile, dune-project or main.ml")
+}
+
 pub(super) fn build_go(tool: &Path, workdir: &Path) -> Heuristic {
     if workdir.join("go.mod").exists() {
         return Heuristic::Run(Invocation::new(tool, &["build", "-o", "main", "."]));
@@ -24,7 +39,7 @@ pub(super) fn build_go(tool: &Path, workdir: &Path) -> Heuristic {
 }
 
 pub(super) fn build_haskell(tool: &Path, workdir: &Path) -> Heuristic {
-    build(&tool.with_file_name("ghc"), workdir, "main.hs", &["hs"], &["--make", "-o", "main"], &[])
+    build(&tool.with_file_name("ghc"), workdir, "main.hs", &["hs"], &["--make", "-v0", "-o", "main"], &[])
 }
 
 pub(super) fn build_java(tool: &Path, workdir: &Path) -> Heuristic {

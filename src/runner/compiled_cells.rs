@@ -143,6 +143,23 @@ pub(super) fn scheme(code: &str, _folder: &str) -> Files {
     vec![("cell.scm".into(), format!("(setvbuf (current-output-port) 'line)\n{code}\n"))]
 }
 
+pub(super) fn fortran(code: &str, _folder: &str) -> Files {
+    let is_program = code.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next().is_some_and(|word| word.eq_ignore_ascii_case("program"))
+    });
+    let text = if is_program {
+        format!("# 1 \"cell\"\n{code}\n")
+    } else {
+        format!("program cell\n# 1 \"cell\"\n{code}\nend program\n")
+    };
+    vec![("cell.f90".into(), text)]
+}
+
+pub(super) fn ocaml(code: &str, _folder: &str) -> Files {
+    vec![("cell.ml".into(), format!("# 1 \"cell\"\n{code}\n"))]
+}
+
 /// Whether a function of this name is defined or called: the name, not part of another, and a parenthesis.
 fn calls(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {

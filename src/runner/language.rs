@@ -15,6 +15,7 @@ use super::image::ImageName;
 use super::jupyter::Jupyter;
 use super::places::Places;
 use super::python::Python;
+use super::sqlite::Sqlite;
 use super::wire::Dialect;
 use super::{app, compiled, scripted};
 use std::ffi::OsString;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
     let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
     let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
-    let others: [&dyn Language; 3] = [&Python, &app::App, &Jupyter];
+    let others: [&dyn Language; 4] = [&Sqlite, &Python, &app::App, &Jupyter];
     scripted.chain(compiled).chain(others)
 }
 

@@ -12,7 +12,7 @@
 //! | `jupyter` | kernels that speak Jupyter's protocol; `peer` is either of the two |
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
-//! | `language` | what a language is; `python`, `scripted`, `compiled` and `app` are the languages |
+//! | `language` | what a language is; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
 //! | `image`, `places`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
 //! | `stdin` | what the person types, and who waits for it |
 //! | `services` | daemons of the session that can be connected to |
@@ -47,6 +47,7 @@ mod queue;
 mod reply;
 mod scripted;
 mod services;
+mod sqlite;
 mod stdin;
 mod step;
 mod tool;

@@ -139,7 +139,38 @@ pub(super) static ALL: &[Scripted] = &[
         remove_env: &["LUA_INIT", "LUA_INIT_5_2", "LUA_INIT_5_3", "LUA_INIT_5_4"],
         main: "main.lua",
     },
+    Scripted {
+        name: "r",
+        title: "R 4 or later",
+        install: "install it, for example with `apt install r-base-core`",
+        tool: Tool { names: &["Rscript"], ask: &["--version"], homes: &[] },
+        args: &["-e", R_LOADER, "{in}", "{out}", "{aside}"],
+        driver: drivers::R,
+        dialect: Dialect::Words,
+        // Without one R would take every text for bytes.
+        default_env: &[("LANG", "C.UTF-8")],
+        remove_env: &["R_DEFAULT_PACKAGES"],
+        main: "main.R",
+    },
+    Scripted {
+        name: "octave",
+        title: "GNU Octave",
+        install: "install it, for example with `apt install octave`",
+        tool: Tool { names: &["octave-cli", "octave"], ask: &["--version"], homes: &[] },
+        args: &["--quiet", "--no-history", "--no-gui", "--eval", OCTAVE_LOADER],
+        driver: drivers::OCTAVE,
+        dialect: Dialect::Paragraphs,
+        default_env: &[("LANG", "C.UTF-8")],
+        remove_env: &[],
+        main: "main.m",
+    },
 ];
+
+/// The same, into an environment of its own, in which the driver finds its pipes.
+const R_LOADER: &str = "local({p<-commandArgs(TRUE);i<-fifo(paste0('/proc/self/fd/',p[1]),'rb',blocking=TRUE);s<-raw();\
+repeat{b<-readBin(i,'raw',65536L);if(!length(b))quit(status=1);s<-c(s,b);if(s[length(s)]==0)break};\
+s<-parse(text=rawToChar(s[-length(s)]),keep.source=FALSE,encoding='UTF-8');\
+e<-list2env(list(PIPES=p,control_in=i),parent=baseenv());for(x in s)eval(x,e)})";
 
 /// Reads the driver up to a NUL from the control pipe.
 const NODE_LOADER: &str = "const p=process.argv.slice(1,4).map(Number),b=Buffer.alloc(65536);let s=[];\
@@ -169,6 +200,11 @@ package.loaded._bai = assert((loadstring or load)(table.concat(text), '=<bai-rep
 
 /// How often an argument is given that begins with `{again}`.
 const AGAIN: usize = 1000;
+
+/// The same, up to the driver's last line and the NUL behind it: a line is what Octave reads without waiting for more.
+const OCTAVE_LOADER: &str = "__bai_s='';__bai_i=fopen('/proc/self/fd/{in}','r');\
+do __bai_l=fgetl(__bai_i);__bai_s=[__bai_s,__bai_l,char(10)];until strcmp(__bai_l,'% The end.');fread(__bai_i,1);\
+eval(__bai_s);__bai_main__(__bai_i,fopen('/proc/self/fd/{out}','w'),fopen('/proc/self/fd/{aside}','w'));";
 
 impl Language for Scripted {
     fn name(&self) -> &'static str {

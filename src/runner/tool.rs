@@ -137,14 +137,14 @@ fn folders(places: &Places, pattern: &str) -> Vec<PathBuf> {
     parents.into_iter().rev().map(|parent| parent.join(after)).collect()
 }
 
-type Known = HashMap<(PathBuf, Option<SystemTime>), Option<String>>;
+type Known = HashMap<(PathBuf, String, Option<SystemTime>), Option<String>>;
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 /// What a program prints when it is run with `args`, in an environment in which it loads nothing of the person's.
 /// `None` when it cannot be run, prints nothing, or takes too long.
 pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
     let changed = executable.metadata().and_then(|meta| meta.modified()).ok();
-    let key = (executable.to_owned(), changed);
+    let key = (executable.to_owned(), args.join("\n"), changed);
     if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return known.clone();
     }

@@ -33,22 +33,28 @@ pub(super) enum Dialect {
     /// The name of the message, its number if it has one, and the rest of the line: the text, in which a backslash
     /// stands before `n` for a newline, before `r` for a carriage return, and before a backslash.
     Words,
+    /// The same, and an empty line after each: for a reader that gives a line only when it has seen what follows.
+    Paragraphs,
 }
 
 impl ToDriver<'_> {
     /// The message as one line.
     fn line(&self, dialect: Dialect) -> Result<String, serde_json::Error> {
-        let line = match (dialect, self) {
-            (Dialect::Json, message) => serde_json::to_string(message)?,
-            (Dialect::Words, ToDriver::Run { id, code }) => format!("run {id} {}", escape(code)),
-            (Dialect::Words, ToDriver::Input { text }) => format!("input {}", escape(text)),
-            (Dialect::Words, ToDriver::Complete { id, code, .. }) => {
-                format!("complete {id} {}", escape(code))
-            }
-            (Dialect::Words, ToDriver::Nudge) => "nudge".to_owned(),
-            (Dialect::Words, ToDriver::Ack { id }) => format!("ack {id}"),
-        };
-        Ok(line + "\n")
+        Ok(match dialect {
+            Dialect::Json => serde_json::to_string(self)? + "\n",
+            Dialect::Words => self.words() + "\n",
+            Dialect::Paragraphs => self.words() + "\n\n",
+        })
+    }
+
+    fn words(&self) -> String {
+        match self {
+            ToDriver::Run { id, code } => format!("run {id} {}", escape(code)),
+            ToDriver::Input { text } => format!("input {}", escape(text)),
+            ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
+            ToDriver::Nudge => "nudge".to_owned(),
+            ToDriver::Ack { id } => format!("ack {id}"),
+        }
     }
 }
 
@@ -282,6 +288,7 @@ mod tests {
         let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é " };
         assert_eq!(run.line(Dialect::Words).unwrap(), "run 7 a\\\\n\\n\\ré \n");
         assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
+        assert_eq!(ToDriver::Nudge.line(Dialect::Paragraphs).unwrap(), "nudge\n\n");
         assert_eq!(ToDriver::Nudge.line(Dialect::Json).unwrap(), "{\"do\":\"nudge\"}\n");
     }
 

@@ -124,3 +124,43 @@ fn a_visit_to_c() {
         visit("gcc", "c ❯", cells, "puts(\"on\"); for (;;);");
     }
 }
+
+#[test]
+fn a_visit_to_r() {
+    if is_installed("Rscript") {
+        let cells = [
+            ("word <- 'kept'", ""),
+            ("paste(word, 'here')", "[1] \"kept here\""),
+            ("cat('hi', readline('who? '), '\\n')", "hi Ann"),
+            ("log('a')", "Error in log(\"a\") : non-numeric argument"),
+        ];
+        visit("r-base", "r ❯", cells, "cat('on\\n'); repeat {}");
+    }
+}
+
+#[test]
+fn a_visit_to_octave() {
+    if is_installed("octave-cli") {
+        let cells = [
+            ("word = 'kept';", ""),
+            ("[word ' here']", "ans = kept here"),
+            ("printf('hi %s\\n', input('who? ', 's'));", "hi Ann"),
+            ("no_such_name", "error: 'no_such_name' undefined"),
+        ];
+        visit("octave", "octave ❯", cells, "disp('on'), while true, end");
+    }
+}
+
+#[test]
+fn a_visit_to_sqlite() {
+    if is_installed("python3") {
+        let cells = [
+            ("create table t(word text); insert into t values ('kept');", ""),
+            ("select word, 6 * 7 from t;", "│ kept │    42 │"),
+            (".schema t", "CREATE TABLE t(word text);"),
+            ("select * from nowhere;", "Error: no such table: nowhere"),
+        ];
+        let endless = ".print on\x1b\rwith recursive c(i) as (select 1 union all select i from c) select count(*) from c;";
+        visit("sqlite", "sqlite ❯", cells, endless);
+    }
+}

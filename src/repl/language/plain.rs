@@ -75,8 +75,11 @@ const JULIA: Lexis = Lexis {
     ..Lexis::PLAIN
 };
 const OCTAVE: Lexis = Lexis {
-    quotes: "\"",
+    quotes: "\"'",
     line_comment: "%",
+    other_comment: Some("#"),
+    block_comment: Some(("%{", "%}")),
+    transposes: true,
     starters: &["function", "if", "while", "for", "switch", "do", "try", "unwind_protect"],
     closers: &[
         "end",
@@ -92,6 +95,30 @@ const OCTAVE: Lexis = Lexis {
     continues: &["...", "\\"],
     ..Lexis::PLAIN
 };
+const R: Lexis = Lexis {
+    long_quotes: "\"'`",
+    quotes: "",
+    continues: &["+", "-", "*", "/", "^", "%", "<", ">", "<-", "=", "~", "|", "&", ",", "$", "@", "else"],
+    ..Lexis::PLAIN
+};
+const FORTRAN: Lexis = Lexis {
+    quotes: "\"'",
+    line_comment: "!",
+    openers: &["then"],
+    starters: &["do", "program", "module", "subroutine", "function", "select", "interface"],
+    closers: &["end", "enddo", "endif"],
+    continues: &["&"],
+    ..Lexis::PLAIN
+};
+const OCAML: Lexis = Lexis {
+    quotes: "",
+    long_quotes: "\"",
+    block_comment: Some(("(*", "*)")),
+    openers: &["begin", "struct", "sig", "object", "do"],
+    closers: &["end", "done"],
+    continues: &["=", "in", "->", "then", "else", "|", "with", "of"],
+    ..Lexis::PLAIN
+};
 const SQL: Lexis = Lexis { quotes: "", long_quotes: "'\"", line_comment: "--", ends: Some((";", ".")), ..C };
 
 const TABLE: &[Row] = &[
@@ -102,7 +129,7 @@ const TABLE: &[Row] = &[
     Row { name: "lua", syntax: "Lua", extension: "lua", lexis: LUA },
     Row { name: "php", syntax: "PHP Source", extension: "php", lexis: PHP },
     Row { name: "sqlite", syntax: "SQL", extension: "sql", lexis: SQL },
-    Row { name: "r", syntax: "R", extension: "R", lexis: Lexis { quotes: "", long_quotes: "\"'", ..HASH } },
+    Row { name: "r", syntax: "R", extension: "R", lexis: R },
     Row { name: "julia", syntax: "Julia", extension: "jl", lexis: JULIA },
     Row { name: "octave", syntax: "MATLAB", extension: "m", lexis: OCTAVE },
     Row { name: "c", syntax: "C", extension: "c", lexis: Lexis { quotes: "\"'", ..C } },
@@ -124,7 +151,12 @@ const TABLE: &[Row] = &[
         name: "haskell",
         syntax: "Haskell",
         extension: "hs",
-        lexis: Lexis { line_comment: "--", block_comment: Some(("{-", "-}")), ..Lexis::PLAIN },
+        lexis: Lexis {
+            line_comment: "--",
+            block_comment: Some(("{-", "-}")),
+            continues: &["do", "of", "where", "let", "->", "then", "else", "=", "$"],
+            ..Lexis::PLAIN
+        },
     },
     Row {
         name: "scheme",
@@ -132,18 +164,23 @@ const TABLE: &[Row] = &[
         extension: "scm",
         lexis: Lexis { line_comment: ";", quotes: "", long_quotes: "\"", ..Lexis::PLAIN },
     },
+    Row { name: "fortran", syntax: "Fortran (Modern)", extension: "f90", lexis: FORTRAN },
+    Row { name: "ocaml", syntax: "OCaml", extension: "ml", lexis: OCAML },
 ];
 
 /// A language that nothing is known of.
 static UNKNOWN: Row =
     Row { name: "", syntax: "Plain Text", extension: "txt", lexis: Lexis { gives_up: true, ..Lexis::PLAIN } };
 
-/// What prints the documentation of `{}`, by the driver of the engine; other kernels have nothing like it.
+/// What prints the documentation of `{}`, by the driver of the engine where the language has nothing like it.
 const DOCUMENTATION: &[(&str, &str)] = &[
     ("ruby", "defined?(_bai_doc) ? _bai_doc('{}') : puts('nothing is known of {} here')"),
     ("perl", "defined &main::_bai_doc ? main::_bai_doc('{}') : print \"nothing is known of that here\\n\""),
     ("php", "function_exists('_bai_doc') ? _bai_doc('{}') : print \"nothing is known of that here\\n\";"),
     ("lua", "(_bai_doc or print)('{}')"),
+    ("r", "?{}"),
+    ("octave", "help {}"),
+    ("sqlite", ".schema {}"),
 ];
 
 impl Plain {
@@ -282,6 +319,18 @@ mod tests {
             ("lua", "--[[ x", "--[[ x ]] f()"),
             ("julia", "function f()", "function f() 1 end"),
             ("octave", "if x", "if x, y = [1 2]', end"),
+            ("octave", "for i = 1:3, x(end)", "for i = 1:3, x(end), end"),
+            ("octave", "f('(',", "disp('( it''s'); x' # end ("),
+            ("octave", "%{\n f(", "x.' * y' % f("),
+            ("r", "x <-", "x <- function(a) a"),
+            ("r", "f <- function(x) {", "f <- function(x) {\n  x # it's\n}"),
+            ("r", "d |>", "`it's` <- 1"),
+            ("r", "if (x) 1 else", "orelse"),
+            ("haskell", "main = do", "print todo"),
+            ("fortran", "do i = 1, 3", "do i = 1, 3\n  print *, 'do' ! it's\nend do"),
+            ("fortran", "if (x) then", "if (x) print *, 1"),
+            ("ocaml", "let f x =", "let f x = x + 1;;"),
+            ("ocaml", "match x with", "print_int main"),
             ("sqlite", "select 1", "select 1;"),
             ("sqlite", "select ';", ".tables"),
             ("php", "function f() {", "echo 'it\\'s {';"),
@@ -301,6 +350,15 @@ mod tests {
         assert_eq!(node.completeness("function f() {\n  a();\n"), Completeness::more(""));
         assert_eq!(node.completeness("function f() {\n  a();\n\n"), Completeness::Complete);
         assert_eq!(Plain::named("bash").indent_after("if true; then"), "    ");
+    }
+
+    #[test]
+    fn names_that_can_be_explained_are_no_code() {
+        let explained = |image: &str, name: &str| Plain::named(image).documentation(name);
+        assert_eq!(explained("r", "stats::median").as_deref(), Some("?stats::median"));
+        assert_eq!(explained("octave", "numel").as_deref(), Some("help numel"));
+        assert_eq!(explained("r", "f(x"), None);
+        assert_eq!(explained("c", "printf"), None);
     }
 
     #[test]

@@ -9,7 +9,11 @@ pub(super) struct Lexis {
     /// Signs around strings that may have several lines.
     pub(super) long_quotes: &'static str,
     pub(super) line_comment: &'static str,
+    /// A second sign that begins a comment, where a language has two.
+    pub(super) other_comment: Option<&'static str>,
     pub(super) block_comment: Option<(&'static str, &'static str)>,
+    /// Whether an apostrophe right behind a value is an operator.
+    pub(super) transposes: bool,
     /// Whether a slash where an operand could stand begins a regular expression.
     pub(super) regex: bool,
     /// Whether `<<WORD` begins a text that ends with a line of that word.
@@ -36,7 +40,9 @@ impl Lexis {
         quotes: "\"",
         long_quotes: "",
         line_comment: "#",
+        other_comment: None,
         block_comment: None,
+        transposes: false,
         regex: false,
         here_documents: false,
         text_marks: &[],
@@ -131,12 +137,18 @@ pub(super) fn scan(text: &str, lexis: &Lexis) -> Scan {
     let mut found = scanner.found;
     found.in_text |= !scanner.documents.is_empty();
     let end = text.trim_end_matches([' ', '\t']);
-    found.continues = lexis.continues.iter().any(|sign| end.ends_with(sign));
+    found.continues = lexis.continues.iter().any(|sign| ends_with(end, sign));
     if let Some((ending, beginning)) = lexis.ends {
         let body = text.trim();
         found.continues = !(body.is_empty() || body.ends_with(ending) || body.starts_with(beginning));
     }
     found
+}
+
+/// Whether a text ends with a sign, or with a word that is not the end of another.
+fn ends_with(text: &str, sign: &str) -> bool {
+    let is_name = |c: char| c == '_' || c.is_alphanumeric();
+    text.strip_suffix(sign).is_some_and(|rest| !(sign.starts_with(is_name) && rest.ends_with(is_name)))
 }
 
 impl<'t> Scanner<'t> {
@@ -156,8 +168,12 @@ impl<'t> Scanner<'t> {
             && rest.starts_with(open)
         {
             self.skip_to(open.len(), close);
-        } else if rest.starts_with(lexis.line_comment) && self.may_comment() {
+        } else if rest.starts_with(lexis.line_comment) && self.may_comment()
+            || lexis.other_comment.is_some_and(|sign| rest.starts_with(sign))
+        {
             self.at += rest.find('\n').unwrap_or(rest.len());
+        } else if lexis.transposes && c == '\'' && self.is_behind_value() {
+            self.at += 1;
         } else if lexis.quotes.contains(c) || lexis.long_quotes.contains(c) {
             self.string(c, lexis.long_quotes.contains(c));
         } else if lexis.regex && c == '/' && "\n(,=:[!&|?{};+-*%~^<>".contains(self.before) {
@@ -178,6 +194,11 @@ impl<'t> Scanner<'t> {
     fn may_comment(&self) -> bool {
         let last = self.text.get(..self.at).and_then(|text| text.chars().next_back());
         self.lexis.line_comment != "#" || last.is_none_or(|c| c.is_whitespace() || ";()|&".contains(c))
+    }
+
+    fn is_behind_value(&self) -> bool {
+        let last = self.text.get(..self.at).and_then(|text| text.chars().next_back());
+        last.is_some_and(|c| c.is_alphanumeric() || "_)]}.'".contains(c))
     }
 
     fn skip_to(&mut self, from: usize, end: &str) {
@@ -226,7 +247,9 @@ impl<'t> Scanner<'t> {
         // A member of an object and a variable are no words of the language; neither is a shell command's argument.
         let is_name = ".:$@-/".contains(self.before);
         let commands = ["do", "then", "else"];
-        let counts = !is_name && (first || !self.lexis.here_documents);
+        // Between the brackets of an index, `end` is the last element.
+        let is_index = word == "end" && matches!(self.found.open.last(), Some((Opener::Bracket(_), _)));
+        let counts = !is_name && !is_index && (first || !self.lexis.here_documents);
         if counts && self.lexis.closers.contains(&word) {
             if let Some(at) = self.found.open.iter().rposition(|&(opener, _)| is_word(opener)) {
                 self.found.open.truncate(at);

@@ -29,6 +29,20 @@ pub(super) const PHP: &str = concat!(
 pub(super) const LUA: &str =
     concat!(include_str!("lua/driver.lua"), include_str!("lua/suggest.lua"), include_str!("lua/explain.lua"));
 
+/// The driver of R; its files share one environment.
+pub(super) const R: &str = concat!(
+    include_str!("r/wire.R"),
+    include_str!("r/console.R"),
+    include_str!("r/plots.R"),
+    include_str!("r/names.R"),
+    include_str!("r/cells.R"),
+);
+
+/// The driver of Octave.
+pub(super) const OCTAVE: &str = include_str!("octave/driver.m");
+/// The driver of SQLite, in Python.
+pub(super) const SQLITE: &str = include_str!("sqlite/driver.py");
+
 /// The files of the Python driver; each is a module of its own. `boot.py` says when which is loaded.
 const PYTHON: &[(&str, &str)] = &[
     ("wire", include_str!("python/wire.py")),

@@ -1,0 +1,98 @@
+# Messages to and from the runner; src/runner/wire.rs describes them. R has no JSON: the runner speaks in words here.
+
+PID <- Sys.getpid()
+control_out <- file(paste0("/proc/self/fd/", PIPES[2]), "wb", raw = TRUE)
+aside_out <- file(paste0("/proc/self/fd/", PIPES[3]), "wb", raw = TRUE)
+number <- 0
+# Lines of the runner that nobody has taken, and the beginning of one that is still to come.
+lines <- character()
+rest <- raw()
+# SIGINT was sent since the cell began.
+nudged <- FALSE
+
+# Lets a SIGINT that came be noticed now.
+notice <- function() allowInterrupts(Sys.sleep(0.001))
+
+# Functions that user code may replace; the driver keeps the real ones.
+say_text <- base::cat
+real_quit <- base::quit
+errors <- base::stderr()
+
+# A process that user code has forked must not speak for the kernel.
+in_child <- function() Sys.getpid() != PID
+
+json <- function(text) {
+    text <- gsub("\\", "\\\\", enc2utf8(text), fixed = TRUE)
+    text <- gsub("\"", "\\\"", text, fixed = TRUE)
+    for (code in which(vapply(1:31, function(code) any(grepl(intToUtf8(code), text, fixed = TRUE)), NA)))
+        text <- gsub(intToUtf8(code), sprintf("\\u%04x", code), text, fixed = TRUE)
+    paste0("\"", text, "\"")
+}
+
+# One message, in pieces that the runner takes in one go.
+send <- function(pipe, message) {
+    number <<- (number + 1) %% 2^32
+    payload <- charToRaw(enc2utf8(message))
+    starts <- seq(1, length(payload), by = 4000)
+    for (start in starts) {
+        piece <- payload[start:min(start + 3999, length(payload))]
+        header <- c(number %/% c(1, 2^8, 2^16, 2^24), length(piece) %/% c(1, 2^8)) %% 256
+        writeBin(c(as.raw(c(header, start == starts[length(starts)])), piece), pipe)
+        flush(pipe)
+    }
+}
+
+next_line <- function() {
+    while (!length(lines)) {
+        piece <- readBin(control_in, "raw", 65536L)
+        # The runner is gone.
+        if (!length(piece)) real_quit("no", 0, FALSE)
+        rest <<- c(rest, piece)
+        ends <- which(rest == as.raw(10))
+        if (length(ends)) {
+            last <- ends[length(ends)]
+            text <- rawToChar(rest[seq_len(last)])
+            Encoding(text) <- "UTF-8"
+            rest <<- rest[-seq_len(last)]
+            lines <<- strsplit(text, "\n", fixed = TRUE)[[1]]
+        }
+    }
+    line <- lines[1]
+    lines <<- lines[-1]
+    line
+}
+
+# The text of a message: its escapes are those of R's own strings.
+unescape <- function(text) {
+    literal <- paste0("\"", gsub("\"", "\\\"", text, fixed = TRUE), "\"")
+    text <- parse(text = literal, keep.source = FALSE, encoding = "UTF-8")[[1]]
+    Encoding(text) <- "UTF-8"
+    text
+}
+
+# Serves what may come at any time, and gives the line that begins with what is waited for. NULL when SIGINT came instead
+# and `is_patient` does not say to go on.
+wait_for <- function(beginning, is_patient) {
+    repeat {
+        line <- next_line()
+        if (startsWith(line, beginning)) return(line)
+        if (startsWith(line, "complete ")) complete(line)
+        if (line == "nudge") {
+            nudged <<- TRUE
+            if (!is_patient) return(NULL)
+        }
+    }
+}
+
+# A message that keeps its place in the output; returns when all that was written before it has been taken.
+say <- function(message) {
+    if (in_child()) return(invisible())
+    suspendInterrupts({
+        send(control_out, message)
+        answer <- sprintf("ack %.0f", number)
+        wait_for(answer, TRUE)
+    })
+    invisible()
+}
+
+sync <- function() say("{\"say\":\"sync\"}")

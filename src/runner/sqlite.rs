@@ -1,0 +1,74 @@
+//! SQLite as a language of the runner. What stays is not the `sqlite3` program, which takes its commands from standard input and
+//! can neither be asked while a query runs nor say when it is over, but a Python with our driver: the module `sqlite3` of its
+//! standard library is on nearly every machine, and stops a query from another thread. The library could be linked into our own
+//! binary instead; that would cost a C compiler in every build for what Python brings.
+
+use super::drivers;
+use super::error::StartError;
+use super::image::ImageName;
+use super::language::{FoundImage, Heuristic, Invocation, Language, Launch, Resolved};
+use super::places::Places;
+use super::scripted::{find, find_all};
+use super::tool::Tool;
+use super::wire::Dialect;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// SQLite 3.
+pub(super) struct Sqlite;
+
+/// Tells the version of the library and not that of the Python.
+static TOOL: Tool = Tool {
+    names: &["python3", "python"],
+    ask: &["-I", "-c", "import sqlite3; print(sqlite3.sqlite_version)"],
+    homes: &[],
+};
+
+/// Reads the driver up to a NUL from the control pipe, as Python's own loader does.
+const LOADER: &str = "import os,sys
+d=b''
+while d[-1:]!=b'\\0':
+ c=os.read(int(sys.argv[1]),65536)
+ if not c: os._exit(1)
+ d+=c
+exec(compile(d[:-1].decode(),'<bai-repl driver>','exec'))";
+
+impl Language for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+        let install = "install one, for example with `apt install python3`";
+        let title = "a Python 3.7 or later with its module sqlite3";
+        Ok(Resolved { language: self, info: find(self.name(), title, install, &TOOL, image, places)? })
+    }
+
+    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
+        find_all(self.name(), &TOOL, places)
+    }
+
+    fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
+        let mut args: Vec<OsString> = ["-I", "-c", LOADER].map(OsString::from).into();
+        args.extend(pipes.iter().map(|number| number.to_string().into()));
+        Some(Launch {
+            args,
+            default_env: &[],
+            remove_env: &[],
+            source: drivers::SQLITE.to_owned(),
+            dialect: Dialect::Json,
+            stdin: true,
+        })
+    }
+
+    fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
+        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+    }
+
+    fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        if workdir.join("main.sql").exists() {
+            return Heuristic::Run(Invocation::new(executable, &["-I", "-c", drivers::SQLITE, "main.sql"]));
+        }
+        Heuristic::Done(Some("nothing to run: there is no main.sql".to_owned()), 127)
+    }
+}
