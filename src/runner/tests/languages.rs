@@ -697,7 +697,7 @@ async fn octave_shows_values_and_figures_and_keeps_the_order() {
         ("[status, text] = system('echo of a child')", "status = 0\ntext = of a child\n\n"),
         ("clear all", ""),
         ("fclose all;", ""),
-        ("who", ""),
+        ("clear; who", ""),
     ] {
         assert_eq!(session.value(code).await, shown, "{code}");
     }

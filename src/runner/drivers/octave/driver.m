@@ -96,10 +96,13 @@ function line = __bai_ask__(prompt)
   end
   puts(prompt);
   __bai_say__("{\"say\":\"ask\",\"password\":false}");
-  do
-    % An interrupt is noticed when the runner has sent its nudge.
+  line = "";
+  while (! strncmp(line, "input ", 6))
+    if (__bai_state__("nudged"))
+      __bai_stop__();
+    end
     line = __bai_line__();
-  until (strncmp(line, "input ", 6))
+  end
   line = do_string_escapes(line(7:end));
   if (strcmp(line, "\004"))
     line = "";
@@ -219,6 +222,9 @@ function varargout = system(varargin)
     return;
   end
   __bai_sync__();
+  if (__bai_state__("nudged"))
+    __bai_stop__();
+  end
   [varargout{1:nargout}] = builtin("system", varargin{:});
   __bai_sync__();
   if (__bai_state__("nudged"))

@@ -42,7 +42,7 @@ ask <- function(password = FALSE) {
     line <- NULL
     suspendInterrupts({
         say(if (password) "{\"say\":\"ask\",\"password\":true}" else "{\"say\":\"ask\",\"password\":false}")
-        line <- wait_for("input ", FALSE)
+        if (!nudged) line <- wait_for("input ", FALSE)
     })
     if (is.null(line)) notice()
     if (is.null(line) || line == "input \004") return(NULL)
@@ -118,16 +118,15 @@ precede("writeLines", bquote(.(settle_for)(con)))
 precede("print.default", bquote(.(settle)(1L)))
 
 # A command writes to both, and takes the SIGINT that was meant for the cell too.
-after_command <- function() {
+around_command <- function() {
     sync()
-    if (nudged && !in_child()) {
-        tools::pskill(PID, tools::SIGINT)
-        notice()
-    }
+    if (in_child()) return()
+    if (nudged) tools::pskill(PID, tools::SIGINT)
+    notice()
 }
 for (name in c("system", "system2")) precede(name, bquote({
-    .(sync)()
-    on.exit(.(after_command)())
+    .(around_command)()
+    on.exit(.(around_command)())
 }))
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -475,10 +475,10 @@ def suggestions(session, code):
     begins = lambda names: [name for name in names if name.lower().startswith(prefix.lower())]
     names = session.names
     if table is not None:
-        # A name that the statement gives to a table, as in FROM orders AS o.
-        alias = re.search(r'\b(\w+)(?:\s+AS)?\s+%s\b' % re.escape(table), code, re.I)
         known = {name.lower(): columns for name, columns in names.items()}
-        columns = known.get(table.lower()) or (alias and known.get(alias.group(1).lower())) or []
+        # The name of a table, or one that the statement gives to a table, as in FROM orders AS o.
+        aliases = re.findall(r'\b(\w+)(?:\s+AS)?\s+%s\b' % re.escape(table), code, re.I)
+        columns = next((known[name.lower()] for name in [table] + aliases if name.lower() in known), [])
         return start, begins(columns)
     columns = sorted({column for known in names.values() for column in known})
     if not prefix:
