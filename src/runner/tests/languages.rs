@@ -702,7 +702,7 @@ async fn octave_shows_values_and_figures_and_keeps_the_order() {
         assert_eq!(session.value(code).await, shown, "{code}");
     }
     let outcome = session
-        .run("puts(\"1\\n\"); fputs(stderr, \"2\\n\"); disp(3); warning('four'); puts(\"5\\n\")")
+        .run("puts(\"1\\n\"); fputs(stderr, \"2\\n\"); disp(3); warning('four'); puts(\"5\\n\");")
         .await;
     assert_eq!(outcome.sequence(), ["O:1\n", "E:2\n", "O:3\n", "E:warning: four\n", "O:5\n"]);
     assert_eq!(session.run_with("n = input('number? ') + 1", &["6 * 7"]).await.stdout(), "number? n = 43\n");

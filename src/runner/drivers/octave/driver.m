@@ -168,7 +168,7 @@ end
 function varargout = fputs(varargin)
   mlock();
   if (! __bai_state__("starting"))
-    [varargout{1:nargout}] = __bai_write__("fputs", varargin, nargout);
+    [varargout{1:nargout}] = __bai_write__("fputs", varargin, max(nargout, 1));
   end
 end
 
