@@ -130,11 +130,13 @@ fn main_class(code: &str) -> String {
 pub(super) fn haskell(code: &str, _folder: &str) -> Files {
     let is_program = code.lines().any(|line| line.starts_with("main ") || line.starts_with("module "));
     let text = if is_program {
-        code.to_owned()
+        format!("{{-# LINE 1 \"cell\" #-}}\n{code}\n")
     } else {
         let (imports, rest) = hoist(code, |line| line.starts_with("import "));
         let body: String = rest.lines().map(|line| format!("  {line}\n")).collect();
-        format!("import System.IO\n{imports}main = do\n  hSetBuffering stdout NoBuffering\n{body}")
+        format!(
+            "import System.IO\n{imports}main = do\n  hSetBuffering stdout NoBuffering\n{{-# LINE 1 \"cell\" #-}}\n{body}"
+        )
     };
     vec![("cell.hs".into(), text)]
 }

@@ -138,7 +138,16 @@ fn or_jupyter(missing: StartError, image: &ImageName, places: &Places) -> StartE
 }
 
 fn language_of(image: &ImageName, places: &Places) -> Result<&'static dyn Language, StartError> {
-    let unknown = || StartError::UnknownImage { image: image.to_string(), known: what_is_known(places) };
+    let unknown = || match image.language() {
+        // Nothing of ours runs it, but its Jupyter kernel does.
+        Some("julia") => StartError::NoInterpreter {
+            image: image.to_string(),
+            language: "the Jupyter kernel of Julia",
+            looked: "the folders of Jupyter".to_owned(),
+            install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`: `bai-repl images` lists it then as jupyter:julia-…",
+        },
+        _ => StartError::UnknownImage { image: image.to_string(), known: what_is_known(places) },
+    };
     language::all().find(|language| language.answers_to(image)).ok_or_else(unknown)
 }
 

@@ -333,6 +333,7 @@ mod tests {
             ("ocaml", "match x with", "print_int main"),
             ("sqlite", "select 1", "select 1;"),
             ("sqlite", "select ';", ".tables"),
+            ("sqlite", ".print on\nselect 1", ".print on\nselect 1;"),
             ("php", "function f() {", "echo 'it\\'s {';"),
         ] {
             let language = Plain::named(image);

@@ -29,7 +29,7 @@ pub(super) struct Lexis {
     pub(super) closers: &'static [&'static str],
     /// What at the end of a line says that the next one belongs to it.
     pub(super) continues: &'static [&'static str],
-    /// How a complete cell ends, or begins when it is complete with its line.
+    /// How a complete cell ends, or how its last line begins when it is complete with that.
     pub(super) ends: Option<(&'static str, &'static str)>,
     /// Whether one blank line is enough to end a cell.
     pub(super) gives_up: bool,
@@ -140,7 +140,8 @@ pub(super) fn scan(text: &str, lexis: &Lexis) -> Scan {
     found.continues = lexis.continues.iter().any(|sign| ends_with(end, sign));
     if let Some((ending, beginning)) = lexis.ends {
         let body = text.trim();
-        found.continues = !(body.is_empty() || body.ends_with(ending) || body.starts_with(beginning));
+        let last = body.rsplit('\n').next().unwrap_or_default();
+        found.continues = !(body.is_empty() || body.ends_with(ending) || last.starts_with(beginning));
     }
     found
 }

@@ -260,7 +260,7 @@ const TABLE: &[Words] = &[
         image: "haskell",
         define: "",
         value: ("print (6 * 7)", "42\n"),
-        fail: ("putStrLn 3", "error"),
+        fail: ("putStrLn 3", "cell:1:"),
         ask: "putStr \"who? \"\nname <- getLine\nputStrLn (\"hi \" ++ name)",
         password: "",
         endless: "putStrLn \"on\"\nlet go n = if n < (0 :: Int) then return () else go (mod (n + 1) 10)\ngo 0",
@@ -783,4 +783,13 @@ async fn sqlite_has_files_modes_and_names_while_a_query_runs() {
     assert_eq!(completion.suggestions, ["name"]);
     session.send(Op::Interrupt).await;
     assert_eq!(session.finish().await.exit_code, 1);
+}
+
+#[test]
+fn julia_points_to_its_jupyter_kernel() {
+    // Where that is installed it is named, which the tests of Jupyter try.
+    if let Err(error) = resolve("julia:1.10") {
+        assert!(error.to_string().starts_with("julia:1.10 needs the Jupyter kernel of Julia"), "{error}");
+        assert!(error.hint().contains("jupyter:"), "{}", error.hint());
+    }
 }
