@@ -7,7 +7,7 @@
 % name, value: what lasts between calls.
 function value = __bai_state__(name, value)
   mlock();
-  persistent state = struct("number", 0, "exit", [], "starting", true, "nudged", false, "in", -1, "out", -1, "aside", -1);
+  persistent state = struct("number", 0, "exit", [], "starting", true, "nudged", false, "seen", {cell(0, 2)}, "in", -1, "out", -1, "aside", -1);
   if (nargin == 2)
     state.(name) = value;
   end
@@ -277,33 +277,56 @@ end
 
 % --- figures ----------------------------------------------------------------------------------------------------------
 
-% Shows the figures that have changed.
+% All that is on a figure. The flag by which Octave knows that something has changed is no help: `drawnow` and `pause` clear it.
+function content = __bai_look__(figure)
+  mlock();
+  if (__bai_state__("starting"))
+    return;
+  end
+  content = arrayfun(@get, findall(figure), "UniformOutput", false);
+end
+
+% Shows the figures that are not as they were when they were shown last.
 function __bai_figures__()
   mlock();
   if (__bai_state__("starting"))
     return;
   end
+  seen = __bai_state__("seen");
+  now = cell(0, 2);
   for figure = sort(get(0, "children"))'
-    if (strcmp(get(figure, "__modified__"), "on") && ! isempty(get(figure, "children")))
-      % A figure is as large as its window would be, in finer dots.
-      size = round(1.5 * get(figure, "position")(3:4));
-      picture = [tempname() ".png"];
-      current = get(0, "currentfigure");
-      set(0, "currentfigure", figure);
-      unwind_protect
-        drawnow(sprintf("pngcairo size %d,%d linewidth 2 fontscale 1.2", size), picture);
-        set(0, "currentfigure", current);
-        set(figure, "__modified__", "off");
-        file = fopen(picture, "r");
-        bytes = fread(file, Inf, "*uint8");
-        fclose(file);
-      unwind_protect_cleanup
-        [~] = unlink(picture);
-      end_unwind_protect
-      if (! isempty(bytes))
-        __bai_say__(["{\"say\":\"media\",\"mime\":\"image/png\",\"data\":\"" base64_encode(bytes) "\"}"]);
-      end
+    content = __bai_look__(figure);
+    before = cellfun(@(known) isequal(known, figure), seen(:, 1));
+    if (! isempty(get(figure, "children")) && ! (any(before) && isequaln(seen{before, 2}, content)))
+      __bai_draw__(figure);
+      content = __bai_look__(figure);
     end
+    now(end + 1, :) = {figure, content};
+  end
+  __bai_state__("seen", now);
+end
+
+function __bai_draw__(figure)
+  mlock();
+  if (__bai_state__("starting"))
+    return;
+  end
+  % A figure is as large as its window would be, in finer dots.
+  size = round(1.5 * get(figure, "position")(3:4));
+  picture = [tempname() ".png"];
+  current = get(0, "currentfigure");
+  set(0, "currentfigure", figure);
+  unwind_protect
+    drawnow(sprintf("pngcairo size %d,%d linewidth 2 fontscale 1.2", size), picture);
+    file = fopen(picture, "r");
+    bytes = fread(file, Inf, "*uint8");
+    fclose(file);
+  unwind_protect_cleanup
+    set(0, "currentfigure", current);
+    [~] = unlink(picture);
+  end_unwind_protect
+  if (! isempty(bytes))
+    __bai_say__(["{\"say\":\"media\",\"mime\":\"image/png\",\"data\":\"" base64_encode(bytes) "\"}"]);
   end
 end
 
@@ -461,7 +484,7 @@ function __bai_main__(in, out, aside)
   % Each function is called once, which locks it.
   __bai_json__(""); __bai_ask__(); __bai_write__(); __bai_exit__(); __bai_complete__(); __bai_report__(); __bai_run__();
   input(); yes_or_no(); keyboard(); fprintf(); fputs(); fdisp(); warning(); fclose(); system(); doc(); exit(); quit();
-  for action = {@__bai_stop__, @__bai_say__, @__bai_sync__, @__bai_tell__, @__bai_figures__, @__bai_cell__, @__bai_over__, @__bai_step__}
+  for action = {@__bai_stop__, @__bai_say__, @__bai_sync__, @__bai_tell__, @__bai_look__, @__bai_draw__, @__bai_figures__, @__bai_cell__, @__bai_over__, @__bai_step__}
     action{1}();
   end
   __bai_state__("starting", false);
