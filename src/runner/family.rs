@@ -10,10 +10,11 @@ const MARK: &str = "BACKENDAI_FAMILY";
 const ROUNDS: usize = 4;
 
 /// A program's descendants, known by the session that it leads and by a mark in their environment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Family {
-    pub(super) leader: Pid,
-    pub(super) mark: String,
+    /// `None` when the mark alone tells.
+    leader: Option<Pid>,
+    mark: String,
 }
 
 /// The variable that the first program of a family is to be started with.
@@ -23,14 +24,24 @@ pub(super) fn mark() -> (String, String) {
 
 impl Family {
     /// The family of the session leader `leader`, which was started with `mark`.
-    pub(super) fn new(leader: Pid, (name, value): &(String, String)) -> Self {
-        Family { leader, mark: format!("{name}={value}") }
+    pub(super) fn new(leader: Pid, mark: &(String, String)) -> Self {
+        Family { leader: Some(leader), ..Family::marked(mark) }
+    }
+
+    /// Everybody who was started with `mark`, whoever leads them.
+    pub(super) fn marked((name, value): &(String, String)) -> Self {
+        Family { leader: None, mark: format!("{name}={value}") }
+    }
+
+    /// Asks the first program and those that stayed with it to end. Says whether anybody was asked.
+    pub(super) fn terminate(&self) -> bool {
+        self.leader.is_some_and(|leader| killpg(leader, Signal::SIGTERM).is_ok())
     }
 
     /// Kills them all.
     pub(super) fn kill(&self) {
         // An error says that nobody is left there, which is no news.
-        let _ = killpg(self.leader, Signal::SIGKILL);
+        let _ = self.leader.map(|leader| killpg(leader, Signal::SIGKILL));
         for _ in 0..ROUNDS {
             let members = self.members();
             if members.is_empty() {
@@ -57,7 +68,8 @@ impl Family {
         if fields.next() == Some("Z") {
             return false;
         }
-        if fields.nth(2).and_then(|session| session.parse().ok()) == Some(self.leader.as_raw()) {
+        let session = fields.nth(2).and_then(|session| session.parse().ok()).map(Pid::from_raw);
+        if session.is_some() && session == self.leader {
             return true;
         }
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();

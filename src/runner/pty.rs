@@ -289,7 +289,7 @@ mod tests {
         let line = "sleep 1000 & nohup sleep 1000 & setsid -f sleep 1000; (trap '' HUP TERM; sleep 1000) & echo rea''dy\n";
         terminal.write(line.as_bytes()).await.unwrap();
         read_until(&terminal, "ready").await;
-        let family = Family { leader: terminal.family.leader, mark: terminal.family.mark.clone() };
+        let family = terminal.family.clone();
         assert!(family.members().len() >= 5, "{:?}", family.members());
         drop(terminal);
         // The system needs a moment to take them away; each round of waiting ends with its own look.

@@ -6,6 +6,7 @@ mod ends;
 
 use super::deaths::Deaths;
 use super::error::StartError;
+use super::family::{self, Family};
 use super::interpreter::Event;
 use super::kernel::KernelSpec;
 use super::language::{Resolved, StepKind};
@@ -81,6 +82,17 @@ pub(super) struct Worker {
     /// Who waits for a restart.
     restarting: Vec<oneshot::Sender<Result<(), StartError>>>,
     started_at: f64,
+    /// The last field: what has left its process group ends after those that have not.
+    _descendants: Descendants,
+}
+
+/// All that was started from the kernel's code, daemons included. Dropping it ends them.
+struct Descendants(Family);
+
+impl Drop for Descendants {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 /// Who has asked for a line, and so gets it.
@@ -105,10 +117,13 @@ impl Worker {
     /// Starts the interpreter and then the task that serves it.
     pub(super) async fn start(
         what: Resolved,
-        spec: KernelSpec,
+        mut spec: KernelSpec,
         commands: mpsc::Receiver<Command>,
         replies: mpsc::Sender<Reply>,
     ) -> Result<(), StartError> {
+        let mark = family::mark();
+        let descendants = Descendants(Family::marked(&mark));
+        spec.env.push(mark);
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
         let slot = if keeps_interpreter(&what) {
@@ -132,6 +147,7 @@ impl Worker {
             last_id: 0,
             restarting: Vec::new(),
             started_at: monotonic_seconds(),
+            _descendants: descendants,
         };
         tokio::spawn(worker.serve(commands));
         Ok(())

@@ -15,6 +15,8 @@ mod journal;
 mod messages;
 mod serving;
 mod sockets;
+#[cfg(test)]
+mod tests;
 
 use super::error::{KernelGone, StartError};
 use super::image::ImageName;

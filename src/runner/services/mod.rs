@@ -11,7 +11,6 @@ use super::process;
 use crate::protocol::service::{App, ServiceParameters};
 pub(super) use definition::Definition;
 use known::Known;
-use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::json;
 use std::collections::HashMap;
@@ -127,8 +126,7 @@ struct Running {
 impl Running {
     /// Asks it to end, and ends it when it does not.
     async fn end(mut self) {
-        // An error says that nobody is left there.
-        if killpg(self.family.leader, Signal::SIGTERM).is_ok() {
+        if self.family.terminate() {
             let _ = timeout(END_LIMIT, self.child.wait()).await;
         }
     }

@@ -1,10 +1,37 @@
 # What is changed in the standard library and in IPython so that they work in a session: each change is made when the
 # module is imported.
 
+import functools
+import os
 import sys
 import types
 
 from _bai_repl import cells, display, errors, hooks, streams
+
+
+def _starts_child(module, name):
+    """Keeps the order between us and the children that this function starts, who write to the same streams."""
+    original = getattr(module, name, None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def start(*args, **options):
+        streams.before_child()
+        try:
+            return original(*args, **options)
+        finally:
+            streams.after_child()
+
+    setattr(module, name, start)
+
+
+def _subprocess(module):
+    # The name under which it is called is another since 3.11.
+    if hasattr(module, '_fork_exec'):
+        _starts_child(module, '_fork_exec')
+    else:
+        _starts_child(module._posixsubprocess, 'fork_exec')
 
 
 def _getpass(module):
@@ -58,6 +85,9 @@ def _pyplot(module):
 
 def install():
     hooks.install()
+    for name in ('system', 'fork', 'forkpty', 'posix_spawn', 'posix_spawnp'):
+        _starts_child(os, name)
+    hooks.when_imported('subprocess', _subprocess)
     hooks.when_imported('getpass', _getpass)
     hooks.when_imported('inspect', _inspect)
     hooks.when_imported('multiprocessing.context', _multiprocessing)

@@ -74,6 +74,18 @@ def _settle(number):
     wire.sync()
 
 
+def before_child():
+    """What a child writes comes after all that was written before it was started."""
+    flush()
+    _settle(1)
+    _settle(2)
+
+
+def after_child():
+    """What it has written to standard error comes before what is written next."""
+    _output.__class__ = _OutputAfterError
+
+
 class _Questions:
     """Asks the runner for lines, one question at a time."""
 

@@ -1,0 +1,207 @@
+//! A runner with an agent at its sockets that does what genuine ones would not. What genuine ones do is in
+//! `tests/interop/genuine_agent.py`.
+
+use super::*;
+use std::net::Ipv4Addr;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use zeromq::{PullSocket, PushSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A runner in a folder of its own.
+struct Lab {
+    addresses: [SocketAddr; 2],
+    folder: tempfile::TempDir,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Lab {
+    async fn new(language: &str, runtime: Option<&str>) -> Lab {
+        let folder = tempfile::tempdir().unwrap();
+        let runner = AgentRunner::start(AgentOptions {
+            language: language.to_owned(),
+            runtime: runtime.map(PathBuf::from),
+            host: Ipv4Addr::LOCALHOST.into(),
+            ports: [Some(0), Some(0)],
+            workdir: folder.path().to_owned(),
+            config: folder.path().join("config"),
+            definitions: folder.path().join("services"),
+        });
+        let runner = timeout(LIMIT, runner).await.unwrap().unwrap();
+        let (addresses, stop) = (runner.addresses(), CancellationToken::new());
+        let until = stop.clone();
+        let serving = tokio::spawn(async move { runner.serve(&until).await });
+        Lab { addresses, folder, stop, serving }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        timeout(LIMIT, self.serving).await.unwrap().unwrap();
+    }
+}
+
+struct Agent {
+    operations: PushSocket,
+    replies: PullSocket,
+}
+
+impl Agent {
+    async fn new(lab: &Lab) -> Agent {
+        let (mut operations, mut replies) = (PushSocket::new(), PullSocket::new());
+        operations.connect(&format!("tcp://{}", lab.addresses[0])).await.unwrap();
+        replies.connect(&format!("tcp://{}", lab.addresses[1])).await.unwrap();
+        Agent { operations, replies }
+    }
+
+    async fn send(&mut self, parts: &[&str]) {
+        let mut message = ZmqMessage::from(parts[0]);
+        parts[1..].iter().for_each(|part| message.push_back(part.as_bytes().to_vec().into()));
+        timeout(LIMIT, self.operations.send(message)).await.unwrap().unwrap();
+    }
+
+    async fn next(&mut self) -> (String, Vec<u8>) {
+        let message = timeout(LIMIT, self.replies.recv()).await.expect("no reply in time").unwrap();
+        let parts = message.into_vec();
+        assert_eq!(parts.len(), 2);
+        (String::from_utf8(parts[0].to_vec()).unwrap(), parts[1].to_vec())
+    }
+
+    /// Standard output and the exit code of the next task that ends.
+    async fn finish(&mut self) -> (String, String) {
+        let mut said = String::new();
+        loop {
+            let (name, payload) = self.next().await;
+            let text = String::from_utf8_lossy(&payload).into_owned();
+            match name.as_str() {
+                "stdout" => said.push_str(&text),
+                "finished" => return (said, text),
+                _ => {}
+            }
+        }
+    }
+
+    async fn run(&mut self, code: &str) -> String {
+        self.send(&["code", code]).await;
+        self.finish().await.0
+    }
+}
+
+#[tokio::test]
+async fn odd_messages_change_nothing() {
+    let lab = Lab::new("bash", None).await;
+    let mut agent = Agent::new(&lab).await;
+    for parts in [&["code"][..], &["dance", ""], &["exec", "echo a", "echo b"], &["complete", "{"], &["", ""]]
+    {
+        agent.send(parts).await;
+    }
+    assert_eq!(agent.next().await, ("completion".into(), br#"{"suggestions":[]}"#.to_vec()));
+    assert_eq!(agent.run("echo on").await, "on\n");
+    // One who connects and says nothing, one who says nonsense, one who stops in the middle of a message.
+    let greeting = [&[0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0][..], b"NULL", &[0; 48]].concat();
+    let ready = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x04PUSH";
+    let half = [&greeting[..], ready, b"\x01\x04code\x00\x20echo"].concat();
+    for bytes in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 64], &greeting[..20], &half] {
+        let mut socket = TcpStream::connect(lab.addresses[0]).await.unwrap();
+        let _ = socket.write_all(bytes).await;
+        drop(socket);
+        let mut socket = TcpStream::connect(lab.addresses[1]).await.unwrap();
+        let _ = socket.write_all(bytes).await;
+    }
+    // A connection that broke off may have taken the socket of replies with it; whoever comes next is served.
+    drop(agent);
+    let mut agent = Agent::new(&lab).await;
+    while agent.run("echo still").await != "still\n" {}
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn a_run_waits_for_the_agent_that_comes_back() {
+    let lab = Lab::new("bash", None).await;
+    for round in 0..5 {
+        let mut agent = Agent::new(&lab).await;
+        let code =
+            format!("echo before; while [ ! -e back{round} ]; do sleep 0.01; done; echo after {round}");
+        agent.send(&["code", &code]).await;
+        let (name, payload) = agent.next().await;
+        assert_eq!((name.as_str(), &payload[..]), ("stdout", &b"before\n"[..]));
+        drop(agent);
+        let mut agent = Agent::new(&lab).await;
+        agent.send(&["status", ""]).await;
+        assert_eq!(agent.next().await.0, "status");
+        std::fs::write(lab.folder.path().join(format!("back{round}")), "").unwrap();
+        assert_eq!(agent.finish().await.0, format!("after {round}\n"));
+    }
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_read_stops_the_program_and_not_the_runner() {
+    let lab = Lab::new("bash", None).await;
+    let mut agent = Agent::new(&lab).await;
+    // The program counts what it has got rid of; what is on its way is bounded, whatever it prints.
+    let flood = "piece=$(head -c 1000000 /dev/zero | tr '\\0' x); for ((n = 1; n <= 1000; n++)); do echo $piece; echo $n > written; done";
+    agent.send(&["code", flood]).await;
+    let written = || std::fs::read_to_string(lab.folder.path().join("written")).unwrap_or_default();
+    let standstill = async {
+        let (mut before, mut same) = (String::new(), 0);
+        while same < 20 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = written();
+            same = if now == before && !now.is_empty() { same + 1 } else { 0 };
+            before = now;
+        }
+        before.trim().parse::<usize>().unwrap()
+    };
+    let megabytes = timeout(LIMIT, standstill).await.unwrap();
+    assert!(megabytes < 100, "{megabytes} MB are on their way to an agent that does not read");
+    // The interrupt is heard; then everything arrives that was written.
+    agent.send(&["interrupt", ""]).await;
+    let (said, code) = agent.finish().await;
+    assert_ne!(code, r#"{"exitCode":0}"#);
+    assert!(said.len() >= megabytes * 1_000_000, "{}", said.len());
+    assert_eq!(agent.run("echo on").await, "on\n");
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn without_an_interpreter_there_are_batch_steps_all_the_same() {
+    let lab = Lab::new("bash", Some("/nowhere/bash")).await;
+    let mut agent = Agent::new(&lab).await;
+    agent.send(&["code", "echo on"]).await;
+    assert_eq!(agent.finish().await, (String::new(), r#"{"exitCode":127}"#.to_owned()));
+    agent.send(&["exec", "echo on"]).await;
+    assert_eq!(agent.finish().await, ("on\n".to_owned(), r#"{"exitCode":0}"#.to_owned()));
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn more_questions_than_anybody_reads_do_not_stop_the_runner() {
+    let lab = Lab::new("bash", None).await;
+    let mut agent = Agent::new(&lab).await;
+    for _ in 0..300 {
+        agent.send(&["get-apps", ""]).await;
+        agent.send(&["complete", r#"{"code": "ech"}"#]).await;
+    }
+    assert_eq!(agent.run("echo on").await, "on\n");
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn ports_that_are_taken_are_told_of() {
+    let lab = Lab::new("app", None).await;
+    let taken = AgentRunner::start(AgentOptions {
+        language: "app".to_owned(),
+        runtime: None,
+        host: Ipv4Addr::LOCALHOST.into(),
+        ports: [Some(lab.addresses[0].port()), Some(0)],
+        workdir: lab.folder.path().to_owned(),
+        config: lab.folder.path().join("config"),
+        definitions: lab.folder.path().join("services"),
+    });
+    let error = taken.await.unwrap_err().to_string();
+    assert!(error.contains(&lab.addresses[0].to_string()), "{error}");
+    lab.end().await;
+}
