@@ -70,6 +70,70 @@ pub fn parse_apps(body: &[u8]) -> Result<Vec<App>, serde_json::Error> {
     lenient::list(&mut json)
 }
 
+/// Ports of a container that clusters keep for themselves.
+const RESERVED: [u16; 6] = [2000, 2001, 2002, 2003, 2200, 7681];
+/// Protocols that a label may name; `pty` is passed over.
+const PROTOCOLS: [&str; 5] = ["tcp", "http", "preopen", "vnc", "rdp"];
+
+/// Whether a service, or the user, may open this port in a container.
+pub fn may_be_opened(port: u16) -> bool {
+    port > 1024 && port < u16::MAX && !RESERVED.contains(&port)
+}
+
+/// A label that is not as agreed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadLabel {
+    /// No `name:protocol:port`.
+    #[error("{0:?} is no service; one looks like jupyter:http:8080 or name:tcp:[8081,8082]")]
+    Shape(String),
+    /// A protocol that nobody speaks.
+    #[error("{0} is no protocol of services")]
+    Protocol(String),
+    /// A port that may not be opened, or is named twice.
+    #[error("the port {0} is reserved or named twice")]
+    Port(u16),
+}
+
+/// Reads the label `ai.backend.service-ports` of an image: `name:protocol:port` or `name:protocol:[port,port]`, with commas
+/// between them (`protocol.md` §7.6).
+///
+/// # Errors
+/// As [`BadLabel`] says; an empty label has no services.
+pub fn parse_service_ports(label: &str) -> Result<Vec<App>, BadLabel> {
+    let mut apps: Vec<App> = Vec::new();
+    let mut rest = label.trim();
+    while !rest.is_empty() {
+        let shape = || BadLabel::Shape(rest.to_owned());
+        let (name, after) = rest.split_once(':').ok_or_else(shape)?;
+        let (protocol, after) = after.split_once(':').ok_or_else(shape)?;
+        let (ports, after) = match after.strip_prefix('[') {
+            Some(list) => list.split_once(']').ok_or_else(shape)?,
+            None => after.split_at(after.find(',').unwrap_or(after.len())),
+        };
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(is_word) || !(after.is_empty() || after.starts_with(',')) {
+            return Err(shape());
+        }
+        let ports: Result<Vec<u16>, _> = ports.split(',').map(|port| port.trim().parse()).collect();
+        let ports = ports.map_err(|_| shape())?;
+        rest = after.strip_prefix(',').unwrap_or_default();
+        if protocol == PTY_PROTOCOL {
+            continue;
+        }
+        if !PROTOCOLS.contains(&protocol) {
+            return Err(BadLabel::Protocol(protocol.to_owned()));
+        }
+        for (n, port) in ports.iter().enumerate() {
+            let known = apps.iter().flat_map(|app| &app.ports).chain(ports.iter().take(n));
+            if !may_be_opened(*port) || known.into_iter().any(|known| known == port) {
+                return Err(BadLabel::Port(*port));
+            }
+        }
+        apps.push(App { name: name.to_owned(), protocol: protocol.to_owned(), ports, ..App::default() });
+    }
+    Ok(apps)
+}
+
 /// What an option of a service is set to. On the wire: null, a string, or a list of strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -214,6 +278,43 @@ mod tests {
         assert_eq!(apps[3].allowed_arguments, ["--x"]);
         assert!(parse_apps(b"<html>").is_err());
         assert!(parse_apps(b"{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_label_tells_the_services_of_an_image() {
+        let apps =
+            parse_service_ports("jupyter:http:8080,my-app:tcp:[8081,8082],shell:pty:3000,x:preopen:9000")
+                .unwrap();
+        let rows: Vec<_> =
+            apps.iter().map(|app| (app.name.as_str(), app.protocol.as_str(), &app.ports[..])).collect();
+        let ports = [&[8080][..], &[8081, 8082], &[9000]];
+        assert_eq!(
+            rows,
+            [("jupyter", "http", ports[0]), ("my-app", "tcp", ports[1]), ("x", "preopen", ports[2])]
+        );
+        assert_eq!(parse_service_ports(" "), Ok(Vec::new()));
+        for shape in [
+            "x",
+            "x:http",
+            ":http:8080",
+            "x:http:",
+            "x:http:[8080",
+            "a b:http:8080",
+            "x:http:[8080]y",
+            "x:http:99999",
+        ] {
+            assert!(matches!(parse_service_ports(shape), Err(BadLabel::Shape(_))), "{shape}");
+        }
+        assert_eq!(parse_service_ports("x:pigeon:8080"), Err(BadLabel::Protocol("pigeon".into())));
+        for (label, port) in [
+            ("x:http:1024", 1024),
+            ("x:http:65535", 65535),
+            ("x:tcp:2200", 2200),
+            ("x:tcp:[8080,8080]", 8080),
+            ("x:tcp:8080,y:tcp:8080", 8080),
+        ] {
+            assert_eq!(parse_service_ports(label), Err(BadLabel::Port(port)), "{label}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::pty;
 use super::refusal::{Answer, Refusal};
 use super::request::{Params, json_body, json_reply, ready_session};
 use super::session::Session;
-use crate::protocol::service::ServiceParameters;
+use crate::protocol::service::{ServiceParameters, may_be_opened};
 use crate::runner::{ServiceAddress, ServiceError, Services};
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -19,14 +19,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Ports that clusters keep for themselves.
-const RESERVED: [u16; 6] = [2000, 2001, 2002, 2003, 2200, 7681];
 /// The largest frame of a tunnel, in bytes, as genuine servers have it.
 const FRAME_LIMIT: usize = 16 << 20;
 
 /// Whether a session may have these ports open.
 pub(super) fn check_preopen(ports: &[u16]) -> Answer<()> {
-    match ports.iter().find(|&&port| port <= 1024 || port == u16::MAX || RESERVED.contains(&port)) {
+    match ports.iter().find(|&&port| !may_be_opened(port)) {
         Some(port) => Err(Refusal::invalid_params(format!("preopen_ports: {port} is reserved"))),
         None => Ok(()),
     }

@@ -1,13 +1,15 @@
 //! Which services there are: those whose program is installed, and those that definition files bring.
 
 use super::definition::Definition;
-use crate::protocol::service::App;
+use crate::protocol::service::{App, parse_service_ports};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Where images have definition files.
 pub(super) const FOLDER: &str = "/etc/backend.ai/service-defs";
+/// The variable that holds what the image's label says of its services.
+const SERVICE_PORTS: &str = "BACKENDAI_SERVICE_PORTS";
 /// The ports that services from definition files are listed with, from here on; nothing listens there.
 const FIRST_LISTED_PORT: u16 = 8400;
 
@@ -26,6 +28,9 @@ struct BuiltIn {
     /// What a cluster has it on; clients may name it, nothing listens there.
     listed_port: u16,
     program: &'static str,
+    /// Another program that it cannot do without.
+    needs: Option<&'static str>,
+    /// Where the program may be, besides the search path.
     folders: &'static [&'static str],
     /// How it listens at `{host}` and `{ports[0]}`.
     command: &'static [&'static str],
@@ -35,6 +40,23 @@ struct BuiltIn {
     allowed_arguments: &'static [&'static str],
 }
 
+/// What most have in common.
+const PLAIN: BuiltIn = BuiltIn {
+    name: "",
+    protocol: "",
+    listed_port: 0,
+    program: "",
+    needs: None,
+    folders: &[],
+    command: &[],
+    on_socket: None,
+    allowed_arguments: &[],
+};
+
+/// Where programs are that only root has in its search path.
+const SYSTEM: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
+/// What starts sshd; there is no brace in it, which a template would want to fill.
+const SSHD: &str = include_str!("sshd.sh");
 /// Where agents put programs into containers.
 const OF_AGENTS: &str = "/opt/kernel";
 
@@ -46,20 +68,18 @@ const BUILT_IN: &[BuiltIn] = &[
         protocol: "http",
         listed_port: 8080,
         program: "jupyter-notebook",
-        folders: &[],
         command: JUPYTER,
         on_socket: Some(JUPYTER_ON_SOCKET),
-        allowed_arguments: &[],
+        ..PLAIN
     },
     BuiltIn {
         name: "jupyterlab",
         protocol: "http",
         listed_port: 8090,
         program: "jupyter-lab",
-        folders: &[],
         command: JUPYTER,
         on_socket: Some(JUPYTER_ON_SOCKET),
-        allowed_arguments: &[],
+        ..PLAIN
     },
     BuiltIn {
         name: "ttyd",
@@ -69,24 +89,71 @@ const BUILT_IN: &[BuiltIn] = &[
         folders: &[OF_AGENTS],
         command: &["{runtime_path}", "-W", "-i", "{host}", "-p", "{ports[0]}", "{shell}"],
         on_socket: Some(&["{runtime_path}", "-W", "-i", "{socket}", "{shell}"]),
-        allowed_arguments: &[],
+        ..PLAIN
+    },
+    BuiltIn {
+        name: "ipython",
+        protocol: "http",
+        listed_port: 8091,
+        program: "ttyd",
+        needs: Some("ipython"),
+        folders: &[OF_AGENTS],
+        command: &["{runtime_path}", "-W", "-i", "{host}", "-p", "{ports[0]}", "ipython"],
+        on_socket: Some(&["{runtime_path}", "-W", "-i", "{socket}", "ipython"]),
+        ..PLAIN
+    },
+    BuiltIn {
+        name: "vscode",
+        protocol: "http",
+        listed_port: 8180,
+        program: "code-server",
+        command: &[
+            "{runtime_path}",
+            "--auth=none",
+            "--disable-telemetry",
+            "--disable-update-check",
+            "--bind-addr={host}:{ports[0]}",
+            ".",
+        ],
+        on_socket: Some(&[
+            "{runtime_path}",
+            "--auth=none",
+            "--disable-telemetry",
+            "--disable-update-check",
+            "--socket={socket}",
+            ".",
+        ]),
+        ..PLAIN
     },
     BuiltIn {
         name: "sshd",
         protocol: "tcp",
         listed_port: 2200,
         program: "sshd",
-        folders: &["/usr/sbin", "/usr/local/sbin"],
-        // It takes the keys that the user takes anyway.
+        needs: Some("ssh-keygen"),
+        folders: SYSTEM,
+        command: &["bash", "-c", SSHD, "sshd", "{runtime_path}", "{scratch}", "{host}", "{ports[0]}", ""],
+        ..PLAIN
+    },
+    BuiltIn {
+        name: "sftp",
+        protocol: "tcp",
+        listed_port: 2201,
+        program: "sshd",
+        needs: Some("ssh-keygen"),
+        folders: SYSTEM,
         command: &[
             "bash",
             "-c",
-            "ssh-keygen -q -t ed25519 -N '' -f {scratch}/host_key </dev/null && exec {runtime_path} -D -e -f /dev/null \
-             -p {ports[0]} -h {scratch}/host_key -o ListenAddress={host} -o UsePAM=no -o PidFile=none \
-             -o PasswordAuthentication=no",
+            SSHD,
+            "sshd",
+            "{runtime_path}",
+            "{scratch}",
+            "{host}",
+            "{ports[0]}",
+            "internal-sftp",
         ],
-        on_socket: None,
-        allowed_arguments: &[],
+        ..PLAIN
     },
     BuiltIn {
         name: "sshd",
@@ -100,18 +167,16 @@ const BUILT_IN: &[BuiltIn] = &[
             "{runtime_path} dropbearkey -t ed25519 -f {scratch}/host_key >/dev/null && exec {runtime_path} dropbear -F -E \
              -s -r {scratch}/host_key -K 15 -p {host}:{ports[0]}",
         ],
-        on_socket: None,
-        allowed_arguments: &[],
+        ..PLAIN
     },
     BuiltIn {
         name: "tensorboard",
         protocol: "http",
         listed_port: 6006,
         program: "tensorboard",
-        folders: &[],
         command: &["{runtime_path}", "--host", "{host}", "--port", "{ports[0]}", "--logdir"],
-        on_socket: None,
         allowed_arguments: &["--logdir"],
+        ..PLAIN
     },
 ];
 
@@ -141,15 +206,24 @@ pub(super) fn find(definitions: &Path, env: &[(OsString, OsString)], private: bo
     let path =
         env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap_or_default();
     let built_in = BUILT_IN.iter().filter_map(|built_in| {
-        let program = program(built_in.program, &path, built_in.folders)?;
+        let found = program(built_in.program, &path, built_in.folders)?;
+        if let Some(needed) = built_in.needs {
+            program(needed, &path, built_in.folders)?;
+        }
         let on_socket = built_in.on_socket.filter(|_| private);
         let mut definition = Definition::of_words(on_socket.unwrap_or(built_in.command));
         definition.allowed_arguments =
             built_in.allowed_arguments.iter().map(|&name| name.to_owned()).collect();
         let app = app(built_in.name, built_in.protocol, built_in.listed_port, &definition);
-        Some((Known { app, definition, on_socket: on_socket.is_some() }, program))
+        Some((Known { app, definition, on_socket: on_socket.is_some() }, found))
     });
     let mut known = defined(definitions);
+    let label = env.iter().find(|(name, _)| name == SERVICE_PORTS).and_then(|(_, value)| value.to_str());
+    for labelled in parse_service_ports(label.unwrap_or_default()).unwrap_or_default() {
+        if let Some((service, _)) = known.iter_mut().find(|(service, _)| service.app.name == labelled.name) {
+            (service.app.protocol, service.app.ports) = (labelled.protocol, labelled.ports);
+        }
+    }
     // A file says more exactly what is wanted here than a table that is made for everywhere.
     for (service, program) in built_in {
         if !known.iter().any(|(other, _)| other.app.name == service.app.name) {
@@ -188,7 +262,7 @@ pub(super) fn defined(folder: &Path) -> Vec<(Known, PathBuf)> {
             }
         };
         let number = u16::try_from(known.len()).unwrap_or(u16::MAX);
-        // Images say the protocol in a label; here most services are web pages.
+        // Where no label says it, most services are web pages.
         let app = app(name, "http", FIRST_LISTED_PORT.saturating_add(number), &definition);
         known.push((Known { app, definition, on_socket: false }, PathBuf::new()));
     }

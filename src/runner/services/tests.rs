@@ -108,3 +108,82 @@ fn definition_files_are_read_and_broken_ones_passed_over() {
     assert_eq!((names[0].name.as_str(), &names[0].allowed_arguments[..]), ("web", &["--a".to_owned()][..]));
     assert!(known::defined(Path::new("/nonexistent")).is_empty());
 }
+
+#[test]
+fn a_label_says_more_exactly_what_a_file_leaves_open() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("web.json"), r#"{"command": ["x"]}"#).unwrap();
+    std::fs::write(folder.path().join("echo.json"), r#"{"command": ["x"]}"#).unwrap();
+    let label = ("BACKENDAI_SERVICE_PORTS".into(), "echo:tcp:[8171,8172],other:http:8173".into());
+    let apps: Vec<App> =
+        known::find(folder.path(), &[label], true).into_iter().map(|(known, _)| known.app).collect();
+    let named = |name: &str| {
+        apps.iter().find(|app| app.name == name).map(|app| (app.protocol.as_str(), &app.ports[..]))
+    };
+    assert_eq!(named("echo"), Some(("tcp", &[8171, 8172][..])));
+    assert_eq!(named("web").unwrap().0, "http");
+    assert_eq!(named("other"), None);
+}
+
+/// The real sshd, with a key of a home of its own.
+#[tokio::test]
+async fn sshd_lets_the_owner_in_for_a_shell_and_for_files() {
+    if !Path::new("/usr/sbin/sshd").exists() {
+        println!("sshd is not installed: it is left out");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(home.path().join(".ssh")).unwrap();
+    let (key, user) =
+        (path(".ssh/id_own"), nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap());
+    run(&["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", &key], "").await;
+    std::fs::write(home.path().join("file"), "from the session").unwrap();
+    let services = Services::new(home.path().to_owned(), vec![("HOME".into(), path(""))], Vec::new());
+    let options = [
+        "-i",
+        &key,
+        "-oBatchMode=yes",
+        "-oStrictHostKeyChecking=no",
+        "-oUserKnownHostsFile=/dev/null",
+        "-F",
+        "none",
+    ];
+    let at = format!("{}@127.0.0.1", user.name);
+    for (name, command, input) in
+        [("sshd", "ssh", "echo in the session"), ("sftp", "sftp", "get file copied\n")]
+    {
+        let asked = ServiceParameters::default();
+        let address = timeout(Duration::from_secs(60), services.start(name, None, &asked));
+        let ServiceAddress::Port(port) = address.await.unwrap().unwrap() else { panic!() };
+        let (remote, port) = (format!("{at}:{}", home.path().display()), port.to_string());
+        let said = match command {
+            "ssh" => run(&[&["ssh", "-p", &port], &options[..], &[&at, input]].concat(), "").await,
+            _ => {
+                let words = [&["sftp", "-P", &port], &options[..], &["-b", "-", &remote]].concat();
+                run(&words, &format!("lcd {}\n{input}", home.path().display())).await
+            }
+        };
+        assert!(command != "ssh" || said == "in the session\n", "{said}");
+        assert!(services.stop(name).await);
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join("copied")).unwrap(), "from the session");
+}
+
+/// Runs a program that has to succeed; gives its standard output.
+async fn run(words: &[&str], input: &str) -> String {
+    let mut command = Command::new(words[0]);
+    command
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = timeout(Duration::from_secs(60), child.wait_with_output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
