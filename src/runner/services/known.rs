@@ -1,7 +1,7 @@
 //! Which services there are: those whose program is installed, and those that definition files bring.
 
 use super::definition::Definition;
-use crate::protocol::service::{App, parse_service_ports};
+use crate::protocol::service::{App, ArgumentValue, parse_service_ports};
 use nix::unistd::{AccessFlags, access};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,8 @@ struct BuiltIn {
     /// How it listens at `{socket}`, where it can. Needed where the service asks nobody who they are: a port is open to
     /// every user of this machine.
     on_socket: Option<&'static [&'static str]>,
-    allowed_arguments: &'static [&'static str],
+    /// Options that a start may set, with what they are otherwise.
+    arguments: &'static [(&'static str, &'static str)],
 }
 
 /// What most have in common.
@@ -50,7 +51,7 @@ const PLAIN: BuiltIn = BuiltIn {
     folders: &[],
     command: &[],
     on_socket: None,
-    allowed_arguments: &[],
+    arguments: &[],
 };
 
 /// Where programs are that only root has in its search path.
@@ -174,8 +175,8 @@ const BUILT_IN: &[BuiltIn] = &[
         protocol: "http",
         listed_port: 6006,
         program: "tensorboard",
-        command: &["{runtime_path}", "--host", "{host}", "--port", "{ports[0]}", "--logdir"],
-        allowed_arguments: &["--logdir"],
+        command: &["{runtime_path}", "--host", "{host}", "--port", "{ports[0]}"],
+        arguments: &[("--logdir", ".")],
         ..PLAIN
     },
 ];
@@ -212,8 +213,10 @@ pub(super) fn find(definitions: &Path, env: &[(OsString, OsString)], private: bo
         }
         let on_socket = built_in.on_socket.filter(|_| private);
         let mut definition = Definition::of_words(on_socket.unwrap_or(built_in.command));
-        definition.allowed_arguments =
-            built_in.allowed_arguments.iter().map(|&name| name.to_owned()).collect();
+        for &(name, value) in built_in.arguments {
+            definition.allowed_arguments.push(name.to_owned());
+            definition.default_arguments.insert(name.to_owned(), ArgumentValue::One(value.to_owned()));
+        }
         let app = app(built_in.name, built_in.protocol, built_in.listed_port, &definition);
         Some((Known { app, definition, on_socket: on_socket.is_some() }, found))
     });

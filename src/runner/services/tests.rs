@@ -125,6 +125,28 @@ fn a_label_says_more_exactly_what_a_file_leaves_open() {
     assert_eq!(named("other"), None);
 }
 
+#[test]
+fn an_option_of_a_known_service_stands_once_whoever_sets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("tensorboard");
+    std::fs::write(&program, "").unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let env = [("PATH".into(), folder.path().into())];
+    let (known, found) = known::find(folder.path(), &env, true)
+        .into_iter()
+        .find(|(known, _)| known.app.name == "tensorboard")
+        .unwrap();
+    assert_eq!(found, program);
+    let variables = [("runtime_path", json!("tb")), ("host", json!("::1")), ("ports", json!([80]))];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
+    let words = |asked: &ServiceParameters| known.definition.words(asked, &variables).unwrap().join(" ");
+    let mut asked = ServiceParameters::default();
+    assert_eq!(words(&asked), "tb --host ::1 --port 80 --logdir .");
+    asked.add_argument("--logdir runs").unwrap();
+    assert_eq!(known.definition.check(&asked, &env), Ok(()));
+    assert_eq!(words(&asked), "tb --host ::1 --port 80 --logdir runs");
+}
+
 /// The real sshd, with a key of a home of its own.
 #[tokio::test]
 async fn sshd_lets_the_owner_in_for_a_shell_and_for_files() {
