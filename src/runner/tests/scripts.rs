@@ -164,6 +164,7 @@ async fn perl_keeps_its_lexical_variables() {
             ("# Adds.\nsub add { return $_[0] + 1 }\n_bai_doc('add')", "sub main::add\n<cell 23>:2\n\nAdds.\n"),
         ])
         .await;
+    assert_eq!(session.value("add?").await, "sub main::add\n<cell 23>:2\n\nAdds.\n");
     session
         .offers(&[
             ("$point->na", 8, "name"),

@@ -352,7 +352,9 @@ local function evaluate(code)
     cells = cells + 1
     local name = '=<cell ' .. cells .. '>'
     sources[name:sub(2)] = code
-    local cell, problem, own = compile(code, name)
+    -- `name?`, which makes no sense otherwise.
+    local asked = code:match('^%s*([%a_][%w_.:]*)%?%??%s*$')
+    local cell, problem, own = compile(asked and ('_bai_doc("%s")'):format(asked) or code, name)
     if not cell then
         complain(problem .. '\n')
         return 1

@@ -303,6 +303,8 @@ sub evaluate {
     my ($code) = @_;
     my $name = '<cell ' . ++$cells . '>';
     $sources{$name} = [split /\n/, $code, -1];
+    # `name?`, which makes no sense otherwise.
+    $code = "main::_bai_doc('$1')" if $code =~ /^\s*([\$\@%]?[A-Za-z_][\w:]*)\?\??\s*$/;
     $text = scope();
     $cell = "my \$_bai_; UNITCHECK { _bai::keep(sub {}) }\n#line 1 \"$name\"\n$code\n";
     ($ok, $failure, @value) = (0, undef);

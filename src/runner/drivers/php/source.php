@@ -30,6 +30,10 @@ namespace _bai {
         public function __construct(string $code)
         {
             $code = preg_replace('/^\s*<\?php\b/', '', $code);
+            // `name?`, which makes no sense otherwise.
+            if (preg_match('/^\s*(\$?[A-Za-z_\\\\][\w\\\\]*(?:(?:->|::)\w+)*)\?\??\s*$/', $code, $asked)) {
+                $code = '_bai_doc(' . var_export($asked[1], true) . ');';
+            }
             foreach (token_get_all("<?php $code") as $token) {
                 $this->tokens[] = is_array($token) ? [$token[0], $token[1]] : [$token, $token];
             }

@@ -179,7 +179,7 @@ module BaiRepl
       def evaluate(code)
         name = "<cell #{@count += 1}>"
         SOURCES[name] = code.lines
-        value = eval(code, TOPLEVEL_BINDING, name, 1)
+        value = eval(question(code) || code, TOPLEVEL_BINDING, name, 1)
         TOPLEVEL_BINDING.local_variable_set(:_, value)
         show(value, kind(code)) unless code.rstrip.end_with?(';')
         0
@@ -188,6 +188,12 @@ module BaiRepl
       rescue Exception => error
         report(error)
         1
+      end
+
+      # What answers `Name?` and `name??`; with one sign, a name that begins with a small letter is a method's.
+      def question(code)
+        asked = code.match(/\A\s*((?:@@?|\$)?[\p{L}_][\p{L}\p{N}_:.#]*)(\?\??)\s*\z/) or return
+        "_bai_doc('#{asked[1]}')" if asked[2] == '??' || asked[1] =~ /(?:\A|[:.])\p{Lu}[^:.#]*\z/
       end
 
       # What the last statement is.
