@@ -91,6 +91,9 @@ async fn ruby_is_as_irb_shows_it() {
             ("raise Class.new(StandardError) { def message = 'odd' }", "odd"),
         ])
         .await;
+    session
+        .shows(&[("add??", "Object#add(a, b = ...)\n<cell 10>:2\n\nAdds.\n"), ("[].empty?", "=> true\n")])
+        .await;
     session.keeps_order("puts 1; $stderr.puts 2; puts 3; warn 4; system('echo 5'); $stderr.puts 6").await;
     session
         .stops(&["puts 'on'; sleep", "puts 'on'; loop { system('sleep 9') }", "puts 'on'; $stdin.read"])
