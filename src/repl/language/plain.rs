@@ -23,7 +23,6 @@ struct Row {
 }
 
 const C: Lexis = Lexis { line_comment: "//", block_comment: Some(("/*", "*/")), ..Lexis::PLAIN };
-const HASH: Lexis = Lexis { quotes: "\"", long_quotes: "'", ..Lexis::PLAIN };
 const JAVASCRIPT: Lexis = Lexis { quotes: "\"'", long_quotes: "`", regex: true, ..C };
 const BASH: Lexis = Lexis {
     quotes: "",
