@@ -170,6 +170,8 @@ pub(super) enum Command {
     App(App),
     /// List what sessions can be made from
     Images,
+    /// Watch the sessions full screen: go to one, look at its log or files, end it
+    Sessions,
     /// List the themes, or show how one looks
     Themes(Themes),
     /// Log in at a cluster's web server, or keep the key pair of a manager

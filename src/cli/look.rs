@@ -4,8 +4,10 @@ use super::args::{Global, Open};
 use super::commands::themes;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::place;
 use super::settings::Settings;
 use crate::config::{FileConfig, Paths};
+use crate::panes::Look;
 use crate::render::ConsoleOptions;
 use crate::terminal::{self, Choice, Graphics, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
@@ -75,6 +77,10 @@ pub(super) fn for_prompt(
         synchronized: probe.synchronized,
         cell,
         background,
+        links: links(&screen, probe.name.as_deref(), config),
+        // What cannot be told now is told when the session is opened.
+        local: !place::is_cluster(global, config).unwrap_or(true),
+        max_lines: Some(config.output.max_lines).filter(|lines| *lines > 0),
         ..plain(open.media_dir.as_deref(), &settings, screen, theme)
     };
     Ok((options, typed.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
@@ -92,7 +98,8 @@ pub(super) fn for_script(
     let theme = theme(&screen, settings.background, global, config)?;
     let graphics = if screen.stdout_tty { Graphics::Blocks } else { Graphics::None };
     let choice = choose(&settings, &screen, || Choice { graphics, why: "the terminal was not asked" });
-    Ok(ConsoleOptions { graphics: choice.graphics, ..plain(media_dir, &settings, screen, theme) })
+    let links = screen.stdout_tty && links(&screen, None, config);
+    Ok(ConsoleOptions { graphics: choice.graphics, links, ..plain(media_dir, &settings, screen, theme) })
 }
 
 fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: Theme) -> ConsoleOptions {
@@ -107,8 +114,23 @@ fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: T
         cell: settings.cell,
         background: settings.background,
         max_rows: settings.max_rows,
+        links: false,
+        local: false,
+        max_lines: None,
         media_dir: media_dir.map(Path::to_owned).or_else(|| settings.media_dir.clone()),
     }
+}
+
+/// How full-screen views look.
+pub(super) fn for_views(screen: &Screen, global: &Global, config: &FileConfig) -> Result<Look, Failure> {
+    let theme = theme(screen, None, global, config)?;
+    Ok(Look::new(Arc::new(theme), screen.colors))
+}
+
+/// Whether links are sent.
+fn links(screen: &Screen, name: Option<&str>, config: &FileConfig) -> bool {
+    let known = || terminal::knows_links(name, |key| std::env::var(key).ok());
+    !screen.dumb && config.output.links.unwrap_or_else(known)
 }
 
 /// The themes that ship and the user's own.

@@ -94,7 +94,7 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
 fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<Exit, Failure> {
     use commands::{
         apps, config as show_config, download, events, files, images, info, interrupt, logs, ls, rename,
-        restart, rm, run, themes, upload,
+        restart, rm, run, sessions, themes, upload,
     };
     let Arguments { command, open, global } = arguments;
     let Some(command) = command else { return run_or_prompt(runtime, &open, &global, config) };
@@ -117,6 +117,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Command::Apps(subject) => runtime.block_on(apps::list(global, config, &subject)),
         Command::App(flags) => runtime.block_on(apps::serve(global, config, &flags)),
         Command::Images => runtime.block_on(images::run(global, config)),
+        Command::Sessions => sessions::run(runtime, &open, global, config),
         Command::Themes(flags) => themes::run(global, &flags),
         Command::Login(flags) => login::login(runtime, &flags, global, config),
         Command::Logout { server } => login::logout(runtime, server.as_deref(), global, config),

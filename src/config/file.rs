@@ -25,6 +25,8 @@ pub struct FileConfig {
     pub terminal: TerminalConfig,
     /// Pictures.
     pub media: MediaConfig,
+    /// How output is shown.
+    pub output: OutputConfig,
     /// The profile that is used when the command line names none.
     pub profile: Option<String>,
     /// Clusters by name.
@@ -53,6 +55,22 @@ pub struct MediaConfig {
     pub max_rows: Option<u16>,
     /// The folder in which every picture is saved.
     pub dir: Option<PathBuf>,
+}
+
+/// How output is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutputConfig {
+    /// Of longer output of a cell only so many lines are shown; the rest is for `:output`. 0 shows all.
+    pub max_lines: usize,
+    /// Whether links are sent (OSC 8); nothing sends them to terminals that are known to show them.
+    pub links: Option<bool>,
+}
+
+impl Default for OutputConfig {
+    fn default() -> Self {
+        OutputConfig { max_lines: 1_000, links: None }
+    }
 }
 
 /// Keys of the editor.

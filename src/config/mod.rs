@@ -14,7 +14,9 @@ mod private;
 
 pub use endpoint::{Cluster, Identity, LOCAL, Saved, Target, endpoint_of, resolve};
 pub use environment::Environment;
-pub use file::{ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, Profile, TerminalConfig};
+pub use file::{
+    ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, OutputConfig, Profile, TerminalConfig,
+};
 pub use keyring::Keyring;
 pub use logins::{Kept, Login, Logins, Proof, normal};
 pub use official::Official;

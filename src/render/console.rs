@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::document::Table;
 use super::media::{Canvases, Medium, Picture};
 use super::partial::{PartialLine, Tail};
 use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
@@ -39,6 +40,12 @@ pub struct ConsoleOptions {
     pub cell: Option<(u16, u16)>,
     /// Most rows that a picture may take; the window's height is a limit in any case.
     pub max_rows: Option<u16>,
+    /// Links may be sent (OSC 8): the terminal knows them.
+    pub links: bool,
+    /// The files of the session are those of this machine.
+    pub local: bool,
+    /// Of longer output, tables included, only so many lines are shown at the prompt.
+    pub max_lines: Option<usize>,
     /// The folder in which every medium is saved.
     pub media_dir: Option<PathBuf>,
 }
@@ -78,6 +85,7 @@ pub struct Console<O, E> {
     pub(super) last: Option<Medium>,
     pub(super) last_picture: Option<Picture>,
     pub(super) canvases: Canvases,
+    pub(super) table: Option<Arc<Table>>,
 }
 
 /// What text of standard error looks like where it does not say so itself: where both streams share a terminal it is
@@ -106,8 +114,19 @@ impl<O: Write, E: Write> Console<O, E> {
             last: None,
             last_picture: None,
             canvases: Canvases::default(),
+            table: None,
             options,
         }
+    }
+
+    /// The theme in use.
+    pub fn theme(&self) -> &Arc<Theme> {
+        &self.options.theme
+    }
+
+    /// Of longer output so many lines are to be shown; `None` where all of it is.
+    pub fn max_lines(&self) -> Option<usize> {
+        self.options.max_lines.filter(|_| self.options.repl)
     }
 
     /// Uses another theme from now on.
@@ -149,6 +168,19 @@ impl<O: Write, E: Write> Console<O, E> {
                 }
             };
         }
+        if stream == Stream::Stderr && self.options.repl && !self.options.raw && !self.options.screen.dumb {
+            return self.error_text(text);
+        }
+        self.terminal_text(stream, text)
+    }
+
+    /// True when nothing that standard error has said before changes how its next line looks.
+    pub(super) fn stderr_is_plain(&self) -> bool {
+        self.stderr.is_plain()
+    }
+
+    /// Text for a terminal, made harmless.
+    pub(super) fn terminal_text(&mut self, stream: Stream, text: &str) -> Result<Flow, RenderError> {
         for piece in text.as_bytes().chunks(PIECE) {
             if self.sanitized(stream, piece)? == Flow::Closed {
                 return Ok(Flow::Closed);

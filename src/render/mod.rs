@@ -1,17 +1,23 @@
 //! Console records to what a terminal may be shown: text made harmless ([`sanitize`]), streams told apart, pictures,
-//! HTML as text, all through [`Console`].
+//! HTML, Markdown, formulas and JSON as lines ([`Table`] among them), all through [`Console`].
 //!
 //! Nothing here talks to a server, reads the keyboard, or decides when a cell begins.
 
 mod console;
+mod document;
+mod errors;
 mod exhibit;
+pub(crate) mod highlight;
 mod media;
 mod partial;
+mod rich;
 pub mod sanitize;
 mod show;
 mod sink;
+mod traceback;
 
 pub use console::{Console, ConsoleOptions, Flow, RenderError, Stream};
+pub use document::{Align, HeaderCell, Table, is_missing};
 pub use exhibit::{Exhibit, Slide, Slides};
 pub use media::Medium;
 pub use partial::PartialLine;

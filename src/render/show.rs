@@ -1,5 +1,5 @@
-//! What the console does with records that are not plain text: pictures are drawn, HTML becomes text, and all else is
-//! told in a line that says what it is and how to keep it.
+//! What the console does with media: pictures are drawn, text is shown, and all else is told in a line that says what it
+//! is and how to keep it.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::console::{Console, Flow, RenderError, Stream};
 use super::media::{
     Canvas, DRAWING, DrawError, Drawn, GIT_GRAPH, Medium, Paper, Picture, PictureError, essence, git_graph,
-    html_to_text, save, within,
+    save, within,
 };
 use super::sanitize;
 use crate::protocol::record::ConsoleRecord;
@@ -104,15 +104,6 @@ impl<O: Write, E: Write> Console<O, E> {
         flow
     }
 
-    /// HTML as text, on the program's standard output.
-    pub(super) fn html(&mut self, html: &str) -> Result<Flow, RenderError> {
-        let text = html_to_text(html, usize::from(self.options.size.cols), self.options.screen.unicode);
-        if self.on_terminal(Stream::Stdout) {
-            let _ = self.fresh_line()?;
-        }
-        self.text(Stream::Stdout, &text)
-    }
-
     pub(super) fn media(&mut self, mime: &str, data: &str) -> Result<Flow, RenderError> {
         let medium = match Medium::decode(mime, data) {
             Ok(medium) => medium,
@@ -145,20 +136,9 @@ impl<O: Write, E: Write> Console<O, E> {
         let saved = self.keep(medium, None);
         let mime = essence(&medium.mime);
         match mime.as_str() {
-            "text/html" => {
-                let text = String::from_utf8_lossy(&medium.bytes).into_owned();
-                let flow = self.html(&text)?;
-                self.remark(saved).unwrap_or(Ok(flow))
-            }
             _ if mime.starts_with("text/") || mime == "application/json" => {
-                let mut text = sanitize::text(&String::from_utf8_lossy(&medium.bytes));
-                if !text.ends_with('\n') {
-                    text.push('\n');
-                }
-                if self.on_terminal(Stream::Stdout) {
-                    let _ = self.fresh_line()?;
-                }
-                let flow = self.text(Stream::Stdout, &text)?;
+                let text = String::from_utf8_lossy(&medium.bytes).into_owned();
+                let flow = self.rich_text(&mime, &text)?;
                 self.remark(saved).unwrap_or(Ok(flow))
             }
             GIT_GRAPH => {

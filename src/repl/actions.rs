@@ -47,6 +47,8 @@ impl Repl {
             Command::History(pattern) => self.history(pattern.as_deref()),
             Command::Doc(name) => self.doc(&name),
             Command::Time(code) => self.cell(&code, CellOptions { timed: true, ..Default::default() }),
+            Command::Table => self.table(),
+            Command::Output => self.output(),
             Command::Theme(name) => self.theme(name.as_deref()),
             Command::Image(what) => self.image(&what),
             Command::Clear => {

@@ -28,6 +28,8 @@ pub(super) enum Command {
     Clear,
     Theme(Option<String>),
     Image(ImageUse),
+    Table,
+    Output,
 }
 
 /// What is to become of the last picture.
@@ -100,6 +102,12 @@ pub(super) const TABLE: &[Entry] = &[
         "cells typed so far, or those that contain a text",
         |a| Command::History(text(a)),
     ),
+    entry("output", "", Argument::None, "all that the last cell has printed: scroll, search, save", |_| {
+        Command::Output
+    }),
+    entry("table", "", Argument::None, "the last table, whole: scroll, sort, search, export", |_| {
+        Command::Table
+    }),
     entry(
         "theme",
         "[NAME]",

@@ -3,81 +3,20 @@
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
-use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxSet};
-
 use super::paint::Paint;
+use crate::render::highlight::{Grammar, Place, Spans};
 use crate::theme::Role;
 
 /// A cell with more lines is shown without colours.
 const MAX_LINES: usize = 200;
-/// So is a longer line.
-const MAX_LINE_BYTES: usize = 2_000;
-
-/// What scopes are called and what they look like; the first that fits counts.
-const ROLES: &[(&str, Option<Role>)] = &[
-    ("comment", Some(Role::Comment)),
-    ("invalid", Some(Role::Invalid)),
-    // Code inside a string is code again.
-    ("meta.interpolation", None),
-    ("meta.string.interpolated", None),
-    ("constant.numeric", Some(Role::Number)),
-    ("constant.language", Some(Role::Constant)),
-    ("constant.character", Some(Role::Constant)),
-    ("constant.other", Some(Role::Constant)),
-    ("string", Some(Role::String)),
-    ("keyword.operator.logical", Some(Role::Keyword)),
-    ("keyword.operator.word", Some(Role::Keyword)),
-    ("keyword.operator", Some(Role::Operator)),
-    ("keyword", Some(Role::Keyword)),
-    ("storage", Some(Role::Keyword)),
-    ("meta.annotation", Some(Role::Decorator)),
-    ("support.function", Some(Role::Builtin)),
-    ("support.type", Some(Role::Builtin)),
-    ("support.class", Some(Role::Builtin)),
-    ("support.constant", Some(Role::Builtin)),
-    ("entity.name.function", Some(Role::Function)),
-    ("variable.function", Some(Role::Function)),
-    ("entity.name", Some(Role::Type)),
-    ("entity.other.inherited-class", Some(Role::Type)),
-    ("variable.parameter", Some(Role::Variable)),
-    ("variable.language", Some(Role::Constant)),
-];
-
-/// The grammar of one language, loaded.
-struct Grammar {
-    set: SyntaxSet,
-    syntax: String,
-    roles: Vec<(Scope, Option<Role>)>,
-}
-
-impl Grammar {
-    fn load(syntax: &str) -> Option<Self> {
-        let set = two_face::syntax::extra_newlines();
-        set.find_syntax_by_name(syntax)?;
-        let roles = ROLES.iter().filter_map(|&(name, role)| Some((Scope::new(name).ok()?, role))).collect();
-        Some(Grammar { set, syntax: syntax.to_owned(), roles })
-    }
-
-    /// The parser's state before the first line.
-    fn start(&self) -> ParseState {
-        let syntax = self.set.find_syntax_by_name(&self.syntax);
-        ParseState::new(syntax.unwrap_or_else(|| self.set.find_syntax_plain_text()))
-    }
-
-    fn role(&self, stack: &ScopeStack) -> Option<Role> {
-        let fits = |scope: &Scope| self.roles.iter().find(|(known, _)| known.is_prefix_of(*scope));
-        stack.as_slice().iter().rev().find_map(fits).and_then(|&(_, role)| role)
-    }
-}
 
 /// One line as it was parsed.
 #[derive(Debug, Clone)]
 struct Line {
     text: String,
-    before: (ParseState, ScopeStack),
-    after: (ParseState, ScopeStack),
-    /// Byte lengths and roles, which together cover the text.
-    spans: Vec<(usize, Option<Role>)>,
+    before: Place,
+    after: Place,
+    spans: Spans,
 }
 
 /// The highlighter of one language.
@@ -92,13 +31,13 @@ impl Highlight {
         let grammar = Arc::new(OnceLock::new());
         let (slot, syntax) = (Arc::clone(&grammar), syntax.to_owned());
         let warm = move || {
-            let loaded = Grammar::load(&syntax);
+            let loaded = Grammar::named(&syntax);
             if let Some(grammar) = &loaded {
                 // The first line compiles the grammar's patterns.
-                let (mut state, sample) =
-                    (grammar.start(), "@x\ndef f(a, *b: int) -> 'c': return f\"{a!r:>3}\" + 0x1f  # d\n");
+                let mut place = grammar.start();
+                let sample = "@x\ndef f(a, *b: int) -> 'c': return f\"{a!r:>3}\" + 0x1f  # d\n";
                 for line in sample.split_inclusive('\n') {
-                    let _ = state.parse_line(line, &grammar.set);
+                    let _ = grammar.parse(line, &mut place);
                 }
             }
             // Only this thread sets it.
@@ -177,7 +116,7 @@ fn update(lines: &mut Vec<Line>, text: &str, grammar: &Grammar) {
     let same_end = ends.take(most).take_while(|(old, new)| old.text == **new).count();
     let mut state = match same.checked_sub(1).and_then(|last| lines.get(last)) {
         Some(line) => line.after.clone(),
-        None => (grammar.start(), ScopeStack::new()),
+        None => grammar.start(),
     };
     let tail = lines.split_off(lines.len() - same_end);
     lines.truncate(same);
@@ -199,34 +138,10 @@ fn update(lines: &mut Vec<Line>, text: &str, grammar: &Grammar) {
     lines.extend(tail);
 }
 
-fn parse(text: &str, before: (ParseState, ScopeStack), grammar: &Grammar) -> Line {
-    let (mut state, mut stack) = before.clone();
-    let mut spans = Vec::new();
-    let operations = match text.len() {
-        0..=MAX_LINE_BYTES => state.parse_line(text, &grammar.set).unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    let mut at = 0;
-    for (position, operation) in operations {
-        if position > at {
-            push(&mut spans, position - at, grammar.role(&stack));
-            at = position;
-        }
-        // An operation that does not fit the stack leaves it as it is.
-        let _ = stack.apply(&operation);
-    }
-    if text.len() > at {
-        push(&mut spans, text.len() - at, grammar.role(&stack));
-    }
-    Line { text: text.to_owned(), before, after: (state, stack), spans }
-}
-
-/// Adds a span, as part of the last one if that looks the same.
-fn push(spans: &mut Vec<(usize, Option<Role>)>, length: usize, role: Option<Role>) {
-    match spans.last_mut() {
-        Some((last, same)) if *same == role => *last += length,
-        _ => spans.push((length, role)),
-    }
+fn parse(text: &str, before: Place, grammar: &Grammar) -> Line {
+    let mut after = before.clone();
+    let spans = grammar.parse(text, &mut after);
+    Line { text: text.to_owned(), before, after, spans }
 }
 
 #[cfg(test)]

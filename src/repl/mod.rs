@@ -11,6 +11,7 @@ mod commands;
 mod complete;
 mod editor;
 mod flood;
+mod fold;
 mod folds;
 mod highlight;
 mod history;
@@ -25,7 +26,7 @@ mod remote;
 mod session;
 mod spinner;
 mod stage;
-mod theme;
+mod views;
 
 use std::path::PathBuf;
 use std::sync::Arc;

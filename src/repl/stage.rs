@@ -12,10 +12,12 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use super::fold::Transcript;
 use super::paint::Paint;
 use super::pane::Pane;
 use super::session::Trouble;
 use super::spinner::{QUIET, Spinner, TICK, since};
+use crate::panes::Look;
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
 use crate::terminal::{Out, RunMode, Screen};
 use crate::theme::{Role, Theme};
@@ -52,6 +54,8 @@ pub(super) struct Stage {
     /// The terminal inside the session.
     pub(super) pane: Arc<dyn Pane>,
     pub(super) pane_key: PaneKey,
+    /// What the last cell has printed.
+    pub(super) output: Transcript,
     out: Out,
 }
 
@@ -141,8 +145,14 @@ impl Stage {
             window: signal(SignalKind::window_change())?,
             pane,
             pane_key: PaneKey { signal: signal(SignalKind::quit())?, pressed: false },
+            output: Transcript::default(),
             out: if screen.stdout_tty { Out::stdout() } else { Out::stderr() },
         })
+    }
+
+    /// How views look.
+    pub(super) fn look(&self) -> Look {
+        Look::new(Arc::clone(self.console.theme()), self.screen.colors)
     }
 
     /// Uses another theme from now on.

@@ -6,6 +6,7 @@
 
 mod full_screen;
 mod guard;
+mod links;
 pub mod model;
 mod out;
 mod probe;
@@ -16,6 +17,7 @@ mod signals;
 
 pub use full_screen::{FullScreen, Passing};
 pub use guard::{RunMode, install, restore};
+pub use links::knows_links;
 pub use out::Out;
 pub use probe::{Choice, Graphics, Probe, passthrough, probe, take_late_answers};
 pub use reset::{Passed, reset_sequences};

@@ -57,3 +57,109 @@ fn another_theme_is_taken_at_the_prompt() {
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
 }
+
+fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
+    let terminal = FakeTerminal::start(sandbox, &["python"]);
+    terminal.wait_for_prompt("python ❯");
+    terminal
+}
+
+fn leave(terminal: FakeTerminal) {
+    terminal.wait_for_prompt("python ❯");
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_theme_is_chosen_while_it_is_looked_at() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("COLORTERM", "truecolor");
+    let terminal = at_prompt(&sandbox);
+    terminal.enter(":theme");
+    terminal.wait_for("look at others");
+    terminal.send("\x1b[B");
+    terminal.wait_for("for a light background");
+    terminal.send("?");
+    terminal.wait_for("any key closes this");
+    terminal.send("x");
+    terminal.wait_until("help is gone", |screen| !screen.all.contains("any key closes this"));
+    terminal.send("\r");
+    terminal.wait_for("the theme is light");
+    leave(terminal);
+}
+
+#[test]
+fn long_output_is_folded_and_can_be_looked_at() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("for n in range(5000): print('line', n)");
+    terminal.enter("");
+    let screen = terminal.wait_for("[3980 lines are not shown here; :output shows all]");
+    terminal.wait_for_prompt("python ❯");
+    assert!(screen.all.contains("line 999\n") && !screen.all.contains("line 1000\n"), "{}", screen.all);
+    terminal.wait_for("line 4999");
+    terminal.enter(":output");
+    terminal.wait_for("line 1 of 5000");
+    terminal.send("/line 3210\r");
+    terminal.wait_until("the line that was searched for", |screen| {
+        screen.lines.iter().any(|line| line == "line 3210")
+    });
+    terminal.send("s\x15saved.txt\r");
+    terminal.wait_for("saved in saved.txt");
+    assert_eq!(std::fs::read_to_string(sandbox.work().join("saved.txt")).unwrap().lines().count(), 5000);
+    terminal.send("q");
+    leave(terminal);
+}
+
+#[test]
+fn the_last_table_is_looked_at_whole() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    terminal.enter(":table");
+    terminal.wait_for("no table has been shown yet");
+    let html = "''.join('<tr><th>%d</th><td>%s</td></tr>' % (n, n * 37 % 100) for n in range(100))";
+    terminal.enter(&format!(
+        "class T:\n def _repr_html_(s): return '<table class=dataframe><tr><th></th><th>v</th></tr>' + {html} + '</table>'\n\n"
+    ));
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("T()");
+    terminal.wait_until("the table", |screen| screen.has_line("99  63"));
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter(":table");
+    terminal.wait_for("row 1 of 100");
+    terminal.send("ss");
+    terminal.wait_until("the largest first", |screen| {
+        screen.lines.iter().any(|line| line.split_whitespace().eq(["27", "99"]))
+    });
+    terminal.send("e\x15t.csv\r");
+    terminal.wait_for("100 rows saved in t.csv");
+    let csv = std::fs::read_to_string(sandbox.work().join("t.csv")).unwrap();
+    assert!(csv.starts_with(",v\r\n27,99\r\n"), "{csv}");
+    // A window of one cell is no reason to break.
+    terminal.resize(1, 1);
+    terminal.send("\x1b[B");
+    terminal.resize(24, 80);
+    terminal.wait_for("row 2 of 100");
+    terminal.send("\x1b");
+    leave(terminal);
+}
+
+#[test]
+fn errors_stand_out_and_their_files_are_links() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("COLORTERM", "truecolor");
+    sandbox.set("VTE_VERSION", "7600");
+    let file = sandbox.write("model.py", "def fit():\n    raise ValueError('no data')\n");
+    let terminal = at_prompt(&sandbox);
+    terminal.enter("import model; model.fit()");
+    terminal.wait_for("ValueError: no data");
+    terminal.wait_for_prompt("python ❯");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let path = std::fs::canonicalize(file).unwrap();
+    assert!(raw.contains(&format!("{}#2\x1b\\", path.display())), "{raw:?}");
+    assert!(
+        raw.contains("\x1b[1;38;2;242;139;148mValueError") || raw.contains("\x1b[1mValueError"),
+        "{raw:?}"
+    );
+    leave(terminal);
+}

@@ -10,6 +10,7 @@ mod standing;
 mod web_server;
 
 mod bad_inputs;
+mod board;
 mod commands;
 mod jupyter;
 mod keyring;

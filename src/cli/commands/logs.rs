@@ -4,7 +4,7 @@ use crate::cli::args::{Global, Logs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::table::{self, put, write};
-use crate::client::{ClientError, ComputeSession, ErrorKind};
+use crate::client::{ClientError, ComputeSession, ErrorKind, log_news};
 use crate::config::FileConfig;
 use crate::render::{Flow, sanitize};
 use crate::terminal::Screen;
@@ -13,8 +13,6 @@ use std::time::Duration;
 
 /// How often the log is asked for while it is followed: servers cannot tell that there is more.
 const OFTEN: Duration = Duration::from_secs(1);
-/// When a server has dropped the beginning of its log, what follows the last this many bytes is new.
-const OVERLAP: usize = 4096;
 
 /// Shows it, and goes on with what comes if that is asked for. Ctrl-C ends that as it is meant to end: with success.
 pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Logs) -> Result<Exit, Failure> {
@@ -43,7 +41,7 @@ async fn follow(global: &Global, session: &ComputeSession, mut seen: String) -> 
         let over = is_over(session).await?;
         match session.logs().await {
             Ok(log) => {
-                if show(global, news(&seen, &log))? == Flow::Closed {
+                if show(global, log_news(&seen, &log))? == Flow::Closed {
                     return Ok(Exit::Ok);
                 }
                 seen = log;
@@ -99,19 +97,6 @@ fn last_lines(text: &str, count: usize) -> &str {
     text.get(start..).unwrap_or_default()
 }
 
-/// What `now` has that `before` had not.
-fn news<'t>(before: &str, now: &'t str) -> &'t str {
-    if let Some(more) = now.strip_prefix(before) {
-        return more;
-    }
-    let mut start = before.len().saturating_sub(OVERLAP);
-    while !before.is_char_boundary(start) {
-        start += 1;
-    }
-    let end = before.get(start..).unwrap_or_default();
-    now.rfind(end).and_then(|at| now.get(at + end.len()..)).unwrap_or(now)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,16 +113,5 @@ mod tests {
         ] {
             assert_eq!(last_lines(text, count), last, "{text:?} {count}");
         }
-    }
-
-    #[test]
-    fn what_is_new_is_told_once() {
-        assert_eq!(news("", "a\n"), "a\n");
-        assert_eq!(news("a\n", "a\nb\n"), "b\n");
-        assert_eq!(news("a\n", "a\n"), "");
-        let long: String = (0..9_000).map(|i| format!("{i}\n")).collect();
-        let (_, turned) = long.split_once("\n800\n").unwrap();
-        assert_eq!(news(&long, &format!("{turned}new\n")), "new\n", "the server dropped the beginning");
-        assert_eq!(news(&"한".repeat(5_000), "another"), "another");
     }
 }

@@ -18,6 +18,7 @@ pub(super) mod rename;
 pub(super) mod restart;
 pub(super) mod rm;
 pub(super) mod run;
+pub(super) mod sessions;
 pub(super) mod themes;
 mod transfer;
 pub(super) mod upload;

@@ -1,3 +1,8 @@
+#[path = "golden.rs"]
+mod golden;
+#[path = "progress.rs"]
+mod progress;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -70,6 +75,9 @@ fn bench(change: impl FnOnce(&mut ConsoleOptions)) -> Bench {
         background: None,
         cell: None,
         max_rows: None,
+        links: false,
+        local: false,
+        max_lines: None,
         media_dir: None,
     };
     change(&mut options);
@@ -371,7 +379,10 @@ fn html_and_text_media_are_read_as_text() {
     assert_eq!(bench.console.end_cell().unwrap(), Flow::Open);
     let text = bench.out.text();
     assert!(
-        text.contains("**b**") && text.contains("# Title\n- item\n") && !text.contains("[2J- "),
+        text.contains("^[1mb^[0m")
+            && text.contains("Title")
+            && text.contains("\n- item\n")
+            && !text.contains("[2J"),
         "{text}"
     );
     let mut bench = script();

@@ -92,6 +92,11 @@ impl Sanitizer {
         self.effective = self.wanted.over(base);
     }
 
+    /// True when the next text begins outside of sequences and characters, and has set no attributes of its own.
+    pub fn is_plain(&self) -> bool {
+        self.state == State::Ground && self.partial_len == 0 && self.wanted == Attributes::default()
+    }
+
     /// Appends the harmless form of `input` to `out`, whatever `input` is cut from. `cursor` and `pen` are those of
     /// the terminal that `out` goes to.
     pub fn push(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 
 use super::editor::Editor;
 use super::flood::{self, Flood};
+use super::fold::Fold;
 use super::session::{CellEvent, Remote};
 use super::spinner::{QUIET, TICK, elapsed, since};
 use super::stage::{Stage, StageError, Waited, open};
@@ -102,6 +103,7 @@ pub(super) fn run(
             return Ok((CellEnd::Lost { usable: true }, TypedAhead::default()));
         }
     };
+    let max_lines = stage.console.max_lines();
     let mut life = Life {
         runtime,
         stage,
@@ -113,6 +115,8 @@ pub(super) fn run(
         silent_since_interrupt: false,
         doubtful: None,
         flood: Flood::default(),
+        fold: Fold::new(max_lines),
+        spun: start,
         typed: TypedAhead::default(),
         end_of_file_said: false,
         options,
@@ -123,6 +127,10 @@ pub(super) fn run(
     // What was pasted for questions that never came is not thrown away.
     typed.keys.push_str(&typed.answers.take().unwrap_or_default());
     let interrupted = life.interrupted.is_some();
+    let transcript = std::mem::take(&mut life.fold.transcript);
+    if !options.ours {
+        stage.output = transcript;
+    }
     footer(stage, &end, since(start), options.timed, interrupted)?;
     Ok((end, typed))
 }
@@ -142,6 +150,9 @@ struct Life<'a> {
     /// A question that Ctrl-C may have ended before it was put, and when it came.
     doubtful: Option<(bool, Instant)>,
     flood: Flood,
+    fold: Fold,
+    /// When the spinner was last shown while output is held back.
+    spun: Instant,
     typed: TypedAhead,
     end_of_file_said: bool,
     options: CellOptions,
@@ -213,14 +224,19 @@ impl Life<'_> {
                     if let Some((is_password, _)) = self.doubtful.take_if(|(_, came)| since(*came) >= DOUBT) {
                         return Ok(Pause::Question { is_password });
                     }
-                    if since(quiet_since) >= QUIET {
+                    if self.fold.is_folding() {
+                        self.spin_folding()?;
+                    } else if since(quiet_since) >= QUIET {
                         let label = if self.interrupted.is_some() { "interrupted; Ctrl-C again for more" } else { "" };
                         self.stage.spin(since(self.start), label)?;
                     }
                     continue;
                 }
             };
-            self.stage.clear_spinner()?;
+            // Output that is held back leaves the line that says so.
+            if !(self.fold.is_folding() && is_text(event.as_ref())) {
+                self.stage.clear_spinner()?;
+            }
             if let Some(pause) = self.show(event).await? {
                 return Ok(pause);
             }
@@ -232,9 +248,9 @@ impl Life<'_> {
     async fn show(&mut self, first: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
         let (mut begun, mut event) = (Instant::now(), first);
         let pause = loop {
-            if !matches!(event, Some(CellEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
-            {
+            if !is_text(event.as_ref()) {
                 self.end_flood()?;
+                self.end_fold()?;
             }
             if let Some(pause) = self.event(event).await? {
                 break Some(pause);
@@ -245,6 +261,9 @@ impl Life<'_> {
             let Some(next) = self.run.as_mut().and_then(|run| run.next().now_or_never()) else { break None };
             event = next;
             if since(begun) >= BATCH {
+                if self.fold.is_folding() && since(self.spun) >= TICK {
+                    self.spin_folding()?;
+                }
                 open(self.stage.console.flush()?)?;
                 begun = Instant::now();
                 if self.stage.interrupts.came() && self.interrupt() {
@@ -264,6 +283,27 @@ impl Life<'_> {
             self.stage.note(&format!("[{} of output are not shown]", flood::bytes(rest.skipped)))?;
         }
         for (stream, text) in rest.tail {
+            open(self.stage.console.text(stream, &text)?)?;
+        }
+        Ok(())
+    }
+
+    /// Says how much is held back because there is so much.
+    fn spin_folding(&mut self) -> Result<(), StageError> {
+        self.spun = Instant::now();
+        open(self.stage.console.flush()?)?;
+        let label = format!("{} more lines; :output shows them when it is over", self.fold.lines());
+        self.stage.spin(since(self.start), &label)
+    }
+
+    /// Shows the end of what was held back because there was so much.
+    fn end_fold(&mut self) -> Result<(), StageError> {
+        let Some(folded) = self.fold.unfold() else { return Ok(()) };
+        self.stage.clear_spinner()?;
+        if folded.lines > 0 {
+            self.stage.note(&format!("[{} lines are not shown here; :output shows all]", folded.lines))?;
+        }
+        for (stream, text) in folded.end {
             open(self.stage.console.text(stream, &text)?)?;
         }
         Ok(())
@@ -338,8 +378,12 @@ impl Life<'_> {
                 end += 1;
             }
             let Some((piece, tail)) = rest.split_at_checked(end) else { break };
-            if self.flood.admits(stream, piece) {
-                open(self.stage.console.text(stream, piece)?)?;
+            if !self.flood.admits(stream, piece) {
+                self.fold.keep(piece);
+            } else if let shown = self.fold.admit(stream, piece)
+                && !shown.is_empty()
+            {
+                open(self.stage.console.text(stream, shown)?)?;
             }
             rest = tail;
             if self.stage.interrupts.came() && self.interrupt() {
@@ -360,4 +404,9 @@ impl Life<'_> {
         }
         again
     }
+}
+
+/// Whether an event is text of the program.
+fn is_text(event: Option<&CellEvent>) -> bool {
+    matches!(event, Some(CellEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
 }

@@ -1,0 +1,13 @@
+//! Themes of any text: wrong ones are told with a line that the file has.
+
+#![no_main]
+
+use bai_repl::theme::{LibraryError, Theme};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Err(LibraryError::Wrong(error)) = Theme::parse("fuzz.toml", text) {
+        assert!(error.line >= 1 && error.line <= text.lines().count() + 1);
+        assert!(!error.problem.contains('\x1b'));
+    }
+});

@@ -1,0 +1,33 @@
+//! Following a log that can only be read whole.
+
+/// When a server has dropped the beginning of its log, what follows the last this many bytes is new.
+const OVERLAP: usize = 4096;
+
+/// What `now` has that `before` had not.
+pub fn log_news<'t>(before: &str, now: &'t str) -> &'t str {
+    if let Some(more) = now.strip_prefix(before) {
+        return more;
+    }
+    let mut start = before.len().saturating_sub(OVERLAP);
+    while !before.is_char_boundary(start) {
+        start += 1;
+    }
+    let end = before.get(start..).unwrap_or_default();
+    now.rfind(end).and_then(|at| now.get(at + end.len()..)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::log_news as news;
+
+    #[test]
+    fn what_is_new_is_told_once() {
+        assert_eq!(news("", "a\n"), "a\n");
+        assert_eq!(news("a\n", "a\nb\n"), "b\n");
+        assert_eq!(news("a\n", "a\n"), "");
+        let long: String = (0..9_000).map(|i| format!("{i}\n")).collect();
+        let (_, turned) = long.split_once("\n800\n").unwrap();
+        assert_eq!(news(&long, &format!("{turned}new\n")), "new\n", "the server dropped the beginning");
+        assert_eq!(news(&"한".repeat(5_000), "another"), "another");
+    }
+}

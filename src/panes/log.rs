@@ -1,0 +1,52 @@
+//! The log of a session, followed: servers cannot tell that there is more, so that it is asked for again and again.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::shell::Look;
+use super::text::{Growing, follow_text};
+use crate::client::{ComputeSession, ErrorKind, log_news};
+
+/// How often the log is asked for.
+const OFTEN: Duration = Duration::from_secs(1);
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Shows the log of a session and what comes to it, until the person leaves it.
+///
+/// # Errors
+/// When standard input and output are no terminal.
+pub fn follow_log(
+    runtime: &Handle,
+    session: ComputeSession,
+    look: &Look,
+    editor_waits: bool,
+) -> io::Result<()> {
+    let title = format!("log of {}", session.name());
+    follow_text(runtime, &title, look, editor_waits, |text| {
+        runtime.spawn(follow(session, text)).abort_handle()
+    })
+}
+
+async fn follow(session: ComputeSession, text: Growing) {
+    let mut seen = String::new();
+    let mut ticks = tokio::time::interval(OFTEN);
+    loop {
+        ticks.tick().await;
+        match tokio::time::timeout(LIMIT, session.logs()).await {
+            Ok(Ok(log)) => {
+                text.push(log_news(&seen, &log));
+                seen = log;
+                text.say("");
+            }
+            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => {
+                text.say("the session has ended");
+                return;
+            }
+            Ok(Err(error)) => text.say(&error.to_string()),
+            Err(_) => text.say("the server does not answer"),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Writing what a view shows into a file that the person names.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Writes `bytes` into a new file; an existing one is never replaced. The path as it is shown, or a sentence.
+pub(super) fn save_new(name: &str, bytes: &[u8]) -> Result<String, String> {
+    let path = match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(name),
+    };
+    let shown = path.display().to_string();
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(bytes));
+    match written {
+        Ok(()) => Ok(shown),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(format!("{shown} exists")),
+        Err(error) => Err(format!("cannot save in {shown}: {error}")),
+    }
+}

@@ -1,0 +1,129 @@
+//! The window around a view: its title above, its keys below, help over it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+use super::entry::Entry;
+use super::look::{Look, cut, pad, put};
+use super::{KeyHelp, View};
+use crate::render::sanitize;
+use crate::terminal::model::{Cursor, CursorShape};
+use crate::theme::Role;
+
+/// What the line below shows instead of the keys.
+pub(super) struct Below<'a> {
+    pub(super) entry: Option<&'a Entry>,
+    pub(super) remark: Option<&'a (String, bool)>,
+}
+
+/// Keys that every view has.
+const COMMON: &[KeyHelp] = &[
+    ("↑ ↓ j k", "up and down"),
+    ("PgUp PgDn space", "a page up or down"),
+    ("g G Home End", "to the beginning, to the end"),
+    ("? q Esc", "this help, leave"),
+];
+
+/// Draws all of it; where the cursor is to be, if a line is typed.
+pub(super) fn draw(
+    view: &mut dyn View,
+    below: Below<'_>,
+    help: bool,
+    window: Rect,
+    buffer: &mut Buffer,
+    look: &Look,
+) -> Option<Cursor> {
+    buffer.reset();
+    // A tiny window shows the view alone.
+    let framed = window.height >= 3;
+    let body = if framed { Rect { y: window.y + 1, height: window.height - 2, ..window } } else { window };
+    view.draw(body, buffer, look);
+    let mut cursor = None;
+    if framed {
+        title(view, window, buffer, look);
+        cursor = status(view, below, window, buffer, look);
+    }
+    if help {
+        self::help(&view.keys(), body, buffer, look);
+    }
+    cursor
+}
+
+fn title(view: &dyn View, window: Rect, buffer: &mut Buffer, look: &Look) {
+    let width = usize::from(window.width);
+    let state = sanitize::line(&view.state(), width);
+    let room = width.saturating_sub(state.width() + 3);
+    let title = cut(&sanitize::line(&view.title(), width), room);
+    put(buffer, window, 1, 0, &title, look.style(Role::PaneTitle));
+    let at = width.saturating_sub(state.width() + 1);
+    if at > title.width() + 1 {
+        put(buffer, window, u16::try_from(at).unwrap_or(u16::MAX), 0, &state, look.style(Role::PaneMuted));
+    }
+}
+
+fn status(
+    view: &dyn View,
+    below: Below<'_>,
+    window: Rect,
+    buffer: &mut Buffer,
+    look: &Look,
+) -> Option<Cursor> {
+    let row = window.height - 1;
+    let width = usize::from(window.width);
+    let bar = look.style(Role::StatusBar);
+    put(buffer, window, 0, row, &" ".repeat(width), bar);
+    if let Some(entry) = below.entry {
+        let at = put(buffer, window, 1, row, &format!("{} ", entry.label), look.style(Role::StatusKey));
+        // The end of a long line is what is being typed.
+        let text = sanitize::line(entry.text(), usize::MAX >> 8);
+        let room = usize::from(window.width.saturating_sub(at + 1));
+        let mut shown = text.as_str();
+        while shown.width() > room {
+            let mut rest = shown.chars();
+            rest.next();
+            shown = rest.as_str();
+        }
+        let at = put(buffer, window, at, row, shown, bar);
+        let column = at.min(window.width.saturating_sub(1));
+        return Some(Cursor { column, row: window.y + row, shape: CursorShape::Default, blinking: false });
+    }
+    if let Some((text, bad)) = below.remark {
+        let style = if *bad { look.style(Role::StatusAlert) } else { bar };
+        put(buffer, window, 0, row, &format!(" {} ", sanitize::line(text, width)), style);
+        return None;
+    }
+    let mut at: u16 = 1;
+    for (key, what) in view.keys().into_iter().chain([("?", "help"), ("q", "leaves")]) {
+        let needed = u16::try_from(key.width() + what.width() + 1).unwrap_or(u16::MAX);
+        if at.saturating_add(needed) > window.width {
+            continue;
+        }
+        at = put(buffer, window, at, row, key, look.style(Role::StatusKey));
+        at = put(buffer, window, at, row, &format!(" {what}  "), bar);
+    }
+    None
+}
+
+fn help(keys: &[KeyHelp], body: Rect, buffer: &mut Buffer, look: &Look) {
+    let rows: Vec<KeyHelp> =
+        keys.iter().chain(COMMON).copied().chain([("", "any key closes this")]).collect();
+    let left = rows.iter().map(|(key, _)| key.width()).max().unwrap_or(0);
+    let right = rows.iter().map(|(_, what)| what.width()).max().unwrap_or(0);
+    let width = (left + right + 4).min(usize::from(body.width));
+    let height = rows.len().min(usize::from(body.height));
+    let column = (usize::from(body.width) - width) / 2;
+    let top = (usize::from(body.height) - height) / 2;
+    for (row, (key, what)) in rows.iter().take(height).enumerate() {
+        let text = pad(&format!(" {}  {what} ", pad(key, left)), width);
+        let (column, row) = (u16::try_from(column).unwrap_or(0), u16::try_from(top + row).unwrap_or(0));
+        // A wide character that the box cuts in half is replaced whole.
+        if let Some(before) = column.checked_sub(1)
+            && let Some(cell) = buffer.cell_mut((body.x + before, body.y + row))
+            && cell.symbol().width() > 1
+        {
+            cell.set_char(' ');
+        }
+        put(buffer, body, column, row, &text, look.style(Role::StatusBar));
+    }
+}

@@ -1,0 +1,420 @@
+//! What all views that are lists or texts have in common: the loop, the title above, the line with the keys below, help
+//! on `?`, a line to type into, and the keys themselves. A view is a [`View`]: it draws its part of the window and is
+//! told what was pressed.
+//!
+//! [`show`] takes the calling thread, which must not be one of the runtime's, until the view is left; the terminal is
+//! then as it was found. What a view waits for runs on the runtime and rings its [`Bell`].
+
+mod entry;
+mod frame;
+mod look;
+mod press;
+mod scroll;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use ratatui::Terminal;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::runtime::Handle;
+
+pub use look::Look;
+pub(super) use look::{cut, pad, put};
+pub(super) use press::Press;
+pub(super) use scroll::{Scroll, Step as ScrollStep};
+
+use super::host::Viewer;
+use super::input::{Decoder, Waited, available, read_some, wait};
+use super::outbox::Outbox;
+use super::painter::Painter;
+use super::terminal::watch_signals;
+use crate::terminal::{FullScreen, size};
+use entry::Entry;
+
+/// An escape sequence of a key arrives at once; after this it is the Escape key.
+const ESCAPE: Duration = Duration::from_millis(25);
+/// Times are brought up to date so often.
+const CLOCK: Duration = Duration::from_secs(1);
+/// Bytes from the keyboard between two looks at the screen.
+const BATCH: usize = 4096;
+
+/// What a view does after a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The key has no meaning to the view: the shell may have one.
+    Pass,
+    /// It goes on.
+    Stay,
+    /// It is over.
+    Leave,
+    /// A line is asked for: what for, and what it begins with. [`View::answer`] gets it.
+    Ask { label: &'static str, initial: String },
+}
+
+/// A key and what it does, for the line below and for help.
+pub(super) type KeyHelp = (&'static str, &'static str);
+
+/// A view.
+pub(super) trait View {
+    /// What it shows, in a few words.
+    fn title(&self) -> String;
+    /// What there is to know about it now, at the right of the title.
+    fn state(&self) -> String {
+        String::new()
+    }
+    /// Its own keys; the most important first.
+    fn keys(&self) -> Vec<KeyHelp>;
+    /// Draws its part of the window, which may be of any size, also empty.
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look);
+    /// A key was pressed.
+    fn press(&mut self, press: Press) -> Step;
+    /// A line that was asked for changes; it is `done` when Enter was pressed or it was given up, in which case it is what
+    /// it was at the beginning.
+    fn answer(&mut self, _label: &'static str, _line: &str, _done: bool, _given_up: bool) {}
+    /// Another look than that of all views.
+    fn look(&self) -> Option<Look> {
+        None
+    }
+    /// Its bell was rung. True when it is over.
+    fn woken(&mut self) -> bool {
+        false
+    }
+    /// A remark for the line below, told once, and whether it is bad news.
+    fn remark(&mut self) -> Option<(String, bool)> {
+        None
+    }
+}
+
+/// Wakes a view from anywhere.
+#[derive(Clone, Debug)]
+pub(super) struct Bell(Arc<Viewer>);
+
+impl Bell {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self(Viewer::new(None, false)?))
+    }
+
+    /// Has the view look at what has changed.
+    pub(super) fn ring(&self) {
+        self.0.wake.ring();
+    }
+}
+
+/// Why a view ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The person wanted to leave.
+    Left,
+    /// The terminal is gone, or a signal says that we are to end.
+    HungUp,
+}
+
+/// Shows a view until it is left. With `editor_waits` marked pastes are on afterwards, as a line editor has them.
+///
+/// # Errors
+/// When standard input and output are no terminal.
+pub(super) fn show(
+    runtime: &Handle,
+    bell: &Bell,
+    view: &mut dyn View,
+    look: &Look,
+    editor_waits: bool,
+) -> io::Result<Left> {
+    let watcher = watch_signals(runtime, &bell.0)?;
+    let _stop = Stop(watcher);
+    let window = size();
+    let painter = Painter::new(window.cols, window.rows, look.depth());
+    let terminal = Terminal::new(painter)?;
+    let _full = FullScreen::enter(editor_waits)?;
+    Shell {
+        bell,
+        view,
+        look,
+        terminal,
+        decoder: Decoder::default(),
+        pending: Vec::new(),
+        outbox: Outbox::default(),
+        last_key: Instant::now(),
+        window: (0, 0),
+        help: false,
+        entry: None,
+        remark: None,
+        dirty: true,
+        left: None,
+    }
+    .live()
+}
+
+struct Stop(tokio::task::AbortHandle);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A view while it is shown.
+struct Shell<'a> {
+    bell: &'a Bell,
+    view: &'a mut dyn View,
+    look: &'a Look,
+    terminal: Terminal<Painter>,
+    decoder: Decoder,
+    /// Bytes of a character that is not complete yet.
+    pending: Vec<u8>,
+    outbox: Outbox,
+    last_key: Instant,
+    window: (u16, u16),
+    help: bool,
+    entry: Option<Entry>,
+    remark: Option<(String, bool)>,
+    dirty: bool,
+    left: Option<Left>,
+}
+
+impl Shell<'_> {
+    fn live(&mut self) -> io::Result<Left> {
+        let mut drawn = Instant::now();
+        loop {
+            if let Some(left) = self.left {
+                return Ok(left);
+            }
+            if self.dirty && self.outbox.is_empty() {
+                self.paint()?;
+                drawn = Instant::now();
+            }
+            let clock = drawn + CLOCK;
+            let until = if self.decoder.is_waiting() { clock.min(self.last_key + ESCAPE) } else { clock };
+            let ready = wait(Waited {
+                keys: true,
+                wake: self.bell.0.wake.fd(),
+                room: !self.outbox.is_empty(),
+                until: Some(until),
+            })?;
+            if ready.keys {
+                self.read_keys()?;
+            }
+            if self.decoder.is_waiting()
+                && self.last_key.elapsed() >= ESCAPE
+                && let Some(input) = self.decoder.time_out()
+            {
+                self.input(input);
+            }
+            if ready.woken {
+                self.wake();
+            }
+            if ready.room && !self.outbox.write_some(io::stdout().as_fd())? {
+                self.left = Some(Left::HungUp);
+            }
+            self.dirty |= drawn.elapsed() >= CLOCK;
+        }
+    }
+
+    fn wake(&mut self) {
+        let viewer = &self.bell.0;
+        viewer.wake.take();
+        if viewer.redraw.swap(false, Ordering::AcqRel) {
+            self.window = (0, 0);
+        }
+        if viewer.hung_up.load(Ordering::Acquire) {
+            self.left = Some(Left::HungUp);
+        }
+        if self.view.woken() {
+            self.left.get_or_insert(Left::Left);
+        }
+        self.dirty = true;
+    }
+
+    fn read_keys(&mut self) -> io::Result<()> {
+        self.last_key = Instant::now();
+        let mut left = available().clamp(1, BATCH);
+        // One by one: what follows the key that leaves is not ours.
+        while left > 0 && self.left.is_none() {
+            let mut byte = [0];
+            if read_some(&mut byte)? == 0 {
+                self.left = Some(Left::HungUp);
+                break;
+            }
+            left -= 1;
+            let [byte] = byte;
+            if let Some(input) = self.decoder.push(byte) {
+                self.input(input);
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, input: super::input::Input) {
+        for press in press::read(input, &mut self.pending) {
+            self.dirty = true;
+            if self.left.is_none() {
+                self.press(press);
+            }
+        }
+    }
+
+    fn press(&mut self, press: Press) {
+        self.remark = None;
+        if std::mem::take(&mut self.help) {
+            return;
+        }
+        if let Some(entry) = &mut self.entry {
+            match entry.press(&press) {
+                entry::Typed::More => {
+                    let (label, line) = (entry.label, entry.text().to_owned());
+                    self.view.answer(label, &line, false, false);
+                }
+                entry::Typed::Done => {
+                    let (label, line) = (entry.label, entry.text().to_owned());
+                    self.entry = None;
+                    self.view.answer(label, &line, true, false);
+                }
+                entry::Typed::GivenUp => {
+                    let (label, line) = (entry.label, entry.initial().to_owned());
+                    self.entry = None;
+                    self.view.answer(label, &line, true, true);
+                }
+            }
+            return;
+        }
+        if press == Press::Ctrl('c') {
+            self.left = Some(Left::Left);
+            return;
+        }
+        match self.view.press(press) {
+            Step::Stay => {}
+            Step::Leave => self.left = Some(Left::Left),
+            Step::Ask { label, initial } => self.entry = Some(Entry::new(label, initial)),
+            Step::Pass => match press {
+                Press::Char('?') => self.help = true,
+                Press::Char('q') | Press::Escape => self.left = Some(Left::Left),
+                _ => {}
+            },
+        }
+    }
+
+    fn paint(&mut self) -> io::Result<()> {
+        let window = size();
+        let window = (window.cols, window.rows);
+        if window != self.window {
+            self.window = window;
+            self.terminal.backend_mut().set_size(window.0, window.1);
+            self.terminal.resize(Rect::new(0, 0, window.0, window.1))?;
+            self.terminal.backend_mut().forget();
+        }
+        if let Some(remark) = self.view.remark() {
+            self.remark = Some(remark);
+        }
+        let look = self.view.look().unwrap_or_else(|| self.look.clone());
+        let view = &mut *self.view;
+        let (entry, remark, help) = (self.entry.as_ref(), self.remark.as_ref(), self.help);
+        let mut cursor = None;
+        self.terminal.draw(|frame| {
+            let area = frame.area();
+            cursor = frame::draw(view, frame::Below { entry, remark }, help, area, frame.buffer_mut(), &look);
+        })?;
+        if let Some(bytes) = self.terminal.backend_mut().take_frame(cursor) {
+            self.outbox.push(bytes.as_bytes());
+        }
+        self.dirty = false;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What a view shows in a window of this size, without the spaces at the ends of lines.
+    pub(in crate::panes) fn shown(view: &mut dyn View, columns: u16, rows: u16) -> String {
+        let area = Rect::new(0, 0, columns, rows);
+        let mut buffer = Buffer::empty(area);
+        let look = Look::plain();
+        let below = frame::Below { entry: None, remark: None };
+        frame::draw(view, below, false, area, &mut buffer, &look);
+        text(&buffer)
+    }
+
+    /// Presses keys, each of which must have a meaning to the view.
+    pub(in crate::panes) fn press(view: &mut dyn View, presses: &[Press]) {
+        for press in presses {
+            assert_ne!(view.press(*press), Step::Pass, "{press:?}");
+        }
+    }
+
+    fn text(buffer: &Buffer) -> String {
+        let mut text = String::new();
+        for row in 0..buffer.area.height {
+            let mut line = String::new();
+            let mut skip = 0;
+            for column in 0..buffer.area.width {
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                let symbol = buffer.cell((column, row)).map_or(" ", |cell| cell.symbol());
+                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+                line.push_str(symbol);
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    struct Nothing(Vec<String>);
+
+    impl View for Nothing {
+        fn title(&self) -> String {
+            "nothing".into()
+        }
+        fn state(&self) -> String {
+            "3 of 4".into()
+        }
+        fn keys(&self) -> Vec<KeyHelp> {
+            vec![("/", "search"), ("s", "sort")]
+        }
+        fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+            put(buffer, area, 0, 0, "body", look.plain_text());
+        }
+        fn press(&mut self, _: Press) -> Step {
+            Step::Pass
+        }
+        fn answer(&mut self, _: &'static str, line: &str, done: bool, _: bool) {
+            self.0.push(format!("{line}{}", if done { "!" } else { "" }));
+        }
+    }
+
+    #[test]
+    fn every_window_shows_what_fits() {
+        insta::assert_snapshot!(shown(&mut Nothing(Vec::new()), 44, 4), @"
+         nothing                             3 of 4
+        body
+
+         / search  s sort  ? help  q leaves
+        ");
+        for columns in 0..30 {
+            for rows in 0..6 {
+                shown(&mut Nothing(Vec::new()), columns, rows);
+            }
+        }
+    }
+
+    #[test]
+    fn help_lists_the_keys_in_any_window() {
+        let look = Look::plain();
+        for (columns, rows) in [(1, 1), (3, 2), (40, 12), (10, 30)] {
+            let area = Rect::new(0, 0, columns, rows);
+            let mut buffer = Buffer::empty(area);
+            let below = frame::Below { entry: None, remark: None };
+            frame::draw(&mut Nothing(Vec::new()), below, true, area, &mut buffer, &look);
+            if columns == 40 {
+                assert!(text(&buffer).contains("sort") && text(&buffer).contains("any key closes this"));
+            }
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! A table, full screen: rows and columns scroll, the columns that name the rows stay, rows are sorted by any column,
+//! searched, and written to a CSV file.
+
+use std::cmp::Ordering;
+use std::io;
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::runtime::Handle;
+use unicode_width::UnicodeWidthStr;
+
+use super::find::Find;
+use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, cut, pad, put};
+use crate::render::{Align, Table, is_missing};
+use crate::theme::Role;
+
+/// No column is wider.
+const WIDE: usize = 60;
+/// Cells between two columns.
+const GAP: u16 = 2;
+
+/// Shows a table until the person leaves it. As [`shell::show`].
+///
+/// # Errors
+/// When standard input and output are no terminal.
+pub fn show_table(runtime: &Handle, table: Arc<Table>, look: &Look, editor_waits: bool) -> io::Result<()> {
+    let bell = Bell::new()?;
+    shell::show(runtime, &bell, &mut TableView::new(table), look, editor_waits).map(|_| ())
+}
+
+/// Why rows stand as they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sorted {
+    column: usize,
+    down: bool,
+}
+
+struct TableView {
+    table: Arc<Table>,
+    names: Vec<String>,
+    widths: Vec<u16>,
+    /// The rows in the order in which they are shown.
+    order: Vec<usize>,
+    scroll: Scroll,
+    /// The column that is selected.
+    column: usize,
+    /// The first column after those that stay.
+    first: usize,
+    sorted: Option<Sorted>,
+    find: Find,
+    remark: Option<(String, bool)>,
+}
+
+impl TableView {
+    fn new(table: Arc<Table>) -> Self {
+        let names: Vec<String> = (0..table.columns()).map(|column| table.column_name(column)).collect();
+        let width = |(column, name): (usize, &String)| {
+            let cells = table.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
+            // Room for the sign of the order.
+            let widest = cells.chain([name.width() + 2]).max().unwrap_or(0).clamp(1, WIDE);
+            u16::try_from(widest).unwrap_or(u16::MAX)
+        };
+        let widths = names.iter().enumerate().map(width).collect();
+        let mut scroll = Scroll::default();
+        scroll.set_count(table.rows.len());
+        let order = (0..table.rows.len()).collect();
+        let first = table.index;
+        Self {
+            names,
+            widths,
+            order,
+            scroll,
+            column: first,
+            first,
+            sorted: None,
+            find: Find::default(),
+            remark: None,
+            table,
+        }
+    }
+
+    fn cell(&self, row: usize, column: usize) -> &str {
+        let row = self.order.get(row).and_then(|row| self.table.rows.get(*row));
+        row.and_then(|row| row.get(column)).map_or("", String::as_str)
+    }
+
+    fn width(&self, column: usize) -> u16 {
+        self.widths.get(column).copied().unwrap_or(1)
+    }
+
+    /// Sorts by the selected column: upwards, downwards, as it came.
+    fn sort(&mut self) {
+        self.sorted = match self.sorted {
+            Some(Sorted { column, down: false }) if column == self.column => {
+                Some(Sorted { column, down: true })
+            }
+            Some(Sorted { column, down: true }) if column == self.column => None,
+            _ => Some(Sorted { column: self.column, down: false }),
+        };
+        self.order = (0..self.table.rows.len()).collect();
+        let Some(Sorted { column, down }) = self.sorted else { return };
+        let table = Arc::clone(&self.table);
+        let numbers = table.align.get(column) == Some(&Align::Right);
+        let value =
+            |row: &usize| table.rows.get(*row).and_then(|row| row.get(column)).map_or("", String::as_str);
+        self.order.sort_by(|a, b| {
+            let (a, b) = (value(a), value(b));
+            // What is missing stands at the end, whichever way.
+            let missing = |cell: &str| cell.is_empty() || is_missing(cell);
+            match (missing(a), missing(b)) {
+                (true, true) => Ordering::Equal,
+                (true, false) => Ordering::Greater,
+                (false, true) => Ordering::Less,
+                (false, false) => {
+                    let order = if numbers { number(a).total_cmp(&number(b)) } else { a.cmp(b) };
+                    if down { order.reverse() } else { order }
+                }
+            }
+        });
+    }
+
+    /// The columns to draw and where, in a window of so many cells. Those that name rows stay if they leave room.
+    fn layout(&mut self, room: u16) -> Vec<(usize, u16)> {
+        let stay = |count: usize, widths: &[u16]| {
+            widths.iter().take(count).map(|width| width + GAP).fold(0_u16, u16::saturating_add)
+        };
+        let index = self.table.index;
+        let frozen = if stay(index, &self.widths) <= room / 2 { index } else { 0 };
+        self.first = self.first.max(frozen);
+        if self.column >= frozen {
+            self.first = self.first.min(self.column.max(frozen));
+            let left = room.saturating_sub(stay(frozen, &self.widths));
+            // Columns at the left go until the selected one is whole in the window, or the first.
+            while self.first < self.column {
+                let needed = (self.first..=self.column)
+                    .map(|column| self.width(column) + GAP)
+                    .fold(0_u16, u16::saturating_add);
+                if needed.saturating_sub(GAP) <= left {
+                    break;
+                }
+                self.first += 1;
+            }
+        }
+        let mut at = 0_u16;
+        let mut shown = Vec::new();
+        for column in (0..frozen).chain(self.first..self.table.columns()) {
+            if at >= room {
+                break;
+            }
+            shown.push((column, at));
+            at = at.saturating_add(self.width(column) + GAP);
+        }
+        shown
+    }
+
+    fn search(&mut self, back: bool) {
+        let columns = self.table.columns();
+        let find = self.find.clone();
+        let is_in = |row: usize| (0..columns).any(|column| find.is_in(self.cell(row, column)));
+        match find.next(self.order.len(), self.scroll.at(), back, is_in) {
+            Some(row) => {
+                self.scroll.select(row);
+                let found = (0..columns).find(|column| find.is_in(self.cell(row, *column)));
+                self.column = found.unwrap_or(self.column);
+            }
+            None => self.remark = Some((format!("\"{}\" is not in the table", find.text()), true)),
+        }
+    }
+
+    fn save(&mut self, name: &str) {
+        self.remark = Some(match super::save::save_new(name, self.in_order().to_csv().as_bytes()) {
+            Ok(path) => (format!("{} rows saved in {path}", self.order.len()), false),
+            Err(problem) => (problem, true),
+        });
+    }
+
+    /// The table with its rows as they stand.
+    fn in_order(&self) -> Table {
+        let rows = self.order.iter().filter_map(|row| self.table.rows.get(*row)).cloned().collect();
+        Table { rows, ..(*self.table).clone() }
+    }
+
+    fn draw_row(
+        &self,
+        row: usize,
+        columns: &[(usize, u16)],
+        area: Rect,
+        at: u16,
+        buffer: &mut Buffer,
+        look: &Look,
+    ) {
+        let selected = row == self.scroll.at();
+        let base = if selected { look.style(Role::PaneSelected) } else { look.plain_text() };
+        if selected {
+            put(buffer, area, 0, at, &" ".repeat(area.width.into()), base);
+        }
+        for &(column, x) in columns {
+            let cell = self.cell(row, column);
+            let style = match () {
+                () if self.find.is_in(cell) => look.style(Role::PaneMatch),
+                () if selected => base,
+                () if column < self.table.index => look.style(Role::TableIndex),
+                () if is_missing(cell) => look.style(Role::TableMissing),
+                () => base,
+            };
+            let text = self.aligned(cell, column);
+            put(buffer, area, x, at, &text, style);
+        }
+    }
+
+    fn aligned(&self, text: &str, column: usize) -> String {
+        let width = usize::from(self.width(column));
+        if self.table.align.get(column) == Some(&Align::Right) {
+            let text = cut(text, width);
+            format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
+        } else {
+            pad(text, width)
+        }
+    }
+}
+
+/// The value of a number as it is written, for sorting.
+fn number(cell: &str) -> f64 {
+    let clean: String = cell
+        .chars()
+        .map(|c| if c == '−' { '-' } else { c })
+        .filter(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E'))
+        .collect();
+    match cell {
+        "inf" | "Inf" | "∞" => f64::INFINITY,
+        "-inf" | "-Inf" | "-∞" => f64::NEG_INFINITY,
+        _ => clean.parse().unwrap_or(f64::NAN),
+    }
+}
+
+impl View for TableView {
+    fn title(&self) -> String {
+        let name = self.names.get(self.column).map_or("", String::as_str);
+        if name.is_empty() { "table".to_owned() } else { format!("table · {name}") }
+    }
+
+    fn state(&self) -> String {
+        let row = if self.order.is_empty() { 0 } else { self.scroll.at() + 1 };
+        format!("row {row} of {} · column {} of {}", self.order.len(), self.column + 1, self.table.columns())
+    }
+
+    fn keys(&self) -> Vec<KeyHelp> {
+        vec![
+            ("← →", "columns"),
+            ("s", "sort"),
+            ("/", "search"),
+            ("n N", "next, previous"),
+            ("e", "export as CSV"),
+        ]
+    }
+
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let columns = self.layout(area.width);
+        for &(column, x) in &columns {
+            let sign = match self.sorted {
+                Some(sorted) if sorted.column == column => {
+                    if sorted.down {
+                        " ▾"
+                    } else {
+                        " ▴"
+                    }
+                }
+                _ => "",
+            };
+            let name = format!("{}{sign}", self.names.get(column).map_or("", String::as_str));
+            let role = if column == self.column { Role::PaneSelected } else { Role::TableHeader };
+            put(buffer, area, x, 0, &self.aligned(&name, column), look.style(role));
+        }
+        let rule = if area.height > 4 { 1 } else { 0 };
+        if rule > 0 {
+            let line = "─".repeat(area.width.into());
+            put(buffer, area, 0, 1, &line, look.style(Role::TableRule));
+        }
+        let top = 1 + rule;
+        let room = usize::from(area.height.saturating_sub(top));
+        let rows = self.scroll.window(room);
+        for (line, row) in rows.enumerate() {
+            let at = top + u16::try_from(line).unwrap_or(u16::MAX);
+            self.draw_row(row, &columns, area, at, buffer, look);
+        }
+    }
+
+    fn press(&mut self, press: Press) -> Step {
+        if let Some(step) = ScrollStep::of(press) {
+            self.scroll.go(step);
+            return Step::Stay;
+        }
+        let last = self.table.columns().saturating_sub(1);
+        match press {
+            Press::Left | Press::Char('h') => self.column = self.column.saturating_sub(1),
+            Press::Right | Press::Char('l') => self.column = (self.column + 1).min(last),
+            Press::Char('0') => self.column = 0,
+            Press::Char('$') => self.column = last,
+            Press::Char('s') => self.sort(),
+            Press::Char('n') => self.search(false),
+            Press::Char('N') => self.search(true),
+            Press::Char('/') => return Step::Ask { label: "search", initial: self.find.text().to_owned() },
+            Press::Char('e') => return Step::Ask { label: "save as", initial: "table.csv".to_owned() },
+            _ => return Step::Pass,
+        }
+        Step::Stay
+    }
+
+    fn answer(&mut self, label: &'static str, line: &str, done: bool, given_up: bool) {
+        match label {
+            "search" => {
+                self.find = Find::new(line);
+                if done && !given_up && !self.find.is_empty() {
+                    self.search(false);
+                }
+            }
+            _ if done && !given_up && !line.trim().is_empty() => self.save(line.trim()),
+            _ => {}
+        }
+    }
+
+    fn remark(&mut self) -> Option<(String, bool)> {
+        self.remark.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shell::tests::{press, shown};
+    use super::*;
+    use crate::render::HeaderCell;
+
+    fn view(rows: usize, columns: usize) -> TableView {
+        let header = (0..columns).map(|column| HeaderCell { text: format!("c{column}"), span: 1 }).collect();
+        let row = |row: usize| (0..columns).map(|column| (row * 7 % 10 + column * 100).to_string()).collect();
+        TableView::new(Arc::new(Table {
+            header: vec![header],
+            rows: (0..rows).map(row).collect(),
+            index: 1,
+            align: vec![Align::Right; columns],
+            is_data: true,
+        }))
+    }
+
+    #[test]
+    fn rows_and_columns_scroll_and_the_names_of_rows_stay() {
+        let mut view = view(100, 20);
+        insta::assert_snapshot!(shown(&mut view, 40, 8), @r##"
+         table ·… row 1 of 100 · column 2 of 20
+          c0    c1    c2    c3    c4    c5    c6
+        ────────────────────────────────────────
+           0   100   200   300   400   500   600
+           7   107   207   307   407   507   607
+           4   104   204   304   404   504   604
+           1   101   201   301   401   501   601
+         ← → columns  s sort  / search  ? help
+        "##);
+        press(&mut view, &[Press::End, Press::Right, Press::Char('$')]);
+        insta::assert_snapshot!(shown(&mut view, 40, 8), @r##"
+         tabl… row 100 of 100 · column 20 of 20
+          c0    c15    c16    c17    c18    c19
+        ────────────────────────────────────────
+           2   1502   1602   1702   1802   1902
+           9   1509   1609   1709   1809   1909
+           6   1506   1606   1706   1806   1906
+           3   1503   1603   1703   1803   1903
+         ← → columns  s sort  / search  ? help
+        "##);
+        press(&mut view, &[Press::Char('0')]);
+        assert!(shown(&mut view, 40, 8).contains("column 1 of 20"));
+    }
+
+    #[test]
+    fn rows_are_sorted_as_numbers_and_back() {
+        let mut view = view(10, 2);
+        let first = |view: &TableView| view.cell(0, 1).to_owned();
+        press(&mut view, &[Press::Char('s')]);
+        assert_eq!((first(&view).as_str(), view.cell(9, 1)), ("100", "109"));
+        assert!(shown(&mut view, 30, 6).contains("c1 ▴"));
+        press(&mut view, &[Press::Char('s')]);
+        assert_eq!(first(&view), "109");
+        press(&mut view, &[Press::Char('s')]);
+        assert_eq!((first(&view).as_str(), view.cell(1, 1)), ("100", "107"));
+        assert!(
+            number("1,234.5") > number("−7")
+                && number("5%") > number("4%")
+                && number("-inf") < number("-1e9")
+        );
+    }
+
+    #[test]
+    fn a_search_goes_to_the_next_row_and_says_when_there_is_none() {
+        let mut view = view(30, 3);
+        view.answer("search", "205", true, false);
+        assert_eq!((view.cell(view.scroll.at(), 2), view.column), ("205", 2));
+        let before = view.scroll.at();
+        press(&mut view, &[Press::Char('n')]);
+        assert_eq!(view.scroll.at(), before + 10);
+        press(&mut view, &[Press::Char('N')]);
+        assert_eq!(view.scroll.at(), before);
+        view.answer("search", "nothing", true, false);
+        assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("nothing")));
+    }
+
+    #[test]
+    fn it_is_saved_as_it_stands_and_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let mut view = view(3, 2);
+        press(&mut view, &[Press::Char('s'), Press::Char('s')]);
+        view.answer("save as", path.to_str().unwrap(), true, false);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "c0,c1\r\n7,107\r\n4,104\r\n0,100\r\n");
+        view.remark();
+        view.answer("save as", path.to_str().unwrap(), true, false);
+        assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("exists")));
+        view.answer("save as", "", true, false);
+        view.answer("save as", path.to_str().unwrap(), true, true);
+        assert!(view.remark().is_none());
+    }
+
+    #[test]
+    fn no_window_and_no_table_is_too_small() {
+        for (rows, columns) in [(0, 0), (0, 1), (1, 1), (50, 30)] {
+            let mut view = view(rows, columns);
+            for width in [1, 2, 5, 20, 80] {
+                for height in [1, 2, 3, 4, 10] {
+                    shown(&mut view, width, height);
+                    for key in [Press::Right, Press::Down, Press::Char('s'), Press::End, Press::Char('n')] {
+                        view.press(key);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! A long text, full screen: scrolled, searched, saved; and a log that goes on, followed.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::runtime::Handle;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::find::Find;
+use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, put};
+use crate::render::sanitize;
+use crate::theme::Role;
+
+/// Most bytes of a text that goes on; what is older is forgotten.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// Columns that one step sideways goes.
+const SIDEWAYS: usize = 8;
+
+/// A text that may still grow. All clones are one.
+#[derive(Clone, Debug)]
+pub struct Growing {
+    shared: Arc<Mutex<Shared>>,
+    bell: Option<Bell>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    lines: Vec<String>,
+    bytes: usize,
+    /// The last line has no end yet.
+    open: bool,
+    forgotten: usize,
+    /// What is to be known about the source.
+    word: String,
+}
+
+impl Growing {
+    fn new(bell: Option<Bell>) -> Self {
+        Self { shared: Arc::default(), bell }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds text, which may be anything and may be cut anywhere.
+    pub fn push(&self, text: &str) {
+        let mut shared = self.lock();
+        for piece in sanitize::text(text).split_inclusive('\n') {
+            let line = piece.strip_suffix('\n').unwrap_or(piece).replace('\t', "    ");
+            shared.bytes += line.len();
+            let open = shared.open;
+            match shared.lines.last_mut().filter(|_| open) {
+                Some(last) => last.push_str(&line),
+                None => shared.lines.push(line),
+            }
+            shared.open = !piece.ends_with('\n');
+        }
+        if shared.bytes > MAX_BYTES {
+            let half = shared.lines.len() / 2;
+            shared.bytes -= shared.lines.drain(..half).map(|line| line.len()).sum::<usize>();
+            shared.forgotten += half;
+        }
+        drop(shared);
+        self.ring();
+    }
+
+    /// Says what is to be known about the source, such as that nothing more comes.
+    pub fn say(&self, word: &str) {
+        word.clone_into(&mut self.lock().word);
+        self.ring();
+    }
+
+    fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            bell.ring();
+        }
+    }
+}
+
+/// Shows a text until the person leaves it. As [`shell::show`].
+///
+/// # Errors
+/// When standard input and output are no terminal.
+pub fn show_text(
+    runtime: &Handle,
+    title: &str,
+    text: &str,
+    look: &Look,
+    editor_waits: bool,
+) -> io::Result<()> {
+    let bell = Bell::new()?;
+    let growing = Growing::new(None);
+    growing.push(text);
+    let mut view = TextView::new(title, growing, None);
+    view.woken();
+    shell::show(runtime, &bell, &mut view, look, editor_waits).map(|_| ())
+}
+
+/// Shows a text that goes on, from its end: `start` gets it, and begins to fill it on the runtime.
+///
+/// # Errors
+/// When standard input and output are no terminal.
+pub fn follow_text(
+    runtime: &Handle,
+    title: &str,
+    look: &Look,
+    editor_waits: bool,
+    start: impl FnOnce(Growing) -> tokio::task::AbortHandle,
+) -> io::Result<()> {
+    let bell = Bell::new()?;
+    let growing = Growing::new(Some(bell.clone()));
+    let task = start(growing.clone());
+    let mut view = TextView::new(title, growing, Some(true));
+    let left = shell::show(runtime, &bell, &mut view, look, editor_waits);
+    task.abort();
+    left.map(|_| ())
+}
+
+struct TextView {
+    title: String,
+    text: Growing,
+    scroll: Scroll,
+    /// Columns that are out of the window at the left.
+    left: usize,
+    /// Whether the end is followed; `None` for a text that does not grow.
+    follow: Option<bool>,
+    find: Find,
+    remark: Option<(String, bool)>,
+}
+
+impl TextView {
+    fn new(title: &str, text: Growing, follow: Option<bool>) -> Self {
+        Self {
+            title: title.to_owned(),
+            text,
+            scroll: Scroll::default(),
+            left: 0,
+            follow,
+            find: Find::default(),
+            remark: None,
+        }
+    }
+
+    fn search(&mut self, back: bool) {
+        let shared = self.text.lock();
+        let is_in = |row: usize| shared.lines.get(row).is_some_and(|line| self.find.is_in(line));
+        let found = self.find.next(shared.lines.len(), self.scroll.at(), back, is_in);
+        drop(shared);
+        match found {
+            Some(row) => {
+                self.scroll.select(row);
+                self.follow = self.follow.map(|_| false);
+            }
+            None => self.remark = Some((format!("\"{}\" is not in the text", self.find.text()), true)),
+        }
+    }
+
+    fn save(&mut self, name: &str) {
+        let text = self.text.lock().lines.join("\n") + "\n";
+        self.remark = Some(match super::save::save_new(name, text.as_bytes()) {
+            Ok(path) => (format!("saved in {path}"), false),
+            Err(problem) => (problem, true),
+        });
+    }
+}
+
+impl View for TextView {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn state(&self) -> String {
+        let shared = self.text.lock();
+        let count = shared.lines.len();
+        let at = if count == 0 { 0 } else { self.scroll.at() + 1 };
+        let mut state = format!("line {} of {}", at + shared.forgotten, count + shared.forgotten);
+        if self.follow == Some(true) {
+            state = format!("following · {state}");
+        }
+        if !shared.word.is_empty() {
+            state = format!("{} · {state}", shared.word);
+        }
+        state
+    }
+
+    fn keys(&self) -> Vec<KeyHelp> {
+        let mut keys = vec![("/", "search"), ("n N", "next, previous"), ("s", "save"), ("← →", "sideways")];
+        if self.follow.is_some() {
+            keys.insert(0, ("f", "follow"));
+        }
+        keys
+    }
+
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let shared = self.text.lock();
+        self.scroll.set_count(shared.lines.len());
+        if self.follow == Some(true) {
+            self.scroll.go(ScrollStep::Last);
+        }
+        let rows = self.scroll.window(area.height.into());
+        for (at, row) in rows.enumerate() {
+            let at = u16::try_from(at).unwrap_or(u16::MAX);
+            let Some(line) = shared.lines.get(row) else { continue };
+            let shown = from_column(line, self.left);
+            let is_here = row == self.scroll.at() && !self.find.is_empty();
+            let style = look.plain_text();
+            let mut column = 0;
+            let mut rest = shown;
+            while let Some(found) = self.find.first_in(rest) {
+                let (before, tail) = rest.split_at_checked(found.start).unwrap_or((rest, ""));
+                let (hit, after) = tail.split_at_checked(found.len()).unwrap_or((tail, ""));
+                column = put(buffer, area, column, at, before, style);
+                let role = if is_here { Role::PaneMatch } else { Role::PaneSelected };
+                column = put(buffer, area, column, at, hit, look.style(role));
+                rest = after;
+                if column >= area.width {
+                    break;
+                }
+            }
+            put(buffer, area, column, at, rest, style);
+        }
+    }
+
+    fn press(&mut self, press: Press) -> Step {
+        if let Some(step) = ScrollStep::of(press) {
+            self.scroll.go(step);
+            self.follow = self.follow.map(|_| self.scroll.is_at_end());
+            return Step::Stay;
+        }
+        match press {
+            Press::Left | Press::Char('h') => self.left = self.left.saturating_sub(SIDEWAYS),
+            Press::Right | Press::Char('l') => self.left += SIDEWAYS,
+            Press::Char('f') if self.follow.is_some() => self.follow = Some(true),
+            Press::Char('n') => self.search(false),
+            Press::Char('N') => self.search(true),
+            Press::Char('/') => return Step::Ask { label: "search", initial: self.find.text().to_owned() },
+            Press::Char('s') => return Step::Ask { label: "save as", initial: "output.txt".to_owned() },
+            _ => return Step::Pass,
+        }
+        Step::Stay
+    }
+
+    fn answer(&mut self, label: &'static str, line: &str, done: bool, given_up: bool) {
+        match label {
+            "search" => {
+                self.find = Find::new(line);
+                if done && !given_up && !self.find.is_empty() {
+                    self.search(false);
+                }
+            }
+            _ if done && !given_up && !line.trim().is_empty() => self.save(line.trim()),
+            _ => {}
+        }
+    }
+
+    fn woken(&mut self) -> bool {
+        let count = self.text.lock().lines.len();
+        self.scroll.set_count(count);
+        false
+    }
+
+    fn remark(&mut self) -> Option<(String, bool)> {
+        self.remark.take()
+    }
+}
+
+/// The part of a line from a column on.
+fn from_column(line: &str, column: usize) -> &str {
+    let mut skipped = 0;
+    for (at, symbol) in line.grapheme_indices(true) {
+        if skipped >= column {
+            return line.get(at..).unwrap_or_default();
+        }
+        skipped += symbol.width();
+    }
+    ""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shell::tests::{press, shown};
+    use super::*;
+
+    fn view(text: &str, follow: Option<bool>) -> TextView {
+        let growing = Growing::new(None);
+        growing.push(text);
+        let mut view = TextView::new("log of work", growing, follow);
+        view.woken();
+        view
+    }
+
+    #[test]
+    fn a_text_is_scrolled_searched_and_moved_sideways() {
+        let text: String =
+            (0..50).map(|n| format!("line {n} of a text that is wider than the window\n")).collect();
+        let mut view = view(&text, None);
+        insta::assert_snapshot!(shown(&mut view, 40, 5), @r##"
+         log of work               line 1 of 50
+        line 0 of a text that is wider than the
+        line 1 of a text that is wider than the
+        line 2 of a text that is wider than the
+         / search  n N next, previous  s save
+        "##);
+        view.answer("search", "line 33", true, false);
+        press(&mut view, &[Press::Right]);
+        insta::assert_snapshot!(shown(&mut view, 40, 5), @r##"
+         log of work              line 34 of 50
+        of a text that is wider than the window
+        of a text that is wider than the window
+        of a text that is wider than the window
+         / search  n N next, previous  s save
+        "##);
+        view.answer("search", "nowhere", true, false);
+        assert!(view.remark().is_some_and(|(_, bad)| bad));
+        for width in 0..12 {
+            for height in 0..6 {
+                shown(&mut view, width, height);
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_is_followed_until_somebody_looks_back() {
+        let mut view = view("a\nb\n", Some(true));
+        assert!(shown(&mut view, 40, 6).contains("following · line 2 of 2"));
+        view.text.push("c\nd");
+        view.text.push("e\n\x1b[31mf\x1b]0;x\x07\ng\n");
+        view.woken();
+        let text = shown(&mut view, 50, 5);
+        assert!(text.contains("\nde\nf\ng\n") || text.contains("f\ng"), "{text}");
+        press(&mut view, &[Press::Up]);
+        view.text.push("h\n");
+        assert!(shown(&mut view, 50, 6).contains("line 5 of 7"), "{}", shown(&mut view, 50, 6));
+        press(&mut view, &[Press::Char('f')]);
+        view.text.say("the session is gone");
+        assert!(shown(&mut view, 70, 6).contains("the session is gone · following · line 7 of 7"));
+    }
+}

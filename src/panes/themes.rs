@@ -1,0 +1,179 @@
+//! Choosing a theme while looking at it: the names at the left, a sample at the right, and all of it in the theme that is
+//! selected.
+
+use std::io;
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::runtime::Handle;
+use unicode_width::UnicodeWidthStr;
+
+use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, pad, put};
+use crate::render::sanitize;
+use crate::theme::{Listed, Role, Theme, sample};
+
+/// Shows the themes until one is chosen; `None` when the person would rather keep `current`. As [`shell::show`].
+///
+/// # Errors
+/// When standard input and output are no terminal.
+pub fn choose_theme(
+    runtime: &Handle,
+    themes: Vec<Listed>,
+    current: &str,
+    look: &Look,
+) -> io::Result<Option<String>> {
+    let bell = Bell::new()?;
+    let mut view = ThemesView::new(themes, current, look.clone());
+    shell::show(runtime, &bell, &mut view, look, true)?;
+    Ok(view.chosen)
+}
+
+struct ThemesView {
+    themes: Vec<(String, Result<Arc<Theme>, String>)>,
+    scroll: Scroll,
+    look: Look,
+    chosen: Option<String>,
+    remark: Option<(String, bool)>,
+}
+
+impl ThemesView {
+    fn new(themes: Vec<Listed>, current: &str, look: Look) -> Self {
+        let themes: Vec<_> = themes
+            .into_iter()
+            .map(|listed| (listed.name, listed.theme.map(Arc::new).map_err(|error| error.to_string())))
+            .collect();
+        let mut scroll = Scroll::default();
+        scroll.set_count(themes.len());
+        scroll.select(themes.iter().position(|(name, _)| name == current).unwrap_or(0));
+        let mut view = Self { themes, scroll, look, chosen: None, remark: None };
+        view.preview();
+        view
+    }
+
+    fn selected(&self) -> Option<&(String, Result<Arc<Theme>, String>)> {
+        self.themes.get(self.scroll.at())
+    }
+
+    fn preview(&mut self) {
+        if let Some((_, Ok(theme))) = self.selected() {
+            self.look = self.look.with_theme(Arc::clone(theme));
+        }
+    }
+
+    fn choose(&mut self) -> Step {
+        match self.selected() {
+            Some((name, Ok(_))) => {
+                self.chosen = Some(name.clone());
+                Step::Leave
+            }
+            Some((_, Err(problem))) => {
+                self.remark = Some((problem.clone(), true));
+                Step::Stay
+            }
+            None => Step::Leave,
+        }
+    }
+}
+
+impl View for ThemesView {
+    fn title(&self) -> String {
+        "themes".to_owned()
+    }
+
+    fn state(&self) -> String {
+        match self.selected() {
+            Some((_, Ok(theme))) if theme.is_light() => "for a light background".to_owned(),
+            Some((_, Ok(_))) => "for a dark background".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn keys(&self) -> Vec<KeyHelp> {
+        vec![("↑ ↓", "look at others"), ("Enter", "take this one")]
+    }
+
+    fn look(&self) -> Option<Look> {
+        Some(self.look.clone())
+    }
+
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let widest = self.themes.iter().map(|(name, _)| name.width() + 2).max().unwrap_or(0);
+        let left = u16::try_from(widest).unwrap_or(u16::MAX).min(area.width);
+        for (at, row) in self.scroll.window(area.height.into()).enumerate() {
+            let at = u16::try_from(at).unwrap_or(u16::MAX);
+            let Some((name, theme)) = self.themes.get(row) else { continue };
+            let style = match () {
+                () if row == self.scroll.at() => look.style(Role::PaneSelected),
+                () if theme.is_err() => look.style(Role::PaneBad),
+                () => look.plain_text(),
+            };
+            put(buffer, area, 0, at, &pad(&format!(" {name}"), left.into()), style);
+        }
+        let right = Rect {
+            x: area.x.saturating_add(left).saturating_add(2),
+            width: area.width.saturating_sub(left.saturating_add(2)),
+            ..area
+        };
+        match self.selected() {
+            Some((_, Err(problem))) => {
+                let text = sanitize::line(problem, 1_000);
+                put(buffer, right, 0, 0, &text, look.style(Role::PaneBad));
+            }
+            _ => draw_sample(right, buffer, look),
+        }
+    }
+
+    fn press(&mut self, press: Press) -> Step {
+        if let Some(step) = ScrollStep::of(press) {
+            self.scroll.go(step);
+            self.preview();
+            return Step::Stay;
+        }
+        match press {
+            Press::Enter => self.choose(),
+            _ => Step::Pass,
+        }
+    }
+
+    fn remark(&mut self) -> Option<(String, bool)> {
+        self.remark.take()
+    }
+}
+
+fn draw_sample(area: Rect, buffer: &mut Buffer, look: &Look) {
+    for (row, line) in (0..area.height).zip(sample::lines()) {
+        let mut column = 0;
+        for (role, text) in line {
+            let style = role.map_or(look.plain_text(), |role| look.style(role));
+            column = put(buffer, area, column, row, text, style);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shell::tests::{press, shown};
+    use super::*;
+    use crate::theme::Library;
+
+    #[test]
+    fn a_theme_is_chosen_while_it_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("aaa.toml"), "[styles]\nprompt = 'x'\n").unwrap();
+        let themes = Library::new(Some(folder.path().to_owned())).list();
+        let mut view = ThemesView::new(themes, "dark", Look::plain());
+        assert_eq!(view.selected().unwrap().0, "dark");
+        press(&mut view, &[Press::Down]);
+        let text = shown(&mut view, 70, 20);
+        assert!(text.contains("for a light background") && text.contains("ValueError"), "{text}");
+        press(&mut view, &[Press::Home, Press::Enter]);
+        assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("aaa.toml:2")));
+        press(&mut view, &[Press::End]);
+        assert_eq!(view.press(Press::Enter), Step::Leave);
+        assert_eq!(view.chosen.as_deref(), Some("tokyo-night"));
+        for width in 0..30 {
+            shown(&mut view, width, 4);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Blocks as lines of a width.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::line::{Line, Piece, Skin, safe_url};
+use super::{Block, Mark, Span, fit, latex};
+use crate::render::highlight;
+use crate::theme::Role;
+
+/// Prose is not wider than this: longer lines are hard to read.
+const PROSE: usize = 100;
+/// Columns that stay for text however deep it lies.
+const LEAST: usize = 8;
+/// The longest address that is written behind its link.
+const MAX_URL: usize = 80;
+
+/// How a document is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::render) struct Room {
+    /// Cells in a line.
+    pub(in crate::render) width: usize,
+    /// Of a table with more rows than this the first and last are shown.
+    pub(in crate::render) rows: Option<usize>,
+}
+
+/// The lines of a document; with it how many columns of tables are left out.
+pub(in crate::render) fn lay_out(blocks: &[Block], room: Room, skin: &Skin) -> (Vec<Line>, usize) {
+    let mut layout = Layout { skin, rows: room.rows, left_out: 0 };
+    let lines = layout.blocks(blocks, room.width.max(1), false);
+    (lines, layout.left_out)
+}
+
+struct Layout<'a> {
+    skin: &'a Skin,
+    rows: Option<usize>,
+    left_out: usize,
+}
+
+impl Layout<'_> {
+    /// Calls itself for lists and quotations, which are nested no deeper than their reader allows.
+    fn blocks(&mut self, blocks: &[Block], width: usize, tight: bool) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
+        for (index, block) in blocks.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| blocks.get(before));
+            if before.is_some_and(|before| apart(before, block, tight)) {
+                lines.push(Line::default());
+            }
+            lines.extend(self.block(block, width));
+        }
+        lines
+    }
+
+    fn block(&mut self, block: &Block, width: usize) -> Vec<Line> {
+        match block {
+            Block::Paragraph(text) => self.text(text, width.min(PROSE), None),
+            Block::Heading(level, text) => {
+                let mut lines = self.text(text, width.min(PROSE), Some(Role::Heading));
+                if *level == 1 {
+                    let widest = lines.iter().map(Line::width).max().unwrap_or(0);
+                    let rule = if self.skin.unicode { "═" } else { "=" };
+                    lines.push(Line(vec![Piece::of(Role::Marker, rule.repeat(widest))]));
+                }
+                lines
+            }
+            Block::Code { language, text } => indented(self.code(language, text), Piece::plain("  ")),
+            Block::Formula(source) => {
+                let text = latex::to_unicode(source).unwrap_or_else(|| source.trim().to_owned());
+                let line = |line: &str| Line(vec![Piece::of(Role::Math, format!("  {line}"))]);
+                text.lines().map(line).collect()
+            }
+            Block::Quote(blocks) => {
+                let lines = self.blocks(blocks, width.saturating_sub(2).max(LEAST), false);
+                let lines = lines.into_iter().map(|line| styled(line, Role::Quote)).collect();
+                indented(lines, Piece::of(Role::Marker, self.skin.bar()))
+            }
+            Block::List { first, items } => self.list(*first, items, width),
+            Block::Rule => {
+                vec![Line(vec![Piece::of(Role::Marker, self.skin.rule().repeat(width.min(PROSE)))])]
+            }
+            Block::Table(table) => {
+                let (lines, left_out) = fit::fit(table, width, self.rows, self.skin);
+                self.left_out = self.left_out.max(left_out);
+                lines
+            }
+            Block::Lines(lines) => lines.clone(),
+        }
+    }
+
+    fn list(&mut self, first: Option<u64>, items: &[Vec<Block>], width: usize) -> Vec<Line> {
+        let last = first.map(|first| first.saturating_add(items.len() as u64));
+        let marker_width = last.map_or(2, |last| last.to_string().len() + 2);
+        let tight = items.iter().all(|item| matches!(item.as_slice(), [] | [_] | [_, Block::List { .. }]));
+        let mut lines = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 && !tight {
+                lines.push(Line::default());
+            }
+            let marker = match first {
+                Some(first) => {
+                    format!("{:>1$} ", format!("{}.", first.saturating_add(index as u64)), marker_width - 1)
+                }
+                None => format!("{} ", self.skin.bullet()),
+            };
+            let inside = self.blocks(item, width.saturating_sub(marker_width).max(LEAST), true);
+            let mut inside = inside.into_iter();
+            let mut head = vec![Piece::of(Role::Marker, marker)];
+            head.extend(inside.next().unwrap_or_default().0);
+            lines.push(Line(head));
+            lines.extend(indented(inside.collect(), Piece::plain(" ".repeat(marker_width))));
+        }
+        lines
+    }
+
+    fn code(&self, language: &str, text: &str) -> Vec<Line> {
+        let painted = self.skin.depth.and_then(|_| highlight::spans(language, text));
+        let Some(painted) = painted else {
+            return text.lines().map(Line::plain).collect();
+        };
+        let piece = |(text, role): (String, Option<Role>)| Piece {
+            text,
+            roles: role.into_iter().collect(),
+            link: None,
+        };
+        painted.into_iter().map(|line| Line(line.into_iter().map(piece).collect())).collect()
+    }
+
+    /// Text broken into lines between words.
+    fn text(&self, spans: &[Span], width: usize, role: Option<Role>) -> Vec<Line> {
+        let mut wrap = Wrap { width, lines: Vec::new(), line: Line::default(), at: 0 };
+        for (index, span) in spans.iter().enumerate() {
+            let text = match span.mark.math {
+                true => latex::to_unicode(&span.text).unwrap_or_else(|| span.text.clone()),
+                false => span.text.clone(),
+            };
+            let roles = roles(&span.mark, role);
+            wrap.push(&text, &roles, span.mark.link.as_ref());
+            // The address is written out once, behind the whole link.
+            let next = spans.get(index + 1).and_then(|next| next.mark.link.as_ref());
+            if let Some(url) = &span.mark.link
+                && next != Some(url)
+                && !(self.skin.links && self.skin.depth.is_some())
+                && url.len() <= MAX_URL
+                && safe_url(url).is_some()
+                && !url.ends_with(span.text.trim())
+            {
+                let url = crate::render::sanitize::line(url, MAX_URL);
+                wrap.push(&format!(" ({url})"), &[Role::Note], None);
+            }
+        }
+        wrap.finish()
+    }
+}
+
+/// Whether an empty line stands between two blocks.
+fn apart(before: &Block, block: &Block, tight: bool) -> bool {
+    let is_list = |block: &Block| matches!(block, Block::List { .. });
+    let is_table = |block: &Block| matches!(block, Block::Table(_));
+    let short = |block: &Block| matches!(block, Block::Paragraph(text) if text.len() == 1);
+    // A table and the remark about it belong together, and so do an item and the list in it.
+    !(tight && is_list(block) || is_table(before) && short(block) || is_table(block) && short(before))
+}
+
+fn indented(lines: Vec<Line>, with: Piece) -> Vec<Line> {
+    lines
+        .into_iter()
+        .map(|line| {
+            let mut pieces = vec![with.clone()];
+            pieces.extend(line.0);
+            let mut line = Line(pieces);
+            line.trim_end();
+            line
+        })
+        .collect()
+}
+
+/// The line with a style below those that it has.
+fn styled(line: Line, role: Role) -> Line {
+    Line(
+        line.0
+            .into_iter()
+            .map(|mut piece| {
+                piece.roles.insert(0, role);
+                piece
+            })
+            .collect(),
+    )
+}
+
+fn roles(mark: &Mark, base: Option<Role>) -> Vec<Role> {
+    let marks = [
+        (mark.strong, Role::Strong),
+        (mark.emphasis, Role::Emphasis),
+        (mark.strike, Role::Note),
+        (mark.code, Role::Code),
+        (mark.math, Role::Math),
+        (mark.link.is_some(), Role::Link),
+    ];
+    base.into_iter().chain(marks.into_iter().filter(|(on, _)| *on).map(|(_, role)| role)).collect()
+}
+
+/// Lines that are being filled.
+struct Wrap {
+    width: usize,
+    lines: Vec<Line>,
+    line: Line,
+    at: usize,
+}
+
+impl Wrap {
+    fn push(&mut self, text: &str, roles: &[Role], link: Option<&std::sync::Arc<str>>) {
+        for (index, part) in text.split('\n').enumerate() {
+            if index > 0 {
+                self.end_line();
+            }
+            for word in part.split_inclusive(' ') {
+                self.word(word, roles, link);
+            }
+        }
+    }
+
+    fn word(&mut self, word: &str, roles: &[Role], link: Option<&std::sync::Arc<str>>) {
+        let bare = word.trim_end_matches(' ').width();
+        if self.at > 0 && self.at + bare > self.width && bare > 0 {
+            self.end_line();
+        }
+        if bare <= self.width {
+            self.put(word, roles, link);
+            return;
+        }
+        // Longer than a line: broken where the line ends.
+        for symbol in word.graphemes(true) {
+            if self.at + symbol.width() > self.width && self.at > 0 {
+                self.end_line();
+            }
+            self.put(symbol, roles, link);
+        }
+    }
+
+    fn put(&mut self, text: &str, roles: &[Role], link: Option<&std::sync::Arc<str>>) {
+        if self.at == 0 && text == " " {
+            return;
+        }
+        self.at += text.width();
+        match self.line.0.last_mut() {
+            Some(last) if last.roles == roles && last.link.as_ref() == link => last.text.push_str(text),
+            _ => {
+                self.line.0.push(Piece { text: text.to_owned(), roles: roles.to_vec(), link: link.cloned() })
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        self.line.trim_end();
+        self.lines.push(std::mem::take(&mut self.line));
+        self.at = 0;
+    }
+
+    fn finish(mut self) -> Vec<Line> {
+        if !self.line.0.is_empty() {
+            self.end_line();
+        }
+        self.lines
+    }
+}
+
+/// Text without styles in lines of a width, of which there are at most so many.
+pub(super) fn wrap_plain(text: &str, width: usize, most: usize) -> Vec<String> {
+    if text.width() <= width {
+        return vec![text.to_owned()];
+    }
+    let mut wrap = Wrap { width, lines: Vec::new(), line: Line::default(), at: 0 };
+    wrap.push(text, &[], None);
+    let mut lines: Vec<String> =
+        wrap.finish().into_iter().map(|line| line.0.into_iter().map(|piece| piece.text).collect()).collect();
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = crate::render::sanitize::truncate(&format!("{last}  "), width.min(last.width() + 1))
+                .into_owned();
+        }
+    }
+    lines
+}

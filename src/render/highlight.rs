@@ -1,0 +1,141 @@
+//! Code in colours: a grammar, and whose style each piece of a line has.
+
+use std::sync::OnceLock;
+
+use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet};
+
+use crate::theme::Role;
+
+/// Longer code is shown without colours.
+const MAX_LINES: usize = 400;
+/// So is a longer line.
+pub(crate) const MAX_LINE_BYTES: usize = 2_000;
+
+/// What scopes are called and what they look like; the first that fits counts.
+const ROLES: &[(&str, Option<Role>)] = &[
+    ("comment", Some(Role::Comment)),
+    ("invalid", Some(Role::Invalid)),
+    // Code inside a string is code again.
+    ("meta.interpolation", None),
+    ("meta.string.interpolated", None),
+    ("constant.numeric", Some(Role::Number)),
+    ("constant.language", Some(Role::Constant)),
+    ("constant.character", Some(Role::Constant)),
+    ("constant.other", Some(Role::Constant)),
+    ("string", Some(Role::String)),
+    ("keyword.operator.logical", Some(Role::Keyword)),
+    ("keyword.operator.word", Some(Role::Keyword)),
+    ("keyword.operator", Some(Role::Operator)),
+    ("keyword", Some(Role::Keyword)),
+    ("storage", Some(Role::Keyword)),
+    ("meta.annotation", Some(Role::Decorator)),
+    ("support.function", Some(Role::Builtin)),
+    ("support.type", Some(Role::Builtin)),
+    ("support.class", Some(Role::Builtin)),
+    ("support.constant", Some(Role::Builtin)),
+    ("entity.name.function", Some(Role::Function)),
+    ("variable.function", Some(Role::Function)),
+    ("entity.name", Some(Role::Type)),
+    ("entity.other.inherited-class", Some(Role::Type)),
+    ("variable.parameter", Some(Role::Variable)),
+    ("variable.language", Some(Role::Constant)),
+];
+
+/// All grammars, loaded once.
+fn set() -> &'static SyntaxSet {
+    static SET: OnceLock<SyntaxSet> = OnceLock::new();
+    SET.get_or_init(two_face::syntax::extra_newlines)
+}
+
+/// A place in a text: what the parser and the scopes are there.
+pub(crate) type Place = (ParseState, ScopeStack);
+
+/// Byte lengths and roles, which together cover a line.
+pub(crate) type Spans = Vec<(usize, Option<Role>)>;
+
+/// The grammar of one language.
+pub(crate) struct Grammar {
+    syntax: &'static SyntaxReference,
+    roles: Vec<(Scope, Option<Role>)>,
+}
+
+impl Grammar {
+    /// The grammar of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        set().find_syntax_by_name(name).map(Self::of)
+    }
+
+    /// The grammar for a language as people write it behind a fence: `python`, `py`, `rs`.
+    pub(crate) fn for_token(token: &str) -> Option<Self> {
+        set().find_syntax_by_token(token).map(Self::of)
+    }
+
+    fn of(syntax: &'static SyntaxReference) -> Self {
+        let roles = ROLES.iter().filter_map(|&(name, role)| Some((Scope::new(name).ok()?, role))).collect();
+        Self { syntax, roles }
+    }
+
+    /// The place before the first line.
+    pub(crate) fn start(&self) -> Place {
+        (ParseState::new(self.syntax), ScopeStack::new())
+    }
+
+    /// Parses one line, its end included; `place` is then that after it. A line that is too long has no roles.
+    pub(crate) fn parse(&self, text: &str, place: &mut Place) -> Spans {
+        let (state, stack) = place;
+        let mut spans = Vec::new();
+        let operations = match text.len() {
+            0..=MAX_LINE_BYTES => state.parse_line(text, set()).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let mut at = 0;
+        for (position, operation) in operations {
+            if position > at {
+                push(&mut spans, position - at, self.role(stack));
+                at = position;
+            }
+            // An operation that does not fit the stack leaves it as it is.
+            let _ = stack.apply(&operation);
+        }
+        if text.len() > at {
+            push(&mut spans, text.len() - at, self.role(stack));
+        }
+        spans
+    }
+
+    fn role(&self, stack: &ScopeStack) -> Option<Role> {
+        let fits = |scope: &Scope| self.roles.iter().find(|(known, _)| known.is_prefix_of(*scope));
+        stack.as_slice().iter().rev().find_map(fits).and_then(|&(_, role)| role)
+    }
+}
+
+/// Adds a span, as part of the last one if that looks the same.
+fn push(spans: &mut Spans, length: usize, role: Option<Role>) {
+    match spans.last_mut() {
+        Some((last, same)) if *same == role => *last += length,
+        _ => spans.push((length, role)),
+    }
+}
+
+/// The lines of `text` in pieces with whose style they have; `None` when the language is not known or the text is too
+/// long to be worth it.
+pub(super) fn spans(language: &str, text: &str) -> Option<Vec<Vec<(String, Option<Role>)>>> {
+    if language.is_empty() || text.lines().nth(MAX_LINES).is_some() {
+        return None;
+    }
+    let grammar = Grammar::for_token(language)?;
+    let mut place = grammar.start();
+    let line = |line: &str| {
+        let mut rest = line;
+        let mut pieces = Vec::new();
+        for (length, role) in grammar.parse(&format!("{line}\n"), &mut place) {
+            let (piece, tail) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            if !piece.is_empty() {
+                pieces.push((piece.to_owned(), role));
+            }
+            rest = tail;
+        }
+        pieces
+    };
+    Some(text.lines().map(line).collect())
+}

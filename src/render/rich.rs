@@ -1,0 +1,91 @@
+//! What the console does with text that has structure: HTML, Markdown, formulas and JSON become lines; the last table is
+//! kept, so that it can be looked at whole.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::console::{Console, Flow, RenderError, Stream};
+use super::document::{
+    Block, Room, Skin, Table, lay_out, paint, read_html, read_json, read_latex, read_markdown,
+};
+use super::sanitize;
+use crate::theme::Signs;
+
+/// No line of a document is wider, however wide the window is, nor narrower.
+const WIDTHS: std::ops::RangeInclusive<usize> = 20..=500;
+
+impl<O: Write, E: Write> Console<O, E> {
+    /// The last table that came, whole.
+    pub fn last_table(&self) -> Option<Arc<Table>> {
+        self.table.clone()
+    }
+
+    pub(super) fn html(&mut self, html: &str) -> Result<Flow, RenderError> {
+        self.document(&read_html(html))
+    }
+
+    /// Text of a type that has structure, or of any other as it is.
+    pub(super) fn rich_text(&mut self, mime: &str, text: &str) -> Result<Flow, RenderError> {
+        let blocks = match mime {
+            "text/html" => Some(read_html(text)),
+            "text/markdown" => Some(read_markdown(text)),
+            "text/latex" => Some(read_latex(text)),
+            "application/json" => read_json(text),
+            _ if mime.ends_with("+json") => read_json(text),
+            _ => None,
+        };
+        match blocks {
+            Some(blocks) => self.document(&blocks),
+            None => {
+                let mut text = sanitize::text(text);
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                self.own_lines(&text)
+            }
+        }
+    }
+
+    fn document(&mut self, blocks: &[Block]) -> Result<Flow, RenderError> {
+        let terminal = self.on_terminal(Stream::Stdout);
+        let unicode = self.options.screen.unicode;
+        let skin = Skin {
+            theme: Arc::clone(&self.options.theme),
+            depth: (terminal && !self.options.screen.dumb).then_some(self.options.screen.colors),
+            signs: Signs::new(unicode),
+            unicode,
+            links: self.options.links,
+        };
+        let width = usize::from(self.options.size.cols).clamp(*WIDTHS.start(), *WIDTHS.end());
+        let rows = self.options.max_lines.filter(|_| self.options.repl);
+        let (lines, left_out) = lay_out(blocks, Room { width, rows }, &skin);
+        let last = blocks.iter().rev().find_map(|block| match block {
+            Block::Table(table) => Some(Arc::clone(table)),
+            _ => None,
+        });
+        let cut = last.as_ref().is_some_and(|table| rows.is_some_and(|rows| table.rows.len() > rows));
+        self.table = last.or_else(|| self.table.take());
+        let flow = self.own_lines(&paint(&lines, &skin))?;
+        if left_out == 0 && !cut {
+            return Ok(flow);
+        }
+        let what = match left_out {
+            0 => "rows are left out".to_owned(),
+            1 => "1 column is left out".to_owned(),
+            count => format!("{count} columns are left out"),
+        };
+        let all = if self.options.repl { "; :table shows all" } else { "" };
+        self.note(&format!("[{what}{all}]"))
+    }
+
+    /// Whole lines that are harmless, and have our own sequences in them if there is a terminal.
+    fn own_lines(&mut self, text: &str) -> Result<Flow, RenderError> {
+        if !self.on_terminal(Stream::Stdout) {
+            return self.text(Stream::Stdout, text);
+        }
+        let _ = self.fresh_line()?;
+        self.out.buffer.extend_from_slice(text.as_bytes());
+        self.line_was_read();
+        self.flush()
+    }
+}

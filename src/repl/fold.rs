@@ -1,0 +1,255 @@
+//! Long output of a cell: its first lines are shown as they come, and when it is over, its last ones; what is between is
+//! for `:output`, which has all of it.
+
+use std::collections::VecDeque;
+
+use crate::render::Stream;
+
+/// Lines of the end that are shown.
+const LAST: usize = 20;
+/// Bytes of the end that are kept for that.
+const KEPT: usize = 16 * 1024;
+/// So many bytes count as a line, too: a text without line ends is also long.
+const LONG_LINE: usize = 4 * 1024;
+/// Bytes of the beginning and of the end of an output that are kept for `:output`.
+const HALF: usize = 4 * 1024 * 1024;
+
+/// What a cell has printed, as much as is kept.
+#[derive(Debug, Default)]
+pub(super) struct Transcript {
+    head: String,
+    tail: VecDeque<String>,
+    tail_bytes: usize,
+    dropped: usize,
+}
+
+impl Transcript {
+    fn push(&mut self, text: &str) {
+        if self.tail.is_empty() && self.head.len() + text.len() <= HALF {
+            self.head.push_str(text);
+            return;
+        }
+        self.tail_bytes += text.len();
+        self.tail.push_back(text.to_owned());
+        while let Some(oldest) = self.tail.front()
+            && self.tail_bytes - oldest.len() >= HALF
+        {
+            self.dropped += oldest.len();
+            self.tail_bytes -= oldest.len();
+            self.tail.pop_front();
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.tail.is_empty()
+    }
+
+    /// All of it, with a remark where something is missing.
+    pub(super) fn text(&self) -> String {
+        let mut text = self.head.clone();
+        if self.dropped > 0 {
+            text.push_str(&format!("\n[{} are not kept]\n", super::flood::bytes(self.dropped)));
+        }
+        text.extend(self.tail.iter().map(String::as_str));
+        text
+    }
+}
+
+/// The output of a cell while it comes.
+#[derive(Debug)]
+pub(super) struct Fold {
+    /// Lines that are shown; `None` for all.
+    most: Option<usize>,
+    shown: usize,
+    /// Bytes since the last line that counted.
+    line_bytes: usize,
+    folded_lines: usize,
+    end: VecDeque<(Stream, String)>,
+    end_bytes: usize,
+    pub(super) transcript: Transcript,
+}
+
+/// What is shown when the output pauses.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Folded {
+    /// Lines that are not shown.
+    pub(super) lines: usize,
+    /// The last lines.
+    pub(super) end: Vec<(Stream, String)>,
+}
+
+impl Fold {
+    pub(super) fn new(most: Option<usize>) -> Self {
+        Self {
+            most,
+            shown: 0,
+            line_bytes: 0,
+            folded_lines: 0,
+            end: VecDeque::new(),
+            end_bytes: 0,
+            transcript: Transcript::default(),
+        }
+    }
+
+    /// True while output is held back.
+    pub(super) fn is_folding(&self) -> bool {
+        !self.end.is_empty()
+    }
+
+    /// Lines that are held back now.
+    pub(super) fn lines(&self) -> usize {
+        self.folded_lines
+    }
+
+    /// Keeps a piece of output for later that is not shown for another reason.
+    pub(super) fn keep(&mut self, piece: &str) {
+        self.transcript.push(piece);
+    }
+
+    /// Takes a piece of output; what of it is to be shown.
+    pub(super) fn admit<'a>(&mut self, stream: Stream, piece: &'a str) -> &'a str {
+        self.keep(piece);
+        let Some(most) = self.most else { return piece };
+        if self.is_folding() {
+            self.hold(stream, piece);
+            return "";
+        }
+        let mut taken = 0;
+        for line in piece.split_inclusive('\n') {
+            if self.shown >= most {
+                break;
+            }
+            taken += line.len();
+            self.count(line);
+        }
+        let (shown, held) = piece.split_at_checked(taken).unwrap_or((piece, ""));
+        if !held.is_empty() {
+            self.hold(stream, held);
+        }
+        shown
+    }
+
+    /// Counts a line or a part of one. What a carriage return takes back, as progress bars do, is no line.
+    fn count(&mut self, line: &str) {
+        self.line_bytes = match line.rfind('\r') {
+            Some(at) if !line.ends_with("\r\n") => line.len() - at,
+            _ => self.line_bytes + line.len(),
+        };
+        if line.ends_with('\n') {
+            self.shown += 1 + self.line_bytes / LONG_LINE;
+            self.line_bytes = 0;
+        } else if self.line_bytes >= LONG_LINE {
+            self.shown += self.line_bytes / LONG_LINE;
+            self.line_bytes %= LONG_LINE;
+        }
+    }
+
+    fn hold(&mut self, stream: Stream, text: &str) {
+        let mut from = text.len().saturating_sub(KEPT);
+        while !text.is_char_boundary(from) {
+            from += 1;
+        }
+        self.folded_lines += text.bytes().filter(|byte| *byte == b'\n').count();
+        let kept = text.get(from..).unwrap_or_default();
+        self.end_bytes += kept.len();
+        self.end.push_back((stream, kept.to_owned()));
+        while let Some((_, oldest)) = self.end.front()
+            && self.end_bytes - oldest.len() >= KEPT
+        {
+            self.end_bytes -= oldest.len();
+            self.end.pop_front();
+        }
+    }
+
+    /// What was held back, when something else is to be shown or the cell is over. What comes then is shown again.
+    pub(super) fn unfold(&mut self) -> Option<Folded> {
+        if !self.is_folding() {
+            return None;
+        }
+        self.shown = 0;
+        self.end_bytes = 0;
+        let lines = std::mem::take(&mut self.folded_lines);
+        let end = last_lines(self.end.drain(..).collect());
+        let in_end = end.iter().map(|(_, text)| text.bytes().filter(|byte| *byte == b'\n').count()).sum();
+        Some(Folded { lines: lines.saturating_sub(in_end), end })
+    }
+}
+
+/// The last lines of these texts.
+fn last_lines(texts: Vec<(Stream, String)>) -> Vec<(Stream, String)> {
+    let mut ends = 0;
+    let mut kept: Vec<(Stream, String)> = Vec::new();
+    for (stream, text) in texts.into_iter().rev() {
+        // The end of the last line is none between two lines.
+        let body = if kept.is_empty() { text.strip_suffix('\n').unwrap_or(&text) } else { &text };
+        let before = body.rmatch_indices('\n').nth(LAST - 1 - ends).map(|(at, _)| at);
+        if let Some(at) = before {
+            kept.push((stream, text.get(at + 1..).unwrap_or_default().to_owned()));
+            break;
+        }
+        ends += body.matches('\n').count();
+        kept.push((stream, text));
+    }
+    kept.reverse();
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(numbers: std::ops::Range<usize>) -> String {
+        numbers.map(|n| format!("line {n}\n")).collect()
+    }
+
+    #[test]
+    fn the_first_and_the_last_lines_are_shown_and_all_is_kept() {
+        let mut fold = Fold::new(Some(100));
+        let all = lines(0..1_000);
+        assert_eq!(fold.admit(Stream::Stdout, &all), lines(0..100));
+        assert_eq!(fold.admit(Stream::Stderr, "oh\nno"), "");
+        assert_eq!(fold.lines(), 901);
+        let folded = fold.unfold().unwrap();
+        let shown: String = folded.end.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(shown, lines(982..1_000) + "oh\nno");
+        assert_eq!(folded.lines, 900 - 18);
+        assert_eq!(folded.end.last().unwrap().0, Stream::Stderr);
+        assert_eq!(fold.unfold(), None);
+        assert_eq!(fold.admit(Stream::Stdout, "again\n"), "again\n");
+        assert_eq!(fold.transcript.text(), all + "oh\nnoagain\n");
+    }
+
+    #[test]
+    fn little_output_and_progress_bars_are_never_folded() {
+        let mut fold = Fold::new(Some(10));
+        assert_eq!(fold.admit(Stream::Stdout, &lines(0..10)), lines(0..10));
+        assert!(!fold.is_folding());
+        let mut fold = Fold::new(Some(10));
+        for percent in 0..100_000 {
+            let bar = format!("\r{percent} {}", "#".repeat(60));
+            assert_eq!(fold.admit(Stream::Stderr, &bar), bar);
+        }
+        let mut all = Fold::new(None);
+        assert_eq!(all.admit(Stream::Stdout, &lines(0..5_000)), lines(0..5_000));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_long_too() {
+        let mut fold = Fold::new(Some(10));
+        let shown: usize = (0..1_000).map(|_| fold.admit(Stream::Stdout, &"x".repeat(1_000)).len()).sum();
+        assert!((30_000..60_000).contains(&shown), "{shown}");
+        assert!(fold.unfold().unwrap().end.iter().map(|(_, text)| text.len()).sum::<usize>() <= KEPT + 1_000);
+    }
+
+    #[test]
+    fn what_is_kept_has_a_limit() {
+        let mut fold = Fold::new(Some(10));
+        let piece = lines(0..10_000);
+        for _ in 0..300 {
+            fold.admit(Stream::Stdout, &piece);
+        }
+        let text = fold.transcript.text();
+        assert!(text.len() < 2 * HALF + 2 * piece.len() && text.contains("are not kept]"));
+        assert!(text.starts_with("line 0\n") && text.ends_with("line 9999\n"));
+    }
+}

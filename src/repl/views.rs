@@ -1,0 +1,86 @@
+//! The views that are opened at the prompt: a theme is chosen, the last table and the last output are looked at.
+
+use std::io;
+use std::sync::Arc;
+
+use super::actions::Outcome;
+use super::prompt::{Repl, Then};
+use super::stage::StageError;
+use crate::panes::{Look, choose_theme, show_table, show_text};
+use crate::theme::Theme;
+
+impl Repl {
+    /// Takes the theme that is named, or has one chosen.
+    pub(super) fn theme(&mut self, name: Option<&str>) -> Outcome {
+        let chosen = match name {
+            Some(name) => name.to_owned(),
+            None if !self.can_show_views() => return self.say(&self.themes.names().join(", ")),
+            None => {
+                let (themes, current) = (self.themes.list(), self.stage.console.theme().name().to_owned());
+                let look = self.stage.look();
+                match self.view(|runtime| choose_theme(runtime, themes, &current, &look))? {
+                    Some(Some(chosen)) => chosen,
+                    _ => return Ok(Then::Go),
+                }
+            }
+        };
+        match self.themes.find(&chosen) {
+            Ok(theme) => {
+                self.use_theme(theme);
+                let text =
+                    format!("the theme is {chosen}; theme = \"{chosen}\" in the configuration keeps it");
+                self.stage.note(&text).map(|()| Then::Go)
+            }
+            Err(error) => self.fail(error.to_string(), None),
+        }
+    }
+
+    fn use_theme(&mut self, theme: Theme) {
+        self.stage.set_theme(Arc::new(theme));
+        self.editor.set_paint(self.stage.paint.clone());
+    }
+
+    /// Shows the last table, all of it.
+    pub(super) fn table(&mut self) -> Outcome {
+        let Some(table) = self.stage.console.last_table() else {
+            return self.say("no table has been shown yet");
+        };
+        self.look_at(move |runtime, look| show_table(runtime, table, look, true))
+    }
+
+    /// Shows the output of the last cell, all of it that is kept.
+    pub(super) fn output(&mut self) -> Outcome {
+        if self.stage.output.is_empty() {
+            return self.say("the last cell has printed nothing");
+        }
+        let text = self.stage.output.text();
+        self.look_at(move |runtime, look| show_text(runtime, "output of the last cell", &text, look, true))
+    }
+
+    fn look_at(&mut self, show: impl FnOnce(&tokio::runtime::Handle, &Look) -> io::Result<()>) -> Outcome {
+        if !self.can_show_views() {
+            let hint = Some("a terminal that knows escape sequences is needed at both ends");
+            return self.fail("this terminal shows no full screens".to_owned(), hint);
+        }
+        let look = self.stage.look();
+        self.view(|runtime| show(runtime, &look)).map(|_| Then::Go)
+    }
+
+    fn can_show_views(&self) -> bool {
+        !self.stage.screen.dumb && self.stage.screen.interactive()
+    }
+
+    /// Gives the terminal to a view until it is left. Nothing when it could not be shown, which is told.
+    fn view<T>(
+        &mut self,
+        show: impl FnOnce(&tokio::runtime::Handle) -> io::Result<T>,
+    ) -> Result<Option<T>, StageError> {
+        let shown = show(&self.runtime);
+        self.stage.console.line_was_read();
+        self.stage.resized();
+        match shown {
+            Ok(shown) => Ok(Some(shown)),
+            Err(error) => self.fail(format!("cannot show it: {error}"), None).map(|_| None),
+        }
+    }
+}
