@@ -11,6 +11,7 @@ pub(super) use sessions::{
 };
 
 use super::completion;
+use crate::client::Api;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -131,6 +132,10 @@ pub(super) struct Global {
     /// How pictures are drawn: auto, kitty, kitty-tmux, iterm2, sixel, blocks or none [default: what the terminal can]
     #[arg(long, global = true, value_name = "HOW", env = "BAI_REPL_GRAPHICS", hide_env_values = true)]
     pub(super) graphics: Option<String>,
+
+    /// The server that a prompt has open, whose commands need not look for one.
+    #[arg(skip)]
+    pub(super) here: Option<Api>,
 }
 
 /// Everything other than opening a session.

@@ -13,6 +13,7 @@ mod answers;
 mod args;
 mod commands;
 mod completion;
+mod errands;
 mod exit;
 mod failure;
 mod human;

@@ -30,6 +30,9 @@ impl Place {
     /// Opens what flags, environment and configuration name. With nothing configured that is an engine: the standing
     /// one for sessions that are to outlive this program, else one in this process.
     pub(super) async fn open(global: &Global, config: &FileConfig, outlive: bool) -> Result<Self, Failure> {
+        if let Some(here) = Self::here(global) {
+            return Ok(here);
+        }
         match target(global, config)? {
             Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config),
             Target::Embedded if outlive => {
@@ -69,6 +72,9 @@ impl Place {
 
     /// The same, with nothing when no engine stands.
     pub(super) async fn with_sessions(global: &Global, config: &FileConfig) -> Result<Option<Self>, Failure> {
+        if let Some(here) = Self::here(global) {
+            return Ok(Some(here));
+        }
         match target(global, config)? {
             Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config).map(Some),
             Target::Embedded => {
@@ -76,6 +82,11 @@ impl Place {
                 standing.map(|found| Self::engine_at(&found.endpoint, &found.keypair)).transpose()
             }
         }
+    }
+
+    /// The server that is open already; whoever opened it ends it.
+    fn here(global: &Global) -> Option<Self> {
+        Some(Place { api: global.here.clone()?, engine: None, folder: None })
     }
 
     /// Ends the engine that is in it, if any, and waits for its kernels to be gone.

@@ -1,16 +1,19 @@
 //! The prompt, wired: the place that its session lives in is opened beside the first keys.
 
 use super::args::{Global, Open};
+use super::errands::PromptErrands;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::open::request;
 use super::pane::SessionPane;
 use super::place::{Place, target_label};
-use super::{look, transport};
+use super::{look, names, transport};
 use crate::client::{ClientError, ComputeSession, ErrorKind};
 use crate::config::{EditMode, FileConfig, Paths};
 use crate::protocol::create::CreateRequest;
 use crate::repl::{
-    Banner, Keymap, Leave, Opener, Progress, Remote, RemoteOptions, ReplOptions, Trouble, language, remote,
+    Banner, Keymap, Leave, Next, Opener, Progress, Remote, RemoteOptions, ReplOptions, Trouble, language,
+    remote,
 };
 use futures_util::future::FutureExt;
 use std::sync::Arc;
@@ -35,14 +38,47 @@ pub(super) fn attach(
     global: &Global,
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
+    go(runtime, Next::Attach(name), open, global, config)
+}
+
+/// Opens prompts, one after the other, until the person leaves.
+fn go(
+    runtime: &Runtime,
+    first: Next,
+    open: &Open,
+    global: &Global,
+    config: &FileConfig,
+) -> Result<Exit, Failure> {
+    let mut next = Some(first);
+    while let Some(subject) = next {
+        next = match subject {
+            Next::Attach(name) => attach_once(runtime, &name, open, global, config)?,
+            Next::Create(image) => {
+                // One that the person does not name is one that nobody keeps.
+                let request = CreateRequest { name: names::session(), ..request(&image, &open.creation)? };
+                prompt(runtime, Subject::Create(Box::new(request)), None, &image, true, open, global, config)?
+            }
+        };
+    }
+    Ok(Exit::Ok)
+}
+
+fn attach_once(
+    runtime: &Runtime,
+    name: &str,
+    open: &Open,
+    global: &Global,
+    config: &FileConfig,
+) -> Result<Option<Next>, Failure> {
     let look_up = async {
         let place = Place::find(global, config).await?;
-        let session = super::commands::find(&place, &name).await?;
+        let session = super::commands::find(&place, name).await?;
         let info = session.info().await?;
         Ok::<_, Failure>((place, session, info.image().unwrap_or_default().to_owned()))
     };
     let (place, session, image) = runtime.block_on(look_up)?;
-    prompt(runtime, Subject::Attach(session.name().to_owned()), Some(place), &image, open, global, config)
+    let subject = Subject::Attach(session.name().to_owned());
+    prompt(runtime, subject, Some(place), &image, open.creation.rm, open, global, config)
 }
 
 /// Opens the prompt on a session that is made, or taken if it lives, while the first keys are typed.
@@ -54,22 +90,26 @@ pub(super) fn create(
     config: &FileConfig,
 ) -> Result<Exit, Failure> {
     let image = request.image.clone();
-    prompt(runtime, Subject::Create(Box::new(request)), None, &image, open, global, config)
+    let temporary = super::open::is_temporary(&open.creation);
+    let subject = Subject::Create(Box::new(request));
+    match prompt(runtime, subject, None, &image, temporary, open, global, config)? {
+        Some(next) => go(runtime, next, open, global, config),
+        None => Ok(Exit::Ok),
+    }
 }
 
+/// One prompt; gives where the person goes from it.
+#[allow(clippy::too_many_arguments, reason = "everything that a prompt is made from")]
 fn prompt(
     runtime: &Runtime,
     subject: Subject,
     place: Option<Place>,
     image: &str,
+    temporary: bool,
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
-    let temporary = match &subject {
-        Subject::Create(_) => super::open::is_temporary(&open.creation),
-        Subject::Attach(_) => open.creation.rm,
-    };
+) -> Result<Option<Next>, Failure> {
     let place = Arc::new(Mutex::new(place));
     let language: Box<dyn language::Language> = match crate::engine::jupyter_language(image) {
         Some(language) => Box::new(language::Jupyter::of(&language)),
@@ -99,6 +139,7 @@ fn prompt(
             outlive: !temporary,
             prelude: super::ready::wants_prelude(global, config),
         }),
+        errands: Arc::new(PromptErrands::new(place.clone(), global.clone(), config.clone())),
         banner,
         language: language.into(),
         console,
@@ -123,7 +164,7 @@ fn prompt(
             Place::close(place).await;
         }
     });
-    left.map(|_| Exit::Ok).map_err(|trouble| {
+    left.map(|exit| exit.next).map_err(|trouble| {
         let failure = Failure::new(Exit::Failed, trouble.sentence);
         trouble.hint.into_iter().fold(failure, Failure::hint)
     })

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use super::Next;
 use super::cell::CellOptions;
 use super::commands::{Command, TABLE};
 use super::editor::{edit_outside, printable};
@@ -24,7 +25,9 @@ impl Repl {
         match command {
             Command::Help(topic) => self.help(topic.as_deref()),
             Command::Quit => Ok(Then::Quit),
-            Command::New => self.new_session(),
+            Command::New(None) => self.new_session(),
+            Command::New(Some(image)) => self.go_to(Next::Create(image)),
+            Command::Attach(session) => self.go_to(Next::Attach(session)),
             Command::Restart => self.restart().map(|_| Then::Go),
             Command::Replay => self.replay(),
             Command::Reset => self.reset(),
@@ -51,6 +54,8 @@ impl Repl {
             Command::Output => self.output(),
             Command::Theme(name) => self.theme(name.as_deref()),
             Command::Image(what) => self.image(&what),
+            Command::Errand(errand, argument) => self.errand(errand, &argument),
+            Command::Batch(argument) => self.batch(&argument),
             Command::Clear => {
                 if self.stage.screen.dumb {
                     return Ok(Then::Go);

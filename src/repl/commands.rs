@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use super::complete::Found;
+use super::errands::Errand;
 
 /// What a `:word` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
     Help(Option<String>),
     Quit,
-    New,
+    New(Option<String>),
     Restart,
     Replay,
     Reset,
@@ -30,6 +31,9 @@ pub(super) enum Command {
     Image(ImageUse),
     Table,
     Output,
+    Errand(Errand, String),
+    Batch(String),
+    Attach(String),
 }
 
 /// What is to become of the last picture.
@@ -51,6 +55,9 @@ pub(super) enum Argument {
     None,
     File,
     MaybeFile,
+    /// Words as the command line takes them, files of this machine among them.
+    Words,
+    MaybeWords,
     Text,
     MaybeText,
     Code,
@@ -133,12 +140,56 @@ pub(super) const TABLE: &[Entry] = &[
         Command::Replay
     }),
     entry("reset", "", Argument::None, "forget all variables, after asking", |_| Command::Reset),
-    entry("new", "", Argument::None, "open the session again when it could not be opened or is lost", |_| {
-        Command::New
-    }),
+    entry(
+        "new",
+        "[IMAGE]",
+        Argument::MaybeText,
+        "another session, of that image; without one, this session again when it is lost",
+        |a| Command::New(text(a)),
+    ),
+    entry(
+        "attach",
+        "SESSION",
+        Argument::Text,
+        "go to a session that lives; this one is left as by :quit",
+        |a| Command::Attach(a.to_owned()),
+    ),
     entry("pty", "", Argument::None, "a terminal in the session (also a key: see below)", |_| Command::Pty),
     entry("info", "", Argument::None, "about the session", |_| Command::Info),
     entry("logs", "", Argument::None, "the session's log", |_| Command::Logs),
+    entry(
+        "sessions",
+        "[FLAGS]",
+        Argument::MaybeWords,
+        "the server's sessions, as `bai-repl ls` lists them",
+        |a| Command::Errand(Errand::Sessions, a.to_owned()),
+    ),
+    entry("ls", "[FOLDER]", Argument::MaybeText, "files of the session", |a| {
+        Command::Errand(Errand::Files, a.to_owned())
+    }),
+    entry("upload", "FILE… [--to FOLDER] [--force]", Argument::Words, "copy files to the session", |a| {
+        Command::Errand(Errand::Upload, a.to_owned())
+    }),
+    entry(
+        "download",
+        "PATH… [--to FOLDER] [--force]",
+        Argument::Words,
+        "copy files from the session",
+        |a| Command::Errand(Errand::Download, a.to_owned()),
+    ),
+    entry("apps", "", Argument::None, "what the session serves", |_| {
+        Command::Errand(Errand::Apps, String::new())
+    }),
+    entry("app", "NAME [-b HOST:PORT]", Argument::Text, "a local address for an app, until Ctrl-C", |a| {
+        Command::Errand(Errand::App, a.to_owned())
+    }),
+    entry(
+        "batch",
+        "[--clean CMD] [--build CMD] [--exec CMD]",
+        Argument::MaybeText,
+        "clean, build and execute what is in the session",
+        |a| Command::Batch(a.to_owned()),
+    ),
     entry("quit", "", Argument::None, "leave (also Ctrl-D)", |_| Command::Quit),
 ];
 
@@ -147,7 +198,7 @@ fn text(argument: &str) -> Option<String> {
 }
 
 /// A file name as people type it: `~` is the home folder, quotes around it are no part of it.
-fn file(argument: &str) -> PathBuf {
+pub(super) fn file(argument: &str) -> PathBuf {
     let unquoted = ['"', '\'']
         .iter()
         .find_map(|&quote| argument.strip_prefix(quote)?.strip_suffix(quote))
@@ -198,7 +249,9 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
     let usage = || Some(Err(format!("usage: :{} {}", entry.word, entry.shown).trim_end().to_owned()));
     match entry.argument {
         Argument::None if !argument.is_empty() => return usage(),
-        Argument::File | Argument::Text | Argument::Code if argument.is_empty() => return usage(),
+        Argument::File | Argument::Text | Argument::Code | Argument::Words if argument.is_empty() => {
+            return usage();
+        }
         _ => {}
     }
     Some(Ok(match (entry.make)(argument) {
@@ -228,11 +281,14 @@ pub(super) fn complete(line: &str, position: usize) -> Found {
             .collect();
         return Found { start: position.saturating_sub(word.len() + 1), items };
     }
-    let takes_file = |entry: &&Entry| matches!(entry.argument, Argument::File | Argument::MaybeFile);
-    if !TABLE.iter().filter(takes_file).any(|entry| entry.word == word) {
-        return Found::default();
-    }
-    let typed = rest.strip_prefix('!').unwrap_or(rest).trim_start();
+    let rest = rest.strip_prefix('!').unwrap_or(rest);
+    let typed = match TABLE.iter().find(|entry| entry.word == word).map(|entry| entry.argument) {
+        Some(Argument::File | Argument::MaybeFile) => rest.trim_start(),
+        Some(Argument::Words | Argument::MaybeWords) => {
+            rest.rsplit(char::is_whitespace).next().unwrap_or(rest)
+        }
+        _ => return Found::default(),
+    };
     Found { start: position.saturating_sub(typed.len()), items: files(typed) }
 }
 
@@ -274,6 +330,8 @@ mod tests {
         assert_eq!(command(":help"), Command::Help(None));
         assert_eq!(command("  :help time "), Command::Help(Some("time".into())));
         assert_eq!(command(":q"), Command::Quit);
+        assert_eq!(command(":new"), Command::New(None));
+        assert_eq!(command(":new python:3.6"), Command::New(Some("python:3.6".into())));
         assert_eq!(command(":time f(1)"), Command::Time("f(1)".into()));
         assert_eq!(command(":save! 'a b.py'"), Command::Save { path: "a b.py".into(), overwrite: true });
         assert_eq!(command(":save x"), Command::Save { path: "x".into(), overwrite: false });
@@ -308,6 +366,7 @@ mod tests {
         assert_eq!(complete(":re", 3).items, [":restart", ":replay", ":reset"]);
         assert_eq!(complete(" :q", 3), Found { start: 1, items: vec![":quit".into()] });
         assert_eq!(complete(":info x", 7), Found::default());
+        assert_eq!(complete(":apps", 5).items, [":apps"]);
 
         let folder = tempfile::tempdir().unwrap();
         for name in ["one.py", "one more.py", ".one", "o\u{1b}x"] {
@@ -318,6 +377,9 @@ mod tests {
         let found = complete(&line, line.len());
         let names = &found.items;
         assert_eq!(found.start, 6);
+        let upload = format!(":upload x {}/one", folder.path().display());
+        let second = complete(&upload, upload.len());
+        assert_eq!((second.start, second.items.len()), (10, 2), "{second:?}");
         assert_eq!(names.len(), 3);
         assert!(
             names[0].ends_with("/one more.py")

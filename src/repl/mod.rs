@@ -10,6 +10,7 @@ mod cell;
 mod commands;
 mod complete;
 mod editor;
+mod errands;
 mod flood;
 mod fold;
 mod folds;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 pub use complete::CompletionSource;
 pub use editor::Keymap;
+pub use errands::Errands;
 use language::Language;
 pub use pane::{Pane, Visit};
 pub use remote::{PreludeUse, RemoteOptions, remote};
@@ -49,6 +51,8 @@ pub struct ReplOptions {
     pub runtime: tokio::runtime::Handle,
     /// Opens the session. Called at once, while the first line is typed.
     pub open: Opener,
+    /// Whoever does what the command line can do.
+    pub errands: Arc<dyn Errands>,
     /// What is said at the beginning.
     pub banner: Banner,
     /// The session's language: [`language::for_image`].
@@ -111,9 +115,20 @@ impl Banner {
     }
 }
 
+/// Where the person goes from a prompt, other than away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// To a session that lives, by its name, id, or a beginning of either.
+    Attach(String),
+    /// To a new session of this image.
+    Create(String),
+}
+
 /// How the prompt was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplExit {
+    /// Where to go on.
+    pub next: Option<Next>,
     /// The session that stays, if one does.
     pub session: Option<String>,
 }
@@ -125,7 +140,7 @@ pub struct ReplExit {
 pub fn run(options: ReplOptions) -> Result<ReplExit, Trouble> {
     let result = prompt::Repl::new(options).and_then(|mut repl| repl.run());
     match result {
-        Err(StageError::Closed) => Ok(ReplExit { session: None }),
+        Err(StageError::Closed) => Ok(ReplExit { next: None, session: None }),
         other => other.map_err(|error| Trouble { sentence: error.to_string(), hint: None }),
     }
 }

@@ -9,16 +9,17 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::cell::{self, CellEnd, CellOptions};
+use super::cell::{self, CellEnd, CellOptions, Work};
 use super::commands;
 use super::complete::{Completer, CompletionSource};
 use super::editor::{Editor, EditorParts, News, Read, printable};
+use super::errands::Errands;
 use super::language::Language;
 use super::paint::Paint;
 use super::pane::{Pane, PaneDoor};
 use super::session::{Opener, Progress, Remote, Trouble};
 use super::stage::{Stage, StageError, Waited};
-use super::{Leave, ReplExit, ReplOptions};
+use super::{Leave, Next, ReplExit, ReplOptions};
 use crate::terminal::RunMode;
 use crate::theme::Library;
 
@@ -69,6 +70,7 @@ pub(super) struct Repl {
     pub(super) themes: Library,
     completer: Arc<Completer>,
     opener: Opener,
+    pub(super) errands: Arc<dyn Errands>,
     leave: Leave,
     slot: Slot,
     /// Whether the editor has the keyboard, so that news can be shown above the line.
@@ -78,6 +80,10 @@ pub(super) struct Repl {
     /// What the next prompt begins with.
     pub(super) initial: String,
     left_running: bool,
+    /// Where the person goes from here.
+    pub(super) next: Option<Next>,
+    /// Who ends the session when a signal ends us.
+    fatal_signals: Option<tokio::task::JoinHandle<()>>,
     /// A cell was lost, and the session may take no other.
     pub(super) lost: bool,
     /// A remark about the session that could not be shown when it was opened.
@@ -123,12 +129,15 @@ impl Repl {
             themes: options.themes,
             completer,
             opener: open,
+            errands: options.errands,
             leave: options.leave,
             slot: Slot::Destroyed,
             at_prompt: Arc::default(),
             cells: Vec::new(),
             initial: printable(&typed.replace('\r', "\n")),
             left_running: false,
+            next: None,
+            fatal_signals: None,
             lost: false,
             untold: Arc::default(),
             last_will: Arc::default(),
@@ -182,11 +191,11 @@ impl Repl {
     }
 
     /// Ends the session before a signal such as SIGHUP ends us: nobody could come back to it.
-    fn obey_fatal_signals(&self) -> Result<(), StageError> {
+    fn obey_fatal_signals(&mut self) -> Result<(), StageError> {
         let _inside = self.runtime.enter();
         let mut signals = crate::terminal::listen_fatal()?;
         let last_will = Arc::clone(&self.last_will);
-        self.runtime.spawn(async move {
+        self.fatal_signals = Some(self.runtime.spawn(async move {
             let signal = signals.recv().await;
             let session = last_will.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(session) = session {
@@ -194,7 +203,7 @@ impl Repl {
                 let _ = tokio::time::timeout(LAST_WILL_LIMIT, session.destroy()).await;
             }
             signal.die();
-        });
+        }));
         Ok(())
     }
 
@@ -253,18 +262,24 @@ impl Repl {
 
     /// The same, telling also whether the cell went well.
     pub(super) fn run_cell(&mut self, code: &str, options: CellOptions) -> Result<(bool, Then), StageError> {
+        self.run_work(Work::Cell(code.to_owned()), options)
+    }
+
+    /// Runs a cell, or the steps of a batch, and does what the end asks for.
+    pub(super) fn run_work(&mut self, work: Work, options: CellOptions) -> Result<(bool, Then), StageError> {
         let Some(session) = self.session()? else {
             // Nothing that was typed is lost: it is in the history.
             return Ok((false, Then::Go));
         };
+        let code = if let Work::Cell(code) = &work { code.clone() } else { String::new() };
         let (end, typed) =
-            cell::run(&self.runtime, &mut self.stage, &mut self.editor, &*session, code, options)?;
+            cell::run(&self.runtime, &mut self.stage, &mut self.editor, &*session, work, options)?;
         self.initial = typed.keys;
-        self.completer.cell_ran(code);
+        self.completer.cell_ran(&code);
         if !options.ours {
             // A cell that took the session with it would do so again in a replay.
             let failed = !matches!(end, CellEnd::Finished(Some(0) | None) | CellEnd::Lost { usable: true });
-            self.cells.push(RanCell { code: code.to_owned(), failed });
+            self.cells.push(RanCell { code, failed });
         }
         Ok(match end {
             CellEnd::Finished(code) => {
@@ -419,10 +434,20 @@ impl Repl {
 
     /// Ends the session or keeps it, and says which.
     fn leave(&mut self) -> Result<ReplExit, StageError> {
+        let session = self.part_with_session()?;
+        if let Some(listening) = self.fatal_signals.take() {
+            listening.abort();
+            // The next prompt listens only when this one has ended.
+            let _ = self.runtime.block_on(listening);
+        }
+        Ok(ReplExit { next: self.next.take(), session })
+    }
+
+    fn part_with_session(&mut self) -> Result<Option<String>, StageError> {
         if self.leave == Leave::Destroy {
             self.await_opening()?;
         }
-        let Some(session) = self.open_session() else { return Ok(ReplExit { session: None }) };
+        let Some(session) = self.open_session() else { return Ok(None) };
         let name = session.name();
         if self.leave == Leave::Keep && !self.left_running {
             let label = || "waiting for the kernel".to_owned();
@@ -434,7 +459,7 @@ impl Repl {
                 self.stage
                     .note(&format!("session {name}{program}; bai-repl attach {name} continues with it"))?;
             }
-            return Ok(ReplExit { session: Some(name) });
+            return Ok(Some(name));
         }
         let label = || format!("destroying session {name}");
         match self.runtime.block_on(self.stage.wait(label, session.destroy()))? {
@@ -443,7 +468,7 @@ impl Repl {
             Waited::Done(Err(trouble)) => self.stage.trouble(&trouble)?,
             Waited::Interrupted => self.stage.note(&format!("session {name} may still be there"))?,
         }
-        Ok(ReplExit { session: None })
+        Ok(None)
     }
 }
 

@@ -11,9 +11,10 @@ use super::complete::CompletionSource;
 use super::session::{CellEvent, Remote, RemoteRun, Restarted, Trouble};
 use crate::client::{
     Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, Prelude, PreludeState, Run, RunEvent,
-    RunOptions, SessionState, Transport,
+    RunOptions, SessionState, Step, Transport,
 };
 use crate::protocol::complete::{Completion, CompletionRequest};
+use crate::protocol::execute::BatchOptions;
 use crate::protocol::info::SessionInfo;
 
 /// How long leaving waits for a question that was put to the kernel.
@@ -62,6 +63,15 @@ struct ClientSession {
 }
 
 impl ClientSession {
+    async fn begin(&self, cell: Cell) -> Result<Box<dyn RemoteRun>, Trouble> {
+        if let Some(prelude) = &self.prelude {
+            prelude.make_way().await?;
+        }
+        let options = RunOptions::over(self.options.transport);
+        let run = self.session.execute(cell, options).await?;
+        Ok(Box::new(ClientRun(run)))
+    }
+
     /// What `:info` says of the prelude.
     fn prelude_row(&self) -> Option<String> {
         let state = match &self.prelude {
@@ -103,15 +113,11 @@ impl Remote for ClientSession {
     }
 
     fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>> {
-        async move {
-            if let Some(prelude) = &self.prelude {
-                prelude.make_way().await?;
-            }
-            let options = RunOptions::over(self.options.transport);
-            let run = self.session.execute(Cell::Query(code), options).await?;
-            Ok(Box::new(ClientRun(run)) as Box<dyn RemoteRun>)
-        }
-        .boxed()
+        self.begin(Cell::Query(code)).boxed()
+    }
+
+    fn batch(&self, steps: BatchOptions) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>> {
+        self.begin(Cell::Batch(steps)).boxed()
     }
 
     fn interrupt(&self) -> BoxFuture<'_, Result<(), Trouble>> {
@@ -219,7 +225,7 @@ struct ClientRun(Run);
 impl RemoteRun for ClientRun {
     fn next(&mut self) -> BoxFuture<'_, Option<CellEvent>> {
         async move {
-            // A query has no steps, and an event of a later client is none of ours.
+            // An event of a later client is none of ours.
             while let Some(event) = self.0.next().await {
                 if let Some(event) = cell_event(event) {
                     return Some(event);
@@ -247,6 +253,13 @@ fn cell_event(event: RunEvent) -> Option<CellEvent> {
     Some(match event {
         RunEvent::Console(record) => CellEvent::Console(record),
         RunEvent::WaitingInput { is_password } => CellEvent::WaitingInput { is_password },
+        RunEvent::StepFinished { step, exit_code } => {
+            let step = match step {
+                Step::Clean => "clean",
+                Step::Build => "build",
+            };
+            CellEvent::StepFinished { step, exit_code }
+        }
         RunEvent::NotStarted { waited } => CellEvent::NotStarted { waited },
         RunEvent::Resumed => CellEvent::Resumed,
         RunEvent::Finished { exit_code } => CellEvent::Finished { exit_code },

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::complete::CompletionSource;
+use crate::protocol::execute::BatchOptions;
 use crate::protocol::record::ConsoleRecord;
 
 /// A failure for the person: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
@@ -47,6 +48,8 @@ pub trait Remote: CompletionSource {
     fn note(&self) -> Option<String>;
     /// Begins to run a cell. Another run of ours that is not over yet is waited for.
     fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>>;
+    /// The same for the steps of a batch.
+    fn batch(&self, steps: BatchOptions) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>>;
     /// Stops what the session runs, whoever started it.
     fn interrupt(&self) -> BoxFuture<'_, Result<(), Trouble>>;
     /// Makes it ready for completion and rich output, behind the prompt; cells wait for that from this call on. Gives a
@@ -104,6 +107,13 @@ pub enum CellEvent {
     NotStarted {
         /// For how long.
         waited: Duration,
+    },
+    /// A step of a batch has ended; the run goes on.
+    StepFinished {
+        /// `clean` or `build`.
+        step: &'static str,
+        /// Its exit code, when the server knows it.
+        exit_code: Option<i32>,
     },
     /// The connection was lost and found again; nothing is missing.
     Resumed,

@@ -21,13 +21,8 @@ impl ImageName {
     /// [`resolve`](super::resolve) to say.
     pub fn parse(text: &str) -> Self {
         let full = text.trim().to_owned();
-        let without_digest = full.split_once('@').map_or(full.as_str(), |(name, _)| name);
-        // A colon before the last slash belongs to the registry's port.
-        let last = without_digest.rsplit('/').next().unwrap_or_default();
-        let (name, tag) = match last.split_once(':') {
-            Some((name, tag)) => (name, Some(tag.to_owned()).filter(|tag| !tag.is_empty())),
-            None => (last, None),
-        };
+        let (name, tag) = language::name_and_tag(&full);
+        let tag = Some(tag.to_owned()).filter(|tag| !tag.is_empty());
         ImageName { name: name.to_ascii_lowercase(), tag, full }
     }
 
@@ -47,7 +42,7 @@ impl ImageName {
         if self.jupyter_kernel().is_some() {
             return Some("jupyter");
         }
-        language::of_name(&self.name).or_else(|| self.python_mark().map(|_| "python"))
+        language::of_image(&self.full)
     }
 
     /// The version that is asked for: the tag's, else the one that follows the language's name, as in `lua5.4`.
@@ -118,12 +113,25 @@ mod tests {
             ("localhost:5000/python", "python", None),
             ("cr.example:443/stable/Python:3.6@x86_64", "python", Some("3.6")),
             ("python@sha256:abcdef", "python", None),
+            ("cr.example/r-base:4.2@sha256:abcdef", "r-base", Some("4.2")),
+            ("[::1]:5000/python-tensorflow:2.1-py36", "python-tensorflow", Some("2.1-py36")),
             ("", "", None),
         ] {
             let image = ImageName::parse(text);
             assert_eq!((image.name.as_str(), image.tag.as_deref()), (name, tag), "{text}");
             assert_eq!(image.as_str(), text);
         }
+    }
+
+    #[test]
+    fn a_jupyter_kernel_has_whatever_name() {
+        let kernel = |text| ImageName::parse(text).jupyter_kernel().map(str::to_owned);
+        assert_eq!(kernel("jupyter:python3").as_deref(), Some("python3"));
+        assert_eq!(kernel("Jupyter: C++ / cling @ home").as_deref(), Some("C++ / cling @ home"));
+        assert_eq!(kernel("cr.example/jupyter:1-py3.9"), None);
+        assert_eq!(kernel("jupyter"), None);
+        assert_eq!(ImageName::parse("jupyter:python3").language(), Some("jupyter"));
+        assert_eq!(ImageName::parse("cr.example/jupyter:1-py3.9").language(), Some("python"));
     }
 
     #[test]

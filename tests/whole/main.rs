@@ -12,6 +12,7 @@ mod web_server;
 mod bad_inputs;
 mod board;
 mod commands;
+mod errands;
 mod jupyter;
 mod keyring;
 mod ladder;

@@ -20,7 +20,10 @@ pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Ls
     let mut sessions = if wanted.is_empty() && !flags.all {
         let alive = place.api.live_sessions().await?;
         let names = alive.iter().filter_map(|session| session.name.as_deref());
-        completion::remember(Kind::Sessions, global, config, names);
+        // Those of an engine that ends with its prompt are of no use to a shell.
+        if global.here.is_none() {
+            completion::remember(Kind::Sessions, global, config, names);
+        }
         alive
     } else {
         place.api.sessions(&wanted).await?

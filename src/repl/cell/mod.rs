@@ -18,6 +18,7 @@ use super::fold::Fold;
 use super::session::{CellEvent, Remote};
 use super::spinner::{QUIET, TICK, elapsed, since};
 use super::stage::{Stage, StageError, Waited, open};
+use crate::protocol::execute::BatchOptions;
 use crate::protocol::record::ConsoleRecord;
 use crate::render::Stream;
 use feed::Feed;
@@ -50,6 +51,15 @@ pub(super) enum CellEnd {
     Destroyed,
     /// It runs on; the person leaves.
     LeftRunning,
+}
+
+/// What is run: the life of both is the same.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    /// Code.
+    Cell(String),
+    /// The steps of a batch.
+    Batch(BatchOptions),
 }
 
 /// How a cell is run.
@@ -86,12 +96,16 @@ pub(super) fn run(
     stage: &mut Stage,
     editor: &mut Editor,
     session: &dyn Remote,
-    code: &str,
+    work: Work,
     options: CellOptions,
 ) -> Result<(CellEnd, TypedAhead), StageError> {
     let start = Instant::now();
     stage.console.begin_cell();
-    let begun = runtime.block_on(stage.wait(String::new, session.execute(code.to_owned())))?;
+    let beginning = match work {
+        Work::Cell(code) => session.execute(code),
+        Work::Batch(steps) => session.batch(steps),
+    };
+    let begun = runtime.block_on(stage.wait(String::new, beginning))?;
     let run = match begun {
         Waited::Done(Ok(run)) => run,
         Waited::Done(Err(trouble)) => {
@@ -329,6 +343,12 @@ impl Life<'_> {
                     "the session has not begun with this cell after {time}: something else runs in it, which Ctrl-C stops \
                      too, or it is stuck; Ctrl-C twice gives a choice"
                 ))?;
+                None
+            }
+            Some(CellEvent::StepFinished { step, exit_code }) => {
+                if let Some(code) = exit_code.filter(|code| *code != 0) {
+                    self.stage.note(&format!("the step {step} ended with exit code {code}"))?;
+                }
                 None
             }
             Some(CellEvent::Resumed) => {

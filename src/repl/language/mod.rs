@@ -6,6 +6,7 @@ mod plain;
 mod python;
 mod scan;
 
+use crate::protocol::language;
 pub use jupyter::Jupyter;
 pub use plain::Plain;
 pub use python::Python;
@@ -103,9 +104,8 @@ pub trait Language: Send + Sync {
 
 /// The language of an image name (`python:3.6`, `cr.example/stable/r-base:4.3`) or of a bare language name.
 pub fn for_image(image: &str) -> Box<dyn Language> {
-    let last = image.rsplit('/').next().unwrap_or_default();
-    let name = last.split([':', '@']).next().unwrap_or_default().to_ascii_lowercase();
-    if name.contains("python") || name.contains("ipython") {
+    let name = language::name_and_tag(image).0.to_ascii_lowercase();
+    if name.contains("python") || language::of_image(image) == Some("python") {
         return Box::new(Python);
     }
     Box::new(Plain::named(&name))
@@ -126,6 +126,7 @@ mod tests {
         assert_eq!(for_image("python:3.6").name(), "python");
         assert_eq!(for_image("cr.example:5000/stable/python:3.11-ubuntu").name(), "python");
         assert_eq!(for_image("cr.example/stable/r-base:4.3").name(), "r");
+        assert_eq!(for_image("ngc-pytorch:23.05-py310-cuda12.1").name(), "python");
         assert_eq!(for_image("julia").name(), "julia");
         assert_eq!(for_image("whatever:1").name(), "whatever");
         assert_eq!(for_image("").name(), "code");

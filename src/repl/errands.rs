@@ -1,0 +1,210 @@
+//! Commands that are the command line's own: about the server's sessions, and about the files and services of this one. The
+//! prompt says them in the command line's words, and whoever reads those words does them and writes to the terminal.
+
+use futures_util::future::BoxFuture;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Next;
+use super::actions::Outcome;
+use super::cell::{CellOptions, Work};
+use super::commands::file;
+use super::prompt::{Repl, Then};
+use super::session::Trouble;
+use super::stage::Waited;
+use crate::protocol::execute::BatchOptions;
+
+/// How long what was interrupted may take to say how far it came.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Whoever does what the command line can do, at the server of the prompt's session.
+pub trait Errands: Send + Sync {
+    /// Does what these words ask for after the program's name. Ctrl-C, which is a signal meanwhile, ends it.
+    fn run(&self, words: Vec<String>) -> BoxFuture<'_, Result<(), Trouble>>;
+    /// Whether there is a session of this name, id, or beginning that a prompt can be opened on.
+    fn find(&self, session: String) -> BoxFuture<'_, Result<(), Trouble>>;
+}
+
+/// A command whose words the command line reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// `:sessions`
+    Sessions,
+    /// `:ls`
+    Files,
+    /// `:upload`
+    Upload,
+    /// `:download`
+    Download,
+    /// `:apps`
+    Apps,
+    /// `:app`
+    App,
+}
+
+impl Errand {
+    /// The command of the command line, and whether it is about one session.
+    fn command(self) -> (&'static str, bool) {
+        match self {
+            Errand::Sessions => ("ls", false),
+            Errand::Files => ("files", true),
+            Errand::Upload => ("upload", true),
+            Errand::Download => ("download", true),
+            Errand::Apps => ("apps", true),
+            Errand::App => ("app", true),
+        }
+    }
+}
+
+impl Repl {
+    /// Does an errand for this session.
+    pub(super) fn errand(&mut self, errand: Errand, argument: &str) -> Outcome {
+        let words = match split(argument) {
+            Ok(words) => words,
+            Err(sentence) => return self.fail(sentence, None),
+        };
+        if words.iter().any(|word| word == "-") {
+            return self.fail("standard input and output are the prompt's".to_owned(), None);
+        }
+        let Some(session) = self.session()? else { return Ok(Then::Go) };
+        let (command, about_session) = errand.command();
+        let mut all = vec![command.to_owned()];
+        all.extend(about_session.then(|| session.name()));
+        all.extend(words.into_iter().map(at_home));
+        let errands = std::sync::Arc::clone(&self.errands);
+        let (runtime, stage) = (self.runtime.clone(), &mut self.stage);
+        let done = runtime.block_on(async {
+            stage.fresh_line()?;
+            let _keys = stage.hold_keys()?;
+            let doing = errands.run(all);
+            tokio::pin!(doing);
+            let done = tokio::select! { biased;
+                done = &mut doing => Waited::Done(done),
+                () = stage.interrupts.next() => match tokio::time::timeout(LAST_WORDS, doing).await {
+                    Ok(done) => Waited::Done(done),
+                    Err(_) => Waited::Interrupted,
+                },
+            };
+            Ok::<_, super::stage::StageError>(done)
+        })?;
+        self.stage.console.line_was_read();
+        // What it has heard as a signal is no news to the next cell.
+        self.stage.interrupts.came();
+        match done {
+            Waited::Done(Ok(())) => Ok(Then::Go),
+            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| Then::Go),
+            Waited::Interrupted => self.stage.note("given up").map(|()| Then::Go),
+        }
+    }
+
+    /// Goes to another session. This one is left as when the person leaves.
+    pub(super) fn go_to(&mut self, next: Next) -> Outcome {
+        if let Next::Attach(session) = &next {
+            let errands = std::sync::Arc::clone(&self.errands);
+            let looking = errands.find(session.clone());
+            match self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), looking))? {
+                Waited::Done(Ok(())) => {}
+                Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| Then::Go),
+                Waited::Interrupted => return Ok(Then::Go),
+            }
+        }
+        self.next = Some(next);
+        Ok(Then::Quit)
+    }
+
+    /// Runs the steps of a batch in the session. A step that is not given does what the files ask for.
+    pub(super) fn batch(&mut self, argument: &str) -> Outcome {
+        match split(argument).and_then(steps) {
+            Ok(steps) => {
+                let options = CellOptions { outlives: self.outlives, ours: true, ..Default::default() };
+                self.run_work(Work::Batch(steps), options).map(|(_, then)| then)
+            }
+            Err(sentence) => {
+                self.fail(sentence, Some("usage: :batch [--clean CMD] [--build CMD] [--exec CMD]"))
+            }
+        }
+    }
+}
+
+/// The words of a line as a shell would read them: blanks part them, quotes and backslashes keep them together.
+fn split(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(open), close) if open == close => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), '\\') => word.get_or_insert_default().push(letters.next().unwrap_or('\\')),
+            (None, blank) if blank.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(letter),
+        }
+    }
+    if let Some(open) = quote {
+        return Err(format!("a quote {open} is not closed"));
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// `~/x` is a file of the home folder, as in a shell.
+fn at_home(word: String) -> String {
+    if !word.starts_with("~/") && word != "~" {
+        return word;
+    }
+    let path: PathBuf = file(&word);
+    path.into_os_string().into_string().unwrap_or(word)
+}
+
+/// The commands of the steps.
+fn steps(words: Vec<String>) -> Result<BatchOptions, String> {
+    let [mut clean, mut build, mut exec] = ["*"; 3].map(str::to_owned);
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
+            None => (word, None),
+        };
+        let step = match flag.as_str() {
+            "--clean" => &mut clean,
+            "--build" => &mut build,
+            "--exec" => &mut exec,
+            _ => return Err(format!("\"{flag}\" is no step")),
+        };
+        *step = value.or_else(|| words.next()).ok_or_else(|| format!("{flag} needs a command"))?;
+    }
+    Ok(BatchOptions { clean, build, exec })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_parted_as_a_shell_parts_them() {
+        for (line, words) in [
+            ("", &[][..]),
+            ("  a  b ", &["a", "b"]),
+            ("'a b' \"c 'd'\" e\\ f", &["a b", "c 'd'", "e f"]),
+            ("--exec='x y' ''", &["--exec=x y", ""]),
+            ("a\\", &["a\\"]),
+            (r#"'\' "\"" "#, &["\\", "\""]),
+        ] {
+            assert_eq!(split(line).unwrap(), words, "{line}");
+        }
+        assert!(split("'a").is_err());
+    }
+
+    #[test]
+    fn steps_that_are_not_given_do_what_the_files_ask_for() {
+        let read = |line: &str| split(line).and_then(steps).map(|s| (s.clean, s.build, s.exec));
+        let strings = |[a, b, c]: [&str; 3]| (a.to_owned(), b.to_owned(), c.to_owned());
+        assert_eq!(read("").unwrap(), strings(["*"; 3]));
+        assert_eq!(read("--build make --exec='./x 1' --clean ''").unwrap(), strings(["", "make", "./x 1"]));
+        assert!(read("--exec").is_err() && read("make").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! Commands at the prompt that are the command line's: files, sessions, services, and batches.
+
+use super::fake_terminal::FakeTerminal;
+use super::sandbox::Sandbox;
+use super::standing::Standing;
+
+#[test]
+fn files_and_sessions_are_at_hand_at_the_prompt() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    sandbox.write("one file.txt", "first");
+    let terminal = FakeTerminal::start(&sandbox, &["-t", "work", "python"]);
+    let prompt = "python ❯";
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":upload 'one file.txt' --to in");
+    terminal.wait_for("1 file, 5 B to work");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":ls in");
+    terminal.wait_until("the file", |screen| {
+        screen.all.lines().any(|line| line.contains("5 B") && line.ends_with("one file.txt"))
+    });
+    terminal.wait_for_prompt(prompt);
+    terminal.enter("print(open('in/one file.txt').read() + ' line')");
+    terminal.wait_for("first line");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":download 'in/one file.txt' --to back");
+    terminal.wait_for("1 file, 5 B to back");
+    assert_eq!(std::fs::read_to_string(sandbox.work().join("back/one file.txt")).unwrap(), "first");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":sessions --columns name,status");
+    terminal.wait_until("the session", |screen| screen.has_line("work  RUNNING"));
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":download nothing-there");
+    terminal.wait_for("nothing-there");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":upload x --nonsense");
+    terminal.wait_for("unexpected argument '--nonsense'");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":apps");
+    terminal.wait_until("the apps", |screen| screen.all.lines().any(|line| line.starts_with("APP")));
+    terminal.wait_for_prompt(prompt);
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_batch_builds_asks_and_tells_how_it_ended() {
+    let sandbox = Sandbox::new();
+    sandbox.write("Makefile", "all:\n\t@echo made\n");
+    let terminal = FakeTerminal::start(&sandbox, &["bash"]);
+    let prompt = "bash ❯";
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":batch --exec 'printf \"who? \"; read name; echo hi $name; exit 3'");
+    terminal.wait_until("what was made", |screen| screen.has_line("made"));
+    terminal.wait_until("the question", |screen| screen.all.lines().any(|line| line.starts_with("who?")));
+    terminal.enter("Ann");
+    terminal.wait_until("the answer", |screen| screen.has_line("hi Ann"));
+    terminal.wait_for("exit code 3");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":batch --build 'echo no; false' --exec 'echo never'");
+    terminal.wait_for("the step build ended with exit code 1");
+    terminal.wait_for("exit code 127");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":batch --exec 'echo on; sleep 1000'");
+    terminal.wait_until("on", |screen| screen.has_line("on"));
+    terminal.send("\x03");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":sessions --columns status");
+    terminal.wait_until("this session", |screen| screen.has_line("RUNNING"));
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_person_goes_from_session_to_session() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    sandbox.run(&["-t", "work", "-c", "kept = 1", "python"]).expect(0, "");
+    let terminal = FakeTerminal::start(&sandbox, &["-t", "shell", "bash"]);
+    terminal.wait_for_prompt("bash ❯");
+    terminal.enter(":attach none-such");
+    terminal.wait_for("none-such");
+    terminal.wait_for_prompt("bash ❯");
+    terminal.enter(":attach wor");
+    terminal.wait_for("session shell stays");
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("kept + 41");
+    terminal.wait_until("the variable", |screen| screen.has_line("42"));
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter(":new bash");
+    terminal.wait_for("session work stays");
+    terminal.wait_for_prompt("bash ❯");
+    terminal.enter("echo in $((40 + 2))");
+    terminal.wait_until("a new session", |screen| screen.has_line("in 42"));
+    terminal.wait_for_prompt("bash ❯");
+    terminal.send("\x04");
+    terminal.wait_for("is destroyed");
+    assert_eq!(terminal.wait_for_end().code, 0);
+    let left = sandbox.run(&["ls", "--columns", "name", "--sort", "name"]);
+    left.expect(0, "NAME\nshell\nwork\n");
+}
