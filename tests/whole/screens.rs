@@ -5,6 +5,8 @@ mod picture;
 
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::sandbox::Sandbox;
+use alacritty_terminal::term::cell::{Cell, Flags};
+use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use std::path::{Path, PathBuf};
 
 const PROMPT: &str = "python ❯";
@@ -16,9 +18,13 @@ fn folder() -> PathBuf {
 /// Compares what is on the screen, or writes it.
 #[track_caller]
 fn check(name: &str, terminal: &FakeTerminal) {
-    let mut cells = terminal.cells();
-    let is_empty =
-        |line: &Vec<_>| line.iter().all(|cell: &alacritty_terminal::term::cell::Cell| cell.c == ' ');
+    compare(name, terminal.cells());
+}
+
+/// The same for cells.
+#[track_caller]
+fn compare(name: &str, mut cells: Vec<Vec<Cell>>) {
+    let is_empty = |line: &Vec<Cell>| line.iter().all(|cell| cell.c == ' ');
     while cells.last().is_some_and(is_empty) {
         cells.pop();
     }
@@ -127,4 +133,49 @@ fn a_terminal_inside_the_session() {
     terminal.send("\x1d");
     terminal.wait_for_prompt(PROMPT);
     leave(terminal);
+}
+
+/// Themes on terminals whose background suits them: name, foreground, background.
+const THEMES: [(&str, u32, u32); 6] = [
+    ("nord", 0xd8dee9, 0x2e3440),
+    ("dracula", 0xf8f8f2, 0x282a36),
+    ("gruvbox-dark", 0xebdbb2, 0x282828),
+    ("tokyo-night", 0xc0caf5, 0x1a1b26),
+    ("solarized-light", 0x657b83, 0xfdf6e3),
+    ("catppuccin-latte", 0x4c4f69, 0xeff1f5),
+];
+
+#[test]
+fn themes_side_by_side() {
+    let sandbox = sandbox();
+    let samples = THEMES.map(|(name, foreground, background)| {
+        let terminal = FakeTerminal::start_sized(&sandbox, &["themes", name], 18, 58);
+        terminal.wait_for("link down");
+        framed(name, terminal.cells(), picture::rgb(foreground), picture::rgb(background))
+    });
+    let beside = |pair: &[Vec<Vec<Cell>>]| -> Vec<Vec<Cell>> {
+        let [left, right] = pair else { panic!("an even number of themes") };
+        left.iter().zip(right).map(|(left, right)| [left.as_slice(), right].concat()).collect()
+    };
+    compare("themes", samples.chunks(2).flat_map(beside).collect());
+}
+
+/// On a terminal of these colours, under its name.
+fn framed(name: &str, mut cells: Vec<Vec<Cell>>, foreground: Rgb, background: Rgb) -> Vec<Vec<Cell>> {
+    let mut title = vec![Cell::default(); cells.first().map_or(0, Vec::len)];
+    for (cell, c) in title.iter_mut().skip(2).zip(name.chars()) {
+        cell.c = c;
+        cell.flags.insert(Flags::BOLD);
+    }
+    cells.insert(0, title);
+    for cell in cells.iter_mut().flatten() {
+        for color in [&mut cell.fg, &mut cell.bg] {
+            match color {
+                Color::Named(NamedColor::Foreground) => *color = Color::Spec(foreground),
+                Color::Named(NamedColor::Background) => *color = Color::Spec(background),
+                _ => {}
+            }
+        }
+    }
+    cells
 }

@@ -21,7 +21,8 @@ pub struct Scheme {
     pub sixteen: [u32; 16],
 }
 
-const fn rgb(value: u32) -> Rgb {
+/// A colour by its digits.
+pub const fn rgb(value: u32) -> Rgb {
     Rgb { r: (value >> 16) as u8, g: (value >> 8) as u8, b: value as u8 }
 }
 
