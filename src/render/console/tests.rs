@@ -381,7 +381,7 @@ fn html_and_text_media_are_read_as_text() {
     assert!(
         text.contains("^[1mb^[0m")
             && text.contains("Title")
-            && text.contains("\n- item\n")
+            && text.contains("• item\n")
             && !text.contains("[2J"),
         "{text}"
     );

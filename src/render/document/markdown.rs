@@ -12,6 +12,8 @@ use crate::render::sanitize;
 /// Reads Markdown.
 pub(in crate::render) fn read_markdown(text: &str) -> Vec<Block> {
     let (text, remark) = cut(text, "Markdown");
+    // As a whole: a bracket is a piece of its own to the parser, and a sequence cut in two would leave its end.
+    let text = sanitize::text(&text);
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
