@@ -642,7 +642,7 @@ async fn r_reads_what_is_typed_and_is_interrupted_where_it_waits() {
     }
     for waits in [
         "cat('on\\n'); Sys.sleep(100)",
-        "system('echo on; sleep 100')",
+        "system(\"awk 'BEGIN { print \\\"on\\\"; fflush(); while (1) x++ }'\")",
         "cat('on\\n'); readLines('stdin')",
         "cat('on\\n'); tryCatch(repeat {}, error = print)",
     ] {
@@ -711,10 +711,10 @@ async fn octave_shows_values_and_figures_and_keeps_the_order() {
     assert_eq!(session.run_with("n = input('number? ') + 1", &["6 * 7"]).await.stdout(), "number? n = 43\n");
     let outcome = session.run("function f(x)\n  error('bad %d', x);\nend\nf(2)").await;
     assert_eq!(outcome.stderr(), "error: bad 2\nerror: called from\n    f at line 2 column 3\n");
-    // A command says itself that it runs: one that is interrupted while it starts is waited for.
+    // A command says itself that it runs. It is one process, for a shell that starts the next command notices nothing.
     for waits in [
         "disp('on'); pause(100)",
-        "system('echo on; sleep 100')",
+        "system(\"awk 'BEGIN { print \\\"on\\\"; fflush(); while (1) x++ }'\")",
         "disp('on'); try, while true, end, catch, end",
     ] {
         session.send(Op::Code(format!("{waits}; disp('never')"))).await;
