@@ -53,6 +53,9 @@ pub(crate) type Place = (ParseState, ScopeStack);
 /// Byte lengths and roles, which together cover a line.
 pub(crate) type Spans = Vec<(usize, Option<Role>)>;
 
+/// A part of a line and its role.
+pub(super) type Piece = (String, Option<Role>);
+
 /// The grammar of one language.
 pub(crate) struct Grammar {
     syntax: &'static SyntaxReference,
@@ -119,7 +122,7 @@ fn push(spans: &mut Spans, length: usize, role: Option<Role>) {
 
 /// The lines of `text` in pieces with whose style they have; `None` when the language is not known or the text is too
 /// long to be worth it.
-pub(super) fn spans(language: &str, text: &str) -> Option<Vec<Vec<(String, Option<Role>)>>> {
+pub(super) fn spans(language: &str, text: &str) -> Option<Vec<Vec<Piece>>> {
     if language.is_empty() || text.lines().nth(MAX_LINES).is_some() {
         return None;
     }

@@ -80,6 +80,10 @@ fn a_person_goes_from_session_to_session() {
     sandbox.run(&["-t", "work", "-c", "kept = 1", "python"]).expect(0, "");
     let terminal = FakeTerminal::start(&sandbox, &["-t", "shell", "bash"]);
     terminal.wait_for_prompt("bash ❯");
+    // The session is open when a cell has run.
+    terminal.enter("echo op''en");
+    terminal.wait_until("the session", |screen| screen.has_line("open"));
+    terminal.wait_for_prompt("bash ❯");
     terminal.enter(":attach none-such");
     terminal.wait_for("none-such");
     terminal.wait_for_prompt("bash ❯");

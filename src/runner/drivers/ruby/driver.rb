@@ -100,6 +100,17 @@ module BaiRepl
     end
   end
 
+  # `warn` writes without asking the stream's own `write`.
+  module Warned
+    def warn(message, *rest)
+      Ordered.settle(STDOUT)
+      super(message, *rest)
+    ensure
+      Ordered.settle(STDERR)
+    end
+    ruby2_keywords(:warn) if respond_to?(:ruby2_keywords, true)
+  end
+
   # What io/console does with a terminal, for who asks a person for a secret. The answer comes on standard input.
   module Secret
     def noecho(**)

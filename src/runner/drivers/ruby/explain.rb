@@ -85,6 +85,7 @@ require 'io/console'
 STDOUT.sync = true
 STDERR.sync = true
 STDERR.extend(BaiRepl::Ordered)
+Warning.singleton_class.prepend(BaiRepl::Warned)
 STDIN.extend(BaiRepl::Secret)
 IO.define_singleton_method(:console) { |*| BaiRepl::Console.new }
 define_singleton_method(:_bai_doc) { |name| BaiRepl::Explain.name(name) }
