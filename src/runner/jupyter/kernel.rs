@@ -28,6 +28,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+/// By this variable a kernel knows who has started it.
+const PARENT: &str = "JPY_PARENT_PID";
 /// How long a kernel may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A kernel that says nothing on the output's socket is asked again after this: it may not have known us yet.
@@ -107,6 +109,10 @@ impl JupyterKernel {
         let mut env = spec.env.clone();
         env.extend(kernel.variables(known));
         env.push(mark.clone());
+        // Without it ipykernel prints how one would connect to it by hand. It is meant to name who must live on, which
+        // kernels do not believe of the first process of a container.
+        let parent = std::process::id();
+        env.extend((parent != 1).then(|| (PARENT.to_owned(), parent.to_string())));
         let env = process::environment(&env, &[], &[]);
         let program =
             Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
@@ -381,6 +387,8 @@ impl JupyterKernel {
     pub(in crate::runner) fn send(&mut self, message: &ToDriver<'_>) {
         match *message {
             ToDriver::Run { id, code } => {
+                // What the process has written by now is not the cell's.
+                self.drain(|reply| tracing::debug!(?reply, "a Jupyter kernel wrote this"));
                 let (request, inspects) = match asked_about(code, &self.language) {
                     Some((name, detail)) => (inspect(name, detail), true),
                     None => (execute(code), false),
