@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A larger file is not looked at; it can be brought here.
 const MAX_PREVIEW: u64 = 1024 * 1024;
 
-/// Shows the files of a session, from its home folder on, until the person leaves them. As [`shell::show`].
+/// Shows the files of a session, from its home folder on, until the person leaves them. As `shell::show`.
 ///
 /// # Errors
 /// When standard input and output are no terminal.

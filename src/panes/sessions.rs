@@ -27,7 +27,7 @@ const OFTEN: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// Shows the sessions until the person leaves the board or wants to go to one, whose id is then given. As
-/// [`shell::show`].
+/// `shell::show`.
 ///
 /// # Errors
 /// When standard input and output are no terminal.

@@ -20,7 +20,7 @@ const WIDE: usize = 60;
 /// Cells between two columns.
 const GAP: u16 = 2;
 
-/// Shows a table until the person leaves it. As [`shell::show`].
+/// Shows a table until the person leaves it. As `shell::show`.
 ///
 /// # Errors
 /// When standard input and output are no terminal.

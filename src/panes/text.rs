@@ -81,7 +81,7 @@ impl Growing {
     }
 }
 
-/// Shows a text until the person leaves it. As [`shell::show`].
+/// Shows a text until the person leaves it. As `shell::show`.
 ///
 /// # Errors
 /// When standard input and output are no terminal.

@@ -13,7 +13,7 @@ use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, V
 use crate::render::sanitize;
 use crate::theme::{Listed, Role, Theme, sample};
 
-/// Shows the themes until one is chosen; `None` when the person would rather keep `current`. As [`shell::show`].
+/// Shows the themes until one is chosen; `None` when the person would rather keep `current`. As `shell::show`.
 ///
 /// # Errors
 /// When standard input and output are no terminal.
