@@ -58,7 +58,8 @@ impl Driver {
         loop {
             let why = match link.attend(&mut self.ends, connection).await {
                 End::Exited(code) => {
-                    self.mark_down("the shell has ended");
+                    // The link is not down: nobody shall wait for another, nor for room to type.
+                    self.ends.input.close();
                     // Nobody to tell is no trouble.
                     let _ = self.ends.events.send(PtyEvent::Exited { code }).await;
                     return;
