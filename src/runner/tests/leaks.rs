@@ -32,21 +32,32 @@ fn alone(folder: &Path) {
     runtime.block_on(async {
         // The first has the runtime open what it needs.
         one_after_the_other(1).await;
-        let before = (descriptors(), files(folder));
+        nothing_left(folder, usize::MAX).await;
+        let before = descriptors();
         let sessions = (0..AT_ONCE).map(|_| tokio::spawn(one_after_the_other(SESSIONS / AT_ONCE)));
         for sessions in futures_util::future::join_all(sessions).await {
             sessions.unwrap();
         }
-        // The system takes processes away a moment after they have been killed.
-        let ended = async {
-            while (descriptors(), files(folder)) != before || !children().is_empty() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        if timeout(LIMIT, ended).await.is_err() {
-            panic!("{before:?} became {:?}; alive: {:?}", (descriptors(), files(folder)), children());
-        }
+        nothing_left(folder, before).await;
     });
+}
+
+/// Waits until there is no file and no process, and no more than so many descriptors. The system takes processes away a
+/// moment after they have been killed, and their folders go with them.
+async fn nothing_left(folder: &Path, most: usize) {
+    let ended = async {
+        while descriptors() > most || !files(folder).is_empty() || !children().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if timeout(LIMIT, ended).await.is_err() {
+        panic!(
+            "descriptors: {} of {most}; files: {:?}; alive: {:?}",
+            descriptors(),
+            files(folder),
+            children()
+        );
+    }
 }
 
 async fn one_after_the_other(count: usize) {
