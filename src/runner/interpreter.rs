@@ -6,6 +6,7 @@
 use super::error::StartError;
 use super::kernel::KernelSpec;
 use super::language::{Launch, Resolved};
+use super::nudges::Nudges;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::process::{self, Process, Program};
@@ -35,6 +36,7 @@ pub(super) struct Interpreter {
     err: Output,
     /// What children of the interpreter, or it itself, read.
     stdin: Option<StandardInput>,
+    nudges: Nudges,
     /// A cell runs.
     busy: bool,
     /// Output is not read before this, unless a message asks for it.
@@ -87,7 +89,7 @@ impl Interpreter {
             let pipes = [control_in, control_out, aside_out];
             let numbers = pipes.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
             let launch = what.language.init(executable, numbers).ok_or_else(unsuitable)?;
-            let Launch { args, default_env, remove_env, source, dialect, stdin } = launch;
+            let Launch { args, default_env, remove_env, source, dialect, stdin, wake } = launch;
             let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
             let env = process::environment(&spec.env, default_env, remove_env);
             let program =
@@ -103,6 +105,7 @@ impl Interpreter {
                 out: Output::new(out),
                 err: Output::new(err),
                 stdin,
+                nudges: Nudges::new(wake),
                 busy: false,
                 resume_at: Instant::now(),
                 was_out: true,
@@ -129,7 +132,9 @@ impl Interpreter {
 
     /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
-        let Interpreter { process, control, aside, to_driver, out, err, stdin, busy, resume_at, .. } = self;
+        let Interpreter {
+            process, control, aside, to_driver, out, err, stdin, nudges, busy, resume_at, ..
+        } = self;
         let (pace, leader) = (*resume_at, process.leader());
         let wanted = async {
             match stdin {
@@ -146,7 +151,17 @@ impl Interpreter {
         };
         let from_out = tokio::select! { biased;
             (id, message) = control.next(), if room => return Event::Message(id, message),
-            (_, message) = aside.next() => return Event::Aside(message),
+            (_, message) = aside.next() => match message {
+                FromDriver::Heeded => {
+                    nudges.stop();
+                    return Event::Progress;
+                }
+                message => return Event::Aside(message),
+            },
+            signal = nudges.due() => {
+                process.wake(signal);
+                return Event::Progress;
+            }
             () = to_driver.flush() => return Event::Progress,
             status = process.wait() => return status.map_or(Event::Progress, Event::Ended),
             from_out = paced, if room => from_out,
@@ -201,6 +216,7 @@ impl Interpreter {
     /// was typed for another.
     pub(super) fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
+        self.nudges.stop();
         if let Some(stdin) = &mut self.stdin {
             stdin.renew();
         }
@@ -217,6 +233,7 @@ impl Interpreter {
 
     pub(super) fn interrupt(&mut self) {
         self.process.interrupt();
+        self.nudges.start();
         if let Some(stdin) = &mut self.stdin {
             stdin.look_again();
         }

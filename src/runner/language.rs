@@ -18,6 +18,7 @@ use super::python::Python;
 use super::sqlite::Sqlite;
 use super::wire::Dialect;
 use super::{app, compiled, scripted};
+use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -164,6 +165,10 @@ pub(super) struct Launch {
     pub(super) dialect: Dialect,
     /// Whether the interpreter and its children can read what the person types from standard input.
     pub(super) stdin: bool,
+    /// A signal that does nothing but end a system call that waits, for a driver that hears no [`ToDriver::Nudge`] meanwhile.
+    ///
+    /// [`ToDriver::Nudge`]: super::wire::ToDriver::Nudge
+    pub(super) wake: Option<Signal>,
 }
 
 /// The three steps of a batch run (`protocol.md` §3.7).

@@ -34,6 +34,7 @@ mod interpreter;
 mod jupyter;
 mod kernel;
 mod language;
+mod nudges;
 mod op;
 mod outbox;
 mod output;

@@ -71,6 +71,12 @@ impl Process {
         self.signal(Signal::SIGINT);
     }
 
+    /// A signal to the leader alone.
+    pub(super) fn wake(&self, signal: Signal) {
+        // An error says that it is gone, which is no news.
+        let _ = nix::sys::signal::kill(self.group, signal);
+    }
+
     /// SIGKILL to the whole group.
     pub(super) fn kill(&self) {
         self.signal(Signal::SIGKILL);

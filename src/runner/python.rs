@@ -70,6 +70,7 @@ impl Language for Python {
             dialect: Dialect::Json,
             // sys.stdin asks through the driver.
             stdin: false,
+            wake: None,
         })
     }
 

@@ -9,6 +9,7 @@ use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, L
 use super::places::Places;
 use super::tool::Tool;
 use super::wire::Dialect;
+use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -27,6 +28,8 @@ pub(super) struct Scripted {
     dialect: Dialect,
     default_env: &'static [(&'static str, &'static str)],
     remove_env: &'static [&'static str],
+    /// See [`Launch::wake`].
+    wake: Option<Signal>,
     /// The program that `exec *` runs.
     main: &'static str,
 }
@@ -52,6 +55,7 @@ pub(super) static ALL: &[Scripted] = &[
         dialect: Dialect::Words,
         default_env: &[("TERM", "dumb")],
         remove_env: &["BASH_ENV", "PS4"],
+        wake: None,
         main: "main.sh",
     },
     Scripted {
@@ -68,6 +72,7 @@ pub(super) static ALL: &[Scripted] = &[
         dialect: Dialect::Json,
         default_env: &[],
         remove_env: &["NODE_OPTIONS", "NODE_REPL_EXTERNAL_MODULE"],
+        wake: None,
         main: "main.js",
     },
     Scripted {
@@ -84,6 +89,7 @@ pub(super) static ALL: &[Scripted] = &[
         dialect: Dialect::Words,
         default_env: &[],
         remove_env: &[],
+        wake: None,
         main: "main.rb",
     },
     Scripted {
@@ -100,6 +106,7 @@ pub(super) static ALL: &[Scripted] = &[
         dialect: Dialect::Words,
         default_env: &[],
         remove_env: &["PERL5DB", "PERL_SIGNALS"],
+        wake: None,
         main: "main.pl",
     },
     Scripted {
@@ -125,6 +132,7 @@ pub(super) static ALL: &[Scripted] = &[
         dialect: Dialect::Words,
         default_env: &[],
         remove_env: &[],
+        wake: Some(Signal::SIGURG),
         main: "main.php",
     },
     Scripted {
@@ -137,6 +145,7 @@ pub(super) static ALL: &[Scripted] = &[
         dialect: Dialect::Words,
         default_env: &[],
         remove_env: &["LUA_INIT", "LUA_INIT_5_2", "LUA_INIT_5_3", "LUA_INIT_5_4"],
+        wake: None,
         main: "main.lua",
     },
     Scripted {
@@ -150,6 +159,7 @@ pub(super) static ALL: &[Scripted] = &[
         // Without one R would take every text for bytes.
         default_env: &[("LANG", "C.UTF-8")],
         remove_env: &["R_DEFAULT_PACKAGES"],
+        wake: None,
         main: "main.R",
     },
     Scripted {
@@ -162,6 +172,7 @@ pub(super) static ALL: &[Scripted] = &[
         dialect: Dialect::Paragraphs,
         default_env: &[("LANG", "C.UTF-8")],
         remove_env: &[],
+        wake: None,
         main: "main.m",
     },
 ];
@@ -237,6 +248,7 @@ impl Language for Scripted {
             source: self.driver.to_owned(),
             dialect: self.dialect,
             stdin: true,
+            wake: self.wake,
         })
     }
 

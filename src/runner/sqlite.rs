@@ -58,6 +58,7 @@ impl Language for Sqlite {
             source: drivers::SQLITE.to_owned(),
             dialect: Dialect::Json,
             stdin: true,
+            wake: None,
         })
     }
 

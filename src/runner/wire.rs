@@ -73,7 +73,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// What the driver says. `Started` and `Completions` come on the pipe that is read at once; the others keep
+/// What the driver says. `Started`, `Heeded` and `Completions` come on the pipe that is read at once; the others keep
 /// their place in the output and, but for `Ready` and `Done`, wait for an `Ack`.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
@@ -84,6 +84,8 @@ pub(super) enum FromDriver {
     Started {
         id: u64,
     },
+    /// The interrupt has reached the code of the cell.
+    Heeded,
     /// Asks for nothing but the `Ack`.
     Sync,
     Media {

@@ -241,12 +241,14 @@ async fn php_shows_values_and_outlives_its_fatal_errors() {
             "echo \"on\\n\"; while (true) { system('sleep 9'); }",
             "echo \"on\\n\"; fgets(STDIN);",
             "echo \"on\\n\"; sleep(60);",
+            // The interrupt comes, and is not seen, before the wait begins.
+            "pcntl_async_signals(false); echo \"on\\n\"; sleep(60); pcntl_async_signals(true); sleep(60);",
         ])
         .await;
     session
         .shows(&[(
             "/** Adds. */\nfunction add(int $a, $b = 1): int { return $a + $b; }\n_bai_doc('add');",
-            "function add(int $a, $b = 1): int\n<cell 21>:2\n\nAdds.\n",
+            "function add(int $a, $b = 1): int\n<cell 22>:2\n\nAdds.\n",
         )])
         .await;
     session

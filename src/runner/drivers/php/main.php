@@ -63,6 +63,8 @@ namespace _bai {
             if (function_exists('pcntl_async_signals')) {
                 pcntl_async_signals(true);
                 pcntl_signal(SIGINT, [self::class, 'interrupt'], false);
+                // What waits is woken by it, and then sees an interrupt that came just before it began to wait.
+                pcntl_signal(SIGURG, [self::class, 'wake'], false);
             }
             Wire::send(Wire::$report, ['say' => 'ready']);
         }
@@ -72,8 +74,20 @@ namespace _bai {
             if (self::$held) {
                 self::$interrupted = true;
             } elseif (self::$running) {
-                throw new Interrupted();
+                self::stop();
             }
+        }
+
+        public static function wake(): void
+        {
+        }
+
+        private static function stop(): void
+        {
+            if (getmypid() === self::$process) {
+                Wire::send(Wire::$aside, ['say' => 'heeded']);
+            }
+            throw new Interrupted();
         }
 
         public static function hold(): void
@@ -86,7 +100,7 @@ namespace _bai {
             self::$held = false;
             if (self::$interrupted && self::$running) {
                 self::$interrupted = false;
-                throw new Interrupted();
+                self::stop();
             }
         }
 
