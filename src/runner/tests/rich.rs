@@ -22,7 +22,14 @@ async fn each_representation_becomes_its_record() {
             ("_repr_svg_", "'<svg/>'", Reply::Media { mime: "image/svg+xml".into(), data: "<svg/>".into() }),
             ("_repr_html_", "'<b>é</b>'", Reply::Html("<b>é</b>".into())),
             ("_repr_markdown_", "'# t'", Reply::Media { mime: "text/markdown".into(), data: "# t".into() }),
-            ("_repr_latex_", "'$x$'", Reply::Stdout("text\n".into())),
+            ("_repr_latex_", "'$x$'", Reply::Media { mime: "text/latex".into(), data: "$x$".into() }),
+            (
+                "_repr_json_",
+                "{'a': [1, None]}",
+                Reply::Media { mime: "application/json".into(), data: "{\"a\": [1, null]}".into() },
+            ),
+            ("_repr_json_", "{1, 2}", Reply::Stdout("text\n".into())),
+            ("_repr_latex_", "None", Reply::Stdout("text\n".into())),
             ("_repr_html_", "None", Reply::Stdout("text\n".into())),
             ("_repr_html_", "1/0", Reply::Stdout("text\n".into())),
         ] {

@@ -3,6 +3,7 @@
 
 import base64
 import builtins
+import json
 import sys
 
 from _bai_repl import wire
@@ -16,6 +17,8 @@ _RICH = (
     ('image/svg+xml', '_repr_svg_'),
     ('text/html', '_repr_html_'),
     ('text/markdown', '_repr_markdown_'),
+    ('text/latex', '_repr_latex_'),
+    ('application/json', '_repr_json_'),
 )
 # What only a bundle can offer.
 _OTHERS = ('image/gif', 'image/webp', 'image/bmp', 'application/x-sorna-drawing', 'application/vnd.sorna.gitgraph')
@@ -73,6 +76,12 @@ def show_bundle(offered):
             data = 'data:%s;base64,%s' % (kind, ''.join(str(data).split()))
         elif isinstance(data, (bytes, bytearray)):
             data = bytes(data).decode('utf-8', 'replace')
+        elif kind == 'application/json' and not isinstance(data, str):
+            try:
+                data = json.dumps(data)
+            except Exception:
+                # It is no JSON; perhaps another representation is what it says it is.
+                continue
         if kind == 'text/html':
             wire.say({'say': 'html', 'data': str(data)})
         else:
