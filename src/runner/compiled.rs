@@ -172,12 +172,12 @@ impl Language for Compiled {
     }
 
     fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
-        let info = scripted::find(self.name, self.title, self.install, &self.tool, image, places)?;
+        let info = scripted::find(self.name, self.title, self.install, self.tool.found(places), image)?;
         Ok(Resolved { language: self, info })
     }
 
     fn find_all(&self, places: &Places) -> Vec<FoundImage> {
-        scripted::find_all(self.name, &self.tool, places)
+        scripted::find_all(self.name, self.tool.found(places))
     }
 
     fn init(&self, _executable: &Path, _pipes: [i32; 3]) -> Option<Launch> {

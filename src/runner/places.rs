@@ -1,7 +1,7 @@
 //! Where interpreters may be: the search path, the active environment, and what version managers keep. Read once
 //! from the environment, so that the search itself can be tried with any.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -44,10 +44,14 @@ impl Places {
         self.folder("HOME").map(|home| home.join(below))
     }
 
-    /// The folders of `PATH`, without relative ones: what runs must not depend on where we stand.
+    /// The folders of `PATH`, each once whatever its name is (`/bin` often is `/usr/bin`), without relative ones: what runs
+    /// must not depend on where we stand.
     pub(super) fn path(&self) -> Vec<PathBuf> {
         let Some(path) = self.var("PATH") else { return Vec::new() };
-        std::env::split_paths(path).filter(|folder| folder.is_absolute()).collect()
+        let mut known = HashSet::new();
+        let mut is_new =
+            |folder: &PathBuf| known.insert(folder.canonicalize().unwrap_or_else(|_| folder.clone()));
+        std::env::split_paths(path).filter(|folder| folder.is_absolute() && is_new(folder)).collect()
     }
 }
 
@@ -63,4 +67,19 @@ pub(super) fn children(folder: &Path) -> Vec<PathBuf> {
 pub(super) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_two_names_is_searched_once() {
+        let root = tempfile::tempdir().unwrap();
+        let [real, link, missing] = ["real", "link", "missing"].map(|name| root.path().join(name));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let path = std::env::join_paths([&link, &real, &missing, &link, &PathBuf::from("here")]).unwrap();
+        assert_eq!(Places::of(&[("PATH", path.to_str().unwrap())]).path(), [link, missing]);
+    }
 }

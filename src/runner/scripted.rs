@@ -7,7 +7,7 @@ use super::error::StartError;
 use super::image::ImageName;
 use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
 use super::places::Places;
-use super::tool::Tool;
+use super::tool::{self, Found, Tool};
 use super::wire::Dialect;
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
@@ -225,12 +225,12 @@ impl Language for Scripted {
     fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
         Ok(Resolved {
             language: self,
-            info: find(self.name, self.title, self.install, &self.tool, image, places)?,
+            info: find(self.name, self.title, self.install, self.tool.found(places), image)?,
         })
     }
 
     fn find_all(&self, places: &Places) -> Vec<FoundImage> {
-        find_all(self.name, &self.tool, places)
+        find_all(self.name, self.tool.found(places))
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
@@ -264,30 +264,28 @@ impl Language for Scripted {
     }
 }
 
-/// The program for an image, or why there is none.
+/// The program for an image among those that were found, or why there is none.
 pub(super) fn find(
     language: &'static str,
     title: &'static str,
     install: &'static str,
-    tool: &Tool,
+    found: impl Iterator<Item = Found>,
     image: &ImageName,
-    places: &Places,
 ) -> Result<KernelInfo, StartError> {
     let wanted = image.version();
-    let found = tool.best(wanted, places).ok_or_else(|| StartError::NoInterpreter {
+    let found = tool::best(found, wanted).ok_or_else(|| StartError::NoInterpreter {
         image: image.to_string(),
         language: title,
         looked: "PATH".to_owned(),
         install,
     })?;
-    let exact = Tool::fits(&found, wanted);
-    let note = (!exact).then(|| format!("{image} is not here; using {}", found.version.text));
+    let note = (!found.fits(wanted)).then(|| format!("{image} is not here; using {}", found.version.text));
     Ok(KernelInfo { language, version: found.version.text, executable: found.executable, note })
 }
 
 /// Every program of a language.
-pub(super) fn find_all(language: &'static str, tool: &Tool, places: &Places) -> Vec<FoundImage> {
-    let describe = |found: super::tool::Found| FoundImage {
+pub(super) fn find_all(language: &'static str, found: impl Iterator<Item = Found>) -> Vec<FoundImage> {
+    let describe = |found: Found| FoundImage {
         name: match found.version.minor {
             Some(minor) => format!("{language}:{}.{minor}", found.version.major),
             None => format!("{language}:{}", found.version.major),
@@ -297,5 +295,5 @@ pub(super) fn find_all(language: &'static str, tool: &Tool, places: &Places) -> 
         executable: found.executable,
         origin: found.origin,
     };
-    tool.all(places).into_iter().map(describe).collect()
+    tool::all(found).into_iter().map(describe).collect()
 }

@@ -8,8 +8,9 @@ use super::error::StartError;
 use super::image::ImageName;
 use super::language::{FoundImage, Heuristic, Invocation, Language, Launch, Resolved};
 use super::places::Places;
+use super::python_search::{Search, Version};
 use super::scripted::{find, find_all};
-use super::tool::Tool;
+use super::tool::Found;
 use super::wire::Dialect;
 use std::ffi::OsString;
 use std::path::Path;
@@ -18,11 +19,18 @@ use std::path::Path;
 pub(super) struct Sqlite;
 
 /// Tells the version of the library and not that of the Python.
-static TOOL: Tool = Tool {
-    names: &["python3", "python"],
-    ask: &["-I", "-c", "import sqlite3; print(sqlite3.sqlite_version)"],
-    homes: &[],
-};
+const ASK: &[&str] = &["-I", "-c", "import sqlite3; print(sqlite3.sqlite_version)"];
+/// The oldest Python on which the driver runs.
+const OLDEST: Version = Version { major: 3, minor: 7, patch: 0 };
+
+/// The library of each Python, that of the person's own default first. Each is asked when it is its turn.
+fn found(places: &Places) -> impl Iterator<Item = Found> {
+    let search = Search::new(places);
+    let default = search.best(None);
+    let pythons = default.into_iter().chain(std::iter::once_with(move || search.all()).flatten());
+    let fitting = pythons.filter(|python| python.version >= OLDEST);
+    fitting.filter_map(|python| Found::probe(python.executable, python.origin, ASK))
+}
 
 /// Reads the driver up to a NUL from the control pipe, as Python's own loader does.
 const LOADER: &str = "import os,sys
@@ -41,11 +49,11 @@ impl Language for Sqlite {
     fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
         let install = "install one, for example with `apt install python3`";
         let title = "a Python 3.7 or later with its module sqlite3";
-        Ok(Resolved { language: self, info: find(self.name(), title, install, &TOOL, image, places)? })
+        Ok(Resolved { language: self, info: find(self.name(), title, install, found(places), image)? })
     }
 
     fn find_all(&self, places: &Places) -> Vec<FoundImage> {
-        find_all(self.name(), &TOOL, places)
+        find_all(self.name(), found(places))
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
@@ -71,5 +79,29 @@ impl Language for Sqlite {
             return Heuristic::Run(Invocation::new(executable, &["-I", "-c", drivers::SQLITE, "main.sql"]));
         }
         Heuristic::Done(Some("nothing to run: there is no main.sql".to_owned()), 127)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn the_pythons_of_pyenv_are_asked_without_its_shims() {
+        let home = tempfile::tempdir().unwrap();
+        let python = super::super::resolve("python").unwrap().info().executable.clone();
+        // Another process writes the shim: one that is forked from ours meanwhile would hold it open for writing.
+        let script = "mkdir -p .pyenv/shims .pyenv/versions/3.99.0/bin; ln -s $0 .pyenv/versions/3.99.0/bin/python\n\
+                      cd .pyenv/shims; printf '#!/bin/sh\\ntouch $0.asked\\n' >python3; chmod +x python3; ln python3 python3.99";
+        let made =
+            Command::new("sh").args(["-c", script]).arg(python).current_dir(home.path()).status().unwrap();
+        assert!(made.success());
+        let shims = home.path().join(".pyenv/shims");
+        let places =
+            Places::of(&[("HOME", home.path().to_str().unwrap()), ("PATH", shims.to_str().unwrap())]);
+        let all = Sqlite.find_all(&places);
+        assert!(matches!(&all[..], [one] if one.name.starts_with("sqlite:3.")), "{all:?}");
+        assert_eq!(std::fs::read_dir(shims).unwrap().count(), 2, "nobody ran a shim");
     }
 }

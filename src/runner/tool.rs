@@ -6,11 +6,12 @@ use super::places::{Places, children, is_executable};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long a program may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a program may take to tell its version: much longer than any needs on a machine that is not busy.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A program under its names.
 #[derive(Debug)]
@@ -63,39 +64,56 @@ impl Version {
     }
 }
 
+impl Found {
+    /// A program that says its version when it is run with `args`.
+    pub(super) fn probe(executable: PathBuf, origin: &'static str, args: &[&str]) -> Option<Self> {
+        if !is_executable(&executable) {
+            return None;
+        }
+        let version = Version::find(&ask(&executable, args)?)?;
+        Some(Found { executable, version, origin })
+    }
+
+    /// Whether its version is what was asked for.
+    pub(super) fn fits(&self, wanted: Option<WantedVersion>) -> bool {
+        wanted.is_none_or(|wanted| self.version.is(wanted))
+    }
+}
+
+/// The program to use: the first of the wanted version, else the nearest.
+pub(super) fn best(mut found: impl Iterator<Item = Found>, wanted: Option<WantedVersion>) -> Option<Found> {
+    let Some(wanted) = wanted else { return found.next() };
+    let mut nearest: Option<Found> = None;
+    for found in found {
+        if found.version.is(wanted) {
+            return Some(found);
+        }
+        let distance = found.version.distance(wanted);
+        if nearest.as_ref().is_none_or(|nearest| distance < nearest.version.distance(wanted)) {
+            nearest = Some(found);
+        }
+    }
+    nearest
+}
+
+/// All of them, one for each version, newest first.
+pub(super) fn all(found: impl Iterator<Item = Found>) -> Vec<Found> {
+    let mut all: Vec<Found> = Vec::new();
+    for found in found {
+        if !all.iter().any(|known| known.version == found.version) {
+            all.push(found);
+        }
+    }
+    all.sort_by_key(|found| std::cmp::Reverse((found.version.major, found.version.minor)));
+    all
+}
+
 impl Tool {
-    /// The program to use: one of the wanted version, else the nearest.
-    pub(super) fn best(&self, wanted: Option<WantedVersion>, places: &Places) -> Option<Found> {
-        let found = self.leads(places).into_iter().filter_map(|lead| self.probe(lead));
-        let Some(wanted) = wanted else { return { found }.next() };
-        let mut nearest: Option<Found> = None;
-        for found in found {
-            if found.version.is(wanted) {
-                return Some(found);
-            }
-            let distance = found.version.distance(wanted);
-            if nearest.as_ref().is_none_or(|nearest| distance < nearest.version.distance(wanted)) {
-                nearest = Some(found);
-            }
-        }
-        nearest
-    }
-
-    /// Whether a version that was found is what was asked for.
-    pub(super) fn fits(found: &Found, wanted: Option<WantedVersion>) -> bool {
-        wanted.is_none_or(|wanted| found.version.is(wanted))
-    }
-
-    /// All of them, one for each version, newest first.
-    pub(super) fn all(&self, places: &Places) -> Vec<Found> {
-        let mut all: Vec<Found> = Vec::new();
-        for found in self.leads(places).into_iter().filter_map(|lead| self.probe(lead)) {
-            if !all.iter().any(|known| known.version == found.version) {
-                all.push(found);
-            }
-        }
-        all.sort_by_key(|found| std::cmp::Reverse((found.version.major, found.version.minor)));
-        all
+    /// The programs in the order in which they are preferred; each is asked when it is its turn.
+    pub(super) fn found(&self, places: &Places) -> impl Iterator<Item = Found> {
+        self.leads(places)
+            .into_iter()
+            .filter_map(|(executable, origin)| Found::probe(executable, origin, self.ask))
     }
 
     fn leads(&self, places: &Places) -> Vec<(PathBuf, &'static str)> {
@@ -112,14 +130,6 @@ impl Tool {
             leads.extend(self.names.iter().map(|name| (folder.join(name), "home folder")));
         }
         leads
-    }
-
-    fn probe(&self, (executable, origin): (PathBuf, &'static str)) -> Option<Found> {
-        if !is_executable(&executable) {
-            return None;
-        }
-        let version = Version::find(&ask(&executable, self.ask)?)?;
-        Some(Found { executable, version, origin })
     }
 }
 
@@ -148,16 +158,17 @@ pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
     if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return known.clone();
     }
-    let said = ask_now(executable, args).filter(|said| !said.trim().is_empty());
+    // One that took too long is asked again the next time: the machine may be less busy then.
+    let said = ask_now(executable, args).ok()?.filter(|said| !said.trim().is_empty());
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, said.clone());
     said
 }
 
-fn ask_now(executable: &Path, args: &[&str]) -> Option<String> {
+fn ask_now(executable: &Path, args: &[&str]) -> Result<Option<String>, RecvTimeoutError> {
     let mut command = Command::new(executable);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().ok()?;
-    let mut stdout = child.stdout.take()?;
+    let Ok(mut child) = command.spawn() else { return Ok(None) };
+    let Some(mut stdout) = child.stdout.take() else { return Ok(None) };
     let (sender, answer) = mpsc::channel();
     std::thread::spawn(move || {
         let mut text = String::new();
@@ -167,7 +178,7 @@ fn ask_now(executable: &Path, args: &[&str]) -> Option<String> {
     let text = answer.recv_timeout(PATIENCE);
     let _ = child.kill();
     let _ = child.wait();
-    text.ok()?.ok()
+    Ok(text?.ok())
 }
 
 #[cfg(test)]
@@ -205,11 +216,11 @@ mod tests {
         }
         let places = Places::of(&[("PATH", folder.path().to_str().unwrap())]);
         let tool = Tool { names: &["gcc"], ask: &["--version"], homes: &[] };
-        let best = |wanted| tool.best(wanted, &places).unwrap().version.text;
+        let best = |wanted| best(tool.found(&places), wanted).unwrap().version.text;
         assert_eq!(best(None), "12.2.0");
         assert_eq!(best(Some(wanted("9"))), "9.5.0");
         assert_eq!(best(Some(wanted("15"))), "14.1.0");
-        let all: Vec<_> = tool.all(&places).into_iter().map(|found| found.version.major).collect();
+        let all: Vec<_> = all(tool.found(&places)).into_iter().map(|found| found.version.major).collect();
         assert_eq!(all, [14, 12, 9]);
     }
 }

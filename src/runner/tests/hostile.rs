@@ -4,16 +4,16 @@
 use super::super::*;
 use super::gate::Gate;
 use super::harness::{LIMIT, Session, gone};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tokio::time::timeout;
 
 /// A program that takes the place of an interpreter.
 fn interpreter(folder: &Path, text: &str) -> PathBuf {
-    let path = folder.join("interpreter");
-    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
+    // Another process writes it: one that is forked from ours meanwhile would hold it open for writing.
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$0\" >interpreter; chmod +x interpreter";
+    assert!(Command::new("sh").args(["-c", write, text]).current_dir(folder).status().unwrap().success());
+    folder.join("interpreter")
 }
 
 async fn refused(image: &str, executable: Option<PathBuf>, env: &[(&str, &str)]) -> StartError {
