@@ -187,7 +187,7 @@ impl Engine {
 
     /// What handlers see, for tests that look inside.
     #[cfg(test)]
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -247,7 +247,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Ends the engine once it has had no session for `idle`.
-async fn end_when_idle(shared: Arc<Shared>, idle: Duration) {
+pub(super) async fn end_when_idle(shared: Arc<Shared>, idle: Duration) {
     let mut alive = shared.sessions.alive();
     loop {
         if alive.wait_for(|count| *count == 0).await.is_err() {

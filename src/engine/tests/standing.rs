@@ -2,7 +2,7 @@
 
 use super::client::{Lab, soon};
 use crate::engine::standing::{self, Standing};
-use crate::engine::{EngineOptions, Workdirs};
+use crate::engine::{EngineOptions, Workdirs, server};
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
@@ -33,12 +33,19 @@ async fn a_standing_engine_is_found_by_its_state_and_told_from_others() {
 
 #[tokio::test]
 async fn an_engine_ends_when_its_last_session_has_been_gone_for_a_while() {
+    let a_while = Duration::from_millis(10);
     let folder = tempfile::tempdir().unwrap();
     let mut options = EngineOptions::new(Workdirs::Own(folder.path().join("sessions")));
-    options.idle_end = Some(Duration::from_millis(300));
-    let lab = Lab::with(folder, options).await;
+    options.idle_end = Some(a_while);
+    let idle = Lab::with(folder, options).await;
+    soon("the end", idle.engine.ended()).await;
+
+    // The while begins when there is a session, which takes its time to start.
+    let lab = Lab::new().await;
     lab.session("last").await;
-    assert_eq!(lab.engine.session_count(), 1);
+    let ending = tokio::spawn(server::end_when_idle(lab.engine.shared().clone(), a_while));
+    tokio::time::sleep(3 * a_while).await;
+    assert!(!ending.is_finished(), "there is a session");
     lab.call(Method::DELETE, "/session/last", Value::Null).await;
     soon("the end", lab.engine.ended()).await;
     assert_eq!(lab.engine.session_count(), 0);

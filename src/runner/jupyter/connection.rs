@@ -11,6 +11,7 @@ use jupyter_zmq_client::{
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempPath;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -22,6 +23,8 @@ const OUTPUT: usize = 4096;
 /// Messages of the other kinds; each of them is asked for.
 const ANSWERS: usize = 256;
 const REQUESTS: usize = 64;
+/// How soon a connection that broke off is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// Where a kernel is to listen. The file goes when this is dropped.
 pub(super) struct Meeting {
@@ -82,15 +85,17 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Connects; waits until the kernel listens.
+    /// Connects; waits until the kernel listens, for ever if need be.
     pub(super) async fn connect(meeting: &Meeting) -> Result<Self, RuntimeError> {
         let info = &meeting.info;
         let session = uuid::Uuid::new_v4().to_string();
         let identity = peer_identity_for_session(&session)?;
-        let output = create_client_iopub_connection(info, "", &session).await?;
-        let control = create_client_control_connection(info, &session).await?;
-        let stdin = create_client_stdin_connection_with_identity(info, &session, identity.clone()).await?;
-        let shell = create_client_shell_connection_with_identity(info, &session, identity).await?;
+        let output = until_made(|| create_client_iopub_connection(info, "", &session)).await?;
+        let control = until_made(|| create_client_control_connection(info, &session)).await?;
+        let stdin = || create_client_stdin_connection_with_identity(info, &session, identity.clone());
+        let stdin = until_made(stdin).await?;
+        let shell = || create_client_shell_connection_with_identity(info, &session, identity.clone());
+        let shell = until_made(shell).await?;
         let mut tasks = JoinSet::new();
         let (output_in, output_out) = mpsc::channel(OUTPUT);
         let (answers_in, answers_out) = mpsc::channel(ANSWERS);
@@ -104,6 +109,23 @@ impl Sockets {
         };
         let (shell, control, stdin) = (both_ways(shell), both_ways(control), both_ways(stdin));
         Ok(Sockets { shell, control, stdin, output: output_out, answers: answers_out, _tasks: tasks })
+    }
+}
+
+/// A connection, tried again when it breaks off while it is made: then it was not the kernel's. A process that was forked from
+/// ours just before the ports were given up holds them for another moment.
+async fn until_made<T, F>(make: impl Fn() -> F) -> Result<T, RuntimeError>
+where
+    F: Future<Output = Result<T, RuntimeError>>,
+{
+    loop {
+        match make().await {
+            Err(error @ RuntimeError::ZmqError(_)) => {
+                tracing::debug!(%error, "a connection to a Jupyter kernel is tried again");
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            made => return made,
+        }
     }
 }
 
@@ -130,5 +152,39 @@ async fn write<S: zeromq::SocketSend>(mut to: Connection<S>, mut waiting: mpsc::
         if let Err(error) = to.send(message).await {
             tracing::warn!(%error, "a message could not be sent to a Jupyter kernel");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeromq::{PubSocket, RouterSocket, Socket};
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn who_has_only_inherited_a_port_is_not_the_kernel() {
+        let mut meeting = Meeting::arrange("test").await.unwrap();
+        let listeners = std::mem::take(&mut meeting.listeners);
+        let info = meeting.info.clone();
+        let kernel = async {
+            let is_output =
+                |listener: &&TcpListener| listener.local_addr().unwrap().port() == info.iopub_port;
+            let (stranger, _) = listeners.iter().find(is_output).unwrap().accept().await.unwrap();
+            stranger.set_zero_linger().unwrap();
+            drop((stranger, listeners));
+            let mut output = PubSocket::new();
+            output.bind(&format!("tcp://127.0.0.1:{}", info.iopub_port)).await.unwrap();
+            let mut others = Vec::new();
+            for port in [info.control_port, info.stdin_port, info.shell_port] {
+                let mut socket = RouterSocket::new();
+                socket.bind(&format!("tcp://127.0.0.1:{port}")).await.unwrap();
+                others.push(socket);
+            }
+            (output, others)
+        };
+        let both = async { tokio::join!(Sockets::connect(&meeting), kernel) };
+        let (connected, _kernel) = tokio::time::timeout(LIMIT, both).await.unwrap();
+        assert!(connected.is_ok(), "{:?}", connected.err());
     }
 }
