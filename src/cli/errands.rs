@@ -2,10 +2,11 @@
 //! server that the prompt has open.
 
 use super::args::{Arguments, Command, Global};
-use super::commands::{self, apps, download, files, ls, upload};
+use super::commands::{self, apps, download, files, logs, ls, upload};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::place::Place;
+use crate::client::Api;
 use crate::config::FileConfig;
 use crate::repl::{Errands, Trouble};
 use futures_util::future::{BoxFuture, FutureExt};
@@ -25,6 +26,11 @@ impl PromptErrands {
         PromptErrands { place, global, config }
     }
 
+    async fn api(&self) -> Result<Api, Failure> {
+        let place = self.place.lock().await;
+        place.as_ref().map(|place| place.api.clone()).ok_or_else(no_session)
+    }
+
     async fn done(&self, words: Vec<String>) -> Result<Exit, Failure> {
         let arguments = Arguments::read(std::iter::once("bai-repl".to_owned()).chain(words));
         let command = match arguments {
@@ -35,14 +41,11 @@ impl PromptErrands {
                 return Err(Failure::new(Exit::Usage, first.strip_prefix("error: ").unwrap_or(first)));
             }
         };
-        let here = self.place.lock().await.as_ref().map(|place| place.api.clone());
-        if here.is_none() {
-            return Err(Failure::new(Exit::Failed, "there is no session"));
-        }
-        let global = Global { here, json: false, ..self.global.clone() };
+        let global = Global { here: Some(self.api().await?), json: false, ..self.global.clone() };
         let (global, config) = (&global, &self.config);
         match command {
             Some(Command::Ls(flags)) => ls::run(global, config, &flags).await,
+            Some(Command::Logs(flags)) => logs::run(global, config, &flags).await,
             Some(Command::Files(flags)) => files::run(global, config, &flags).await,
             Some(Command::Upload(flags)) => upload::run(global, config, &flags).await,
             Some(Command::Download(flags)) => download::run(global, config, &flags).await,
@@ -53,9 +56,17 @@ impl PromptErrands {
     }
 }
 
+fn no_session() -> Failure {
+    Failure::new(Exit::Failed, "there is no session")
+}
+
 impl Errands for PromptErrands {
     fn run(&self, words: Vec<String>) -> BoxFuture<'_, Result<(), Trouble>> {
         self.done(words).map(|done| done.map(drop).map_err(Failure::into_trouble)).boxed()
+    }
+
+    fn server(&self) -> BoxFuture<'_, Result<Api, Trouble>> {
+        self.api().map(|api| api.map_err(Failure::into_trouble)).boxed()
     }
 
     fn find(&self, session: String) -> BoxFuture<'_, Result<(), Trouble>> {

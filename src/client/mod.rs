@@ -30,6 +30,7 @@ mod events;
 mod files;
 mod graphql;
 mod list;
+mod live_stat;
 mod log;
 mod login;
 mod manage;

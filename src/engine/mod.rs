@@ -26,6 +26,7 @@ mod graphql;
 mod keypair;
 mod leftover;
 mod lifecycle;
+mod live_stat;
 mod pty;
 mod refusal;
 mod request;

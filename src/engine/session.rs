@@ -1,6 +1,7 @@
 //! What the engine knows of a session: identity, status and its history, its runs by id, and the way to its actor.
 
 use super::actor::Command;
+use super::live_stat::Meter;
 use super::pty::Door;
 use super::run::Run;
 use crate::protocol::execute::RunId;
@@ -65,6 +66,8 @@ pub(super) struct Session {
     pub(super) interpreter: OnceLock<KernelInfo>,
     pub(super) services: OnceLock<Services>,
     queries: AtomicU64,
+    /// What it uses, as last measured.
+    pub(super) meter: Meter,
     /// Told of runs and of words in the log, for tests that wait for them.
     #[cfg(test)]
     changed: tokio::sync::Notify,
@@ -98,6 +101,7 @@ impl Session {
             interpreter: OnceLock::new(),
             services: OnceLock::new(),
             queries: AtomicU64::new(0),
+            meter: Meter::default(),
             #[cfg(test)]
             changed: tokio::sync::Notify::new(),
         };

@@ -22,17 +22,22 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A larger file is not looked at; it can be brought here.
 const MAX_PREVIEW: u64 = 1024 * 1024;
 
-/// Shows the files of a session, from its home folder on, until the person leaves them. As `shell::show`.
+/// What the line for a file of this machine is asked for by.
+const UPLOAD: &str = "upload the file";
+
+/// Shows the files of a session, beginning with a folder, until the person leaves them. As `shell::show`.
 ///
 /// # Errors
 /// When standard input and output are no terminal.
 pub fn show_files(
     runtime: &Handle,
     session: ComputeSession,
+    folder: &str,
     look: &Look,
     editor_waits: bool,
 ) -> io::Result<()> {
     let mut view = Files::new(session.name(), Bell::new()?);
+    folder.clone_into(&mut view.wanted);
     view.ask = Some(Ask { runtime: runtime.clone(), session });
     view.list();
     loop {
@@ -231,17 +236,6 @@ impl Files {
             Ok(format!("{} is there", file.to))
         });
     }
-
-    fn search(&mut self, back: bool) {
-        let shared = self.at.lock();
-        let is_in =
-            |row: usize| shared.entries.get(row).is_some_and(|entry| self.find.is_in(&entry.filename));
-        let found = self.find.next(shared.entries.len(), self.scroll.at(), back, is_in);
-        drop(shared);
-        if let Some(row) = found {
-            self.scroll.select(row);
-        }
-    }
 }
 
 /// An answer within the limit, or why there is none.
@@ -324,13 +318,10 @@ impl View for Files {
                 self.wanted = self.at.lock().folder.clone();
                 self.list();
             }
-            Press::Char('n') => self.search(false),
-            Press::Char('N') => self.search(true),
-            Press::Char('/') => return Step::Ask { label: "search", initial: self.find.text().to_owned() },
             Press::Char('d') if self.selected().is_some() => {
                 return Step::Ask { label: "download to the folder", initial: ".".to_owned() };
             }
-            Press::Char('u') => return Step::Ask { label: "upload the file", initial: String::new() },
+            Press::Char('u') => return Step::Ask { label: UPLOAD, initial: String::new() },
             Press::Char('q') | Press::Escape => {
                 self.leaving = true;
                 return Step::Leave;
@@ -340,20 +331,27 @@ impl View for Files {
         Step::Stay
     }
 
-    fn answer(&mut self, label: &'static str, line: &str, done: bool, given_up: bool) {
+    fn entered(&mut self, label: &'static str, line: &str) {
         match label {
-            "search" => {
-                self.find = Find::new(line);
-                if done && !given_up {
-                    self.search(false);
-                }
-            }
-            _ if !done || given_up || line.trim().is_empty() => {}
-            "upload the file" => self.upload(line.trim()),
-            _ => self.download(line.trim()),
+            UPLOAD => self.upload(line),
+            _ => self.download(line),
         }
     }
 
+    fn find(&mut self) -> Option<&mut Find> {
+        Some(&mut self.find)
+    }
+
+    fn search(&mut self, back: bool) {
+        let shared = self.at.lock();
+        let is_in =
+            |row: usize| shared.entries.get(row).is_some_and(|entry| self.find.is_in(&entry.filename));
+        let found = self.find.next(shared.entries.len(), self.scroll.at(), back, is_in);
+        drop(shared);
+        if let Some(row) = found {
+            self.scroll.select(row);
+        }
+    }
     /// A text that has come is shown by another view.
     fn woken(&mut self) -> bool {
         self.at.lock().preview.is_some()
@@ -366,7 +364,7 @@ impl View for Files {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shell::tests::{press, shown};
+    use super::super::shell::tests::{press, search_for, shown};
     use super::*;
 
     fn entry(name: &str, mode: &str, size: u64) -> FileEntry {
@@ -410,9 +408,9 @@ mod tests {
         files.at.lock().folder = "/etc".to_owned();
         press(&mut files, &[Press::Backspace]);
         assert_eq!(files.wanted, "/");
-        files.answer("search", "BIG", true, false);
+        search_for(&mut files, "BIG");
         assert_eq!(files.scroll.at(), 0, "capital letters are meant");
-        files.answer("search", "big", true, false);
+        search_for(&mut files, "big");
         assert_eq!(files.scroll.at(), 2);
     }
 

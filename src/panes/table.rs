@@ -154,20 +154,6 @@ impl TableView {
         shown
     }
 
-    fn search(&mut self, back: bool) {
-        let columns = self.table.columns();
-        let find = self.find.clone();
-        let is_in = |row: usize| (0..columns).any(|column| find.is_in(self.cell(row, column)));
-        match find.next(self.order.len(), self.scroll.at(), back, is_in) {
-            Some(row) => {
-                self.scroll.select(row);
-                let found = (0..columns).find(|column| find.is_in(self.cell(row, *column)));
-                self.column = found.unwrap_or(self.column);
-            }
-            None => self.remark = Some((format!("\"{}\" is not in the table", find.text()), true)),
-        }
-    }
-
     fn save(&mut self, name: &str) {
         self.remark = Some(match super::save::save_new(name, self.in_order().to_csv().as_bytes()) {
             Ok(path) => (format!("{} rows saved in {path}", self.order.len()), false),
@@ -298,25 +284,31 @@ impl View for TableView {
             Press::Char('0') => self.column = 0,
             Press::Char('$') => self.column = last,
             Press::Char('s') => self.sort(),
-            Press::Char('n') => self.search(false),
-            Press::Char('N') => self.search(true),
-            Press::Char('/') => return Step::Ask { label: "search", initial: self.find.text().to_owned() },
             Press::Char('e') => return Step::Ask { label: "save as", initial: "table.csv".to_owned() },
             _ => return Step::Pass,
         }
         Step::Stay
     }
 
-    fn answer(&mut self, label: &'static str, line: &str, done: bool, given_up: bool) {
-        match label {
-            "search" => {
-                self.find = Find::new(line);
-                if done && !given_up && !self.find.is_empty() {
-                    self.search(false);
-                }
+    fn entered(&mut self, _label: &'static str, line: &str) {
+        self.save(line);
+    }
+
+    fn find(&mut self) -> Option<&mut Find> {
+        Some(&mut self.find)
+    }
+
+    fn search(&mut self, back: bool) {
+        let columns = self.table.columns();
+        let find = self.find.clone();
+        let is_in = |row: usize| (0..columns).any(|column| find.is_in(self.cell(row, column)));
+        match find.next(self.order.len(), self.scroll.at(), back, is_in) {
+            Some(row) => {
+                self.scroll.select(row);
+                let found = (0..columns).find(|column| find.is_in(self.cell(row, *column)));
+                self.column = found.unwrap_or(self.column);
             }
-            _ if done && !given_up && !line.trim().is_empty() => self.save(line.trim()),
-            _ => {}
+            None => self.remark = Some((format!("\"{}\" is not in the table", find.text()), true)),
         }
     }
 
@@ -327,7 +319,7 @@ impl View for TableView {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shell::tests::{press, shown};
+    use super::super::shell::tests::{press, search_for, shown};
     use super::*;
     use crate::render::HeaderCell;
 
@@ -392,14 +384,14 @@ mod tests {
     #[test]
     fn a_search_goes_to_the_next_row_and_says_when_there_is_none() {
         let mut view = view(30, 3);
-        view.answer("search", "205", true, false);
+        search_for(&mut view, "205");
         assert_eq!((view.cell(view.scroll.at(), 2), view.column), ("205", 2));
         let before = view.scroll.at();
         press(&mut view, &[Press::Char('n')]);
         assert_eq!(view.scroll.at(), before + 10);
         press(&mut view, &[Press::Char('N')]);
         assert_eq!(view.scroll.at(), before);
-        view.answer("search", "nothing", true, false);
+        search_for(&mut view, "nothing");
         assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("nothing")));
     }
 
@@ -409,14 +401,11 @@ mod tests {
         let path = folder.path().join("t.csv");
         let mut view = view(3, 2);
         press(&mut view, &[Press::Char('s'), Press::Char('s')]);
-        view.answer("save as", path.to_str().unwrap(), true, false);
+        view.entered("save as", path.to_str().unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "c0,c1\r\n7,107\r\n4,104\r\n0,100\r\n");
         view.remark();
-        view.answer("save as", path.to_str().unwrap(), true, false);
+        view.entered("save as", path.to_str().unwrap());
         assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("exists")));
-        view.answer("save as", "", true, false);
-        view.answer("save as", path.to_str().unwrap(), true, true);
-        assert!(view.remark().is_none());
     }
 
     #[test]

@@ -145,20 +145,6 @@ impl TextView {
         }
     }
 
-    fn search(&mut self, back: bool) {
-        let shared = self.text.lock();
-        let is_in = |row: usize| shared.lines.get(row).is_some_and(|line| self.find.is_in(line));
-        let found = self.find.next(shared.lines.len(), self.scroll.at(), back, is_in);
-        drop(shared);
-        match found {
-            Some(row) => {
-                self.scroll.select(row);
-                self.follow = self.follow.map(|_| false);
-            }
-            None => self.remark = Some((format!("\"{}\" is not in the text", self.find.text()), true)),
-        }
-    }
-
     fn save(&mut self, name: &str) {
         let text = self.text.lock().lines.join("\n") + "\n";
         self.remark = Some(match super::save::save_new(name, text.as_bytes()) {
@@ -235,25 +221,31 @@ impl View for TextView {
             Press::Left | Press::Char('h') => self.left = self.left.saturating_sub(SIDEWAYS),
             Press::Right | Press::Char('l') => self.left += SIDEWAYS,
             Press::Char('f') if self.follow.is_some() => self.follow = Some(true),
-            Press::Char('n') => self.search(false),
-            Press::Char('N') => self.search(true),
-            Press::Char('/') => return Step::Ask { label: "search", initial: self.find.text().to_owned() },
             Press::Char('s') => return Step::Ask { label: "save as", initial: "output.txt".to_owned() },
             _ => return Step::Pass,
         }
         Step::Stay
     }
 
-    fn answer(&mut self, label: &'static str, line: &str, done: bool, given_up: bool) {
-        match label {
-            "search" => {
-                self.find = Find::new(line);
-                if done && !given_up && !self.find.is_empty() {
-                    self.search(false);
-                }
+    fn entered(&mut self, _label: &'static str, line: &str) {
+        self.save(line);
+    }
+
+    fn find(&mut self) -> Option<&mut Find> {
+        Some(&mut self.find)
+    }
+
+    fn search(&mut self, back: bool) {
+        let shared = self.text.lock();
+        let is_in = |row: usize| shared.lines.get(row).is_some_and(|line| self.find.is_in(line));
+        let found = self.find.next(shared.lines.len(), self.scroll.at(), back, is_in);
+        drop(shared);
+        match found {
+            Some(row) => {
+                self.scroll.select(row);
+                self.follow = self.follow.map(|_| false);
             }
-            _ if done && !given_up && !line.trim().is_empty() => self.save(line.trim()),
-            _ => {}
+            None => self.remark = Some((format!("\"{}\" is not in the text", self.find.text()), true)),
         }
     }
 
@@ -282,7 +274,7 @@ fn from_column(line: &str, column: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shell::tests::{press, shown};
+    use super::super::shell::tests::{press, search_for, shown};
     use super::*;
 
     fn view(text: &str, follow: Option<bool>) -> TextView {
@@ -303,18 +295,18 @@ mod tests {
         line 0 of a text that is wider than the
         line 1 of a text that is wider than the
         line 2 of a text that is wider than the
-         / search  n N next, previous  s save
+         / search  n N next, previous  ? help
         "##);
-        view.answer("search", "line 33", true, false);
+        search_for(&mut view, "line 33");
         press(&mut view, &[Press::Right]);
         insta::assert_snapshot!(shown(&mut view, 40, 5), @r##"
          log of work              line 34 of 50
         of a text that is wider than the window
         of a text that is wider than the window
         of a text that is wider than the window
-         / search  n N next, previous  s save
+         / search  n N next, previous  ? help
         "##);
-        view.answer("search", "nowhere", true, false);
+        search_for(&mut view, "nowhere");
         assert!(view.remark().is_some_and(|(_, bad)| bad));
         for width in 0..12 {
             for height in 0..6 {

@@ -14,6 +14,7 @@ pub mod history;
 pub mod info;
 pub mod language;
 mod lenient;
+pub mod live_stat;
 pub mod problem;
 pub mod pty;
 mod python;

@@ -34,7 +34,7 @@ impl Repl {
             Command::Interrupt => self.interrupt(),
             Command::Pty => self.visit_pane().map(|()| Then::Go),
             Command::Info => self.info(),
-            Command::Logs => self.logs(),
+            Command::Files(folder) => self.files(&folder),
             Command::Load(path) => {
                 if let Some(text) = self.read(&path)? {
                     self.initial = text.trim_end().to_owned();
@@ -54,7 +54,7 @@ impl Repl {
             Command::Output => self.output(),
             Command::Theme(name) => self.theme(name.as_deref()),
             Command::Image(what) => self.image(&what),
-            Command::Errand(errand, argument) => self.errand(errand, &argument),
+            Command::Errand(errand, argument) => self.look_or_do(errand, &argument),
             Command::Batch(argument) => self.batch(&argument),
             Command::Clear => {
                 if self.stage.screen.dumb {
@@ -229,7 +229,7 @@ impl Repl {
         Ok(Then::Go)
     }
 
-    fn confirm(&mut self, question: &str) -> Result<bool, StageError> {
+    pub(super) fn confirm(&mut self, question: &str) -> Result<bool, StageError> {
         let prompt = crate::render::PartialLine { text: question.to_owned(), width: question.len() };
         if self.stage.screen.dumb {
             self.stage.raw(question)?;
@@ -267,17 +267,6 @@ impl Repl {
                 }
                 self.say(&text)
             }
-            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| Then::Go),
-            Waited::Interrupted => Ok(Then::Go),
-        }
-    }
-
-    fn logs(&mut self) -> Outcome {
-        let Some(session) = self.session()? else { return Ok(Then::Go) };
-        let waited = self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), session.logs()))?;
-        match waited {
-            Waited::Done(Ok(text)) if text.trim().is_empty() => self.say("the log is empty"),
-            Waited::Done(Ok(text)) => self.say(&text),
             Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| Then::Go),
             Waited::Interrupted => Ok(Then::Go),
         }

@@ -18,7 +18,6 @@ pub(super) enum Command {
     Interrupt,
     Pty,
     Info,
-    Logs,
     Load(PathBuf),
     Run(PathBuf),
     Edit(Option<PathBuf>),
@@ -34,6 +33,7 @@ pub(super) enum Command {
     Errand(Errand, String),
     Batch(String),
     Attach(String),
+    Files(String),
 }
 
 /// What is to become of the last picture.
@@ -156,17 +156,30 @@ pub(super) const TABLE: &[Entry] = &[
     ),
     entry("pty", "", Argument::None, "a terminal in the session (also a key: see below)", |_| Command::Pty),
     entry("info", "", Argument::None, "about the session", |_| Command::Info),
-    entry("logs", "", Argument::None, "the session's log", |_| Command::Logs),
+    entry(
+        "logs",
+        "[-n LINES] [-f]",
+        Argument::MaybeWords,
+        "the session's log, full screen; with flags as `bai-repl logs`",
+        |a| Command::Errand(Errand::Logs, a.to_owned()),
+    ),
     entry(
         "sessions",
         "[FLAGS]",
         Argument::MaybeWords,
-        "the server's sessions, as `bai-repl ls` lists them",
+        "the server's sessions, full screen: go to one, its log, its files; with flags as `bai-repl ls`",
         |a| Command::Errand(Errand::Sessions, a.to_owned()),
     ),
-    entry("ls", "[FOLDER]", Argument::MaybeText, "files of the session", |a| {
-        Command::Errand(Errand::Files, a.to_owned())
+    entry("files", "[FOLDER]", Argument::MaybeText, "files of the session, full screen", |a| {
+        Command::Files(if a.is_empty() { ".".to_owned() } else { a.to_owned() })
     }),
+    entry(
+        "ls",
+        "[FOLDER]",
+        Argument::MaybeText,
+        "the same; what is in a folder that is named, as text",
+        |a| Command::Errand(Errand::Files, a.to_owned()),
+    ),
     entry("upload", "FILE… [--to FOLDER] [--force]", Argument::Words, "copy files to the session", |a| {
         Command::Errand(Errand::Upload, a.to_owned())
     }),

@@ -12,6 +12,7 @@ use super::commands::file;
 use super::prompt::{Repl, Then};
 use super::session::Trouble;
 use super::stage::Waited;
+use crate::client::Api;
 use crate::protocol::execute::BatchOptions;
 
 /// How long what was interrupted may take to say how far it came.
@@ -21,6 +22,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub trait Errands: Send + Sync {
     /// Does what these words ask for after the program's name. Ctrl-C, which is a signal meanwhile, ends it.
     fn run(&self, words: Vec<String>) -> BoxFuture<'_, Result<(), Trouble>>;
+    /// The server of the prompt's session, once that is known.
+    fn server(&self) -> BoxFuture<'_, Result<Api, Trouble>>;
     /// Whether there is a session of this name, id, or beginning that a prompt can be opened on.
     fn find(&self, session: String) -> BoxFuture<'_, Result<(), Trouble>>;
 }
@@ -32,6 +35,8 @@ pub(super) enum Errand {
     Sessions,
     /// `:ls`
     Files,
+    /// `:logs`
+    Logs,
     /// `:upload`
     Upload,
     /// `:download`
@@ -48,6 +53,7 @@ impl Errand {
         match self {
             Errand::Sessions => ("ls", false),
             Errand::Files => ("files", true),
+            Errand::Logs => ("logs", true),
             Errand::Upload => ("upload", true),
             Errand::Download => ("download", true),
             Errand::Apps => ("apps", true),
@@ -57,6 +63,17 @@ impl Errand {
 }
 
 impl Repl {
+    /// Shows what an errand is about, where a view can show it and nothing else is asked for; else does the errand.
+    pub(super) fn look_or_do(&mut self, errand: Errand, argument: &str) -> Outcome {
+        match errand {
+            _ if !argument.is_empty() || !self.can_show_views() => self.errand(errand, argument),
+            Errand::Sessions => self.sessions(),
+            Errand::Files => self.files("."),
+            Errand::Logs => self.follow_log(),
+            _ => self.errand(errand, argument),
+        }
+    }
+
     /// Does an errand for this session.
     pub(super) fn errand(&mut self, errand: Errand, argument: &str) -> Outcome {
         let words = match split(argument) {

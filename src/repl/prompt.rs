@@ -405,6 +405,11 @@ impl Repl {
         }
     }
 
+    /// Whether leaving ends the session.
+    pub(super) fn leave_ends_it(&self) -> bool {
+        self.leave == Leave::Destroy && !self.left_running
+    }
+
     /// The session is gone; its cells stay, to be run again in the next one.
     pub(super) fn forget_session(&mut self) {
         self.slot = Slot::Destroyed;

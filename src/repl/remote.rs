@@ -16,6 +16,7 @@ use crate::client::{
 use crate::protocol::complete::{Completion, CompletionRequest};
 use crate::protocol::execute::BatchOptions;
 use crate::protocol::info::SessionInfo;
+use crate::protocol::live_stat::LiveStat;
 
 /// How long leaving waits for a question that was put to the kernel.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
@@ -104,6 +105,10 @@ impl CompletionSource for ClientSession {
 }
 
 impl Remote for ClientSession {
+    fn client(&self) -> ComputeSession {
+        self.session.clone()
+    }
+
     fn name(&self) -> String {
         self.session.name().to_owned()
     }
@@ -184,20 +189,17 @@ impl Remote for ClientSession {
     fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Trouble>> {
         async move {
             let info = self.session.info().await?;
-            let mut rows = rows(&self.session, &info);
+            let stat = self.session.live_stat().await.unwrap_or_default();
+            let mut rows = rows(&self.session, &info, &stat);
             rows.extend(self.prelude_row().map(|state| ("prelude".to_owned(), state)));
             Ok(rows)
         }
         .boxed()
     }
-
-    fn logs(&self) -> BoxFuture<'_, Result<String, Trouble>> {
-        self.session.logs().map(|logs| logs.map_err(Trouble::from)).boxed()
-    }
 }
 
 /// What the server told, without what it did not.
-fn rows(session: &ComputeSession, info: &SessionInfo) -> Vec<(String, String)> {
+fn rows(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(String, String)> {
     let age = info
         .age
         .map(|age| super::spinner::elapsed(std::time::Duration::from_secs_f64((age / 1000.0).max(0.0))));
@@ -214,6 +216,7 @@ fn rows(session: &ComputeSession, info: &SessionInfo) -> Vec<(String, String)> {
         ("cells run", info.cells().map(|count| count.to_string())),
         ("architecture", info.architecture.clone()),
         ("resources", info.resources()),
+        ("uses", stat.summary()),
         ("tag", info.tag.clone()),
     ];
     let told = rows.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

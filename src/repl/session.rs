@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::complete::CompletionSource;
+use crate::client::ComputeSession;
 use crate::protocol::execute::BatchOptions;
 use crate::protocol::record::ConsoleRecord;
 
@@ -44,6 +45,8 @@ impl fmt::Display for Trouble {
 pub trait Remote: CompletionSource {
     /// Its name.
     fn name(&self) -> String;
+    /// The client's own handle, for the views of its files and its log.
+    fn client(&self) -> ComputeSession;
     /// What the person should know about it before the first cell.
     fn note(&self) -> Option<String>;
     /// Begins to run a cell. Another run of ours that is not over yet is waited for.
@@ -68,8 +71,6 @@ pub trait Remote: CompletionSource {
     fn destroy(&self) -> BoxFuture<'_, Result<(), Trouble>>;
     /// What there is to know about it: names and values, in order.
     fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Trouble>>;
-    /// The log of its container or kernel.
-    fn logs(&self) -> BoxFuture<'_, Result<String, Trouble>>;
 }
 
 /// What became of a restart.

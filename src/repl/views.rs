@@ -1,12 +1,15 @@
-//! The views that are opened at the prompt: a theme is chosen, the last table and the last output are looked at.
+//! The views that are opened at the prompt: a theme is chosen, the last table and the last output are looked at, and so are
+//! the server's sessions, and the files and the log of this one.
 
 use std::io;
 use std::sync::Arc;
 
+use super::Next;
 use super::actions::Outcome;
 use super::prompt::{Repl, Then};
-use super::stage::StageError;
-use crate::panes::{Look, choose_theme, show_table, show_text};
+use super::stage::{StageError, Waited};
+use crate::client::ComputeSession;
+use crate::panes::{Look, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
 use crate::theme::Theme;
 
 impl Repl {
@@ -57,6 +60,57 @@ impl Repl {
         self.look_at(move |runtime, look| show_text(runtime, "output of the last cell", &text, look, true))
     }
 
+    /// Shows the server's sessions, and goes to the one that is chosen there.
+    pub(super) fn sessions(&mut self) -> Outcome {
+        let errands = Arc::clone(&self.errands);
+        let asking = self.stage.wait(|| "opening the session".to_owned(), errands.server());
+        let api = match self.runtime.block_on(asking)? {
+            Waited::Done(Ok(api)) => api,
+            Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| Then::Go),
+            Waited::Interrupted => return Ok(Then::Go),
+        };
+        let look = self.stage.look();
+        match self.view(|runtime| show_sessions(runtime, &api, &look, true))? {
+            Some(Some(id)) => self.attach_to(id),
+            _ => Ok(Then::Go),
+        }
+    }
+
+    /// Goes to a session that was chosen on the board, unless that is this one, or this one would end with it and the
+    /// person would rather stay.
+    fn attach_to(&mut self, id: String) -> Outcome {
+        let here = self.open_session();
+        if let Some(here) = here.as_ref().filter(|here| here.client().id() == Some(&id)) {
+            return self.stage.note(&format!("{} is this session", here.name())).map(|()| Then::Go);
+        }
+        if let Some(here) = here.filter(|_| self.leave_ends_it()) {
+            let question = format!("session {} is destroyed when you leave it; go? [y/N] ", here.name());
+            if !self.confirm(&question)? {
+                return Ok(Then::Go);
+            }
+        }
+        self.go_to(Next::Attach(id))
+    }
+
+    /// Shows the session's files, beginning with a folder.
+    pub(super) fn files(&mut self, folder: &str) -> Outcome {
+        let folder = folder.to_owned();
+        self.look_into(move |runtime, session, look| show_files(runtime, session, &folder, look, true))
+    }
+
+    /// Shows the session's log and what comes to it.
+    pub(super) fn follow_log(&mut self) -> Outcome {
+        self.look_into(|runtime, session, look| follow_log(runtime, session, look, true))
+    }
+
+    fn look_into(
+        &mut self,
+        show: impl FnOnce(&tokio::runtime::Handle, ComputeSession, &Look) -> io::Result<()>,
+    ) -> Outcome {
+        let Some(session) = self.session()? else { return Ok(Then::Go) };
+        self.look_at(move |runtime, look| show(runtime, session.client(), look))
+    }
+
     fn look_at(&mut self, show: impl FnOnce(&tokio::runtime::Handle, &Look) -> io::Result<()>) -> Outcome {
         if !self.can_show_views() {
             let hint = Some("a terminal that knows escape sequences is needed at both ends");
@@ -66,7 +120,7 @@ impl Repl {
         self.view(|runtime| show(runtime, &look)).map(|_| Then::Go)
     }
 
-    fn can_show_views(&self) -> bool {
+    pub(super) fn can_show_views(&self) -> bool {
         !self.stage.screen.dumb && self.stage.screen.interactive()
     }
 

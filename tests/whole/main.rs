@@ -28,3 +28,4 @@ mod screens;
 mod script;
 mod stuck;
 mod tls;
+mod views;

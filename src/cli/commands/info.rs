@@ -7,9 +7,11 @@ use crate::cli::{human, table};
 use crate::client::ComputeSession;
 use crate::config::FileConfig;
 use crate::protocol::info::SessionInfo;
+use crate::protocol::live_stat::LiveStat;
 use serde_json::{Value, json};
 
-/// Shows it. Programs get all that the server says, under the server's names, with `name` and `id` beside it.
+/// Shows it. Programs get all that the server says, under the server's names, with `name`, `id` and, as `liveStat`, what the
+/// session uses now beside it.
 pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
@@ -17,16 +19,19 @@ pub(in crate::cli) async fn run(
 ) -> Result<Exit, Failure> {
     let (_place, session) = super::session(global, config, subject).await?;
     let info = session.info().await?;
+    // A server that does not tell has nothing to be told about.
+    let stat = session.live_stat().await.unwrap_or_default();
     let mut json = serde_json::to_value(&info).unwrap_or_default();
     if let Value::Object(json) = &mut json {
         json.insert("name".to_owned(), json!(session.name()));
         json.insert("id".to_owned(), json!(session.id()));
+        json.insert("liveStat".to_owned(), json!(stat));
     }
-    table::print_facts(global, &json, &facts(&session, &info))
+    table::print_facts(global, &json, &facts(&session, &info, &stat))
 }
 
 /// What a person wants to know; what the server left out is left out.
-fn facts(session: &ComputeSession, info: &SessionInfo) -> Vec<(&'static str, String)> {
+fn facts(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(&'static str, String)> {
     let server = |key: &str| info.rest.get(key).and_then(Value::as_str).map(str::to_owned);
     // A whole number of milliseconds that is not negative.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -46,6 +51,7 @@ fn facts(session: &ComputeSession, info: &SessionInfo) -> Vec<(&'static str, Str
         ("cells", info.cells().map(|count| count.to_string())),
         ("run", server("currentRunId")),
         ("resources", info.resources()),
+        ("uses", stat.summary()),
         ("project", server("groupId")),
         ("domain", server("domainName")),
         ("tag", info.tag.clone()),

@@ -5,6 +5,7 @@ mod parse;
 
 use super::Shared;
 use super::lifecycle::iso;
+use super::live_stat::measure;
 use super::refusal::{Answer, Refusal};
 use super::request::{json_body, json_reply};
 use super::session::Session;
@@ -63,12 +64,13 @@ async fn answer(shared: &Shared, body: Body) -> Answer<Result<Value, String>> {
 
 async fn resolve(shared: &Shared, field: &Field) -> Result<Value, String> {
     let source = match field.name.as_str() {
-        "compute_session_list" | "legacy_compute_session_list" => session_list(shared, field),
+        "compute_session_list" | "legacy_compute_session_list" => session_list(shared, field).await,
         "compute_session" | "compute_session_node" => {
             let id =
                 ["id", "sess_id", "session_id"].iter().find_map(|key| field.arguments.get(*key)?.as_str());
             let id = id.map(local_id).unwrap_or_default();
-            shared.sessions.find(&id).map_or(Value::Null, |session| describe(&session))
+            let found: Vec<_> = shared.sessions.find(&id).into_iter().collect();
+            describe_all(&found, field).await.pop().unwrap_or_default()
         }
         "images" => images().await,
         "__typename" => json!("Query"),
@@ -85,7 +87,7 @@ fn local_id(id: &str) -> String {
     local.unwrap_or(id).to_owned()
 }
 
-fn session_list(shared: &Shared, field: &Field) -> Value {
+async fn session_list(shared: &Shared, field: &Field) -> Value {
     let number =
         |key: &str| field.arguments.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     let wanted = field.arguments.get("status").and_then(Value::as_str);
@@ -98,11 +100,28 @@ fn session_list(shared: &Shared, field: &Field) -> Value {
     sessions.reverse();
     sessions.retain(is_wanted);
     let total = sessions.len();
-    let page = sessions.iter().skip(number("offset").unwrap_or(0)).take(number("limit").unwrap_or(100));
-    json!({"items": page.map(|session| describe(session)).collect::<Vec<_>>(), "total_count": total})
+    let page = sessions.into_iter().skip(number("offset").unwrap_or(0)).take(number("limit").unwrap_or(100));
+    let page: Vec<_> = page.collect();
+    json!({"items": describe_all(&page, field).await, "total_count": total})
 }
 
-fn describe(session: &Session) -> Value {
+/// Whether a field is asked for, at whatever depth.
+fn asks_for(field: &Field, name: &str) -> bool {
+    field.fields.iter().any(|inner| inner.name == name || asks_for(inner, name))
+}
+
+/// Descriptions of sessions, with what they use if that is asked for: measuring takes a moment.
+async fn describe_all(sessions: &[Arc<Session>], field: &Field) -> Vec<Value> {
+    let stats = match asks_for(field, "live_stat") || asks_for(field, "last_stat") {
+        true => measure(sessions).await,
+        false => vec![Value::Null; sessions.len()],
+    };
+    sessions.iter().zip(stats).map(|(session, stat)| describe(session, &stat)).collect()
+}
+
+fn describe(session: &Session, stat: &Value) -> Value {
+    // A value of the type `JSONString`.
+    let stat = if stat.is_null() { Value::Null } else { json!(stat.to_string()) };
     let fixed = &session.fixed;
     let changed = session.history().values().max().copied().map(iso);
     let info = session.status_info();
@@ -110,7 +129,7 @@ fn describe(session: &Session) -> Value {
         "id": session.id(), "row_id": session.id(), "cluster_role": "main", "cluster_idx": 1,
         "cluster_hostname": "main1", "session_id": session.id(), "image": fixed.image, "status": session.status(),
         "status_info": info, "status_changed": changed, "container_id": null, "occupied_slots": "{}",
-        "resource_opts": "{}",
+        "resource_opts": "{}", "live_stat": stat, "last_stat": stat,
     });
     json!({
         "id": session.id(), "row_id": session.id(), "session_id": session.id(), "sess_id": session.name(),

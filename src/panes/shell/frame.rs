@@ -93,10 +93,14 @@ fn status(
         put(buffer, window, 0, row, &format!(" {} ", sanitize::line(text, width)), style);
         return None;
     }
+    let needed = |(key, what): &KeyHelp| u16::try_from(key.width() + what.width() + 1).unwrap_or(u16::MAX);
+    let help = ("?", "help");
+    // Help tells the keys for which there is no room.
+    let kept = needed(&help) + 2;
     let mut at: u16 = 1;
-    for (key, what) in view.keys().into_iter().chain([("?", "help"), ("q", "leaves")]) {
-        let needed = u16::try_from(key.width() + what.width() + 1).unwrap_or(u16::MAX);
-        if at.saturating_add(needed) > window.width {
+    for (key, what) in view.keys().into_iter().chain([help, ("q", "leaves")]) {
+        let kept = if key == help.0 || key == "q" { 0 } else { kept };
+        if at.saturating_add(needed(&(key, what))).saturating_add(kept) > window.width {
             continue;
         }
         at = put(buffer, window, at, row, key, look.style(Role::StatusKey));

@@ -27,6 +27,7 @@ pub(super) use look::{cut, pad, put};
 pub(super) use press::Press;
 pub(super) use scroll::{Scroll, Step as ScrollStep};
 
+use super::find::Find;
 use super::host::Viewer;
 use super::input::{Decoder, Waited, available, read_some, wait};
 use super::outbox::Outbox;
@@ -51,9 +52,12 @@ pub(super) enum Step {
     Stay,
     /// It is over.
     Leave,
-    /// A line is asked for: what for, and what it begins with. [`View::answer`] gets it.
+    /// A line is asked for: what for, and what it begins with. [`View::typed`] and [`View::entered`] get it.
     Ask { label: &'static str, initial: String },
 }
+
+/// What the line for a search is asked for by.
+const SEARCH: &str = "search";
 
 /// A key and what it does, for the line below and for help.
 pub(super) type KeyHelp = (&'static str, &'static str);
@@ -72,9 +76,16 @@ pub(super) trait View {
     fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look);
     /// A key was pressed.
     fn press(&mut self, press: Press) -> Step;
-    /// A line that was asked for changes; it is `done` when Enter was pressed or it was given up, in which case it is what
-    /// it was at the beginning.
-    fn answer(&mut self, _label: &'static str, _line: &str, _done: bool, _given_up: bool) {}
+    /// A line that was asked for changes; one that is given up becomes what it was at the beginning.
+    fn typed(&mut self, _label: &'static str, _line: &str) {}
+    /// A line that was asked for is there, without the blanks around it; never an empty one.
+    fn entered(&mut self, _label: &'static str, _line: &str) {}
+    /// What is searched for in it, if it can be searched: then `/`, `n` and `N` do that.
+    fn find(&mut self) -> Option<&mut Find> {
+        None
+    }
+    /// Goes to where that is next.
+    fn search(&mut self, _back: bool) {}
     /// Another look than that of all views.
     fn look(&self) -> Option<Look> {
         None
@@ -86,6 +97,46 @@ pub(super) trait View {
     /// A remark for the line below, told once, and whether it is bad news.
     fn remark(&mut self) -> Option<(String, bool)> {
         None
+    }
+}
+
+/// Presses a key in a view; what has no meaning to it may have the one that it has in all views.
+fn press_in(view: &mut dyn View, press: Press) -> Step {
+    match (view.press(press), press) {
+        (Step::Pass, Press::Char('/')) => match view.find() {
+            Some(find) => Step::Ask { label: SEARCH, initial: find.text().to_owned() },
+            None => Step::Pass,
+        },
+        (Step::Pass, Press::Char(key @ ('n' | 'N'))) if view.find().is_some() => {
+            search(view, key == 'N');
+            Step::Stay
+        }
+        (Step::Pass, Press::Char('q') | Press::Escape | Press::Ctrl('c')) => Step::Leave,
+        (step, _) => step,
+    }
+}
+
+fn search(view: &mut dyn View, back: bool) {
+    if view.find().is_some_and(|find| !find.is_empty()) {
+        view.search(back);
+    }
+}
+
+/// Tells a view what its line is.
+fn typed(view: &mut dyn View, label: &'static str, line: &str) {
+    match view.find().filter(|_| label == SEARCH) {
+        Some(find) => *find = Find::new(line),
+        None => view.typed(label, line),
+    }
+}
+
+/// Gives a view the line that it asked for.
+fn entered(view: &mut dyn View, label: &'static str, line: &str) {
+    typed(view, label, line);
+    if label == SEARCH {
+        search(view, false);
+    } else if !line.trim().is_empty() {
+        view.entered(label, line.trim());
     }
 }
 
@@ -263,37 +314,22 @@ impl Shell<'_> {
             return;
         }
         if let Some(entry) = &mut self.entry {
-            match entry.press(&press) {
-                entry::Typed::More => {
-                    let (label, line) = (entry.label, entry.text().to_owned());
-                    self.view.answer(label, &line, false, false);
-                }
-                entry::Typed::Done => {
-                    let (label, line) = (entry.label, entry.text().to_owned());
-                    self.entry = None;
-                    self.view.answer(label, &line, true, false);
-                }
-                entry::Typed::GivenUp => {
-                    let (label, line) = (entry.label, entry.initial().to_owned());
-                    self.entry = None;
-                    self.view.answer(label, &line, true, true);
-                }
+            let (label, done) = (entry.label, entry.press(&press));
+            let line = if done == entry::Typed::GivenUp { entry.initial() } else { entry.text() }.to_owned();
+            match done {
+                entry::Typed::Done => entered(self.view, label, &line),
+                entry::Typed::More | entry::Typed::GivenUp => typed(self.view, label, &line),
+            }
+            if done != entry::Typed::More {
+                self.entry = None;
             }
             return;
         }
-        if press == Press::Ctrl('c') {
-            self.left = Some(Left::Left);
-            return;
-        }
-        match self.view.press(press) {
+        match press_in(self.view, press) {
             Step::Stay => {}
             Step::Leave => self.left = Some(Left::Left),
             Step::Ask { label, initial } => self.entry = Some(Entry::new(label, initial)),
-            Step::Pass => match press {
-                Press::Char('?') => self.help = true,
-                Press::Char('q') | Press::Escape => self.left = Some(Left::Left),
-                _ => {}
-            },
+            Step::Pass => self.help = press == Press::Char('?'),
         }
     }
 
@@ -342,8 +378,14 @@ pub(super) mod tests {
     /// Presses keys, each of which must have a meaning to the view.
     pub(in crate::panes) fn press(view: &mut dyn View, presses: &[Press]) {
         for press in presses {
-            assert_ne!(view.press(*press), Step::Pass, "{press:?}");
+            assert_ne!(press_in(view, *press), Step::Pass, "{press:?}");
         }
+    }
+
+    /// Searches for a text.
+    pub(in crate::panes) fn search_for(view: &mut dyn View, text: &str) {
+        assert!(matches!(press_in(view, Press::Char('/')), Step::Ask { label: SEARCH, .. }));
+        entered(view, SEARCH, text);
     }
 
     fn text(buffer: &Buffer) -> String {
@@ -366,7 +408,7 @@ pub(super) mod tests {
         text
     }
 
-    struct Nothing(Vec<String>);
+    struct Nothing;
 
     impl View for Nothing {
         fn title(&self) -> String {
@@ -384,14 +426,11 @@ pub(super) mod tests {
         fn press(&mut self, _: Press) -> Step {
             Step::Pass
         }
-        fn answer(&mut self, _: &'static str, line: &str, done: bool, _: bool) {
-            self.0.push(format!("{line}{}", if done { "!" } else { "" }));
-        }
     }
 
     #[test]
     fn every_window_shows_what_fits() {
-        insta::assert_snapshot!(shown(&mut Nothing(Vec::new()), 44, 4), @"
+        insta::assert_snapshot!(shown(&mut Nothing, 44, 4), @"
          nothing                             3 of 4
         body
 
@@ -399,7 +438,7 @@ pub(super) mod tests {
         ");
         for columns in 0..30 {
             for rows in 0..6 {
-                shown(&mut Nothing(Vec::new()), columns, rows);
+                shown(&mut Nothing, columns, rows);
             }
         }
     }
@@ -411,7 +450,7 @@ pub(super) mod tests {
             let area = Rect::new(0, 0, columns, rows);
             let mut buffer = Buffer::empty(area);
             let below = frame::Below { entry: None, remark: None };
-            frame::draw(&mut Nothing(Vec::new()), below, true, area, &mut buffer, &look);
+            frame::draw(&mut Nothing, below, true, area, &mut buffer, &look);
             if columns == 40 {
                 assert!(text(&buffer).contains("sort") && text(&buffer).contains("any key closes this"));
             }

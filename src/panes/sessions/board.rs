@@ -1,0 +1,427 @@
+//! The board itself: one line for each session, a filter, keys, and what they do.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::runtime::Handle;
+use unicode_width::UnicodeWidthStr;
+
+use super::columns::{COLUMNS, GAP, NUMBERS, Words, status_role, widths, words};
+use super::details;
+use super::watch::{At, LIMIT, Use};
+use crate::client::{Api, ComputeSession, DestroyOptions};
+use crate::panes::find::Find;
+use crate::panes::shell::{KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, cut, pad, put};
+use crate::protocol::summary::SessionSummary;
+use crate::render::sanitize;
+use crate::theme::Role;
+
+/// What the line for a filter is asked for by.
+const FILTER: &str = "filter";
+/// In windows of so many rows the details are shown until somebody does not want them.
+const ROOMY: u16 = 18;
+
+/// What is to be done outside of the board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    Attach(String),
+    Logs(String),
+    Files(String),
+}
+
+pub(super) struct Board {
+    api: Api,
+    at: At,
+    rows: Vec<(SessionSummary, Option<Use>)>,
+    filter: Find,
+    scroll: Scroll,
+    wish: Option<Wish>,
+    /// The session that the question is about.
+    doomed: Option<SessionSummary>,
+    /// Whether details are shown, when the person has said so.
+    details: Option<bool>,
+    /// Whether they were when it was last drawn.
+    detailed: bool,
+    runtime: Option<Handle>,
+}
+
+impl Board {
+    pub(super) fn new(api: &Api, at: At, runtime: Option<Handle>) -> Self {
+        Self {
+            api: api.clone(),
+            at,
+            rows: Vec::new(),
+            filter: Find::default(),
+            scroll: Scroll::default(),
+            wish: None,
+            doomed: None,
+            details: None,
+            detailed: false,
+            runtime,
+        }
+    }
+
+    pub(super) fn take_wish(&mut self) -> Option<Wish> {
+        self.wish.take()
+    }
+
+    /// A handle for a session of the board; why there is none is told there.
+    pub(super) fn find(&mut self, id: &str) -> Option<ComputeSession> {
+        let finding = async { tokio::time::timeout(LIMIT, ComputeSession::find(&self.api, id)).await };
+        let problem = match self.runtime.as_ref()?.block_on(finding) {
+            Ok(Ok(session)) => return Some(session),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the server does not answer".to_owned(),
+        };
+        self.at.tell(problem, true);
+        None
+    }
+
+    fn selected(&self) -> Option<&SessionSummary> {
+        self.rows.get(self.scroll.at()).map(|(session, _)| session)
+    }
+
+    /// Takes over what has changed; the same session stays selected.
+    fn refresh(&mut self) {
+        let selected = self.selected().map(|session| session.id.clone());
+        let shared = self.at.lock();
+        let row = |session: &SessionSummary| (session.clone(), shared.uses.get(&session.id).cloned());
+        let fits = |(session, uses): &(SessionSummary, Option<Use>)| {
+            self.filter.is_empty() || words(session, uses.as_ref()).iter().any(|word| self.filter.is_in(word))
+        };
+        self.rows = shared.sessions.iter().map(row).filter(fits).collect();
+        drop(shared);
+        self.scroll.set_count(self.rows.len());
+        let is_selected = |id: String| self.rows.iter().position(|(session, _)| session.id == id);
+        if let Some(row) = selected.and_then(is_selected) {
+            self.scroll.select(row);
+        }
+    }
+
+    fn leave_for(&mut self, wish: impl FnOnce(String) -> Wish) -> Step {
+        let Some(session) = self.selected() else { return Step::Stay };
+        if session.status.is_dead() {
+            self.at.lock().remark = Some((format!("{} has ended", name_of(session)), true));
+            return Step::Stay;
+        }
+        self.wish = Some(wish(session.id.clone()));
+        Step::Leave
+    }
+
+    fn destroy(&mut self) {
+        let Some(doomed) = self.doomed.take() else { return };
+        let (api, at) = (self.api.clone(), self.at.clone());
+        let name = name_of(&doomed);
+        let Some(runtime) = &self.runtime else { return };
+        at.tell(format!("{name} is being destroyed"), false);
+        runtime.spawn(async move {
+            let destroyed = async {
+                ComputeSession::find(&api, &doomed.id).await?.destroy(DestroyOptions::default()).await
+            };
+            match destroyed.await {
+                Ok(()) => at.tell(format!("{name} is destroyed"), false),
+                Err(error) => at.tell(error.to_string(), true),
+            }
+            at.again.notify_one();
+        });
+    }
+}
+
+fn name_of(session: &SessionSummary) -> String {
+    sanitize::line(session.name.as_deref().unwrap_or(&session.id), 60)
+}
+
+impl View for Board {
+    fn title(&self) -> String {
+        format!("sessions · {}", self.api.endpoint())
+    }
+
+    fn state(&self) -> String {
+        let shared = self.at.lock();
+        let total = shared.sessions.len();
+        let mut state = match (&shared.problem, shared.loaded) {
+            (Some(problem), _) => problem.clone(),
+            (None, false) => "asking…".to_owned(),
+            (None, true) if self.rows.len() == total && total == 1 => "1 session".to_owned(),
+            (None, true) if self.rows.len() == total => format!("{total} sessions"),
+            (None, true) => format!("{} of {total} sessions", self.rows.len()),
+        };
+        if shared.all {
+            state.push_str(", ended ones too");
+        }
+        state
+    }
+
+    fn keys(&self) -> Vec<KeyHelp> {
+        vec![
+            ("Enter", "go to it"),
+            ("l", "log"),
+            ("f", "files"),
+            ("d", "destroy"),
+            ("/", "filter"),
+            ("i", if self.detailed { "less" } else { "more" }),
+            ("a", "ended ones too"),
+            ("r", "ask now"),
+        ]
+    }
+
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let list = self.draw_details(area, buffer, look);
+        let rows = self.scroll.window(usize::from(list.height.saturating_sub(1)));
+        let shown = self.rows.get(rows.clone()).unwrap_or_default();
+        let shown: Vec<Words> = shown.iter().map(|(session, uses)| words(session, uses.as_ref())).collect();
+        let widths = widths(&shown, list.width.into());
+        let heads = COLUMNS.map(|(head, ..)| head.to_owned());
+        draw_line(&heads, &widths, list, 0, buffer, |_| look.style(Role::PaneHeader));
+        if shown.is_empty() {
+            let loaded = self.at.lock().loaded;
+            let text = if loaded { "there is no session here" } else { "" };
+            put(buffer, list, 0, 1, text, look.style(Role::PaneMuted));
+        }
+        for (line, (row, words)) in rows.zip(&shown).enumerate() {
+            let line = u16::try_from(line + 1).unwrap_or(u16::MAX);
+            let selected = row == self.scroll.at();
+            if selected {
+                let blank = " ".repeat(list.width.into());
+                put(buffer, list, 0, line, &blank, look.style(Role::PaneSelected));
+            }
+            draw_line(words, &widths, list, line, buffer, |index| {
+                match (selected, index, self.rows.get(row)) {
+                    (true, ..) => look.style(Role::PaneSelected),
+                    (_, 1, Some((session, _))) => look.style(status_role(&session.status)),
+                    (_, 5.., _) => look.style(Role::PaneMuted),
+                    _ => look.plain_text(),
+                }
+            });
+        }
+    }
+
+    fn press(&mut self, press: Press) -> Step {
+        if let Some(step) = ScrollStep::of(press) {
+            self.scroll.go(step);
+            return Step::Stay;
+        }
+        match press {
+            Press::Enter => return self.leave_for(Wish::Attach),
+            Press::Char('l') => return self.leave_for(Wish::Logs),
+            Press::Char('f') => return self.leave_for(Wish::Files),
+            Press::Char('d') => {
+                self.doomed = self.selected().cloned();
+                return match self.doomed {
+                    Some(_) => Step::Ask { label: "destroy it? y/N", initial: String::new() },
+                    None => Step::Stay,
+                };
+            }
+            Press::Char('/') => {
+                return Step::Ask { label: FILTER, initial: self.filter.text().to_owned() };
+            }
+            Press::Char('i') => self.details = Some(!self.detailed),
+            Press::Char('a') => {
+                let mut shared = self.at.lock();
+                shared.all = !shared.all;
+                shared.loaded = false;
+                drop(shared);
+                self.at.again.notify_one();
+            }
+            Press::Char('r') => self.at.again.notify_one(),
+            // What is filtered is shown again before the board is left.
+            Press::Escape if !self.filter.is_empty() => {
+                self.filter = Find::default();
+                self.refresh();
+            }
+            _ => return Step::Pass,
+        }
+        Step::Stay
+    }
+
+    fn typed(&mut self, label: &'static str, line: &str) {
+        if label == FILTER {
+            self.filter = Find::new(line);
+            self.refresh();
+        }
+    }
+
+    fn entered(&mut self, label: &'static str, line: &str) {
+        if label != FILTER && matches!(line, "y" | "Y" | "yes") {
+            self.destroy();
+        }
+    }
+
+    fn woken(&mut self) -> bool {
+        self.refresh();
+        false
+    }
+
+    fn remark(&mut self) -> Option<(String, bool)> {
+        self.at.lock().remark.take()
+    }
+}
+
+impl Board {
+    /// Draws them if they are wanted and there is room; the area that is left.
+    fn draw_details(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Rect {
+        let wanted = self.details.unwrap_or(area.height >= ROOMY);
+        // The selected line and its head stay to be seen.
+        let room = area.height.saturating_sub(3);
+        let selected = self.rows.get(self.scroll.at()).filter(|_| wanted && room > 0);
+        self.detailed = selected.is_some();
+        let Some((session, uses)) = selected else { return area };
+        let height = details::height(session, uses.as_ref()).min(room.max(area.height / 2));
+        let list = Rect { height: area.height - height, ..area };
+        let below = Rect { y: area.y + list.height, height, ..area };
+        details::draw(session, uses.as_ref(), below, buffer, look);
+        list
+    }
+}
+
+/// Writes words into their columns.
+fn draw_line(
+    words: &Words,
+    widths: &[usize],
+    area: Rect,
+    row: u16,
+    buffer: &mut Buffer,
+    style: impl Fn(usize) -> ratatui::style::Style,
+) {
+    let mut at = 0_u16;
+    for (index, (word, &width)) in words.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0)
+    {
+        let word = sanitize::line(word, width);
+        let text = if NUMBERS.contains(&index) {
+            let word = cut(&word, width);
+            format!("{}{word}", " ".repeat(width.saturating_sub(word.width())))
+        } else {
+            pad(&word, width)
+        };
+        put(buffer, area, at, row, &text, style(index));
+        at = at.saturating_add(u16::try_from(width + GAP).unwrap_or(u16::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::watch::Shared;
+    use super::*;
+    use crate::panes::shell::Bell;
+    use crate::panes::shell::tests::{press, shown};
+    use crate::protocol::live_stat::LiveStat;
+    use serde_json::json;
+
+    fn session(id: &str, name: &str, status: &str) -> SessionSummary {
+        serde_json::from_value(json!({
+            "session_id": id, "name": name, "status": status, "image": "cr.example/stable/python:3.13",
+            "occupied_slots": "{\"cpu\": \"2\", \"mem\": \"1073741824\", \"cuda.shares\": \"0.5\", \"x\": \"0\"}",
+        }))
+        .unwrap()
+    }
+
+    fn board(sessions: Vec<SessionSummary>) -> Board {
+        let api = Api::new(crate::client::ApiOptions::new("http://127.0.0.1:1")).unwrap();
+        let mut board = Board::new(&api, At::new(Bell::new().unwrap()), None);
+        *board.at.lock() = Shared { sessions, loaded: true, ..Shared::default() };
+        board.woken();
+        board
+    }
+
+    #[test]
+    fn sessions_are_shown_with_what_they_use_and_filtered() {
+        let mut board = board(vec![
+            session("1", "train", "RUNNING"),
+            session("2", "\u{1b}]0;x\u{7}data", "PULLING"),
+            session("3", "broken", "ERROR"),
+        ]);
+        let text = shown(&mut board, 120, 7);
+        assert!(text.contains("train") && text.contains("2 cpu 1.00 GiB cuda.shares 0.5"), "{text}");
+        assert!(!text.contains('\u{1b}') && text.contains("3 sessions"), "{text}");
+        board.typed(FILTER, "err");
+        let text = shown(&mut board, 90, 7);
+        assert!(text.contains("1 of 3 sessions") && !text.contains("train"), "{text}");
+        press(&mut board, &[Press::Escape]);
+        assert_eq!(board.rows.len(), 3);
+        for width in 0..60 {
+            for height in 0..5 {
+                shown(&mut board, width, height);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_session_stays_selected_when_the_list_changes() {
+        let mut board = board(vec![session("1", "a", "RUNNING"), session("2", "b", "RUNNING")]);
+        press(&mut board, &[Press::Down]);
+        board.at.lock().sessions.insert(0, session("0", "new", "PREPARING"));
+        board.woken();
+        assert_eq!(board.selected().map(|session| session.id.as_str()), Some("2"));
+        assert_eq!(board.press(Press::Char('l')), Step::Leave);
+        assert_eq!(board.wish, Some(Wish::Logs("2".into())));
+        board.at.lock().sessions.clear();
+        board.woken();
+        assert_eq!(board.press(Press::Enter), Step::Stay, "there is none to go to");
+        board.at.lock().sessions.push(session("3", "gone", "TERMINATED"));
+        board.woken();
+        assert_eq!(board.press(Press::Enter), Step::Stay, "it has ended");
+        assert!(board.remark().is_some_and(|(text, bad)| bad && text.contains("gone has ended")));
+        board.at.lock().sessions.clear();
+        board.woken();
+        assert!(shown(&mut board, 60, 6).contains("there is no session here"));
+    }
+
+    #[test]
+    fn nothing_is_destroyed_without_a_yes() {
+        let mut board = board(vec![session("1", "a", "RUNNING")]);
+        let asked = Step::Ask { label: "destroy it? y/N", initial: String::new() };
+        assert_eq!(board.press(Press::Char('d')), asked);
+        board.typed("destroy it? y/N", "y");
+        board.entered("destroy it? y/N", "n");
+        board.typed(FILTER, "y");
+        board.entered(FILTER, "y");
+        assert!(board.doomed.is_some());
+        board.entered("destroy it? y/N", "y");
+        assert!(board.doomed.is_none());
+    }
+
+    #[test]
+    fn what_a_session_uses_is_shown_and_details_where_there_is_room() {
+        let mut board = board(vec![session("1", "train", "RUNNING"), session("2", "idle", "RUNNING")]);
+        let stat = LiveStat::of(&json!({
+            "cpu_util": {"current": "1532", "capacity": "1000", "pct": "153.20"},
+            "mem": {"current": "536870912", "capacity": "1073741824"},
+            "cuda_util": {"current": "45", "capacity": "100"},
+            "cuda_mem": {"current": "2147483648", "capacity": "8589934592"},
+            "io_read": {"current": "4096", "capacity": null},
+            "net_rx": {"current": "2048.5", "capacity": null},
+        }));
+        board.at.lock().take_in([("1".to_owned(), stat)].into());
+        board.woken();
+        insta::assert_snapshot!(shown(&mut board, 80, 22), @r"
+         sessions · http://127.0.0.1:1                                       2 sessions
+        NAME   STATUS     CPU      MEMORY    GPU  IMAGE               HAS
+        train  RUNNING  153 %  512.00 MiB   45 %  cr.example/stable…  2 cpu 1.00 GiB cu…
+        idle   RUNNING                            cr.example/stable…  2 cpu 1.00 GiB cu…
+
+
+
+
+
+
+
+
+        ── train ───────────────────────────────────────────────────────────────────────
+         cpu                          █  153 % of a core
+         memory    ━━━━━━━━━━──────────  512.00 MiB of 1.00 GiB
+         cuda      ━━━━━━━━━───────────  45 % · 2.00 GiB of 8.00 GiB
+         io        4.00 KiB read · 2.00 KiB/s in
+         status    RUNNING
+         image     cr.example/stable/python:3.13
+         has       2 cpu 1.00 GiB cuda.shares 0.5
+         id        1
+         Enter go to it  l log  f files  d destroy  / filter  i less  r ask now  ? help
+        ");
+        let text = shown(&mut board, 40, 12);
+        assert!(text.contains("train  RUNNING  153 %  512.00 MiB") && !text.contains("of a core"), "{text}");
+        press(&mut board, &[Press::Char('i')]);
+        let text = shown(&mut board, 40, 12);
+        assert!(text.contains("512.00 MiB of 1.00 GiB") && text.contains("idle"), "{text}");
+        press(&mut board, &[Press::Char('i'), Press::Down]);
+        assert!(!shown(&mut board, 80, 22).contains("memory"));
+    }
+}

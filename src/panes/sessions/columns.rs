@@ -1,0 +1,156 @@
+//! What the board shows of a session on its line, and how wide the columns are.
+
+use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr;
+
+use super::watch::Use;
+use crate::protocol::status::SessionStatus;
+use crate::protocol::summary::SessionSummary;
+use crate::theme::Role;
+
+/// How many columns there are.
+const COUNT: usize = 9;
+/// Heads of the columns and their widths: the least and the most. The last ones give way first.
+pub(super) const COLUMNS: [(&str, usize, usize); COUNT] = [
+    ("NAME", 10, 32),
+    ("STATUS", 9, 14),
+    ("CPU", 5, 7),
+    ("MEMORY", 10, 11),
+    ("GPU", 5, 9),
+    ("IMAGE", 12, 40),
+    ("AGE", 6, 8),
+    ("HAS", 6, 30),
+    ("", 0, 60),
+];
+/// Cells between two columns.
+pub(super) const GAP: usize = 2;
+/// Columns that are read from their right end.
+pub(super) const NUMBERS: std::ops::Range<usize> = 2..5;
+
+/// What is shown of a session, in the order of the columns.
+pub(super) type Words = [String; COUNT];
+
+pub(super) fn words(session: &SessionSummary, uses: Option<&Use>) -> Words {
+    let now = uses.map(|uses| &uses.now);
+    let gpus = now.map(|now| now.accelerators()).unwrap_or_default();
+    let gpu: Vec<String> = gpus.iter().filter_map(|gpu| gpu.percent).map(percent).collect();
+    [
+        session.name.clone().unwrap_or_default(),
+        session.status.to_string(),
+        now.and_then(|now| now.cpu()).map(percent).unwrap_or_default(),
+        now.and_then(|now| now.memory()).map(|memory| bytes(memory.used)).unwrap_or_default(),
+        gpu.join(" "),
+        session.image.clone().unwrap_or_default(),
+        session.created_at.as_deref().map(age).unwrap_or_default(),
+        allotted(session),
+        session.status_info.clone().unwrap_or_default(),
+    ]
+}
+
+/// What a session has to use, in the server's words: `2 cpu 1.00 GiB cuda.shares 0.5`.
+pub(super) fn allotted(session: &SessionSummary) -> String {
+    let slots = &session.occupied_slots;
+    let cpu = slots.get("cpu").map(|cpu| format!("{cpu} cpu"));
+    // Sizes are positive, and what is too large is a mistake.
+    let memory =
+        slots.get("mem").and_then(|amount| amount.parse::<f64>().ok()).map(|amount| bytes(amount as u64));
+    let others =
+        slots.iter().filter(|(name, amount)| !matches!(name.as_str(), "cpu" | "mem") && *amount != "0");
+    let others = others.map(|(name, amount)| format!("{name} {amount}"));
+    cpu.into_iter().chain(memory).chain(others).collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn percent(percent: f64) -> String {
+    format!("{percent:.0} %")
+}
+
+pub(super) fn bytes(amount: u64) -> String {
+    indicatif::HumanBytes(amount).to_string()
+}
+
+/// How long ago a server's time is, in its largest unit.
+pub(super) fn age(time: &str) -> String {
+    let Ok(then) = time.parse::<Timestamp>() else { return String::new() };
+    match Timestamp::now().duration_since(then).as_secs() {
+        seconds @ ..60 => format!("{} s", seconds.max(0)),
+        seconds @ 60..3_600 => format!("{} min", seconds / 60),
+        seconds @ 3_600..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+pub(super) fn status_role(status: &SessionStatus) -> Role {
+    match status {
+        SessionStatus::Running => Role::PaneGood,
+        SessionStatus::Error => Role::PaneBad,
+        status if status.is_dead() => Role::PaneMuted,
+        _ => Role::PaneBusy,
+    }
+}
+
+/// Widths of the columns in a window, none for those that have nothing to show: what is widest gives way first, then what
+/// stands last.
+pub(super) fn widths(shown: &[Words], room: usize) -> [usize; COUNT] {
+    let mut widths = [0; COUNT];
+    for (index, (width, (head, least, most))) in widths.iter_mut().zip(COLUMNS).enumerate() {
+        let words = shown.iter().filter_map(|words| words.get(index)).map(|word| word.width());
+        let widest = words.max().unwrap_or(0);
+        // Numbers that change do not make the columns move.
+        let least = if NUMBERS.contains(&index) { least } else { 0 };
+        let head = head.width();
+        *width = if widest == 0 && index > 1 { 0 } else { widest.max(head).max(least).min(most) };
+    }
+    let total = |widths: &[usize; COUNT]| {
+        let taken = widths.iter().filter(|width| **width > 0).map(|width| width + GAP);
+        taken.sum::<usize>().saturating_sub(GAP)
+    };
+    while total(&widths) > room {
+        let columns = widths.iter_mut().zip(COLUMNS).filter(|(width, (_, least, _))| **width > *least);
+        match columns.max_by_key(|(width, _)| **width) {
+            Some((width, _)) => *width -= 1,
+            None => match widths.iter_mut().rev().find(|width| **width > 0) {
+                Some(last) => *last = 0,
+                None => break,
+            },
+        }
+    }
+    // A window that is narrower than the names shows what it can of them.
+    if widths == [0; COUNT] {
+        widths.iter_mut().take(1).for_each(|width| *width = room);
+    }
+    widths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_columns_give_way_and_empty_ones_are_not_there() {
+        let words = |gpu: &str| {
+            [
+                "a-long-name-of-a-session",
+                "RUNNING",
+                "100 %",
+                "1.00 GiB",
+                gpu,
+                "cr.example/stable/python:3.13",
+                "5 min",
+                "",
+                "",
+            ]
+            .map(str::to_owned)
+        };
+        let wide = widths(&[words("")], 200);
+        assert_eq!(wide, [24, 7, 5, 10, 0, 29, 5, 0, 0]);
+        assert_eq!(widths(&[words("45 %")], 200)[4], 5);
+        let narrow = widths(&[words("45 %")], 40);
+        assert_eq!(narrow, [10, 7, 5, 10, 0, 0, 0, 0, 0]);
+        for room in 0..120 {
+            let widths = widths(&[words("45 %"), words("")], room);
+            let total: usize = widths.iter().filter(|width| **width > 0).map(|width| width + GAP).sum();
+            assert!(total <= room + GAP, "{room} {widths:?}");
+        }
+        assert_eq!(widths(&[], 4)[0], 4);
+    }
+}

@@ -1,0 +1,151 @@
+//! The views that commands of the prompt open: the server's sessions, the session's files and its log.
+
+use super::fake_terminal::FakeTerminal;
+use super::sandbox::Sandbox;
+use super::standing::Standing;
+use nix::sys::termios::Termios;
+
+const PROMPT: &str = "python ❯";
+
+/// A prompt in a session of its own, on an engine that stands.
+fn prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
+    let terminal = FakeTerminal::start_sized(sandbox, &[arguments, &["python"]].concat(), 24, 90);
+    terminal.wait_for_prompt(PROMPT);
+    // The session is open when a cell has run.
+    terminal.enter("print('op' + 'en')");
+    terminal.wait_until("the session", |screen| screen.has_line("open"));
+    terminal.wait_for_prompt(PROMPT);
+    terminal
+}
+
+fn modes(found: &Termios) -> [u64; 4] {
+    [
+        found.input_flags.bits(),
+        found.output_flags.bits(),
+        found.control_flags.bits(),
+        found.local_flags.bits(),
+    ]
+    .map(u64::from)
+}
+
+#[test]
+fn files_and_the_log_are_looked_at_and_the_prompt_is_as_before() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    let terminal = prompt(&sandbox, &["-t", "work"]);
+    terminal.enter("import os; os.mkdir('in'); open('in/notes.txt', 'w').write('some notes'); print('a line of the log')");
+    terminal.wait_for_prompt(PROMPT);
+    let (before, found) = (terminal.screen().modes, modes(&terminal.termios()));
+    for (command, title, leave) in [
+        (":ls", "files of work · ~", "q"),
+        (":files in", "files of work · in", "\x1b"),
+        (":logs", "log of work", "\x03"),
+    ] {
+        terminal.enter(command);
+        terminal.wait_until(title, |screen| screen.lines.first().is_some_and(|line| line.contains(title)));
+        terminal.send("?");
+        terminal.wait_until("help", |screen| screen.lines.join("\n").contains("any key closes this"));
+        terminal.send("?");
+        terminal.wait_until("no help", |screen| !screen.lines.join("\n").contains("any key closes this"));
+        terminal.send(leave);
+        terminal.wait_for_prompt(PROMPT);
+        assert_eq!(terminal.screen().modes, before, "{command}");
+        assert_eq!(modes(&terminal.termios()), found, "{command}");
+    }
+    // What asks for text is text.
+    terminal.enter(":ls in");
+    terminal.wait_until("the file", |screen| screen.all.lines().any(|line| line.ends_with("notes.txt")));
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter(":logs -n 1");
+    terminal.wait_until("the log", |screen| screen.has_line("a line of the log"));
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("1 + 1");
+    terminal.wait_until("a cell", |screen| screen.has_line("2"));
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn a_person_goes_from_the_board_to_another_session_and_is_asked_before_this_one_ends() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    sandbox.run(&["-t", "work", "-c", "kept = 42", "python"]).expect(0, "");
+    let terminal = prompt(&sandbox, &[]);
+    let on_board = |what: &str| {
+        terminal.enter(":sessions");
+        terminal.wait_until("the board", |screen| {
+            screen
+                .lines
+                .first()
+                .is_some_and(|line| line.starts_with(" sessions") && line.ends_with("2 sessions"))
+        });
+        terminal.send(format!("/{what}\r"));
+        terminal.wait_for("1 of 2 sessions");
+        terminal.send("\r");
+    };
+    // The newest is this one.
+    terminal.enter(":sessions");
+    terminal.wait_for("2 sessions");
+    terminal.send("g\r");
+    terminal.wait_for("is this session");
+    terminal.wait_for_prompt(PROMPT);
+    on_board("work");
+    terminal.wait_for("is destroyed when you leave it; go?");
+    terminal.send("\r");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("'still ' + 'here'");
+    terminal.wait_until("the session", |screen| screen.has_line("'still here'"));
+    terminal.wait_for_prompt(PROMPT);
+    on_board("work");
+    terminal.wait_until("the question again", |screen| {
+        screen.last_line().ends_with("is destroyed when you leave it; go? [y/N]")
+    });
+    terminal.enter("y");
+    terminal.wait_for("is destroyed\n");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("print('kept', kept)");
+    terminal.wait_until("the variable", |screen| screen.has_line("kept 42"));
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn what_a_session_uses_is_told() {
+    let mut sandbox = Sandbox::new();
+    let standing = Standing::start(&sandbox);
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    let terminal = prompt(&sandbox, &["-t", "work"]);
+    terminal.enter("import threading; busy = True; data = bytearray(b'x') * (300 << 20)");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("def work():");
+    terminal.enter("while busy: pass");
+    terminal.send("\r");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("threading.Thread(target=work, daemon=True).start()");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter(":info");
+    terminal.wait_until("its use", |screen| {
+        screen.all.lines().any(|line| {
+            line.starts_with("uses ") && line.contains(" % of a core, 3") && line.contains(" MiB of ")
+        })
+    });
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter(":sessions");
+    terminal.wait_until("the board", |screen| {
+        let line = screen.lines.iter().find(|line| line.starts_with("work "));
+        line.is_some_and(|line| line.contains(" MiB") && line.contains(" %") && !line.contains("  0 %"))
+    });
+    terminal.send("q");
+    terminal.wait_for_prompt(PROMPT);
+    let told = sandbox.run(&["--json", "info", "work"]);
+    told.expect_code(0);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let memory = told["liveStat"]["mem"]["current"].as_f64().unwrap();
+    assert!(memory > 300e6, "{memory}");
+    terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
