@@ -97,7 +97,7 @@ impl<'a> View<'a> {
         loop {
             let waiting = self.decoder.is_waiting().then(|| self.begun + ESCAPE);
             let until = [self.due, waiting].into_iter().flatten().min();
-            let ready = wait(Waited { keys: true, wake: self.bell.wake.fd(), room: false, until })?;
+            let ready = wait(Waited { keys: true, wake: Some(self.bell.wake.fd()), room: false, until })?;
             if self.bell.over.load(Ordering::Acquire) || (ready.keys && self.leaves()?) {
                 return Ok(());
             }

@@ -139,7 +139,7 @@ impl Raw<'_> {
             }
             let ready = wait(Waited {
                 keys: !self.script.ended && self.exit.is_none(),
-                wake: self.viewer.wake.fd(),
+                wake: Some(self.viewer.wake.fd()),
                 room: !self.outbox.is_empty(),
                 until: self.until(),
             })?;

@@ -32,6 +32,16 @@ impl Wake {
         self.rung.store(false, Ordering::Release);
     }
 
+    /// Takes the byte out if the bell has rung; false if it has not.
+    pub(super) fn take_rung(&self) -> bool {
+        let rung = self.rung.load(Ordering::Acquire);
+        if rung {
+            // Who rings writes the byte at once.
+            self.take();
+        }
+        rung
+    }
+
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.reader.as_fd()
     }

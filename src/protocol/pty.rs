@@ -14,6 +14,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// How far either side of our engine's stream may be ahead of what the other says it has taken, in bytes before base64.
+/// What is on its way is what a key's echo comes behind.
+pub const WINDOW: u64 = 64 * 1024;
+
 /// A frame that is not what was agreed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a terminal frame that is not what was agreed: {0}")]
@@ -35,6 +39,9 @@ pub enum PtyRequest {
     Ping,
     /// A new shell.
     Restart,
+    /// So many bytes of output were taken over this connection in all. Said only to a server that has said the same: from
+    /// the first on, the server keeps within [`WINDOW`] of it.
+    Received(u64),
     /// A type of frame that nobody has told us of. To be ignored.
     Unknown(String),
 }
@@ -48,6 +55,9 @@ pub enum PtyReply {
     Error(String),
     /// The shell is gone, with its exit code where known; the last frame. Only our engine says so.
     Exit(Option<i32>),
+    /// So many typed bytes were taken over this connection in all. Only our engine says so: first 0, to tell that it
+    /// counts, and from then on it wants to be at most [`WINDOW`] behind.
+    Received(u64),
     /// A type of frame that nobody has told us of. To be ignored.
     Unknown(String),
 }
@@ -66,6 +76,8 @@ struct Wire<'a> {
     cols: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
 }
 
 impl PtyRequest {
@@ -78,6 +90,7 @@ impl PtyRequest {
             }
             PtyRequest::Ping => r#"{"type":"ping"}"#.to_owned(),
             PtyRequest::Restart => r#"{"type":"restart"}"#.to_owned(),
+            PtyRequest::Received(bytes) => received(*bytes),
             PtyRequest::Unknown(kind) => text_of(&Wire { kind: kind.as_str().into(), ..Wire::default() }),
         }
     }
@@ -93,6 +106,7 @@ impl PtyRequest {
             "resize" => PtyRequest::Resize { rows: cells(wire.rows)?, columns: cells(wire.cols)? },
             "ping" => PtyRequest::Ping,
             "restart" => PtyRequest::Restart,
+            RECEIVED => PtyRequest::Received(wire.bytes.unwrap_or_default()),
             other => PtyRequest::Unknown(other.chars().take(40).collect()),
         })
     }
@@ -109,6 +123,7 @@ impl PtyReply {
                 ..Wire::default()
             }),
             PtyReply::Exit(code) => text_of(&Wire { kind: "exit".into(), code: *code, ..Wire::default() }),
+            PtyReply::Received(bytes) => received(*bytes),
             PtyReply::Unknown(kind) => text_of(&Wire { kind: kind.as_str().into(), ..Wire::default() }),
         }
     }
@@ -123,9 +138,16 @@ impl PtyReply {
             "out" => PtyReply::Output(decode(wire.data.as_deref().unwrap_or_default())?),
             "error" => PtyReply::Error(wire.data.unwrap_or_default().into_owned()),
             "exit" => PtyReply::Exit(wire.code),
+            RECEIVED => PtyReply::Received(wire.bytes.unwrap_or_default()),
             other => PtyReply::Unknown(other.chars().take(40).collect()),
         })
     }
+}
+
+const RECEIVED: &str = "received";
+
+fn received(bytes: u64) -> String {
+    text_of(&Wire { kind: RECEIVED.into(), bytes: Some(bytes), ..Wire::default() })
 }
 
 fn parse(frame: &[u8]) -> Result<Wire<'_>, BadFrame> {
@@ -262,6 +284,8 @@ mod tests {
             (PtyRequest::Resize { rows: 24, columns: 80 }, r#"{"type":"resize","rows":24,"cols":80}"#),
             (PtyRequest::Ping, r#"{"type":"ping"}"#),
             (PtyRequest::Restart, r#"{"type":"restart"}"#),
+            // Not the official client's, but ours.
+            (PtyRequest::Received(65_536), r#"{"type":"received","bytes":65536}"#),
         ] {
             assert_eq!(request.to_text(), text);
             assert_eq!(PtyRequest::parse(text.as_bytes()), Ok(request));
@@ -291,6 +315,7 @@ mod tests {
         assert_eq!(read(r#"{"type":"out","data":null}"#), Ok(PtyReply::Output(Bytes::new())));
         assert_eq!(read(r#"{"type":"exit","code":3}"#), Ok(PtyReply::Exit(Some(3))));
         assert_eq!(read(r#"{"type":"exit"}"#), Ok(PtyReply::Exit(None)));
+        assert_eq!(read(&PtyReply::Received(0).to_text()), Ok(PtyReply::Received(0)));
         assert_eq!(read(r#"{"type":"new"}"#), Ok(PtyReply::Unknown("new".into())));
         let error = PtyReply::Error("no \u{1b} \"shell\"".into());
         assert_eq!(read(&error.to_text()), Ok(error));

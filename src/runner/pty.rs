@@ -39,7 +39,7 @@ const NOT_PASSED_ON: [&str; 19] = [
     "LC_TERMINAL_VERSION",
 ];
 /// Bytes that are read at once. The system gives 4 KiB, mostly.
-const READ: usize = 64 * 1024;
+const READ: usize = 16 * 1024;
 
 /// What a terminal is to be.
 #[derive(Debug, Clone)]

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep;
 
-/// How many events wait for who reads them; each is at most 64 KiB.
-const EVENTS: usize = 4;
+/// How many events wait for who reads them; each is at most 64 KiB. A key's echo comes behind them.
+const EVENTS: usize = 1;
 /// How many pieces of typing wait for the connection; each is at most 16 KiB.
 const TYPED: usize = 8;
 /// The pause before the second attempt to come back; it doubles from there.

@@ -3,7 +3,7 @@
 use super::PtyEvent;
 use super::handle::{LinkState, Size, State, Typed};
 use crate::client::error::{ClientError, ErrorKind};
-use crate::protocol::pty::{PtyReply, PtyRequest, TtydReply, TtydRequest};
+use crate::protocol::pty::{PtyReply, PtyRequest, TtydReply, TtydRequest, WINDOW};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -25,6 +25,8 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(16);
 const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// How long saying goodbye may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+/// How much more output is taken before that is said.
+const WORTH_SAYING: u64 = WINDOW / 4;
 /// Bytes of output in one event.
 const PIECE: usize = 64 * 1024;
 
@@ -46,6 +48,8 @@ enum Heard {
     Output(Bytes),
     Exit(Option<i32>),
     Failure(String),
+    /// So much typing was taken in all.
+    Taken(u64),
     Other,
 }
 
@@ -99,6 +103,7 @@ impl Codec {
             Ok(PtyReply::Output(output)) => Ok(Heard::Output(output)),
             Ok(PtyReply::Exit(code)) => Ok(Heard::Exit(code)),
             Ok(PtyReply::Error(message)) => Ok(Heard::Failure(message)),
+            Ok(PtyReply::Received(bytes)) => Ok(Heard::Taken(bytes)),
             Ok(PtyReply::Unknown(_)) => Ok(Heard::Other),
             Err(error) => Err(error.to_string()),
         }
@@ -119,6 +124,10 @@ struct Pulse {
     ping: Mutex<Option<(u64, Instant)>>,
     /// Who reads the events is slow: the other side is not being listened to.
     delivering: AtomicBool,
+    /// How much output was given away.
+    shown: watch::Sender<u64>,
+    /// How much typing the other side has taken, if it counts.
+    taken: watch::Sender<Option<u64>>,
 }
 
 impl Link {
@@ -165,11 +174,7 @@ impl Link {
     /// Carries bytes both ways until the connection is over. `connection` is its number.
     pub(super) async fn attend(self, ends: &mut Ends, connection: u64) -> End {
         let (mut sink, mut stream) = self.socket.split();
-        let pulse = Pulse {
-            heard: Mutex::new(Instant::now()),
-            ping: Mutex::new(None),
-            delivering: AtomicBool::new(false),
-        };
+        let pulse = Pulse::new();
         let codec = &self.codec;
         let Ends { events, input, size, state, cut } = ends;
         let end = tokio::select! {
@@ -195,6 +200,16 @@ pub(super) struct Ends {
 }
 
 impl Pulse {
+    fn new() -> Self {
+        Pulse {
+            heard: Mutex::new(Instant::now()),
+            ping: Mutex::new(None),
+            delivering: AtomicBool::new(false),
+            shown: watch::Sender::default(),
+            taken: watch::Sender::default(),
+        }
+    }
+
     fn hear(&self, state: &watch::Sender<State>) {
         let now = Instant::now();
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
@@ -250,6 +265,7 @@ async fn listen(
                     }
                     pulse.hear(state);
                 }
+                Ok(Heard::Taken(bytes)) => drop(pulse.taken.send_replace(Some(bytes))),
                 Ok(Heard::Exit(code)) => return End::Exited(code),
                 Ok(Heard::Failure(message)) => return End::Down(message),
                 Ok(Heard::Other) => {}
@@ -264,9 +280,11 @@ async fn deliver(mut output: Bytes, events: &mpsc::Sender<PtyEvent>, pulse: &Pul
     pulse.delivering.store(true, Ordering::Relaxed);
     while !output.is_empty() {
         let piece = output.split_to(output.len().min(PIECE));
+        let length = piece.len() as u64;
         if events.send(PtyEvent::Output(piece)).await.is_err() {
             return false;
         }
+        pulse.shown.send_modify(|shown| *shown += length);
     }
     pulse.delivering.store(false, Ordering::Relaxed);
     true
@@ -282,9 +300,11 @@ async fn speak(
 ) -> String {
     let mut ticks = interval(PING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut pings = 0u64;
+    let (mut shown, mut taken) = (pulse.shown.subscribe(), pulse.taken.subscribe());
+    let (mut pings, mut sent, mut said) = (0u64, 0u64, 0u64);
     let mut sized = true;
     loop {
+        let counted = *taken.borrow_and_update();
         let message = tokio::select! {
             biased;
             changed = size.changed(), if sized => {
@@ -305,11 +325,22 @@ async fn speak(
                 *ping = Some((pings, Instant::now()));
                 Message::Ping(Bytes::copy_from_slice(&pings.to_be_bytes()))
             }
-            Some(typed) = input.recv() => {
+            // The other ends of this and the last are the pulse's, which lives.
+            Ok(()) = taken.changed() => continue,
+            Some(typed) = input.recv(), if counted.is_none_or(|taken| sent.saturating_sub(taken) < WINDOW) => {
                 if typed.connection != connection {
                     continue;
                 }
+                sent += typed.bytes.len() as u64;
                 codec.input(typed.bytes)
+            }
+            Ok(()) = shown.changed() => {
+                let now = *shown.borrow_and_update();
+                if counted.is_none() || now - said < WORTH_SAYING {
+                    continue;
+                }
+                said = now;
+                Message::text(PtyRequest::Received(now).to_text())
             }
         };
         if let Err(error) = sink.send(message).await {

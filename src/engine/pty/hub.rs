@@ -11,10 +11,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Pieces of output that wait for one viewer.
-const WAITING: usize = 4;
+/// Pieces of output that wait for one viewer. Few and small: a key's echo comes behind them.
+const WAITING: usize = 1;
 /// Bytes of output in one piece.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
+/// Pieces of typing that wait for the terminal.
+const TYPED: usize = 1;
 /// How long one viewer may keep the others waiting, and how long the last words may take.
 const STALLED: Duration = Duration::from_secs(10);
 /// What a new shell on an old screen begins with: a screen as after being switched on.
@@ -79,7 +81,7 @@ impl Hub {
     pub(super) fn start(spec: TerminalSpec) -> io::Result<(Hub, mpsc::Sender<Command>, Attached)> {
         let terminal = Terminal::start(&spec)?;
         let (commands, command_receiver) = mpsc::channel(16);
-        let (input, input_receiver) = mpsc::channel(16);
+        let (input, input_receiver) = mpsc::channel(TYPED);
         let (viewer, output) = mpsc::channel(WAITING);
         let hub = Hub {
             spec,

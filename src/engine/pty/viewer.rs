@@ -1,21 +1,29 @@
 //! One who looks at a session's terminal, over a WebSocket.
+//!
+//! Both sides say how much they have taken, and neither is more than a window ahead of that. Left to the sockets,
+//! megabytes would be on their way, and the echo of a key comes behind all of them.
 
 use super::hub::{Attached, Command};
 use crate::engine::session::Session;
-use crate::protocol::pty::{PtyReply, PtyRequest};
+use crate::protocol::pty::{PtyReply, PtyRequest, WINDOW};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// How long the window's size is waited for before the shell starts. Not all clients tell one.
 const FIRST_SIZE: Duration = Duration::from_millis(100);
+/// How much more is taken before that is said.
+const WORTH_SAYING: u64 = WINDOW / 4;
+/// So much typing is kept for a shell that does not read; more is not read from the socket. Who counts never gets there.
+const TYPED: usize = 2 * WINDOW as usize;
 /// How often a client is told that we live. It may be that we cannot read its pings, because the shell is not
-/// reading what was typed before them.
+/// reading what was typed before them and the client does not count.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long a client may be silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(45);
@@ -52,10 +60,10 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
     };
     let Attached { replay, mut output, input, commands } = attached;
     let first = first.ok().flatten().filter(|_| size.is_none());
-    let heard = Heard(Mutex::new(Some(Instant::now())));
+    let between = Between::new();
     let goodbye = tokio::select! {
-        goodbye = show(&mut sender, replay, &mut output, &heard) => goodbye,
-        () = obey(&mut receiver, first, &input, &commands, &heard) => None,
+        goodbye = show(&mut sender, replay, &mut output, &between) => goodbye,
+        () = obey(&mut receiver, first, &input, &commands, &between) => None,
     };
     match goodbye {
         Some(goodbye) => close(sender, receiver, goodbye).await,
@@ -63,16 +71,32 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
     }
 }
 
-/// When the client was last heard; nothing while it is not being listened to.
-struct Heard(Mutex<Option<Instant>>);
+/// What the two directions know of each other.
+struct Between {
+    /// When the client was last heard; nothing while it is not being listened to.
+    heard: Mutex<Option<Instant>>,
+    /// How much output the client has taken, if it counts.
+    shown: watch::Sender<Option<u64>>,
+    /// How much of what it typed the terminal has taken.
+    typed: watch::Sender<u64>,
+}
 
-impl Heard {
-    fn set(&self, at: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+impl Between {
+    fn new() -> Self {
+        Between {
+            heard: Mutex::new(Some(Instant::now())),
+            shown: watch::Sender::default(),
+            typed: watch::Sender::default(),
+        }
     }
 
-    fn too_long_ago(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() > SILENCE_LIMIT)
+    fn hear(&self, at: Option<Instant>) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn silent_for_too_long(&self) -> bool {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.is_some_and(|at| at.elapsed() > SILENCE_LIMIT)
     }
 }
 
@@ -106,40 +130,51 @@ async fn one(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
 async fn obey(
     receiver: &mut Receiver,
     mut first: Option<PtyRequest>,
-    input: &tokio::sync::mpsc::Sender<Bytes>,
-    commands: &tokio::sync::mpsc::Sender<Command>,
-    heard: &Heard,
+    input: &mpsc::Sender<Bytes>,
+    commands: &mpsc::Sender<Command>,
+    between: &Between,
 ) {
+    let mut typed = BytesMut::new();
     loop {
         let request = match first.take() {
             Some(request) => request,
-            None => match one(receiver).await {
-                Some(request) => {
-                    heard.set(Some(Instant::now()));
+            None => tokio::select! {
+                request = one(receiver), if typed.len() < TYPED => {
+                    let Some(request) = request else { return };
+                    between.hear(Some(Instant::now()));
                     let Some(request) = request else { continue };
                     request
                 }
-                None => return,
+                room = input.reserve(), if !typed.is_empty() => {
+                    let Ok(room) = room else { break };
+                    between.hear(Some(Instant::now()));
+                    between.typed.send_modify(|taken| *taken += typed.len() as u64);
+                    room.send(typed.split().freeze());
+                    continue;
+                }
             },
         };
-        let taken = match request {
-            PtyRequest::Stdin(bytes) => {
-                heard.set(None);
-                let taken = input.send(bytes).await.is_ok();
-                heard.set(Some(Instant::now()));
-                taken
-            }
+        match request {
+            PtyRequest::Stdin(bytes) => typed.extend_from_slice(&bytes),
             PtyRequest::Resize { rows, columns } => {
-                commands.send(Command::Resize(rows, columns)).await.is_ok()
+                if commands.send(Command::Resize(rows, columns)).await.is_err() {
+                    break;
+                }
             }
-            PtyRequest::Restart => commands.send(Command::Restart).await.is_ok(),
-            PtyRequest::Ping | PtyRequest::Unknown(_) => true,
-        };
-        if !taken {
-            // The terminal is over; the other direction says so.
-            return std::future::pending().await;
+            PtyRequest::Restart => {
+                if commands.send(Command::Restart).await.is_err() {
+                    break;
+                }
+            }
+            PtyRequest::Received(bytes) => drop(between.shown.send_replace(Some(bytes))),
+            PtyRequest::Ping | PtyRequest::Unknown(_) => {}
+        }
+        if typed.len() >= TYPED {
+            between.hear(None);
         }
     }
+    // The terminal is over; the other direction says so.
+    std::future::pending().await
 }
 
 /// Sends what is printed, with a sign of life now and then. Gives how to say goodbye, or nothing when the client
@@ -147,25 +182,44 @@ async fn obey(
 async fn show(
     sender: &mut Sender,
     replay: Bytes,
-    output: &mut tokio::sync::mpsc::Receiver<PtyReply>,
-    heard: &Heard,
+    output: &mut mpsc::Receiver<PtyReply>,
+    between: &Between,
 ) -> Option<Goodbye> {
+    let (mut shown, mut typed) = (between.shown.subscribe(), between.typed.subscribe());
+    let (mut sent, mut said) = (replay.len() as u64, 0);
     // The first frame comes at once, be it empty: it says that there is a terminal.
     sender.send(Message::text(PtyReply::Output(replay).to_text())).await.ok()?;
+    sender.send(Message::text(PtyReply::Received(said).to_text())).await.ok()?;
     let mut ticks = interval(PING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let room = shown.borrow_and_update().is_none_or(|shown| sent.saturating_sub(shown) < WINDOW);
         let message = tokio::select! {
-            reply = output.recv() => match reply {
+            reply = output.recv(), if room => match reply {
                 Some(reply @ PtyReply::Exit(_)) => {
                     sender.send(Message::text(reply.to_text())).await.ok()?;
                     return Some(OVER);
                 }
-                Some(reply) => Message::text(reply.to_text()),
+                Some(reply) => {
+                    if let PtyReply::Output(bytes) = &reply {
+                        sent += bytes.len() as u64;
+                    }
+                    Message::text(reply.to_text())
+                }
                 None => return Some(SESSION_OVER),
             },
+            // The other ends of both are `between`'s, which lives.
+            Ok(()) = shown.changed() => continue,
+            Ok(()) = typed.changed() => {
+                let taken = *typed.borrow_and_update();
+                if taken - said < WORTH_SAYING {
+                    continue;
+                }
+                said = taken;
+                Message::text(PtyReply::Received(taken).to_text())
+            }
             _ = ticks.tick() => {
-                if heard.too_long_ago() {
+                if between.silent_for_too_long() {
                     return Some(SILENT);
                 }
                 Message::Ping(Bytes::new())

@@ -24,8 +24,8 @@ pub(crate) struct Ready {
 pub(crate) struct Waited<'a> {
     /// Look at standard input.
     pub(crate) keys: bool,
-    /// The view's pipe.
-    pub(crate) wake: BorrowedFd<'a>,
+    /// The view's pipe; none when a bell can wait until the time has come.
+    pub(crate) wake: Option<BorrowedFd<'a>>,
     /// Look whether standard output has room.
     pub(crate) room: bool,
     /// When to return in any case.
@@ -41,7 +41,7 @@ pub(crate) fn wait(waited: Waited<'_>) -> io::Result<Ready> {
     let stdout = io::stdout();
     let wants = |on: bool, flag| if on { flag } else { PollFlags::empty() };
     let mut fds = [
-        PollFd::new(waited.wake, PollFlags::POLLIN),
+        PollFd::new(waited.wake.unwrap_or(stdin.as_fd()), wants(waited.wake.is_some(), PollFlags::POLLIN)),
         PollFd::new(stdin.as_fd(), wants(waited.keys, PollFlags::POLLIN)),
         PollFd::new(stdout.as_fd(), wants(waited.room, PollFlags::POLLOUT)),
     ];
@@ -52,7 +52,7 @@ pub(crate) fn wait(waited: Waited<'_>) -> io::Result<Ready> {
     }
     let [wake, keys, room] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
     Ok(Ready {
-        woken: !wake.is_empty(),
+        woken: waited.wake.is_some() && !wake.is_empty(),
         keys: waited.keys && !keys.is_empty(),
         room: waited.room && !room.is_empty(),
     })

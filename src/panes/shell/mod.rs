@@ -242,7 +242,7 @@ impl Shell<'_> {
             let until = if self.decoder.is_waiting() { clock.min(self.last_key + ESCAPE) } else { clock };
             let ready = wait(Waited {
                 keys: true,
-                wake: self.bell.0.wake.fd(),
+                wake: Some(self.bell.0.wake.fd()),
                 room: !self.outbox.is_empty(),
                 until: Some(until),
             })?;

@@ -1,5 +1,7 @@
 //! What keys do: most go to the program, some are ours.
 
+use std::time::Instant;
+
 use base64::Engine as _;
 use bytes::Bytes;
 
@@ -132,6 +134,7 @@ impl Pane<'_> {
             return;
         }
         let bytes = Bytes::from(std::mem::take(&mut self.typed));
+        self.pace.key(Instant::now(), self.dirty);
         if let Err(error) = self.shared.send(bytes) {
             self.notice = Some(Notice::new(error.to_string()));
             self.dirty = true;

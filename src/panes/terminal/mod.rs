@@ -4,7 +4,7 @@
 //! give the user's terminal back exactly as they found it. The terminal in the session goes on.
 
 mod keys;
-
+mod pace;
 mod pane;
 mod pointer;
 pub(super) mod view;

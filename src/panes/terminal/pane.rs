@@ -10,6 +10,7 @@ use ratatui::Terminal;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 
+use super::pace::Pace;
 use super::pointer::Pointer;
 use super::view::{Grid, Help, Notice, Overlay, Status};
 use super::{PaneExit, PaneOptions, Why};
@@ -21,10 +22,8 @@ use crate::panes::prefix::Prefix;
 use crate::terminal::model::{CursorShape, Model, MouseProtocol};
 use crate::terminal::{FullScreen, size};
 
-/// Pictures that come one after the other are so far apart…
-const FRAME: Duration = Duration::from_micros(17_600);
-/// …but so many may come early: in no second are there more than 60.
-const AHEAD: u32 = 3;
+/// A program that is in the midst of an update is looked at again so soon.
+const UPDATE: Duration = Duration::from_millis(17);
 /// An escape sequence of a key arrives at once; after this it is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
 /// A paste that brings nothing for so long is over, ended or not: the key that leaves must work again.
@@ -56,8 +55,8 @@ pub(super) struct Pane<'a> {
     painted: Option<u64>,
     /// Ours has changed, whatever the program's screen did.
     pub(super) dirty: bool,
-    /// When the next picture would be due if they came evenly.
-    next_frame: Instant,
+    pub(super) pace: Pace,
+    opened: Instant,
     /// The program is in the midst of an update: until when its old screen is left.
     hold: Option<Instant>,
     last_key: Instant,
@@ -93,7 +92,8 @@ pub(super) fn run(shared: &Shared, viewer: &Arc<Viewer>, options: &PaneOptions) 
         window: (0, 0),
         painted: None,
         dirty: true,
-        next_frame: Instant::now(),
+        pace: Pace::default(),
+        opened: Instant::now(),
         hold: None,
         last_key: Instant::now(),
         shown: Shown::default(),
@@ -112,7 +112,8 @@ impl Pane<'_> {
             self.paint()?;
             let ready = wait(Waited {
                 keys: true,
-                wake: self.viewer.wake.fd(),
+                // A picture is due in a moment, and whoever rings until then is looked at before it.
+                wake: (!self.dirty || !self.outbox.is_empty()).then(|| self.viewer.wake.fd()),
                 room: !self.outbox.is_empty(),
                 until: Some(self.until()),
             })?;
@@ -140,7 +141,7 @@ impl Pane<'_> {
         at(self.decoder.in_paste().then(|| self.last_key + PASTE));
         at(self.notice.as_ref().map(|notice| notice.until));
         // A picture waits for its time, or for room in the terminal, which wakes by itself.
-        at((self.dirty && self.outbox.is_empty()).then(|| self.paint_at()));
+        at((self.dirty && self.outbox.is_empty()).then(|| self.paint_at(now)));
         until
     }
 
@@ -196,9 +197,7 @@ impl Pane<'_> {
             self.notice = None;
             self.dirty = true;
         }
-        if now.duration_since(self.next_frame) >= CLOCK && now >= self.next_frame {
-            self.dirty = true;
-        }
+        self.dirty |= now.saturating_duration_since(self.pace.last().unwrap_or(self.opened)) >= CLOCK;
     }
 
     /// Looks at what the session's side has.
@@ -243,18 +242,19 @@ impl Pane<'_> {
         }
     }
 
-    /// When the next picture may be painted: a few may come before their time, so that the echo of a key that is typed
-    /// after a pause is seen at once.
-    fn paint_at(&self) -> Instant {
-        let free = self.next_frame.checked_sub(FRAME * AHEAD).unwrap_or(self.next_frame);
-        self.hold.map_or(free, |hold| hold.max(free))
+    /// When the next picture may be painted.
+    fn paint_at(&self, now: Instant) -> Instant {
+        self.pace.next(now).max(self.hold).unwrap_or(now)
     }
 
     /// Paints, if something changed, its time has come, and the terminal has taken the last picture.
     fn paint(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        if !self.dirty || !self.outbox.is_empty() || now < self.paint_at() {
+        if !self.dirty || !self.outbox.is_empty() || now < self.paint_at(now) {
             return Ok(());
+        }
+        if self.viewer.wake.take_rung() {
+            self.look();
         }
         self.fit_window()?;
         let model = self.shared.model.blocking_lock();
@@ -263,7 +263,7 @@ impl Pane<'_> {
             && now < end
             && self.painted.is_some()
         {
-            self.hold = Some(end.min(now + FRAME));
+            self.hold = Some(end.min(now + UPDATE));
             return Ok(());
         }
         self.draw(&model)?;
@@ -276,11 +276,11 @@ impl Pane<'_> {
         });
         if let Some(frame) = self.terminal.backend_mut().take_frame(cursor) {
             self.outbox.push(frame.as_bytes());
+            self.pace.painted(now);
         }
         self.follow_modes();
         self.dirty = false;
         self.hold = None;
-        self.next_frame = self.next_frame.max(now) + FRAME;
         Ok(())
     }
 
