@@ -2,18 +2,18 @@
 //!
 //! The library counts what waits to be sent by messages and not by bytes, and learns that the other side has gone by
 //! losing what it writes to it. So each reply holds a share of a fixed number of bytes until it is written, and when
-//! the agent's connection for operations ends, the socket of replies is opened anew: what follows waits for the next
-//! agent.
+//! the agent's connection for operations ends, its connection for replies is ended too: what follows waits for the next
+//! agent. The socket itself stays, for the next agent may be connecting to it.
 
 use super::messages::Message;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use zeromq::util::PeerIdentity;
 use zeromq::{
     Endpoint, PullSocket, PushSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqError, ZmqMessage,
 };
@@ -24,8 +24,6 @@ const ON_THE_WAY: u32 = 2 << 20;
 const LEAST: u32 = 256;
 /// Operations that are read ahead.
 const READ_AHEAD: usize = 64;
-/// How soon it is tried again to open a port that another program has taken in the meantime.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// A socket that cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +54,7 @@ pub(super) async fn open(host: IpAddr, ports: [u16; 2]) -> Result<(Operations, R
     let operations = Operations { socket, events, read: VecDeque::new(), gone, address };
     let (socket, events, address) = bind(replies).await?;
     let room = Arc::new(Semaphore::new(ON_THE_WAY as usize));
-    Ok((operations, Replies { socket, events, address, room, agents }))
+    Ok((operations, Replies { socket, events, connected: HashSet::new(), address, room, agents }))
 }
 
 /// Where operations come from.
@@ -118,6 +116,7 @@ impl Operations {
 pub(super) struct Replies {
     socket: PushSocket,
     events: Events,
+    connected: HashSet<PeerIdentity>,
     pub(super) address: SocketAddr,
     room: Arc<Semaphore>,
     /// Changes when an agent has gone.
@@ -154,7 +153,8 @@ impl Replies {
     async fn unless_gone(&mut self, messages: &mut mpsc::Receiver<Message>) -> Option<Message> {
         loop {
             tokio::select! { biased;
-                Ok(()) = self.agents.changed() => self.reopen().await,
+                Ok(()) = self.agents.changed() => self.hang_up(),
+                Some(event) = self.events.next() => self.note(event),
                 message = messages.recv() => return message,
             }
         }
@@ -164,7 +164,7 @@ impl Replies {
         loop {
             let room = Arc::clone(&self.room);
             tokio::select! { biased;
-                Ok(()) = self.agents.changed() => self.reopen().await,
+                Ok(()) = self.agents.changed() => self.hang_up(),
                 share = room.acquire_many_owned(size) => return share.ok(),
             }
         }
@@ -175,27 +175,28 @@ impl Replies {
         while let Err(error) = self.socket.send(message.clone()).await {
             if matches!(error, ZmqError::ReturnToSender { .. }) {
                 tokio::select! { biased;
-                    Ok(()) = self.agents.changed() => self.reopen().await,
-                    _ = self.events.next() => {}
+                    Ok(()) = self.agents.changed() => self.hang_up(),
+                    Some(event) = self.events.next() => self.note(event),
                 }
             }
         }
     }
 
-    /// A new socket at the same port, that knows nothing of agents that have gone.
-    async fn reopen(&mut self) {
-        self.room = Arc::new(Semaphore::new(ON_THE_WAY as usize));
-        self.socket.unbind_all().await;
-        self.socket = PushSocket::new();
-        loop {
-            match bind(self.address).await {
-                Ok((socket, events, _)) => {
-                    (self.socket, self.events) = (socket, events);
-                    return;
-                }
-                Err(error) => tracing::warn!(%error, "replies cannot be sent"),
-            }
-            tokio::time::sleep(TRY_AGAIN).await;
+    fn note(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Accepted(_, peer) => drop(self.connected.insert(peer)),
+            SocketEvent::Disconnected(peer) => drop(self.connected.remove(&peer)),
+            _ => {}
         }
+    }
+
+    /// Ends the connections that there are. One of the next agent may be among them, which then connects again.
+    fn hang_up(&mut self) {
+        while let Some(Some(event)) = self.events.next().now_or_never() {
+            self.note(event);
+        }
+        self.room = Arc::new(Semaphore::new(ON_THE_WAY as usize));
+        let backend = self.socket.backend();
+        self.connected.drain().for_each(|peer| backend.peer_disconnected(&peer));
     }
 }
