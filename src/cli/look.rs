@@ -11,7 +11,7 @@ use crate::panes::Look;
 use crate::render::ConsoleOptions;
 use crate::terminal::{self, Choice, Graphics, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is known about the terminal, asked and set.
@@ -38,9 +38,8 @@ pub(super) struct Found {
 pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<Found, Failure> {
     let settings = Settings::read(global, config)?;
     let screen = Screen::detect();
-    let memory = Paths::of_user().map(|paths| paths.terminal_cache());
     let probe = if settings.ask {
-        terminal::probe(&screen, memory.as_deref())
+        terminal::probe(&screen, memory().as_deref())
             .map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?
     } else {
         Probe { unasked: "the configuration says so", ..Probe::default() }
@@ -86,8 +85,18 @@ pub(super) fn for_prompt(
     Ok((options, typed.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
 }
 
+/// Where it is kept what terminals said.
+fn memory() -> Option<PathBuf> {
+    Paths::of_user().map(|paths| paths.terminal_cache())
+}
+
+/// What the terminal said when a prompt asked it.
+fn remembered(screen: &Screen, settings: &Settings) -> Option<Probe> {
+    memory().filter(|_| screen.stdout_tty && settings.ask).and_then(|memory| terminal::recall(&memory))
+}
+
 /// Options of the console for a run without a prompt. The terminal is not asked: somebody may be typing ahead for
-/// the next command.
+/// the next command. What it said to a prompt before is taken.
 pub(super) fn for_script(
     media_dir: Option<&Path>,
     global: &Global,
@@ -95,11 +104,19 @@ pub(super) fn for_script(
 ) -> Result<ConsoleOptions, Failure> {
     let settings = Settings::read(global, config)?;
     let screen = Screen::detect();
-    let theme = theme(&screen, settings.background, global, config)?;
-    let graphics = if screen.stdout_tty { Graphics::Blocks } else { Graphics::None };
-    let choice = choose(&settings, &screen, || Choice { graphics, why: "the terminal was not asked" });
-    let links = screen.stdout_tty && links(&screen, None, config);
-    Ok(ConsoleOptions { graphics: choice.graphics, links, ..plain(media_dir, &settings, screen, theme) })
+    let probe = remembered(&screen, &settings).unwrap_or(Probe { unasked: "no prompt", ..Probe::default() });
+    let background = settings.background.or(probe.background.map(Rgb::from));
+    let theme = theme(&screen, background, global, config)?;
+    let choice = choose(&settings, &screen, || probe.choose(&screen));
+    let links = screen.stdout_tty && links(&screen, probe.name.as_deref(), config);
+    Ok(ConsoleOptions {
+        graphics: choice.graphics,
+        synchronized: probe.synchronized,
+        cell: settings.cell.or(probe.cell),
+        background,
+        links,
+        ..plain(media_dir, &settings, screen, theme)
+    })
 }
 
 fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: Theme) -> ConsoleOptions {
@@ -123,7 +140,9 @@ fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: T
 
 /// How full-screen views look.
 pub(super) fn for_views(screen: &Screen, global: &Global, config: &FileConfig) -> Result<Look, Failure> {
-    let theme = theme(screen, None, global, config)?;
+    let settings = Settings::read(global, config)?;
+    let background = settings.background.or_else(|| remembered(screen, &settings)?.background.map(Rgb::from));
+    let theme = theme(screen, background, global, config)?;
     Ok(Look::new(Arc::new(theme), screen.colors))
 }
 

@@ -7,8 +7,9 @@ use alacritty_terminal::event::{Event, EventListener};
 use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::cell::Cell;
+use alacritty_terminal::term::color::Colors;
 use alacritty_terminal::term::{Config, TermMode};
-use alacritty_terminal::vte::ansi::Processor;
+use alacritty_terminal::vte::ansi::{Processor, Rgb};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -43,13 +44,32 @@ struct State {
 
 /// Collects what the terminal answers to queries; it is written back when the parser is done.
 #[derive(Clone, Default)]
-struct Replies(Arc<Mutex<String>>);
+struct Replies(Arc<Mutex<Vec<Reply>>>);
+
+enum Reply {
+    Text(String),
+    /// What the colour of this number is. Only colours that a program has set are known.
+    Color(usize, Arc<dyn Fn(Rgb) -> String + Send + Sync>),
+}
 
 impl EventListener for Replies {
     fn send_event(&self, event: Event) {
-        if let Event::PtyWrite(text) = event {
-            self.0.lock().unwrap().push_str(&text);
-        }
+        let reply = match event {
+            Event::PtyWrite(text) => Reply::Text(text),
+            Event::ColorRequest(number, format) => Reply::Color(number, format),
+            _ => return,
+        };
+        self.0.lock().unwrap().push(reply);
+    }
+}
+
+impl Replies {
+    fn take(&self, colors: &Colors) -> String {
+        let text = |reply| match reply {
+            Reply::Text(text) => Some(text),
+            Reply::Color(number, format) => colors[number].map(|color| format(color)),
+        };
+        self.0.lock().unwrap().drain(..).filter_map(text).collect()
     }
 }
 
@@ -251,12 +271,12 @@ fn read_all(mut reader: Box<dyn Read + Send>, shared: &Shared, writer: &SharedWr
         state.parser.advance(&mut state.term, &buffer[..read]);
         state.raw.extend_from_slice(&buffer[..read]);
         state.closed = read == 0;
+        let answer = replies.take(state.term.colors());
         drop(guard);
         shared.changed.notify_all();
         if read == 0 {
             return;
         }
-        let answer = std::mem::take(&mut *replies.0.lock().unwrap());
         if !answer.is_empty() {
             // The program may be gone by now; then nobody misses the answer.
             let _ = writer.lock().unwrap().write_all(answer.as_bytes());

@@ -2,22 +2,10 @@
 
 use super::fake_terminal::FakeTerminal;
 use super::sandbox::Sandbox;
-use std::path::Path;
-
-/// In the environment with the kernels, as a person who has activated it.
-fn sandbox() -> Sandbox {
-    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv");
-    let venv = std::env::var("BAI_REPL_TEST_VENV").unwrap_or_else(|_| made.to_str().unwrap().to_owned());
-    let kernels = Path::new(&venv).join("share/jupyter/kernels");
-    assert!(kernels.join("bash").exists(), "{} has no kernels; .ci/run installs them", kernels.display());
-    let mut sandbox = Sandbox::new();
-    sandbox.set("VIRTUAL_ENV", venv);
-    sandbox
-}
 
 #[test]
 fn a_visit_to_python() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::furnished();
     let terminal = FakeTerminal::start(&sandbox, &["jupyter:Python 3 (ipykernel)"]);
     let prompt = "python ❯";
     terminal.wait_for_prompt(prompt);
@@ -59,7 +47,7 @@ fn a_visit_to_python() {
 
 #[test]
 fn scripts_and_lists_know_kernels() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::furnished();
     sandbox.run(&["-c", "x=4; echo $((x + 1))", "jupyter:bash"]).expect(0, "5\n");
     sandbox.run(&["-c", "import sys; print(1); sys.exit(3)", "jupyter:PYTHON3"]).expect(3, "1\n");
     let images = sandbox.run(&["images"]).stdout;

@@ -2,6 +2,7 @@
 
 use crate::fake_terminal::{FakeTerminal, Screen};
 use crate::sandbox::Sandbox;
+use portable_pty::CommandBuilder;
 
 fn facts(sandbox: &Sandbox, arguments: &[&str]) -> String {
     let terminal = FakeTerminal::start(sandbox, arguments);
@@ -53,6 +54,33 @@ fn without_a_terminal_nothing_is_asked_and_programs_are_told_why() {
     let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!((&told["asked"], &told["graphics"]), (&false.into(), &"none".into()));
     assert_eq!(told["not_asked_because"], "standard output is no terminal");
+}
+
+#[test]
+fn what_the_terminal_said_to_a_prompt_is_known_to_the_scripts_that_follow_in_it() {
+    let mut sandbox = Sandbox::new();
+    sandbox.write("pictures.py", PICTURES);
+    sandbox.set("COLORTERM", "truecolor");
+    sandbox.set("B", env!("CARGO_BIN_EXE_bai-repl"));
+    sandbox.set("CODE", "from pictures import *; display(svg(''))");
+    let mut command = CommandBuilder::new("sh");
+    command.env_clear();
+    for (key, value) in sandbox.env() {
+        command.env(key, value);
+    }
+    command.cwd(sandbox.work());
+    let draw = "$B -c \"$CODE\" python";
+    let color = "printf '\\033]11;#fa00aa\\007'";
+    command
+        .args(["-c", &format!("{color}; {draw}; echo -- first; $B config terminal; {draw}; echo -- drawn")]);
+    let terminal = FakeTerminal::start_command(command, 24, 80);
+    let on_background = || terminal.raw().windows(15).any(|bytes| bytes == b"[48;2;250;0;170");
+    terminal.wait_for("-- first");
+    assert!(!on_background(), "nobody has asked the terminal for its background");
+    let screen = terminal.wait_for("-- drawn");
+    assert!(screen.all.contains("background    #fa00aa"), "{}", screen.all);
+    assert!(on_background(), "{}", screen.all);
+    assert_eq!(terminal.wait_for_end().code, 0);
 }
 
 /// A module for cells: classes that show themselves as pictures.

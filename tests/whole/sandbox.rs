@@ -31,6 +31,18 @@ impl Sandbox {
         sandbox
     }
 
+    /// The same in the environment with matplotlib, pandas and Jupyter kernels, as for a person who has activated it:
+    /// the one that `BAI_REPL_TEST_VENV` names, else the one that the unit tests have made.
+    pub fn furnished() -> Self {
+        let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv");
+        let venv = std::env::var("BAI_REPL_TEST_VENV").unwrap_or_else(|_| made.to_str().unwrap().to_owned());
+        let kernels = Path::new(&venv).join("share/jupyter/kernels");
+        assert!(kernels.join("bash").exists(), "{} has no kernels; .ci/run installs them", kernels.display());
+        let mut sandbox = Self::new();
+        sandbox.set("VIRTUAL_ENV", venv);
+        sandbox
+    }
+
     /// Sets one variable for all that is started here.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
         self.unset(key);

@@ -58,7 +58,10 @@ fn timeless(text: &str) -> String {
 }
 
 fn sandbox() -> Sandbox {
-    let mut sandbox = Sandbox::new();
+    coloured(Sandbox::new())
+}
+
+fn coloured(mut sandbox: Sandbox) -> Sandbox {
     sandbox.set("COLORTERM", "truecolor");
     sandbox.set("SHELL", "/bin/bash");
     for file in [".bashrc", ".bash_profile"] {
@@ -110,6 +113,19 @@ fn the_prompt() {
     check("prompt", &terminal);
     terminal.send("\x03");
     terminal.wait_for_prompt(PROMPT);
+    leave(terminal);
+}
+
+#[test]
+fn a_data_frame() {
+    let sandbox = coloured(Sandbox::furnished());
+    let terminal = open(&sandbox, &[], 25);
+    run(&terminal, "import pandas as pd; names = ['Rhine', 'Danube', '한강', 'Vltava']");
+    run(&terminal, "numbers = {'km': [1233, 2850, 494, 430.2], 'dams': [21, None, 15, 9]}");
+    run(&terminal, "rivers = pd.DataFrame({'river': names, **numbers})");
+    run(&terminal, "rivers.sort_values('km')");
+    run(&terminal, "rivers.describe().round(1)");
+    check("frame", &terminal);
     leave(terminal);
 }
 

@@ -4,8 +4,8 @@
 
 mod answers;
 mod choice;
+mod memory;
 mod multiplexer;
-mod silent;
 
 use std::ffi::OsString;
 use std::io;
@@ -23,12 +23,16 @@ use super::guard::{TermiosGuard, in_foreground};
 use super::secret::set_read_one;
 use answers::Answers;
 pub use choice::{Choice, Graphics};
+use memory::Memory;
+use multiplexer::Tmux;
 pub use multiplexer::passthrough;
+use serde::{Deserialize, Serialize};
 
 /// What the terminal said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// Why it was not asked, as part of a sentence; empty when it was.
+    #[serde(skip)]
     pub unasked: &'static str,
     /// It answered all that it must.
     pub answered: bool,
@@ -51,6 +55,7 @@ pub struct Probe {
     /// The background's red, green and blue.
     pub background: Option<(u8, u8, u8)>,
     /// What the user typed meanwhile, to be given to the editor.
+    #[serde(skip)]
     pub typed: Vec<u8>,
 }
 
@@ -97,7 +102,7 @@ const MAX_BYTES: usize = 64 * 1024;
 
 /// Asks the terminal. It must run before anything else reads the keyboard. Terminals that cannot be asked safely (not
 /// a terminal, `TERM=dumb`, the Linux console, a process in the background) are not; one that stayed silent is
-/// remembered in the file `memory`, if given, and not asked again for a week.
+/// remembered in the file `memory`, if given, and not asked again for a week. Answers are kept there for [`recall`].
 ///
 /// # Errors
 /// When the terminal refuses; a terminal that does not answer is no error.
@@ -111,11 +116,12 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
     if !in_foreground() {
         return unasked("another program has the terminal");
     }
-    let key = silent::key(env);
-    if memory.is_some_and(|path| silent::is_silent(path, &key)) {
+    let (kind, memory) = (memory::kind(env), memory.map(Memory));
+    if memory.is_some_and(|memory| memory.is_silent(&kind)) {
         return unasked("it did not answer when it was asked within the last week");
     }
-    let questions = Questions::new(&Surroundings::look(env));
+    let tmux = around(env);
+    let questions = Questions::new(&Surroundings::look(env, tmux.as_ref()));
     let remote = env("SSH_CONNECTION").is_some();
     let limits = match remote {
         _ if KNOWN_BY.iter().any(|name| env(name).is_some()) => KNOWN,
@@ -125,13 +131,35 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
     let (stdin, stdout) = (io::stdin(), io::stdout());
     let (probe, owed) = ask(stdin.as_fd(), stdout.as_fd(), &questions, limits)?;
     OWED.store(owed, Ordering::Relaxed);
-    if let Some(path) = memory.filter(|_| !probe.answered && !remote) {
-        // A memory that cannot be written costs the next start a quarter of a second, nothing more.
-        if let Err(error) = silent::remember(path, &key) {
-            tracing::debug!(%error, path = %path.display(), "cannot remember a silent terminal");
-        }
+    let this = this_terminal(tmux.as_ref(), &kind).filter(|_| probe.answered);
+    let kept = match (memory, this) {
+        (Some(memory), Some(this)) => memory.answered(&this, &probe),
+        (Some(memory), None) if !probe.answered && !remote => memory.silent(&kind),
+        _ => Ok(()),
+    };
+    if let Err(error) = kept {
+        // A memory that cannot be written costs the next start a moment, nothing more.
+        tracing::debug!(%error, "cannot remember what the terminal said");
     }
     Ok(probe)
+}
+
+/// What this very terminal answered when it was asked last, within a week; for programs that must not ask it, because
+/// somebody may be typing ahead for the next one.
+pub fn recall(memory: &Path) -> Option<Probe> {
+    let env = |name: &str| std::env::var_os(name);
+    let this = this_terminal(around(env).as_ref(), &memory::kind(env))?;
+    Memory(memory).recall(&this)
+}
+
+/// The tmux in which we run, if we do.
+fn around(env: impl Fn(&str) -> Option<OsString>) -> Option<Tmux> {
+    env("TMUX").and_then(|_| multiplexer::tmux())
+}
+
+/// The key of this terminal in the memory.
+fn this_terminal(tmux: Option<&Tmux>, kind: &str) -> Option<String> {
+    memory::this(io::stdout(), tmux.map(|tmux| tmux.attached.as_str()), kind)
 }
 
 /// Takes late answers out of the keyboard's queue, and the keys among them, which are to be given to the editor. Empty
@@ -175,11 +203,11 @@ enum Surroundings {
 }
 
 impl Surroundings {
-    fn look(env: impl Fn(&str) -> Option<OsString>) -> Self {
+    fn look(env: impl Fn(&str) -> Option<OsString>, tmux: Option<&Tmux>) -> Self {
         let term = env("TERM").unwrap_or_default();
         let term = term.to_string_lossy();
         match () {
-            () if env("TMUX").is_some() && multiplexer::lets_through() => Self::TmuxPassing,
+            () if tmux.is_some_and(|tmux| tmux.lets_through) => Self::TmuxPassing,
             () if env("TMUX").is_some() || env("STY").is_some() => Self::Closed,
             () if term.starts_with("screen") || term.starts_with("tmux") => Self::Closed,
             () => Self::Direct,

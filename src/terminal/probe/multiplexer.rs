@@ -1,4 +1,4 @@
-//! tmux between us and the terminal: whether it passes on what is wrapped for it, and the wrapping.
+//! tmux between us and the terminal: whether it passes on what is wrapped for it, which terminal that is, and the wrapping.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -9,21 +9,34 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_millis(300);
 
 /// Most bytes of its answer that are read.
-const MAX_ANSWER: u64 = 64;
+const MAX_ANSWER: u64 = 128;
 
-/// Asks the tmux around us whether programs in this pane may talk to the terminal (`allow-passthrough`).
-pub(super) fn lets_through() -> bool {
+/// The question: its version, what it passes on, and who is attached since when.
+const QUESTION: &str = "#{version};#{allow-passthrough};#{client_pid}@#{client_created}";
+
+/// The tmux around us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tmux {
+    /// Programs in this pane may talk to the terminal (`allow-passthrough`).
+    pub(super) lets_through: bool,
+    /// What tells the terminal that is attached from others.
+    pub(super) attached: String,
+}
+
+/// Asks it; `None` when it does not answer.
+pub(super) fn tmux() -> Option<Tmux> {
     let (sender, answer) = mpsc::sync_channel(1);
     let asking = std::thread::Builder::new().name("tmux".to_owned()).spawn(move || {
         // Nobody waits any longer if it took too long.
         let _ = sender.send(ask());
     });
-    asking.is_ok() && answer.recv_timeout(LIMIT).ok().flatten().is_some_and(|text| allows(&text))
+    asking.ok()?;
+    read(&answer.recv_timeout(LIMIT).ok()??)
 }
 
 fn ask() -> Option<String> {
     let mut child = Command::new("tmux")
-        .args(["display-message", "-p", "#{version} #{allow-passthrough}"])
+        .args(["display-message", "-p", QUESTION])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -36,19 +49,13 @@ fn ask() -> Option<String> {
     Some(text)
 }
 
-/// Before 3.3 there was no such option, and all was let through.
-fn allows(answer: &str) -> bool {
-    let mut words = answer.split_whitespace();
-    match (words.next(), words.next()) {
-        (Some(_), Some(word)) => matches!(word, "on" | "all" | "1"),
-        (Some(version), None) => {
-            version.starts_with(['1', '2'])
-                || version.starts_with("3.0")
-                || version.starts_with("3.1")
-                || version.starts_with("3.2")
-        }
-        _ => false,
-    }
+fn read(answer: &str) -> Option<Tmux> {
+    let mut parts = answer.trim().split(';');
+    let (version, allows, attached) = (parts.next()?, parts.next()?, parts.next()?);
+    // Before 3.3 there was no such option, and all was let through.
+    let old = ["1", "2", "3.0", "3.1", "3.2"].iter().any(|start| version.starts_with(start));
+    let lets_through = matches!(allows, "on" | "all" | "1") || (allows.is_empty() && old);
+    Some(Tmux { lets_through, attached: attached.to_owned() })
 }
 
 /// Sequences as tmux passes them on to the terminal around it: every ESC in them is doubled.
@@ -63,17 +70,18 @@ mod tests {
     #[test]
     fn what_tmux_allows_is_read_from_its_answer() {
         for (answer, allowed) in [
-            ("3.3a on\n", true),
-            ("3.5 all\n", true),
-            ("3.3a off\n", false),
-            ("3.3a 0\n", false),
-            ("3.2a \n", true),
-            ("2.9\n", true),
-            ("3.4 \n", false),
-            ("", false),
+            ("3.3a;on;12@3\n", true),
+            ("3.5;all;12@3\n", true),
+            ("3.3a;off;@\n", false),
+            ("3.3a;0;12@3\n", false),
+            ("3.2a;;12@3\n", true),
+            ("2.9;;12@3\n", true),
+            ("3.4;;12@3\n", false),
         ] {
-            assert_eq!(allows(answer), allowed, "{answer:?}");
+            assert_eq!(read(answer).map(|tmux| tmux.lets_through), Some(allowed), "{answer:?}");
         }
+        assert_eq!(read("3.5;on;12@3\n").map(|tmux| tmux.attached).as_deref(), Some("12@3"));
+        assert_eq!(read(""), None);
     }
 
     #[test]

@@ -117,11 +117,17 @@ fn who_must_not_be_asked_is_not() {
 
 #[test]
 fn what_multiplexers_take_for_a_title_is_not_sent_to_them() {
-    let around = |variables: &[(&str, &str)]| {
-        Surroundings::look(|name| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
-        })
+    let look = |variables: &[(&str, &str)], tmux: Option<&Tmux>| {
+        let env =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+        Surroundings::look(env, tmux)
     };
+    let around = |variables: &[(&str, &str)]| look(variables, None);
+    let tmux = |lets_through| Tmux { lets_through, attached: String::new() };
+    let inside = [("TERM", "tmux-256color"), ("TMUX", "/tmp/x,1,0")];
+    assert_eq!(look(&inside, Some(&tmux(true))), Surroundings::TmuxPassing);
+    assert_eq!(look(&inside, Some(&tmux(false))), Surroundings::Closed);
+    assert_eq!(look(&inside, None), Surroundings::Closed);
     assert_eq!(around(&[("TERM", "xterm")]), Surroundings::Direct);
     assert_eq!(around(&[("TERM", "tmux-256color")]), Surroundings::Closed);
     assert_eq!(around(&[("TERM", "xterm"), ("STY", "1.x")]), Surroundings::Closed);

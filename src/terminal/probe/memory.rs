@@ -1,0 +1,192 @@
+//! What terminals said before, in a small text file: a time, a key and the answers as JSON on each line. That a terminal is
+//! silent is remembered of its whole kind, so that the next start need not wait in vain; answers are remembered only of
+//! this very terminal, for programs that must not ask.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Probe;
+
+/// How long something is remembered, in seconds: long enough to be no burden, short enough that an update is noticed.
+const WEEK: u64 = 7 * 24 * 3600;
+
+/// What is remembered is not written anew for so long, in seconds.
+const HOUR: u64 = 3600;
+
+/// Most lines that are kept.
+const MAX_LINES: usize = 64;
+
+/// Most bytes of the file that are read.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// What stands for the answers of a terminal that gave none.
+const SILENT: &str = "silent";
+
+/// The file.
+#[derive(Clone, Copy)]
+pub(super) struct Memory<'a>(pub(super) &'a Path);
+
+/// One line.
+struct Line {
+    time: u64,
+    key: String,
+    said: String,
+}
+
+impl Memory<'_> {
+    /// Whether terminals of this kind do not answer.
+    pub(super) fn is_silent(self, kind: &str) -> bool {
+        self.find(kind).is_some_and(|line| line.said == SILENT)
+    }
+
+    /// Keeps in mind that they do not.
+    pub(super) fn silent(self, kind: &str) -> io::Result<()> {
+        self.put(kind, SILENT)
+    }
+
+    /// What this terminal answered.
+    pub(super) fn recall(self, this: &str) -> Option<Probe> {
+        serde_json::from_str(&self.find(this)?.said).ok()
+    }
+
+    /// Keeps its answers.
+    pub(super) fn answered(self, this: &str, probe: &Probe) -> io::Result<()> {
+        let said = serde_json::to_string(probe)?;
+        if self.find(this).is_some_and(|line| line.said == said && now().saturating_sub(line.time) < HOUR) {
+            return Ok(());
+        }
+        self.put(this, &said)
+    }
+
+    fn lines(self) -> Vec<Line> {
+        let mut text = String::new();
+        let read = fs::File::open(self.0).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+        if read.is_err() {
+            return Vec::new();
+        }
+        let now = now();
+        let line = |line: &str| {
+            let mut parts = line.splitn(3, ' ');
+            let (time, key, said) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+            Some(Line { time, key: key.to_owned(), said: said.to_owned() })
+        };
+        let lines = text.lines().filter_map(line);
+        lines.filter(|line| line.time <= now && now - line.time < WEEK).take(MAX_LINES).collect()
+    }
+
+    fn find(self, key: &str) -> Option<Line> {
+        self.lines().into_iter().find(|line| line.key == key)
+    }
+
+    /// Adds a line; the file is replaced as a whole, so that two programs at once leave one of two good files.
+    fn put(self, key: &str, said: &str) -> io::Result<()> {
+        let folder = self.0.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        writeln!(file, "{} {key} {said}", now())?;
+        for Line { time, key, said } in self.lines().iter().filter(|line| line.key != key).take(MAX_LINES - 1)
+        {
+            writeln!(file, "{time} {key} {said}")?;
+        }
+        file.persist(self.0).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// What tells this kind of terminal from others.
+pub(super) fn kind(env: impl Fn(&str) -> Option<OsString>) -> String {
+    let names = ["TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "VTE_VERSION", "LC_TERMINAL"];
+    let mut parts: Vec<String> =
+        names.iter().map(|name| env(name).unwrap_or_default().to_string_lossy().into_owned()).collect();
+    parts.extend(
+        ["TMUX", "STY"].iter().map(|name| env(name).map_or_else(String::new, |_| (*name).to_owned())),
+    );
+    word(&parts.join("/"))
+}
+
+/// What tells this very terminal from others: its device, and the shell to which it belongs with the time of its start;
+/// in tmux also the terminal that is attached to it. `None` where that cannot be known.
+pub(super) fn this(terminal: impl AsFd, attached: Option<&str>, kind: &str) -> Option<String> {
+    let device = nix::sys::stat::fstat(terminal).ok()?.st_rdev;
+    let shell = nix::unistd::getsid(None).ok()?;
+    let stat = fs::read_to_string(format!("/proc/{shell}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything; behind it the start is the twentieth.
+    let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    Some(word(&format!("{device}/{shell}/{started}/{}/{kind}", attached.unwrap_or_default())))
+}
+
+fn word(key: &str) -> String {
+    key.chars().map(|c| if c.is_control() || c.is_whitespace() { '_' } else { c }).take(300).collect()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_remembered_for_a_week() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache/terminals");
+        let memory = Memory(&path);
+        assert!(!memory.is_silent("a"));
+        memory.silent("a").unwrap();
+        memory.silent("b").unwrap();
+        memory.silent("a").unwrap();
+        assert!(memory.is_silent("a") && memory.is_silent("b") && !memory.is_silent("c"));
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+        fs::write(&path, format!("{} a silent\n{} b silent\n", now() - WEEK - 1, now() + 1000)).unwrap();
+        assert!(!memory.is_silent("a"), "too old");
+        assert!(!memory.is_silent("b"), "from the future");
+    }
+
+    #[test]
+    fn answers_are_recalled_without_what_was_typed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("terminals");
+        let probe = Probe {
+            answered: true,
+            kitty: true,
+            name: Some("a b\"\n".to_owned()),
+            cell: Some((8, 17)),
+            background: Some((1, 2, 3)),
+            ..Probe::default()
+        };
+        let typed = Probe { typed: b"secret".to_vec(), ..probe.clone() };
+        Memory(&path).answered("this", &typed).unwrap();
+        assert_eq!(Memory(&path).recall("this"), Some(probe.clone()));
+        assert_eq!(Memory(&path).recall("other"), None);
+        assert!(!fs::read_to_string(&path).unwrap().contains("secret"));
+        let written = fs::metadata(&path).unwrap().modified().unwrap();
+        Memory(&path).answered("this", &probe).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written, "nothing new, nothing written");
+    }
+
+    #[test]
+    fn a_damaged_memory_is_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("terminals");
+        fs::write(&path, b"\xff\xfe garbage\n12 \nx y z\n\n").unwrap();
+        assert!(!Memory(&path).is_silent("a"));
+        fs::write(&path, format!("{} this {{\"kitty\":3}}\n{} a\n", now(), now())).unwrap();
+        assert!(!Memory(&path).is_silent("a") && Memory(&path).recall("this").is_none());
+        Memory(&path).silent("a").unwrap();
+        assert!(Memory(&path).is_silent("a"));
+    }
+
+    #[test]
+    fn keys_are_one_word() {
+        let kind = kind(|name| Some(format!("{name} x\ny").into()));
+        assert!(!kind.contains(char::is_whitespace), "{kind}");
+        let null = fs::File::open("/dev/null").unwrap();
+        let this = this(null, Some("1 2"), &kind).unwrap();
+        assert!(!this.contains(char::is_whitespace) && this.contains("1_2"), "{this}");
+    }
+}
