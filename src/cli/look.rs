@@ -8,7 +8,7 @@ use super::place;
 use super::settings::Settings;
 use crate::config::{FileConfig, Paths};
 use crate::panes::Look;
-use crate::render::ConsoleOptions;
+use crate::render::{ConsoleOptions, Means};
 use crate::terminal::{self, Choice, Graphics, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
 use std::path::{Path, PathBuf};
@@ -138,12 +138,13 @@ fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: T
     }
 }
 
-/// How full-screen views look.
-pub(super) fn for_views(screen: &Screen, global: &Global, config: &FileConfig) -> Result<Look, Failure> {
-    let settings = Settings::read(global, config)?;
-    let background = settings.background.or_else(|| remembered(screen, &settings)?.background.map(Rgb::from));
-    let theme = theme(screen, background, global, config)?;
-    Ok(Look::new(Arc::new(theme), screen.colors))
+/// How full-screen views look. The terminal is not asked, as for a run without a prompt.
+pub(super) fn for_views(global: &Global, config: &FileConfig) -> Result<Look, Failure> {
+    let options = for_script(None, global, config)?;
+    let ConsoleOptions { graphics, background, cell, synchronized, .. } = options;
+    let colors = options.screen.colors;
+    let means = Means { graphics, colors, background, cell, synchronized };
+    Ok(Look::new(options.theme, colors, means))
 }
 
 /// Whether links are sent.

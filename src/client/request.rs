@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    HeaderValue, LOCATION, RANGE, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use reqwest::{Method, Response, StatusCode};
 use secrecy::ExposeSecret;
@@ -39,6 +39,8 @@ pub(super) struct Request<'a> {
     signed: bool,
     any_status: bool,
     limit: usize,
+    /// Whether a reply that is longer is cut there, instead of being refused.
+    cut: bool,
     within: Duration,
 }
 
@@ -85,6 +87,7 @@ impl<'a> Request<'a> {
             signed: true,
             any_status: false,
             limit: 16 * 1024 * 1024,
+            cut: false,
             within: api.reply_limit(),
         }
     }
@@ -141,6 +144,15 @@ impl<'a> Request<'a> {
     /// How many bytes of reply are taken, decompressed. Default 16 MiB.
     pub(super) fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// Asks for the first bytes of the reply only, and reads no more than these also where the server gives all.
+    pub(super) fn start(mut self, bytes: usize) -> Self {
+        if let Ok(range) = HeaderValue::from_str(&format!("bytes=0-{}", bytes.saturating_sub(1))) {
+            self.headers.insert(RANGE, range);
+        }
+        (self.limit, self.cut) = (bytes, true);
         self
     }
 
@@ -379,6 +391,11 @@ impl<'a> Request<'a> {
         loop {
             match response.chunk().await {
                 Ok(None) => return Ok(body.freeze()),
+                Ok(Some(chunk)) if body.len() + chunk.len() >= limit && self.cut => {
+                    body.extend_from_slice(&chunk);
+                    body.truncate(limit);
+                    return Ok(body.freeze());
+                }
                 Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
                     let why = format!("the reply is larger than {limit} bytes");
                     return Err(ClientError::new(ErrorKind::Server, &self.what, why));

@@ -11,12 +11,12 @@ use super::session::Session;
 use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Path as UrlPath, RawQuery, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
@@ -161,14 +161,26 @@ pub(super) async fn download(
     Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 
-/// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file.
+/// How many bytes of a file are asked for by a range from its start (`bytes=0-99`); other ranges are not served.
+fn asked_for(headers: &HeaderMap) -> Option<u64> {
+    let last = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=0-")?;
+    last.parse::<u64>().ok()?.checked_add(1)
+}
+
+/// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file. Its beginning can be looked at also
+/// where files are not to be copied.
 pub(super) async fn download_single(
     State(shared): Engine,
     UrlPath(reference): UrlPath<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     body: Body,
 ) -> Answer<Response> {
-    let session = session(&shared, &reference)?;
+    let part = asked_for(&headers);
+    let session = match part {
+        Some(_) => request::ready_session(&shared, &reference)?,
+        None => session(&shared, &reference)?,
+    };
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let path = params.get(&["file"]).or_else(|| body.get("file").and_then(Value::as_str));
@@ -183,8 +195,14 @@ pub(super) async fn download_single(
         return Err(Refusal::file_failed(StatusCode::BAD_REQUEST, msg));
     }
     let file = tokio::fs::File::open(found).await.map_err(|error| failed(&named, &error))?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file, 256 << 10));
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+    let kind = (header::CONTENT_TYPE, "application/octet-stream");
+    let Some(part) = part.filter(|part| *part < meta.len()) else {
+        let body = Body::from_stream(ReaderStream::with_capacity(file, 256 << 10));
+        return Ok(([kind], body).into_response());
+    };
+    let range = format!("bytes 0-{}/{}", part - 1, meta.len());
+    let body = Body::from_stream(ReaderStream::with_capacity(file.take(part), 256 << 10));
+    Ok((StatusCode::PARTIAL_CONTENT, [kind], [(header::CONTENT_RANGE, range)], body).into_response())
 }
 
 #[cfg(test)]

@@ -158,12 +158,12 @@ impl<'a> View<'a> {
         self.due = slide.delay.map(|delay| Instant::now() + delay);
         let (width, height) = slide.original;
         let mut frame = Frame(Vec::new());
-        if self.exhibit.synchronized {
+        if self.exhibit.is_synchronized() {
             frame.0.extend_from_slice(b"\x1b[?2026h");
         }
         frame.0.extend_from_slice(self.exhibit.clear().as_bytes());
         slide.draw(&mut frame)?;
-        if self.exhibit.synchronized {
+        if self.exhibit.is_synchronized() {
             frame.0.extend_from_slice(b"\x1b[?2026l");
         }
         frame.flush()?;

@@ -1,11 +1,11 @@
-//! The last picture, to be looked at again: on the whole window, in motion if it moves, or as a file.
+//! A picture to be looked at by itself: on the whole window, in motion if it moves, in a part of a view, or as a file.
 
 use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::console::Console;
-use super::media::{Canvas, DrawError, Drawn, Paper, Picture, PictureError, Place, within};
+use super::media::{Canvas, DrawError, Drawn, Paper, Picture, PictureError, Place, flatten, within};
 use super::show::MAX_TIME;
 use crate::terminal::{ColorDepth, Graphics, Size};
 use crate::theme::Rgb;
@@ -13,16 +13,41 @@ use crate::theme::Rgb;
 /// Pictures that are made before they are shown.
 const AHEAD: usize = 2;
 
+/// How pictures are drawn on a terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// The protocol.
+    pub graphics: Graphics,
+    /// The colours that there are.
+    pub colors: ColorDepth,
+    /// What shows through, if it is known.
+    pub background: Option<Rgb>,
+    /// The size of a character cell in pixels, if the terminal told it.
+    pub cell: Option<(u16, u16)>,
+    /// Whether the terminal can be told where a picture begins and ends.
+    pub synchronized: bool,
+}
+
+impl Means {
+    /// None.
+    pub fn none() -> Self {
+        let graphics = Graphics::None;
+        Self { graphics, colors: ColorDepth::None, background: None, cell: None, synchronized: false }
+    }
+}
+
 /// A picture and the terminal that it is for.
 #[derive(Clone, Debug)]
 pub struct Exhibit {
     picture: Picture,
-    graphics: Graphics,
-    colors: ColorDepth,
-    background: Option<Rgb>,
-    cell: Option<(u16, u16)>,
-    /// Whether the terminal can be told where a picture begins and ends.
-    pub synchronized: bool,
+    means: Means,
+}
+
+/// A picture as half blocks: two pixels above each other for every cell.
+pub struct Blocks {
+    pixels: image::RgbaImage,
+    /// The size of the original in pixels.
+    pub original: (u32, u32),
 }
 
 /// One picture of a show, ready to be drawn.
@@ -41,34 +66,62 @@ pub struct Slides(mpsc::Receiver<Result<Slide, String>>);
 impl<O: Write, E: Write> Console<O, E> {
     /// The last picture, if there was one.
     pub fn exhibit(&self) -> Option<Exhibit> {
+        Some(Exhibit { picture: self.last_picture.clone()?, means: self.means() })
+    }
+
+    /// How pictures are drawn here.
+    pub fn means(&self) -> Means {
         let options = &self.options;
-        Some(Exhibit {
-            picture: self.last_picture.clone()?,
+        Means {
             graphics: options.graphics,
             colors: options.screen.colors,
             background: options.background,
             cell: options.cell,
             synchronized: options.synchronized,
-        })
+        }
     }
 }
 
 impl Exhibit {
+    /// A picture from a file, if it is one: told by its content, whatever it is called.
+    pub fn of_file(bytes: &[u8], means: Means) -> Option<Self> {
+        Some(Self { picture: Picture::of_file(bytes)?, means })
+    }
+
     /// True when there is a way to draw it here.
     pub fn can_be_drawn(&self) -> bool {
-        self.graphics != Graphics::None
+        self.means.graphics != Graphics::None
+    }
+
+    /// Whether the terminal can be told where a picture begins and ends.
+    pub fn is_synchronized(&self) -> bool {
+        self.means.synchronized
+    }
+
+    /// The picture as half blocks that fit into so many cells. Blocks for some seconds at most.
+    ///
+    /// # Errors
+    /// Why it cannot be, as part of a sentence.
+    pub fn blocks(&self, columns: u16, rows: u16) -> Result<Blocks, String> {
+        let (picture, canvas) = (self.picture.clone(), Canvas::of_blocks(columns, rows));
+        let still = within(MAX_TIME, move || picture.still(&canvas)).unwrap_or(Err(PictureError::TooSlow));
+        let mut still = still.map_err(|error| error.to_string())?;
+        if let Some(Rgb { r, g, b }) = self.means.background {
+            flatten(&mut still.pixels, [r, g, b]);
+        }
+        Ok(Blocks { pixels: still.pixels, original: still.original })
     }
 
     /// What takes away all that is drawn in the window.
     pub fn clear(&self) -> &'static str {
-        if self.graphics == Graphics::Kitty { Drawn::CLEAR_KITTY } else { "" }
+        if self.means.graphics == Graphics::Kitty { Drawn::CLEAR_KITTY } else { "" }
     }
 
     /// Begins to make pictures for a window, as large as fits with a line below, over and over if it moves. `made` is
     /// called on another thread after each.
     pub fn play(&self, window: Size, made: impl Fn() + Send + 'static) -> Slides {
         let (sender, receiver) = mpsc::sync_channel(AHEAD);
-        let (picture, paper) = (self.picture.clone(), self.paper(Canvas::whole(window, self.cell)));
+        let (picture, paper) = (self.picture.clone(), self.paper(Canvas::whole(window, self.means.cell)));
         let show = move || {
             let send = |slide: Result<Slide, String>| {
                 let sent = sender.send(slide).is_ok();
@@ -83,7 +136,8 @@ impl Exhibit {
     }
 
     fn paper(&self, canvas: Canvas) -> Paper {
-        Paper { canvas, graphics: self.graphics, colors: self.colors, background: self.background }
+        let Means { graphics, colors, background, .. } = self.means;
+        Paper { canvas, graphics, colors, background }
     }
 
     /// The picture as a file with this extension: as it came where that is its format, else as PNG.
@@ -105,6 +159,28 @@ impl Exhibit {
     /// The extension of files of its format.
     pub fn extension(&self) -> &'static str {
         self.picture.extension()
+    }
+}
+
+impl Blocks {
+    /// How many columns it covers.
+    pub fn columns(&self) -> u16 {
+        u16::try_from(self.pixels.width()).unwrap_or(u16::MAX)
+    }
+
+    /// How many rows.
+    pub fn rows(&self) -> u16 {
+        u16::try_from(self.pixels.height().div_ceil(2)).unwrap_or(u16::MAX)
+    }
+
+    /// The upper and the lower half of a cell; nothing where the picture lets through what is behind it.
+    pub fn at(&self, column: u16, row: u16) -> (Option<Rgb>, Option<Rgb>) {
+        let pixel = |y: u32| match self.pixels.get_pixel_checked(column.into(), y)?.0 {
+            [r, g, b, alpha] if alpha >= 128 => Some(Rgb { r, g, b }),
+            _ => None,
+        };
+        let upper = u32::from(row) * 2;
+        (pixel(upper), pixel(upper + 1))
     }
 }
 

@@ -152,7 +152,7 @@ impl Stage {
 
     /// How views look.
     pub(super) fn look(&self) -> Look {
-        Look::new(Arc::clone(self.console.theme()), self.screen.colors)
+        Look::new(Arc::clone(self.console.theme()), self.screen.colors, self.console.means())
     }
 
     /// Uses another theme from now on.

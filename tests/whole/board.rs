@@ -34,7 +34,7 @@ fn a_session_is_found_looked_into_and_destroyed() {
     terminal.send("/\x15up.txt\r");
     std::fs::create_dir(sandbox.work().join("down")).unwrap();
     terminal.send(format!("d\x15{}\r", sandbox.work().join("down").display()));
-    terminal.wait_for("1 files, 5 B, are in");
+    terminal.wait_for("1 file, 5 B, is in");
     assert_eq!(std::fs::read_to_string(sandbox.work().join("down/up.txt")).unwrap(), "hello");
     terminal.send("q");
     terminal.wait_for("1 of 2 sessions");

@@ -3,6 +3,8 @@
 use super::fake_terminal::FakeTerminal;
 use super::sandbox::Sandbox;
 use super::standing::Standing;
+use alacritty_terminal::term::cell::Cell;
+use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use nix::sys::termios::Termios;
 
 const PROMPT: &str = "python ❯";
@@ -147,5 +149,85 @@ fn what_a_session_uses_is_told() {
     let memory = told["liveStat"]["mem"]["current"].as_f64().unwrap();
     assert!(memory > 300e6, "{memory}");
     terminal.send("\x04");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+/// A session called `work` with a long text, some code and a red picture.
+fn with_files(sandbox: &mut Sandbox) -> Standing {
+    let standing = Standing::start(sandbox);
+    standing.use_in(sandbox, &standing.endpoint());
+    sandbox.run(&["-q", "-t", "work", "-c", "pass", "python"]).expect(0, "");
+    sandbox.write("big.txt", "a long line of text\n".repeat(100_000));
+    sandbox.write("code.py", "def area(r):\n    return 3 * r\n");
+    let picture = image::RgbImage::from_pixel(40, 30, image::Rgb([255, 0, 0]));
+    picture.save(sandbox.work().join("red.png")).unwrap();
+    sandbox.run(&["upload", "work", "big.txt", "code.py", "red.png"]).expect_code(0);
+    standing
+}
+
+#[test]
+fn the_file_that_is_selected_is_looked_at_beside_the_list() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("COLORTERM", "truecolor");
+    let _standing = with_files(&mut sandbox);
+    let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
+    terminal.wait_for("1 session");
+    terminal.send("f");
+    terminal.wait_for("Enter shows more");
+    terminal.send("\r");
+    terminal.wait_for("big.txt · the first 1.00 MiB");
+    terminal.send("q");
+    terminal.wait_for("files of work");
+    terminal.send("j");
+    terminal.wait_for("return 3 * r");
+    let colours = |symbol: char| {
+        let cells = terminal.cells();
+        let found: Vec<_> =
+            cells.iter().flatten().filter(|cell| cell.c == symbol).map(|cell| cell.fg).collect();
+        found
+    };
+    let cells = terminal.cells();
+    let code =
+        |line: &&Vec<Cell>| line.iter().map(|cell| cell.c).collect::<String>().contains("return 3 * r");
+    let line = cells.iter().find(code).unwrap();
+    let keyword = line.iter().filter(|cell| cell.c == 't').last().unwrap();
+    assert_ne!(keyword.fg, Color::Named(NamedColor::Foreground));
+    terminal.send("j");
+    terminal.wait_for("40×30 pixels");
+    let red = Color::Spec(Rgb { r: 255, g: 0, b: 0 });
+    assert!(colours('▀').iter().filter(|color| **color == red).count() > 100);
+    terminal.send("\r");
+    terminal.wait_for("any key leaves");
+    terminal.send("x");
+    terminal.wait_for("40×30 pixels");
+    terminal.wait_for("files of work");
+    terminal.resize(12, 40);
+    terminal.wait_until("the list alone", |screen| {
+        screen.all.contains("red.png") && !screen.all.contains('│') && !screen.all.contains('▀')
+    });
+    terminal.send("q");
+    terminal.wait_for("1 session");
+    terminal.send("q");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn without_colours_a_picture_is_told_and_nothing_is_coloured() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("NO_COLOR", "1");
+    let _standing = with_files(&mut sandbox);
+    let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
+    terminal.wait_for("1 session");
+    terminal.send("f");
+    terminal.wait_for("Enter shows more");
+    terminal.send("G");
+    terminal.wait_for("a picture, png");
+    terminal.send("qq");
+    let all = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    let styles = regex_lite::Regex::new("\x1b\\[([0-9;]*)m").unwrap();
+    let is_colour = |code: &str| matches!(code.parse::<u8>(), Ok(30..=49 | 90..=107));
+    for style in styles.captures_iter(&all) {
+        assert!(!style[1].split(';').any(is_colour), "{:?}", &style[0]);
+    }
     assert_eq!(terminal.wait_for_end().code, 0);
 }

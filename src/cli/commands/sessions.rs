@@ -25,7 +25,7 @@ pub(in crate::cli) fn run(
         .hint("bai-repl ls lists the sessions"));
     }
     let place = runtime.block_on(Place::find(global, config))?;
-    let look = look::for_views(&screen, global, config)?;
+    let look = look::for_views(global, config)?;
     let chosen = crate::panes::show_sessions(runtime.handle(), &place.api, &look, false)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?;
     runtime.block_on(place.close());

@@ -269,7 +269,7 @@ impl ComputeSession {
             return call.send().await;
         }
         let names: Vec<_> = paths.iter().map(|path| ("files", path.as_str())).collect();
-        self.post_or_get("download", "/download", &names).await
+        self.post_or_get("download", "/download", &names, None).await
     }
 
     /// The content of one file.
@@ -277,7 +277,18 @@ impl ComputeSession {
     /// # Errors
     /// What the server says; modern ones answer 500 for a file that is not there.
     pub async fn read_file(&self, path: &str) -> Result<Bytes, ClientError> {
-        Ok(self.post_or_get("read the file", "/download_single", &[("file", path)]).await?.body)
+        Ok(self.post_or_get("read the file", "/download_single", &[("file", path)], None).await?.body)
+    }
+
+    /// The first bytes of one file, at most so many. Servers that give no part of a file are not read further; genuine ones
+    /// refuse a file of more than 1 MiB.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::read_file`].
+    pub async fn read_file_start(&self, path: &str, most: u64) -> Result<Bytes, ClientError> {
+        let most = usize::try_from(most).unwrap_or(REPLY_LIMIT).min(REPLY_LIMIT);
+        let query = [("file", path)];
+        Ok(self.post_or_get("read the file", "/download_single", &query, Some(most)).await?.body)
     }
 
     async fn post_or_get(
@@ -285,6 +296,7 @@ impl ComputeSession {
         what: &str,
         suffix: &str,
         query: &[(&str, &str)],
+        start: Option<usize>,
     ) -> Result<Reply, ClientError> {
         let mut result = Err(ClientError::new(ErrorKind::Unsupported, what, "no method was tried"));
         for method in [Method::POST, Method::GET] {
@@ -292,7 +304,11 @@ impl ComputeSession {
             for (name, value) in query {
                 call = call.query(name, *value);
             }
-            result = call.within(TRANSFER_LIMIT).limit(REPLY_LIMIT).send().await;
+            call = call.within(TRANSFER_LIMIT).limit(REPLY_LIMIT);
+            if let Some(bytes) = start {
+                call = call.start(bytes);
+            }
+            result = call.send().await;
             match &result {
                 Err(error) if is_no_route(error) => {}
                 _ => break,

@@ -9,7 +9,10 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::panes::painter::underline;
+use crate::render::Means;
 use crate::terminal::ColorDepth;
+#[cfg(test)]
+use crate::terminal::Graphics;
 use crate::terminal::model::Underline;
 use crate::theme::{self, Role, Theme};
 
@@ -18,17 +21,30 @@ use crate::theme::{self, Role, Theme};
 pub struct Look {
     theme: Arc<Theme>,
     depth: ColorDepth,
+    pictures: Means,
 }
 
 impl Look {
-    /// How views look on a terminal with so many colours.
-    pub fn new(theme: Arc<Theme>, depth: ColorDepth) -> Self {
-        Self { theme, depth }
+    /// How views look on a terminal with so many colours, which draws pictures by these means.
+    pub fn new(theme: Arc<Theme>, depth: ColorDepth, pictures: Means) -> Self {
+        Self { theme, depth, pictures }
+    }
+
+    /// How pictures are drawn.
+    pub(in crate::panes) fn pictures(&self) -> Means {
+        self.pictures
     }
 
     #[cfg(test)]
     pub(in crate::panes) fn plain() -> Self {
-        Self::new(Arc::new(Theme::plain()), ColorDepth::None)
+        Self::new(Arc::new(Theme::plain()), ColorDepth::None, Means::none())
+    }
+
+    /// With all colours, and pictures in half blocks.
+    #[cfg(test)]
+    pub(in crate::panes) fn in_colours() -> Self {
+        let (graphics, colors) = (Graphics::Blocks, ColorDepth::TrueColor);
+        Self::new(Arc::new(Theme::plain()), colors, Means { graphics, colors, ..Means::none() })
     }
 
     pub(in crate::panes) fn depth(&self) -> ColorDepth {
@@ -47,7 +63,7 @@ impl Look {
 
     /// The same terminal with another theme.
     pub(in crate::panes) fn with_theme(&self, theme: Arc<Theme>) -> Self {
-        Self { theme, depth: self.depth }
+        Self { theme, ..self.clone() }
     }
 }
 

@@ -68,6 +68,11 @@ impl Canvas {
         Self { room, fill: true, ..Self::new(window, asked, None) }
     }
 
+    /// Room of so many cells in which two pixels stand above each other in each.
+    pub(in crate::render) fn of_blocks(cols: u16, rows: u16) -> Self {
+        Self { room: Cells { cols: cols.max(1), rows: rows.max(1) }, cell: (1, 2), fill: false }
+    }
+
     /// Room for any picture that we draw, at its own size.
     pub(in crate::render) fn natural() -> Self {
         Self { room: Cells { cols: 4096, rows: 4096 }, cell: (1, 1), fill: false }

@@ -18,7 +18,7 @@ mod within;
 pub(super) use canvas::{Canvas, Paper};
 pub use data::Medium;
 pub(super) use data::{DRAWING, essence};
-pub(super) use draw::{DrawError, Drawn, Place};
+pub(super) use draw::{DrawError, Drawn, Place, flatten};
 pub(super) use drawing::Canvases;
 pub(super) use gitgraph::{GIT_GRAPH, git_graph};
 pub(super) use picture::{Picture, PictureError};

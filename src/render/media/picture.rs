@@ -11,6 +11,9 @@ use super::data::{Medium, essence, is_raster};
 use super::drawing::{self, Scene};
 use super::{raster, svg};
 
+/// Where an SVG file says what it is: behind a declaration and comments.
+const SVG_HEAD: usize = 1024;
+
 /// Why a picture is not shown, as part of a sentence.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(in crate::render) enum PictureError {
@@ -71,6 +74,17 @@ impl Picture {
             "image/svg+xml" => Some(Self::Svg(bytes)),
             _ => is_raster(&medium.mime).then_some(Self::Raster(bytes)),
         }
+    }
+
+    /// What a file shows, told by its content.
+    pub(in crate::render) fn of_file(bytes: &[u8]) -> Option<Self> {
+        if image::guess_format(bytes).is_ok() {
+            return Some(Self::Raster(bytes.into()));
+        }
+        let start = String::from_utf8_lossy(bytes.get(..bytes.len().min(SVG_HEAD))?);
+        let start = start.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+        let is_svg = start.starts_with("<svg") || (start.starts_with('<') && start.contains("<svg"));
+        is_svg.then(|| Self::Svg(bytes.into()))
     }
 
     /// The pixels of what is to be seen in the end. It may take long: see [`super::within()`].

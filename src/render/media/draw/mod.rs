@@ -100,7 +100,7 @@ impl Drawn {
 }
 
 /// Lays pixels on a colour.
-fn flatten(pixels: &mut RgbaImage, background: [u8; 3]) {
+pub(in crate::render) fn flatten(pixels: &mut RgbaImage, background: [u8; 3]) {
     for pixel in pixels.pixels_mut() {
         let [.., alpha] = pixel.0;
         if alpha == u8::MAX {

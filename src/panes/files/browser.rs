@@ -1,0 +1,357 @@
+//! The browser itself: a folder as a list, what is selected beside it where there is room, keys, and what they do.
+
+use std::path::PathBuf;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::preview::{Preview, Wanted};
+use super::work::{Ask, At, Opened};
+use crate::panes::find::Find;
+use crate::panes::shell::{Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, pad, put};
+use crate::protocol::files::FileEntry;
+use crate::render::sanitize;
+use crate::theme::Role;
+
+/// What the line for a file of this machine is asked for by.
+const UPLOAD: &str = "upload the file";
+/// What the question is asked by whether to stop a transfer and leave.
+const LEAVE: &str = "a transfer is stopped by that: leave? y/N";
+/// A narrower window shows the list alone.
+const ROOMY: u16 = 72;
+/// Columns of the list beside a preview, at least and at most.
+const LIST: (u16, u16) = (34, 60);
+
+pub(super) struct Browser {
+    session: String,
+    at: At,
+    pub(super) ask: Option<Ask>,
+    /// The folder that is wanted, relative to the home folder or absolute.
+    wanted: String,
+    scroll: Scroll,
+    find: Find,
+    preview: Preview,
+    look: Look,
+    leaving: bool,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.at.stop_transfer();
+        self.at.lock().give_up();
+    }
+}
+
+impl Browser {
+    pub(super) fn new(session: &str, folder: &str, bell: Bell, look: Look) -> Self {
+        Self {
+            session: session.to_owned(),
+            at: At::new(bell.clone()),
+            ask: None,
+            wanted: folder.to_owned(),
+            scroll: Scroll::default(),
+            find: Find::default(),
+            preview: Preview::new(bell),
+            look,
+            leaving: false,
+        }
+    }
+
+    /// What is to be shown on the whole window instead, unless the person has left meanwhile.
+    pub(super) fn take_opened(&mut self) -> Option<Opened> {
+        self.at.lock().opened.take().filter(|_| !self.leaving)
+    }
+
+    pub(super) fn list(&mut self) {
+        if let Some(ask) = &self.ask {
+            self.at.list(ask, self.wanted.clone());
+        }
+    }
+
+    fn selected(&self) -> Option<FileEntry> {
+        self.at.lock().entries.get(self.scroll.at()).cloned()
+    }
+
+    fn path(&self, name: &str) -> String {
+        let folder = self.at.lock().folder.clone();
+        if folder == "." { name.to_owned() } else { format!("{}/{name}", folder.trim_end_matches('/')) }
+    }
+
+    fn enter(&mut self) {
+        let Some(entry) = self.selected() else { return };
+        let path = self.path(&entry.filename);
+        if entry.is_dir() {
+            self.wanted = path;
+            self.scroll.select(0);
+            self.list();
+        } else if let Some(ask) = &self.ask {
+            self.at.open(ask, path, &entry, &self.look);
+        }
+    }
+
+    fn leave_folder(&mut self) {
+        let folder = self.at.lock().folder.clone();
+        self.wanted = match folder.trim_end_matches('/').rsplit_once('/') {
+            Some(("", _)) => "/".to_owned(),
+            Some((above, _)) => above.to_owned(),
+            None if folder == "." => return,
+            None => ".".to_owned(),
+        };
+        self.scroll.select(0);
+        self.list();
+    }
+
+    fn upload(&mut self, from: &str) {
+        let from = PathBuf::from(from);
+        match (from.file_name().and_then(|name| name.to_str()).map(|name| self.path(name)), &self.ask) {
+            (Some(to), Some(ask)) => self.at.upload(ask, from, to),
+            (None, _) => self.at.tell("name a file", true),
+            _ => {}
+        }
+    }
+
+    /// Draws the preview beside the list, if the window has room for both; what is left for the list.
+    fn draw_preview(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Rect {
+        let entry = self.selected().filter(|entry| area.width >= ROOMY && !entry.is_dir());
+        let list = Rect { width: (area.width * 2 / 5).clamp(LIST.0, LIST.1), ..area };
+        let beside =
+            Rect { x: area.x + list.width + 2, width: area.width.saturating_sub(list.width + 2), ..area };
+        let wanted = entry.map(|entry| Wanted {
+            path: self.path(&entry.filename),
+            size: entry.size,
+            // Whole seconds; what is before 1970 is all one.
+            changed: entry.mtime as u64,
+            columns: beside.width,
+            rows: beside.height,
+        });
+        self.preview.want(wanted, self.ask.as_ref(), look);
+        if area.width < ROOMY {
+            return area;
+        }
+        for row in 0..area.height {
+            put(buffer, area, list.width, row, "│", look.style(Role::PaneBorder));
+        }
+        self.preview.draw(beside, buffer, look);
+        list
+    }
+
+    fn draw_list(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let shared = self.at.lock();
+        let width = usize::from(area.width);
+        if shared.entries.is_empty() && shared.busy.is_none() {
+            put(buffer, area, 0, 0, " nothing is here", look.style(Role::PaneMuted));
+        }
+        for (line, row) in self.scroll.window(area.height.into()).enumerate() {
+            let line = u16::try_from(line).unwrap_or(u16::MAX);
+            let Some(entry) = shared.entries.get(row) else { continue };
+            let size =
+                if entry.is_dir() { String::new() } else { indicatif::HumanBytes(entry.size).to_string() };
+            let slash = if entry.is_dir() { "/" } else { "" };
+            let name = format!("{}{slash}", sanitize::line(&entry.filename, width));
+            let selected = row == self.scroll.at();
+            let style = match () {
+                () if selected => look.style(Role::PaneSelected),
+                () if self.find.is_in(&entry.filename) => look.style(Role::PaneMatch),
+                () if entry.is_dir() => look.style(Role::PaneTitle),
+                () => look.plain_text(),
+            };
+            let muted = if selected { style } else { look.style(Role::PaneMuted) };
+            let at = put(buffer, area, 0, line, &pad(&format!(" {size:>11}  "), 14.min(width)), muted);
+            put(buffer, area, at, line, &pad(&name, width.saturating_sub(at.into())), style);
+        }
+    }
+}
+
+impl View for Browser {
+    fn title(&self) -> String {
+        let folder = self.at.lock().folder.clone();
+        let folder = if folder.is_empty() { self.wanted.clone() } else { folder };
+        format!("files of {} · {}", self.session, if folder == "." { "~" } else { folder.as_str() })
+    }
+
+    fn state(&self) -> String {
+        let shared = self.at.lock();
+        match (&shared.busy, shared.entries.len()) {
+            (Some((busy, _)), _) => format!("{busy}…"),
+            (None, 1) => "1 entry".to_owned(),
+            (None, count) => format!("{count} entries"),
+        }
+    }
+
+    fn keys(&self) -> Vec<KeyHelp> {
+        let mut keys = vec![
+            ("Enter", "look, enter"),
+            ("Backspace", "up"),
+            ("d", "download"),
+            ("u", "upload"),
+            ("/", "search"),
+            ("n N", "next, previous"),
+            ("r", "list again"),
+        ];
+        if self.at.lock().transfer.is_some() {
+            keys.insert(0, ("x", "stop"));
+        }
+        keys
+    }
+
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let count = self.at.lock().entries.len();
+        self.scroll.set_count(count);
+        let mut body = area;
+        if let Some(transfer) = self.at.lock().transfer.as_ref().filter(|_| area.height > 2) {
+            body.height -= 1;
+            transfer.draw(Rect { y: body.y + body.height, height: 1, ..area }, buffer, look);
+        }
+        let list = self.draw_preview(body, buffer, look);
+        self.draw_list(list, buffer, look);
+    }
+
+    fn press(&mut self, press: Press) -> Step {
+        let count = self.at.lock().entries.len();
+        self.scroll.set_count(count);
+        if press == Press::Backspace || press == Press::Left || press == Press::Char('h') {
+            self.leave_folder();
+            return Step::Stay;
+        }
+        if let Some(step) = ScrollStep::of(press) {
+            self.scroll.go(step);
+            return Step::Stay;
+        }
+        match press {
+            Press::Enter | Press::Right | Press::Char('l') => self.enter(),
+            Press::Char('r') => {
+                self.wanted = self.at.lock().folder.clone();
+                self.list();
+            }
+            Press::Char('x') => self.at.stop_transfer(),
+            Press::Char('d') if self.selected().is_some() => {
+                return Step::Ask { label: "download to the folder", initial: ".".to_owned() };
+            }
+            Press::Char('u') => return Step::Ask { label: UPLOAD, initial: String::new() },
+            Press::Char('q') | Press::Escape | Press::Ctrl('c') => {
+                if self.at.lock().transfer.is_some() {
+                    return Step::Ask { label: LEAVE, initial: String::new() };
+                }
+                self.leaving = true;
+                return Step::Leave;
+            }
+            _ => return Step::Pass,
+        }
+        Step::Stay
+    }
+
+    fn entered(&mut self, label: &'static str, line: &str) {
+        if label == LEAVE {
+            self.leaving = matches!(line, "y" | "Y" | "yes");
+            self.at.bell.ring();
+        } else if label == UPLOAD {
+            self.upload(line);
+        } else if let (Some(entry), Some(ask)) = (self.selected(), &self.ask) {
+            self.at.download(ask, self.path(&entry.filename), PathBuf::from(line));
+        }
+    }
+
+    fn find(&mut self) -> Option<&mut Find> {
+        Some(&mut self.find)
+    }
+
+    fn search(&mut self, back: bool) {
+        let shared = self.at.lock();
+        let is_in =
+            |row: usize| shared.entries.get(row).is_some_and(|entry| self.find.is_in(&entry.filename));
+        let found = self.find.next(shared.entries.len(), self.scroll.at(), back, is_in);
+        drop(shared);
+        match found {
+            Some(row) => self.scroll.select(row),
+            None => self.at.tell(format!("\"{}\" is not in the folder", self.find.text()), true),
+        }
+    }
+
+    /// What is opened is shown by another view.
+    fn woken(&mut self) -> bool {
+        self.leaving || self.at.lock().opened.is_some()
+    }
+
+    fn remark(&mut self) -> Option<(String, bool)> {
+        self.at.lock().remark.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transfer::tests::under_way;
+    use super::*;
+    use crate::panes::shell::tests::{press, search_for, shown};
+
+    fn entry(name: &str, mode: &str, size: u64) -> FileEntry {
+        serde_json::from_value(serde_json::json!({"filename": name, "mode": mode, "size": size})).unwrap()
+    }
+
+    fn files() -> Browser {
+        let files = Browser::new("work", ".", Bell::new().unwrap(), Look::plain());
+        let mut shared = files.at.lock();
+        shared.folder = "data".to_owned();
+        shared.entries = vec![
+            entry("sub", "drwxr-xr-x", 0),
+            entry("a\u{1b}[31m.csv", "-rw-r--r--", 2048),
+            entry("big.bin", "-rw-r--r--", 1 << 30),
+        ];
+        drop(shared);
+        files
+    }
+
+    #[test]
+    fn folders_and_files_are_shown_with_their_sizes() {
+        let mut files = files();
+        let text = shown(&mut files, 50, 6);
+        assert!(text.contains("files of work · data") && text.contains("2.00 KiB  a.csv"), "{text}");
+        assert!(text.contains("sub/") && !text.contains('\u{1b}'), "{text}");
+        for width in (0..30).chain(70..80) {
+            for height in 0..5 {
+                shown(&mut files, width, height);
+            }
+        }
+    }
+
+    #[test]
+    fn a_transfer_is_shown_below_and_can_be_stopped() {
+        let mut files = files();
+        files.at.lock().transfer = Some(under_way("data/big.bin", 512 << 20, 1 << 30));
+        insta::assert_snapshot!(shown(&mut files, 80, 7), @r"
+        files of work · data                                                 3 entries
+                     sub/                │
+           2.00 KiB  a.csv               │
+           1.00 GiB  big.bin             │
+                                         │
+        downloading  ━━━━━━━━━━──────────  50 % · 512.00 MiB of 1.00 GiB · data/big.bin
+        x stop  Enter look, enter  Backspace up  d download  u upload  / search  ? help
+        ");
+        let narrow = shown(&mut files, 40, 7);
+        assert!(narrow.contains(" downloading  50 % · 512.00 MiB of 1.00"), "{narrow}");
+        assert_eq!(files.press(Press::Char('q')), Step::Ask { label: LEAVE, initial: String::new() });
+        files.entered(LEAVE, "n");
+        assert!(!files.woken());
+        press(&mut files, &[Press::Char('x')]);
+        assert_eq!(files.remark(), Some(("downloading was stopped".to_owned(), false)));
+        assert!(!shown(&mut files, 80, 7).contains("50 %"));
+        assert_eq!(files.press(Press::Char('q')), Step::Leave);
+    }
+
+    #[test]
+    fn paths_go_up_and_down_and_names_are_found() {
+        let mut files = files();
+        press(&mut files, &[Press::Home, Press::Enter]);
+        assert_eq!(files.wanted, "data/sub");
+        press(&mut files, &[Press::Backspace]);
+        assert_eq!(files.wanted, ".");
+        assert!(files.remark().is_none());
+        files.at.lock().folder = "/etc".to_owned();
+        press(&mut files, &[Press::Backspace]);
+        assert_eq!(files.wanted, "/");
+        search_for(&mut files, "BIG");
+        assert_eq!(files.scroll.at(), 0, "capital letters are meant");
+        assert!(files.remark().is_some_and(|(text, bad)| bad && text.contains("is not in the folder")));
+        search_for(&mut files, "big");
+        assert_eq!(files.scroll.at(), 2);
+    }
+}

@@ -1,0 +1,271 @@
+//! What the file that is selected looks like, beside the list: a text in colours, or a picture. It is read and prepared while
+//! the list goes on; one that is not wanted any more is given up.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+
+use super::work::{Ask, MAX_PICTURE, may_be_picture, text, within};
+use crate::panes::shell::{Bell, Look, put};
+use crate::render::highlight::Grammar;
+use crate::render::{Blocks, Exhibit, sanitize};
+use crate::terminal::ColorDepth;
+use crate::theme::{Rgb, Role};
+
+/// A selection that stays for so long is looked at.
+const SETTLED: Duration = Duration::from_millis(120);
+/// So much of a text is read.
+const PART: u64 = 64 * 1024;
+/// Longer lines are cut before they are coloured.
+const MAX_LINE: usize = 500;
+
+/// What is to be seen in a part of the window of this size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) path: String,
+    pub(super) size: u64,
+    /// Seconds since the epoch: a file that has changed is read again.
+    pub(super) changed: u64,
+    pub(super) columns: u16,
+    pub(super) rows: u16,
+}
+
+/// What there is to be seen.
+enum Seen {
+    /// Lines in pieces, and whose style each has.
+    Text {
+        lines: Vec<Vec<(String, Option<Role>)>>,
+        part: bool,
+    },
+    Picture(Blocks),
+    Words(String),
+}
+
+/// The preview of one file after the other.
+pub(super) struct Preview {
+    wanted: Option<Wanted>,
+    seen: Arc<Mutex<Option<(Wanted, Seen)>>>,
+    task: Option<AbortHandle>,
+    /// Only one is prepared at a time.
+    turn: Arc<Semaphore>,
+    bell: Bell,
+}
+
+impl Drop for Preview {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+impl Preview {
+    pub(super) fn new(bell: Bell) -> Self {
+        Self { wanted: None, seen: Arc::default(), task: None, turn: Arc::new(Semaphore::new(1)), bell }
+    }
+
+    fn give_up(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
+    /// Looks at something else, if it is that.
+    pub(super) fn want(&mut self, wanted: Option<Wanted>, ask: Option<&Ask>, look: &Look) {
+        if self.wanted == wanted {
+            return;
+        }
+        self.give_up();
+        self.wanted.clone_from(&wanted);
+        let (Some(wanted), Some(ask)) = (wanted, ask) else { return };
+        let (session, look, turn) = (ask.session.clone(), look.clone(), Arc::clone(&self.turn));
+        let (seen, bell) = (Arc::clone(&self.seen), self.bell.clone());
+        let task = ask.runtime.spawn(async move {
+            tokio::time::sleep(SETTLED).await;
+            let is_picture = may_be_picture(&wanted.path) && wanted.size <= MAX_PICTURE;
+            let most = if is_picture { MAX_PICTURE } else { PART };
+            let bytes = within(session.read_file_start(&wanted.path, most)).await;
+            let Ok(_turn) = turn.acquire_owned().await else { return };
+            let about = wanted.clone();
+            let preparing = tokio::task::spawn_blocking(move || match bytes {
+                Ok(bytes) => prepare(&about, &bytes, &look),
+                Err(problem) => Seen::Words(problem),
+            });
+            let Ok(prepared) = preparing.await else { return };
+            *lock(&seen) = Some((wanted, prepared));
+            bell.ring();
+        });
+        self.task = Some(task.abort_handle());
+    }
+
+    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let Some(wanted) = &self.wanted else { return };
+        match lock(&self.seen).as_ref().filter(|(of, _)| of == wanted) {
+            None => drop(put(buffer, area, 0, 0, "…", look.style(Role::PaneMuted))),
+            Some((_, Seen::Words(words))) => {
+                let words = sanitize::line(words, area.width.into());
+                put(buffer, area, 0, 0, &words, look.style(Role::PaneMuted));
+            }
+            Some((_, Seen::Text { lines, part })) => draw_text(lines, *part, area, buffer, look),
+            Some((of, Seen::Picture(blocks))) => draw_blocks(blocks, of, area, buffer, look),
+        }
+    }
+}
+
+fn lock(seen: &Mutex<Option<(Wanted, Seen)>>) -> MutexGuard<'_, Option<(Wanted, Seen)>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes of a file, or its beginning, what is to be seen of it. May take seconds.
+fn prepare(wanted: &Wanted, bytes: &[u8], look: &Look) -> Seen {
+    let size = indicatif::HumanBytes(wanted.size);
+    if let Some(exhibit) = Exhibit::of_file(bytes, look.pictures()) {
+        if look.depth() == ColorDepth::None || !exhibit.can_be_drawn() {
+            return Seen::Words(format!("a picture, {} · {size}", exhibit.extension()));
+        }
+        // A row is kept for what it is.
+        return match exhibit.blocks(wanted.columns, wanted.rows.saturating_sub(1)) {
+            Ok(blocks) => Seen::Picture(blocks),
+            Err(problem) => Seen::Words(format!("a picture: {problem} · {size}")),
+        };
+    }
+    match text(bytes) {
+        Some("") => Seen::Words("empty".to_owned()),
+        Some(text) => {
+            let part = (bytes.len() as u64) < wanted.size || text.lines().count() > usize::from(wanted.rows);
+            Seen::Text { lines: lines(&wanted.path, text, wanted.rows.into()), part }
+        }
+        None => Seen::Words(format!("no text · {size}")),
+    }
+}
+
+/// The first lines of a text, in the colours of its language where that is known.
+fn lines(path: &str, text: &str, count: usize) -> Vec<Vec<(String, Option<Role>)>> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let token = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
+    let grammar = Grammar::for_token(token);
+    let mut place = grammar.as_ref().map(Grammar::start);
+    let line = |line: &str| {
+        let line = sanitize::text(line).replace('\t', "    ");
+        let line: String = line.chars().take(MAX_LINE).collect();
+        let (Some(grammar), Some(place)) = (&grammar, &mut place) else { return vec![(line, None)] };
+        let mut rest = line.as_str();
+        let mut pieces = Vec::new();
+        for (length, role) in grammar.parse(&format!("{line}\n"), place) {
+            let (piece, tail) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            pieces.push((piece.to_owned(), role));
+            rest = tail;
+        }
+        pieces
+    };
+    text.lines().take(count).map(line).collect()
+}
+
+fn draw_text(
+    lines: &[Vec<(String, Option<Role>)>],
+    part: bool,
+    area: Rect,
+    buffer: &mut Buffer,
+    look: &Look,
+) {
+    for (row, line) in (0..area.height).zip(lines) {
+        let mut at = 0;
+        for (piece, role) in line {
+            let style = role.map_or_else(|| look.plain_text(), |role| look.style(role));
+            at = put(buffer, area, at, row, piece, style);
+        }
+    }
+    if part && let Some(last) = area.height.checked_sub(1) {
+        put(buffer, area, 0, last, &" ".repeat(area.width.into()), look.plain_text());
+        put(buffer, area, 0, last, "… Enter shows more", look.style(Role::PaneMuted));
+    }
+}
+
+/// In the middle, with its size below.
+fn draw_blocks(blocks: &Blocks, of: &Wanted, area: Rect, buffer: &mut Buffer, look: &Look) {
+    let left = area.width.saturating_sub(blocks.columns()) / 2;
+    let top = area.height.saturating_sub(blocks.rows() + 1) / 2;
+    for row in 0..blocks.rows() {
+        for column in 0..blocks.columns() {
+            let (upper, lower) = blocks.at(column, row);
+            let (symbol, style) = match (upper, lower) {
+                (None, None) => continue,
+                (Some(upper), None) => ("▀", Style::new().fg(color(upper))),
+                (Some(upper), Some(lower)) => ("▀", Style::new().fg(color(upper)).bg(color(lower))),
+                (None, Some(lower)) => ("▄", Style::new().fg(color(lower))),
+            };
+            put(buffer, area, left + column, top + row, symbol, style);
+        }
+    }
+    let (width, height) = blocks.original;
+    let about = format!("{width}×{height} pixels · {}", indicatif::HumanBytes(of.size));
+    let row = top + blocks.rows();
+    put(buffer, area, left, row, &about, look.style(Role::PaneMuted));
+}
+
+fn color(Rgb { r, g, b }: Rgb) -> Color {
+    Color::Rgb(r, g, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(path: &str, size: usize) -> Wanted {
+        Wanted { path: path.to_owned(), size: size as u64, changed: 0, columns: 20, rows: 5 }
+    }
+
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut png = std::io::Cursor::new(Vec::new());
+        let picture = image::RgbaImage::from_fn(width, height, |x, _| {
+            if x == 0 { image::Rgba([0; 4]) } else { image::Rgba([200, 10, 20, 255]) }
+        });
+        picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        png.into_inner()
+    }
+
+    #[test]
+    fn texts_are_coloured_and_cut_and_pictures_fit() {
+        let look = Look::plain();
+        let code = "def f():\n    return 1\x1b[31m\n".repeat(10);
+        let Seen::Text { lines, part } = prepare(&wanted("a/x.py", code.len()), code.as_bytes(), &look)
+        else {
+            panic!("no text");
+        };
+        assert!(part && lines.len() == 5);
+        assert_eq!(lines[0][0], ("def".to_owned(), Some(Role::Keyword)));
+        assert!(lines.iter().flatten().all(|(piece, _)| !piece.contains('\u{1b}')));
+
+        let look = Look::in_colours();
+        let bytes = png(400, 400);
+        let Seen::Picture(blocks) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
+            panic!("no picture");
+        };
+        assert_eq!((blocks.columns(), blocks.rows(), blocks.original), (8, 4, (400, 400)));
+        assert!(matches!(blocks.at(4, 1), (Some(Rgb { r: 200, g: 10, b: 20 }), Some(_))));
+        let small = png(3, 2);
+        let Seen::Picture(blocks) = prepare(&wanted("x.png", small.len()), &small, &look) else {
+            panic!("no picture");
+        };
+        assert_eq!((blocks.columns(), blocks.rows(), blocks.at(0, 0)), (3, 1, (None, None)));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_told() {
+        let words =
+            |path: &str, bytes: &[u8], look: &Look| match prepare(&wanted(path, bytes.len()), bytes, look) {
+                Seen::Words(words) => words,
+                _ => panic!("{path} is to be seen"),
+            };
+        let look = Look::in_colours();
+        assert_eq!(words("x", b"", &look), "empty");
+        assert!(words("x", b"\0\x01", &look).starts_with("no text"));
+        let mut broken = png(50, 50);
+        broken.truncate(60);
+        assert!(words("x.png", &broken, &look).starts_with("a picture: damaged"));
+        assert!(words("x.png", &png(50, 50), &Look::plain()).starts_with("a picture, png"));
+    }
+}

@@ -1,0 +1,156 @@
+//! Files that are brought here or sent there while the browser goes on: one transfer at a time, which can be stopped.
+
+use std::path::{Path, PathBuf};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::task::AbortHandle;
+
+use super::work::{Ask, At, entries};
+use crate::client::{DownloadOptions, Progress, Upload};
+use crate::panes::shell::{Look, put};
+use crate::render::sanitize;
+use crate::theme::Role;
+
+/// Columns of the bar.
+const BAR: u16 = 20;
+
+/// A transfer that is under way.
+pub(super) struct Transfer {
+    what: &'static str,
+    name: String,
+    done: u64,
+    size: u64,
+    task: Option<AbortHandle>,
+}
+
+impl Transfer {
+    fn new(what: &'static str) -> Self {
+        Self { what, name: String::new(), done: 0, size: 0, task: None }
+    }
+
+    /// Draws how far it is into the first row of an area.
+    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        let part = if self.size == 0 { 0.0 } else { self.done.min(self.size) as f64 / self.size as f64 };
+        let (done, size) = (indicatif::HumanBytes(self.done), indicatif::HumanBytes(self.size));
+        let mut at = put(buffer, area, 1, 0, &format!("{}  ", self.what), look.style(Role::PaneBusy));
+        if area.width >= 3 * BAR {
+            let full = (part * f64::from(BAR)).round() as usize;
+            at = put(buffer, area, at, 0, &"━".repeat(full), look.style(Role::PaneGood));
+            let rest = "─".repeat(usize::from(BAR).saturating_sub(full));
+            at = put(buffer, area, at, 0, &rest, look.style(Role::PaneMuted)) + 2;
+        }
+        let name = sanitize::line(&self.name, area.width.into());
+        let text = format!("{:.0} % · {done} of {size} · {name}", part * 100.0);
+        put(buffer, area, at, 0, &text, look.plain_text());
+    }
+}
+
+impl At {
+    /// Begins a transfer, unless another is under way. What it says at its end is told.
+    fn transfer(
+        &self,
+        ask: &Ask,
+        what: &'static str,
+        job: impl Future<Output = Result<String, String>> + Send + 'static,
+    ) {
+        let mut shared = self.lock();
+        if let Some(other) = &shared.transfer {
+            shared.remark = Some((format!("{} goes on; x stops it", other.what), true));
+            return;
+        }
+        let mut transfer = Transfer::new(what);
+        let at = self.clone();
+        // It cannot end before it is entered: that needs the lock.
+        let task = ask.runtime.spawn(async move {
+            let (text, bad) = match job.await {
+                Ok(text) => (text, false),
+                Err(problem) => (problem, true),
+            };
+            at.lock().transfer = None;
+            at.tell(text, bad);
+        });
+        transfer.task = Some(task.abort_handle());
+        shared.transfer = Some(transfer);
+    }
+
+    fn progress(&self, progress: &Progress<'_>) {
+        if let Some(transfer) = &mut self.lock().transfer {
+            (transfer.done, transfer.size) = (progress.all_done, progress.all_size);
+            progress.name.clone_into(&mut transfer.name);
+        }
+        self.bell.ring();
+    }
+
+    /// Stops what is under way. What has arrived of a large file is not fetched twice.
+    pub(super) fn stop_transfer(&self) {
+        let stopped = self.lock().transfer.take();
+        let Some(stopped) = stopped else { return };
+        if let Some(task) = &stopped.task {
+            task.abort();
+        }
+        self.tell(format!("{} was stopped", stopped.what), false);
+    }
+
+    /// Brings a file or a folder into a folder of this machine.
+    pub(super) fn download(&self, ask: &Ask, path: String, to: PathBuf) {
+        let (session, meter) = (ask.session.clone(), self.clone());
+        self.transfer(ask, "downloading", async move {
+            let told = move |progress: &Progress<'_>| meter.progress(progress);
+            let downloaded = session.download_with(&[path], &to, DownloadOptions::default(), told).await;
+            let downloaded = downloaded.map_err(|error| error.to_string())?;
+            let bytes = indicatif::HumanBytes(downloaded.bytes);
+            let to = to.display();
+            Ok(match downloaded.files.len() {
+                1 => format!("1 file, {bytes}, is in {to}"),
+                count => format!("{count} files, {bytes}, are in {to}"),
+            })
+        });
+    }
+
+    /// Sends a file of this machine into the folder that is shown.
+    pub(super) fn upload(&self, ask: &Ask, from: PathBuf, to: String) {
+        let (session, at) = (ask.session.clone(), self.clone());
+        let folder = self.lock().folder.clone();
+        self.transfer(ask, "uploading", async move {
+            is_file(&from)?;
+            let file = Upload { from, to };
+            let told = |progress: &Progress<'_>| at.progress(progress);
+            let sent = session.upload_with(std::slice::from_ref(&file), told).await;
+            sent.map_err(|error| error.to_string())?;
+            if let Ok(entries) = entries(&session, &folder).await {
+                let mut shared = at.lock();
+                if shared.folder == folder {
+                    shared.entries = entries;
+                }
+            }
+            Ok(format!("{} is there", file.to))
+        });
+    }
+}
+
+/// What is no regular file would be waited for, or has no end.
+fn is_file(path: &Path) -> Result<(), String> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_file() => Ok(()),
+        Ok(_) => Err(format!("{} is no regular file", path.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// One that is so far.
+    pub(in crate::panes::files) fn under_way(name: &str, done: u64, size: u64) -> Transfer {
+        Transfer { name: name.to_owned(), done, size, ..Transfer::new("downloading") }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(is_file(folder.path()).unwrap_err().contains("no regular file"));
+        assert!(is_file(&folder.path().join("x")).unwrap_err().starts_with("cannot read"));
+    }
+}

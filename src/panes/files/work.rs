@@ -1,0 +1,186 @@
+//! What the browser asks the session for: listings, and files to look at. It runs on the runtime and rings the bell.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use super::transfer::Transfer;
+use crate::client::{ClientError, ComputeSession};
+use crate::panes::shell::{Bell, Look};
+use crate::protocol::files::FileEntry;
+use crate::render::Exhibit;
+
+/// How long a listing, or reading what is looked at, may take.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Of a longer text only the beginning is looked at; it can be brought here.
+const MAX_TEXT: u64 = 1024 * 1024;
+/// A larger picture is not looked at.
+pub(super) const MAX_PICTURE: u64 = 32 * 1024 * 1024;
+
+/// Who is asked.
+#[derive(Clone)]
+pub(super) struct Ask {
+    pub(super) runtime: Handle,
+    pub(super) session: ComputeSession,
+}
+
+/// What is shown on the whole window.
+pub(super) enum Opened {
+    /// A title and a text.
+    Text(String, String),
+    Picture(Exhibit),
+}
+
+/// What the view and its tasks share.
+#[derive(Clone)]
+pub(super) struct At {
+    shared: Arc<Mutex<Shared>>,
+    pub(super) bell: Bell,
+}
+
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The folder that is shown, and what is in it.
+    pub(super) folder: String,
+    pub(super) entries: Vec<FileEntry>,
+    /// A listing, or a file to look at, is on its way.
+    pub(super) busy: Option<(&'static str, AbortHandle)>,
+    pub(super) opened: Option<Opened>,
+    pub(super) transfer: Option<Transfer>,
+    pub(super) remark: Option<(String, bool)>,
+}
+
+impl Shared {
+    /// Gives up what is on its way to be shown.
+    pub(super) fn give_up(&mut self) {
+        if let Some((_, task)) = self.busy.take() {
+            task.abort();
+        }
+    }
+}
+
+impl At {
+    pub(super) fn new(bell: Bell) -> Self {
+        Self { shared: Arc::default(), bell }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tell(&self, text: impl Into<String>, bad: bool) {
+        self.lock().remark = Some((text.into(), bad));
+        self.bell.ring();
+    }
+
+    /// Runs something that asks the session; what it gives is taken in. What was asked for before is not wanted any more.
+    fn run<T: Send + 'static>(
+        &self,
+        ask: &Ask,
+        what: &'static str,
+        job: impl Future<Output = Result<T, String>> + Send + 'static,
+        take_in: impl FnOnce(&mut Shared, T) + Send + 'static,
+    ) {
+        let mut shared = self.lock();
+        shared.give_up();
+        let at = self.clone();
+        // It cannot end before it is entered: that needs the lock.
+        let task = ask.runtime.spawn(async move {
+            let done = job.await;
+            let mut shared = at.lock();
+            shared.busy = None;
+            match done {
+                Ok(done) => take_in(&mut shared, done),
+                Err(problem) => shared.remark = Some((problem, true)),
+            }
+            drop(shared);
+            at.bell.ring();
+        });
+        shared.busy = Some((what, task.abort_handle()));
+    }
+
+    /// Lists a folder and shows it.
+    pub(super) fn list(&self, ask: &Ask, folder: String) {
+        let session = ask.session.clone();
+        let wanted = folder.clone();
+        let listing = async move { entries(&session, &wanted).await };
+        self.run(ask, "listing", listing, |shared, entries| {
+            (shared.folder, shared.entries) = (folder, entries);
+        });
+    }
+
+    /// Reads a file to be looked at on the whole window.
+    pub(super) fn open(&self, ask: &Ask, path: String, entry: &FileEntry, look: &Look) {
+        let (session, look, size) = (ask.session.clone(), look.clone(), entry.size);
+        let is_picture = may_be_picture(&entry.filename);
+        if is_picture && size > MAX_PICTURE {
+            let size = indicatif::HumanBytes(size);
+            self.tell(format!("{size} are too much to look at; d downloads it"), true);
+            return;
+        }
+        let reading = async move {
+            let most = if is_picture { MAX_PICTURE } else { MAX_TEXT };
+            let bytes = within(session.read_file_start(&path, most)).await?;
+            let means = look.pictures();
+            if let Some(exhibit) = Exhibit::of_file(&bytes, means).filter(Exhibit::can_be_drawn) {
+                return Ok(Opened::Picture(exhibit));
+            }
+            let text = text(&bytes).ok_or_else(|| format!("{path} is no text; d downloads it"))?;
+            let part = (bytes.len() as u64) < size;
+            let title =
+                if part { format!("{path} · the first {}", indicatif::HumanBytes(most)) } else { path };
+            Ok(Opened::Text(title, text.to_owned()))
+        };
+        self.run(ask, "reading", reading, |shared, opened| shared.opened = Some(opened));
+    }
+}
+
+/// What is in a folder, folders first.
+pub(super) async fn entries(session: &ComputeSession, folder: &str) -> Result<Vec<FileEntry>, String> {
+    let mut entries = within(session.list_files(folder)).await?;
+    entries.sort_by(|a, b| b.is_dir().cmp(&a.is_dir()).then_with(|| a.filename.cmp(&b.filename)));
+    Ok(entries)
+}
+
+/// An answer within the limit, or why there is none.
+pub(super) async fn within<T>(asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, String> {
+    match tokio::time::timeout(LIMIT, asked).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("the server does not answer".to_owned()),
+    }
+}
+
+/// Whether the name of a file says that it is a picture, which is read whole or not at all.
+pub(super) fn may_be_picture(name: &str) -> bool {
+    const KNOWN: [&str; 8] = [".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".svg", ".ico"];
+    let name = name.to_ascii_lowercase();
+    KNOWN.iter().any(|extension| name.ends_with(extension))
+}
+
+/// The text that a file, or its beginning, is; nothing for what is none. A character that was cut at the end is left out.
+pub(super) fn text(bytes: &[u8]) -> Option<&str> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    (!text.contains('\0')).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_may_be_cut_anywhere() {
+        assert_eq!(text("aé".as_bytes()), Some("aé"));
+        assert_eq!(text(b"a\xc3"), Some("a"));
+        assert_eq!(text(b"a\xc3b"), None);
+        assert_eq!(text(b"a\0b"), None);
+        assert!(may_be_picture("Plot.PNG") && !may_be_picture("png") && !may_be_picture("notes.txt"));
+    }
+}
