@@ -43,6 +43,34 @@ pub struct Exhibit {
     means: Means,
 }
 
+/// A part of the window, in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first column.
+    pub column: u16,
+    /// The first row.
+    pub row: u16,
+    /// How many columns.
+    pub columns: u16,
+    /// How many rows.
+    pub rows: u16,
+}
+
+/// A picture that the terminal draws over a part of the window. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Overlay {
+    /// What draws it.
+    pub bytes: std::sync::Arc<[u8]>,
+    /// What takes it away, where clearing the window does not.
+    pub clear: &'static str,
+}
+
+impl PartialEq for Overlay {
+    fn eq(&self, other: &Self) -> bool {
+        std::sync::Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+}
+
 /// A picture as half blocks: two pixels above each other for every cell.
 pub struct Blocks {
     pixels: image::RgbaImage,
@@ -96,6 +124,29 @@ impl Exhibit {
     /// Whether the terminal can be told where a picture begins and ends.
     pub fn is_synchronized(&self) -> bool {
         self.means.synchronized
+    }
+
+    /// The picture in the terminal's own protocol, in the middle of a part of the window: to be written as it is, and the size
+    /// of the original in pixels. Nothing where there are only half blocks. Blocks for some seconds at most.
+    ///
+    /// # Errors
+    /// Why it cannot be, as part of a sentence.
+    pub fn overlay(&self, part: Part) -> Option<Result<(Overlay, (u32, u32)), String>> {
+        if matches!(self.means.graphics, Graphics::None | Graphics::Blocks) {
+            return None;
+        }
+        let (picture, clear) = (self.picture.clone(), self.clear());
+        let paper = self.paper(Canvas::part(part.columns, part.rows, self.means.cell));
+        let job = move || {
+            let still = picture.still(&paper.canvas).map_err(|error| error.to_string())?;
+            let drawn = Drawn::new(still.pixels, &paper).map_err(|error| error.to_string())?;
+            let middle = paper.canvas.middle(drawn.cells);
+            let place = Place { col: part.column + middle.col, row: part.row + middle.row };
+            let mut bytes = Vec::new();
+            drawn.at(place, &mut bytes).map_err(|error| error.to_string())?;
+            Ok((Overlay { bytes: bytes.into(), clear }, still.original))
+        };
+        Some(within(MAX_TIME, job).unwrap_or_else(|| Err(PictureError::TooSlow.to_string())))
     }
 
     /// The picture as half blocks that fit into so many cells. Blocks for some seconds at most.

@@ -18,7 +18,7 @@ mod traceback;
 
 pub use console::{Console, ConsoleOptions, Flow, RenderError, Stream};
 pub use document::{Align, HeaderCell, Table, is_missing};
-pub use exhibit::{Blocks, Exhibit, Means, Slide, Slides};
+pub use exhibit::{Blocks, Exhibit, Means, Overlay, Part, Slide, Slides};
 pub use media::Medium;
 pub use partial::PartialLine;
 pub use show::{Painted, Painting};

@@ -10,7 +10,7 @@ use super::work::{Ask, At, Opened};
 use crate::panes::find::Find;
 use crate::panes::shell::{Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, pad, put};
 use crate::protocol::files::FileEntry;
-use crate::render::sanitize;
+use crate::render::{Overlay, Part, sanitize};
 use crate::theme::Role;
 
 /// What the line for a file of this machine is asked for by.
@@ -121,8 +121,7 @@ impl Browser {
             size: entry.size,
             // Whole seconds; what is before 1970 is all one.
             changed: entry.mtime as u64,
-            columns: beside.width,
-            rows: beside.height,
+            part: Part { column: beside.x, row: beside.y, columns: beside.width, rows: beside.height },
         });
         self.preview.want(wanted, self.ask.as_ref(), look);
         if area.width < ROOMY {
@@ -265,6 +264,10 @@ impl View for Browser {
             Some(row) => self.scroll.select(row),
             None => self.at.tell(format!("\"{}\" is not in the folder", self.find.text()), true),
         }
+    }
+
+    fn overlay(&self) -> Option<Overlay> {
+        self.preview.overlay()
     }
 
     /// What is opened is shown by another view.

@@ -9,11 +9,12 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+use unicode_width::UnicodeWidthStr;
 
 use super::work::{Ask, MAX_PICTURE, may_be_picture, text, within};
 use crate::panes::shell::{Bell, Look, put};
 use crate::render::highlight::Grammar;
-use crate::render::{Blocks, Exhibit, sanitize};
+use crate::render::{Blocks, Exhibit, Overlay, Part, sanitize};
 use crate::terminal::ColorDepth;
 use crate::theme::{Rgb, Role};
 
@@ -31,8 +32,8 @@ pub(super) struct Wanted {
     pub(super) size: u64,
     /// Seconds since the epoch: a file that has changed is read again.
     pub(super) changed: u64,
-    pub(super) columns: u16,
-    pub(super) rows: u16,
+    /// Where.
+    pub(super) part: Part,
 }
 
 /// What there is to be seen.
@@ -42,7 +43,10 @@ enum Seen {
         lines: Vec<Vec<(String, Option<Role>)>>,
         part: bool,
     },
-    Picture(Blocks),
+    /// A picture in half blocks.
+    Blocks(Blocks),
+    /// A picture that the terminal draws, and the size of the original in pixels.
+    Drawn(Overlay, (u32, u32)),
     Words(String),
 }
 
@@ -110,7 +114,19 @@ impl Preview {
                 put(buffer, area, 0, 0, &words, look.style(Role::PaneMuted));
             }
             Some((_, Seen::Text { lines, part })) => draw_text(lines, *part, area, buffer, look),
-            Some((of, Seen::Picture(blocks))) => draw_blocks(blocks, of, area, buffer, look),
+            Some((of, Seen::Blocks(blocks))) => {
+                draw_blocks(blocks, area, buffer);
+                about(blocks.original, of, area, buffer, look);
+            }
+            Some((of, Seen::Drawn(_, original))) => about(*original, of, area, buffer, look),
+        }
+    }
+
+    /// The picture that the terminal is to draw.
+    pub(super) fn overlay(&self) -> Option<Overlay> {
+        match lock(&self.seen).as_ref() {
+            Some((of, Seen::Drawn(overlay, _))) if Some(of) == self.wanted.as_ref() => Some(overlay.clone()),
+            _ => None,
         }
     }
 }
@@ -127,16 +143,19 @@ fn prepare(wanted: &Wanted, bytes: &[u8], look: &Look) -> Seen {
             return Seen::Words(format!("a picture, {} · {size}", exhibit.extension()));
         }
         // A row is kept for what it is.
-        return match exhibit.blocks(wanted.columns, wanted.rows.saturating_sub(1)) {
-            Ok(blocks) => Seen::Picture(blocks),
-            Err(problem) => Seen::Words(format!("a picture: {problem} · {size}")),
+        let part = Part { rows: wanted.part.rows.saturating_sub(1), ..wanted.part };
+        let seen = match exhibit.overlay(part) {
+            Some(overlay) => overlay.map(|(overlay, original)| Seen::Drawn(overlay, original)),
+            None => exhibit.blocks(part.columns, part.rows).map(Seen::Blocks),
         };
+        return seen.unwrap_or_else(|problem| Seen::Words(format!("a picture: {problem} · {size}")));
     }
     match text(bytes) {
         Some("") => Seen::Words("empty".to_owned()),
         Some(text) => {
-            let part = (bytes.len() as u64) < wanted.size || text.lines().count() > usize::from(wanted.rows);
-            Seen::Text { lines: lines(&wanted.path, text, wanted.rows.into()), part }
+            let rows = usize::from(wanted.part.rows);
+            let part = (bytes.len() as u64) < wanted.size || text.lines().count() > rows;
+            Seen::Text { lines: lines(&wanted.path, text, rows), part }
         }
         None => Seen::Words(format!("no text · {size}")),
     }
@@ -184,8 +203,8 @@ fn draw_text(
     }
 }
 
-/// In the middle, with its size below.
-fn draw_blocks(blocks: &Blocks, of: &Wanted, area: Rect, buffer: &mut Buffer, look: &Look) {
+/// In the middle.
+fn draw_blocks(blocks: &Blocks, area: Rect, buffer: &mut Buffer) {
     let left = area.width.saturating_sub(blocks.columns()) / 2;
     let top = area.height.saturating_sub(blocks.rows() + 1) / 2;
     for row in 0..blocks.rows() {
@@ -200,10 +219,13 @@ fn draw_blocks(blocks: &Blocks, of: &Wanted, area: Rect, buffer: &mut Buffer, lo
             put(buffer, area, left + column, top + row, symbol, style);
         }
     }
-    let (width, height) = blocks.original;
-    let about = format!("{width}×{height} pixels · {}", indicatif::HumanBytes(of.size));
-    let row = top + blocks.rows();
-    put(buffer, area, left, row, &about, look.style(Role::PaneMuted));
+}
+
+/// What a picture is, in the last row.
+fn about((width, height): (u32, u32), of: &Wanted, area: Rect, buffer: &mut Buffer, look: &Look) {
+    let text = format!("{width}×{height} pixels · {}", indicatif::HumanBytes(of.size));
+    let left = area.width.saturating_sub(u16::try_from(text.width()).unwrap_or(u16::MAX)) / 2;
+    put(buffer, area, left, area.height.saturating_sub(1), &text, look.style(Role::PaneMuted));
 }
 
 fn color(Rgb { r, g, b }: Rgb) -> Color {
@@ -213,9 +235,11 @@ fn color(Rgb { r, g, b }: Rgb) -> Color {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::Graphics;
 
     fn wanted(path: &str, size: usize) -> Wanted {
-        Wanted { path: path.to_owned(), size: size as u64, changed: 0, columns: 20, rows: 5 }
+        let part = Part { column: 10, row: 3, columns: 20, rows: 5 };
+        Wanted { path: path.to_owned(), size: size as u64, changed: 0, part }
     }
 
     fn png(width: u32, height: u32) -> Vec<u8> {
@@ -241,16 +265,29 @@ mod tests {
 
         let look = Look::in_colours();
         let bytes = png(400, 400);
-        let Seen::Picture(blocks) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
+        let Seen::Blocks(blocks) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
             panic!("no picture");
         };
         assert_eq!((blocks.columns(), blocks.rows(), blocks.original), (8, 4, (400, 400)));
         assert!(matches!(blocks.at(4, 1), (Some(Rgb { r: 200, g: 10, b: 20 }), Some(_))));
         let small = png(3, 2);
-        let Seen::Picture(blocks) = prepare(&wanted("x.png", small.len()), &small, &look) else {
+        let Seen::Blocks(blocks) = prepare(&wanted("x.png", small.len()), &small, &look) else {
             panic!("no picture");
         };
         assert_eq!((blocks.columns(), blocks.rows(), blocks.at(0, 0)), (3, 1, (None, None)));
+    }
+
+    #[test]
+    fn a_terminal_with_a_protocol_draws_the_picture_in_its_part_of_the_window() {
+        let look = Look::with_graphics(Graphics::Sixel);
+        let bytes = png(400, 400);
+        let Seen::Drawn(overlay, original) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
+            panic!("not drawn");
+        };
+        // 8 columns of 20, from column 10 on; rows and columns count from 1 here.
+        let drawn = String::from_utf8_lossy(&overlay.bytes);
+        assert!(drawn.starts_with("\x1b[4;17H\x1bP"), "{:?}", drawn.get(..20));
+        assert_eq!(original, (400, 400));
     }
 
     #[test]

@@ -43,7 +43,13 @@ impl Look {
     /// With all colours, and pictures in half blocks.
     #[cfg(test)]
     pub(in crate::panes) fn in_colours() -> Self {
-        let (graphics, colors) = (Graphics::Blocks, ColorDepth::TrueColor);
+        Self::with_graphics(Graphics::Blocks)
+    }
+
+    /// The same with pictures by other means.
+    #[cfg(test)]
+    pub(in crate::panes) fn with_graphics(graphics: Graphics) -> Self {
+        let colors = ColorDepth::TrueColor;
         Self::new(Arc::new(Theme::plain()), colors, Means { graphics, colors, ..Means::none() })
     }
 

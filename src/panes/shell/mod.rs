@@ -11,7 +11,7 @@ mod look;
 mod press;
 mod scroll;
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,8 @@ use super::input::{Decoder, Waited, available, read_some, wait};
 use super::outbox::Outbox;
 use super::painter::Painter;
 use super::terminal::watch_signals;
-use crate::terminal::{FullScreen, size};
+use crate::render::Overlay;
+use crate::terminal::{FullScreen, Out, size};
 use entry::Entry;
 
 /// An escape sequence of a key arrives at once; after this it is the Escape key.
@@ -86,6 +87,10 @@ pub(super) trait View {
     }
     /// Goes to where that is next.
     fn search(&mut self, _back: bool) {}
+    /// A picture that the terminal is to draw over what [`View::draw`] has left free for it.
+    fn overlay(&self) -> Option<Overlay> {
+        None
+    }
     /// Another look than that of all views.
     fn look(&self) -> Option<Look> {
         None
@@ -194,6 +199,7 @@ pub(super) fn show(
         help: false,
         entry: None,
         remark: None,
+        overlay: None,
         dirty: true,
         left: None,
     }
@@ -223,6 +229,8 @@ struct Shell<'a> {
     help: bool,
     entry: Option<Entry>,
     remark: Option<(String, bool)>,
+    /// The picture that the terminal shows.
+    overlay: Option<Overlay>,
     dirty: bool,
     left: Option<Left>,
 }
@@ -232,6 +240,10 @@ impl Shell<'_> {
         let mut drawn = Instant::now();
         loop {
             if let Some(left) = self.left {
+                // The picture goes before the screen does that it is on.
+                if let Some(overlay) = self.overlay.take() {
+                    Out::stdout().write_all(overlay.clear.as_bytes())?;
+                }
                 return Ok(left);
             }
             if self.dirty && self.outbox.is_empty() {
@@ -336,7 +348,16 @@ impl Shell<'_> {
     fn paint(&mut self) -> io::Result<()> {
         let window = size();
         let window = (window.cols, window.rows);
+        let overlay = if self.help { None } else { self.view.overlay() };
+        if overlay != self.overlay
+            && let Some(shown) = self.overlay.take()
+        {
+            // Cells that have not changed would leave it where it is.
+            self.outbox.push(shown.clear.as_bytes());
+            self.window = (0, 0);
+        }
         if window != self.window {
+            self.overlay = None;
             self.window = window;
             self.terminal.backend_mut().set_size(window.0, window.1);
             self.terminal.resize(Rect::new(0, 0, window.0, window.1))?;
@@ -355,6 +376,12 @@ impl Shell<'_> {
         })?;
         if let Some(bytes) = self.terminal.backend_mut().take_frame(cursor) {
             self.outbox.push(bytes.as_bytes());
+        }
+        if self.overlay.is_none()
+            && let Some(overlay) = overlay
+        {
+            self.outbox.push(&overlay.bytes);
+            self.overlay = Some(overlay);
         }
         self.dirty = false;
         Ok(())

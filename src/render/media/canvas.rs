@@ -68,6 +68,12 @@ impl Canvas {
         Self { room, fill: true, ..Self::new(window, asked, None) }
     }
 
+    /// A part of a window, of so many cells. `asked` as in [`Canvas::new`].
+    pub(in crate::render) fn part(cols: u16, rows: u16, asked: Option<(u16, u16)>) -> Self {
+        let room = Cells { cols: cols.max(1), rows: rows.max(1) };
+        Self { room, ..Self::new(Size { cols, rows, pixels: None }, asked, None) }
+    }
+
     /// Room of so many cells in which two pixels stand above each other in each.
     pub(in crate::render) fn of_blocks(cols: u16, rows: u16) -> Self {
         Self { room: Cells { cols: cols.max(1), rows: rows.max(1) }, cell: (1, 2), fill: false }
