@@ -5,6 +5,7 @@ mod picture;
 
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::sandbox::Sandbox;
+use super::standing::Standing;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,16 @@ fn timeless(text: &str) -> String {
     let text = alike(r"<?\d+(\.\d+)? m?s\b", text, "0 s");
     let text = alike(r"\b[a-z]+-[a-z]+-[0-9a-f]{4}\b", &text, "a-session");
     let text = alike(r"(?m) +(Ctrl-\] leaves)", &text, " $1");
+    let text = alike(r"\b\d+ min\b", &text, "0 s");
+    let text = alike(r" +\d+ %", &text, " 0 %");
+    let text = alike(r" *[▁▂▃▄▅▆▇█]+ ", &text, " ▁ ");
+    let text = alike(r" [━─]{20} ", &text, " ─ ");
+    let text = alike(r" +[\d.]+ ([KMG]i)?B\b", &text, " 0 B");
+    let text = alike(r"127\.0\.0\.1:\d+ +", &text, "127.0.0.1:0 ");
+    let text = alike(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", &text, "a time");
+    let text = alike(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", &text, "an id");
+    let text = alike(r"(?m) +(AGE|0 s)$", &text, " $1");
+    let text = alike(r"CPU +MEMORY", &text, "CPU MEMORY");
     let marks = |line: &str| line.trim_start().starts_with('~') && line.contains('^');
     // A cell that succeeds says how long it took only when that was long.
     let kept =
@@ -151,6 +162,29 @@ fn a_terminal_inside_the_session() {
     terminal.send("\x1d");
     terminal.wait_for_prompt(PROMPT);
     leave(terminal);
+}
+
+#[test]
+fn the_board_of_sessions() {
+    let mut sandbox = sandbox();
+    let standing = Standing::start(&sandbox);
+    standing.use_in(&mut sandbox, &standing.endpoint());
+    for (name, code, image) in [
+        ("notes", "x = 1", "python"),
+        ("shell", "true", "bash"),
+        ("train", "x = bytearray(b'x') * (200 << 20)", "python"),
+    ] {
+        sandbox.run(&["-q", "-t", name, "-c", code, image]).expect_code(0);
+    }
+    let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 20, 84);
+    terminal.wait_until("what they use", |screen| {
+        let uses = |line: &&String| line.contains("RUNNING") && line.contains("iB");
+        screen.lines.iter().filter(uses).count() == 3
+            && screen.lines.iter().any(|line| line.starts_with(" memory"))
+    });
+    check("sessions", &terminal);
+    terminal.send("q");
+    assert_eq!(terminal.wait_for_end().code, 0);
 }
 
 /// Themes on terminals whose background suits them: name, foreground, background.

@@ -231,3 +231,30 @@ fn without_colours_a_picture_is_told_and_nothing_is_coloured() {
     }
     assert_eq!(terminal.wait_for_end().code, 0);
 }
+
+#[test]
+fn a_terminal_that_draws_pictures_draws_the_preview_and_takes_it_away() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("BAI_REPL_GRAPHICS", "sixel");
+    let _standing = with_files(&mut sandbox);
+    let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
+    terminal.wait_for("1 session");
+    terminal.send("f");
+    terminal.wait_for("Enter shows more");
+    let count = |what: &[u8]| terminal.raw().windows(what.len()).filter(|bytes| *bytes == what).count();
+    assert_eq!(count(b"\x1bP"), 0);
+    terminal.send("G");
+    terminal.wait_for("40×30 pixels");
+    // Help takes it away, and it comes again behind it.
+    let cleared = count(b"\x1b[2J");
+    terminal.send("?");
+    terminal.wait_for("any key closes this");
+    assert_eq!((count(b"\x1bP"), count(b"\x1b[2J")), (1, cleared + 1));
+    terminal.send("?");
+    terminal.wait_until("no help", |screen| !screen.all.contains("any key closes this"));
+    terminal.send("g");
+    terminal.wait_for("Enter shows more");
+    assert_eq!((count(b"\x1bP"), count(b"\x1b[2J")), (2, cleared + 2));
+    terminal.send("qq");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}

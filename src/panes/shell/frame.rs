@@ -21,7 +21,7 @@ pub(super) struct Below<'a> {
 const COMMON: &[KeyHelp] = &[
     ("↑ ↓ j k", "up and down"),
     ("PgUp PgDn space", "a page up or down"),
-    ("g G Home End", "to the beginning, to the end"),
+    ("g G Home End", "first, last"),
     ("? q Esc", "this help, leave"),
 ];
 
@@ -110,8 +110,10 @@ fn status(
 }
 
 fn help(keys: &[KeyHelp], body: Rect, buffer: &mut Buffer, look: &Look) {
+    // The last line is kept in windows that are too low for all.
+    let most = usize::from(body.height).saturating_sub(1);
     let rows: Vec<KeyHelp> =
-        keys.iter().chain(COMMON).copied().chain([("", "any key closes this")]).collect();
+        keys.iter().chain(COMMON).copied().take(most).chain([("", "any key closes this")]).collect();
     let left = rows.iter().map(|(key, _)| key.width()).max().unwrap_or(0);
     let right = rows.iter().map(|(_, what)| what.width()).max().unwrap_or(0);
     let width = (left + right + 4).min(usize::from(body.width));
