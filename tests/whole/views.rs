@@ -181,16 +181,14 @@ fn the_file_that_is_selected_is_looked_at_beside_the_list() {
     terminal.send("j");
     terminal.wait_for("return 3 * r");
     let colours = |symbol: char| {
-        let cells = terminal.cells();
-        let found: Vec<_> =
-            cells.iter().flatten().filter(|cell| cell.c == symbol).map(|cell| cell.fg).collect();
-        found
+        let cells = terminal.cells().into_iter().flatten();
+        cells.filter(|cell| cell.c == symbol).map(|cell| cell.fg).collect::<Vec<_>>()
     };
     let cells = terminal.cells();
     let code =
         |line: &&Vec<Cell>| line.iter().map(|cell| cell.c).collect::<String>().contains("return 3 * r");
     let line = cells.iter().find(code).unwrap();
-    let keyword = line.iter().filter(|cell| cell.c == 't').last().unwrap();
+    let keyword = line.iter().rfind(|cell| cell.c == 't').unwrap();
     assert_ne!(keyword.fg, Color::Named(NamedColor::Foreground));
     terminal.send("j");
     terminal.wait_for("40×30 pixels");
