@@ -87,13 +87,19 @@ fn what_the_terminal_said_to_a_prompt_is_known_to_the_scripts_that_follow_in_it(
 const PICTURES: &str = r#"
 import base64, json, struct, zlib
 
-def png(width, height, color):
+def png(width, height, color, *beside):
     rows = (b'\0' + bytes(color) * width) * height
     def chunk(kind, data):
         body = kind + data
         return struct.pack('>I', len(data)) + body + struct.pack('>I', zlib.crc32(body))
     head = chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0))
+    head += b''.join(chunk(*one) for one in beside)
     return b'\x89PNG\r\n\x1a\n' + head + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b'')
+
+def bomb():
+    """Half a gigabyte in half a megabyte."""
+    packer = zlib.compressobj()
+    return b''.join(packer.compress(bytes(1 << 20)) for _ in range(512)) + packer.flush()
 
 class Show:
     def __init__(self, kind, data):
@@ -282,17 +288,28 @@ fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
     let terminal = at_prompt(&sandbox, &[]);
     for (cell, told) in [
         (
-            "bomb = bytearray(png(1, 1, (0, 0, 0))); bomb[16:24] = struct.pack('>II', 60000, 60000); Show('image/png', bytes(bomb))",
+            "huge = bytearray(png(1, 1, (0, 0, 0))); huge[16:24] = struct.pack('>II', 60000, 60000); Show('image/png', bytes(huge))",
             "image/png",
         ),
         ("Show('image/png', b'<html>no picture</html>')", "not a picture of a known format"),
         ("Show('image/jpeg', png(9, 9, (0, 0, 0))[:40])", "image/jpeg, damaged"),
         ("Show('image/svg+xml', '<svg')", "image/svg+xml, damaged"),
         ("Show('application/x-sorna-drawing', '[' * 100000)", "x-sorna-drawing, damaged"),
+        // Too long a text beside a picture, or a profile of its colours, is no reason not to show it.
+        (
+            "text = picture(80, 48, (250, 0, 1), (b'zTXt', b'Raw profile type exif\\0\\0' + bomb())); text",
+            "▄▄▄▄\n▄▄▄▄",
+        ),
+        ("profile = picture(80, 48, (1, 0, 250), (b'iCCP', b'ICC\\0\\0' + bomb())); profile", "▄▄▄▄\n▄▄▄▄"),
     ] {
+        let before = terminal.screen().all.matches(told).count();
         let screen = run(&terminal, cell);
-        assert!(screen.all.contains(told), "{told}: {}", screen.all);
+        assert!(screen.all.matches(told).count() > before, "{told}: {}", screen.all);
     }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak: u64 = peak.unwrap().parse().unwrap();
+    assert!(peak < 400 << 10, "nothing is unpacked whole that is half a gigabyte: {peak} kB");
     assert!(run(&terminal, "6 * 7").has_line("42"));
     leave(terminal);
 }

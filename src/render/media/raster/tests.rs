@@ -110,6 +110,22 @@ fn of_many_frames_the_first_is_shown_and_the_others_come_one_by_one() {
     assert_eq!(playing.count(), 1_999);
 }
 
+/// A WebP of a red frame for 80 ms and a blue one for no time at all.
+const WEBP: &str = "UklGRoQAAABXRUJQVlA4WAoAAAACAAAAAwAAAwAAQU5JTQYAAAAAAAAAAABBTk1GKAAAAAAAAAAAAAMAAAMAAFAAAAJWUDhMDwAAAC8DwAAABxD9j/4HIqL/AQBBTk1GKAAAAAAAAAAAAAMAAAMAAAAAAABWUDhMDwAAAC8DwAAABxDR//4HIqL/AQA=";
+
+#[test]
+fn a_webp_that_moves_shows_its_first_frame_and_plays() {
+    use base64::Engine;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(WEBP).unwrap();
+    assert_eq!(read(bytes.clone()).unwrap().pixels.get_pixel(3, 3).0, [255, 0, 0, 255]);
+    let shared: Arc<[u8]> = bytes.into();
+    let playing: Vec<_> = frames(&shared, CANVAS).unwrap().map(Result::unwrap).collect();
+    // The decoder blends frames, which costs a blue one a shade.
+    let is_blue = |frame: &Frame| frame.pixels.get_pixel(0, 0).0[2] > 250;
+    let seen: Vec<_> = playing.iter().map(|frame| (is_blue(frame), frame.delay)).collect();
+    assert_eq!(seen, [(false, Duration::from_millis(80)), (true, USUAL)]);
+}
+
 #[test]
 fn what_does_not_move_has_no_frames() {
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp] {
