@@ -23,6 +23,7 @@ pub struct FakeTerminal {
     shared: Arc<Shared>,
     master: Box<dyn MasterPty + Send>,
     writer: SharedWriter,
+    replies: Replies,
     child: Box<dyn Child + Send + Sync>,
 }
 
@@ -40,6 +41,8 @@ struct State {
     /// Bytes that had come when keys were last sent.
     before_keys: usize,
     closed: bool,
+    /// Queries are not answered yet.
+    silent: bool,
 }
 
 /// Collects what the terminal answers to queries; it is written back when the parser is done.
@@ -100,18 +103,20 @@ impl FakeTerminal {
 
     /// Starts the binary in a window of that size.
     pub fn start_sized(sandbox: &Sandbox, arguments: &[&str], lines: u16, columns: u16) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_bai-repl"));
-        command.args(arguments);
-        command.env_clear();
-        for (key, value) in sandbox.env() {
-            command.env(key, value);
-        }
-        command.cwd(sandbox.work());
-        Self::start_command(command, lines, columns)
+        Self::start_command(binary(sandbox, arguments), lines, columns)
+    }
+
+    /// Starts the binary in a terminal that answers no query before [`FakeTerminal::answer`].
+    pub fn start_silent(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        Self::open(binary(sandbox, arguments), 24, 80, true)
     }
 
     /// Starts any program.
     pub fn start_command(command: CommandBuilder, lines: u16, columns: u16) -> Self {
+        Self::open(command, lines, columns, false)
+    }
+
+    fn open(command: CommandBuilder, lines: u16, columns: u16, silent: bool) -> Self {
         let size = PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
@@ -122,13 +127,14 @@ impl FakeTerminal {
         let size = Size { lines: lines.into(), columns: columns.into() };
         let config = Config { scrolling_history: 20_000, ..Config::default() };
         let term = Term::new(config, &size, replies.clone());
-        let state = State { term, parser: Processor::new(), raw: Vec::new(), before_keys: 0, closed: false };
+        let state =
+            State { term, parser: Processor::new(), raw: Vec::new(), before_keys: 0, closed: false, silent };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         std::thread::spawn({
-            let (shared, writer) = (shared.clone(), writer.clone());
+            let (shared, writer, replies) = (shared.clone(), writer.clone(), replies.clone());
             move || read_all(reader, &shared, &writer, &replies)
         });
-        FakeTerminal { shared, master: pair.master, writer, child }
+        FakeTerminal { shared, master: pair.master, writer, replies, child }
     }
 
     /// Sends bytes as a keyboard would.
@@ -140,6 +146,16 @@ impl FakeTerminal {
         let mut writer = self.writer.lock().unwrap();
         writer.write_all(bytes.as_ref()).unwrap();
         writer.flush().unwrap();
+    }
+
+    /// Answers what a silent terminal was asked, all of it at once.
+    pub fn answer(&self) {
+        let answer = {
+            let mut state = self.state();
+            state.silent = false;
+            self.replies.take(state.term.colors())
+        };
+        answer_with(&answer, &self.writer);
     }
 
     /// Types a text and presses Enter.
@@ -271,17 +287,33 @@ fn read_all(mut reader: Box<dyn Read + Send>, shared: &Shared, writer: &SharedWr
         state.parser.advance(&mut state.term, &buffer[..read]);
         state.raw.extend_from_slice(&buffer[..read]);
         state.closed = read == 0;
-        let answer = replies.take(state.term.colors());
+        let answer = if state.silent { String::new() } else { replies.take(state.term.colors()) };
         drop(guard);
         shared.changed.notify_all();
         if read == 0 {
             return;
         }
-        if !answer.is_empty() {
-            // The program may be gone by now; then nobody misses the answer.
-            let _ = writer.lock().unwrap().write_all(answer.as_bytes());
-        }
+        answer_with(&answer, writer);
     }
+}
+
+fn answer_with(answer: &str, writer: &SharedWriter) {
+    if !answer.is_empty() {
+        // The program may be gone by now; then nobody misses the answer.
+        let _ = writer.lock().unwrap().write_all(answer.as_bytes());
+    }
+}
+
+/// The binary with these arguments where this test runs it.
+fn binary(sandbox: &Sandbox, arguments: &[&str]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_bai-repl"));
+    command.args(arguments);
+    command.env_clear();
+    for (key, value) in sandbox.env() {
+        command.env(key, value);
+    }
+    command.cwd(sandbox.work());
+    command
 }
 
 /// How the program ended and what it left behind.

@@ -35,6 +35,19 @@ fn a_function_over_several_lines_is_defined_and_called() {
 }
 
 #[test]
+fn a_terminal_that_answers_late_types_nothing_into_the_prompt() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start_silent(&sandbox, &["python"]);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.send("print(");
+    terminal.answer();
+    terminal.enter("6 * 7)");
+    let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
+    assert!(screen.has_line(&format!("{PROMPT} print(6 * 7)")), "{}", screen.all);
+    leave(terminal);
+}
+
+#[test]
 fn the_banner_says_what_runs_where() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);

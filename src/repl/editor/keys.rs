@@ -53,6 +53,9 @@ impl ConditionalEventHandler for Keys {
         let mut state = self.shared.lock();
         let since =
             state.last_key.replace(now).map_or(Duration::MAX, |last| now.saturating_duration_since(last));
+        if state.late.takes(key) {
+            return Some(Cmd::Noop);
+        }
         if state.paste.is_some() {
             return Some(self.pasting(&mut state, key, since));
         }

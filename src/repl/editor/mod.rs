@@ -4,6 +4,7 @@
 mod external;
 mod helper;
 mod keys;
+mod late;
 mod news;
 mod paste;
 mod plain;
@@ -254,7 +255,8 @@ impl Editor {
 
     fn begin(&mut self, mode: Mode) {
         let mut state = self.shared.lock();
-        *state = state::State { mode, last_key: state.last_key, ..Default::default() };
+        let (late, last_key) = (std::mem::take(&mut state.late), state.last_key);
+        *state = state::State { mode, last_key, late, ..Default::default() };
     }
 }
 

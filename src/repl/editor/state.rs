@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::late::Late;
 use super::paste::Paste;
 use crate::repl::listing::Listing;
 
@@ -39,6 +40,7 @@ pub(super) enum Ending {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) mode: Mode,
+    pub(super) late: Late,
     pub(super) paste: Option<Paste>,
     pub(super) last_key: Option<Instant>,
     /// Spaces that were put at the start of the line by us, while nothing has been typed behind them.

@@ -71,14 +71,11 @@ struct Limits {
 /// At the desk. A program that starts must not be kept waiting by a terminal that says nothing.
 const LOCAL: Limits = Limits { answer: Duration::from_millis(250), rest: Duration::from_millis(250) };
 
-/// Over ssh, where the link takes its share; an answer after the limit would end up in the prompt.
+/// Over ssh, where the link takes its share.
 const REMOTE: Limits = Limits { answer: Duration::from_secs(1), rest: Duration::from_secs(1) };
 
 /// For terminals that do answer, if perhaps not while their own window is still opening.
 const KNOWN: Limits = Limits { answer: Duration::from_secs(2), rest: Duration::from_secs(1) };
-
-/// Only for what has come already.
-const NOW: Limits = Limits { answer: Duration::from_millis(1), rest: Duration::from_millis(50) };
 
 /// Variables that such terminals set. They say how patient to be, not what can be drawn.
 const KNOWN_BY: &[&str] = &[
@@ -94,7 +91,7 @@ const KNOWN_BY: &[&str] = &[
     "XTERM_VERSION",
 ];
 
-/// So many last answers have not come within the limit: what comes later is no key.
+/// See [`answers_owed`].
 static OWED: AtomicUsize = AtomicUsize::new(0);
 
 /// Most bytes that are read while waiting.
@@ -162,20 +159,9 @@ fn this_terminal(tmux: Option<&Tmux>, kind: &str) -> Option<String> {
     memory::this(io::stdout(), tmux.map(|tmux| tmux.attached.as_str()), kind)
 }
 
-/// Takes late answers out of the keyboard's queue, and the keys among them, which are to be given to the editor. Empty
-/// at once unless a probe went unanswered; to be called before each prompt.
-///
-/// # Errors
-/// When the terminal cannot be read.
-pub fn take_late_answers() -> io::Result<Vec<u8>> {
-    let owed = OWED.load(Ordering::Relaxed);
-    if owed == 0 || !in_foreground() {
-        return Ok(Vec::new());
-    }
-    let none = Questions { text: String::new(), ends: owed };
-    let (probe, owed) = ask(io::stdin().as_fd(), io::stdout().as_fd(), &none, NOW)?;
-    OWED.store(owed, Ordering::Relaxed);
-    Ok(probe.typed)
+/// How many answers to the last question had not come within the limit: what comes later is no key.
+pub fn answers_owed() -> usize {
+    OWED.load(Ordering::Relaxed)
 }
 
 /// Why a terminal must not be asked, if it must not.

@@ -80,19 +80,6 @@ fn an_answer_that_has_begun_is_waited_for() {
 }
 
 #[test]
-fn late_answers_are_taken_out_and_keys_stay_keys() {
-    let Far { near, mut far } = terminal();
-    let mut raw = termios::tcgetattr(&near).unwrap();
-    termios::cfmakeraw(&mut raw);
-    termios::tcsetattr(&near, SetArg::TCSANOW, &raw).unwrap();
-    far.write_all(b"x\x1b[6;20;9t\x1b]11;rgb:0000/0000/0000\x1b\\\x1b[?62;cy").unwrap();
-    let (probe, _) =
-        ask(near.as_fd(), near.as_fd(), &Questions { text: String::new(), ends: 1 }, NOW).unwrap();
-    assert!(probe.answered);
-    assert_eq!(probe.typed, b"xy");
-}
-
-#[test]
 fn a_terminal_that_hangs_up_ends_the_wait() {
     let Far { near, far } = terminal();
     drop(far);

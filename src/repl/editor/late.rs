@@ -1,0 +1,121 @@
+//! Answers of the terminal that come after nobody waited for them any more, as rustyline takes them apart: they are not keys
+//! that somebody pressed, and must not become a cell. Which questions are asked, and for how long one waits, is in
+//! `terminal::probe`.
+
+use rustyline::{KeyCode, KeyEvent, Modifiers};
+
+use crate::terminal;
+
+/// Most characters of an answer that is a text; after so many it is somebody who types.
+const LONGEST: usize = 256;
+
+/// The part of an answer that has come.
+#[derive(Debug, Default)]
+enum Part {
+    #[default]
+    None,
+    /// A control sequence without its last byte.
+    Sequence,
+    /// A string sequence (`ESC ]`, `ESC P`, `ESC _`) without its end, and its length.
+    Text(usize),
+}
+
+/// Tells answers from keys.
+#[derive(Debug)]
+pub(super) struct Late {
+    /// So many answers to the last question have not come yet.
+    owed: usize,
+    part: Part,
+}
+
+impl Default for Late {
+    fn default() -> Self {
+        Late { owed: terminal::answers_owed(), part: Part::None }
+    }
+}
+
+impl Late {
+    /// Whether this is no key but a piece of an answer.
+    pub(super) fn takes(&mut self, key: KeyEvent) -> bool {
+        if self.owed == 0 {
+            return false;
+        }
+        let KeyEvent(code, modifiers) = key;
+        self.part = match (&self.part, code, modifiers) {
+            // rustyline does not know the sequence, and has read a few bytes of it.
+            (_, KeyCode::UnknownEscSeq, _) => Part::Sequence,
+            (Part::Sequence, KeyCode::Char('0'..='9' | ';' | '$' | '?'), Modifiers::NONE) => Part::Sequence,
+            (Part::Sequence, KeyCode::Char('t' | 'y'), Modifiers::NONE) => Part::None,
+            // The answer to DA1, which is the last question.
+            (Part::Sequence, KeyCode::Char('c'), Modifiers::NONE) => {
+                self.owed -= 1;
+                Part::None
+            }
+            (Part::Text(_), KeyCode::Char('\\'), Modifiers::ALT) => Part::None,
+            (Part::Text(_), KeyCode::Char('G'), Modifiers::CTRL) => Part::None,
+            (Part::Text(length @ ..LONGEST), KeyCode::Char(_), Modifiers::NONE) => Part::Text(length + 1),
+            (_, KeyCode::Char(']' | 'P' | '_'), Modifiers::ALT) => Part::Text(0),
+            _ => {
+                self.part = Part::None;
+                return false;
+            }
+        };
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of these as keys. A piece is what follows an ESC as far as rustyline reads it, or plain characters.
+    fn keys(owed: usize, pieces: &[&str]) -> String {
+        let mut late = Late { owed, part: Part::None };
+        let mut left = String::new();
+        for piece in pieces {
+            let first = match piece.strip_prefix("ESC ") {
+                Some("[") => Some(KeyEvent(KeyCode::UnknownEscSeq, Modifiers::NONE)),
+                Some(other) => other.chars().next().map(KeyEvent::alt),
+                None => None,
+            };
+            let plain = piece.chars().map(|c| KeyEvent(KeyCode::Char(c), Modifiers::NONE));
+            let keys: Vec<KeyEvent> = first.map_or_else(|| plain.collect(), |key| vec![key]);
+            for key in keys {
+                if let (false, KeyEvent(KeyCode::Char(c), _)) = (late.takes(key), key) {
+                    left.push(c);
+                }
+            }
+        }
+        left
+    }
+
+    #[test]
+    fn answers_are_no_keys_and_keys_stay_keys() {
+        let answers = [
+            "x",
+            "ESC [",
+            "10t",
+            "ESC P",
+            ">|foot(1.13)",
+            "ESC \\",
+            "y",
+            "ESC ]",
+            "11;rgb:1e1e/1e1e/2e2e",
+            "ESC \\",
+            "ESC [",
+            "2026;2$y",
+            "ESC [",
+            "62;4c",
+        ];
+        assert_eq!(keys(1, &answers), "xy");
+        assert_eq!(keys(1, &[&answers[..], &["ESC [", "6c"]].concat()), "xy6c", "no more is owed");
+        assert_eq!(keys(0, &answers[..3]), "x10t");
+    }
+
+    #[test]
+    fn what_only_begins_like_an_answer_ends_with_the_next_key() {
+        assert_eq!(keys(1, &["ESC [", "word", "ESC [", "12print"]), "wordprint");
+        let long = "a".repeat(LONGEST + 3);
+        assert_eq!(keys(1, &["ESC P", &long]), "aaa");
+    }
+}
