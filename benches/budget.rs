@@ -17,6 +17,9 @@ use sandbox::Sandbox;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Our own prompt.
+const PROMPT: &str = "python ❯";
+
 fn main() {
     let sandbox = Sandbox::new();
     let peers = peers(&sandbox);
@@ -57,7 +60,7 @@ impl Named for Peer {
 
 fn peers(sandbox: &Sandbox) -> Vec<Peer> {
     let candidates: [(&'static str, &[&str], &'static str); 4] = [
-        ("bai-repl", &[env!("CARGO_BIN_EXE_bai-repl"), "-q", "python"], "python ❯"),
+        ("bai-repl", &[env!("CARGO_BIN_EXE_bai-repl"), "-q", "python"], PROMPT),
         ("python3 -q", &["python3", "-q"], ">>>"),
         ("ipython", &["ipython", "--no-banner", "--no-confirm-exit"], "In [1]:"),
         ("jupyter console", &["jupyter-console"], "In [1]:"),
@@ -108,7 +111,7 @@ fn at_prompt(terminal: &FakeTerminal) {
 }
 
 fn is_prompt(line: &str) -> bool {
-    line == "python ❯" || line == ">>>" || (line.starts_with("In [") && line.ends_with("]:"))
+    line == PROMPT || line == ">>>" || (line.starts_with("In [") && line.ends_with("]:"))
 }
 
 fn start(peer: &Peer) -> Duration {
@@ -223,7 +226,6 @@ fn pictures(sandbox: &Sandbox) {
 
 fn picture(sandbox: &Sandbox, means: &str, file: &std::path::Path, kind: &str) -> Vec<Duration> {
     let terminal = FakeTerminal::start_sized(sandbox, &["-q", "--graphics", means, "python"], 40, 100);
-    terminal.wait_until("the prompt", |screen| is_prompt(screen.last_line()));
     let read = if kind == "image/svg+xml" { "read_text()" } else { "read_bytes()" };
     let cells = [
         format!("import pathlib; data = pathlib.Path({file:?}).{read}"),
@@ -233,13 +235,11 @@ fn picture(sandbox: &Sandbox, means: &str, file: &std::path::Path, kind: &str) -
         "picture = Picture()".to_owned(),
     ];
     for cell in cells {
-        terminal.enter(&cell);
-        at_prompt(&terminal);
+        terminal.run(PROMPT, &cell);
     }
     let once = || {
         let begin = Instant::now();
-        terminal.enter("picture");
-        at_prompt(&terminal);
+        terminal.run(PROMPT, "picture");
         begin.elapsed()
     };
     (0..10).map(|_| once()).collect()
@@ -308,7 +308,7 @@ fn sizes(sandbox: &Sandbox) {
     let binary = std::fs::metadata(env!("CARGO_BIN_EXE_bai-repl")).unwrap().len();
     println!("\nbinary: {:.1} MB (budget 20)", binary as f64 / 1e6);
     let terminal = FakeTerminal::start(sandbox, &["-q", "python"]);
-    terminal.wait_until("the prompt", |screen| screen.last_line() == "python ❯");
+    terminal.wait_until("the prompt", |screen| screen.last_line() == PROMPT);
     terminal.enter("print('wa' + 'rm')");
     terminal.wait_until("the kernel", |screen| screen.has_line("warm"));
     let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();

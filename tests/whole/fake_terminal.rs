@@ -199,11 +199,16 @@ impl FakeTerminal {
         self.wait_until(text, |screen| screen.all.contains(text))
     }
 
-    /// Types a cell of one line at this prompt, and waits until it has run and the next prompt is there.
+    /// Types a cell of one line at this prompt, and waits until it has run: until there is one prompt more than before, with
+    /// nothing typed. That the last line is a prompt says less, for the editor paints it anew while one types.
     #[track_caller]
     pub fn run(&self, prompt: &str, cell: &str) -> Screen {
+        let prompts = |screen: &Screen| screen.all.matches(prompt).count();
+        let before = self.wait_until(&format!("the prompt {prompt}"), |screen| screen.last_line() == prompt);
         self.enter(cell);
-        self.wait_for_prompt(prompt)
+        self.wait_until(&format!("the prompt after {cell}"), |screen| {
+            prompts(screen) > prompts(&before) && screen.last_line() == prompt
+        })
     }
 
     /// Waits until the last line that is not empty is a prompt of this text with nothing typed; not the prompt at which

@@ -36,7 +36,8 @@ fn a_function_over_several_lines_is_defined_and_called() {
 
 #[test]
 fn a_terminal_that_answers_late_types_nothing_into_the_prompt() {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.unset("ALACRITTY_WINDOW_ID");
     let terminal = FakeTerminal::start_silent(&sandbox, &["python"]);
     terminal.wait_for_prompt(PROMPT);
     terminal.send("print(");

@@ -24,6 +24,8 @@ impl Sandbox {
         sandbox.set("HOME", sandbox.home().to_str().unwrap().to_owned());
         sandbox.set("LANG", "C.UTF-8");
         sandbox.set("TERM", "xterm-256color");
+        // The fake terminal's model is Alacritty's. A program that knows that it will be answered is patient.
+        sandbox.set("ALACRITTY_WINDOW_ID", "1");
         sandbox.set("PATH", std::env::var("PATH").unwrap());
         if let Some(pyenv) = pyenv_root() {
             sandbox.set("PYENV_ROOT", pyenv.to_str().unwrap().to_owned());

@@ -3,7 +3,7 @@
 
 mod picture;
 
-use super::fake_terminal::{FakeTerminal, Screen};
+use super::fake_terminal::FakeTerminal;
 use super::sandbox::Sandbox;
 use super::standing::Standing;
 use alacritty_terminal::term::cell::{Cell, Flags};
@@ -89,17 +89,6 @@ fn open(sandbox: &Sandbox, arguments: &[&str], lines: u16) -> FakeTerminal {
     terminal
 }
 
-/// Types a cell of one line and waits until it has run: until there is one prompt more than before.
-#[track_caller]
-fn run(terminal: &FakeTerminal, cell: &str) -> Screen {
-    let prompts = |screen: &Screen| screen.all.matches(PROMPT).count();
-    let before = prompts(&terminal.screen());
-    terminal.enter(cell);
-    terminal.wait_until(&format!("the prompt after {cell}"), |screen| {
-        prompts(screen) > before && screen.last_line() == PROMPT
-    })
-}
-
 fn leave(terminal: FakeTerminal) {
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
@@ -109,18 +98,18 @@ fn leave(terminal: FakeTerminal) {
 fn the_prompt() {
     let sandbox = sandbox();
     let terminal = open(&sandbox, &[], 24);
-    run(&terminal, "from math import pi");
+    terminal.run(PROMPT, "from math import pi");
     terminal.enter("def area(radius):");
     terminal.enter("\"\"\"Of a circle.\"\"\"");
     terminal.enter("return pi * radius ** 2");
     terminal.send("\r");
     terminal.wait_for_prompt(PROMPT);
-    run(&terminal, "[round(area(r), 2) for r in range(1, 6)]");
+    terminal.run(PROMPT, "[round(area(r), 2) for r in range(1, 6)]");
     terminal.enter("name = input('Who are you? ')");
     terminal.wait_until("the question", |screen| screen.last_line() == "Who are you?");
     terminal.enter("Ada");
     terminal.wait_for_prompt(PROMPT);
-    run(&terminal, "area(name)");
+    terminal.run(PROMPT, "area(name)");
     terminal.send("area(");
     terminal.wait_until("what is typed", |screen| screen.last_line().starts_with("python ❯ area("));
     check("prompt", &terminal);
@@ -133,11 +122,11 @@ fn the_prompt() {
 fn a_data_frame() {
     let sandbox = coloured(Sandbox::furnished());
     let terminal = open(&sandbox, &[], 25);
-    run(&terminal, "import pandas as pd; names = ['Rhine', 'Danube', '한강', 'Vltava']");
-    run(&terminal, "numbers = {'km': [1233, 2850, 494, 430.2], 'dams': [21, None, 15, 9]}");
-    run(&terminal, "rivers = pd.DataFrame({'river': names, **numbers})");
-    run(&terminal, "rivers.sort_values('km')");
-    run(&terminal, "rivers.describe().round(1)");
+    terminal.run(PROMPT, "import pandas as pd; names = ['Rhine', 'Danube', '한강', 'Vltava']");
+    terminal.run(PROMPT, "numbers = {'km': [1233, 2850, 494, 430.2], 'dams': [21, None, 15, 9]}");
+    terminal.run(PROMPT, "rivers = pd.DataFrame({'river': names, **numbers})");
+    terminal.run(PROMPT, "rivers.sort_values('km')");
+    terminal.run(PROMPT, "rivers.describe().round(1)");
     check("frame", &terminal);
     leave(terminal);
 }
@@ -147,7 +136,7 @@ fn a_terminal_inside_the_session() {
     let sandbox = sandbox();
     sandbox.write("circle.py", "from math import pi\n\n\ndef area(radius):\n    \"\"\"Of a circle.\"\"\"\n    return pi * radius ** 2\n");
     let terminal = open(&sandbox, &[], 18);
-    run(&terminal, "import time");
+    terminal.run(PROMPT, "import time");
     terminal.send("\x1d");
     terminal.wait_until("the shell", |screen| screen.lines.iter().any(|line| line == "$"));
     terminal.enter("vim -u NONE -c 'set number laststatus=0' circle.py");
