@@ -63,6 +63,8 @@ pub struct Overlay {
     pub bytes: std::sync::Arc<[u8]>,
     /// What takes it away, where clearing the window does not.
     pub clear: &'static str,
+    /// The size of the original in pixels.
+    pub original: (u32, u32),
 }
 
 impl PartialEq for Overlay {
@@ -126,12 +128,12 @@ impl Exhibit {
         self.means.synchronized
     }
 
-    /// The picture in the terminal's own protocol, in the middle of a part of the window: to be written as it is, and the size
-    /// of the original in pixels. Nothing where there are only half blocks. Blocks for some seconds at most.
+    /// The picture in the terminal's own protocol, in the middle of a part of the window: to be written as it is. Nothing
+    /// where there are only half blocks. Blocks for some seconds at most.
     ///
     /// # Errors
     /// Why it cannot be, as part of a sentence.
-    pub fn overlay(&self, part: Part) -> Option<Result<(Overlay, (u32, u32)), String>> {
+    pub fn overlay(&self, part: Part) -> Option<Result<Overlay, String>> {
         if matches!(self.means.graphics, Graphics::None | Graphics::Blocks) {
             return None;
         }
@@ -144,7 +146,7 @@ impl Exhibit {
             let place = Place { col: part.column + middle.col, row: part.row + middle.row };
             let mut bytes = Vec::new();
             drawn.at(place, &mut bytes).map_err(|error| error.to_string())?;
-            Ok((Overlay { bytes: bytes.into(), clear }, still.original))
+            Ok(Overlay { bytes: bytes.into(), clear, original: still.original })
         };
         Some(within(MAX_TIME, job).unwrap_or_else(|| Err(PictureError::TooSlow.to_string())))
     }

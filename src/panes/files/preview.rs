@@ -45,8 +45,8 @@ enum Seen {
     },
     /// A picture in half blocks.
     Blocks(Blocks),
-    /// A picture that the terminal draws, and the size of the original in pixels.
-    Drawn(Overlay, (u32, u32)),
+    /// A picture that the terminal draws.
+    Drawn(Overlay),
     Words(String),
 }
 
@@ -118,14 +118,14 @@ impl Preview {
                 draw_blocks(blocks, area, buffer);
                 about(blocks.original, of, area, buffer, look);
             }
-            Some((of, Seen::Drawn(_, original))) => about(*original, of, area, buffer, look),
+            Some((of, Seen::Drawn(overlay))) => about(overlay.original, of, area, buffer, look),
         }
     }
 
     /// The picture that the terminal is to draw.
     pub(super) fn overlay(&self) -> Option<Overlay> {
         match lock(&self.seen).as_ref() {
-            Some((of, Seen::Drawn(overlay, _))) if Some(of) == self.wanted.as_ref() => Some(overlay.clone()),
+            Some((of, Seen::Drawn(overlay))) if Some(of) == self.wanted.as_ref() => Some(overlay.clone()),
             _ => None,
         }
     }
@@ -145,7 +145,7 @@ fn prepare(wanted: &Wanted, bytes: &[u8], look: &Look) -> Seen {
         // A row is kept for what it is.
         let part = Part { rows: wanted.part.rows.saturating_sub(1), ..wanted.part };
         let seen = match exhibit.overlay(part) {
-            Some(overlay) => overlay.map(|(overlay, original)| Seen::Drawn(overlay, original)),
+            Some(overlay) => overlay.map(Seen::Drawn),
             None => exhibit.blocks(part.columns, part.rows).map(Seen::Blocks),
         };
         return seen.unwrap_or_else(|problem| Seen::Words(format!("a picture: {problem} · {size}")));
@@ -281,13 +281,13 @@ mod tests {
     fn a_terminal_with_a_protocol_draws_the_picture_in_its_part_of_the_window() {
         let look = Look::with_graphics(Graphics::Sixel);
         let bytes = png(400, 400);
-        let Seen::Drawn(overlay, original) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
+        let Seen::Drawn(overlay) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
             panic!("not drawn");
         };
         // 8 columns of 20, from column 10 on; rows and columns count from 1 here.
         let drawn = String::from_utf8_lossy(&overlay.bytes);
         assert!(drawn.starts_with("\x1b[4;17H\x1bP"), "{:?}", drawn.get(..20));
-        assert_eq!(original, (400, 400));
+        assert_eq!(overlay.original, (400, 400));
     }
 
     #[test]
