@@ -1,6 +1,6 @@
 //! Pictures from the front door: what is known about the terminal, and what is shown, saved or told.
 
-use crate::fake_terminal::{FakeTerminal, Screen};
+use crate::fake_terminal::FakeTerminal;
 use crate::sandbox::Sandbox;
 use portable_pty::CommandBuilder;
 
@@ -135,19 +135,8 @@ fn at_prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
     sandbox.write("pictures.py", PICTURES);
     let terminal = FakeTerminal::start_sized(sandbox, &[&["python"], arguments].concat(), 30, 80);
     terminal.wait_for_prompt(PROMPT);
-    run(&terminal, "from pictures import *");
+    terminal.run(PROMPT, "from pictures import *");
     terminal
-}
-
-/// Types a cell of one line and waits until it has run: until there is one prompt more than before.
-#[track_caller]
-fn run(terminal: &FakeTerminal, cell: &str) -> Screen {
-    let prompts = |screen: &Screen| screen.all.matches(PROMPT).count();
-    let before = prompts(&terminal.screen());
-    terminal.enter(cell);
-    terminal.wait_until(&format!("the prompt after {cell}"), |screen| {
-        prompts(screen) > before && screen.last_line() == PROMPT
-    })
 }
 
 fn leave(terminal: FakeTerminal) {
@@ -172,11 +161,11 @@ fn pictures_of_every_kind_are_drawn_where_the_cursor_is() {
         ("drawing([0, 'canvas', 80, 32, '#00ff00ff', '#000000ff'])", 2),
         ("gif", 1),
     ] {
-        let screen = run(&terminal, cell);
+        let screen = terminal.run(PROMPT, cell);
         lines += rows;
         assert_eq!(block_lines(&screen.all), lines, "{cell}: {}", screen.all);
     }
-    run(&terminal, "drawing([0, 'obj', 0, ['circle', 40, 16, 9, '#000000ff', '#000000ff', 0]])");
+    terminal.run(PROMPT, "drawing([0, 'obj', 0, ['circle', 40, 16, 9, '#000000ff', '#000000ff', 0]])");
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     assert!(raw.contains("48;2;255;0;0") && raw.contains("48;2;0;0;255") && raw.contains("48;2;0;255;0"));
     leave(terminal);
@@ -187,7 +176,8 @@ fn commits_are_a_graph_in_text() {
     let sandbox = colorful();
     let terminal = at_prompt(&sandbox, &[]);
     let commits = "[{'oid': 'c', 'parent_ids': ['a'], 'message': 'third'}, {'oid': 'a', 'message': 'first'}]";
-    let screen = run(&terminal, &format!("Show('application/vnd.sorna.gitgraph', json.dumps({commits}))"));
+    let screen =
+        terminal.run(PROMPT, &format!("Show('application/vnd.sorna.gitgraph', json.dumps({commits}))"));
     assert!(screen.has_line("● c third") && screen.has_line("● a first"), "{}", screen.all);
     leave(terminal);
 }
@@ -196,8 +186,8 @@ fn commits_are_a_graph_in_text() {
 fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
     let sandbox = colorful();
     let terminal = at_prompt(&sandbox, &[]);
-    assert!(run(&terminal, ":image").all.contains("there was no picture yet"));
-    run(&terminal, "picture(80, 48, (255, 0, 0))");
+    assert!(terminal.run(PROMPT, ":image").all.contains("there was no picture yet"));
+    terminal.run(PROMPT, "picture(80, 48, (255, 0, 0))");
     terminal.enter(":image");
     let shown = terminal.wait_for("80×48 pixels · any key leaves");
     assert_eq!(block_lines(&shown.lines.join("\n")), 24, "as large as 80 columns allow: {}", shown.all);
@@ -211,7 +201,7 @@ fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
     let back = terminal.wait_for_prompt(PROMPT);
     assert!(!back.modes.contains(alacritty_terminal::term::TermMode::ALT_SCREEN) && back.cursor_shown);
     assert_eq!(
-        run(&terminal, "6 * 7").all.matches("42").count(),
+        terminal.run(PROMPT, "6 * 7").all.matches("42").count(),
         1,
         "the key that left is no key of the prompt"
     );
@@ -222,7 +212,7 @@ fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
 fn what_moves_plays_on_the_whole_window() {
     let sandbox = colorful();
     let terminal = at_prompt(&sandbox, &[]);
-    run(&terminal, "gif");
+    terminal.run(PROMPT, "gif");
     let inline = terminal.raw().len();
     terminal.enter(":image");
     terminal.wait_for("any key leaves");
@@ -245,7 +235,7 @@ fn what_moves_plays_on_the_whole_window() {
 fn the_last_picture_is_saved_as_it_came_or_as_png() {
     let sandbox = colorful();
     let terminal = at_prompt(&sandbox, &[]);
-    run(&terminal, "svg('<rect width=\"80\" height=\"48\" fill=\"blue\"/>')");
+    terminal.run(PROMPT, "svg('<rect width=\"80\" height=\"48\" fill=\"blue\"/>')");
     for name in ["a.svg", "b.png"] {
         terminal.enter(&format!(":image save {name}"));
         terminal.wait_for(&format!("saved in {name}"));
@@ -254,9 +244,9 @@ fn the_last_picture_is_saved_as_it_came_or_as_png() {
     assert!(std::fs::read_to_string(sandbox.work().join("a.svg")).unwrap().starts_with("<svg"));
     let png = image::open(sandbox.work().join("b.png")).unwrap().into_rgba8();
     assert_eq!((png.dimensions(), png.get_pixel(5, 5).0), ((80, 48), [0, 0, 255, 255]));
-    let refused = run(&terminal, ":image save a.svg");
+    let refused = terminal.run(PROMPT, ":image save a.svg");
     assert!(refused.all.contains("a.svg exists"), "{}", refused.all);
-    run(&terminal, "drawing([0, 'canvas', 20, 10, '#00ff00ff', '#000000ff'])");
+    terminal.run(PROMPT, "drawing([0, 'canvas', 20, 10, '#00ff00ff', '#000000ff'])");
     terminal.enter(":image save c.png");
     terminal.wait_for("saved in c.png");
     terminal.wait_for_prompt(PROMPT);
@@ -274,7 +264,7 @@ fn each_protocol_is_spoken_when_it_is_asked_for() {
         ("sixel", "\x1bP", "\x1b\\"),
     ] {
         let terminal = at_prompt(&sandbox, &["--graphics", means]);
-        run(&terminal, "picture(80, 48, (255, 0, 0))");
+        terminal.run(PROMPT, "picture(80, 48, (255, 0, 0))");
         let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
         let (_, after) = raw.split_once(begin).unwrap_or_else(|| panic!("{means}: {raw:?}"));
         assert!(after.contains(end), "{means}: {after:?}");
@@ -303,14 +293,14 @@ fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
         ("profile = picture(80, 48, (1, 0, 250), (b'iCCP', b'ICC\\0\\0' + bomb())); profile", "▄▄▄▄\n▄▄▄▄"),
     ] {
         let before = terminal.screen().all.matches(told).count();
-        let screen = run(&terminal, cell);
+        let screen = terminal.run(PROMPT, cell);
         assert!(screen.all.matches(told).count() > before, "{told}: {}", screen.all);
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     let peak: u64 = peak.unwrap().parse().unwrap();
     assert!(peak < 400 << 10, "nothing is unpacked whole that is half a gigabyte: {peak} kB");
-    assert!(run(&terminal, "6 * 7").has_line("42"));
+    assert!(terminal.run(PROMPT, "6 * 7").has_line("42"));
     leave(terminal);
 }
 
