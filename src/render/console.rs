@@ -129,6 +129,16 @@ impl<O: Write, E: Write> Console<O, E> {
         self.options.max_lines.filter(|_| self.options.repl)
     }
 
+    /// How it writes.
+    pub fn options(&self) -> &ConsoleOptions {
+        &self.options
+    }
+
+    /// Changes how it writes from now on. The theme has [`Console::set_theme`], the window's size its own way.
+    pub fn adjust<T>(&mut self, change: impl FnOnce(&mut ConsoleOptions) -> T) -> T {
+        change(&mut self.options)
+    }
+
     /// Uses another theme from now on.
     pub fn set_theme(&mut self, theme: Arc<Theme>) {
         self.options.theme = theme;

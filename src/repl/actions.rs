@@ -53,6 +53,7 @@ impl Repl {
             Command::Table => self.table(),
             Command::Output => self.output(),
             Command::Theme(name) => self.theme(name.as_deref()),
+            Command::Set(argument) => self.set(&argument),
             Command::Image(what) => self.image(&what),
             Command::Errand(errand, argument) => self.look_or_do(errand, &argument),
             Command::Batch(argument) => self.batch(&argument),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::complete::Found;
 use super::errands::Errand;
+use super::settings::SETTINGS;
 
 /// What a `:word` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(super) enum Command {
     Time(String),
     Clear,
     Theme(Option<String>),
+    Set(String),
     Image(ImageUse),
     Table,
     Output,
@@ -60,6 +62,8 @@ pub(super) enum Argument {
     MaybeWords,
     Text,
     MaybeText,
+    /// A setting and its value.
+    Setting,
     Code,
 }
 
@@ -122,6 +126,9 @@ pub(super) const TABLE: &[Entry] = &[
         "choose a theme while looking at it, or take the one named",
         |a| Command::Theme(text(a)),
     ),
+    entry("set", "[NAME VALUE]", Argument::Setting, "what can be set at the prompt, or set it", |a| {
+        Command::Set(a.to_owned())
+    }),
     entry(
         "image",
         "[save FILE | open]",
@@ -297,12 +304,33 @@ pub(super) fn complete(line: &str, position: usize) -> Found {
     let rest = rest.strip_prefix('!').unwrap_or(rest);
     let typed = match TABLE.iter().find(|entry| entry.word == word).map(|entry| entry.argument) {
         Some(Argument::File | Argument::MaybeFile) => rest.trim_start(),
-        Some(Argument::Words | Argument::MaybeWords) => {
-            rest.rsplit(char::is_whitespace).next().unwrap_or(rest)
+        Some(Argument::Words | Argument::MaybeWords) => last_word(rest),
+        Some(Argument::Setting) => {
+            let typed = last_word(rest);
+            let earlier = rest.split_whitespace().next().filter(|earlier| *earlier != typed);
+            return Found { start: position.saturating_sub(typed.len()), items: settings(earlier, typed) };
         }
         _ => return Found::default(),
     };
     Found { start: position.saturating_sub(typed.len()), items: files(typed) }
+}
+
+fn last_word(text: &str) -> &str {
+    text.rsplit(char::is_whitespace).next().unwrap_or(text)
+}
+
+/// Names of settings, or values of the one that was typed before.
+fn settings(earlier: Option<&str>, typed: &str) -> Vec<String> {
+    let words: Vec<&str> = match earlier {
+        None => SETTINGS.iter().map(|setting| setting.name).collect(),
+        Some(name) => SETTINGS
+            .iter()
+            .filter(|setting| setting.name == name)
+            .flat_map(|setting| setting.words)
+            .copied()
+            .collect(),
+    };
+    words.into_iter().filter(|word| word.starts_with(typed)).map(str::to_owned).collect()
 }
 
 /// Files that begin as typed, folders with a slash behind them; names with control characters are left out.
@@ -380,6 +408,11 @@ mod tests {
         assert_eq!(complete(" :q", 3), Found { start: 1, items: vec![":quit".into()] });
         assert_eq!(complete(":info x", 7), Found::default());
         assert_eq!(complete(":apps", 5).items, [":apps"]);
+        assert_eq!(complete(":set output.", 12).items, ["output.links", "output.max_lines"]);
+        assert_eq!(
+            complete(":set output.links o", 19),
+            Found { start: 18, items: vec!["on".into(), "off".into()] }
+        );
 
         let folder = tempfile::tempdir().unwrap();
         for name in ["one.py", "one more.py", ".one", "o\u{1b}x"] {

@@ -25,6 +25,7 @@ mod pane;
 mod prompt;
 mod remote;
 mod session;
+mod settings;
 mod spinner;
 mod stage;
 mod views;

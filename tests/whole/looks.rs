@@ -45,27 +45,29 @@ fn another_theme_is_taken_at_the_prompt() {
     sandbox.set("COLORTERM", "truecolor");
     own_theme(&sandbox, "mine", "[styles]\nprompt = \"#010203\"\n");
     let terminal = FakeTerminal::start(&sandbox, &["python"]);
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     terminal.enter(":theme mine");
     terminal.wait_for("the theme is mine");
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     assert!(raw.contains("\x1b[38;2;1;2;3mpython ❯"), "{raw:?}");
     terminal.enter(":theme nobody");
     terminal.wait_for("there is no theme \"nobody\"; there are: mine, dark");
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
 }
 
+const PROMPT: &str = "python ❯";
+
 fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
     let terminal = FakeTerminal::start(sandbox, &["python"]);
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     terminal
 }
 
 fn leave(terminal: FakeTerminal) {
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
 }
@@ -95,7 +97,7 @@ fn long_output_is_folded_and_can_be_looked_at() {
     terminal.enter("for n in range(5000): print('line', n)");
     terminal.enter("");
     let screen = terminal.wait_for("[3980 lines are not shown here; :output shows all]");
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     assert!(screen.all.contains("line 999\n") && !screen.all.contains("line 1000\n"), "{}", screen.all);
     terminal.wait_for("line 4999");
     terminal.enter(":output");
@@ -112,6 +114,25 @@ fn long_output_is_folded_and_can_be_looked_at() {
 }
 
 #[test]
+fn what_is_set_at_the_prompt_holds_until_it_is_left() {
+    let sandbox = Sandbox::new();
+    let terminal = at_prompt(&sandbox);
+    assert!(terminal.run(PROMPT, ":set").all.contains("output.max_lines   1000"));
+    terminal.run(PROMPT, ":set output.max_lines = 10");
+    let folded = terminal.run(PROMPT, "print('\\n'.join(str(n * 7) for n in range(100)))");
+    assert!(folded.all.contains("lines are not shown here; :output shows all]"), "{}", folded.all);
+    assert!(!folded.has_line("350"), "{}", folded.all);
+    terminal.run(PROMPT, ":set output.max_lines 0");
+    let whole = terminal.run(PROMPT, "print('\\n'.join(str(n * 7) for n in range(100)))");
+    assert!(whole.has_line("350"), "{}", whole.all);
+    let refused = terminal.run(PROMPT, ":set output.max_lines many");
+    assert!(refused.all.contains("output.max_lines cannot be many; it takes lines of one output"));
+    terminal.run(PROMPT, ":set theme nord");
+    assert!(terminal.run(PROMPT, ":set").all.contains("nord"));
+    leave(terminal);
+}
+
+#[test]
 fn the_last_table_is_looked_at_whole() {
     let sandbox = Sandbox::new();
     let terminal = at_prompt(&sandbox);
@@ -121,10 +142,10 @@ fn the_last_table_is_looked_at_whole() {
     terminal.enter(&format!(
         "class T:\n def _repr_html_(s): return '<table class=dataframe><tr><th></th><th>v</th></tr>' + {html} + '</table>'\n\n"
     ));
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     terminal.enter("T()");
     terminal.wait_until("the table", |screen| screen.has_line("99  63"));
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     terminal.enter(":table");
     terminal.wait_for("row 1 of 100");
     terminal.send("ss");
@@ -153,7 +174,7 @@ fn errors_stand_out_and_their_files_are_links() {
     let terminal = at_prompt(&sandbox);
     terminal.enter("import model; model.fit()");
     terminal.wait_for("ValueError: no data");
-    terminal.wait_for_prompt("python ❯");
+    terminal.wait_for_prompt(PROMPT);
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     let path = std::fs::canonicalize(file).unwrap();
     assert!(raw.contains(&format!("{}#2\x1b\\", path.display())), "{raw:?}");

@@ -255,6 +255,26 @@ fn the_last_picture_is_saved_as_it_came_or_as_png() {
 }
 
 #[test]
+fn the_last_picture_is_given_to_a_viewer() {
+    let mut sandbox = colorful();
+    let programs = sandbox.home().join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    // Another process writes it: a program cannot be run as long as anybody has it open for writing.
+    let viewer =
+        r#"printf '#!/bin/sh\nhead -c 4 "$1" | tail -c 3 >/dev/tty\nrm "$1"\n' >xdg-open; chmod +x xdg-open"#;
+    let written = std::process::Command::new("sh").args(["-c", viewer]).current_dir(&programs).status();
+    assert!(written.unwrap().success());
+    sandbox.set("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
+    let terminal = at_prompt(&sandbox, &[]);
+    assert!(terminal.run(PROMPT, ":image open").all.contains("there was no picture yet"));
+    terminal.run(PROMPT, "picture(80, 48, (255, 0, 0))");
+    terminal.enter(":image open");
+    let opened = terminal.wait_until("what the viewer saw", |screen| screen.all.contains("PNG")).all;
+    assert!(opened.contains("opened /") && opened.contains(".png"), "{opened}");
+    leave(terminal);
+}
+
+#[test]
 fn each_protocol_is_spoken_when_it_is_asked_for() {
     let sandbox = colorful();
     for (means, begin, end) in [

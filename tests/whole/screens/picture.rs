@@ -66,7 +66,8 @@ fn put(svg: &mut String, cell: &Cell, x: f32, y: f32, scheme: &Scheme) {
         let width = WIDTH * columns + 0.3;
         let _ = write!(
             svg,
-            "<rect x='{x:.1}' y='{y:.1}' width='{width:.1}' height='{height:.1}' fill='{}'/>",
+            "<rect x='{x:.1}' y='{y:.1}' width='{width:.1}' height='{height:.1}' fill='{}' \
+             shape-rendering='crispEdges'/>",
             hex(color)
         );
     };

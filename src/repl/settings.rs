@@ -1,0 +1,224 @@
+//! `:set`: what can be changed at the prompt, until it is left. The names and values are those of the configuration file,
+//! which is never written.
+
+use std::fmt::Write as _;
+
+use super::actions::Outcome;
+use super::commands::file;
+use super::prompt::Repl;
+use crate::render::ConsoleOptions;
+use crate::terminal::Graphics;
+
+/// The theme is changed in another way, because more than the console has it.
+const THEME: &str = "theme";
+
+/// One of them.
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    /// Values that are offered.
+    pub(super) words: &'static [&'static str],
+    takes: &'static str,
+    show: fn(&ConsoleOptions) -> String,
+    /// False when the value means nothing.
+    set: fn(&mut ConsoleOptions, &str) -> bool,
+}
+
+const GRAPHICS: [&str; Graphics::ALL.len()] = {
+    let mut names = [""; Graphics::ALL.len()];
+    let mut at = 0;
+    // Loops that the compiler runs cannot use iterators.
+    while at < names.len() {
+        names[at] = Graphics::ALL[at].name();
+        at += 1;
+    }
+    names
+};
+
+/// All of them.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "media.dir",
+        words: &["none"],
+        takes: "the folder in which every picture is saved, or none",
+        show: |options| {
+            options.media_dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string())
+        },
+        set: |options, value| {
+            options.media_dir = (value != "none").then(|| file(value));
+            true
+        },
+    },
+    Setting {
+        name: "media.max_rows",
+        words: &["auto"],
+        takes: "most rows of a picture, or auto: the window's",
+        show: |options| options.max_rows.map_or_else(|| "auto".to_owned(), |rows| rows.to_string()),
+        set: |options, value| {
+            let rows = value.parse().ok().filter(|rows| *rows > 0);
+            options.max_rows = rows;
+            rows.is_some() || value == "auto"
+        },
+    },
+    Setting {
+        name: "output.links",
+        words: &["on", "off"],
+        takes: "whether names of files and links can be clicked: on or off",
+        show: |options| if options.links { "on" } else { "off" }.to_owned(),
+        set: |options, value| {
+            options.links = matches!(value, "on" | "true");
+            matches!(value, "on" | "true" | "off" | "false")
+        },
+    },
+    Setting {
+        name: "output.max_lines",
+        words: &["0"],
+        takes: "lines of one output that are shown, 0 for all",
+        show: |options| options.max_lines.unwrap_or(0).to_string(),
+        set: |options, value| {
+            let lines = value.parse::<usize>();
+            options.max_lines = lines.as_ref().ok().copied().filter(|lines| *lines > 0);
+            lines.is_ok()
+        },
+    },
+    Setting {
+        name: "terminal.graphics",
+        words: &GRAPHICS,
+        takes: "how pictures are drawn: kitty, kitty-tmux, iterm2, sixel, blocks or none",
+        show: |options| options.graphics.name().to_owned(),
+        set: |options, value| {
+            let graphics = Graphics::named(value).filter(|_| options.repl && !options.screen.dumb);
+            options.graphics = graphics.unwrap_or(options.graphics);
+            graphics.is_some()
+        },
+    },
+];
+
+/// Sets one of them.
+///
+/// # Errors
+/// What is wrong, as a sentence.
+fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Result<&'static Setting, String> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    let setting = setting.ok_or_else(|| format!("there is no setting {name}"))?;
+    let mut changed = options.clone();
+    if !(setting.set)(&mut changed, value) {
+        return Err(format!("{name} cannot be {value}; it takes {}", setting.takes));
+    }
+    *options = changed;
+    Ok(setting)
+}
+
+/// All of them with their values.
+fn list(options: &ConsoleOptions) -> String {
+    let mut text = String::new();
+    for Setting { name, takes, show, .. } in SETTINGS {
+        let _ = writeln!(text, "{name:18} {:12} {takes}", show(options));
+    }
+    let _ = write!(text, "{THEME:18} {:12} as :theme", options.theme.name());
+    text
+}
+
+impl Repl {
+    /// Shows what can be set, or sets one of them: `NAME VALUE`, also with an equals sign between.
+    pub(super) fn set(&mut self, argument: &str) -> Outcome {
+        let (name, value) = argument
+            .split_once(|c: char| c == '=' || c.is_whitespace())
+            .map_or((argument, ""), |(name, rest)| (name, rest.trim_start_matches([' ', '='])));
+        let value = value.trim().trim_matches('"');
+        match (name, value) {
+            ("", "") => {
+                let text = list(self.stage.console.options());
+                self.say(&text)
+            }
+            (THEME, value) => self.theme(Some(value).filter(|value| !value.is_empty())),
+            (name, value) => {
+                let done = self
+                    .stage
+                    .console
+                    .adjust(|options| set(options, name, value).map(|setting| (setting.show)(options)));
+                match done {
+                    Ok(shown) => {
+                        let text = format!("{name} is {shown} until you leave; the configuration keeps it");
+                        self.stage.note(&text).map(|()| super::prompt::Then::Go)
+                    }
+                    Err(sentence) => self.fail(sentence, Some(":set lists what can be set")),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::Screen;
+    use crate::theme::Theme;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    fn options() -> ConsoleOptions {
+        ConsoleOptions {
+            repl: true,
+            screen: Screen::from_parts(true, true, true, |name| (name == "TERM").then(|| "xterm".into())),
+            size: crate::terminal::size(),
+            theme: Arc::new(Theme::plain()),
+            raw: false,
+            graphics: Graphics::Blocks,
+            synchronized: false,
+            background: None,
+            cell: None,
+            max_rows: None,
+            links: false,
+            local: false,
+            max_lines: Some(1000),
+            media_dir: None,
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_shown() {
+        let mut options = options();
+        for (name, value, shown) in [
+            ("media.dir", "plots", "plots"),
+            ("media.dir", "none", "none"),
+            ("media.max_rows", "12", "12"),
+            ("media.max_rows", "auto", "auto"),
+            ("output.links", "on", "on"),
+            ("output.links", "false", "off"),
+            ("output.max_lines", "7", "7"),
+            ("output.max_lines", "0", "0"),
+            ("terminal.graphics", "kitty-tmux", "kitty-tmux"),
+            ("terminal.graphics", "none", "none"),
+        ] {
+            let setting = set(&mut options, name, value).unwrap();
+            assert_eq!((setting.show)(&options), shown, "{name} {value}");
+        }
+        set(&mut options, "media.dir", "a b").unwrap();
+        assert_eq!(options.media_dir, Some(PathBuf::from("a b")));
+        assert!(list(&options).lines().count() == SETTINGS.len() + 1);
+    }
+
+    #[test]
+    fn what_means_nothing_changes_nothing() {
+        let mut options = options();
+        for (name, value) in [
+            ("media.max_rows", "0"),
+            ("media.max_rows", "99999"),
+            ("output.links", "perhaps"),
+            ("output.max_lines", "-1"),
+            ("terminal.graphics", "telepathy"),
+            ("output.max_lines", ""),
+            ("nothing", "1"),
+        ] {
+            assert!(set(&mut options, name, value).is_err(), "{name} {value}");
+        }
+        assert_eq!((options.max_lines, options.max_rows, options.links), (Some(1000), None, false));
+        assert_eq!(options.graphics, Graphics::Blocks);
+    }
+
+    #[test]
+    fn where_there_is_no_terminal_no_pictures_are_drawn() {
+        let mut options = ConsoleOptions { repl: false, ..options() };
+        assert!(set(&mut options, "terminal.graphics", "kitty").is_err());
+    }
+}
