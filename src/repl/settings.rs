@@ -39,7 +39,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "media.dir",
         words: &["none"],
-        takes: "the folder in which every picture is saved, or none",
+        takes: "where every picture is saved, or none",
         show: |options| {
             options.media_dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string())
         },
@@ -62,7 +62,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "output.links",
         words: &["on", "off"],
-        takes: "whether names of files and links can be clicked: on or off",
+        takes: "whether links can be clicked: on or off",
         show: |options| if options.links { "on" } else { "off" }.to_owned(),
         set: |options, value| {
             options.links = matches!(value, "on" | "true");
@@ -83,7 +83,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "terminal.graphics",
         words: &GRAPHICS,
-        takes: "how pictures are drawn: kitty, kitty-tmux, iterm2, sixel, blocks or none",
+        takes: "kitty, kitty-tmux, iterm2, sixel, blocks or none",
         show: |options| options.graphics.name().to_owned(),
         set: |options, value| {
             let graphics = Graphics::named(value).filter(|_| options.repl && !options.screen.dumb);
@@ -138,7 +138,8 @@ impl Repl {
                     .adjust(|options| set(options, name, value).map(|setting| (setting.show)(options)));
                 match done {
                     Ok(shown) => {
-                        let text = format!("{name} is {shown} until you leave; the configuration keeps it");
+                        let text =
+                            format!("{name} is {shown} until you leave; in the configuration it lasts");
                         self.stage.note(&text).map(|()| super::prompt::Then::Go)
                     }
                     Err(sentence) => self.fail(sentence, Some(":set lists what can be set")),
