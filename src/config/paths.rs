@@ -71,7 +71,7 @@ impl Paths {
 
     /// What terminals answered to questions, so that they are not asked again.
     pub fn terminal_cache(&self) -> PathBuf {
-        self.cache.join("terminals.toml")
+        self.cache.join("terminals")
     }
 }
 

@@ -19,7 +19,7 @@ pub use full_screen::{FullScreen, Passing};
 pub use guard::{RunMode, install, restore};
 pub use links::knows_links;
 pub use out::Out;
-pub use probe::{Choice, Graphics, Probe, answers_owed, passthrough, probe, recall};
+pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};
 pub use reset::{Passed, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret, read_secret_unless};

@@ -40,12 +40,15 @@ fn a_terminal_that_answers_late_types_nothing_into_the_prompt() {
     sandbox.unset("ALACRITTY_WINDOW_ID");
     let terminal = FakeTerminal::start_silent(&sandbox, &["python"]);
     terminal.wait_for_prompt(PROMPT);
+    let known = || std::fs::read_to_string(sandbox.home().join(".cache/bai-repl/terminals")).unwrap();
+    assert!(known().contains("silent"), "it is not asked again: {}", known());
     terminal.send("print(");
     terminal.answer();
     terminal.enter("6 * 7)");
     let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
     assert!(screen.has_line(&format!("{PROMPT} print(6 * 7)")), "{}", screen.all);
     leave(terminal);
+    assert!(!known().contains("silent"), "it is asked again next time: {}", known());
 }
 
 #[test]

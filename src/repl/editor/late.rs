@@ -2,12 +2,17 @@
 //! that somebody pressed, and must not become a cell. Which questions are asked, and for how long one waits, is in
 //! `terminal::probe`.
 
+use std::time::{Duration, Instant};
+
 use rustyline::{KeyCode, KeyEvent, Modifiers};
 
 use crate::terminal;
 
 /// Most characters of an answer that is a text; after so many it is somebody who types.
 const LONGEST: usize = 256;
+
+/// Nothing that comes so long after the prompt is an answer: the terminal is silent, and Alt-P is a key there.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// The part of an answer that has come.
 #[derive(Debug, Default)]
@@ -26,18 +31,19 @@ pub(super) struct Late {
     /// So many answers to the last question have not come yet.
     owed: usize,
     part: Part,
+    since: Instant,
 }
 
 impl Default for Late {
     fn default() -> Self {
-        Late { owed: terminal::answers_owed(), part: Part::None }
+        Late { owed: terminal::answers_owed(), part: Part::None, since: Instant::now() }
     }
 }
 
 impl Late {
     /// Whether this is no key but a piece of an answer.
     pub(super) fn takes(&mut self, key: KeyEvent) -> bool {
-        if self.owed == 0 {
+        if self.owed == 0 || self.since.elapsed() > LATEST {
             return false;
         }
         let KeyEvent(code, modifiers) = key;
@@ -49,6 +55,9 @@ impl Late {
             // The answer to DA1, which is the last question.
             (Part::Sequence, KeyCode::Char('c'), Modifiers::NONE) => {
                 self.owed -= 1;
+                if self.owed == 0 {
+                    terminal::answered_late();
+                }
                 Part::None
             }
             (Part::Text(_), KeyCode::Char('\\'), Modifiers::ALT) => Part::None,
@@ -70,7 +79,7 @@ mod tests {
 
     /// What is left of these as keys. A piece is what follows an ESC as far as rustyline reads it, or plain characters.
     fn keys(owed: usize, pieces: &[&str]) -> String {
-        let mut late = Late { owed, part: Part::None };
+        let mut late = Late { owed, part: Part::None, since: Instant::now() };
         let mut left = String::new();
         for piece in pieces {
             let first = match piece.strip_prefix("ESC ") {

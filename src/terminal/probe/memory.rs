@@ -82,14 +82,23 @@ impl Memory<'_> {
         self.lines().into_iter().find(|line| line.key == key)
     }
 
-    /// Adds a line; the file is replaced as a whole, so that two programs at once leave one of two good files.
     fn put(self, key: &str, said: &str) -> io::Result<()> {
+        self.write(key, Some(Line { time: now(), key: key.to_owned(), said: said.to_owned() }))
+    }
+
+    /// Forgets it.
+    pub(super) fn forget(self, key: &str) -> io::Result<()> {
+        self.write(key, None)
+    }
+
+    /// Puts a line in the place of the one with this key. The file is replaced as a whole, so that two programs at once
+    /// leave one of two good files.
+    fn write(self, key: &str, instead: Option<Line>) -> io::Result<()> {
         let folder = self.0.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        writeln!(file, "{} {key} {said}", now())?;
-        for Line { time, key, said } in self.lines().iter().filter(|line| line.key != key).take(MAX_LINES - 1)
-        {
+        let others = self.lines().into_iter().filter(|line| line.key != key).take(MAX_LINES - 1);
+        for Line { time, key, said } in instead.into_iter().chain(others) {
             writeln!(file, "{time} {key} {said}")?;
         }
         file.persist(self.0).map_err(|error| error.error)?;
@@ -142,6 +151,8 @@ mod tests {
         memory.silent("a").unwrap();
         assert!(memory.is_silent("a") && memory.is_silent("b") && !memory.is_silent("c"));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+        memory.forget("a").unwrap();
+        assert!(!memory.is_silent("a") && memory.is_silent("b"), "it has answered after all");
         fs::write(&path, format!("{} a silent\n{} b silent\n", now() - WEEK - 1, now() + 1000)).unwrap();
         assert!(!memory.is_silent("a"), "too old");
         assert!(!memory.is_silent("b"), "from the future");

@@ -10,8 +10,9 @@ mod multiplexer;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -94,6 +95,9 @@ const KNOWN_BY: &[&str] = &[
 /// See [`answers_owed`].
 static OWED: AtomicUsize = AtomicUsize::new(0);
 
+/// The memory in which the terminal counts as silent since the last question, and its kind there.
+static THOUGHT_SILENT: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
+
 /// Most bytes that are read while waiting.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -131,7 +135,10 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
     let this = this_terminal(tmux.as_ref(), &kind).filter(|_| probe.answered);
     let kept = match (memory, this) {
         (Some(memory), Some(this)) => memory.answered(&this, &probe),
-        (Some(memory), None) if !probe.answered && !remote => memory.silent(&kind),
+        (Some(memory), None) if !probe.answered && !remote => {
+            *thought_silent() = Some((memory.0.to_owned(), kind.clone()));
+            memory.silent(&kind)
+        }
         _ => Ok(()),
     };
     if let Err(error) = kept {
@@ -157,6 +164,19 @@ fn around(env: impl Fn(&str) -> Option<OsString>) -> Option<Tmux> {
 /// The key of this terminal in the memory.
 fn this_terminal(tmux: Option<&Tmux>, kind: &str) -> Option<String> {
     memory::this(io::stdout(), tmux.map(|tmux| tmux.attached.as_str()), kind)
+}
+
+/// The last of the answers that were owed has come: the terminal is slow, not silent, and is asked again next time.
+pub fn answered_late() {
+    if let Some((path, kind)) = thought_silent().take()
+        && let Err(error) = Memory(&path).forget(&kind)
+    {
+        tracing::debug!(%error, "cannot forget that the terminal is silent");
+    }
+}
+
+fn thought_silent() -> MutexGuard<'static, Option<(PathBuf, String)>> {
+    THOUGHT_SILENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many answers to the last question had not come within the limit: what comes later is no key.
