@@ -24,14 +24,8 @@ pub(super) struct Setting {
 }
 
 const GRAPHICS: [&str; Graphics::ALL.len()] = {
-    let mut names = [""; Graphics::ALL.len()];
-    let mut at = 0;
-    // Loops that the compiler runs cannot use iterators.
-    while at < names.len() {
-        names[at] = Graphics::ALL[at].name();
-        at += 1;
-    }
-    names
+    let [a, b, c, d, e, f] = Graphics::ALL;
+    [a.name(), b.name(), c.name(), d.name(), e.name(), f.name()]
 };
 
 /// All of them.
