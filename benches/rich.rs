@@ -1,18 +1,29 @@
-//! Text with structure, from the record to the bytes for the screen: a table of 1,000 rows and 20 columns as pandas
-//! writes it, whole and folded, and Markdown with code.
+//! From the record to the bytes for the screen: a table of 1,000 rows and 20 columns as pandas writes it, whole and folded,
+//! Markdown with code, and pictures by each protocol in a window of 200×50; and the memory that 100 plots leave behind.
 
 use bai_repl::protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
 use bai_repl::terminal::{ColorDepth, Graphics, Screen, Size};
 use bai_repl::theme::Theme;
+use base64::Engine;
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use std::fmt::Write;
-use std::io::sink;
+use std::io::{Cursor, sink};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const TIMES: usize = 30;
 
-fn options(max_lines: Option<usize>) -> ConsoleOptions {
+/// How much of the output is shown, and by which means pictures.
+#[derive(Clone, Copy)]
+struct How {
+    max_lines: Option<usize>,
+    graphics: Graphics,
+}
+
+const TEXT: How = How { max_lines: None, graphics: Graphics::None };
+
+fn options(how: How) -> ConsoleOptions {
     ConsoleOptions {
         repl: true,
         screen: Screen {
@@ -27,14 +38,14 @@ fn options(max_lines: Option<usize>) -> ConsoleOptions {
         size: Size { cols: 200, rows: 50, pixels: None },
         theme: Arc::new(Theme::named("dark").expect("a theme that ships")),
         raw: false,
-        graphics: Graphics::None,
+        graphics: how.graphics,
         synchronized: false,
-        cell: None,
+        cell: Some((8, 16)),
         background: None,
         max_rows: None,
         links: true,
         local: true,
-        max_lines,
+        max_lines: how.max_lines,
         media_dir: None,
     }
 }
@@ -58,10 +69,10 @@ fn data_frame(rows: usize, columns: usize) -> ConsoleRecord {
     ConsoleRecord::Html(html)
 }
 
-fn measure(what: &str, record: &ConsoleRecord, max_lines: Option<usize>) {
+fn measure(what: &str, record: &ConsoleRecord, how: How) {
     let mut times: Vec<Duration> = (0..TIMES)
         .map(|_| {
-            let mut console = Console::new(sink(), sink(), options(max_lines));
+            let mut console = Console::new(sink(), sink(), options(how));
             let began = Instant::now();
             let _flow = console.record(record).expect("a sink takes all");
             let _flow = console.flush().expect("a sink takes all");
@@ -78,12 +89,73 @@ fn measure(what: &str, record: &ConsoleRecord, max_lines: Option<usize>) {
     );
 }
 
+/// A picture with colours that change everywhere, as photographs have them.
+fn picture(width: u32, height: u32, format: ImageFormat) -> ConsoleRecord {
+    let pixel = |x: u32, y: u32| Rgb([(x / 3) as u8, (y / 2) as u8, ((x * y) >> 9) as u8 ^ (x as u8 & 15)]);
+    let image = DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, pixel));
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("memory takes all");
+    let mime = format.to_mime_type();
+    let data = base64::engine::general_purpose::STANDARD.encode(bytes.into_inner());
+    ConsoleRecord::Media { mime: mime.into(), data: format!("data:{mime};base64,{data}") }
+}
+
+/// What a plot of three curves and a hundred words is.
+fn svg_plot() -> ConsoleRecord {
+    let mut svg = String::from("<svg xmlns='http://www.w3.org/2000/svg' width='640' height='480'>");
+    for curve in 0..3 {
+        let points: String = (0..640)
+            .map(|x| format!("{x},{:.1} ", 240.0 + 200.0 * (f64::from(x * (curve + 1)) / 60.0).sin()))
+            .collect();
+        let _ = write!(svg, "<polyline points='{points}' fill='none' stroke='#{curve}f6' stroke-width='2'/>");
+    }
+    for word in 0..100 {
+        let (x, y) = (word % 10 * 64, word / 10 * 48 + 20);
+        let _ = write!(svg, "<text x='{x}' y='{y}' font-size='10'>word {word}</text>");
+    }
+    ConsoleRecord::Media { mime: "image/svg+xml".into(), data: svg + "</svg>" }
+}
+
+/// Resident memory of this process, in MB.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    line.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+}
+
+/// One console after another plot of 640×480 pixels each.
+fn memory_of_plots() {
+    let how = How { max_lines: None, graphics: Graphics::Kitty };
+    let mut console = Console::new(sink(), sink(), options(how));
+    let plot = picture(640, 480, ImageFormat::Png);
+    let mut show = |times: usize| {
+        for _ in 0..times {
+            let _flow = console.record(&plot).expect("a sink takes all");
+        }
+        resident()
+    };
+    let (one, hundred) = (show(1), show(99));
+    println!("memory after 1 plot {one:.1} MB, after 100 {hundred:.1} MB");
+}
+
 fn main() {
-    measure("1,000×20 table, all rows", &data_frame(1_000, 20), None);
-    measure("1,000×20 table, folded at 1,000 lines", &data_frame(1_000, 20), Some(1_000));
-    measure("10,000×20 table, folded at 1,000 lines", &data_frame(10_000, 20), Some(1_000));
+    memory_of_plots();
+    let pictures = [
+        ("1080p PNG", picture(1920, 1080, ImageFormat::Png)),
+        ("4,000×3,000 JPEG", picture(4000, 3000, ImageFormat::Jpeg)),
+        ("SVG plot", svg_plot()),
+    ];
+    for (name, record) in &pictures {
+        for graphics in Graphics::ALL.into_iter().filter(|graphics| *graphics != Graphics::None) {
+            measure(&format!("{name}, {}", graphics.name()), record, How { max_lines: None, graphics });
+        }
+    }
+    let folded = How { max_lines: Some(1_000), ..TEXT };
+    measure("1,000×20 table, all rows", &data_frame(1_000, 20), TEXT);
+    measure("1,000×20 table, folded at 1,000 lines", &data_frame(1_000, 20), folded);
+    measure("10,000×20 table, folded at 1,000 lines", &data_frame(10_000, 20), folded);
     let markdown =
         "# Title\n\nSome *text* with `code`.\n\n```python\ndef f(x):\n    return x\n```\n\n".repeat(50);
     let markdown = ConsoleRecord::Media { mime: "text/markdown".into(), data: markdown };
-    measure("Markdown of 50 sections with code", &markdown, None);
+    measure("Markdown of 50 sections with code", &markdown, TEXT);
 }
