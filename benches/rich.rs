@@ -24,29 +24,24 @@ struct How {
 const TEXT: How = How { max_lines: None, graphics: Graphics::None };
 
 fn options(how: How) -> ConsoleOptions {
+    let screen = Screen {
+        stdin_tty: true,
+        stdout_tty: true,
+        stderr_tty: true,
+        dumb: false,
+        no_color: false,
+        colors: ColorDepth::TrueColor,
+        unicode: true,
+    };
+    let theme = Arc::new(Theme::named("dark").expect("a theme that ships"));
     ConsoleOptions {
         repl: true,
-        screen: Screen {
-            stdin_tty: true,
-            stdout_tty: true,
-            stderr_tty: true,
-            dumb: false,
-            no_color: false,
-            colors: ColorDepth::TrueColor,
-            unicode: true,
-        },
-        size: Size { cols: 200, rows: 50, pixels: None },
-        theme: Arc::new(Theme::named("dark").expect("a theme that ships")),
-        raw: false,
         graphics: how.graphics,
-        synchronized: false,
         cell: Some((8, 16)),
-        background: None,
-        max_rows: None,
         links: true,
         local: true,
         max_lines: how.max_lines,
-        media_dir: None,
+        ..ConsoleOptions::new(screen, Size { cols: 200, rows: 50, pixels: None }, theme)
     }
 }
 

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use crate::config::{FileConfig, Paths};
 use crate::panes::Look;
 use crate::render::{ConsoleOptions, Means};
-use crate::terminal::{self, Choice, Graphics, Probe, Screen, Size};
+use crate::terminal::{self, Choice, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,20 +121,9 @@ pub(super) fn for_script(
 
 fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: Theme) -> ConsoleOptions {
     ConsoleOptions {
-        repl: false,
-        screen,
-        size: terminal::size(),
-        theme: Arc::new(theme),
-        raw: false,
-        graphics: Graphics::None,
-        synchronized: false,
-        cell: settings.cell,
-        background: settings.background,
         max_rows: settings.max_rows,
-        links: false,
-        local: false,
-        max_lines: None,
         media_dir: media_dir.map(Path::to_owned).or_else(|| settings.media_dir.clone()),
+        ..ConsoleOptions::new(screen, terminal::size(), Arc::new(theme))
     }
 }
 

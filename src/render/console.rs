@@ -50,6 +50,28 @@ pub struct ConsoleOptions {
     pub media_dir: Option<PathBuf>,
 }
 
+impl ConsoleOptions {
+    /// Text for programs: streams apart, no pictures, no links, nothing left out.
+    pub fn new(screen: Screen, size: Size, theme: Arc<Theme>) -> Self {
+        Self {
+            repl: false,
+            screen,
+            size,
+            theme,
+            raw: false,
+            graphics: Graphics::None,
+            synchronized: false,
+            background: None,
+            cell: None,
+            max_rows: None,
+            links: false,
+            local: false,
+            max_lines: None,
+            media_dir: None,
+        }
+    }
+}
+
 /// Which of the program's streams a text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {

@@ -152,21 +152,12 @@ mod tests {
     use std::sync::Arc;
 
     fn options() -> ConsoleOptions {
+        let screen = Screen::from_parts(true, true, true, |name| (name == "TERM").then(|| "xterm".into()));
         ConsoleOptions {
             repl: true,
-            screen: Screen::from_parts(true, true, true, |name| (name == "TERM").then(|| "xterm".into())),
-            size: crate::terminal::size(),
-            theme: Arc::new(Theme::plain()),
-            raw: false,
             graphics: Graphics::Blocks,
-            synchronized: false,
-            background: None,
-            cell: None,
-            max_rows: None,
-            links: false,
-            local: false,
             max_lines: Some(1000),
-            media_dir: None,
+            ..ConsoleOptions::new(screen, crate::terminal::size(), Arc::new(Theme::plain()))
         }
     }
 

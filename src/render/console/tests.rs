@@ -54,32 +54,19 @@ struct Bench {
 }
 
 fn bench(change: impl FnOnce(&mut ConsoleOptions)) -> Bench {
-    let mut options = ConsoleOptions {
-        repl: true,
-        screen: Screen {
-            stdin_tty: true,
-            stdout_tty: true,
-            stderr_tty: true,
-            dumb: false,
-            no_color: false,
-            colors: ColorDepth::Ansi16,
-            unicode: true,
-        },
-        size: Size { cols: 80, rows: 24, pixels: None },
-        theme: Arc::new(
-            Theme::parse("test", "name = 'test'\n[styles]\nstderr = 'red'\nnote = { dim = true }\n").unwrap(),
-        ),
-        raw: false,
-        graphics: Graphics::None,
-        synchronized: false,
-        background: None,
-        cell: None,
-        max_rows: None,
-        links: false,
-        local: false,
-        max_lines: None,
-        media_dir: None,
+    let screen = Screen {
+        stdin_tty: true,
+        stdout_tty: true,
+        stderr_tty: true,
+        dumb: false,
+        no_color: false,
+        colors: ColorDepth::Ansi16,
+        unicode: true,
     };
+    let theme =
+        Theme::parse("test", "name = 'test'\n[styles]\nstderr = 'red'\nnote = { dim = true }\n").unwrap();
+    let size = Size { cols: 80, rows: 24, pixels: None };
+    let mut options = ConsoleOptions { repl: true, ..ConsoleOptions::new(screen, size, Arc::new(theme)) };
     change(&mut options);
     let (out, err) = (Shared::default(), Shared::default());
     let mut console = Console::new(out.clone(), err.clone(), options);
