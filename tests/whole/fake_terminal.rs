@@ -270,6 +270,14 @@ impl FakeTerminal {
         End { code, screen, line_discipline: self.termios().local_flags }
     }
 
+    /// Leaves the prompt with Ctrl-D, which must succeed.
+    #[track_caller]
+    pub fn leave(self) {
+        self.send("\x04");
+        let end = self.wait_for_end();
+        assert_eq!(end.code, 0, "{}", end.screen.all);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap()
     }

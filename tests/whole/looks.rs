@@ -66,12 +66,6 @@ fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
     terminal
 }
 
-fn leave(terminal: FakeTerminal) {
-    terminal.wait_for_prompt(PROMPT);
-    terminal.send("\x04");
-    assert_eq!(terminal.wait_for_end().code, 0);
-}
-
 #[test]
 fn a_theme_is_chosen_while_it_is_looked_at() {
     let mut sandbox = Sandbox::new();
@@ -87,7 +81,8 @@ fn a_theme_is_chosen_while_it_is_looked_at() {
     terminal.wait_until("help is gone", |screen| !screen.all.contains("any key closes this"));
     terminal.send("\r");
     terminal.wait_for("the theme is light");
-    leave(terminal);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
 }
 
 #[test]
@@ -110,7 +105,8 @@ fn long_output_is_folded_and_can_be_looked_at() {
     terminal.wait_for("saved in saved.txt");
     assert_eq!(std::fs::read_to_string(sandbox.work().join("saved.txt")).unwrap().lines().count(), 5000);
     terminal.send("q");
-    leave(terminal);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
 }
 
 #[test]
@@ -129,7 +125,8 @@ fn what_is_set_at_the_prompt_holds_until_it_is_left() {
     assert!(refused.all.contains("output.max_lines cannot be many; it takes lines of one output"));
     terminal.run(PROMPT, ":set theme nord");
     assert!(terminal.run(PROMPT, ":set").all.contains("nord"));
-    leave(terminal);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
 }
 
 #[test]
@@ -162,7 +159,8 @@ fn the_last_table_is_looked_at_whole() {
     terminal.resize(24, 80);
     terminal.wait_for("row 2 of 100");
     terminal.send("\x1b");
-    leave(terminal);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
 }
 
 #[test]
@@ -182,5 +180,6 @@ fn errors_stand_out_and_their_files_are_links() {
         raw.contains("\x1b[1;38;2;242;139;148mValueError") || raw.contains("\x1b[1mValueError"),
         "{raw:?}"
     );
-    leave(terminal);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
 }

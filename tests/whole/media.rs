@@ -139,12 +139,6 @@ fn at_prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
     terminal
 }
 
-fn leave(terminal: FakeTerminal) {
-    terminal.send("\x04");
-    let end = terminal.wait_for_end();
-    assert_eq!(end.code, 0, "{}", end.screen.all);
-}
-
 /// Lines with half blocks on them.
 fn block_lines(text: &str) -> usize {
     text.lines().filter(|line| line.contains(['\u{2580}', '\u{2584}'])).count()
@@ -168,7 +162,7 @@ fn pictures_of_every_kind_are_drawn_where_the_cursor_is() {
     terminal.run(PROMPT, "drawing([0, 'obj', 0, ['circle', 40, 16, 9, '#000000ff', '#000000ff', 0]])");
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     assert!(raw.contains("48;2;255;0;0") && raw.contains("48;2;0;0;255") && raw.contains("48;2;0;255;0"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -179,7 +173,7 @@ fn commits_are_a_graph_in_text() {
     let screen =
         terminal.run(PROMPT, &format!("Show('application/vnd.sorna.gitgraph', json.dumps({commits}))"));
     assert!(screen.has_line("● c third") && screen.has_line("● a first"), "{}", screen.all);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -205,7 +199,7 @@ fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
         1,
         "the key that left is no key of the prompt"
     );
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -228,7 +222,7 @@ fn what_moves_plays_on_the_whole_window() {
     }
     terminal.send("q");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -251,7 +245,7 @@ fn the_last_picture_is_saved_as_it_came_or_as_png() {
     terminal.wait_for("saved in c.png");
     terminal.wait_for_prompt(PROMPT);
     assert_eq!(image::open(sandbox.work().join("c.png")).unwrap().width(), 20);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -271,7 +265,7 @@ fn the_last_picture_is_given_to_a_viewer() {
     terminal.enter(":image open");
     let opened = terminal.wait_until("what the viewer saw", |screen| screen.all.contains("PNG")).all;
     assert!(opened.contains("opened /") && opened.contains(".png"), "{opened}");
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -288,7 +282,7 @@ fn each_protocol_is_spoken_when_it_is_asked_for() {
         let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
         let (_, after) = raw.split_once(begin).unwrap_or_else(|| panic!("{means}: {raw:?}"));
         assert!(after.contains(end), "{means}: {after:?}");
-        leave(terminal);
+        terminal.leave();
     }
 }
 
@@ -321,7 +315,7 @@ fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
     let peak: u64 = peak.unwrap().parse().unwrap();
     assert!(peak < 400 << 10, "nothing is unpacked whole that is half a gigabyte: {peak} kB");
     assert!(terminal.run(PROMPT, "6 * 7").has_line("42"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]

@@ -44,12 +44,6 @@ fn come_back(terminal: &FakeTerminal) {
     terminal.wait_until("the way back", |screen| !in_pane(screen));
 }
 
-fn leave(terminal: FakeTerminal) {
-    terminal.send("\x04");
-    let end = terminal.wait_for_end();
-    assert_eq!(end.code, 0, "{}", end.screen.all);
-}
-
 /// The editor has the keyboard as it had it: raw, pastes marked, nothing else switched on.
 fn assert_editor_modes(screen: &Screen) {
     assert!(screen.modes.contains(TermMode::BRACKETED_PASTE) && screen.cursor_shown);
@@ -91,7 +85,7 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
         screen.lines.iter().any(|line| line == "the file says hello from vim")
     });
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -127,7 +121,7 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     assert_eq!(terminal.termios().control_chars, before.control_chars);
     terminal.send("\x03");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -151,7 +145,7 @@ fn coming_back_before_the_cell_ends_shows_it_going_on() {
     two.open();
     terminal.wait_until("its end", |screen| screen.has_line("aaabbbccc"));
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -175,7 +169,7 @@ fn a_question_that_comes_meanwhile_is_asked_on_return() {
     terminal.send("n\r");
     terminal.wait_until("the answer", |screen| screen.has_line("hello Ann"));
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -198,7 +192,7 @@ fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
     terminal.wait_until("a new shell", |screen| screen.has_line("now []"));
     come_back(&terminal);
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -222,7 +216,7 @@ fn the_prompt_tells_what_happens_in_the_terminal() {
     });
     terminal.send("\x03");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -236,7 +230,7 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
     terminal.wait_until("the key", |screen| screen.has_line("^]"));
     come_back(&terminal);
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 
     let folder = sandbox.home().join(".config/bai-repl");
     std::fs::create_dir_all(&folder).unwrap();
@@ -256,7 +250,7 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
     terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("shell>"));
     terminal.send("\x14");
     terminal.wait_until("the prompt", |screen| !in_pane(screen));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -307,5 +301,5 @@ fn a_link_that_is_cut_comes_back_with_the_same_shell() {
     terminal.enter("echo still $kept");
     terminal.wait_for("still here");
     come_back(&terminal);
-    leave(terminal);
+    terminal.leave();
 }

@@ -15,12 +15,6 @@ fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
     terminal
 }
 
-fn leave(terminal: FakeTerminal) {
-    terminal.send("\x04");
-    let end = terminal.wait_for_end();
-    assert_eq!(end.code, 0, "{}", end.screen.all);
-}
-
 #[test]
 fn a_function_over_several_lines_is_defined_and_called() {
     let sandbox = Sandbox::new();
@@ -31,7 +25,7 @@ fn a_function_over_several_lines_is_defined_and_called() {
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("area(2)");
     terminal.wait_until("12", |screen| screen.has_line("12"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -47,7 +41,7 @@ fn a_terminal_that_answers_late_types_nothing_into_the_prompt() {
     terminal.enter("6 * 7)");
     let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
     assert!(screen.has_line(&format!("{PROMPT} print(6 * 7)")), "{}", screen.all);
-    leave(terminal);
+    terminal.leave();
     assert!(!known().contains("silent"), "it is asked again next time: {}", known());
 }
 
@@ -58,7 +52,7 @@ fn the_banner_says_what_runs_where() {
     let screen = terminal.screen();
     assert!(screen.all.contains("embedded engine"), "{}", screen.all);
     assert!(screen.all.contains(":help"), "{}", screen.all);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -70,7 +64,7 @@ fn another_version_than_was_asked_for_is_told_before_the_first_cell() {
     terminal.enter("6 * 7");
     let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
     assert_eq!(screen.all.matches("is not here").count(), 1, "{}", screen.all);
-    leave(terminal);
+    terminal.leave();
 
     // A cell that comes before the session is open does not hide it.
     let terminal = FakeTerminal::start(&sandbox, &["python:3.99"]);
@@ -78,7 +72,7 @@ fn another_version_than_was_asked_for_is_told_before_the_first_cell() {
     terminal.enter("6 * 7");
     let screen = terminal.wait_until("42", |screen| screen.has_line("42"));
     assert_eq!(screen.all.matches("is not here").count(), 1, "{}", screen.all);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -97,7 +91,7 @@ fn tab_completes_names_and_attributes_from_the_kernel() {
     });
     terminal.send("\x03");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -109,7 +103,7 @@ fn input_is_asked_in_place() {
     terminal.enter("Ann");
     terminal.wait_until("the answer", |screen| screen.has_line("hello Ann"));
     assert!(terminal.screen().has_line("who? Ann"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -122,7 +116,7 @@ fn a_password_is_never_shown_nor_kept() {
     terminal.wait_until("its length", |screen| screen.has_line("9"));
     terminal.wait_for_prompt(PROMPT);
     assert!(!String::from_utf8_lossy(&terminal.raw()).contains("hush"));
-    leave(terminal);
+    terminal.leave();
     for entry in walk(&sandbox.home()) {
         let content = std::fs::read(&entry).unwrap();
         assert!(!String::from_utf8_lossy(&content).contains("hush"), "{}", entry.display());
@@ -155,7 +149,7 @@ fn ctrl_c_stops_a_loop_and_the_variables_are_still_there() {
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("kept + 1");
     terminal.wait_until("42", |screen| screen.has_line("42"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -166,7 +160,7 @@ fn ctrl_c_at_the_prompt_clears_the_cell() {
     terminal.wait_for("half a thought");
     terminal.send("\x03");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -181,7 +175,7 @@ fn what_is_typed_while_a_cell_runs_is_kept() {
     gate.open();
     terminal
         .wait_until("both cells", |screen| screen.has_line("'ahead ahead '") && screen.has_line("'again'"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -195,7 +189,7 @@ fn a_restart_empties_the_namespace_and_the_session_goes_on() {
     });
     terminal.enter("'gone' in globals()");
     terminal.wait_until("False", |screen| screen.has_line("False"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -210,7 +204,7 @@ fn else_moves_to_its_if_as_it_is_typed() {
     terminal.enter("print('six' + 'teen')");
     terminal.send("\r");
     terminal.wait_until("the other branch", |screen| screen.has_line("sixteen"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -224,7 +218,7 @@ fn a_crash_is_told_and_a_new_kernel_is_ready() {
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("6*7");
     terminal.wait_until("42", |screen| screen.has_line("42"));
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -233,13 +227,13 @@ fn history_is_kept_for_the_next_time() {
     let terminal = at_prompt(&sandbox);
     terminal.enter("'first' + ' time'");
     terminal.wait_until("it", |screen| screen.has_line("'first time'"));
-    leave(terminal);
+    terminal.leave();
     let terminal = at_prompt(&sandbox);
     terminal.send("\x1b[A");
     terminal.wait_until("the cell", |screen| screen.last_line().contains("'first' + ' time'"));
     terminal.send("\x03");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -253,7 +247,7 @@ fn a_window_that_changes_its_size_keeps_the_cell() {
     terminal.wait_until("the output", |screen| screen.has_line("through the change"));
     let screen = terminal.wait_for_prompt(PROMPT);
     assert_eq!(screen.cursor.1, PROMPT.chars().count() + 1);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -274,7 +268,7 @@ fn a_picture_appears() {
     terminal.send("\r");
     terminal.wait_until("half blocks", |screen| screen.all.contains('▄') || screen.all.contains('▀'));
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]

@@ -89,11 +89,6 @@ fn open(sandbox: &Sandbox, arguments: &[&str], lines: u16) -> FakeTerminal {
     terminal
 }
 
-fn leave(terminal: FakeTerminal) {
-    terminal.send("\x04");
-    assert_eq!(terminal.wait_for_end().code, 0);
-}
-
 #[test]
 fn the_prompt() {
     let sandbox = sandbox();
@@ -115,7 +110,7 @@ fn the_prompt() {
     check("prompt", &terminal);
     terminal.send("\x03");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -128,7 +123,7 @@ fn a_data_frame() {
     terminal.run(PROMPT, "rivers.sort_values('km')");
     terminal.run(PROMPT, "rivers.describe().round(1)");
     check("frame", &terminal);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
@@ -150,7 +145,7 @@ fn a_terminal_inside_the_session() {
         .wait_until("the shell", |screen| screen.last_line().starts_with('$') || screen.all.contains("\n$"));
     terminal.send("\x1d");
     terminal.wait_for_prompt(PROMPT);
-    leave(terminal);
+    terminal.leave();
 }
 
 #[test]
