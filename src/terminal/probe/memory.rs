@@ -118,14 +118,20 @@ pub(super) fn kind(env: impl Fn(&str) -> Option<OsString>) -> String {
 }
 
 /// What tells this very terminal from others: its device, and the shell to which it belongs with the time of its start;
-/// in tmux also the terminal that is attached to it. `None` where that cannot be known.
+/// in tmux also the terminal that is attached to it. `None` where that cannot be known, as in a container whose terminal
+/// was opened outside, so that the shell is out of sight.
 pub(super) fn this(terminal: impl AsFd, attached: Option<&str>, kind: &str) -> Option<String> {
     let device = nix::sys::stat::fstat(terminal).ok()?.st_rdev;
-    let shell = nix::unistd::getsid(None).ok()?;
-    let stat = fs::read_to_string(format!("/proc/{shell}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold anything; behind it the start is the twentieth.
-    let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    let shell = nix::unistd::getsid(None).ok()?.as_raw();
+    let started = start_of(shell)?;
     Some(word(&format!("{device}/{shell}/{started}/{}/{kind}", attached.unwrap_or_default())))
+}
+
+/// When a process was started, in ticks since the start of the machine (proc(5)).
+fn start_of(process: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything; behind it the start is the twentieth.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 fn word(key: &str) -> String {
@@ -197,7 +203,16 @@ mod tests {
         let kind = kind(|name| Some(format!("{name} x\ny").into()));
         assert!(!kind.contains(char::is_whitespace), "{kind}");
         let null = fs::File::open("/dev/null").unwrap();
-        let this = this(null, Some("1 2"), &kind).unwrap();
-        assert!(!this.contains(char::is_whitespace) && this.contains("1_2"), "{this}");
+        // A test may run where the shell that started it is out of sight; then this terminal cannot be told from others.
+        let shell = nix::unistd::getsid(None).unwrap().as_raw();
+        let this = this(null, Some("1 2"), &kind);
+        assert_eq!(this.is_some(), start_of(shell).is_some(), "shell {shell}");
+        assert!(this.is_none_or(|this| !this.contains(char::is_whitespace) && this.contains("1_2")));
+    }
+
+    #[test]
+    fn the_start_of_a_process_is_known_and_of_none_is_not() {
+        assert!(start_of(std::process::id().cast_signed()).is_some());
+        assert_eq!(start_of(0), None);
     }
 }
