@@ -266,10 +266,11 @@ impl Shared {
         self.typed.send(Typed { losses, bytes }).map_err(|_| NotSent::Closed)
     }
 
-    /// Tells the window's size to both sides; from a thread that is not the runtime's.
+    /// Tells the window's size to both sides; from a thread that is not the runtime's. The program hears of it when the
+    /// model has it: what it draws for the new size must not come to a model of the old one.
     pub(super) fn resize(&self, columns: u16, rows: u16) {
-        self.keys.resize(rows, columns);
         self.model.blocking_lock().resize(columns, rows);
+        self.keys.resize(rows, columns);
     }
 
     /// Gives what has come so far, byte for byte, if this is the first view and it is worth passing on as it is.
@@ -423,5 +424,65 @@ async fn type_in(mut typed: mpsc::UnboundedReceiver<Typed>, shared: Arc<Shared>)
             *lock(&shared.refused) = Some(error);
             shared.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::BoxFuture;
+    use std::sync::Weak;
+
+    /// A terminal in which nothing happens, and which notes the model's size whenever it is told its own.
+    #[derive(Clone, Default)]
+    struct Onlooker {
+        shared: Arc<OnceLock<Weak<Shared>>>,
+        seen: Arc<Mutex<Vec<(u16, u16)>>>,
+    }
+
+    impl Source for Onlooker {
+        type Keys = Self;
+
+        async fn next(&mut self) -> Option<PtyEvent> {
+            std::future::pending().await
+        }
+
+        fn keys(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    impl Keys for Onlooker {
+        fn send(&self, _: Bytes) -> BoxFuture<'_, Result<(), NotSent>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn resize(&self, _: u16, _: u16) {
+            let shared = self.shared.get().and_then(Weak::upgrade).unwrap();
+            let size = shared.model.try_lock().unwrap().size();
+            lock(&self.seen).push(size);
+        }
+
+        fn drop_link(&self) {}
+
+        fn status(&self) -> PtyStatus {
+            let service = "none".to_owned();
+            PtyStatus {
+                service,
+                link: LinkState::Up { round_trip: None },
+                last_heard: std::time::Instant::now(),
+            }
+        }
+    }
+
+    #[test]
+    fn the_program_hears_of_a_size_that_the_model_has() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let onlooker = Onlooker::default();
+        let (host, _news) = TerminalHost::start(runtime.handle(), onlooker.clone(), "session", 80, 24);
+        onlooker.shared.set(Arc::downgrade(&host.shared)).unwrap();
+        host.shared.resize(100, 29);
+        host.shared.resize(40, 12);
+        assert_eq!(*lock(&onlooker.seen), [(100, 29), (40, 12)]);
     }
 }
