@@ -1,5 +1,7 @@
 //! Raster images from their bytes, scaled for the terminal, within limits; and the frames of those that move.
 
+mod scale;
+
 use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +9,12 @@ use std::time::Duration;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{
     AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage,
 };
+
+use scale::scale;
 
 use super::canvas::Canvas;
 use super::picture::{Frame, Frames, PictureError, Still};
@@ -59,7 +62,7 @@ pub(super) fn still(bytes: &[u8], canvas: &Canvas) -> Result<Still, PictureError
     let turned = |(width, height)| if on_its_side { (height, width) } else { (width, height) };
     let original = turned((image.width(), image.height()));
     // Scaled first: the smaller picture is turned faster.
-    let mut image = scale(image, turned(canvas.fit(original.0, original.1)));
+    let mut image = scale(image, turned(canvas.fit(original.0, original.1))).ok_or(PictureError::TooLarge)?;
     image.apply_orientation(orientation);
     Ok(Still { pixels: image.into_rgba8(), original })
 }
@@ -69,18 +72,6 @@ fn problem(error: ImageError) -> PictureError {
         ImageError::Limits(_) => PictureError::TooLarge,
         ImageError::Unsupported(_) => PictureError::Unknown,
         other => PictureError::Damaged(crate::render::sanitize::line(&other.to_string(), 100)),
-    }
-}
-
-fn scale(image: DynamicImage, (width, height): (u32, u32)) -> DynamicImage {
-    if (width, height) == (image.width(), image.height()) {
-        return image;
-    }
-    // Far smaller: averaging whole blocks is ten times faster than a filter, and as good to look at.
-    if image.width() / width >= 2 || image.height() / height >= 2 {
-        image.thumbnail_exact(width, height)
-    } else {
-        image.resize_exact(width, height, FilterType::Triangle)
     }
 }
 
@@ -111,8 +102,8 @@ pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
         let delay = Duration::from_millis(u64::from(numerator) / u64::from(denominator.max(1)));
         let pixels = frame.into_buffer();
         let size = canvas.fit(pixels.width(), pixels.height());
-        let pixels = scale(DynamicImage::ImageRgba8(pixels), size).into_rgba8();
-        Ok(Frame { pixels, delay: if delay < SHORTEST { USUAL } else { delay } })
+        let scaled = scale(DynamicImage::ImageRgba8(pixels), size).ok_or(PictureError::TooLarge)?;
+        Ok(Frame { pixels: scaled.into_rgba8(), delay: if delay < SHORTEST { USUAL } else { delay } })
     };
     // Some decoders give the same error for ever.
     let mut broken = false;

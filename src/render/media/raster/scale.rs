@@ -1,0 +1,101 @@
+//! A picture made larger or smaller, in tens of milliseconds for one of a window's size.
+
+use image::{DynamicImage, RgbaImage};
+use resvg::tiny_skia::{
+    BlendMode, ColorU8, FilterQuality, IntSize, Paint, Pattern, Pixmap, PixmapRef, PremultipliedColorU8,
+    Rect, SpreadMode, Transform,
+};
+
+/// `None` for a size of nothing, or of more than memory can hold.
+pub(super) fn scale(image: DynamicImage, (width, height): (u32, u32)) -> Option<DynamicImage> {
+    if (width, height) == (image.width(), image.height()) {
+        return Some(image);
+    }
+    // Far smaller: whole blocks are averaged, since a filter that looks at the four nearest pixels would leave some out.
+    if image.width().checked_div(width)? >= 2 || image.height().checked_div(height)? >= 2 {
+        return Some(image.thumbnail_exact(width, height));
+    }
+    let opaque = !image.color().has_alpha();
+    let original = premultiplied(image.into_rgba8(), opaque)?;
+    let mut scaled = Pixmap::new(width, height)?;
+    draw(original.as_ref(), &mut scaled)?;
+    let bytes = if opaque { scaled.take() } else { scaled.take_demultiplied() };
+    Some(DynamicImage::ImageRgba8(RgbaImage::from_raw(width, height, bytes)?))
+}
+
+/// Colours in the proportion in which they are seen, so that the colour of what is not seen does not bleed into its
+/// neighbours.
+fn premultiplied(image: RgbaImage, opaque: bool) -> Option<Pixmap> {
+    let size = IntSize::from_wh(image.width(), image.height())?;
+    let mut pixels = Pixmap::from_vec(image.into_raw(), size)?;
+    if !opaque {
+        for pixel in pixels.pixels_mut() {
+            *pixel = straight(*pixel).premultiply();
+        }
+    }
+    Some(pixels)
+}
+
+/// The same four bytes, which were not premultiplied yet.
+fn straight(pixel: PremultipliedColorU8) -> ColorU8 {
+    ColorU8::from_rgba(pixel.red(), pixel.green(), pixel.blue(), pixel.alpha())
+}
+
+fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) -> Option<()> {
+    let (width, height) = (scaled.width() as f32, scaled.height() as f32);
+    let by = Transform::from_scale(width / original.width() as f32, height / original.height() as f32);
+    let paint = Paint {
+        shader: Pattern::new(original, SpreadMode::Pad, FilterQuality::Bilinear, 1.0, by),
+        blend_mode: BlendMode::Source,
+        anti_alias: false,
+        ..Paint::default()
+    };
+    scaled.fill_rect(Rect::from_xywh(0.0, 0.0, width, height)?, &paint, Transform::identity(), None);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, Rgba};
+
+    fn scaled(image: RgbaImage, size: (u32, u32)) -> RgbaImage {
+        scale(DynamicImage::ImageRgba8(image), size).unwrap().into_rgba8()
+    }
+
+    #[test]
+    fn the_colour_of_what_is_not_seen_does_not_bleed() {
+        let half = |x, _| if x < 101 { Rgba([200, 0, 0, 255]) } else { Rgba([0, 255, 0, 0]) };
+        let small = scaled(RgbaImage::from_fn(202, 100, half), (142, 70));
+        assert_eq!(small.dimensions(), (142, 70));
+        assert_eq!(small.get_pixel(2, 2).0, [200, 0, 0, 255]);
+        assert_eq!(small.get_pixel(140, 68).0[3], 0);
+        assert!(small.pixels().all(|pixel| pixel.0[1] == 0), "no green is seen");
+    }
+
+    #[test]
+    fn every_size_keeps_the_edges_and_the_whole() {
+        for size in [(1, 1), (3, 2), (50, 20), (99, 59), (101, 61), (150, 90), (640, 400)] {
+            let image = DynamicImage::ImageRgb8(image::RgbImage::from_pixel(100, 60, Rgb([10, 20, 30])));
+            let scaled = scale(image, size).unwrap();
+            assert_eq!((scaled.width(), scaled.height()), size);
+            assert!(scaled.into_rgba8().pixels().all(|pixel| pixel.0 == [10, 20, 30, 255]), "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_ramp_stays_a_ramp() {
+        let ramp = RgbaImage::from_fn(256, 4, |x, _| Rgba([x as u8, 0, 0, 255]));
+        for width in [140, 180, 255, 300] {
+            let scaled = scaled(ramp.clone(), (width, 4));
+            let row: Vec<u8> = (0..width).map(|x| scaled.get_pixel(x, 2).0[0]).collect();
+            assert!(row.is_sorted() && row[0] <= 1 && row[width as usize - 1] >= 254, "{width}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_made_of_no_size() {
+        assert!(scale(DynamicImage::new_rgb8(10, 10), (0, 10)).is_none());
+        assert!(scale(DynamicImage::new_rgb8(10, 10), (8, 0)).is_none());
+    }
+}
