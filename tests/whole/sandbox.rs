@@ -1,8 +1,13 @@
 //! A place where one test runs the binary: an empty home, a clean environment, a folder of its own.
 
+#[path = "../common/furnished.rs"]
+mod furnished;
+
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use furnished::furnished;
 
 /// How long a program may run that is no fake terminal's. Generous: it is a limit, not a measurement.
 const LIMIT_SECONDS: u32 = 300;
@@ -33,15 +38,10 @@ impl Sandbox {
         sandbox
     }
 
-    /// The same in the environment with matplotlib, pandas and Jupyter kernels, as for a person who has activated it:
-    /// the one that `BAI_REPL_TEST_VENV` names, else the one that the unit tests have made.
+    /// The same in the environment with matplotlib, pandas and Jupyter kernels, as for a person who has activated it.
     pub fn furnished() -> Self {
-        let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv");
-        let venv = std::env::var("BAI_REPL_TEST_VENV").unwrap_or_else(|_| made.to_str().unwrap().to_owned());
-        let kernels = Path::new(&venv).join("share/jupyter/kernels");
-        assert!(kernels.join("bash").exists(), "{} has no kernels; .ci/run installs them", kernels.display());
         let mut sandbox = Self::new();
-        sandbox.set("VIRTUAL_ENV", venv);
+        sandbox.set("VIRTUAL_ENV", furnished());
         sandbox
     }
 

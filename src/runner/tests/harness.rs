@@ -1,9 +1,7 @@
 //! A kernel with its replies, and the list of the interpreters that every test runs against.
 
 use super::super::*;
-use std::path::Path;
-use std::process::Command;
-use std::sync::OnceLock;
+use super::furnished::furnished;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -26,45 +24,6 @@ pub(super) async fn at_least(version: (u32, u32)) -> Vec<String> {
         (3, minor.unwrap_or(0)) >= version
     };
     pythons().await.into_iter().filter(is_new).collect()
-}
-
-/// A virtual environment with matplotlib, pandas, jedi, and Jupyter kernels for Python and bash: the one that `BAI_REPL_TEST_VENV` names, else
-/// `target/test-venv`, which is made where it is not there yet.
-pub(super) fn furnished() -> &'static str {
-    static FURNISHED: OnceLock<String> = OnceLock::new();
-    FURNISHED.get_or_init(|| match std::env::var("BAI_REPL_TEST_VENV") {
-        Ok(venv) if !venv.is_empty() => venv,
-        _ => make_furnished(&Path::new(env!("CARGO_MANIFEST_DIR")).join("target")),
-    })
-}
-
-fn make_furnished(target: &Path) -> String {
-    // Other test processes may want it at the same time.
-    let lock = std::fs::File::create(target.join("test-venv.lock")).unwrap();
-    lock.lock().unwrap();
-    let venv = target.join("test-venv");
-    let python = venv.join("bin/python");
-    let has_all = Command::new(&python)
-        .args(["-c", "import matplotlib, pandas, jedi, ipykernel, bash_kernel"])
-        .output();
-    if !has_all.is_ok_and(|output| output.status.success()) {
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        run(Command::new(&python).args(pip).args([
-            "matplotlib",
-            "pandas",
-            "jedi",
-            "ipykernel",
-            "bash_kernel",
-        ]));
-        run(Command::new(&python).args(["-m", "bash_kernel.install", "--sys-prefix"]));
-    }
-    venv.into_os_string().into_string().unwrap()
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Waits until no process has any of the numbers in `text`.

@@ -1,7 +1,8 @@
 //! Jupyter kernels, tried with ipykernel and bash_kernel from the furnished environment.
 
 use super::super::*;
-use super::harness::{LIMIT, Outcome, Session, furnished, gone};
+use super::furnished::furnished;
+use super::harness::{LIMIT, Outcome, Session, gone};
 use crate::protocol::complete::CompletionRequest;
 use tokio::time::timeout;
 

@@ -1,6 +1,9 @@
 //! Kernels of every CPython on this machine, driven as the engine drives them.
 
-// Tests of the whole program use it too.
+// Tests of the whole program use these too.
+#[allow(unreachable_pub)]
+#[path = "../../../tests/common/furnished.rs"]
+mod furnished;
 #[allow(unreachable_pub)]
 #[path = "../../../tests/common/gate.rs"]
 mod gate;
