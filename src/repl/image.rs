@@ -34,12 +34,7 @@ impl Repl {
                 Some(":image save FILE keeps it, :image open shows it elsewhere"),
             );
         }
-        let shown = crate::panes::image::show(&self.runtime, exhibit, false);
-        self.stage.resized();
-        match shown {
-            Ok(()) => Ok(Then::Go),
-            Err(error) => self.fail(format!("cannot show the picture: {error}"), None),
-        }
+        self.view(|runtime| crate::panes::image::show(runtime, exhibit, true)).map(|_| Then::Go)
     }
 
     fn save_image(&mut self, exhibit: &Exhibit, path: &Path) -> Outcome {

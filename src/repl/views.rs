@@ -125,7 +125,7 @@ impl Repl {
     }
 
     /// Gives the terminal to a view until it is left. Nothing when it could not be shown, which is told.
-    fn view<T>(
+    pub(super) fn view<T>(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle) -> io::Result<T>,
     ) -> Result<Option<T>, StageError> {

@@ -24,9 +24,10 @@ impl From<(u8, u8, u8)> for Rgb {
 impl Rgb {
     /// Reads `#rrggbb`.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
-        let part = |from: usize| u8::from_str_radix(digits.get(from..from + 2)?, 16).ok();
-        Some(Self { r: part(0)?, g: part(2)?, b: part(4)? })
+        let digits = text.strip_prefix('#')?;
+        let whole = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let [_, r, g, b] = u32::from_str_radix(digits, 16).ok().filter(|_| whole)?.to_be_bytes();
+        Some(Self { r, g, b })
     }
 
     /// True when dark text reads better on it than light text: by perceived brightness (ITU-R BT.601 weights).
@@ -241,6 +242,14 @@ mod tests {
         let paired = Color::Paired(rgb(255, 135, 0), 3);
         assert_eq!(paired.fit(ColorDepth::Ansi256), Some(Color::Indexed(208)));
         assert_eq!(paired.fit(ColorDepth::Ansi16), Some(Color::Ansi(3)), "what the theme says stands for it");
+    }
+
+    #[test]
+    fn hex_is_six_digits_behind_a_hash() {
+        assert_eq!(Rgb::from_hex("#0aFf10"), Some(rgb(10, 255, 16)));
+        for wrong in ["0aff10", "#0aff1", "#0aff100", "#+a+f+1", "#0aff1é", "#", ""] {
+            assert_eq!(Rgb::from_hex(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -266,11 +266,8 @@ const ANSI_NAMES: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magen
 
 /// A colour that needs no palette: a name of the sixteen, a number of the 256, or `#rrggbb`.
 fn literal(text: &str) -> Option<Color> {
-    if let Some(hex) = text.strip_prefix('#') {
-        let digits = hex.len() == 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let value = u32::from_str_radix(hex, 16).ok().filter(|_| digits)?;
-        let [_, r, g, b] = value.to_be_bytes();
-        return Some(Color::Rgb(Rgb { r, g, b }));
+    if text.starts_with('#') {
+        return Rgb::from_hex(text).map(Color::Rgb);
     }
     if let Ok(index) = text.parse::<u8>() {
         return Some(Color::Indexed(index));
