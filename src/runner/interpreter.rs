@@ -9,6 +9,7 @@ use super::language::{Launch, Resolved};
 use super::nudges::Nudges;
 use super::outbox::Outbox;
 use super::output::Output;
+use super::peer::GOODBYE;
 use super::process::{self, Process, Program};
 use super::reply::Reply;
 use super::stdin::StandardInput;
@@ -229,6 +230,26 @@ impl Interpreter {
     /// Whether the driver is too busy to be asked for something optional.
     pub(super) fn is_congested(&self) -> bool {
         self.to_driver.backlog() > BUSY_BACKLOG
+    }
+
+    /// Lets the interpreter end as it does by itself: what it holds back is written, and what is to run at its end runs.
+    /// One that takes long, or that a cell keeps busy, is killed.
+    pub(super) async fn shutdown(mut self: Box<Self>) {
+        if !self.busy {
+            self.send(&ToDriver::Bye);
+            let _ = tokio::time::timeout(GOODBYE, self.ended()).await;
+        }
+    }
+
+    /// Waits for the end of the process. Nobody sees any longer what it says.
+    async fn ended(&mut self) {
+        loop {
+            match self.next(true).await {
+                Event::Ended(_) => return,
+                Event::Message(id, _) => self.send(&ToDriver::Ack { id }),
+                Event::Aside(_) | Event::Text(_) | Event::WaitsForLine | Event::Progress => {}
+            }
+        }
     }
 
     pub(super) fn interrupt(&mut self) {

@@ -9,6 +9,10 @@ use super::language::Resolved;
 use super::outbox::Outbox;
 use super::reply::Reply;
 use super::wire::{FromDriver, ToDriver};
+use std::time::Duration;
+
+/// How long an interpreter may take to end when it is asked to: enough for files that it still has to write.
+pub(super) const GOODBYE: Duration = Duration::from_secs(3);
 
 /// One of the two.
 pub(super) enum Peer {
@@ -102,10 +106,10 @@ impl Peer {
         }
     }
 
-    /// Ends it: a Jupyter kernel is asked to, and may take a moment.
+    /// Ends it: it is asked to, and may take a moment, unless a cell keeps it busy.
     pub(super) async fn shutdown(self) {
         match self {
-            Peer::Driven(interpreter) => drop(interpreter),
+            Peer::Driven(interpreter) => interpreter.shutdown().await,
             Peer::Jupyter(kernel) => kernel.shutdown().await,
         }
     }

@@ -21,6 +21,8 @@ pub(super) enum ToDriver<'a> {
     Complete { id: u64, code: &'a str, post: &'a str },
     /// SIGINT was sent: see to it that the main thread notices.
     Nudge,
+    /// No cell will follow: end as the interpreter does by itself, with what is to run then.
+    Bye,
     /// Everything that was written before this message has been taken.
     Ack { id: u32 },
 }
@@ -53,6 +55,7 @@ impl ToDriver<'_> {
             ToDriver::Input { text } => format!("input {}", escape(text)),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
             ToDriver::Nudge => "nudge".to_owned(),
+            ToDriver::Bye => "bye".to_owned(),
             ToDriver::Ack { id } => format!("ack {id}"),
         }
     }

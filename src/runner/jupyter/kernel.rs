@@ -15,6 +15,7 @@ use crate::runner::kernel::KernelSpec;
 use crate::runner::language::Resolved;
 use crate::runner::outbox::Outbox;
 use crate::runner::output::Output;
+use crate::runner::peer::GOODBYE;
 use crate::runner::process::{self, Process, Program};
 use crate::runner::reply::Reply;
 use crate::runner::wire::{FromDriver, ToDriver};
@@ -40,8 +41,6 @@ const BEFORE_QUESTION: Duration = Duration::from_millis(30);
 const SURELY_STARTED: Duration = Duration::from_millis(500);
 /// How long the last output of a kernel that has ended is waited for.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-/// How long a kernel may take to end when it is asked to.
-const GOODBYE: Duration = Duration::from_millis(1500);
 /// Completions that the kernel has not answered; one more is not worth asking for.
 const MOST_COMPLETIONS: usize = 4;
 
@@ -412,6 +411,9 @@ impl JupyterKernel {
                 message.parent_header = question.header;
                 send(&self.sockets.stdin, message);
             }
+            ToDriver::Bye => {
+                post(&self.sockets.control, ShutdownRequest { restart: false }.into());
+            }
             ToDriver::Nudge | ToDriver::Ack { .. } => {}
         }
     }
@@ -447,7 +449,7 @@ impl JupyterKernel {
     /// Asks the kernel to end, and waits for that unless a cell keeps it busy.
     pub(in crate::runner) async fn shutdown(mut self: Box<Self>) {
         if self.cell.is_none() {
-            post(&self.sockets.control, ShutdownRequest { restart: false }.into());
+            self.send(&ToDriver::Bye);
             // One that does not end is killed.
             let _ = tokio::time::timeout(GOODBYE, self.process.wait()).await;
         }

@@ -234,5 +234,6 @@ while :; do
             _bai_over "$_bai_running" "$_bai_status"
             ;;
         complete\ *) _bai_complete "${_bai_line#complete }" ;;
+        bye) exit ;;
     esac
 done

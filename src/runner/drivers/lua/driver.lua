@@ -143,6 +143,7 @@ end
 -- ---- what a cell may do to the interpreter
 
 local Exit = {}
+local exit = os.exit
 
 function os.exit(code)
     error(setmetatable({ code = code == nil and 0 or code == true and 0 or code == false and 1 or code }, Exit), 0)
@@ -405,6 +406,7 @@ local function live()
     while not interrupted do
         local ok, line = pcall(wait)
         if not ok then return end
+        if line == 'bye' then exit(0, true) end
         local word, id, text = (line or ''):match('^(%a+) (%d+) ?(.*)$')
         if word == 'run' then run(id, unescape(text)) end
         if word == 'complete' then complete(id, unescape(text)) end

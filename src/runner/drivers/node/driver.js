@@ -192,12 +192,20 @@
     class Exit {
         constructor(code) { this.code = code; }
     }
-    const reallyExit = process.exit.bind(process);
+    const { reallyExit } = process;
     process.exit = (code) => {
         if (code === undefined) code = process.exitCode === undefined ? 0 : process.exitCode;
         throw new Exit(Number(code) | 0);
     };
-    process.reallyExit = reallyExit;
+
+    // Ends the process as one that has nothing left to do.
+    function leave() {
+        try {
+            process.emit('exit', 0);
+        } finally {
+            reallyExit(0);
+        }
+    }
     process.argv = [process.argv[0], ''];
     process.execArgv = [];
 
@@ -408,6 +416,7 @@
     port.on('message', (message) => {
         if (message.do === 'run') run(message.id, message.code);
         else if (message.do === 'input') stdin.answer(message.text);
+        else if (message.do === 'bye') leave();
         // The cell was stopped and has not said so: it had waited before.
         else if (message.do === 'stopped' && current && current.id === message.id) interrupted(current);
     });
@@ -557,6 +566,9 @@
                     lastNoticed = Atomics.load(shared, NOTICED);
                     port.postMessage(message);
                     send(ASIDE_OUT, { say: 'started', id: message.id });
+                    break;
+                case 'bye':
+                    port.postMessage(message);
                     break;
                 case 'input':
                     input(message);

@@ -463,6 +463,8 @@ function __bai_step__()
   line = __bai_line__();
   if (strncmp(line, "run ", 4))
     __bai_run__(line);
+  elseif (strcmp(line, "bye"))
+    builtin("quit");
   end
 end
 

@@ -84,6 +84,7 @@ sub take {
     my ($word, $id, $text) = split / /, $_[0], 3;
     $taken = $id if $word eq 'ack';
     push @waiting, [$id, unescape($text // '')] if $word eq 'run';
+    push @waiting, undef if $word eq 'bye';
     _bai::Suggest::answer($id, unescape($text // '')) if $word eq 'complete';
     # SIGINT was sent, and Perl does not see it while it waits in system().
     if ($word eq 'nudge' && $running && !$interrupted && ref $SIG{INT} && $SIG{INT} == \&on_interrupt) {
@@ -382,6 +383,7 @@ sub serve {
     transmit($report, '{"say":"ready"}');
     while (1) {
         receive(1) until @waiting;
-        run(@{shift @waiting});
+        my $cell = shift @waiting or return;
+        run(@$cell);
     }
 }

@@ -86,6 +86,8 @@ namespace _bai {
                 case 'input':
                     self::$input = self::unescape($text === '' ? $id : "$id $text");
                     break;
+                case 'bye':
+                    exit(0);
                 case 'complete':
                     Suggest::answer((int) $id, self::unescape($text));
                     break;

@@ -19,6 +19,9 @@ class _Work:
         self._cell = (id, code)
         self._there.ring()
 
+    def end(self):
+        self.put(None, None)
+
     def take(self):
         while self._cell is None:
             self._there.wait()
@@ -38,6 +41,7 @@ def serve():
         'input': streams.questions.answer,
         'complete': completion.request,
         'nudge': interrupts.nudge,
+        'bye': work.end,
     })
     wire.say_last({'say': 'ready'})
     while True:
@@ -47,6 +51,9 @@ def serve():
             # A signal handler of the user's has raised between two cells.
             streams.complain('Exception between two cells: %s\n' % sys.exc_info()[0].__name__)
             continue
+        if id is None:
+            # The interpreter goes on to its end, as that of any program.
+            return
         _run(id, code)
 
 

@@ -122,5 +122,6 @@ suspendInterrupts({
         line <- next_line()
         if (startsWith(line, "run ")) run(line)
         if (startsWith(line, "complete ")) complete(line)
+        if (line == "bye") real_quit("no")
     }
 })

@@ -65,6 +65,7 @@ module BaiRepl
           case word
           when 'ack' then ACKS[id.to_i]&.push(true)
           when 'run' then Cells::WAITING.push([id.to_i, unescape(text || '')])
+          when 'bye' then Cells::WAITING.push(nil)
           when 'complete' then Suggest.answer(id.to_i, unescape(text || ''))
           end
         end
@@ -158,8 +159,11 @@ module BaiRepl
     @count = 0
 
     class << self
+      # Returns when the interpreter is to end.
       def serve
-        loop { run(*WAITING.pop) }
+        while (cell = WAITING.pop)
+          run(*cell)
+        end
       end
 
       def run(id, code)

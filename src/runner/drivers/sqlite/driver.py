@@ -535,6 +535,8 @@ def listen(session, cells):
             except Exception:
                 start, found = None, []
             send(PIPES[2], {'say': 'completions', 'id': message['id'], 'start': start, 'suggestions': found[:1000]})
+        elif what == 'bye':
+            cells.put(None)
         elif what == 'nudge':
             # The main thread may be inside of a query, where it does not notice the signal.
             session.connection.interrupt()
@@ -552,8 +554,7 @@ def serve():
     signal.signal(signal.SIGINT, interrupted)
     threading.Thread(target=listen, args=(session, cells), daemon=True).start()
     send(PIPES[1], {'say': 'ready'})
-    while True:
-        cell = cells.get()
+    for cell in iter(cells.get, None):
         session.stop = False
         send(PIPES[2], {'say': 'started', 'id': cell['id']})
         code = run_cell(session, cell['code'])
