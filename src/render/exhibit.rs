@@ -148,7 +148,7 @@ impl Exhibit {
             drawn.at(place, &mut bytes).map_err(|error| error.to_string())?;
             Ok(Overlay { bytes: bytes.into(), clear, original: still.original })
         };
-        Some(within(MAX_TIME, job).unwrap_or_else(|| Err(PictureError::TooSlow.to_string())))
+        Some(within(MAX_TIME, job).unwrap_or_else(|undone| Err(PictureError::from(undone).to_string())))
     }
 
     /// The picture as half blocks that fit into so many cells. Blocks for some seconds at most.
@@ -157,7 +157,8 @@ impl Exhibit {
     /// Why it cannot be, as part of a sentence.
     pub fn blocks(&self, columns: u16, rows: u16) -> Result<Blocks, String> {
         let (picture, canvas) = (self.picture.clone(), Canvas::of_blocks(columns, rows));
-        let still = within(MAX_TIME, move || picture.still(&canvas)).unwrap_or(Err(PictureError::TooSlow));
+        let still =
+            within(MAX_TIME, move || picture.still(&canvas)).unwrap_or_else(|undone| Err(undone.into()));
         let mut still = still.map_err(|error| error.to_string())?;
         if let Some(Rgb { r, g, b }) = self.means.background {
             flatten(&mut still.pixels, [r, g, b]);
@@ -206,7 +207,7 @@ impl Exhibit {
         }
         let picture = self.picture.clone();
         let job = move || picture.still(&Canvas::natural()).and_then(|still| still.to_png());
-        within(MAX_TIME, job).unwrap_or(Err(PictureError::TooSlow)).map_err(|error| error.to_string())
+        within(MAX_TIME, job).unwrap_or_else(|undone| Err(undone.into())).map_err(|error| error.to_string())
     }
 
     /// The extension of files of its format.
@@ -263,7 +264,7 @@ fn play(picture: &Picture, paper: Paper, send: &impl Fn(Result<Slide, String>) -
     let Some(mut frames) = picture.frames(paper.canvas) else {
         let shown = {
             let picture = picture.clone();
-            within(MAX_TIME, move || picture.still(&paper.canvas)).unwrap_or(Err(PictureError::TooSlow))
+            within(MAX_TIME, move || picture.still(&paper.canvas)).unwrap_or_else(|undone| Err(undone.into()))
         };
         let made = shown
             .map_err(|error| error.to_string())

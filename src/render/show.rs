@@ -53,7 +53,7 @@ impl Painting {
             let drawn = Drawn::new(still.pixels, &paper).map_err(Problem::Draw)?;
             Ok((drawn, still.original))
         };
-        let outcome = within(MAX_TIME, job).unwrap_or(Err(Problem::Picture(PictureError::TooSlow)));
+        let outcome = within(MAX_TIME, job).unwrap_or_else(|undone| Err(Problem::Picture(undone.into())));
         Painted { medium, source, outcome }
     }
 }

@@ -93,6 +93,9 @@ pub(super) fn write_to_stdout(mut bytes: &[u8]) {
     }
 }
 
+/// The name of threads whose panics their owner sees and tells: nothing is shown of them.
+pub const CONTAINED: &str = "contained";
+
 /// On the main thread a panic ends the program, so the terminal is put back before the message is shown. Elsewhere
 /// the program goes on and its modes must stay: the message is one line that is readable in raw mode too.
 fn install_panic_hook() {
@@ -101,7 +104,12 @@ fn install_panic_hook() {
     let previous = std::panic::take_hook();
     let wants_backtrace = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
     std::panic::set_hook(Box::new(move |info| {
-        let on_main = std::thread::current().id() == main;
+        let thread = std::thread::current();
+        if thread.name() == Some(CONTAINED) {
+            tracing::error!(panic = %info, "contained");
+            return;
+        }
+        let on_main = thread.id() == main;
         if on_main && !RESTORED.swap(true, Ordering::SeqCst) {
             restore();
         }

@@ -54,6 +54,11 @@ fn part() {
             read_byte();
             panic!("oh no");
         }
+        "contained-panic" => {
+            let thread = std::thread::Builder::new().name(CONTAINED.to_owned());
+            thread.spawn(|| panic!("not to be seen")).unwrap().join().unwrap_err();
+            say("goes on");
+        }
         "wait-for-signal" => {
             std::mem::forget(RunMode::enter(Some(CTRL_BRACKET)).unwrap());
             say("running");
@@ -264,6 +269,15 @@ fn a_panic_puts_the_terminal_back_and_says_one_readable_line() {
     assert_ne!(how, "0");
     assert!(output.contains("\r\nbai-repl: internal error: oh no (src/terminal/tests.rs:"), "{output}");
     assert!(output.contains("\x1b[?25h") && !output.contains("stack backtrace"), "{output}");
+}
+
+#[test]
+fn nothing_is_shown_of_a_panic_that_somebody_tells() {
+    let mut stage = Stage::play("contained-panic");
+    stage.wait_for("goes on");
+    let (how, output) = stage.end();
+    assert_eq!(how, "0", "{output}");
+    assert!(!output.contains("seen") && !output.contains("internal error"), "{output}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Pictures from the front door: what is known about the terminal, and what is shown, saved or told.
 
-use crate::fake_terminal::FakeTerminal;
+use crate::fake_terminal::{FakeTerminal, Screen};
 use crate::sandbox::Sandbox;
 use portable_pty::CommandBuilder;
 
@@ -266,6 +266,46 @@ fn the_last_picture_is_given_to_a_viewer() {
     let opened = terminal.wait_until("what the viewer saw", |screen| screen.all.contains("PNG")).all;
     assert!(opened.contains("opened /") && opened.contains(".png"), "{opened}");
     terminal.leave();
+}
+
+#[test]
+fn an_interrupt_is_heard_while_a_picture_is_painted() {
+    let sandbox = colorful();
+    let terminal = at_prompt(&sandbox, &[]);
+    let (sent, heard) = (word_from(&sandbox, "sent"), word_from(&sandbox, "heard"));
+    // Seconds of work for the painter, none for the program.
+    terminal.run(
+        PROMPT,
+        "noise = '<filter id=\"f\"><feTurbulence baseFrequency=\".5\" numOctaves=\"20\"/></filter>'",
+    );
+    terminal.run(PROMPT, "slow = noise + '<rect width=\"80\" height=\"48\" filter=\"url(#f)\"/>' * 400");
+    terminal.paste(
+        "try:\n    display(svg(slow))\n    open('sent', 'w').close()\n    while True: pass\n\
+         except KeyboardInterrupt:\n    open('heard', 'w').close()",
+    );
+    terminal.send("\r\r");
+    let limit = std::time::Duration::from_secs(60);
+    sent.recv_timeout(limit).unwrap();
+    terminal.send("\x03");
+    heard.recv_timeout(limit).unwrap();
+    let told = |screen: &Screen| block_lines(&screen.all) > 0 || screen.all.contains("takes too long");
+    assert!(!told(&terminal.screen()), "it was painted before");
+    terminal.wait_until("what became of it, and the prompt", |screen| {
+        told(screen) && screen.last_line() == PROMPT
+    });
+    terminal.leave();
+}
+
+/// Tells when a program has opened this file for writing.
+fn word_from(sandbox: &Sandbox, name: &str) -> std::sync::mpsc::Receiver<()> {
+    let path = sandbox.work().join(name);
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        std::fs::read(path).unwrap();
+        let _ = send.send(());
+    });
+    receive
 }
 
 #[test]

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::canvas::Canvas;
 use super::data::{Medium, essence, is_raster};
 use super::drawing::{self, Scene};
+use super::within::Undone;
 use super::{raster, svg};
 
 /// Where an SVG file says what it is: behind a declaration and comments.
@@ -25,6 +26,15 @@ pub(in crate::render) enum PictureError {
     Damaged(String),
     #[error("it takes too long to read")]
     TooSlow,
+}
+
+impl From<Undone> for PictureError {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Late => Self::TooSlow,
+            Undone::Broken => Self::Damaged("what reads it has failed".to_owned()),
+        }
+    }
 }
 
 /// Something to look at.

@@ -1,8 +1,11 @@
 //! A limit of time for work that cannot be stopped.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
+
+use crate::terminal::CONTAINED;
 
 /// So many jobs may be overdue before new ones are refused. The limits on size see to it that they end.
 const MOST_OVERDUE: usize = 2;
@@ -29,35 +32,49 @@ impl Drop for Ending {
     }
 }
 
-/// Runs `job` on a thread of its own; `None` when it takes longer than `limit`, when it panics, or when others before it
-/// still run that should have ended long ago. Late results are dropped.
+/// Why there is no result.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::render) enum Undone {
+    /// It takes too long, or others before it still run that should have ended long ago.
+    Late,
+    /// It panicked, or no thread could be had.
+    Broken,
+}
+
+/// Runs `job` on a thread of its own, for at most `limit`. Late results are dropped.
+///
+/// # Errors
+/// Why there is no result.
 pub(in crate::render) fn within<T: Send + 'static>(
     limit: Duration,
     job: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
+) -> Result<T, Undone> {
     if OVERDUE.load(Ordering::Acquire) >= MOST_OVERDUE {
-        return None;
+        return Err(Undone::Late);
     }
     let state = Arc::new(AtomicU8::new(RUNNING));
     let ending = Ending(Arc::clone(&state));
     let (sender, receiver) = mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new().name("media".to_owned()).stack_size(STACK);
+    let thread = std::thread::Builder::new().name(CONTAINED.to_owned()).stack_size(STACK);
     let begun = thread.spawn(move || {
         let ending = ending;
         let done = job();
         drop(ending);
         let _ = sender.send(done);
     });
-    begun.ok()?;
-    let result = receiver.recv_timeout(limit).ok();
-    if result.is_none() {
+    begun.map_err(|_| Undone::Broken)?;
+    let result = receiver.recv_timeout(limit);
+    if matches!(result, Err(RecvTimeoutError::Timeout)) {
         // Counted first, so that the count is never below zero.
         OVERDUE.fetch_add(1, Ordering::AcqRel);
         if state.swap(GIVEN_UP, Ordering::AcqRel) == DONE {
             OVERDUE.fetch_sub(1, Ordering::AcqRel);
         }
     }
-    result
+    result.map_err(|error| match error {
+        RecvTimeoutError::Timeout => Undone::Late,
+        RecvTimeoutError::Disconnected => Undone::Broken,
+    })
 }
 
 #[cfg(test)]
@@ -68,8 +85,17 @@ mod tests {
     fn who_takes_too_long_is_not_waited_for() {
         let (hold, held) = mpsc::channel::<()>();
         let late = within(Duration::from_millis(1), move || held.recv().is_err());
-        assert_eq!(late, None);
-        assert_eq!(within(Duration::from_secs(60), || 7), Some(7));
+        assert_eq!(late, Err(Undone::Late));
+        assert_eq!(within(Duration::from_secs(60), || 7), Ok(7));
         drop(hold);
+    }
+
+    #[test]
+    fn who_panics_is_told_from_who_is_late() {
+        for _ in 0..2 * MOST_OVERDUE {
+            let broken: Result<(), _> = within(Duration::from_secs(60), || panic!("on purpose"));
+            assert_eq!(broken, Err(Undone::Broken));
+        }
+        assert_eq!(within(Duration::from_secs(60), || 7), Ok(7), "those that broke are not waited for");
     }
 }
