@@ -61,9 +61,9 @@ fn ends_in_value(code: &str) -> bool {
 
 pub(super) fn go(code: &str, _folder: &str) -> Files {
     let text = if code.lines().any(|line| line.starts_with("package ")) {
-        code.to_owned()
+        format!("//line cell:1:1\n{code}\n")
     } else if calls(code, "main") {
-        format!("package main\n//line cell:1\n{code}\n")
+        format!("package main\n//line cell:1:1\n{code}\n")
     } else {
         let (imports, rest) = hoist(code, |line| line.starts_with("import "));
         let mut text = "package main\n".to_owned();
@@ -72,7 +72,7 @@ pub(super) fn go(code: &str, _folder: &str) -> Files {
                 let _ = writeln!(text, "import \"{package}\"");
             }
         }
-        format!("{text}//line cell:1\n{imports}func main() {{\n//line cell:1\n{rest}\n}}\n")
+        format!("{text}//line cell:1:1\n{imports}func main() {{\n//line cell:1:1\n{rest}\n}}\n")
     };
     vec![("cell.go".into(), text)]
 }
@@ -103,7 +103,7 @@ pub(super) fn java(code: &str, folder: &str) -> Files {
     // The compiler wants a public class in a file of its name.
     vec![
         (format!("{class}.java").into(), text),
-        ("files".into(), format!("\"{folder}/{class}.java\"\n")),
+        ("files".into(), format!("{class}.java\n")),
         ("run".into(), format!("-cp\n\"{folder}/classes\"\n{class}\n")),
     ]
 }

@@ -256,7 +256,7 @@ pub(super) const TABLE: &[Words] = &[
         image: "golang",
         define: "",
         value: ("fmt.Println(6 * 7)", "42\n"),
-        fail: ("var x int = \"\"", "cell:1"),
+        fail: ("package main\n\nfunc main() {\n\tvar x int = \"\"\n}", "cell:4:14"),
         ask: "fmt.Print(\"who? \"); s := bufio.NewScanner(os.Stdin); s.Scan(); fmt.Println(\"hi \" + s.Text())",
         password: "",
         endless: "fmt.Println(\"on\"); for {}",
