@@ -1,5 +1,5 @@
 //! What Tab finds: the live kernel's answer, from the cache when it was asked before; else the names that were seen
-//! in this session. Typing never waits for it.
+//! in this session. In a command, the names that the session or its server knows. Typing never waits for it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const SLICE: Duration = Duration::from_millis(4);
 /// Answers that are kept.
 const CACHED: usize = 32;
+/// How long names from the server are taken for the names that it has.
+const NAMES_LAST: Duration = Duration::from_secs(5);
 /// Names that are remembered for when the kernel has no answer.
 const MAX_NAMES: usize = 5_000;
 /// Suggestions that are looked at to find what they replace, and the text that is looked at.
@@ -28,6 +30,40 @@ const LOOKED_AT: usize = 2_000;
 pub trait CompletionSource: Send + Sync {
     /// Asks. `None` when there is no answer; an empty answer is one.
     fn complete(&self, request: CompletionRequest) -> BoxFuture<'static, Option<Completion>>;
+
+    /// All names of a kind, in no particular order. `None` when there is no answer.
+    fn names(&self, names: Names) -> BoxFuture<'static, Option<Vec<String>>>;
+}
+
+/// What the session or its server has names of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    /// What is in a folder of the session; folders have a slash behind them.
+    Files(String),
+    /// Apps of the session.
+    Apps,
+    /// Sessions that live.
+    Sessions,
+    /// Images.
+    Images,
+}
+
+/// What is asked.
+#[derive(Clone, PartialEq)]
+enum Question {
+    Code(CompletionRequest),
+    Names(Names),
+}
+
+impl Question {
+    async fn put(self, source: Arc<dyn CompletionSource>) -> Option<Completion> {
+        match self {
+            Question::Code(request) => source.complete(request).await,
+            Question::Names(names) => {
+                source.names(names).await.map(|suggestions| Completion { suggestions, start: None })
+            }
+        }
+    }
 }
 
 /// Suggestions, and the place in the line that they replace.
@@ -51,9 +87,17 @@ pub(super) struct Completer {
 }
 
 struct Cached {
-    request: CompletionRequest,
+    question: Question,
     generation: u64,
+    since: Instant,
     completion: Completion,
+}
+
+impl Cached {
+    fn answers(&self, question: &Question, generation: u64) -> bool {
+        let lasts = matches!(question, Question::Code(_)) || self.since.elapsed() < NAMES_LAST;
+        lasts && self.generation == generation && self.question == *question
+    }
 }
 
 impl Completer {
@@ -92,7 +136,7 @@ impl Completer {
     pub(super) fn find(&self, text: &str, position: usize, keys_waiting: impl Fn() -> bool) -> Found {
         let request = CompletionRequest::at(text, position);
         let position = request.code.len();
-        match self.answer(request, keys_waiting) {
+        match self.answer(Question::Code(request), keys_waiting) {
             Answer::Kernel(completion) if !completion.suggestions.is_empty() => {
                 self.place(text, position, completion)
             }
@@ -101,10 +145,24 @@ impl Completer {
         }
     }
 
-    fn answer(&self, request: CompletionRequest, keys_waiting: impl Fn() -> bool) -> Answer {
+    /// The names that begin as typed; hidden ones only when that is typed. Gives up at once when `keys_waiting`.
+    pub(super) fn names(&self, names: Names, typed: &str, keys_waiting: impl Fn() -> bool) -> Vec<String> {
+        let Answer::Kernel(completion) = self.answer(Question::Names(names), keys_waiting) else {
+            return Vec::new();
+        };
+        let mut items = completion.suggestions;
+        items.retain(|item| {
+            let shown = typed.starts_with('.') || !item.starts_with('.');
+            shown && item.starts_with(typed) && !item.chars().any(char::is_control)
+        });
+        items.sort();
+        items.dedup();
+        items
+    }
+
+    fn answer(&self, question: Question, keys_waiting: impl Fn() -> bool) -> Answer {
         let generation = self.generation.load(Ordering::Relaxed);
-        let known = |cached: &&Cached| cached.generation == generation && cached.request == request;
-        if let Some(cached) = lock(&self.cache).iter().find(known) {
+        if let Some(cached) = lock(&self.cache).iter().find(|cached| cached.answers(&question, generation)) {
             return Answer::Kernel(cached.completion.clone());
         }
         let Some(source) = lock(&self.source).clone() else { return Answer::Nobody };
@@ -112,13 +170,13 @@ impl Completer {
         let (cache, generations) = (Arc::clone(&self.cache), Arc::clone(&self.generation));
         // The task outlives our patience: its answer is in the cache when Tab is pressed again.
         self.runtime.spawn(async move {
-            let completion = source.complete(request.clone()).await;
+            let completion = question.clone().put(source).await;
             if let Some(completion) = completion.clone()
                 && generations.load(Ordering::Relaxed) == generation
             {
                 let mut cache = lock(&cache);
                 cache.truncate(CACHED - 1);
-                cache.push_front(Cached { request, generation, completion });
+                cache.push_front(Cached { question, generation, since: Instant::now(), completion });
             }
             // Nobody waits any more when the receiver is gone.
             let _ = sender.send(completion);
@@ -239,6 +297,12 @@ mod tests {
             self.1.fetch_add(1, Ordering::Relaxed);
             std::future::ready(self.0.clone()).boxed()
         }
+
+        fn names(&self, names: Names) -> BoxFuture<'static, Option<Vec<String>>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            let told = self.0.clone().filter(|_| names == Names::Files("data/".to_owned()));
+            std::future::ready(told.map(|told| told.suggestions)).boxed()
+        }
     }
 
     /// Never answers.
@@ -246,6 +310,10 @@ mod tests {
 
     impl CompletionSource for Silent {
         fn complete(&self, _: CompletionRequest) -> BoxFuture<'static, Option<Completion>> {
+            std::future::pending().boxed()
+        }
+
+        fn names(&self, _: Names) -> BoxFuture<'static, Option<Vec<String>>> {
             std::future::pending().boxed()
         }
     }
@@ -314,6 +382,24 @@ mod tests {
         completer.cell_ran("ab = 1");
         completer.find("a", 1, || false);
         assert_eq!(source.1.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn names_of_the_server_are_asked_for_once_in_a_while() {
+        let runtime = runtime();
+        let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
+        let source = told(&["b.csv", "a.csv", "a/", ".a", "a\u{1b}", "a/"], None);
+        completer.set_source(Some(source.clone()));
+        let files = |typed: &str| completer.names(Names::Files("data/".to_owned()), typed, || false);
+        assert_eq!(files("a"), ["a.csv", "a/"]);
+        assert_eq!(files(""), ["a.csv", "a/", "b.csv"]);
+        assert_eq!(files("."), [".a"]);
+        assert_eq!(source.1.load(Ordering::Relaxed), 1);
+        assert!(completer.names(Names::Images, "a", || false).is_empty(), "nobody knows");
+        completer.set_source(Some(Arc::new(Silent)));
+        let keys = AtomicU64::new(0);
+        let waiting = || keys.fetch_add(1, Ordering::Relaxed) > 2;
+        assert!(completer.names(Names::Sessions, "", waiting).is_empty(), "a key is more important");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::commands::file;
 use super::prompt::{Repl, Then};
 use super::session::Trouble;
 use super::stage::Waited;
+use super::words;
 use crate::client::Api;
 use crate::protocol::execute::BatchOptions;
 
@@ -76,7 +77,7 @@ impl Repl {
 
     /// Does an errand for this session.
     pub(super) fn errand(&mut self, errand: Errand, argument: &str) -> Outcome {
-        let words = match split(argument) {
+        let words = match words::split(argument) {
             Ok(words) => words,
             Err(sentence) => return self.fail(sentence, None),
         };
@@ -131,7 +132,7 @@ impl Repl {
 
     /// Runs the steps of a batch in the session. A step that is not given does what the files ask for.
     pub(super) fn batch(&mut self, argument: &str) -> Outcome {
-        match split(argument).and_then(steps) {
+        match words::split(argument).and_then(steps) {
             Ok(steps) => {
                 let options = CellOptions { outlives: self.outlives, ours: true, ..Default::default() };
                 self.run_work(Work::Batch(steps), options).map(|(_, then)| then)
@@ -141,31 +142,6 @@ impl Repl {
             }
         }
     }
-}
-
-/// The words of a line as a shell would read them: blanks part them, quotes and backslashes keep them together.
-fn split(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut letters = line.chars();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (Some(open), close) if open == close => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (None | Some('"'), '\\') => word.get_or_insert_default().push(letters.next().unwrap_or('\\')),
-            (None, blank) if blank.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(letter),
-        }
-    }
-    if let Some(open) = quote {
-        return Err(format!("a quote {open} is not closed"));
-    }
-    words.extend(word);
-    Ok(words)
 }
 
 /// `~/x` is a file of the home folder, as in a shell.
@@ -202,23 +178,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_parted_as_a_shell_parts_them() {
-        for (line, words) in [
-            ("", &[][..]),
-            ("  a  b ", &["a", "b"]),
-            ("'a b' \"c 'd'\" e\\ f", &["a b", "c 'd'", "e f"]),
-            ("--exec='x y' ''", &["--exec=x y", ""]),
-            ("a\\", &["a\\"]),
-            (r#"'\' "\"" "#, &["\\", "\""]),
-        ] {
-            assert_eq!(split(line).unwrap(), words, "{line}");
-        }
-        assert!(split("'a").is_err());
-    }
-
-    #[test]
     fn steps_that_are_not_given_do_what_the_files_ask_for() {
-        let read = |line: &str| split(line).and_then(steps).map(|s| (s.clean, s.build, s.exec));
+        let read = |line: &str| words::split(line).and_then(steps).map(|s| (s.clean, s.build, s.exec));
         let strings = |[a, b, c]: [&str; 3]| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(read("").unwrap(), strings(["*"; 3]));
         assert_eq!(read("--build make --exec='./x 1' --clean ''").unwrap(), strings(["", "make", "./x 1"]));

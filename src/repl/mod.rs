@@ -29,11 +29,12 @@ mod settings;
 mod spinner;
 mod stage;
 mod views;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use complete::CompletionSource;
+pub use complete::{CompletionSource, Names};
 pub use editor::Keymap;
 pub use errands::Errands;
 use language::Language;

@@ -507,4 +507,11 @@ impl CompletionSource for SourceOf {
     ) -> futures_util::future::BoxFuture<'static, Option<crate::protocol::complete::Completion>> {
         self.0.complete(request)
     }
+
+    fn names(
+        &self,
+        names: super::complete::Names,
+    ) -> futures_util::future::BoxFuture<'static, Option<Vec<String>>> {
+        self.0.names(names)
+    }
 }

@@ -7,16 +7,17 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
-use super::complete::CompletionSource;
+use super::complete::{CompletionSource, Names};
 use super::session::{CellEvent, Remote, RemoteRun, Restarted, Trouble};
 use crate::client::{
-    Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, Prelude, PreludeState, Run, RunEvent,
-    RunOptions, SessionState, Step, Transport,
+    Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
+    RunEvent, RunOptions, SessionState, Step, Transport,
 };
 use crate::protocol::complete::{Completion, CompletionRequest};
 use crate::protocol::execute::BatchOptions;
 use crate::protocol::info::SessionInfo;
 use crate::protocol::live_stat::LiveStat;
+use crate::protocol::resources::Image;
 
 /// How long leaving waits for a question that was put to the kernel.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
@@ -99,6 +100,15 @@ impl CompletionSource for ClientSession {
             let answer = session.complete(request).await;
             // Tab is no place for errors: without an answer the names of the session help out.
             answer.inspect_err(|error| tracing::debug!(%error, "no completion")).ok()
+        }
+        .boxed()
+    }
+
+    fn names(&self, names: Names) -> BoxFuture<'static, Option<Vec<String>>> {
+        let session = self.session.clone();
+        async move {
+            let found = list(&session, names).await;
+            found.inspect_err(|error| tracing::debug!(%error, "no names")).ok()
         }
         .boxed()
     }
@@ -221,6 +231,24 @@ fn rows(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(S
     ];
     let told = rows.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     told.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+async fn list(session: &ComputeSession, names: Names) -> Result<Vec<String>, ClientError> {
+    Ok(match names {
+        Names::Files(folder) => {
+            let folder = if folder.is_empty() { "." } else { &folder };
+            let entries = session.list_files(folder).await?.into_iter();
+            entries.map(|entry| if entry.is_dir() { entry.filename + "/" } else { entry.filename }).collect()
+        }
+        Names::Apps => session.apps().await?.into_iter().map(|app| app.name).collect(),
+        Names::Sessions => {
+            session.api().live_sessions().await?.into_iter().filter_map(|session| session.name).collect()
+        }
+        Names::Images => {
+            let images = session.api().images(ImageOptions::default()).await?;
+            images.iter().map(Image::reference).collect()
+        }
+    })
 }
 
 struct ClientRun(Run);

@@ -28,6 +28,17 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.wait_for("1 file, 5 B to back");
     assert_eq!(std::fs::read_to_string(sandbox.work().join("back/one file.txt")).unwrap(), "first");
     terminal.wait_for_prompt(prompt);
+    // Tab knows what is there, and at the server.
+    for (typed, shown) in [
+        (":download in/o\t", ":download in/one\\ file.txt"),
+        (":ls i\t", ":ls in/"),
+        (":attach wo\t", ":attach work"),
+    ] {
+        terminal.send(typed);
+        terminal.wait_until(shown, |screen| screen.last_line() == format!("{prompt} {shown}"));
+        terminal.send("\x03");
+        terminal.wait_for_prompt(prompt);
+    }
     terminal.enter(":sessions --columns name,status");
     terminal.wait_until("the session", |screen| screen.has_line("work  RUNNING"));
     terminal.wait_for_prompt(prompt);

@@ -17,7 +17,7 @@ use super::external;
 use super::paste::{Paste, printable};
 use super::state::{AutoIndent, Edit, Ending, Mode, Shared, State};
 use crate::render::sanitize;
-use crate::repl::commands;
+use crate::repl::commands::{self, Suggested};
 use crate::repl::complete::{Completer, Found, common_beginning};
 use crate::repl::folds::Folds;
 use crate::repl::history::Recalled;
@@ -234,7 +234,12 @@ impl Keys {
     fn find(&self, line: &str, position: usize) -> Found {
         let is_command = line.trim_start().starts_with(':');
         if is_command && commands::code_of(line).is_none() {
-            return commands::complete(line, position);
+            return match commands::suggest(line, position) {
+                Suggested::Here(found) => found,
+                Suggested::Remote(asked) => {
+                    asked.found(self.completer.names(asked.names.clone(), &asked.typed, keys_waiting))
+                }
+            };
         }
         // What stands before the code of a command would only confuse the kernel.
         let skipped = if is_command { line.len() - commands::code_of(line).map_or(0, str::len) } else { 0 };

@@ -1,11 +1,13 @@
 //! The `:words` of the prompt: what they are called, what they take, and how a line is read as one. Only known words
 //! are commands; any other line belongs to the kernel.
 
-use std::path::{Path, PathBuf};
+mod suggest;
 
-use super::complete::Found;
+use std::path::PathBuf;
+
 use super::errands::Errand;
-use super::settings::SETTINGS;
+
+pub(super) use suggest::{Suggested, suggest};
 
 /// What a `:word` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,14 @@ pub(super) enum Argument {
     /// Words as the command line takes them, files of this machine among them.
     Words,
     MaybeWords,
+    /// The same with files of the session.
+    RemoteWords,
+    MaybeRemoteWords,
+    /// One file or folder of the session.
+    MaybeRemote,
+    Session,
+    MaybeImage,
+    App,
     Text,
     MaybeText,
     /// A setting and its value.
@@ -150,14 +160,14 @@ pub(super) const TABLE: &[Entry] = &[
     entry(
         "new",
         "[IMAGE]",
-        Argument::MaybeText,
+        Argument::MaybeImage,
         "another session, of that image; without one, this session again when it is lost",
         |a| Command::New(text(a)),
     ),
     entry(
         "attach",
         "SESSION",
-        Argument::Text,
+        Argument::Session,
         "go to a session that lives; this one is left as by :quit",
         |a| Command::Attach(a.to_owned()),
     ),
@@ -177,13 +187,13 @@ pub(super) const TABLE: &[Entry] = &[
         "the server's sessions, full screen: go to one, its log, its files; with flags as `bai-repl ls`",
         |a| Command::Errand(Errand::Sessions, a.to_owned()),
     ),
-    entry("files", "[FOLDER]", Argument::MaybeText, "files of the session, full screen", |a| {
+    entry("files", "[FOLDER]", Argument::MaybeRemote, "files of the session, full screen", |a| {
         Command::Files(if a.is_empty() { ".".to_owned() } else { a.to_owned() })
     }),
     entry(
         "ls",
         "[FOLDER]",
-        Argument::MaybeText,
+        Argument::MaybeRemoteWords,
         "the same; what is in a folder that is named, as text",
         |a| Command::Errand(Errand::Files, a.to_owned()),
     ),
@@ -193,14 +203,14 @@ pub(super) const TABLE: &[Entry] = &[
     entry(
         "download",
         "PATH… [--to FOLDER] [--force]",
-        Argument::Words,
+        Argument::RemoteWords,
         "copy files from the session",
         |a| Command::Errand(Errand::Download, a.to_owned()),
     ),
     entry("apps", "", Argument::None, "what the session serves", |_| {
         Command::Errand(Errand::Apps, String::new())
     }),
-    entry("app", "NAME [-b HOST:PORT]", Argument::Text, "a local address for an app, until Ctrl-C", |a| {
+    entry("app", "NAME [-b HOST:PORT]", Argument::App, "a local address for an app, until Ctrl-C", |a| {
         Command::Errand(Errand::App, a.to_owned())
     }),
     entry(
@@ -245,14 +255,14 @@ fn home() -> Option<PathBuf> {
 
 /// The word, and what follows it.
 fn split(line: &str) -> Option<(&str, &str)> {
-    let rest = line.trim().strip_prefix(':')?;
+    let rest = line.strip_prefix(':')?;
     let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     rest.split_at_checked(end)
 }
 
 /// Reads a line. `None` when it is no command; an error is a sentence that says how the command is used.
 pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
-    let (word, rest) = split(line)?;
+    let (word, rest) = split(line.trim())?;
     if word == "q" && rest.trim().is_empty() {
         return Some(Ok(Command::Quit));
     }
@@ -269,7 +279,15 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
     let usage = || Some(Err(format!("usage: :{} {}", entry.word, entry.shown).trim_end().to_owned()));
     match entry.argument {
         Argument::None if !argument.is_empty() => return usage(),
-        Argument::File | Argument::Text | Argument::Code | Argument::Words if argument.is_empty() => {
+        Argument::File
+        | Argument::Text
+        | Argument::Code
+        | Argument::Words
+        | Argument::RemoteWords
+        | Argument::Session
+        | Argument::App
+            if argument.is_empty() =>
+        {
             return usage();
         }
         _ => {}
@@ -282,80 +300,11 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
 
 /// The code in a command that takes code: it is judged and continued like a cell.
 pub(super) fn code_of(line: &str) -> Option<&str> {
-    let (word, rest) = split(line)?;
+    let (word, rest) = split(line.trim())?;
     TABLE
         .iter()
         .any(|entry| entry.word == word && entry.argument == Argument::Code)
         .then(|| rest.trim_start())
-}
-
-/// Completes a command's word, or its file.
-pub(super) fn complete(line: &str, position: usize) -> Found {
-    let before = line.get(..position).unwrap_or_default();
-    let Some((word, rest)) = split(before) else { return Found::default() };
-    if rest.is_empty() {
-        let items = TABLE
-            .iter()
-            .filter(|entry| entry.word.starts_with(word))
-            .map(|entry| format!(":{}", entry.word))
-            .collect();
-        return Found { start: position.saturating_sub(word.len() + 1), items };
-    }
-    let rest = rest.strip_prefix('!').unwrap_or(rest);
-    let typed = match TABLE.iter().find(|entry| entry.word == word).map(|entry| entry.argument) {
-        Some(Argument::File | Argument::MaybeFile) => rest.trim_start(),
-        Some(Argument::Words | Argument::MaybeWords) => last_word(rest),
-        Some(Argument::Setting) => {
-            let typed = last_word(rest);
-            let earlier = rest.split_whitespace().next().filter(|earlier| *earlier != typed);
-            return Found { start: position.saturating_sub(typed.len()), items: settings(earlier, typed) };
-        }
-        _ => return Found::default(),
-    };
-    Found { start: position.saturating_sub(typed.len()), items: files(typed) }
-}
-
-fn last_word(text: &str) -> &str {
-    text.rsplit(char::is_whitespace).next().unwrap_or(text)
-}
-
-/// Names of settings, or values of the one that was typed before.
-fn settings(earlier: Option<&str>, typed: &str) -> Vec<String> {
-    let words: Vec<&str> = match earlier {
-        None => SETTINGS.iter().map(|setting| setting.name).collect(),
-        Some(name) => SETTINGS
-            .iter()
-            .filter(|setting| setting.name == name)
-            .flat_map(|setting| setting.words)
-            .copied()
-            .collect(),
-    };
-    words.into_iter().filter(|word| word.starts_with(typed)).map(str::to_owned).collect()
-}
-
-/// Files that begin as typed, folders with a slash behind them; names with control characters are left out.
-fn files(typed: &str) -> Vec<String> {
-    let (folder, beginning) = match typed.rfind('/') {
-        Some(slash) => typed.split_at_checked(slash + 1).unwrap_or(("", typed)),
-        None => ("", typed),
-    };
-    let place = if folder.is_empty() { PathBuf::from(".") } else { file(folder) };
-    let mut found: Vec<String> = std::fs::read_dir(place)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|item| {
-            let name = item.file_name().into_string().ok()?;
-            let hidden = name.starts_with('.') && !beginning.starts_with('.');
-            if hidden || !name.starts_with(beginning) || name.chars().any(char::is_control) {
-                return None;
-            }
-            let slash = if Path::is_dir(&item.path()) { "/" } else { "" };
-            Some(format!("{folder}{name}{slash}"))
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 #[cfg(test)]
@@ -400,38 +349,6 @@ mod tests {
         {
             assert_eq!(parse(line), Some(Err(usage.into())));
         }
-    }
-
-    #[test]
-    fn words_and_files_are_completed() {
-        assert_eq!(complete(":re", 3).items, [":restart", ":replay", ":reset"]);
-        assert_eq!(complete(" :q", 3), Found { start: 1, items: vec![":quit".into()] });
-        assert_eq!(complete(":info x", 7), Found::default());
-        assert_eq!(complete(":apps", 5).items, [":apps"]);
-        assert_eq!(complete(":set output.", 12).items, ["output.links", "output.max_lines"]);
-        assert_eq!(
-            complete(":set output.links o", 19),
-            Found { start: 18, items: vec!["on".into(), "off".into()] }
-        );
-
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["one.py", "one more.py", ".one", "o\u{1b}x"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        std::fs::create_dir(folder.path().join("oven")).unwrap();
-        let line = format!(":load {}/o", folder.path().display());
-        let found = complete(&line, line.len());
-        let names = &found.items;
-        assert_eq!(found.start, 6);
-        let upload = format!(":upload x {}/one", folder.path().display());
-        let second = complete(&upload, upload.len());
-        assert_eq!((second.start, second.items.len()), (10, 2), "{second:?}");
-        assert_eq!(names.len(), 3);
-        assert!(
-            names[0].ends_with("/one more.py")
-                && names[1].ends_with("/one.py")
-                && names[2].ends_with("/oven/")
-        );
     }
 
     #[test]

@@ -1,0 +1,210 @@
+//! What Tab suggests in a command: its word, files of this machine, settings, or what the session or its server has names of.
+
+use std::path::{Path, PathBuf};
+
+use super::{Argument, TABLE, file, split};
+use crate::repl::complete::{Found, Names};
+use crate::repl::settings::SETTINGS;
+use crate::repl::words;
+
+/// What can complete a command.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::repl) enum Suggested {
+    /// What is known here.
+    Here(Found),
+    /// What the session or its server knows.
+    Remote(Asked),
+}
+
+/// Names to be asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::repl) struct Asked {
+    pub(in crate::repl) names: Names,
+    /// How the names begin that are wanted.
+    pub(in crate::repl) typed: String,
+    /// What stands before the name in what is to be put in.
+    folder: String,
+    /// Byte position in the line where that goes; it ends at the cursor.
+    start: usize,
+    /// It is a word among others.
+    escaped: bool,
+}
+
+impl Asked {
+    fn of(names: Names, typed: &str, start: usize) -> Suggested {
+        let typed = typed.to_owned();
+        Suggested::Remote(Asked { names, typed, folder: String::new(), start, escaped: false })
+    }
+
+    fn files(path: &str, start: usize, escaped: bool) -> Suggested {
+        let (folder, typed) = in_folder(path);
+        let (folder, typed) = (folder.to_owned(), typed.to_owned());
+        Suggested::Remote(Asked { names: Names::Files(folder.clone()), typed, folder, start, escaped })
+    }
+
+    /// What is to be put in for these names.
+    pub(in crate::repl) fn found(&self, names: Vec<String>) -> Found {
+        let whole = |name: String| format!("{}{name}", self.folder);
+        let items = names.into_iter().map(whole);
+        let items = if self.escaped { escaped(items) } else { items.collect() };
+        Found { start: self.start, items }
+    }
+}
+
+fn escaped(items: impl IntoIterator<Item = String>) -> Vec<String> {
+    items.into_iter().map(|item| words::escape(&item)).collect()
+}
+
+/// Completes a command's word, or what follows it.
+pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggested {
+    let before = line.get(..position).unwrap_or_default().trim_start();
+    let here = |start, items| Suggested::Here(Found { start, items });
+    let Some((word, rest)) = split(before) else { return here(0, Vec::new()) };
+    if rest.is_empty() {
+        let words = TABLE.iter().filter(|entry| entry.word.starts_with(word));
+        let items = words.map(|entry| format!(":{}", entry.word)).collect();
+        return here(position.saturating_sub(word.len() + 1), items);
+    }
+    let rest = rest.strip_prefix('!').unwrap_or(rest);
+    let whole = rest.trim_start();
+    let all = position.saturating_sub(whole.len());
+    let (at, last) = words::last(rest);
+    let last_at = position.saturating_sub(rest.len()) + at;
+    match TABLE.iter().find(|entry| entry.word == word).map(|entry| entry.argument) {
+        Some(Argument::File | Argument::MaybeFile) => here(all, files(whole)),
+        Some(Argument::Words | Argument::MaybeWords) => here(last_at, escaped(files(&last))),
+        Some(Argument::Setting) => {
+            let earlier = rest.split_whitespace().next().filter(|earlier| *earlier != last);
+            here(last_at, settings(earlier, &last))
+        }
+        Some(Argument::RemoteWords | Argument::MaybeRemoteWords) => Asked::files(&last, last_at, true),
+        Some(Argument::MaybeRemote) => Asked::files(whole, all, false),
+        Some(Argument::Session) => Asked::of(Names::Sessions, whole, all),
+        Some(Argument::MaybeImage) => Asked::of(Names::Images, whole, all),
+        Some(Argument::App) => Asked::of(Names::Apps, &last, last_at),
+        _ => here(0, Vec::new()),
+    }
+}
+
+/// A path's folder, with its slash, and the rest.
+fn in_folder(path: &str) -> (&str, &str) {
+    path.rfind('/').and_then(|slash| path.split_at_checked(slash + 1)).unwrap_or(("", path))
+}
+
+/// Names of settings, or values of the one that was typed before.
+fn settings(earlier: Option<&str>, typed: &str) -> Vec<String> {
+    let words: Vec<&str> = match earlier {
+        None => SETTINGS.iter().map(|setting| setting.name).collect(),
+        Some(name) => SETTINGS
+            .iter()
+            .filter(|setting| setting.name == name)
+            .flat_map(|setting| setting.words)
+            .copied()
+            .collect(),
+    };
+    words.into_iter().filter(|word| word.starts_with(typed)).map(str::to_owned).collect()
+}
+
+/// Files that begin as typed, folders with a slash behind them; names with control characters are left out.
+fn files(typed: &str) -> Vec<String> {
+    let (folder, beginning) = in_folder(typed);
+    let place = if folder.is_empty() { PathBuf::from(".") } else { file(folder) };
+    let mut found: Vec<String> = std::fs::read_dir(place)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|item| {
+            let name = item.file_name().into_string().ok()?;
+            let hidden = name.starts_with('.') && !beginning.starts_with('.');
+            if hidden || !name.starts_with(beginning) || name.chars().any(char::is_control) {
+                return None;
+            }
+            let slash = if Path::is_dir(&item.path()) { "/" } else { "" };
+            Some(format!("{folder}{name}{slash}"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    /// What is known here about the end of a line.
+    fn known(line: &str) -> Found {
+        match suggest(line, line.len()) {
+            Suggested::Here(found) => found,
+            Suggested::Remote(_) => panic!("{line}: nobody needs to be asked"),
+        }
+    }
+
+    #[test]
+    fn words_and_files_are_completed() {
+        let items = |line: &str| known(line).items;
+        assert_eq!(items(":re"), [":restart", ":replay", ":reset"]);
+        assert_eq!(known(" :q"), Found { start: 1, items: vec![":quit".into()] });
+        assert!(items(":info x").is_empty());
+        assert_eq!(items(":apps"), [":apps"]);
+        assert_eq!(items(":set output."), ["output.links", "output.max_lines"]);
+        assert_eq!(known(":set output.links o"), Found { start: 18, items: vec!["on".into(), "off".into()] });
+
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["one.py", "one more.py", ".one", "o\u{1b}x"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("oven")).unwrap();
+        let line = format!(":load {}/o", folder.path().display());
+        let found = known(&line);
+        let names = &found.items;
+        assert_eq!(found.start, 6);
+        let upload = format!(":upload x {}/one", folder.path().display());
+        let second = known(&upload);
+        assert_eq!((second.start, second.items.len()), (10, 2), "{second:?}");
+        assert_eq!(names.len(), 3);
+        assert!(
+            names[0].ends_with("/one more.py")
+                && names[1].ends_with("/one.py")
+                && names[2].ends_with("/oven/")
+        );
+    }
+
+    #[test]
+    fn what_stands_among_other_words_is_one_word() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("one more.py"), "").unwrap();
+        let path = folder.path().display();
+        for (line, start) in [
+            (format!(":upload x {path}/one\\ m"), 10),
+            (format!(":upload x '{path}/one m"), 10),
+            (format!(":upload {path}/"), 8),
+        ] {
+            let whole = format!("{path}/one\\ more.py");
+            assert_eq!(known(&line), Found { start, items: vec![whole] }, "{line}");
+        }
+        let line = format!(":load {path}/one m");
+        assert_eq!(known(&line).items, [format!("{path}/one more.py")], "the rest of the line is one name");
+    }
+
+    #[test]
+    fn what_the_server_knows_is_asked_for() {
+        let files = |folder: &str| Names::Files(folder.to_owned());
+        for (line, names, typed, answer, put_in) in [
+            (":download da", files(""), "da", "data/", ":download data/"),
+            (":download --force x data/a", files("data/"), "a", "a b", ":download --force x data/a\\ b"),
+            (":download 'my data/a", files("my data/"), "a", "ab", ":download my\\ data/ab"),
+            (":ls ", files(""), "", "in", ":ls in"),
+            (":files my ../", files("my ../"), "", "a b", ":files my ../a b"),
+            (":attach my s", Names::Sessions, "my s", "my session", ":attach my session"),
+            (":new pyth", Names::Images, "pyth", "python", ":new python"),
+            ("  :app tty", Names::Apps, "tty", "ttyd", "  :app ttyd"),
+        ] {
+            let Suggested::Remote(asked) = suggest(line, line.len()) else { panic!("{line}") };
+            assert_eq!((&asked.names, asked.typed.as_str()), (&names, typed), "{line}");
+            let Found { start, items } = asked.found(vec![answer.to_owned()]);
+            assert_eq!(format!("{}{}", &line[..start], items[0]), put_in);
+        }
+        assert_eq!(parse(":attach"), Some(Err("usage: :attach SESSION".into())));
+    }
+}
