@@ -128,6 +128,8 @@ const MOST_PARTIAL: usize = 64;
 #[derive(Default)]
 pub(super) struct Frames {
     bytes: Vec<u8>,
+    /// So many of them were taken.
+    taken: usize,
     partial: HashMap<u32, Vec<u8>>,
 }
 
@@ -135,15 +137,20 @@ impl Frames {
     /// The next complete message with its number. What cannot be understood is logged and skipped.
     fn next(&mut self) -> Option<(u32, FromDriver)> {
         loop {
-            let (id, last, payload) = self.take_frame()?;
+            let Some(Frame { id, last, payload }) = Frame::first_of(&self.bytes, self.taken) else {
+                self.bytes.drain(..self.taken);
+                self.taken = 0;
+                return None;
+            };
             if self.partial.len() >= MOST_PARTIAL {
                 let oldest = self.partial.keys().min().copied();
                 oldest.and_then(|id| self.partial.remove(&id));
             }
             let message = self.partial.entry(id).or_default();
             if message.len() + payload.len() <= LARGEST_MESSAGE {
-                message.extend_from_slice(&payload);
+                message.extend_from_slice(payload);
             }
+            self.taken += HEADER + payload.len();
             if !last {
                 continue;
             }
@@ -154,14 +161,21 @@ impl Frames {
             }
         }
     }
+}
 
-    fn take_frame(&mut self) -> Option<(u32, bool, Vec<u8>)> {
-        let (header, rest) = self.bytes.split_first_chunk::<HEADER>()?;
+struct Frame<'a> {
+    id: u32,
+    last: bool,
+    payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The frame that begins here, if all of it has come.
+    fn first_of(bytes: &'a [u8], from: usize) -> Option<Self> {
+        let (header, rest) = bytes.get(from..)?.split_first_chunk::<HEADER>()?;
         let [a, b, c, d, low, high, last] = *header;
-        let length = usize::from(u16::from_le_bytes([low, high]));
-        let payload = rest.get(..length)?.to_vec();
-        self.bytes.drain(..HEADER + length);
-        Some((u32::from_le_bytes([a, b, c, d]), last != 0, payload))
+        let payload = rest.get(..usize::from(u16::from_le_bytes([low, high])))?;
+        Some(Frame { id: u32::from_le_bytes([a, b, c, d]), last: last != 0, payload })
     }
 }
 

@@ -71,15 +71,19 @@ pub(in crate::render) fn essence(mime: &str) -> String {
 }
 
 fn base64(text: &str) -> Result<Vec<u8>, &'static str> {
-    let mut clean: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    for byte in &mut clean {
-        match *byte {
-            b'-' => *byte = b'+',
-            b'_' => *byte = b'/',
-            _ => {}
-        }
-    }
-    LENIENT.decode(clean).map_err(|_| "not valid base64")
+    // Most write it as one word in the first alphabet: then there is nothing to be cleaned.
+    LENIENT.decode(text).or_else(|_| LENIENT.decode(clean(text))).map_err(|_| "not valid base64")
+}
+
+fn clean(text: &str) -> Vec<u8> {
+    let letters = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    letters
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            byte => byte,
+        })
+        .collect()
 }
 
 #[cfg(test)]

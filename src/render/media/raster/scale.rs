@@ -2,9 +2,12 @@
 
 use image::{DynamicImage, RgbaImage};
 use resvg::tiny_skia::{
-    BlendMode, ColorU8, FilterQuality, IntSize, Paint, Pattern, Pixmap, PixmapRef, PremultipliedColorU8,
-    Rect, SpreadMode, Transform,
+    BlendMode, ColorU8, FilterQuality, IntSize, Paint, Pattern, Pixmap, PixmapMut, PixmapRef,
+    PremultipliedColorU8, Rect, SpreadMode, Transform,
 };
+
+/// More threads at once are no faster: what is left is the way to memory.
+const MOST_BANDS: usize = 4;
 
 /// `None` for a size of nothing, or of more than memory can hold.
 pub(super) fn scale(image: DynamicImage, (width, height): (u32, u32)) -> Option<DynamicImage> {
@@ -18,7 +21,7 @@ pub(super) fn scale(image: DynamicImage, (width, height): (u32, u32)) -> Option<
     let opaque = !image.color().has_alpha();
     let original = premultiplied(image.into_rgba8(), opaque)?;
     let mut scaled = Pixmap::new(width, height)?;
-    draw(original.as_ref(), &mut scaled)?;
+    draw(original.as_ref(), &mut scaled);
     let bytes = if opaque { scaled.take() } else { scaled.take_demultiplied() };
     Some(DynamicImage::ImageRgba8(RgbaImage::from_raw(width, height, bytes)?))
 }
@@ -41,16 +44,34 @@ fn straight(pixel: PremultipliedColorU8) -> ColorU8 {
     ColorU8::from_rgba(pixel.red(), pixel.green(), pixel.blue(), pixel.alpha())
 }
 
-fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) -> Option<()> {
-    let (width, height) = (scaled.width() as f32, scaled.height() as f32);
-    let by = Transform::from_scale(width / original.width() as f32, height / original.height() as f32);
+/// Draws it as large as `scaled` is, in bands that are drawn at the same time.
+fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) {
+    let (width, height) = (scaled.width(), scaled.height());
+    let (x, y) = (width as f32 / original.width() as f32, height as f32 / original.height() as f32);
+    let bands = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_BANDS));
+    let rows = height.div_ceil(bands as u32);
+    let bytes = rows as usize * width as usize * 4;
+    std::thread::scope(|scope| {
+        for (number, band) in scaled.data_mut().chunks_mut(bytes).enumerate() {
+            let above = number as f32 * rows as f32;
+            let place = Transform::from_scale(x, y).post_translate(0.0, -above);
+            scope.spawn(move || draw_band(original, place, band, width));
+        }
+    });
+}
+
+/// Draws on whole rows of pixels, with `place` between them and the original.
+fn draw_band(original: PixmapRef<'_>, place: Transform, band: &mut [u8], width: u32) -> Option<()> {
+    let height = u32::try_from(band.len()).ok()?.checked_div(width.checked_mul(4)?)?;
+    let mut band = PixmapMut::from_bytes(band, width, height)?;
     let paint = Paint {
-        shader: Pattern::new(original, SpreadMode::Pad, FilterQuality::Bilinear, 1.0, by),
+        shader: Pattern::new(original, SpreadMode::Pad, FilterQuality::Bilinear, 1.0, place),
         blend_mode: BlendMode::Source,
         anti_alias: false,
         ..Paint::default()
     };
-    scaled.fill_rect(Rect::from_xywh(0.0, 0.0, width, height)?, &paint, Transform::identity(), None);
+    let whole = Rect::from_xywh(0.0, 0.0, width as f32, height as f32)?;
+    band.fill_rect(whole, &paint, Transform::identity(), None);
     Some(())
 }
 

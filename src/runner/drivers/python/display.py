@@ -71,9 +71,11 @@ def show_bundle(offered):
         if data is None:
             continue
         if kind in _PICTURES:
+            beginning = 'data:%s;base64,' % kind
             if isinstance(data, (bytes, bytearray, memoryview)):
-                data = base64.b64encode(bytes(data)).decode('ascii')
-            data = 'data:%s;base64,%s' % (kind, ''.join(str(data).split()))
+                data = wire.Plain(beginning.encode('ascii'), base64.b64encode(bytes(data)))
+            else:
+                data = beginning + ''.join(str(data).split())
         elif isinstance(data, (bytes, bytearray)):
             data = bytes(data).decode('utf-8', 'replace')
         elif kind == 'application/json' and not isinstance(data, str):
@@ -85,7 +87,8 @@ def show_bundle(offered):
         if kind == 'text/html':
             wire.say({'say': 'html', 'data': str(data)})
         else:
-            wire.say({'say': 'media', 'mime': kind, 'data': str(data)})
+            data = data if isinstance(data, wire.Plain) else str(data)
+            wire.say({'say': 'media', 'mime': kind, 'data': data})
         return True
     return False
 
