@@ -40,6 +40,11 @@ pub struct Label {
 }
 
 impl Image {
+    /// All that it is called: its reference, and its short names, which do as well.
+    pub fn names(&self) -> impl Iterator<Item = String> + use<> {
+        std::iter::once(self.reference()).chain(self.aliases.clone())
+    }
+
     /// The reference that names it in full, without its architecture.
     pub fn reference(&self) -> String {
         if self.registry.is_empty() {

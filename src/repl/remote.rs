@@ -246,7 +246,7 @@ async fn list(session: &ComputeSession, names: Names) -> Result<Vec<String>, Cli
         }
         Names::Images => {
             let images = session.api().images(ImageOptions::default()).await?;
-            images.iter().map(Image::reference).collect()
+            images.iter().flat_map(Image::names).collect()
         }
     })
 }

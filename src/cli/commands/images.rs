@@ -9,7 +9,6 @@ use crate::cli::place::{self, Place};
 use crate::cli::table::{self, Column, Row};
 use crate::client::ImageOptions;
 use crate::config::FileConfig;
-use crate::protocol::resources::Image;
 use serde_json::json;
 
 /// Shows what the cluster has, or what the engine of this machine can run.
@@ -24,7 +23,7 @@ pub(in crate::cli) async fn run(global: &Global, config: &FileConfig) -> Result<
 async fn of_cluster(global: &Global, config: &FileConfig) -> Result<Exit, Failure> {
     let place = Place::find(global, config).await?;
     let images = place.api.images(ImageOptions::default()).await?;
-    let names: Vec<_> = images.iter().cloned().flat_map(called).collect();
+    let names: Vec<_> = images.iter().cloned().flat_map(|image| image.names()).collect();
     completion::remember(Kind::Images, global, config, names.iter().map(String::as_str));
     let rows = images.iter().map(|image| Row {
         json: json!({
@@ -67,12 +66,7 @@ pub(in crate::cli) async fn names(global: &Global, config: &FileConfig) -> Resul
     if place::is_cluster(global, config)? {
         let place = Place::find(global, config).await?;
         let images = place.api.images(ImageOptions::default()).await?;
-        return Ok(images.into_iter().flat_map(called).collect());
+        return Ok(images.into_iter().flat_map(|image| image.names()).collect());
     }
     Ok(crate::engine::images().await.into_iter().map(|image| image.name).collect())
-}
-
-/// Its reference, and its short names, which do as well.
-fn called(image: Image) -> impl Iterator<Item = String> {
-    std::iter::once(image.reference()).chain(image.aliases)
 }
