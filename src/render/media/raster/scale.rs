@@ -1,10 +1,14 @@
 //! A picture made larger or smaller, in tens of milliseconds for one of a window's size.
 
+use std::thread::Builder;
+
 use image::{DynamicImage, RgbaImage};
 use resvg::tiny_skia::{
     BlendMode, ColorU8, FilterQuality, IntSize, Paint, Pattern, Pixmap, PixmapMut, PixmapRef,
     PremultipliedColorU8, Rect, SpreadMode, Transform,
 };
+
+use crate::terminal::CONTAINED;
 
 /// More threads at once are no faster: what is left is the way to memory.
 const MOST_BANDS: usize = 4;
@@ -21,7 +25,7 @@ pub(super) fn scale(image: DynamicImage, (width, height): (u32, u32)) -> Option<
     let opaque = !image.color().has_alpha();
     let original = premultiplied(image.into_rgba8(), opaque)?;
     let mut scaled = Pixmap::new(width, height)?;
-    draw(original.as_ref(), &mut scaled);
+    draw(original.as_ref(), &mut scaled)?;
     let bytes = if opaque { scaled.take() } else { scaled.take_demultiplied() };
     Some(DynamicImage::ImageRgba8(RgbaImage::from_raw(width, height, bytes)?))
 }
@@ -45,19 +49,23 @@ fn straight(pixel: PremultipliedColorU8) -> ColorU8 {
 }
 
 /// Draws it as large as `scaled` is, in bands that are drawn at the same time.
-fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) {
+fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) -> Option<()> {
     let (width, height) = (scaled.width(), scaled.height());
     let (x, y) = (width as f32 / original.width() as f32, height as f32 / original.height() as f32);
     let bands = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_BANDS));
     let rows = height.div_ceil(bands as u32);
     let bytes = rows as usize * width as usize * 4;
     std::thread::scope(|scope| {
-        for (number, band) in scaled.data_mut().chunks_mut(bytes).enumerate() {
+        let bands = scaled.data_mut().chunks_mut(bytes).enumerate().map(|(number, band)| {
             let above = number as f32 * rows as f32;
             let place = Transform::from_scale(x, y).post_translate(0.0, -above);
-            scope.spawn(move || draw_band(original, place, band, width));
-        }
-    });
+            let thread = Builder::new().name(CONTAINED.to_owned());
+            thread.spawn_scoped(scope, move || draw_band(original, place, band, width)).ok()
+        });
+        // All begin before the first is waited for.
+        let bands: Vec<_> = bands.collect();
+        bands.into_iter().map(|band| band?.join().ok()?).collect()
+    })
 }
 
 /// Draws on whole rows of pixels, with `place` between them and the original.
