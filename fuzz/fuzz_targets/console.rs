@@ -17,18 +17,11 @@ pub fn show<'a>(mime: &str, bodies: impl IntoIterator<Item = &'a [u8]>) {
         colors: ColorDepth::TrueColor,
         unicode: true,
     };
+    let size = Size { cols: 20, rows: 10, pixels: None };
     let options = ConsoleOptions {
         repl: true,
-        screen,
-        size: Size { cols: 20, rows: 10, pixels: None },
-        theme: Arc::new(Theme::plain()),
-        raw: false,
         graphics: Graphics::Kitty,
-        synchronized: false,
-        background: None,
-        cell: None,
-        max_rows: None,
-        media_dir: None,
+        ..ConsoleOptions::new(screen, size, Arc::new(Theme::plain()))
     };
     let mut console = Console::new(std::io::sink(), std::io::sink(), options);
     for body in bodies {
