@@ -4,6 +4,7 @@
 //! The session's side lives in [`TerminalHost`], which outlives every view: it keeps the screen while nobody looks. A
 //! view holds the user's terminal only while it is open. Nothing here knows the prompt or the command line.
 
+mod code;
 mod files;
 mod find;
 mod host;
@@ -35,5 +36,5 @@ pub use sessions::show_sessions;
 pub use shell::Look;
 pub use source::{Keys, Source};
 pub use table::show_table;
-pub use text::{Growing, follow_text, show_text};
+pub use text::{Growing, follow_text, show_file, show_text};
 pub use themes::choose_theme;

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use super::code::{Colours, put_line};
 use super::find::Find;
 use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, put};
 use crate::render::sanitize;
@@ -93,10 +94,24 @@ pub fn show_text(
     editor_waits: bool,
 ) -> io::Result<()> {
     let bell = Bell::new()?;
-    let growing = Growing::new(None);
-    growing.push(text);
-    let mut view = TextView::new(title, growing, None);
-    view.woken();
+    let mut view = TextView::whole(title, text);
+    shell::show(runtime, &bell, &mut view, look, editor_waits).map(|_| ())
+}
+
+/// Shows what is in a file, in the colours of its language if its path tells that. As [`show_text`].
+///
+/// # Errors
+/// When standard input and output are no terminal.
+pub fn show_file(
+    runtime: &Handle,
+    (title, path): (&str, &str),
+    text: &str,
+    look: &Look,
+    editor_waits: bool,
+) -> io::Result<()> {
+    let bell = Bell::new()?;
+    let mut view = TextView::whole(title, text);
+    view.colours = Colours::of(path);
     shell::show(runtime, &bell, &mut view, look, editor_waits).map(|_| ())
 }
 
@@ -129,10 +144,20 @@ struct TextView {
     /// Whether the end is followed; `None` for a text that does not grow.
     follow: Option<bool>,
     find: Find,
+    colours: Option<Colours>,
     remark: Option<(String, bool)>,
 }
 
 impl TextView {
+    /// A text that does not grow.
+    fn whole(title: &str, text: &str) -> Self {
+        let growing = Growing::new(None);
+        growing.push(text);
+        let mut view = Self::new(title, growing, None);
+        view.woken();
+        view
+    }
+
     fn new(title: &str, text: Growing, follow: Option<bool>) -> Self {
         Self {
             title: title.to_owned(),
@@ -141,6 +166,7 @@ impl TextView {
             left: 0,
             follow,
             find: Find::default(),
+            colours: None,
             remark: None,
         }
     }
@@ -192,6 +218,13 @@ impl View for TextView {
             let at = u16::try_from(at).unwrap_or(u16::MAX);
             let Some(line) = shared.lines.get(row) else { continue };
             let shown = from_column(line, self.left);
+            if let Some(colours) = &mut self.colours
+                && self.find.first_in(shown).is_none()
+            {
+                let from = line.len() - shown.len();
+                put_line((buffer, area, at), line, from, colours.line(&shared.lines, row), look);
+                continue;
+            }
             let is_here = row == self.scroll.at() && !self.find.is_empty();
             let style = look.plain_text();
             let mut column = 0;
@@ -276,6 +309,28 @@ fn from_column(line: &str, column: usize) -> &str {
 mod tests {
     use super::super::shell::tests::{press, search_for, shown};
     use super::*;
+
+    #[test]
+    fn code_has_its_colours_also_sideways_and_what_is_found_stands_out() {
+        let mut view = TextView::whole("x.py", "def f():\n    return 1\n");
+        view.colours = Colours::of("x.py");
+        let theme = crate::theme::Theme::named("dark").unwrap();
+        let look = Look::in_colours().with_theme(Arc::new(theme));
+        let area = Rect::new(0, 0, 30, 3);
+        let color = |view: &mut TextView, column: u16, row: u16| {
+            let mut buffer = Buffer::empty(area);
+            view.draw(area, &mut buffer, &look);
+            (buffer[(column, row)].symbol().to_owned(), Some(buffer[(column, row)].fg))
+        };
+        let keyword = look.style(Role::Keyword).fg;
+        assert!(keyword.is_some());
+        assert_eq!(color(&mut view, 0, 0), ("d".to_owned(), keyword));
+        press(&mut view, &[Press::Right]);
+        assert_eq!(color(&mut view, 1, 1), ("n".to_owned(), keyword), "eight columns are out of sight");
+        press(&mut view, &[Press::Left]);
+        search_for(&mut view, "return");
+        assert_ne!(color(&mut view, 4, 1).1, keyword);
+    }
 
     fn view(text: &str, follow: Option<bool>) -> TextView {
         let growing = Growing::new(None);

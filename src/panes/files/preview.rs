@@ -11,9 +11,10 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use unicode_width::UnicodeWidthStr;
 
+use super::super::code::{Colours, put_line};
 use super::work::{Ask, MAX_PICTURE, may_be_picture, text, within};
 use crate::panes::shell::{Bell, Look, put};
-use crate::render::highlight::Grammar;
+use crate::render::highlight::Spans;
 use crate::render::{Blocks, Exhibit, Overlay, Part, sanitize};
 use crate::terminal::ColorDepth;
 use crate::theme::{Rgb, Role};
@@ -38,9 +39,9 @@ pub(super) struct Wanted {
 
 /// What there is to be seen.
 enum Seen {
-    /// Lines in pieces, and whose style each has.
+    /// Lines with their colours.
     Text {
-        lines: Vec<Vec<(String, Option<Role>)>>,
+        lines: Vec<(String, Spans)>,
         part: bool,
     },
     /// A picture in half blocks.
@@ -162,40 +163,23 @@ fn prepare(wanted: &Wanted, bytes: &[u8], look: &Look) -> Seen {
 }
 
 /// The first lines of a text, in the colours of its language where that is known.
-fn lines(path: &str, text: &str, count: usize) -> Vec<Vec<(String, Option<Role>)>> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let token = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
-    let grammar = Grammar::for_token(token);
-    let mut place = grammar.as_ref().map(Grammar::start);
-    let line = |line: &str| {
-        let line = sanitize::text(line).replace('\t', "    ");
-        let line: String = line.chars().take(MAX_LINE).collect();
-        let (Some(grammar), Some(place)) = (&grammar, &mut place) else { return vec![(line, None)] };
-        let mut rest = line.as_str();
-        let mut pieces = Vec::new();
-        for (length, role) in grammar.parse(&format!("{line}\n"), place) {
-            let (piece, tail) = rest.split_at_checked(length).unwrap_or((rest, ""));
-            pieces.push((piece.to_owned(), role));
-            rest = tail;
-        }
-        pieces
+fn lines(path: &str, text: &str, count: usize) -> Vec<(String, Spans)> {
+    let clean = |line: &str| -> String {
+        sanitize::text(line).replace('\t', "    ").chars().take(MAX_LINE).collect()
     };
-    text.lines().take(count).map(line).collect()
+    let lines: Vec<String> = text.lines().take(count).map(clean).collect();
+    let mut colours = Colours::of(path);
+    let spans = (0..lines.len()).map(|row| match &mut colours {
+        Some(colours) => colours.line(&lines, row).to_vec(),
+        None => Vec::new(),
+    });
+    let spans: Vec<Spans> = spans.collect();
+    lines.into_iter().zip(spans).collect()
 }
 
-fn draw_text(
-    lines: &[Vec<(String, Option<Role>)>],
-    part: bool,
-    area: Rect,
-    buffer: &mut Buffer,
-    look: &Look,
-) {
-    for (row, line) in (0..area.height).zip(lines) {
-        let mut at = 0;
-        for (piece, role) in line {
-            let style = role.map_or_else(|| look.plain_text(), |role| look.style(role));
-            at = put(buffer, area, at, row, piece, style);
-        }
+fn draw_text(lines: &[(String, Spans)], part: bool, area: Rect, buffer: &mut Buffer, look: &Look) {
+    for (row, (line, colours)) in (0..area.height).zip(lines) {
+        put_line((buffer, area, row), line, 0, colours, look);
     }
     if part && let Some(last) = area.height.checked_sub(1) {
         put(buffer, area, 0, last, &" ".repeat(area.width.into()), look.plain_text());
@@ -260,8 +244,8 @@ mod tests {
             panic!("no text");
         };
         assert!(part && lines.len() == 5);
-        assert_eq!(lines[0][0], ("def".to_owned(), Some(Role::Keyword)));
-        assert!(lines.iter().flatten().all(|(piece, _)| !piece.contains('\u{1b}')));
+        assert_eq!((lines[0].0.as_str(), lines[0].1[0]), ("def f():", (3, Some(Role::Keyword))));
+        assert!(lines.iter().all(|(line, _)| !line.contains('\u{1b}')));
 
         let look = Look::in_colours();
         let bytes = png(400, 400);

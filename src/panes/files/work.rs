@@ -28,8 +28,7 @@ pub(super) struct Ask {
 
 /// What is shown on the whole window.
 pub(super) enum Opened {
-    /// A title and a text.
-    Text(String, String),
+    Text { title: String, path: String, text: String },
     Picture(Exhibit),
 }
 
@@ -129,9 +128,9 @@ impl At {
             }
             let text = text(&bytes).ok_or_else(|| format!("{path} is no text; d downloads it"))?;
             let part = (bytes.len() as u64) < size;
-            let title =
-                if part { format!("{path} · the first {}", indicatif::HumanBytes(most)) } else { path };
-            Ok(Opened::Text(title, text.to_owned()))
+            let beginning = || format!("{path} · the first {}", indicatif::HumanBytes(most));
+            let title = if part { beginning() } else { path.clone() };
+            Ok(Opened::Text { title, path, text: text.to_owned() })
         };
         self.run(ask, "reading", reading, |shared, opened| shared.opened = Some(opened));
     }

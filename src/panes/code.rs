@@ -1,0 +1,94 @@
+//! Code in the colours of its language, line after line as far as it is looked at.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::shell::{Look, put};
+use crate::render::highlight::{Grammar, Place, Spans};
+use crate::theme::Role;
+
+/// Lines behind these stay plain: who goes to the end of a long text must not wait for seconds.
+const MAX_LINES: usize = 5_000;
+
+/// The colours of one text.
+pub(super) struct Colours {
+    grammar: Grammar,
+    place: Place,
+    lines: Vec<Spans>,
+}
+
+impl Colours {
+    /// For a file of this name; nothing where its language is not known.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let token = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
+        let grammar = Grammar::for_token(token)?;
+        let place = grammar.start();
+        Some(Self { grammar, place, lines: Vec::new() })
+    }
+
+    /// Those of one of the text's lines, which are always the same.
+    pub(super) fn line(&mut self, text: &[String], row: usize) -> &[(usize, Option<Role>)] {
+        while self.lines.len() <= row.min(MAX_LINES - 1)
+            && let Some(line) = text.get(self.lines.len())
+        {
+            self.lines.push(self.grammar.parse(&format!("{line}\n"), &mut self.place));
+        }
+        self.lines.get(row).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Puts a line in its colours, from a byte of it on. What has none is plain.
+pub(super) fn put_line(
+    (buffer, area, row): (&mut Buffer, Rect, u16),
+    line: &str,
+    from: usize,
+    colours: &[(usize, Option<Role>)],
+    look: &Look,
+) {
+    let (mut column, mut at) = (0, 0);
+    let rest = (usize::MAX - line.len(), None);
+    for &(length, role) in colours.iter().chain([&rest]) {
+        let end = line.len().min(at + length);
+        let style = role.map_or_else(|| look.plain_text(), |role| look.style(role));
+        let piece = line.get(at.max(from)..end).unwrap_or_default();
+        column = put(buffer, area, column, row, piece, style);
+        at = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::theme::Theme;
+    use std::sync::Arc;
+
+    #[test]
+    fn each_line_is_coloured_once_and_in_its_place() {
+        let text: Vec<String> = ["x = '''", "def", "'''", "def f(): pass"].map(str::to_owned).into();
+        let mut colours = Colours::of("a/b.py").unwrap();
+        assert_eq!(colours.line(&text, 3)[0], (3, Some(Role::Keyword)));
+        assert_eq!(colours.line(&text, 1)[0].1, Some(Role::String), "inside of a text");
+        assert!(colours.line(&text, 9).is_empty(), "there is no such line");
+        let long = vec!["x".to_owned(); MAX_LINES + 2];
+        let mut colours = Colours::of("b.py").unwrap();
+        assert!(colours.line(&long, MAX_LINES + 1).is_empty() && colours.lines.len() == MAX_LINES);
+        assert!(Colours::of("notes.unknown-kind").is_none());
+    }
+
+    #[test]
+    fn a_line_is_put_from_any_byte_on() {
+        let look = Look::in_colours().with_theme(Arc::new(Theme::named("dark").unwrap()));
+        let area = Rect::new(0, 0, 20, 1);
+        for (from, shown) in [(0, "def é()"), (4, "é()"), (6, "()"), (8, ""), (99, "")] {
+            let mut buffer = Buffer::empty(area);
+            put_line((&mut buffer, area, 0), "def é()", from, &[(3, Some(Role::Keyword)), (1, None)], &look);
+            let text: String = buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect();
+            assert_eq!(text.trim_end(), shown, "{from}");
+        }
+        let mut buffer = Buffer::empty(area);
+        put_line((&mut buffer, area, 0), "def f", 1, &[(3, Some(Role::Keyword)), (3, None)], &look);
+        assert_eq!(buffer[(1, 0)].fg, look.style(Role::Keyword).fg.unwrap());
+        assert_ne!(buffer[(1, 0)].fg, buffer[(3, 0)].fg);
+    }
+}
