@@ -24,15 +24,7 @@ struct How {
 const TEXT: How = How { max_lines: None, graphics: Graphics::None };
 
 fn options(how: How) -> ConsoleOptions {
-    let screen = Screen {
-        stdin_tty: true,
-        stdout_tty: true,
-        stderr_tty: true,
-        dumb: false,
-        no_color: false,
-        colors: ColorDepth::TrueColor,
-        unicode: true,
-    };
+    let screen = Screen::ideal(ColorDepth::TrueColor);
     let theme = Arc::new(Theme::named("dark").expect("a theme that ships"));
     ConsoleOptions {
         repl: true,

@@ -8,15 +8,7 @@ use std::sync::Arc;
 
 /// Shows media one after the other.
 pub fn show<'a>(mime: &str, bodies: impl IntoIterator<Item = &'a [u8]>) {
-    let screen = Screen {
-        stdin_tty: true,
-        stdout_tty: true,
-        stderr_tty: true,
-        dumb: false,
-        no_color: false,
-        colors: ColorDepth::TrueColor,
-        unicode: true,
-    };
+    let screen = Screen::ideal(ColorDepth::TrueColor);
     let size = Size { cols: 20, rows: 10, pixels: None };
     let options = ConsoleOptions {
         repl: true,

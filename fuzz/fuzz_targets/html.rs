@@ -6,7 +6,7 @@
 
 use bai_repl::protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
-use bai_repl::terminal::{ColorDepth, Graphics, Screen, Size};
+use bai_repl::terminal::{ColorDepth, Screen, Size};
 use bai_repl::theme::Theme;
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
@@ -14,31 +14,10 @@ use std::sync::Arc;
 fuzz_target!(|bytes: &[u8]| {
     let Some((width, text)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(text).into_owned();
-    let screen = Screen {
-        stdin_tty: true,
-        stdout_tty: true,
-        stderr_tty: true,
-        dumb: false,
-        no_color: true,
-        colors: ColorDepth::None,
-        unicode: true,
-    };
-    let options = ConsoleOptions {
-        repl: true,
-        screen,
-        size: Size { cols: u16::from(*width).max(1), rows: 24, pixels: None },
-        theme: Arc::new(Theme::plain()),
-        raw: false,
-        graphics: Graphics::None,
-        synchronized: false,
-        cell: None,
-        background: None,
-        max_rows: None,
-        links: false,
-        local: false,
-        max_lines: None,
-        media_dir: None,
-    };
+    let screen = Screen { no_color: true, ..Screen::ideal(ColorDepth::None) };
+    let size = Size { cols: u16::from(*width).max(1), rows: 24, pixels: None };
+    let options =
+        ConsoleOptions { repl: true, ..ConsoleOptions::new(screen, size, Arc::new(Theme::plain())) };
     let mut out = Vec::new();
     let mut console = Console::new(&mut out, std::io::sink(), options);
     for record in [

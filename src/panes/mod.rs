@@ -36,5 +36,5 @@ pub use sessions::show_sessions;
 pub use shell::Look;
 pub use source::{Keys, Source};
 pub use table::show_table;
-pub use text::{Growing, follow_text, show_file, show_text};
+pub use text::{Growing, follow_text, show_text};
 pub use themes::choose_theme;

@@ -82,36 +82,22 @@ impl Growing {
     }
 }
 
-/// Shows a text until the person leaves it. As `shell::show`.
+/// Shows a text until the person leaves it, in the colours of its language if it is that of a file whose path tells it.
+/// As `shell::show`.
 ///
 /// # Errors
 /// When standard input and output are no terminal.
 pub fn show_text(
     runtime: &Handle,
     title: &str,
+    path: Option<&str>,
     text: &str,
     look: &Look,
     editor_waits: bool,
 ) -> io::Result<()> {
     let bell = Bell::new()?;
     let mut view = TextView::whole(title, text);
-    shell::show(runtime, &bell, &mut view, look, editor_waits).map(|_| ())
-}
-
-/// Shows what is in a file, in the colours of its language if its path tells that. As [`show_text`].
-///
-/// # Errors
-/// When standard input and output are no terminal.
-pub fn show_file(
-    runtime: &Handle,
-    (title, path): (&str, &str),
-    text: &str,
-    look: &Look,
-    editor_waits: bool,
-) -> io::Result<()> {
-    let bell = Bell::new()?;
-    let mut view = TextView::whole(title, text);
-    view.colours = Colours::of(path);
+    view.colours = path.and_then(Colours::of);
     shell::show(runtime, &bell, &mut view, look, editor_waits).map(|_| ())
 }
 

@@ -57,7 +57,9 @@ impl Repl {
             return self.say("the last cell has printed nothing");
         }
         let text = self.stage.output.text();
-        self.look_at(move |runtime, look| show_text(runtime, "output of the last cell", &text, look, true))
+        self.look_at(move |runtime, look| {
+            show_text(runtime, "output of the last cell", None, &text, look, true)
+        })
     }
 
     /// Shows the server's sessions, and goes to the one that is chosen there.

@@ -62,7 +62,20 @@ impl Screen {
         )
     }
 
-    /// The same from given parts; `env` answers for a variable's name.
+    /// A terminal at all three streams that knows escape sequences and UTF-8: one that is only thought of, as by tests.
+    pub fn ideal(colors: ColorDepth) -> Self {
+        Self {
+            stdin_tty: true,
+            stdout_tty: true,
+            stderr_tty: true,
+            dumb: false,
+            no_color: false,
+            colors,
+            unicode: true,
+        }
+    }
+
+    /// As [`Screen::detect`], from given parts; `env` answers for a variable's name.
     pub fn from_parts(
         stdin_tty: bool,
         stdout_tty: bool,

@@ -11,7 +11,7 @@ use std::io;
 use tokio::runtime::Handle;
 
 use super::shell::{self, Bell, Look};
-use super::{image, show_file};
+use super::{image, show_text};
 use crate::client::ComputeSession;
 use browser::Browser;
 use work::{Ask, Opened};
@@ -35,7 +35,7 @@ pub fn show_files(
         shell::show(runtime, &bell, &mut view, look, editor_waits)?;
         match view.take_opened() {
             Some(Opened::Text { title, path, text }) => {
-                show_file(runtime, (&title, &path), &text, look, editor_waits)?;
+                show_text(runtime, &title, Some(&path), &text, look, editor_waits)?;
             }
             Some(Opened::Picture(exhibit)) => image::show(runtime, &exhibit, editor_waits)?,
             None => return Ok(()),

@@ -54,15 +54,7 @@ struct Bench {
 }
 
 fn bench(change: impl FnOnce(&mut ConsoleOptions)) -> Bench {
-    let screen = Screen {
-        stdin_tty: true,
-        stdout_tty: true,
-        stderr_tty: true,
-        dumb: false,
-        no_color: false,
-        colors: ColorDepth::Ansi16,
-        unicode: true,
-    };
+    let screen = Screen::ideal(ColorDepth::Ansi16);
     let theme =
         Theme::parse("test", "name = 'test'\n[styles]\nstderr = 'red'\nnote = { dim = true }\n").unwrap();
     let size = Size { cols: 80, rows: 24, pixels: None };
