@@ -145,16 +145,13 @@ impl Completer {
         }
     }
 
-    /// The names that begin as typed; hidden ones only when that is typed. Gives up at once when `keys_waiting`.
+    /// The names that [continue](continues) what was typed. Gives up at once when `keys_waiting`.
     pub(super) fn names(&self, names: Names, typed: &str, keys_waiting: impl Fn() -> bool) -> Vec<String> {
         let Answer::Kernel(completion) = self.answer(Question::Names(names), keys_waiting) else {
             return Vec::new();
         };
         let mut items = completion.suggestions;
-        items.retain(|item| {
-            let shown = typed.starts_with('.') || !item.starts_with('.');
-            shown && item.starts_with(typed) && !item.chars().any(char::is_control)
-        });
+        items.retain(|item| continues(item, typed));
         items.sort();
         items.dedup();
         items
@@ -258,6 +255,12 @@ enum Answer {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a name begins as typed and can be shown; a hidden one only when its dot is typed.
+pub(super) fn continues(name: &str, typed: &str) -> bool {
+    let hidden = name.starts_with('.') && !typed.starts_with('.');
+    !hidden && name.starts_with(typed) && !name.chars().any(char::is_control)
 }
 
 /// The byte position of code point `count` of `text`; none beyond its end.

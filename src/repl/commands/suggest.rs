@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Argument, TABLE, file, split};
-use crate::repl::complete::{Found, Names};
+use crate::repl::complete::{Found, Names, continues};
 use crate::repl::settings::SETTINGS;
 use crate::repl::words;
 
@@ -115,8 +115,7 @@ fn files(typed: &str) -> Vec<String> {
         .flatten()
         .filter_map(|item| {
             let name = item.file_name().into_string().ok()?;
-            let hidden = name.starts_with('.') && !beginning.starts_with('.');
-            if hidden || !name.starts_with(beginning) || name.chars().any(char::is_control) {
+            if !continues(&name, beginning) {
                 return None;
             }
             let slash = if Path::is_dir(&item.path()) { "/" } else { "" };
