@@ -4,7 +4,7 @@
 //! Compiled languages start a compiler for each cell, so fewer are queued there, and the time of each is shown. Nothing here
 //! asserts a time: a busy machine is no defect.
 
-use bai_repl::runner::{ImageName, Kernel, KernelSpec, Op, Reply, images};
+use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, images};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;

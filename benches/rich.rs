@@ -1,7 +1,7 @@
 //! From the record to the bytes for the screen: a table of 1,000 rows and 20 columns as pandas writes it, whole and folded,
 //! Markdown with code, and pictures by each protocol in a window of 200×50; and the memory that 100 plots leave behind.
 
-use bai_repl::protocol::record::ConsoleRecord;
+use bai_protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
 use bai_repl::terminal::{ColorDepth, Graphics, Screen, Size};
 use bai_repl::theme::Theme;

@@ -1,20 +1,16 @@
-//! bai-repl: a terminal REPL for compute sessions, on a Backend.AI cluster or on the engine in this crate.
+//! bai-repl: a terminal REPL for compute sessions, on a Backend.AI cluster or on the engine in the same binary.
 //!
-//! Each folder is a floor of the house with one job; calls go downwards only:
+//! This crate is the face. Each folder is a floor with one job; the crates below it are floors too, and calls go downwards only:
 //!
 //! ```text
-//! cli ──► repl, panes ──► render, terminal, theme ──► protocol
-//!  │            └──────────► client ──────────────► protocol
-//!  ├──► config ──► protocol
-//!  └──► engine ──► runner ──► protocol
+//! cli ──► repl ──► panes ──► render, terminal, theme ──► bai-protocol
+//!  │        └────────┴─────► bai-client ───────────────► bai-protocol
+//!  ├──► config
+//!  └──► bai-engine ──► bai-runner ──► bai-protocol
 //! ```
 //!
 //! | Module | Its job |
 //! |---|---|
-//! | [`protocol`] | the words of the wire, no I/O |
-//! | [`client`] | the client SDK, useful without a terminal |
-//! | [`runner`] | the program that runs user code: operations in, replies out |
-//! | [`engine`] | the embedded server on loopback, which speaks the cluster's own API |
 //! | [`terminal`] | who the user's terminal is and what state it is in |
 //! | [`render`] | console records to what a terminal may be shown |
 //! | [`theme`] | colours and signs |
@@ -41,13 +37,9 @@
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
 pub mod cli;
-pub mod client;
 pub mod config;
-pub mod engine;
 pub mod panes;
-pub mod protocol;
 pub mod render;
 pub mod repl;
-pub mod runner;
 pub mod terminal;
 pub mod theme;

@@ -7,9 +7,9 @@ mod common;
 #[allow(dead_code, reason = "its main is for clusters")]
 mod suite;
 
-use bai_repl::client::{Api, ApiOptions, ComputeSession, Credentials};
-use bai_repl::engine::{Engine, EngineOptions, Workdirs};
-use bai_repl::protocol::create::CreateRequest;
+use bai_client::{Api, ApiOptions, ComputeSession, Credentials};
+use bai_engine::{Engine, EngineOptions, Workdirs};
+use bai_protocol::create::CreateRequest;
 use secrecy::ExposeSecret;
 use std::time::Duration;
 

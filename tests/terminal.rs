@@ -1,8 +1,8 @@
 //! Terminals, tunnels and apps: the client against the engine, with a real shell behind it, and against servers that do
 //! what no sound server does.
 
-use bai_repl::client::pty::{LinkState, NotSent};
-use bai_repl::client::*;
+use bai_client::pty::{LinkState, NotSent};
+use bai_client::*;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -1,9 +1,9 @@
 //! Terminals and tunnels against servers that do what no sound server does: frames of 16 MiB, links that are cut,
 //! close codes, services that never answer.
 
-use bai_repl::client::pty::{LinkState, NotSent};
-use bai_repl::client::*;
-use bai_repl::protocol::pty::{PtyReply, PtyRequest};
+use bai_client::pty::{LinkState, NotSent};
+use bai_client::*;
+use bai_protocol::pty::{PtyReply, PtyRequest};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use std::future::Future;

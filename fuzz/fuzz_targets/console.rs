@@ -1,6 +1,6 @@
 //! A console that draws for nobody, for the targets about media.
 
-use bai_repl::protocol::record::ConsoleRecord;
+use bai_protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
 use bai_repl::terminal::{ColorDepth, Graphics, Screen, Size};
 use bai_repl::theme::Theme;

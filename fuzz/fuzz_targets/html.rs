@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use bai_repl::protocol::record::ConsoleRecord;
+use bai_protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
 use bai_repl::terminal::{ColorDepth, Screen, Size};
 use bai_repl::theme::Theme;

@@ -11,7 +11,7 @@ pub(super) use sessions::{
 };
 
 use super::completion;
-use crate::client::Api;
+use bai_client::Api;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};

@@ -1,9 +1,9 @@
 //! What is said when something fails: what and why in one sentence, what to do in another, and the exit code.
 
 use super::exit::Exit;
-use crate::client::{ClientError, ErrorKind};
 use crate::config::ConfigError;
 use crate::render::sanitize;
+use bai_client::{ClientError, ErrorKind};
 use std::fmt::Display;
 
 /// A failure as the person sees it.

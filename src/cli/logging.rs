@@ -19,7 +19,10 @@ pub(super) fn start(verbosity: u8, path: &Path) -> io::Result<()> {
         _ => "trace",
     };
     let file = append_private(path)?;
-    let filter = EnvFilter::new(format!("warn,bai_repl={level}"));
+    let ours = ["bai_repl", "bai_client", "bai_engine", "bai_runner", "bai_protocol"];
+    let filter = EnvFilter::new(
+        ours.iter().fold("warn".to_owned(), |filter, name| format!("{filter},{name}={level}")),
+    );
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

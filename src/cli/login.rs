@@ -4,11 +4,11 @@ use super::args::{Global, Login as Flags};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::place::{label_of, logins, saved};
-use crate::client::{Api, ApiOptions, Credentials, LoginReply, ServerKind, WebLogin};
 use crate::config::{
     ConfigError, Environment, FileConfig, Kept, Login, Logins, Profile, Proof, endpoint_of, normal,
 };
 use crate::terminal::{SecretError, read_secret};
+use bai_client::{Api, ApiOptions, Credentials, LoginReply, ServerKind, WebLogin};
 use secrecy::SecretString;
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -37,12 +37,12 @@ mod standing;
 mod steps;
 mod table;
 
-use crate::client::{Api, Cell, ComputeSession, DestroyOptions, RunOptions, Transport};
 use crate::config::FileConfig;
 use crate::repl::PreludeUse;
 use crate::terminal::{self, FatalSignals, Screen};
 use answers::Answers;
 use args::{Arguments, Command, Global, Open};
+use bai_client::{Api, Cell, ComputeSession, DestroyOptions, RunOptions, Transport};
 use exit::Exit;
 use failure::Failure;
 use output::Output;
@@ -144,7 +144,7 @@ fn run_or_prompt(
 }
 
 async fn run_code(
-    request: crate::protocol::create::CreateRequest,
+    request: bai_protocol::create::CreateRequest,
     code: open::Code,
     open: &Open,
     global: &Global,
@@ -193,7 +193,7 @@ enum Opened {
 
 async fn open_in_place(
     place: &Place,
-    request: crate::protocol::create::CreateRequest,
+    request: bai_protocol::create::CreateRequest,
     global: &Global,
     fatal: &mut FatalSignals,
 ) -> Result<Opened, Failure> {
@@ -244,7 +244,7 @@ async fn destroy(api: &Api, name: &str) {
         session.destroy(DestroyOptions { forced: true, recursive: false }).await
     };
     if let Err(error) = destroyed.await
-        && error.kind() != crate::client::ErrorKind::NotFound
+        && error.kind() != bai_client::ErrorKind::NotFound
     {
         Failure::from(error).tell();
     }

@@ -19,7 +19,7 @@ pub(super) fn session() -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::protocol::create::check_name;
+    use bai_protocol::create::check_name;
 
     #[test]
     fn every_name_is_one_that_servers_take() {

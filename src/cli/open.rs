@@ -4,7 +4,7 @@ use super::args::{Creation, Open};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::names;
-use crate::protocol::create::{CreateRequest, check_name};
+use bai_protocol::create::{CreateRequest, check_name};
 use std::io::Read;
 use std::path::Path;
 

@@ -4,9 +4,9 @@
 use super::exit::Exit;
 use super::failure::Failure;
 use super::spool::Spool;
-use crate::protocol::record::ConsoleRecord;
 use crate::render::{Console, ConsoleOptions, Flow, sanitize};
 use crate::terminal::Out;
+use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
 use std::io::Write;
 use tokio::sync::{mpsc, oneshot};

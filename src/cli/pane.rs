@@ -9,11 +9,11 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::client::{ComputeSession, Pty, PtyOptions, PtySource};
 use crate::panes::terminal::{PaneExit, PaneOptions, Why, open, rows_for_program};
 use crate::panes::{Ended, News, Opening, PrefixKey, TerminalHost};
 use crate::repl::{Pane, Trouble, Visit};
 use crate::terminal::Screen;
+use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
 
 /// So many sentences wait for the prompt; when it does not look, the latest are lost.
 const NEWS: usize = 8;

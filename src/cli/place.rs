@@ -4,12 +4,12 @@ use super::args::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::standing;
-use crate::client::{Api, ApiOptions, Credentials, Renewal};
 use crate::config::{
     Cluster, Environment, FileConfig, Identity, Keyring, Logins, Paths, Proof, Saved, Target, endpoint_of,
     resolve,
 };
-use crate::engine::{Engine, EngineOptions, Keypair, Workdirs};
+use bai_client::{Api, ApiOptions, Credentials, Renewal};
+use bai_engine::{Engine, EngineOptions, Keypair, Workdirs};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 

@@ -2,9 +2,9 @@
 //! shown where nobody looks, or when they asked for quiet.
 
 use super::args::Global;
-use crate::protocol::status::SessionStatus;
 use crate::render::sanitize;
 use crate::terminal::Screen;
+use bai_protocol::status::SessionStatus;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -8,13 +8,13 @@ use super::open::request;
 use super::pane::SessionPane;
 use super::place::{Place, target_label};
 use super::{look, names, transport};
-use crate::client::{ClientError, ComputeSession, ErrorKind};
 use crate::config::{EditMode, FileConfig, Paths};
-use crate::protocol::create::CreateRequest;
 use crate::repl::{
     Banner, Keymap, Leave, Next, Opener, Progress, Remote, RemoteOptions, ReplOptions, Trouble, language,
     remote,
 };
+use bai_client::{ClientError, ComputeSession, ErrorKind};
+use bai_protocol::create::CreateRequest;
 use futures_util::future::FutureExt;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -111,7 +111,7 @@ fn prompt(
     config: &FileConfig,
 ) -> Result<Option<Next>, Failure> {
     let place = Arc::new(Mutex::new(place));
-    let language: Box<dyn language::Language> = match crate::engine::jupyter_language(image) {
+    let language: Box<dyn language::Language> = match bai_engine::jupyter_language(image) {
         Some(language) => Box::new(language::Jupyter::of(&language)),
         None => language::for_image(image),
     };
@@ -214,7 +214,7 @@ impl Opening {
 
     /// The session and its image.
     async fn session(&self, place: &Place, progress: &Progress) -> Result<(ComputeSession, String), Trouble> {
-        let tell = |status: &crate::protocol::status::SessionStatus| progress.tell(status.name());
+        let tell = |status: &bai_protocol::status::SessionStatus| progress.tell(status.name());
         let name = match &self.subject {
             Subject::Create(request) => {
                 let session = tokio::select! {

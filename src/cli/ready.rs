@@ -4,10 +4,10 @@
 use super::args::{Global, Open};
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::client::{Api, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport};
 use crate::config::FileConfig;
 use crate::repl::PreludeUse;
 use crate::terminal::FatalSignals;
+use bai_client::{Api, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport};
 use std::sync::Arc;
 use std::time::Duration;
 

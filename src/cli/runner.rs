@@ -3,8 +3,8 @@
 use super::args::Runner;
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::runner::{AgentError, AgentOptions, AgentRunner};
 use crate::terminal::{self, FatalSignal};
+use bai_runner::{AgentError, AgentOptions, AgentRunner};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::pin::pin;

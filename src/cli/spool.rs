@@ -3,8 +3,8 @@
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Output, Word};
-use crate::protocol::record::ConsoleRecord;
 use crate::render::Flow;
+use bai_protocol::record::ConsoleRecord;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
 use tokio::sync::mpsc;

@@ -1,8 +1,8 @@
 //! The steps of a batch run as they are told: which begins, how it ended. Nothing is printed here.
 
 use super::output::Word;
-use crate::client::{Cell, Step};
-use crate::protocol::execute::BatchOptions;
+use bai_client::{Cell, Step};
+use bai_protocol::execute::BatchOptions;
 use serde_json::json;
 
 /// The longest command that is told whole.

@@ -11,8 +11,8 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::source::{Keys, Source};
 use super::wake::Wake;
-use crate::client::pty::{LinkState, NotSent, PtyEvent, PtyStatus};
 use crate::terminal::model::{Model, ModelEvent, Modes};
+use bai_client::pty::{LinkState, NotSent, PtyEvent, PtyStatus};
 
 /// The screen model is fed in slices of this many bytes, so that whoever wants to paint waits for one at most.
 const SLICE: usize = 4096;

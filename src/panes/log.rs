@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::shell::Look;
 use super::text::{Growing, follow_text};
-use crate::client::{ComputeSession, ErrorKind, log_news};
+use bai_client::{ComputeSession, ErrorKind, log_news};
 
 /// How often the log is asked for.
 const OFTEN: Duration = Duration::from_secs(1);

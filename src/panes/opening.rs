@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::host::lock;
 use super::source::{Keys, Source};
-use crate::client::pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyStatus};
+use bai_client::pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyStatus};
 
 /// Opens a terminal; a failure is said as the person is to read it.
 pub type Opener = BoxFuture<'static, Result<Pty, String>>;

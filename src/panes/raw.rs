@@ -19,9 +19,9 @@ use super::input::{Waited, available, read_some, wait};
 use super::outbox::Outbox;
 use super::prefix::{Command, Prefix, PrefixKey};
 use super::terminal::{Attached, PaneExit, Why, watch_signals};
-use crate::client::pty::LinkState;
 use crate::terminal::model::Model;
 use crate::terminal::{Passed, Passing, reset_sequences, size};
+use bai_client::pty::LinkState;
 
 /// So many slices of output wait for a slow standard output; then the program waits.
 const TAP: usize = 16;

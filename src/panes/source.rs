@@ -5,7 +5,7 @@ use std::future::Future;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-use crate::client::pty::{NotSent, Pty, PtyEvent, PtyHandle, PtyStatus};
+use bai_client::pty::{NotSent, Pty, PtyEvent, PtyHandle, PtyStatus};
 
 /// The side on which things happen.
 pub trait Source: Send + 'static {

@@ -12,9 +12,9 @@ use super::partial::{PartialLine, Tail};
 use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
 pub use super::sink::Flow;
 use super::sink::{PIECE, Sink};
-use crate::protocol::record::ConsoleRecord;
 use crate::terminal::{Graphics, Passed, Screen, Size, reset_sequences};
 use crate::theme::{Rgb, Role, Theme};
+use bai_protocol::record::ConsoleRecord;
 
 /// How the console writes.
 #[derive(Clone, Debug)]

@@ -10,9 +10,9 @@ use super::media::{
     save, within,
 };
 use super::sanitize;
-use crate::protocol::record::ConsoleRecord;
 use crate::terminal::Graphics;
 use crate::theme::Signs;
+use bai_protocol::record::ConsoleRecord;
 
 /// Most characters of a MIME type that are shown.
 const MIME_WIDTH: usize = 60;

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 
 use super::language::Language;
-use crate::protocol::complete::{Completion, CompletionRequest};
+use bai_protocol::complete::{Completion, CompletionRequest};
 
 /// How long a Tab waits when no key comes.
 const PATIENCE: Duration = Duration::from_millis(1500);

@@ -13,8 +13,8 @@ use super::prompt::{Repl, Then};
 use super::session::Trouble;
 use super::stage::Waited;
 use super::words;
-use crate::client::Api;
-use crate::protocol::execute::BatchOptions;
+use bai_client::Api;
+use bai_protocol::execute::BatchOptions;
 
 /// How long what was interrupted may take to say how far it came.
 const LAST_WORDS: Duration = Duration::from_secs(2);

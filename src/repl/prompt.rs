@@ -503,8 +503,8 @@ struct SourceOf(Arc<dyn Remote>);
 impl CompletionSource for SourceOf {
     fn complete(
         &self,
-        request: crate::protocol::complete::CompletionRequest,
-    ) -> futures_util::future::BoxFuture<'static, Option<crate::protocol::complete::Completion>> {
+        request: bai_protocol::complete::CompletionRequest,
+    ) -> futures_util::future::BoxFuture<'static, Option<bai_protocol::complete::Completion>> {
         self.0.complete(request)
     }
 

@@ -9,15 +9,15 @@ use zeroize::Zeroizing;
 
 use super::complete::{CompletionSource, Names};
 use super::session::{CellEvent, Remote, RemoteRun, Restarted, Trouble};
-use crate::client::{
+use bai_client::{
     Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
     RunEvent, RunOptions, SessionState, Step, Transport,
 };
-use crate::protocol::complete::{Completion, CompletionRequest};
-use crate::protocol::execute::BatchOptions;
-use crate::protocol::info::SessionInfo;
-use crate::protocol::live_stat::LiveStat;
-use crate::protocol::resources::Image;
+use bai_protocol::complete::{Completion, CompletionRequest};
+use bai_protocol::execute::BatchOptions;
+use bai_protocol::info::SessionInfo;
+use bai_protocol::live_stat::LiveStat;
+use bai_protocol::resources::Image;
 
 /// How long leaving waits for a question that was put to the kernel.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);

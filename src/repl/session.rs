@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::complete::CompletionSource;
-use crate::client::ComputeSession;
-use crate::protocol::execute::BatchOptions;
-use crate::protocol::record::ConsoleRecord;
+use bai_client::ComputeSession;
+use bai_protocol::execute::BatchOptions;
+use bai_protocol::record::ConsoleRecord;
 
 /// A failure for the person: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
 /// is shown.

@@ -8,9 +8,9 @@ use super::Next;
 use super::actions::Outcome;
 use super::prompt::{Repl, Then};
 use super::stage::{StageError, Waited};
-use crate::client::ComputeSession;
 use crate::panes::{Look, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
 use crate::theme::Theme;
+use bai_client::ComputeSession;
 
 impl Repl {
     /// Takes the theme that is named, or has one chosen.

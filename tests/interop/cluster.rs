@@ -9,10 +9,10 @@
 mod common;
 mod suite;
 
-use bai_repl::client::*;
-use bai_repl::protocol::complete::CompletionRequest;
-use bai_repl::protocol::create::CreateRequest;
-use bai_repl::protocol::record::ConsoleRecord;
+use bai_client::*;
+use bai_protocol::complete::CompletionRequest;
+use bai_protocol::create::CreateRequest;
+use bai_protocol::record::ConsoleRecord;
 use common::{Gave, begin, cuttable, finish, prints, run};
 use std::future::Future;
 use std::pin::Pin;

@@ -2,10 +2,10 @@
 //! where, is not known here. Each leaves the session as usable as it was.
 
 use super::suite::{Outcome, Scenario, ensure, text};
-use bai_repl::client::*;
-use bai_repl::protocol::execute::BatchOptions;
-use bai_repl::protocol::record::ConsoleRecord;
-use bai_repl::protocol::status::SessionStatus;
+use bai_client::*;
+use bai_protocol::execute::BatchOptions;
+use bai_protocol::record::ConsoleRecord;
+use bai_protocol::status::SessionStatus;
 use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;

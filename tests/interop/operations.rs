@@ -9,11 +9,11 @@
 
 mod suite;
 
-use bai_repl::client::*;
-use bai_repl::protocol::create::{CreateRequest, SessionType};
-use bai_repl::protocol::history::CommitState;
-use bai_repl::protocol::record::ConsoleRecord;
-use bai_repl::protocol::status::SessionStatus;
+use bai_client::*;
+use bai_protocol::create::{CreateRequest, SessionType};
+use bai_protocol::history::CommitState;
+use bai_protocol::record::ConsoleRecord;
+use bai_protocol::status::SessionStatus;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use suite::{Outcome, Scenario, Suite, ensure, image, text};

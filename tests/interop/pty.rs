@@ -9,9 +9,9 @@
 
 mod suite;
 
-use bai_repl::client::pty::{LinkState, NotSent};
-use bai_repl::client::*;
-use bai_repl::protocol::create::CreateRequest;
+use bai_client::pty::{LinkState, NotSent};
+use bai_client::*;
+use bai_protocol::create::CreateRequest;
 use bytes::Bytes;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

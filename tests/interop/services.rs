@@ -5,8 +5,8 @@
 //!
 //! It is no part of plain `cargo test`.
 
-use bai_repl::client::pty::PtyEvent;
-use bai_repl::client::*;
+use bai_client::pty::PtyEvent;
+use bai_client::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[path = "../terminal/lab.rs"]

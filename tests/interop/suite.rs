@@ -1,7 +1,7 @@
 //! What the suites against a cluster have in common: who it is, which scenarios were asked for, and a line for each. The
 //! scenarios themselves are the suites'.
 
-use bai_repl::client::{Api, ApiOptions, ClientError, Credentials};
+use bai_client::{Api, ApiOptions, ClientError, Credentials};
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;

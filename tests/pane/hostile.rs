@@ -3,9 +3,9 @@
 use bai_repl::terminal::model::MouseProtocol;
 use nix::sys::signal::{Signal, kill};
 
-use super::gate::Gate;
 use super::screen::Screen;
 use super::{BASH, in_pane, leave};
+use bai_testkit::Gate;
 
 /// The terminal as whoever comes next expects it.
 fn assert_clean(screen: &Screen) {

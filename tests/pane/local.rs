@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use bai_repl::client::pty::{LinkState, NotSent, PtyEvent, PtyStatus};
+use bai_client::pty::{LinkState, NotSent, PtyEvent, PtyStatus};
 use bai_repl::panes::{Keys, Source};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

@@ -1,14 +1,12 @@
 //! The terminal pane in a real pseudo-terminal, with real programs inside.
 
 mod child;
-#[path = "../common/gate.rs"]
-mod gate;
 mod hostile;
 mod local;
 mod screen;
 
 use bai_repl::terminal::model::MouseProtocol;
-use gate::Gate;
+use bai_testkit::Gate;
 use screen::Screen;
 
 const BASH: &str = "bash --norc --noprofile";

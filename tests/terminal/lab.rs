@@ -1,8 +1,8 @@
 //! An engine with a session on it, and a terminal in that, for tests that look at terminals and services.
 
-use bai_repl::client::*;
-use bai_repl::engine::{Engine, EngineOptions, Workdirs};
-use bai_repl::protocol::create::CreateRequest;
+use bai_client::*;
+use bai_engine::{Engine, EngineOptions, Workdirs};
+use bai_protocol::create::CreateRequest;
 use bytes::Bytes;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Each bad input gets one clear sentence with a hint, the right exit code, a restored terminal and nothing lost.
 
 use super::fake_terminal::{FakeTerminal, Screen};
-use super::gate::Gate;
 use super::sandbox::Sandbox;
 use super::standing::{Far, Standing};
+use bai_testkit::Gate;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 

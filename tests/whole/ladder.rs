@@ -2,9 +2,9 @@
 //! the debugger; and a cell whose server is out of reach.
 
 use super::fake_terminal::{FakeTerminal, Screen};
-use super::gate::Gate;
 use super::sandbox::Sandbox;
 use super::standing::{Far, Standing};
+use bai_testkit::Gate;
 use nix::sys::termios::LocalFlags;
 use std::path::Path;
 

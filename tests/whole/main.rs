@@ -3,8 +3,6 @@
 
 mod fake_terminal;
 mod faults;
-#[path = "../common/gate.rs"]
-mod gate;
 mod sandbox;
 mod standing;
 mod web_server;

@@ -1,10 +1,10 @@
 //! The terminal inside the session, opened from the prompt and while a cell runs: one key there, the same key back.
 
 use super::fake_terminal::{FakeTerminal, Screen};
-use super::gate::Gate;
 use super::sandbox::Sandbox;
 use super::standing::{Far, Standing};
 use alacritty_terminal::term::TermMode;
+use bai_testkit::Gate;
 
 const PROMPT: &str = "python ❯";
 const KEY: &str = "\x1d";

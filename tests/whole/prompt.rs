@@ -1,8 +1,8 @@
 //! A person at the prompt: keys in, screen out.
 
 use super::fake_terminal::FakeTerminal;
-use super::gate::Gate;
 use super::sandbox::Sandbox;
+use bai_testkit::Gate;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;

@@ -1,13 +1,10 @@
 //! A place where one test runs the binary: an empty home, a clean environment, a folder of its own.
 
-#[path = "../common/furnished.rs"]
-mod furnished;
-
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use furnished::furnished;
+use bai_testkit::furnished;
 
 /// How long a program may run that is no fake terminal's. Generous: it is a limit, not a measurement.
 const LIMIT_SECONDS: u32 = 300;

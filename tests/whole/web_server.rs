@@ -2,7 +2,7 @@
 //! with it for the real engine behind. Faults that a real one shows only on some days can be switched on.
 
 use super::standing::Standing;
-use bai_repl::protocol::sign;
+use bai_protocol::sign;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -4,9 +4,9 @@ use crate::cli::args::{App as Flags, Global, Subject};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::table::{self, Column, Row};
-use crate::client::{AppEvent, AppListener, TunnelOptions};
 use crate::config::FileConfig;
-use crate::protocol::service::{BadParameter, ServiceParameters};
+use bai_client::{AppEvent, AppListener, TunnelOptions};
+use bai_protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
 
 /// Lists the apps of a session.

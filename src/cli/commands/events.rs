@@ -5,11 +5,11 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::place::Place;
 use crate::cli::table::{self, put, write};
-use crate::client::EventStream;
 use crate::config::FileConfig;
-use crate::protocol::events::SessionEvent;
-use crate::protocol::status::SessionStatus;
 use crate::render::{Flow, sanitize};
+use bai_client::EventStream;
+use bai_protocol::events::SessionEvent;
+use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::json;
 

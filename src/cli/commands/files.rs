@@ -6,7 +6,7 @@ use crate::cli::failure::Failure;
 use crate::cli::human;
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
-use crate::protocol::files::FileEntry;
+use bai_protocol::files::FileEntry;
 use jiff::Timestamp;
 use serde_json::json;
 

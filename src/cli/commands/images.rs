@@ -7,8 +7,8 @@ use crate::cli::failure::Failure;
 use crate::cli::human;
 use crate::cli::place::{self, Place};
 use crate::cli::table::{self, Column, Row};
-use crate::client::ImageOptions;
 use crate::config::FileConfig;
+use bai_client::ImageOptions;
 use serde_json::json;
 
 /// Shows what the cluster has, or what the engine of this machine can run.
@@ -43,7 +43,7 @@ async fn of_cluster(global: &Global, config: &FileConfig) -> Result<Exit, Failur
 }
 
 async fn of_engine(global: &Global) -> Result<Exit, Failure> {
-    let found = crate::engine::images().await;
+    let found = bai_engine::images().await;
     if found.is_empty() {
         return Err(Failure::new(Exit::NotFound, "no interpreter was found on this machine")
             .hint("install Python 3, for example: apt install python3"));
@@ -68,5 +68,5 @@ pub(in crate::cli) async fn names(global: &Global, config: &FileConfig) -> Resul
         let images = place.api.images(ImageOptions::default()).await?;
         return Ok(images.into_iter().flat_map(|image| image.names()).collect());
     }
-    Ok(crate::engine::images().await.into_iter().map(|image| image.name).collect())
+    Ok(bai_engine::images().await.into_iter().map(|image| image.name).collect())
 }

@@ -4,10 +4,10 @@ use crate::cli::args::{Global, Subject};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{human, table};
-use crate::client::ComputeSession;
 use crate::config::FileConfig;
-use crate::protocol::info::SessionInfo;
-use crate::protocol::live_stat::LiveStat;
+use bai_client::ComputeSession;
+use bai_protocol::info::SessionInfo;
+use bai_protocol::live_stat::LiveStat;
 use serde_json::{Value, json};
 
 /// Shows it. Programs get all that the server says, under the server's names, with `name`, `id` and, as `liveStat`, what the

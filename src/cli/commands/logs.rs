@@ -4,10 +4,10 @@ use crate::cli::args::{Global, Logs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::table::{self, put, write};
-use crate::client::{ClientError, ComputeSession, ErrorKind, log_news};
 use crate::config::FileConfig;
 use crate::render::{Flow, sanitize};
 use crate::terminal::Screen;
+use bai_client::{ClientError, ComputeSession, ErrorKind, log_news};
 use serde_json::json;
 use std::time::Duration;
 

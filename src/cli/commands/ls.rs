@@ -7,9 +7,9 @@ use crate::cli::failure::Failure;
 use crate::cli::human;
 use crate::cli::place::Place;
 use crate::cli::table::{self, Column, Row};
-use crate::client::SessionSummary;
 use crate::config::FileConfig;
-use crate::protocol::status::SessionStatus;
+use bai_client::SessionSummary;
+use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

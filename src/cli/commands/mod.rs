@@ -27,8 +27,8 @@ use super::args::{Global, Subject};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::place::Place;
-use crate::client::{ClientError, ComputeSession, ErrorKind};
 use crate::config::FileConfig;
+use bai_client::{ClientError, ComputeSession, ErrorKind};
 use serde_json::{Value, json};
 
 /// The session that is meant, and where it is.

@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::table::tell;
 use crate::config::FileConfig;
-use crate::protocol::create::check_name;
+use bai_protocol::create::check_name;
 
 /// Renames it. A name that no session can have is told before anybody is asked.
 pub(in crate::cli) async fn run(

@@ -6,8 +6,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Opening;
 use crate::cli::table::tell;
-use crate::client::{ComputeSession, ErrorKind};
 use crate::config::FileConfig;
+use bai_client::{ComputeSession, ErrorKind};
 
 /// Restarts it, and returns when it takes code again.
 pub(in crate::cli) async fn run(

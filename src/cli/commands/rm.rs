@@ -6,8 +6,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::place::Place;
 use crate::cli::table::tell;
-use crate::client::DestroyOptions;
 use crate::config::FileConfig;
+use bai_client::DestroyOptions;
 
 /// Destroys them. All are tried; the first failure decides the exit code.
 pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Rm) -> Result<Exit, Failure> {

@@ -9,9 +9,9 @@ use super::preview::{Preview, Wanted};
 use super::work::{Ask, At, Opened};
 use crate::panes::find::Find;
 use crate::panes::shell::{Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, pad, put};
-use crate::protocol::files::FileEntry;
 use crate::render::{Overlay, Part, sanitize};
 use crate::theme::Role;
+use bai_protocol::files::FileEntry;
 
 /// What the line for a file of this machine is asked for by.
 const UPLOAD: &str = "upload the file";

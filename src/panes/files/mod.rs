@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::shell::{self, Bell, Look};
 use super::{image, show_text};
-use crate::client::ComputeSession;
+use bai_client::ComputeSession;
 use browser::Browser;
 use work::{Ask, Opened};
 

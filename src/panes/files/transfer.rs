@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 use tokio::task::AbortHandle;
 
 use super::work::{Ask, At, entries};
-use crate::client::{DownloadOptions, Progress, Upload};
 use crate::panes::shell::{Look, put};
 use crate::render::sanitize;
 use crate::theme::Role;
+use bai_client::{DownloadOptions, Progress, Upload};
 
 /// Columns of the bar.
 const BAR: u16 = 20;

@@ -7,10 +7,10 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::transfer::Transfer;
-use crate::client::{ClientError, ComputeSession};
 use crate::panes::shell::{Bell, Look};
-use crate::protocol::files::FileEntry;
 use crate::render::Exhibit;
+use bai_client::{ClientError, ComputeSession};
+use bai_protocol::files::FileEntry;
 
 /// How long a listing, or reading what is looked at, may take.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -8,12 +8,12 @@ use unicode_width::UnicodeWidthStr;
 use super::columns::{COLUMNS, GAP, NUMBERS, Words, status_role, widths, words};
 use super::details;
 use super::watch::{At, LIMIT, Use};
-use crate::client::{Api, ComputeSession, DestroyOptions};
 use crate::panes::find::Find;
 use crate::panes::shell::{KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, cut, pad, put};
-use crate::protocol::summary::SessionSummary;
 use crate::render::sanitize;
 use crate::theme::Role;
+use bai_client::{Api, ComputeSession, DestroyOptions};
+use bai_protocol::summary::SessionSummary;
 
 /// What the line for a filter is asked for by.
 const FILTER: &str = "filter";
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
     use crate::panes::shell::Bell;
     use crate::panes::shell::tests::{press, shown};
-    use crate::protocol::live_stat::LiveStat;
+    use bai_protocol::live_stat::LiveStat;
     use serde_json::json;
 
     fn session(id: &str, name: &str, status: &str) -> SessionSummary {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     fn board(sessions: Vec<SessionSummary>) -> Board {
-        let api = Api::new(crate::client::ApiOptions::new("http://127.0.0.1:1")).unwrap();
+        let api = Api::new(bai_client::ApiOptions::new("http://127.0.0.1:1")).unwrap();
         let mut board = Board::new(&api, At::new(Bell::new().unwrap()), None);
         *board.at.lock() = Shared { sessions, loaded: true, ..Shared::default() };
         board.woken();

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
 use super::watch::Use;
-use crate::protocol::status::SessionStatus;
-use crate::protocol::summary::SessionSummary;
 use crate::theme::Role;
+use bai_protocol::status::SessionStatus;
+use bai_protocol::summary::SessionSummary;
 
 /// How many columns there are.
 const COUNT: usize = 9;

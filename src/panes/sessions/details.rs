@@ -7,10 +7,10 @@ use unicode_width::UnicodeWidthStr;
 use super::columns::{age, allotted, bytes, percent, status_role};
 use super::watch::Use;
 use crate::panes::shell::{Look, pad, put};
-use crate::protocol::live_stat::{Bytes, LiveStat};
-use crate::protocol::summary::SessionSummary;
 use crate::render::sanitize;
 use crate::theme::Role;
+use bai_protocol::live_stat::{Bytes, LiveStat};
+use bai_protocol::summary::SessionSummary;
 
 /// Columns of the names.
 const NAMES: u16 = 10;

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use super::shell::{self, Bell, Look};
 use super::{follow_log, show_files};
-use crate::client::Api;
+use bai_client::Api;
 use board::{Board, Wish};
 use watch::{At, Watch};
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::client::Api;
 use crate::panes::shell::Bell;
-use crate::protocol::live_stat::LiveStat;
-use crate::protocol::status::SessionStatus;
-use crate::protocol::summary::SessionSummary;
+use bai_client::Api;
+use bai_protocol::live_stat::LiveStat;
+use bai_protocol::status::SessionStatus;
+use bai_protocol::summary::SessionSummary;
 
 /// How often the server is asked.
 const OFTEN: Duration = Duration::from_secs(2);

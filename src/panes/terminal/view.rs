@@ -8,10 +8,10 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-use crate::client::pty::{LinkState, PtyStatus};
 use crate::panes::PrefixKey;
 use crate::panes::painter::underline;
 use crate::terminal::model::{Glyph, Ink, Model};
+use bai_client::pty::{LinkState, PtyStatus};
 
 /// The screen of the program.
 pub(in crate::panes) struct Grid<'a> {

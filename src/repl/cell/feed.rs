@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use zeroize::Zeroizing;
 
-use crate::protocol::record::ConsoleRecord;
 use crate::repl::session::{CellEvent, RemoteRun};
+use bai_protocol::record::ConsoleRecord;
 
 /// So many bytes are held; then the program waits in its own `write` until they are shown.
 const MAX_BYTES: usize = 4 * 1024 * 1024;

@@ -18,9 +18,9 @@ use super::fold::Fold;
 use super::session::{CellEvent, Remote};
 use super::spinner::{QUIET, TICK, elapsed, since};
 use super::stage::{Stage, StageError, Waited, open};
-use crate::protocol::execute::BatchOptions;
-use crate::protocol::record::ConsoleRecord;
 use crate::render::Stream;
+use bai_protocol::execute::BatchOptions;
+use bai_protocol::record::ConsoleRecord;
 use feed::Feed;
 use footer::footer;
 

@@ -6,7 +6,7 @@ mod plain;
 mod python;
 mod scan;
 
-use crate::protocol::language;
+use bai_protocol::language;
 pub use jupyter::Jupyter;
 pub use plain::Plain;
 pub use python::Python;

@@ -3,7 +3,7 @@
 
 use super::scan::{Lexis, scan};
 use super::{Completeness, Language, leading_space};
-use crate::protocol::language;
+use bai_protocol::language;
 
 /// A language known by a row of the table below, or by nothing but its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

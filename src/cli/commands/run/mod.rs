@@ -17,11 +17,11 @@ use crate::cli::place::Place;
 use crate::cli::progress::{Opening, Transfer};
 use crate::cli::steps::Steps;
 use crate::cli::{destroy, look, open, script, transport};
-use crate::client::{Api, Cell, ComputeSession, RunOptions};
 use crate::config::FileConfig;
-use crate::protocol::create::CreateRequest;
-use crate::protocol::execute::BatchOptions;
 use crate::terminal::{self, FatalSignals};
+use bai_client::{Api, Cell, ComputeSession, RunOptions};
+use bai_protocol::create::CreateRequest;
+use bai_protocol::execute::BatchOptions;
 use range::{Case, Template};
 use std::path::{Path, PathBuf};
 

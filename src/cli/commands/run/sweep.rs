@@ -12,9 +12,9 @@ use crate::cli::place::Place;
 use crate::cli::spool::Spool;
 use crate::cli::steps::Steps;
 use crate::cli::{destroy, human, script, transport};
-use crate::client::{Api, RunOptions};
 use crate::render::ConsoleOptions;
 use crate::terminal::FatalSignals;
+use bai_client::{Api, RunOptions};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -203,7 +203,7 @@ struct One {
 }
 
 impl One {
-    async fn run(self, request: crate::protocol::create::CreateRequest) -> Ended {
+    async fn run(self, request: bai_protocol::create::CreateRequest) -> Ended {
         let (begun, name) = (Instant::now(), request.name.clone());
         let mut spool = None;
         let exit = self.follow(request, &mut spool).await;
@@ -232,7 +232,7 @@ impl One {
 
     async fn follow(
         &self,
-        request: crate::protocol::create::CreateRequest,
+        request: bai_protocol::create::CreateRequest,
         spool: &mut Option<Spool>,
     ) -> Result<Exit, Failure> {
         let line = self.shared.board.begin(self.number, &self.case.label());

@@ -1,0 +1,234 @@
+//! Apps of a session: the list, and a local address that leads to one of them.
+
+use super::error::{ClientError, ErrorKind};
+use super::reference::SessionRef;
+use super::session::ComputeSession;
+use super::tunnel::{self, Carrier, Ended, Tunnel, TunnelOptions};
+use bai_protocol::service::{App, parse_apps};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use reqwest::Method;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// How many connections are carried at once; more wait.
+const CONNECTIONS: usize = 256;
+/// How long a refused connection is kept for its peer to read why.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(2);
+/// How long to wait when this machine cannot take a connection, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What happens at the local address of an app.
+#[derive(Debug, Clone)]
+pub enum AppEvent {
+    /// A connection was taken and leads to the service.
+    Opened {
+        /// Who connected.
+        peer: SocketAddr,
+    },
+    /// A connection is over.
+    Closed {
+        /// Who had connected.
+        peer: SocketAddr,
+        /// Bytes from here to the service.
+        sent: u64,
+        /// Bytes from the service to here.
+        received: u64,
+    },
+    /// A connection came to nothing; its peer was told in an HTTP 503 reply.
+    Failed {
+        /// Who connected.
+        peer: SocketAddr,
+        /// Why.
+        error: ClientError,
+    },
+}
+
+impl ComputeSession {
+    /// The apps of the session.
+    ///
+    /// # Errors
+    /// As any request.
+    pub async fn apps(&self) -> Result<Vec<App>, ClientError> {
+        list(&self.at).await
+    }
+}
+
+pub(super) async fn list(session: &SessionRef) -> Result<Vec<App>, ClientError> {
+    let what = "list the apps of the session";
+    let path = session.stream_path(what, "/apps").await?;
+    let reply = session.api.request(what, Method::GET, path).send().await?;
+    parse_apps(&reply.body).map_err(|error| {
+        ClientError::new(ErrorKind::Server, what, format!("the reply is not what was agreed: {error}"))
+    })
+}
+
+/// A local address each of whose connections leads to an app of a session.
+#[derive(Debug)]
+pub struct AppListener {
+    session: SessionRef,
+    options: TunnelOptions,
+    app: App,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl AppListener {
+    /// Finds the app, starts it and listens at `address` (`HOST:PORT`; port 0 is any free one).
+    ///
+    /// Services that the person starts (preopen ports) are not tried: a try would be a connection to them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for an app that the session does not have; [`ErrorKind::Server`] for one that does not
+    /// start; [`ErrorKind::Local`] when the address cannot be listened at.
+    pub async fn bind(
+        session: &ComputeSession,
+        options: TunnelOptions,
+        address: &str,
+    ) -> Result<AppListener, ClientError> {
+        let what = format!("open the app {}", options.app);
+        let apps = session.apps().await.map_err(|error| error.with_what(&what))?;
+        let names: Vec<_> = apps.iter().map(|app| app.name.clone()).collect();
+        let Some(app) = apps.into_iter().find(|app| app.name == options.app) else {
+            let why = format!("the session {} has no such app", session.name());
+            let error = ClientError::new(ErrorKind::NotFound, what, why);
+            return Err(if names.is_empty() {
+                error
+            } else {
+                error.with_hint(format!("it has {}", names.join(", ")))
+            });
+        };
+        let local = |error: std::io::Error| {
+            ClientError::new(ErrorKind::Local, &what, format!("{address} cannot be listened at: {error}"))
+                .with_hint("another address can be given with -b HOST:PORT")
+        };
+        let listener = TcpListener::bind(address).await.map_err(local)?;
+        let bound = listener.local_addr().map_err(local)?;
+        if !["preopen", "internal"].contains(&app.protocol.as_str()) {
+            drop(Tunnel::connect(&session.at, &options).await?);
+        }
+        Ok(AppListener { session: session.at.clone(), options, app, listener, address: bound })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The app that it leads to.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// The address for people: the app's own template, or one that fits its protocol.
+    pub fn url(&self) -> String {
+        self.app.url(&self.address.ip().to_string(), self.address.port())
+    }
+
+    /// Takes connections for ever, one tunnel for each; drop the future to stop, which closes them all.
+    pub async fn serve(self, mut on_event: impl FnMut(AppEvent)) {
+        let mut connections = FuturesUnordered::new();
+        let (events, mut told) = tokio::sync::mpsc::channel(CONNECTIONS);
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = told.recv() => on_event(event),
+                Some(event) = connections.next() => on_event(event),
+                accepted = self.listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                    Ok((socket, peer)) => connections.push(self.lead(socket, peer, events.clone())),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be taken");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// One connection, from its first byte to its last.
+    async fn lead(
+        &self,
+        mut socket: TcpStream,
+        peer: SocketAddr,
+        events: tokio::sync::mpsc::Sender<AppEvent>,
+    ) -> AppEvent {
+        let tunnel = match tunnel::connect(&self.session, &self.options).await {
+            Ok(tunnel) => tunnel,
+            Err(error) => {
+                refuse(&mut socket, &error).await;
+                return AppEvent::Failed { peer, error };
+            }
+        };
+        // The listener outlives its connections and reads its events, so this cannot fail or wait for ever.
+        let _ = events.send(AppEvent::Opened { peer }).await;
+        let _ = socket.set_nodelay(true);
+        let mut carrier = Carrier::new(tunnel);
+        let (reader, writer) = socket.split();
+        let ended = carrier.run(reader, writer).await;
+        let (sent, received) = carrier.traffic();
+        let kind = match ended {
+            Ended::Refused => ErrorKind::Connect,
+            Ended::Failed(_) => ErrorKind::Server,
+            Ended::Lost(_) => ErrorKind::Lost,
+            // A relay on the way took the connection, and nobody was behind it, perhaps before the question was read.
+            Ended::Finished
+                if received == 0 && self.answers_always() && (sent > 0 || asks(&socket).await) =>
+            {
+                ErrorKind::Connect
+            }
+            Ended::Finished | Ended::LocalGone => {
+                // What was written last must arrive, so the socket is not closed over unread bytes.
+                let _ = timeout(REFUSAL_LIMIT, finish(&mut socket)).await;
+                carrier.close().await;
+                return AppEvent::Closed { peer, sent, received };
+            }
+        };
+        let error = ClientError::new(kind, format!("reach the app {}", self.options.app), ended.to_string());
+        let error =
+            if kind == ErrorKind::Connect { error.with_hint("start it in the session first") } else { error };
+        if received == 0 {
+            refuse(&mut socket, &error).await;
+        }
+        AppEvent::Failed { peer, error }
+    }
+
+    /// Whether a request to this app has a reply, if anybody is there.
+    fn answers_always(&self) -> bool {
+        ["http", "preopen"].contains(&self.app.protocol.as_str())
+    }
+}
+
+/// Whether the peer has something to say, or soon has.
+async fn asks(socket: &TcpStream) -> bool {
+    matches!(timeout(REFUSAL_LIMIT, socket.peek(&mut [0])).await, Ok(Ok(1..)))
+}
+
+/// Ends the writing side and reads what is left: closing over unread bytes would reset the connection and take the
+/// last bytes with it.
+async fn finish(socket: &mut TcpStream) -> std::io::Result<()> {
+    socket.shutdown().await?;
+    let mut rest = [0; 4096];
+    while socket.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// Says why in a form that browsers show and that people can read in anything else.
+async fn refuse(socket: &mut TcpStream, error: &ClientError) {
+    let hint = error.hint().map(|hint| format!("{hint}\n")).unwrap_or_default();
+    let body = format!("{error}\n{hint}");
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    let told = async {
+        socket.write_all(head.as_bytes()).await?;
+        socket.write_all(body.as_bytes()).await?;
+        finish(socket).await
+    };
+    // Whether the peer reads it is its own affair.
+    let _ = timeout(REFUSAL_LIMIT, told).await;
+}

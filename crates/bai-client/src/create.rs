@@ -1,0 +1,299 @@
+//! Creation of sessions, and waiting until one runs.
+
+use super::api::Api;
+use super::error::{ClientError, ErrorKind};
+use super::events::EventStream;
+use super::session::ComputeSession;
+use bai_protocol::create::{CreateReply, CreateRequest, ServicePort, SessionType};
+use bai_protocol::info::SessionInfo;
+use bai_protocol::status::SessionStatus;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How often the status is read beside the events, which may not come at all.
+const POLL: Duration = Duration::from_secs(2);
+/// How long a server that waits by itself (before 19.09) may take.
+const OLD_SERVER_LIMIT: Duration = Duration::from_secs(3600);
+
+/// The outcome of [`ComputeSession::create`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    /// Whether it is new; if not, a session of that name and image was there.
+    pub created: bool,
+    /// Its status now.
+    pub status: SessionStatus,
+    /// Its services, as far as the server had told them when it took the request.
+    pub service_ports: Vec<ServicePort>,
+}
+
+/// How the command of a batch session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchOutcome {
+    /// It gave exit code 0.
+    Success,
+    /// It gave another exit code.
+    Failure,
+    /// The server does not say; also for sessions that were destroyed, and that are not of the batch type.
+    Undefined,
+}
+
+/// What a session is followed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// It runs.
+    Running,
+    /// It runs, or has run: short batch sessions may be over before anybody looks.
+    Begun,
+    /// It has run.
+    Over,
+}
+
+impl Goal {
+    fn is_reached(self, status: &SessionStatus) -> bool {
+        let over = *status == SessionStatus::Terminated;
+        match self {
+            Goal::Running => status.is_executable(),
+            Goal::Begun => status.is_executable() || *status == SessionStatus::Terminating || over,
+            Goal::Over => over,
+        }
+    }
+
+    /// Whether a session that ends is on its way to the goal.
+    fn allows(self, status: &SessionStatus) -> bool {
+        self == Goal::Over && *status == SessionStatus::Terminating
+    }
+}
+
+impl ComputeSession {
+    /// Creates a session, or takes the one of that name if the request allows it, and follows it until it runs.
+    ///
+    /// The request is always enqueued and then followed, whatever its `enqueue_only` says: servers that wait by
+    /// themselves never answer for a session that ends in ERROR (`protocol.md` §10, row 24). With `enqueue_only` this
+    /// returns right after the request was taken. `max_wait_seconds` limits the following, not the session.
+    /// `on_status` is told each status once, in order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionFailed`] when it will never run, with the server's reason; [`ErrorKind::Timeout`] when
+    /// `max_wait_seconds` passed, in which case the session is still there; else what the server says.
+    pub async fn create(
+        api: &Api,
+        request: CreateRequest,
+        on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<(ComputeSession, Created), ClientError> {
+        let what = format!("create the session {}", request.name);
+        request.check().map_err(|error| {
+            ClientError::new(ErrorKind::BadRequest, "create the session", error.to_string())
+        })?;
+        let version = api.version().await.map_err(|error| error.with_what(&what))?;
+        let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));
+        // Servers have a default for both, except where a template gives the rest: 26.9.6 finds no project then.
+        let fallback = || request.template.is_some().then(|| "default".to_owned());
+        let wire = CreateRequest {
+            enqueue_only: true,
+            max_wait_seconds: None,
+            domain: request.domain.clone().or_else(|| api.options().domain.clone()).or_else(fallback),
+            group: request.group.clone().or_else(|| api.options().group.clone()).or_else(fallback),
+            ..request.clone()
+        };
+        let path = format!("/{}{}", version.noun(), request.path());
+        let mut call = api.request(&what, Method::POST, path);
+        if version < "v4.20190615".parse().unwrap_or(version) {
+            call = call.within(OLD_SERVER_LIMIT);
+        }
+        let reply: CreateReply = match call.json(&wire.to_wire(version))?.send().await {
+            Ok(reply) => reply.json()?,
+            // 26.9.6 makes the session of a template and then fails to say so.
+            Err(error) if error.kind() == ErrorKind::Server && request.template.is_some() => {
+                made_all_the_same(api, &request.name).await.ok_or(error)?
+            }
+            // The request may have arrived.
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Lost) => {
+                let hint = "the session may be there all the same: look at the list of sessions first";
+                return Err(error.with_hint(hint));
+            }
+            Err(error) => return Err(error),
+        };
+        let id = (version.major() >= 5).then(|| reply.session_id.clone());
+        let name = reply.session_name.clone().unwrap_or(request.name);
+        let session = ComputeSession::new(api, name, id);
+        let mut created =
+            Created { created: reply.created, status: reply.status, service_ports: reply.service_ports };
+        if !enqueue_only {
+            let max_wait = max_wait.map(|seconds| Duration::from_secs(seconds.into()));
+            let is_batch = request.session_type == Some(SessionType::Batch);
+            let goal = if is_batch { Goal::Begun } else { Goal::Running };
+            created.status = session.follow(created.status, goal, max_wait, on_status).await?;
+        }
+        Ok((session, created))
+    }
+
+    /// Waits until the session runs. `on_status` is told each status once, in order; without `max_wait` the wait
+    /// is as long as the session is in the queue.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::create`].
+    pub async fn wait_until_running(
+        &self,
+        max_wait: Option<Duration>,
+        on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<SessionStatus, ClientError> {
+        let status = self.info().await?.status.unwrap_or(SessionStatus::Running);
+        self.follow(status, Goal::Running, max_wait, on_status).await
+    }
+
+    /// Waits until a batch session is over, and tells how its command ended. `on_status` is told each status once, in
+    /// order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionFailed`] when it never ran; [`ErrorKind::Timeout`] when `max_wait` passed; else what the server
+    /// says.
+    pub async fn wait_until_over(
+        &self,
+        max_wait: Option<Duration>,
+        on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<BatchOutcome, ClientError> {
+        let status = match self.info().await {
+            Ok(info) => info.status.unwrap_or(SessionStatus::Running),
+            Err(error) if error.kind() == ErrorKind::NotFound => SessionStatus::Terminated,
+            Err(error) => return Err(error),
+        };
+        self.follow(status, Goal::Over, max_wait, on_status).await?;
+        let result = self.summary().await?.result;
+        Ok(match result.map(|text| text.to_ascii_lowercase()).as_deref() {
+            Some("success") => BatchOutcome::Success,
+            Some("failure") => BatchOutcome::Failure,
+            _ => BatchOutcome::Undefined,
+        })
+    }
+
+    /// Follows the status by events, and by asking now and then, from `status` on.
+    async fn follow(
+        &self,
+        status: SessionStatus,
+        goal: Goal,
+        max_wait: Option<Duration>,
+        mut on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<SessionStatus, ClientError> {
+        on_status(&status);
+        let mut status = status;
+        let deadline = max_wait.map(|wait| Instant::now() + wait);
+        let mut events: Option<EventStream> = None;
+        let mut next_poll = Instant::now();
+        loop {
+            if goal.is_reached(&status) {
+                return Ok(status);
+            }
+            if status.is_dead() && !goal.allows(&status) {
+                return Err(self.why_it_failed(&status).await);
+            }
+            // Events tell what happens from now on, so subscribe first and ask afterwards (`protocol.md` §10, row 52).
+            let events = events.get_or_insert_with(|| self.events());
+            let seen = tokio::select! {
+                event = events.next() => event.and_then(|event| event.status()),
+                () = sleep_until(next_poll) => {
+                    next_poll = Instant::now() + POLL;
+                    self.poll_status().await?
+                }
+                () = until(deadline) => {
+                    let why = format!("it is still {status} after {} s", max_wait.unwrap_or_default().as_secs());
+                    return Err(ClientError::new(ErrorKind::Timeout, format!("wait for {}", self.name()), why)
+                        .with_hint("it stays in the queue: attach to it later, or destroy it"));
+                }
+            };
+            if let Some(seen) = seen.filter(|seen| *seen != status) {
+                on_status(&seen);
+                status = seen;
+            }
+        }
+    }
+
+    /// The status now; nothing when the server cannot say it just now.
+    async fn poll_status(&self) -> Result<Option<SessionStatus>, ClientError> {
+        match self.info().await {
+            // Servers of API v3 have no status, and answer only for sessions that run.
+            Ok(info) => Ok(Some(info.status.unwrap_or(SessionStatus::Running))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(SessionStatus::Terminated)),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Auth | ErrorKind::ClockSkew | ErrorKind::Forbidden) =>
+            {
+                Err(error)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the status could not be read; waiting on");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn why_it_failed(&self, status: &SessionStatus) -> ClientError {
+        let why = match self.info().await {
+            Ok(info) => {
+                reason(&info).map_or_else(|| format!("it is {status}"), |r| format!("it is {status}: {r}"))
+            }
+            Err(_) => format!("it is {status}"),
+        };
+        ClientError::new(ErrorKind::SessionFailed, format!("start the session {}", self.name()), why)
+    }
+}
+
+/// The reply that a server should have given, for a session of that name that is younger than any request may take.
+async fn made_all_the_same(api: &Api, name: &str) -> Option<CreateReply> {
+    let session = ComputeSession::attach(api, name).await.ok()?;
+    let info = session.info().await.ok()?;
+    let young = info.age.is_some_and(|age| age < api.reply_limit().as_secs_f64() * 1e3);
+    young.then(|| CreateReply {
+        session_id: session.id().unwrap_or(name).to_owned(),
+        session_name: Some(name.to_owned()),
+        status: info.status.unwrap_or(SessionStatus::Running),
+        created: true,
+        service_ports: Vec::new(),
+    })
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Why a session is in its state: the server's word for it, and the messages of the errors that it kept.
+fn reason(info: &SessionInfo) -> Option<String> {
+    let mut parts: Vec<String> = info.status_info.iter().filter(|text| !text.is_empty()).cloned().collect();
+    if let Some(data) = &info.status_data {
+        let error = data.get("error").unwrap_or(data);
+        let errors =
+            error.get("collection").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![error.clone()]);
+        for error in errors {
+            let text = |key: &str| error.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            parts.extend(text("repr").or_else(|| text("message")).or_else(|| text("msg")).map(str::to_owned));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_reason_of_a_failure_is_found_in_every_form() {
+        let info = |status_info: &str, data: Value| {
+            serde_json::from_value::<SessionInfo>(json!({"statusInfo": status_info, "statusData": data}))
+                .unwrap()
+        };
+        let single = json!({"error": {"src": "agent", "name": "X", "repr": "ImageNotFound('x')"}});
+        assert_eq!(
+            reason(&info("failed-to-start", single)).as_deref(),
+            Some("failed-to-start: ImageNotFound('x')")
+        );
+        let many =
+            json!({"error": {"name": "MultiAgentError", "collection": [{"repr": "A"}, {"repr": "B"}]}});
+        assert_eq!(reason(&info("None", many)).as_deref(), Some("A: B"));
+        assert_eq!(reason(&info("user-requested", json!(null))).as_deref(), Some("user-requested"));
+        assert_eq!(reason(&info("", json!({"scheduler": {"msg": 3}}))), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! What can go wrong between us and a server, as one type with a kind, a sentence and a hint.
+
+use bai_protocol::problem::{ErrorBody, Problem};
+use std::fmt;
+
+/// What sort of failure it is. The command line maps it to an exit code and the wording of a hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Nobody answers there: refused, unresolvable, unreachable.
+    Connect,
+    /// The server's certificate is not to be trusted, or the TLS set-up of this machine is broken.
+    Tls,
+    /// The server does not know the key, or does not accept the signature.
+    Auth,
+    /// The clocks of the two sides differ by more than servers allow (15 minutes).
+    ClockSkew,
+    /// The key may not do that.
+    Forbidden,
+    /// No such session, image, file…
+    NotFound,
+    /// A name that fits several sessions.
+    Ambiguous,
+    /// A valid request that the server turns down: the name is taken, a quota is reached, the state is wrong.
+    Refused,
+    /// The server, or this crate, finds the request malformed.
+    BadRequest,
+    /// The server cannot do that at all; restart on clusters from 26.4.4 on, for example.
+    Unsupported,
+    /// Too many requests (429), or the server asks to come back later (503).
+    Busy,
+    /// The server failed (5xx).
+    Server,
+    /// What answers is no Backend.AI server: HTML, a redirect, something else.
+    NotABackend,
+    /// The session ended in a state in which it will never run.
+    SessionFailed,
+    /// No answer in time.
+    Timeout,
+    /// The connection ended in the middle.
+    Lost,
+    /// A file of this machine could not be read or written.
+    Local,
+}
+
+/// A failure: what was attempted, why it failed, and what to do.
+///
+/// [`fmt::Display`] gives one sentence. The server's own words are part of it; they may contain anything, so a
+/// terminal must sanitise them. Neither `Display` nor `Debug` ever contains a key, a signature or a cookie.
+#[derive(Clone)]
+pub struct ClientError(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    what: String,
+    why: String,
+    status: Option<u16>,
+    problem: Option<Problem>,
+    hint: Option<String>,
+    /// Whether the request may have reached the server.
+    sent: bool,
+}
+
+impl ClientError {
+    /// A failure of `kind` while doing `what` ("create the session"), because of `why`.
+    pub(crate) fn new(kind: ErrorKind, what: impl Into<String>, why: impl Into<String>) -> Self {
+        ClientError(Box::new(Inner {
+            kind,
+            what: what.into(),
+            why: why.into(),
+            status: None,
+            problem: None,
+            hint: None,
+            sent: true,
+        }))
+    }
+
+    /// The failure that a reply with an error status stands for.
+    pub(crate) fn from_reply(what: &str, status: u16, body: &[u8]) -> Self {
+        let body = ErrorBody::parse(body);
+        let kind = kind_of(status, body.slug());
+        let why = match &body {
+            ErrorBody::Problem(problem) => {
+                let said = problem.summary();
+                if said.is_empty() { format!("the server answers {status}") } else { said }
+            }
+            ErrorBody::Opaque(text) if text.is_empty() => format!("the server answers {status}"),
+            ErrorBody::Opaque(text) if looks_like_html(text) => {
+                format!("the server answers {status} with a web page")
+            }
+            ErrorBody::Opaque(text) => format!("the server answers {status}: {text}"),
+        };
+        let mut error = ClientError::new(kind, what, why);
+        error.0.status = Some(status);
+        if let ErrorBody::Problem(problem) = body {
+            error.0.problem = Some(*problem);
+        }
+        error
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    pub(crate) fn with_what(mut self, what: &str) -> Self {
+        self.0.what = what.to_owned();
+        self
+    }
+
+    pub(crate) fn not_sent(mut self) -> Self {
+        self.0.sent = false;
+        self
+    }
+
+    /// Whether the request may have reached the server; if not, it is safe to send it again.
+    pub(crate) fn maybe_sent(&self) -> bool {
+        self.0.sent
+    }
+
+    /// What sort of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What was attempted, such as "create the session".
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// Why it failed, in the server's words where it had some. Untrusted text.
+    pub fn why(&self) -> &str {
+        &self.0.why
+    }
+
+    /// The HTTP status, when a server answered.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The server's problem body, when it sent one. Untrusted text.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.0.problem.as_ref()
+    }
+
+    /// What the person could do about it, when there is something to say.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref().or(match self.0.kind {
+            ErrorKind::Connect => Some("is the endpoint right, and is the server up?"),
+            ErrorKind::Tls => Some("a private CA can be named in SSL_CERT_FILE; --insecure skips the check"),
+            ErrorKind::Auth => Some("check the access key and the secret key of this endpoint"),
+            ErrorKind::ClockSkew => Some("set this machine's clock; signed requests allow 15 minutes"),
+            ErrorKind::Ambiguous => Some("give the whole name or the id of the session"),
+            ErrorKind::NotABackend => Some("the endpoint must be the address of a Backend.AI manager"),
+            ErrorKind::Busy => Some("wait a little and try again"),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not {}: {}", self.0.what, self.0.why)
+    }
+}
+
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientError")
+            .field("kind", &self.0.kind)
+            .field("message", &self.to_string())
+            .field("status", &self.0.status)
+            .finish()
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+pub(crate) fn looks_like_html(text: &str) -> bool {
+    let start = text.trim_start().get(..20).unwrap_or(text).to_ascii_lowercase();
+    ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag))
+}
+
+/// The kind for a status and, where the status says too little, the problem's slug (`protocol.md` §1.8).
+fn kind_of(status: u16, slug: Option<&str>) -> ErrorKind {
+    match (status, slug.unwrap_or_default()) {
+        (_, "too-many-sessions-matched") => ErrorKind::Ambiguous,
+        (400, "invalid-auth-params") | (401 | 407, _) => ErrorKind::Auth,
+        (
+            400,
+            "session-already-exists"
+            | "quota-exceeded"
+            | "kernel-not-ready"
+            | "rejected-by-hook"
+            | "vfolder-operation-failed",
+        ) => ErrorKind::Refused,
+        (403, _) => ErrorKind::Forbidden,
+        (404 | 410, _) => ErrorKind::NotFound,
+        (409, _) => ErrorKind::Refused,
+        (405 | 501, _) => ErrorKind::Unsupported,
+        (429 | 503, _) => ErrorKind::Busy,
+        (408 | 504, _) => ErrorKind::Timeout,
+        // A proxy answers for a server that cannot be reached.
+        (502, _) => ErrorKind::Connect,
+        (300..=399, _) => ErrorKind::NotABackend,
+        (400..=499, _) => ErrorKind::BadRequest,
+        _ => ErrorKind::Server,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_gives_kind_and_words() {
+        let body = br#"{"type":"https://api.backend.ai/probs/object-not-found","title":"No such environment image.","msg":"Unknown image reference: x"}"#;
+        let error = ClientError::from_reply("create the session", 404, body);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(
+            error.to_string(),
+            "could not create the session: No such environment image. Unknown image reference: x"
+        );
+        assert_eq!(error.problem().map(Problem::slug), Some("object-not-found"));
+    }
+
+    #[test]
+    fn statuses_and_slugs_decide_the_kind() {
+        for (status, slug, kind) in [
+            (400, "session-already-exists", ErrorKind::Refused),
+            (400, "invalid-auth-params", ErrorKind::Auth),
+            (400, "schema-validation-failed", ErrorKind::BadRequest),
+            (401, "auth-failed", ErrorKind::Auth),
+            (404, "too-many-sessions-matched", ErrorKind::Ambiguous),
+            (409, "session-invalid-state", ErrorKind::Refused),
+            (429, "rate-limit-exceeded", ErrorKind::Busy),
+            (500, "kernel-execution-failed", ErrorKind::Server),
+            (501, "not-implemented", ErrorKind::Unsupported),
+        ] {
+            let body = format!(r#"{{"type":"https://api.backend.ai/probs/{slug}","title":"t"}}"#);
+            assert_eq!(ClientError::from_reply("x", status, body.as_bytes()).kind(), kind, "{status} {slug}");
+        }
+    }
+
+    #[test]
+    fn a_web_page_is_not_pasted_into_the_sentence() {
+        let error =
+            ClientError::from_reply("x", 502, b"<html><body>\x1b]0;title\x07 Bad gateway</body></html>");
+        assert_eq!(error.to_string(), "could not x: the server answers 502 with a web page");
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert_eq!(ClientError::from_reply("x", 500, b"").why(), "the server answers 500");
+    }
+}

@@ -1,0 +1,125 @@
+//! Download of files that are larger than a server gives: cut in the session, fetched part by part, verified here.
+//!
+//! What has arrived stands beside the target until it is whole, and is named after the file as it was when the transfer
+//! began, so that one that was cut goes on where it was, and one of a file that has changed begins anew.
+
+use super::landing::Landing;
+use super::large_up::{FOLDER, PART, blocking, identity, patiently};
+use super::progress::Meter;
+use super::shell::{SUM, word};
+use crate::error::{ClientError, ErrorKind};
+use crate::session::ComputeSession;
+use bai_protocol::files::FileEntry;
+use std::path::PathBuf;
+
+/// Letters in the name of a part.
+const LETTERS: usize = 6;
+
+/// A large file that is wanted.
+pub(super) struct Wanted {
+    /// Its path in the session.
+    pub(super) path: String,
+    /// What the session's listing says about it.
+    pub(super) entry: FileEntry,
+    /// The folder on this machine.
+    pub(super) into: PathBuf,
+    /// Folders below that.
+    pub(super) below: Vec<String>,
+    /// Whether a file that is there may be replaced.
+    pub(super) overwrite: bool,
+}
+
+impl ComputeSession {
+    /// Fetches a file of any size.
+    pub(super) async fn fetch_large(
+        &self,
+        wanted: Wanted,
+        meter: &mut Meter<'_>,
+    ) -> Result<PathBuf, ClientError> {
+        let what = format!("download {}", wanted.path);
+        let size = wanted.entry.size;
+        let session = self.id().unwrap_or_else(|| self.name()).to_owned();
+        let id = identity(&[&session, &wanted.path, &size.to_string(), &wanted.entry.mtime.to_string()]);
+        let name = wanted.entry.filename.clone();
+        let place = (wanted.into.clone(), wanted.below.clone(), name.clone(), id.clone());
+        let overwrite = wanted.overwrite;
+        let mut landing = blocking(&what, move || {
+            let (into, below, name, id) = place;
+            Landing::open(&into, &below, &name, &id, overwrite)
+        })
+        .await?;
+        let folder = format!("{FOLDER}/down-{id}");
+        self.cut(&what, &wanted.path, &folder).await?;
+        let sum = format!("{folder}/sum");
+        let sum = patiently(|| self.read_file(&sum)).await;
+        let sum = sum.map_err(|error| error.with_what(&what))?;
+        let sum = String::from_utf8_lossy(&sum).split_whitespace().next().unwrap_or_default().to_owned();
+        meter.begin(&wanted.path, size);
+        let mut index = landing.have() / PART;
+        let have = (index * PART).min(size);
+        (landing, _) = landing.writing(&what, move |landing| landing.cut_to(have)).await?;
+        meter.add(have);
+        while index * PART < size {
+            let part = format!("{folder}/p{}", letters(index));
+            let content = patiently(|| self.read_file(&part)).await.map_err(|error| {
+                error.with_what(&what).with_hint("begin it again: what has arrived is not fetched twice")
+            })?;
+            let expected = PART.min(size - index * PART);
+            if content.len() as u64 != expected {
+                let why = format!("a part has {} bytes instead of {expected}", content.len());
+                return Err(ClientError::new(ErrorKind::Server, what, why));
+            }
+            (landing, _) = landing.writing(&what, move |landing| landing.append(&content)).await?;
+            meter.add(expected);
+            index += 1;
+        }
+        let (_, same) = landing.writing(&what, move |landing| landing.finish(&sum)).await?;
+        // Whatever becomes of it: the file is here.
+        if let Err(error) = self.shell(&what, &forget(&folder)).await {
+            tracing::debug!(%error, "the parts stay in the session");
+        }
+        if !same {
+            return Err(ClientError::new(ErrorKind::Lost, what, "what arrived is not what was sent")
+                .with_hint("does a program in the session write to the file? try it again"));
+        }
+        Ok(wanted.below.iter().collect::<PathBuf>().join(name))
+    }
+
+    /// Cuts the file into parts, unless that was done before.
+    async fn cut(&self, what: &str, path: &str, folder: &str) -> Result<(), ClientError> {
+        if self.list_files(folder).await.is_ok_and(|parts| parts.iter().any(|part| part.filename == "sum")) {
+            return Ok(());
+        }
+        let (file, folder) = (word(path), word(folder));
+        // The sum comes last: where it is, all is.
+        let command = format!(
+            "{SUM}; set -e; mkdir -p {folder}; split -b {PART} -a {LETTERS} {file} {folder}/p; \
+             sum {file} > {folder}/sum.new; test -s {folder}/sum.new; mv {folder}/sum.new {folder}/sum"
+        );
+        self.shell_ok(what, &command).await
+    }
+}
+
+fn forget(folder: &str) -> String {
+    format!("rm -rf {}; rmdir {FOLDER} 2>/dev/null || true", word(folder))
+}
+
+/// The name that `split` gives a part: `aaaaaa`, `aaaaab`…
+fn letters(mut index: u64) -> String {
+    let mut name = vec!['a'; LETTERS];
+    for letter in name.iter_mut().rev() {
+        *letter = char::from(b'a' + u8::try_from(index % 26).unwrap_or_default());
+        index /= 26;
+    }
+    name.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_named_as_split_names_them() {
+        assert_eq!([0, 25, 26, 26 * 26].map(letters), ["aaaaaa", "aaaaaz", "aaaaba", "aaabaa"]);
+    }
+}

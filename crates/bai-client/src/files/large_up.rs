@@ -1,0 +1,206 @@
+//! Upload of files that are larger than a server takes: in parts, joined and verified in the session.
+//!
+//! The parts stand in a folder that is named after their content, so that a transfer that was cut goes on where it was
+//! when it is begun again, by any client.
+
+use super::progress::Meter;
+use super::shell::{SUM, word};
+use crate::error::{ClientError, ErrorKind};
+use crate::session::ComputeSession;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where parts stand, below the home folder.
+pub(super) const FOLDER: &str = ".bai-repl";
+/// Bytes of one part.
+pub(super) const PART: u64 = 1_000_000;
+/// Parts in one call.
+const TOGETHER: usize = 4;
+/// How often a call is tried when the way to the server is at fault.
+const TRIES: u32 = 4;
+/// The pause before the second try; it doubles with each.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The exit code of the joining command for parts that are not what was sent.
+const DIFFERENT: i32 = 99;
+
+/// A local file that is sent.
+struct Source {
+    file: Arc<File>,
+    size: u64,
+    sum: String,
+}
+
+impl ComputeSession {
+    /// Sends a file of any size. `to` is a checked path, relative to the home folder.
+    pub(super) async fn send_large(
+        &self,
+        file: File,
+        to: &str,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), ClientError> {
+        let what = format!("upload {to}");
+        let source = Source::read(file, &what).await?;
+        let folder = format!("{FOLDER}/up-{}", identity(&[&source.sum, to]));
+        let parent = Path::new(to).parent().and_then(Path::to_str).filter(|path| !path.is_empty());
+        let parent = word(parent.unwrap_or("."));
+        // Made by the session's own user, so that it may write there: what an upload makes belongs to the server.
+        let ground = format!("mkdir -p {} {parent} && test -w {parent}", word(&folder));
+        for again in [true, false] {
+            self.shell_ok(&what, &ground).await.map_err(|error| {
+                error.with_hint(
+                    "folders that an upload has made cannot be written to in the session; choose another",
+                )
+            })?;
+            meter.begin(to, source.size);
+            self.send_parts(&what, &source, &folder, meter).await?;
+            let ended = self.shell(&what, &join(&folder, to, &source)).await?;
+            match ended.code {
+                Some(0) => return Ok(()),
+                Some(DIFFERENT) if again => {}
+                Some(DIFFERENT) => break,
+                _ => {
+                    let why = format!("its parts could not be joined: {}", ended.said);
+                    return Err(ClientError::new(ErrorKind::Refused, what, why));
+                }
+            }
+        }
+        Err(ClientError::new(ErrorKind::Lost, what, "what arrived is not what was sent")
+            .with_hint("does another program write to the file?"))
+    }
+
+    /// Sends the parts that are not there yet.
+    async fn send_parts(
+        &self,
+        what: &str,
+        source: &Source,
+        folder: &str,
+        meter: &mut Meter<'_>,
+    ) -> Result<(), ClientError> {
+        let there = self.list_files(folder).await.map_err(|error| error.with_what(what))?;
+        let there: HashMap<_, _> = there.into_iter().map(|entry| (entry.filename, entry.size)).collect();
+        let mut waiting = Vec::new();
+        let mut offset = 0;
+        while offset < source.size {
+            let size = PART.min(source.size - offset);
+            let name = format!("p{:08}", offset / PART);
+            if there.get(&name) == Some(&size) {
+                meter.add(size)
+            } else {
+                waiting.push((name, offset, size))
+            }
+            offset += size;
+        }
+        for call in waiting.chunks(TOGETHER) {
+            let mut parts = Vec::with_capacity(call.len());
+            for (name, offset, size) in call {
+                parts.push((format!("{folder}/{name}"), source.part(*offset, *size, what).await?));
+            }
+            patiently(|| self.send_files(&parts)).await.map_err(|error| {
+                error.with_what(what).with_hint("begin it again: what has arrived is not sent twice")
+            })?;
+            call.iter().for_each(|(_, _, size)| meter.add(*size));
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    /// Reads all of it once.
+    async fn read(mut file: File, what: &str) -> Result<Source, ClientError> {
+        let read = move || {
+            let (mut sum, mut size) = (Sha256::new(), 0);
+            let mut buffer = vec![0; 1 << 18];
+            loop {
+                let read = file.read(&mut buffer)?;
+                let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
+                sum.update(piece);
+                size += piece.len() as u64;
+            }
+            Ok(Source { file: Arc::new(file), size, sum: hex::encode(sum.finalize()) })
+        };
+        blocking(what, read).await
+    }
+
+    async fn part(&self, offset: u64, size: u64, what: &str) -> Result<Bytes, ClientError> {
+        let file = self.file.clone();
+        let read = move || {
+            let mut part = vec![0; usize::try_from(size).unwrap_or_default()];
+            file.read_exact_at(&mut part, offset).map(|()| Bytes::from(part))
+        };
+        blocking(what, read).await
+    }
+}
+
+/// Work on this machine's files, beside the runtime.
+pub(super) async fn blocking<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, ClientError> {
+    let failed = |why: String| ClientError::new(ErrorKind::Local, what, why);
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.to_string()))?;
+    done.map_err(|error| failed(error.to_string()))
+}
+
+/// Tries again what failed on its way.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
+    mut call: impl FnMut() -> F,
+) -> Result<T, ClientError> {
+    let mut pause = PAUSE;
+    for _ in 1..TRIES {
+        match call().await {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy
+                ) =>
+            {
+                tracing::debug!(%error, "a part did not pass; trying again");
+            }
+            other => return other,
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    call().await
+}
+
+/// A short name for these texts together.
+pub(super) fn identity(of: &[&str]) -> String {
+    let mut sum = Sha256::new();
+    for text in of {
+        sum.update(text.as_bytes());
+        sum.update([0]);
+    }
+    hex::encode(sum.finalize()).chars().take(16).collect()
+}
+
+/// Joins the parts beside the target, and puts the whole in its place only if it is what was sent.
+fn join(folder: &str, to: &str, source: &Source) -> String {
+    let (folder, target, whole) = (word(folder), word(to), word(&format!("{to}.bai-part")));
+    let sum = &source.sum;
+    format!(
+        "{SUM}; set -e; trap 'rm -f {whole_quoted}' EXIT; cat {folder}/p* > {whole}; s=$(sum {whole}); s=${{s%% *}}; \
+         rm -rf {folder}; rmdir {FOLDER} 2>/dev/null || true; \
+         if [ \"$s\" != {sum} ]; then exit {DIFFERENT}; fi; mv -f {whole} {target}",
+        whole_quoted = whole.replace('\'', "'\\''"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_content_to_the_same_place_has_the_same_name() {
+        assert_eq!(identity(&["a", "b"]), identity(&["a", "b"]));
+        assert_ne!(identity(&["a", "b"]), identity(&["ab", ""]));
+        assert_eq!(identity(&["a"]).len(), 16);
+    }
+}

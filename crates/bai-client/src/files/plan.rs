@@ -1,0 +1,159 @@
+//! What to fetch in which way: servers give archives of up to 1 MiB, so what is larger is fetched in parts, and folders
+//! that are larger are taken apart.
+
+use crate::error::{ClientError, ErrorKind};
+use crate::session::ComputeSession;
+use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
+use std::collections::HashMap;
+
+/// The largest file of which a server gives an archive: room for the archive's own blocks and its padding.
+const SMALL: u64 = DOWNLOAD_LIMIT - 16 * 1024;
+/// Entries of one download, at most.
+const ENTRIES: usize = 100_000;
+/// Folders in a name, at most.
+const DEPTH: usize = 64;
+
+/// A step of a download.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Archives of a few small things, into a folder below the target.
+    Archives { paths: Vec<String>, below: Vec<String>, bytes: u64 },
+    /// One folder, of which nobody knows yet whether it is small.
+    Folder { path: String, below: Vec<String> },
+    /// One large file.
+    Large { path: String, entry: FileEntry, below: Vec<String> },
+}
+
+impl Step {
+    /// How much it brings, as far as that is known.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Step::Archives { bytes, .. } => *bytes,
+            Step::Folder { .. } => 0,
+            Step::Large { entry, .. } => entry.size,
+        }
+    }
+}
+
+impl ComputeSession {
+    /// The steps for what a person named. What cannot be looked at is left to the server, which says why.
+    pub(super) async fn plan(&self, paths: &[String]) -> Vec<Step> {
+        let mut listings: HashMap<String, Vec<FileEntry>> = HashMap::new();
+        let mut found = Vec::new();
+        for path in paths {
+            let (parent, name) = split(path);
+            if name.is_empty() {
+                found.push((path.clone(), None));
+                continue;
+            }
+            if !listings.contains_key(&parent) {
+                let listing = self.list_files(&parent).await.unwrap_or_default();
+                listings.insert(parent.clone(), listing);
+            }
+            let entry = listings.get(&parent).and_then(|all| all.iter().find(|e| e.filename == name));
+            found.push((path.clone(), entry.cloned()));
+        }
+        steps(found, &[])
+    }
+
+    /// The steps for what is in a folder.
+    pub(super) async fn plan_folder(&self, path: &str, below: &[String]) -> Result<Vec<Step>, ClientError> {
+        let what = format!("download {path}");
+        let too_much = |why: &str| Err(ClientError::new(ErrorKind::Refused, &what, why));
+        if below.len() >= DEPTH {
+            return too_much("its folders are too deep");
+        }
+        let entries = self.list_files(path).await.map_err(|error| error.with_what(&what))?;
+        if entries.len() > ENTRIES {
+            return too_much("it has too many files");
+        }
+        let below: Vec<_> =
+            below.iter().cloned().chain([split(path).1]).filter(|part| !part.is_empty()).collect();
+        // A name that is no name would lead elsewhere.
+        let named = entries.into_iter().filter(|entry| is_name(&entry.filename));
+        let joined = |name: &str| format!("{}/{name}", path.trim_end_matches('/'));
+        Ok(steps(named.map(|entry| (joined(&entry.filename), Some(entry))).collect(), &below))
+    }
+}
+
+/// Groups what is small, in order; what is large goes alone.
+fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<Step> {
+    let below = || below.to_vec();
+    let (mut steps, mut small, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for (path, entry) in found {
+        match entry {
+            Some(entry) if entry.is_dir() => steps.push(Step::Folder { path, below: below() }),
+            Some(entry) if entry.size > SMALL && entry.mode.starts_with('-') => {
+                steps.push(Step::Large { path, entry, below: below() });
+            }
+            None if split(&path).1.is_empty() => steps.push(Step::Folder { path, below: below() }),
+            entry => {
+                bytes += entry.map_or(0, |entry| entry.size);
+                small.push(path);
+                if small.len() == MAX_DOWNLOAD_FILES {
+                    let paths = std::mem::take(&mut small);
+                    steps.push(Step::Archives { paths, below: below(), bytes: std::mem::take(&mut bytes) });
+                }
+            }
+        }
+    }
+    if !small.is_empty() {
+        steps.push(Step::Archives { paths: small, below: below(), bytes });
+    }
+    steps
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
+}
+
+/// A path as its folder and its last part, which is empty for the home folder and for what is no name.
+pub(super) fn split(path: &str) -> (String, String) {
+    let path = path.trim_end_matches('/');
+    let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let parent = if parent.is_empty() { "/" } else { parent };
+    (parent.to_owned(), if is_name(name) { name.to_owned() } else { String::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, mode: &str, size: u64) -> (String, Option<FileEntry>) {
+        let entry = serde_json::from_value(serde_json::json!({"filename": name, "mode": mode, "size": size}))
+            .unwrap();
+        (format!("sub/{name}"), Some(entry))
+    }
+
+    #[test]
+    fn small_files_go_together_and_large_ones_alone() {
+        let mut found: Vec<_> = (0..6).map(|n| entry(&n.to_string(), "-rw-r--r--", 10)).collect();
+        found.push(entry("large", "-rw-r--r--", 1 << 21));
+        found.push(entry("dir", "drwxr-xr-x", 4096));
+        found.push(("sub/unseen".into(), None));
+        let steps = steps(found, &["sub".into()]);
+        let shown: Vec<_> = steps
+            .iter()
+            .map(|step| match step {
+                Step::Archives { paths, bytes, below } => format!("{} {bytes} {below:?}", paths.len()),
+                Step::Folder { path, .. } | Step::Large { path, .. } => path.clone(),
+            })
+            .collect();
+        assert_eq!(shown, ["5 50 [\"sub\"]", "sub/large", "sub/dir", "2 10 [\"sub\"]"]);
+    }
+
+    #[test]
+    fn a_path_is_a_folder_and_a_name() {
+        for (path, parent, name) in [
+            ("a", ".", "a"),
+            ("a/b/", "a", "b"),
+            ("/home/work/x", "/home/work", "x"),
+            ("/x", "/", "x"),
+            (".", ".", ""),
+            ("a/..", "a", ""),
+            ("", ".", ""),
+        ] {
+            assert_eq!(split(path), (parent.to_owned(), name.to_owned()), "{path}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Small shell commands in the session, by which large files are cut and joined. They run as batch steps, which leave the
+//! variables, the history and the numbering of cells alone, in every language.
+
+use crate::error::{ClientError, ErrorKind};
+use crate::run::{Cell, RunEvent, RunOptions};
+use crate::session::ComputeSession;
+use bai_protocol::execute::BatchOptions;
+use bai_protocol::record::ConsoleRecord;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a command may take, after the runs before it have ended.
+const LIMIT: Duration = Duration::from_secs(900);
+/// How much of what a command says is kept, in bytes.
+const SAID: usize = 4096;
+
+/// How a command ended.
+pub(super) struct Ended {
+    /// Its exit code, when the server told it.
+    pub(super) code: Option<i32>,
+    /// The last line that it wrote.
+    pub(super) said: String,
+}
+
+impl ComputeSession {
+    /// Runs a shell command in the home folder. It waits for its turn, as every run does.
+    pub(super) async fn shell(&self, what: &str, command: &str) -> Result<Ended, ClientError> {
+        // Genuine servers lose what a batch step says in its first and last moments, its end included (`protocol.md`
+        // §3.7).
+        let pause = if self.api().is_engine().await { "" } else { "sleep 0.5; " };
+        let exec = format!("{pause}( {command} ); code=$?; {pause}exit $code");
+        let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
+        let mut run = self.execute(cell, RunOptions::default()).await.map_err(|e| e.with_what(what))?;
+        let mut said = String::new();
+        let end = timeout(LIMIT, async {
+            while let Some(event) = run.next().await {
+                match event {
+                    RunEvent::Console(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text)) => {
+                        said.push_str(&text);
+                        said = last(&said).to_owned();
+                    }
+                    RunEvent::Finished { exit_code } => return Ok(exit_code),
+                    RunEvent::Lost(lost) => return Err(lost.error.with_what(what)),
+                    _ => {}
+                }
+            }
+            Err(ClientError::new(ErrorKind::Lost, what, "the command in the session has no end"))
+        });
+        let Ok(end) = end.await else {
+            let why = format!("the command in the session takes longer than {} s", LIMIT.as_secs());
+            return Err(ClientError::new(ErrorKind::Timeout, what, why));
+        };
+        let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        Ok(Ended { code: end?, said: said.trim().to_owned() })
+    }
+
+    /// The same, for a command that must succeed.
+    pub(super) async fn shell_ok(&self, what: &str, command: &str) -> Result<(), ClientError> {
+        let ended = self.shell(what, command).await?;
+        if ended.code == Some(0) {
+            return Ok(());
+        }
+        let code = ended.code.map_or_else(|| "without a code".to_owned(), |code| format!("with {code}"));
+        let why = if ended.said.is_empty() {
+            format!("the command in the session ended {code}")
+        } else {
+            format!("the command in the session ended {code}: {}", ended.said)
+        };
+        Err(ClientError::new(ErrorKind::Refused, what, why))
+    }
+}
+
+/// The end of a text that is no longer than what is kept.
+fn last(text: &str) -> &str {
+    let from = text.len().saturating_sub(SAID);
+    let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(from..).unwrap_or_default()
+}
+
+/// A path as one word of the shell; never taken for an option.
+pub(super) fn word(path: &str) -> String {
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("./{path}") };
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
+/// A shell function `sum` that writes the SHA-256 of a file first on its line, with whatever the session has for it.
+pub(super) const SUM: &str = "sum() { sha256sum \"$1\" 2>/dev/null || shasum -a 256 \"$1\" 2>/dev/null || \
+    openssl dgst -sha256 -r \"$1\"; }";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word() {
+        assert_eq!(word("a b"), "'./a b'");
+        assert_eq!(word("/x/$(id)"), "'/x/$(id)'");
+        assert_eq!(word("-it's"), "'./-it'\\''s'");
+    }
+
+    #[test]
+    fn only_the_end_is_kept() {
+        let long = "ü".repeat(SAID);
+        assert_eq!(last(&long).len(), SAID);
+        assert_eq!((last("short"), last("")), ("short", ""));
+    }
+}

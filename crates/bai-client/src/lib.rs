@@ -1,0 +1,117 @@
+//! The client SDK, useful without a terminal.
+//!
+//! [`Api`] is a server, [`ComputeSession`] a session on it, [`Run`] one execution in a session. Everything
+//! that a server says is kept as data and may contain anything: who shows it to a terminal must sanitise it. No
+//! terminal, no printing and no configuration file belongs here; what is worth a log goes to `tracing`,
+//! without secrets.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), bai_client::ClientError> {
+//! use bai_client::*;
+//! use bai_protocol::create::CreateRequest;
+//! let api = Api::new(ApiOptions::new("http://127.0.0.1:8081"))?;
+//! let request = CreateRequest { name: "work".into(), image: "python:3.6".into(), reuse: true, ..Default::default() };
+//! let (session, _) = ComputeSession::create(&api, request, |status| println!("{status}")).await?;
+//! let mut run = session.execute(Cell::Query("print(6 * 7)".into()), RunOptions::default()).await?;
+//! while let Some(event) = run.next().await {
+//!     println!("{event:?}");
+//! }
+//! session.destroy(DestroyOptions::default()).await
+//! # }
+//! ```
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+#![deny(unsafe_code)]
+#![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
+
+mod api;
+mod app;
+mod clock;
+mod create;
+mod endpoint;
+mod error;
+mod events;
+mod files;
+mod graphql;
+mod list;
+mod live_stat;
+mod log;
+mod login;
+mod manage;
+mod options;
+mod prelude;
+pub mod pty;
+mod recreate;
+mod redact;
+mod reference;
+mod request;
+mod resources;
+mod run;
+mod session;
+mod task;
+mod tls;
+mod tunnel;
+mod upgrade;
+
+pub use api::Api;
+pub use app::{AppEvent, AppListener};
+pub use bai_protocol::summary::SessionSummary;
+pub use create::{BatchOutcome, Created};
+pub use error::{ClientError, ErrorKind};
+pub use events::EventStream;
+pub use files::{DownloadOptions, Downloaded, Progress, Skipped, Upload};
+pub use list::{SessionPage, SessionQuery};
+pub use log::log_news;
+pub use login::{LoggedIn, LoginReply, ServerKind, WebLogin};
+pub use manage::{ImageVisibility, ServiceOptions};
+pub use options::{ApiOptions, Credentials, Renewal};
+pub use prelude::{Prelude, PreludeState};
+pub use pty::{Pty, PtyEvent, PtyHandle, PtyOptions, PtySource};
+pub use resources::ImageOptions;
+pub use run::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState, Step, Transport};
+pub use session::{ComputeSession, DestroyOptions};
+pub use task::Task;
+pub use tunnel::{Tunnel, TunnelOptions};
+
+/// The innermost reason of an error, in its own words; never a URL.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Whether TLS is why a connection failed.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    tls_error(error).is_some()
+}
+
+/// Whether what answers does not speak TLS at all.
+fn is_plain(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// The error of TLS in an error. An I/O error hides what it wraps from `source`, so it is opened, as often as layers have
+/// wrapped it.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error
+        .downcast_ref()
+        .or_else(|| inside.and_then(|inner| tls_error(inner)))
+        .or_else(|| error.source().and_then(tls_error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! The list of sessions, through GraphQL, with filters and pages (`protocol.md` §2.5).
+
+use super::api::Api;
+use super::error::{ClientError, ErrorKind};
+use super::graphql::{field, since};
+use super::session::ComputeSession;
+use bai_protocol::status::SessionStatus;
+use bai_protocol::summary::SessionSummary;
+use bai_protocol::version::ApiVersion;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const WHAT: &str = "list the sessions";
+/// Sessions on one page; servers give no more.
+const PAGE: u64 = 100;
+/// Sessions in one list, at most.
+const MOST: u64 = 5000;
+
+/// Which sessions are wanted, in which order. The default is all of this user's, the newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionQuery {
+    /// Only those in one of these statuses; all when empty.
+    pub statuses: Vec<SessionStatus>,
+    /// Only those whose name has this text in it, in any case. Letters, digits, `_`, `.` and `-`.
+    pub name: Option<String>,
+    /// A filter in the server's own little language, such as `type == "batch"`. From 21.09 on.
+    pub filter: Option<String>,
+    /// Fields to sort by, `-` before one for descending, commas between. From 21.09 on.
+    pub order: Option<String>,
+    /// Only those of this access key; admins may name any.
+    pub access_key: Option<String>,
+    /// Only those of this project, by UUID.
+    pub group_id: Option<String>,
+    /// How many to leave out at the beginning.
+    pub offset: u64,
+    /// How many to give, at most 5000.
+    pub limit: Option<u64>,
+}
+
+/// A part of the list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SessionPage {
+    /// The sessions.
+    pub items: Vec<SessionSummary>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<SessionSummary>,
+    #[serde(default)]
+    total_count: Option<u64>,
+}
+
+impl Api {
+    /// This user's sessions as the server orders them; with `statuses`, only those in one of them. At most 5000.
+    ///
+    /// # Errors
+    /// As [`Api::search_sessions`].
+    pub async fn sessions(&self, statuses: &[SessionStatus]) -> Result<Vec<SessionSummary>, ClientError> {
+        let query = SessionQuery { statuses: statuses.to_vec(), ..SessionQuery::default() };
+        Ok(self.search_sessions(&query).await?.items)
+    }
+
+    /// This user's sessions that live, without reading through all that are over where the server can leave them out.
+    ///
+    /// # Errors
+    /// As [`Api::search_sessions`].
+    pub async fn live_sessions(&self) -> Result<Vec<SessionSummary>, ClientError> {
+        let alive: Vec<_> = SessionStatus::alive().collect();
+        let sessions = match self.sessions(&alive).await {
+            // Servers of another age do not know all of the names, and say so in many ways.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Refused | ErrorKind::BadRequest | ErrorKind::Server) =>
+            {
+                tracing::debug!(%error, "the server is asked for all sessions");
+                self.sessions(&[]).await?
+            }
+            listed => listed?,
+        };
+        Ok(sessions.into_iter().filter(|session| !session.status.is_dead()).collect())
+    }
+
+    /// The sessions that a query finds, read page by page.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] before 19.09, and for a filter or an order before 21.09; [`ErrorKind::BadRequest`] for
+    /// a name that no session has; else what the server says.
+    pub async fn search_sessions(&self, query: &SessionQuery) -> Result<SessionPage, ClientError> {
+        let version = self.version().await.map_err(|error| error.with_what(WHAT))?;
+        let text = query_text(query, version)?;
+        let wanted = query.limit.unwrap_or(MOST).min(MOST);
+        let mut page = SessionPage::default();
+        while (page.items.len() as u64) < wanted {
+            let have = page.items.len() as u64;
+            let limit = PAGE.min(wanted - have);
+            let mut data =
+                self.graphql(WHAT, &text, variables(query, limit, query.offset + have, version)).await?;
+            let list: List = field(WHAT, &mut data, "compute_session_list")?;
+            let got = list.items.len() as u64;
+            page.items.extend(list.items);
+            page.total = list.total_count.unwrap_or(query.offset + have + got);
+            if got < limit || query.offset + have + got >= page.total {
+                break;
+            }
+        }
+        // Our own engine does not know filters, and is small enough for us to look.
+        if let Some(name) = query.name.as_ref().map(|name| name.to_lowercase()) {
+            let before = page.items.len();
+            page.items.retain(|item| item.name.as_ref().is_some_and(|n| n.to_lowercase().contains(&name)));
+            page.total = page.total.saturating_sub((before - page.items.len()) as u64);
+        }
+        Ok(page)
+    }
+}
+
+impl ComputeSession {
+    /// The session as lists show it; also of one that is over, if the handle knows its UUID.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unsupported`] before 20.03; else what the server says.
+    pub async fn summary(&self) -> Result<SessionSummary, ClientError> {
+        let what = "read the session's state";
+        let version = self.api().version().await.map_err(|error| error.with_what(what))?;
+        let Some(id) = self.id() else {
+            return Err(ClientError::new(ErrorKind::Unsupported, what, "the server gives sessions no id"));
+        };
+        let found = if version >= since("v6.20210815") && uuid::Uuid::parse_str(id).is_ok() {
+            // Not `compute_session`: 26.9.6 gives only the first letter of the project's name there.
+            let query = SessionQuery { filter: Some(format!("id == \"{id}\"")), ..SessionQuery::default() };
+            let page = self.api().search_sessions(&query).await.map_err(|error| error.with_what(what))?;
+            page.items.into_iter().find(|item| item.id == id)
+        } else {
+            let text = format!("query($id: UUID!) {{ compute_session(id: $id) {{ {} }} }}", fields(version));
+            let mut data = self.api().graphql(what, &text, json!({"id": id})).await?;
+            field(what, &mut data, "compute_session")?
+        };
+        found.ok_or_else(|| {
+            ClientError::new(ErrorKind::NotFound, what, format!("there is no session {}", self.name()))
+        })
+    }
+}
+
+/// The fields that a server of this age has. What is not here is missing in the summary.
+fn fields(version: ApiVersion) -> String {
+    let mut fields = String::from(if version.major() <= 4 {
+        "session_id: sess_id name: sess_id type: sess_type"
+    } else {
+        "session_id name type"
+    });
+    fields.push_str(
+        " image status status_info created_at terminated_at result tag group_name domain_name access_key \
+         scaling_group startup_command mounts resource_opts service_ports occupied_slots",
+    );
+    if version >= since("v6.20200815") {
+        fields.push_str(" cluster_mode cluster_size");
+    }
+    if version >= since("v6.20220315") {
+        fields.push_str(" architecture");
+    }
+    if version >= since("v6.20230315") {
+        fields.push_str(" requested_slots");
+    }
+    if version >= since("v8.20240915") {
+        fields.push_str(" priority");
+    }
+    fields
+}
+
+/// Declares only the arguments that are used: older servers do not know all.
+fn query_text(query: &SessionQuery, version: ApiVersion) -> Result<String, ClientError> {
+    let is_plain = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    if query.name.as_deref().is_some_and(|name| name.is_empty() || !name.chars().all(is_plain)) {
+        let why = "names of sessions have letters, digits, _, . and - only";
+        return Err(ClientError::new(ErrorKind::BadRequest, WHAT, why));
+    }
+    let new = version >= since("v6.20210815");
+    if !new && (query.filter.is_some() || query.order.is_some()) {
+        let why = "the server is older than 21.09 and has neither filters nor orders";
+        return Err(ClientError::new(ErrorKind::Unsupported, WHAT, why));
+    }
+    let optional = [
+        ("status", "String", !query.statuses.is_empty()),
+        ("filter", "String", filter(query, version).is_some()),
+        ("order", "String", query.order.is_some()),
+        ("access_key", "String", query.access_key.is_some()),
+        ("group_id", if version.major() <= 4 { "String" } else { "UUID" }, query.group_id.is_some()),
+    ];
+    let mut declared = String::from("$limit: Int!, $offset: Int!");
+    let mut given = String::from("limit: $limit, offset: $offset");
+    for (name, kind, _) in optional.iter().filter(|(_, _, used)| *used) {
+        declared.push_str(&format!(", ${name}: {kind}"));
+        given.push_str(&format!(", {name}: ${name}"));
+    }
+    let fields = fields(version);
+    Ok(format!(
+        "query({declared}) {{ compute_session_list({given}) {{ items {{ {fields} }} total_count }} }}"
+    ))
+}
+
+fn variables(query: &SessionQuery, limit: u64, offset: u64, version: ApiVersion) -> Value {
+    let statuses: Vec<_> = query.statuses.iter().map(SessionStatus::name).collect();
+    let mut variables = json!({"limit": limit, "offset": offset});
+    if let Some(map) = variables.as_object_mut() {
+        let mut put = |key: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                map.insert(key.to_owned(), json!(value));
+            }
+        };
+        let statuses = statuses.join(",");
+        put("status", (!statuses.is_empty()).then_some(&statuses));
+        put("filter", filter(query, version).as_deref());
+        put("order", query.order.as_deref());
+        put("access_key", query.access_key.as_deref());
+        put("group_id", query.group_id.as_deref());
+    }
+    variables
+}
+
+/// The filter in the server's language, the wanted name in it.
+fn filter(query: &SessionQuery, version: ApiVersion) -> Option<String> {
+    let name = query.name.as_deref().filter(|_| version >= since("v6.20210815"));
+    let name = name.map(|name| format!("name ilike \"%{name}%\""));
+    match (name, query.filter.clone()) {
+        (Some(name), Some(filter)) => Some(format!("({name}) & ({filter})")),
+        (name, filter) => name.or(filter),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bai_protocol::version::NEWEST;
+
+    #[test]
+    fn only_what_is_used_is_declared() {
+        let text = query_text(&SessionQuery::default(), NEWEST).unwrap();
+        assert!(
+            text.starts_with(
+                "query($limit: Int!, $offset: Int!) { compute_session_list(limit: $limit, offset: $offset) {"
+            ),
+            "{text}"
+        );
+        let query = SessionQuery {
+            name: Some("otter".into()),
+            filter: Some("type == \"batch\"".into()),
+            statuses: vec![SessionStatus::Running, SessionStatus::Error],
+            ..SessionQuery::default()
+        };
+        let text = query_text(&query, NEWEST).unwrap();
+        assert!(text.contains("$status: String, $filter: String) {"), "{text}");
+        let given = json!({"limit": 5, "offset": 7, "status": "RUNNING,ERROR",
+            "filter": "(name ilike \"%otter%\") & (type == \"batch\")"});
+        assert_eq!(variables(&query, 5, 7, NEWEST), given);
+    }
+
+    #[test]
+    fn old_servers_are_asked_in_their_own_words() {
+        let v4 = since("v4.20190615");
+        let text = query_text(&SessionQuery { name: Some("x".into()), ..Default::default() }, v4).unwrap();
+        assert!(text.contains("name: sess_id type: sess_type") && !text.contains("filter"), "{text}");
+        assert!(!text.contains("architecture") && !text.contains("cluster_size"), "{text}");
+        let ordered = SessionQuery { order: Some("-created_at".into()), ..Default::default() };
+        assert_eq!(query_text(&ordered, v4).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_the_filter() {
+        for bad in ["a\" | name != \"", "%", "", "a b"] {
+            let query = SessionQuery { name: Some(bad.into()), ..Default::default() };
+            assert_eq!(query_text(&query, NEWEST).unwrap_err().kind(), ErrorKind::BadRequest, "{bad}");
+        }
+    }
+}

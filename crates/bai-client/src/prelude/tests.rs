@@ -1,0 +1,208 @@
+//! The Python side, in real kernels: IPython 7 on CPython 3.6, and the current one.
+
+use super::{MARK, SOURCE, bring, cell};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Runs the cells that it is given in a kernel, and prints for each what came.
+const DRIVER: &str = include_str!("tests.py");
+
+/// CPython, and what is installed in its environment.
+const OLD: (&str, &[&str]) = ("3.6", &["ipykernel==5.5.6", "ipython==7.16.3"]);
+const NEW: (&str, &[&str]) = ("3.13", &["ipykernel"]);
+
+/// An environment with IPython, made under `target` where it is not there yet. Nothing where that CPython is missing.
+fn environment((version, packages): (&str, &[&str])) -> Option<PathBuf> {
+    let python = interpreter(version)?;
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    // Other test processes may want it at the same time.
+    let lock = std::fs::File::create(target.join(format!("test-ipython-{version}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let venv = target.join(format!("test-ipython-{version}"));
+    let inside = venv.join("bin/python");
+    let has_all = Command::new(&inside).args(["-c", "import ipykernel"]).stderr(Stdio::null()).status();
+    if !has_all.is_ok_and(|status| status.success()) {
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&venv));
+        run(Command::new(&inside).args(pip).args(packages));
+    }
+    Some(inside)
+}
+
+/// CPython of this version, in `PATH` or among pyenv's.
+fn interpreter(version: &str) -> Option<PathBuf> {
+    let name = format!("python{version}");
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let pyenv = std::fs::read_dir(home.join(".pyenv/versions")).into_iter().flatten().flatten();
+    let of_pyenv = pyenv.map(|folder| folder.path().join("bin").join(&name));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).map(|folder| folder.join(&name)).collect::<Vec<_>>();
+    of_pyenv.chain(in_path).find(|python| {
+        let asked = Command::new(python).args(["-c", "import venv"]).stderr(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    })
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What each cell gave in one fresh kernel, as `[kind, content]`.
+fn outputs(python: &Path, cells: &[String]) -> Vec<Vec<Value>> {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("driver.py");
+    std::fs::write(&script, DRIVER).unwrap();
+    let cells = serde_json::to_string(cells).unwrap();
+    let output = Command::new(python)
+        .arg(&script)
+        .arg(cells)
+        .current_dir(folder.path())
+        .env("IPYTHONDIR", folder.path())
+        .env("JUPYTER_RUNTIME_DIR", folder.path())
+        .env("JUPYTER_DATA_DIR", folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// The prelude with a limit that no busy machine reaches.
+fn patient() -> String {
+    let patient = SOURCE.replace("LIMIT = 4.0", "LIMIT = 100.0");
+    assert_ne!(patient, SOURCE);
+    bring(&patient)
+}
+
+fn ask(question: Value) -> String {
+    format!("{MARK}{question}")
+}
+
+/// The one answer among the outputs of a question.
+fn answer(outputs: &[Value]) -> Value {
+    let answers: Vec<Value> = outputs.iter().filter_map(carried).collect();
+    assert_eq!(answers.len(), 1, "{outputs:?}");
+    answers[0][super::bundle::ANSWER].clone()
+}
+
+/// The bundle that an output carries.
+fn carried(output: &Value) -> Option<Value> {
+    let body = output[1].get("image/svg+xml")?.as_str()?;
+    let body: Value = serde_json::from_str(body).unwrap();
+    Some(body["data"].clone())
+}
+
+fn text(output: &[Value]) -> String {
+    output.iter().map(|part| part[1]["text/plain"].as_str().unwrap_or_default()).collect()
+}
+
+fn both(check: impl Fn(&Path)) {
+    let environments: Vec<PathBuf> = [OLD, NEW].into_iter().filter_map(environment).collect();
+    assert!(!environments.is_empty(), "neither CPython 3.6 nor 3.13 is on this machine");
+    for python in environments {
+        check(&python);
+    }
+}
+
+/// The state that a person sees, as text, and what the history's database has of this session.
+const STATE: &str = "(lambda shell, past: (past.writeout_cache(), (In, Out, _, _i, _ii, shell.execution_count, \
+     [name for name in globals() if 'bai' in name], [row[0] for row in past.db.execute(\
+     'SELECT line FROM history WHERE session = ?', (past.session_number,))]))[1])(\
+     get_ipython(), get_ipython().history_manager)";
+
+#[test]
+fn it_leaves_no_trace() {
+    let question = || ask(json!({"ask": "complete", "code": "valu", "at": 4}));
+    both(|python| {
+        let ours = [
+            patient(),
+            question(),
+            "value = 1\nvalue".into(),
+            question(),
+            patient(),
+            "2".into(),
+            patient(),
+            question(),
+            STATE.into(),
+        ];
+        let with = outputs(python, &ours);
+        let without = outputs(python, &["value = 1\nvalue".into(), "2".into(), STATE.into()]);
+        assert_eq!(text(&with[8]), text(&without[2]));
+        assert_eq!(answer(&with[0]), json!({"version": 1}));
+        assert_eq!(answer(&with[3]), json!({"suggestions": ["value"], "start": 0}));
+        let everything: Vec<&Value> = with.iter().flatten().collect();
+        assert!(!everything.iter().any(|part| part[0] == "stdout" || part[0] == "stderr"), "{everything:?}");
+    });
+}
+
+#[test]
+fn rich_results_are_carried_and_others_are_left_alone() {
+    both(|python| {
+        let cells = [
+            patient(),
+            "from IPython.display import *\ndisplay(Markdown('# ä'))\nHTML('<b>x</b>')".into(),
+            "display(Latex('$x$'))\ndisplay(JSON({'a': [1]}))".into(),
+            "SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')".into(),
+            "'text'".into(),
+            "display({'text/html': '\\ud800', 'application/json': {'a': float('nan')}}, raw=True)".into(),
+            "from IPython.utils.capture import capture_output\nwith capture_output() as caught:\n    \
+             display(HTML('<i>'))\ncaught.outputs[0].data['text/html']"
+                .into(),
+        ];
+        let came = outputs(python, &cells);
+        assert_eq!(carried(&came[1][0]).unwrap()["text/markdown"], "# ä");
+        assert_eq!(carried(&came[1][1]).unwrap()["text/html"], "<b>x</b>");
+        assert_eq!(carried(&came[2][0]).unwrap()["text/latex"], "$x$");
+        assert_eq!(carried(&came[2][1]).unwrap()["application/json"], json!({"a": [1]}));
+        assert!(came[3][0][1]["image/svg+xml"].as_str().unwrap().starts_with("<svg"));
+        assert_eq!(text(&came[4]), "'text'");
+        assert_eq!(carried(&came[5][0]).unwrap(), json!({"text/html": "?"}));
+        assert_eq!(text(&came[6]), "'<i>'");
+    });
+}
+
+#[test]
+fn documentation_is_told_and_pagers_are_printed() {
+    both(|python| {
+        let describe =
+            |name: &str, detail: u8| ask(json!({"ask": "describe", "name": name, "detail": detail}));
+        let cells = [
+            patient(),
+            "def area(r):\n    'Of a circle.'\n    return 3 * r ** 2".into(),
+            describe("area", 0),
+            describe("nothing.at.all", 0),
+            "area?".into(),
+            ask(json!({"ask": "dance"})),
+            format!("{MARK}no JSON"),
+        ];
+        let came = outputs(python, &cells);
+        let told = answer(&came[2])["text"].as_str().unwrap().to_owned();
+        assert!(told.contains("Signature:") && told.contains("Of a circle."), "{told}");
+        assert_eq!(answer(&came[3]), json!({"text": null}));
+        assert!(
+            came[4].iter().any(|part| part[0] == "stdout" && part[1].to_string().contains("Of a circle."))
+        );
+        for odd in &came[5..] {
+            assert!(answer(odd)["error"].is_string());
+        }
+    });
+}
+
+#[test]
+fn objects_that_never_answer_are_given_up() {
+    both(|python| {
+        let endless = "import time\nclass Endless:\n    def __dir__(self):\n        while True:\n            \
+                       time.sleep(1)\nendless = Endless()";
+        let cells = [
+            cell(),
+            endless.into(),
+            ask(json!({"ask": "complete", "code": "endless.x", "at": 9})),
+            "'alive'".into(),
+        ];
+        let came = outputs(python, &cells);
+        assert_eq!(answer(&came[2]), json!({"error": "it took too long"}));
+        assert_eq!(text(&came[3]), "'alive'");
+    });
+}

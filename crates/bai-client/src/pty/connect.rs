@@ -1,0 +1,204 @@
+//! How a terminal is found in a session and connected to.
+
+use super::handle::Size;
+use super::link::{Codec, Link};
+use super::{PtyOptions, PtySource};
+use crate::app;
+use crate::error::{ClientError, ErrorKind};
+use crate::reference::SessionRef;
+use crate::tunnel::{Tunnel, TunnelOptions};
+use crate::upgrade;
+use bai_protocol::pty::TTYD_SUBPROTOCOL;
+use bai_protocol::service::{App, PTY_PROTOCOL};
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+/// The largest frame that is taken, in bytes: 16 MiB of output are 22 MiB of base64.
+const FRAME_LIMIT: usize = 64 * 1024 * 1024;
+/// How long the upgrade of the `pty` stream, or of ttyd inside its tunnel, may take.
+const UPGRADE_LIMIT: Duration = Duration::from_secs(15);
+/// How long ttyd may take to give its token, which may well be empty.
+const TOKEN_LIMIT: Duration = Duration::from_secs(5);
+const WHAT: &str = "open the terminal";
+
+/// What is behind a terminal, found once and connected to as often as needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// ttyd, or what speaks as it does, behind the app of this name.
+    Ttyd(String),
+    /// The `pty` stream, and which app of it where it has several.
+    Stream(Option<String>),
+}
+
+impl Source {
+    /// Asks the session what it has.
+    pub(super) async fn find(session: &SessionRef, options: &PtyOptions) -> Result<Source, ClientError> {
+        match &options.source {
+            PtySource::Ttyd => Ok(Source::Ttyd("ttyd".into())),
+            PtySource::Stream => Ok(Source::Stream(None)),
+            PtySource::Auto => match app::list(session).await {
+                Ok(apps) => Ok(choose(&apps)),
+                // Servers without the list are older than ttyd.
+                Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Source::Stream(None)),
+                Err(error) => Err(error.with_what(WHAT)),
+            },
+            PtySource::App(name) => {
+                let apps = app::list(session).await.map_err(|error| error.with_what(WHAT))?;
+                named(&apps, name)
+            }
+        }
+    }
+
+    /// What is behind it, for people.
+    pub(super) fn service(&self) -> &str {
+        match self {
+            Source::Ttyd(app) | Source::Stream(Some(app)) => app,
+            Source::Stream(None) => "pty",
+        }
+    }
+
+    /// Connects, and waits for the first answer: what never says anything is no terminal.
+    pub(super) async fn connect(&self, session: &SessionRef, size: Size) -> Result<Link, ClientError> {
+        let mut link = match self {
+            Source::Ttyd(app) => ttyd(session, app).await?,
+            Source::Stream(app) => stream(session, app.as_deref()).await?,
+        };
+        link.greet(size).await?;
+        Ok(link)
+    }
+}
+
+fn choose(apps: &[App]) -> Source {
+    let pty = apps.iter().find(|app| app.protocol == PTY_PROTOCOL);
+    match (pty, apps.iter().any(|app| app.name == "ttyd")) {
+        (Some(app), _) => Source::Stream(Some(app.name.clone())),
+        (None, true) => Source::Ttyd("ttyd".into()),
+        (None, false) => Source::Stream(None),
+    }
+}
+
+fn named(apps: &[App], name: &str) -> Result<Source, ClientError> {
+    let no =
+        |why: String, hint: String| Err(ClientError::new(ErrorKind::NotFound, WHAT, why).with_hint(hint));
+    match apps.iter().find(|app| app.name == name) {
+        Some(app) if app.protocol == PTY_PROTOCOL => Ok(Source::Stream(Some(app.name.clone()))),
+        Some(app) if app.protocol == "http" => Ok(Source::Ttyd(app.name.clone())),
+        Some(app) => no(
+            format!("the app {name} speaks {}, which is no terminal", app.protocol),
+            format!("`bai-repl app SESSION {name}` opens it at a local address"),
+        ),
+        None => {
+            let names: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
+            no(format!("the session has no app {name}"), format!("it has {}", names.join(", ")))
+        }
+    }
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(FRAME_LIMIT)).max_frame_size(Some(FRAME_LIMIT))
+}
+
+async fn stream(session: &SessionRef, app: Option<&str>) -> Result<Link, ClientError> {
+    let query = app.map(|app| ("app", app.to_owned())).into_iter().collect();
+    let stream = upgrade::Stream { what: WHAT, name: "/pty", query, within: UPGRADE_LIMIT };
+    let upgraded = upgrade::open(session, stream).await?;
+    let io: super::link::Io = Box::new(upgraded);
+    let socket = WebSocketStream::from_raw_socket(io, Role::Client, Some(config())).await;
+    Ok(Link::new(socket, Codec::Stream))
+}
+
+async fn ttyd(session: &SessionRef, app: &str) -> Result<Link, ClientError> {
+    let options = TunnelOptions::new(app);
+    let retitle = |error: ClientError| error.with_what(WHAT);
+    let token = token(Tunnel::connect(session, &options).await.map_err(retitle)?).await;
+    let tunnel = Tunnel::connect(session, &options).await.map_err(retitle)?;
+    let bad = |kind, why: String| ClientError::new(kind, WHAT, format!("the app {app} {why}"));
+    // The name is for the header only: the connection is there already.
+    let mut request = "ws://localhost/ws"
+        .into_client_request()
+        .map_err(|error| bad(ErrorKind::BadRequest, error.to_string()))?;
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(TTYD_SUBPROTOCOL));
+    let io: super::link::Io = Box::new(tunnel);
+    let handshake = client_async_with_config(request, io, Some(config()));
+    match timeout(UPGRADE_LIMIT, handshake).await {
+        Ok(Ok((socket, _))) => Ok(Link::new(socket, Codec::Ttyd { token })),
+        Ok(Err(error)) => {
+            let why = format!("does not speak as ttyd does: {}", crate::cause(&error));
+            Err(bad(ErrorKind::NotABackend, why))
+        }
+        Err(_) => {
+            let why = format!("does not answer within {} s", UPGRADE_LIMIT.as_secs());
+            Err(bad(ErrorKind::Timeout, why))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
+
+/// The token that ttyd wants to hear when it was started with a password; empty when it was not, or when it does
+/// not say.
+async fn token(mut tunnel: Tunnel) -> String {
+    let asked = async {
+        tunnel.write_all(b"GET /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        tunnel.flush().await?;
+        let mut reply = Vec::new();
+        let mut limited = (&mut tunnel).take(16 * 1024);
+        while !is_whole(&reply) && limited.read_buf(&mut reply).await? > 0 {}
+        Ok::<_, std::io::Error>(reply)
+    };
+    let Ok(Ok(reply)) = timeout(TOKEN_LIMIT, asked).await else { return String::new() };
+    body(&reply)
+        .and_then(|body| serde_json::from_slice::<Token>(body).ok())
+        .map_or(String::new(), |t| t.token)
+}
+
+fn body(reply: &[u8]) -> Option<&[u8]> {
+    let at = reply.windows(4).position(|four| four == b"\r\n\r\n")?;
+    reply.get(at + 4..)
+}
+
+fn is_whole(reply: &[u8]) -> bool {
+    body(reply).is_some_and(|body| serde_json::from_slice::<serde_json::Value>(body).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apps(list: &[(&str, &str)]) -> Vec<App> {
+        let app = |(name, protocol): &(&str, &str)| App {
+            name: (*name).into(),
+            protocol: (*protocol).into(),
+            ..App::default()
+        };
+        list.iter().map(app).collect()
+    }
+
+    #[test]
+    fn the_best_terminal_that_is_there_is_taken() {
+        let cluster = apps(&[("sshd", "tcp"), ("ttyd", "http")]);
+        assert_eq!(choose(&cluster), Source::Ttyd("ttyd".into()));
+        let engine = apps(&[("ttyd", "http"), ("shell", "pty")]);
+        assert_eq!(choose(&engine), Source::Stream(Some("shell".into())));
+        assert_eq!(choose(&[]), Source::Stream(None));
+    }
+
+    #[test]
+    fn an_app_that_is_no_terminal_is_refused_with_the_way_to_use_it() {
+        let apps = apps(&[("sshd", "tcp"), ("ttyd", "http"), ("shell", "pty")]);
+        assert_eq!(named(&apps, "shell").unwrap(), Source::Stream(Some("shell".into())));
+        let error = named(&apps, "sshd").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.hint().unwrap().contains("bai-repl app"), "{error:?}");
+        assert!(named(&apps, "nope").unwrap_err().hint().unwrap().contains("sshd, ttyd, shell"));
+    }
+}

@@ -1,0 +1,159 @@
+//! The life of a terminal over all its connections: open, lose, come back.
+
+use super::connect::Source;
+use super::handle::{LinkState, PtyHandle, PtyStatus, Size, State};
+use super::link::{End, Ends, Link};
+use super::{Pty, PtyEvent, PtyOptions};
+use crate::error::{ClientError, ErrorKind};
+use crate::reference::SessionRef;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::sleep;
+
+/// How many events wait for who reads them; each is at most 64 KiB. A key's echo comes behind them.
+const EVENTS: usize = 1;
+/// How many pieces of typing wait for the connection; each is at most 16 KiB.
+const TYPED: usize = 8;
+/// The pause before the second attempt to come back; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause between attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+pub(super) async fn start(session: SessionRef, options: PtyOptions) -> Result<Pty, ClientError> {
+    let source = Source::find(&session, &options).await?;
+    let size = Size::new(options.rows, options.columns);
+    let link = source.connect(&session, size).await?;
+    let status = PtyStatus {
+        service: source.service().to_owned(),
+        link: LinkState::Up { round_trip: None },
+        last_heard: Instant::now(),
+    };
+    let (event_sender, events) = mpsc::channel(EVENTS);
+    let (input, input_receiver) = mpsc::channel(TYPED);
+    let (size, size_receiver) = watch::channel(size);
+    let (state_sender, state) = watch::channel(State { status, connection: 1 });
+    let cut = Arc::new(Notify::new());
+    let ends = Ends {
+        events: event_sender,
+        input: input_receiver,
+        size: size_receiver,
+        state: state_sender,
+        cut: cut.clone(),
+    };
+    let handle = PtyHandle { input, size: Arc::new(size), state, cut };
+    tokio::spawn(Driver { session, source, ends }.drive(link));
+    Ok(Pty { events, handle })
+}
+
+struct Driver {
+    session: SessionRef,
+    source: Source,
+    ends: Ends,
+}
+
+impl Driver {
+    async fn drive(mut self, mut link: Link) {
+        let mut connection = 1;
+        loop {
+            let why = match link.attend(&mut self.ends, connection).await {
+                End::Exited(code) => {
+                    // The link is not down: nobody shall wait for another, nor for room to type.
+                    self.ends.input.close();
+                    // Nobody to tell is no trouble.
+                    let _ = self.ends.events.send(PtyEvent::Exited { code }).await;
+                    return;
+                }
+                End::Left => return,
+                End::Down(why) => why,
+            };
+            tracing::info!(%why, service = self.source.service(), "the link of the terminal is down");
+            self.mark_down(&why);
+            // Typed into the old shell, so not for the new one. Who waits for room is let go by this.
+            while self.ends.input.try_recv().is_ok() {}
+            if self.ends.events.send(PtyEvent::LinkDown(why)).await.is_err() {
+                return;
+            }
+            let Some(next) = self.come_back().await else { return };
+            link = next;
+            connection += 1;
+            self.ends.state.send_modify(|state| {
+                state.connection = connection;
+                state.status.link = LinkState::Up { round_trip: None };
+                state.status.last_heard = Instant::now();
+            });
+            if self.ends.events.send(PtyEvent::LinkUp).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn mark_down(&self, why: &str) {
+        self.ends.state.send_modify(|state| {
+            let since = match state.status.link {
+                LinkState::Down { since, .. } => since,
+                LinkState::Up { .. } => state.status.last_heard,
+            };
+            state.status.link = LinkState::Down { since, why: why.to_owned() };
+        });
+    }
+
+    /// Tries until there is a link. None when trying is of no use, which was said, or nobody wants it any more.
+    async fn come_back(&mut self) -> Option<Link> {
+        let mut pause = Duration::ZERO;
+        loop {
+            let Ends { events, input, size, cut, .. } = &mut self.ends;
+            let size = *size.borrow_and_update();
+            let attempt = async {
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = cut.notified() => {}
+                }
+                self.source.connect(&self.session, size).await
+            };
+            let result = tokio::select! {
+                () = events.closed() => return None,
+                result = attempt => result,
+                () = drop_all(input) => return None,
+            };
+            let error = match result {
+                Ok(link) => return Some(link),
+                Err(error) => error,
+            };
+            tracing::info!(%error, "the terminal does not come back yet");
+            self.mark_down(&error.to_string());
+            if is_hopeless(&error) {
+                // Nobody to tell is no trouble.
+                let _ = self.ends.events.send(PtyEvent::LinkDown(error.to_string())).await;
+                return None;
+            }
+            pause = next_pause(pause);
+        }
+    }
+}
+
+/// Takes typing away while there is no link. Never completes.
+async fn drop_all(input: &mut mpsc::Receiver<super::handle::Typed>) {
+    while input.recv().await.is_some() {}
+    std::future::pending().await
+}
+
+/// Twice the last pause, within limits, and up to a quarter less, so that many clients do not come at once.
+fn next_pause(pause: Duration) -> Duration {
+    let next = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+    next.mul_f64(1.0 - fastrand::f64() / 4.0)
+}
+
+/// Whether the same attempt will never do.
+fn is_hopeless(error: &ClientError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::Auth
+            | ErrorKind::ClockSkew
+            | ErrorKind::Forbidden
+            | ErrorKind::Ambiguous
+            | ErrorKind::BadRequest
+            | ErrorKind::Unsupported
+    )
+}

@@ -1,0 +1,145 @@
+//! A new session in the place of an old one: for servers that cannot restart (`protocol.md` §10, row 38), and for
+//! sessions that take no more code.
+
+use super::create::Created;
+use super::error::{ClientError, ErrorKind};
+use super::session::{ComputeSession, DestroyOptions};
+use bai_protocol::create::CreateRequest;
+use bai_protocol::status::SessionStatus;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long the old session may take to end.
+const END_LIMIT: Duration = Duration::from_secs(90);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl ComputeSession {
+    /// Destroys the session and creates one of the same name. **Everything in it is lost**: variables, processes, and
+    /// all files that are not in a virtual folder. Only to be called when the person has agreed to that.
+    ///
+    /// `request` is what the session was created from, or [`ComputeSession::blueprint`]; its name is replaced by this
+    /// session's, and a session of that name is never taken instead. `on_status` is told each status of the new one.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::destroy`] and [`ComputeSession::create`]; [`ErrorKind::Timeout`] when the old session does not
+    /// end within 90 s.
+    pub async fn recreate(
+        &self,
+        request: CreateRequest,
+        on_status: impl FnMut(&SessionStatus) + Send,
+    ) -> Result<(ComputeSession, Created), ClientError> {
+        self.end().await?;
+        let request = CreateRequest { name: self.name().to_owned(), reuse: false, ..request };
+        ComputeSession::create(self.api(), request, on_status).await
+    }
+
+    /// A request for a session like this one, from what the server tells about it: image, type, resources, project,
+    /// virtual folders, environment, preopen ports. It does not tell the bootstrap script, dependencies, agents, and
+    /// where and how virtual folders are mounted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] before 20.03; else what the server says.
+    pub async fn blueprint(&self) -> Result<CreateRequest, ClientError> {
+        let summary = self.summary().await?;
+        let info = self.info().await?;
+        let preopen = summary.service_ports.iter().filter(|port| port.protocol == "preopen");
+        let slots = if summary.requested_slots.is_empty() {
+            &summary.occupied_slots
+        } else {
+            &summary.requested_slots
+        };
+        // `Decimal` in the server's words; zero is what was not asked for.
+        let slots = slots.iter().filter(|(_, amount)| amount.parse::<f64>() != Ok(0.0));
+        Ok(CreateRequest {
+            name: self.name().to_owned(),
+            session_type: summary.session_type(),
+            image: summary.image.or_else(|| info.image().map(str::to_owned)).unwrap_or_default(),
+            architecture: summary.architecture,
+            group: summary.group,
+            domain: summary.domain,
+            cluster_size: summary.cluster_size,
+            cluster_mode: summary.cluster_mode.map(|mode| mode.to_ascii_lowercase().replace('_', "-")),
+            tag: summary.tag.filter(|tag| !tag.is_empty()),
+            priority: summary.priority,
+            startup_command: summary.startup_command,
+            environ: info.environ().unwrap_or_default(),
+            mounts: summary.mounts,
+            resources: slots.map(|(key, amount)| (key.clone(), whole(amount))).collect(),
+            resource_opts: shared_memory(&summary.resource_opts).into_iter().collect(),
+            scaling_group: summary.scaling_group,
+            preopen_ports: preopen.flat_map(|port| port.ports.clone()).collect(),
+            ..CreateRequest::default()
+        })
+    }
+
+    /// Destroys it and waits until its name is free. A session that is gone already is what was wanted.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::destroy`]; [`ErrorKind::Timeout`] when it does not end within 90 s.
+    pub async fn end(&self) -> Result<(), ClientError> {
+        match self.destroy(DestroyOptions::default()).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // States in which a server ends sessions only by force.
+            Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Server) => {
+                self.destroy(DestroyOptions { forced: true, recursive: false }).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        let deadline = Instant::now() + END_LIMIT;
+        loop {
+            match self.info().await.map(|info| info.status) {
+                Ok(Some(SessionStatus::Terminated | SessionStatus::Cancelled | SessionStatus::Error)) => {
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "the session could not be looked at"),
+            }
+            if Instant::now() >= deadline {
+                let why = format!("it has not ended after {} s", END_LIMIT.as_secs());
+                return Err(ClientError::new(ErrorKind::Timeout, format!("end {}", self.name()), why));
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// The shared memory among the options, which newer servers keep for each container: that of the first is taken. Other
+/// options are the server's own.
+fn shared_memory(options: &BTreeMap<String, String>) -> Option<(String, String)> {
+    let nested = |text: &String| serde_json::from_str::<Value>(text).ok()?.get("shmem").cloned();
+    let found =
+        options.get("shmem").cloned().map(Value::from).or_else(|| options.values().find_map(nested))?;
+    let amount = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+    Some(("shmem".to_owned(), amount))
+}
+
+/// An amount without the zeros behind its point, which requests for bytes must not have.
+fn whole(amount: &str) -> String {
+    match amount.split_once('.') {
+        Some((whole, part)) if part.bytes().all(|b| b == b'0') => whole.to_owned(),
+        _ => amount.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_memory_is_found_where_each_server_keeps_it() {
+        let of = |key: &str, value: &str| shared_memory(&[(key.to_owned(), value.to_owned())].into());
+        assert_eq!(of("shmem", "64m"), Some(("shmem".into(), "64m".into())));
+        assert_eq!(of("main1", r#"{"shmem":134217728}"#), Some(("shmem".into(), "134217728".into())));
+        assert_eq!(of("main1", "{}"), None);
+    }
+
+    #[test]
+    fn amounts_lose_only_zeros() {
+        assert_eq!(["1.000000", "536870912", "0.5"].map(whole), ["1", "536870912", "0.5"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! A session as paths name it, and the two small calls that a run makes beside its own connection.
+
+use super::api::Api;
+use super::error::ClientError;
+use super::request::{Reply, Request};
+use bai_protocol::info::SessionInfo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use std::time::Duration;
+
+/// All that is not unreserved in RFC 3986.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How long an interrupt may take: it is best effort, and the run is watched anyway.
+const INTERRUPT_LIMIT: Duration = Duration::from_secs(5);
+
+/// One session of one server.
+#[derive(Debug, Clone)]
+pub(super) struct SessionRef {
+    pub(super) api: Api,
+    /// The UUID where the server has given one, else the name.
+    pub(super) key: String,
+}
+
+impl SessionRef {
+    /// The path of the session, and below it `suffix`, which is empty or begins with a slash.
+    pub(super) async fn path(&self, what: &str, suffix: &str) -> Result<String, ClientError> {
+        let version = self.api.version().await.map_err(|error| error.with_what(what))?;
+        Ok(format!("/{}/{}{suffix}", version.noun(), self.segment()))
+    }
+
+    /// The path of one of the session's streams.
+    pub(super) async fn stream_path(&self, what: &str, stream: &str) -> Result<String, ClientError> {
+        Ok(format!("/stream{}", self.path(what, stream).await?))
+    }
+
+    pub(super) fn segment(&self) -> String {
+        utf8_percent_encode(&self.key, SEGMENT).to_string()
+    }
+
+    /// A request below the session's path.
+    pub(super) async fn request(
+        &self,
+        what: &str,
+        method: Method,
+        suffix: &str,
+    ) -> Result<Request<'_>, ClientError> {
+        Ok(self.api.request(what, method, self.path(what, suffix).await?))
+    }
+
+    pub(super) async fn info(&self) -> Result<SessionInfo, ClientError> {
+        let reply: Reply = self.request("read the session's state", Method::GET, "").await?.send().await?;
+        reply.json()
+    }
+
+    pub(super) async fn interrupt(&self) -> Result<(), ClientError> {
+        let request = self.request("interrupt the program", Method::POST, "/interrupt").await?;
+        request.within(INTERRUPT_LIMIT).send().await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ApiOptions;
+
+    #[test]
+    fn odd_names_are_one_segment() {
+        let api = Api::new(ApiOptions::new("http://127.0.0.1:1")).unwrap();
+        let segment = |key: &str| SessionRef { api: api.clone(), key: key.into() }.segment();
+        assert_eq!(segment("a/../b?c#d%20"), "a%2F..%2Fb%3Fc%23d%2520");
+        assert_eq!(segment("work-1.a_b~"), "work-1.a_b~");
+        assert_eq!(segment("한"), "%ED%95%9C");
+    }
+}

@@ -1,0 +1,449 @@
+//! One request: built, signed for the endpoint that it goes to, sent with limits, and its reply read.
+
+use super::api::Api;
+use super::clock::{self, RequestDate};
+use super::endpoint::Endpoint;
+use super::error::{ClientError, ErrorKind, looks_like_html};
+use super::options::Credentials;
+use super::redact;
+use bai_protocol::sign;
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RANGE, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use reqwest::{Method, Response, StatusCode};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use url::{Position, Url};
+
+/// How much of an error body is read, in bytes.
+const ERROR_BODY_LIMIT: usize = 64 * 1024;
+/// How often a request that changes nothing is tried when the server says that it is busy.
+const BUSY_TRIES: u32 = 3;
+/// The longest pause between those tries, whatever the server asks for.
+const BUSY_PAUSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A request before it is sent.
+pub(super) struct Request<'a> {
+    api: &'a Api,
+    what: String,
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    body: Option<(String, Bytes)>,
+    signed: bool,
+    any_status: bool,
+    limit: usize,
+    /// Whether a reply that is longer is cut there, instead of being refused.
+    cut: bool,
+    within: Duration,
+}
+
+/// A reply with a success status, read whole.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    what: String,
+}
+
+impl Reply {
+    /// The body as JSON of a known shape.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let start = self.body.get(..512).unwrap_or(&self.body);
+            if looks_like_html(&String::from_utf8_lossy(start)) {
+                return ClientError::new(
+                    ErrorKind::NotABackend,
+                    &self.what,
+                    "the server answers with a web page",
+                );
+            }
+            ClientError::new(
+                ErrorKind::Server,
+                &self.what,
+                format!("the reply is not what was agreed: {error}"),
+            )
+        })
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(api: &'a Api, what: &str, method: Method, path: String) -> Self {
+        Request {
+            api,
+            what: what.to_owned(),
+            method,
+            path,
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: None,
+            signed: true,
+            any_status: false,
+            limit: 16 * 1024 * 1024,
+            cut: false,
+            within: api.reply_limit(),
+        }
+    }
+
+    /// Adds a query parameter; it is percent-encoded here.
+    pub(super) fn query(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.query.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Asks for server-sent events.
+    pub(super) fn event_stream(mut self) -> Self {
+        self.headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        self.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        self
+    }
+
+    /// Asks for a WebSocket.
+    pub(super) fn websocket(mut self, key: &str) -> Result<Self, ClientError> {
+        let mut headers = std::mem::take(&mut self.headers);
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        self.put(&mut headers, SEC_WEBSOCKET_KEY, key, false)?;
+        self.headers = headers;
+        Ok(self)
+    }
+
+    /// Sends JSON.
+    pub(super) fn json(self, body: &impl Serialize) -> Result<Self, ClientError> {
+        let bytes = serde_json::to_vec(body)
+            .map_err(|error| ClientError::new(ErrorKind::BadRequest, &self.what, error.to_string()))?;
+        Ok(self.body("application/json", bytes))
+    }
+
+    /// Sends bytes.
+    pub(super) fn body(mut self, content_type: &str, bytes: impl Into<Bytes>) -> Self {
+        self.body = Some((content_type.to_owned(), bytes.into()));
+        self
+    }
+
+    /// Leaves the signature and the version header out.
+    pub(super) fn unsigned(mut self) -> Self {
+        self.signed = false;
+        self
+    }
+
+    /// Takes a refusal (4xx) as a reply too: what it says is more than its status.
+    pub(super) fn any_status(mut self) -> Self {
+        self.any_status = true;
+        self
+    }
+
+    /// How many bytes of reply are taken, decompressed. Default 16 MiB.
+    pub(super) fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// Asks for the first bytes of the reply only, and reads no more than these also where the server gives all.
+    pub(super) fn start(mut self, bytes: usize) -> Self {
+        if let Ok(range) = HeaderValue::from_str(&format!("bytes=0-{}", bytes.saturating_sub(1))) {
+            self.headers.insert(RANGE, range);
+        }
+        (self.limit, self.cut) = (bytes, true);
+        self
+    }
+
+    /// How long all of it may take. Default: the read timeout of the options.
+    pub(super) fn within(mut self, time: Duration) -> Self {
+        self.within = time;
+        self
+    }
+
+    /// Sends it and reads the reply.
+    ///
+    /// A request that changes nothing is tried again, a few times, when the server says that it is busy.
+    pub(super) async fn send(self) -> Result<Reply, ClientError> {
+        let within = self.within;
+        match tokio::time::timeout(within, self.exchange()).await {
+            Ok(result) => result,
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    /// Sends it and gives the reply as soon as its head is there; [`Request::within`] limits that wait. Status 101
+    /// counts as success.
+    pub(super) async fn open(self) -> Result<Response, ClientError> {
+        match tokio::time::timeout(self.within, self.answered()).await {
+            Ok(result) => result,
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    fn timed_out(&self) -> ClientError {
+        let why = format!("no answer within {:.0} s", self.within.as_secs_f64());
+        ClientError::new(ErrorKind::Timeout, &self.what, why)
+    }
+
+    async fn exchange(&self) -> Result<Reply, ClientError> {
+        let mut response = self.answered().await?;
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let body = self.read(response, self.limit).await?;
+        Ok(Reply { status, headers, body, what: self.what.clone() })
+    }
+
+    /// Sends until the answer is a success, an error, or the tries are used up.
+    async fn answered(&self) -> Result<Response, ClientError> {
+        let mut tries = 1;
+        let mut renewed = false;
+        loop {
+            let response = self.sent().await?;
+            let status = response.status();
+            if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(response);
+            }
+            if self.any_status && status.is_client_error() {
+                return Ok(response);
+            }
+            // A login that was renewed beside us is taken up; the request that is refused has changed nothing.
+            if status == StatusCode::UNAUTHORIZED && !renewed && self.api.renew() {
+                renewed = true;
+                continue;
+            }
+            let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            if busy && self.method == Method::GET && tries < BUSY_TRIES {
+                let pause = pause_asked_for(response.headers(), tries);
+                tracing::debug!(%status, ?pause, "the server is busy");
+                tokio::time::sleep(pause).await;
+                tries += 1;
+                continue;
+            }
+            return Err(self.refused(response).await);
+        }
+    }
+
+    async fn refused(&self, response: Response) -> ClientError {
+        let status = response.status();
+        let ahead = clock::ahead_of(response.headers(), Timestamp::now());
+        if status.is_redirection() {
+            let to = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let to = to.and_then(|text| response.url().join(text).ok());
+            let to = to.map_or_else(|| "somewhere else".to_owned(), |url| redact::url(&url));
+            let why = format!("the server redirects to {to}, and redirects are not followed");
+            return ClientError::new(ErrorKind::NotABackend, &self.what, why)
+                .with_hint("if that address is right, use it as the endpoint");
+        }
+        let body = self.read(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
+        let error = ClientError::from_reply(&self.what, status.as_u16(), &body);
+        if error.kind() != ErrorKind::Auth {
+            return error;
+        }
+        if let Credentials::WebSession { .. } = self.api.credentials() {
+            let at = self.api.endpoint();
+            let why = format!("the login at {at} has ended, or was ended elsewhere");
+            let hint = format!("run: bai-repl login {at}");
+            return ClientError::new(ErrorKind::Auth, &self.what, why).with_hint(hint);
+        }
+        let told =
+            error.problem().and_then(|p| p.msg.as_deref()).is_some_and(|msg| msg.contains("sync error"));
+        let far = ahead.filter(|seconds| seconds.unsigned_abs() >= 14 * 60);
+        match (told, far) {
+            (_, Some(ahead)) => {
+                let why = format!("this machine's clock is {} the server's", clock::difference(ahead));
+                ClientError::new(ErrorKind::ClockSkew, &self.what, why)
+            }
+            (true, None) => error.with_kind(ErrorKind::ClockSkew),
+            (false, None) => error,
+        }
+    }
+
+    /// Sends to the endpoint in use, or, when it cannot be connected to, to the next one.
+    async fn sent(&self) -> Result<Response, ClientError> {
+        let mut last = None;
+        for (index, endpoint) in self.api.endpoints_from_current() {
+            match self.attempt(endpoint).await {
+                Ok(response) => {
+                    self.api.use_endpoint(index);
+                    return Ok(response);
+                }
+                Err(error) if !error.maybe_sent() => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| ClientError::new(ErrorKind::Connect, &self.what, "there is no endpoint")))
+    }
+
+    async fn attempt(&self, endpoint: &Endpoint) -> Result<Response, ClientError> {
+        let client = endpoint.http(self.api.options())?;
+        let url = endpoint.url(&self.full_path(), &self.query)?;
+        let mut headers = self.headers.clone();
+        self.identify(endpoint, &url, &mut headers).await?;
+        tracing::debug!(method = %self.method, url = redact::url(&url), "request");
+        tracing::trace!(headers = redact::headers(&headers), "request");
+        let mut request = client.request(self.method.clone(), url).headers(headers);
+        if let Some((_, body)) = &self.body {
+            request = request.body(body.clone());
+        }
+        let response = request.send().await.map_err(|error| self.failed(endpoint, error))?;
+        tracing::debug!(status = %response.status(), "reply");
+        Ok(response)
+    }
+
+    /// Every path goes through the web server's proxy in session mode, except the web server's own.
+    fn full_path(&self) -> String {
+        match self.api.credentials() {
+            Credentials::WebSession { .. } if !self.path.starts_with("/server") => {
+                format!("/func{}", self.path)
+            }
+            _ => self.path.clone(),
+        }
+    }
+
+    /// Puts date, version and credentials into the headers; what is signed is exactly what is sent.
+    async fn identify(
+        &self,
+        endpoint: &Endpoint,
+        url: &Url,
+        headers: &mut HeaderMap,
+    ) -> Result<(), ClientError> {
+        let content_type = self.body.as_ref().map(|(content_type, _)| content_type.as_str());
+        if let Some(content_type) = content_type {
+            self.put(headers, CONTENT_TYPE, content_type, false)?;
+        }
+        if let Some(session_id) = self.api.session_id() {
+            let id = session_id.expose_secret();
+            self.put(headers, HeaderName::from_static("x-backendai-sessionid"), id, true)?;
+            self.put(headers, COOKIE, &format!("AIOHTTP_SESSION={id}"), true)?;
+        }
+        if !self.signed {
+            return Ok(());
+        }
+        // Boxed, since the question for the version is itself a request, though one that is not signed.
+        let version =
+            Box::pin(self.api.version()).await.map_err(|error| error.with_what(&self.what))?.to_string();
+        let date = RequestDate::new(Timestamp::now());
+        self.put(headers, DATE, &date.text, false)?;
+        self.put(headers, HeaderName::from_static("x-backendai-version"), &version, false)?;
+        if let Some(domain) = &self.api.options().domain {
+            self.put(headers, HeaderName::from_static("x-backendai-domain"), domain, false)?;
+        }
+        if let Credentials::Keypair { access_key, secret_key } = self.api.credentials() {
+            let signed = sign::Signed {
+                method: self.method.as_str(),
+                target: target(url),
+                date: &date.text,
+                day: &date.day,
+                host: &endpoint.authority(),
+                content_type,
+                version: &version,
+            };
+            let signature = sign::signature(secret_key.expose_secret(), &signed);
+            let value = sign::authorization(access_key, &signature);
+            self.put(headers, AUTHORIZATION, &value, true)?;
+        }
+        Ok(())
+    }
+
+    fn put(
+        &self,
+        headers: &mut HeaderMap,
+        name: HeaderName,
+        value: &str,
+        secret: bool,
+    ) -> Result<(), ClientError> {
+        let mut value = HeaderValue::from_str(value).map_err(|_| {
+            ClientError::new(ErrorKind::BadRequest, &self.what, format!("{name} cannot have this value"))
+        })?;
+        value.set_sensitive(secret);
+        headers.insert(name, value);
+        Ok(())
+    }
+
+    fn failed(&self, endpoint: &Endpoint, error: reqwest::Error) -> ClientError {
+        let cause = super::cause(&error);
+        let at = endpoint.shown();
+        if super::is_plain(&error) {
+            let why = format!("{at} answers without TLS");
+            return ClientError::new(ErrorKind::Tls, &self.what, why)
+                .with_hint("is it http:// instead of https://, or another port?")
+                .not_sent();
+        }
+        if super::is_tls(&error) {
+            return ClientError::new(ErrorKind::Tls, &self.what, format!("{at}: {cause}")).not_sent();
+        }
+        if error.is_connect() {
+            let why = if error.is_timeout() {
+                let limit = self.api.options().connect_timeout.as_secs_f64();
+                format!("{at} does not take a connection within {limit:.0} s")
+            } else {
+                format!("no connection to {at}: {cause}")
+            };
+            return ClientError::new(ErrorKind::Connect, &self.what, why).not_sent();
+        }
+        ClientError::new(ErrorKind::Lost, &self.what, format!("the connection to {at} ended: {cause}"))
+    }
+
+    async fn read(&self, mut response: Response, limit: usize) -> Result<Bytes, ClientError> {
+        let mut body = BytesMut::new();
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(body.freeze()),
+                Ok(Some(chunk)) if body.len() + chunk.len() >= limit && self.cut => {
+                    body.extend_from_slice(&chunk);
+                    body.truncate(limit);
+                    return Ok(body.freeze());
+                }
+                Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                    let why = format!("the reply is larger than {limit} bytes");
+                    return Err(ClientError::new(ErrorKind::Server, &self.what, why));
+                }
+                Ok(Some(chunk)) if body.is_empty() => body = chunk.into(),
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Err(error) => {
+                    let why = format!("the reply ended in the middle: {}", super::cause(&error));
+                    return Err(ClientError::new(ErrorKind::Lost, &self.what, why));
+                }
+            }
+        }
+    }
+}
+
+/// The part of a URL that stands in the request line.
+fn target(url: &Url) -> &str {
+    // The range lies between two positions of the URL itself, so it cannot be out of bounds.
+    #[allow(clippy::indexing_slicing, clippy::string_slice)]
+    &url[Position::BeforePath..Position::AfterQuery]
+}
+
+/// How long to wait before the next try: what the server asks for, else longer each time; never too long.
+fn pause_asked_for(headers: &HeaderMap, tries: u32) -> Duration {
+    let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let pause = asked.map_or(Duration::from_millis(400) * tries, Duration::from_secs);
+    pause.min(BUSY_PAUSE_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_what_the_server_asks_for_within_reason() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(pause_asked_for(&headers, 2), Duration::from_millis(800));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        assert_eq!(pause_asked_for(&headers, 1), Duration::from_secs(2));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("86400"));
+        assert_eq!(pause_asked_for(&headers, 1), BUSY_PAUSE_LIMIT);
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("Sat, 21 Nov 2026 01:02:03 GMT"));
+        assert_eq!(pause_asked_for(&headers, 1), Duration::from_millis(400));
+    }
+
+    #[test]
+    fn the_target_is_what_stands_in_the_request_line() {
+        let url: Url = "https://h/base/session/a%2Fb?x=1+2#frag".parse().unwrap();
+        assert_eq!(target(&url), "/base/session/a%2Fb?x=1+2");
+    }
+}

@@ -1,0 +1,409 @@
+//! The task behind a run: it owns the connection and the session's turn, and ends only when the run is over.
+
+use super::link::{Heard, Link, LinkEnd, connect, next};
+use super::machine::{Machine, Next, Open};
+use super::poll::PollLink;
+use super::stuck::{self, Fate};
+use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState};
+use crate::error::{ClientError, ErrorKind};
+use crate::reference::SessionRef;
+use bai_protocol::execute::RunId;
+use futures_util::future::BoxFuture;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use zeroize::Zeroizing;
+
+/// Events that may wait for the reader.
+const QUEUE: usize = 64;
+/// When to say that the server has not begun.
+const NOT_STARTED: Duration = Duration::from_secs(5);
+/// How long the server may take to end a question by itself after an interrupt, before an empty line is sent.
+const GRACE: Duration = Duration::from_millis(150);
+/// How often a drained program is interrupted again.
+const INTERRUPT_AGAIN: Duration = Duration::from_secs(3);
+
+/// Where and how a run begins.
+pub(crate) enum Start {
+    /// A new run.
+    Cell(Cell),
+    /// A run that the server has already.
+    Resume(RunId),
+}
+
+/// Begins a run. The WebSocket is opened here, so that refusals are errors and not events.
+pub(crate) async fn start(
+    session: SessionRef,
+    start: Start,
+    options: RunOptions,
+    turn: OwnedSemaphorePermit,
+) -> Result<Run, ClientError> {
+    let run_id = match &start {
+        Start::Resume(id) => id.clone(),
+        Start::Cell(_) => RunId::random(),
+    };
+    let is_engine = session.api.is_engine().await;
+    let (link, first) = match start {
+        Start::Resume(id) => {
+            (Link::Poll(Box::new(PollLink::resume(session.clone(), id, is_engine, 0))), None)
+        }
+        Start::Cell(cell) => connect(&session, is_engine, &cell, &run_id, &options).await?,
+    };
+    let (event_sender, events) = mpsc::channel(QUEUE);
+    let (input, input_receiver) = mpsc::channel(1);
+    let (interrupts, interrupt_receiver) = watch::channel(0);
+    let (leave, leave_receiver) = watch::channel(false);
+    let driver = Driver {
+        session,
+        is_engine,
+        run_id,
+        link,
+        received: 0,
+        machine: Machine::default(),
+        events: event_sender,
+        input: input_receiver,
+        interrupts: interrupt_receiver,
+        leave: leave_receiver,
+        telling: None,
+        leaving: None,
+        not_started: Some(Instant::now() + NOT_STARTED),
+        empty_answer: None,
+        crossed: None,
+        drain: None,
+        options,
+    };
+    tokio::spawn(driver.drive(first, turn));
+    Ok(Run { events, input, interrupts, leave, over: false })
+}
+
+struct Driver {
+    session: SessionRef,
+    is_engine: bool,
+    run_id: RunId,
+    link: Link,
+    /// The number of the last frame that came over the WebSocket; our engine counts them.
+    received: u64,
+    machine: Machine,
+    events: mpsc::Sender<RunEvent>,
+    input: mpsc::Receiver<Zeroizing<String>>,
+    interrupts: watch::Receiver<u64>,
+    leave: watch::Receiver<bool>,
+    /// An interrupt on its way to the server.
+    telling: Option<BoxFuture<'static, ()>>,
+    /// The question whether the server keeps the output of a run that was left running.
+    leaving: Option<BoxFuture<'static, bool>>,
+    not_started: Option<Instant>,
+    /// When a question that an interrupt has not ended gets an empty line.
+    empty_answer: Option<Instant>,
+    /// When a question that crossed an interrupt is put to the person.
+    crossed: Option<Instant>,
+    drain: Option<Drain>,
+    options: RunOptions,
+}
+
+/// Nobody listens: when to interrupt again, and when to give up. Nothing for a run that was left running.
+struct Drain {
+    again: Option<Instant>,
+    give_up: Option<Instant>,
+}
+
+impl Driver {
+    async fn drive(mut self, first: Option<String>, turn: OwnedSemaphorePermit) {
+        if let (Some(first), Link::Socket(socket)) = (first, &mut self.link)
+            && let Err(end) = socket.send(first).await
+        {
+            self.ended(end);
+        }
+        while !self.is_done() {
+            self.step().await;
+        }
+        if let Link::Poll(poll) = &mut self.link {
+            poll.rest().await;
+        }
+        if let Link::Socket(socket) = &mut self.link
+            && self.is_engine
+            && *self.leave.borrow()
+        {
+            // Whoever resumes it goes on from here. An engine that is not told repeats a little.
+            let _ = socket.tell_now(self.received).await;
+        }
+        drop(turn);
+        if let Link::Socket(socket) = self.link {
+            socket.close().await;
+        }
+    }
+
+    /// Whether the run is over and all of it was delivered, or given up.
+    fn is_done(&self) -> bool {
+        self.machine.is_over() && !self.machine.has_events()
+    }
+
+    /// Waits for the first thing that happens. The order is a priority: what the person wants goes before what the
+    /// server sends, and nothing is read while events wait, so that the reader paces the server.
+    async fn happening(&mut self) -> Happening {
+        let listening = self.drain.is_none();
+        let (again, give_up) = self.drain.as_ref().map_or((None, None), |drain| (drain.again, drain.give_up));
+        tokio::select! {
+            biased;
+            changed = self.interrupts.changed(), if listening => {
+                if changed.is_ok() { Happening::Interrupt } else { Happening::Dropped }
+            }
+            () = maybe(&mut self.telling) => Happening::Told,
+            Some(text) = self.input.recv(), if listening => Happening::Answer(text),
+            () = maybe_at(self.empty_answer) => Happening::GraceOver,
+            () = maybe_at(self.crossed) => Happening::StillAsked,
+            kept = maybe(&mut self.leaving) => Happening::Kept(kept),
+            Ok(permit) = self.events.reserve(), if listening && self.machine.has_events() => {
+                if let Some(event) = self.machine.pop() {
+                    permit.send(event);
+                }
+                Happening::Delivered
+            }
+            () = self.events.closed(), if listening => Happening::Dropped,
+            () = maybe_at(self.not_started) => Happening::NotStarted,
+            () = maybe_at(again) => Happening::InterruptAgain,
+            () = maybe_at(give_up) => Happening::GiveUp,
+            heard = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
+                Happening::Heard(heard)
+            }
+        }
+    }
+
+    async fn step(&mut self) {
+        match self.happening().await {
+            Happening::Delivered => {}
+            Happening::Interrupt => self.interrupt(),
+            Happening::Dropped => self.begin_to_drain(),
+            Happening::Told => self.interrupt_is_told().await,
+            Happening::Answer(text) => {
+                if self.machine.answer() {
+                    self.answer(&text).await;
+                }
+            }
+            Happening::GraceOver => {
+                self.empty_answer = None;
+                if self.machine.take_stale_question() {
+                    self.answer("").await;
+                }
+            }
+            Happening::StillAsked => {
+                self.crossed = None;
+                self.machine.ask_what_crossed();
+            }
+            Happening::Kept(kept) => {
+                self.leaving = None;
+                if kept { self.machine.give_up() } else { self.machine.discard() }
+            }
+            Happening::NotStarted => {
+                self.not_started = None;
+                self.machine.emit(RunEvent::NotStarted { waited: NOT_STARTED });
+            }
+            Happening::InterruptAgain => {
+                self.interrupt();
+                if let Some(drain) = &mut self.drain {
+                    drain.again = Some(Instant::now() + INTERRUPT_AGAIN);
+                }
+            }
+            Happening::GiveUp => {
+                tracing::warn!(run = %self.run_id, "a dropped run does not end; giving it up");
+                self.machine.give_up();
+            }
+            Happening::Heard(heard) => self.received(heard).await,
+        }
+    }
+
+    async fn received(&mut self, heard: Heard) {
+        match heard {
+            Heard::Frame(frame) => {
+                self.not_started = None;
+                if matches!(&self.link, Link::Poll(poll) if poll.has_answer()) {
+                    self.machine.answer_is_under_way();
+                }
+                let seq = frame.seq;
+                let next = self.machine.frame(frame);
+                self.act(next).await;
+                self.count(seq).await;
+            }
+            Heard::OutputLost(error) => self.machine.emit(RunEvent::OutputLost(error)),
+            Heard::End(end) => self.ended(end),
+            Heard::Fate(error, Fate::Resumable) => {
+                tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
+                let (session, id) = (self.session.clone(), self.run_id.clone());
+                self.link =
+                    Link::Poll(Box::new(PollLink::resume(session, id, self.is_engine, self.received)));
+                self.machine.emit(RunEvent::Resumed);
+            }
+            Heard::Fate(error, Fate::Lost(state)) => self.lose(error, state),
+        }
+    }
+
+    /// Remembers what our engine need not send again, and tells it now and then.
+    async fn count(&mut self, seq: Option<u64>) {
+        if let (true, Link::Socket(socket), Some(seq)) = (self.is_engine, &mut self.link, seq) {
+            self.received = seq;
+            if !self.machine.is_over()
+                && let Err(end) = socket.tell(seq).await
+            {
+                self.ended(end);
+            }
+        }
+    }
+
+    async fn act(&mut self, next: Next) {
+        match next {
+            Next::Continue => {
+                if let Link::Poll(poll) = &mut self.link {
+                    poll.go_on();
+                }
+            }
+            Next::Await | Next::Close => {}
+            Next::AnswerEmpty => self.answer("").await,
+            Next::Failed { message, restarting } => {
+                let why = if message.is_empty() { "the server gives no reason".into() } else { message };
+                let kind = if restarting { ErrorKind::Lost } else { ErrorKind::Server };
+                let error = ClientError::new(kind, "run the code to its end", why);
+                self.ended(LinkEnd::failed(error));
+            }
+        }
+    }
+
+    /// The connection is over before the run.
+    fn ended(&mut self, end: LinkEnd) {
+        if self.drain.is_some() {
+            tracing::warn!(error = %end.error, "a run that nobody listens to was lost");
+            self.machine.give_up();
+            return;
+        }
+        let state = match end.error.kind() {
+            _ if end.resumable => None,
+            ErrorKind::NotFound | ErrorKind::Server => None,
+            ErrorKind::Lost if !matches!(self.link, Link::Poll(_)) => None,
+            // Polling has tried long enough.
+            ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
+                Some(SessionState::Unknown)
+            }
+            // A refusal leaves the session as it was.
+            _ => Some(SessionState::Usable),
+        };
+        match state {
+            Some(state) => self.lose(end.error, state),
+            None => {
+                let session = self.session.clone();
+                let asking = Box::pin(async move { stuck::examine(&session, end.resumable).await });
+                self.link = Link::Asking(end.error, asking);
+            }
+        }
+    }
+
+    fn lose(&mut self, error: ClientError, session: SessionState) {
+        let hint = match session {
+            SessionState::Stuck => "the session takes no more code; destroy it and create it again",
+            SessionState::Gone => "the session is gone; create it again",
+            SessionState::Usable => "the session takes the next cell",
+            SessionState::Unknown => "whether the session takes another cell is not known; trying one tells",
+        };
+        let run_id = matches!(self.link, Link::Poll(_)).then(|| self.run_id.clone());
+        let lost = LostRun { error: error.with_hint(hint), session, run_id };
+        self.machine.emit(RunEvent::Lost(lost));
+    }
+
+    fn interrupt(&mut self) {
+        self.machine.interrupt_begins();
+        self.crossed = None;
+        if self.telling.is_none() {
+            let session = self.session.clone();
+            self.telling = Some(Box::pin(async move {
+                if let Err(error) = session.interrupt().await {
+                    tracing::warn!(%error, "the interrupt failed");
+                }
+            }));
+        }
+    }
+
+    async fn interrupt_is_told(&mut self) {
+        self.telling = None;
+        match self.machine.interrupt_is_told() {
+            Open::Nothing => return,
+            Open::Crossed => {
+                self.crossed = Some(Instant::now() + GRACE);
+                return;
+            }
+            Open::Before => {}
+        }
+        match &mut self.link {
+            // Our engine ends the question itself; an empty line would answer the next one.
+            Link::Poll(poll) if self.is_engine => poll.go_on_after(GRACE),
+            _ if self.is_engine => {}
+            Link::Socket(_) => self.empty_answer = Some(Instant::now() + GRACE),
+            _ if self.machine.take_stale_question() => self.answer("").await,
+            _ => {}
+        }
+    }
+
+    async fn answer(&mut self, text: &str) {
+        let result = match &mut self.link {
+            Link::Socket(socket) => socket.send(text.to_owned()).await,
+            Link::Poll(poll) => {
+                poll.answer(text);
+                Ok(())
+            }
+            Link::Asking(..) => Ok(()),
+        };
+        if let Err(end) = result {
+            self.ended(end);
+        }
+    }
+
+    /// The handle is gone: interrupt, unless it said to let the program run, and read on to the end.
+    fn begin_to_drain(&mut self) {
+        let now = Instant::now();
+        if *self.leave.borrow() {
+            self.drain = Some(Drain { again: None, give_up: None });
+            let session = self.session.clone();
+            self.leaving = Some(Box::pin(async move { session.api.is_engine().await }));
+            return;
+        }
+        self.drain = Some(Drain { again: Some(now), give_up: Some(now + self.options.drain_limit) });
+        // An open question is answered once the interrupt is told.
+        self.machine.drain();
+    }
+}
+
+/// What a run's task wakes up for.
+enum Happening {
+    /// An event was handed over.
+    Delivered,
+    /// The person wants the program to stop.
+    Interrupt,
+    /// The handle is gone.
+    Dropped,
+    /// The server has been told of the interrupt.
+    Told,
+    /// The person's answer.
+    Answer(Zeroizing<String>),
+    /// The server had its time to end a question after an interrupt.
+    GraceOver,
+    /// The interrupt had its time to end a question that crossed it.
+    StillAsked,
+    /// Whether the server keeps the output of a run that was left.
+    Kept(bool),
+    NotStarted,
+    InterruptAgain,
+    GiveUp,
+    Heard(Heard),
+}
+
+/// The future if there is one, else for ever.
+async fn maybe<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn maybe_at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

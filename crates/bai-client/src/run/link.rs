@@ -1,0 +1,88 @@
+//! The connection of a run, whichever transport it has, and how it ends.
+
+use super::poll::PollLink;
+use super::socket::{NoSocket, SocketLink};
+use super::stuck::Fate;
+use super::{Cell, RunOptions, Transport};
+use crate::error::{ClientError, ErrorKind};
+use crate::reference::SessionRef;
+use bai_protocol::execute::{ExecuteResult, RunId};
+use futures_util::future::BoxFuture;
+
+/// The end of a connection before the end of its run.
+#[derive(Debug)]
+pub(super) struct LinkEnd {
+    pub(super) error: ClientError,
+    /// Whether only the connection ended, so that the run may still be on the server.
+    pub(super) resumable: bool,
+}
+
+impl LinkEnd {
+    /// The connection ended.
+    pub(super) fn lost(why: &str) -> LinkEnd {
+        LinkEnd { error: ClientError::new(ErrorKind::Lost, "follow the run", why), resumable: true }
+    }
+
+    /// The server ended it, or speaks nonsense.
+    pub(super) fn failed(error: ClientError) -> LinkEnd {
+        LinkEnd { error, resumable: false }
+    }
+}
+
+/// How a run is followed just now.
+pub(super) enum Link {
+    Socket(Box<SocketLink>),
+    Poll(Box<PollLink>),
+    /// Between two connections: finding out what became of the run.
+    Asking(ClientError, BoxFuture<'static, Fate>),
+}
+
+/// Opens the connection of a new run, and gives what has to be sent on it first.
+pub(super) async fn connect(
+    session: &SessionRef,
+    is_engine: bool,
+    cell: &Cell,
+    run_id: &RunId,
+    options: &RunOptions,
+) -> Result<(Link, Option<String>), ClientError> {
+    let polling = || {
+        let link = PollLink::begin(session.clone(), run_id.clone(), cell, is_engine);
+        (Link::Poll(Box::new(link)), None)
+    };
+    let version = session.api.version().await.map_err(|error| error.with_what("run the code"))?;
+    let auto = options.transport == Transport::Auto;
+    if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
+        return Ok(polling());
+    }
+    let first = SocketLink::first_frame(cell, run_id, is_engine)?;
+    match SocketLink::open(session, options.silence_limit).await {
+        Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
+        Err(NoSocket::Blocked(error)) if auto => {
+            tracing::info!(%error, "no WebSocket; polling instead");
+            Ok(polling())
+        }
+        Err(NoSocket::Blocked(error) | NoSocket::Refused(error)) => Err(error),
+    }
+}
+
+/// What came from the link.
+pub(super) enum Heard {
+    Frame(ExecuteResult),
+    /// The server dropped something and goes on.
+    OutputLost(ClientError),
+    End(LinkEnd),
+    Fate(ClientError, Fate),
+}
+
+/// The next thing that the link has. Cancel-safe.
+pub(super) async fn next(link: &mut Link, waiting: bool) -> Heard {
+    let result = match link {
+        Link::Socket(socket) => socket.next(waiting).await,
+        Link::Poll(poll) => return poll.next().await,
+        Link::Asking(error, asking) => {
+            let fate = asking.await;
+            return Heard::Fate(error.clone(), fate);
+        }
+    };
+    result.map_or_else(Heard::End, Heard::Frame)
+}

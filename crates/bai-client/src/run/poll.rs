@@ -1,0 +1,210 @@
+//! A run over HTTP polling (`protocol.md` §3.1–3.2, §3.7): one request at a time, each under the run id that we
+//! made, so that a lost connection loses nothing.
+
+use super::Cell;
+use super::link::{Heard, LinkEnd};
+use crate::error::{ClientError, ErrorKind};
+use crate::reference::SessionRef;
+use bai_protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus};
+use futures_util::future::BoxFuture;
+use reqwest::Method;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long one call may take. The server answers after 2 s at the latest, unless another run holds the session.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// The largest reply that is taken, in bytes: 2 s of output.
+const REPLY_LIMIT: usize = 512 * 1024 * 1024;
+/// Calls that may fail in a row before the run counts as lost.
+const FAILURES: u32 = 8;
+/// Server errors that may come in a row: one is the known answer to output that the server cannot encode, and the
+/// same run goes on after it (`protocol.md` §10, row 11).
+const SERVER_FAILURES: u32 = 2;
+/// The least time between two calls that brought nothing, whatever the server does.
+const FLOOR: Duration = Duration::from_millis(250);
+
+pub(super) struct PollLink {
+    session: SessionRef,
+    is_engine: bool,
+    run_id: RunId,
+    /// The number of the last reply that came, for our engine, which sends again what came after it.
+    received: Option<u64>,
+    /// What to ask next.
+    call: Option<Arc<ExecuteRequest>>,
+    /// What was asked last.
+    last: Arc<ExecuteRequest>,
+    /// The answer to it.
+    pending: Option<BoxFuture<'static, Result<ExecuteResult, ClientError>>>,
+    asked: Instant,
+    not_before: Instant,
+    failures: u32,
+    server_failures: u32,
+    /// The server has dropped something, the run's own end perhaps.
+    output_lost: bool,
+}
+
+impl PollLink {
+    /// A new run.
+    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, is_engine: bool) -> PollLink {
+        let first = match cell {
+            Cell::Query(code) => ExecuteRequest::query(&run_id, code),
+            Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
+        };
+        PollLink::new(session, run_id, first, is_engine, 0)
+    }
+
+    /// A run that has begun elsewhere, of which everything up to the frame `received` is here.
+    pub(super) fn resume(session: SessionRef, run_id: RunId, is_engine: bool, received: u64) -> PollLink {
+        let first = ExecuteRequest::resume(&run_id);
+        PollLink::new(session, run_id, first, is_engine, received)
+    }
+
+    fn new(
+        session: SessionRef,
+        run_id: RunId,
+        first: ExecuteRequest,
+        is_engine: bool,
+        received: u64,
+    ) -> PollLink {
+        let received = is_engine.then_some(received);
+        let first = Arc::new(first.counting(received));
+        let now = Instant::now();
+        PollLink {
+            session,
+            is_engine,
+            run_id,
+            received,
+            call: Some(first.clone()),
+            last: first,
+            pending: None,
+            asked: now,
+            not_before: now,
+            failures: 0,
+            server_failures: 0,
+            output_lost: false,
+        }
+    }
+
+    /// Asks for more output next, unless an answer is to be sent.
+    pub(super) fn go_on(&mut self) {
+        if self.call.is_none() {
+            self.call = Some(self.counted(ExecuteRequest::resume(&self.run_id)));
+        }
+    }
+
+    fn counted(&self, request: ExecuteRequest) -> Arc<ExecuteRequest> {
+        Arc::new(request.counting(self.received))
+    }
+
+    /// Asks for more output, but not at once.
+    pub(super) fn go_on_after(&mut self, pause: Duration) {
+        self.go_on();
+        self.not_before = Instant::now() + pause;
+    }
+
+    /// Sends an answer next.
+    pub(super) fn answer(&mut self, text: &str) {
+        self.call = Some(self.counted(ExecuteRequest::input(&self.run_id, text)));
+        self.not_before = Instant::now();
+    }
+
+    /// Whether an answer is still to be sent.
+    pub(super) fn has_answer(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| call.mode == Mode::Input)
+    }
+
+    /// After a run whose output the server lost, the end of the empty code may still be on its way, and the next
+    /// run would take it for its own.
+    pub(super) async fn rest(&mut self) {
+        if self.output_lost {
+            tokio::time::sleep(FLOOR).await;
+        }
+    }
+
+    /// The next reply; pending for as long as there is nothing to ask. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Heard {
+        loop {
+            let result = match &mut self.pending {
+                Some(pending) => pending.await,
+                None => {
+                    let Some(request) = self.call.take() else { return std::future::pending().await };
+                    self.asked = self.not_before.max(Instant::now());
+                    self.last = request.clone();
+                    self.pending = Some(Box::pin(call(self.session.clone(), request, self.asked)));
+                    continue;
+                }
+            };
+            self.pending = None;
+            match result {
+                Ok(reply) => return Heard::Frame(self.heard(reply)),
+                Err(error) => {
+                    if let Some(heard) = self.failed(error) {
+                        return heard;
+                    }
+                }
+            }
+        }
+    }
+
+    fn heard(&mut self, mut reply: ExecuteResult) -> ExecuteResult {
+        if self.output_lost {
+            // It may be the exit code of the empty code that released the run.
+            reply.exit_code = None;
+        }
+        if self.received.is_some() {
+            self.received = self.received.max(reply.seq);
+        }
+        self.failures = 0;
+        self.server_failures = 0;
+        if reply.status == RunStatus::Continued && reply.console.is_empty() {
+            // The server's window paces us; one that has no window must not make us spin.
+            self.not_before = self.asked + FLOOR;
+        }
+        reply
+    }
+
+    /// Decides whether to try on, under the same run id; what is returned is to be told.
+    fn failed(&mut self, error: ClientError) -> Option<Heard> {
+        let (again, pause) = match error.kind() {
+            ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
+                self.failures += 1;
+                let pause = Duration::from_millis(200) * 2u32.pow(self.failures.min(5));
+                // What never reached the server is sent again as it was; for all else only `continue` is safe, as
+                // code or an answer must not arrive twice.
+                let resume = || self.counted(ExecuteRequest::resume(&self.run_id));
+                (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
+            }
+            ErrorKind::Server if !self.is_engine => {
+                self.server_failures += 1;
+                // The server stumbled over the output and forgot what it had, `finished` perhaps. Empty code under the
+                // same id releases the run in any case: if the program still runs its own end comes first, else that
+                // of the empty code.
+                (Arc::new(ExecuteRequest::query(&self.run_id, "")), Duration::ZERO)
+            }
+            _ => return Some(Heard::End(LinkEnd::failed(error))),
+        };
+        if self.failures >= FAILURES || self.server_failures >= SERVER_FAILURES {
+            return Some(Heard::End(LinkEnd::failed(error)));
+        }
+        tracing::debug!(%error, failures = self.failures, "polling fails; trying on");
+        self.call.get_or_insert(again);
+        self.not_before = Instant::now() + pause;
+        if error.kind() == ErrorKind::Server {
+            self.output_lost = true;
+            return Some(Heard::OutputLost(error));
+        }
+        None
+    }
+}
+
+async fn call(
+    session: SessionRef,
+    request: Arc<ExecuteRequest>,
+    at: Instant,
+) -> Result<ExecuteResult, ClientError> {
+    tokio::time::sleep_until(at).await;
+    let call = session.request("run the code", Method::POST, "").await?;
+    let reply = call.json(&*request)?.within(CALL_LIMIT).limit(REPLY_LIMIT).send().await?;
+    Ok(reply.json::<ExecuteReply>()?.result)
+}

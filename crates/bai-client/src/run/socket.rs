@@ -1,0 +1,216 @@
+//! The WebSocket of one run (`protocol.md` §3.10).
+
+use super::Cell;
+use super::link::LinkEnd;
+use crate::error::{ClientError, ErrorKind};
+use crate::reference::SessionRef;
+use crate::upgrade;
+use bai_protocol::execute::{ExecuteResult, RunId, StreamRequest};
+use futures_util::{SinkExt, StreamExt};
+use reqwest::Upgraded;
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// The largest frame that is taken, in bytes. Genuine servers put 0.2 s of output into one frame.
+const FRAME_LIMIT: usize = 256 * 1024 * 1024;
+/// The largest first frame that genuine servers take, in bytes.
+const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+/// How long writing one small frame may take.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
+/// How long saying goodbye may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+/// Our engine is told what arrived after this many bytes, or frames, whichever is first. It stops sending when it does
+/// not hear of a MiB.
+const TELL_BYTES: usize = 128 * 1024;
+const TELL_FRAMES: usize = 32;
+const WHAT: &str = "follow the run";
+
+pub(super) struct SocketLink {
+    socket: WebSocketStream<Upgraded>,
+    silence_limit: Duration,
+    last_heard: Instant,
+    pinged: bool,
+    started: bool,
+    /// Bytes and frames that came and that the server has not been told of.
+    untold: (usize, usize),
+}
+
+/// Why there is no WebSocket.
+pub(super) enum NoSocket {
+    /// The server itself said no, or nobody is there: polling would meet the same.
+    Refused(ClientError),
+    /// Something in between does not pass upgrades on; polling may work.
+    Blocked(ClientError),
+}
+
+/// The first frame. Our engine takes the run id from it, so that the run can be found again; genuine servers
+/// ignore the key. Our engine alone is told that nothing was received yet, so that it counts its frames.
+#[derive(Serialize)]
+struct FirstFrame<'a> {
+    #[serde(flatten)]
+    request: StreamRequest,
+    #[serde(rename = "runId")]
+    run_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
+}
+
+impl SocketLink {
+    /// Opens the WebSocket; nothing runs before the first frame is sent.
+    pub(super) async fn open(session: &SessionRef, silence_limit: Duration) -> Result<SocketLink, NoSocket> {
+        let within = session.api.reply_limit();
+        let stream = upgrade::Stream { what: "run the code", name: "/execute", query: Vec::new(), within };
+        let upgraded = upgrade::open(session, stream).await.map_err(judge)?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(FRAME_LIMIT))
+            .max_frame_size(Some(FRAME_LIMIT))
+            .read_buffer_size(256 * 1024);
+        let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(config)).await;
+        Ok(SocketLink {
+            socket,
+            silence_limit,
+            last_heard: Instant::now(),
+            pinged: false,
+            started: false,
+            untold: (0, 0),
+        })
+    }
+
+    /// The text of the first frame, if a server would take it.
+    pub(super) fn first_frame(cell: &Cell, run_id: &RunId, is_engine: bool) -> Result<String, ClientError> {
+        let request = match cell {
+            Cell::Query(code) => StreamRequest::query(code),
+            Cell::Batch(options) => StreamRequest::batch(options),
+        };
+        let received = is_engine.then_some(0);
+        let frame = serde_json::to_string(&FirstFrame { request, run_id: run_id.as_str(), received });
+        let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
+        let frame = frame.map_err(|error| bad(error.to_string()))?;
+        if frame.len() > REQUEST_LIMIT {
+            return Err(bad("it is longer than the 16 MiB that servers take".into())
+                .with_hint("upload it as a file and run that"));
+        }
+        Ok(frame)
+    }
+
+    /// Sends the first frame or an answer.
+    pub(super) async fn send(&mut self, text: String) -> Result<(), LinkEnd> {
+        self.write(Message::text(text)).await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), LinkEnd> {
+        match timeout(WRITE_LIMIT, self.socket.send(message)).await {
+            Ok(result) => result.map_err(|error| broken(&error)),
+            Err(_) => Err(LinkEnd::lost("the server does not read")),
+        }
+    }
+
+    /// Tells our engine that we have all frames up to this one, if it is time to.
+    pub(super) async fn tell(&mut self, received: u64) -> Result<(), LinkEnd> {
+        let (bytes, frames) = self.untold;
+        if bytes < TELL_BYTES && frames < TELL_FRAMES {
+            return Ok(());
+        }
+        self.tell_now(received).await
+    }
+
+    /// Tells our engine that we have all frames up to this one.
+    pub(super) async fn tell_now(&mut self, received: u64) -> Result<(), LinkEnd> {
+        self.untold = (0, 0);
+        // Text would be taken for input.
+        let note = Message::binary(format!("{{\"received\":{received}}}").into_bytes());
+        self.write(note).await
+    }
+
+    /// The next frame. Cancel-safe.
+    pub(super) async fn next(&mut self, waiting: bool) -> Result<ExecuteResult, LinkEnd> {
+        loop {
+            // Half of the limit in silence: ask for a sign of life. All of it: dead. Nothing is due before the
+            // first frame, since the session may be busy with somebody else's run.
+            let limit = if self.pinged { self.silence_limit } else { self.silence_limit / 2 };
+            let message = match timeout_at(self.last_heard + limit, self.socket.next()).await {
+                Ok(message) => message,
+                Err(_) if self.pinged && self.started && !waiting => {
+                    let silence = self.silence_limit.as_secs();
+                    return Err(LinkEnd::lost(&format!("the server has been silent for {silence} s")));
+                }
+                Err(_) => {
+                    self.ping().await?;
+                    continue;
+                }
+            };
+            self.last_heard = Instant::now();
+            self.pinged = false;
+            match message {
+                Some(Ok(Message::Text(text))) => return self.parse(text.as_bytes()),
+                Some(Ok(Message::Binary(bytes))) => return self.parse(&bytes),
+                Some(Ok(Message::Close(frame))) => {
+                    let why = match frame {
+                        Some(frame) if u16::from(frame.code) == 1000 => {
+                            "the server closed the connection without a result".to_owned()
+                        }
+                        Some(frame) => {
+                            format!("the server closed the connection ({} {})", frame.code, frame.reason)
+                        }
+                        None => "the server closed the connection".to_owned(),
+                    };
+                    return Err(LinkEnd::lost(why.trim_end()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(broken(&error)),
+                None => return Err(LinkEnd::lost("the connection ended")),
+            }
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), LinkEnd> {
+        if self.pinged {
+            // Not dead by silence: the next sign of life is asked for one limit later.
+            self.last_heard = Instant::now();
+        }
+        self.pinged = true;
+        self.write(Message::Ping(Default::default())).await
+    }
+
+    fn parse(&mut self, frame: &[u8]) -> Result<ExecuteResult, LinkEnd> {
+        self.started = true;
+        self.untold.0 += frame.len();
+        self.untold.1 += 1;
+        serde_json::from_slice(frame).map_err(|error| {
+            let why = format!("the server sent a frame that is not what was agreed: {error}");
+            LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why))
+        })
+    }
+
+    /// Says goodbye, without waiting long. Web servers do not close after `finished`, so we do.
+    pub(super) async fn close(mut self) {
+        // Whether the goodbye arrives changes nothing: the run is over.
+        let _ = timeout(CLOSE_LIMIT, self.socket.close(None)).await;
+    }
+}
+
+/// Whose refusal it is: an API error is the server's own, all else is something in between.
+fn judge(error: ClientError) -> NoSocket {
+    // A proxy that answers for a server may refuse only the upgrade; one that nobody answers at refuses all.
+    let nobody = error.kind() == ErrorKind::Connect && error.status().is_none();
+    let own = error.problem().is_some()
+        || matches!(error.kind(), ErrorKind::Tls | ErrorKind::Auth | ErrorKind::NotFound);
+    match error.kind() {
+        _ if !own && !nobody => NoSocket::Blocked(error),
+        ErrorKind::NotFound => NoSocket::Refused(error.with_hint("the session is gone; create it again")),
+        _ => NoSocket::Refused(error),
+    }
+}
+
+fn broken(error: &Error) -> LinkEnd {
+    match error {
+        Error::Capacity(_) => {
+            LinkEnd::lost(&format!("a frame is larger than {} MiB", FRAME_LIMIT / 1024 / 1024))
+        }
+        other => LinkEnd::lost(&format!("the connection broke: {}", crate::cause(other))),
+    }
+}

@@ -1,0 +1,217 @@
+//! Batch runs at servers that lose what is said between two steps, the end of the run included (`protocol.md` §3.7):
+//! each step is a run of its own there, and its command begins after a pause. Whoever reads the run sees no difference.
+//!
+//! What `*` means at those servers is in `heuristics`; no connection is made here.
+
+use super::heuristics;
+use super::{Cell, Run, RunEvent, RunOptions, Step};
+use crate::error::ClientError;
+use crate::session::ComputeSession;
+use bai_protocol::execute::BatchOptions;
+use std::collections::VecDeque;
+use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
+
+/// Events that may wait for the reader.
+const QUEUE: usize = 16;
+/// How long a command waits, so that the server listens again after the steps that are skipped before it, in seconds.
+const PAUSE: &str = "0.5";
+/// Exit code of a run whose build failed (`protocol.md` §3.4).
+const NOT_RUN: i32 = 127;
+
+/// A step that is still to be run; without a kind it is the last.
+struct Part {
+    step: Option<Step>,
+    command: String,
+}
+
+/// Whether a manager of this release has agents that lose what is said between two steps: those from 25.12 on.
+pub(crate) fn are_lossy(manager: Option<&str>) -> bool {
+    // Only very old ones do not tell their release.
+    let Some(manager) = manager else { return false };
+    let mut numbers = manager.split(['.', '-']).map(|part| part.parse::<u32>());
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(year)), Some(Ok(month))) => (year, month) >= (25, 12),
+        // The pauses cost less than a run without an end.
+        _ => true,
+    }
+}
+
+/// Begins a batch run, step by step.
+pub(crate) async fn start(
+    session: &ComputeSession,
+    commands: &BatchOptions,
+    options: RunOptions,
+) -> Result<Run, ClientError> {
+    let mut parts = parts(commands);
+    let first = parts.pop_front().unwrap_or(Part { step: None, command: String::new() });
+    let run = begin(session, &first, &options).await?;
+    let (event_sender, events) = mpsc::channel(QUEUE);
+    let (input, input_receiver) = mpsc::channel(1);
+    let (interrupts, interrupt_receiver) = watch::channel(0);
+    let (leave, leave_receiver) = watch::channel(false);
+    let relay = Relay {
+        session: session.clone(),
+        options,
+        parts,
+        events: event_sender,
+        input: input_receiver,
+        interrupts: interrupt_receiver,
+        leave: leave_receiver,
+        interrupted: false,
+        left: false,
+    };
+    tokio::spawn(relay.drive(first, run));
+    Ok(Run { events, input, interrupts, leave, over: false })
+}
+
+fn parts(commands: &BatchOptions) -> VecDeque<Part> {
+    let clean = if commands.clean == "*" { "" } else { &commands.clean };
+    let build = if commands.build == "*" { heuristics::BUILD } else { &commands.build };
+    let exec = if commands.exec == "*" { heuristics::EXECUTE } else { &commands.exec };
+    let all = [(Some(Step::Clean), clean), (Some(Step::Build), build), (None, exec)];
+    all.map(|(step, command)| Part { step, command: command.to_owned() }).into()
+}
+
+async fn begin(session: &ComputeSession, part: &Part, options: &RunOptions) -> Result<Run, ClientError> {
+    // The pause stands before the command and not around it: the shell becomes its last program, which is then the one
+    // that an interrupt reaches.
+    let exec = match part.command.as_str() {
+        "" => format!("sleep {PAUSE}"),
+        command => format!("sleep {PAUSE}\n{command}"),
+    };
+    let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
+    session.execute_as_it_is(cell, options.clone()).await
+}
+
+/// How one step ended.
+enum End {
+    Finished(Option<i32>),
+    /// The last event was told, or nobody listens.
+    Over,
+}
+
+struct Relay {
+    session: ComputeSession,
+    options: RunOptions,
+    parts: VecDeque<Part>,
+    events: mpsc::Sender<RunEvent>,
+    input: mpsc::Receiver<Zeroizing<String>>,
+    interrupts: watch::Receiver<u64>,
+    leave: watch::Receiver<bool>,
+    /// No further step is wanted.
+    interrupted: bool,
+    /// The reader has gone and lets it run on.
+    left: bool,
+}
+
+impl Relay {
+    async fn drive(mut self, mut part: Part, mut run: Run) {
+        loop {
+            let End::Finished(exit_code) = self.follow(&mut run).await else { return };
+            let Some(step) = part.step else {
+                return self.tell(&run, RunEvent::Finished { exit_code }).await;
+            };
+            self.tell(&run, RunEvent::StepFinished { step, exit_code }).await;
+            let failed = step == Step::Build && exit_code.unwrap_or(0) != 0;
+            if failed || self.interrupted {
+                return self.tell(&run, RunEvent::Finished { exit_code: Some(NOT_RUN) }).await;
+            }
+            let Some(next) = self.next_part(&run).await else { return };
+            match begin(&self.session, &next, &self.options).await {
+                Ok(begun) => (part, run) = (next, begun),
+                Err(error) => {
+                    let lost = super::LostRun { error, session: super::SessionState::Unknown, run_id: None };
+                    return self.tell(&run, RunEvent::Lost(lost)).await;
+                }
+            }
+        }
+    }
+
+    /// The next step that has something to run; the others are told as done. The last is run in any case: its end is the
+    /// end of the run.
+    async fn next_part(&mut self, run: &Run) -> Option<Part> {
+        loop {
+            let part = self.parts.pop_front()?;
+            match part.step {
+                Some(step) if part.command.is_empty() => {
+                    self.tell(run, RunEvent::StepFinished { step, exit_code: Some(0) }).await;
+                }
+                None if part.command.is_empty() => {
+                    self.tell(run, RunEvent::Finished { exit_code: Some(0) }).await;
+                    return None;
+                }
+                _ => return Some(part),
+            }
+        }
+    }
+
+    async fn follow(&mut self, run: &mut Run) -> End {
+        loop {
+            let event = tokio::select! { biased;
+                () = self.events.closed(), if !self.left => {
+                    self.left = *self.leave.borrow();
+                    if self.left { continue }
+                    // The run is interrupted when it is dropped.
+                    return End::Over;
+                }
+                Ok(()) = self.interrupts.changed(), if !self.left => {
+                    self.interrupted = true;
+                    run.interrupt();
+                    continue;
+                }
+                Some(text) = self.input.recv(), if !self.left => {
+                    run.send_input(text);
+                    continue;
+                }
+                event = run.next() => event,
+            };
+            match event {
+                Some(RunEvent::Finished { exit_code }) => return End::Finished(exit_code),
+                Some(RunEvent::StepFinished { .. }) => {}
+                Some(event) => {
+                    let over = matches!(event, RunEvent::Lost(_));
+                    self.tell(run, event).await;
+                    if over {
+                        return End::Over;
+                    }
+                }
+                None => return End::Over,
+            }
+        }
+    }
+
+    /// Passes an event on; an interrupt is heard also while the reader has no room for it.
+    async fn tell(&mut self, run: &Run, event: RunEvent) {
+        while !self.left {
+            tokio::select! { biased;
+                Ok(()) = self.interrupts.changed() => {
+                    self.interrupted = true;
+                    run.interrupt();
+                }
+                room = self.events.reserve() => {
+                    // Without a reader it goes nowhere; the next look at the run sees that.
+                    if let Ok(permit) = room {
+                        permit.send(event);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_that_lose_are_known_by_their_managers_version() {
+        for (manager, lossy) in
+            [("26.9.6", true), ("25.12.0rc1", true), ("25.11.3", false), ("22.03.19", false), ("next", true)]
+        {
+            assert_eq!(are_lossy(Some(manager)), lossy, "{manager}");
+        }
+        assert!(!are_lossy(None));
+    }
+}

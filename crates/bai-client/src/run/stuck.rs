@@ -1,0 +1,93 @@
+//! After a run was lost: whether its session can still be used, and whether the run can be found again.
+
+use super::SessionState;
+use crate::error::{ClientError, ErrorKind};
+use crate::reference::SessionRef;
+use bai_protocol::execute::{ExecuteReply, ExecuteRequest, RunId, RunStatus};
+use bai_protocol::status::SessionStatus;
+use reqwest::Method;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// How long the server may be away before it counts as gone.
+const AWAY_LIMIT: Duration = Duration::from_secs(20);
+/// How long the trial run may take. A session that is not stuck answers within a second.
+const TRIAL_LIMIT: Duration = Duration::from_secs(6);
+
+/// What became of a run whose connection was lost.
+pub(super) enum Fate {
+    /// The server may still have it, under this id, with what was not delivered.
+    Resumable,
+    /// It is lost, and the session is left so.
+    Lost(SessionState),
+}
+
+/// Asks the server. Our engine keeps its runs; on a genuine server a trial shows whether the session is stuck. The
+/// lost program is interrupted then: nobody can read its output any more. `resumable` tells whether the run may
+/// be there at all.
+pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Fate {
+    let is_engine = session.api.is_engine().await;
+    let deadline = Instant::now() + AWAY_LIMIT;
+    let mut pause = Duration::from_millis(100);
+    let info = loop {
+        match session.info().await {
+            Ok(info) => break info,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Fate::Lost(SessionState::Gone),
+            // An engine that does not listen any more has ended, and its sessions with it.
+            Err(error) if error.kind() == ErrorKind::Connect && is_engine => {
+                return Fate::Lost(SessionState::Gone);
+            }
+            Err(error) if is_passing(&error) && Instant::now() + pause < deadline => {
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(3));
+            }
+            Err(_) => return Fate::Lost(SessionState::Unknown),
+        }
+    };
+    if info.status.as_ref().is_some_and(SessionStatus::is_dead) {
+        return Fate::Lost(SessionState::Gone);
+    }
+    match (is_engine, resumable) {
+        (true, true) => Fate::Resumable,
+        (true, false) => Fate::Lost(SessionState::Usable),
+        (false, _) => Fate::Lost(try_out(session).await),
+    }
+}
+
+fn is_passing(error: &ClientError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy | ErrorKind::Server
+    )
+}
+
+/// Runs nothing, under an id of our own, and sees whether that is answered.
+async fn try_out(session: &SessionRef) -> SessionState {
+    if let Err(error) = session.interrupt().await {
+        tracing::debug!(%error, "the lost program was not interrupted");
+    }
+    let id = RunId::random();
+    let deadline = Instant::now() + TRIAL_LIMIT;
+    let mut request = ExecuteRequest::query(&id, "");
+    loop {
+        let Ok(answer) = timeout_at(deadline, ask(session, &request)).await else {
+            return SessionState::Stuck;
+        };
+        match answer {
+            Ok(RunStatus::Finished) => return SessionState::Usable,
+            Ok(_) => request = ExecuteRequest::resume(&id),
+            Err(error) => {
+                return match error.kind() {
+                    ErrorKind::NotFound => SessionState::Gone,
+                    ErrorKind::Timeout | ErrorKind::Server => SessionState::Stuck,
+                    _ => SessionState::Unknown,
+                };
+            }
+        }
+    }
+}
+
+async fn ask(session: &SessionRef, request: &ExecuteRequest) -> Result<RunStatus, ClientError> {
+    let call = session.request("try the session out", Method::POST, "").await?;
+    Ok(call.json(request)?.send().await?.json::<ExecuteReply>()?.result.status)
+}

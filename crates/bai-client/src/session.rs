@@ -1,0 +1,316 @@
+//! A compute session and what can be done to it, apart from files and from waiting for it to start.
+
+use super::api::Api;
+use super::error::{ClientError, ErrorKind};
+use super::reference::SessionRef;
+use super::run::{self, Cell, Run, RunOptions, Start};
+use bai_protocol::complete::{Completion, CompletionRequest};
+use bai_protocol::execute::RunId;
+use bai_protocol::info::{LogsReply, Match, Matches, SessionInfo};
+use reqwest::Method;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How long a completion may take. It answers a key, so a late one is worth nothing.
+const COMPLETION_LIMIT: Duration = Duration::from_secs(3);
+/// How long a restart may take: the server waits for the new container.
+const RESTART_LIMIT: Duration = Duration::from_secs(120);
+/// The largest log that is taken, in bytes.
+const LOG_LIMIT: usize = 64 * 1024 * 1024;
+
+/// A compute session on a server. Cheap to clone; all clones share one turn, so that runs of one session follow
+/// each other.
+#[derive(Debug, Clone)]
+pub struct ComputeSession {
+    pub(super) at: SessionRef,
+    pub(super) name: Arc<str>,
+    id: Option<Arc<str>>,
+    turn: Arc<Semaphore>,
+}
+
+/// Options of [`ComputeSession::destroy`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DestroyOptions {
+    /// Destroys it whatever state it is in; for sessions in ERROR, for example.
+    pub forced: bool,
+    /// Destroys the sessions that depend on it, too.
+    pub recursive: bool,
+}
+
+impl ComputeSession {
+    pub(super) fn new(api: &Api, name: String, id: Option<String>) -> Self {
+        let key = id.clone().unwrap_or_else(|| name.clone());
+        let turn = api.turn(&key);
+        ComputeSession {
+            at: SessionRef { api: api.clone(), key },
+            name: name.into(),
+            id: id.map(Into::into),
+            turn,
+        }
+    }
+
+    /// The session of that name or UUID, which must exist. It may not be running yet; see
+    /// [`ComputeSession::wait_until_running`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`] when servers find several.
+    pub async fn attach(api: &Api, name_or_id: &str) -> Result<ComputeSession, ClientError> {
+        Self::look_up(api, name_or_id, false).await
+    }
+
+    /// The same for people, who may also give the beginning of a name or a UUID, if it is the beginning of only one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`], with the sessions that it may mean.
+    pub async fn find(api: &Api, reference: &str) -> Result<ComputeSession, ClientError> {
+        // The beginning of everything is no choice of anything.
+        Self::look_up(api, reference, !reference.is_empty()).await
+    }
+
+    async fn look_up(api: &Api, reference: &str, beginning: bool) -> Result<ComputeSession, ClientError> {
+        let what = format!("find the session {reference}");
+        let version = api.version().await.map_err(|error| error.with_what(&what))?;
+        if version.major() >= 5 {
+            let path = format!("/{}/_/match", version.noun());
+            let request = api.request(&what, Method::GET, path).query("id", reference);
+            let reply: Matches = request.send().await?.json()?;
+            let mut fitting: Vec<_> =
+                reply.matches.into_iter().filter(|m| m.name == reference || m.id == reference).collect();
+            if fitting.is_empty() && beginning && uuid::Uuid::parse_str(reference).is_err() {
+                fitting = begun(api, reference).await?;
+            }
+            leave_out_the_dead(&mut fitting, reference);
+            match fitting.as_slice() {
+                [] => {}
+                [found] => {
+                    return Ok(ComputeSession::new(api, found.name.clone(), Some(found.id.clone())));
+                }
+                several => return Err(ambiguous(&what, several)),
+            }
+        }
+        // Servers do not match ids of sessions that are over, and old ones match nothing; the path still may.
+        let at = SessionRef { api: api.clone(), key: reference.to_owned() };
+        at.info().await.map_err(|error| error.with_what(&what))?;
+        let id = uuid::Uuid::parse_str(reference).is_ok().then(|| reference.to_owned());
+        Ok(ComputeSession::new(api, reference.to_owned(), id))
+    }
+
+    /// The session's name. For a session that was attached by UUID and is over, its UUID.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The session's UUID; nothing on servers before 20.03.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The server it is on.
+    pub fn api(&self) -> &Api {
+        &self.at.api
+    }
+
+    /// Runs code. One run at a time: a second call waits until the first run is over, be it read or dropped.
+    ///
+    /// # Errors
+    /// What the server says to the attempt, such as [`ErrorKind::NotFound`]. Failures after that are
+    /// [`super::RunEvent::Lost`].
+    pub async fn execute(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
+        match &cell {
+            Cell::Batch(commands) if self.loses_between_steps().await => {
+                run::steps::start(self, commands, options).await
+            }
+            _ => self.execute_as_it_is(cell, options).await,
+        }
+    }
+
+    pub(super) async fn execute_as_it_is(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
+        self.start(Start::Cell(cell), options).await
+    }
+
+    async fn loses_between_steps(&self) -> bool {
+        let api = self.api();
+        if api.is_engine().await {
+            return false;
+        }
+        // A server that does not answer says so to the run.
+        api.hello().await.is_ok_and(|hello| run::steps::are_lossy(hello.manager.as_deref()))
+    }
+
+    /// Runs code if no run of this process is under way; nothing happens otherwise.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::execute`].
+    pub async fn execute_if_idle(&self, cell: Cell, options: RunOptions) -> Result<Option<Run>, ClientError> {
+        let Ok(turn) = self.turn.clone().try_acquire_owned() else { return Ok(None) };
+        run::start(self.at.clone(), Start::Cell(cell), options, turn).await.map(Some)
+    }
+
+    /// Follows a run that the session has already, by polling, from what nobody has read yet.
+    ///
+    /// Only ids that the server really knows: a genuine server takes an unknown one for a run that never ends.
+    /// [`ComputeSession::current_run`] gives one on our engine.
+    ///
+    /// # Errors
+    /// None at once; failures are [`super::RunEvent::Lost`].
+    pub async fn resume(&self, run_id: RunId, options: RunOptions) -> Result<Run, ClientError> {
+        self.start(Start::Resume(run_id), options).await
+    }
+
+    async fn start(&self, start: Start, options: RunOptions) -> Result<Run, ClientError> {
+        let turn = self.turn.clone().acquire_owned().await.map_err(|_| {
+            // The semaphore is never closed; said for completeness.
+            ClientError::new(ErrorKind::Lost, "run the code", "the session is closed")
+        })?;
+        run::start(self.at.clone(), start, options, turn).await
+    }
+
+    /// Whether a run of this process is under way in the session, a dropped one that is being interrupted included.
+    pub fn is_busy(&self) -> bool {
+        self.turn.available_permits() == 0
+    }
+
+    /// Waits until no run of this process is under way, for at most `limit`. Gives whether that is so. To be called
+    /// before the process ends: a run that is cut off then would leave the session of a cluster stuck.
+    pub async fn settle(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.turn.acquire()).await.is_ok()
+    }
+
+    /// The run that the session is at, when the server tells, as our engine does.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::info`].
+    pub async fn current_run(&self) -> Result<Option<RunId>, ClientError> {
+        let info = self.at.info().await?;
+        let id = info.rest.get("currentRunId").and_then(serde_json::Value::as_str);
+        Ok(id.map(RunId::from_wire))
+    }
+
+    /// Asks the running program to stop. Best effort; says nothing about whether one runs. Takes 5 s at most.
+    ///
+    /// # Errors
+    /// What the server says, or [`ErrorKind::Timeout`].
+    pub async fn interrupt(&self) -> Result<(), ClientError> {
+        self.at.interrupt().await
+    }
+
+    /// What could stand at the cursor. Takes 3 s at most. Empty where the kernel has no completion.
+    ///
+    /// # Errors
+    /// What the server says, or [`ErrorKind::Timeout`].
+    pub async fn complete(&self, request: CompletionRequest) -> Result<Completion, ClientError> {
+        let call = self.at.request("complete", Method::POST, "/complete").await?;
+        let reply = call.json(&request)?.within(COMPLETION_LIMIT).send().await?;
+        Ok(Completion::from_wire(&reply.json()?))
+    }
+
+    /// What the server knows about the session.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is gone.
+    pub async fn info(&self) -> Result<SessionInfo, ClientError> {
+        self.at.info().await
+    }
+
+    /// What our own engine wants the person to know about the session: that it runs another version than was asked for.
+    /// Nothing from other servers, which are not asked.
+    pub async fn note(&self) -> Option<String> {
+        if !self.api().is_engine().await {
+            return None;
+        }
+        self.info().await.ok()?.note
+    }
+
+    /// What the session's container has written, up to 64 MiB. Untrusted text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is gone.
+    pub async fn logs(&self) -> Result<String, ClientError> {
+        self.read_logs(None).await
+    }
+
+    pub(super) async fn read_logs(&self, kernel_id: Option<&str>) -> Result<String, ClientError> {
+        let mut call = self.at.request("read the session's log", Method::GET, "/logs").await?;
+        if let Some(id) = kernel_id {
+            call = call.query("kernel_id", id);
+        }
+        let reply: LogsReply = call.limit(LOG_LIMIT).send().await?.json()?;
+        Ok(reply.result.logs)
+    }
+
+    /// Starts the kernel anew: variables are gone, files stay.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] on clusters from 26.4.4 on; [`ComputeSession::recreate`] is what is left there.
+    pub async fn restart(&self) -> Result<(), ClientError> {
+        let call = self.at.request("restart the session", Method::PATCH, "").await?;
+        call.within(RESTART_LIMIT).send().await.map(drop).map_err(|error| match error.kind() {
+            ErrorKind::Unsupported => {
+                error.with_hint("destroy the session and create it again; what is in its variables is lost")
+            }
+            _ => error,
+        })
+    }
+
+    /// Ends the session. The server may go on ending it after this returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when it is gone already.
+    pub async fn destroy(&self, options: DestroyOptions) -> Result<(), ClientError> {
+        let mut call = self.at.request("destroy the session", Method::DELETE, "").await?;
+        if options.forced {
+            call = call.query("forced", "true");
+        }
+        if options.recursive {
+            call = call.query("recursive", "true");
+        }
+        call.send().await.map(drop)
+    }
+}
+
+/// The sessions whose name or UUID begins so. They are looked for in the list: newer servers match whole names only.
+async fn begun(api: &Api, beginning: &str) -> Result<Vec<Match>, ClientError> {
+    let listed = api.live_sessions().await?.into_iter();
+    let matches = listed.map(|s| Match { id: s.id, name: s.name.unwrap_or_default(), status: s.status });
+    Ok(matches.filter(|m| m.name.starts_with(beginning) || m.id.starts_with(beginning)).collect())
+}
+
+/// Says which sessions a name may mean, as far as they fit into a sentence.
+fn ambiguous(what: &str, several: &[Match]) -> ClientError {
+    const TOLD: usize = 8;
+    let tell = |m: &Match| format!("{} ({}, {})", m.name, m.status, m.id);
+    let mut told: Vec<_> = several.iter().take(TOLD).map(tell).collect();
+    if several.len() > TOLD {
+        told.push(format!("{} more", several.len() - TOLD));
+    }
+    let why = format!("it fits {} sessions: {}", several.len(), told.join(", "));
+    ClientError::new(ErrorKind::Ambiguous, what, why)
+}
+
+/// Servers tell of sessions that are over beside the one that has their name now.
+fn leave_out_the_dead(fitting: &mut Vec<Match>, reference: &str) {
+    if fitting.len() > 1 && fitting.iter().any(|m| !m.status.is_dead()) {
+        fitting.retain(|m| m.id == reference || !m.status.is_dead());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bai_protocol::status::SessionStatus;
+
+    #[test]
+    fn a_session_that_is_over_does_not_make_a_name_ambiguous() {
+        let matched = |id: &str, status| Match { id: id.into(), name: "work".into(), status };
+        let all = [matched("1", SessionStatus::Terminated), matched("2", SessionStatus::Running)];
+        let left = |fitting: &[Match]| {
+            let mut fitting = fitting.to_vec();
+            leave_out_the_dead(&mut fitting, "work");
+            fitting.into_iter().map(|m| m.id).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&all), ["2"]);
+        assert_eq!(left(&all[..1]), ["1"]);
+        assert_eq!(left(&[all[1].clone(), all[1].clone()]), ["2", "2"]);
+    }
+}

@@ -1,0 +1,233 @@
+//! The client on our own engine, with a real Python.
+
+use super::*;
+use bai_engine::{Engine, EngineOptions, Workdirs};
+use bai_protocol::complete::CompletionRequest;
+use bai_protocol::create::CreateRequest;
+use secrecy::ExposeSecret;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+pub(super) struct Lab {
+    pub(super) engine: Engine,
+    pub(super) folder: tempfile::TempDir,
+}
+
+impl Lab {
+    pub(super) async fn start() -> Lab {
+        let folder = tempfile::tempdir().unwrap();
+        let workdirs = Workdirs::Own(folder.path().to_owned());
+        Lab { engine: Engine::start(EngineOptions::new(workdirs)).await.unwrap(), folder }
+    }
+
+    pub(super) fn api_at(&self, endpoint: &str) -> Api {
+        let keypair = self.engine.keypair();
+        let secret = keypair.secret_key().expose_secret().to_owned();
+        let credentials = Credentials::keypair(keypair.access_key(), secret);
+        Api::new(ApiOptions::new(endpoint).with_credentials(credentials)).unwrap()
+    }
+
+    fn api(&self) -> Api {
+        self.api_at(&self.engine.endpoint())
+    }
+
+    pub(super) async fn session(&self) -> ComputeSession {
+        let mut statuses = Vec::new();
+        let (session, created) = soon(ComputeSession::create(&self.api(), request("python"), |status| {
+            statuses.push(status.clone())
+        }))
+        .await
+        .unwrap();
+        assert!(created.created && created.status.is_executable());
+        assert_eq!(statuses.last(), Some(&created.status));
+        session
+    }
+}
+
+fn request(image: &str) -> CreateRequest {
+    CreateRequest { name: "work".into(), image: image.into(), reuse: true, ..Default::default() }
+}
+
+/// A way to a server on which everything can be cut, and which then works again.
+async fn cuttable(upstream: &str) -> (String, watch::Sender<()>) {
+    let upstream = upstream.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (cut, receiver) = watch::channel(());
+    tokio::spawn(async move {
+        while let Ok((mut inner, _)) = listener.accept().await {
+            let (upstream, mut cut) = (upstream.clone(), receiver.clone());
+            cut.mark_unchanged();
+            tokio::spawn(async move {
+                let mut outer = TcpStream::connect(upstream).await.unwrap();
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut inner, &mut outer) => {}
+                    _ = cut.changed() => {}
+                }
+            });
+        }
+    });
+    (endpoint, cut)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_created_used_and_destroyed() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let (again, created) = ComputeSession::create(&lab.api(), request("python"), |_| {}).await.unwrap();
+    assert!(!created.created && again.id() == session.id());
+    for transport in [Transport::WebSocket, Transport::Poll] {
+        let mut run = begin(&session, "import sys; x = input('a? '); print(x); sys.exit(3)", transport).await;
+        let gave = finish(&mut run, &["ü"]).await;
+        assert_eq!((gave.stdout.as_str(), gave.exit), ("a? ü\n", Some(Some(3))), "{transport:?}");
+    }
+    session.complete(CompletionRequest::at("prin", 4)).await.unwrap();
+    let listed = lab.api().sessions(&[]).await.unwrap();
+    assert_eq!(listed.iter().map(|other| other.id.as_str()).collect::<Vec<_>>(), [session.id().unwrap()]);
+    assert_eq!(ComputeSession::attach(&lab.api(), "work").await.unwrap().id(), session.id());
+    session.destroy(DestroyOptions::default()).await.unwrap();
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_created_is_said() {
+    let lab = Lab::start().await;
+    let error = ComputeSession::create(&lab.api(), request("no-such-image:1"), |_| {}).await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SessionFailed), "{error:?}");
+    let wrong = Credentials::keypair(lab.engine.keypair().access_key(), "wrong".to_owned());
+    let api = Api::new(ApiOptions::new(lab.engine.endpoint()).with_credentials(wrong)).unwrap();
+    assert_eq!(ComputeSession::attach(&api, "work").await.unwrap_err().kind(), ErrorKind::Auth);
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_ends_loops_and_questions_and_variables_stay() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    finish(&mut begin(&session, "kept = 42", Transport::Auto).await, &[]).await;
+    for transport in [Transport::WebSocket, Transport::Poll] {
+        for code in ["while True: pass", "input('? ')"] {
+            let mut run = begin(&session, &format!("print('on')\n{code}"), transport).await;
+            assert!(matches!(soon(run.next()).await, Some(RunEvent::Console(_))));
+            run.interrupt();
+            let gave = finish(&mut run, &[]).await;
+            assert!(gave.stderr.contains("KeyboardInterrupt"), "{transport:?} {code} {gave:?}");
+        }
+        let gave = finish(&mut begin(&session, "print(kept, input())", transport).await, &["answer"]).await;
+        assert_eq!(gave.stdout, "42 answer\n", "no stray answer was left behind");
+    }
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_asks_again_after_an_interrupt_is_answered_by_the_person() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let code = "try: input('a')\nexcept KeyboardInterrupt: print(input('b'))";
+    for transport in [Transport::WebSocket, Transport::Poll] {
+        let mut run = begin(&session, code, transport).await;
+        while !matches!(soon(run.next()).await, Some(RunEvent::WaitingInput { .. })) {}
+        run.interrupt();
+        let gave = finish(&mut run, &["yes"]).await;
+        assert_eq!((gave.questions, gave.stdout.as_str()), (1, "byes\n"), "{transport:?}");
+    }
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_connection_is_resumed() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let (endpoint, cut) = cuttable(&lab.engine.endpoint()).await;
+    let through = ComputeSession::attach(&lab.api_at(&endpoint), "work").await.unwrap();
+    let code = "print('before', flush=True)\nanswer = input('? ')\nprint('after', answer)";
+    let mut run = begin(&through, code, Transport::WebSocket).await;
+    let mut head = String::new();
+    loop {
+        match soon(run.next()).await.unwrap() {
+            RunEvent::Console(bai_protocol::record::ConsoleRecord::Stdout(text)) => head.push_str(&text),
+            RunEvent::WaitingInput { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    cut.send_replace(());
+    assert!(matches!(soon(run.next()).await, Some(RunEvent::Resumed)));
+    assert!(run.send_input("now".to_owned()));
+    let gave = finish(&mut run, &[]).await;
+    assert_eq!(format!("{head}{}", gave.stdout), "before\n? after now\n");
+    assert_eq!((gave.questions, gave.exit), (0, Some(Some(0))));
+    drop(session);
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_left_can_be_resumed_by_somebody_else() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let mut run = begin(&session, "print('one')\nprint(input('? '))", Transport::Auto).await;
+    assert!(soon(run.next()).await.is_some());
+    run.leave();
+    assert!(soon(session.settle(Duration::from_secs(30))).await);
+    let other = ComputeSession::attach(&lab.api(), "work").await.unwrap();
+    let id = other.current_run().await.unwrap().expect("the run goes on");
+    let mut run = other.resume(id, RunOptions::default()).await.unwrap();
+    let gave = finish(&mut run, &["two"]).await;
+    assert!(gave.stdout.ends_with("two\n"), "{gave:?}");
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_dies_under_a_run_is_gone() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    for transport in [Transport::WebSocket, Transport::Poll] {
+        let session = if transport == Transport::Poll { lab.session().await } else { session.clone() };
+        let mut run = begin(&session, "print('on')\nwhile True: pass", transport).await;
+        assert!(soon(run.next()).await.is_some());
+        session.destroy(DestroyOptions::default()).await.unwrap();
+        let lost = finish(&mut run, &[]).await.lost.unwrap();
+        assert_eq!(lost.session, SessionState::Gone, "{transport:?} {lost:?}");
+    }
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_ends_under_a_run_is_told() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let mut run = begin(&session, "print('on')\nwhile True: pass", Transport::Auto).await;
+    assert!(soon(run.next()).await.is_some());
+    lab.engine.shutdown().await;
+    assert_eq!(finish(&mut run, &[]).await.lost.unwrap().session, SessionState::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_comes_through_whole_and_a_slow_reader_loses_nothing() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    for transport in [Transport::WebSocket, Transport::Poll] {
+        let gave = finish(&mut begin(&session, "print('x' * 20_000_000)", transport).await, &[]).await;
+        assert_eq!(gave.stdout.len(), 20_000_001, "{transport:?}");
+    }
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_up_and_come_down() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let from = lab.folder.path().join("local");
+    std::fs::write(&from, "content").unwrap();
+    let uploads: Vec<_> =
+        (0..23).map(|n| Upload { from: from.clone(), to: format!("sub/f {n} ü") }).collect();
+    let mut sent = 0;
+    session.upload(&uploads, |_| sent += 1).await.unwrap();
+    assert_eq!((sent, session.list_files("sub").await.unwrap().len()), (23, 23));
+    let into = lab.folder.path().join("down");
+    let got = session.download(&["sub".into()], &into, DownloadOptions::default()).await.unwrap();
+    assert_eq!((got.files.len(), got.bytes, got.skipped.len()), (23, 23 * 7, 0));
+    assert_eq!(std::fs::read_to_string(into.join("sub/f 7 ü")).unwrap(), "content");
+    assert_eq!(session.read_file("sub/f 22 ü").await.unwrap(), "content");
+    assert!(session.list_files("none").await.is_err());
+    lab.engine.shutdown().await;
+}

@@ -1,0 +1,58 @@
+//! The client against real sockets: our engine for what it can show, and small scripted servers for the faults that
+//! it cannot.
+
+mod ages;
+mod cuts;
+mod engine;
+mod faults;
+mod large;
+mod replay;
+mod runs;
+mod server;
+
+use super::*;
+use bai_protocol::record::ConsoleRecord;
+use std::time::Duration;
+
+/// What a run gave, in order of kind.
+#[derive(Debug, Default)]
+struct Gave {
+    stdout: String,
+    stderr: String,
+    questions: usize,
+    notes: Vec<String>,
+    exit: Option<Option<i32>>,
+    lost: Option<LostRun>,
+}
+
+/// Reads a run to its end and answers its questions.
+async fn finish(run: &mut Run, answers: &[&str]) -> Gave {
+    let mut gave = Gave::default();
+    let mut answers = answers.iter();
+    while let Some(event) = soon(run.next()).await {
+        match event {
+            RunEvent::Console(ConsoleRecord::Stdout(text)) => gave.stdout.push_str(&text),
+            RunEvent::Console(ConsoleRecord::Stderr(text)) => gave.stderr.push_str(&text),
+            RunEvent::WaitingInput { .. } => {
+                gave.questions += 1;
+                if let Some(answer) = answers.next() {
+                    assert!(run.send_input((*answer).to_owned()));
+                }
+            }
+            RunEvent::Finished { exit_code } => gave.exit = Some(exit_code),
+            RunEvent::Lost(lost) => gave.lost = Some(lost),
+            other => gave.notes.push(format!("{other:?}")),
+        }
+    }
+    assert!(run.next().await.is_none(), "nothing comes after the last event");
+    gave
+}
+
+async fn begin(session: &ComputeSession, code: &str, transport: Transport) -> Run {
+    session.execute(Cell::Query(code.to_owned()), RunOptions::over(transport)).await.unwrap()
+}
+
+/// A limit that only a hang meets.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("an end within a minute")
+}

@@ -1,0 +1,207 @@
+//! Bytes between a local stream and the WebSocket of a tunnel, both ways at once, each way at the pace of its
+//! slower end.
+
+use bytes::BytesMut;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+/// How often the server is asked for a sign of life, so that nothing on the way takes the tunnel for idle.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// How long the server may give none.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// How long the service may be quiet after the local side has said all that it had to say.
+const LINGER: Duration = Duration::from_secs(30);
+/// How long saying goodbye may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+/// Bytes in one frame.
+const PIECE: usize = 64 * 1024;
+
+/// How a tunnel ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The service closed its connection, or the silence after our last byte was long enough.
+    Finished,
+    /// The local side closed or broke its connection.
+    LocalGone,
+    /// Nobody listens at the service's port.
+    Refused,
+    /// The server could not reach the service, in its words.
+    Failed(String),
+    /// The link to the server broke.
+    Lost(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Finished => f.write_str("the service closed the connection"),
+            Ended::LocalGone => f.write_str("the connection was closed here"),
+            Ended::Refused => f.write_str("nobody listens at the port of the service"),
+            Ended::Failed(why) => write!(f, "the server does not reach the service: {why}"),
+            Ended::Lost(why) => write!(f, "the link to the server broke: {why}"),
+        }
+    }
+}
+
+/// What the two directions know of each other.
+struct Pulse {
+    start: Instant,
+    /// Milliseconds after `start` at which the server was last heard.
+    heard: AtomicU64,
+    /// The same for bytes of the service.
+    data: AtomicU64,
+    /// The local side is slow: the server is not being listened to.
+    delivering: AtomicBool,
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        let (heard, data, sent, received) = (zero(), zero(), zero(), zero());
+        Pulse { start: Instant::now(), heard, data, sent, received, delivering: AtomicBool::new(false) }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn since(&self, moment: u64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(moment))
+    }
+}
+
+/// The WebSocket of a tunnel.
+pub(crate) struct Carrier<S> {
+    sink: SplitSink<WebSocketStream<S>, Message>,
+    stream: SplitStream<WebSocketStream<S>>,
+    pulse: Pulse,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
+    pub(crate) fn new(socket: WebSocketStream<S>) -> Self {
+        let (sink, stream) = socket.split();
+        Carrier { sink, stream, pulse: Pulse::new() }
+    }
+
+    /// Carries bytes until one side ends. The local side stays open: who gave it decides what comes next.
+    pub(crate) async fn run<R, W>(&mut self, mut reader: R, mut writer: W) -> Ended
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        tokio::select! {
+            biased;
+            ended = download(&mut self.stream, &mut writer, &self.pulse) => ended,
+            ended = upload(&mut reader, &mut self.sink, &self.pulse) => ended,
+        }
+    }
+
+    /// Bytes sent to the service, and received from it.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        (self.pulse.sent.load(Ordering::Relaxed), self.pulse.received.load(Ordering::Relaxed))
+    }
+
+    /// Says goodbye, without waiting long. Whether it arrives changes nothing.
+    pub(crate) async fn close(mut self) {
+        let _ = timeout(CLOSE_LIMIT, self.sink.send(Message::Close(None))).await;
+    }
+}
+
+async fn upload<S, R>(
+    reader: &mut R,
+    sink: &mut SplitSink<WebSocketStream<S>, Message>,
+    pulse: &Pulse,
+) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    R: AsyncRead + Unpin,
+{
+    let mut ticks = interval(PING_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    let mut buffer = BytesMut::new();
+    let mut quiet_from = None;
+    loop {
+        buffer.reserve(PIECE);
+        let message = tokio::select! {
+            read = reader.read_buf(&mut buffer), if quiet_from.is_none() => match read {
+                Ok(0) => {
+                    quiet_from = Some(pulse.now());
+                    continue;
+                }
+                Ok(count) => {
+                    pulse.sent.fetch_add(count as u64, Ordering::Relaxed);
+                    Message::Binary(buffer.split().freeze())
+                }
+                Err(_) => return Ended::LocalGone,
+            },
+            _ = ticks.tick() => {
+                let silent = pulse.since(pulse.heard.load(Ordering::Relaxed));
+                if silent > SILENCE_LIMIT && !pulse.delivering.load(Ordering::Relaxed) {
+                    return Ended::Lost(format!("it has been silent for {} s", silent.as_secs()));
+                }
+                let quiet = quiet_from.map(|moment| pulse.since(moment.max(pulse.data.load(Ordering::Relaxed))));
+                if quiet.is_some_and(|quiet| quiet >= LINGER) {
+                    return Ended::Finished;
+                }
+                Message::Ping(Default::default())
+            }
+        };
+        if let Err(error) = sink.send(message).await {
+            return Ended::Lost(crate::cause(&error));
+        }
+    }
+}
+
+async fn download<S, W>(stream: &mut SplitStream<WebSocketStream<S>>, writer: &mut W, pulse: &Pulse) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    loop {
+        let message = stream.next().await;
+        pulse.heard.store(pulse.now(), Ordering::Relaxed);
+        match message {
+            Some(Ok(Message::Binary(bytes))) => {
+                pulse.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                pulse.delivering.store(true, Ordering::Relaxed);
+                let written = async {
+                    writer.write_all(&bytes).await?;
+                    writer.flush().await
+                };
+                if written.await.is_err() {
+                    return Ended::LocalGone;
+                }
+                pulse.data.store(pulse.now(), Ordering::Relaxed);
+                pulse.heard.store(pulse.now(), Ordering::Relaxed);
+                pulse.delivering.store(false, Ordering::Relaxed);
+            }
+            Some(Ok(Message::Close(frame))) => return closed(frame),
+            // Text means nothing here; pings are answered below us.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Ended::Lost(crate::cause(&error)),
+            None => return Ended::Lost("it ended without a goodbye".into()),
+        }
+    }
+}
+
+/// What a close frame of a server means (`protocol.md` §7.2).
+fn closed(frame: Option<CloseFrame>) -> Ended {
+    let Some(frame) = frame else { return Ended::Finished };
+    match u16::from(frame.code) {
+        1000 | 1001 => Ended::Finished,
+        1013 => Ended::Refused,
+        code if frame.reason.is_empty() => Ended::Failed(format!("close code {code}")),
+        code => Ended::Failed(format!("close code {code}, {}", frame.reason)),
+    }
+}

@@ -1,0 +1,135 @@
+//! Code execution over plain HTTP (`protocol.md` §3), interrupt and completion.
+
+use super::Shared;
+use super::actor::{Command, Work};
+use super::frame;
+use super::refusal::{Answer, Refusal};
+use super::request::{json_body, json_reply, json_text, ready_session};
+use super::run::{End, Outcome, Patience, Run};
+use super::session::Session;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use bai_protocol::complete::CompletionRequest;
+use bai_protocol::execute::{IncomingExecute, RunId};
+use bai_runner::Kernel;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+type Engine = State<Arc<Shared>>;
+
+/// The genuine server's window of 2 s, ended earlier once there is output and no more of it comes for a moment.
+const PATIENCE: Patience = Patience {
+    window: Some(Duration::from_secs(2)),
+    linger: Duration::from_millis(250),
+    quiet: Duration::from_millis(30),
+};
+
+/// Told to a client that counts what it gets when another one does so for the same run.
+pub(super) const TAKEN_OVER: &str = "another client follows this run now";
+
+/// `POST /{P}/{s}`.
+pub(super) async fn execute(State(shared): Engine, Path(reference): Path<String>, body: Body) -> Answer {
+    let session = ready_session(&shared, &reference)?;
+    let body = json_body(body).await?;
+    let call: IncomingExecute = serde_json::from_value(body.clone())
+        .map_err(|error| Refusal::malformed_body(format!("the body is no execute request: {error}")))?;
+    let run = match call.mode.as_deref() {
+        Some("query") => begin(&session, call.run_id(), Work::Query(call.code)).await?,
+        Some("batch") => begin(&session, call.run_id(), Work::Batch(call.batch())).await?,
+        Some("continue") => known_run(&session, call.run_id())?,
+        Some("input") => {
+            let run = known_run(&session, call.run_id())?;
+            answer(&session, &run, call.code).await;
+            run
+        }
+        Some("complete") => {
+            let completion = complete_at(&session, &body).await?;
+            return Ok(json_reply(StatusCode::OK, &json!({"result": completion})));
+        }
+        None | Some("") => return Err(Refusal::invalid_params("mode is missing")),
+        Some(other) => return Err(Refusal::invalid_params(format!("mode has an invalid value: {other}"))),
+    };
+    let attached = run.attach(call.received);
+    let Some(delivery) = attached.collect(PATIENCE, 0).await else {
+        return Err(Refusal::invalid_state(TAKEN_OVER));
+    };
+    if let Outcome::Ended(End::Destroyed(why)) = &delivery.outcome {
+        return Err(Refusal::execution_failed(why));
+    }
+    if matches!(delivery.outcome, Outcome::Ended(End::Shutdown)) {
+        return Err(shutting_down());
+    }
+    let text = frame::reply(&delivery, run.id().as_str());
+    delivery.delivered();
+    Ok(json_text(StatusCode::OK, text))
+}
+
+fn shutting_down() -> Refusal {
+    let title = "The server is shutting down.";
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "service-unavailable",
+        title,
+        "backendai_generic_unavailable",
+    )
+}
+
+/// Queues a run; without an id of the client's own it gets one of ours.
+pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> Answer<Arc<Run>> {
+    let id = id.unwrap_or_else(RunId::random);
+    let run = session.enter(id.clone()).ok_or_else(|| {
+        Refusal::invalid_state(format!(
+            "a run with the id {id} is not over; continue it or choose another id"
+        ))
+    })?;
+    if session.command(Command::Begin(run.clone(), work)).await {
+        Ok(run)
+    } else {
+        Err(Refusal::no_such_session().because("the session has just ended"))
+    }
+}
+
+/// The run that a call goes on with.
+pub(super) fn known_run(session: &Session, id: Option<RunId>) -> Answer<Arc<Run>> {
+    let id = id.ok_or_else(|| Refusal::invalid_params("continuation requires explicit run ID"))?;
+    session.run(&id).ok_or_else(|| Refusal::no_such_run(id.as_str()))
+}
+
+/// Gives the run a line, now or at its next question.
+pub(super) async fn answer(session: &Session, run: &Arc<Run>, text: String) {
+    if let Some(text) = run.input(text) {
+        session.command(Command::Input(run.clone(), text)).await;
+    }
+}
+
+/// `POST /{P}/{s}/interrupt`: also fine when nothing runs.
+pub(super) async fn interrupt(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    let session = ready_session(&shared, &reference)?;
+    session.command(Command::Interrupt).await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `POST /{P}/{s}/complete`.
+pub(super) async fn complete(State(shared): Engine, Path(reference): Path<String>, body: Body) -> Answer {
+    let session = ready_session(&shared, &reference)?;
+    let body = json_body(body).await?;
+    Ok(json_reply(StatusCode::OK, &complete_at(&session, &body).await?))
+}
+
+async fn complete_at(session: &Session, body: &Value) -> Answer<Value> {
+    let options = body.get("options").cloned().unwrap_or_default();
+    let request = CompletionRequest {
+        code: body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        // What is malformed is unknown, and the code alone will have to do.
+        options: serde_json::from_value(options).unwrap_or_default(),
+    };
+    let (asker, kernel) = oneshot::channel::<Kernel>();
+    session.command(Command::Kernel(asker)).await;
+    let kernel =
+        kernel.await.map_err(|_| Refusal::no_such_session().because("the session has just ended"))?;
+    Ok(kernel.complete(request).await.to_wire())
+}

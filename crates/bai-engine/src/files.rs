@@ -1,0 +1,231 @@
+//! Paths inside a session's folder, and its listing (`protocol.md` §6).
+//!
+//! The rule for every path that a client names: it is looked up below the session's folder, and what it leads to, symbolic
+//! links followed, must be there too.
+
+use super::Shared;
+use super::refusal::Answer;
+use super::request::{self, Params, json_body, json_reply};
+use super::session::Session;
+use axum::body::Body;
+use axum::extract::{Path as UrlPath, RawQuery, State};
+use axum::http::StatusCode;
+use bai_protocol::files::{FileEntry, HOME, ListReply};
+use serde_json::Value;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Why a path cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(super) enum PathError {
+    /// It leads out of the session's folder.
+    #[error("{0} is outside of the session's folder")]
+    Outside(String),
+    /// There is nothing.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// The system refused.
+    #[error("{0}")]
+    System(String),
+}
+
+/// What a client's path is relative to the session's folder, by its text alone. Absolute paths are taken below
+/// `/home/work`, which is what clusters call that folder, and below the folder itself.
+pub(super) fn relative(root: &Path, path: &str) -> Result<PathBuf, PathError> {
+    let outside = || PathError::Outside(path.to_owned());
+    let given = Path::new(path);
+    let inside = match given.strip_prefix(HOME).or_else(|_| given.strip_prefix(root)) {
+        Ok(inside) => inside,
+        Err(_) => given,
+    };
+    let mut clean = PathBuf::new();
+    for part in inside.components() {
+        match part {
+            Component::Normal(name) => clean.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if clean.pop() => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(outside()),
+        }
+    }
+    if path.contains('\0') { Err(outside()) } else { Ok(clean) }
+}
+
+/// Something that exists, with all links followed, inside `root`.
+pub(super) fn existing(root: &Path, path: &str) -> Result<PathBuf, PathError> {
+    let root = canonical(root, ".")?;
+    let found = canonical(&root.join(relative(&root, path)?), path)?;
+    if found.starts_with(&root) { Ok(found) } else { Err(PathError::Outside(path.to_owned())) }
+}
+
+/// Where a file is to be written: makes the folders that are missing, and looks that none on the way leads out.
+pub(super) fn target(root: &Path, path: &str) -> Result<PathBuf, PathError> {
+    let root = canonical(root, ".")?;
+    let relative = relative(&root, path)?;
+    let name = relative.file_name().ok_or_else(|| PathError::Outside(path.to_owned()))?;
+    let mut folder = root.clone();
+    for part in relative.parent().into_iter().flat_map(Path::components) {
+        let next = folder.join(part);
+        match std::fs::create_dir(&next) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(system(path, &error));
+            }
+            _ => {}
+        }
+        folder = canonical(&next, path)?;
+        if !folder.starts_with(&root) {
+            return Err(PathError::Outside(path.to_owned()));
+        }
+        if !folder.is_dir() {
+            return Err(PathError::System(format!("{path}: a file is where a folder is needed")));
+        }
+    }
+    let target = folder.join(name);
+    if target.is_dir() { Err(PathError::System(format!("{path} is a folder"))) } else { Ok(target) }
+}
+
+fn canonical(path: &Path, as_named: &str) -> Result<PathBuf, PathError> {
+    path.canonicalize().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => PathError::Missing(as_named.to_owned()),
+        _ => system(as_named, &error),
+    })
+}
+
+fn system(path: &str, error: &std::io::Error) -> PathError {
+    PathError::System(format!("{path}: {error}"))
+}
+
+/// `GET /{P}/{s}/files`: the path from the query or, as older clients send it, from a JSON body.
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    UrlPath(reference): UrlPath<String>,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Answer {
+    let session = request::ready_session(&shared, &reference)?;
+    let body = json_body(body).await?;
+    let params = Params::parse(query.as_deref());
+    let path =
+        params.get(&["path"]).or_else(|| body.get("path").and_then(Value::as_str)).unwrap_or(".").to_owned();
+    let reply = tokio::task::spawn_blocking(move || listing(&session, &path)).await.unwrap_or_default();
+    Ok(json_reply(StatusCode::OK, &reply))
+}
+
+/// The listing, or what went wrong as the genuine helper would tell it: with status 200 and in `errors`.
+fn listing(session: &Session, path: &str) -> ListReply {
+    let entries = existing(&session.fixed.workdir, path).and_then(|folder| {
+        let entries = std::fs::read_dir(folder).map_err(|error| system(path, &error))?;
+        Ok(entries.flatten().filter_map(|entry| describe(&entry)).collect::<Vec<_>>())
+    });
+    match entries {
+        Ok(entries) => ListReply::new(&entries, path),
+        Err(error) => {
+            let kind = match error {
+                PathError::Missing(_) => "FileNotFoundError",
+                PathError::Outside(_) => "PermissionError",
+                PathError::System(_) => "OSError",
+            };
+            ListReply { files: String::new(), errors: format!("{kind}: {error}\n"), abspath: path.to_owned() }
+        }
+    }
+}
+
+fn describe(entry: &std::fs::DirEntry) -> Option<FileEntry> {
+    let meta = entry.metadata().ok()?;
+    let seconds = |whole: i64, nanos: i64| whole as f64 + nanos as f64 / 1e9;
+    Some(FileEntry {
+        mode: mode_text(meta.mode()),
+        size: meta.size(),
+        ctime: seconds(meta.ctime(), meta.ctime_nsec()),
+        mtime: seconds(meta.mtime(), meta.mtime_nsec()),
+        atime: seconds(meta.atime(), meta.atime_nsec()),
+        filename: entry.file_name().to_string_lossy().into_owned(),
+    })
+}
+
+/// Type and permissions as `ls -l` writes them.
+fn mode_text(mode: u32) -> String {
+    let kind = match mode & 0o170_000 {
+        0o040_000 => 'd',
+        0o120_000 => 'l',
+        0o020_000 => 'c',
+        0o060_000 => 'b',
+        0o010_000 => 'p',
+        0o140_000 => 's',
+        _ => '-',
+    };
+    let letters = "rwxrwxrwx".chars().enumerate();
+    let bits = letters.map(|(at, letter)| if mode & (0o400 >> at) != 0 { letter } else { '-' });
+    let mut text: Vec<char> = std::iter::once(kind).chain(bits).collect();
+    for (bit, at, set, bare) in [(0o4000, 3, 's', 'S'), (0o2000, 6, 's', 'S'), (0o1000, 9, 't', 'T')] {
+        if let Some(place) = text.get_mut(at).filter(|_| mode & bit != 0) {
+            *place = if *place == 'x' { set } else { bare };
+        }
+    }
+    text.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn paths_stay_inside_by_their_text() {
+        let root = Path::new("/srv/s1");
+        for (path, inside) in [
+            ("a.txt", "a.txt"),
+            ("./sub//b", "sub/b"),
+            ("sub/../a", "a"),
+            ("/home/work/a", "a"),
+            ("/srv/s1/sub/a", "sub/a"),
+            ("/home/work", ""),
+            (".", ""),
+            ("ünï\n", "ünï\n"),
+        ] {
+            assert_eq!(relative(root, path), Ok(PathBuf::from(inside)), "{path}");
+        }
+        for path in
+            ["..", "../x", "a/../../x", "/etc/passwd", "/home/workshop", "/home/work/../../etc", "a\0b"]
+        {
+            assert!(matches!(relative(root, path), Err(PathError::Outside(_))), "{path}");
+        }
+    }
+
+    #[test]
+    fn links_that_lead_out_are_refused_and_links_inside_are_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::write(elsewhere.path().join("secret"), "x").unwrap();
+        std::fs::create_dir(root.path().join("sub")).unwrap();
+        std::fs::write(root.path().join("sub/a"), "x").unwrap();
+        symlink(elsewhere.path(), root.path().join("out")).unwrap();
+        symlink(elsewhere.path().join("secret"), root.path().join("file")).unwrap();
+        symlink("sub", root.path().join("in")).unwrap();
+        let outside = |result| matches!(result, Err(PathError::Outside(_)));
+        assert!(outside(existing(root.path(), "out/secret")));
+        assert!(outside(existing(root.path(), "file")));
+        assert!(outside(target(root.path(), "out/new")));
+        assert!(outside(target(root.path(), "out/deep/new")));
+        assert!(!elsewhere.path().join("deep").exists());
+        assert!(existing(root.path(), "in/a").unwrap().ends_with("sub/a"));
+        assert!(target(root.path(), "in/new/b").unwrap().ends_with("sub/new/b"));
+        assert_eq!(existing(root.path(), "nothing"), Err(PathError::Missing("nothing".into())));
+        assert!(target(root.path(), "sub").is_err() && target(root.path(), ".").is_err());
+        assert!(target(root.path(), "sub/a/b").is_err(), "a file is no folder");
+    }
+
+    #[test]
+    fn modes_read_as_ls_writes_them() {
+        for (mode, text) in [
+            (0o100_644, "-rw-r--r--"),
+            (0o040_755, "drwxr-xr-x"),
+            (0o120_777, "lrwxrwxrwx"),
+            (0o104_755, "-rwsr-xr-x"),
+            (0o041_777, "drwxrwxrwt"),
+            (0o102_644, "-rw-r-Sr--"),
+        ] {
+            assert_eq!(mode_text(mode), text);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What a collector got, as JSON: written straight from the pieces, with neighbours of one kind as one record.
+
+use super::buffer::Item;
+use super::run::{Delivery, End, Outcome};
+use bai_protocol::execute::RunStatus;
+use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
+use serde_json::json;
+use std::fmt;
+
+/// A frame of the execute WebSocket (`protocol.md` §3.10).
+pub(super) fn frame(delivery: &Delivery) -> String {
+    text(delivery, &Result { delivery, run_id: None })
+}
+
+/// The body of a reply to an execute call (`protocol.md` §3.2).
+pub(super) fn reply(delivery: &Delivery, run_id: &str) -> String {
+    #[derive(serde::Serialize)]
+    struct Body<'a> {
+        result: Result<'a>,
+    }
+    text(delivery, &Body { result: Result { delivery, run_id: Some(run_id) } })
+}
+
+/// A frame that says that the run goes on and nothing else.
+pub(super) fn empty_frame() -> String {
+    json!({"status": RunStatus::Continued, "console": [], "exitCode": null, "options": null, "files": []})
+        .to_string()
+}
+
+/// A frame that says that nothing more will come, and why.
+pub(super) fn error_frame(status: RunStatus, msg: &str) -> String {
+    json!({"status": status, "msg": msg}).to_string()
+}
+
+/// Room for the words around the console and for some escapes in it.
+const ROOM: usize = 4096;
+
+fn text<T: Serialize>(delivery: &Delivery, value: &T) -> String {
+    let bytes: usize = delivery.items.iter().map(Item::len).sum();
+    let mut text = Vec::with_capacity(bytes + bytes / 32 + ROOM);
+    // Strings, numbers and lists only: there is nothing that JSON could not write.
+    let _ = serde_json::to_writer(&mut text, value);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+struct Result<'a> {
+    delivery: &'a Delivery,
+    run_id: Option<&'a str>,
+}
+
+impl Serialize for Result<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let (status, exit_code) = match &self.delivery.outcome {
+            Outcome::Continued => (RunStatus::Continued, None),
+            Outcome::Waiting { .. } => (RunStatus::WaitingInput, None),
+            Outcome::Step { status, exit_code } => (status.clone(), Some(*exit_code)),
+            Outcome::Ended(End::Finished(exit_code)) => (RunStatus::Finished, Some(*exit_code)),
+            Outcome::Ended(End::Destroyed(_)) => (RunStatus::Error, None),
+            Outcome::Ended(End::Shutdown) => (RunStatus::ServerRestarting, None),
+        };
+        let options = match self.delivery.outcome {
+            Outcome::Waiting { is_password, .. } => Some(json!({"is_password": is_password})),
+            _ => None,
+        };
+        let mut out = serializer.serialize_struct("result", 7)?;
+        out.serialize_field("status", &status)?;
+        if let Some(id) = self.run_id {
+            out.serialize_field("runId", id)?;
+        }
+        out.serialize_field("console", &Console(&self.delivery.items))?;
+        out.serialize_field("exitCode", &exit_code)?;
+        out.serialize_field("options", &options)?;
+        out.serialize_field::<[(); 0]>("files", &[])?;
+        if let Some(number) = self.delivery.number {
+            out.serialize_field("seq", &number)?;
+        }
+        out.end()
+    }
+}
+
+struct Console<'a>(&'a [Item]);
+
+impl Serialize for Console<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        let mut rest = self.0;
+        while let [first, ..] = rest {
+            let same =
+                rest.iter().take_while(|item| kind(item) == kind(first) && kind(first).is_some()).count();
+            let (these, others) = rest.split_at(same.max(1));
+            rest = others;
+            match (kind(first), first) {
+                (Some(name), _) => list.serialize_element(&(name, Joined(these)))?,
+                (None, Item::Media { mime, data }) => list.serialize_element(&("media", (mime, data)))?,
+                (None, Item::Html(html)) => list.serialize_element(&("html", html))?,
+                (None, _) => {}
+            }
+        }
+        list.end()
+    }
+}
+
+fn kind(item: &Item) -> Option<&'static str> {
+    match item {
+        Item::Stdout(_) => Some("stdout"),
+        Item::Stderr(_) => Some("stderr"),
+        _ => None,
+    }
+}
+
+/// Pieces of text that are one string on the wire, never joined in memory.
+struct Joined<'a>(&'a [Item]);
+
+impl fmt::Display for Joined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|item| match item {
+            Item::Stdout(text) | Item::Stderr(text) => f.write_str(text),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl Serialize for Joined<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.0 {
+            [Item::Stdout(text) | Item::Stderr(text)] => serializer.serialize_str(text),
+            _ => serializer.collect_str(self),
+        }
+    }
+}

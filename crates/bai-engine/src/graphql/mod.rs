@@ -1,0 +1,198 @@
+//! The few GraphQL queries by which clients list sessions and images (`protocol.md` §2.5). Fields that a single machine has
+//! nothing to say about are null.
+
+mod parse;
+
+use super::Shared;
+use super::lifecycle::iso;
+use super::live_stat::measure;
+use super::refusal::{Answer, Refusal};
+use super::request::{json_body, json_reply};
+use super::session::Session;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use parse::Field;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+type Engine = State<Arc<Shared>>;
+
+/// `POST /admin/gql`: errors come with status 200.
+pub(super) async fn gql(State(shared): Engine, body: Body) -> Answer {
+    let reply = match answer(&shared, body).await? {
+        Ok(data) => json!({"data": data, "errors": null}),
+        Err(message) => json!({"data": null, "errors": [{"message": message}]}),
+    };
+    Ok(json_reply(StatusCode::OK, &reply))
+}
+
+/// `POST /admin/graphql`: the bare data; errors are a problem.
+pub(super) async fn graphql(State(shared): Engine, body: Body) -> Answer {
+    match answer(&shared, body).await? {
+        Ok(data) => Ok(json_reply(StatusCode::OK, &data)),
+        Err(message) => {
+            let (title, code) = ("GraphQL-generated error.", "api_generic_graphql-error");
+            let data = json!([{"message": message}]);
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "graphql-error", title, code).with_data(data))
+        }
+    }
+}
+
+async fn answer(shared: &Shared, body: Body) -> Answer<Result<Value, String>> {
+    let body = json_body(body).await?;
+    let query = body
+        .get("query")
+        .and_then(Value::as_str)
+        .ok_or_else(|| Refusal::invalid_params("query is missing"))?;
+    let variables = body.get("variables").cloned().unwrap_or_default();
+    let fields = match parse::parse(query, &variables) {
+        Ok(fields) => fields,
+        Err(message) => return Ok(Err(message)),
+    };
+    let mut data = Map::new();
+    for field in &fields {
+        match resolve(shared, field).await {
+            Ok(value) => drop(data.insert(field.alias.clone(), value)),
+            Err(message) => return Ok(Err(message)),
+        }
+    }
+    Ok(Ok(Value::Object(data)))
+}
+
+async fn resolve(shared: &Shared, field: &Field) -> Result<Value, String> {
+    let source = match field.name.as_str() {
+        "compute_session_list" | "legacy_compute_session_list" => session_list(shared, field).await,
+        "compute_session" | "compute_session_node" => {
+            let id =
+                ["id", "sess_id", "session_id"].iter().find_map(|key| field.arguments.get(*key)?.as_str());
+            let id = id.map(local_id).unwrap_or_default();
+            let found: Vec<_> = shared.sessions.find(&id).into_iter().collect();
+            describe_all(&found, field).await.pop().unwrap_or_default()
+        }
+        "images" => images().await,
+        "__typename" => json!("Query"),
+        name => return Err(format!("Cannot query field '{name}' on type 'Query'.")),
+    };
+    Ok(project(source, &field.fields))
+}
+
+/// A node's global id is `type:id` in base64; others are ids themselves.
+fn local_id(id: &str) -> String {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(id).ok();
+    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    let local = decoded.as_deref().and_then(|text| text.split_once(':')).map(|(_, local)| local);
+    local.unwrap_or(id).to_owned()
+}
+
+async fn session_list(shared: &Shared, field: &Field) -> Value {
+    let number =
+        |key: &str| field.arguments.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    let wanted = field.arguments.get("status").and_then(Value::as_str);
+    let is_wanted = |session: &Arc<Session>| {
+        let status = session.status();
+        wanted.is_none_or(|list| list.split(',').any(|name| name.trim().eq_ignore_ascii_case(status.name())))
+    };
+    let mut sessions = shared.sessions.all();
+    // Newest first, as the genuine server's default is.
+    sessions.reverse();
+    sessions.retain(is_wanted);
+    let total = sessions.len();
+    let page = sessions.into_iter().skip(number("offset").unwrap_or(0)).take(number("limit").unwrap_or(100));
+    let page: Vec<_> = page.collect();
+    json!({"items": describe_all(&page, field).await, "total_count": total})
+}
+
+/// Whether a field is asked for, at whatever depth.
+fn asks_for(field: &Field, name: &str) -> bool {
+    field.fields.iter().any(|inner| inner.name == name || asks_for(inner, name))
+}
+
+/// Descriptions of sessions, with what they use if that is asked for: measuring takes a moment.
+async fn describe_all(sessions: &[Arc<Session>], field: &Field) -> Vec<Value> {
+    let stats = match asks_for(field, "live_stat") || asks_for(field, "last_stat") {
+        true => measure(sessions).await,
+        false => vec![Value::Null; sessions.len()],
+    };
+    sessions.iter().zip(stats).map(|(session, stat)| describe(session, &stat)).collect()
+}
+
+fn describe(session: &Session, stat: &Value) -> Value {
+    // A value of the type `JSONString`.
+    let stat = if stat.is_null() { Value::Null } else { json!(stat.to_string()) };
+    let fixed = &session.fixed;
+    let changed = session.history().values().max().copied().map(iso);
+    let info = session.status_info();
+    let kernel = json!({
+        "id": session.id(), "row_id": session.id(), "cluster_role": "main", "cluster_idx": 1,
+        "cluster_hostname": "main1", "session_id": session.id(), "image": fixed.image, "status": session.status(),
+        "status_info": info, "status_changed": changed, "container_id": null, "occupied_slots": "{}",
+        "resource_opts": "{}", "live_stat": stat, "last_stat": stat,
+    });
+    json!({
+        "id": session.id(), "row_id": session.id(), "session_id": session.id(), "sess_id": session.name(),
+        "name": session.name(), "type": "interactive", "sess_type": "interactive", "session_type": "interactive",
+        "image": fixed.image, "lang": fixed.image, "image_references": [fixed.image],
+        "architecture": std::env::consts::ARCH, "registry": "local", "tag": fixed.tag, "domain_name": "default",
+        "group_name": "default", "cluster_mode": "single-node", "cluster_size": 1, "priority": 10,
+        "status": session.status(), "status_info": info, "status_changed": changed,
+        "created_at": iso(fixed.created), "terminated_at": session.ended().map(iso), "result": "undefined",
+        "service_ports": "[]", "occupying_slots": "{}", "occupied_slots": "{}", "requested_slots": "{}",
+        "resource_opts": "{}", "vfolder_mounts": [], "mounts": [], "num_queries": session.queries(),
+        "containers": [kernel.clone()], "kernel_nodes": {"edges": [{"node": kernel}], "count": 1},
+    })
+}
+
+async fn images() -> Value {
+    let found = bai_runner::images().await;
+    let describe = |image: bai_runner::FoundImage| {
+        let (name, tag) = image.name.split_once(':').unwrap_or((&image.name, "latest"));
+        json!({
+            "name": name, "humanized_name": name, "tag": tag, "registry": "local", "aliases": [image.name],
+            "architecture": std::env::consts::ARCH, "installed": true, "digest": null, "size_bytes": null,
+            "labels": [
+                {"key": "ai.backend.runtime-type", "value": image.language},
+                {"key": "ai.backend.runtime-path", "value": image.executable},
+                {"key": "ai.backend.features", "value": "batch query uid-match user-input"},
+            ],
+            "supported_accelerators": [], "resource_limits": [],
+        })
+    };
+    Value::Array(found.into_iter().map(describe).collect())
+}
+
+/// Picks what was asked for; lists are picked from one by one.
+fn project(source: Value, fields: &[Field]) -> Value {
+    match source {
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| project(item, fields)).collect()),
+        Value::Object(object) if !fields.is_empty() => {
+            let pick = |field: &Field| {
+                let value = object.get(&field.name).cloned().unwrap_or_default();
+                (field.alias.clone(), project(value, &field.fields))
+            };
+            Value::Object(fields.iter().map(pick).collect())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_for_is_told() {
+        let fields = parse::parse("{ n: name items { id gone } }", &Value::Null).unwrap();
+        let source = json!({"name": "x", "secret": 1, "items": [{"id": 1, "more": 2}, {"id": 2}]});
+        let expected = json!({"n": "x", "items": [{"id": 1, "gone": null}, {"id": 2, "gone": null}]});
+        assert_eq!(project(source, &fields), expected);
+    }
+
+    #[test]
+    fn global_ids_are_understood() {
+        assert_eq!(local_id("Y29tcHV0ZV9zZXNzaW9uX25vZGU6dS0x"), "u-1");
+        assert_eq!(local_id("6a6eff4e-365e-4983-9e0f-d8996bc43202"), "6a6eff4e-365e-4983-9e0f-d8996bc43202");
+        assert_eq!(local_id("work"), "work");
+    }
+}

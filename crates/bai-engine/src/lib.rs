@@ -1,0 +1,79 @@
+//! The embedded engine: a server on loopback that speaks the cluster's own API (`protocol.md`), for one user.
+//!
+//! It drives [`runner`](bai_runner) and knows no client and no terminal. What upstream servers lose is kept here:
+//! output between batch steps, runs whose socket closed, output that came while no run was current.
+//!
+//! | File | Its job |
+//! |---|---|
+//! | `routes`, `auth`, `request`, `refusal` | from bytes to handlers, and every error as a problem |
+//! | `sessions`, `session` | who is who; statuses, names, events |
+//! | `actor` | the one owner of a session's kernel |
+//! | `run`, `buffer`, `sent`, `frame` | what a kernel said, on its way to whoever collects it |
+//! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
+//! | `pty`, `services` | the session's terminal, its daemons, and the tunnels to them |
+//! | `leftover` | folders of sessions whose engine was killed |
+//! | [`standing`] | where a standing engine writes down how it is reached |
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+#![deny(unsafe_code)]
+#![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
+
+mod actor;
+mod archive;
+mod auth;
+mod buffer;
+mod events;
+mod execute;
+mod files;
+mod frame;
+mod graphql;
+mod keypair;
+mod leftover;
+mod lifecycle;
+mod live_stat;
+mod pty;
+mod refusal;
+mod request;
+mod routes;
+mod run;
+mod sent;
+mod server;
+mod services;
+mod session;
+mod sessions;
+pub mod standing;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+pub use bai_runner::{FoundImage, images, jupyter_language};
+pub use keypair::Keypair;
+pub use server::{Engine, EngineError, EngineOptions, Workdirs};
+
+use server::Shared;
+
+/// Waits until `condition` holds; `changed` tells when to look again.
+#[cfg(test)]
+async fn until(changed: &tokio::sync::Notify, condition: impl Fn() -> bool) {
+    loop {
+        let change = changed.notified();
+        tokio::pin!(change);
+        change.as_mut().enable();
+        if condition() {
+            return;
+        }
+        change.await;
+    }
+}

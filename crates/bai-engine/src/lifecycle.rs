@@ -1,0 +1,248 @@
+//! Handlers of a session's life: create, match, info, destroy, restart, rename, and what is told of it.
+
+use super::Shared;
+use super::actor::{self, Command};
+use super::refusal::{Answer, Refusal};
+use super::request::{self, Params, json_body, json_reply, ready_session};
+use super::services;
+use super::session::{Fixed, Session};
+use super::sessions::Placed;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use bai_protocol::create::{IncomingCreate, check_name};
+use bai_protocol::info::Matches;
+use bai_protocol::status::SessionStatus;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+type Engine = State<Arc<Shared>>;
+
+/// `POST /{P}` (`protocol.md` §2.2).
+pub(super) async fn create(State(shared): Engine, body: Body) -> Answer {
+    let body = json_body(body).await?;
+    if !body.is_object() {
+        return Err(Refusal::malformed_body("the body has to be a JSON object"));
+    }
+    let wish = IncomingCreate::from_wire(&body);
+    let name = wish.name.clone().ok_or_else(|| Refusal::invalid_params("name: a session needs a name"))?;
+    check_name(&name).map_err(|error| Refusal::invalid_params(format!("name: {error}")))?;
+    let image =
+        wish.image.clone().ok_or_else(|| Refusal::invalid_params("image: a session needs an image"))?;
+    services::check_preopen(&wish.preopen_ports)?;
+    resolve(&shared, &image).await?;
+
+    let stop = shared.stop.child_token();
+    let (session, commands) = Session::new(plan(&shared, image, &wish), name, stop);
+    let (session, created) = match shared.sessions.place(&session, wish.reuse) {
+        Placed::New => {
+            tokio::spawn(actor::own(shared.clone(), session.clone(), commands));
+            (session, true)
+        }
+        Placed::Same(session) => (session, false),
+        Placed::Taken(other) => return Err(Refusal::exists(other.id())),
+    };
+    let status = match (created, wish.enqueue_only) {
+        (true, true) => SessionStatus::Pending,
+        (false, true) => session.status(),
+        (_, false) => wait_until_ready(&session, wish.max_wait_seconds).await?,
+    };
+    // API versions up to 4 read the name under `kernelId` (`protocol.md` §1.2).
+    let reply = json!({
+        "sessionId": session.id(), "sessionName": session.name(), "status": status, "servicePorts": [],
+        "created": created, "kernelId": session.name(),
+    });
+    Ok(json_reply(StatusCode::CREATED, &reply))
+}
+
+/// Whether this machine can run an image at all; asked before a session is made, since the answer is for the creator.
+async fn resolve(shared: &Shared, image: &str) -> Answer<()> {
+    if shared.knows_image(image) {
+        return Ok(());
+    }
+    let name = image.to_owned();
+    let found = tokio::task::spawn_blocking(move || bai_runner::resolve(&name)).await;
+    let found =
+        found.map_err(|error| Refusal::internal(format!("the search for interpreters failed: {error}")))?;
+    found.map(|_| shared.learn_image(image)).map_err(|error| {
+        Refusal::new(StatusCode::NOT_FOUND, "object-not-found", format!("{error}."), "image_read_not-found")
+            .because(format!("{}.", error.hint()))
+    })
+}
+
+fn plan(shared: &Shared, image: String, wish: &IncomingCreate) -> Fixed {
+    let id = uuid::Uuid::new_v4().to_string();
+    let (workdir, owns_workdir) = shared.workdir_for(&id);
+    Fixed {
+        id,
+        image,
+        environ: wish.environ.clone(),
+        tag: wish.tag.clone(),
+        created: Timestamp::now(),
+        workdir,
+        owns_workdir,
+        bootstrap_script: wish.bootstrap_script.clone().filter(|script| !script.trim().is_empty()),
+        preopen_ports: wish.preopen_ports.clone(),
+    }
+}
+
+/// Waits until code can be run; a session that failed or ended meanwhile ends the wait.
+async fn wait_until_ready(session: &Session, max_wait_seconds: u64) -> Answer<SessionStatus> {
+    let mut watch = session.watch();
+    let settled = watch.wait_for(|status| status.is_executable() || status.is_dead());
+    let status = if max_wait_seconds == 0 {
+        settled.await.map(|status| status.clone())
+    } else {
+        match tokio::time::timeout(Duration::from_secs(max_wait_seconds), settled).await {
+            Ok(status) => status.map(|status| status.clone()),
+            Err(_) => return Ok(SessionStatus::Timeout),
+        }
+    };
+    match status {
+        Ok(status) if status.is_executable() => Ok(status),
+        Ok(SessionStatus::Error) => {
+            let title = "The session could not be started.";
+            let code = "session_create_failed";
+            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "kernel-creation-failed", title, code)
+                .because(session.status_info()))
+        }
+        _ => Err(Refusal::no_such_session().because("the session was terminated before it ran")),
+    }
+}
+
+/// `GET /{P}/_/match`.
+pub(super) async fn matching(State(shared): Engine, RawQuery(query): RawQuery) -> Answer {
+    let params = Params::parse(query.as_deref());
+    let prefix =
+        params.get(&["id"]).ok_or_else(|| Refusal::invalid_params("id: what to match is missing"))?;
+    let matches = shared.sessions.matching(prefix);
+    Ok(json_reply(StatusCode::OK, &Matches { matches }))
+}
+
+/// `GET /{P}/{s}` (`protocol.md` §2.6), with `currentRunId` beside it while a run is active.
+pub(super) async fn info(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    let session = request::session(&shared, &reference)?;
+    let fixed = &session.fixed;
+    let age = Timestamp::now().duration_since(fixed.created).as_millis();
+    let info = session.status_info();
+    let mut body = json!({
+        "age": i64::try_from(age).unwrap_or(i64::MAX), "domainName": "default", "groupId": "default",
+        "userId": "local", "lang": fixed.image, "image": fixed.image, "architecture": std::env::consts::ARCH,
+        "registry": "local", "tag": fixed.tag, "containerId": null, "occupiedSlots": "{}", "occupyingSlots": "{}",
+        "requestedSlots": "{}", "occupiedShares": "{}",
+        "environ": serde_json::to_string(&fixed.environ).unwrap_or_default(), "resourceOpts": "{}",
+        "status": session.status(), "statusInfo": if info.is_empty() { "None" } else { &info },
+        "statusData": null, "creationTime": iso(fixed.created), "terminationTime": session.ended().map(iso),
+        "numQueriesExecuted": session.queries(), "lastStat": null, "idleChecks": {},
+        "sessionId": session.id(), "sessionName": session.name(),
+    });
+    if let (Some(run), Some(body)) = (session.current(), body.as_object_mut()) {
+        body.insert("currentRunId".to_owned(), json!(run.as_str()));
+    }
+    // No genuine server tells these.
+    if let (Some(found), Some(body)) = (session.interpreter.get(), body.as_object_mut()) {
+        let what = format!("{} {} ({})", found.language, found.version, found.executable.display());
+        body.insert("interpreter".to_owned(), json!(what));
+        body.insert("note".to_owned(), json!(found.note));
+    }
+    Ok(json_reply(StatusCode::OK, &body))
+}
+
+/// A time as the genuine server writes it.
+pub(super) fn iso(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
+}
+
+/// `DELETE /{P}/{s}`: answers at once; statuses and events tell when it is done.
+pub(super) async fn destroy(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    let session = request::session(&shared, &reference)?;
+    let status = session.status();
+    if status.is_dead() && status != SessionStatus::Terminating {
+        return Err(Refusal::no_such_session());
+    }
+    let ran = status.is_executable() || status == SessionStatus::Restarting;
+    if ran {
+        shared.sessions.move_to(&session, SessionStatus::Terminating, "user-requested");
+    } else {
+        shared.sessions.move_to(&session, SessionStatus::Cancelled, "user-requested");
+    }
+    session.stop.cancel();
+    let outcome = if ran || status == SessionStatus::Terminating { "terminated" } else { "cancelled" };
+    Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": outcome}})))
+}
+
+/// `PATCH /{P}/{s}`: a fresh interpreter, as servers did up to 26.4.3.
+pub(super) async fn restart(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    let session = ready_session(&shared, &reference)?;
+    shared.sessions.move_to(&session, SessionStatus::Restarting, "user-requested");
+    let (done, wait) = oneshot::channel();
+    session.command(Command::Restart(done)).await;
+    let restarted = wait.await;
+    // Also when that failed: the next run tries again.
+    shared.sessions.move_to(&session, SessionStatus::Running, "");
+    match restarted {
+        Ok(Ok(())) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(Err(why)) => {
+            let (title, code) = ("The session could not be restarted.", "session_restart_failed");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Err(Refusal::new(status, "kernel-restart-failed", title, code).because(why))
+        }
+        Err(_) => Err(Refusal::no_such_session().because("the session ended while it was restarting")),
+    }
+}
+
+/// `POST /{P}/{s}/rename`: the name from the body or, as older clients send it, from the query.
+pub(super) async fn rename(
+    State(shared): Engine,
+    Path(reference): Path<String>,
+    RawQuery(query): RawQuery,
+    body: Body,
+) -> Answer {
+    const KEYS: [&str; 3] = ["name", "session_name", "clientSessionToken"];
+    let session = ready_session(&shared, &reference)?;
+    let body = json_body(body).await?;
+    let params = Params::parse(query.as_deref());
+    let in_body = KEYS.iter().find_map(|key| body.get(key)?.as_str());
+    let name = in_body.or_else(|| params.get(&KEYS));
+    let name = name.ok_or_else(|| Refusal::invalid_params("name: the new name is missing"))?;
+    check_name(name).map_err(|error| Refusal::invalid_params(format!("name: {error}")))?;
+    if !shared.sessions.rename(&session, name) {
+        return Err(Refusal::invalid_params(format!("name: another session is called {name} already")));
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `GET /{P}/{s}/logs` (`protocol.md` §2.8).
+pub(super) async fn logs(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    let session = request::session(&shared, &reference)?;
+    Ok(json_reply(StatusCode::OK, &json!({"result": {"logs": session.logs()}})))
+}
+
+/// `GET /{P}/{s}/status-history`.
+pub(super) async fn status_history(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    let session = request::session(&shared, &reference)?;
+    let history: Map<String, Value> =
+        session.history().into_iter().map(|(status, at)| (status, json!(iso(at)))).collect();
+    Ok(json_reply(StatusCode::OK, &history))
+}
+
+/// `GET /{P}/{s}/dependency-graph`: sessions of ours depend on none.
+pub(super) async fn dependency_graph(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    let session = request::session(&shared, &reference)?;
+    let changed = session.history().values().max().copied().map(iso);
+    let node = json!({
+        "session_id": session.id(), "session_name": session.name(), "status": session.status(),
+        "status_changed": changed, "depends_on": [],
+    });
+    Ok(json_reply(StatusCode::OK, &node))
+}
+
+/// `GET /{P}/{s}/abusing-report` and `GET /{P}/{s}/direct-access-info`: there is nothing to tell.
+pub(super) async fn nothing_to_tell(State(shared): Engine, Path(reference): Path<String>) -> Answer {
+    request::session(&shared, &reference)?;
+    Ok(json_reply(StatusCode::OK, &json!({})))
+}

@@ -1,0 +1,242 @@
+//! One who looks at a session's terminal, over a WebSocket.
+//!
+//! Both sides say how much they have taken, and neither is more than a window ahead of that. Left to the sockets,
+//! megabytes would be on their way, and the echo of a key comes behind all of them.
+
+use super::hub::{Attached, Command};
+use crate::session::Session;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bai_protocol::pty::{PtyReply, PtyRequest, WINDOW};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+/// How long the window's size is waited for before the shell starts. Not all clients tell one.
+const FIRST_SIZE: Duration = Duration::from_millis(100);
+/// How much more is taken before that is said.
+const WORTH_SAYING: u64 = WINDOW / 4;
+/// So much typing is kept for a shell that does not read; more is not read from the socket. Who counts never gets there.
+const TYPED: usize = 2 * WINDOW as usize;
+/// How often a client is told that we live. It may be that we cannot read its pings, because the shell is not
+/// reading what was typed before them and the client does not count.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// How long a client may be silent.
+const SILENCE_LIMIT: Duration = Duration::from_secs(45);
+/// How long saying goodbye may take.
+const CLOSING: Duration = Duration::from_secs(2);
+
+type Sender = SplitSink<WebSocket, Message>;
+type Receiver = SplitStream<WebSocket>;
+
+/// How it ends, as a close code and a reason.
+type Goodbye = (u16, &'static str);
+
+const OVER: Goodbye = (close_code::NORMAL, "");
+const SESSION_OVER: Goodbye =
+    (close_code::AWAY, "the terminal was closed: its session ended, or this viewer was too slow");
+const SILENT: Goodbye = (close_code::POLICY, "nothing was heard for too long");
+
+pub(super) async fn serve(session: &Session, socket: WebSocket) {
+    let (mut sender, mut receiver) = socket.split();
+    let first = timeout(FIRST_SIZE, next(&mut receiver)).await;
+    let size = match &first {
+        Ok(Some(PtyRequest::Resize { rows, columns })) => Some((*rows, *columns)),
+        Ok(None) => return,
+        _ => None,
+    };
+    let attached = match session.shell.attach(session, size).await {
+        Ok(attached) => attached,
+        Err(error) => {
+            let words = PtyReply::Error(format!("the shell could not be started: {error}")).to_text();
+            // Whether it arrives changes nothing.
+            let _ = sender.send(Message::text(words)).await;
+            return close(sender, receiver, (close_code::ERROR, "no shell")).await;
+        }
+    };
+    let Attached { replay, mut output, input, commands } = attached;
+    let first = first.ok().flatten().filter(|_| size.is_none());
+    let between = Between::new();
+    let goodbye = tokio::select! {
+        goodbye = show(&mut sender, replay, &mut output, &between) => goodbye,
+        () = obey(&mut receiver, first, &input, &commands, &between) => None,
+    };
+    match goodbye {
+        Some(goodbye) => close(sender, receiver, goodbye).await,
+        None => tracing::debug!(session = session.id(), "a viewer of the terminal left"),
+    }
+}
+
+/// What the two directions know of each other.
+struct Between {
+    /// When the client was last heard; nothing while it is not being listened to.
+    heard: Mutex<Option<Instant>>,
+    /// How much output the client has taken, if it counts.
+    shown: watch::Sender<Option<u64>>,
+    /// How much of what it typed the terminal has taken.
+    typed: watch::Sender<u64>,
+}
+
+impl Between {
+    fn new() -> Self {
+        Between {
+            heard: Mutex::new(Some(Instant::now())),
+            shown: watch::Sender::default(),
+            typed: watch::Sender::default(),
+        }
+    }
+
+    fn hear(&self, at: Option<Instant>) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn silent_for_too_long(&self) -> bool {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.is_some_and(|at| at.elapsed() > SILENCE_LIMIT)
+    }
+}
+
+/// The next frame that says something; nothing when the client leaves.
+async fn next(receiver: &mut Receiver) -> Option<PtyRequest> {
+    loop {
+        if let Some(request) = one(receiver).await? {
+            return Some(request);
+        }
+    }
+}
+
+/// The next frame, be it one that says nothing. The outer nothing is a client that left.
+async fn one(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
+    let request = match receiver.next().await? {
+        Ok(Message::Text(text)) => PtyRequest::parse(text.as_bytes()),
+        Ok(Message::Binary(bytes)) => PtyRequest::parse(&bytes),
+        Ok(_) => return Some(None),
+        Err(_) => return None,
+    };
+    match request {
+        Ok(request) => Some(Some(request)),
+        Err(error) => {
+            tracing::debug!(%error, "passed over");
+            Some(None)
+        }
+    }
+}
+
+/// Does what the client says until it leaves.
+async fn obey(
+    receiver: &mut Receiver,
+    mut first: Option<PtyRequest>,
+    input: &mpsc::Sender<Bytes>,
+    commands: &mpsc::Sender<Command>,
+    between: &Between,
+) {
+    let mut typed = BytesMut::new();
+    loop {
+        let request = match first.take() {
+            Some(request) => request,
+            None => tokio::select! {
+                request = one(receiver), if typed.len() < TYPED => {
+                    let Some(request) = request else { return };
+                    between.hear(Some(Instant::now()));
+                    let Some(request) = request else { continue };
+                    request
+                }
+                room = input.reserve(), if !typed.is_empty() => {
+                    let Ok(room) = room else { break };
+                    between.hear(Some(Instant::now()));
+                    between.typed.send_modify(|taken| *taken += typed.len() as u64);
+                    room.send(typed.split().freeze());
+                    continue;
+                }
+            },
+        };
+        match request {
+            PtyRequest::Stdin(bytes) => typed.extend_from_slice(&bytes),
+            PtyRequest::Resize { rows, columns } => {
+                if commands.send(Command::Resize(rows, columns)).await.is_err() {
+                    break;
+                }
+            }
+            PtyRequest::Restart => {
+                if commands.send(Command::Restart).await.is_err() {
+                    break;
+                }
+            }
+            PtyRequest::Received(bytes) => drop(between.shown.send_replace(Some(bytes))),
+            PtyRequest::Ping | PtyRequest::Unknown(_) => {}
+        }
+        if typed.len() >= TYPED {
+            between.hear(None);
+        }
+    }
+    // The terminal is over; the other direction says so.
+    std::future::pending().await
+}
+
+/// Sends what is printed, with a sign of life now and then. Gives how to say goodbye, or nothing when the client
+/// cannot be reached.
+async fn show(
+    sender: &mut Sender,
+    replay: Bytes,
+    output: &mut mpsc::Receiver<PtyReply>,
+    between: &Between,
+) -> Option<Goodbye> {
+    let (mut shown, mut typed) = (between.shown.subscribe(), between.typed.subscribe());
+    let (mut sent, mut said) = (replay.len() as u64, 0);
+    // The first frame comes at once, be it empty: it says that there is a terminal.
+    sender.send(Message::text(PtyReply::Output(replay).to_text())).await.ok()?;
+    sender.send(Message::text(PtyReply::Received(said).to_text())).await.ok()?;
+    let mut ticks = interval(PING_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let room = shown.borrow_and_update().is_none_or(|shown| sent.saturating_sub(shown) < WINDOW);
+        let message = tokio::select! {
+            reply = output.recv(), if room => match reply {
+                Some(reply @ PtyReply::Exit(_)) => {
+                    sender.send(Message::text(reply.to_text())).await.ok()?;
+                    return Some(OVER);
+                }
+                Some(reply) => {
+                    if let PtyReply::Output(bytes) = &reply {
+                        sent += bytes.len() as u64;
+                    }
+                    Message::text(reply.to_text())
+                }
+                None => return Some(SESSION_OVER),
+            },
+            // The other ends of both are `between`'s, which lives.
+            Ok(()) = shown.changed() => continue,
+            Ok(()) = typed.changed() => {
+                let taken = *typed.borrow_and_update();
+                if taken - said < WORTH_SAYING {
+                    continue;
+                }
+                said = taken;
+                Message::text(PtyReply::Received(taken).to_text())
+            }
+            _ = ticks.tick() => {
+                if between.silent_for_too_long() {
+                    return Some(SILENT);
+                }
+                Message::Ping(Bytes::new())
+            }
+        };
+        sender.send(message).await.ok()?;
+    }
+}
+
+/// Says goodbye and waits a moment for the client's own.
+async fn close(mut sender: Sender, mut receiver: Receiver, (code, reason): Goodbye) {
+    let goodbye = async {
+        let frame = CloseFrame { code, reason: reason.into() };
+        if sender.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = receiver.next().await {}
+        }
+    };
+    // A client that does not answer loses nothing: everything was sent.
+    let _ = timeout(CLOSING, goodbye).await;
+}

@@ -1,0 +1,100 @@
+//! Reading requests: sessions named in paths, query strings, JSON bodies. What is wrong with them becomes a refusal.
+
+use super::Shared;
+use super::refusal::{Answer, Refusal};
+use super::session::Session;
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bai_protocol::status::SessionStatus;
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Bytes of a JSON body, at most.
+pub(super) const BODY_LIMIT: usize = 64 << 20;
+
+/// How long a client may be silent in the middle of a body.
+pub(super) const BODY_SILENCE: Duration = Duration::from_secs(60);
+
+/// The parameters of a query string, in order; keys may repeat.
+pub(super) struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub(super) fn parse(query: Option<&str>) -> Self {
+        Params(url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
+    }
+
+    /// The first value of the first of `names` that is there.
+    pub(super) fn get(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.all(name).next())
+    }
+
+    /// Every value of `name`.
+    pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The session that a path names, also one that is over.
+pub(super) fn session(shared: &Shared, reference: &str) -> Answer<Arc<Session>> {
+    shared.sessions.find(reference).ok_or_else(Refusal::no_such_session)
+}
+
+/// The session that a path names, if runs can be given to it.
+pub(super) fn ready_session(shared: &Shared, reference: &str) -> Answer<Arc<Session>> {
+    let session = session(shared, reference)?;
+    match session.status() {
+        status if status.is_executable() || status == SessionStatus::Restarting => Ok(session),
+        status if status.is_dead() => Err(Refusal::no_such_session()),
+        status => Err(Refusal::not_ready(status.name())),
+    }
+}
+
+/// Reads a JSON body; an empty one is null.
+pub(super) async fn json_body(body: Body) -> Answer<Value> {
+    let mut bytes = Vec::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = timeout(BODY_SILENCE, chunks.next()).await.map_err(|_| too_slow())? {
+        let chunk = chunk.map_err(|e| Refusal::malformed_body(format!("the body did not arrive: {e}")))?;
+        if bytes.len() + chunk.len() > BODY_LIMIT {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Refusal::malformed_body(format!("the body is no JSON: {error}")))
+}
+
+/// The rest of a body did not come.
+pub(super) fn too_slow() -> Refusal {
+    let title = "The request body did not arrive.";
+    let msg = format!("nothing came for {} s", BODY_SILENCE.as_secs());
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "generic-bad-request", title, "api_parsing_timeout")
+        .because(msg)
+}
+
+fn too_large() -> Refusal {
+    let title = "The request body is too large.";
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "generic-bad-request", title, "api_parsing_content-too-large")
+        .because(format!("at most {BODY_LIMIT} bytes are read"))
+}
+
+/// A JSON reply.
+pub(super) fn json_reply(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_string(body) {
+        Ok(text) => json_text(status, text),
+        Err(error) => Refusal::internal(format!("the reply could not be written: {error}")).into_response(),
+    }
+}
+
+/// A reply whose JSON is written already.
+pub(super) fn json_text(status: StatusCode, text: String) -> Response {
+    (status, [("content-type", "application/json; charset=utf-8")], text).into_response()
+}

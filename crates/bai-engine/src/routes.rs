@@ -1,0 +1,114 @@
+//! The table of paths (`protocol.md` §2.1, §9.7): each twice, under `session` and, for old clients, under `kernel`.
+
+use super::refusal::{Answer, Refusal, every_error_is_a_problem, unknown_path};
+use super::request::{Params, json_body, json_reply};
+use super::{Shared, auth, events, execute, files, graphql, lifecycle, pty, services, stream, transfer};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, get, post};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Everything that the engine answers.
+pub(super) fn router(shared: &Arc<Shared>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(hello))
+        .route("/auth", get(echo).post(echo))
+        .route("/auth/test", get(echo).post(echo))
+        .route("/config/resource-slots", get(resource_slots))
+        .route("/events/session", get(events::sessions))
+        .route("/stream/kernel/_/events", get(events::sessions))
+        .route("/stream/session/_/events", get(events::sessions))
+        .route("/admin/gql", post(graphql::gql))
+        .route("/admin/graphql", post(graphql::graphql));
+    for noun in ["session", "kernel"] {
+        for (path, method) in session_routes() {
+            router = router.route(&format!("/{noun}{path}"), method);
+        }
+        for (path, method) in stream_routes() {
+            router = router.route(&format!("/stream/{noun}/{{s}}{path}"), method);
+        }
+    }
+    router
+        .fallback(unknown_path)
+        .layer(from_fn_with_state(shared.clone(), auth::check))
+        .layer(from_fn(every_error_is_a_problem))
+        .with_state(shared.clone())
+}
+
+type Routes = Vec<(&'static str, MethodRouter<Arc<Shared>>)>;
+
+fn session_routes() -> Routes {
+    let upload = post(transfer::upload).layer(DefaultBodyLimit::disable());
+    vec![
+        ("", post(lifecycle::create)),
+        ("/", post(lifecycle::create)),
+        ("/create", post(lifecycle::create)),
+        ("/_/create", post(lifecycle::create)),
+        ("/_/create-from-template", post(|| missing("session templates"))),
+        ("/_/create-cluster", post(|| missing("clusters"))),
+        ("/_/transit-status", post(|| missing("status transitions on demand"))),
+        ("/_/logs", get(|| missing("task logs"))),
+        ("/_/match", get(lifecycle::matching)),
+        (
+            "/{s}",
+            get(lifecycle::info).post(execute::execute).patch(lifecycle::restart).delete(lifecycle::destroy),
+        ),
+        ("/{s}/rename", post(lifecycle::rename)),
+        ("/{s}/interrupt", post(execute::interrupt)),
+        ("/{s}/complete", post(execute::complete)),
+        ("/{s}/logs", get(lifecycle::logs)),
+        ("/{s}/status-history", get(lifecycle::status_history)),
+        ("/{s}/dependency-graph", get(lifecycle::dependency_graph)),
+        ("/{s}/abusing-report", get(lifecycle::nothing_to_tell)),
+        ("/{s}/direct-access-info", get(lifecycle::nothing_to_tell)),
+        ("/{s}/upload", upload),
+        ("/{s}/download", get(transfer::download).post(transfer::download)),
+        ("/{s}/download_single", get(transfer::download_single).post(transfer::download_single)),
+        ("/{s}/files", get(files::list)),
+        ("/{s}/commit", any(|| missing("image commits"))),
+        ("/{s}/imagify", post(|| missing("image commits"))),
+        ("/{s}/start-service", post(services::start)),
+        ("/{s}/shutdown-service", post(services::shutdown)),
+    ]
+}
+
+fn stream_routes() -> Routes {
+    vec![
+        ("/execute", get(stream::execute)),
+        ("/apps", get(services::apps)),
+        ("/pty", get(pty::stream)),
+        ("/tcpproxy", get(services::tunnel)),
+        ("/httpproxy", get(services::tunnel)),
+    ]
+}
+
+async fn missing(what: &'static str) -> Refusal {
+    Refusal::not_implemented(what)
+}
+
+/// `GET /`: which API this is. The only answer for everybody.
+async fn hello(State(shared): State<Arc<Shared>>) -> Response {
+    let version = bai_protocol::version::NEWEST.to_string();
+    let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
+    // Clients compare only `version`; the instance lets us know a standing engine of ours again.
+    let body = json!({"version": version, "manager": manager, "instance": shared.instance});
+    json_reply(StatusCode::OK, &body)
+}
+
+/// `/auth` and `/auth/test`: whether the key pair is right.
+async fn echo(RawQuery(query): RawQuery, body: Body) -> Answer {
+    let body = json_body(body).await?;
+    let params = Params::parse(query.as_deref());
+    let echo = body.get("echo").and_then(Value::as_str).or_else(|| params.get(&["echo"])).unwrap_or_default();
+    Ok(json_reply(StatusCode::OK, &json!({"authorized": "yes", "echo": echo})))
+}
+
+/// `GET /config/resource-slots`: what a machine of our own has.
+async fn resource_slots() -> Response {
+    json_reply(StatusCode::OK, &json!({"cpu": "count", "mem": "bytes"}))
+}

@@ -1,0 +1,212 @@
+//! Those who collect a run: they wait for what it says, and get it in pieces of a size for one frame.
+
+use super::{BATCH_BYTES, Inner, Outcome, Run, with_step};
+use crate::buffer::Item;
+use crate::sent::Frame;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a collector waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// When there is nothing at all; `None` waits for ever.
+    pub window: Option<Duration>,
+    /// How long the first output waits for company.
+    pub linger: Duration,
+    /// Output is delivered earlier when nothing was added for this long.
+    pub quiet: Duration,
+}
+
+/// Somebody collects a run.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    run: Arc<Run>,
+    /// Its turn, for one that counts.
+    turn: Option<u64>,
+}
+
+impl Attached {
+    /// Whether it counts.
+    pub(crate) fn counts(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    fn is_served(&self, inner: &Inner) -> bool {
+        self.turn.is_none_or(|turn| turn == inner.turns)
+    }
+
+    /// The client says that it has this frame and all before it.
+    pub(crate) fn received(&self, number: u64) {
+        let mut inner = self.run.lock();
+        if self.turn.is_some() && self.is_served(&inner) {
+            inner.sent.was_received(number);
+            drop(inner);
+            self.run.news.notify_waiters();
+            #[cfg(test)]
+            self.run.changed.notify_waiters();
+        }
+    }
+
+    /// Waits until another one that counts has taken over.
+    pub(crate) async fn taken_over(&self) {
+        loop {
+            let notified = self.run.news.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if !self.is_served(&self.run.lock()) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits for output or news, as long as `patience` says. A question with a number up to `seen` is no news. Cancel
+    /// safe: what was taken and not delivered comes again. `None` when another one has taken over.
+    pub(crate) async fn collect(&self, patience: Patience, seen: u64) -> Option<Delivery> {
+        let start = Instant::now();
+        let run = &self.run;
+        let mut first_output = None;
+        loop {
+            let notified = run.news.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            let deadline = {
+                let mut inner = run.lock();
+                if !self.is_served(&inner) {
+                    return None;
+                }
+                if self.counts()
+                    && let Some(frame) = inner.again()
+                {
+                    return Some(Delivery::again(run, frame, self.turn));
+                }
+                if self.counts() && inner.sent.is_full() {
+                    None
+                } else {
+                    let mut deadline = patience.window.map(|window| start + window);
+                    if !inner.buffer.is_empty() {
+                        let now = Instant::now();
+                        let first = *first_output.get_or_insert(now);
+                        let last = inner.last_push.unwrap_or(first);
+                        let due = (first + patience.linger).min(last + patience.quiet);
+                        deadline = Some(deadline.map_or(due, |window| window.min(due)));
+                    }
+                    if inner.has_news(seen) || deadline.is_some_and(|at| at <= Instant::now()) {
+                        return Some(run.deliver(&mut inner, seen, self.turn));
+                    }
+                    deadline
+                }
+            };
+            match deadline {
+                Some(at) => {
+                    let _ = tokio::time::timeout_at(at, notified).await;
+                }
+                None => notified.await,
+            }
+        }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let mut inner = self.run.lock();
+        inner.collectors = inner.collectors.saturating_sub(1);
+        if self.turn == Some(inner.turns) {
+            inner.followed = false;
+        }
+        drop(inner);
+        self.run.room.notify_one();
+    }
+}
+
+/// What a collector got. Comes again when it is dropped before [`Delivery::delivered`].
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    run: Arc<Run>,
+    pub(crate) items: Arc<Vec<Item>>,
+    pub(crate) outcome: Outcome,
+    /// Its number, for a collector that counts.
+    pub(crate) number: Option<u64>,
+    turn: Option<u64>,
+    delivered: bool,
+}
+
+impl Delivery {
+    fn again(run: &Arc<Run>, frame: Frame, turn: Option<u64>) -> Self {
+        let Frame { number, items, outcome } = frame;
+        Delivery { run: run.clone(), items, outcome, number: Some(number), turn, delivered: false }
+    }
+
+    /// It was written whole.
+    pub(crate) fn delivered(mut self) {
+        self.delivered = true;
+        let mut inner = self.run.lock();
+        if let Some(number) = self.number
+            && self.turn == Some(inner.turns)
+        {
+            inner.sent.was_written(number);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        // What has a number is kept where it is.
+        if self.delivered || self.number.is_some() {
+            return;
+        }
+        let items = with_step(std::mem::take(&mut self.items), &self.outcome);
+        if !items.is_empty() {
+            self.run.lock().buffer.put_back(items);
+            self.run.news.notify_waiters();
+        }
+    }
+}
+
+impl Run {
+    /// Says that somebody collects as long as the guard lives. One that counts brings the number of the last frame that
+    /// it has; it is given everything after that, and whoever counted before it is not served any more.
+    pub(crate) fn attach(self: &Arc<Self>, received: Option<u64>) -> Attached {
+        let mut inner = self.lock();
+        inner.collectors += 1;
+        let turn = received.map(|number| {
+            inner.sent.rewind(number);
+            inner.turns += 1;
+            inner.followed = true;
+            inner.turns
+        });
+        if turn.is_none() && !inner.followed {
+            for frame in inner.sent.take_unwritten().into_iter().rev() {
+                inner.buffer.put_back(with_step(frame.items, &frame.outcome));
+            }
+        }
+        drop(inner);
+        self.news.notify_waiters();
+        Attached { run: self.clone(), turn }
+    }
+
+    fn deliver(self: &Arc<Self>, inner: &mut Inner, seen: u64, turn: Option<u64>) -> Delivery {
+        let mut items = inner.buffer.take(BATCH_BYTES);
+        let outcome = match items.pop() {
+            Some(Item::Step { status, exit_code }) => Outcome::Step { status, exit_code },
+            last => {
+                items.extend(last);
+                match (&inner.end, inner.waiting) {
+                    _ if !inner.buffer.is_empty() => Outcome::Continued,
+                    (Some(end), _) => Outcome::Ended(end.clone()),
+                    (None, Some(is_password)) if inner.questions > seen => {
+                        Outcome::Waiting { is_password, question: inner.questions }
+                    }
+                    _ => Outcome::Continued,
+                }
+            }
+        };
+        let items = Arc::new(items);
+        // What is nothing but the state of now needs no number: it is told again in any case.
+        let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
+        let number = is_counted.then(|| inner.sent.push(items.clone(), outcome.clone()));
+        self.room.notify_one();
+        Delivery { run: self.clone(), items, outcome, number, turn, delivered: false }
+    }
+}

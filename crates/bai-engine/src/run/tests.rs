@@ -1,0 +1,150 @@
+use super::super::buffer::Item;
+use super::super::frame;
+use super::*;
+use bai_protocol::execute::{RunId, RunStatus};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+const NOW: Patience =
+    Patience { window: Some(Duration::ZERO), linger: Duration::ZERO, quiet: Duration::ZERO };
+const PATIENT: Patience =
+    Patience { window: None, linger: Duration::from_millis(1), quiet: Duration::from_millis(1) };
+
+fn run() -> Arc<Run> {
+    Run::new(RunId::from_wire("r1"))
+}
+
+fn out(text: &str) -> Item {
+    Item::Stdout(text.into())
+}
+
+async fn collect(run: &Arc<Run>, patience: Patience, seen: u64) -> Delivery {
+    run.attach(None).collect(patience, seen).await.unwrap()
+}
+
+async fn frame_of(run: &Arc<Run>, patience: Patience) -> Value {
+    let delivery = collect(run, patience, 0).await;
+    let value = serde_json::from_str(&frame::frame(&delivery)).unwrap();
+    delivery.delivered();
+    value
+}
+
+#[tokio::test]
+async fn output_and_end_come_in_one_frame_as_the_genuine_server_writes_it() {
+    let run = run();
+    run.push(out("hello\n"));
+    run.push(out("42"));
+    run.push(Item::Stderr("é\u{1b}\"".into()));
+    run.push(Item::Media { mime: "image/png".into(), data: "data:x".into() });
+    run.push(Item::Html("<b>".into()));
+    run.finish(End::Finished(3));
+    let expected = json!({
+        "status": "finished", "exitCode": 3, "options": null, "files": [],
+        "console": [["stdout", "hello\n42"], ["stderr", "é\u{1b}\""], ["media", ["image/png", "data:x"]], ["html", "<b>"]],
+    });
+    assert_eq!(frame_of(&run, PATIENT).await, expected);
+}
+
+#[tokio::test]
+async fn pieces_of_a_flood_are_one_record() {
+    let run = run();
+    for letter in ["a", "b", "c"] {
+        run.push(out(&letter.repeat(60_000)));
+    }
+    let frame = frame_of(&run, PATIENT).await;
+    assert_eq!(frame["console"].as_array().unwrap().len(), 1);
+    assert_eq!(frame["console"][0][1].as_str().unwrap().len(), 180_000);
+    assert_eq!(frame["status"], "continued");
+}
+
+#[tokio::test]
+async fn an_end_of_a_step_is_delivered_by_itself_and_nothing_is_lost_between_steps() {
+    let run = run();
+    run.push(Item::Step { status: RunStatus::CleanFinished, exit_code: 0 });
+    run.push(out("built"));
+    run.push(Item::Step { status: RunStatus::BuildFinished, exit_code: 2 });
+    run.finish(End::Finished(127));
+    let frames = [frame_of(&run, NOW).await, frame_of(&run, NOW).await, frame_of(&run, NOW).await];
+    let told: Vec<_> =
+        frames.iter().map(|f| (f["status"].as_str().unwrap(), f["exitCode"].as_i64().unwrap())).collect();
+    assert_eq!(told, [("clean-finished", 0), ("build-finished", 2), ("finished", 127)]);
+    assert_eq!(frames[1]["console"], json!([["stdout", "built"]]));
+}
+
+#[tokio::test]
+async fn a_delivery_that_did_not_arrive_comes_again() {
+    let run = run();
+    run.push(out("kept"));
+    run.push(Item::Step { status: RunStatus::CleanFinished, exit_code: 0 });
+    drop(collect(&run, NOW, 0).await);
+    let frame = frame_of(&run, NOW).await;
+    assert_eq!((&frame["status"], &frame["console"][0][1]), (&json!("clean-finished"), &json!("kept")));
+}
+
+#[tokio::test]
+async fn room_depends_on_whether_somebody_collects() {
+    let run = run();
+    run.push(out(&"x".repeat(4 << 20)));
+    assert!(run.has_room(), "nobody collects: 8 MiB are kept");
+    let attached = run.attach(None);
+    assert!(!run.has_room(), "somebody collects: 2 MiB are enough");
+    drop(attached);
+    run.push(out(&"x".repeat(4 << 20)));
+    assert!(!run.has_room());
+    run.interrupted();
+    assert!(run.has_room(), "an interrupted run that nobody collects must reach its end");
+    run.push(out("KeyboardInterrupt"));
+    assert!(run.uncollected() <= 8 << 20);
+    run.finish(End::Finished(1));
+    let mut seen = String::new();
+    loop {
+        let frame = frame_of(&run, NOW).await;
+        for record in frame["console"].as_array().unwrap() {
+            seen.push_str(record[1].as_str().unwrap());
+        }
+        if frame["status"] == "finished" {
+            break;
+        }
+    }
+    assert!(seen.starts_with('[') && seen.contains("dropped"), "the loss is told first");
+    assert!(seen.ends_with("KeyboardInterrupt"));
+}
+
+#[tokio::test]
+async fn a_question_is_told_once_to_each_collector_and_again_to_the_next() {
+    let run = run();
+    assert_eq!(run.ask(true), None);
+    let first = collect(&run, PATIENT, 0).await;
+    let Outcome::Waiting { is_password: true, question } = first.outcome else { panic!("{first:?}") };
+    first.delivered();
+    assert_eq!(collect(&run, NOW, question).await.outcome, Outcome::Continued);
+    assert_eq!(frame_of(&run, PATIENT).await["options"], json!({"is_password": true}));
+    assert_eq!(run.input("x".into()), Some("x".into()));
+    assert_eq!(collect(&run, NOW, 0).await.outcome, Outcome::Continued);
+}
+
+#[tokio::test]
+async fn early_lines_wait_for_the_question_and_an_interrupt_drops_them() {
+    let run = run();
+    assert_eq!(run.input("one".into()), None);
+    assert_eq!(run.input("two".into()), None);
+    assert_eq!(run.ask(false), Some("one".into()));
+    run.interrupted();
+    assert_eq!(run.ask(false), None);
+    run.finish(End::Finished(0));
+    assert_eq!(run.input("late".into()), None);
+    assert_eq!(collect(&run, NOW, 0).await.outcome, Outcome::Ended(End::Finished(0)));
+}
+
+#[tokio::test]
+async fn a_collector_wakes_for_news_that_comes_later() {
+    let run = run();
+    let later = async {
+        run.finish(End::Destroyed("gone".into()));
+        run.finish(End::Finished(0));
+    };
+    // The collector is asked first, and waits.
+    let (delivery, ()) = tokio::join!(collect(&run, PATIENT, 0), later);
+    assert_eq!(delivery.outcome, Outcome::Ended(End::Destroyed("gone".into())));
+}

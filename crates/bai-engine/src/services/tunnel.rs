@@ -1,0 +1,80 @@
+//! One WebSocket that carries one connection to a service, each way at the pace of its slower end.
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use bai_runner::{Connection, ServiceAddress};
+use bytes::BytesMut;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::time::timeout;
+
+/// Bytes in one frame.
+const PIECE: usize = 64 << 10;
+/// How long saying goodbye may take.
+const CLOSING: Duration = Duration::from_secs(2);
+/// The close code for a service that nobody serves: try again later.
+const REFUSED: u16 = 1013;
+
+type Service = Box<dyn Connection>;
+
+/// Carries bytes until one side ends.
+pub(super) async fn serve(socket: WebSocket, address: &ServiceAddress) {
+    let (mut sender, mut receiver) = socket.split();
+    let (code, reason) = match address.connect().await {
+        Ok(service) => {
+            let (reader, writer) = tokio::io::split(service);
+            tokio::select! {
+                biased;
+                () = up(&mut receiver, writer) => return,
+                code = down(reader, &mut sender) => (code, String::new()),
+            }
+        }
+        // A socket's file that is not there is one that nobody listens at, too.
+        Err(error) if [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound].contains(&error.kind()) => {
+            (REFUSED, String::new())
+        }
+        Err(error) => (close_code::ERROR, error.to_string().chars().take(40).collect()),
+    };
+    let goodbye = async {
+        let frame = CloseFrame { code, reason: reason.into() };
+        if sender.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(_)) = receiver.next().await {}
+        }
+    };
+    // A client that does not answer loses nothing: everything was sent.
+    let _ = timeout(CLOSING, goodbye).await;
+}
+
+/// From the client to the service, until the client leaves. A service that reads no more may still have something to
+/// say, so its end is told by the other direction.
+async fn up(receiver: &mut SplitStream<WebSocket>, mut writer: WriteHalf<Service>) {
+    let mut reads = true;
+    while let Some(Ok(message)) = receiver.next().await {
+        match message {
+            Message::Binary(bytes) if reads => {
+                reads = writer.write_all(&bytes).await.is_ok() && writer.flush().await.is_ok();
+            }
+            Message::Close(_) => return,
+            // Text means nothing here; pings are answered below us.
+            _ => {}
+        }
+    }
+}
+
+/// From the service to the client, until the service ends. Gives the close code.
+async fn down(mut reader: ReadHalf<Service>, sender: &mut SplitSink<WebSocket, Message>) -> u16 {
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(PIECE);
+        match reader.read_buf(&mut buffer).await {
+            Ok(count) if count > 0 => {
+                if sender.send(Message::Binary(buffer.split().freeze())).await.is_err() {
+                    return close_code::AWAY;
+                }
+            }
+            _ => return close_code::AWAY,
+        }
+    }
+}

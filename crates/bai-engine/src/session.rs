@@ -1,0 +1,349 @@
+//! What the engine knows of a session: identity, status and its history, its runs by id, and the way to its actor.
+
+use super::actor::Command;
+use super::live_stat::Meter;
+use super::pty::Door;
+use super::run::Run;
+use bai_protocol::execute::RunId;
+use bai_protocol::status::SessionStatus;
+use bai_runner::{KernelInfo, Services};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Runs that are over and still known by their id.
+const KEPT_RUNS: usize = 32;
+/// Bytes that nobody collected of runs that are over.
+const KEPT_BYTES: usize = 16 << 20;
+/// Bytes of log that are kept.
+const LOG_BYTES: usize = 256 << 10;
+
+/// What never changes.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    pub(super) id: String,
+    pub(super) image: String,
+    pub(super) environ: BTreeMap<String, String>,
+    pub(super) tag: Option<String>,
+    pub(super) created: Timestamp,
+    pub(super) workdir: PathBuf,
+    /// Whether the folder was made for this session and goes with it.
+    pub(super) owns_workdir: bool,
+    pub(super) bootstrap_script: Option<String>,
+    /// Ports that the user's own programs will listen at.
+    pub(super) preopen_ports: Vec<u16>,
+}
+
+#[derive(Debug)]
+struct State {
+    name: String,
+    history: BTreeMap<String, Timestamp>,
+    info: String,
+    ended: Option<Timestamp>,
+    runs: VecDeque<Arc<Run>>,
+    current: Option<RunId>,
+    log: VecDeque<u8>,
+}
+
+/// A session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) fixed: Fixed,
+    state: Mutex<State>,
+    status: watch::Sender<SessionStatus>,
+    commands: mpsc::Sender<Command>,
+    /// Cancelled when the session is to end.
+    pub(super) stop: CancellationToken,
+    /// What runs beside the kernel; awaited at the end.
+    pub(super) tasks: TaskTracker,
+    pub(super) shell: Door,
+    /// What its kernel runs, once that has started.
+    pub(super) interpreter: OnceLock<KernelInfo>,
+    pub(super) services: OnceLock<Services>,
+    queries: AtomicU64,
+    /// What it uses, as last measured.
+    pub(super) meter: Meter,
+    /// Told of runs and of words in the log, for tests that wait for them.
+    #[cfg(test)]
+    changed: tokio::sync::Notify,
+}
+
+impl Session {
+    pub(super) fn new(
+        fixed: Fixed,
+        name: String,
+        stop: CancellationToken,
+    ) -> (Arc<Self>, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(64);
+        let history = [("PENDING".to_owned(), fixed.created)].into();
+        let state = State {
+            name,
+            history,
+            info: String::new(),
+            ended: None,
+            runs: VecDeque::new(),
+            current: None,
+            log: VecDeque::new(),
+        };
+        let session = Session {
+            fixed,
+            state: Mutex::new(state),
+            status: watch::Sender::new(SessionStatus::Pending),
+            commands,
+            stop,
+            tasks: TaskTracker::new(),
+            shell: Door::default(),
+            interpreter: OnceLock::new(),
+            services: OnceLock::new(),
+            queries: AtomicU64::new(0),
+            meter: Meter::default(),
+            #[cfg(test)]
+            changed: tokio::sync::Notify::new(),
+        };
+        (Arc::new(session), receiver)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.fixed.id
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.lock().name.clone()
+    }
+
+    pub(super) fn set_name(&self, name: &str) {
+        self.lock().name = name.to_owned();
+    }
+
+    pub(super) fn status(&self) -> SessionStatus {
+        self.status.borrow().clone()
+    }
+
+    /// To wait for statuses.
+    pub(super) fn watch(&self) -> watch::Receiver<SessionStatus> {
+        self.status.subscribe()
+    }
+
+    /// Moves to a status, unless the session is over already. Says whether it did.
+    pub(super) fn set_status(&self, status: SessionStatus, info: &str) -> bool {
+        use SessionStatus::{Cancelled, Error, Terminated};
+        let mut state = self.lock();
+        let now = Timestamp::now();
+        let moved = self.status.send_if_modified(|current| {
+            let over = matches!(current, Terminated | Cancelled | Error);
+            let leaves_the_end =
+                matches!(current, SessionStatus::Terminating) && !matches!(status, Terminated | Cancelled);
+            if over || leaves_the_end || *current == status {
+                return false;
+            }
+            *current = status.clone();
+            true
+        });
+        if moved {
+            state.history.insert(status.name().to_owned(), now);
+            state.info = info.to_owned();
+            if matches!(status, Terminated | Cancelled | Error) {
+                state.ended = Some(now);
+            }
+        }
+        moved
+    }
+
+    /// When each status was reached.
+    pub(super) fn history(&self) -> BTreeMap<String, Timestamp> {
+        self.lock().history.clone()
+    }
+
+    /// Why it is where it is; empty when there is nothing to say.
+    pub(super) fn status_info(&self) -> String {
+        self.lock().info.clone()
+    }
+
+    pub(super) fn ended(&self) -> Option<Timestamp> {
+        self.lock().ended
+    }
+
+    /// Cells and batch runs so far.
+    pub(super) fn queries(&self) -> u64 {
+        self.queries.load(Ordering::Relaxed)
+    }
+
+    /// Gives the actor something to do. False when the session is over.
+    pub(super) async fn command(&self, command: Command) -> bool {
+        self.commands.send(command).await.is_ok()
+    }
+
+    /// Enters a new run under its id. Refuses an id that a run which is not over has.
+    pub(super) fn enter(&self, id: RunId) -> Option<Arc<Run>> {
+        let mut state = self.lock();
+        if state.runs.iter().any(|run| run.id() == &id && !run.is_over()) {
+            return None;
+        }
+        state.runs.retain(|run| run.id() != &id);
+        let run = Run::new(id);
+        state.runs.push_back(run.clone());
+        self.queries.fetch_add(1, Ordering::Relaxed);
+        forget_old(&mut state.runs);
+        #[cfg(test)]
+        self.changed.notify_waiters();
+        Some(run)
+    }
+
+    /// The run with this id, if it is not over or not long over.
+    pub(super) fn run(&self, id: &RunId) -> Option<Arc<Run>> {
+        self.lock().runs.iter().find(|run| run.id() == id).cloned()
+    }
+
+    /// All runs that are known.
+    pub(super) fn runs(&self) -> Vec<Arc<Run>> {
+        self.lock().runs.iter().cloned().collect()
+    }
+
+    pub(super) fn set_current(&self, id: Option<RunId>) {
+        let mut state = self.lock();
+        state.current = id;
+        forget_old(&mut state.runs);
+    }
+
+    /// The id of the run that the kernel works on.
+    pub(super) fn current(&self) -> Option<RunId> {
+        self.lock().current.clone()
+    }
+
+    /// Adds to the log; the oldest makes room.
+    pub(super) fn log(&self, text: &str) {
+        let bytes = text.as_bytes();
+        let tail = bytes.get(bytes.len().saturating_sub(LOG_BYTES)..).unwrap_or_default();
+        let mut state = self.lock();
+        let log = &mut state.log;
+        let excess = (log.len() + tail.len()).saturating_sub(LOG_BYTES);
+        log.drain(..excess.min(log.len()));
+        log.extend(tail);
+        #[cfg(test)]
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until `condition` holds.
+    #[cfg(test)]
+    pub(super) async fn until(&self, condition: impl Fn(&Session) -> bool) {
+        super::until(&self.changed, || condition(self)).await;
+    }
+
+    /// The end of what the session's programs wrote.
+    pub(super) fn logs(&self) -> String {
+        let (front, back) = {
+            let state = self.lock();
+            let (front, back) = state.log.as_slices();
+            (front.to_vec(), back.to_vec())
+        };
+        String::from_utf8_lossy(&[front, back].concat()).into_owned()
+    }
+}
+
+/// Drops runs that are over, oldest first, beyond what is kept of them.
+fn forget_old(runs: &mut VecDeque<Arc<Run>>) {
+    let mut count = 0;
+    let mut bytes = 0;
+    let mut keep: Vec<bool> = runs
+        .iter()
+        .rev()
+        .map(|run| {
+            if !run.is_over() {
+                return true;
+            }
+            count += 1;
+            bytes += run.uncollected();
+            count <= KEPT_RUNS && (bytes <= KEPT_BYTES || count == 1)
+        })
+        .collect();
+    runs.retain(|_| keep.pop().unwrap_or(true));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::buffer::Item;
+    use super::super::run::End;
+    use super::*;
+
+    fn session() -> Arc<Session> {
+        let fixed = Fixed {
+            id: "u".into(),
+            image: "python".into(),
+            environ: BTreeMap::new(),
+            tag: None,
+            created: Timestamp::now(),
+            workdir: PathBuf::from("/"),
+            owns_workdir: false,
+            bootstrap_script: None,
+            preopen_ports: Vec::new(),
+        };
+        Session::new(fixed, "work".into(), CancellationToken::new()).0
+    }
+
+    fn id(number: usize) -> RunId {
+        RunId::from_wire(format!("r{number}"))
+    }
+
+    #[test]
+    fn a_session_that_is_going_only_goes() {
+        use SessionStatus::*;
+        let session = session();
+        assert!(session.set_status(Running, "") && !session.set_status(Running, ""));
+        assert!(session.set_status(Terminating, "user-requested"));
+        assert!(!session.set_status(Running, "") && !session.set_status(Error, "late"));
+        assert!(session.set_status(Terminated, "") && !session.set_status(Terminating, ""));
+        let history: Vec<_> = session.history().into_keys().collect();
+        assert_eq!(history, ["PENDING", "RUNNING", "TERMINATED", "TERMINATING"]);
+        assert!(session.ended().is_some());
+    }
+
+    #[test]
+    fn an_id_is_free_again_once_its_run_is_over() {
+        let session = session();
+        let run = session.enter(id(1)).unwrap();
+        assert!(session.enter(id(1)).is_none());
+        run.finish(End::Finished(0));
+        let again = session.enter(id(1)).unwrap();
+        assert!(!again.is_over() && session.runs().len() == 1);
+    }
+
+    #[test]
+    fn runs_that_are_over_are_kept_within_bounds_and_others_always() {
+        let session = session();
+        let active = session.enter(id(0)).unwrap();
+        for number in 1..=100 {
+            session.enter(id(number)).unwrap().finish(End::Finished(0));
+        }
+        session.set_current(None);
+        assert_eq!(session.runs().len(), KEPT_RUNS + 1);
+        assert!(session.run(&id(100)).is_some() && session.run(&id(1)).is_none());
+        assert!(Arc::ptr_eq(&session.run(&id(0)).unwrap(), &active));
+        for number in 200..204 {
+            let run = session.enter(id(number)).unwrap();
+            run.push(Item::Stdout("x".repeat(6 << 20)));
+            run.finish(End::Finished(0));
+        }
+        session.set_current(None);
+        let bytes: usize = session.runs().iter().map(|run| run.uncollected()).sum();
+        assert!(bytes <= KEPT_BYTES && session.run(&id(203)).is_some(), "{bytes}");
+    }
+
+    #[test]
+    fn the_log_keeps_its_end() {
+        let session = session();
+        session.log(&"a".repeat(LOG_BYTES));
+        session.log("the end ä");
+        let log = session.logs();
+        assert_eq!(log.len(), LOG_BYTES);
+        assert!(log.starts_with('a') && log.ends_with("the end ä"));
+    }
+}

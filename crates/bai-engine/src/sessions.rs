@@ -1,0 +1,149 @@
+//! All sessions of an engine: who has which name, who is found by what, and the events that tell of their changes.
+
+use super::session::Session;
+use bai_protocol::events::{EventData, SessionEvent};
+use bai_protocol::info::Match;
+use bai_protocol::status::SessionStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{broadcast, watch};
+
+/// Sessions that are over and still found by their id.
+const KEPT_DEAD: usize = 100;
+/// Events that a slow listener may lag behind.
+const EVENTS: usize = 1024;
+
+/// What the wish for a session with a certain name leads to.
+pub(super) enum Placed {
+    /// The name was free; the session is entered.
+    New,
+    /// A live session of that name and image.
+    Same(Arc<Session>),
+    /// A live session of that name that cannot be taken.
+    Taken(Arc<Session>),
+}
+
+/// The sessions.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    access_key: String,
+    all: Mutex<Vec<Arc<Session>>>,
+    events: broadcast::Sender<SessionEvent>,
+    alive: watch::Sender<usize>,
+}
+
+impl Sessions {
+    pub(super) fn new(access_key: &str) -> Self {
+        Sessions {
+            access_key: access_key.to_owned(),
+            all: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS),
+            alive: watch::Sender::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Session>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters `session` unless its name is taken.
+    pub(super) fn place(&self, session: &Arc<Session>, reuse: bool) -> Placed {
+        let mut all = self.lock();
+        let name = session.name();
+        if let Some(other) = all.iter().find(|other| !other.status().is_dead() && other.name() == name) {
+            let same = reuse && other.fixed.image == session.fixed.image;
+            return if same { Placed::Same(other.clone()) } else { Placed::Taken(other.clone()) };
+        }
+        all.push(session.clone());
+        self.alive.send_modify(|count| *count += 1);
+        drop(all);
+        self.tell(session, "session_enqueued".to_owned(), "");
+        Placed::New
+    }
+
+    /// The session that a path names: by id also one that is over, by name only one that is not.
+    pub(super) fn find(&self, reference: &str) -> Option<Arc<Session>> {
+        let all = self.lock();
+        let by_id = all.iter().find(|session| session.id() == reference);
+        let named = |session: &&Arc<Session>| session.name() == reference;
+        by_id
+            .or_else(|| all.iter().filter(named).find(|session| !session.status().is_dead()))
+            .or_else(|| all.iter().filter(named).find(|s| s.status() == SessionStatus::Terminating))
+            .cloned()
+    }
+
+    /// All sessions that are known, oldest first.
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().clone()
+    }
+
+    /// Those that are not over and whose id or name begins with `prefix`.
+    pub(super) fn matching(&self, prefix: &str) -> Vec<Match> {
+        let matches = |session: &&Arc<Session>| {
+            !session.status().is_dead()
+                && (session.id().starts_with(prefix) || session.name().starts_with(prefix))
+        };
+        let all = self.lock();
+        let found = all.iter().filter(matches);
+        found.map(|s| Match { id: s.id().to_owned(), name: s.name(), status: s.status() }).collect()
+    }
+
+    /// Gives a session another name. False when a live one has it.
+    pub(super) fn rename(&self, session: &Session, name: &str) -> bool {
+        let all = self.lock();
+        let taken = all.iter().any(|s| !s.status().is_dead() && s.name() == name && s.id() != session.id());
+        if !taken {
+            session.set_name(name);
+        }
+        !taken
+    }
+
+    /// Moves a session to a status, and tells who listens.
+    pub(super) fn move_to(&self, session: &Session, status: SessionStatus, why: &str) {
+        if !session.set_status(status.clone(), why) {
+            return;
+        }
+        tracing::info!(session = session.id(), %status, "session");
+        let event = match status {
+            SessionStatus::Running => "session_started".to_owned(),
+            other => format!("session_{}", other.name().to_ascii_lowercase()),
+        };
+        self.tell(session, event, why);
+    }
+
+    fn tell(&self, session: &Session, name: String, reason: &str) {
+        let data = EventData {
+            reason: reason.to_owned(),
+            session_name: session.name(),
+            session_id: session.id().to_owned(),
+            owner_access_key: self.access_key.clone(),
+            exit_code: None,
+            kernel_id: None,
+        };
+        // Nobody may be listening.
+        let _ = self.events.send(SessionEvent { name, data });
+    }
+
+    /// What happens from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<SessionEvent> {
+        self.events.subscribe()
+    }
+
+    /// The actor of a session is done. Old dead sessions are forgotten.
+    pub(super) fn gone(&self, session: &Session) {
+        tracing::debug!(session = session.id(), "session is gone");
+        let mut all = self.lock();
+        let dead = all.iter().filter(|session| session.status().is_dead()).count();
+        let mut excess = dead.saturating_sub(KEPT_DEAD);
+        all.retain(|session| {
+            let drop = excess > 0 && session.status().is_dead();
+            excess -= usize::from(drop);
+            !drop
+        });
+        self.alive.send_modify(|count| *count = count.saturating_sub(1));
+    }
+
+    /// How many sessions have an actor.
+    pub(super) fn alive(&self) -> watch::Receiver<usize> {
+        self.alive.subscribe()
+    }
+}

@@ -1,0 +1,233 @@
+//! Code execution over a WebSocket (`protocol.md` §3.10).
+//!
+//! Two differences to the genuine server, both on purpose: the socket is read all the time, so that pings, close frames
+//! and input are never late; and a client that goes away leaves its run to go on, to be continued over HTTP or by a new
+//! socket whose first frame is `{"mode": "continue", "runId": …}`. The first frame of a new run may bring a `runId` too.
+//!
+//! A client whose first frame brings `received`, 0 for a new run, gets numbered frames (`seq`), tells now and then which
+//! was the last that it has, in a binary frame `{"received": N}`, and after a cut gets again what it has not.
+
+use super::Shared;
+use super::actor::Work;
+use super::execute::{TAKEN_OVER, answer, begin, known_run};
+use super::frame;
+use super::refusal::{Answer, Refusal};
+use super::request::{BODY_LIMIT, ready_session};
+use super::run::{Attached, Delivery, End, Outcome, Patience, Run};
+use super::session::Session;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bai_protocol::execute::{IncomingExecute, RunStatus};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// How long a client may take to say what it wants, and to answer a close frame.
+const FIRST_FRAME: Duration = Duration::from_secs(30);
+const CLOSING: Duration = Duration::from_secs(2);
+/// How long output waits for company: a moment after a silence, longer in a stream of it.
+const AFTER_SILENCE: Duration = Duration::from_millis(2);
+const IN_A_STREAM: Duration = Duration::from_millis(8);
+const SILENCE: Duration = Duration::from_millis(50);
+
+type Sender = SplitSink<WebSocket, Message>;
+
+/// `GET /stream/{P}/{s}/execute`.
+pub(super) async fn execute(
+    State(shared): State<Arc<Shared>>,
+    Path(reference): Path<String>,
+    upgrade: WebSocketUpgrade,
+) -> Answer<Response> {
+    let session = ready_session(&shared, &reference)?;
+    let upgrade = upgrade.max_message_size(BODY_LIMIT).max_frame_size(BODY_LIMIT);
+    Ok(upgrade.on_upgrade(move |socket| async move { serve(&session, socket).await }))
+}
+
+/// Why a socket is not served any more.
+enum Parting {
+    /// Its client cannot be reached.
+    Left,
+    /// Another client has the run.
+    TakenOver,
+    /// So has the run.
+    Ended(End),
+}
+
+async fn serve(session: &Session, socket: WebSocket) {
+    let (mut sender, mut receiver) = socket.split();
+    let (run, received) = match first_frame(session, &mut receiver).await {
+        Some(Ok(begun)) => begun,
+        Some(Err(why)) => return say_error(sender, receiver, RunStatus::Error, &why).await,
+        None => return,
+    };
+    let attached = run.attach(received);
+    let over = tokio::select! {
+        over = write(&run, &attached, &mut sender) => over,
+        () = attached.taken_over() => Parting::TakenOver,
+        () = read(session, &run, &attached, &mut receiver) => Parting::Left,
+    };
+    match over {
+        Parting::Ended(End::Finished(_)) => {
+            if close(sender, receiver).await {
+                attached.received(u64::MAX);
+            }
+        }
+        Parting::Ended(End::Destroyed(why)) => say_error(sender, receiver, RunStatus::Error, &why).await,
+        Parting::Ended(End::Shutdown) => {
+            say_error(sender, receiver, RunStatus::ServerRestarting, "The engine is shutting down.").await;
+        }
+        Parting::TakenOver => {
+            drop(attached);
+            say_error(sender, receiver, RunStatus::Error, TAKEN_OVER).await;
+        }
+        Parting::Left => {
+            tracing::debug!(session = session.id(), run = %run.id(), "the client left; the run goes on")
+        }
+    }
+}
+
+/// Reads what the client wants, and what it has of it. `None` when it left before it said so.
+async fn first_frame(
+    session: &Session,
+    receiver: &mut SplitStream<WebSocket>,
+) -> Option<Result<(Arc<Run>, Option<u64>), String>> {
+    let text = match timeout(FIRST_FRAME, next_text(receiver, |_| false)).await {
+        Ok(text) => text?,
+        Err(_) => return Some(Err("Invalid API parameters: no frame told what to run".to_owned())),
+    };
+    let call: IncomingExecute = match serde_json::from_str(&text) {
+        Ok(call) => call,
+        Err(error) => return Some(Err(format!("Invalid API parameters: {error}"))),
+    };
+    let begun = match call.mode.as_deref() {
+        Some("query") => begin(session, call.run_id(), Work::Query(call.code)).await,
+        Some("batch") => begin(session, call.run_id(), Work::Batch(call.batch())).await,
+        Some("continue") => known_run(session, call.run_id()),
+        None | Some("") => Err(Refusal::invalid_params("mode is missing or empty!")),
+        Some(_) => Err(Refusal::invalid_params("mode has an invalid value.")),
+    };
+    let received = call.received;
+    Some(begun.map(|run| (run, received)).map_err(|refusal| format!("BackendError: {}", refusal.summary())))
+}
+
+/// The next frame of text, whichever kind of frame it came in, but for binary ones that `is_note` takes; nothing when
+/// the client leaves.
+async fn next_text(
+    receiver: &mut SplitStream<WebSocket>,
+    mut is_note: impl FnMut(&[u8]) -> bool,
+) -> Option<String> {
+    let mut leaving = false;
+    // Reading on after a close frame is what sends the answer to it.
+    while let Some(Ok(message)) = receiver.next().await {
+        match message {
+            Message::Text(text) if !leaving => return Some(text.as_str().to_owned()),
+            Message::Binary(bytes) if !leaving && !is_note(&bytes) => {
+                if let Ok(text) = std::str::from_utf8(&bytes) {
+                    return Some(text.to_owned());
+                }
+            }
+            Message::Close(_) => leaving = true,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Hands input to the run, and to `attached` what the client has received, until the client leaves.
+async fn read(session: &Session, run: &Arc<Run>, attached: &Attached, receiver: &mut SplitStream<WebSocket>) {
+    #[derive(serde::Deserialize)]
+    struct Note {
+        received: u64,
+    }
+    let note = |bytes: &[u8]| {
+        let note = attached.counts().then(|| serde_json::from_slice::<Note>(bytes).ok()).flatten();
+        note.inspect(|note| attached.received(note.received)).is_some()
+    };
+    while let Some(text) = next_text(receiver, note).await {
+        answer(session, run, text).await;
+    }
+}
+
+/// Sends what the run says, until its end or the client's. A run that begins in silence is told of by an empty frame, as
+/// the genuine server sends one every two seconds: until then a client must think that it waits for its turn.
+async fn write(run: &Run, attached: &Attached, sender: &mut Sender) -> Parting {
+    let silence = async {
+        run.begun().await;
+        tokio::time::sleep(SILENCE).await;
+    };
+    tokio::pin!(silence);
+    let mut seen = 0;
+    let mut last_frame: Option<Instant> = None;
+    loop {
+        let in_a_stream = last_frame.is_some_and(|at| at.elapsed() < SILENCE);
+        let wait = if in_a_stream { IN_A_STREAM } else { AFTER_SILENCE };
+        let patience = Patience { window: None, linger: wait, quiet: wait };
+        let collected = tokio::select! {
+            biased;
+            collected = attached.collect(patience, seen) => collected,
+            () = &mut silence, if last_frame.is_none() => {
+                if sender.send(Message::text(frame::empty_frame())).await.is_err() {
+                    return Parting::Left;
+                }
+                last_frame = Some(Instant::now());
+                continue;
+            }
+        };
+        let Some(delivery) = collected else { return Parting::TakenOver };
+        match &delivery.outcome {
+            Outcome::Waiting { question, .. } => seen = *question,
+            Outcome::Ended(end @ (End::Destroyed(_) | End::Shutdown)) => {
+                let end = end.clone();
+                let is_sent = delivery.items.is_empty() || send_as_continued(delivery, sender).await;
+                return if is_sent { Parting::Ended(end) } else { Parting::Left };
+            }
+            _ => {}
+        }
+        let frame = frame::frame(&delivery);
+        if sender.send(Message::text(frame)).await.is_err() {
+            return Parting::Left;
+        }
+        last_frame = Some(Instant::now());
+        let outcome = delivery.outcome.clone();
+        delivery.delivered();
+        if let Outcome::Ended(end) = outcome {
+            return Parting::Ended(end);
+        }
+    }
+}
+
+/// An error frame has no console, so the last output goes before it.
+async fn send_as_continued(mut delivery: Delivery, sender: &mut Sender) -> bool {
+    delivery.outcome = Outcome::Continued;
+    let is_sent = sender.send(Message::text(frame::frame(&delivery))).await.is_ok();
+    if is_sent {
+        delivery.delivered();
+    }
+    is_sent
+}
+
+async fn say_error(mut sender: Sender, receiver: SplitStream<WebSocket>, status: RunStatus, why: &str) {
+    let frame = frame::error_frame(status, why);
+    if let Ok(Ok(())) = timeout(CLOSING, sender.send(Message::text(frame))).await {
+        let _ = close(sender, receiver).await;
+    }
+}
+
+/// Says goodbye and waits a moment for the client's own. Whether that came: then the client has all that was sent.
+async fn close(mut sender: Sender, mut receiver: SplitStream<WebSocket>) -> bool {
+    let goodbye = async {
+        let frame =
+            axum::extract::ws::CloseFrame { code: axum::extract::ws::close_code::NORMAL, reason: "".into() };
+        let mut came = false;
+        if sender.send(Message::Close(Some(frame))).await.is_ok() {
+            while let Some(Ok(message)) = receiver.next().await {
+                came |= matches!(message, Message::Close(_));
+            }
+        }
+        came
+    };
+    timeout(CLOSING, goodbye).await.unwrap_or(false)
+}

@@ -1,0 +1,406 @@
+//! What a client asks for: the body of create and of create from a template, as each API version wants it.
+
+use crate::version::ApiVersion;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Ports that a session needs for itself (`protocol.md` §2.2).
+const RESERVED_PORTS: [u16; 4] = [2000, 2001, 2200, 7681];
+
+/// What a session is to be. Only what is set is sent: null for an optional key is refused by modern servers
+/// (`protocol.md` §10, row 26). What a server of an old version does not know yet is left out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateRequest {
+    /// The session's name, 4 to 64 characters; see [`check_name`].
+    pub name: String,
+    /// Image reference or alias, such as `python:3.6`. Empty with a template: the template's own.
+    pub image: String,
+    /// UUID of the session template that gives what is not set here.
+    pub template: Option<String>,
+    /// What sort of session; interactive, or the template's, when not set.
+    pub session_type: Option<SessionType>,
+    /// What a batch session runs, as a shell command.
+    pub startup_command: Option<String>,
+    /// When a batch session starts at the earliest: ISO 8601, or a time from now such as `10m`.
+    pub starts_at: Option<String>,
+    /// How long a batch session may run: seconds, or with a unit such as `30s`, `5m`, `1h`, `2d`, `1w`. From 24.09 on.
+    pub batch_timeout: Option<String>,
+    /// UUIDs or names of the sessions that must succeed before this one starts. From 22.03 on.
+    pub dependencies: Vec<String>,
+    /// URL that the server posts to when the status changes. From 22.03 on.
+    pub callback_url: Option<String>,
+    /// Place in the queue, 0 to 100; the server's default is 10. From 24.09 on.
+    pub priority: Option<u8>,
+    /// Machine architecture; the server's default is `x86_64`.
+    pub architecture: Option<String>,
+    /// Project that pays for it.
+    pub group: Option<String>,
+    /// Domain.
+    pub domain: Option<String>,
+    /// Number of containers.
+    pub cluster_size: Option<u32>,
+    /// `single-node` or `multi-node`.
+    pub cluster_mode: Option<String>,
+    /// Free text.
+    pub tag: Option<String>,
+    /// Whether the server answers at once instead of waiting for RUNNING.
+    pub enqueue_only: bool,
+    /// How long a waiting server waits, in seconds; 0 is for ever.
+    pub max_wait_seconds: Option<u32>,
+    /// Whether a live session of the same name and image is taken instead.
+    pub reuse: bool,
+    /// Environment of the session's programs.
+    pub environ: BTreeMap<String, String>,
+    /// Virtual folders by name, or `name/path` for a folder inside one.
+    pub mounts: Vec<String>,
+    /// Where virtual folders go, by name: a path in the container, below `/home/work` when relative.
+    pub mount_map: BTreeMap<String, String>,
+    /// How virtual folders are mounted, by name. From 20.09 on.
+    pub mount_options: BTreeMap<String, MountOption>,
+    /// Virtual folders by UUID. From 25.12 on.
+    pub mount_ids: Vec<String>,
+    /// Where virtual folders go, by UUID. From 25.12 on.
+    pub mount_id_map: BTreeMap<String, String>,
+    /// Slots by name: `cpu`, `mem`, `cuda.device`…
+    pub resources: BTreeMap<String, String>,
+    /// Options such as `shmem`. The words `true` and `false` are sent as booleans.
+    pub resource_opts: BTreeMap<String, String>,
+    /// Resource group.
+    pub scaling_group: Option<String>,
+    /// Ports for services that the user starts, 1024 to 65535.
+    pub preopen_ports: Vec<u16>,
+    /// Shell text that runs before services.
+    pub bootstrap_script: Option<String>,
+    /// Ids of the agents that are to run it, one for each container; for admins. From 20.09 on.
+    pub agents: Vec<String>,
+    /// UUID of the network that its containers join. From 24.09 on.
+    pub network: Option<String>,
+    /// Access key of the owner, when an admin acts for somebody.
+    pub owner_access_key: Option<String>,
+}
+
+/// What sort of session (`protocol.md` §2.4).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionType {
+    /// It stays until it is destroyed or idle for too long.
+    #[default]
+    Interactive,
+    /// It runs one command and ends.
+    Batch,
+    /// It serves a model; servers make these themselves.
+    Inference,
+    /// A helper of the server, such as for uploads.
+    System,
+}
+
+/// How one virtual folder is mounted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MountOption {
+    /// `ro`, `rw` or `wd` (may delete, too); never more than the folder's own permission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
+    /// The folder inside the virtual folder that is mounted instead of all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subpath: Option<String>,
+    /// Where it goes, as in [`CreateRequest::mount_map`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mount_destination: Option<String>,
+}
+
+impl CreateRequest {
+    /// The path below `/{P}` that takes this request.
+    pub fn path(&self) -> &'static str {
+        if self.template.is_some() { "/_/create-from-template" } else { "" }
+    }
+
+    /// Finds what every server would refuse.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), BadRequest> {
+        check_name(&self.name)?;
+        let is_batch = self.session_type == Some(SessionType::Batch);
+        let blank = |text: &Option<String>| text.as_deref().is_none_or(|text| text.trim().is_empty());
+        if is_batch && self.template.is_none() && blank(&self.startup_command) {
+            return Err(BadRequest::NoCommand);
+        }
+        if !is_batch && self.template.is_none() && !(self.starts_at.is_none() && self.batch_timeout.is_none())
+        {
+            return Err(BadRequest::OnlyBatch);
+        }
+        if let Some(port) =
+            self.preopen_ports.iter().find(|port| **port <= 1024 || RESERVED_PORTS.contains(port))
+        {
+            return Err(BadRequest::Port(*port));
+        }
+        if self.cluster_size == Some(0) {
+            return Err(BadRequest::NoContainer);
+        }
+        Ok(())
+    }
+
+    /// The body for a server that speaks `version`. Keys are left out that the official client does not yet send
+    /// at that version.
+    pub fn to_wire(&self, version: ApiVersion) -> Value {
+        let mut body = Map::new();
+        body.insert(version.name_key().into(), json!(self.name));
+        let mut put = |key: &str, since: &str, value: Value| insert(&mut body, version, key, since, value);
+        put(version.image_key(), ALL, text(&self.image));
+        put("template_id", "v5.20191215", json!(self.template));
+        put("tag", ALL, json!(self.tag));
+        let kind = self.session_type.or(self.template.is_none().then_some(SessionType::Interactive));
+        put("type", "v4.20190615", json!(kind));
+        put("group", "v4.20190615", json!(self.group));
+        put("domain", "v4.20190615", json!(self.domain));
+        put("enqueueOnly", "v4.20190615", json!(self.enqueue_only));
+        put("maxWaitSeconds", "v4.20190615", json!(self.max_wait_seconds));
+        put("reuseIfExists", "v4.20190615", json!(self.reuse));
+        put("startupCommand", "v4.20190615", json!(self.startup_command));
+        put("owner_access_key", "v4.20190615", json!(self.owner_access_key));
+        put("starts_at", "v5.20191215", json!(self.starts_at));
+        put("bootstrap_script", "v5.20191215", json!(self.bootstrap_script));
+        put("clusterSize", "v6.20200815", json!(self.cluster_size));
+        put("clusterMode", "v6.20200815", json!(self.cluster_mode));
+        put("architecture", "v6.20220315", json!(self.architecture));
+        put("dependencies", "v6.20220315", json!(self.dependencies));
+        put("callback_url", "v6.20220315", json!(self.callback_url));
+        put("priority", "v8.20240915", json!(self.priority));
+        put("batch_timeout", "v8.20240915", json!(self.batch_timeout));
+        body.insert("config".into(), self.config(version));
+        Value::Object(body)
+    }
+
+    fn config(&self, version: ApiVersion) -> Value {
+        let mut config = Map::new();
+        let mut put = |key: &str, since: &str, value: Value| insert(&mut config, version, key, since, value);
+        put("environ", ALL, json!(self.environ));
+        put("mounts", ALL, json!(self.mounts));
+        put("scalingGroup", "v4.20190315", json!(self.scaling_group));
+        put("resources", "v4.20190315", json!(self.resources));
+        let options = self.resource_opts.iter().map(|(key, value)| (key.clone(), typed(value)));
+        put("resource_opts", "v4.20190315", Value::Object(options.collect()));
+        put("mount_map", "v5.20191215", json!(self.mount_map));
+        put("preopen_ports", "v5.20191215", json!(self.preopen_ports));
+        put("mount_options", "v6.20200815", json!(self.mount_options));
+        put("agentList", "v6.20200815", json!(self.agents));
+        put("attach_network", "v8.20240915", json!(self.network));
+        put("mount_ids", "v9.20250722", json!(self.mount_ids));
+        put("mount_id_map", "v9.20250722", json!(self.mount_id_map));
+        if version.major() <= 5 {
+            put("clusterSize", ALL, json!(self.cluster_size));
+        }
+        Value::Object(config)
+    }
+}
+
+/// The version since when a key exists that always did.
+const ALL: &str = "v4.20181215";
+
+/// Puts a key that `version` knows, unless it says nothing.
+fn insert(into: &mut Map<String, Value>, version: ApiVersion, key: &str, since: &str, value: Value) {
+    let empty = value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+    if version.at_least(since) && !empty && !value.is_null() {
+        into.insert(key.into(), value);
+    }
+}
+
+fn text(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { json!(text) }
+}
+
+fn typed(text: &str) -> Value {
+    match text {
+        "true" => json!(true),
+        "false" => json!(false),
+        _ => json!(text),
+    }
+}
+
+/// Whether a server would take this as a session's name: 4 to 64 characters, word characters at both ends,
+/// inside also `.` and `-`, and not the reserved `from-template`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_name(name: &str) -> Result<(), BadName> {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let length = name.chars().count();
+    if !(4..=64).contains(&length) {
+        return Err(BadName::Length(length));
+    }
+    let ends = name.starts_with(word) && name.ends_with(word);
+    if !ends || !name.chars().all(|c| word(c) || c == '.' || c == '-') {
+        return Err(BadName::Characters);
+    }
+    if name == "from-template" { Err(BadName::Reserved) } else { Ok(()) }
+}
+
+/// Why a name cannot be a session's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Too short or too long.
+    #[error("a session name has 4 to 64 characters, this one has {0}")]
+    Length(usize),
+    /// Something else than letters, digits, `_`, `.` and `-`, or not a letter or digit at an end.
+    #[error("a session name has letters, digits and _, inside also . and -")]
+    Characters,
+    /// A word of the server's own.
+    #[error("that session name is reserved")]
+    Reserved,
+}
+
+/// Why no server would take a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// The name.
+    #[error(transparent)]
+    Name(#[from] BadName),
+    /// A batch session without a command.
+    #[error("a batch session needs a startup command")]
+    NoCommand,
+    /// A time for a session that is not of the batch type.
+    #[error("a start time and a time limit are for batch sessions only")]
+    OnlyBatch,
+    /// A port that cannot be opened.
+    #[error(
+        "port {0} cannot be opened: sessions use 2000, 2001, 2200 and 7681, and those up to 1024 are not free"
+    )]
+    Port(u16),
+    /// A cluster of nothing.
+    #[error("a session has at least one container")]
+    NoContainer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::NEWEST;
+
+    fn request() -> CreateRequest {
+        CreateRequest {
+            name: "work".into(),
+            image: "python:3.6".into(),
+            reuse: true,
+            enqueue_only: true,
+            ..Default::default()
+        }
+    }
+
+    fn everything() -> CreateRequest {
+        let pair = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        CreateRequest {
+            session_type: Some(SessionType::Batch),
+            startup_command: Some("make".into()),
+            starts_at: Some("10m".into()),
+            batch_timeout: Some("1h".into()),
+            dependencies: vec!["first".into()],
+            callback_url: Some("http://127.0.0.1:9/".into()),
+            priority: Some(20),
+            architecture: Some("aarch64".into()),
+            cluster_size: Some(2),
+            cluster_mode: Some("single-node".into()),
+            environ: pair("A", "1"),
+            mounts: vec!["data".into()],
+            mount_map: pair("data", "in"),
+            mount_options: [(
+                "data".to_owned(),
+                MountOption { permission: Some("ro".into()), ..Default::default() },
+            )]
+            .into(),
+            resource_opts: BTreeMap::from([
+                ("shmem".into(), "64m".into()),
+                ("allow_fractional_resource_fragmentation".into(), "true".into()),
+            ]),
+            scaling_group: Some("gpu".into()),
+            preopen_ports: vec![8080],
+            bootstrap_script: Some("true".into()),
+            agents: vec!["i-one".into()],
+            mount_ids: vec!["u".into()],
+            ..request()
+        }
+    }
+
+    #[test]
+    fn optional_keys_are_left_out_and_never_null() {
+        let expected = json!({
+            "name": "work", "image": "python:3.6", "config": {}, "type": "interactive",
+            "enqueueOnly": true, "reuseIfExists": true,
+        });
+        assert_eq!(request().to_wire(NEWEST), expected);
+    }
+
+    #[test]
+    fn a_full_request_sends_what_the_version_knows() {
+        let expected = json!({
+            "name": "work", "image": "python:3.6", "type": "batch", "enqueueOnly": true, "reuseIfExists": true,
+            "startupCommand": "make", "starts_at": "10m", "batch_timeout": "1h", "dependencies": ["first"],
+            "callback_url": "http://127.0.0.1:9/", "priority": 20, "architecture": "aarch64", "clusterSize": 2,
+            "clusterMode": "single-node", "bootstrap_script": "true",
+            "config": {
+                "environ": {"A": "1"}, "mounts": ["data"], "mount_map": {"data": "in"},
+                "mount_options": {"data": {"permission": "ro"}}, "scalingGroup": "gpu", "preopen_ports": [8080],
+                "resource_opts": {"shmem": "64m", "allow_fractional_resource_fragmentation": true},
+                "agentList": ["i-one"], "mount_ids": ["u"],
+            },
+        });
+        assert_eq!(everything().to_wire(NEWEST), expected);
+        let expected = json!({
+            "clientSessionToken": "work", "lang": "python:3.6",
+            "config": {"environ": {"A": "1"}, "mounts": ["data"], "clusterSize": 2},
+        });
+        assert_eq!(everything().to_wire("v4.20181215".parse().unwrap()), expected);
+    }
+
+    #[test]
+    fn each_version_gets_its_own_keys() {
+        let keys = |version: &str| {
+            let body = everything().to_wire(version.parse().unwrap());
+            let has = |key: &str| body.get(key).or_else(|| body["config"].get(key)).is_some();
+            ["type", "starts_at", "mount_options", "dependencies", "priority", "mount_ids"].map(has)
+        };
+        assert_eq!(keys("v4.20190315"), [false; 6]);
+        assert_eq!(keys("v4.20190615"), [true, false, false, false, false, false]);
+        assert_eq!(keys("v5.20191215"), [true, true, false, false, false, false]);
+        assert_eq!(keys("v6.20200815"), [true, true, true, false, false, false]);
+        assert_eq!(keys("v6.20220315"), [true, true, true, true, false, false]);
+        assert_eq!(keys("v8.20240915"), [true, true, true, true, true, false]);
+        assert_eq!(keys("v9.20250722"), [true; 6]);
+    }
+
+    #[test]
+    fn a_template_gives_what_is_not_set() {
+        let body =
+            CreateRequest { template: Some("t".into()), image: String::new(), ..request() }.to_wire(NEWEST);
+        let expected = json!({
+            "name": "work", "template_id": "t", "config": {}, "enqueueOnly": true, "reuseIfExists": true,
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn what_no_server_takes_is_found() {
+        let wrong = |change: fn(&mut CreateRequest)| {
+            let mut request = request();
+            change(&mut request);
+            request.check().unwrap_err()
+        };
+        assert_eq!(wrong(|r| r.name = "x".into()), BadRequest::Name(BadName::Length(1)));
+        assert_eq!(wrong(|r| r.session_type = Some(SessionType::Batch)), BadRequest::NoCommand);
+        assert_eq!(wrong(|r| r.starts_at = Some("1h".into())), BadRequest::OnlyBatch);
+        assert_eq!(wrong(|r| r.preopen_ports = vec![8080, 2200]), BadRequest::Port(2200));
+        assert_eq!(wrong(|r| r.cluster_size = Some(0)), BadRequest::NoContainer);
+        assert_eq!(everything().check(), Ok(()));
+    }
+
+    #[test]
+    fn names_follow_the_servers_rule() {
+        for good in ["work", "quiet-otter-3f2a", "a.b_c", "한글이름", &"x".repeat(64)] {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        for bad in ["abc", "-work", "work-", "wo rk", "wo/rk", "wo\u{1b}rk", "from-template", &"x".repeat(65)]
+        {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The words of the wire: requests, replies, frames, statuses, versions, problems, signing.
+//!
+//! Types here are lenient in what they accept, because every server release differs a little (`protocol.md`
+//! §10 is the list of traps), and strict in what they send. No I/O, no clock, no terminal lives here, and
+//! nothing in this module calls another module of the crate.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+#![deny(unsafe_code)]
+#![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
+
+pub mod bundle;
+pub mod complete;
+pub mod create;
+pub mod events;
+pub mod execute;
+pub mod files;
+pub mod history;
+pub mod info;
+pub mod language;
+mod lenient;
+pub mod live_stat;
+pub mod problem;
+pub mod pty;
+mod python;
+pub mod record;
+pub mod resources;
+pub mod service;
+pub mod sign;
+pub mod status;
+pub mod summary;
+pub mod version;

@@ -1,0 +1,341 @@
+//! The runner as a cluster's agent knows it: a program in a container that takes operations over ZeroMQ and answers
+//! them (`protocol.md` §9). It drives the same [`Kernel`] as the engine does; here are the sockets, what an agent leaves
+//! in the container, and the services at the ports that the agent names. What is done with code is the kernel's.
+//!
+//! | File | Its job |
+//! |---|---|
+//! | `messages` | the two parts of a message, read and written |
+//! | `sockets` | ZeroMQ |
+//! | `container` | variables, ports and paths that an agent leaves |
+//! | `journal` | the logs of what batch steps print |
+//! | `serving` | services and models |
+
+mod container;
+mod journal;
+mod messages;
+mod serving;
+mod sockets;
+#[cfg(test)]
+mod tests;
+
+use super::error::{KernelGone, StartError};
+use super::image::ImageName;
+use super::kernel::{Kernel, KernelSpec};
+use super::op::{Op, Step};
+use super::reply::Reply;
+use super::services::Services;
+use bai_protocol::complete::CompletionRequest;
+use bytes::Bytes;
+use container::IntrinsicPorts;
+use journal::Journal;
+use messages::{Message, Request, Unreadable};
+use serving::Serving;
+use sockets::{Operations, Replies};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// The ports that agents expect.
+const PORTS: [u16; 2] = [2000, 2001];
+/// Messages that wait for the socket of replies.
+const REPLIES: usize = 16;
+/// Questions for completions that wait; each may take seconds.
+const COMPLETIONS: usize = 16;
+/// How long the last replies may take when the runner ends.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
+/// What ends the standard input of a step.
+const END_OF_INPUT: &str = "\u{4}";
+/// The runtime type without a language, which serves when the one that was asked for does not start.
+const NO_LANGUAGE: &str = "app";
+
+/// How a runner is started.
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    /// The language or runtime type, such as `python`; any image name will do.
+    pub language: String,
+    /// The interpreter or compiler; without one it is searched for.
+    pub runtime: Option<PathBuf>,
+    /// Where to listen. Whoever reaches the ports can run code here.
+    pub host: IpAddr,
+    /// Ports for operations and replies; what is `None` is as `intrinsic-ports.json` says, else 2000 and 2001.
+    pub ports: [Option<u16>; 2],
+    /// The folder that code runs in, the person's home.
+    pub workdir: PathBuf,
+    /// The folder with what the agent says: `environ.txt`, `intrinsic-ports.json`.
+    pub config: PathBuf,
+    /// The folder with the definitions of services.
+    pub definitions: PathBuf,
+}
+
+/// Why a runner does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// A port cannot be had. The message says which and why.
+    #[error("{0}")]
+    Listen(String),
+    /// A file of the agent cannot be read.
+    #[error("cannot read what the agent says in {}: {source}", folder.display())]
+    Config {
+        /// The folder with the file.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Neither the language nor anything else starts.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system lacks something.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A runner that listens.
+pub struct AgentRunner {
+    operations: Operations,
+    answers: mpsc::Sender<Message>,
+    sending: JoinHandle<()>,
+    addresses: [SocketAddr; 2],
+    kernel: Kernel,
+    replies: mpsc::Receiver<Reply>,
+    services: Arc<Serving>,
+    completions: mpsc::Sender<CompletionRequest>,
+    journal: Journal,
+    /// For each task that has not ended, whether it is a batch step.
+    tasks: VecDeque<bool>,
+    workdir: PathBuf,
+    trouble: Option<StartError>,
+}
+
+impl std::fmt::Debug for AgentRunner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AgentRunner").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl AgentRunner {
+    /// Opens the sockets and starts the interpreter. When it does not start, batch steps and services are served all the
+    /// same; [`AgentRunner::trouble`] says why.
+    ///
+    /// # Errors
+    /// As [`AgentError`] says.
+    pub async fn start(options: AgentOptions) -> Result<AgentRunner, AgentError> {
+        let AgentOptions { language, runtime, host, ports, workdir, config, definitions } = options;
+        let intrinsic = IntrinsicPorts::read(&config)
+            .map_err(|source| AgentError::Config { folder: config.clone(), source })?;
+        let [operations, replies] = [(ports[0], intrinsic.replin), (ports[1], intrinsic.replout)];
+        let ports =
+            [operations.0.or(operations.1).unwrap_or(PORTS[0]), replies.0.or(replies.1).unwrap_or(PORTS[1])];
+        let opened = sockets::open(host, ports).await;
+        let (operations, sockets) = opened.map_err(|error| AgentError::Listen(error.to_string()))?;
+        let env = container::environment(&config, &workdir);
+        let kernel_id = variable(&env, "BACKENDAI_KERNEL_ID");
+        let journal = Journal::start(workdir.clone(), kernel_id)?;
+        let addresses = [operations.address, sockets.address];
+        let spec =
+            |image, executable| KernelSpec { workdir: workdir.clone(), env: env.clone(), image, executable };
+        let started = Kernel::start(spec(ImageName::parse(&language), runtime.clone())).await;
+        let (trouble, (kernel, replies)) = match started {
+            Ok(started) => (None, started),
+            Err(error @ StartError::Workdir { .. }) => return Err(error.into()),
+            Err(error) => (Some(error), Kernel::start(spec(ImageName::parse(NO_LANGUAGE), None)).await?),
+        };
+        let (answers, sending) = start_sending(sockets);
+        let services = Services::new(workdir.clone(), env, Vec::new()).with_definitions(definitions);
+        let services = Arc::new(Serving::new(services, host, runtime, answers.clone()));
+        if config.is_dir() {
+            services.start_intrinsic(intrinsic.sshd, intrinsic.ttyd).await;
+        }
+        let completions = start_completing(kernel.clone(), answers.clone());
+        let tasks = VecDeque::new();
+        Ok(AgentRunner {
+            operations,
+            answers,
+            sending,
+            addresses,
+            kernel,
+            replies,
+            services,
+            completions,
+            journal,
+            tasks,
+            workdir,
+            trouble,
+        })
+    }
+
+    /// Where operations are taken and replies are given.
+    pub fn addresses(&self) -> [SocketAddr; 2] {
+        self.addresses
+    }
+
+    /// Why code cannot be run, when it cannot.
+    pub fn trouble(&self) -> Option<&StartError> {
+        self.trouble.as_ref()
+    }
+
+    /// Runs the person's `bootstrap.sh`, then serves until `stop` is cancelled or the kernel is gone. All that it has
+    /// started is ended then.
+    pub async fn serve(mut self, stop: &CancellationToken) {
+        let serve = async {
+            self.bootstrap().await?;
+            loop {
+                self.step().await?;
+            }
+        };
+        let _: Option<Result<(), KernelGone>> = stop.run_until_cancelled(serve).await;
+        let AgentRunner { operations, answers, sending, kernel, services, completions, .. } = self;
+        drop((operations, completions));
+        tokio::join!(kernel.shutdown(), services.end());
+        drop((answers, services));
+        let _ = timeout(LAST_REPLIES, sending).await;
+    }
+
+    /// One operation, or one reply.
+    async fn step(&mut self) -> Result<(), KernelGone> {
+        match self.wake().await {
+            Wake::Operation(parts) => self.on_operation(&parts).await,
+            Wake::Reply(place, reply) => {
+                if self.tasks.front() == Some(&true) {
+                    self.journal.note(&reply).await;
+                }
+                if is_end(&reply) {
+                    self.tasks.pop_front();
+                    self.journal.end().await;
+                }
+                place.send(messages::reply(reply));
+                Ok(())
+            }
+            Wake::Over => Err(KernelGone),
+        }
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let reply = async {
+            // The program waits when the agent does.
+            let place = self.answers.clone().reserve_owned().await.ok()?;
+            Some(Wake::Reply(place, self.replies.recv().await?))
+        };
+        tokio::select! { biased;
+            parts = self.operations.next() => Wake::Operation(parts),
+            reply = reply => reply.unwrap_or(Wake::Over),
+        }
+    }
+
+    async fn on_operation(&mut self, parts: &[Bytes]) -> Result<(), KernelGone> {
+        let [name, payload] = parts else {
+            tracing::warn!(parts = parts.len(), "a message of another shape is passed over");
+            return Ok(());
+        };
+        match Request::read(name, payload) {
+            Ok(request) => self.take(request).await,
+            Err(Unreadable { why, answer }) => {
+                tracing::warn!(why, "an operation is passed over");
+                answer.into_iter().for_each(|answer| self.services.say(answer));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What woke the runner.
+enum Wake {
+    Operation(Vec<Bytes>),
+    /// A reply, with its place on the way out.
+    Reply(mpsc::OwnedPermit<Message>, Reply),
+    /// The kernel is gone.
+    Over,
+}
+
+impl AgentRunner {
+    /// Does what was asked for, or sees to it that it is done.
+    async fn take(&mut self, request: Request) -> Result<(), KernelGone> {
+        match request {
+            Request::Op(op) => {
+                if let Some(is_step) = is_task(&op) {
+                    self.tasks.push_back(is_step);
+                }
+                return self.kernel.send(op).await;
+            }
+            Request::Complete(request) => {
+                // Whoever asks this often has forgotten the first question, but waits for its answer.
+                if self.completions.try_send(request).is_err() {
+                    self.services.say(messages::completion(&[]));
+                }
+            }
+            Request::StartService(start) => self.services.start(start),
+            Request::ShutdownService(name) => self.services.shut_down(name),
+            Request::StartModelService(model) => self.services.start_model(*model),
+            Request::Apps(name) => self.services.list(name),
+            Request::Event(what) => tracing::info!(what, "the agent tells"),
+        }
+        Ok(())
+    }
+
+    /// What the person wants done before anything else. Its output is for the log, and for the agent as far as it is there.
+    async fn bootstrap(&mut self) -> Result<(), KernelGone> {
+        if !self.workdir.join("bootstrap.sh").is_file() {
+            return Ok(());
+        }
+        let command = Step::Command("/bin/sh ./bootstrap.sh".to_owned());
+        self.kernel.send(Op::Clean(command)).await?;
+        loop {
+            match self.replies.recv().await.ok_or(KernelGone)? {
+                Reply::CleanFinished { exit_code } => {
+                    tracing::info!(exit_code, "bootstrap.sh has ended");
+                    self.journal.end().await;
+                    return Ok(());
+                }
+                // Nobody is there who could answer.
+                Reply::WaitingInput { .. } => self.kernel.send(Op::Input(END_OF_INPUT.to_owned())).await?,
+                reply => {
+                    self.journal.note(&reply).await;
+                    let _ = self.answers.try_send(messages::reply(reply));
+                }
+            }
+        }
+    }
+}
+
+/// Whether an operation is queued as a task, and then whether it is a batch step.
+fn is_task(op: &Op) -> Option<bool> {
+    match op {
+        Op::Code(_) => Some(false),
+        Op::Clean(_) | Op::Build(_) | Op::Exec(_) => Some(true),
+        _ => None,
+    }
+}
+
+fn is_end(reply: &Reply) -> bool {
+    matches!(reply, Reply::Finished { .. } | Reply::CleanFinished { .. } | Reply::BuildFinished { .. })
+}
+
+fn variable(env: &[(String, String)], name: &str) -> String {
+    let said = env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    said.or_else(|| std::env::var(name).ok()).unwrap_or_default()
+}
+
+fn start_sending(sockets: Replies) -> (mpsc::Sender<Message>, JoinHandle<()>) {
+    let (answers, messages) = mpsc::channel(REPLIES);
+    (answers, tokio::spawn(sockets.send_all(messages)))
+}
+
+/// Questions for completions are answered one after the other: an answer does not say which question it is for.
+fn start_completing(kernel: Kernel, answers: mpsc::Sender<Message>) -> mpsc::Sender<CompletionRequest> {
+    let (questions, mut waiting) = mpsc::channel(COMPLETIONS);
+    tokio::spawn(async move {
+        while let Some(question) = waiting.recv().await {
+            let found = kernel.complete(question).await;
+            if answers.send(messages::completion(&found.suggestions)).await.is_err() {
+                return;
+            }
+        }
+    });
+    questions
+}

@@ -1,0 +1,487 @@
+//! A running Jupyter kernel in the place of an interpreter under a driver: the worker's messages become Jupyter's, and what
+//! the kernel says becomes the worker's events.
+//!
+//! Output and replies come over different sockets. The kernel says that it is idle after the last output of a cell, so a
+//! cell is over when both that and the reply are there; when one of them is lost, what came counts after a while.
+
+use super::cell::{Cell, asked_about};
+use super::connection::{Meeting, Sockets};
+use super::says::{self, Heard};
+use super::spec::Kernelspec;
+use crate::error::StartError;
+use crate::family::{self, Family};
+use crate::interpreter::{Event, last_lines};
+use crate::kernel::KernelSpec;
+use crate::language::Resolved;
+use crate::outbox::Outbox;
+use crate::output::Output;
+use crate::peer::GOODBYE;
+use crate::process::{self, Process, Program};
+use crate::reply::Reply;
+use crate::wire::{FromDriver, ToDriver};
+use jupyter_protocol::{
+    CompleteRequest, ExecuteRequest, InputReply, InspectRequest, InterruptRequest, JupyterMessage,
+    JupyterMessageContent, KernelInfoRequest, ShutdownRequest,
+};
+use std::collections::{HashMap, VecDeque};
+use std::process::ExitStatus;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// By this variable a kernel knows who has started it.
+const PARENT: &str = "JPY_PARENT_PID";
+/// How long a kernel may take until it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// A kernel that says nothing on the output's socket is asked again after this: it may not have known us yet.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// Output that was written before a question may arrive so long after it.
+const BEFORE_QUESTION: Duration = Duration::from_millis(30);
+/// A cell can be interrupted so long after the kernel took it, when it does not say so itself.
+const SURELY_STARTED: Duration = Duration::from_millis(500);
+/// How long the last output of a kernel that has ended is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+/// Completions that the kernel has not answered; one more is not worth asking for.
+const MOST_COMPLETIONS: usize = 4;
+
+/// A running kernel.
+pub(crate) struct JupyterKernel {
+    process: Process,
+    family: Family,
+    sockets: Sockets,
+    /// The kernel's file of the connection, which goes with this.
+    _meeting: Meeting,
+    /// What the process itself writes, past the kernel.
+    out: Output,
+    err: Output,
+    by_message: bool,
+    language: String,
+    ready: VecDeque<Event>,
+    cell: Option<Cell>,
+    /// The numbers of completions by the messages that asked for them.
+    completions: HashMap<String, u64>,
+    /// The question whose answer is typed, or that is to be put after the output before it.
+    question: Option<(Heard, Option<Instant>)>,
+    /// Output is to be cleared when more of it comes.
+    clears: bool,
+    ended: Option<(ExitStatus, Instant)>,
+}
+
+/// What woke the kernel.
+enum Wake {
+    Answer(Heard),
+    Output(Heard),
+    Ended(ExitStatus),
+    /// The process has written something, to standard output or else to standard error.
+    Text(bool),
+    Time,
+}
+
+impl JupyterKernel {
+    /// Starts a kernel and waits until it takes cells.
+    pub(crate) async fn start(what: &Resolved, spec: &KernelSpec) -> Result<Box<Self>, StartError> {
+        let file = &what.info.executable;
+        let unreadable = || StartError::Spawn {
+            executable: file.clone(),
+            source: std::io::Error::other("it does not describe a kernel"),
+        };
+        let kernel = Kernelspec::read(file).ok_or_else(unreadable)?;
+        let executable = kernel.command(file).0;
+        let started = tokio::time::timeout(READY_WITHIN, Self::get_ready(&kernel, spec)).await;
+        started.unwrap_or(Err(StartError::Timeout { executable, seconds: READY_WITHIN.as_secs() }))
+    }
+
+    async fn get_ready(kernel: &Kernelspec, spec: &KernelSpec) -> Result<Box<Self>, StartError> {
+        let workdir = &spec.workdir;
+        std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
+        let failed = |source| StartError::Spawn { executable: kernel.command(workdir).0, source };
+        let mut meeting = Meeting::arrange(&kernel.name).await.map_err(failed)?;
+        let (executable, args) = kernel.command(meeting.file());
+        let known = |name: &str| {
+            let own = spec.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+            own.or_else(|| std::env::var(name).ok())
+        };
+        let mark = family::mark();
+        let mut env = spec.env.clone();
+        env.extend(kernel.variables(known));
+        env.push(mark.clone());
+        // Without it ipykernel prints how one would connect to it by hand. It is meant to name who must live on, which
+        // kernels do not believe of the first process of a container.
+        let parent = std::process::id();
+        env.extend((parent != 1).then(|| (PARENT.to_owned(), parent.to_string())));
+        let env = process::environment(&env, &[], &[]);
+        let program =
+            Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
+        let (mut process, out, err) = Process::spawn(program).map_err(failed)?;
+        meeting.give_up_ports();
+        let family = Family::new(process.leader(), &mark);
+        let (mut out, mut err) = (Output::new(out), Output::new(err));
+        let mut early = Vec::new();
+        let sockets = {
+            let connecting = Sockets::connect(&meeting);
+            tokio::pin!(connecting);
+            loop {
+                tokio::select! { biased;
+                    connected = &mut connecting => {
+                        break connected.map_err(|error| failed(std::io::Error::other(error)))?;
+                    }
+                    status = process.wait() => {
+                        out.drain(|text| early.push(Reply::Stdout(text)));
+                        err.drain(|text| early.push(Reply::Stderr(text)));
+                        let how = status.map(|status| process::describe_end(&status).1);
+                        let how = how.unwrap_or_else(|error| error.to_string());
+                        return Err(StartError::Died { executable, how, output: last_lines(&early) });
+                    }
+                    () = out.readable() => early.extend(out.read().map(Reply::Stdout)),
+                    () = err.readable() => early.extend(err.read().map(Reply::Stderr)),
+                }
+            }
+        };
+        let mut ready = Box::new(JupyterKernel {
+            process,
+            family,
+            sockets,
+            _meeting: meeting,
+            out,
+            err,
+            by_message: kernel.interrupted_by_message(),
+            language: kernel.language(),
+            ready: VecDeque::new(),
+            cell: None,
+            completions: HashMap::new(),
+            question: None,
+            clears: false,
+            ended: None,
+        });
+        match ready.until_heard().await {
+            None => Ok(ready),
+            Some(status) => {
+                let (_, how) = process::describe_end(&status);
+                ready.drain(|reply| early.push(reply));
+                Err(StartError::Died { executable, how, output: last_lines(&early) })
+            }
+        }
+    }
+
+    /// Asks the kernel about itself until it answers on both sockets: before that, output could be lost. Gives the end of
+    /// the process when that came first.
+    async fn until_heard(&mut self) -> Option<ExitStatus> {
+        let (mut replied, mut told) = (false, false);
+        let mut again = tokio::time::interval(ASK_AGAIN);
+        while !(replied && told) {
+            tokio::select! { biased;
+                Some(_) = self.sockets.output.recv() => told = true,
+                Some(message) = self.sockets.answers.recv() => {
+                    replied |= message.kind == "kernel_info_reply";
+                }
+                status = self.process.wait() => return status.ok(),
+                _ = again.tick() => drop(post(&self.sockets.shell, KernelInfoRequest {}.into())),
+            }
+        }
+        None
+    }
+
+    /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
+    pub(crate) async fn next(&mut self, room: bool) -> Event {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return event;
+            }
+            match self.wake(room).await {
+                Wake::Answer(message) => self.on_answer(message),
+                Wake::Output(message) => self.on_output(&message),
+                Wake::Ended(status) => self.ended = Some((status, Instant::now() + LAST_WORDS)),
+                Wake::Text(is_out) => self.on_text(is_out),
+                Wake::Time => {
+                    if let Some(event) = self.on_time() {
+                        return event;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn wake(&mut self, room: bool) -> Wake {
+        let due = self.due(room);
+        let time = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        let lives = self.ended.is_none();
+        tokio::select! { biased;
+            Some(message) = self.sockets.output.recv(), if room => Wake::Output(message),
+            Some(message) = self.sockets.answers.recv() => Wake::Answer(message),
+            () = self.out.readable(), if room => Wake::Text(true),
+            () = self.err.readable(), if room => Wake::Text(false),
+            Ok(status) = self.process.wait(), if lives => Wake::Ended(status),
+            () = time => Wake::Time,
+            else => std::future::pending().await,
+        }
+    }
+
+    /// When something is to be done that nobody else will remind us of. Late output is not late while it is we who do not
+    /// read it.
+    fn due(&self, room: bool) -> Option<Instant> {
+        let asks = self.question.as_ref().and_then(|(_, due)| *due);
+        let cell = self.cell.as_ref().and_then(Cell::due);
+        let ended = self.ended.map(|(_, due)| due);
+        [asks, cell, ended].into_iter().flatten().filter(|_| room).min()
+    }
+
+    fn on_time(&mut self) -> Option<Event> {
+        let now = Instant::now();
+        if let Some((status, due)) = self.ended
+            && due <= now
+        {
+            self.ended = None;
+            return Some(Event::Ended(status));
+        }
+        if let Some((question, due @ Some(_))) = &mut self.question
+            && due.is_some_and(|due| due <= now)
+        {
+            *due = None;
+            let (prompt, password) = question.question();
+            self.text(Reply::Stdout(prompt));
+            self.say(FromDriver::Ask { password, stdin: false });
+        }
+        if let Some(cell) = &mut self.cell {
+            if cell.starts_by(now) {
+                let id = cell.id;
+                self.ready.push_back(Event::Aside(FromDriver::Started { id }));
+            } else if cell.is_late(now) {
+                if cell.is_output_missing() {
+                    let sentence =
+                        "The kernel has not said that this is all of the output; some may be lost.\n";
+                    self.text(Reply::Stderr(sentence.to_owned()));
+                }
+                self.finish();
+            }
+        }
+        None
+    }
+
+    /// What the process writes past the kernel belongs to a cell that runs; else it is of use only to who seeks a fault.
+    fn on_text(&mut self, is_out: bool) {
+        let text = if is_out { self.out.read() } else { self.err.read() };
+        let Some(text) = text else { return };
+        if self.cell.is_none() {
+            return tracing::debug!(text, "a Jupyter kernel wrote this");
+        }
+        self.text(if is_out { Reply::Stdout(text) } else { Reply::Stderr(text) });
+    }
+
+    fn on_output(&mut self, message: &Heard) {
+        let is_ours = self.is_ours(message);
+        if let Some((_, Some(due))) = &mut self.question {
+            *due = Instant::now() + BEFORE_QUESTION;
+        }
+        match (message.kind.as_str(), message.state()) {
+            ("status", "busy") if is_ours => {
+                self.with_cell(|cell| cell.taken(Instant::now() + SURELY_STARTED))
+            }
+            ("status", "idle") if is_ours => self.with_cell(|cell| cell.idle(Instant::now())),
+            ("execute_input", _) if is_ours => self.started(),
+            ("clear_output", _) => {
+                self.clears = true;
+                if !message.waits() {
+                    self.text(Reply::Stdout(String::new()));
+                }
+            }
+            _ => self.show(message, is_ours),
+        }
+        self.finish_if_over();
+    }
+
+    /// Whether a message is about the cell that runs.
+    fn is_ours(&self, message: &Heard) -> bool {
+        self.cell.as_ref().is_some_and(|cell| cell.request == message.parent)
+    }
+
+    fn show(&mut self, message: &Heard, is_ours: bool) {
+        let Some(reply) = message.output() else { return };
+        if is_ours {
+            self.started();
+            if message.kind == "error" {
+                self.with_cell(|cell| cell.failed(message.exit_code()));
+            }
+        }
+        self.text(reply);
+    }
+
+    fn on_answer(&mut self, message: Heard) {
+        let is_ours = self.is_ours(&message);
+        match message.kind.as_str() {
+            "complete_reply" => {
+                if let Some(id) = self.completions.remove(&message.parent) {
+                    let (start, suggestions) = message.completions();
+                    self.ready.push_back(Event::Aside(FromDriver::Completions { id, start, suggestions }));
+                }
+            }
+            "input_request" => {
+                self.started();
+                self.question = Some((message, Some(Instant::now() + BEFORE_QUESTION)));
+            }
+            "execute_reply" if is_ours => {
+                message.pages().into_iter().for_each(|page| self.text(page));
+                self.with_cell(|cell| cell.replied(message.went_well(), Instant::now()));
+            }
+            "inspect_reply" if is_ours => {
+                let (text, found) = message.inspection();
+                self.text(text);
+                self.with_cell(|cell| cell.replied(found, Instant::now()));
+            }
+            _ => {}
+        }
+        self.finish_if_over();
+    }
+
+    fn with_cell(&mut self, change: impl FnOnce(&mut Cell)) {
+        if let Some(cell) = &mut self.cell {
+            change(cell);
+        }
+    }
+
+    fn started(&mut self) {
+        if let Some(id) = self.cell.as_mut().and_then(Cell::start) {
+            self.ready.push_back(Event::Aside(FromDriver::Started { id }));
+        }
+    }
+
+    fn finish_if_over(&mut self) {
+        if self.cell.as_ref().is_some_and(Cell::is_over) {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            self.question = None;
+            self.say(FromDriver::Done { id: cell.id, code: cell.exit_code() });
+        }
+    }
+
+    fn say(&mut self, message: FromDriver) {
+        // There is nobody who waits for an acknowledgement.
+        self.ready.push_back(Event::Message(0, message));
+    }
+
+    /// Output, on a clean line where that was asked for.
+    fn text(&mut self, reply: Reply) {
+        if std::mem::take(&mut self.clears) {
+            self.ready.push_back(Event::Text(Reply::Stdout(says::CLEAR_LINE.to_owned())));
+        }
+        match reply {
+            Reply::Media { mime, data } => self.say(FromDriver::Media { mime, data }),
+            Reply::Html(data) => self.say(FromDriver::Html { data }),
+            text => self.ready.push_back(Event::Text(text)),
+        }
+    }
+
+    /// Hands over what the worker says to an interpreter.
+    pub(crate) fn send(&mut self, message: &ToDriver<'_>) {
+        match *message {
+            ToDriver::Run { id, code } => {
+                // What the process has written by now is not the cell's.
+                self.drain(|reply| tracing::debug!(?reply, "a Jupyter kernel wrote this"));
+                let (request, inspects) = match asked_about(code, &self.language) {
+                    Some((name, detail)) => (inspect(name, detail), true),
+                    None => (execute(code), false),
+                };
+                let request = post(&self.sockets.shell, request);
+                self.cell = Some(Cell::new(id, request));
+                if inspects {
+                    self.started();
+                }
+            }
+            ToDriver::Complete { id, code, post: after } => {
+                let (cursor_pos, code) = (code.chars().count(), format!("{code}{after}"));
+                let request = CompleteRequest { code, cursor_pos };
+                let request = post(&self.sockets.shell, request.into());
+                self.completions.insert(request, id);
+            }
+            ToDriver::Input { text } => {
+                let Some((question, _)) = self.question.take() else { return };
+                let reply = InputReply { value: text.to_owned(), ..InputReply::default() };
+                let mut message = JupyterMessage::new(reply, None);
+                message.parent_header = question.header;
+                send(&self.sockets.stdin, message);
+            }
+            ToDriver::Bye => {
+                post(&self.sockets.control, ShutdownRequest { restart: false }.into());
+            }
+            ToDriver::Nudge | ToDriver::Ack { .. } => {}
+        }
+    }
+
+    /// Whether the kernel is too busy to be asked for something optional.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.completions.len() >= MOST_COMPLETIONS
+    }
+
+    /// Stops the cell in the way that the kernel wants.
+    pub(crate) fn interrupt(&mut self) {
+        self.question = None;
+        self.with_cell(Cell::interrupted);
+        if self.by_message {
+            post(&self.sockets.control, InterruptRequest {}.into());
+        } else {
+            self.process.interrupt();
+        }
+    }
+
+    /// Takes what the process itself has written.
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(Reply)) {
+        self.out.drain(|text| take(Reply::Stdout(text)));
+        self.err.drain(|text| take(Reply::Stderr(text)));
+    }
+
+    /// Ends the process's own streams at the end of a cell.
+    pub(crate) fn finish_streams(&mut self, outbox: &mut Outbox) {
+        self.out.finish().into_iter().for_each(|text| outbox.push(Reply::Stdout(text)));
+        self.err.finish().into_iter().for_each(|text| outbox.push(Reply::Stderr(text)));
+    }
+
+    /// Asks the kernel to end, and waits for that unless a cell keeps it busy.
+    pub(crate) async fn shutdown(mut self: Box<Self>) {
+        if self.cell.is_none() {
+            self.send(&ToDriver::Bye);
+            // One that does not end is killed.
+            let _ = tokio::time::timeout(GOODBYE, self.process.wait()).await;
+        }
+    }
+}
+
+impl Drop for JupyterKernel {
+    fn drop(&mut self) {
+        self.process.kill();
+        self.family.kill();
+    }
+}
+
+fn execute(code: &str) -> JupyterMessageContent {
+    let request =
+        ExecuteRequest { allow_stdin: true, stop_on_error: false, ..ExecuteRequest::new(code.to_owned()) };
+    request.into()
+}
+
+fn inspect(name: &str, detail: usize) -> JupyterMessageContent {
+    let (code, cursor_pos) = (name.to_owned(), name.chars().count());
+    InspectRequest { code, cursor_pos, detail_level: Some(detail) }.into()
+}
+
+/// Sends a request; gives its id, which the reply names.
+fn post(to: &mpsc::Sender<JupyterMessage>, content: JupyterMessageContent) -> String {
+    let message = JupyterMessage::new(content, None);
+    let id = message.header.msg_id.clone();
+    send(to, message);
+    id
+}
+
+fn send(to: &mpsc::Sender<JupyterMessage>, message: JupyterMessage) {
+    // So many requests wait only for a kernel that does not live any more.
+    if let Err(error) = to.try_send(message) {
+        tracing::warn!(%error, "a Jupyter kernel takes no requests");
+    }
+}

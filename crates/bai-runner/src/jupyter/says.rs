@@ -1,0 +1,226 @@
+//! What a Jupyter kernel says, as the runner's replies. Kernels differ in what they leave out of their messages, so
+//! nothing is asked of one but what is used. No I/O here.
+
+use crate::reply::Reply;
+use bai_protocol::bundle;
+use bai_protocol::record::ConsoleRecord;
+use jupyter_protocol::Header;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// What a terminal does with output that is to be cleared, as IPython does it there: the line is written anew.
+pub(super) const CLEAR_LINE: &str = "\r\x1b[2K";
+
+/// A message of the kernel's.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Its type, such as `stream`.
+    pub(super) kind: String,
+    /// The id of the request that it belongs to; empty when it belongs to none.
+    pub(super) parent: String,
+    /// Its whole header, for an answer to it.
+    pub(super) header: Option<Header>,
+    content: Map<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Named {
+    #[serde(default)]
+    msg_id: String,
+    #[serde(default)]
+    msg_type: String,
+}
+
+impl Heard {
+    /// Reads the four JSON texts of a message: header, parent header, metadata, content. `None` when they are none.
+    pub(super) fn read(parts: &[impl AsRef<[u8]>]) -> Option<Self> {
+        let [header, parent, _, content, ..] = parts else { return None };
+        let named: Named = serde_json::from_slice(header.as_ref()).ok()?;
+        let parent: Named = serde_json::from_slice(parent.as_ref()).unwrap_or_default();
+        Some(Heard {
+            kind: named.msg_type,
+            parent: parent.msg_id,
+            header: serde_json::from_slice(header.as_ref()).ok(),
+            content: serde_json::from_slice(content.as_ref()).ok()?,
+        })
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.content.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn is(&self, key: &str) -> bool {
+        self.content.get(key).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn texts(&self, key: &str) -> Vec<String> {
+        let items = self.content.get(key).and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    }
+
+    fn bundle(&self) -> Map<String, Value> {
+        self.content.get("data").and_then(Value::as_object).cloned().unwrap_or_default()
+    }
+
+    /// Whether the kernel is `busy`, `idle` or something else.
+    pub(super) fn state(&self) -> &str {
+        self.text("execution_state")
+    }
+
+    /// Whether a reply says that the request was done.
+    pub(super) fn went_well(&self) -> bool {
+        matches!(self.text("status"), "ok" | "")
+    }
+
+    /// Whether output is to be cleared only when more comes.
+    pub(super) fn waits(&self) -> bool {
+        self.is("wait")
+    }
+
+    /// Where the text begins that is completed, and what could stand there.
+    pub(super) fn completions(&self) -> (Option<usize>, Vec<String>) {
+        let start = self.content.get("cursor_start").and_then(Value::as_u64);
+        (start.and_then(|start| usize::try_from(start).ok()), self.texts("matches"))
+    }
+
+    /// The text of a question, and whether a password is asked for.
+    pub(super) fn question(&self) -> (String, bool) {
+        (self.text("prompt").to_owned(), self.is("password"))
+    }
+
+    /// Output of a cell; nothing for a message that shows nothing.
+    pub(super) fn output(&self) -> Option<Reply> {
+        match self.kind.as_str() {
+            "stream" if self.text("name") == "stderr" => Some(Reply::Stderr(self.text("text").to_owned())),
+            "stream" => Some(Reply::Stdout(self.text("text").to_owned())),
+            "display_data" | "update_display_data" | "execute_result" => shown(self.bundle()),
+            "error" => Some(Reply::Stderr(self.traceback())),
+            _ => None,
+        }
+    }
+
+    /// The traceback as the kernel made it, else the error in one line.
+    fn traceback(&self) -> String {
+        let told = self.texts("traceback").join("\n");
+        let (name, value) = (self.text("ename"), self.text("evalue"));
+        let text = match (told.trim().is_empty(), name.is_empty()) {
+            (false, _) => told,
+            (true, true) => value.to_owned(),
+            (true, false) => format!("{name}: {value}"),
+        };
+        format!("{}\n", text.trim_end())
+    }
+
+    /// The exit code that an error stands for: a program that ends itself says which.
+    pub(super) fn exit_code(&self) -> i32 {
+        match (self.text("ename"), self.text("evalue")) {
+            ("SystemExit", "None" | "") => 0,
+            ("SystemExit", value) => value.parse().unwrap_or(1),
+            _ => 1,
+        }
+    }
+
+    /// Text that the kernel wants to be read in a pager.
+    pub(super) fn pages(&self) -> Vec<Reply> {
+        let payload = self.content.get("payload").and_then(Value::as_array).into_iter().flatten();
+        let pages = payload.filter(|item| item.get("source").and_then(Value::as_str) == Some("page"));
+        let texts = pages.filter_map(|page| page.get("data")?.get("text/plain")?.as_str());
+        texts.map(|text| Reply::Stdout(format!("{}\n", text.trim_end()))).collect()
+    }
+
+    /// What is known about a name, and whether anything is.
+    pub(super) fn inspection(&self) -> (Reply, bool) {
+        let text = self.bundle().remove("text/plain").map(whole).unwrap_or_default();
+        if self.is("found") && !text.trim().is_empty() {
+            return (Reply::Stdout(format!("{}\n", text.trim_end())), true);
+        }
+        (Reply::Stderr("The kernel knows nothing about this name.\n".to_owned()), false)
+    }
+}
+
+/// The representation that a terminal can do most with.
+fn shown(bundle: Map<String, Value>) -> Option<Reply> {
+    let bundle = bundle.into_iter().map(|(kind, value)| {
+        let is_data = kind.ends_with("json");
+        (kind, if is_data { value } else { Value::String(whole(value)) })
+    });
+    Some(match bundle::best(bundle.collect())? {
+        ConsoleRecord::Media { mime, data } => Reply::Media { mime, data },
+        ConsoleRecord::Html(html) => Reply::Html(html),
+        ConsoleRecord::Stdout(text) => Reply::Stdout(text),
+        _ => return None,
+    })
+}
+
+/// A text that some kernels give in lines.
+fn whole(value: Value) -> String {
+    match value {
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        other => bundle::text(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn heard(kind: &str, content: Value) -> Heard {
+        let header = json!({"msg_id": "1", "msg_type": kind});
+        let parts = [header, json!({}), json!({}), content].map(|part| part.to_string());
+        Heard::read(&parts).unwrap()
+    }
+
+    #[test]
+    fn messages_need_not_be_complete() {
+        let info = heard("kernel_info_reply", json!({}));
+        assert_eq!(
+            (info.kind.as_str(), info.parent.as_str(), info.went_well()),
+            ("kernel_info_reply", "", true)
+        );
+        assert!(info.header.is_none(), "a header that cannot be answered");
+        assert_eq!(heard("stream", json!({})).output(), Some(Reply::Stdout(String::new())));
+        assert_eq!(
+            heard("complete_reply", json!({"matches": ["a", 1]})).completions(),
+            (None, vec!["a".into()])
+        );
+        for parts in [vec!["{}"], vec!["{}", "{}", "{}", "[]"], vec!["", "{}", "{}", "{}"]] {
+            assert!(Heard::read(&parts).is_none(), "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn output_becomes_records() {
+        let stream = heard("stream", json!({"name": "stderr", "text": "é"}));
+        assert_eq!(stream.output(), Some(Reply::Stderr("é".into())));
+        let media = |mime: &str, data: &str| Some(Reply::Media { mime: mime.into(), data: data.into() });
+        for (data, reply) in [
+            (
+                json!({"image/png": "AA\nBB==\n", "text/plain": "x"}),
+                media("image/png", "data:image/png;base64,AABB=="),
+            ),
+            (json!({"image/svg+xml": ["<svg>", "</svg>"]}), media("image/svg+xml", "<svg></svg>")),
+            (json!({"text/html": "<b>", "text/plain": "x"}), Some(Reply::Html("<b>".into()))),
+            (json!({"text/latex": "$x$", "text/plain": "<M object>"}), media("text/latex", "$x$")),
+            (json!({"application/json": {"a": 1}}), media("application/json", r#"{"a":1}"#)),
+            (json!({"text/plain": "42"}), Some(Reply::Stdout("42\n".into()))),
+            (json!({}), None),
+        ] {
+            assert_eq!(heard("display_data", json!({"data": data})).output(), reply, "{data}");
+        }
+        assert_eq!(heard("comm_open", json!({"data": {"text/plain": "x"}})).output(), None);
+    }
+
+    #[test]
+    fn errors_tell_their_traceback_and_their_exit_code() {
+        let error = |name: &str, value: &str, traceback: &[&str]| {
+            heard("error", json!({"ename": name, "evalue": value, "traceback": traceback}))
+        };
+        assert_eq!(error("E", "v", &["a", "b\n"]).traceback(), "a\nb\n");
+        assert_eq!(error("E", "v", &[]).traceback(), "E: v\n");
+        assert_eq!(error("ValueError", "3", &[]).exit_code(), 1);
+        for (value, code) in [("3", 3), ("None", 0), ("out of luck", 1)] {
+            assert_eq!(error("SystemExit", value, &[]).exit_code(), code);
+        }
+    }
+}

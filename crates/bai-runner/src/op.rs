@@ -1,0 +1,47 @@
+//! Operations: what a kernel runner can be asked to do (`protocol.md` §9.2).
+
+use bai_protocol::complete::CompletionRequest;
+
+/// One request to the runner. `Code`, `Clean`, `Build` and `Exec` wait their turn in the FIFO queue
+/// (`protocol.md` §9.4); the others are served at once, also while a task runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// Run source text in the session's namespace. Ends with [`Reply::Finished`](super::Reply::Finished).
+    Code(String),
+    /// The batch step `clean`. Ends with [`Reply::CleanFinished`](super::Reply::CleanFinished).
+    Clean(Step),
+    /// The batch step `build`. Ends with [`Reply::BuildFinished`](super::Reply::BuildFinished).
+    Build(Step),
+    /// The batch step `exec`. Ends with [`Reply::Finished`](super::Reply::Finished).
+    Exec(Step),
+    /// A line for the program that waits for input, without its newline. Dropped when nothing waits.
+    Input(String),
+    /// What could stand at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).
+    Complete(CompletionRequest),
+    /// Stop the running task with a real SIGINT to its process group. No reply of its own.
+    Interrupt,
+    /// Answered with [`Reply::Status`](super::Reply::Status).
+    Status,
+}
+
+/// What a batch step runs (`protocol.md` §3.7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing; the step is reported as done with exit code 0.
+    Skip,
+    /// `*`: `make` when there is a `Makefile`, else what the language usually does.
+    Heuristic,
+    /// A shell command.
+    Command(String),
+}
+
+impl Step {
+    /// Reads the wire's form: null or empty skips, `*` asks for the heuristic, all else is a command.
+    pub fn from_wire(text: Option<&str>) -> Self {
+        match text {
+            None | Some("") => Step::Skip,
+            Some("*") => Step::Heuristic,
+            Some(command) => Step::Command(command.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Replies: what a kernel runner says (`protocol.md` §9.3).
+
+use bai_protocol::complete::Completion;
+use serde::{Deserialize, Serialize};
+
+/// One message from the runner to whoever is attached. Text is valid UTF-8: the runner joins code points
+/// that were split between two reads and replaces what is invalid.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Text that the program or its children wrote to standard output.
+    Stdout(String),
+    /// The same for standard error; also what the runner itself has to say.
+    Stderr(String),
+    /// A picture or another medium: MIME type, and data in the encoding of `protocol.md` §5.1.
+    Media {
+        /// MIME type, such as `image/png`.
+        mime: String,
+        /// `data:` URI for raster images, text for SVG.
+        data: String,
+    },
+    /// Rich text.
+    Html(String),
+    /// The program waits for a line.
+    WaitingInput {
+        /// Whether what is typed must not be shown.
+        is_password: bool,
+    },
+    /// Answer to [`Op::Complete`](super::Op::Complete).
+    Completion(Completion),
+    /// The batch step `clean` is over.
+    CleanFinished {
+        /// Exit code of the step.
+        exit_code: i32,
+    },
+    /// The batch step `build` is over.
+    BuildFinished {
+        /// Exit code of the step.
+        exit_code: i32,
+    },
+    /// The run is over.
+    Finished {
+        /// Exit code of the code or of the `exec` step.
+        exit_code: i32,
+    },
+    /// Answer to [`Op::Status`](super::Op::Status).
+    Status(RunnerStatus),
+}
+
+/// What the runner says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunnerStatus {
+    /// When the runner started, in seconds of its monotonic clock.
+    pub started_at: f64,
+}

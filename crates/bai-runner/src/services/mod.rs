@@ -1,0 +1,450 @@
+//! The services of a session: daemons that are started when somebody connects to them, and end with the session
+//! (`protocol.md` §7.2, §7.6, §7.7).
+
+mod definition;
+mod known;
+mod prestart;
+mod template;
+
+use super::family::{self, Family};
+use super::process;
+use bai_protocol::service::{App, ServiceParameters};
+pub(super) use definition::Definition;
+use known::Known;
+use nix::unistd::Pid;
+use serde_json::json;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+use template::Variables;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a service may take until it takes connections.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How often that is tried.
+const TRY_EVERY: Duration = Duration::from_millis(50);
+/// How long a service may take to end by itself when it is asked to.
+const END_LIMIT: Duration = Duration::from_secs(2);
+/// How long the last words of a service that has ended are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Bytes that are kept of what a service says, for when it does not start.
+const SAID: usize = 4096;
+/// The protocol of ports that the user serves.
+const PREOPEN: &str = "preopen";
+
+/// Why a service does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// No such service is known here.
+    #[error("there is no service {0} here")]
+    Unknown(String),
+    /// The service has no such port.
+    #[error("the service {name} does not open the port number {port}")]
+    Port {
+        /// The service.
+        name: String,
+        /// The port that was asked for.
+        port: u16,
+    },
+    /// What was asked for is not allowed, or the program does not start.
+    #[error("the service {name} could not be started: {why}")]
+    Start {
+        /// The service.
+        name: String,
+        /// Why, as half a sentence; may have the last lines that the program wrote.
+        why: String,
+    },
+}
+
+/// Where a service takes connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceAddress {
+    /// A port of this machine.
+    Port(u16),
+    /// A socket in a folder of its own.
+    Socket(PathBuf),
+}
+
+/// A connection to a service.
+pub trait Connection: AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Connection for T {}
+
+impl ServiceAddress {
+    /// Connects to it.
+    ///
+    /// # Errors
+    /// The system's own; `ConnectionRefused` when nobody listens.
+    pub async fn connect(&self) -> io::Result<Box<dyn Connection>> {
+        Ok(match self {
+            ServiceAddress::Port(port) => {
+                let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await?;
+                socket.set_nodelay(true)?;
+                Box::new(socket)
+            }
+            ServiceAddress::Socket(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    }
+}
+
+/// The services of one session. Dropping it ends all that run.
+#[derive(Debug)]
+pub struct Services {
+    workdir: PathBuf,
+    env: Vec<(String, String)>,
+    preopen: Vec<u16>,
+    /// The folder with definition files.
+    definitions: PathBuf,
+    running: StdMutex<HashMap<String, Slot>>,
+    /// Cancelled when nothing is to run any more.
+    over: CancellationToken,
+}
+
+/// One service: runs, or does not. Locked while it starts.
+type Slot = Arc<Mutex<Option<Running>>>;
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    address: ServiceAddress,
+    family: Family,
+    /// The private folder with the socket and what was written before the start.
+    _scratch: TempDir,
+}
+
+impl Running {
+    /// Asks it to end, and ends it when it does not.
+    async fn end(mut self) {
+        if self.family.terminate() {
+            let _ = timeout(END_LIMIT, self.child.wait()).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.family.kill();
+    }
+}
+
+/// Where a service is to take connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Where nobody else of this machine reaches it, or at a free port of 127.0.0.1.
+    Private,
+    /// At these ports, which somebody else has chosen.
+    At(IpAddr, Vec<u16>),
+}
+
+/// What is started, and how.
+pub(super) struct Launch<'a> {
+    pub(super) definition: &'a Definition,
+    /// What `{runtime_path}` stands for.
+    pub(super) program: &'a Path,
+    /// The folder that it runs in.
+    pub(super) workdir: &'a Path,
+    pub(super) on_socket: bool,
+    pub(super) place: &'a Place,
+    pub(super) asked: &'a ServiceParameters,
+    /// How long it may take until it takes connections; for ever when a model has to be loaded.
+    pub(super) limit: Option<Duration>,
+}
+
+impl Services {
+    /// Nothing runs yet. `env` comes on top of our own environment, which is passed on without its secrets;
+    /// `preopen` are ports that the user's own programs will listen at.
+    pub fn new(workdir: PathBuf, env: Vec<(String, String)>, preopen: Vec<u16>) -> Self {
+        let (definitions, running, over) =
+            (known::FOLDER.into(), StdMutex::default(), CancellationToken::new());
+        Services { workdir, env, preopen, definitions, running, over }
+    }
+
+    /// The same with definition files from another folder than `/etc/backend.ai/service-defs`.
+    #[must_use]
+    pub fn with_definitions(self, folder: PathBuf) -> Self {
+        Services { definitions: folder, ..self }
+    }
+
+    /// All that can be connected to. Looks at files.
+    pub fn apps(&self) -> Vec<App> {
+        let preopen = self.preopen.iter().map(|port| App {
+            name: port.to_string(),
+            protocol: PREOPEN.to_owned(),
+            ports: vec![*port],
+            ..App::default()
+        });
+        let known = known::find(&self.definitions, &self.environment(&[]), true)
+            .into_iter()
+            .map(|(known, _)| known.app);
+        preopen.chain(known).collect()
+    }
+
+    /// Starts a service if it does not run, waits until it takes connections, and tells where. `port` is one of
+    /// those that the list of apps has for it.
+    ///
+    /// # Errors
+    /// As [`ServiceError`] says.
+    pub async fn start(
+        &self,
+        name: &str,
+        port: Option<u16>,
+        asked: &ServiceParameters,
+    ) -> Result<ServiceAddress, ServiceError> {
+        if let Some(open) = self.preopen.iter().find(|open| open.to_string() == name) {
+            return check_port(name, port, &[*open]).map(|()| ServiceAddress::Port(*open));
+        }
+        let env = self.environment(&[]);
+        let found =
+            known::find(&self.definitions, &env, true).into_iter().find(|(known, _)| known.app.name == name);
+        let (known, program) = found.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
+        check_port(name, port, &known.app.ports)?;
+        let Known { definition, on_socket, .. } = &known;
+        let launch = Launch {
+            definition,
+            program: &program,
+            workdir: &self.workdir,
+            on_socket: *on_socket,
+            place: &Place::Private,
+            asked,
+            limit: Some(START_LIMIT),
+        };
+        self.run(name, &launch).await.map(|(address, _)| address)
+    }
+
+    /// The same at ports that an agent has chosen; says whether it ran before. `{runtime_path}` of definition files is
+    /// `runtime`.
+    ///
+    /// # Errors
+    /// As [`ServiceError`] says.
+    pub(super) async fn start_at(
+        &self,
+        name: &str,
+        place: &Place,
+        runtime: &Path,
+        asked: &ServiceParameters,
+    ) -> Result<bool, ServiceError> {
+        let env = self.environment(&[]);
+        let found =
+            known::find(&self.definitions, &env, false).into_iter().find(|(known, _)| known.app.name == name);
+        let (known, program) = found.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
+        let program = if program.as_os_str().is_empty() { runtime } else { &program };
+        let Known { definition, on_socket, .. } = &known;
+        let (workdir, limit) = (self.workdir.as_path(), Some(START_LIMIT));
+        let launch = Launch { definition, program, workdir, on_socket: *on_socket, place, asked, limit };
+        self.run(name, &launch).await.map(|(_, ran)| ran)
+    }
+
+    /// Starts what is not known by a file or a table, under a name of its own.
+    ///
+    /// # Errors
+    /// As [`ServiceError`] says.
+    pub(super) async fn run(
+        &self,
+        name: &str,
+        launch: &Launch<'_>,
+    ) -> Result<(ServiceAddress, bool), ServiceError> {
+        let failed = |why: String| ServiceError::Start { name: name.to_owned(), why };
+        let env = self.environment(&[]);
+        launch.definition.check(launch.asked, &env).map_err(|error| failed(error.to_string()))?;
+        let slot = self.slot(name);
+        // One start at a time: who comes meanwhile finds it running.
+        let mut slot = slot.lock().await;
+        if let Some(service) = slot.as_mut()
+            && matches!(service.child.try_wait(), Ok(None))
+        {
+            return Ok((service.address.clone(), true));
+        }
+        *slot = None;
+        let limit = launch.limit.unwrap_or(Duration::MAX);
+        let started = timeout(limit, self.launch(launch));
+        let service = match self.over.run_until_cancelled(started).await {
+            Some(Ok(started)) => started.map_err(failed)?,
+            Some(Err(_)) => {
+                return Err(failed(format!("it took no connection within {} s", limit.as_secs())));
+            }
+            None => return Err(failed("the session has ended".to_owned())),
+        };
+        let address = service.address.clone();
+        *slot = Some(service);
+        Ok((address, false))
+    }
+
+    fn slot(&self, name: &str) -> Slot {
+        let mut slots = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// Ends a service. Says whether it ran.
+    pub async fn stop(&self, name: &str) -> bool {
+        let service = self.slot(name).lock().await.take();
+        let ran = service.is_some();
+        if let Some(service) = service {
+            service.end().await;
+        }
+        ran
+    }
+
+    /// Ends all services; none starts after that.
+    pub async fn end(&self) {
+        self.over.cancel();
+        let slots: Vec<Slot> = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain()
+            .map(|(_, slot)| slot)
+            .collect();
+        let end = |slot: Slot| async move {
+            let service = slot.lock().await.take();
+            if let Some(service) = service {
+                service.end().await;
+            }
+        };
+        futures_util::future::join_all(slots.into_iter().map(end)).await;
+    }
+
+    fn environment(&self, more: &[(String, String)]) -> Vec<(OsString, OsString)> {
+        let all: Vec<_> = self.env.iter().chain(more).cloned().collect();
+        process::environment(&all, &[], &[])
+    }
+
+    async fn launch(&self, launch: &Launch<'_>) -> Result<Running, String> {
+        let said = |error: io::Error| error.to_string();
+        // Made with access for its owner alone.
+        let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(said)?;
+        // By the ending ttyd knows that it is a socket and not a network interface.
+        let socket = scratch.path().join("service.sock");
+        let (host, ports) = match launch.place {
+            Place::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(said)?]),
+            Place::At(host, ports) => (*host, ports.clone()),
+        };
+        let port = ports.first().copied();
+        let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
+        let mut variables: Variables = [
+            ("host".to_owned(), json!(host)),
+            ("ports".to_owned(), json!(ports)),
+            ("runtime_path".to_owned(), json!(launch.program)),
+            ("socket".to_owned(), json!(socket)),
+            ("scratch".to_owned(), json!(scratch.path())),
+            ("shell".to_owned(), json!(shell)),
+        ]
+        .into();
+        let Launch { definition, workdir, asked, .. } = launch;
+        let env = self.environment(&[]);
+        prestart::run(&definition.prestart, workdir, scratch.path(), &env, &mut variables).await?;
+        let words = if definition.noop {
+            vec!["true".to_owned()]
+        } else {
+            definition.words(asked, &variables).map_err(|error| error.to_string())?
+        };
+        let mark = family::mark();
+        let mut more = definition.environment(asked, &variables).map_err(|error| error.to_string())?;
+        more.push(mark.clone());
+        let mut child = spawn(&words, workdir, self.environment(&more)).map_err(said)?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
+        let tail = Tail::default();
+        let out = tokio::spawn(tail.clone().follow(child.stdout.take()));
+        let err = tokio::spawn(tail.clone().follow(child.stderr.take()));
+        let last_words = async move { drop(tokio::join!(out, err)) };
+        let address = match port {
+            _ if launch.on_socket => ServiceAddress::Socket(socket),
+            Some(port) => ServiceAddress::Port(port),
+            None => return Err("no port was named for it".to_owned()),
+        };
+        let family = Family::new(Pid::from_raw(pid), &mark);
+        let mut running = Running { child, address, family, _scratch: scratch };
+        if !definition.noop {
+            until_open(&mut running, &tail, last_words).await?;
+        }
+        Ok(running)
+    }
+}
+
+fn check_port(name: &str, port: Option<u16>, open: &[u16]) -> Result<(), ServiceError> {
+    match port {
+        Some(port) if !open.contains(&port) => Err(ServiceError::Port { name: name.to_owned(), port }),
+        _ => Ok(()),
+    }
+}
+
+/// A port that nobody has now. Another program may take it first; the service then says so.
+async fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+}
+
+#[allow(unsafe_code)]
+fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io::Result<Child> {
+    let (program, args) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command.args(args).current_dir(workdir).env_clear().envs(env);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // SAFETY: the closure makes one system call, which is safe after fork; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
+    command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
+}
+
+/// Waits until the service takes a connection; its own end ends the wait.
+async fn until_open(
+    running: &mut Running,
+    tail: &Tail,
+    last_words: impl Future<Output = ()>,
+) -> Result<(), String> {
+    // No system tells when another program begins to listen.
+    let mut tries = interval(TRY_EVERY);
+    tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            status = running.child.wait() => {
+                let how = status.map_or_else(|error| error.to_string(), |status| process::describe_end(&status).1);
+                // What it started may hold the pipes open for longer.
+                let _ = timeout(LAST_WORDS, last_words).await;
+                return Err(format!("it {how}{}", tail.said()));
+            }
+            _ = tries.tick() => {
+                if running.address.connect().await.is_ok() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// The last of what a service wrote.
+#[derive(Debug, Clone, Default)]
+struct Tail(Arc<StdMutex<Vec<u8>>>);
+
+impl Tail {
+    async fn follow(self, stream: Option<impl AsyncRead + Unpin>) {
+        let Some(mut stream) = stream else { return };
+        let mut buffer = [0; 4096];
+        while let Ok(count) = stream.read(&mut buffer).await
+            && count > 0
+        {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend(buffer.iter().take(count));
+            let excess = kept.len().saturating_sub(SAID);
+            kept.drain(..excess);
+        }
+    }
+
+    fn said(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&kept).trim().to_owned();
+        if text.is_empty() { text } else { format!("; it said: {text}") }
+    }
+}
+
+#[cfg(test)]
+mod tests;

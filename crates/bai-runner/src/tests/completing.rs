@@ -1,0 +1,126 @@
+//! Completion from the live namespace.
+
+use super::super::Op;
+use super::harness::{LIMIT, Session, pythons};
+use bai_protocol::complete::{Completion, CompletionRequest};
+use tokio::time::timeout;
+
+async fn complete(session: &Session, text: &str) -> Completion {
+    // The cursor is where the bar is, or at the end.
+    let position = text.find('|').unwrap_or(text.len());
+    session.kernel.complete(CompletionRequest::at(&text.replacen('|', "", 1), position)).await
+}
+
+/// The text with its first suggestion in place.
+async fn first(session: &Session, text: &str) -> String {
+    let completion = complete(session, text).await;
+    let code: String = text.split('|').next().unwrap().chars().take(completion.start.unwrap_or(0)).collect();
+    format!("{code}{}", completion.suggestions.first().map_or("-", String::as_str))
+}
+
+#[tokio::test]
+async fn the_live_namespace_answers() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        std::fs::create_dir(session.folder.path().join("data_dir")).unwrap();
+        std::fs::write(session.folder.path().join("data.csv"), "").unwrap();
+        std::fs::write(session.folder.path().join("helpers.py"), "def assist(): pass\nCONSTANT = 1").unwrap();
+        let code = "import os, collections\nclass Thing:\n    colour = 1\n    _hidden = 2\n    def method(self, width, height=1): pass\n\
+                    thing = Thing(); words = {'alpha': 1, \"be'ta\": thing}; rows = [thing]; ünï = 1\n\
+                    def long_function_name(first_argument, *, only_by_name=None): pass";
+        session.value(code).await;
+        for (text, expected) in [
+            ("thi", "thing"),
+            ("ünï = thi", "ünï = thing"),
+            ("x = thing.co", "x = thing.colour"),
+            ("os.path.ba", "os.path.basename"),
+            ("words['al", "words['alpha']"),
+            ("words[\"be", "words[\"be'ta\"]"),
+            ("words['al|']", "words['alpha"),
+            ("words[\"be'ta\"].col", "words[\"be'ta\"].colour"),
+            ("rows[0].meth", "rows[0].method"),
+            ("'abc'.upp", "'abc'.upper"),
+            ("[1, 2].app", "[1, 2].append"),
+            ("import collec", "import collections"),
+            ("import os.pa", "import os.path"),
+            ("import os, collections.ab", "import os, collections.abc"),
+            ("from os import getc", "from os import getcwd"),
+            ("from helpers import ass", "from helpers import assist"),
+            ("from os imp", "from os import"),
+            ("from xml.do", "from xml.dom"),
+            ("open('data.c", "open('data.csv"),
+            ("open('data_", "open('data_dir/"),
+            ("long_function_name(fir", "long_function_name(first_argument="),
+            ("long_function_name(1, onl", "long_function_name(1, only_by_name="),
+            ("thing.method(wid", "thing.method(width="),
+            ("Thing().method(x for x in thi", "Thing().method(x for x in thing"),
+            ("long_fun", "long_function_name"),
+            ("whi", "while"),
+            ("pri", "print"),
+            ("def f(parameter):\n    return para", "def f(parameter):\n    return parameter"),
+            ("x = 1 # thi", "-"),
+            ("words['nothing", "words[-"),
+            ("1.re", "1.-"),
+        ] {
+            assert_eq!(first(&session, text).await, expected, "{python}: {text}");
+        }
+        let names = complete(&session, "thing.").await.suggestions;
+        assert_eq!(names[..2], ["colour", "method"], "{python}");
+        let place = |name: &str| names.iter().position(|n| n == name).unwrap();
+        assert!(
+            place("method") < place("_hidden") && place("_hidden") < place("__class__"),
+            "{python}: {names:?}"
+        );
+        assert!(
+            complete(&session, "long_function_name(first_argument=1, ").await.suggestions[0]
+                == "only_by_name="
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_works_while_a_cell_runs_and_whatever_objects_do() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        let code = "class Bad:\n    def __getattr__(self, name): raise SystemExit(name)\n    def __dir__(self): raise KeyboardInterrupt\n\
+                    class Odd:\n    def __dir__(self): return [1, 'one', None]\n\
+                    bad = Bad(); odd = Odd(); many = dict.fromkeys('k%d' % n for n in range(5000))";
+        session.value(code).await;
+        session.send(Op::Code("print('on')\nwhile True: pass".into())).await;
+        session.until_output("on\n").await;
+        assert_eq!(first(&session, "odd.o").await, "odd.one", "{python}");
+        complete(&session, "bad.x").await;
+        complete(&session, "bad.x.").await;
+        assert_eq!(complete(&session, "many['").await.suggestions.len(), 1000);
+        assert_eq!(complete(&session, "((((").await.start, Some(4));
+        assert_eq!(complete(&session, "\"\"\"\n").await, Completion::default());
+        assert_eq!(first(&session, "odd.o").await, "odd.one", "{python}");
+        session.send(Op::Interrupt).await;
+        assert!(session.finish().await.stderr().ends_with("KeyboardInterrupt\n"), "{python}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_has_computed_is_known_to_jedi_or_not_at_all() {
+    let code =
+        "class Thing:\n    colour = 1\ndef make() -> Thing: raise SystemExit('was called')\nmade = Thing()";
+    let mut session = Session::start_furnished().await;
+    session.value(code).await;
+    // jedi is loaded when it is asked for first; that question goes unanswered.
+    let loaded = async {
+        while complete(&session, "make().col").await.suggestions != ["colour"] {
+            session.value("import time; time.sleep(0.01)").await;
+        }
+    };
+    timeout(LIMIT, loaded).await.expect("jedi never answers");
+    assert_eq!(first(&session, "'a'.upper().swapc").await, "'a'.upper().swapcase");
+    assert_eq!(first(&session, "made.col").await, "made.colour");
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        session.value(code).await;
+        if session.run("import jedi").await.exit_code != 0 {
+            assert_eq!(complete(&session, "make().col").await.suggestions, [""; 0], "{python}");
+            assert_eq!(first(&session, "made.col").await, "made.colour", "{python}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A kernel with its replies, and the list of the interpreters that every test runs against.
+
+use super::super::*;
+use bai_testkit::furnished;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Longer than anything here takes; a test that reaches it has failed.
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
+
+/// Every CPython that a person could ask for here, as image names. At least one, else nothing is tested.
+pub(super) async fn pythons() -> Vec<String> {
+    let found = images().await.into_iter().filter(|image| image.language == "python");
+    let found: Vec<String> = found.map(|image| image.name).collect();
+    assert!(!found.is_empty(), "no CPython 3.6 or later on this machine");
+    found
+}
+
+/// Those of them that are at least this old.
+pub(super) async fn at_least(version: (u32, u32)) -> Vec<String> {
+    let is_new = |name: &String| {
+        let minor = name.rsplit('.').next().and_then(|minor| minor.parse().ok());
+        (3, minor.unwrap_or(0)) >= version
+    };
+    pythons().await.into_iter().filter(is_new).collect()
+}
+
+/// Waits until no process has any of the numbers in `text`.
+pub(super) async fn gone(text: &str) {
+    let pids = text.split(|c: char| !c.is_ascii_digit()).filter(|pid| !pid.is_empty());
+    for pid in pids {
+        let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+        let wait = async {
+            while is_alive(pid) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, wait).await.expect("a process was left behind");
+    }
+}
+
+/// Whether a process runs; one that has ended and waits for its parent does not.
+fn is_alive(pid: nix::unistd::Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
+/// What a cell gave.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) replies: Vec<Reply>,
+    pub(super) exit_code: i32,
+}
+
+impl Outcome {
+    /// All of standard output.
+    pub(super) fn stdout(&self) -> String {
+        let text = |reply: &Reply| if let Reply::Stdout(text) = reply { text.clone() } else { String::new() };
+        self.replies.iter().map(text).collect()
+    }
+
+    /// All of standard error.
+    pub(super) fn stderr(&self) -> String {
+        let text = |reply: &Reply| if let Reply::Stderr(text) = reply { text.clone() } else { String::new() };
+        self.replies.iter().map(text).collect()
+    }
+
+    /// Everything in its order, with `E` before what is on standard error and a mark for everything else.
+    pub(super) fn sequence(&self) -> Vec<String> {
+        let mut sequence: Vec<String> = Vec::new();
+        for reply in &self.replies {
+            let item = match reply {
+                Reply::Stdout(text) => format!("O:{text}"),
+                Reply::Stderr(text) => format!("E:{text}"),
+                Reply::Media { mime, .. } => format!("[{mime}]"),
+                Reply::Html(_) => "[html]".to_owned(),
+                other => format!("[{other:?}]"),
+            };
+            match sequence.last_mut() {
+                Some(last) if last.starts_with("O:") && item.starts_with("O:") => last.push_str(&item[2..]),
+                Some(last) if last.starts_with("E:") && item.starts_with("E:") => last.push_str(&item[2..]),
+                _ => sequence.push(item),
+            }
+        }
+        sequence
+    }
+}
+
+/// A kernel in a folder of its own.
+pub(super) struct Session {
+    pub(super) kernel: Kernel,
+    pub(super) replies: mpsc::Receiver<Reply>,
+    pub(super) folder: tempfile::TempDir,
+}
+
+impl Session {
+    pub(super) async fn start(image: &str) -> Self {
+        Self::start_with(image, &[]).await
+    }
+
+    pub(super) async fn start_with(image: &str, env: &[(&str, &str)]) -> Self {
+        Self::start_all(image, env, tempfile::tempdir().unwrap()).await
+    }
+
+    pub(super) async fn start_in(image: &str, folder: tempfile::TempDir) -> Self {
+        Self::start_all(image, &[], folder).await
+    }
+
+    /// An interpreter with matplotlib, pandas and jedi.
+    pub(super) async fn start_furnished() -> Self {
+        Self::start_with("python", &[("VIRTUAL_ENV", furnished())]).await
+    }
+
+    pub(super) async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (workdir, image) = (folder.path().to_owned(), ImageName::parse(image));
+        let spec = KernelSpec { workdir, env, image, executable: None };
+        let (kernel, replies) = timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap();
+        Session { kernel, replies, folder }
+    }
+
+    pub(super) async fn send(&self, op: Op) {
+        timeout(LIMIT, self.kernel.send(op)).await.unwrap().unwrap();
+    }
+
+    pub(super) async fn next(&mut self) -> Reply {
+        timeout(LIMIT, self.replies.recv()).await.expect("no reply in time").expect("the kernel is gone")
+    }
+
+    /// Reads until a reply that satisfies `done`, which is included.
+    pub(super) async fn until(&mut self, done: impl Fn(&Reply) -> bool) -> Outcome {
+        let mut outcome = Outcome::default();
+        loop {
+            let reply = self.next().await;
+            let over = done(&reply);
+            if let Reply::Finished { exit_code }
+            | Reply::BuildFinished { exit_code }
+            | Reply::CleanFinished { exit_code } = reply
+            {
+                outcome.exit_code = exit_code;
+            } else {
+                outcome.replies.push(reply);
+            }
+            if over {
+                return outcome;
+            }
+        }
+    }
+
+    /// Reads until standard output holds `text`.
+    pub(super) async fn until_output(&mut self, text: &str) {
+        let mut seen = String::new();
+        while !seen.contains(text) {
+            match self.next().await {
+                Reply::Stdout(more) => seen.push_str(&more),
+                Reply::Finished { .. } => panic!("finished before {text:?}; said {seen:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) async fn finish(&mut self) -> Outcome {
+        self.until(|reply| matches!(reply, Reply::Finished { .. })).await
+    }
+
+    /// Runs a cell that asks for nothing.
+    pub(super) async fn run(&mut self, code: &str) -> Outcome {
+        self.run_with(code, &[]).await
+    }
+
+    /// Runs a cell that asks for these lines.
+    pub(super) async fn run_with(&mut self, code: &str, lines: &[&str]) -> Outcome {
+        self.send(Op::Code(code.to_owned())).await;
+        let mut whole = Outcome::default();
+        let mut lines = lines.iter();
+        loop {
+            let part = self.until(|r| matches!(r, Reply::Finished { .. } | Reply::WaitingInput { .. })).await;
+            let waits = matches!(part.replies.last(), Some(Reply::WaitingInput { .. }));
+            whole.replies.extend(part.replies);
+            whole.exit_code = part.exit_code;
+            if !waits {
+                return whole;
+            }
+            let line = lines.next().expect("a question without an answer");
+            self.send(Op::Input((*line).to_owned())).await;
+        }
+    }
+
+    /// Runs a cell that has to succeed without a word on standard error; gives its standard output.
+    pub(super) async fn value(&mut self, code: &str) -> String {
+        let outcome = self.run(code).await;
+        assert_eq!((outcome.stderr().as_str(), outcome.exit_code), ("", 0), "{code}");
+        outcome.stdout()
+    }
+}

@@ -1,0 +1,215 @@
+//! Programs that do not do what they should, or do far too much: the queue goes on, records stay in order, and nobody is
+//! left behind. What Python code does to its own interpreter is in `survival`.
+
+use super::super::*;
+use super::harness::{LIMIT, Session, gone};
+use bai_testkit::Gate;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tokio::time::timeout;
+
+/// A program that takes the place of an interpreter.
+fn interpreter(folder: &Path, text: &str) -> PathBuf {
+    // Another process writes it: one that is forked from ours meanwhile would hold it open for writing.
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$0\" >interpreter; chmod +x interpreter";
+    assert!(Command::new("sh").args(["-c", write, text]).current_dir(folder).status().unwrap().success());
+    folder.join("interpreter")
+}
+
+async fn refused(image: &str, executable: Option<PathBuf>, env: &[(&str, &str)]) -> StartError {
+    let folder = tempfile::tempdir().unwrap();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let spec =
+        KernelSpec { workdir: folder.path().to_owned(), env, image: ImageName::parse(image), executable };
+    timeout(LIMIT, Kernel::start(spec)).await.unwrap().unwrap_err()
+}
+
+#[tokio::test]
+async fn an_interpreter_that_is_missing_or_broken_is_told_of() {
+    let nowhere = [("PATH", "/nowhere"), ("HOME", "/nowhere")];
+    let error = refused("nodejs:20", None, &nowhere).await;
+    assert!(matches!(&error, StartError::NoInterpreter { image, .. } if image == "nodejs:20"), "{error}");
+    assert!(error.hint().contains("install"), "{}", error.hint());
+    let error = refused("bash", Some("/nowhere/bash".into()), &[]).await;
+    assert!(matches!(error, StartError::Spawn { .. }) && error.to_string().contains("/nowhere/bash"));
+    let folder = tempfile::tempdir().unwrap();
+    for (text, how) in [
+        ("echo not today >&2; exit 3", "ended with exit code 3 before it was ready; it said:\nnot today"),
+        ("kill -9 $$", "SIGKILL"),
+        ("exec 1>&- 2>&-; exit 4", "exit code 4"),
+    ] {
+        let error = refused("bash", Some(interpreter(folder.path(), text)), &[]).await;
+        assert!(matches!(&error, StartError::Died { .. }) && error.to_string().contains(how), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn another_version_serves_and_says_so() {
+    let found = resolve("bash:1.14").unwrap();
+    let note = found.info().note.clone().unwrap();
+    assert!(note.starts_with("bash:1.14 is not here; using "), "{note}");
+}
+
+#[tokio::test]
+async fn an_interpreter_that_a_child_kills_is_replaced() {
+    let mut session = Session::start("bash").await;
+    assert_eq!(session.value("x=1; echo $x").await, "1\n");
+    let outcome = session.run("echo last; sh -c 'kill -9 $PPID'; echo never").await;
+    assert_eq!((outcome.exit_code, outcome.stdout().as_str()), (137, "last\n"), "{outcome:?}");
+    assert!(outcome.stderr().contains("SIGKILL"), "{outcome:?}");
+    assert_eq!(session.value("echo =$x=").await, "==\n");
+}
+
+#[tokio::test]
+async fn a_step_that_kills_its_shell_ends_with_the_signal() {
+    let mut session = Session::start("bash").await;
+    session.send(Op::Exec(Step::Command("sh -c 'kill -9 $PPID'; true".into()))).await;
+    assert_eq!(session.finish().await.exit_code, -9);
+    assert_eq!(session.value("echo on").await, "on\n");
+}
+
+#[tokio::test]
+async fn ten_thousand_requests_are_answered_in_their_order() {
+    let mut session = Session::start("bash").await;
+    let kernel = session.kernel.clone();
+    let sender = tokio::spawn(async move {
+        for n in 0..10_000 {
+            let op = match n % 4 {
+                0 => Op::Clean(Step::Skip),
+                1 => Op::Exec(Step::Skip),
+                _ => Op::Code(format!("echo {n}")),
+            };
+            kernel.send(op).await.unwrap();
+        }
+    });
+    for n in 0..10_000 {
+        let outcome = session
+            .until(|reply| matches!(reply, Reply::Finished { .. } | Reply::CleanFinished { .. }))
+            .await;
+        let said = if n % 4 > 1 { format!("{n}\n") } else { String::new() };
+        assert_eq!((outcome.stdout(), outcome.exit_code), (said, 0));
+    }
+    sender.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interrupt_stops_what_runs_and_not_what_waits() {
+    let mut session = Session::start("bash").await;
+    for code in ["echo on; while :; do sleep 0.01; done", "echo second", "echo third"] {
+        session.send(Op::Code(code.into())).await;
+    }
+    session.until_output("on\n").await;
+    session.send(Op::Interrupt).await;
+    assert_ne!(session.finish().await.exit_code, 0);
+    for said in ["second\n", "third\n"] {
+        let outcome = session.finish().await;
+        assert_eq!((outcome.stdout().as_str(), outcome.exit_code), (said, 0));
+    }
+}
+
+#[tokio::test]
+async fn who_ignores_an_interrupt_is_ended_by_a_restart() {
+    let mut session = Session::start("bash").await;
+    session
+        .send(Op::Exec(Step::Command("trap '' INT; echo on $$; while :; do sleep 0.01; done".into())))
+        .await;
+    session.send(Op::Code("echo waits".into())).await;
+    let mut said = String::new();
+    while !said.ends_with('\n') {
+        let Reply::Stdout(more) = session.next().await else { panic!("{said:?}") };
+        said.push_str(&more);
+    }
+    for _ in 0..20 {
+        session.send(Op::Interrupt).await;
+    }
+    // Everything else is served meanwhile.
+    session.send(Op::Status).await;
+    assert!(matches!(session.next().await, Reply::Status(_)));
+    session.kernel.restart().await.unwrap();
+    assert_eq!(session.finish().await.exit_code, 137);
+    assert_eq!(session.finish().await.exit_code, 137);
+    gone(&said).await;
+    assert_eq!(session.value("echo on").await, "on\n");
+}
+
+#[tokio::test]
+async fn what_nobody_reads_is_dropped_or_waits_in_its_pipe() {
+    let mut session = Session::start("bash").await;
+    for n in 0..1000 {
+        session.send(Op::Input(format!("unasked {n}"))).await;
+    }
+    assert_eq!(session.run_with("read x; echo $x", &["asked"]).await.stdout(), "asked\n");
+    // One that asks, takes a byte, and then never reads again.
+    session.send(Op::Exec(Step::Command("head -c 1; echo; exec sleep 1000".into()))).await;
+    assert!(matches!(session.next().await, Reply::WaitingInput { .. }));
+    session.send(Op::Input("y".repeat(10 << 20))).await;
+    session.until_output("y\n").await;
+    session.send(Op::Interrupt).await;
+    assert_eq!(session.finish().await.exit_code, -2);
+    assert_eq!(session.value("echo on").await, "on\n");
+}
+
+#[tokio::test]
+async fn a_program_that_closes_its_output_ends_as_any_other() {
+    let mut session = Session::start("bash").await;
+    let gate = Gate::at(&session.folder.path().join("gate"));
+    session.send(Op::Exec(Step::Command("echo on; exec 1>&- 2>&-; read x < gate; exit 5".into()))).await;
+    session.until_output("on\n").await;
+    gate.open();
+    assert_eq!(session.finish().await.exit_code, 5);
+    assert_eq!(session.value("echo on").await, "on\n");
+}
+
+#[tokio::test]
+async fn daemons_end_with_the_session() {
+    let mut session = Session::start("bash").await;
+    let started = Gate::at(&session.folder.path().join("started"));
+    let daemon = "setsid sh -c 'echo $$; exec sleep 1000' & read x < started";
+    session.send(Op::Exec(Step::Command(daemon.into()))).await;
+    let mut pids = String::new();
+    while !pids.ends_with('\n') {
+        let Reply::Stdout(more) = session.next().await else { panic!("{pids:?}") };
+        pids.push_str(&more);
+    }
+    started.open();
+    assert_eq!(session.finish().await.exit_code, 0);
+    let own = session.value("setsid sleep 1000 & disown; echo $!").await;
+    session.kernel.shutdown().await;
+    gone(&pids).await;
+    gone(&own).await;
+}
+
+#[tokio::test]
+async fn a_compilation_that_never_ends_can_be_stopped() {
+    let mut session = Session::start("gcc").await;
+    // The compiler waits for what somebody writes into the pipe.
+    let _pipe = Gate::at(&session.folder.path().join("endless.h"));
+    let include = format!("#include \"{}\"\n", session.folder.path().join("endless.h").display());
+    session.send(Op::Code(format!("{include}int main(void) {{ return 0; }}"))).await;
+    session.send(Op::Code("int main(void) { return 7; }".into())).await;
+    session.send(Op::Interrupt).await;
+    let stopped = session.finish().await;
+    assert_ne!(stopped.exit_code, 0, "{stopped:?}");
+    assert_eq!(session.finish().await.exit_code, 7);
+    session.send(Op::Build(Step::Command("echo on; while :; do sleep 0.01; done".into()))).await;
+    session.send(Op::Exec(Step::Command("echo never".into()))).await;
+    session.until_output("on\n").await;
+    session.send(Op::Interrupt).await;
+    session.until(|reply| matches!(reply, Reply::BuildFinished { .. })).await;
+    let skipped = session.finish().await;
+    assert_eq!((skipped.exit_code, skipped.stdout().as_str()), (127, ""));
+}
+
+#[tokio::test]
+async fn a_character_that_is_cut_anywhere_is_joined() {
+    let mut session = Session::start("bash").await;
+    let bytes = "aé한😀".as_bytes();
+    for at in 1..bytes.len() {
+        let octal = |part: &[u8]| part.iter().map(|byte| format!("\\{byte:03o}")).collect::<String>();
+        let (head, tail) = bytes.split_at(at);
+        // Two programs write the halves; in between the first has been read.
+        let code = format!("printf '{}'; printf '{}'", octal(head), octal(tail));
+        assert_eq!(session.value(&code).await, "aé한😀", "cut at {at}");
+    }
+    assert_eq!(session.value("printf 'a\\377b\\303'").await, "a\u{fffd}b\u{fffd}");
+}

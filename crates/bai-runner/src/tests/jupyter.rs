@@ -1,0 +1,218 @@
+//! Jupyter kernels, tried with ipykernel and bash_kernel from the furnished environment.
+
+use super::super::*;
+use super::harness::{LIMIT, Outcome, Session, gone};
+use bai_protocol::complete::CompletionRequest;
+use bai_testkit::furnished;
+use tokio::time::timeout;
+
+const PYTHON: &str = "jupyter:python3";
+const BASH: &str = "jupyter:Bash";
+
+async fn start(image: &str) -> Session {
+    Session::start_with(image, &[("VIRTUAL_ENV", furnished())]).await
+}
+
+async fn complete(session: &Session, code: &str) -> Vec<String> {
+    let request = CompletionRequest::at(code, code.len());
+    let completion = timeout(LIMIT, session.kernel.complete(request)).await.unwrap();
+    let start = completion.start.unwrap_or_default();
+    let head: String = code.chars().take(start).collect();
+    completion.suggestions.iter().map(|suggestion| format!("{head}{suggestion}")).collect()
+}
+
+fn media(outcome: &Outcome) -> Vec<(String, String)> {
+    let pair = |reply: &Reply| match reply {
+        Reply::Media { mime, data } => Some((mime.clone(), data.clone())),
+        Reply::Html(html) => Some(("html".to_owned(), html.clone())),
+        _ => None,
+    };
+    outcome.replies.iter().filter_map(pair).collect()
+}
+
+#[tokio::test]
+async fn python_runs_as_in_a_notebook() {
+    let mut session = start(PYTHON).await;
+    assert_eq!(session.value("x = 6\nx * 7").await, "42\n");
+    let outcome =
+        session.run("import sys\nfor i in range(3):\n  print(i)\n  print(i, file=sys.stderr)\nx").await;
+    assert_eq!(outcome.stdout(), "0\n1\n2\n6\n");
+    assert_eq!(outcome.stderr(), "0\n1\n2\n");
+    let outcome = session.run("def f(): return 1/0\nf()").await;
+    assert!(outcome.stderr().contains("ZeroDivisionError") && outcome.exit_code == 1, "{outcome:?}");
+    assert_eq!(session.run("import sys; sys.exit(3)").await.exit_code, 3);
+    assert_eq!(session.value("print('größe 数')").await, "größe 数\n");
+    let outcome = session.run_with("n = input('who? '); print('hi ' + n)", &["Änn"]).await;
+    assert_eq!(outcome.sequence(), ["O:who? ", "[WaitingInput { is_password: false }]", "O:hi Änn\n"]);
+    let outcome = session.run_with("import getpass; len(getpass.getpass('key? '))", &["secret"]).await;
+    assert_eq!(outcome.sequence(), ["O:key? ", "[WaitingInput { is_password: true }]", "O:6\n"]);
+    session.value("import os").await;
+    assert!(complete(&session, "os.path.jo").await.iter().any(|s| s.ends_with("os.path.join")));
+    assert!(complete(&session, "print('größe'); sys.exi").await.contains(&"print('größe'); sys.exit".into()));
+    let about = session.value("len?").await;
+    assert!(about.contains("number of items"), "{about}");
+    assert_eq!(session.run("nothing_like_it?").await.exit_code, 1);
+    let text = session.value("for i in range(125000): print('x' * 79)").await;
+    assert_eq!((text.len(), text.lines().count()), (10_000_000, 125_000));
+}
+
+#[tokio::test]
+async fn rich_results_are_records() {
+    let mut session = start(PYTHON).await;
+    let code = "from IPython.display import *\n\
+                display(HTML('<b>h</b>'), Markdown('# m'), Latex('$l$'), JSON({'a': 1}), SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>'))";
+    let shown = media(&session.run(code).await);
+    let kinds: Vec<_> = shown.iter().map(|(mime, _)| mime.as_str()).collect();
+    assert_eq!(kinds, ["html", "text/markdown", "text/latex", "application/json", "image/svg+xml"]);
+    assert_eq!((shown[0].1.as_str(), shown[3].1.as_str()), ("<b>h</b>", r#"{"a":1}"#));
+    let plot = "%matplotlib inline\nimport matplotlib.pyplot as plt\n_ = plt.plot([1, 2])\nplt.show()\nprint('after')";
+    let outcome = session.run(plot).await;
+    assert!(media(&outcome)[0].1.starts_with("data:image/png;base64,iVBOR"), "{outcome:?}");
+    assert_eq!(outcome.sequence()[1..], ["O:after\n"]);
+    let outcome =
+        session.run("print('one', end='', flush=True); clear_output(wait=True); print('two')").await;
+    assert_eq!(outcome.stdout(), "one\r\u{1b}[2Ktwo\n");
+}
+
+#[tokio::test]
+async fn what_runs_is_interrupted_and_what_dies_is_replaced() {
+    let mut session = start(PYTHON).await;
+    session.value("kept = 1").await;
+    for code in ["print('on', flush=True)\nwhile True: pass", "print('on', flush=True)\ninput('?')"] {
+        session.send(Op::Code(code.to_owned())).await;
+        session.until_output("on").await;
+        if code.contains("input") {
+            session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
+        }
+        session.send(Op::Interrupt).await;
+        let outcome = session.finish().await;
+        assert!(outcome.stderr().contains("KeyboardInterrupt") && outcome.exit_code == 1, "{outcome:?}");
+    }
+    assert_eq!(session.value("kept").await, "1\n");
+    // An interrupt that comes before the cell has begun is not lost.
+    session.send(Op::Code("while True: pass".to_owned())).await;
+    session.send(Op::Interrupt).await;
+    assert_eq!(session.finish().await.exit_code, 1);
+
+    // What such a cell has printed may be lost with the kernel's own threads.
+    let outcome = session.run("import os; os._exit(7)").await;
+    assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("", 7));
+    assert!(outcome.stderr().contains("A new one has been started"), "{outcome:?}");
+    assert!(session.run("kept").await.stderr().contains("NameError"));
+    session.value("kept = 2").await;
+    timeout(LIMIT, session.kernel.restart()).await.unwrap().unwrap();
+    assert!(session.run("kept").await.stderr().contains("NameError"));
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind_and_no_other_can_join() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut session = start(BASH).await;
+    let pids = session.value("echo $$ $PPID").await;
+    let command = session.value("tr '\\0' '\\n' </proc/$PPID/cmdline").await;
+    let file = command.lines().find(|word| word.ends_with(".json")).unwrap().to_owned();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    timeout(LIMIT, session.kernel.shutdown()).await.unwrap();
+    gone(&pids).await;
+    assert!(!std::path::Path::new(&file).exists());
+
+    let mut session = start(BASH).await;
+    let pids = session.value("echo $$ $PPID").await;
+    session.send(Op::Code("echo on; sleep 1000".to_owned())).await;
+    session.until_output("on").await;
+    timeout(LIMIT, session.kernel.shutdown()).await.unwrap();
+    gone(&pids).await;
+}
+
+#[tokio::test]
+async fn bash_keeps_its_state_and_is_found_in_any_case() {
+    let mut session = start(BASH).await;
+    session.value("x=4; cd /usr").await;
+    assert_eq!(session.value("echo $((x + 1)); pwd").await, "5\n/usr\n");
+    let outcome = session.run("no-such-command").await;
+    let said = outcome.stdout() + &outcome.stderr();
+    assert!(said.contains("no-such-command: command not found") && outcome.exit_code == 1, "{outcome:?}");
+    assert!(complete(&session, "ech").await.contains(&"echo".to_owned()));
+    session.send(Op::Code("echo on; sleep 1000".to_owned())).await;
+    session.until_output("on").await;
+    session.send(Op::Interrupt).await;
+    session.finish().await;
+    assert_eq!(session.value("echo $x").await, "4\n");
+}
+
+#[tokio::test]
+async fn an_unknown_kernel_says_which_there_are() {
+    let spec = |image: &str| KernelSpec {
+        workdir: std::env::temp_dir(),
+        env: vec![("VIRTUAL_ENV".into(), furnished().into())],
+        image: ImageName::parse(image),
+        executable: None,
+    };
+    let error = Kernel::start(spec("jupyter:none such")).await.err().unwrap().to_string();
+    assert!(
+        error.contains("\"none such\"") && error.contains("python3") && error.contains("bash"),
+        "{error}"
+    );
+}
+
+/// Kernels that are in a folder of a test's own.
+fn install(name: &str, spec: &serde_json::Value) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = folder.path().join("kernels").join(name);
+    std::fs::create_dir_all(&kernel).unwrap();
+    std::fs::write(kernel.join("kernel.json"), spec.to_string()).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_kernel_that_does_not_start_says_why() {
+    let argv = ["sh", "-c", "echo no engine here >&2; exit 3", "{connection_file}"];
+    let folder =
+        install("bad one", &serde_json::json!({"argv": argv, "display_name": "Bad", "language": "x"}));
+    let spec = KernelSpec {
+        workdir: folder.path().to_owned(),
+        env: vec![("JUPYTER_PATH".into(), folder.path().to_str().unwrap().into())],
+        image: ImageName::parse("jupyter:bad one"),
+        executable: None,
+    };
+    let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap().to_string();
+    assert!(error.contains("ended with exit code 3") && error.contains("no engine here"), "{error}");
+}
+
+#[tokio::test]
+async fn kernels_that_want_messages_get_messages_and_their_own_variables() {
+    let argv = ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"];
+    let python = format!("{}/bin/python", furnished());
+    let mut argv = argv.map(str::to_owned);
+    argv[0] = python;
+    let spec = serde_json::json!({
+        "argv": argv, "display_name": "By message", "language": "python", "interrupt_mode": "message",
+        "env": {"SHOWN": "${WHO} and more"},
+    });
+    let folder = install("By Message", &spec);
+    let env = [("JUPYTER_PATH", folder.path().to_str().unwrap()), ("WHO", "me")];
+    let mut session = Session::start_with("jupyter:by message", &env).await;
+    assert_eq!(session.value("import os; print(os.environ['SHOWN'])").await, "me and more\n");
+    session.send(Op::Code("print('on', flush=True)\nwhile True: pass".to_owned())).await;
+    session.until_output("on").await;
+    session.send(Op::Interrupt).await;
+    assert_eq!(session.finish().await.exit_code, 1);
+}
+
+#[tokio::test]
+async fn a_missing_interpreter_points_to_a_kernel_of_its_language() {
+    let argv = ["true", "{connection_file}"];
+    let folder =
+        install("ju", &serde_json::json!({"argv": argv, "display_name": "Julia 1.10", "language": "julia"}));
+    let spec = KernelSpec {
+        workdir: folder.path().to_owned(),
+        env: vec![
+            ("JUPYTER_PATH".into(), folder.path().to_str().unwrap().into()),
+            ("PATH".into(), "/nowhere".into()),
+        ],
+        image: ImageName::parse("julia:1.10"),
+        executable: None,
+    };
+    let error = timeout(LIMIT, Kernel::start(spec)).await.unwrap().err().unwrap();
+    assert!(error.hint().contains("jupyter:ju"), "{error} {}", error.hint());
+}

@@ -1,0 +1,201 @@
+//! One table of what people do, over every language of this machine. Languages that are not installed are left out, and
+//! the test prints which ones it ran.
+
+mod own;
+mod words;
+
+use super::super::*;
+use super::harness::{LIMIT, Session};
+use bai_protocol::complete::CompletionRequest;
+use tokio::time::timeout;
+use words::{TABLE, Words};
+
+/// Those that are installed.
+fn here() -> Vec<&'static Words> {
+    let is_here = |words: &&Words| resolve(words.image).is_ok();
+    let (here, missing): (Vec<_>, Vec<_>) = TABLE.iter().partition(is_here);
+    let names = |list: &[&Words]| list.iter().map(|words| words.image).collect::<Vec<_>>().join(" ");
+    println!("languages: {}; not installed: {}", names(&here), names(&missing));
+    assert!(!here.is_empty());
+    here
+}
+
+/// Runs a scenario in a session of each language at once, or only those that say the words it needs.
+async fn in_each(needs: fn(&Words) -> bool, scenario: impl AsyncFn(&'static Words, Session)) {
+    for words in here().into_iter().filter(|words| needs(words)) {
+        println!("{}", words.image);
+        scenario(words, Session::start(words.image).await).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_cell_defines_the_next_one_uses() {
+    in_each(
+        |_| true,
+        async |words: &'static Words, mut session: Session| {
+            if !words.define.is_empty() {
+                assert_eq!(session.value(words.define).await, "", "{}", words.image);
+            }
+            let (code, shown) = words.value;
+            assert_eq!(session.value(code).await, shown, "{}", words.image);
+            let (code, shown) = words.unicode;
+            assert_eq!(session.value(code).await, shown, "{}", words.image);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_failure_says_why_and_has_an_exit_code() {
+    in_each(
+        |_| true,
+        async |words: &'static Words, mut session: Session| {
+            let (code, says) = words.fail;
+            let outcome = session.run(code).await;
+            assert!(outcome.stderr().contains(says), "{}: {}", words.image, outcome.stderr());
+            assert!(!outcome.stderr().contains("_bai_"), "{}: {}", words.image, outcome.stderr());
+            // Guile's own report names the file that it loads.
+            let names_folder = outcome.stderr().contains("/bai-repl-");
+            assert!(!names_folder || words.image == "scheme", "{}: {}", words.image, outcome.stderr());
+            assert!(matches!(outcome.exit_code, 1 | 2 | 127), "{}: {}", words.image, outcome.exit_code);
+            assert_eq!(session.run(words.exit).await.exit_code, 3, "{}", words.image);
+            let (code, shown) = words.unicode;
+            assert_eq!(session.value(code).await, shown, "{} goes on", words.image);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn questions_are_asked_after_their_text() {
+    in_each(
+        |_| true,
+        async |words: &'static Words, mut session: Session| {
+            for (code, is_password) in [(words.ask, false), (words.password, true), (words.ask, false)] {
+                if code.is_empty() {
+                    continue;
+                }
+                let outcome = session.run_with(code, &["Änn"]).await;
+                let asks = |reply: &Reply| matches!(reply, Reply::WaitingInput { .. });
+                let at = outcome.replies.iter().position(asks).unwrap();
+                assert_eq!(outcome.replies[at], Reply::WaitingInput { is_password }, "{}", words.image);
+                let (before, after) = outcome.replies.split_at(at);
+                let text = |replies: &[Reply]| -> String {
+                    let texts = replies.iter().filter_map(|reply| match reply {
+                        Reply::Stdout(text) | Reply::Stderr(text) => Some(text.as_str()),
+                        _ => None,
+                    });
+                    texts.collect()
+                };
+                assert_eq!(
+                    (text(before), text(after)),
+                    ("who? ".into(), "hi Änn\n".into()),
+                    "{}",
+                    words.image
+                );
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_never_ends_is_interrupted_and_the_session_lives() {
+    in_each(
+        |_| true,
+        async |words: &'static Words, mut session: Session| {
+            for code in [words.endless, words.ask, words.endless] {
+                if code.is_empty() {
+                    continue;
+                }
+                session.send(Op::Code(code.to_owned())).await;
+                if code == words.ask {
+                    session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
+                } else {
+                    session.until_output("on").await;
+                }
+                session.send(Op::Interrupt).await;
+                let outcome = session.finish().await;
+                assert!(matches!(outcome.exit_code, 1 | 130), "{}: {outcome:?}", words.image);
+                assert!(!outcome.stderr().contains("A new one has been started"), "{}", words.image);
+            }
+            if !words.define.is_empty() {
+                session.value(words.define).await;
+            }
+            let (code, shown) = words.value;
+            assert_eq!(session.value(code).await, shown, "{}", words.image);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn names_are_completed_from_the_live_namespace() {
+    in_each(
+        |words| !words.complete.0.is_empty(),
+        async |words: &'static Words, mut session: Session| {
+            session.value(words.define).await;
+            let (code, expected) = words.complete;
+            let request = CompletionRequest::at(code, code.len());
+            let completion = timeout(LIMIT, session.kernel.complete(request)).await.unwrap();
+            assert!(completion.suggestions.iter().any(|s| s == expected), "{}: {completion:?}", words.image);
+            let start = completion.start.unwrap();
+            assert!(expected.starts_with(&code.chars().skip(start).collect::<String>()), "{}", words.image);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_flood_arrives_whole() {
+    in_each(
+        |_| true,
+        async |words: &'static Words, mut session: Session| {
+            let text = session.value(words.flood).await;
+            assert_eq!(text.len(), 10_000_000, "{}", words.image);
+            assert_eq!(text.lines().count(), 125_000, "{}", words.image);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_finds_the_program_and_a_makefile_before_it() {
+    in_each(
+        |_| true,
+        async |words: &'static Words, mut session: Session| {
+            let (file, text) = words.batch;
+            std::fs::write(session.folder.path().join(file), text).unwrap();
+            for op in [Op::Clean(Step::Heuristic), Op::Build(Step::Heuristic), Op::Exec(Step::Heuristic)] {
+                session.send(op).await;
+            }
+            let outcome = session.finish().await;
+            assert_eq!(
+                (outcome.stdout().as_str(), outcome.exit_code),
+                ("batch\n", 0),
+                "{}: {outcome:?}",
+                words.image
+            );
+            std::fs::write(session.folder.path().join("Makefile"), "all:\n\t@echo made; exit 1\n").unwrap();
+            session.send(Op::Build(Step::Heuristic)).await;
+            session.send(Op::Exec(Step::Heuristic)).await;
+            let outcome = session.finish().await;
+            assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("made\n", 127), "{}", words.image);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_interpreter_ends_as_it_does_by_itself() {
+    in_each(
+        |words| !words.farewell.is_empty(),
+        async |words: &'static Words, mut session: Session| {
+            session.value(words.farewell).await;
+            timeout(LIMIT, session.kernel.shutdown()).await.unwrap();
+            let end = std::fs::read_to_string(session.folder.path().join("end"));
+            assert_eq!(end.ok().as_deref(), Some("bye"), "{}", words.image);
+        },
+    )
+    .await;
+}

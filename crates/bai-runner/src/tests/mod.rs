@@ -1,0 +1,21 @@
+//! Kernels of every CPython on this machine, driven as the engine drives them.
+
+mod harness;
+
+mod basics;
+mod batch;
+mod commands;
+mod completing;
+mod hostile;
+mod input;
+mod interrupting;
+mod jupyter;
+mod languages;
+mod leaks;
+mod lifecycle;
+mod namespace;
+mod order;
+mod output;
+mod rich;
+mod scripts;
+mod survival;
