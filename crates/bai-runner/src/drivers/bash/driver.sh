@@ -1,5 +1,5 @@
 # The driver of bash: reads messages of words from the runner, runs cells in this very shell, and says how they ended.
-# src/runner/wire.rs describes the messages. All names begin with _bai_, for the user's code shares the shell.
+# crates/bai-runner/src/wire.rs describes the messages. All names begin with _bai_, for the user's code shares the shell.
 #
 # A cell that exits, that is interrupted, or that fails under `set -e` ends a shell that is no terminal's. So the shell
 # hands what it knows to a new one that takes its place in the same process: variables, functions, options, traps.

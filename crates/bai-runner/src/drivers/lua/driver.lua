@@ -1,4 +1,4 @@
--- The driver of Lua, of 5.1 and later; src/runner/wire.rs describes the messages. Lua has one thread and no signals; the
+-- The driver of Lua, of 5.1 and later; crates/bai-runner/src/wire.rs describes the messages. Lua has one thread and no signals; the
 -- runner is heard between cells and while the driver waits for it.
 --
 -- Lua's own program makes an error of the first SIGINT that comes while it runs an argument `-e`, and dies of the second. So

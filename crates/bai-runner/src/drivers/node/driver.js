@@ -1,4 +1,4 @@
-// The driver of Node.js; src/runner/wire.rs describes the messages. Two threads: this one, the main thread, runs cells and
+// The driver of Node.js; crates/bai-runner/src/wire.rs describes the messages. Two threads: this one, the main thread, runs cells and
 // nothing else, so that they see an ordinary Node.js. The other one, `aside`, talks to the runner; it completes names and
 // stops cells also while this one is busy, as a debugger would.
 //

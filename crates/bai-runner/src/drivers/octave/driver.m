@@ -1,4 +1,4 @@
-% The driver of Octave; src/runner/wire.rs describes the messages. Octave before 7 has no JSON, so the runner speaks in words. All
+% The driver of Octave; crates/bai-runner/src/wire.rs describes the messages. Octave before 7 has no JSON, so the runner speaks in words. All
 % names begin with __bai_, and functions are locked, because `clear all` takes what is not.
 %
 % An interrupt is no error here: it passes every `catch`, and would end the driver too. But it runs the cleanup of

@@ -1,4 +1,4 @@
-# The driver of Perl; src/runner/wire.rs describes the messages. There is one thread, so what the runner says while a cell
+# The driver of Perl; crates/bai-runner/src/wire.rs describes the messages. There is one thread, so what the runner says while a cell
 # runs comes with a signal: SIGIO. All names are in the package _bai.
 #
 # `my` variables live on. When a cell has been compiled, the variables of its outermost scope are looked up in its pad and

@@ -1,5 +1,5 @@
 <?php
-// The driver of PHP; src/runner/wire.rs describes the messages. There is one thread, so the runner is heard between cells
+// The driver of PHP; crates/bai-runner/src/wire.rs describes the messages. There is one thread, so the runner is heard between cells
 // and while the driver waits for it. All names are in the namespace _bai.
 //
 // A cell is a file that is included by the loop at the end of main.php, which stands in no function; so its variables are

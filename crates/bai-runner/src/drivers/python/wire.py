@@ -1,4 +1,4 @@
-# Messages to and from the runner; src/runner/wire.rs describes them. Small frames, each written by one system call
+# Messages to and from the runner; crates/bai-runner/src/wire.rs describes them. Small frames, each written by one system call
 # that is atomic, so that neither a signal nor another thread can tear a message.
 
 import _thread

@@ -1,4 +1,4 @@
-# Messages to and from the runner; src/runner/wire.rs describes them. R has no JSON: the runner speaks in words here.
+# Messages to and from the runner; crates/bai-runner/src/wire.rs describes them. R has no JSON: the runner speaks in words here.
 
 PID <- Sys.getpid()
 control_out <- file(paste0("/proc/self/fd/", PIPES[2]), "wb", raw = TRUE)

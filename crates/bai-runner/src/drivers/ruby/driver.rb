@@ -1,4 +1,4 @@
-# The driver of Ruby; src/runner/wire.rs describes the messages. The main thread runs cells and nothing else, so that they
+# The driver of Ruby; crates/bai-runner/src/wire.rs describes the messages. The main thread runs cells and nothing else, so that they
 # see an ordinary Ruby. A second thread talks to the runner; it completes names also while a cell runs.
 #
 # What cells could see of this are one private constant, the methods _bai_doc and IO.console, and a second thread.

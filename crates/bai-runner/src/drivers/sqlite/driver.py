@@ -1,6 +1,6 @@
 # The driver of SQLite, in Python: its sqlite3 module is in every Python, stops a query from another thread, and says where a
 # statement ends. Cells are statements of SQL and the commands with a dot that people know from the sqlite3 program.
-# src/runner/wire.rs describes the messages. Two threads: the main one runs cells; the other one listens to the runner, completes
+# crates/bai-runner/src/wire.rs describes the messages. Two threads: the main one runs cells; the other one listens to the runner, completes
 # names from what it remembers of the schema, and interrupts.
 #
 # Run with the name of a file in place of the numbers of pipes, it is the program that executes the file.
