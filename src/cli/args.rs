@@ -190,7 +190,7 @@ pub(super) enum Command {
     /// Show what is configured and found out
     #[command(subcommand)]
     Config(Config),
-    /// Run the engine as a standing server, which other clients can use too
+    /// Run the engine as a background server, which other clients can use too
     Serve(Serve),
     /// Serve a cluster's agent, as the program in a container that runs code
     Runner(Runner),
@@ -282,7 +282,7 @@ pub(super) struct Login {
     pub(super) force: bool,
 }
 
-/// The standing engine.
+/// The background engine.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Address on the loopback interface; port 0 picks a free one
@@ -293,7 +293,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FOLDER")]
     pub(super) workdir: Option<PathBuf>,
 
-    /// End the standing engine that runs, and its sessions
+    /// End the background engine that runs, and its sessions
     #[arg(long)]
     pub(super) stop: bool,
 

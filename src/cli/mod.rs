@@ -13,6 +13,7 @@ mod answers;
 mod args;
 mod commands;
 mod completion;
+mod daemon;
 mod errands;
 mod exit;
 mod failure;
@@ -33,7 +34,6 @@ mod runner;
 mod script;
 mod settings;
 mod spool;
-mod standing;
 mod steps;
 mod table;
 
@@ -123,7 +123,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Command::Login(flags) => login::login(runtime, &flags, global, config),
         Command::Logout { server } => login::logout(runtime, server.as_deref(), global, config),
         Command::Config(args::Config::Terminal) => show_config::terminal(global, config),
-        Command::Serve(options) => runtime.block_on(standing::serve(&options)),
+        Command::Serve(options) => runtime.block_on(daemon::serve(&options)),
         Command::Runner(flags) => runtime.block_on(runner::serve(flags)),
         Command::Completions { shell } => completion::script(shell),
     }

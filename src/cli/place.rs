@@ -1,9 +1,9 @@
-//! Where sessions live: a cluster that is configured, the standing engine, or an engine in this very process.
+//! Where sessions live: a cluster that is configured, the background engine, or an engine in this very process.
 
 use super::args::Global;
+use super::daemon;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::standing;
 use crate::config::{
     Cluster, Environment, FileConfig, Identity, Keyring, Logins, Paths, Proof, Saved, Target, endpoint_of,
     resolve,
@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 const EMBEDDED: &str = "embedded engine";
-const STANDING: &str = "standing engine";
+const BACKGROUND: &str = "background engine";
 
 /// A server that can be asked for sessions. An engine that is in it ends with it.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Opens what flags, environment and configuration name. With nothing configured that is an engine: the standing
+    /// Opens what flags, environment and configuration name. With nothing configured that is an engine: the background
     /// one for sessions that are to outlive this program, else one in this process.
     pub(super) async fn open(global: &Global, config: &FileConfig, outlive: bool) -> Result<Self, Failure> {
         if let Some(here) = Self::here(global) {
@@ -36,8 +36,8 @@ impl Place {
         match target(global, config)? {
             Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config),
             Target::Embedded if outlive => {
-                let standing = standing::find_or_start(&paths()?).await?;
-                Self::engine_at(&standing.endpoint, &standing.keypair)
+                let daemon = daemon::find_or_start(&paths()?).await?;
+                Self::engine_at(&daemon.endpoint, &daemon.keypair)
             }
             Target::Embedded => Self::embedded().await,
         }
@@ -62,10 +62,10 @@ impl Place {
         }
     }
 
-    /// Opens a server on which sessions may already live: a cluster, or the standing engine if one runs.
+    /// Opens a server on which sessions may already live: a cluster, or the background engine if one runs.
     pub(super) async fn find(global: &Global, config: &FileConfig) -> Result<Self, Failure> {
         Self::with_sessions(global, config).await?.ok_or_else(|| {
-            Failure::new(Exit::NotFound, "no standing engine runs, so there are no sessions")
+            Failure::new(Exit::NotFound, "no background engine runs, so there are no sessions")
                 .hint("bai-repl -t NAME python starts one with a session that lives on")
         })
     }
@@ -78,8 +78,8 @@ impl Place {
         match target(global, config)? {
             Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config).map(Some),
             Target::Embedded => {
-                let standing = standing::find(&paths()?).await?;
-                standing.map(|found| Self::engine_at(&found.endpoint, &found.keypair)).transpose()
+                let daemon = daemon::find(&paths()?).await?;
+                daemon.map(|found| Self::engine_at(&found.endpoint, &found.keypair)).transpose()
             }
         }
     }
@@ -153,7 +153,7 @@ pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) 
     let flags = (global.endpoint.as_deref(), global.profile.as_deref());
     Ok(match endpoint_of(flags.0, flags.1, &env, config, &saved)? {
         Some(endpoint) => label_of(&endpoint),
-        None if outlive => STANDING.to_owned(),
+        None if outlive => BACKGROUND.to_owned(),
         None => EMBEDDED.to_owned(),
     })
 }
@@ -166,7 +166,7 @@ pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, Failur
         }
         // Who is logged in there may change; a web server is used by one person on one machine.
         Target::Cluster(cluster) => cluster.endpoint,
-        Target::Embedded => STANDING.to_owned(),
+        Target::Embedded => BACKGROUND.to_owned(),
     })
 }
 

@@ -48,7 +48,7 @@ impl Paths {
         self.state.join("bai-repl.log")
     }
 
-    /// The folder of a standing engine: its state file and the folders of its sessions.
+    /// The folder of a background engine: its state file and the folders of its sessions.
     pub fn engine_dir(&self) -> PathBuf {
         self.state.join("engine")
     }

@@ -1,8 +1,8 @@
 //! Each bad input gets one clear sentence with a hint, the right exit code, a restored terminal and nothing lost.
 
+use super::daemon::{Daemon, Far};
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::sandbox::Sandbox;
-use super::standing::{Far, Standing};
 use bai_testkit::Gate;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -87,8 +87,8 @@ fn a_server_that_answers_html() {
 #[test]
 fn a_wrong_key() {
     let home = Sandbox::new();
-    let standing = Standing::start(&home);
-    let sandbox = with_keys(&standing.endpoint());
+    let daemon = Daemon::start(&home);
+    let sandbox = with_keys(&daemon.endpoint());
     expect_failure(&sandbox, &["-c", "1", "python"], REFUSED, &["key"]);
 }
 

@@ -1,13 +1,13 @@
-//! The board of sessions and the views that it leads to, on a standing engine.
+//! The board of sessions and the views that it leads to, on a background engine.
 
+use super::daemon::Daemon;
 use super::fake_terminal::FakeTerminal;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
 
 #[test]
 fn a_session_is_found_looked_into_and_destroyed() {
     let sandbox = Sandbox::new();
-    let _standing = Standing::start(&sandbox);
+    let _daemon = Daemon::start(&sandbox);
     for name in ["work", "other"] {
         sandbox
             .run(&["-q", "-t", name, "-c", "open('notes.txt', 'w').write('line\\n' * 100)", "python"])

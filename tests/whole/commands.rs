@@ -1,7 +1,7 @@
-//! The commands about sessions, against a standing engine that is reached as a cluster is.
+//! The commands about sessions, against a background engine that is reached as a cluster is.
 
+use super::daemon::Daemon;
 use super::sandbox::{Finished, Sandbox};
-use super::standing::Standing;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
@@ -11,15 +11,15 @@ const REFUSED: i32 = 122;
 const NOT_FOUND: i32 = 123;
 
 /// An engine with the sessions of these names, and a place where commands reach it.
-fn with_sessions(names: &[&str]) -> (Sandbox, Standing) {
+fn with_sessions(names: &[&str]) -> (Sandbox, Daemon) {
     let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    let endpoint = standing.endpoint();
-    standing.use_in(&mut sandbox, &endpoint);
+    let daemon = Daemon::start(&sandbox);
+    let endpoint = daemon.endpoint();
+    daemon.use_in(&mut sandbox, &endpoint);
     for name in names {
         sandbox.run(&["-t", name, "-c", "print(1)", "python"]).expect(0, "1\n");
     }
-    (sandbox, standing)
+    (sandbox, daemon)
 }
 
 /// Each line as JSON.
@@ -73,7 +73,7 @@ impl Stream {
 
 #[test]
 fn sessions_are_listed_for_people_and_for_programs() {
-    let (sandbox, _standing) = with_sessions(&["work-a", "work-b"]);
+    let (sandbox, _daemon) = with_sessions(&["work-a", "work-b"]);
     let table = sandbox.run(&["ls"]);
     assert_eq!(table.code, Some(0), "{}", table.stderr);
     let lines: Vec<_> = table.stdout.lines().collect();
@@ -101,7 +101,7 @@ fn sessions_are_listed_for_people_and_for_programs() {
 
 #[test]
 fn a_session_is_found_by_name_id_or_beginning_if_that_says_which() {
-    let (sandbox, _standing) = with_sessions(&["deep", "deeper", "other"]);
+    let (sandbox, _daemon) = with_sessions(&["deep", "deeper", "other"]);
     let info = |reference: &str| objects(&sandbox.run(&["--json", "info", reference])).remove(0);
     let id = info("deep")["id"].as_str().unwrap().to_owned();
     assert_eq!(info("deep")["name"], "deep", "a whole name is no beginning");
@@ -127,7 +127,7 @@ fn a_session_is_found_by_name_id_or_beginning_if_that_says_which() {
 
 #[test]
 fn all_sessions_that_are_named_are_destroyed_and_the_first_failure_counts() {
-    let (sandbox, _standing) = with_sessions(&["first", "second"]);
+    let (sandbox, _daemon) = with_sessions(&["first", "second"]);
     let run = sandbox.run(&["rm", "--force", "first", "none", "second"]);
     run.expect(NOT_FOUND, "");
     for words in ["session first is destroyed", "none", "session second is destroyed"] {
@@ -138,7 +138,7 @@ fn all_sessions_that_are_named_are_destroyed_and_the_first_failure_counts() {
 
 #[test]
 fn what_runs_is_interrupted_and_a_restart_forgets() {
-    let (sandbox, _standing) = with_sessions(&["work"]);
+    let (sandbox, _daemon) = with_sessions(&["work"]);
     let code = "kept = 1\nprint('begun', flush=True)\nwhile True: pass";
     let mut run = Stream::start(&sandbox, &["-t", "work", "-c", code, "python"]);
     run.until("begun");
@@ -155,7 +155,7 @@ fn what_runs_is_interrupted_and_a_restart_forgets() {
 
 #[test]
 fn a_session_gets_another_name() {
-    let (sandbox, _standing) = with_sessions(&["work-a", "work-b"]);
+    let (sandbox, _daemon) = with_sessions(&["work-a", "work-b"]);
     let event = objects(&sandbox.run(&["--json", "rename", "work-a", "else"])).remove(0);
     assert_eq!((&event["session"], &event["before"]), (&"else".into(), &"work-a".into()));
     let mut left = names(&sandbox.run(&["ls", "--json"]));
@@ -169,7 +169,7 @@ fn a_session_gets_another_name() {
 
 #[test]
 fn a_server_is_asked_which_images_it_has() {
-    let (sandbox, _standing) = with_sessions(&[]);
+    let (sandbox, _daemon) = with_sessions(&[]);
     let images = objects(&sandbox.run(&["--json", "images"]));
     assert!(images.iter().any(|image| image["image"].as_str().unwrap().contains("python")), "{images:?}");
     assert!(sandbox.run(&["images"]).stdout.starts_with("IMAGE"));
@@ -177,7 +177,7 @@ fn a_server_is_asked_which_images_it_has() {
 
 #[test]
 fn events_are_told_as_they_happen_until_ctrl_c() {
-    let (sandbox, _standing) = with_sessions(&[]);
+    let (sandbox, _daemon) = with_sessions(&[]);
     let mut json = Stream::start(&sandbox, &["--json", "events"]);
     json.until("connected");
     sandbox.run(&["-t", "work", "-c", "print(1)", "python"]).expect(0, "1\n");
@@ -195,7 +195,7 @@ fn events_are_told_as_they_happen_until_ctrl_c() {
 
 #[test]
 fn the_log_is_shown_and_followed() {
-    let (sandbox, _standing) = with_sessions(&["work"]);
+    let (sandbox, _daemon) = with_sessions(&["work"]);
     sandbox.run(&["logs", "-n", "3", "work"]).expect_code(0);
     let mut follow = Stream::start(&sandbox, &["--json", "logs", "--follow", "work"]);
     follow.until("connected");
@@ -208,7 +208,7 @@ fn the_log_is_shown_and_followed() {
 
 #[test]
 fn files_and_folders_go_there_and_come_back() {
-    let (sandbox, _standing) = with_sessions(&["work"]);
+    let (sandbox, _daemon) = with_sessions(&["work"]);
     let big: Vec<u8> = (0..900_000_u32).map(|i| (i % 251) as u8).collect();
     std::fs::create_dir_all(sandbox.work().join("data/deep")).unwrap();
     sandbox.write("data/big.bin", &big);
@@ -255,7 +255,7 @@ fn files_and_folders_go_there_and_come_back() {
 
 #[test]
 fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
-    let (sandbox, _standing) = with_sessions(&["work"]);
+    let (sandbox, _daemon) = with_sessions(&["work"]);
     sandbox.write("a.txt", "mine");
     sandbox.run(&["upload", "work", "a.txt"]).expect(0, "");
     sandbox.write("a.txt", "newer");
@@ -295,7 +295,7 @@ fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
 
 #[test]
 fn the_shell_completes_sessions_images_and_words() {
-    let (mut sandbox, standing) = with_sessions(&["work-a", "work-b"]);
+    let (mut sandbox, daemon) = with_sessions(&["work-a", "work-b"]);
     let registration = sandbox.run(&["completions", "bash"]);
     assert_eq!(registration.code, Some(0), "{}", registration.stderr);
     sandbox.write(
@@ -330,7 +330,7 @@ fn the_shell_completes_sessions_images_and_words() {
     assert_eq!(lines[..3], ["work-a work-b", "work-a work-b", "interrupt"], "{first}");
 
     // The server is away: what it said last serves, and nothing is told on the screen.
-    drop(standing);
+    drop(daemon);
     assert_eq!(complete(&sandbox).lines().next().map(str::trim), Some("work-a work-b"));
     sandbox.set("BACKEND_ENDPOINT", "not a URL");
     assert_eq!(complete(&sandbox).lines().next().map(str::trim), Some(""));

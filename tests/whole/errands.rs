@@ -1,14 +1,14 @@
 //! Commands at the prompt that are the command line's: files, sessions, services, and batches.
 
+use super::daemon::Daemon;
 use super::fake_terminal::FakeTerminal;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
 
 #[test]
 fn files_and_sessions_are_at_hand_at_the_prompt() {
     let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     sandbox.write("one file.txt", "first");
     let terminal = FakeTerminal::start(&sandbox, &["-t", "work", "python"]);
     let prompt = "python ❯";
@@ -86,8 +86,8 @@ fn a_batch_builds_asks_and_tells_how_it_ended() {
 #[test]
 fn a_person_goes_from_session_to_session() {
     let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     sandbox.run(&["-t", "work", "-c", "kept = 1", "python"]).expect(0, "");
     let terminal = FakeTerminal::start(&sandbox, &["-t", "shell", "bash"]);
     terminal.wait_for_prompt("bash ❯");

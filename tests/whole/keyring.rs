@@ -1,8 +1,8 @@
 //! Secrets of logins in the system's keyring: the real one of GNOME, on a bus of its own.
 
 use super::bad_inputs::REFUSED;
+use super::daemon::Daemon;
 use super::sandbox::{Finished, Sandbox};
-use super::standing::Standing;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 /// A bus, and a keyring on it when one was started.
 struct Desktop {
     sandbox: Sandbox,
-    engine: Standing,
+    engine: Daemon,
     programs: Vec<Child>,
     _home: Sandbox,
 }
@@ -19,7 +19,7 @@ impl Desktop {
     /// A bus without a keyring.
     fn new() -> Self {
         let home = Sandbox::new();
-        let engine = Standing::start(&home);
+        let engine = Daemon::start(&home);
         let mut desktop = Desktop { sandbox: Sandbox::new(), engine, programs: Vec::new(), _home: home };
         let root = desktop.sandbox.home();
         // Nothing is started by need: only what a test starts is on the bus.

@@ -1,9 +1,9 @@
 //! What a person does about a cell that does not end by itself: Ctrl-C once and twice, at questions of the program, in
 //! the debugger; and a cell whose server is out of reach.
 
+use super::daemon::{Daemon, Far};
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::sandbox::Sandbox;
-use super::standing::{Far, Standing};
 use bai_testkit::Gate;
 use nix::sys::termios::LocalFlags;
 use std::path::Path;
@@ -126,9 +126,9 @@ fn a_second_ctrl_c_offers_to_destroy_the_session() {
 #[test]
 fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     let home = Sandbox::new();
-    let standing = Standing::start(&home);
+    let daemon = Daemon::start(&home);
     let mut sandbox = Sandbox::new();
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     let terminal = at_prompt(&sandbox, &["-t", "left-alone", "python"]);
     terminal.run(PROMPT, "kept = 'from before'");
     to_the_menu(&sandbox, &terminal);

@@ -2,9 +2,9 @@
 //! each way in which a login goes wrong.
 
 use super::bad_inputs::{CONNECT, NOT_FOUND, REFUSED, expect_failure};
+use super::daemon::Daemon;
 use super::fake_terminal::FakeTerminal;
 use super::sandbox::{Finished, Sandbox};
-use super::standing::Standing;
 use super::web_server::{CODE, PASSWORD, USER, WebServer};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use std::path::PathBuf;
 struct Lab {
     sandbox: Sandbox,
     web: WebServer,
-    engine: Standing,
+    engine: Daemon,
     _home: Sandbox,
 }
 
 impl Lab {
     fn new() -> Self {
         let home = Sandbox::new();
-        let engine = Standing::start(&home);
+        let engine = Daemon::start(&home);
         let web = WebServer::before(&engine);
         Lab { sandbox: Sandbox::new(), web, engine, _home: home }
     }

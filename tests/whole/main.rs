@@ -1,10 +1,10 @@
 //! Whole-program tests: the real binary, in a fake terminal or with pipes, on the embedded engine with real
 //! interpreters. Nothing is mocked; what is waited for is an event with a limit, never a sleep.
 
+mod daemon;
 mod fake_terminal;
 mod faults;
 mod sandbox;
-mod standing;
 mod web_server;
 
 mod bad_inputs;

@@ -1,8 +1,8 @@
 //! The terminal inside the session, opened from the prompt and while a cell runs: one key there, the same key back.
 
+use super::daemon::{Daemon, Far};
 use super::fake_terminal::{FakeTerminal, Screen};
 use super::sandbox::Sandbox;
-use super::standing::{Far, Standing};
 use alacritty_terminal::term::TermMode;
 use bai_testkit::Gate;
 
@@ -272,8 +272,8 @@ fn with_a_dead_link_the_key_still_leaves() {
 #[test]
 fn a_session_that_is_destroyed_while_one_looks_is_told_and_the_terminal_is_clean() {
     let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     sandbox.run(&["-q", "-t", "watched", "-c", "1", "python"]).expect_code(0);
     let terminal = FakeTerminal::start(&sandbox, &["pty", "watched"]);
     terminal.wait_until("the pane", |screen| in_pane(screen) && screen.all.contains("watched · "));

@@ -3,9 +3,9 @@
 
 mod picture;
 
+use super::daemon::Daemon;
 use super::fake_terminal::FakeTerminal;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use std::path::{Path, PathBuf};
@@ -151,8 +151,8 @@ fn a_terminal_inside_the_session() {
 #[test]
 fn the_board_of_sessions() {
     let mut sandbox = sandbox();
-    let standing = Standing::start(&sandbox);
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     for (name, code, image) in [
         ("notes", "x = 1", "python"),
         ("shell", "true", "bash"),

@@ -1,8 +1,8 @@
 //! TLS, clocks and busy servers through the front door: certificates that are made here, and a real engine behind them.
 
 use super::bad_inputs::{CONNECT, REFUSED, canned, expect_failure, with_keys};
+use super::daemon::Daemon;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
@@ -94,7 +94,7 @@ fn taken(read: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
 #[test]
 fn a_private_authority_is_trusted_only_when_it_is_named() {
     let home = Sandbox::new();
-    let engine = Standing::start(&home);
+    let engine = Daemon::start(&home);
     let authority = Authority::new();
     let endpoint = front(authority.server("localhost", 2090), engine.address);
     let mut sandbox = Sandbox::new();
@@ -117,7 +117,7 @@ fn a_private_authority_is_trusted_only_when_it_is_named() {
 #[test]
 fn a_certificate_of_another_host_or_another_time_is_told_apart() {
     let home = Sandbox::new();
-    let engine = Standing::start(&home);
+    let engine = Daemon::start(&home);
     let authority = Authority::new();
     let mut sandbox = Sandbox::new();
     let file = sandbox.write("ca.pem", &authority.pem);
@@ -135,7 +135,7 @@ fn a_certificate_of_another_host_or_another_time_is_told_apart() {
 #[test]
 fn a_server_without_tls_behind_https() {
     let home = Sandbox::new();
-    let engine = Standing::start(&home);
+    let engine = Daemon::start(&home);
     let mut sandbox = Sandbox::new();
     engine.use_in(&mut sandbox, &format!("https://{}", engine.address));
     expect_failure(&sandbox, &["-c", "1", "python"], CONNECT, &["answers without TLS", "http://"]);

@@ -1,8 +1,8 @@
 //! The views that commands of the prompt open: the server's sessions, the session's files and its log.
 
+use super::daemon::Daemon;
 use super::fake_terminal::FakeTerminal;
 use super::sandbox::Sandbox;
-use super::standing::Standing;
 use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use nix::sys::termios::Termios;
@@ -33,8 +33,8 @@ fn modes(found: &Termios) -> [u64; 4] {
 #[test]
 fn files_and_the_log_are_looked_at_and_the_prompt_is_as_before() {
     let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     let terminal = prompt(&sandbox, &["-t", "work"]);
     terminal.enter("import os; os.mkdir('in'); open('in/notes.txt', 'w').write('some notes'); print('a line of the log')");
     terminal.wait_for_prompt(PROMPT);
@@ -72,8 +72,8 @@ fn files_and_the_log_are_looked_at_and_the_prompt_is_as_before() {
 #[test]
 fn a_person_goes_from_the_board_to_another_session_and_is_asked_before_this_one_ends() {
     let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     sandbox.run(&["-t", "work", "-c", "kept = 42", "python"]).expect(0, "");
     let terminal = prompt(&sandbox, &[]);
     let on_board = |what: &str| {
@@ -118,8 +118,8 @@ fn a_person_goes_from_the_board_to_another_session_and_is_asked_before_this_one_
 #[test]
 fn what_a_session_uses_is_told() {
     let mut sandbox = Sandbox::new();
-    let standing = Standing::start(&sandbox);
-    standing.use_in(&mut sandbox, &standing.endpoint());
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
     let terminal = prompt(&sandbox, &["-t", "work"]);
     terminal.enter("import threading; busy = True; data = bytearray(b'x') * (300 << 20)");
     terminal.wait_for_prompt(PROMPT);
@@ -153,23 +153,23 @@ fn what_a_session_uses_is_told() {
 }
 
 /// A session called `work` with a long text, some code and a red picture.
-fn with_files(sandbox: &mut Sandbox) -> Standing {
-    let standing = Standing::start(sandbox);
-    standing.use_in(sandbox, &standing.endpoint());
+fn with_files(sandbox: &mut Sandbox) -> Daemon {
+    let daemon = Daemon::start(sandbox);
+    daemon.use_in(sandbox, &daemon.endpoint());
     sandbox.run(&["-q", "-t", "work", "-c", "pass", "python"]).expect(0, "");
     sandbox.write("big.txt", "a long line of text\n".repeat(100_000));
     sandbox.write("code.py", "def area(r):\n    return 3 * r\n");
     let picture = image::RgbImage::from_pixel(40, 30, image::Rgb([255, 0, 0]));
     picture.save(sandbox.work().join("red.png")).unwrap();
     sandbox.run(&["upload", "work", "big.txt", "code.py", "red.png"]).expect_code(0);
-    standing
+    daemon
 }
 
 #[test]
 fn the_file_that_is_selected_is_looked_at_beside_the_list() {
     let mut sandbox = Sandbox::new();
     sandbox.set("COLORTERM", "truecolor");
-    let _standing = with_files(&mut sandbox);
+    let _daemon = with_files(&mut sandbox);
     let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
     terminal.wait_for("1 session");
     terminal.send("f");
@@ -213,7 +213,7 @@ fn the_file_that_is_selected_is_looked_at_beside_the_list() {
 fn without_colours_a_picture_is_told_and_nothing_is_coloured() {
     let mut sandbox = Sandbox::new();
     sandbox.set("NO_COLOR", "1");
-    let _standing = with_files(&mut sandbox);
+    let _daemon = with_files(&mut sandbox);
     let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
     terminal.wait_for("1 session");
     terminal.send("f");
@@ -234,7 +234,7 @@ fn without_colours_a_picture_is_told_and_nothing_is_coloured() {
 fn a_terminal_that_draws_pictures_draws_the_preview_and_takes_it_away() {
     let mut sandbox = Sandbox::new();
     sandbox.set("BAI_REPL_GRAPHICS", "sixel");
-    let _standing = with_files(&mut sandbox);
+    let _daemon = with_files(&mut sandbox);
     let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
     terminal.wait_for("1 session");
     terminal.send("f");

@@ -1,7 +1,7 @@
 //! A web server as it stands before a manager (`protocol.md` §1.7): it takes logins, gives a cookie, and signs what comes
 //! with it for the real engine behind. Faults that a real one shows only on some days can be switched on.
 
-use super::standing::Standing;
+use super::daemon::Daemon;
 use bai_protocol::sign;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -56,7 +56,7 @@ impl Asked {
 
 impl WebServer {
     /// A server before this engine.
-    pub fn before(engine: &Standing) -> Self {
+    pub fn before(engine: &Daemon) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let shared =

@@ -1,10 +1,10 @@
 //! The owner of one session: starts its kernel, gives it one run after the other, and hands what it says to the run
 //! whose turn it is. Nothing else talks to the kernel but completion, which has no order.
 
-use super::Shared;
 use super::buffer::{Buffer, Item};
 use super::run::{End, Run};
 use super::session::Session;
+use super::state::ServerState;
 use bai_protocol::execute::{BatchOptions, RunStatus};
 use bai_protocol::status::SessionStatus;
 use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, StartError, Step};
@@ -57,24 +57,24 @@ pub(super) enum Command {
 }
 
 /// Starts the kernel of a session, serves it until it is to end, and cleans up.
-pub(super) async fn own(shared: Arc<Shared>, session: Arc<Session>, commands: mpsc::Receiver<Command>) {
+pub(super) async fn own(server: Arc<ServerState>, session: Arc<Session>, commands: mpsc::Receiver<Command>) {
     let started = tokio::select! {
         biased;
         () = session.stop.cancelled() => None,
-        started = start(&shared, &session) => Some(started),
+        started = start(&server, &session) => Some(started),
     };
     let mut reason = "user-requested";
     match started {
         Some(Ok((kernel, replies))) => {
             session.log(&opening_words(&kernel));
             let _ = session.interpreter.set(kernel.describe());
-            shared.sessions.move_to(&session, SessionStatus::Running, "");
+            server.sessions.move_to(&session, SessionStatus::Running, "");
             let mut actor = Actor::new(session.clone(), kernel.clone(), replies, commands);
             if actor.serve().await == Served::KernelGone {
                 reason = "self-terminated";
             }
-            shared.sessions.move_to(&session, SessionStatus::Terminating, reason);
-            actor.end_all(&shared);
+            server.sessions.move_to(&session, SessionStatus::Terminating, reason);
+            actor.end_all(&server);
             kernel.shutdown().await;
             session.stop.cancel();
             session.tasks.close();
@@ -86,9 +86,9 @@ pub(super) async fn own(shared: Arc<Shared>, session: Arc<Session>, commands: mp
         Some(Err(error)) => {
             let words = format!("{error}; {}", error.hint());
             session.log(&format!("{words}\n"));
-            shared.sessions.move_to(&session, SessionStatus::Error, &words);
+            server.sessions.move_to(&session, SessionStatus::Error, &words);
         }
-        None => shared.sessions.move_to(&session, SessionStatus::Cancelled, reason),
+        None => server.sessions.move_to(&session, SessionStatus::Cancelled, reason),
     }
     for run in session.runs() {
         run.finish(End::Destroyed(format!("the session {} has ended", session.name())));
@@ -99,8 +99,8 @@ pub(super) async fn own(shared: Arc<Shared>, session: Arc<Session>, commands: mp
         let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
     }
     // Nothing happens to one that is over already, by an error or before it ran.
-    shared.sessions.move_to(&session, SessionStatus::Terminated, reason);
-    shared.sessions.gone(&session);
+    server.sessions.move_to(&session, SessionStatus::Terminated, reason);
+    server.sessions.gone(&session);
 }
 
 fn opening_words(kernel: &Kernel) -> String {
@@ -115,10 +115,13 @@ fn opening_words(kernel: &Kernel) -> String {
     )
 }
 
-async fn start(shared: &Shared, session: &Session) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
+async fn start(
+    server: &ServerState,
+    session: &Session,
+) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
     // Many at once would only make each of them late.
-    let _turn = shared.starts.acquire().await;
-    shared.sessions.move_to(session, SessionStatus::Preparing, "");
+    let _turn = server.starts.acquire().await;
+    server.sessions.move_to(session, SessionStatus::Preparing, "");
     let fixed = &session.fixed;
     if fixed.owns_workdir {
         tokio::fs::create_dir_all(&fixed.workdir)
@@ -357,8 +360,8 @@ impl Actor {
     }
 
     /// Ends every run that is not over, and tells restarts that they will not be.
-    fn end_all(&mut self, shared: &Shared) {
-        let end = if shared.stop.is_cancelled() {
+    fn end_all(&mut self, server: &ServerState) {
+        let end = if server.stop.is_cancelled() {
             End::Shutdown
         } else {
             End::Destroyed(format!("the session {} was destroyed", self.session.name()))

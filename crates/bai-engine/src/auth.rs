@@ -1,7 +1,7 @@
 //! Who may ask: API version, date and signature of every request but the hello (`protocol.md` §1.1, §1.4).
 
-use super::Shared;
-use super::refusal::Refusal;
+use super::error::ApiError;
+use super::state::ServerState;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
@@ -19,8 +19,8 @@ use std::sync::Arc;
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// Lets a request through when it is signed with our key pair, or is the hello.
-pub(super) async fn check(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    match authorize(&shared, &request) {
+pub(super) async fn check(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
+    match authorize(&server, &request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             tracing::debug!(path = request.uri().path(), "refused: {}", refusal.summary());
@@ -29,30 +29,30 @@ pub(super) async fn check(State(shared): State<Arc<Shared>>, request: Request, n
     }
 }
 
-fn authorize(shared: &Shared, request: &Request) -> Result<(), Refusal> {
+fn authorize(server: &ServerState, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     let version = text(headers, "x-backendai-version").or_else(|| text(headers, "x-sorna-version"));
     if let Some(version) = version {
         let known = version.parse::<ApiVersion>().is_ok_and(ApiVersion::is_known);
         if !known {
-            return Err(Refusal::unsupported_version());
+            return Err(ApiError::unsupported_version());
         }
     }
     if request.uri().path() == "/" {
         return Ok(());
     }
-    let authorization = text(headers, "authorization").ok_or(Refusal::auth_failed("Unauthorized access"))?;
+    let authorization = text(headers, "authorization").ok_or(ApiError::auth_failed("Unauthorized access"))?;
     let scheme = authorization.split(' ').next().unwrap_or_default();
     if !["BackendAI", "Sorna"].contains(&scheme) {
-        return Err(Refusal::auth_params("Invalid authorization type name"));
+        return Err(ApiError::auth_params("Invalid authorization type name"));
     }
     let (access_key, candidate) = sign::parse_authorization(authorization)
-        .ok_or(Refusal::auth_params("Malformed authorization header"))?;
-    let version = version.ok_or(Refusal::auth_params("API version missing in request headers"))?;
+        .ok_or(ApiError::auth_params("Malformed authorization header"))?;
+    let version = version.ok_or(ApiError::auth_params("API version missing in request headers"))?;
     let date = ["date", "x-backendai-date", "x-sorna-date"].iter().find_map(|name| text(headers, name));
-    let (date, day) = date.and_then(fresh).ok_or(Refusal::auth_params("Date/time sync error"))?;
-    if access_key != shared.keypair.access_key() {
-        return Err(Refusal::auth_failed("Access key not found in HMAC"));
+    let (date, day) = date.and_then(fresh).ok_or(ApiError::auth_params("Date/time sync error"))?;
+    if access_key != server.keypair.access_key() {
+        return Err(ApiError::auth_failed("Access key not found in HMAC"));
     }
     let signed = Signed {
         method: request.method().as_str(),
@@ -63,10 +63,10 @@ fn authorize(shared: &Shared, request: &Request) -> Result<(), Refusal> {
         content_type: headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         version,
     };
-    if sign::verify(shared.keypair.secret_key().expose_secret(), &signed, candidate) {
+    if sign::verify(server.keypair.secret_key().expose_secret(), &signed, candidate) {
         Ok(())
     } else {
-        Err(Refusal::auth_failed("HMAC signature mismatch"))
+        Err(ApiError::auth_failed("HMAC signature mismatch"))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Events of sessions as they happen, over Server-Sent Events (`protocol.md` §8). There is no replay: a listener reads
 //! a session's state after it has begun to listen.
 
-use super::Shared;
-use super::refusal::Answer;
+use super::error::ApiResult;
 use super::request::{self, Params};
+use super::state::ServerState;
 use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -20,21 +20,21 @@ const PING: Duration = Duration::from_secs(10);
 
 /// `GET /events/session` and, for API v4, `GET /stream/kernel/_/events`.
 pub(super) async fn sessions(
-    State(shared): State<Arc<Shared>>,
+    State(server): State<Arc<ServerState>>,
     RawQuery(query): RawQuery,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let params = Params::parse(query.as_deref());
     // Which key carries what differs by release; each is honoured, and `*` means all.
     let selectors = ["sessionId", "sessionName", "name"];
     let wanted = selectors.iter().find_map(|key| params.get(&[key]).filter(|value| *value != "*"));
-    let events = shared.sessions.listen();
+    let events = server.sessions.listen();
     let only = match wanted {
-        Some(reference) => Some(request::session(&shared, reference)?.id().to_owned()),
+        Some(reference) => Some(request::session(&server, reference)?.id().to_owned()),
         None => None,
     };
     let scope = params.get(&["scope"]).unwrap_or("*");
     let has_sessions = scope.split(',').any(|part| ["*", "session"].contains(&part.trim()));
-    let listener = Listener { events, only, has_sessions, stop: shared.stop.clone() };
+    let listener = Listener { events, only, has_sessions, stop: server.stop.clone() };
     let stream = stream::unfold(listener, |mut listener| async {
         let event = listener.next().await?;
         let data = serde_json::to_string(&event.data).unwrap_or_default();

@@ -1,12 +1,12 @@
 //! Code execution over plain HTTP (`protocol.md` §3), interrupt and completion.
 
-use super::Shared;
 use super::actor::{Command, Work};
+use super::error::{ApiError, ApiResult};
 use super::frame;
-use super::refusal::{Answer, Refusal};
 use super::request::{json_body, json_reply, json_text, ready_session};
 use super::run::{End, Outcome, Patience, Run};
 use super::session::Session;
+use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -19,8 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-type Engine = State<Arc<Shared>>;
-
 /// The genuine server's window of 2 s, ended earlier once there is output and no more of it comes for a moment.
 const PATIENCE: Patience = Patience {
     window: Some(Duration::from_secs(2)),
@@ -32,11 +30,15 @@ const PATIENCE: Patience = Patience {
 pub(super) const TAKEN_OVER: &str = "another client follows this run now";
 
 /// `POST /{P}/{s}`.
-pub(super) async fn execute(State(shared): Engine, Path(reference): Path<String>, body: Body) -> Answer {
-    let session = ready_session(&shared, &reference)?;
+pub(super) async fn execute(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+    body: Body,
+) -> ApiResult {
+    let session = ready_session(&server, &reference)?;
     let body = json_body(body).await?;
     let call: IncomingExecute = serde_json::from_value(body.clone())
-        .map_err(|error| Refusal::malformed_body(format!("the body is no execute request: {error}")))?;
+        .map_err(|error| ApiError::malformed_body(format!("the body is no execute request: {error}")))?;
     let run = match call.mode.as_deref() {
         Some("query") => begin(&session, call.run_id(), Work::Query(call.code)).await?,
         Some("batch") => begin(&session, call.run_id(), Work::Batch(call.batch())).await?,
@@ -50,15 +52,15 @@ pub(super) async fn execute(State(shared): Engine, Path(reference): Path<String>
             let completion = complete_at(&session, &body).await?;
             return Ok(json_reply(StatusCode::OK, &json!({"result": completion})));
         }
-        None | Some("") => return Err(Refusal::invalid_params("mode is missing")),
-        Some(other) => return Err(Refusal::invalid_params(format!("mode has an invalid value: {other}"))),
+        None | Some("") => return Err(ApiError::invalid_params("mode is missing")),
+        Some(other) => return Err(ApiError::invalid_params(format!("mode has an invalid value: {other}"))),
     };
     let attached = run.attach(call.received);
     let Some(delivery) = attached.collect(PATIENCE, 0).await else {
-        return Err(Refusal::invalid_state(TAKEN_OVER));
+        return Err(ApiError::invalid_state(TAKEN_OVER));
     };
     if let Outcome::Ended(End::Destroyed(why)) = &delivery.outcome {
-        return Err(Refusal::execution_failed(why));
+        return Err(ApiError::execution_failed(why));
     }
     if matches!(delivery.outcome, Outcome::Ended(End::Shutdown)) {
         return Err(shutting_down());
@@ -68,9 +70,9 @@ pub(super) async fn execute(State(shared): Engine, Path(reference): Path<String>
     Ok(json_text(StatusCode::OK, text))
 }
 
-fn shutting_down() -> Refusal {
+fn shutting_down() -> ApiError {
     let title = "The server is shutting down.";
-    Refusal::new(
+    ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "service-unavailable",
         title,
@@ -79,24 +81,24 @@ fn shutting_down() -> Refusal {
 }
 
 /// Queues a run; without an id of the client's own it gets one of ours.
-pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> Answer<Arc<Run>> {
+pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> ApiResult<Arc<Run>> {
     let id = id.unwrap_or_else(RunId::random);
     let run = session.enter(id.clone()).ok_or_else(|| {
-        Refusal::invalid_state(format!(
+        ApiError::invalid_state(format!(
             "a run with the id {id} is not over; continue it or choose another id"
         ))
     })?;
     if session.command(Command::Begin(run.clone(), work)).await {
         Ok(run)
     } else {
-        Err(Refusal::no_such_session().because("the session has just ended"))
+        Err(ApiError::no_such_session().because("the session has just ended"))
     }
 }
 
 /// The run that a call goes on with.
-pub(super) fn known_run(session: &Session, id: Option<RunId>) -> Answer<Arc<Run>> {
-    let id = id.ok_or_else(|| Refusal::invalid_params("continuation requires explicit run ID"))?;
-    session.run(&id).ok_or_else(|| Refusal::no_such_run(id.as_str()))
+pub(super) fn known_run(session: &Session, id: Option<RunId>) -> ApiResult<Arc<Run>> {
+    let id = id.ok_or_else(|| ApiError::invalid_params("continuation requires explicit run ID"))?;
+    session.run(&id).ok_or_else(|| ApiError::no_such_run(id.as_str()))
 }
 
 /// Gives the run a line, now or at its next question.
@@ -107,20 +109,27 @@ pub(super) async fn answer(session: &Session, run: &Arc<Run>, text: String) {
 }
 
 /// `POST /{P}/{s}/interrupt`: also fine when nothing runs.
-pub(super) async fn interrupt(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    let session = ready_session(&shared, &reference)?;
+pub(super) async fn interrupt(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+) -> ApiResult {
+    let session = ready_session(&server, &reference)?;
     session.command(Command::Interrupt).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `POST /{P}/{s}/complete`.
-pub(super) async fn complete(State(shared): Engine, Path(reference): Path<String>, body: Body) -> Answer {
-    let session = ready_session(&shared, &reference)?;
+pub(super) async fn complete(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+    body: Body,
+) -> ApiResult {
+    let session = ready_session(&server, &reference)?;
     let body = json_body(body).await?;
     Ok(json_reply(StatusCode::OK, &complete_at(&session, &body).await?))
 }
 
-async fn complete_at(session: &Session, body: &Value) -> Answer<Value> {
+async fn complete_at(session: &Session, body: &Value) -> ApiResult<Value> {
     let options = body.get("options").cloned().unwrap_or_default();
     let request = CompletionRequest {
         code: body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -130,6 +139,6 @@ async fn complete_at(session: &Session, body: &Value) -> Answer<Value> {
     let (asker, kernel) = oneshot::channel::<Kernel>();
     session.command(Command::Kernel(asker)).await;
     let kernel =
-        kernel.await.map_err(|_| Refusal::no_such_session().because("the session has just ended"))?;
+        kernel.await.map_err(|_| ApiError::no_such_session().because("the session has just ended"))?;
     Ok(kernel.complete(request).await.to_wire())
 }

@@ -3,10 +3,10 @@
 //! The rule for every path that a client names: it is looked up below the session's folder, and what it leads to, symbolic
 //! links followed, must be there too.
 
-use super::Shared;
-use super::refusal::Answer;
+use super::error::ApiResult;
 use super::request::{self, Params, json_body, json_reply};
 use super::session::Session;
+use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, RawQuery, State};
 use axum::http::StatusCode;
@@ -97,12 +97,12 @@ fn system(path: &str, error: &std::io::Error) -> PathError {
 
 /// `GET /{P}/{s}/files`: the path from the query or, as older clients send it, from a JSON body.
 pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
+    State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
     RawQuery(query): RawQuery,
     body: Body,
-) -> Answer {
-    let session = request::ready_session(&shared, &reference)?;
+) -> ApiResult {
+    let session = request::ready_session(&server, &reference)?;
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let path =

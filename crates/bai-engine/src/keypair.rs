@@ -19,7 +19,7 @@ impl Keypair {
         Keypair { access_key, secret_key: SecretString::from(secret) }
     }
 
-    /// A pair that was made before, such as the one of a standing engine.
+    /// A pair that was made before, such as the one of a background engine.
     pub fn new(access_key: impl Into<String>, secret_key: SecretString) -> Self {
         Keypair { access_key: access_key.into(), secret_key }
     }

@@ -5,14 +5,14 @@
 //!
 //! | File | Its job |
 //! |---|---|
-//! | `routes`, `auth`, `request`, `refusal` | from bytes to handlers, and every error as a problem |
+//! | `routes`, `auth`, `request`, `error` | from bytes to handlers, and every error as a problem |
 //! | `sessions`, `session` | who is who; statuses, names, events |
 //! | `actor` | the one owner of a session's kernel |
 //! | `run`, `buffer`, `sent`, `frame` | what a kernel said, on its way to whoever collects it |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
 //! | `pty`, `services` | the session's terminal, its daemons, and the tunnels to them |
-//! | `leftover` | folders of sessions whose engine was killed |
-//! | [`standing`] | where a standing engine writes down how it is reached |
+//! | `stale_folders` | folders of sessions whose engine was killed |
+//! | [`daemon`] | where a background engine writes down how it is reached |
 
 #![cfg_attr(
     not(test),
@@ -33,26 +33,27 @@ mod actor;
 mod archive;
 mod auth;
 mod buffer;
+pub mod daemon;
+mod error;
 mod events;
 mod execute;
 mod files;
 mod frame;
 mod graphql;
 mod keypair;
-mod leftover;
 mod lifecycle;
 mod live_stat;
+mod options;
 mod pty;
-mod refusal;
 mod request;
 mod routes;
 mod run;
-mod sent;
 mod server;
 mod services;
 mod session;
 mod sessions;
-pub mod standing;
+mod stale_folders;
+mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -60,9 +61,8 @@ mod transfer;
 
 pub use bai_runner::{FoundImage, images, jupyter_language};
 pub use keypair::Keypair;
-pub use server::{Engine, EngineError, EngineOptions, Workdirs};
-
-use server::Shared;
+pub use options::{EngineOptions, Workdirs};
+pub use server::{Engine, EngineError};
 
 /// Waits until `condition` holds; `changed` tells when to look again.
 #[cfg(test)]

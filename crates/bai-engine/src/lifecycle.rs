@@ -1,12 +1,12 @@
 //! Handlers of a session's life: create, match, info, destroy, restart, rename, and what is told of it.
 
-use super::Shared;
 use super::actor::{self, Command};
-use super::refusal::{Answer, Refusal};
+use super::error::{ApiError, ApiResult};
 use super::request::{self, Params, json_body, json_reply, ready_session};
 use super::services;
 use super::session::{Fixed, Session};
 use super::sessions::Placed;
+use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
@@ -20,31 +20,29 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-type Engine = State<Arc<Shared>>;
-
 /// `POST /{P}` (`protocol.md` §2.2).
-pub(super) async fn create(State(shared): Engine, body: Body) -> Answer {
+pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -> ApiResult {
     let body = json_body(body).await?;
     if !body.is_object() {
-        return Err(Refusal::malformed_body("the body has to be a JSON object"));
+        return Err(ApiError::malformed_body("the body has to be a JSON object"));
     }
     let wish = IncomingCreate::from_wire(&body);
-    let name = wish.name.clone().ok_or_else(|| Refusal::invalid_params("name: a session needs a name"))?;
-    check_name(&name).map_err(|error| Refusal::invalid_params(format!("name: {error}")))?;
+    let name = wish.name.clone().ok_or_else(|| ApiError::invalid_params("name: a session needs a name"))?;
+    check_name(&name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
     let image =
-        wish.image.clone().ok_or_else(|| Refusal::invalid_params("image: a session needs an image"))?;
+        wish.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
     services::check_preopen(&wish.preopen_ports)?;
-    resolve(&shared, &image).await?;
+    resolve(&server, &image).await?;
 
-    let stop = shared.stop.child_token();
-    let (session, commands) = Session::new(plan(&shared, image, &wish), name, stop);
-    let (session, created) = match shared.sessions.place(&session, wish.reuse) {
+    let stop = server.stop.child_token();
+    let (session, commands) = Session::new(plan(&server, image, &wish), name, stop);
+    let (session, created) = match server.sessions.place(&session, wish.reuse) {
         Placed::New => {
-            tokio::spawn(actor::own(shared.clone(), session.clone(), commands));
+            tokio::spawn(actor::own(server.clone(), session.clone(), commands));
             (session, true)
         }
         Placed::Same(session) => (session, false),
-        Placed::Taken(other) => return Err(Refusal::exists(other.id())),
+        Placed::Taken(other) => return Err(ApiError::exists(other.id())),
     };
     let status = match (created, wish.enqueue_only) {
         (true, true) => SessionStatus::Pending,
@@ -60,23 +58,23 @@ pub(super) async fn create(State(shared): Engine, body: Body) -> Answer {
 }
 
 /// Whether this machine can run an image at all; asked before a session is made, since the answer is for the creator.
-async fn resolve(shared: &Shared, image: &str) -> Answer<()> {
-    if shared.knows_image(image) {
+async fn resolve(server: &ServerState, image: &str) -> ApiResult<()> {
+    if server.knows_image(image) {
         return Ok(());
     }
     let name = image.to_owned();
     let found = tokio::task::spawn_blocking(move || bai_runner::resolve(&name)).await;
     let found =
-        found.map_err(|error| Refusal::internal(format!("the search for interpreters failed: {error}")))?;
-    found.map(|_| shared.learn_image(image)).map_err(|error| {
-        Refusal::new(StatusCode::NOT_FOUND, "object-not-found", format!("{error}."), "image_read_not-found")
+        found.map_err(|error| ApiError::internal(format!("the search for interpreters failed: {error}")))?;
+    found.map(|_| server.learn_image(image)).map_err(|error| {
+        ApiError::new(StatusCode::NOT_FOUND, "object-not-found", format!("{error}."), "image_read_not-found")
             .because(format!("{}.", error.hint()))
     })
 }
 
-fn plan(shared: &Shared, image: String, wish: &IncomingCreate) -> Fixed {
+fn plan(server: &ServerState, image: String, wish: &IncomingCreate) -> Fixed {
     let id = uuid::Uuid::new_v4().to_string();
-    let (workdir, owns_workdir) = shared.workdir_for(&id);
+    let (workdir, owns_workdir) = server.workdir_for(&id);
     Fixed {
         id,
         image,
@@ -91,7 +89,7 @@ fn plan(shared: &Shared, image: String, wish: &IncomingCreate) -> Fixed {
 }
 
 /// Waits until code can be run; a session that failed or ended meanwhile ends the wait.
-async fn wait_until_ready(session: &Session, max_wait_seconds: u64) -> Answer<SessionStatus> {
+async fn wait_until_ready(session: &Session, max_wait_seconds: u64) -> ApiResult<SessionStatus> {
     let mut watch = session.watch();
     let settled = watch.wait_for(|status| status.is_executable() || status.is_dead());
     let status = if max_wait_seconds == 0 {
@@ -107,25 +105,25 @@ async fn wait_until_ready(session: &Session, max_wait_seconds: u64) -> Answer<Se
         Ok(SessionStatus::Error) => {
             let title = "The session could not be started.";
             let code = "session_create_failed";
-            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "kernel-creation-failed", title, code)
+            Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "kernel-creation-failed", title, code)
                 .because(session.status_info()))
         }
-        _ => Err(Refusal::no_such_session().because("the session was terminated before it ran")),
+        _ => Err(ApiError::no_such_session().because("the session was terminated before it ran")),
     }
 }
 
 /// `GET /{P}/_/match`.
-pub(super) async fn matching(State(shared): Engine, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn matching(State(server): State<Arc<ServerState>>, RawQuery(query): RawQuery) -> ApiResult {
     let params = Params::parse(query.as_deref());
     let prefix =
-        params.get(&["id"]).ok_or_else(|| Refusal::invalid_params("id: what to match is missing"))?;
-    let matches = shared.sessions.matching(prefix);
+        params.get(&["id"]).ok_or_else(|| ApiError::invalid_params("id: what to match is missing"))?;
+    let matches = server.sessions.matching(prefix);
     Ok(json_reply(StatusCode::OK, &Matches { matches }))
 }
 
 /// `GET /{P}/{s}` (`protocol.md` §2.6), with `currentRunId` beside it while a run is active.
-pub(super) async fn info(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    let session = request::session(&shared, &reference)?;
+pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
+    let session = request::session(&server, &reference)?;
     let fixed = &session.fixed;
     let age = Timestamp::now().duration_since(fixed.created).as_millis();
     let info = session.status_info();
@@ -158,17 +156,20 @@ pub(super) fn iso(time: Timestamp) -> String {
 }
 
 /// `DELETE /{P}/{s}`: answers at once; statuses and events tell when it is done.
-pub(super) async fn destroy(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    let session = request::session(&shared, &reference)?;
+pub(super) async fn destroy(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+) -> ApiResult {
+    let session = request::session(&server, &reference)?;
     let status = session.status();
     if status.is_dead() && status != SessionStatus::Terminating {
-        return Err(Refusal::no_such_session());
+        return Err(ApiError::no_such_session());
     }
     let ran = status.is_executable() || status == SessionStatus::Restarting;
     if ran {
-        shared.sessions.move_to(&session, SessionStatus::Terminating, "user-requested");
+        server.sessions.move_to(&session, SessionStatus::Terminating, "user-requested");
     } else {
-        shared.sessions.move_to(&session, SessionStatus::Cancelled, "user-requested");
+        server.sessions.move_to(&session, SessionStatus::Cancelled, "user-requested");
     }
     session.stop.cancel();
     let outcome = if ran || status == SessionStatus::Terminating { "terminated" } else { "cancelled" };
@@ -176,63 +177,72 @@ pub(super) async fn destroy(State(shared): Engine, Path(reference): Path<String>
 }
 
 /// `PATCH /{P}/{s}`: a fresh interpreter, as servers did up to 26.4.3.
-pub(super) async fn restart(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    let session = ready_session(&shared, &reference)?;
-    shared.sessions.move_to(&session, SessionStatus::Restarting, "user-requested");
+pub(super) async fn restart(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+) -> ApiResult {
+    let session = ready_session(&server, &reference)?;
+    server.sessions.move_to(&session, SessionStatus::Restarting, "user-requested");
     let (done, wait) = oneshot::channel();
     session.command(Command::Restart(done)).await;
     let restarted = wait.await;
     // Also when that failed: the next run tries again.
-    shared.sessions.move_to(&session, SessionStatus::Running, "");
+    server.sessions.move_to(&session, SessionStatus::Running, "");
     match restarted {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(Err(why)) => {
             let (title, code) = ("The session could not be restarted.", "session_restart_failed");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Err(Refusal::new(status, "kernel-restart-failed", title, code).because(why))
+            Err(ApiError::new(status, "kernel-restart-failed", title, code).because(why))
         }
-        Err(_) => Err(Refusal::no_such_session().because("the session ended while it was restarting")),
+        Err(_) => Err(ApiError::no_such_session().because("the session ended while it was restarting")),
     }
 }
 
 /// `POST /{P}/{s}/rename`: the name from the body or, as older clients send it, from the query.
 pub(super) async fn rename(
-    State(shared): Engine,
+    State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
     RawQuery(query): RawQuery,
     body: Body,
-) -> Answer {
+) -> ApiResult {
     const KEYS: [&str; 3] = ["name", "session_name", "clientSessionToken"];
-    let session = ready_session(&shared, &reference)?;
+    let session = ready_session(&server, &reference)?;
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let in_body = KEYS.iter().find_map(|key| body.get(key)?.as_str());
     let name = in_body.or_else(|| params.get(&KEYS));
-    let name = name.ok_or_else(|| Refusal::invalid_params("name: the new name is missing"))?;
-    check_name(name).map_err(|error| Refusal::invalid_params(format!("name: {error}")))?;
-    if !shared.sessions.rename(&session, name) {
-        return Err(Refusal::invalid_params(format!("name: another session is called {name} already")));
+    let name = name.ok_or_else(|| ApiError::invalid_params("name: the new name is missing"))?;
+    check_name(name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
+    if !server.sessions.rename(&session, name) {
+        return Err(ApiError::invalid_params(format!("name: another session is called {name} already")));
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `GET /{P}/{s}/logs` (`protocol.md` §2.8).
-pub(super) async fn logs(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    let session = request::session(&shared, &reference)?;
+pub(super) async fn logs(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
+    let session = request::session(&server, &reference)?;
     Ok(json_reply(StatusCode::OK, &json!({"result": {"logs": session.logs()}})))
 }
 
 /// `GET /{P}/{s}/status-history`.
-pub(super) async fn status_history(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    let session = request::session(&shared, &reference)?;
+pub(super) async fn status_history(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+) -> ApiResult {
+    let session = request::session(&server, &reference)?;
     let history: Map<String, Value> =
         session.history().into_iter().map(|(status, at)| (status, json!(iso(at)))).collect();
     Ok(json_reply(StatusCode::OK, &history))
 }
 
 /// `GET /{P}/{s}/dependency-graph`: sessions of ours depend on none.
-pub(super) async fn dependency_graph(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    let session = request::session(&shared, &reference)?;
+pub(super) async fn dependency_graph(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+) -> ApiResult {
+    let session = request::session(&server, &reference)?;
     let changed = session.history().values().max().copied().map(iso);
     let node = json!({
         "session_id": session.id(), "session_name": session.name(), "status": session.status(),
@@ -242,7 +252,10 @@ pub(super) async fn dependency_graph(State(shared): Engine, Path(reference): Pat
 }
 
 /// `GET /{P}/{s}/abusing-report` and `GET /{P}/{s}/direct-access-info`: there is nothing to tell.
-pub(super) async fn nothing_to_tell(State(shared): Engine, Path(reference): Path<String>) -> Answer {
-    request::session(&shared, &reference)?;
+pub(super) async fn nothing_to_tell(
+    State(server): State<Arc<ServerState>>,
+    Path(reference): Path<String>,
+) -> ApiResult {
+    request::session(&server, &reference)?;
     Ok(json_reply(StatusCode::OK, &json!({})))
 }

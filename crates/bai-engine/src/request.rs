@@ -1,8 +1,8 @@
 //! Reading requests: sessions named in paths, query strings, JSON bodies. What is wrong with them becomes a refusal.
 
-use super::Shared;
-use super::refusal::{Answer, Refusal};
+use super::error::{ApiError, ApiResult};
 use super::session::Session;
+use super::state::ServerState;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -40,26 +40,26 @@ impl Params {
 }
 
 /// The session that a path names, also one that is over.
-pub(super) fn session(shared: &Shared, reference: &str) -> Answer<Arc<Session>> {
-    shared.sessions.find(reference).ok_or_else(Refusal::no_such_session)
+pub(super) fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
+    server.sessions.find(reference).ok_or_else(ApiError::no_such_session)
 }
 
 /// The session that a path names, if runs can be given to it.
-pub(super) fn ready_session(shared: &Shared, reference: &str) -> Answer<Arc<Session>> {
-    let session = session(shared, reference)?;
+pub(super) fn ready_session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
+    let session = session(server, reference)?;
     match session.status() {
         status if status.is_executable() || status == SessionStatus::Restarting => Ok(session),
-        status if status.is_dead() => Err(Refusal::no_such_session()),
-        status => Err(Refusal::not_ready(status.name())),
+        status if status.is_dead() => Err(ApiError::no_such_session()),
+        status => Err(ApiError::not_ready(status.name())),
     }
 }
 
 /// Reads a JSON body; an empty one is null.
-pub(super) async fn json_body(body: Body) -> Answer<Value> {
+pub(super) async fn json_body(body: Body) -> ApiResult<Value> {
     let mut bytes = Vec::new();
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = timeout(BODY_SILENCE, chunks.next()).await.map_err(|_| too_slow())? {
-        let chunk = chunk.map_err(|e| Refusal::malformed_body(format!("the body did not arrive: {e}")))?;
+        let chunk = chunk.map_err(|e| ApiError::malformed_body(format!("the body did not arrive: {e}")))?;
         if bytes.len() + chunk.len() > BODY_LIMIT {
             return Err(too_large());
         }
@@ -69,28 +69,33 @@ pub(super) async fn json_body(body: Body) -> Answer<Value> {
         return Ok(Value::Null);
     }
     serde_json::from_slice(&bytes)
-        .map_err(|error| Refusal::malformed_body(format!("the body is no JSON: {error}")))
+        .map_err(|error| ApiError::malformed_body(format!("the body is no JSON: {error}")))
 }
 
 /// The rest of a body did not come.
-pub(super) fn too_slow() -> Refusal {
+pub(super) fn too_slow() -> ApiError {
     let title = "The request body did not arrive.";
     let msg = format!("nothing came for {} s", BODY_SILENCE.as_secs());
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, "generic-bad-request", title, "api_parsing_timeout")
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "generic-bad-request", title, "api_parsing_timeout")
         .because(msg)
 }
 
-fn too_large() -> Refusal {
+fn too_large() -> ApiError {
     let title = "The request body is too large.";
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "generic-bad-request", title, "api_parsing_content-too-large")
-        .because(format!("at most {BODY_LIMIT} bytes are read"))
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "generic-bad-request",
+        title,
+        "api_parsing_content-too-large",
+    )
+    .because(format!("at most {BODY_LIMIT} bytes are read"))
 }
 
 /// A JSON reply.
 pub(super) fn json_reply(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_string(body) {
         Ok(text) => json_text(status, text),
-        Err(error) => Refusal::internal(format!("the reply could not be written: {error}")).into_response(),
+        Err(error) => ApiError::internal(format!("the reply could not be written: {error}")).into_response(),
     }
 }
 

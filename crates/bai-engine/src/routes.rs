@@ -1,8 +1,9 @@
 //! The table of paths (`protocol.md` §2.1, §9.7): each twice, under `session` and, for old clients, under `kernel`.
 
-use super::refusal::{Answer, Refusal, every_error_is_a_problem, unknown_path};
+use super::error::{ApiError, ApiResult, every_error_is_a_problem, unknown_path};
 use super::request::{Params, json_body, json_reply};
-use super::{Shared, auth, events, execute, files, graphql, lifecycle, pty, services, stream, transfer};
+use super::state::ServerState;
+use super::{auth, events, execute, files, graphql, lifecycle, pty, services, stream, transfer};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Everything that the engine answers.
-pub(super) fn router(shared: &Arc<Shared>) -> Router {
+pub(super) fn router(server: &Arc<ServerState>) -> Router {
     let mut router = Router::new()
         .route("/", get(hello))
         .route("/auth", get(echo).post(echo))
@@ -35,12 +36,12 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     }
     router
         .fallback(unknown_path)
-        .layer(from_fn_with_state(shared.clone(), auth::check))
+        .layer(from_fn_with_state(server.clone(), auth::check))
         .layer(from_fn(every_error_is_a_problem))
-        .with_state(shared.clone())
+        .with_state(server.clone())
 }
 
-type Routes = Vec<(&'static str, MethodRouter<Arc<Shared>>)>;
+type Routes = Vec<(&'static str, MethodRouter<Arc<ServerState>>)>;
 
 fn session_routes() -> Routes {
     let upload = post(transfer::upload).layer(DefaultBodyLimit::disable());
@@ -87,21 +88,21 @@ fn stream_routes() -> Routes {
     ]
 }
 
-async fn missing(what: &'static str) -> Refusal {
-    Refusal::not_implemented(what)
+async fn missing(what: &'static str) -> ApiError {
+    ApiError::not_implemented(what)
 }
 
 /// `GET /`: which API this is. The only answer for everybody.
-async fn hello(State(shared): State<Arc<Shared>>) -> Response {
+async fn hello(State(server): State<Arc<ServerState>>) -> Response {
     let version = bai_protocol::version::NEWEST.to_string();
     let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
-    // Clients compare only `version`; the instance lets us know a standing engine of ours again.
-    let body = json!({"version": version, "manager": manager, "instance": shared.instance});
+    // Clients compare only `version`; the instance lets us know a background engine of ours again.
+    let body = json!({"version": version, "manager": manager, "instance": server.instance});
     json_reply(StatusCode::OK, &body)
 }
 
 /// `/auth` and `/auth/test`: whether the key pair is right.
-async fn echo(RawQuery(query): RawQuery, body: Body) -> Answer {
+async fn echo(RawQuery(query): RawQuery, body: Body) -> ApiResult {
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let echo = body.get("echo").and_then(Value::as_str).or_else(|| params.get(&["echo"])).unwrap_or_default();

@@ -1,20 +1,17 @@
 //! The engine as its owner sees it: started with options, reached at an endpoint, ended.
 
 use super::keypair::Keypair;
-use super::leftover::{self, Claim};
+use super::options::{EngineOptions, Workdirs};
 use super::routes;
-use super::sessions::Sessions;
+use super::stale_folders::{self, FolderLock};
+use super::state::ServerState;
 use axum::serve::ListenerExt;
-use std::collections::HashSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 /// How long connections may take to end by themselves.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -22,42 +19,6 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// What the system may hold of a reply, in bytes. The several MiB that it would take by itself are output that is lost
 /// with a socket, and that a reader still has before it when it has interrupted.
 const SEND_BUFFER: u32 = 512 << 10;
-
-/// Where sessions work.
-#[derive(Debug, Clone)]
-pub enum Workdirs {
-    /// All in this folder, which is the user's own: nothing is made or removed there, and uploads and downloads, which
-    /// would be between a folder and itself, are refused.
-    Shared(PathBuf),
-    /// Each in a folder of its own below this one, named by the session's id and removed with it. Those that sessions of
-    /// an engine that was killed have left there are removed when the next one starts.
-    Own(PathBuf),
-}
-
-/// How an engine is to be.
-#[derive(Debug, Clone)]
-pub struct EngineOptions {
-    /// Where to listen; only loopback addresses are taken, and port 0 lets the system choose.
-    pub listen: SocketAddr,
-    /// Who may ask.
-    pub keypair: Keypair,
-    /// Where sessions work.
-    pub workdirs: Workdirs,
-    /// How long the engine stays when it has no session; `None` is for ever.
-    pub idle_end: Option<Duration>,
-}
-
-impl EngineOptions {
-    /// An engine for one process: any port of 127.0.0.1, a new key pair, no end of its own.
-    pub fn new(workdirs: Workdirs) -> Self {
-        EngineOptions {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            keypair: Keypair::random(),
-            workdirs,
-            idle_end: None,
-        }
-    }
-}
 
 /// Why an engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -80,52 +41,16 @@ pub enum EngineError {
     },
 }
 
-/// What handlers share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) keypair: Keypair,
-    pub(super) sessions: Sessions,
-    /// Turns for starting kernels.
-    pub(super) starts: Semaphore,
-    /// Cancelled when the engine ends.
-    pub(super) stop: CancellationToken,
-    /// Tells this engine from others that had its port.
-    pub(super) instance: String,
-    pub(super) workdirs: Workdirs,
-    /// Images that were found to be startable here; the search costs tens of milliseconds.
-    known_images: Mutex<HashSet<String>>,
-}
-
-impl Shared {
-    /// Whether an image was found before.
-    pub(super) fn knows_image(&self, image: &str) -> bool {
-        self.known_images.lock().unwrap_or_else(PoisonError::into_inner).contains(image)
-    }
-
-    /// Remembers an image that was found.
-    pub(super) fn learn_image(&self, image: &str) {
-        self.known_images.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to_owned());
-    }
-
-    /// The folder of a new session, and whether it is its own.
-    pub(super) fn workdir_for(&self, id: &str) -> (PathBuf, bool) {
-        match &self.workdirs {
-            Workdirs::Shared(folder) => (folder.clone(), false),
-            Workdirs::Own(root) => (root.join(id), true),
-        }
-    }
-}
-
 /// A running engine. Dropping it ends it, too, without waiting for that.
 #[derive(Debug)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
     address: SocketAddr,
     server: Option<JoinHandle<()>>,
     /// The removal of what an earlier engine left behind.
     cleaning: Option<JoinHandle<()>>,
     /// Held so that another engine does not take our sessions' folders for such.
-    _claim: Option<Claim>,
+    _claim: Option<FolderLock>,
 }
 
 impl Engine {
@@ -143,31 +68,23 @@ impl Engine {
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let mut claim = claim(&options.workdirs).await;
         let cleaning = claim.as_mut().map(|claim| {
-            let folders = std::mem::take(&mut claim.leftover);
-            tokio::task::spawn_blocking(move || leftover::remove(&folders))
+            let folders = std::mem::take(&mut claim.stale);
+            tokio::task::spawn_blocking(move || stale_folders::remove(&folders))
         });
-        let shared = Arc::new(Shared {
-            sessions: Sessions::new(options.keypair.access_key()),
-            keypair: options.keypair,
-            starts: Semaphore::new(at_once),
-            stop: CancellationToken::new(),
-            instance: uuid::Uuid::new_v4().to_string(),
-            workdirs: options.workdirs,
-            known_images: Mutex::default(),
-        });
+        let state = Arc::new(ServerState::new(options.keypair, options.workdirs, at_once));
         if let Some(idle) = options.idle_end {
-            tokio::spawn(end_when_idle(shared.clone(), idle));
+            tokio::spawn(end_when_idle(state.clone(), idle));
         }
-        let router = routes::router(&shared);
+        let router = routes::router(&state);
         // Small frames must not wait for the acknowledgement of earlier ones.
         let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-        let stop = shared.stop.clone().cancelled_owned();
+        let stop = state.stop.clone().cancelled_owned();
         let server = tokio::spawn(async move {
             // Only the listener's own failure could end this early, and axum retries those.
             let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
         });
         tracing::info!(%address, "engine listens");
-        Ok(Engine { shared, address, server: Some(server), cleaning, _claim: claim })
+        Ok(Engine { state, address, server: Some(server), cleaning, _claim: claim })
     }
 
     /// The URL that clients are given, such as `http://127.0.0.1:41234`.
@@ -177,37 +94,37 @@ impl Engine {
 
     /// The key pair that clients sign with.
     pub fn keypair(&self) -> &Keypair {
-        &self.shared.keypair
+        &self.state.keypair
     }
 
     /// A word that only this engine says in its hello, for knowing it again.
     pub fn instance(&self) -> &str {
-        &self.shared.instance
+        &self.state.instance
     }
 
     /// What handlers see, for tests that look inside.
     #[cfg(test)]
-    pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(super) fn state(&self) -> &Arc<ServerState> {
+        &self.state
     }
 
     /// How many sessions have a kernel or are getting one.
     pub fn session_count(&self) -> usize {
-        *self.shared.sessions.alive().borrow()
+        *self.state.sessions.alive().borrow()
     }
 
     /// Waits until the engine ends: because it was idle for as long as its options say.
     pub async fn ended(&self) {
-        self.shared.stop.cancelled().await;
+        self.state.stop.cancelled().await;
     }
 
     /// Ends all sessions, waits until their processes are gone, and closes all connections.
     pub async fn shutdown(mut self) {
-        self.shared.stop.cancel();
+        self.state.stop.cancel();
         if let Some(cleaning) = self.cleaning.take() {
             let _ = tokio::time::timeout(GOODBYE, cleaning).await;
         }
-        let mut alive = self.shared.sessions.alive();
+        let mut alive = self.state.sessions.alive();
         // An actor that hangs must not hang us; its kernel dies with its handle.
         let _ = tokio::time::timeout(GOODBYE, alive.wait_for(|count| *count == 0)).await;
         if let Some(mut server) = self.server.take()
@@ -220,15 +137,15 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.state.stop.cancel();
     }
 }
 
 /// Takes over the folder of the sessions' own folders. An engine works without that, too: it removes nothing then.
-async fn claim(workdirs: &Workdirs) -> Option<Claim> {
+async fn claim(workdirs: &Workdirs) -> Option<FolderLock> {
     let Workdirs::Own(root) = workdirs else { return None };
     let folder = root.clone();
-    match tokio::task::spawn_blocking(move || leftover::claim(&folder)).await.ok()? {
+    match tokio::task::spawn_blocking(move || stale_folders::claim(&folder)).await.ok()? {
         Ok(claim) => claim,
         Err(error) => {
             tracing::warn!(folder = %root.display(), %error, "the folder of sessions cannot be taken over");
@@ -247,18 +164,18 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Ends the engine once it has had no session for `idle`.
-pub(super) async fn end_when_idle(shared: Arc<Shared>, idle: Duration) {
-    let mut alive = shared.sessions.alive();
+pub(super) async fn end_when_idle(state: Arc<ServerState>, idle: Duration) {
+    let mut alive = state.sessions.alive();
     loop {
         if alive.wait_for(|count| *count == 0).await.is_err() {
             return;
         }
         tokio::select! {
-            () = shared.stop.cancelled() => return,
+            () = state.stop.cancelled() => return,
             () = tokio::time::sleep(idle) => break,
             _ = alive.changed() => {}
         }
     }
     tracing::info!("engine ends: no session for {} s", idle.as_secs());
-    shared.stop.cancel();
+    state.stop.cancel();
 }

@@ -2,7 +2,7 @@
 
 use super::actor::Command;
 use super::live_stat::Meter;
-use super::pty::Door;
+use super::pty::TerminalHandle;
 use super::run::Run;
 use bai_protocol::execute::RunId;
 use bai_protocol::status::SessionStatus;
@@ -61,7 +61,7 @@ pub(super) struct Session {
     pub(super) stop: CancellationToken,
     /// What runs beside the kernel; awaited at the end.
     pub(super) tasks: TaskTracker,
-    pub(super) shell: Door,
+    pub(super) shell: TerminalHandle,
     /// What its kernel runs, once that has started.
     pub(super) interpreter: OnceLock<KernelInfo>,
     pub(super) services: OnceLock<Services>,
@@ -97,7 +97,7 @@ impl Session {
             commands,
             stop,
             tasks: TaskTracker::new(),
-            shell: Door::default(),
+            shell: TerminalHandle::default(),
             interpreter: OnceLock::new(),
             services: OnceLock::new(),
             queries: AtomicU64::new(0),

@@ -7,14 +7,14 @@
 //! A client whose first frame brings `received`, 0 for a new run, gets numbered frames (`seq`), tells now and then which
 //! was the last that it has, in a binary frame `{"received": N}`, and after a cut gets again what it has not.
 
-use super::Shared;
 use super::actor::Work;
+use super::error::{ApiError, ApiResult};
 use super::execute::{TAKEN_OVER, answer, begin, known_run};
 use super::frame;
-use super::refusal::{Answer, Refusal};
 use super::request::{BODY_LIMIT, ready_session};
 use super::run::{Attached, Delivery, End, Outcome, Patience, Run};
 use super::session::Session;
+use super::state::ServerState;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -37,11 +37,11 @@ type Sender = SplitSink<WebSocket, Message>;
 
 /// `GET /stream/{P}/{s}/execute`.
 pub(super) async fn execute(
-    State(shared): State<Arc<Shared>>,
+    State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
     upgrade: WebSocketUpgrade,
-) -> Answer<Response> {
-    let session = ready_session(&shared, &reference)?;
+) -> ApiResult<Response> {
+    let session = ready_session(&server, &reference)?;
     let upgrade = upgrade.max_message_size(BODY_LIMIT).max_frame_size(BODY_LIMIT);
     Ok(upgrade.on_upgrade(move |socket| async move { serve(&session, socket).await }))
 }
@@ -106,8 +106,8 @@ async fn first_frame(
         Some("query") => begin(session, call.run_id(), Work::Query(call.code)).await,
         Some("batch") => begin(session, call.run_id(), Work::Batch(call.batch())).await,
         Some("continue") => known_run(session, call.run_id()),
-        None | Some("") => Err(Refusal::invalid_params("mode is missing or empty!")),
-        Some(_) => Err(Refusal::invalid_params("mode has an invalid value.")),
+        None | Some("") => Err(ApiError::invalid_params("mode is missing or empty!")),
+        Some(_) => Err(ApiError::invalid_params("mode has an invalid value.")),
     };
     let received = call.received;
     Some(begun.map(|run| (run, received)).map_err(|refusal| format!("BackendError: {}", refusal.summary())))

@@ -1,13 +1,13 @@
 //! Files in and out of a session (`protocol.md` §6), streamed between socket and disk whatever their size: the cluster's
 //! limits of 1 MiB and of 20 or 5 files are no limits here.
 
-use super::Shared;
 use super::archive;
+use super::error::{ApiError, ApiResult};
 use super::files::{self, PathError};
-use super::refusal::{Answer, Refusal};
+use super::options::Workdirs;
 use super::request::{self, BODY_SILENCE, Params, json_body};
-use super::server::Workdirs;
 use super::session::Session;
+use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Path as UrlPath, RawQuery, Request, State};
@@ -23,39 +23,37 @@ use tokio_util::io::ReaderStream;
 /// Parts of one upload and paths of one download, at most.
 const MAX_FILES: usize = 10_000;
 
-type Engine = State<Arc<Shared>>;
-
 /// The session of a transfer; refused where the session works in the folder of whoever asks.
-fn session(shared: &Shared, reference: &str) -> Answer<Arc<Session>> {
-    let session = request::ready_session(shared, reference)?;
-    match &shared.workdirs {
+fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
+    let session = request::ready_session(server, reference)?;
+    match &server.workdirs {
         Workdirs::Own(_) => Ok(session),
         Workdirs::Shared(folder) => {
             let folder = folder.display();
             let msg = format!(
                 "the session works in {folder} itself, so its files are there already: use them in place, or copy them there"
             );
-            Err(Refusal::file_failed(StatusCode::BAD_REQUEST, msg))
+            Err(ApiError::file_failed(StatusCode::BAD_REQUEST, msg))
         }
     }
 }
 
-fn refuse(error: &PathError) -> Refusal {
+fn refuse(error: &PathError) -> ApiError {
     let status = match error {
         PathError::Missing(_) => StatusCode::NOT_FOUND,
         PathError::Outside(_) => StatusCode::BAD_REQUEST,
         PathError::System(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    Refusal::file_failed(status, error.to_string())
+    ApiError::file_failed(status, error.to_string())
 }
 
-fn failed(what: &str, error: &dyn std::error::Error) -> Refusal {
-    Refusal::file_failed(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}: {error}"))
+fn failed(what: &str, error: &dyn std::error::Error) -> ApiError {
+    ApiError::file_failed(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}: {error}"))
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PathError> + Send + 'static,
-) -> Answer<T> {
+) -> ApiResult<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| refuse(&error)),
         Err(error) => Err(failed("the file system", &error)),
@@ -64,19 +62,19 @@ async fn blocking<T: Send + 'static>(
 
 /// `POST /{P}/{s}/upload`: each part is written beside its target and takes its place when it is whole.
 pub(super) async fn upload(
-    State(shared): Engine,
+    State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
     request: Request,
-) -> Answer {
-    let session = session(&shared, &reference)?;
+) -> ApiResult {
+    let session = session(&server, &reference)?;
     let mut parts = Multipart::from_request(request, &())
         .await
-        .map_err(|error| Refusal::malformed_body(error.body_text()))?;
+        .map_err(|error| ApiError::malformed_body(error.body_text()))?;
     let mut count = 0;
     while let Some(part) = in_time(parts.next_field()).await? {
         count += 1;
         if count > MAX_FILES {
-            return Err(Refusal::invalid_params(format!(
+            return Err(ApiError::invalid_params(format!(
                 "Too many files: at most {MAX_FILES} in one upload"
             )));
         }
@@ -89,9 +87,9 @@ pub(super) async fn upload(
 }
 
 /// The next piece of a body, which must come, and be what was agreed.
-async fn in_time<T>(piece: impl Future<Output = Result<T, MultipartError>>) -> Answer<T> {
+async fn in_time<T>(piece: impl Future<Output = Result<T, MultipartError>>) -> ApiResult<T> {
     let piece = timeout(BODY_SILENCE, piece).await.map_err(|_| request::too_slow())?;
-    piece.map_err(|error| Refusal::malformed_body(error.body_text()))
+    piece.map_err(|error| ApiError::malformed_body(error.body_text()))
 }
 
 /// The genuine server's name for a part without one.
@@ -113,7 +111,7 @@ fn decode_name(name: &str) -> String {
     }
 }
 
-async fn store(mut part: Field<'_>, target: PathBuf) -> Answer<()> {
+async fn store(mut part: Field<'_>, target: PathBuf) -> ApiResult<()> {
     let named = target.display().to_string();
     let folder = target.parent().map(PathBuf::from).unwrap_or_default();
     let temporary = blocking(move || {
@@ -139,19 +137,19 @@ async fn store(mut part: Field<'_>, target: PathBuf) -> Answer<()> {
 
 /// `POST` (`GET` for older clients) `/{P}/{s}/download`: one tar for each path, in a `multipart/mixed` body.
 pub(super) async fn download(
-    State(shared): Engine,
+    State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
     RawQuery(query): RawQuery,
     body: Body,
-) -> Answer {
-    let session = session(&shared, &reference)?;
+) -> ApiResult {
+    let session = session(&server, &reference)?;
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let in_body = body.get("files").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let paths: Vec<String> =
         params.all("files").chain(params.all("files[]")).chain(in_body).map(str::to_owned).collect();
     if paths.is_empty() || paths.len() > MAX_FILES {
-        return Err(Refusal::invalid_params(format!("files: between 1 and {MAX_FILES} paths are needed")));
+        return Err(ApiError::invalid_params(format!("files: between 1 and {MAX_FILES} paths are needed")));
     }
     let root = session.fixed.workdir.clone();
     let found = blocking(move || paths.iter().map(|path| files::existing(&root, path)).collect()).await?;
@@ -170,21 +168,21 @@ fn asked_for(headers: &HeaderMap) -> Option<u64> {
 /// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file. Its beginning can be looked at also
 /// where files are not to be copied.
 pub(super) async fn download_single(
-    State(shared): Engine,
+    State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
-) -> Answer<Response> {
+) -> ApiResult<Response> {
     let part = asked_for(&headers);
     let session = match part {
-        Some(_) => request::ready_session(&shared, &reference)?,
-        None => session(&shared, &reference)?,
+        Some(_) => request::ready_session(&server, &reference)?,
+        None => session(&server, &reference)?,
     };
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());
     let path = params.get(&["file"]).or_else(|| body.get("file").and_then(Value::as_str));
-    let path = path.ok_or_else(|| Refusal::invalid_params("file: the path is missing"))?.to_owned();
+    let path = path.ok_or_else(|| ApiError::invalid_params("file: the path is missing"))?.to_owned();
     let root = session.fixed.workdir.clone();
     let named = path.clone();
     let found = blocking(move || files::existing(&root, &path)).await?;
@@ -192,7 +190,7 @@ pub(super) async fn download_single(
     // Opening a pipe would wait for its writer.
     if !meta.is_file() {
         let msg = format!("{named} is no plain file; download brings folders");
-        return Err(Refusal::file_failed(StatusCode::BAD_REQUEST, msg));
+        return Err(ApiError::file_failed(StatusCode::BAD_REQUEST, msg));
     }
     let file = tokio::fs::File::open(found).await.map_err(|error| failed(&named, &error))?;
     let kind = (header::CONTENT_TYPE, "application/octet-stream");

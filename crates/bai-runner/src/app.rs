@@ -5,7 +5,7 @@ use super::image::ImageName;
 use super::language::{
     Cell, FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Plan, Resolved,
 };
-use super::places::Places;
+use super::search_paths::SearchPaths;
 use std::path::{Path, PathBuf};
 
 const SHELL: &str = "/bin/sh";
@@ -25,13 +25,13 @@ impl Language for App {
         image.as_str() == self.name()
     }
 
-    fn find(&'static self, _image: &ImageName, _places: &Places) -> Result<Resolved, StartError> {
+    fn find(&'static self, _image: &ImageName, _places: &SearchPaths) -> Result<Resolved, StartError> {
         let (version, executable) = (String::new(), PathBuf::from(SHELL));
         let info = KernelInfo { language: self.name(), version, executable, note: None };
         Ok(Resolved { language: self, info })
     }
 
-    fn find_all(&self, _places: &Places) -> Vec<FoundImage> {
+    fn find_all(&self, _places: &SearchPaths) -> Vec<FoundImage> {
         Vec::new()
     }
 

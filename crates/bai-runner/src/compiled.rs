@@ -7,8 +7,8 @@ use super::compiled_cells as cells;
 use super::error::StartError;
 use super::image::ImageName;
 use super::language::{Cell, FoundImage, Heuristic, Invocation, Language, Launch, Plan, Resolved};
-use super::places::Places;
 use super::scripted;
+use super::search_paths::SearchPaths;
 use super::tool::Tool;
 use std::path::Path;
 
@@ -183,13 +183,13 @@ impl Language for Compiled {
         self.name
     }
 
-    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
-        let info = scripted::find(self.name, self.title, self.install, self.tool.found(places), image)?;
+    fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
+        let info = scripted::find(self.name, self.title, self.install, self.tool.found(search_paths), image)?;
         Ok(Resolved { language: self, info })
     }
 
-    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
-        scripted::find_all(self.name, self.tool.found(places))
+    fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage> {
+        scripted::find_all(self.name, self.tool.found(search_paths))
     }
 
     fn init(&self, _executable: &Path, _pipes: [i32; 3]) -> Option<Launch> {

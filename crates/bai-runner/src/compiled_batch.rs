@@ -1,7 +1,7 @@
 //! What `build *` and `exec *` do in compiled languages (`protocol.md` §9.5).
 
 use super::language::{Heuristic, Invocation};
-use super::places::{children, is_executable};
+use super::search_paths::{children, is_executable};
 use std::path::{Path, PathBuf};
 
 /// Folders deeper than this are not looked through for sources.

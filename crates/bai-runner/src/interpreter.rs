@@ -3,16 +3,16 @@
 //! The order is exact without marks in the output: whoever in the interpreter sends a message on the control pipe
 //! waits for its `Ack`, and before a message is passed on, everything is read that was written before it.
 
+use super::backend::GOODBYE;
 use super::error::StartError;
 use super::kernel::KernelSpec;
 use super::language::{Launch, Resolved};
-use super::nudges::Nudges;
 use super::outbox::Outbox;
 use super::output::Output;
-use super::peer::GOODBYE;
 use super::process::{self, Process, Program};
 use super::reply::Reply;
 use super::stdin::StandardInput;
+use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(super) struct Interpreter {
     err: Output,
     /// What children of the interpreter, or it itself, read.
     stdin: Option<StandardInput>,
-    nudges: Nudges,
+    wakeups: Wakeups,
     /// A cell runs.
     busy: bool,
     /// Output is not read before this, unless a message asks for it.
@@ -106,7 +106,7 @@ impl Interpreter {
                 out: Output::new(out),
                 err: Output::new(err),
                 stdin,
-                nudges: Nudges::new(wake),
+                wakeups: Wakeups::new(wake),
                 busy: false,
                 resume_at: Instant::now(),
                 was_out: true,
@@ -134,7 +134,7 @@ impl Interpreter {
     /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
         let Interpreter {
-            process, control, aside, to_driver, out, err, stdin, nudges, busy, resume_at, ..
+            process, control, aside, to_driver, out, err, stdin, wakeups, busy, resume_at, ..
         } = self;
         let (pace, leader) = (*resume_at, process.leader());
         let wanted = async {
@@ -154,12 +154,12 @@ impl Interpreter {
             (id, message) = control.next(), if room => return Event::Message(id, message),
             (_, message) = aside.next() => match message {
                 FromDriver::Heeded => {
-                    nudges.stop();
+                    wakeups.stop();
                     return Event::Progress;
                 }
                 message => return Event::Aside(message),
             },
-            signal = nudges.due() => {
+            signal = wakeups.due() => {
                 process.wake(signal);
                 return Event::Progress;
             }
@@ -217,7 +217,7 @@ impl Interpreter {
     /// was typed for another.
     pub(super) fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
-        self.nudges.stop();
+        self.wakeups.stop();
         if let Some(stdin) = &mut self.stdin {
             stdin.renew();
         }
@@ -254,11 +254,11 @@ impl Interpreter {
 
     pub(super) fn interrupt(&mut self) {
         self.process.interrupt();
-        self.nudges.start();
+        self.wakeups.start();
         if let Some(stdin) = &mut self.stdin {
             stdin.look_again();
         }
-        self.send(&ToDriver::Nudge);
+        self.send(&ToDriver::Wake);
     }
 }
 

@@ -5,8 +5,8 @@ use super::image::ImageName;
 use super::jupyter;
 use super::language::{self, FoundImage, KernelInfo, Language, Resolved};
 use super::op::Op;
-use super::places::Places;
 use super::reply::Reply;
+use super::search_paths::SearchPaths;
 use super::worker::{Command, Worker};
 use bai_protocol::complete::{Completion, CompletionRequest};
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ impl Kernel {
             Some(executable) => given(&spec.image, executable)?,
             None => {
                 let (image, env) = (spec.image.clone(), spec.env.clone());
-                let find = move || resolve_image(&image, &Places::of_this_process().with(&env));
+                let find = move || resolve_image(&image, &SearchPaths::of_this_process().with(&env));
                 tokio::task::spawn_blocking(find).await.map_err(|_| StartError::Stopped)??
             }
         };
@@ -115,17 +115,17 @@ impl Kernel {
 /// # Errors
 /// When the image means nothing here, or its interpreter is missing.
 pub fn resolve(image: &str) -> Result<Resolved, StartError> {
-    resolve_image(&ImageName::parse(image), &Places::of_this_process())
+    resolve_image(&ImageName::parse(image), &SearchPaths::of_this_process())
 }
 
-fn resolve_image(image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
-    let found = language_of(image, places).and_then(|language| language.find(image, places));
-    found.map_err(|missing| or_jupyter(missing, image, places))
+fn resolve_image(image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
+    let found = language_of(image, search_paths).and_then(|language| language.find(image, search_paths));
+    found.map_err(|missing| or_jupyter(missing, image, search_paths))
 }
 
 /// Points to a Jupyter kernel of the language whose interpreter is missing, if there is one.
-fn or_jupyter(missing: StartError, image: &ImageName, places: &Places) -> StartError {
-    let kernel = image.language().and_then(|language| jupyter::of_language(language, places));
+fn or_jupyter(missing: StartError, image: &ImageName, search_paths: &SearchPaths) -> StartError {
+    let kernel = image.language().and_then(|language| jupyter::of_language(language, search_paths));
     let Some(kernel) = kernel else { return missing };
     let named = jupyter::image_of(&kernel);
     let hint = match &missing {
@@ -137,7 +137,7 @@ fn or_jupyter(missing: StartError, image: &ImageName, places: &Places) -> StartE
     StartError::JupyterInstead { missing: Box::new(missing), hint }
 }
 
-fn language_of(image: &ImageName, places: &Places) -> Result<&'static dyn Language, StartError> {
+fn language_of(image: &ImageName, search_paths: &SearchPaths) -> Result<&'static dyn Language, StartError> {
     let unknown = || match image.language() {
         // Nothing of ours runs it, but its Jupyter kernel does.
         Some("julia") => StartError::NoInterpreter {
@@ -146,20 +146,20 @@ fn language_of(image: &ImageName, places: &Places) -> Result<&'static dyn Langua
             looked: "the folders of Jupyter".to_owned(),
             install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`: `bai-repl images` lists it then as jupyter:julia-…",
         },
-        _ => StartError::UnknownImage { image: image.to_string(), known: what_is_known(places) },
+        _ => StartError::UnknownImage { image: image.to_string(), known: what_is_known(search_paths) },
     };
     language::all().find(|language| language.answers_to(image)).ok_or_else(unknown)
 }
 
 /// An interpreter that somebody else has chosen. It is not asked for its version, which nobody needs to run it.
 fn given(image: &ImageName, executable: &Path) -> Result<Resolved, StartError> {
-    let language = language_of(image, &Places::of_this_process())?;
+    let language = language_of(image, &SearchPaths::of_this_process())?;
     let (executable, version, note) = (executable.to_owned(), String::new(), None);
     Ok(Resolved { language, info: KernelInfo { language: language.name(), version, executable, note } })
 }
 
-fn what_is_known(places: &Places) -> String {
-    let names: Vec<String> = find_all(places).into_iter().map(|found| found.name).collect();
+fn what_is_known(search_paths: &SearchPaths) -> String {
+    let names: Vec<String> = find_all(search_paths).into_iter().map(|found| found.name).collect();
     if names.is_empty() {
         let languages: Vec<&str> = language::all().map(|language| language.name()).collect();
         return format!("it could run {}, but no interpreter was found", languages.join(", "));
@@ -167,10 +167,10 @@ fn what_is_known(places: &Places) -> String {
     format!("here are {}", names.join(", "))
 }
 
-fn find_all(places: &Places) -> Vec<FoundImage> {
+fn find_all(search_paths: &SearchPaths) -> Vec<FoundImage> {
     // Each is asked by running it, and some take their time.
     std::thread::scope(|scope| {
-        let ask = |language: &'static dyn Language| scope.spawn(move || language.find_all(places));
+        let ask = |language: &'static dyn Language| scope.spawn(move || language.find_all(search_paths));
         let asked: Vec<_> = language::all().map(ask).collect();
         asked.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     })
@@ -178,5 +178,5 @@ fn find_all(places: &Places) -> Vec<FoundImage> {
 
 /// Every image name that this machine can run, newest version first in each language.
 pub async fn images() -> Vec<FoundImage> {
-    tokio::task::spawn_blocking(|| find_all(&Places::of_this_process())).await.unwrap_or_default()
+    tokio::task::spawn_blocking(|| find_all(&SearchPaths::of_this_process())).await.unwrap_or_default()
 }

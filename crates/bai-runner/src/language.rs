@@ -13,8 +13,8 @@
 use super::error::StartError;
 use super::image::ImageName;
 use super::jupyter::Jupyter;
-use super::places::Places;
 use super::python::Python;
+use super::search_paths::SearchPaths;
 use super::sqlite::Sqlite;
 use super::wire::Dialect;
 use super::{app, compiled, scripted};
@@ -41,10 +41,10 @@ pub(super) trait Language: Sync {
     }
 
     /// The interpreter for `image`, or why there is none. May run candidates to ask for their version.
-    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError>;
+    fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError>;
 
     /// Every interpreter of this machine, best first.
-    fn find_all(&self, places: &Places) -> Vec<FoundImage>;
+    fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage>;
 
     /// How a persistent interpreter under our driver is started. The driver's pipes are given in the order
     /// control in, control out, aside out. `None` when each cell is a program of its own.
@@ -165,9 +165,9 @@ pub(super) struct Launch {
     pub(super) dialect: Dialect,
     /// Whether the interpreter and its children can read what the person types from standard input.
     pub(super) stdin: bool,
-    /// A signal that does nothing but end a system call that waits, for a driver that hears no [`ToDriver::Nudge`] meanwhile.
+    /// A signal that does nothing but end a system call that waits, for a driver that hears no [`ToDriver::Wake`] meanwhile.
     ///
-    /// [`ToDriver::Nudge`]: super::wire::ToDriver::Nudge
+    /// [`ToDriver::Wake`]: super::wire::ToDriver::Wake
     pub(super) wake: Option<Signal>,
 }
 

@@ -7,16 +7,16 @@
 //! | File | Its job |
 //! |---|---|
 //! | `op`, `reply` | the words |
-//! | `kernel` | the handle; `worker` is the one task behind it, `queue` and `outbox` are its two ends, `deaths` counts |
+//! | `kernel` | the handle; `worker` is the one task behind it, `queue` and `outbox` are its two ends, `crash_loop` counts crashes |
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
-//! | `jupyter` | kernels that speak Jupyter's protocol; `peer` is either of the two |
+//! | `jupyter` | kernels that speak Jupyter's protocol; `backend` is either of the two |
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
 //! | `language` | what a language is; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
-//! | `image`, `places`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
+//! | `image`, `search_paths`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
 //! | `stdin` | what the person types, and who waits for it |
 //! | `services` | daemons of the session that can be connected to |
-//! | `pty`, `family` | a terminal with a shell, and the end of all that was started there |
+//! | `pty`, `process_tree` | a terminal with a shell, and the end of all that was started there |
 //! | `agent` | the same kernel for a cluster's agent, over ZeroMQ |
 //! | `drivers` | the programs inside the interpreters |
 
@@ -37,31 +37,30 @@
 
 mod agent;
 mod app;
+mod backend;
 mod compiled;
 mod compiled_batch;
 mod compiled_cells;
-mod deaths;
+mod crash_loop;
 mod drivers;
 mod error;
-mod family;
 mod image;
 mod interpreter;
 mod jupyter;
 mod kernel;
 mod language;
-mod nudges;
 mod op;
 mod outbox;
 mod output;
-mod peer;
-mod places;
 mod process;
+mod process_tree;
 mod pty;
 mod python;
 mod python_search;
 mod queue;
 mod reply;
 mod scripted;
+mod search_paths;
 mod services;
 mod sqlite;
 mod stdin;
@@ -69,6 +68,7 @@ mod step;
 mod tool;
 mod usage;
 mod utf8;
+mod wakeup;
 mod wire;
 mod worker;
 

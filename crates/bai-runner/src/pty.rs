@@ -1,7 +1,7 @@
 //! A terminal with a shell in it: a pseudo-terminal, its size, its bytes, and the end of all that was started there.
 
-use super::family::{self, Family};
 use super::process;
+use super::process_tree::{self, ProcessTree};
 use bytes::{BufMut, BytesMut};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -59,7 +59,7 @@ pub struct TerminalSpec {
 pub struct Terminal {
     master: AsyncFd<OwnedFd>,
     exit: watch::Receiver<Option<i32>>,
-    family: Family,
+    process_tree: ProcessTree,
 }
 
 impl Terminal {
@@ -74,7 +74,7 @@ impl Terminal {
             fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
         }
         fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
-        let mark = family::mark();
+        let mark = process_tree::mark();
         let mut env = spec.env.clone();
         env.push(("COLORTERM".into(), "truecolor".into()));
         env.push(mark.clone());
@@ -88,10 +88,10 @@ impl Terminal {
         own_terminal(&mut command);
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
-        let family = Family::new(Pid::from_raw(pid), &mark);
+        let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
         let (ended, exit) = watch::channel(None);
         tokio::spawn(tell_end(child, ended));
-        Ok(Terminal { master: register(pty.master)?, exit, family })
+        Ok(Terminal { master: register(pty.master)?, exit, process_tree })
     }
 
     /// Reads what was printed; 0 when nothing more will come. Cancel-safe.
@@ -168,7 +168,7 @@ async fn tell_end(mut child: Child, ended: watch::Sender<Option<i32>>) {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.family.kill();
+        self.process_tree.kill();
     }
 }
 
@@ -289,15 +289,15 @@ mod tests {
         let line = "sleep 1000 & nohup sleep 1000 & setsid -f sleep 1000; (trap '' HUP TERM; sleep 1000) & echo rea''dy\n";
         terminal.write(line.as_bytes()).await.unwrap();
         read_until(&terminal, "ready").await;
-        let family = terminal.family.clone();
-        assert!(family.members().len() >= 5, "{:?}", family.members());
+        let process_tree = terminal.process_tree.clone();
+        assert!(process_tree.members().len() >= 5, "{:?}", process_tree.members());
         drop(terminal);
         // The system needs a moment to take them away; each round of waiting ends with its own look.
         let gone = timeout(Duration::from_secs(30), async {
-            while !family.members().is_empty() {
+            while !process_tree.members().is_empty() {
                 tokio::task::yield_now().await;
             }
         });
-        assert!(gone.await.is_ok(), "{:?}", family.members());
+        assert!(gone.await.is_ok(), "{:?}", process_tree.members());
     }
 }

@@ -5,8 +5,8 @@ use super::drivers;
 use super::error::StartError;
 use super::image::{ImageName, WantedVersion};
 use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
-use super::places::Places;
 use super::python_search::{Candidate, Search};
+use super::search_paths::SearchPaths;
 use super::wire::Dialect;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,9 @@ impl Language for Python {
         "python"
     }
 
-    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+    fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
         let wanted = wanted(image);
-        let found = Search::new(places).best(wanted).ok_or_else(|| StartError::NoInterpreter {
+        let found = Search::new(search_paths).best(wanted).ok_or_else(|| StartError::NoInterpreter {
             image: image.to_string(),
             language: "CPython 3.6 or later",
             looked: "the active environment, PATH, pyenv, uv and conda".to_owned(),
@@ -47,7 +47,7 @@ impl Language for Python {
         Ok(Resolved { language: self, info })
     }
 
-    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
+    fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage> {
         let describe = |found: Candidate| FoundImage {
             name: format!("python:{}.{}", found.version.major, found.version.minor),
             language: self.name(),
@@ -55,7 +55,7 @@ impl Language for Python {
             executable: found.executable,
             origin: found.origin,
         };
-        Search::new(places).all().into_iter().map(describe).collect()
+        Search::new(search_paths).all().into_iter().map(describe).collect()
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {

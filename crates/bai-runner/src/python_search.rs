@@ -2,8 +2,8 @@
 //! that version managers give to folders; only what remains is run, with a time limit, and remembered.
 
 use super::image::WantedVersion;
-use super::places::{Places, children, is_executable};
 use super::python::interpreter_in;
+use super::search_paths::{SearchPaths, children, is_executable};
 use super::tool;
 use std::path::{Path, PathBuf};
 
@@ -61,14 +61,14 @@ struct Lead {
     version: Option<Version>,
 }
 
-/// One search through the places.
+/// One search for interpreters.
 pub(super) struct Search<'a> {
-    places: &'a Places,
+    search_paths: &'a SearchPaths,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(places: &'a Places) -> Self {
-        Search { places }
+    pub(super) fn new(search_paths: &'a SearchPaths) -> Self {
+        Search { search_paths }
     }
 
     /// The interpreter to use: one of the wanted version if there is any, the person's own default before
@@ -125,7 +125,7 @@ impl<'a> Search<'a> {
 
     fn active(&self) -> Vec<Lead> {
         let lead = |variable, origin| {
-            let executable = interpreter_in(&self.places.folder(variable)?);
+            let executable = interpreter_in(&self.search_paths.folder(variable)?);
             Some(Lead { executable, origin, version: None })
         };
         let environments = [lead("VIRTUAL_ENV", "virtual environment"), lead("CONDA_PREFIX", "conda")];
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
         let shims = self.pyenv_root().map(|root| root.join("shims"));
         let mut leads = Vec::new();
         for name in names {
-            for folder in self.places.path() {
+            for folder in self.search_paths.path() {
                 // A shim only says which of pyenv's own installations is meant; those are asked directly.
                 if Some(&folder) == shims.as_ref() {
                     leads.extend(self.pyenv_default());
@@ -150,7 +150,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        for folder in self.places.path() {
+        for folder in self.search_paths.path() {
             if Some(&folder) != shims.as_ref() {
                 leads.extend(versioned_names(&folder));
             }
@@ -159,13 +159,14 @@ impl<'a> Search<'a> {
     }
 
     fn pyenv_root(&self) -> Option<PathBuf> {
-        self.places.folder("PYENV_ROOT").or_else(|| self.places.home(".pyenv"))
+        self.search_paths.folder("PYENV_ROOT").or_else(|| self.search_paths.home(".pyenv"))
     }
 
     /// The installation that pyenv's shims lead to.
     fn pyenv_default(&self) -> Vec<Lead> {
         let Some(root) = self.pyenv_root() else { return Vec::new() };
-        let named = self.places.var("PYENV_VERSION").and_then(|names| names.to_str().map(str::to_owned));
+        let named =
+            self.search_paths.var("PYENV_VERSION").and_then(|names| names.to_str().map(str::to_owned));
         let names = named.or_else(|| std::fs::read_to_string(root.join("version")).ok()).unwrap_or_default();
         let names = names.split([':', '\n', ' ']).filter(|name| !name.is_empty());
         names.map(|name| pyenv_lead(&root.join("versions").join(name))).collect()
@@ -177,9 +178,9 @@ impl<'a> Search<'a> {
     }
 
     fn uv(&self) -> Vec<Lead> {
-        let root = self.places.folder("UV_PYTHON_INSTALL_DIR");
-        let root = root.or_else(|| Some(self.places.folder("XDG_DATA_HOME")?.join("uv/python")));
-        let Some(root) = root.or_else(|| self.places.home(".local/share/uv/python")) else {
+        let root = self.search_paths.folder("UV_PYTHON_INSTALL_DIR");
+        let root = root.or_else(|| Some(self.search_paths.folder("XDG_DATA_HOME")?.join("uv/python")));
+        let Some(root) = root.or_else(|| self.search_paths.home(".local/share/uv/python")) else {
             return Vec::new();
         };
         let lead = |prefix: &PathBuf| {
@@ -193,10 +194,10 @@ impl<'a> Search<'a> {
     fn conda(&self) -> Vec<Lead> {
         let mut roots: Vec<PathBuf> = ["miniconda3", "anaconda3", "miniforge3", "mambaforge", ".conda"]
             .iter()
-            .filter_map(|name| self.places.home(name))
+            .filter_map(|name| self.search_paths.home(name))
             .collect();
         roots.push("/opt/conda".into());
-        roots.extend(self.places.folder("MAMBA_ROOT_PREFIX"));
+        roots.extend(self.search_paths.folder("MAMBA_ROOT_PREFIX"));
         let mut prefixes: Vec<PathBuf> = Vec::new();
         for root in roots {
             prefixes.extend(children(&root.join("envs")));

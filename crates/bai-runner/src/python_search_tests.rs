@@ -20,8 +20,8 @@ fn pyenv_is_found_in_the_home_folder_and_python_2_is_not_taken() {
             "#!/bin/false",
         );
     }
-    let places = Places::of(&[("HOME", home.path().to_str().unwrap())]);
-    let search = Search::new(&places);
+    let search_paths = SearchPaths::of(&[("HOME", home.path().to_str().unwrap())]);
+    let search = Search::new(&search_paths);
     let found: Vec<String> = search.all().iter().map(|found| found.version.to_string()).collect();
     assert_eq!(found, ["3.11.7", "3.6.15"]);
     let best = |major, minor| {

@@ -6,7 +6,7 @@ use super::drivers;
 use super::error::StartError;
 use super::image::ImageName;
 use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
-use super::places::Places;
+use super::search_paths::SearchPaths;
 use super::tool::{self, Found, Tool};
 use super::wire::Dialect;
 use nix::sys::signal::Signal;
@@ -222,15 +222,15 @@ impl Language for Scripted {
         self.name
     }
 
-    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+    fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
         Ok(Resolved {
             language: self,
-            info: find(self.name, self.title, self.install, self.tool.found(places), image)?,
+            info: find(self.name, self.title, self.install, self.tool.found(search_paths), image)?,
         })
     }
 
-    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
-        find_all(self.name, self.tool.found(places))
+    fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage> {
+        find_all(self.name, self.tool.found(search_paths))
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {

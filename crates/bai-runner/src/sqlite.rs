@@ -7,9 +7,9 @@ use super::drivers;
 use super::error::StartError;
 use super::image::ImageName;
 use super::language::{FoundImage, Heuristic, Invocation, Language, Launch, Resolved};
-use super::places::Places;
 use super::python_search::{Search, Version};
 use super::scripted::{find, find_all};
+use super::search_paths::SearchPaths;
 use super::tool::Found;
 use super::wire::Dialect;
 use std::ffi::OsString;
@@ -24,8 +24,8 @@ const ASK: &[&str] = &["-I", "-c", "import sqlite3; print(sqlite3.sqlite_version
 const OLDEST: Version = Version { major: 3, minor: 7, patch: 0 };
 
 /// The library of each Python, that of the person's own default first. Each is asked when it is its turn.
-fn found(places: &Places) -> impl Iterator<Item = Found> {
-    let search = Search::new(places);
+fn found(search_paths: &SearchPaths) -> impl Iterator<Item = Found> {
+    let search = Search::new(search_paths);
     let default = search.best(None);
     let pythons = default.into_iter().chain(std::iter::once_with(move || search.all()).flatten());
     let fitting = pythons.filter(|python| python.version >= OLDEST);
@@ -46,14 +46,14 @@ impl Language for Sqlite {
         "sqlite"
     }
 
-    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+    fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
         let install = "install one, for example with `apt install python3`";
         let title = "a Python 3.7 or later with its module sqlite3";
-        Ok(Resolved { language: self, info: find(self.name(), title, install, found(places), image)? })
+        Ok(Resolved { language: self, info: find(self.name(), title, install, found(search_paths), image)? })
     }
 
-    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
-        find_all(self.name(), found(places))
+    fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage> {
+        find_all(self.name(), found(search_paths))
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
@@ -98,9 +98,9 @@ mod tests {
             Command::new("sh").args(["-c", script]).arg(python).current_dir(home.path()).status().unwrap();
         assert!(made.success());
         let shims = home.path().join(".pyenv/shims");
-        let places =
-            Places::of(&[("HOME", home.path().to_str().unwrap()), ("PATH", shims.to_str().unwrap())]);
-        let all = Sqlite.find_all(&places);
+        let search_paths =
+            SearchPaths::of(&[("HOME", home.path().to_str().unwrap()), ("PATH", shims.to_str().unwrap())]);
+        let all = Sqlite.find_all(&search_paths);
         assert!(matches!(&all[..], [one] if one.name.starts_with("sqlite:3.")), "{all:?}");
         assert_eq!(std::fs::read_dir(shims).unwrap().count(), 2, "nobody ran a shim");
     }

@@ -2,7 +2,7 @@
 //! and what they said is remembered for as long as the file stays as it is.
 
 use super::image::WantedVersion;
-use super::places::{Places, children, is_executable};
+use super::search_paths::{SearchPaths, children, is_executable};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -110,14 +110,14 @@ pub(super) fn all(found: impl Iterator<Item = Found>) -> Vec<Found> {
 
 impl Tool {
     /// The programs in the order in which they are preferred; each is asked when it is its turn.
-    pub(super) fn found(&self, places: &Places) -> impl Iterator<Item = Found> {
-        self.leads(places)
+    pub(super) fn found(&self, search_paths: &SearchPaths) -> impl Iterator<Item = Found> {
+        self.leads(search_paths)
             .into_iter()
             .filter_map(|(executable, origin)| Found::probe(executable, origin, self.ask))
     }
 
-    fn leads(&self, places: &Places) -> Vec<(PathBuf, &'static str)> {
-        let path = places.path();
+    fn leads(&self, search_paths: &SearchPaths) -> Vec<(PathBuf, &'static str)> {
+        let path = search_paths.path();
         let plain = self.names.iter().flat_map(|name| path.iter().map(move |folder| folder.join(name)));
         let mut leads: Vec<_> = plain.map(|executable| (executable, "PATH")).collect();
         let is_versioned = |file: &PathBuf| {
@@ -126,7 +126,7 @@ impl Tool {
         };
         let versioned = path.iter().flat_map(|folder| children(folder)).filter(is_versioned);
         leads.extend(versioned.map(|executable| (executable, "PATH")));
-        for folder in self.homes.iter().flat_map(|home| folders(places, home)) {
+        for folder in self.homes.iter().flat_map(|home| folders(search_paths, home)) {
             leads.extend(self.names.iter().map(|name| (folder.join(name), "home folder")));
         }
         leads
@@ -139,11 +139,11 @@ fn is_version_suffix(rest: &str) -> bool {
 }
 
 /// The folders that a pattern below the home folder stands for, the last in order first.
-fn folders(places: &Places, pattern: &str) -> Vec<PathBuf> {
+fn folders(search_paths: &SearchPaths, pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once("/*/") else {
-        return places.home(pattern).into_iter().collect();
+        return search_paths.home(pattern).into_iter().collect();
     };
-    let parents = places.home(before).map(|folder| children(&folder)).unwrap_or_default();
+    let parents = search_paths.home(before).map(|folder| children(&folder)).unwrap_or_default();
     parents.into_iter().rev().map(|parent| parent.join(after)).collect()
 }
 
@@ -214,13 +214,14 @@ mod tests {
             let made = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).status().unwrap();
             assert!(made.success());
         }
-        let places = Places::of(&[("PATH", folder.path().to_str().unwrap())]);
+        let search_paths = SearchPaths::of(&[("PATH", folder.path().to_str().unwrap())]);
         let tool = Tool { names: &["gcc"], ask: &["--version"], homes: &[] };
-        let best = |wanted| best(tool.found(&places), wanted).unwrap().version.text;
+        let best = |wanted| best(tool.found(&search_paths), wanted).unwrap().version.text;
         assert_eq!(best(None), "12.2.0");
         assert_eq!(best(Some(wanted("9"))), "9.5.0");
         assert_eq!(best(Some(wanted("15"))), "14.1.0");
-        let all: Vec<_> = all(tool.found(&places)).into_iter().map(|found| found.version.major).collect();
+        let all: Vec<_> =
+            all(tool.found(&search_paths)).into_iter().map(|found| found.version.major).collect();
         assert_eq!(all, [14, 12, 9]);
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum ToDriver<'a> {
     /// What could stand at the cursor. Answered with `Completions`, also while a cell runs.
     Complete { id: u64, code: &'a str, post: &'a str },
     /// SIGINT was sent: see to it that the main thread notices.
-    Nudge,
+    Wake,
     /// No cell will follow: end as the interpreter does by itself, with what is to run then.
     Bye,
     /// Everything that was written before this message has been taken.
@@ -54,7 +54,7 @@ impl ToDriver<'_> {
             ToDriver::Run { id, code } => format!("run {id} {}", escape(code)),
             ToDriver::Input { text } => format!("input {}", escape(text)),
             ToDriver::Complete { id, code, .. } => format!("complete {id} {}", escape(code)),
-            ToDriver::Nudge => "nudge".to_owned(),
+            ToDriver::Wake => "wake".to_owned(),
             ToDriver::Bye => "bye".to_owned(),
             ToDriver::Ack { id } => format!("ack {id}"),
         }
@@ -307,8 +307,8 @@ mod tests {
         let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é " };
         assert_eq!(run.line(Dialect::Words).unwrap(), "run 7 a\\\\n\\n\\ré \n");
         assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
-        assert_eq!(ToDriver::Nudge.line(Dialect::Paragraphs).unwrap(), "nudge\n\n");
-        assert_eq!(ToDriver::Nudge.line(Dialect::Json).unwrap(), "{\"do\":\"nudge\"}\n");
+        assert_eq!(ToDriver::Wake.line(Dialect::Paragraphs).unwrap(), "wake\n\n");
+        assert_eq!(ToDriver::Wake.line(Dialect::Json).unwrap(), "{\"do\":\"wake\"}\n");
     }
 
     #[test]

@@ -2,17 +2,17 @@
 //! way out. It never waits for a peer: a full reply channel only stops reading, so interrupts, input and
 //! completion are served whatever the program and the reader do.
 
-mod ends;
+mod exits;
 
-use super::deaths::Deaths;
+use super::backend::Backend;
+use super::crash_loop::CrashLoop;
 use super::error::StartError;
-use super::family::{self, Family};
 use super::interpreter::Event;
 use super::kernel::KernelSpec;
 use super::language::{Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;
-use super::peer::Peer;
+use super::process_tree::{self, ProcessTree};
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
 use super::step::{RunningStep, Started, StepEvent};
@@ -37,11 +37,11 @@ pub(super) enum Command {
     Shutdown(oneshot::Sender<()>),
 }
 
-type StartResult = Result<(Peer, Vec<Reply>), StartError>;
+type StartResult = Result<(Backend, Vec<Reply>), StartError>;
 
 /// The interpreter, or what is in its place.
 enum Slot {
-    Running(Peer),
+    Running(Backend),
     Starting(Pin<Box<dyn Future<Output = StartResult> + Send>>),
     /// It did not start, or did not stay; the next `Code` tries again.
     Empty,
@@ -71,7 +71,7 @@ pub(super) struct Worker {
     current: Option<Current>,
     slot: Slot,
     /// Of interpreters that had nothing to do.
-    deaths: Deaths,
+    crash_loop: CrashLoop,
     /// Who waits for a line.
     waiting_input: Option<Asker>,
     /// Where cells become programs, once there was one.
@@ -87,7 +87,7 @@ pub(super) struct Worker {
 }
 
 /// All that was started from the kernel's code, daemons included. Dropping it ends them.
-struct Descendants(Family);
+struct Descendants(ProcessTree);
 
 impl Drop for Descendants {
     fn drop(&mut self) {
@@ -121,13 +121,13 @@ impl Worker {
         commands: mpsc::Receiver<Command>,
         replies: mpsc::Sender<Reply>,
     ) -> Result<(), StartError> {
-        let mark = family::mark();
-        let descendants = Descendants(Family::marked(&mark));
+        let mark = process_tree::mark();
+        let descendants = Descendants(ProcessTree::marked(&mark));
         spec.env.push(mark);
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
         let slot = if keeps_interpreter(&what) {
-            let (interpreter, early) = Peer::start(&what, &spec).await?;
+            let (interpreter, early) = Backend::start(&what, &spec).await?;
             early.into_iter().for_each(|reply| outbox.push(reply));
             Slot::Running(interpreter)
         } else {
@@ -140,7 +140,7 @@ impl Worker {
             queue: TaskQueue::default(),
             current: None,
             slot,
-            deaths: Deaths::default(),
+            crash_loop: CrashLoop::default(),
             waiting_input: None,
             scratch: None,
             completions: HashMap::new(),
@@ -285,7 +285,7 @@ impl Worker {
     }
 
     /// Ends what depended on the interpreter, and gives it back.
-    fn lose_interpreter(&mut self, exit_code: i32) -> Option<Peer> {
+    fn lose_interpreter(&mut self, exit_code: i32) -> Option<Backend> {
         let old = std::mem::replace(&mut self.slot, Slot::Empty);
         self.waiting_input = None;
         self.completions.clear();
@@ -294,13 +294,13 @@ impl Worker {
     }
 
     /// Starts an interpreter, when the old one, if any, has ended.
-    fn start_interpreter(&mut self, old: Option<Peer>) {
+    fn start_interpreter(&mut self, old: Option<Backend>) {
         let (what, spec) = (self.what.clone(), Arc::clone(&self.spec));
         self.slot = Slot::Starting(Box::pin(async move {
             if let Some(old) = old {
                 old.shutdown().await;
             }
-            Peer::start(&what, &spec).await
+            Backend::start(&what, &spec).await
         }));
     }
 

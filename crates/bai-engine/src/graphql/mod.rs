@@ -3,12 +3,12 @@
 
 mod parse;
 
-use super::Shared;
+use super::error::{ApiError, ApiResult};
 use super::lifecycle::iso;
 use super::live_stat::measure;
-use super::refusal::{Answer, Refusal};
 use super::request::{json_body, json_reply};
 use super::session::Session;
+use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,11 +17,9 @@ use parse::Field;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-type Engine = State<Arc<Shared>>;
-
 /// `POST /admin/gql`: errors come with status 200.
-pub(super) async fn gql(State(shared): Engine, body: Body) -> Answer {
-    let reply = match answer(&shared, body).await? {
+pub(super) async fn gql(State(server): State<Arc<ServerState>>, body: Body) -> ApiResult {
+    let reply = match answer(&server, body).await? {
         Ok(data) => json!({"data": data, "errors": null}),
         Err(message) => json!({"data": null, "errors": [{"message": message}]}),
     };
@@ -29,23 +27,23 @@ pub(super) async fn gql(State(shared): Engine, body: Body) -> Answer {
 }
 
 /// `POST /admin/graphql`: the bare data; errors are a problem.
-pub(super) async fn graphql(State(shared): Engine, body: Body) -> Answer {
-    match answer(&shared, body).await? {
+pub(super) async fn graphql(State(server): State<Arc<ServerState>>, body: Body) -> ApiResult {
+    match answer(&server, body).await? {
         Ok(data) => Ok(json_reply(StatusCode::OK, &data)),
         Err(message) => {
             let (title, code) = ("GraphQL-generated error.", "api_generic_graphql-error");
             let data = json!([{"message": message}]);
-            Err(Refusal::new(StatusCode::BAD_REQUEST, "graphql-error", title, code).with_data(data))
+            Err(ApiError::new(StatusCode::BAD_REQUEST, "graphql-error", title, code).with_data(data))
         }
     }
 }
 
-async fn answer(shared: &Shared, body: Body) -> Answer<Result<Value, String>> {
+async fn answer(server: &ServerState, body: Body) -> ApiResult<Result<Value, String>> {
     let body = json_body(body).await?;
     let query = body
         .get("query")
         .and_then(Value::as_str)
-        .ok_or_else(|| Refusal::invalid_params("query is missing"))?;
+        .ok_or_else(|| ApiError::invalid_params("query is missing"))?;
     let variables = body.get("variables").cloned().unwrap_or_default();
     let fields = match parse::parse(query, &variables) {
         Ok(fields) => fields,
@@ -53,7 +51,7 @@ async fn answer(shared: &Shared, body: Body) -> Answer<Result<Value, String>> {
     };
     let mut data = Map::new();
     for field in &fields {
-        match resolve(shared, field).await {
+        match resolve(server, field).await {
             Ok(value) => drop(data.insert(field.alias.clone(), value)),
             Err(message) => return Ok(Err(message)),
         }
@@ -61,14 +59,14 @@ async fn answer(shared: &Shared, body: Body) -> Answer<Result<Value, String>> {
     Ok(Ok(Value::Object(data)))
 }
 
-async fn resolve(shared: &Shared, field: &Field) -> Result<Value, String> {
+async fn resolve(server: &ServerState, field: &Field) -> Result<Value, String> {
     let source = match field.name.as_str() {
-        "compute_session_list" | "legacy_compute_session_list" => session_list(shared, field).await,
+        "compute_session_list" | "legacy_compute_session_list" => session_list(server, field).await,
         "compute_session" | "compute_session_node" => {
             let id =
                 ["id", "sess_id", "session_id"].iter().find_map(|key| field.arguments.get(*key)?.as_str());
             let id = id.map(local_id).unwrap_or_default();
-            let found: Vec<_> = shared.sessions.find(&id).into_iter().collect();
+            let found: Vec<_> = server.sessions.find(&id).into_iter().collect();
             describe_all(&found, field).await.pop().unwrap_or_default()
         }
         "images" => images().await,
@@ -86,7 +84,7 @@ fn local_id(id: &str) -> String {
     local.unwrap_or(id).to_owned()
 }
 
-async fn session_list(shared: &Shared, field: &Field) -> Value {
+async fn session_list(server: &ServerState, field: &Field) -> Value {
     let number =
         |key: &str| field.arguments.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     let wanted = field.arguments.get("status").and_then(Value::as_str);
@@ -94,7 +92,7 @@ async fn session_list(shared: &Shared, field: &Field) -> Value {
         let status = session.status();
         wanted.is_none_or(|list| list.split(',').any(|name| name.trim().eq_ignore_ascii_case(status.name())))
     };
-    let mut sessions = shared.sessions.all();
+    let mut sessions = server.sessions.all();
     // Newest first, as the genuine server's default is.
     sessions.reverse();
     sessions.retain(is_wanted);

@@ -4,21 +4,21 @@
 //! what was printed first. Several may look and type at once. The last frame tells the exit code, in a type of frame
 //! of our own that other clients pass over.
 
-mod hub;
+mod broadcaster;
 mod scrollback;
 mod viewer;
 
-use super::Shared;
 use super::actor::environment;
-use super::refusal::Answer;
+use super::error::ApiResult;
 use super::request::ready_session;
 use super::session::Session;
+use super::state::ServerState;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bai_protocol::service::{App, PTY_PROTOCOL};
 use bai_runner::TerminalSpec;
-use hub::{Attached, Command, Hub};
+use broadcaster::{Attached, Broadcaster, Command};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -33,20 +33,20 @@ pub(super) fn app() -> App {
 
 /// `GET /stream/{P}/{s}/pty`.
 pub(super) async fn stream(
-    State(shared): State<Arc<Shared>>,
+    State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
     upgrade: WebSocketUpgrade,
-) -> Answer<Response> {
-    let session = ready_session(&shared, &reference)?;
+) -> ApiResult<Response> {
+    let session = ready_session(&server, &reference)?;
     let upgrade = upgrade.max_message_size(FRAME_LIMIT).max_frame_size(FRAME_LIMIT);
     Ok(upgrade.on_upgrade(move |socket| async move { viewer::serve(&session, socket).await }))
 }
 
 /// The way to a session's terminal; behind it is one, or none yet.
 #[derive(Debug, Default)]
-pub(super) struct Door(Mutex<Option<mpsc::Sender<Command>>>);
+pub(super) struct TerminalHandle(Mutex<Option<mpsc::Sender<Command>>>);
 
-impl Door {
+impl TerminalHandle {
     /// Joins those who look at the terminal; starts it if there is none.
     async fn attach(&self, session: &Session, size: Option<(u16, u16)>) -> io::Result<Attached> {
         let mut behind = self.0.lock().await;
@@ -62,9 +62,9 @@ impl Door {
         let (rows, columns) = size.unwrap_or((24, 80));
         let spec =
             TerminalSpec { workdir: session.fixed.workdir.clone(), env: environment(session), rows, columns };
-        let (hub, commands, attached) = Hub::start(spec)?;
+        let (broadcaster, commands, attached) = Broadcaster::start(spec)?;
         let stop = session.stop.clone();
-        session.tasks.spawn(async move { stop.run_until_cancelled(hub.run()).await });
+        session.tasks.spawn(async move { stop.run_until_cancelled(broadcaster.run()).await });
         *behind = Some(commands);
         Ok(attached)
     }

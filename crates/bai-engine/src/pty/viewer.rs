@@ -3,7 +3,7 @@
 //! Both sides say how much they have taken, and neither is more than a window ahead of that. Left to the sockets,
 //! megabytes would be on their way, and the echo of a key comes behind all of them.
 
-use super::hub::{Attached, Command};
+use super::broadcaster::{Attached, Command};
 use crate::session::Session;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bai_protocol::pty::{PtyReply, PtyRequest, WINDOW};

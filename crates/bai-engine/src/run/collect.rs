@@ -1,8 +1,8 @@
 //! Those who collect a run: they wait for what it says, and get it in pieces of a size for one frame.
 
+use super::retransmit::Frame;
 use super::{BATCH_BYTES, Inner, Outcome, Run, with_step};
 use crate::buffer::Item;
-use crate::sent::Frame;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -40,7 +40,7 @@ impl Attached {
     pub(crate) fn received(&self, number: u64) {
         let mut inner = self.run.lock();
         if self.turn.is_some() && self.is_served(&inner) {
-            inner.sent.was_received(number);
+            inner.retransmit.was_received(number);
             drop(inner);
             self.run.news.notify_waiters();
             #[cfg(test)]
@@ -81,7 +81,7 @@ impl Attached {
                 {
                     return Some(Delivery::again(run, frame, self.turn));
                 }
-                if self.counts() && inner.sent.is_full() {
+                if self.counts() && inner.retransmit.is_full() {
                     None
                 } else {
                     let mut deadline = patience.window.map(|window| start + window);
@@ -145,7 +145,7 @@ impl Delivery {
         if let Some(number) = self.number
             && self.turn == Some(inner.turns)
         {
-            inner.sent.was_written(number);
+            inner.retransmit.was_written(number);
         }
     }
 }
@@ -171,13 +171,13 @@ impl Run {
         let mut inner = self.lock();
         inner.collectors += 1;
         let turn = received.map(|number| {
-            inner.sent.rewind(number);
+            inner.retransmit.rewind(number);
             inner.turns += 1;
             inner.followed = true;
             inner.turns
         });
         if turn.is_none() && !inner.followed {
-            for frame in inner.sent.take_unwritten().into_iter().rev() {
+            for frame in inner.retransmit.take_unwritten().into_iter().rev() {
                 inner.buffer.put_back(with_step(frame.items, &frame.outcome));
             }
         }
@@ -205,7 +205,7 @@ impl Run {
         let items = Arc::new(items);
         // What is nothing but the state of now needs no number: it is told again in any case.
         let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
-        let number = is_counted.then(|| inner.sent.push(items.clone(), outcome.clone()));
+        let number = is_counted.then(|| inner.retransmit.push(items.clone(), outcome.clone()));
         self.room.notify_one();
         Delivery { run: self.clone(), items, outcome, number, turn, delivered: false }
     }

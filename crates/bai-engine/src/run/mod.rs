@@ -3,18 +3,21 @@
 //! The session's actor is the only one that adds; any number of clients collect. Back-pressure is here: the actor stops
 //! reading the kernel's replies while [`Run::has_room`] is false, and the user's program then blocks on its pipe.
 //!
-//! A collector that counts ([`Run::attach`] with a number) loses nothing with its connection: see [`super::sent`]. There
+//! A collector that counts ([`Run::attach`] with a number) loses nothing with its connection: see [`retransmit`]. There
 //! is one of these at a time; the next takes over from the last. Collectors that do not count share what comes.
 
 mod collect;
+mod outcome;
+mod retransmit;
 #[cfg(test)]
 mod tests;
 
 pub(super) use collect::{Attached, Delivery, Patience};
+pub(super) use outcome::{End, Outcome};
 
 use super::buffer::{Buffer, Item};
-use super::sent::{Frame, Sent};
-use bai_protocol::execute::{RunId, RunStatus};
+use bai_protocol::execute::RunId;
+use retransmit::{Frame, RetransmitBuffer};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -32,33 +35,6 @@ const ENOUGH_BYTES: usize = 64 << 10;
 /// Lines that are kept for a program that does not ask yet.
 const KEPT_INPUTS: usize = 64;
 
-/// Why a run has no more to say.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum End {
-    /// The kernel finished it.
-    Finished(i32),
-    /// The session ended under it; the text is for people.
-    Destroyed(String),
-    /// The engine goes away.
-    Shutdown,
-}
-
-/// The state that a delivery tells of, after its output.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Outcome {
-    Continued,
-    /// The program asks; the number tells one question from the next.
-    Waiting {
-        is_password: bool,
-        question: u64,
-    },
-    Step {
-        status: RunStatus,
-        exit_code: i32,
-    },
-    Ended(End),
-}
-
 #[derive(Debug, Default)]
 struct Inner {
     /// Whether its turn has come.
@@ -71,7 +47,7 @@ struct Inner {
     /// Lines that came before the question.
     inputs: VecDeque<String>,
     end: Option<End>,
-    sent: Sent,
+    retransmit: RetransmitBuffer,
     /// How many collectors that count there were; the last of them is the one that is served.
     turns: u64,
     /// Whether that one is still attached.
@@ -97,7 +73,7 @@ impl Inner {
 
     /// What comes again, in the state of now: a question may have been answered.
     fn again(&self) -> Option<Frame> {
-        let mut frame = self.sent.unwritten()?.clone();
+        let mut frame = self.retransmit.unwritten()?.clone();
         if let Outcome::Waiting { question, .. } = frame.outcome
             && (self.waiting.is_none() || question != self.questions)
         {
@@ -251,7 +227,7 @@ impl Run {
     /// Bytes that nobody has collected, or of which it is not known whether they arrived.
     pub(super) fn uncollected(&self) -> usize {
         let inner = self.lock();
-        inner.buffer.bytes() + inner.sent.bytes()
+        inner.buffer.bytes() + inner.retransmit.bytes()
     }
 
     /// Waits until `condition` holds.

@@ -3,12 +3,12 @@
 
 mod tunnel;
 
-use super::Shared;
 use super::actor::environment;
+use super::error::{ApiError, ApiResult};
 use super::pty;
-use super::refusal::{Answer, Refusal};
 use super::request::{Params, json_body, json_reply, ready_session};
 use super::session::Session;
+use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, RawQuery, State};
@@ -23,9 +23,9 @@ use std::sync::Arc;
 const FRAME_LIMIT: usize = 16 << 20;
 
 /// Whether a session may have these ports open.
-pub(super) fn check_preopen(ports: &[u16]) -> Answer<()> {
+pub(super) fn check_preopen(ports: &[u16]) -> ApiResult<()> {
     match ports.iter().find(|&&port| !may_be_opened(port)) {
-        Some(port) => Err(Refusal::invalid_params(format!("preopen_ports: {port} is reserved"))),
+        Some(port) => Err(ApiError::invalid_params(format!("preopen_ports: {port} is reserved"))),
         None => Ok(()),
     }
 }
@@ -38,11 +38,11 @@ fn services(session: &Session) -> &Services {
 }
 
 /// `GET /stream/{P}/{s}/apps`: the terminal, ports of the user's own, and what is installed here.
-pub(super) async fn apps(State(shared): State<Arc<Shared>>, Path(reference): Path<String>) -> Answer {
-    let session = ready_session(&shared, &reference)?;
+pub(super) async fn apps(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
+    let session = ready_session(&server, &reference)?;
     let found = tokio::task::spawn_blocking(move || services(&session).apps()).await;
     let found =
-        found.map_err(|error| Refusal::internal(format!("the search for services failed: {error}")))?;
+        found.map_err(|error| ApiError::internal(format!("the search for services failed: {error}")))?;
     let mut apps = vec![pty::app()];
     apps.extend(found);
     Ok(json_reply(StatusCode::OK, &apps))
@@ -50,14 +50,14 @@ pub(super) async fn apps(State(shared): State<Arc<Shared>>, Path(reference): Pat
 
 /// `GET /stream/{P}/{s}/tcpproxy` and `httpproxy`, which are alike.
 pub(super) async fn tunnel(
-    State(shared): State<Arc<Shared>>,
+    State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
     RawQuery(query): RawQuery,
     upgrade: WebSocketUpgrade,
-) -> Answer<Response> {
-    let session = ready_session(&shared, &reference)?;
+) -> ApiResult<Response> {
+    let session = ready_session(&server, &reference)?;
     let params = Params::parse(query.as_deref());
-    let wish = Wish::read(|name| params.get(&[name]).map(str::to_owned))?;
+    let wish = ServiceRequest::read(|name| params.get(&[name]).map(str::to_owned))?;
     let address = wish.start(&session).await?;
     let upgrade = upgrade.max_message_size(FRAME_LIMIT).max_frame_size(FRAME_LIMIT);
     let stop = session.stop.clone();
@@ -69,19 +69,19 @@ pub(super) async fn tunnel(
 /// `POST /{P}/{s}/start-service`. There is no app proxy here to send a browser to, which is said as a cluster without
 /// one says it, but the service runs then and can be reached through a tunnel.
 pub(super) async fn start(
-    State(shared): State<Arc<Shared>>,
+    State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
     body: Body,
-) -> Answer<Response> {
-    let session = ready_session(&shared, &reference)?;
+) -> ApiResult<Response> {
+    let session = ready_session(&server, &reference)?;
     let body = json_body(body).await?;
-    let wish = Wish::read(|name| {
+    let wish = ServiceRequest::read(|name| {
         let value = body.get(name).filter(|value| !value.is_null())?;
         Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     })?;
     wish.start(&session).await?;
     let title = "There is no app proxy.";
-    Err(Refusal::new(
+    Err(ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "service-unavailable",
         title,
@@ -97,45 +97,45 @@ pub(super) async fn start(
 
 /// `POST /{P}/{s}/shutdown-service`.
 pub(super) async fn shutdown(
-    State(shared): State<Arc<Shared>>,
+    State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
     RawQuery(query): RawQuery,
     body: Body,
-) -> Answer<Response> {
-    let session = ready_session(&shared, &reference)?;
+) -> ApiResult<Response> {
+    let session = ready_session(&server, &reference)?;
     let params = Params::parse(query.as_deref());
     let body = json_body(body).await?;
     let named = body.get("service_name").and_then(Value::as_str);
     let name = params
         .get(&["service_name"])
         .or(named)
-        .ok_or_else(|| Refusal::invalid_params("service_name: which service to end is missing"))?;
+        .ok_or_else(|| ApiError::invalid_params("service_name: which service to end is missing"))?;
     // One that does not run is as it should be.
     services(&session).stop(name).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Which service, and how it is to be started.
-struct Wish {
+struct ServiceRequest {
     app: String,
     port: Option<u16>,
     parameters: ServiceParameters,
 }
 
-impl Wish {
-    fn read(get: impl Fn(&str) -> Option<String>) -> Answer<Wish> {
+impl ServiceRequest {
+    fn read(get: impl Fn(&str) -> Option<String>) -> ApiResult<ServiceRequest> {
         let app = get("app").or_else(|| get("service")).filter(|app| !app.is_empty());
-        let app = app.ok_or_else(|| Refusal::invalid_params("app: which app is missing"))?;
+        let app = app.ok_or_else(|| ApiError::invalid_params("app: which app is missing"))?;
         let port = get("port").map(|port| port.parse()).transpose();
-        let port = port.map_err(|_| Refusal::invalid_params("port: this is no port number"))?;
+        let port = port.map_err(|_| ApiError::invalid_params("port: this is no port number"))?;
         let parameters = ServiceParameters::from_query(get("arguments").as_deref(), get("envs").as_deref());
-        let parameters = parameters.map_err(|error| Refusal::invalid_params(error.to_string()))?;
-        Ok(Wish { app, port, parameters })
+        let parameters = parameters.map_err(|error| ApiError::invalid_params(error.to_string()))?;
+        Ok(ServiceRequest { app, port, parameters })
     }
 
-    async fn start(&self, session: &Session) -> Answer<ServiceAddress> {
+    async fn start(&self, session: &Session) -> ApiResult<ServiceAddress> {
         if self.app == pty::app().name {
-            return Err(Refusal::invalid_params(
+            return Err(ApiError::invalid_params(
                 "the terminal is reached through the pty stream, not a tunnel",
             ));
         }
@@ -143,13 +143,13 @@ impl Wish {
             ServiceError::Unknown(name) => {
                 let title = "No such app service.";
                 let code = "backendai_read_not-found";
-                Refusal::new(StatusCode::NOT_FOUND, "object-not-found", title, code)
+                ApiError::new(StatusCode::NOT_FOUND, "object-not-found", title, code)
                     .because(format!("{}:{name}", session.name()))
             }
-            ServiceError::Port { .. } => Refusal::invalid_params(format!("{error}.")),
+            ServiceError::Port { .. } => ApiError::invalid_params(format!("{error}.")),
             _ => {
                 let (title, code) = ("Failed to start the app service.", "service_start_failed");
-                Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "app-service-start-failed", title, code)
+                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "app-service-start-failed", title, code)
                     .because(error.to_string())
             }
         })

@@ -203,7 +203,7 @@ impl Lab {
 
     /// A look inside.
     pub(super) fn inside(&self, session: &str) -> Arc<Session> {
-        self.engine.shared().sessions.find(session).unwrap()
+        self.engine.state().sessions.find(session).unwrap()
     }
 
     /// A look at a run, once the engine has it.

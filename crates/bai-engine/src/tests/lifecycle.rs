@@ -201,7 +201,7 @@ async fn a_session_that_fails_ends_the_wait_and_frees_its_name() {
 async fn a_session_that_waits_for_its_turn_says_so() {
     let lab = Lab::new().await;
     lab.session("first").await;
-    let starts = &lab.engine.shared().starts;
+    let starts = &lab.engine.state().starts;
     let turns = u32::try_from(starts.available_permits()).unwrap();
     let all_turns = starts.acquire_many(turns).await.unwrap();
     let body = json!({"name": "patient", "image": IMAGE, "maxWaitSeconds": 1});

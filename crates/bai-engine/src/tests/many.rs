@@ -72,7 +72,7 @@ async fn a_session_that_is_destroyed_while_it_starts_is_cancelled() {
     let lab = Lab::new().await;
     let waiting = lab.post("/session", json!({"name": "too-soon", "image": super::client::IMAGE}));
     let destroy = async {
-        let mut alive = lab.engine.shared().sessions.alive();
+        let mut alive = lab.engine.state().sessions.alive();
         soon("the session", alive.wait_for(|count| *count == 1)).await.unwrap();
         lab.call(Method::DELETE, "/session/too-soon", Value::Null).await
     };

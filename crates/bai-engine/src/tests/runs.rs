@@ -271,20 +271,20 @@ async fn pings_are_answered_and_odd_frames_do_no_harm_while_a_cell_runs() {
 #[tokio::test]
 async fn runs_of_two_clients_are_queued_and_never_mixed() {
     let lab = Lab::new().await;
-    lab.session("shared").await;
+    lab.session("server").await;
     let pipe = Pipe::new();
     let code =
         format!("print('first', 0)\nopen({}).read()\nfor i in range(1, 20): print('first', i)", pipe.name());
-    let mut first = lab.query("shared", &code).await;
+    let mut first = lab.query("server", &code).await;
     first.until_printed("first 0\n").await;
-    let session = lab.inside("shared");
-    let mut second = lab.query("shared", "for i in range(20): print('second', i)").await;
+    let session = lab.inside("server");
+    let mut second = lab.query("server", "for i in range(20): print('second', i)").await;
     soon("the second", session.until(|session| session.queries() == 2)).await;
     let release = async {
         soon("the third", session.until(|session| session.queries() == 3)).await;
         pipe.release().await;
     };
-    let polled = lab.run("shared", "print('third')");
+    let polled = lab.run("server", "print('third')");
     let ((one, _), (two, _), (three, _), ()) =
         tokio::join!(first.until("finished"), second.until("finished"), polled, release);
     assert!(one.contains("first 19") && !one.contains("second") && !one.contains("third"));

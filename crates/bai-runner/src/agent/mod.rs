@@ -7,14 +7,14 @@
 //! | `messages` | the two parts of a message, read and written |
 //! | `sockets` | ZeroMQ |
 //! | `container` | variables, ports and paths that an agent leaves |
-//! | `journal` | the logs of what batch steps print |
+//! | `task_log` | the logs of what batch steps print |
 //! | `serving` | services and models |
 
 mod container;
-mod journal;
 mod messages;
 mod serving;
 mod sockets;
+mod task_log;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +27,6 @@ use super::services::Services;
 use bai_protocol::complete::CompletionRequest;
 use bytes::Bytes;
 use container::IntrinsicPorts;
-use journal::Journal;
 use messages::{Message, Request, Unreadable};
 use serving::Serving;
 use sockets::{Operations, Replies};
@@ -36,6 +35,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use task_log::TaskLog;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -106,7 +106,7 @@ pub struct AgentRunner {
     replies: mpsc::Receiver<Reply>,
     services: Arc<Serving>,
     completions: mpsc::Sender<CompletionRequest>,
-    journal: Journal,
+    task_log: TaskLog,
     /// For each task that has not ended, whether it is a batch step.
     tasks: VecDeque<bool>,
     workdir: PathBuf,
@@ -136,7 +136,7 @@ impl AgentRunner {
         let (operations, sockets) = opened.map_err(|error| AgentError::Listen(error.to_string()))?;
         let env = container::environment(&config, &workdir);
         let kernel_id = variable(&env, "BACKENDAI_KERNEL_ID");
-        let journal = Journal::start(workdir.clone(), kernel_id)?;
+        let task_log = TaskLog::start(workdir.clone(), kernel_id)?;
         let addresses = [operations.address, sockets.address];
         let spec =
             |image, executable| KernelSpec { workdir: workdir.clone(), env: env.clone(), image, executable };
@@ -163,7 +163,7 @@ impl AgentRunner {
             replies,
             services,
             completions,
-            journal,
+            task_log,
             tasks,
             workdir,
             trouble,
@@ -203,11 +203,11 @@ impl AgentRunner {
             Wake::Operation(parts) => self.on_operation(&parts).await,
             Wake::Reply(place, reply) => {
                 if self.tasks.front() == Some(&true) {
-                    self.journal.note(&reply).await;
+                    self.task_log.note(&reply).await;
                 }
                 if is_end(&reply) {
                     self.tasks.pop_front();
-                    self.journal.end().await;
+                    self.task_log.end().await;
                 }
                 place.send(messages::reply(reply));
                 Ok(())
@@ -289,13 +289,13 @@ impl AgentRunner {
             match self.replies.recv().await.ok_or(KernelGone)? {
                 Reply::CleanFinished { exit_code } => {
                     tracing::info!(exit_code, "bootstrap.sh has ended");
-                    self.journal.end().await;
+                    self.task_log.end().await;
                     return Ok(());
                 }
                 // Nobody is there who could answer.
                 Reply::WaitingInput { .. } => self.kernel.send(Op::Input(END_OF_INPUT.to_owned())).await?,
                 reply => {
-                    self.journal.note(&reply).await;
+                    self.task_log.note(&reply).await;
                     let _ = self.answers.try_send(messages::reply(reply));
                 }
             }

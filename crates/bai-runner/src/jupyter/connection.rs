@@ -1,7 +1,7 @@
 //! The sockets of a Jupyter kernel: the file that tells the kernel where to listen, and the tasks that carry messages. What
 //! the messages mean is not known here.
 
-use super::says::Heard;
+use super::messages::Heard;
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, connection_info::Transport};
 use jupyter_zmq_client::{
     ClientShellConnection, Connection, RawMessage, RuntimeError, create_client_control_connection,

@@ -6,17 +6,17 @@
 
 use super::cell::{Cell, asked_about};
 use super::connection::{Meeting, Sockets};
-use super::says::{self, Heard};
+use super::messages::{self, Heard};
 use super::spec::Kernelspec;
+use crate::backend::GOODBYE;
 use crate::error::StartError;
-use crate::family::{self, Family};
 use crate::interpreter::{Event, last_lines};
 use crate::kernel::KernelSpec;
 use crate::language::Resolved;
 use crate::outbox::Outbox;
 use crate::output::Output;
-use crate::peer::GOODBYE;
 use crate::process::{self, Process, Program};
+use crate::process_tree::{self, ProcessTree};
 use crate::reply::Reply;
 use crate::wire::{FromDriver, ToDriver};
 use jupyter_protocol::{
@@ -47,7 +47,7 @@ const MOST_COMPLETIONS: usize = 4;
 /// A running kernel.
 pub(crate) struct JupyterKernel {
     process: Process,
-    family: Family,
+    process_tree: ProcessTree,
     sockets: Sockets,
     /// The kernel's file of the connection, which goes with this.
     _meeting: Meeting,
@@ -101,7 +101,7 @@ impl JupyterKernel {
             let own = spec.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
             own.or_else(|| std::env::var(name).ok())
         };
-        let mark = family::mark();
+        let mark = process_tree::mark();
         let mut env = spec.env.clone();
         env.extend(kernel.variables(known));
         env.push(mark.clone());
@@ -114,7 +114,7 @@ impl JupyterKernel {
             Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
         let (mut process, out, err) = Process::spawn(program).map_err(failed)?;
         meeting.give_up_ports();
-        let family = Family::new(process.leader(), &mark);
+        let process_tree = ProcessTree::new(process.leader(), &mark);
         let (mut out, mut err) = (Output::new(out), Output::new(err));
         let mut early = Vec::new();
         let sockets = {
@@ -139,7 +139,7 @@ impl JupyterKernel {
         };
         let mut ready = Box::new(JupyterKernel {
             process,
-            family,
+            process_tree,
             sockets,
             _meeting: meeting,
             out,
@@ -370,7 +370,7 @@ impl JupyterKernel {
     /// Output, on a clean line where that was asked for.
     fn text(&mut self, reply: Reply) {
         if std::mem::take(&mut self.clears) {
-            self.ready.push_back(Event::Text(Reply::Stdout(says::CLEAR_LINE.to_owned())));
+            self.ready.push_back(Event::Text(Reply::Stdout(messages::CLEAR_LINE.to_owned())));
         }
         match reply {
             Reply::Media { mime, data } => self.say(FromDriver::Media { mime, data }),
@@ -411,7 +411,7 @@ impl JupyterKernel {
             ToDriver::Bye => {
                 post(&self.sockets.control, ShutdownRequest { restart: false }.into());
             }
-            ToDriver::Nudge | ToDriver::Ack { .. } => {}
+            ToDriver::Wake | ToDriver::Ack { .. } => {}
         }
     }
 
@@ -456,7 +456,7 @@ impl JupyterKernel {
 impl Drop for JupyterKernel {
     fn drop(&mut self) {
         self.process.kill();
-        self.family.kill();
+        self.process_tree.kill();
     }
 }
 

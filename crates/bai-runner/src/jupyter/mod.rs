@@ -11,13 +11,13 @@
 mod cell;
 mod connection;
 mod kernel;
-mod says;
+mod messages;
 mod spec;
 
 use super::error::StartError;
 use super::image::{ImageName, JUPYTER};
 use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved};
-use super::places::Places;
+use super::search_paths::SearchPaths;
 pub(super) use kernel::JupyterKernel;
 pub(super) use spec::{Kernelspec, of_language};
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(super) fn image_of(kernel: &Kernelspec) -> String {
 /// The language of the installed kernel that an image name asks for, in Jupyter's word for it.
 pub fn language_of(image: &str) -> Option<String> {
     let image = ImageName::parse(image);
-    Some(spec::find(image.jupyter_kernel()?, &Places::of_this_process())?.language())
+    Some(spec::find(image.jupyter_kernel()?, &SearchPaths::of_this_process())?.language())
 }
 
 impl Language for Jupyter {
@@ -41,10 +41,12 @@ impl Language for Jupyter {
         "jupyter"
     }
 
-    fn find(&'static self, image: &ImageName, places: &Places) -> Result<Resolved, StartError> {
+    fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
         let name = image.jupyter_kernel().unwrap_or_default();
-        let kernel = spec::find(name, places)
-            .ok_or_else(|| StartError::NoJupyterKernel { name: name.to_owned(), known: known(places) })?;
+        let kernel = spec::find(name, search_paths).ok_or_else(|| StartError::NoJupyterKernel {
+            name: name.to_owned(),
+            known: known(search_paths),
+        })?;
         let (language, version) = (self.name(), kernel.title().to_owned());
         Ok(Resolved {
             language: self,
@@ -52,7 +54,7 @@ impl Language for Jupyter {
         })
     }
 
-    fn find_all(&self, places: &Places) -> Vec<FoundImage> {
+    fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage> {
         let describe = |kernel: Kernelspec| FoundImage {
             name: image_of(&kernel),
             language: self.name(),
@@ -60,7 +62,7 @@ impl Language for Jupyter {
             executable: kernel.file,
             origin: "Jupyter kernel",
         };
-        spec::all(places).into_iter().map(describe).collect()
+        spec::all(search_paths).into_iter().map(describe).collect()
     }
 
     fn init(&self, _executable: &Path, _pipes: [i32; 3]) -> Option<Launch> {
@@ -82,10 +84,10 @@ impl Language for Jupyter {
 }
 
 /// Which kernels there are, as a clause.
-fn known(places: &Places) -> String {
-    let names: Vec<String> = spec::all(places).into_iter().map(|kernel| kernel.name).collect();
+fn known(search_paths: &SearchPaths) -> String {
+    let names: Vec<String> = spec::all(search_paths).into_iter().map(|kernel| kernel.name).collect();
     if names.is_empty() {
-        let folders = spec::folders(places);
+        let folders = spec::folders(search_paths);
         let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         return format!("none is installed in {}", folders.join(", "));
     }

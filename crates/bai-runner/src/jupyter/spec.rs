@@ -1,7 +1,7 @@
 //! Kernelspecs: where Jupyter keeps the descriptions of its kernels, and what one says about starting its kernel. Files
 //! are read here; nothing is run.
 
-use crate::places::{Places, children, is_executable};
+use crate::search_paths::{SearchPaths, children, is_executable};
 use bai_protocol::language;
 use jupyter_protocol::JupyterKernelspec;
 use std::ffi::OsString;
@@ -92,23 +92,23 @@ fn fill_in(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
 
 /// The folders in which Jupyter looks for kernels, the first before the others. As Jupyter does in an environment, its
 /// kernels come before the person's own.
-pub(super) fn folders(places: &Places) -> Vec<PathBuf> {
-    let path = places.var("JUPYTER_PATH").map(|path| std::env::split_paths(path).collect::<Vec<_>>());
-    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(|variable| places.folder(variable));
+pub(super) fn folders(search_paths: &SearchPaths) -> Vec<PathBuf> {
+    let path = search_paths.var("JUPYTER_PATH").map(|path| std::env::split_paths(path).collect::<Vec<_>>());
+    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(|variable| search_paths.folder(variable));
     let shares = environments.into_iter().flatten().map(|prefix| prefix.join("share/jupyter"));
-    let user = places
+    let user = search_paths
         .folder("JUPYTER_DATA_DIR")
-        .or_else(|| Some(places.folder("XDG_DATA_HOME")?.join("jupyter")))
-        .or_else(|| places.home(".local/share/jupyter"));
+        .or_else(|| Some(search_paths.folder("XDG_DATA_HOME")?.join("jupyter")))
+        .or_else(|| search_paths.home(".local/share/jupyter"));
     let system = ["/usr/local/share/jupyter", "/usr/share/jupyter"].map(PathBuf::from);
     let all = path.into_iter().flatten().chain(shares).chain(user).chain(system);
     all.filter(|folder| folder.is_absolute()).map(|folder| folder.join("kernels")).collect()
 }
 
 /// Every kernel; of several with the same name the first.
-pub(crate) fn all(places: &Places) -> Vec<Kernelspec> {
+pub(crate) fn all(search_paths: &SearchPaths) -> Vec<Kernelspec> {
     let mut all: Vec<Kernelspec> = Vec::new();
-    for kernel in folders(places).iter().flat_map(|folder| children(folder)) {
+    for kernel in folders(search_paths).iter().flat_map(|folder| children(folder)) {
         if let Some(found) = Kernelspec::read(&kernel.join(FILE))
             && !all.iter().any(|known| known.name.eq_ignore_ascii_case(&found.name))
         {
@@ -119,8 +119,8 @@ pub(crate) fn all(places: &Places) -> Vec<Kernelspec> {
 }
 
 /// The kernel that is meant by a name: that of its folder, in whatever case, or its title.
-pub(super) fn find(name: &str, places: &Places) -> Option<Kernelspec> {
-    let all = all(places);
+pub(super) fn find(name: &str, search_paths: &SearchPaths) -> Option<Kernelspec> {
+    let all = all(search_paths);
     let named = |kernel: &&Kernelspec| kernel.name == name;
     let alike = |kernel: &&Kernelspec| kernel.name.eq_ignore_ascii_case(name);
     let titled = |kernel: &&Kernelspec| kernel.title().eq_ignore_ascii_case(name);
@@ -129,8 +129,8 @@ pub(super) fn find(name: &str, places: &Places) -> Option<Kernelspec> {
 }
 
 /// A kernel for one of our languages.
-pub(crate) fn of_language(wanted: &str, places: &Places) -> Option<Kernelspec> {
-    all(places).into_iter().find(|kernel| language::of_name(&kernel.language()) == Some(wanted))
+pub(crate) fn of_language(wanted: &str, search_paths: &SearchPaths) -> Option<Kernelspec> {
+    all(search_paths).into_iter().find(|kernel| language::of_name(&kernel.language()) == Some(wanted))
 }
 
 #[cfg(test)]
@@ -161,10 +161,10 @@ mod tests {
         install(&data.join("jupyter"), "empty", r#"{"argv": [], "display_name": "E", "language": "e"}"#);
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let (first, venv, data) = (text(&first), text(&venv), text(&data));
-        let places =
-            Places::of(&[("JUPYTER_PATH", &first), ("VIRTUAL_ENV", &venv), ("XDG_DATA_HOME", &data)]);
+        let search_paths =
+            SearchPaths::of(&[("JUPYTER_PATH", &first), ("VIRTUAL_ENV", &venv), ("XDG_DATA_HOME", &data)]);
         let ours: Vec<_> =
-            all(&places).into_iter().filter(|kernel| kernel.file.starts_with(folder.path())).collect();
+            all(&search_paths).into_iter().filter(|kernel| kernel.file.starts_with(folder.path())).collect();
         let names: Vec<_> = ours.iter().map(|kernel| kernel.name.as_str()).collect();
         assert_eq!(names, ["Mine", "python3", "my kernel"]);
         for (name, title) in [
@@ -174,11 +174,11 @@ mod tests {
             ("my kernel", "With spaces"),
             ("with Spaces", "With spaces"),
         ] {
-            assert_eq!(find(name, &places).unwrap().title(), title, "{name}");
+            assert_eq!(find(name, &search_paths).unwrap().title(), title, "{name}");
         }
-        assert!(find("broken", &places).is_none());
-        assert_eq!(of_language("cpp", &places).unwrap().name, "my kernel");
-        assert_eq!(of_language("r", &places).unwrap().name, "Mine");
+        assert!(find("broken", &search_paths).is_none());
+        assert_eq!(of_language("cpp", &search_paths).unwrap().name, "my kernel");
+        assert_eq!(of_language("r", &search_paths).unwrap().name, "Mine");
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod known;
 mod prestart;
 mod template;
 
-use super::family::{self, Family};
 use super::process;
+use super::process_tree::{self, ProcessTree};
 use bai_protocol::service::{App, ServiceParameters};
 pub(super) use definition::Definition;
 use known::Known;
@@ -118,7 +118,7 @@ type Slot = Arc<Mutex<Option<Running>>>;
 struct Running {
     child: Child,
     address: ServiceAddress,
-    family: Family,
+    process_tree: ProcessTree,
     /// The private folder with the socket and what was written before the start.
     _scratch: TempDir,
 }
@@ -126,7 +126,7 @@ struct Running {
 impl Running {
     /// Asks it to end, and ends it when it does not.
     async fn end(mut self) {
-        if self.family.terminate() {
+        if self.process_tree.terminate() {
             let _ = timeout(END_LIMIT, self.child.wait()).await;
         }
     }
@@ -134,7 +134,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.family.kill();
+        self.process_tree.kill();
     }
 }
 
@@ -348,7 +348,7 @@ impl Services {
         } else {
             definition.words(asked, &variables).map_err(|error| error.to_string())?
         };
-        let mark = family::mark();
+        let mark = process_tree::mark();
         let mut more = definition.environment(asked, &variables).map_err(|error| error.to_string())?;
         more.push(mark.clone());
         let mut child = spawn(&words, workdir, self.environment(&more)).map_err(said)?;
@@ -362,8 +362,8 @@ impl Services {
             Some(port) => ServiceAddress::Port(port),
             None => return Err("no port was named for it".to_owned()),
         };
-        let family = Family::new(Pid::from_raw(pid), &mark);
-        let mut running = Running { child, address, family, _scratch: scratch };
+        let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
+        let mut running = Running { child, address, process_tree, _scratch: scratch };
         if !definition.noop {
             until_open(&mut running, &tail, last_words).await?;
         }

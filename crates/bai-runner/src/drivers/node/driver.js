@@ -573,7 +573,7 @@
                 case 'input':
                     input(message);
                     break;
-                case 'nudge':
+                case 'wake':
                     interrupt();
                     break;
                 case 'complete':

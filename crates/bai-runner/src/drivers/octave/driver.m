@@ -7,7 +7,7 @@
 % name, value: what lasts between calls.
 function value = __bai_state__(name, value)
   mlock();
-  persistent state = struct("number", 0, "exit", [], "starting", true, "nudged", false, "seen", {cell(0, 2)}, "in", -1, "out", -1, "aside", -1);
+  persistent state = struct("number", 0, "exit", [], "starting", true, "woken", false, "seen", {cell(0, 2)}, "in", -1, "out", -1, "aside", -1);
   if (nargin == 2)
     state.(name) = value;
   end
@@ -50,8 +50,8 @@ function line = __bai_line__()
   end
   if (strncmp(line, "complete ", 9))
     __bai_complete__(line);
-  elseif (strcmp(line, "nudge"))
-    __bai_state__("nudged", true);
+  elseif (strcmp(line, "wake"))
+    __bai_state__("woken", true);
   end
 end
 
@@ -98,7 +98,7 @@ function line = __bai_ask__(prompt)
   __bai_say__("{\"say\":\"ask\",\"password\":false}");
   line = "";
   while (! strncmp(line, "input ", 6))
-    if (__bai_state__("nudged"))
+    if (__bai_state__("woken"))
       __bai_stop__();
     end
     line = __bai_line__();
@@ -222,12 +222,12 @@ function varargout = system(varargin)
     return;
   end
   __bai_sync__();
-  if (__bai_state__("nudged"))
+  if (__bai_state__("woken"))
     __bai_stop__();
   end
   [varargout{1:nargout}] = builtin("system", varargin{:});
   __bai_sync__();
-  if (__bai_state__("nudged"))
+  if (__bai_state__("woken"))
     __bai_stop__();
   end
 end
@@ -441,7 +441,7 @@ function __bai_run__(line)
   [id, ~, ~, next] = sscanf(line, "run %d", 1);
   text = do_string_escapes(line(next + 1:end));
   __bai_state__("exit", []);
-  __bai_state__("nudged", false);
+  __bai_state__("woken", false);
   __bai_send__(__bai_state__("aside"), sprintf("{\"say\":\"started\",\"id\":%d}", id));
   if (__bai_guard__(@() __bai_cell__(text)))
     if (isempty(__bai_state__("exit")))

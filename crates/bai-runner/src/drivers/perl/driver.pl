@@ -87,7 +87,7 @@ sub take {
     push @waiting, undef if $word eq 'bye';
     _bai::Suggest::answer($id, unescape($text // '')) if $word eq 'complete';
     # SIGINT was sent, and Perl does not see it while it waits in system().
-    if ($word eq 'nudge' && $running && !$interrupted && ref $SIG{INT} && $SIG{INT} == \&on_interrupt) {
+    if ($word eq 'wake' && $running && !$interrupted && ref $SIG{INT} && $SIG{INT} == \&on_interrupt) {
         $receiving = 0;
         interrupt();
     }

@@ -46,7 +46,7 @@ def disarm():
             continue
 
 
-def _nudge():
+def _wake():
     for pause in (0.002, 0.01, 0.05, 0.2):
         _sleep(pause)
         if not _armed:
@@ -54,10 +54,10 @@ def _nudge():
         _kill_thread(_main_thread, _NUDGE)
 
 
-def nudge():
+def wake():
     """SIGINT was sent. When it came in the moment between Python's last look for signals and a system call that
     waits, the call would wait on; so the main thread is woken a few times more, which does nothing else."""
-    _start_thread(_nudge, ())
+    _start_thread(_wake, ())
 
 
 disarm()

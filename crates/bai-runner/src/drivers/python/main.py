@@ -40,7 +40,7 @@ def serve():
         'run': work.put,
         'input': streams.questions.answer,
         'complete': completion.request,
-        'nudge': interrupts.nudge,
+        'wake': interrupts.wake,
         'bye': work.end,
     })
     wire.say_last({'say': 'ready'})

@@ -104,7 +104,7 @@ run <- function(line) {
     code <- unescape(sub("^run [0-9]+ ", "", line))
     # An interrupt that came too late for the last cell.
     tryCatch(notice(), interrupt = function(...) NULL)
-    nudged <<- FALSE
+    woken <<- FALSE
     send(aside_out, paste0("{\"say\":\"started\",\"id\":", id, "}"))
     status <- run_code(code)
     tryCatch({

@@ -42,7 +42,7 @@ ask <- function(password = FALSE) {
     line <- NULL
     suspendInterrupts({
         say(if (password) "{\"say\":\"ask\",\"password\":true}" else "{\"say\":\"ask\",\"password\":false}")
-        if (!nudged) line <- wait_for("input ", FALSE)
+        if (!woken) line <- wait_for("input ", FALSE)
     })
     if (is.null(line)) notice()
     if (is.null(line) || line == "input \004") return(NULL)
@@ -121,7 +121,7 @@ precede("print.default", bquote(.(settle)(1L)))
 around_command <- function() {
     sync()
     if (in_child()) return()
-    if (nudged) tools::pskill(PID, tools::SIGINT)
+    if (woken) tools::pskill(PID, tools::SIGINT)
     notice()
 }
 for (name in c("system", "system2")) precede(name, bquote({

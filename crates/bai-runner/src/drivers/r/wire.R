@@ -8,7 +8,7 @@ number <- 0
 lines <- character()
 rest <- raw()
 # SIGINT was sent since the cell began.
-nudged <- FALSE
+woken <- FALSE
 
 # Lets a SIGINT that came be noticed now.
 notice <- function() allowInterrupts(Sys.sleep(0.001))
@@ -77,8 +77,8 @@ wait_for <- function(beginning, is_patient) {
         line <- next_line()
         if (startsWith(line, beginning)) return(line)
         if (startsWith(line, "complete ")) complete(line)
-        if (line == "nudge") {
-            nudged <<- TRUE
+        if (line == "wake") {
+            woken <<- TRUE
             if (!is_patient) return(NULL)
         }
     }

@@ -537,7 +537,7 @@ def listen(session, cells):
             send(PIPES[2], {'say': 'completions', 'id': message['id'], 'start': start, 'suggestions': found[:1000]})
         elif what == 'bye':
             cells.put(None)
-        elif what == 'nudge':
+        elif what == 'wake':
             # The main thread may be inside of a query, where it does not notice the signal.
             session.connection.interrupt()
     # The runner is gone, and everything that it started goes with it.

@@ -52,7 +52,7 @@ struct Viewer {
     owed: bool,
 }
 
-pub(super) struct Hub {
+pub(super) struct Broadcaster {
     spec: TerminalSpec,
     terminal: Terminal,
     commands: mpsc::Receiver<Command>,
@@ -76,14 +76,14 @@ enum Next {
     Ended(i32),
 }
 
-impl Hub {
+impl Broadcaster {
     /// Starts the shell, with a first viewer.
-    pub(super) fn start(spec: TerminalSpec) -> io::Result<(Hub, mpsc::Sender<Command>, Attached)> {
+    pub(super) fn start(spec: TerminalSpec) -> io::Result<(Broadcaster, mpsc::Sender<Command>, Attached)> {
         let terminal = Terminal::start(&spec)?;
         let (commands, command_receiver) = mpsc::channel(16);
         let (input, input_receiver) = mpsc::channel(TYPED);
         let (viewer, output) = mpsc::channel(WAITING);
-        let hub = Hub {
+        let broadcaster = Broadcaster {
             spec,
             terminal,
             commands: command_receiver,
@@ -96,7 +96,7 @@ impl Hub {
             printed: None,
         };
         let attached = Attached { replay: Bytes::new(), output, input, commands: commands.clone() };
-        Ok((hub, commands, attached))
+        Ok((broadcaster, commands, attached))
     }
 
     /// Until the shell ends.
@@ -117,7 +117,7 @@ impl Hub {
     }
 
     async fn next(&mut self) -> Next {
-        let Hub { terminal, commands, input, viewers, typed, printed, .. } = self;
+        let Broadcaster { terminal, commands, input, viewers, typed, printed, .. } = self;
         let others = viewers.iter().any(|viewer| !viewer.owed);
         tokio::select! {
             biased;

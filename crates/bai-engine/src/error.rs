@@ -13,19 +13,19 @@ const PROBLEM_TYPE: &str = "application/problem+json; charset=utf-8";
 
 /// A status and its problem.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     status: StatusCode,
     problem: Box<Problem>,
 }
 
 /// The result of a handler.
-pub(super) type Answer<T = Response> = Result<T, Refusal>;
+pub(super) type ApiResult<T = Response> = Result<T, ApiError>;
 
-impl Refusal {
+impl ApiError {
     pub(super) fn new(status: StatusCode, slug: &str, title: impl Into<String>, code: &str) -> Self {
         let mut problem = Problem::new(slug, title);
         problem.error_code = Some(code.to_owned());
-        Refusal { status, problem: Box::new(problem) }
+        ApiError { status, problem: Box::new(problem) }
     }
 
     /// The same with more words.
@@ -143,7 +143,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.problem).unwrap_or_default();
         (self.status, [(header::CONTENT_TYPE, PROBLEM_TYPE)], body).into_response()
@@ -151,8 +151,8 @@ impl IntoResponse for Refusal {
 }
 
 /// The answer for paths that no route has.
-pub(super) async fn unknown_path(uri: Uri) -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "url-not-found", "Unknown URL path.", "api_read_not-found")
+pub(super) async fn unknown_path(uri: Uri) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "url-not-found", "Unknown URL path.", "api_read_not-found")
         .with_data(json!(uri.path()))
 }
 
@@ -177,7 +177,7 @@ pub(super) async fn every_error_is_a_problem(request: Request, next: Next) -> Re
     let allow = response.headers().get(header::ALLOW).cloned();
     let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
     let said = String::from_utf8_lossy(&said).trim().to_owned();
-    let mut refusal = Refusal::new(status, slug, format!("{title}."), code);
+    let mut refusal = ApiError::new(status, slug, format!("{title}."), code);
     if !said.is_empty() {
         refusal = refusal.because(said);
     }

@@ -5,32 +5,32 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// The variable by which descendants are known again, wherever they went.
-const MARK: &str = "BACKENDAI_FAMILY";
+const MARK: &str = "BACKENDAI_PROCESS_TREE";
 /// Who forks while it is being looked for is found in the next round.
 const ROUNDS: usize = 4;
 
 /// A program's descendants, known by the session that it leads and by a mark in their environment.
 #[derive(Debug, Clone)]
-pub(super) struct Family {
+pub(super) struct ProcessTree {
     /// `None` when the mark alone tells.
     leader: Option<Pid>,
     mark: String,
 }
 
-/// The variable that the first program of a family is to be started with.
+/// The variable that the first program of a process tree is to be started with.
 pub(super) fn mark() -> (String, String) {
     (MARK.to_owned(), uuid::Uuid::new_v4().to_string())
 }
 
-impl Family {
-    /// The family of the session leader `leader`, which was started with `mark`.
+impl ProcessTree {
+    /// The process tree of the session leader `leader`, which was started with `mark`.
     pub(super) fn new(leader: Pid, mark: &(String, String)) -> Self {
-        Family { leader: Some(leader), ..Family::marked(mark) }
+        ProcessTree { leader: Some(leader), ..ProcessTree::marked(mark) }
     }
 
     /// Everybody who was started with `mark`, whoever leads them.
     pub(super) fn marked((name, value): &(String, String)) -> Self {
-        Family { leader: None, mark: format!("{name}={value}") }
+        ProcessTree { leader: None, mark: format!("{name}={value}") }
     }
 
     /// Asks the first program and those that stayed with it to end. Says whether anybody was asked.

@@ -1,7 +1,7 @@
 //! Processes of a kernel that begin and end on their own account: batch steps, cells that are programs, and an interpreter
 //! that dies.
 
-use super::super::deaths::TOO_MANY;
+use super::super::crash_loop::TOO_MANY;
 use super::super::process::describe_end;
 use super::super::step::{self, RunningStep, Started, StepEvent};
 use super::{Asker, Slot, Task, Worker};
@@ -73,7 +73,7 @@ impl Worker {
         }
         let (exit_code, how) = describe_end(status);
         let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
-        let gives_up = !runs_code && self.deaths.note(Instant::now());
+        let gives_up = !runs_code && self.crash_loop.note(Instant::now());
         let language = self.what.language.name();
         self.outbox.say(&if gives_up {
             format!(

@@ -15,102 +15,102 @@ use std::time::Duration;
 pub(super) const GOODBYE: Duration = Duration::from_secs(3);
 
 /// One of the two.
-pub(super) enum Peer {
+pub(super) enum Backend {
     Driven(Box<Interpreter>),
     Jupyter(Box<JupyterKernel>),
 }
 
-impl Peer {
+impl Backend {
     /// Starts it and waits until it takes cells. What it wrote by then is given too.
     pub(super) async fn start(what: &Resolved, spec: &KernelSpec) -> Result<(Self, Vec<Reply>), StartError> {
         if what.language.is_jupyter() {
-            return Ok((Peer::Jupyter(JupyterKernel::start(what, spec).await?), Vec::new()));
+            return Ok((Backend::Jupyter(JupyterKernel::start(what, spec).await?), Vec::new()));
         }
         let (interpreter, early) = Interpreter::start(what, spec).await?;
-        Ok((Peer::Driven(interpreter), early))
+        Ok((Backend::Driven(interpreter), early))
     }
 
     /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
         match self {
-            Peer::Driven(interpreter) => interpreter.next(room).await,
-            Peer::Jupyter(kernel) => kernel.next(room).await,
+            Backend::Driven(interpreter) => interpreter.next(room).await,
+            Backend::Jupyter(kernel) => kernel.next(room).await,
         }
     }
 
     /// Takes everything that the process has written before this call.
     pub(super) fn drain(&mut self, take: impl FnMut(Reply)) {
         match self {
-            Peer::Driven(interpreter) => interpreter.drain(take),
-            Peer::Jupyter(kernel) => kernel.drain(take),
+            Backend::Driven(interpreter) => interpreter.drain(take),
+            Backend::Jupyter(kernel) => kernel.drain(take),
         }
     }
 
     /// Ends its streams at the end of a cell.
     pub(super) fn finish_streams(&mut self, outbox: &mut Outbox) {
         match self {
-            Peer::Driven(interpreter) => interpreter.finish_streams(outbox),
-            Peer::Jupyter(kernel) => kernel.finish_streams(outbox),
+            Backend::Driven(interpreter) => interpreter.finish_streams(outbox),
+            Backend::Jupyter(kernel) => kernel.finish_streams(outbox),
         }
     }
 
     /// Messages that a process that has ended had sent before.
     pub(super) fn last_messages(&mut self) -> Vec<FromDriver> {
         match self {
-            Peer::Driven(interpreter) => interpreter.last_messages(),
+            Backend::Driven(interpreter) => interpreter.last_messages(),
             // It has given them all before it said that it ended.
-            Peer::Jupyter(_) => Vec::new(),
+            Backend::Jupyter(_) => Vec::new(),
         }
     }
 
     /// A line for whoever reads standard input.
     pub(super) fn type_line(&mut self, line: &str) {
-        if let Peer::Driven(interpreter) = self {
+        if let Backend::Driven(interpreter) = self {
             interpreter.type_line(line);
         }
     }
 
     /// It has said itself that standard input will be read.
     pub(super) fn told_of_reader(&mut self) {
-        if let Peer::Driven(interpreter) = self {
+        if let Backend::Driven(interpreter) = self {
             interpreter.told_of_reader();
         }
     }
 
     /// A cell begins or is over.
     pub(super) fn set_busy(&mut self, busy: bool) {
-        if let Peer::Driven(interpreter) = self {
+        if let Backend::Driven(interpreter) = self {
             interpreter.set_busy(busy);
         }
     }
 
     pub(super) fn send(&mut self, message: &ToDriver<'_>) {
         match self {
-            Peer::Driven(interpreter) => interpreter.send(message),
-            Peer::Jupyter(kernel) => kernel.send(message),
+            Backend::Driven(interpreter) => interpreter.send(message),
+            Backend::Jupyter(kernel) => kernel.send(message),
         }
     }
 
     /// Whether it is too busy to be asked for something optional.
     pub(super) fn is_congested(&self) -> bool {
         match self {
-            Peer::Driven(interpreter) => interpreter.is_congested(),
-            Peer::Jupyter(kernel) => kernel.is_congested(),
+            Backend::Driven(interpreter) => interpreter.is_congested(),
+            Backend::Jupyter(kernel) => kernel.is_congested(),
         }
     }
 
     pub(super) fn interrupt(&mut self) {
         match self {
-            Peer::Driven(interpreter) => interpreter.interrupt(),
-            Peer::Jupyter(kernel) => kernel.interrupt(),
+            Backend::Driven(interpreter) => interpreter.interrupt(),
+            Backend::Jupyter(kernel) => kernel.interrupt(),
         }
     }
 
     /// Ends it: it is asked to, and may take a moment, unless a cell keeps it busy.
     pub(super) async fn shutdown(self) {
         match self {
-            Peer::Driven(interpreter) => interpreter.shutdown().await,
-            Peer::Jupyter(kernel) => kernel.shutdown().await,
+            Backend::Driven(interpreter) => interpreter.shutdown().await,
+            Backend::Jupyter(kernel) => kernel.shutdown().await,
         }
     }
 }

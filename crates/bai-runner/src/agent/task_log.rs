@@ -13,8 +13,8 @@ use tokio::io::AsyncWriteExt;
 /// not find room is left out there.
 const WAITING: usize = 256;
 
-/// Both places.
-pub(super) struct Journal {
+/// The two copies.
+pub(super) struct TaskLog {
     console: SyncSender<Reply>,
     workdir: PathBuf,
     kernel_id: String,
@@ -22,13 +22,13 @@ pub(super) struct Journal {
     file: Option<File>,
 }
 
-impl Journal {
+impl TaskLog {
     /// Of the kernel with this id, whose home is `workdir`.
-    pub(super) fn start(workdir: PathBuf, kernel_id: String) -> std::io::Result<Journal> {
+    pub(super) fn start(workdir: PathBuf, kernel_id: String) -> std::io::Result<TaskLog> {
         let (console, pieces) = sync_channel(WAITING);
         // Writing to a log that nobody reads takes for ever, which no task of the runtime may.
         std::thread::Builder::new().name("console".to_owned()).spawn(move || print(&pieces))?;
-        Ok(Journal { console, workdir, kernel_id, file: None })
+        Ok(TaskLog { console, workdir, kernel_id, file: None })
     }
 
     /// Notes what a step printed.

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 /// The variables and folders that a search for interpreters looks at.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places {
+pub(super) struct SearchPaths {
     vars: HashMap<String, OsString>,
 }
 
-impl Places {
+impl SearchPaths {
     /// Those of this process.
     pub(super) fn of_this_process() -> Self {
         let vars = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-        Places { vars: vars.collect() }
+        SearchPaths { vars: vars.collect() }
     }
 
     /// The same with a session's own variables on top.
@@ -26,7 +26,7 @@ impl Places {
 
     #[cfg(test)]
     pub(super) fn of(vars: &[(&str, &str)]) -> Self {
-        Places { vars: vars.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect() }
+        SearchPaths { vars: vars.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect() }
     }
 
     /// A variable that is set and not empty.
@@ -80,6 +80,6 @@ mod tests {
         std::fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let path = std::env::join_paths([&link, &real, &missing, &link, &PathBuf::from("here")]).unwrap();
-        assert_eq!(Places::of(&[("PATH", path.to_str().unwrap())]).path(), [link, missing]);
+        assert_eq!(SearchPaths::of(&[("PATH", path.to_str().unwrap())]).path(), [link, missing]);
     }
 }

@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 
 /// A folder of sessions that is ours as long as this lives. The lock ends with its process, however that ends.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct FolderLock {
     #[allow(dead_code, reason = "released when it is dropped")]
     folder: Flock<File>,
     /// Folders of sessions that were there before.
-    pub(super) leftover: Vec<PathBuf>,
+    pub(super) stale: Vec<PathBuf>,
 }
 
 /// Takes over the folder `root`, which is made when it is missing. `None` when another engine has it.
 ///
 /// # Errors
 /// When it cannot be made or read, is a symbolic link, or belongs to somebody else.
-pub(super) fn claim(root: &Path) -> io::Result<Option<Claim>> {
+pub(super) fn claim(root: &Path) -> io::Result<Option<FolderLock>> {
     DirBuilder::new().recursive(true).mode(0o700).create(root)?;
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(root)?;
@@ -28,15 +28,15 @@ pub(super) fn claim(root: &Path) -> io::Result<Option<Claim>> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
     }
     let Ok(folder) = Flock::lock(folder, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
-    let mut leftover = Vec::new();
+    let mut stale = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         // The type is the entry's own, not that of what a link leads to.
         if entry.file_type()?.is_dir() && is_session(&entry.file_name().to_string_lossy()) {
-            leftover.push(entry.path());
+            stale.push(entry.path());
         }
     }
-    Ok(Some(Claim { folder, leftover }))
+    Ok(Some(FolderLock { folder, stale }))
 }
 
 /// Whether a session's folder could have this name.
@@ -65,7 +65,7 @@ mod tests {
     fn only_folders_of_sessions_are_leftover_and_links_are_not_followed() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("state/sessions");
-        assert!(claim(&root).unwrap().unwrap().leftover.is_empty());
+        assert!(claim(&root).unwrap().unwrap().stale.is_empty());
         let elsewhere = parent.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         fs::write(elsewhere.join("precious"), "").unwrap();
@@ -77,8 +77,8 @@ mod tests {
         fs::create_dir(root.join("notes")).unwrap();
         fs::write(root.join(id()), "a file").unwrap();
         let claim = claim(&root).unwrap().unwrap();
-        assert_eq!(claim.leftover, [old]);
-        remove(&claim.leftover);
+        assert_eq!(claim.stale, [old]);
+        remove(&claim.stale);
         assert_eq!(fs::read_dir(&root).unwrap().count(), 3);
         assert!(elsewhere.join("precious").exists());
     }

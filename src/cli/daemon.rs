@@ -1,4 +1,4 @@
-//! The standing engine from the command line's side: finding it, starting it in the background, being it, ending it.
+//! The background engine from the command line's side: finding it, starting it in the background, being it, ending it.
 
 use super::args::Serve;
 use super::exit::Exit;
@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::place::paths;
 use crate::config::Paths;
 use crate::terminal::{self, FatalSignal};
-use bai_engine::standing::{self, Standing, StandingError};
+use bai_engine::daemon::{self, DaemonError, DaemonInfo};
 use bai_engine::{Engine, EngineOptions, Workdirs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -26,21 +26,21 @@ const IDLE_END: Duration = Duration::from_secs(60);
 /// How long an engine may take to end when it is asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-impl From<StandingError> for Failure {
-    fn from(error: StandingError) -> Self {
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
         Failure::new(Exit::Failed, error)
     }
 }
 
-/// The standing engine, if one runs. One of another version is told about and used: it is never ended unasked.
-pub(super) async fn find(paths: &Paths) -> Result<Option<Standing>, Failure> {
-    let Some(found) = standing::read(&paths.engine_dir())? else { return Ok(None) };
+/// The background engine, if one runs. One of another version is told about and used: it is never ended unasked.
+pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, Failure> {
+    let Some(found) = daemon::read(&paths.engine_dir())? else { return Ok(None) };
     if !found.is_alive().await {
         return Ok(None);
     }
     if found.version != env!("CARGO_PKG_VERSION") {
         eprintln!(
-            "bai-repl: the standing engine is version {}, this program is {}; bai-repl serve --stop ends it with its sessions",
+            "bai-repl: the background engine is version {}, this program is {}; bai-repl serve --stop ends it with its sessions",
             found.version,
             env!("CARGO_PKG_VERSION")
         );
@@ -48,26 +48,27 @@ pub(super) async fn find(paths: &Paths) -> Result<Option<Standing>, Failure> {
     Ok(Some(found))
 }
 
-/// The standing engine; one is started in the background when none runs. Of several programs that want one at the
+/// The background engine; one is started in the background when none runs. Of several programs that want one at the
 /// same time, one starts it.
-pub(super) async fn find_or_start(paths: &Paths) -> Result<Standing, Failure> {
+pub(super) async fn find_or_start(paths: &Paths) -> Result<DaemonInfo, Failure> {
     if let Some(found) = find(paths).await? {
         return Ok(found);
     }
     let folder = paths.engine_dir();
-    let turn = tokio::task::spawn_blocking(move || standing::turn(&folder)).await;
+    let turn = tokio::task::spawn_blocking(move || daemon::turn(&folder)).await;
     let _turn = turn.map_err(|error| Failure::new(Exit::Failed, error))??;
     if let Some(found) = find(paths).await? {
         return Ok(found);
     }
     start_in_background(paths).await?;
     let started = find(paths).await?;
-    started.ok_or_else(|| Failure::new(Exit::Connect, "the standing engine was started and does not answer"))
+    started
+        .ok_or_else(|| Failure::new(Exit::Connect, "the background engine was started and does not answer"))
 }
 
 async fn start_in_background(paths: &Paths) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Connect, format!("the standing engine cannot be started: {error}"))
+        Failure::new(Exit::Connect, format!("the background engine cannot be started: {error}"))
     };
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let log = crate::config::append_private(&paths.engine_dir().join("engine.log"))
@@ -88,7 +89,7 @@ async fn start_in_background(paths: &Paths) -> Result<(), Failure> {
     }
 }
 
-/// Is the standing engine, until a signal ends it or its time is over.
+/// Is the background engine, until a signal ends it or its time is over.
 pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
     let paths = paths()?;
     if options.stop {
@@ -97,7 +98,7 @@ pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
     if let Some(found) = find(&paths).await? {
         return Err(Failure::new(
             Exit::Refused,
-            format!("a standing engine runs already, as process {}", found.pid),
+            format!("a background engine runs already, as process {}", found.pid),
         )
         .hint("bai-repl serve --stop ends it with its sessions"));
     }
@@ -120,7 +121,7 @@ pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
         _ = tokio::signal::ctrl_c() => None,
         () = engine.ended() => None,
     };
-    standing::remove(&paths.engine_dir(), engine.instance())?;
+    daemon::remove(&paths.engine_dir(), engine.instance())?;
     // Its keys are worth nothing any more.
     let _ = std::fs::remove_file(paths.engine_dir().join(SHELL_FILE));
     engine.shutdown().await;
@@ -133,14 +134,14 @@ pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
 /// Writes the state file and one that a shell can read, and says so in one line.
 fn announce(paths: &Paths, engine: &Engine) -> Result<(), Failure> {
     let folder = paths.engine_dir();
-    let state = Standing {
+    let state = DaemonInfo {
         endpoint: engine.endpoint(),
         keypair: engine.keypair().clone(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: engine.instance().to_owned(),
     };
-    standing::write(&folder, &state)?;
+    daemon::write(&folder, &state)?;
     let failed = |error: std::io::Error| {
         Failure::new(Exit::Failed, format!("cannot write into {}: {error}", folder.display()))
     };
@@ -162,12 +163,12 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), Failure> {
 
 async fn stop(paths: &Paths) -> Result<Exit, Failure> {
     let Some(found) = find(paths).await? else {
-        return Err(Failure::new(Exit::NotFound, "no standing engine runs"));
+        return Err(Failure::new(Exit::NotFound, "no background engine runs"));
     };
     let failed = |error: &dyn std::fmt::Display| {
         Failure::new(
             Exit::Failed,
-            format!("the standing engine, process {}, cannot be ended: {error}", found.pid),
+            format!("the background engine, process {}, cannot be ended: {error}", found.pid),
         )
     };
     let pid = i32::try_from(found.pid).map_err(|error| failed(&error))?;

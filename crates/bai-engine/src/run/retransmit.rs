@@ -1,8 +1,8 @@
 //! Frames that were sent and may not have arrived. A client that counts what it gets (`received`) is given numbered
 //! frames; they are kept until it says that it has them, and come again when it takes the run up over a new connection.
 
-use super::buffer::Item;
-use super::run::Outcome;
+use super::outcome::Outcome;
+use crate::buffer::Item;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Frame {
 
 /// The frames of a run, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(super) struct RetransmitBuffer {
     frames: VecDeque<Frame>,
     bytes: usize,
     /// The number of the newest frame that there ever was.
@@ -36,7 +36,7 @@ pub(super) struct Sent {
     written: u64,
 }
 
-impl Sent {
+impl RetransmitBuffer {
     /// Bytes that are kept.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -92,63 +92,63 @@ impl Sent {
 mod tests {
     use super::*;
 
-    fn three() -> Sent {
-        let mut sent = Sent::default();
+    fn three() -> RetransmitBuffer {
+        let mut buffer = RetransmitBuffer::default();
         for text in ["a", "b", "c"] {
-            let number = sent.push(Arc::new(vec![Item::Stdout(text.into())]), Outcome::Continued);
-            sent.was_written(number);
+            let number = buffer.push(Arc::new(vec![Item::Stdout(text.into())]), Outcome::Continued);
+            buffer.was_written(number);
         }
-        sent
+        buffer
     }
 
     #[test]
     fn what_was_not_received_is_written_again() {
-        let mut sent = three();
-        assert!(sent.unwritten().is_none());
-        sent.rewind(1);
+        let mut buffer = three();
+        assert!(buffer.unwritten().is_none());
+        buffer.rewind(1);
         for number in [2, 3] {
-            assert_eq!(sent.unwritten().map(|frame| frame.number), Some(number));
-            sent.was_written(number);
+            assert_eq!(buffer.unwritten().map(|frame| frame.number), Some(number));
+            buffer.was_written(number);
         }
-        assert!(sent.unwritten().is_none());
-        sent.was_received(3);
-        assert_eq!(sent.bytes(), 0);
+        assert!(buffer.unwritten().is_none());
+        buffer.was_received(3);
+        assert_eq!(buffer.bytes(), 0);
     }
 
     #[test]
     fn numbers_that_never_were_do_no_harm() {
-        let mut sent = three();
-        sent.rewind(u64::MAX);
-        assert_eq!((sent.bytes(), sent.unwritten().is_none()), (0, true));
-        assert_eq!(sent.push(Arc::default(), Outcome::Continued), 4);
-        assert_eq!(sent.unwritten().map(|frame| frame.number), Some(4));
+        let mut buffer = three();
+        buffer.rewind(u64::MAX);
+        assert_eq!((buffer.bytes(), buffer.unwritten().is_none()), (0, true));
+        assert_eq!(buffer.push(Arc::default(), Outcome::Continued), 4);
+        assert_eq!(buffer.unwritten().map(|frame| frame.number), Some(4));
     }
 
     #[test]
     fn a_frame_may_be_received_before_its_writing_is_over() {
-        let mut sent = three();
-        let number = sent.push(Arc::default(), Outcome::Continued);
-        sent.was_received(number);
-        sent.was_written(number);
-        assert_eq!((sent.bytes(), sent.unwritten().is_none()), (0, true));
+        let mut buffer = three();
+        let number = buffer.push(Arc::default(), Outcome::Continued);
+        buffer.was_received(number);
+        buffer.was_written(number);
+        assert_eq!((buffer.bytes(), buffer.unwritten().is_none()), (0, true));
     }
 
     #[test]
     fn the_window_is_full_until_the_client_speaks() {
-        let mut sent = Sent::default();
-        let number = sent.push(Arc::new(vec![Item::Stdout("x".repeat(WINDOW))]), Outcome::Continued);
-        assert!(sent.is_full());
-        sent.was_received(number);
-        assert!(!sent.is_full());
+        let mut buffer = RetransmitBuffer::default();
+        let number = buffer.push(Arc::new(vec![Item::Stdout("x".repeat(WINDOW))]), Outcome::Continued);
+        assert!(buffer.is_full());
+        buffer.was_received(number);
+        assert!(!buffer.is_full());
     }
 
     #[test]
     fn only_what_was_not_written_goes_to_a_client_that_does_not_count() {
-        let mut sent = three();
-        sent.rewind(0);
-        sent.was_written(1);
-        assert_eq!(sent.take_unwritten().iter().map(|frame| frame.number).collect::<Vec<_>>(), [2, 3]);
-        assert_eq!(sent.bytes(), FRAME_BYTES + 1);
-        assert!(sent.unwritten().is_none());
+        let mut buffer = three();
+        buffer.rewind(0);
+        buffer.was_written(1);
+        assert_eq!(buffer.take_unwritten().iter().map(|frame| frame.number).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(buffer.bytes(), FRAME_BYTES + 1);
+        assert!(buffer.unwritten().is_none());
     }
 }

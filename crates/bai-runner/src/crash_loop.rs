@@ -11,9 +11,9 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 /// The times of the last deaths.
 #[derive(Debug, Default)]
-pub(super) struct Deaths(VecDeque<Instant>);
+pub(super) struct CrashLoop(VecDeque<Instant>);
 
-impl Deaths {
+impl CrashLoop {
     /// Notes a death; whether there are too many now.
     pub(super) fn note(&mut self, now: Instant) -> bool {
         self.0.push_back(now);
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn only_deaths_in_a_short_time_count() {
-        let mut deaths = Deaths::default();
+        let mut deaths = CrashLoop::default();
         let start = Instant::now();
         let noted: Vec<bool> =
             [0, 30, 70, 80, 81, 200].map(|s| deaths.note(start + Duration::from_secs(s))).to_vec();

@@ -1,4 +1,4 @@
-//! Where a standing engine writes down how it is reached, so that the next program finds it: a state file that only its
+//! Where a background engine writes down how it is reached, so that the next program finds it: a state file that only its
 //! owner can read, a lock against two programs starting one at the same time, and a hello to tell a live engine from a
 //! file that was left behind. Starting one is the caller's business.
 
@@ -20,9 +20,9 @@ const HELLO: Duration = Duration::from_secs(2);
 /// A state file and a hello are shorter than this, in bytes.
 const SHORT: u64 = 16 << 10;
 
-/// How a standing engine is reached.
+/// How a background engine is reached.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct DaemonInfo {
     /// URL such as `http://127.0.0.1:41234`.
     pub endpoint: String,
     /// What to sign with.
@@ -35,10 +35,10 @@ pub struct Standing {
     pub instance: String,
 }
 
-/// Why the state of a standing engine cannot be used.
+/// Why the state of a background engine cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StandingError {
+pub enum DaemonError {
     /// The file system refused.
     #[error("cannot use {}: {source}; check the folder's permissions", path.display())]
     Io {
@@ -72,18 +72,18 @@ struct OnDisk {
 ///
 /// # Errors
 /// When the folder belongs to somebody else, or cannot be written.
-pub fn write(folder: &Path, standing: &Standing) -> Result<(), StandingError> {
+pub fn write(folder: &Path, daemon: &DaemonInfo) -> Result<(), DaemonError> {
     prepare(folder)?;
     let on_disk = OnDisk {
-        endpoint: standing.endpoint.clone(),
-        access_key: standing.keypair.access_key().to_owned(),
-        secret_key: standing.keypair.secret_key().expose_secret().to_owned(),
-        pid: standing.pid,
-        version: standing.version.clone(),
-        instance: standing.instance.clone(),
+        endpoint: daemon.endpoint.clone(),
+        access_key: daemon.keypair.access_key().to_owned(),
+        secret_key: daemon.keypair.secret_key().expose_secret().to_owned(),
+        pid: daemon.pid,
+        version: daemon.version.clone(),
+        instance: daemon.instance.clone(),
     };
     let path = folder.join(STATE_FILE);
-    let io = |source| StandingError::Io { path: path.clone(), source };
+    let io = |source| DaemonError::Io { path: path.clone(), source };
     // Made with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
     serde_json::to_writer(&mut file, &on_disk).map_err(|error| io(error.into()))?;
@@ -96,9 +96,9 @@ pub fn write(folder: &Path, standing: &Standing) -> Result<(), StandingError> {
 ///
 /// # Errors
 /// When the file is not the user's own, or others may read it.
-pub fn read(folder: &Path) -> Result<Option<Standing>, StandingError> {
+pub fn read(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
     let path = folder.join(STATE_FILE);
-    let io = |source| StandingError::Io { path: path.clone(), source };
+    let io = |source| DaemonError::Io { path: path.clone(), source };
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path) {
         Ok(file) => file,
@@ -109,7 +109,7 @@ pub fn read(folder: &Path) -> Result<Option<Standing>, StandingError> {
     let mut text = String::new();
     file.take(SHORT).read_to_string(&mut text).map_err(io)?;
     let Ok(on_disk) = serde_json::from_str::<OnDisk>(&text) else { return Ok(None) };
-    Ok(Some(Standing {
+    Ok(Some(DaemonInfo {
         endpoint: on_disk.endpoint,
         keypair: Keypair::new(on_disk.access_key, SecretString::from(on_disk.secret_key)),
         pid: on_disk.pid,
@@ -122,12 +122,12 @@ pub fn read(folder: &Path) -> Result<Option<Standing>, StandingError> {
 ///
 /// # Errors
 /// When the file is there and cannot be removed or trusted.
-pub fn remove(folder: &Path, instance: &str) -> Result<(), StandingError> {
-    if read(folder)?.is_none_or(|standing| standing.instance != instance) {
+pub fn remove(folder: &Path, instance: &str) -> Result<(), DaemonError> {
+    if read(folder)?.is_none_or(|daemon| daemon.instance != instance) {
         return Ok(());
     }
     let path = folder.join(STATE_FILE);
-    fs::remove_file(&path).map_err(|source| StandingError::Io { path, source })
+    fs::remove_file(&path).map_err(|source| DaemonError::Io { path, source })
 }
 
 /// Held by a program that looks for an engine and may start one; others wait for it.
@@ -138,17 +138,17 @@ pub struct Turn(#[allow(dead_code, reason = "released when it is dropped")] Floc
 ///
 /// # Errors
 /// When the lock file cannot be made.
-pub fn turn(folder: &Path) -> Result<Turn, StandingError> {
+pub fn turn(folder: &Path) -> Result<Turn, DaemonError> {
     prepare(folder)?;
     let path = folder.join(LOCK_FILE);
-    let io = |source| StandingError::Io { path: path.clone(), source };
+    let io = |source| DaemonError::Io { path: path.clone(), source };
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
     Flock::lock(file, FlockArg::LockExclusive).map(Turn).map_err(|(_, errno)| io(errno.into()))
 }
 
-fn prepare(folder: &Path) -> Result<(), StandingError> {
-    let io = |source| StandingError::Io { path: folder.to_path_buf(), source };
+fn prepare(folder: &Path) -> Result<(), DaemonError> {
+    let io = |source| DaemonError::Io { path: folder.to_path_buf(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
     let meta = fs::metadata(folder).map_err(io)?;
     owned(folder, &meta)?;
@@ -158,24 +158,24 @@ fn prepare(folder: &Path) -> Result<(), StandingError> {
     Ok(())
 }
 
-fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), StandingError> {
+fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), DaemonError> {
     if meta.uid() == nix::unistd::geteuid().as_raw() {
         return Ok(());
     }
-    Err(StandingError::NotOurs { path: path.to_path_buf(), why: "it belongs to another user" })
+    Err(DaemonError::NotOurs { path: path.to_path_buf(), why: "it belongs to another user" })
 }
 
-fn check(path: &Path, meta: &fs::Metadata) -> Result<(), StandingError> {
+fn check(path: &Path, meta: &fs::Metadata) -> Result<(), DaemonError> {
     owned(path, meta)?;
     let why = match () {
         () if !meta.is_file() => "it is no plain file",
         () if meta.mode() & 0o077 != 0 => "others may read or write it",
         () => return Ok(()),
     };
-    Err(StandingError::NotOurs { path: path.to_path_buf(), why })
+    Err(DaemonError::NotOurs { path: path.to_path_buf(), why })
 }
 
-impl Standing {
+impl DaemonInfo {
     /// Whether this very engine answers at its endpoint now.
     pub async fn is_alive(&self) -> bool {
         let said = tokio::time::timeout(HELLO, self.hello()).await;
@@ -201,8 +201,8 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn standing() -> Standing {
-        Standing {
+    fn daemon() -> DaemonInfo {
+        DaemonInfo {
             endpoint: "http://127.0.0.1:1".into(),
             keypair: Keypair::random(),
             pid: 7,
@@ -216,7 +216,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("state/engine");
         assert!(read(&folder).unwrap().is_none());
-        let ours = standing();
+        let ours = daemon();
         write(&folder, &ours).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!((mode(&folder), mode(&folder.join(STATE_FILE))), (0o700, 0o600));
@@ -235,10 +235,10 @@ mod tests {
     #[test]
     fn a_state_that_others_may_read_or_that_is_a_link_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &standing()).unwrap();
+        write(folder.path(), &daemon()).unwrap();
         let path = folder.path().join(STATE_FILE);
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(read(folder.path()), Err(StandingError::NotOurs { .. })));
+        assert!(matches!(read(folder.path()), Err(DaemonError::NotOurs { .. })));
         fs::rename(&path, folder.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink("elsewhere", &path).unwrap();
         assert!(read(folder.path()).is_err());
@@ -271,6 +271,6 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closed = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        assert!(!Standing { endpoint: closed, ..standing() }.is_alive().await);
+        assert!(!DaemonInfo { endpoint: closed, ..daemon() }.is_alive().await);
     }
 }

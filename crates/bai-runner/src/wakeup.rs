@@ -6,20 +6,20 @@ use nix::sys::signal::Signal;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The pauses between the nudges, in milliseconds. The first is longer than most calls need to begin.
+/// The pauses between the signals, in milliseconds. The first is longer than most calls need to begin.
 const PAUSES: [u64; 5] = [2, 10, 50, 200, 1000];
 
-/// The nudges that are still to come.
-pub(super) struct Nudges {
+/// The signals that are still to be sent.
+pub(super) struct Wakeups {
     signal: Option<Signal>,
     due: Option<Instant>,
     left: std::slice::Iter<'static, u64>,
 }
 
-impl Nudges {
-    /// Without a signal, nothing is ever due.
+impl Wakeups {
+    /// Without a signal none is ever due.
     pub(super) fn new(signal: Option<Signal>) -> Self {
-        Nudges { signal, due: None, left: [].iter() }
+        Wakeups { signal, due: None, left: [].iter() }
     }
 
     /// SIGINT was sent.
@@ -37,7 +37,7 @@ impl Nudges {
         self.due = self.left.next().map(|&pause| Instant::now() + Duration::from_millis(pause));
     }
 
-    /// Waits until a nudge is due, and gives the signal to send. Cancel-safe.
+    /// Waits until a signal is due, and gives the signal to send. Cancel-safe.
     pub(super) async fn due(&mut self) -> Signal {
         let (Some(signal), Some(due)) = (self.signal, self.due) else { return std::future::pending().await };
         tokio::time::sleep_until(due).await;

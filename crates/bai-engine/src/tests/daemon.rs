@@ -1,14 +1,14 @@
-//! A standing engine: found again by its state file, ended when it is idle.
+//! A background engine: found again by its state file, ended when it is idle.
 
 use super::client::{Lab, soon};
-use crate::standing::{self, Standing};
+use crate::daemon::{self, DaemonInfo};
 use crate::{EngineOptions, Workdirs, server};
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
 
-fn state_of(lab: &Lab) -> Standing {
-    Standing {
+fn state_of(lab: &Lab) -> DaemonInfo {
+    DaemonInfo {
         endpoint: lab.engine.endpoint(),
         keypair: lab.keypair.clone(),
         pid: std::process::id(),
@@ -18,14 +18,14 @@ fn state_of(lab: &Lab) -> Standing {
 }
 
 #[tokio::test]
-async fn a_standing_engine_is_found_by_its_state_and_told_from_others() {
+async fn a_background_engine_is_found_by_its_state_and_told_from_others() {
     let lab = Lab::new().await;
     let folder = lab.folder.path().join("state");
-    standing::write(&folder, &state_of(&lab)).unwrap();
-    let found = standing::read(&folder).unwrap().unwrap();
+    daemon::write(&folder, &state_of(&lab)).unwrap();
+    let found = daemon::read(&folder).unwrap().unwrap();
     assert!(found.is_alive().await);
     let other = Lab::new().await;
-    let moved = Standing { endpoint: other.engine.endpoint(), ..found.clone() };
+    let moved = DaemonInfo { endpoint: other.engine.endpoint(), ..found.clone() };
     assert!(!moved.is_alive().await, "another engine has the port");
     lab.engine.shutdown().await;
     assert!(!found.is_alive().await);
@@ -43,7 +43,7 @@ async fn an_engine_ends_when_its_last_session_has_been_gone_for_a_while() {
     // The while begins when there is a session, which takes its time to start.
     let lab = Lab::new().await;
     lab.session("last").await;
-    let ending = tokio::spawn(server::end_when_idle(lab.engine.shared().clone(), a_while));
+    let ending = tokio::spawn(server::end_when_idle(lab.engine.state().clone(), a_while));
     tokio::time::sleep(3 * a_while).await;
     assert!(!ending.is_finished(), "there is a session");
     lab.call(Method::DELETE, "/session/last", Value::Null).await;

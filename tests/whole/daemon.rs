@@ -1,4 +1,4 @@
-//! A standing engine of a test, ended with it, reached directly or through a link with faults.
+//! A background engine of a test, ended with it, reached directly or through a link with faults.
 
 use super::faults::Proxy;
 use super::sandbox::Sandbox;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
 /// `bai-repl serve` with a home of its own.
-pub struct Standing {
+pub struct Daemon {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
@@ -15,7 +15,7 @@ pub struct Standing {
     secret_key: String,
 }
 
-impl Standing {
+impl Daemon {
     /// Starts it, and waits until it listens.
     pub fn start(sandbox: &Sandbox) -> Self {
         let mut child = sandbox.command(&["serve"]).stderr(Stdio::inherit()).spawn().unwrap();
@@ -28,7 +28,7 @@ impl Standing {
         };
         let endpoint = value("BACKEND_ENDPOINT");
         let address = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
-        Standing {
+        Daemon {
             child,
             address,
             access_key: value("BACKEND_ACCESS_KEY"),
@@ -54,27 +54,27 @@ impl Standing {
     }
 }
 
-impl Drop for Standing {
+impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A sandbox whose server is a standing engine behind a link with faults.
+/// A sandbox whose server is a background engine behind a link with faults.
 pub struct Far {
     /// Where the binary is run.
     pub sandbox: Sandbox,
     /// The link.
     pub link: Proxy,
-    _engine: Standing,
+    _engine: Daemon,
 }
 
 impl Far {
     /// Starts the engine, in the home that the sandbox has.
     pub fn new() -> Self {
         let mut sandbox = Sandbox::new();
-        let engine = Standing::start(&sandbox);
+        let engine = Daemon::start(&sandbox);
         let link = Proxy::to(engine.address);
         engine.use_in(&mut sandbox, &link.endpoint());
         Far { sandbox, link, _engine: engine }
