@@ -10,7 +10,7 @@ pub(super) use sessions::{
     Download, Events, Files, Logs, Ls, LsColumn, Rename, Restart, Rm, Subject, Upload,
 };
 
-use super::completion;
+use super::shell_completion;
 use bai_client::Api;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
@@ -26,7 +26,7 @@ use std::path::PathBuf;
     name = "bai-repl",
     version,
     override_usage = "bai-repl [OPTIONS] [IMAGE] [SCRIPT]\n       bai-repl [OPTIONS] <COMMAND>",
-    after_help = "Exit codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
+    after_help = "ExitStatus codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
                   123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
                   With nothing configured, sessions run on the engine in this program. BACKEND_ENDPOINT, \
                   BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY name a cluster, and so does bai-repl login."
@@ -71,7 +71,7 @@ impl Arguments {
 #[derive(Debug, Args)]
 pub(super) struct Open {
     /// Image of the session, such as python:3.6 [default: python]
-    #[arg(add = ArgValueCompleter::new(completion::image_names))]
+    #[arg(add = ArgValueCompleter::new(shell_completion::image_names))]
     pub(super) image: Option<String>,
 
     /// Program to run; without it the prompt opens, or standard input is run when it is no terminal
@@ -98,7 +98,7 @@ pub(super) struct Global {
     pub(super) endpoint: Option<String>,
 
     /// Profile of the configuration file
-    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::profiles))]
+    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(shell_completion::profiles))]
     pub(super) profile: Option<String>,
 
     /// Leave certificates unchecked, for this endpoint and this time
@@ -126,7 +126,7 @@ pub(super) struct Global {
     pub(super) no_prelude: bool,
 
     /// Theme of the prompt and the output
-    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(completion::themes))]
+    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(shell_completion::themes))]
     pub(super) theme: Option<String>,
 
     /// How pictures are drawn: auto, kitty, kitty-tmux, iterm2, sixel, blocks or none [default: what the terminal can]
@@ -204,7 +204,7 @@ pub(super) enum Command {
 /// What is configured and found out.
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
-    /// Ask the terminal what it can show, and say what follows from its answers
+    /// Ask the terminal what it can show, and say what follows from its input
     Terminal,
 }
 
@@ -212,7 +212,7 @@ pub(super) enum Config {
 #[derive(Debug, Args)]
 pub(super) struct Pty {
     /// Name or id of a session, or an image for a new one [default: python]
-    #[arg(value_name = "SESSION|IMAGE", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(completion::subjects))]
+    #[arg(value_name = "SESSION|IMAGE", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(shell_completion::subjects))]
     pub(super) subject: Option<String>,
 
     /// App that gives the terminal [default: what the session has]
@@ -254,7 +254,7 @@ pub(super) struct App {
 #[derive(Debug, Default, Args)]
 pub(super) struct Themes {
     /// Show how this one looks
-    #[arg(value_name = "NAME", id = "shown", add = ArgValueCompleter::new(completion::themes))]
+    #[arg(value_name = "NAME", id = "shown", add = ArgValueCompleter::new(shell_completion::themes))]
     pub(super) name: Option<String>,
 }
 

@@ -1,9 +1,9 @@
 //! The background engine from the command line's side: finding it, starting it in the background, being it, ending it.
 
 use super::args::Serve;
-use super::exit::Exit;
-use super::failure::Failure;
-use super::place::paths;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::server::paths;
 use crate::config::Paths;
 use crate::terminal::{self, FatalSignal};
 use bai_engine::daemon::{self, DaemonError, DaemonInfo};
@@ -26,14 +26,14 @@ const IDLE_END: Duration = Duration::from_secs(60);
 /// How long an engine may take to end when it is asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-impl From<DaemonError> for Failure {
+impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> Self {
-        Failure::new(Exit::Failed, error)
+        CliError::new(ExitStatus::Failed, error)
     }
 }
 
 /// The background engine, if one runs. One of another version is told about and used: it is never ended unasked.
-pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, Failure> {
+pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, CliError> {
     let Some(found) = daemon::read(&paths.engine_dir())? else { return Ok(None) };
     if !found.is_alive().await {
         return Ok(None);
@@ -50,25 +50,26 @@ pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, Failure> {
 
 /// The background engine; one is started in the background when none runs. Of several programs that want one at the
 /// same time, one starts it.
-pub(super) async fn find_or_start(paths: &Paths) -> Result<DaemonInfo, Failure> {
+pub(super) async fn find_or_start(paths: &Paths) -> Result<DaemonInfo, CliError> {
     if let Some(found) = find(paths).await? {
         return Ok(found);
     }
     let folder = paths.engine_dir();
     let turn = tokio::task::spawn_blocking(move || daemon::turn(&folder)).await;
-    let _turn = turn.map_err(|error| Failure::new(Exit::Failed, error))??;
+    let _turn = turn.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
     if let Some(found) = find(paths).await? {
         return Ok(found);
     }
     start_in_background(paths).await?;
     let started = find(paths).await?;
-    started
-        .ok_or_else(|| Failure::new(Exit::Connect, "the background engine was started and does not answer"))
+    started.ok_or_else(|| {
+        CliError::new(ExitStatus::Connect, "the background engine was started and does not answer")
+    })
 }
 
-async fn start_in_background(paths: &Paths) -> Result<(), Failure> {
+async fn start_in_background(paths: &Paths) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Connect, format!("the background engine cannot be started: {error}"))
+        CliError::new(ExitStatus::Connect, format!("the background engine cannot be started: {error}"))
     };
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let log = crate::config::append_private(&paths.engine_dir().join("engine.log"))
@@ -90,21 +91,21 @@ async fn start_in_background(paths: &Paths) -> Result<(), Failure> {
 }
 
 /// Is the background engine, until a signal ends it or its time is over.
-pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
+pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
     let paths = paths()?;
     if options.stop {
         return stop(&paths).await;
     }
     if let Some(found) = find(&paths).await? {
-        return Err(Failure::new(
-            Exit::Refused,
+        return Err(CliError::new(
+            ExitStatus::Refused,
             format!("a background engine runs already, as process {}", found.pid),
         )
         .hint("bai-repl serve --stop ends it with its sessions"));
     }
     let workdirs = match &options.workdir {
         Some(folder) => Workdirs::Shared(folder.canonicalize().map_err(|error| {
-            Failure::new(Exit::Usage, format!("cannot use the folder {}: {error}", folder.display()))
+            CliError::new(ExitStatus::Usage, format!("cannot use the folder {}: {error}", folder.display()))
         })?),
         None => Workdirs::Own(paths.engine_dir().join("sessions")),
     };
@@ -113,8 +114,9 @@ pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
         idle_end: options.by_need.then_some(IDLE_END),
         ..EngineOptions::new(workdirs)
     };
-    let mut signals = terminal::listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let engine = Engine::start(engine_options).await.map_err(|error| Failure::new(Exit::Usage, error))?;
+    let mut signals = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let engine =
+        Engine::start(engine_options).await.map_err(|error| CliError::new(ExitStatus::Usage, error))?;
     announce(&paths, &engine)?;
     let ending = tokio::select! {
         signal = signals.recv() => Some(signal),
@@ -126,13 +128,13 @@ pub(super) async fn serve(options: &Serve) -> Result<Exit, Failure> {
     let _ = std::fs::remove_file(paths.engine_dir().join(SHELL_FILE));
     engine.shutdown().await;
     match ending {
-        Some(FatalSignal::HangUp) => Ok(Exit::Remote(129)),
-        _ => Ok(Exit::Ok),
+        Some(FatalSignal::HangUp) => Ok(ExitStatus::Remote(129)),
+        _ => Ok(ExitStatus::Ok),
     }
 }
 
 /// Writes the state file and one that a shell can read, and says so in one line.
-fn announce(paths: &Paths, engine: &Engine) -> Result<(), Failure> {
+fn announce(paths: &Paths, engine: &Engine) -> Result<(), CliError> {
     let folder = paths.engine_dir();
     let state = DaemonInfo {
         endpoint: engine.endpoint(),
@@ -143,7 +145,7 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), Failure> {
     };
     daemon::write(&folder, &state)?;
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Failed, format!("cannot write into {}: {error}", folder.display()))
+        CliError::new(ExitStatus::Failed, format!("cannot write into {}: {error}", folder.display()))
     };
     let file = folder.join(SHELL_FILE);
     let mut text = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
@@ -161,13 +163,13 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn stop(paths: &Paths) -> Result<Exit, Failure> {
+async fn stop(paths: &Paths) -> Result<ExitStatus, CliError> {
     let Some(found) = find(paths).await? else {
-        return Err(Failure::new(Exit::NotFound, "no background engine runs"));
+        return Err(CliError::new(ExitStatus::NotFound, "no background engine runs"));
     };
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(
-            Exit::Failed,
+        CliError::new(
+            ExitStatus::Failed,
             format!("the background engine, process {}, cannot be ended: {error}", found.pid),
         )
     };
@@ -180,5 +182,5 @@ async fn stop(paths: &Paths) -> Result<Exit, Failure> {
         }
     };
     tokio::time::timeout(STOP_LIMIT, gone).await.map_err(|_| failed(&"it does not end"))?;
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }

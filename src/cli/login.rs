@@ -1,9 +1,9 @@
 //! `login` and `logout`: asks who one is, has the server confirm it, and keeps the proof where only its owner reads it.
 
 use super::args::{Global, Login as Flags};
-use super::exit::Exit;
-use super::failure::Failure;
-use super::place::{label_of, logins, saved};
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::server::{label_of, logins, saved};
 use crate::config::{
     ConfigError, Environment, FileConfig, Kept, Login, Logins, Profile, Proof, endpoint_of, normal,
 };
@@ -14,19 +14,19 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 
-/// Logs in at a web server, or keeps a key pair of a manager, whichever answers.
+/// Logs in at a web server, or keeps a key pair of a manager, whichever input.
 pub(super) fn login(
     runtime: &Runtime,
     flags: &Flags,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let env = Environment::of_process_and_folder()?;
     let endpoint = meant(flags.endpoint.as_deref(), global, config, &env)?.ok_or_else(|| {
-        Failure::new(Exit::Usage, "which server? nothing names one")
+        CliError::new(ExitStatus::Usage, "which server? nothing names one")
             .hint("bai-repl login https://webui.example.com")
     })?;
-    let asked = Asked { flags, global, config, env: &env, endpoint: normal(&endpoint) };
+    let asked = LoginAttempt { flags, global, config, env: &env, endpoint: normal(&endpoint) };
     let api = asked.api(Credentials::Anonymous)?;
     let (proof, until) = match runtime.block_on(api.server_kind())? {
         ServerKind::WebServer => asked.web_session(runtime, &api)?,
@@ -37,8 +37,8 @@ pub(super) fn login(
     let kept = logins(&env, config)?.keep(&login)?;
     if !global.quiet {
         let host = label_of(&asked.endpoint);
-        let place = if kept == Kept::Keyring { "; the system keyring keeps the secret" } else { "" };
-        eprintln!("logged in to {host} as {}{place}", crate::render::sanitize::line(&who, 200));
+        let storage = if kept == Kept::Keyring { "; the system keyring keeps the secret" } else { "" };
+        eprintln!("logged in to {host} as {}{storage}", crate::render::sanitize::line(&who, 200));
         match env.backend("ENDPOINT").filter(|other| normal(other) != asked.endpoint) {
             Some(other) => eprintln!(
                 "hint: BACKEND_ENDPOINT names {} and comes first; --endpoint {} reaches this one",
@@ -48,7 +48,7 @@ pub(super) fn login(
             None => eprintln!("sessions are made there from now on; --endpoint local is this machine"),
         }
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Ends the login at the server that is meant, on its side too where it can be reached.
@@ -57,18 +57,18 @@ pub(super) fn logout(
     endpoint: Option<&str>,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let env = Environment::of_process_and_folder()?;
     let saved = saved(&env, config)?;
     let nowhere = || {
-        Failure::new(Exit::NotFound, "you are not logged in anywhere")
+        CliError::new(ExitStatus::NotFound, "you are not logged in anywhere")
             .hint("bai-repl login https://webui.example.com")
     };
     let endpoint = meant(endpoint, global, config, &env)?.ok_or_else(nowhere)?;
     let login = match saved.logins.find(&endpoint) {
         // What the keyring keeps to itself cannot be ended there, and is forgotten here all the same.
         Err(error @ ConfigError::NotInKeyring { .. }) => {
-            Failure::from(error).tell();
+            CliError::from(error).tell();
             return forget(&saved.logins, &endpoint, global);
         }
         found => found?,
@@ -79,14 +79,14 @@ pub(super) fn logout(
             None => "there is no login to end".to_owned(),
         };
         let sentence = format!("you are not logged in to {}", normal(&endpoint));
-        return Err(Failure::new(Exit::NotFound, sentence).hint(known));
+        return Err(CliError::new(ExitStatus::NotFound, sentence).hint(known));
     };
     if let Proof::WebSession { session_id, .. } = &login.proof {
         let (flags, endpoint) = (Flags::default(), login.endpoint.clone());
-        let asked = Asked { flags: &flags, global, config, env: &env, endpoint };
+        let asked = LoginAttempt { flags: &flags, global, config, env: &env, endpoint };
         let api = asked.api(Credentials::WebSession { session_id: session_id.clone() })?;
         if let Err(error) = runtime.block_on(api.web_logout()) {
-            Failure::from(error)
+            CliError::from(error)
                 .hint("the login is forgotten here; the server ends it by itself later")
                 .tell();
         }
@@ -94,12 +94,12 @@ pub(super) fn logout(
     forget(&saved.logins, &endpoint, global)
 }
 
-fn forget(logins: &Logins, endpoint: &str, global: &Global) -> Result<Exit, Failure> {
+fn forget(logins: &Logins, endpoint: &str, global: &Global) -> Result<ExitStatus, CliError> {
     logins.forget(endpoint)?;
     if !global.quiet {
         eprintln!("logged out of {}", label_of(endpoint));
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The endpoint that is meant: the one that is named here, or the one that sessions would be made at.
@@ -108,13 +108,13 @@ fn meant(
     global: &Global,
     config: &FileConfig,
     env: &Environment,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, CliError> {
     let flag = named.or(global.endpoint.as_deref());
     Ok(endpoint_of(flag, global.profile.as_deref(), env, config, &saved(env, config)?)?)
 }
 
 /// What a login is asked for, and where.
-struct Asked<'a> {
+struct LoginAttempt<'a> {
     flags: &'a Flags,
     global: &'a Global,
     config: &'a FileConfig,
@@ -122,8 +122,8 @@ struct Asked<'a> {
     endpoint: String,
 }
 
-impl Asked<'_> {
-    fn api(&self, credentials: Credentials) -> Result<Api, Failure> {
+impl LoginAttempt<'_> {
+    fn api(&self, credentials: Credentials) -> Result<Api, CliError> {
         let mut options = ApiOptions::new(&self.endpoint).with_credentials(credentials);
         let of_profile = self.profile().is_some_and(|profile| profile.insecure);
         options.insecure =
@@ -142,7 +142,7 @@ impl Asked<'_> {
         self.config.profiles.get(name).filter(|profile| normal(&profile.endpoint) == self.endpoint)
     }
 
-    fn web_session(&self, runtime: &Runtime, api: &Api) -> Result<(Proof, Option<u64>), Failure> {
+    fn web_session(&self, runtime: &Runtime, api: &Api) -> Result<(Proof, Option<u64>), CliError> {
         self.warn_of_plain_http();
         let host = label_of(&self.endpoint);
         let known = self.flags.user.clone().or_else(|| self.profile()?.user.clone());
@@ -166,12 +166,12 @@ impl Asked<'_> {
                 Ok((Proof::WebSession { user: login.username, session_id: done.session_id }, until))
             }
             LoginReply::WantsOtp => {
-                Err(Failure::new(Exit::Refused, "could not log in: the code was not taken"))
+                Err(CliError::new(ExitStatus::Refused, "could not log in: the code was not taken"))
             }
         }
     }
 
-    fn keypair(&self, runtime: &Runtime) -> Result<Proof, Failure> {
+    fn keypair(&self, runtime: &Runtime) -> Result<Proof, CliError> {
         let host = label_of(&self.endpoint);
         let known = self.flags.access_key.clone().or_else(|| self.profile()?.access_key.clone());
         let access_key = match known {
@@ -186,7 +186,7 @@ impl Asked<'_> {
     }
 
     /// A secret from the keyboard, or a line of standard input when the flag says that it stands there.
-    fn secret(&self, prompt: &str, variable: &str) -> Result<SecretString, Failure> {
+    fn secret(&self, prompt: &str, variable: &str) -> Result<SecretString, CliError> {
         if self.flags.password_stdin {
             return line_of_stdin().map(SecretString::from);
         }
@@ -202,10 +202,10 @@ impl Asked<'_> {
                     }
                     _ => "--password-stdin takes it from a line of standard input",
                 };
-                Failure::new(Exit::Usage, error).hint(hint)
+                CliError::new(ExitStatus::Usage, error).hint(hint)
             }
-            SecretError::Interrupted => Failure::new(Exit::Remote(130), "interrupted"),
-            other => Failure::new(Exit::Failed, other),
+            SecretError::Interrupted => CliError::new(ExitStatus::Remote(130), "interrupted"),
+            other => CliError::new(ExitStatus::Failed, other),
         })
     }
 
@@ -227,10 +227,13 @@ impl Asked<'_> {
 }
 
 /// A word from the keyboard, with echo.
-fn ask(prompt: &str) -> Result<String, Failure> {
+fn ask(prompt: &str) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, "nobody can be asked: standard input is not a terminal")
-            .hint("name the user with --user, or the key with --access-key"));
+        return Err(CliError::new(
+            ExitStatus::Usage,
+            "nobody can be asked: standard input is not a terminal",
+        )
+        .hint("name the user with --user, or the key with --access-key"));
     }
     say(prompt);
     line_of_stdin()
@@ -242,13 +245,13 @@ fn say(prompt: &str) {
     let _ = std::io::stderr().flush();
 }
 
-fn line_of_stdin() -> Result<String, Failure> {
+fn line_of_stdin() -> Result<String, CliError> {
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line);
-    read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read standard input: {error}")))?;
+    read.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot read standard input: {error}")))?;
     let word = line.trim_end_matches(['\r', '\n']);
     if word.is_empty() {
-        return Err(Failure::new(Exit::Usage, "standard input ended before the answer"));
+        return Err(CliError::new(ExitStatus::Usage, "standard input ended before the answer"));
     }
     Ok(word.to_owned())
 }

@@ -1,7 +1,7 @@
 //! The command line: flags and subcommands. It chooses a cluster or the engine, and wires the other floors
 //! together; whatever can be of use without a command line lives on one of them.
 
-/// In place of the standard one, which panics where standard error is full or closed.
+/// In server of the standard one, which panics where standard error is full or closed.
 macro_rules! eprintln {
     () => { eprintln!("") };
     ($($words:tt)*) => {{
@@ -9,48 +9,48 @@ macro_rules! eprintln {
     }};
 }
 
-mod answers;
 mod args;
+mod batch_steps;
+mod case_output;
 mod commands;
-mod completion;
+mod creation;
 mod daemon;
-mod errands;
-mod exit;
-mod failure;
+mod delegated;
+mod display;
+mod display_settings;
+mod error;
+mod exit_status;
 mod human;
+mod input;
 mod logging;
 mod login;
-mod look;
-mod names;
-mod open;
 mod output;
 mod pane;
-mod place;
 mod progress;
 mod prompt;
 mod pty;
-mod ready;
+mod readiness;
 mod runner;
 mod script;
-mod settings;
-mod spool;
-mod steps;
+mod server;
+mod session_name;
+mod shell_completion;
 mod table;
 
 use crate::config::FileConfig;
 use crate::repl::PreludeUse;
 use crate::terminal::{self, FatalSignals, Screen};
-use answers::Answers;
 use args::{Arguments, Command, Global, Open};
 use bai_client::{Api, Cell, ComputeSession, DestroyOptions, RunOptions, Transport};
-use exit::Exit;
-use failure::Failure;
+use batch_steps::BatchSteps;
+use error::CliError;
+use exit_status::ExitStatus;
+use input::InputSource;
 use output::Output;
-use place::Place;
-use progress::Opening;
+use progress::OpeningProgress;
+use server::Server;
 use std::process::ExitCode;
 use std::time::Duration;
-use steps::Steps;
 use tokio::runtime::Runtime;
 
 /// How long background work may take to end when the program leaves.
@@ -58,28 +58,28 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Runs the program from its command line to its exit code.
 pub fn main() -> ExitCode {
-    if completion::answer() {
+    if shell_completion::answer() {
         return ExitCode::SUCCESS;
     }
     let exit = match Arguments::read(std::env::args_os()) {
-        Ok(arguments) => start(arguments).unwrap_or_else(|failure| failure.tell()),
+        Ok(arguments) => start(arguments).unwrap_or_else(|error| error.tell()),
         Err(error) => {
             // A closed pipe is success: `bai-repl --help | head`.
             let _ = error.print();
-            if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+            if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Ok }
         }
     };
     ExitCode::from(exit.code())
 }
 
-fn start(arguments: Arguments) -> Result<Exit, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("cannot start: {error}"));
+fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
+    let failed = |error: std::io::Error| CliError::new(ExitStatus::Failed, format!("cannot start: {error}"));
     terminal::install().map_err(failed)?;
     let config = match crate::config::Paths::of_user() {
         Some(paths) => {
             let log = paths.log_file();
             logging::start(arguments.global.verbose, &log).map_err(|error| {
-                Failure::new(Exit::Failed, format!("cannot write the log {}: {error}", log.display()))
+                CliError::new(ExitStatus::Failed, format!("cannot write the log {}: {error}", log.display()))
             })?;
             FileConfig::read(&paths.config_file())?
         }
@@ -92,7 +92,7 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
     exit
 }
 
-fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<Exit, Failure> {
+fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Result<ExitStatus, CliError> {
     use commands::{
         apps, config as show_config, download, events, files, images, info, interrupt, logs, ls, rename,
         restart, rm, run, sessions, themes, upload,
@@ -125,7 +125,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: &FileConfig) -> Res
         Command::Config(args::Config::Terminal) => show_config::terminal(global, config),
         Command::Serve(options) => runtime.block_on(daemon::serve(&options)),
         Command::Runner(flags) => runtime.block_on(runner::serve(flags)),
-        Command::Completions { shell } => completion::script(shell),
+        Command::Completions { shell } => shell_completion::script(shell),
     }
 }
 
@@ -134,10 +134,10 @@ fn run_or_prompt(
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();
-    let request = open::request(open::image(open), &open.creation)?;
-    match open::code(open, screen.stdin_tty)? {
+    let request = creation::request(creation::image(open), &open.creation)?;
+    match creation::code(open, screen.stdin_tty)? {
         Some(code) => runtime.block_on(run_code(request, code, open, global, config)),
         None => prompt::create(runtime, request, open, global, config),
     }
@@ -145,20 +145,20 @@ fn run_or_prompt(
 
 async fn run_code(
     request: bai_protocol::create::CreateRequest,
-    code: open::Code,
+    code: creation::Code,
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
-    let mut fatal = terminal::listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let temporary = open::is_temporary(&open.creation);
-    let place = Place::open(global, config, !temporary).await?;
+) -> Result<ExitStatus, CliError> {
+    let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let temporary = creation::is_temporary(&open.creation);
+    let server = Server::open(global, config, !temporary).await?;
     // A server that cannot be asked this has made nothing that would have to be destroyed.
-    place.api.version().await?;
+    server.api.version().await?;
     let name = request.name.clone();
-    let opened = open_in_place(&place, request, global, &mut fatal).await;
+    let opened = open_in_place(&server, request, global, &mut fatal).await;
     // A server that refuses us has made nothing, and would refuse to destroy it too.
-    let refused = opened.as_ref().is_err_and(|failure| failure.exit() == Exit::Refused);
+    let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
     let exit = match opened {
         Ok(Opened::Session { session, is_new }) => {
             run_in_place(&session, is_new, config, code, open, global, &mut fatal).await
@@ -169,15 +169,15 @@ async fn run_code(
             }
             Ok(exit)
         }
-        Err(failure) if temporary && failure.exit() == Exit::TimedOut => {
-            Err(failure.hint("it is destroyed now; --max-wait SECONDS waits longer, 0 for ever"))
+        Err(error) if temporary && error.exit() == ExitStatus::TimedOut => {
+            Err(error.hint("it is destroyed now; --max-wait SECONDS waits longer, 0 for ever"))
         }
-        Err(failure) => Err(failure),
+        Err(error) => Err(error),
     };
     if temporary && !refused {
-        destroy(&place.api, &name).await;
+        destroy(&server.api, &name).await;
     }
-    place.close().await;
+    server.close().await;
     exit
 }
 
@@ -188,24 +188,24 @@ enum Opened {
         is_new: bool,
     },
     /// Somebody wanted to leave before it was there.
-    Left(Exit),
+    Left(ExitStatus),
 }
 
 async fn open_in_place(
-    place: &Place,
+    server: &Server,
     request: bai_protocol::create::CreateRequest,
     global: &Global,
     fatal: &mut FatalSignals,
-) -> Result<Opened, Failure> {
-    let opening = Opening::start(global, &request.name);
-    let create = ComputeSession::create(&place.api, request, |status| opening.tell(status));
+) -> Result<Opened, CliError> {
+    let opening = OpeningProgress::start(global, &request.name);
+    let create = ComputeSession::create(&server.api, request, |status| opening.tell(status));
     tokio::select! {
         biased;
         signal = fatal.recv() => Ok(Opened::Left(script::exit_of_signal(signal))),
-        _ = tokio::signal::ctrl_c() => Ok(Opened::Left(Exit::Remote(130))),
+        _ = tokio::signal::ctrl_c() => Ok(Opened::Left(ExitStatus::Remote(130))),
         created = create => created
             .map(|(session, made)| Opened::Session { session, is_new: made.created })
-            .map_err(Failure::from),
+            .map_err(CliError::from),
     }
 }
 
@@ -213,28 +213,28 @@ async fn run_in_place(
     session: &ComputeSession,
     is_new: bool,
     config: &FileConfig,
-    code: open::Code,
+    code: creation::Code,
     open: &Open,
     global: &Global,
     fatal: &mut FatalSignals,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     if let Some(note) = session.note().await
         && !global.quiet
     {
         eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
     }
-    let wanted = ready::wants_prelude(global, config);
-    let prelude = ready::prelude_use(session.api(), open::image(open), wanted).await;
+    let wanted = readiness::wants_prelude(global, config);
+    let prelude = readiness::prelude_use(session.api(), creation::image(open), wanted).await;
     // Nobody else has been in a new one.
     if (prelude == PreludeUse::Wanted || !is_new)
-        && let Some(exit) = ready::make_ready(session, prelude, ready::patience(open), fatal).await?
+        && let Some(exit) = readiness::make_ready(session, prelude, readiness::patience(open), fatal).await?
     {
         return Ok(exit);
     }
-    let output = Output::start(global.json, look::for_script(open.media_dir.as_deref(), global, config)?);
-    let answers = if code.stdin_is_free { Answers::from_stdin() } else { Answers::nobody() };
+    let output = Output::start(global.json, display::for_script(open.media_dir.as_deref(), global, config)?);
+    let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::nobody() };
     let (cell, options) = (Cell::Query(code.text), RunOptions::over(transport(global)));
-    script::run(session, cell, options, output, &answers, Some(fatal), Steps::none()).await
+    script::run(session, cell, options, output, &input, Some(fatal), BatchSteps::none()).await
 }
 
 /// Destroys the session of ours; what cannot be destroyed is told, since somebody may pay for it.
@@ -246,7 +246,7 @@ async fn destroy(api: &Api, name: &str) {
     if let Err(error) = destroyed.await
         && error.kind() != bai_client::ErrorKind::NotFound
     {
-        Failure::from(error).tell();
+        CliError::from(error).tell();
     }
 }
 

@@ -1,9 +1,9 @@
 //! The writer of a run without a prompt: one thread that owns standard output, so that a reader who is slow, or
 //! stopped, never keeps the run loop from hearing Ctrl-C.
 
-use super::exit::Exit;
-use super::failure::Failure;
-use super::spool::Spool;
+use super::case_output::CaseOutput;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
 use crate::render::{Console, ConsoleOptions, Flow, sanitize};
 use crate::terminal::Out;
 use bai_protocol::record::ConsoleRecord;
@@ -16,7 +16,7 @@ const WAITING: usize = 16;
 
 /// What the writer is told.
 #[derive(Debug)]
-pub(super) enum Word {
+pub(super) enum OutputMessage {
     /// The program printed something.
     Record(ConsoleRecord),
     /// Something else happened, for programs that read us: an object with the key `event`.
@@ -24,15 +24,15 @@ pub(super) enum Word {
     /// A step begins or ends, or a case does: an object for programs that read us, a sentence for people.
     Step(Value, String),
     /// All that a case of a sweep has printed, under a headline.
-    Case(String, Spool),
+    Case(String, CaseOutput),
     /// Everything so far is to be seen now, because a person is about to be asked.
     Flush(oneshot::Sender<()>),
 }
 
 /// The run loop's end of the writer.
 pub(super) struct Output {
-    words: mpsc::Sender<Word>,
-    outcome: oneshot::Receiver<Result<Flow, Failure>>,
+    words: mpsc::Sender<OutputMessage>,
+    outcome: oneshot::Receiver<Result<Flow, CliError>>,
 }
 
 impl Output {
@@ -45,7 +45,7 @@ impl Output {
 
     /// Starts a writer that does something else with the words.
     pub(super) fn start_with(
-        write: impl FnOnce(mpsc::Receiver<Word>) -> Result<Flow, Failure> + Send + 'static,
+        write: impl FnOnce(mpsc::Receiver<OutputMessage>) -> Result<Flow, CliError> + Send + 'static,
     ) -> Self {
         let (words, receiver) = mpsc::channel(WAITING);
         let (sender, outcome) = oneshot::channel();
@@ -58,37 +58,37 @@ impl Output {
     }
 
     /// The channel to the writer. It is closed when nobody reads what is written, or writing failed.
-    pub(super) fn words(&self) -> &mpsc::Sender<Word> {
+    pub(super) fn words(&self) -> &mpsc::Sender<OutputMessage> {
         &self.words
     }
 
     /// Waits until all that was said so far is written.
     pub(super) async fn flush(&self) {
         let (done, wait) = oneshot::channel();
-        if self.words.send(Word::Flush(done)).await.is_ok() {
+        if self.words.send(OutputMessage::Flush(done)).await.is_ok() {
             let _ = wait.await;
         }
     }
 
     /// Ends the writer when it has written everything.
-    pub(super) async fn finish(self) -> Result<Flow, Failure> {
+    pub(super) async fn finish(self) -> Result<Flow, CliError> {
         drop(self.words);
-        self.outcome
-            .await
-            .unwrap_or_else(|_| Err(Failure::new(Exit::Failed, "the writer of the output ended early")))
+        self.outcome.await.unwrap_or_else(|_| {
+            Err(CliError::new(ExitStatus::Failed, "the writer of the output ended early"))
+        })
     }
 }
 
 /// Writes words as people read them. Each time it writes, `around` does that, so that something else on the terminal
 /// can be put aside.
 pub(super) fn write_plain(
-    mut words: mpsc::Receiver<Word>,
+    mut words: mpsc::Receiver<OutputMessage>,
     look: ConsoleOptions,
     around: impl Fn(&mut dyn FnMut()),
-) -> Result<Flow, Failure> {
+) -> Result<Flow, CliError> {
     let mut console = Console::new(Out::stdout(), Out::stderr(), look);
     console.begin_cell();
-    let failed = |error: crate::render::RenderError| Failure::new(Exit::Failed, error);
+    let failed = |error: crate::render::RenderError| CliError::new(ExitStatus::Failed, error);
     while let Some(word) = words.blocking_recv() {
         let mut waiting = Some(word);
         let mut written = Ok(Flow::Open);
@@ -103,8 +103,8 @@ pub(super) fn write_plain(
 /// Writes a word and those that wait behind it.
 fn write_waiting(
     console: &mut Console<Out, Out>,
-    words: &mut mpsc::Receiver<Word>,
-    first: Option<Word>,
+    words: &mut mpsc::Receiver<OutputMessage>,
+    first: Option<OutputMessage>,
 ) -> Result<Flow, crate::render::RenderError> {
     let (mut next, mut flow) = (first, Flow::Open);
     while let Some(word) = next {
@@ -114,14 +114,14 @@ fn write_waiting(
     if flow == Flow::Closed { Ok(flow) } else { console.flush() }
 }
 
-fn take(console: &mut Console<Out, Out>, word: Word) -> Result<Flow, crate::render::RenderError> {
+fn take(console: &mut Console<Out, Out>, word: OutputMessage) -> Result<Flow, crate::render::RenderError> {
     match word {
-        Word::Record(record) => console.record(&record),
-        Word::Event(_) => Ok(Flow::Open),
-        Word::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
-        Word::Step(_, sentence) => console.note(&sanitize::text(&sentence)),
-        Word::Case(headline, spool) => write_case(console, &headline, spool),
-        Word::Flush(done) => {
+        OutputMessage::Record(record) => console.record(&record),
+        OutputMessage::Event(_) => Ok(Flow::Open),
+        OutputMessage::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
+        OutputMessage::Step(_, sentence) => console.note(&sanitize::text(&sentence)),
+        OutputMessage::Case(headline, case_output) => write_case(console, &headline, case_output),
+        OutputMessage::Flush(done) => {
             let flow = console.flush();
             let _ = done.send(());
             flow
@@ -132,13 +132,13 @@ fn take(console: &mut Console<Out, Out>, word: Word) -> Result<Flow, crate::rend
 fn write_case(
     console: &mut Console<Out, Out>,
     headline: &str,
-    spool: Spool,
+    case_output: CaseOutput,
 ) -> Result<Flow, crate::render::RenderError> {
     console.begin_cell();
     if !headline.is_empty() {
         let _ = console.note(&sanitize::text(headline))?;
     }
-    for record in spool.records() {
+    for record in case_output.records() {
         if console.record(&record)? == Flow::Closed {
             return Ok(Flow::Closed);
         }
@@ -147,15 +147,15 @@ fn write_case(
     console.fresh_line()
 }
 
-fn write_json(mut words: mpsc::Receiver<Word>) -> Result<Flow, Failure> {
+fn write_json(mut words: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliError> {
     let mut out = std::io::BufWriter::new(Out::stdout());
     let written = (|| {
         while let Some(word) = words.blocking_recv() {
             match word {
-                Word::Record(record) => write_line(&mut out, &record_event(record))?,
-                Word::Event(event) | Word::Step(event, _) => write_line(&mut out, &event)?,
-                Word::Case(..) => {}
-                Word::Flush(done) => drop(done.send(())),
+                OutputMessage::Record(record) => write_line(&mut out, &record_event(record))?,
+                OutputMessage::Event(event) | OutputMessage::Step(event, _) => write_line(&mut out, &event)?,
+                OutputMessage::Case(..) => {}
+                OutputMessage::Flush(done) => drop(done.send(())),
             }
             if words.is_empty() {
                 out.flush()?;
@@ -166,7 +166,9 @@ fn write_json(mut words: mpsc::Receiver<Word>) -> Result<Flow, Failure> {
     match written {
         Ok(()) => Ok(Flow::Open),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Flow::Closed),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot write to standard output: {error}"))),
+        Err(error) => {
+            Err(CliError::new(ExitStatus::Failed, format!("cannot write to standard output: {error}")))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::panes::terminal::{PaneExit, PaneOptions, Why, open, rows_for_program};
 use crate::panes::{Ended, News, Opening, PrefixKey, TerminalHost};
-use crate::repl::{Pane, Trouble, Visit};
+use crate::repl::{Pane, PaneVisit, SessionError};
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
 
@@ -19,23 +19,23 @@ use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
 const NEWS: usize = 8;
 
 /// The pane of the prompt.
-pub(super) struct SessionPane {
+pub(super) struct TerminalPane {
     runtime: Handle,
     screen: Screen,
     prefix: PrefixKey,
-    state: Mutex<State>,
+    state: Mutex<PaneState>,
     news: mpsc::Sender<String>,
     /// The bell was told since the last visit: once is enough.
     rang: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
-struct State {
+struct PaneState {
     session: Option<ComputeSession>,
     host: Option<Arc<TerminalHost>>,
 }
 
-impl SessionPane {
+impl TerminalPane {
     /// A pane without a session yet. The receiver gets what happens while it is not shown.
     pub(super) fn new(runtime: Handle, screen: Screen, prefix: PrefixKey) -> (Self, mpsc::Receiver<String>) {
         let (news, sentences) = mpsc::channel(NEWS);
@@ -45,17 +45,17 @@ impl SessionPane {
 
     /// The session that it is in from now on. The terminal of another is given up.
     pub(super) fn enter(&self, session: ComputeSession) {
-        *self.state() = State { session: Some(session), host: None };
+        *self.state() = PaneState { session: Some(session), host: None };
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The terminal; a new one when there is none or it is over.
-    fn host(&self) -> Result<Arc<TerminalHost>, Trouble> {
+    fn host(&self) -> Result<Arc<TerminalHost>, SessionError> {
         if self.screen.dumb || !self.screen.interactive() {
-            return Err(Trouble {
+            return Err(SessionError {
                 sentence: "the terminal inside the session needs a terminal here that shows full screens"
                     .into(),
                 hint: Some("bai-repl pty --raw passes one straight through".into()),
@@ -63,7 +63,7 @@ impl SessionPane {
         }
         let mut state = self.state();
         let Some(session) = state.session.clone() else {
-            return Err(Trouble {
+            return Err(SessionError {
                 sentence: "there is no terminal: the session is not open".into(),
                 hint: Some("try again when it is".into()),
             });
@@ -78,7 +78,7 @@ impl SessionPane {
             async move {
                 let options = PtyOptions { source: PtySource::Auto, rows, columns };
                 let opened = Pty::open(&session, options).await;
-                opened.map_err(|error| Trouble::from(error).in_lines())
+                opened.map_err(|error| SessionError::from(error).in_lines())
             }
             .boxed(),
         );
@@ -90,7 +90,7 @@ impl SessionPane {
     }
 }
 
-impl Pane for SessionPane {
+impl Pane for TerminalPane {
     fn key(&self) -> u8 {
         self.prefix.byte()
     }
@@ -99,14 +99,14 @@ impl Pane for SessionPane {
         self.prefix.to_string()
     }
 
-    fn visit(&self) -> BoxFuture<'_, Result<Visit, Trouble>> {
+    fn visit(&self) -> BoxFuture<'_, Result<PaneVisit, SessionError>> {
         async move {
             let host = self.host()?;
             self.rang.store(false, Ordering::Relaxed);
             host.remark(None);
             let (prefix, colors) = (self.prefix, self.screen.colors);
             let options = PaneOptions { prefix, colors, clipboard: true, editor_waits: true };
-            let PaneExit { why, typed } = open(&host, options).await.map_err(|error| Trouble {
+            let PaneExit { why, typed } = open(&host, options).await.map_err(|error| SessionError {
                 sentence: format!("cannot show the terminal inside the session: {error}"),
                 hint: None,
             })?;
@@ -115,7 +115,7 @@ impl Pane for SessionPane {
                 Why::Ended(ended) => Some(sentence(&ended, prefix)),
                 Why::Left | Why::HungUp => None,
             };
-            Ok(Visit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
+            Ok(PaneVisit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
         }
         .boxed()
     }
@@ -143,7 +143,7 @@ async fn tell(
             // The status line tells the rest to who looks.
             News::Bell | News::Title(_) | News::LinkDown(_) | News::LinkUp => continue,
         };
-        // Nobody to tell is no trouble.
+        // Nobody to tell is no error.
         let _ = sentences.try_send(text);
     }
 }
@@ -159,7 +159,7 @@ fn sentence(ended: &Ended, prefix: PrefixKey) -> String {
     }
 }
 
-fn not_opened(why: &str) -> Trouble {
+fn not_opened(why: &str) -> SessionError {
     let (sentence, hint) = why.split_once('\n').map_or((why, None), |(why, hint)| (why, Some(hint)));
-    Trouble { sentence: format!("cannot open the terminal: {sentence}"), hint: hint.map(str::to_owned) }
+    SessionError { sentence: format!("cannot open the terminal: {sentence}"), hint: hint.map(str::to_owned) }
 }

@@ -32,9 +32,9 @@ pub(super) fn style(bar: &ProgressBar, template: &str) {
 
 /// Files on their way. The line goes when it is dropped.
 #[derive(Debug)]
-pub(super) struct Transfer(ProgressBar);
+pub(super) struct TransferProgress(ProgressBar);
 
-impl Transfer {
+impl TransferProgress {
     /// A transfer of so many bytes.
     pub(super) fn start(global: &Global, bytes: u64) -> Self {
         let target =
@@ -44,7 +44,7 @@ impl Transfer {
         if is_wanted(global) {
             bar.enable_steady_tick(TICK);
         }
-        Transfer(bar)
+        TransferProgress(bar)
     }
 
     /// It is at this file, and so many bytes of all have arrived.
@@ -60,7 +60,7 @@ impl Transfer {
     }
 }
 
-impl Drop for Transfer {
+impl Drop for TransferProgress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
@@ -69,13 +69,13 @@ impl Drop for Transfer {
 /// A session that is on its way to run: each status as it comes. Shown only when it takes a while; the line goes when
 /// this is dropped.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct OpeningProgress {
     bar: ProgressBar,
     passed: Mutex<Vec<String>>,
     _show: Option<AbortOnDropHandle<()>>,
 }
 
-impl Opening {
+impl OpeningProgress {
     /// Of the session of this name.
     pub(super) fn start(global: &Global, name: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
@@ -89,7 +89,7 @@ impl Opening {
                 later.enable_steady_tick(TICK);
             }))
         });
-        Opening { bar, passed: Mutex::default(), _show: show }
+        OpeningProgress { bar, passed: Mutex::default(), _show: show }
     }
 
     /// It is in this status now.
@@ -100,7 +100,7 @@ impl Opening {
     }
 }
 
-impl Drop for Opening {
+impl Drop for OpeningProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -1,17 +1,17 @@
-//! The prompt, wired: the place that its session lives in is opened beside the first keys.
+//! The prompt, wired: the server that its session lives in is opened beside the first keys.
 
 use super::args::{Global, Open};
-use super::errands::PromptErrands;
-use super::exit::Exit;
-use super::failure::Failure;
-use super::open::request;
-use super::pane::SessionPane;
-use super::place::{Place, target_label};
-use super::{look, names, transport};
+use super::creation::request;
+use super::delegated::CommandDelegate;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::pane::TerminalPane;
+use super::server::{Server, target_label};
+use super::{display, session_name, transport};
 use crate::config::{EditMode, FileConfig, Paths};
 use crate::repl::{
-    Banner, Keymap, Leave, Next, Opener, Progress, Remote, RemoteOptions, ReplOptions, Trouble, language,
-    remote,
+    Banner, Keymap, NextSession, OnLeave, OpenProgress, Opener, Remote, RemoteOptions, ReplOptions,
+    SessionError, language, remote,
 };
 use bai_client::{ClientError, ComputeSession, ErrorKind};
 use bai_protocol::create::CreateRequest;
@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 /// What the prompt works on.
 #[derive(Debug)]
-enum Subject {
+enum PromptSubject {
     /// A session that is made, or taken if it lives.
     Create(Box<CreateRequest>),
     /// A session that lives.
@@ -37,30 +37,40 @@ pub(super) fn attach(
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
-    go(runtime, Next::Attach(name), open, global, config)
+) -> Result<ExitStatus, CliError> {
+    go(runtime, NextSession::Attach(name), open, global, config)
 }
 
 /// Opens prompts, one after the other, until the person leaves.
 fn go(
     runtime: &Runtime,
-    first: Next,
+    first: NextSession,
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let mut next = Some(first);
     while let Some(subject) = next {
         next = match subject {
-            Next::Attach(name) => attach_once(runtime, &name, open, global, config)?,
-            Next::Create(image) => {
+            NextSession::Attach(name) => attach_once(runtime, &name, open, global, config)?,
+            NextSession::Create(image) => {
                 // One that the person does not name is one that nobody keeps.
-                let request = CreateRequest { name: names::session(), ..request(&image, &open.creation)? };
-                prompt(runtime, Subject::Create(Box::new(request)), None, &image, true, open, global, config)?
+                let request =
+                    CreateRequest { name: session_name::generate(), ..request(&image, &open.creation)? };
+                prompt(
+                    runtime,
+                    PromptSubject::Create(Box::new(request)),
+                    None,
+                    &image,
+                    true,
+                    open,
+                    global,
+                    config,
+                )?
             }
         };
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn attach_once(
@@ -69,16 +79,16 @@ fn attach_once(
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Option<Next>, Failure> {
+) -> Result<Option<NextSession>, CliError> {
     let look_up = async {
-        let place = Place::find(global, config).await?;
-        let session = super::commands::find(&place, name).await?;
+        let server = Server::find(global, config).await?;
+        let session = super::commands::find(&server, name).await?;
         let info = session.info().await?;
-        Ok::<_, Failure>((place, session, info.image().unwrap_or_default().to_owned()))
+        Ok::<_, CliError>((server, session, info.image().unwrap_or_default().to_owned()))
     };
-    let (place, session, image) = runtime.block_on(look_up)?;
-    let subject = Subject::Attach(session.name().to_owned());
-    prompt(runtime, subject, Some(place), &image, open.creation.rm, open, global, config)
+    let (server, session, image) = runtime.block_on(look_up)?;
+    let subject = PromptSubject::Attach(session.name().to_owned());
+    prompt(runtime, subject, Some(server), &image, open.creation.rm, open, global, config)
 }
 
 /// Opens the prompt on a session that is made, or taken if it lives, while the first keys are typed.
@@ -88,13 +98,13 @@ pub(super) fn create(
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let image = request.image.clone();
-    let temporary = super::open::is_temporary(&open.creation);
-    let subject = Subject::Create(Box::new(request));
+    let temporary = super::creation::is_temporary(&open.creation);
+    let subject = PromptSubject::Create(Box::new(request));
     match prompt(runtime, subject, None, &image, temporary, open, global, config)? {
         Some(next) => go(runtime, next, open, global, config),
-        None => Ok(Exit::Ok),
+        None => Ok(ExitStatus::Ok),
     }
 }
 
@@ -102,50 +112,50 @@ pub(super) fn create(
 #[allow(clippy::too_many_arguments, reason = "everything that a prompt is made from")]
 fn prompt(
     runtime: &Runtime,
-    subject: Subject,
-    place: Option<Place>,
+    subject: PromptSubject,
+    server: Option<Server>,
     image: &str,
     temporary: bool,
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Option<Next>, Failure> {
-    let place = Arc::new(Mutex::new(place));
+) -> Result<Option<NextSession>, CliError> {
+    let server = Arc::new(Mutex::new(server));
     let language: Box<dyn language::Language> = match bai_engine::jupyter_language(image) {
         Some(language) => Box::new(language::Jupyter::of(&language)),
         None => language::for_image(image),
     };
     let banner = Banner {
-        place: target_label(global, config, !temporary)?,
+        server: target_label(global, config, !temporary)?,
         image: image.to_owned(),
         session: match &subject {
-            Subject::Create(request) => request.name.clone(),
-            Subject::Attach(name) => name.clone(),
+            PromptSubject::Create(request) => request.name.clone(),
+            PromptSubject::Attach(name) => name.clone(),
         },
     };
-    let (console, typed) = look::for_prompt(open, global, config)?;
+    let (console, typed) = display::for_prompt(open, global, config)?;
     let handle = runtime.handle().clone();
-    let (pane, pane_news) = SessionPane::new(handle, console.screen, super::pty::prefix(config)?);
+    let (pane, pane_notices) = TerminalPane::new(handle, console.screen, super::pty::prefix(config)?);
     let pane = Arc::new(pane);
     let options = ReplOptions {
         runtime: runtime.handle().clone(),
-        open: opener(Opening {
-            place: place.clone(),
+        open: opener(SessionOpener {
+            server: server.clone(),
             subject,
             pane: pane.clone(),
             again: Mutex::default(),
             global: global.clone(),
             config: config.clone(),
             outlive: !temporary,
-            prelude: super::ready::wants_prelude(global, config),
+            prelude: super::readiness::wants_prelude(global, config),
         }),
-        errands: Arc::new(PromptErrands::new(place.clone(), global.clone(), config.clone())),
+        delegated: Arc::new(CommandDelegate::new(server.clone(), global.clone(), config.clone())),
         banner,
         language: language.into(),
         console,
-        themes: look::library(),
+        themes: display::library(),
         pane,
-        pane_news,
+        pane_notices,
         typed,
         keymap: match config.edit_mode {
             EditMode::Emacs => Keymap::Emacs,
@@ -153,28 +163,28 @@ fn prompt(
         },
         history_dir: Paths::of_user().map(|paths| paths.history_dir()),
         quiet: global.quiet,
-        leave: if temporary { Leave::Destroy } else { Leave::Keep },
+        leave: if temporary { OnLeave::Destroy } else { OnLeave::Keep },
         outlives: !temporary,
     };
     let left = crate::repl::run(options);
     // The run loop asks for bracketed paste, so that a paste while a cell runs is whole for the next prompt.
     crate::terminal::restore();
     runtime.block_on(async {
-        if let Some(place) = place.lock().await.take() {
-            Place::close(place).await;
+        if let Some(server) = server.lock().await.take() {
+            Server::close(server).await;
         }
     });
-    left.map(|exit| exit.next).map_err(|trouble| {
-        let failure = Failure::new(Exit::Failed, trouble.sentence);
-        trouble.hint.into_iter().fold(failure, Failure::hint)
+    left.map(|exit| exit.next).map_err(|error| {
+        let told = CliError::new(ExitStatus::Failed, error.sentence);
+        error.hint.into_iter().fold(told, CliError::hint)
     })
 }
 
 /// What is needed to open the session, as often as that is wanted.
-struct Opening {
-    place: Arc<Mutex<Option<Place>>>,
-    subject: Subject,
-    pane: Arc<SessionPane>,
+struct SessionOpener {
+    server: Arc<Mutex<Option<Server>>>,
+    subject: PromptSubject,
+    pane: Arc<TerminalPane>,
     /// How a session that was there already is made again.
     again: Mutex<Option<CreateRequest>>,
     global: Global,
@@ -183,8 +193,8 @@ struct Opening {
     prelude: bool,
 }
 
-/// Opens the session, and the place when that is not open yet. The place is kept for the next time.
-fn opener(opening: Opening) -> Opener {
+/// Opens the session, and the server when that is not open yet. The server is kept for the next time.
+fn opener(opening: SessionOpener) -> Opener {
     let opening = Arc::new(opening);
     Box::new(move |progress| {
         let opening = Arc::clone(&opening);
@@ -192,49 +202,53 @@ fn opener(opening: Opening) -> Opener {
     })
 }
 
-impl Opening {
-    async fn open(&self, progress: &Progress) -> Result<Arc<dyn Remote>, Trouble> {
-        let mut place = self.place.lock().await;
-        let opened = match (place.take(), &self.subject) {
+impl SessionOpener {
+    async fn open(&self, progress: &OpenProgress) -> Result<Arc<dyn Remote>, SessionError> {
+        let mut server = self.server.lock().await;
+        let opened = match (server.take(), &self.subject) {
             (Some(open), _) => open,
-            (None, Subject::Create(_)) => {
-                Place::open(&self.global, &self.config, self.outlive).await.map_err(Failure::into_trouble)?
-            }
-            (None, Subject::Attach(_)) => {
-                Place::find(&self.global, &self.config).await.map_err(Failure::into_trouble)?
+            (None, PromptSubject::Create(_)) => Server::open(&self.global, &self.config, self.outlive)
+                .await
+                .map_err(CliError::into_session_error)?,
+            (None, PromptSubject::Attach(_)) => {
+                Server::find(&self.global, &self.config).await.map_err(CliError::into_session_error)?
             }
         };
-        let place = place.insert(opened);
-        let (session, image) = self.session(place, progress).await?;
+        let server = server.insert(opened);
+        let (session, image) = self.session(server, progress).await?;
         self.pane.enter(session.clone());
-        let prelude = super::ready::prelude_use(&place.api, &image, self.prelude).await;
+        let prelude = super::readiness::prelude_use(&server.api, &image, self.prelude).await;
         let note = session.note().await;
         Ok(remote(session, RemoteOptions { transport: transport(&self.global), note, prelude }))
     }
 
     /// The session and its image.
-    async fn session(&self, place: &Place, progress: &Progress) -> Result<(ComputeSession, String), Trouble> {
+    async fn session(
+        &self,
+        server: &Server,
+        progress: &OpenProgress,
+    ) -> Result<(ComputeSession, String), SessionError> {
         let tell = |status: &bai_protocol::status::SessionStatus| progress.tell(status.name());
         let name = match &self.subject {
-            Subject::Create(request) => {
+            PromptSubject::Create(request) => {
                 let session = tokio::select! {
-                    created = ComputeSession::create(&place.api, (**request).clone(), tell) => created?.0,
-                    () = progress.given_up() => ComputeSession::attach(&place.api, &request.name).await?,
+                    created = ComputeSession::create(&server.api, (**request).clone(), tell) => created?.0,
+                    () = progress.given_up() => ComputeSession::attach(&server.api, &request.name).await?,
                 };
                 return Ok((session, request.image.clone()));
             }
-            Subject::Attach(name) => name,
+            PromptSubject::Attach(name) => name,
         };
         let mut again = self.again.lock().await;
         let attached = async {
-            let session = ComputeSession::attach(&place.api, name).await?;
+            let session = ComputeSession::attach(&server.api, name).await?;
             session.wait_until_running(None, tell).await?;
             Ok::<_, ClientError>(session)
         };
         let session = match (attached.await, &*again) {
             // Servers find sessions by their names for some time after they have ended, all of them.
             (Err(error), Some(request)) if is_over(error.kind()) => {
-                ComputeSession::create(&place.api, request.clone(), tell).await?.0
+                ComputeSession::create(&server.api, request.clone(), tell).await?.0
             }
             (attached, _) => attached?,
         };

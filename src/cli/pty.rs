@@ -1,11 +1,11 @@
 //! `bai-repl pty`: a terminal inside a session, as a pane or passed straight through.
 
 use super::args::{Global, Open, Pty as Flags};
-use super::exit::Exit;
-use super::failure::Failure;
-use super::place::Place;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
 use super::script::exit_of_signal;
-use super::{destroy, names};
+use super::server::Server;
+use super::{destroy, session_name};
 use crate::config::FileConfig;
 use crate::panes::raw::{self, RawOptions};
 use crate::panes::terminal::{self as pane, PaneExit, PaneOptions, Why};
@@ -23,56 +23,56 @@ pub(super) async fn open(
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let prefix = prefix(config)?;
-    let mut fatal = listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let (place, found) = find(flags, global, config).await?;
-    let made = if found.is_none() { Some(names::session()) } else { None };
-    let exit = stay(&place, found, made.as_deref(), flags, open, prefix, &mut fatal).await;
+    let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let (server, found) = find(flags, global, config).await?;
+    let made = if found.is_none() { Some(session_name::generate()) } else { None };
+    let exit = stay(&server, found, made.as_deref(), flags, open, prefix, &mut fatal).await;
     if let Some(name) = made {
-        destroy(&place.api, &name).await;
+        destroy(&server.api, &name).await;
     }
-    place.close().await;
+    server.close().await;
     exit
 }
 
 /// The key that leaves the terminal, and at the prompt opens it.
-pub(super) fn prefix(config: &FileConfig) -> Result<PrefixKey, Failure> {
+pub(super) fn prefix(config: &FileConfig) -> Result<PrefixKey, CliError> {
     let Some(text) = &config.prefix_key else { return Ok(PrefixKey::default()) };
     PrefixKey::parse(text).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("\"{text}\" is no key for leaving the terminal"))
+        CliError::new(ExitStatus::Usage, format!("\"{text}\" is no key for leaving the terminal"))
             .hint("one looks like Ctrl-]")
     })
 }
 
-/// The session of that name, if there is one, and the place where it is or a new one can be.
+/// The session of that name, if there is one, and the server where it is or a new one can be.
 async fn find(
     flags: &Flags,
     global: &Global,
     config: &FileConfig,
-) -> Result<(Place, Option<ComputeSession>), Failure> {
+) -> Result<(Server, Option<ComputeSession>), CliError> {
     if let Some(name) = &flags.subject
-        && let Some((place, session)) = existing(name, global, config).await?
+        && let Some((server, session)) = existing(name, global, config).await?
     {
-        return Ok((place, Some(session)));
+        return Ok((server, Some(session)));
     }
-    Ok((Place::open(global, config, false).await?, None))
+    Ok((Server::open(global, config, false).await?, None))
 }
 
 /// Opens the terminal in the session that was found, or in a new one, and stays in it. A signal that ends us ends this.
 async fn stay(
-    place: &Place,
+    server: &Server,
     found: Option<ComputeSession>,
     name: Option<&str>,
     flags: &Flags,
     open: &Open,
     prefix: PrefixKey,
     fatal: &mut FatalSignals,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let connected = async {
         let session = match found {
             Some(session) => session,
-            None => create(place, name, flags, open).await?,
+            None => create(server, name, flags, open).await?,
         };
         connect(&session, flags).await
     };
@@ -85,39 +85,39 @@ async fn stay(
 }
 
 async fn create(
-    place: &Place,
+    server: &Server,
     name: Option<&str>,
     flags: &Flags,
     open: &Open,
-) -> Result<ComputeSession, Failure> {
-    let image = flags.subject.clone().unwrap_or_else(|| super::open::image(open).to_owned());
-    let name = name.map_or_else(names::session, str::to_owned);
+) -> Result<ComputeSession, CliError> {
+    let image = flags.subject.clone().unwrap_or_else(|| super::creation::image(open).to_owned());
+    let name = name.map_or_else(session_name::generate, str::to_owned);
     let request = CreateRequest { name, image, reuse: true, ..CreateRequest::default() };
-    Ok(ComputeSession::create(&place.api, request, |_| ()).await?.0)
+    Ok(ComputeSession::create(&server.api, request, |_| ()).await?.0)
 }
 
-/// A session that lives, where there is a place with sessions. What looks like an image is not looked for.
+/// A session that lives, where there is a server with sessions. What looks like an image is not looked for.
 async fn existing(
     name: &str,
     global: &Global,
     config: &FileConfig,
-) -> Result<Option<(Place, ComputeSession)>, Failure> {
+) -> Result<Option<(Server, ComputeSession)>, CliError> {
     if name.contains([':', '/']) {
         return Ok(None);
     }
-    let Some(place) = Place::with_sessions(global, config).await? else { return Ok(None) };
-    match ComputeSession::attach(&place.api, name).await {
-        Ok(session) => Ok(Some((place, session))),
+    let Some(server) = Server::with_sessions(global, config).await? else { return Ok(None) };
+    match ComputeSession::attach(&server.api, name).await {
+        Ok(session) => Ok(Some((server, session))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn connect(session: &ComputeSession, flags: &Flags) -> Result<TerminalHost, Failure> {
+async fn connect(session: &ComputeSession, flags: &Flags) -> Result<TerminalHost, CliError> {
     let size = crate::terminal::size();
     let source = flags.app.clone().map_or(PtySource::Auto, PtySource::App);
     let options = PtyOptions { source, rows: size.rows, columns: size.cols };
-    let pty = Pty::open(session, options).await.map_err(|error: ClientError| Failure::from(error))?;
+    let pty = Pty::open(session, options).await.map_err(|error: ClientError| CliError::from(error))?;
     let (host, news) = TerminalHost::start(&Handle::current(), pty, session.name(), size.cols, size.rows);
     // Nobody is at a prompt who could be told what happens in the background.
     drop(news);
@@ -129,7 +129,7 @@ async fn view(
     flags: &Flags,
     prefix: PrefixKey,
     fatal: &mut FatalSignals,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let straight = flags.raw || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal();
     // A signal that ends us closes the view, too.
     let left = if straight {
@@ -139,13 +139,13 @@ async fn view(
         pane::open(host, PaneOptions { prefix, colors, clipboard: true, editor_waits: false }).await
     };
     let PaneExit { why, .. } =
-        left.map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?;
+        left.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     Ok(match why {
-        Why::Ended(Ended::Exited(code)) => Exit::Remote(code.unwrap_or(0)),
+        Why::Ended(Ended::Exited(code)) => ExitStatus::Remote(code.unwrap_or(0)),
         Why::Ended(Ended::Lost(why) | Ended::NotOpened(why)) => {
-            Failure::new(Exit::Lost, format!("the terminal is lost: {why}")).tell()
+            CliError::new(ExitStatus::Lost, format!("the terminal is lost: {why}")).tell()
         }
-        Why::Left => Exit::Ok,
-        Why::HungUp => fatal.recv().now_or_never().map_or(Exit::Ok, exit_of_signal),
+        Why::Left => ExitStatus::Ok,
+        Why::HungUp => fatal.recv().now_or_never().map_or(ExitStatus::Ok, exit_of_signal),
     })
 }

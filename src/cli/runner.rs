@@ -1,8 +1,8 @@
 //! The runner for a cluster's agent, from the command line's side: where it listens and works, and when it ends.
 
 use super::args::Runner;
-use super::exit::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
 use crate::terminal::{self, FatalSignal};
 use bai_runner::{AgentError, AgentOptions, AgentRunner};
 use std::io::Write;
@@ -13,21 +13,21 @@ use tokio_util::sync::CancellationToken;
 /// Where containers have the person's files.
 const HOME: &str = "/home/work";
 
-impl From<AgentError> for Failure {
+impl From<AgentError> for CliError {
     fn from(error: AgentError) -> Self {
         match error {
             AgentError::Start(error) => {
                 let hint = error.hint().to_owned();
-                Failure::new(Exit::NotFound, error).hint(hint)
+                CliError::new(ExitStatus::NotFound, error).hint(hint)
             }
-            error => Failure::new(Exit::Failed, error),
+            error => CliError::new(ExitStatus::Failed, error),
         }
     }
 }
 
 /// Serves an agent until a signal ends it.
-pub(super) async fn serve(flags: Runner) -> Result<Exit, Failure> {
-    let mut signals = terminal::listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
+pub(super) async fn serve(flags: Runner) -> Result<ExitStatus, CliError> {
+    let mut signals = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let workdir = workdir(flags.workdir)?;
     let runner = AgentRunner::start(AgentOptions {
         language: flags.language,
@@ -39,9 +39,9 @@ pub(super) async fn serve(flags: Runner) -> Result<Exit, Failure> {
         definitions: flags.service_defs,
     })
     .await?;
-    if let Some(trouble) = runner.trouble() {
-        eprintln!("bai-repl: no code can be run here: {trouble}");
-        eprintln!("hint: {}; commands and services work", trouble.hint());
+    if let Some(error) = runner.trouble() {
+        eprintln!("bai-repl: no code can be run here: {error}");
+        eprintln!("hint: {}; commands and services work", error.hint());
     }
     let [operations, replies] = runner.addresses();
     // Whoever started us may have gone; then nobody needs the line.
@@ -49,21 +49,21 @@ pub(super) async fn serve(flags: Runner) -> Result<Exit, Failure> {
     let stop = CancellationToken::new();
     let mut serving = pin!(runner.serve(&stop));
     let ending = tokio::select! {
-        () = &mut serving => return Ok(Exit::Ok),
+        () = &mut serving => return Ok(ExitStatus::Ok),
         signal = signals.recv() => Some(signal),
         _ = tokio::signal::ctrl_c() => None,
     };
     stop.cancel();
     serving.await;
-    Ok(if let Some(FatalSignal::HangUp) = ending { Exit::Remote(129) } else { Exit::Ok })
+    Ok(if let Some(FatalSignal::HangUp) = ending { ExitStatus::Remote(129) } else { ExitStatus::Ok })
 }
 
-fn workdir(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+fn workdir(named: Option<PathBuf>) -> Result<PathBuf, CliError> {
     let folder = named.unwrap_or_else(|| {
         let home = Path::new(HOME);
         if home.is_dir() { home.to_owned() } else { PathBuf::from(".") }
     });
     folder.canonicalize().map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot use the folder {}: {error}", folder.display()))
+        CliError::new(ExitStatus::Usage, format!("cannot use the folder {}: {error}", folder.display()))
     })
 }

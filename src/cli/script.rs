@@ -1,11 +1,11 @@
 //! Running code without a prompt: `-c`, a file, or standard input. Standard output gets what the remote program
 //! printed and nothing else; the exit code is the remote program's.
 
-use super::answers::{Answer, Answers};
-use super::exit::Exit;
-use super::failure::{Failure, exit_of};
-use super::output::{Output, Word};
-use super::steps::Steps;
+use super::batch_steps::BatchSteps;
+use super::error::{CliError, exit_of};
+use super::exit_status::ExitStatus;
+use super::input::{InputReply, InputSource};
+use super::output::{Output, OutputMessage};
 use crate::render::Flow;
 use crate::terminal::{FatalSignal, FatalSignals};
 use bai_client::{Cell, ComputeSession, LostRun, Run, RunEvent, RunOptions, SessionState};
@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What ends the loop early.
-enum Early {
+enum EarlyEnd {
     /// The writer has no reader, or failed.
     Output,
     /// The person insists.
@@ -32,11 +32,11 @@ enum Early {
 struct Script<'a> {
     run: Run,
     output: &'a Output,
-    answers: &'a Answers,
+    input: &'a InputSource,
     interrupts: Signal,
     /// Nothing where somebody else hears them.
     fatal: Option<&'a mut FatalSignals>,
-    steps: Steps<'a>,
+    steps: BatchSteps<'a>,
     interrupted: Option<Instant>,
     told_no_input: bool,
 }
@@ -47,16 +47,17 @@ pub(super) async fn run(
     cell: Cell,
     options: RunOptions,
     output: Output,
-    answers: &Answers,
+    input: &InputSource,
     fatal: Option<&mut FatalSignals>,
-    steps: Steps<'_>,
-) -> Result<Exit, Failure> {
-    let interrupts = signal(SignalKind::interrupt()).map_err(|error| Failure::new(Exit::Failed, error))?;
+    steps: BatchSteps<'_>,
+) -> Result<ExitStatus, CliError> {
+    let interrupts =
+        signal(SignalKind::interrupt()).map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let run = session.execute(cell, options).await?;
     let mut script = Script {
         run,
         output: &output,
-        answers,
+        input,
         interrupts,
         fatal,
         steps,
@@ -69,18 +70,18 @@ pub(super) async fn run(
     match ended {
         Ok(exit) => {
             let flow = output.finish().await?;
-            Ok(if was_interrupted && exit != Exit::Ok {
-                Exit::Remote(130)
+            Ok(if was_interrupted && exit != ExitStatus::Ok {
+                ExitStatus::Remote(130)
             } else {
                 closed_is_fine(flow, exit)
             })
         }
-        Err(Early::Interrupted) => Ok(Exit::Remote(130)),
-        Err(Early::Fatal(signal)) => Ok(exit_of_signal(signal)),
-        Err(Early::Output) => {
+        Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Remote(130)),
+        Err(EarlyEnd::Fatal(signal)) => Ok(exit_of_signal(signal)),
+        Err(EarlyEnd::Output) => {
             let outcome = output.finish().await;
             session.settle(DRAIN_LIMIT).await;
-            outcome.map(|_| Exit::Ok)
+            outcome.map(|_| ExitStatus::Ok)
         }
     }
 }
@@ -94,33 +95,33 @@ async fn fatal(signals: &mut Option<&mut FatalSignals>) -> FatalSignal {
 }
 
 /// The exit code that a shell gives to a program that ended by this signal.
-pub(super) fn exit_of_signal(signal: FatalSignal) -> Exit {
-    Exit::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
+pub(super) fn exit_of_signal(signal: FatalSignal) -> ExitStatus {
+    ExitStatus::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
 }
 
 /// A reader that has gone had what it wanted.
-fn closed_is_fine(flow: Flow, exit: Exit) -> Exit {
-    if flow == Flow::Closed { Exit::Ok } else { exit }
+fn closed_is_fine(flow: Flow, exit: ExitStatus) -> ExitStatus {
+    if flow == Flow::Closed { ExitStatus::Ok } else { exit }
 }
 
 impl Script<'_> {
-    async fn follow(&mut self) -> Result<Exit, Early> {
+    async fn follow(&mut self) -> Result<ExitStatus, EarlyEnd> {
         if let Some(word) = self.steps.begin() {
             self.say(word).await?;
         }
         loop {
             let event = tokio::select! {
                 biased;
-                signal = fatal(&mut self.fatal) => return Err(Early::Fatal(signal)),
+                signal = fatal(&mut self.fatal) => return Err(EarlyEnd::Fatal(signal)),
                 _ = self.interrupts.recv() => {
                     self.interrupt()?;
                     continue;
                 }
-                () = self.output.words().closed() => return Err(Early::Output),
+                () = self.output.words().closed() => return Err(EarlyEnd::Output),
                 event = self.run.next() => event,
             };
             match event {
-                Some(RunEvent::Console(record)) => self.say(Word::Record(record)).await?,
+                Some(RunEvent::Console(record)) => self.say(OutputMessage::Record(record)).await?,
                 Some(RunEvent::WaitingInput { is_password }) => self.answer(is_password).await?,
                 Some(RunEvent::StepFinished { step, exit_code }) => {
                     self.say(self.steps.finished(step, exit_code)).await?;
@@ -129,50 +130,51 @@ impl Script<'_> {
                     }
                 }
                 Some(RunEvent::Finished { exit_code }) => {
-                    self.say(Word::Event(json!({"event": "finished", "exitCode": exit_code}))).await?;
-                    return Ok(Exit::Remote(exit_code.unwrap_or(0)));
+                    self.say(OutputMessage::Event(json!({"event": "finished", "exitCode": exit_code})))
+                        .await?;
+                    return Ok(ExitStatus::Remote(exit_code.unwrap_or(0)));
                 }
                 Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
                 Some(RunEvent::NotStarted { waited }) => eprintln!(
                     "bai-repl: the session has not answered for {} s; something else may be running in it",
                     waited.as_secs()
                 ),
-                Some(RunEvent::OutputLost(error)) => drop(Failure::from(error).tell()),
+                Some(RunEvent::OutputLost(error)) => drop(CliError::from(error).tell()),
                 Some(_) => {}
-                None => return Ok(Exit::Lost),
+                None => return Ok(ExitStatus::Lost),
             }
         }
     }
 
     /// Passes a word to the writer, and hears signals while the writer has no room for it.
-    async fn say(&mut self, word: Word) -> Result<(), Early> {
+    async fn say(&mut self, word: OutputMessage) -> Result<(), EarlyEnd> {
         loop {
             tokio::select! {
                 biased;
-                signal = fatal(&mut self.fatal) => return Err(Early::Fatal(signal)),
+                signal = fatal(&mut self.fatal) => return Err(EarlyEnd::Fatal(signal)),
                 _ = self.interrupts.recv() => self.interrupt()?,
                 room = self.output.words().reserve() => {
-                    room.map_err(|_| Early::Output)?.send(word);
+                    room.map_err(|_| EarlyEnd::Output)?.send(word);
                     return Ok(());
                 }
             }
         }
     }
 
-    async fn answer(&mut self, is_password: bool) -> Result<(), Early> {
+    async fn answer(&mut self, is_password: bool) -> Result<(), EarlyEnd> {
         self.output.flush().await;
         let answer = tokio::select! {
             biased;
-            signal = fatal(&mut self.fatal) => return Err(Early::Fatal(signal)),
-            _ = self.interrupts.recv() => Answer::Interrupted,
-            answer = self.answers.ask(is_password) => answer,
+            signal = fatal(&mut self.fatal) => return Err(EarlyEnd::Fatal(signal)),
+            _ = self.interrupts.recv() => InputReply::Interrupted,
+            answer = self.input.ask(is_password) => answer,
         };
         match answer {
-            Answer::Line(line) => {
+            InputReply::Line(line) => {
                 self.run.send_input(line);
             }
-            Answer::Interrupted => self.interrupt()?,
-            Answer::End => {
+            InputReply::Interrupted => self.interrupt()?,
+            InputReply::End => {
                 if !std::mem::replace(&mut self.told_no_input, true) {
                     eprintln!(
                         "bai-repl: the program asks for input and there is none; it gets an empty line"
@@ -184,18 +186,18 @@ impl Script<'_> {
         Ok(())
     }
 
-    fn interrupt(&mut self) -> Result<(), Early> {
+    fn interrupt(&mut self) -> Result<(), EarlyEnd> {
         let now = Instant::now();
         if self.interrupted.is_some_and(|before| now.duration_since(before) < AGAIN) {
-            return Err(Early::Interrupted);
+            return Err(EarlyEnd::Interrupted);
         }
         self.interrupted = Some(now);
         self.run.interrupt();
         Ok(())
     }
 
-    async fn lost(&mut self, lost: LostRun) -> Result<Exit, Early> {
-        self.say(Word::Event(json!({"event": "lost", "why": lost.error.to_string()}))).await?;
+    async fn lost(&mut self, lost: LostRun) -> Result<ExitStatus, EarlyEnd> {
+        self.say(OutputMessage::Event(json!({"event": "lost", "why": lost.error.to_string()}))).await?;
         let after = match lost.session {
             SessionState::Usable => "the session can still be used",
             SessionState::Stuck => "the session is stuck: destroy it and create another",
@@ -203,9 +205,9 @@ impl Script<'_> {
             _ => "the server does not answer, so the session's state is not known",
         };
         let exit = match exit_of(lost.error.kind()) {
-            Exit::Failed | Exit::Connect | Exit::TimedOut => Exit::Lost,
+            ExitStatus::Failed | ExitStatus::Connect | ExitStatus::TimedOut => ExitStatus::Lost,
             other => other,
         };
-        Ok(Failure::new(exit, &lost.error).hint(after).tell())
+        Ok(CliError::new(exit, &lost.error).hint(after).tell())
     }
 }

@@ -2,8 +2,8 @@
 //! programs. Whatever a server said is made harmless here.
 
 use super::args::Global;
-use super::exit::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
 use crate::render::{Flow, sanitize};
 use crate::terminal::{self, Out, Screen};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -50,29 +50,33 @@ pub(super) struct Row {
 }
 
 /// Prints a table.
-pub(super) fn print(global: &Global, columns: &[Column], rows: &[Row]) -> Result<Exit, Failure> {
+pub(super) fn print(global: &Global, columns: &[Column], rows: &[Row]) -> Result<ExitStatus, CliError> {
     if global.json {
         return write(&rows.iter().map(|row| format!("{}\n", row.json)).collect::<String>())
-            .map(|_| Exit::Ok);
+            .map(|_| ExitStatus::Ok);
     }
     let window = Screen::detect().stdout_tty.then(|| usize::from(terminal::size().cols));
-    write(&table(columns, rows, window)).map(|_| Exit::Ok)
+    write(&table(columns, rows, window)).map(|_| ExitStatus::Ok)
 }
 
 /// Prints what belongs to one thing: a name and a value on each line.
-pub(super) fn print_facts(global: &Global, json: &Value, facts: &[(&str, String)]) -> Result<Exit, Failure> {
+pub(super) fn print_facts(
+    global: &Global,
+    json: &Value,
+    facts: &[(&str, String)],
+) -> Result<ExitStatus, CliError> {
     if global.json {
-        return write(&format!("{json}\n")).map(|_| Exit::Ok);
+        return write(&format!("{json}\n")).map(|_| ExitStatus::Ok);
     }
     let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| {
         format!("{name}{}  {}\n", " ".repeat(width - name.width()), sanitize::line(value, CELL_WIDTH * 4))
     };
-    write(&facts.iter().map(line).collect::<String>()).map(|_| Exit::Ok)
+    write(&facts.iter().map(line).collect::<String>()).map(|_| ExitStatus::Ok)
 }
 
 /// Tells what was done: an event for programs on standard output, a sentence for people on standard error.
-pub(super) fn tell(global: &Global, event: &Value, sentence: &str) -> Result<(), Failure> {
+pub(super) fn tell(global: &Global, event: &Value, sentence: &str) -> Result<(), CliError> {
     if global.json {
         put(&format!("{event}\n"))?;
     } else if !global.quiet {
@@ -82,21 +86,23 @@ pub(super) fn tell(global: &Global, event: &Value, sentence: &str) -> Result<(),
 }
 
 /// Writes to standard output. A reader that has gone had what it wanted.
-pub(super) fn write(text: &str) -> Result<Flow, Failure> {
+pub(super) fn write(text: &str) -> Result<Flow, CliError> {
     write_bytes(text.as_bytes())
 }
 
 /// The same, for what is the last to be written or does not depend on a reader.
-pub(super) fn put(text: &str) -> Result<(), Failure> {
+pub(super) fn put(text: &str) -> Result<(), CliError> {
     write(text).map(drop)
 }
 
 /// The same with any bytes.
-pub(super) fn write_bytes(bytes: &[u8]) -> Result<Flow, Failure> {
+pub(super) fn write_bytes(bytes: &[u8]) -> Result<Flow, CliError> {
     match Out::stdout().write_all(bytes) {
         Ok(()) => Ok(Flow::Open),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Flow::Closed),
-        Err(error) => Err(Failure::new(Exit::Failed, format!("cannot write to standard output: {error}"))),
+        Err(error) => {
+            Err(CliError::new(ExitStatus::Failed, format!("cannot write to standard output: {error}")))
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Highlight {
     /// Begins to load the grammar on a thread of its own; until it is there, text is shown without colours.
     pub(super) fn new(syntax: &str) -> Self {
         let grammar = Arc::new(OnceLock::new());
-        let (slot, syntax) = (Arc::clone(&grammar), syntax.to_owned());
+        let (phase, syntax) = (Arc::clone(&grammar), syntax.to_owned());
         let warm = move || {
             let loaded = Grammar::named(&syntax);
             if let Some(grammar) = &loaded {
@@ -41,7 +41,7 @@ impl Highlight {
                 }
             }
             // Only this thread sets it.
-            let _ = slot.set(loaded);
+            let _ = phase.set(loaded);
         };
         // Without a thread there are no colours, which is no reason to stop.
         let _ = std::thread::Builder::new().name("highlight".into()).spawn(warm);

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::actions::Outcome;
+use super::command_actions::CommandResult;
 use super::commands::ImageUse;
-use super::prompt::{Repl, Then};
+use super::prompt::{LoopAction, Repl};
 use crate::render::Exhibit;
 
 /// The program that opens files as the person's desktop does.
@@ -15,29 +15,31 @@ const OPENER: &str = "xdg-open";
 
 impl Repl {
     /// Does with the last picture what is wanted.
-    pub(super) fn image(&mut self, what: &ImageUse) -> Outcome {
-        let Some(exhibit) = self.stage.console.exhibit() else {
+    pub(super) fn image(&mut self, what: &ImageUse) -> CommandResult {
+        let Some(exhibit) = self.terminal.console.exhibit() else {
             return self.say("there was no picture yet");
         };
         match what {
             ImageUse::Show => self.show_image(&exhibit),
             ImageUse::Save(path) => self.save_image(&exhibit, path),
             ImageUse::Open => self.open_image(&exhibit),
-            ImageUse::Unknown => self.stage.note("usage: :image [save FILE | open]").map(|()| Then::Go),
+            ImageUse::Unknown => {
+                self.terminal.note("usage: :image [save FILE | open]").map(|()| LoopAction::Continue)
+            }
         }
     }
 
-    fn show_image(&mut self, exhibit: &Exhibit) -> Outcome {
-        if !exhibit.can_be_drawn() || !self.stage.screen.interactive() {
+    fn show_image(&mut self, exhibit: &Exhibit) -> CommandResult {
+        if !exhibit.can_be_drawn() || !self.terminal.screen.interactive() {
             return self.fail(
                 "this terminal shows no pictures".to_owned(),
                 Some(":image save FILE keeps it, :image open shows it elsewhere"),
             );
         }
-        self.view(|runtime| crate::panes::image::show(runtime, exhibit, true)).map(|_| Then::Go)
+        self.view(|runtime| crate::panes::image::show(runtime, exhibit, true)).map(|_| LoopAction::Continue)
     }
 
-    fn save_image(&mut self, exhibit: &Exhibit, path: &Path) -> Outcome {
+    fn save_image(&mut self, exhibit: &Exhibit, path: &Path) -> CommandResult {
         let shown = path.display();
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         let bytes = match exhibit.file(&extension) {
@@ -54,7 +56,7 @@ impl Repl {
         }
     }
 
-    fn open_image(&mut self, exhibit: &Exhibit) -> Outcome {
+    fn open_image(&mut self, exhibit: &Exhibit) -> CommandResult {
         let path = match temporary(exhibit) {
             Ok(path) => path,
             Err(problem) => return self.fail(format!("cannot save the picture: {problem}"), None),

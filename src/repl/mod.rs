@@ -5,43 +5,43 @@
 //! [`run`] takes the thread that owns the keyboard and keeps it until the person leaves; everything that waits for a
 //! network runs on the runtime beside it.
 
-mod actions;
 mod cell;
+mod command_actions;
 mod commands;
-mod complete;
+mod completion;
+mod delegated;
 mod editor;
-mod errands;
-mod flood;
-mod fold;
-mod folds;
+mod folded_text;
 mod highlight;
 mod history;
 mod image;
+mod interrupted_output;
+mod keyboard;
 pub mod language;
-mod listing;
-mod menu;
+mod output_fold;
 mod paint;
 mod pane;
 mod prompt;
 mod remote;
 mod session;
 mod settings;
+mod shell_words;
 mod spinner;
-mod stage;
+mod suggestion_list;
+mod terminal;
 mod views;
-mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use complete::{CompletionSource, Names};
+pub use completion::{CompletionSource, Names};
+pub use delegated::DelegatedCommands;
 pub use editor::Keymap;
-pub use errands::Errands;
 use language::Language;
-pub use pane::{Pane, Visit};
+pub use pane::{Pane, PaneVisit};
 pub use remote::{PreludeUse, RemoteOptions, remote};
-pub use session::{CellEvent, Opener, Progress, Remote, RemoteRun, Restarted, Trouble};
-use stage::{Stage, StageError};
+pub use session::{CellEvent, OpenProgress, Opener, Remote, RemoteRun, Restarted, SessionError};
+use terminal::{PromptTerminal, TerminalError};
 use tokio::sync::mpsc;
 
 use crate::render::ConsoleOptions;
@@ -54,7 +54,7 @@ pub struct ReplOptions {
     /// Opens the session. Called at once, while the first line is typed.
     pub open: Opener,
     /// Whoever does what the command line can do.
-    pub errands: Arc<dyn Errands>,
+    pub delegated: Arc<dyn DelegatedCommands>,
     /// What is said at the beginning.
     pub banner: Banner,
     /// The session's language: [`language::for_image`].
@@ -66,7 +66,7 @@ pub struct ReplOptions {
     /// The terminal inside the session.
     pub pane: Arc<dyn Pane>,
     /// What happens in that terminal while it is not shown, in sentences.
-    pub pane_news: mpsc::Receiver<String>,
+    pub pane_notices: mpsc::Receiver<String>,
     /// What was typed before the editor could read it.
     pub typed: String,
     /// Keys of the editor.
@@ -76,7 +76,7 @@ pub struct ReplOptions {
     /// No banner, and no word about the session at the end.
     pub quiet: bool,
     /// What becomes of the session at the end.
-    pub leave: Leave,
+    pub leave: OnLeave,
     /// The session lives on when this process ends, and its server keeps a run whose client has gone, so that a program
     /// can be left running in it.
     pub outlives: bool,
@@ -84,7 +84,7 @@ pub struct ReplOptions {
 
 /// What becomes of the session when the person leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
+pub enum OnLeave {
     /// It is destroyed.
     Destroy,
     /// It stays.
@@ -95,7 +95,7 @@ pub enum Leave {
 #[derive(Debug, Clone, Default)]
 pub struct Banner {
     /// Where the session lives: `embedded engine`, or the endpoint's host.
-    pub place: String,
+    pub server: String,
     /// What the image is, where that is known: `python:3.6 is CPython 3.6.15`.
     pub image: String,
     /// Name of the session.
@@ -103,23 +103,23 @@ pub struct Banner {
 }
 
 impl Banner {
-    fn show(&self, stage: &mut Stage) -> Result<(), StageError> {
-        let dot = format!(" {} ", stage.paint.signs().dot);
+    fn show(&self, terminal: &mut PromptTerminal) -> Result<(), TerminalError> {
+        let dot = format!(" {} ", terminal.paint.signs().dot);
         let version = concat!("bai-repl ", env!("CARGO_PKG_VERSION"));
         let session = format!("session {}", self.session);
         let join = |parts: &[&str]| {
             parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&dot)
         };
-        stage.note(&join(&[version, &self.place, &self.image]))?;
-        let terminal = format!("{} terminal", stage.pane.key_name());
-        stage.note(&join(&[&session, ":help", &terminal, "Ctrl-D leave"]))?;
-        stage.line(None, "")
+        terminal.note(&join(&[version, &self.server, &self.image]))?;
+        let terminal_key = format!("{} terminal", terminal.pane.key_name());
+        terminal.note(&join(&[&session, ":help", &terminal_key, "Ctrl-D leave"]))?;
+        terminal.line(None, "")
     }
 }
 
 /// Where the person goes from a prompt, other than away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum NextSession {
     /// To a session that lives, by its name, id, or a beginning of either.
     Attach(String),
     /// To a new session of this image.
@@ -130,7 +130,7 @@ pub enum Next {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplExit {
     /// Where to go on.
-    pub next: Option<Next>,
+    pub next: Option<NextSession>,
     /// The session that stays, if one does.
     pub session: Option<String>,
 }
@@ -139,10 +139,10 @@ pub struct ReplExit {
 ///
 /// # Errors
 /// A sentence, when the terminal cannot be used.
-pub fn run(options: ReplOptions) -> Result<ReplExit, Trouble> {
+pub fn run(options: ReplOptions) -> Result<ReplExit, SessionError> {
     let result = prompt::Repl::new(options).and_then(|mut repl| repl.run());
     match result {
-        Err(StageError::Closed) => Ok(ReplExit { next: None, session: None }),
-        other => other.map_err(|error| Trouble { sentence: error.to_string(), hint: None }),
+        Err(TerminalError::Closed) => Ok(ReplExit { next: None, session: None }),
+        other => other.map_err(|error| SessionError { sentence: error.to_string(), hint: None }),
     }
 }

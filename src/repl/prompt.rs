@@ -11,15 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::cell::{self, CellEnd, CellOptions, Work};
 use super::commands;
-use super::complete::{Completer, CompletionSource};
-use super::editor::{Editor, EditorParts, News, Read, printable};
-use super::errands::Errands;
+use super::completion::{Completer, CompletionSource};
+use super::delegated::DelegatedCommands;
+use super::editor::{CellRead, Editor, EditorParts, Notifier, printable};
 use super::language::Language;
 use super::paint::Paint;
-use super::pane::{Pane, PaneDoor};
-use super::session::{Opener, Progress, Remote, Trouble};
-use super::stage::{Stage, StageError, Waited};
-use super::{Leave, Next, ReplExit, ReplOptions};
+use super::pane::{Pane, VisitPane};
+use super::session::{OpenProgress, Opener, Remote, SessionError};
+use super::terminal::{PromptTerminal, TerminalError, WaitOutcome};
+use super::{NextSession, OnLeave, ReplExit, ReplOptions};
 use crate::terminal::RunMode;
 use crate::theme::Library;
 
@@ -30,17 +30,17 @@ const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
 const UNASKED_LIMIT: Duration = Duration::from_secs(1);
 
 /// So many pieces of news from the terminal inside the session wait for the next prompt; more are not worth reading.
-const MAX_NEWS: usize = 8;
+const MAX_NOTICES: usize = 8;
 
 /// The session, or what became of it.
-enum Slot {
+enum SessionPhase {
     Opening {
-        done: oneshot::Receiver<Result<Arc<dyn Remote>, Trouble>>,
+        done: oneshot::Receiver<Result<Arc<dyn Remote>, SessionError>>,
         status: watch::Receiver<String>,
         give_up: CancellationToken,
     },
     Open(Arc<dyn Remote>),
-    Failed(Trouble),
+    Failed(SessionError),
     Destroyed,
 }
 
@@ -54,15 +54,15 @@ pub(super) struct RanCell {
 
 /// What the loop does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
-    Go,
+pub(super) enum LoopAction {
+    Continue,
     Quit,
 }
 
 /// The prompt.
 pub(super) struct Repl {
     pub(super) runtime: tokio::runtime::Handle,
-    pub(super) stage: Stage,
+    pub(super) terminal: PromptTerminal,
     pub(super) editor: Editor,
     pub(super) language: Arc<dyn Language>,
     pub(super) quiet: bool,
@@ -70,9 +70,9 @@ pub(super) struct Repl {
     pub(super) themes: Library,
     completer: Arc<Completer>,
     opener: Opener,
-    pub(super) errands: Arc<dyn Errands>,
-    leave: Leave,
-    slot: Slot,
+    pub(super) delegated: Arc<dyn DelegatedCommands>,
+    leave: OnLeave,
+    phase: SessionPhase,
     /// Whether the editor has the keyboard, so that news can be shown above the line.
     at_prompt: Arc<AtomicBool>,
     /// The cells that were run in this session, for `:save` and `:replay`.
@@ -81,7 +81,7 @@ pub(super) struct Repl {
     pub(super) initial: String,
     left_running: bool,
     /// Where the person goes from here.
-    pub(super) next: Option<Next>,
+    pub(super) next: Option<NextSession>,
     /// Who ends the session when a signal ends us.
     fatal_signals: Option<tokio::task::JoinHandle<()>>,
     /// A cell was lost, and the session may take no other.
@@ -91,18 +91,19 @@ pub(super) struct Repl {
     /// The session, for whoever must end it when a signal ends us.
     last_will: Arc<Mutex<Option<Arc<dyn Remote>>>>,
     /// What happened in the terminal inside the session and was not told yet.
-    pane_news: Arc<Mutex<Vec<String>>>,
+    pane_notices: Arc<Mutex<Vec<String>>>,
 }
 
 impl Repl {
-    pub(super) fn new(options: ReplOptions) -> Result<Self, StageError> {
-        let ReplOptions { runtime, open, banner, language, console, keymap, typed, pane_news, .. } = options;
+    pub(super) fn new(options: ReplOptions) -> Result<Self, TerminalError> {
+        let ReplOptions { runtime, open, banner, language, console, keymap, typed, pane_notices, .. } =
+            options;
         let screen = console.screen;
         let paint = Paint::new(&console.theme, screen.colors, screen.unicode);
         let pane = options.pane;
-        let mut stage = Stage::new(&runtime, console, paint.clone(), Arc::clone(&pane))?;
+        let mut terminal = PromptTerminal::new(&runtime, console, paint.clone(), Arc::clone(&pane))?;
         let completer = Arc::new(Completer::new(runtime.clone(), Arc::clone(&language)));
-        let interrupts = stage.interrupts.clone();
+        let interrupts = terminal.interrupts.clone();
         let (editor, notice) = Editor::new(EditorParts {
             language: Arc::clone(&language),
             completer: Arc::clone(&completer),
@@ -114,14 +115,14 @@ impl Repl {
             pane: (pane.key(), door(&runtime, pane)),
         })?;
         if !options.quiet {
-            banner.show(&mut stage)?;
+            banner.show(&mut terminal)?;
         }
         if let Some(notice) = notice {
-            stage.note(&notice)?;
+            terminal.note(&notice)?;
         }
         let mut repl = Repl {
             runtime,
-            stage,
+            terminal,
             editor,
             language,
             quiet: options.quiet,
@@ -129,9 +130,9 @@ impl Repl {
             themes: options.themes,
             completer,
             opener: open,
-            errands: options.errands,
+            delegated: options.delegated,
             leave: options.leave,
-            slot: Slot::Destroyed,
+            phase: SessionPhase::Destroyed,
             at_prompt: Arc::default(),
             cells: Vec::new(),
             initial: printable(&typed.replace('\r', "\n")),
@@ -141,12 +142,12 @@ impl Repl {
             lost: false,
             untold: Arc::default(),
             last_will: Arc::default(),
-            pane_news: Arc::default(),
+            pane_notices: Arc::default(),
         };
-        if options.leave == Leave::Destroy {
+        if options.leave == OnLeave::Destroy {
             repl.obey_fatal_signals()?;
         }
-        repl.tell_of_pane(pane_news);
+        repl.tell_of_pane(pane_notices);
         repl.open();
         Ok(repl)
     }
@@ -154,13 +155,13 @@ impl Repl {
     /// Shows what happens in the terminal inside the session while it is not shown: at once at the prompt, else when
     /// the next prompt comes.
     fn tell_of_pane(&self, mut sentences: mpsc::Receiver<String>) {
-        let (at_prompt, news) = (Arc::clone(&self.at_prompt), self.editor.news());
-        let later = Arc::clone(&self.pane_news);
+        let (at_prompt, notifier) = (Arc::clone(&self.at_prompt), self.editor.notifier());
+        let later = Arc::clone(&self.pane_notices);
         self.runtime.spawn(async move {
             while let Some(sentence) = sentences.recv().await {
-                if !(at_prompt.load(Ordering::Relaxed) && news.show(&sentence)) {
+                if !(at_prompt.load(Ordering::Relaxed) && notifier.show(&sentence)) {
                     let mut later = later.lock().unwrap_or_else(PoisonError::into_inner);
-                    if later.len() < MAX_NEWS {
+                    if later.len() < MAX_NOTICES {
                         later.push(sentence);
                     }
                 }
@@ -169,29 +170,29 @@ impl Repl {
     }
 
     /// What the editor could not show meanwhile, and a visit that was asked for when nobody could make it.
-    fn before_prompt(&mut self) -> Result<(), StageError> {
-        let news = std::mem::take(&mut *self.pane_news.lock().unwrap_or_else(PoisonError::into_inner));
+    fn before_prompt(&mut self) -> Result<(), TerminalError> {
+        let news = std::mem::take(&mut *self.pane_notices.lock().unwrap_or_else(PoisonError::into_inner));
         for sentence in news {
-            self.stage.note(&sentence)?;
+            self.terminal.note(&sentence)?;
         }
-        if self.stage.pane_key.take() { self.visit_pane() } else { Ok(()) }
+        if self.terminal.pane_key.take() { self.visit_pane() } else { Ok(()) }
     }
 
     /// Shows the terminal inside the session until the person comes back.
-    pub(super) fn visit_pane(&mut self) -> Result<(), StageError> {
-        let pane = Arc::clone(&self.stage.pane);
+    pub(super) fn visit_pane(&mut self) -> Result<(), TerminalError> {
+        let pane = Arc::clone(&self.terminal.pane);
         match self.runtime.block_on(pane.visit()) {
             Ok(visit) => {
                 self.initial.push_str(&printable(&visit.typed.replace('\r', "\n")));
-                self.stage.resized();
-                visit.remark.map_or(Ok(()), |remark| self.stage.note(&remark))
+                self.terminal.resized();
+                visit.remark.map_or(Ok(()), |remark| self.terminal.note(&remark))
             }
-            Err(trouble) => self.stage.trouble(&trouble),
+            Err(error) => self.terminal.error(&error),
         }
     }
 
     /// Ends the session before a signal such as SIGHUP ends us: nobody could come back to it.
-    fn obey_fatal_signals(&mut self) -> Result<(), StageError> {
+    fn obey_fatal_signals(&mut self) -> Result<(), TerminalError> {
         let _inside = self.runtime.enter();
         let mut signals = crate::terminal::listen_fatal()?;
         let last_will = Arc::clone(&self.last_will);
@@ -208,7 +209,7 @@ impl Repl {
     }
 
     /// Reads and runs until the person leaves.
-    pub(super) fn run(&mut self) -> Result<ReplExit, StageError> {
+    pub(super) fn run(&mut self) -> Result<ReplExit, TerminalError> {
         // The modes from which the editor begins and to which it returns: between two lines no key is echoed or
         // translated, not even for a moment; the pane's key waits for the editor like any other.
         let _keys = if self.editor.is_plain() { None } else { RunMode::enter(None)? };
@@ -218,36 +219,36 @@ impl Repl {
             self.at_prompt.store(true, Ordering::Relaxed);
             let read = self.editor.read_cell(&initial);
             self.at_prompt.store(false, Ordering::Relaxed);
-            self.stage.console.line_was_read();
-            self.stage.resized();
+            self.terminal.console.line_was_read();
+            self.terminal.resized();
             let then = match read {
-                Read::Cell(line) => self.line(&line)?,
-                Read::Cancelled => Then::Go,
-                Read::End => Then::Quit,
-                Read::Failed(error) => return Err(error.into()),
+                CellRead::Cell(line) => self.line(&line)?,
+                CellRead::Cancelled => LoopAction::Continue,
+                CellRead::End => LoopAction::Quit,
+                CellRead::Failed(error) => return Err(error.into()),
             };
-            if then == Then::Quit {
+            if then == LoopAction::Quit {
                 return self.leave();
             }
         }
     }
 
-    fn line(&mut self, line: &str) -> Result<Then, StageError> {
+    fn line(&mut self, line: &str) -> Result<LoopAction, TerminalError> {
         let line = line.trim_end();
         if line.trim().is_empty() {
-            return Ok(Then::Go);
+            return Ok(LoopAction::Continue);
         }
         if let Some(notice) = self.editor.remember(line) {
-            self.stage.note(&notice)?;
+            self.terminal.note(&notice)?;
         }
         match commands::parse(line) {
             Some(Ok(command)) => self.command(command),
-            Some(Err(usage)) => self.stage.note(&usage).map(|()| Then::Go),
+            Some(Err(usage)) => self.terminal.note(&usage).map(|()| LoopAction::Continue),
             None => {
                 if let Some((name, detailed)) = self.asked_about(line)
                     && self.describe(&name, detailed)?
                 {
-                    return Ok(Then::Go);
+                    return Ok(LoopAction::Continue);
                 }
                 self.cell(line, CellOptions::default())
             }
@@ -255,25 +256,33 @@ impl Repl {
     }
 
     /// Runs a cell, and does what its end asks for.
-    pub(super) fn cell(&mut self, code: &str, options: CellOptions) -> Result<Then, StageError> {
+    pub(super) fn cell(&mut self, code: &str, options: CellOptions) -> Result<LoopAction, TerminalError> {
         let options = CellOptions { outlives: self.outlives, ..options };
         self.run_cell(code, options).map(|(_, then)| then)
     }
 
     /// The same, telling also whether the cell went well.
-    pub(super) fn run_cell(&mut self, code: &str, options: CellOptions) -> Result<(bool, Then), StageError> {
+    pub(super) fn run_cell(
+        &mut self,
+        code: &str,
+        options: CellOptions,
+    ) -> Result<(bool, LoopAction), TerminalError> {
         self.run_work(Work::Cell(code.to_owned()), options)
     }
 
     /// Runs a cell, or the steps of a batch, and does what the end asks for.
-    pub(super) fn run_work(&mut self, work: Work, options: CellOptions) -> Result<(bool, Then), StageError> {
+    pub(super) fn run_work(
+        &mut self,
+        work: Work,
+        options: CellOptions,
+    ) -> Result<(bool, LoopAction), TerminalError> {
         let Some(session) = self.session()? else {
             // Nothing that was typed is lost: it is in the history.
-            return Ok((false, Then::Go));
+            return Ok((false, LoopAction::Continue));
         };
         let code = if let Work::Cell(code) = &work { code.clone() } else { String::new() };
         let (end, typed) =
-            cell::run(&self.runtime, &mut self.stage, &mut self.editor, &*session, work, options)?;
+            cell::run(&self.runtime, &mut self.terminal, &mut self.editor, &*session, work, options)?;
         self.initial = typed.keys;
         self.completer.cell_ran(&code);
         if !options.ours {
@@ -287,45 +296,45 @@ impl Repl {
                 if code.is_some_and(|code| code > 128 && code != 130)
                     && self.cells.iter().any(|cell| !cell.failed)
                 {
-                    self.stage.note("if the kernel is new: :replay runs the session's cells again")?;
+                    self.terminal.note("if the kernel is new: :replay runs the session's cells again")?;
                 }
-                (code.unwrap_or(0) == 0, Then::Go)
+                (code.unwrap_or(0) == 0, LoopAction::Continue)
             }
             CellEnd::Lost { usable } => {
                 if !usable {
                     self.lost = true;
-                    self.stage.note(
+                    self.terminal.note(
                         ":restart starts the kernel anew, :replay also runs the session's other cells again; \
                          :new replaces the session",
                     )?;
                 }
-                (false, Then::Go)
+                (false, LoopAction::Continue)
             }
-            CellEnd::Restarted => (false, Then::Go),
+            CellEnd::Restarted => (false, LoopAction::Continue),
             CellEnd::Unrestartable => {
                 self.lost = true;
                 self.recreate()?;
-                (false, Then::Go)
+                (false, LoopAction::Continue)
             }
             CellEnd::Destroyed => {
                 self.forget_session();
-                (false, Then::Go)
+                (false, LoopAction::Continue)
             }
             CellEnd::LeftRunning => {
                 self.left_running = true;
-                (false, Then::Quit)
+                (false, LoopAction::Quit)
             }
         })
     }
 
     /// Begins to open the session, behind the prompt.
     pub(super) fn open(&mut self) {
-        let (progress, status, give_up) = Progress::new();
+        let (progress, status, give_up) = OpenProgress::new();
         let (sender, done) = oneshot::channel();
         let opening = (self.opener)(progress);
         let completer = Arc::clone(&self.completer);
         let at_prompt = Arc::clone(&self.at_prompt);
-        let news = self.editor.news();
+        let notifier = self.editor.notifier();
         let last_will = Arc::clone(&self.last_will);
         let untold = Arc::clone(&self.untold);
         self.runtime.spawn(async move {
@@ -334,93 +343,95 @@ impl Repl {
                 Ok(session) => {
                     let source: Arc<dyn CompletionSource> = Arc::new(SourceOf(Arc::clone(session)));
                     completer.set_source(Some(source));
-                    tokio::spawn(tell_trouble(session.prepare(), Arc::clone(&at_prompt), news.clone()));
+                    tokio::spawn(show_error(session.prepare(), Arc::clone(&at_prompt), notifier.clone()));
                     match session.note() {
-                        Some(note) if at_prompt.load(Ordering::Relaxed) && news.show(&note) => {}
+                        Some(note) if at_prompt.load(Ordering::Relaxed) && notifier.show(&note) => {}
                         note => *untold.lock().unwrap_or_else(PoisonError::into_inner) = note,
                     }
                     *last_will.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
                 }
-                Err(trouble) if at_prompt.load(Ordering::Relaxed) => {
-                    let hint = trouble.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
+                Err(error) if at_prompt.load(Ordering::Relaxed) => {
+                    let hint = error.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
                     // Where it cannot be shown it is told at the next cell.
-                    let _ = news.show(&format!("{trouble}\n{hint}:new tries again, :quit leaves"));
+                    let _ = notifier.show(&format!("{error}\n{hint}:new tries again, :quit leaves"));
                 }
                 Err(_) => {}
             }
             // Nobody waits when the prompt has been left.
             let _ = sender.send(opened);
         });
-        self.slot = Slot::Opening { done, status, give_up };
+        self.phase = SessionPhase::Opening { done, status, give_up };
     }
 
     /// The session when it is open; waits for it, and says why when there is none.
-    pub(super) fn session(&mut self) -> Result<Option<Arc<dyn Remote>>, StageError> {
-        if let Slot::Opening { done, status, .. } = &mut self.slot {
+    pub(super) fn session(&mut self) -> Result<Option<Arc<dyn Remote>>, TerminalError> {
+        if let SessionPhase::Opening { done, status, .. } = &mut self.phase {
             let label = || match status.borrow().as_str() {
                 "" => "opening the session".to_owned(),
                 status => format!("opening the session: {status}"),
             };
-            let waited = self.runtime.block_on(self.stage.wait(label, done))?;
-            self.slot = match waited {
-                Waited::Done(Ok(Ok(session))) => Slot::Open(session),
-                Waited::Done(Ok(Err(trouble))) => Slot::Failed(trouble),
-                Waited::Done(Err(_)) => Slot::Failed(Trouble {
+            let waited = self.runtime.block_on(self.terminal.wait(label, done))?;
+            self.phase = match waited {
+                WaitOutcome::Done(Ok(Ok(session))) => SessionPhase::Open(session),
+                WaitOutcome::Done(Ok(Err(error))) => SessionPhase::Failed(error),
+                WaitOutcome::Done(Err(_)) => SessionPhase::Failed(SessionError {
                     sentence: "the session could not be opened: the attempt broke off".to_owned(),
                     hint: None,
                 }),
-                Waited::Interrupted => {
-                    self.stage.note("not run; the session is still being opened")?;
+                WaitOutcome::Interrupted => {
+                    self.terminal.note("not run; the session is still being opened")?;
                     return Ok(None);
                 }
             };
         }
         let untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(note) = untold {
-            self.stage.note(&note)?;
+            self.terminal.note(&note)?;
         }
-        match &self.slot {
-            Slot::Open(session) => return Ok(Some(Arc::clone(session))),
-            Slot::Failed(trouble) => {
-                let trouble = trouble.clone();
-                self.stage.trouble(&trouble)?;
-                self.stage.note("there is no session: :new tries again, :quit leaves")?;
+        match &self.phase {
+            SessionPhase::Open(session) => return Ok(Some(Arc::clone(session))),
+            SessionPhase::Failed(error) => {
+                let error = error.clone();
+                self.terminal.error(&error)?;
+                self.terminal.note("there is no session: :new tries again, :quit leaves")?;
             }
-            Slot::Destroyed => self.stage.note("there is no session: :new opens one, :quit leaves")?,
-            Slot::Opening { .. } => {}
+            SessionPhase::Destroyed => {
+                self.terminal.note("there is no session: :new opens one, :quit leaves")?
+            }
+            SessionPhase::Opening { .. } => {}
         }
         Ok(None)
     }
 
     /// The session if it is open now.
     pub(super) fn open_session(&mut self) -> Option<Arc<dyn Remote>> {
-        if let Slot::Opening { done, .. } = &mut self.slot
+        if let SessionPhase::Opening { done, .. } = &mut self.phase
             && let Ok(opened) = done.try_recv()
         {
-            self.slot = opened.map_or_else(Slot::Failed, Slot::Open);
+            self.phase = opened.map_or_else(SessionPhase::Failed, SessionPhase::Open);
         }
-        match &self.slot {
-            Slot::Open(session) => Some(Arc::clone(session)),
+        match &self.phase {
+            SessionPhase::Open(session) => Some(Arc::clone(session)),
             _ => None,
         }
     }
 
     /// Whether leaving ends the session.
     pub(super) fn leave_ends_it(&self) -> bool {
-        self.leave == Leave::Destroy && !self.left_running
+        self.leave == OnLeave::Destroy && !self.left_running
     }
 
     /// The session is gone; its cells stay, to be run again in the next one.
     pub(super) fn forget_session(&mut self) {
-        self.slot = Slot::Destroyed;
+        self.phase = SessionPhase::Destroyed;
         *self.last_will.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.completer.set_source(None);
         self.lost = false;
     }
 
     /// Waits, when the session is being opened, until it can be destroyed: nobody else would. It need not run for that.
-    fn await_opening(&mut self) -> Result<(), StageError> {
-        let Slot::Opening { done, status, give_up } = &mut self.slot else { return Ok(()) };
+    fn await_opening(&mut self) -> Result<(), TerminalError> {
+        let SessionPhase::Opening { done, status, give_up } = &mut self.phase else { return Ok(()) };
         let asked_for = !status.borrow().is_empty();
         let limit = if asked_for { Duration::MAX } else { UNASKED_LIMIT };
         if asked_for {
@@ -429,16 +440,16 @@ impl Repl {
         let label = || "waiting for the session, to destroy it; Ctrl-C leaves it".to_owned();
         // A timer needs the runtime that it is made on.
         let opened = async move { tokio::time::timeout(limit, done).await };
-        match self.runtime.block_on(self.stage.wait(label, opened))? {
-            Waited::Done(Ok(Ok(Ok(session)))) => self.slot = Slot::Open(session),
-            Waited::Done(_) => {}
-            Waited::Interrupted => self.stage.note("the session may come to be all the same")?,
+        match self.runtime.block_on(self.terminal.wait(label, opened))? {
+            WaitOutcome::Done(Ok(Ok(Ok(session)))) => self.phase = SessionPhase::Open(session),
+            WaitOutcome::Done(_) => {}
+            WaitOutcome::Interrupted => self.terminal.note("the session may come to be all the same")?,
         }
         Ok(())
     }
 
     /// Ends the session or keeps it, and says which.
-    fn leave(&mut self) -> Result<ReplExit, StageError> {
+    fn leave(&mut self) -> Result<ReplExit, TerminalError> {
         let session = self.part_with_session()?;
         if let Some(listening) = self.fatal_signals.take() {
             listening.abort();
@@ -448,52 +459,52 @@ impl Repl {
         Ok(ReplExit { next: self.next.take(), session })
     }
 
-    fn part_with_session(&mut self) -> Result<Option<String>, StageError> {
-        if self.leave == Leave::Destroy {
+    fn part_with_session(&mut self) -> Result<Option<String>, TerminalError> {
+        if self.leave == OnLeave::Destroy {
             self.await_opening()?;
         }
         let Some(session) = self.open_session() else { return Ok(None) };
         let name = session.name();
-        if self.leave == Leave::Keep && !self.left_running {
+        if self.leave == OnLeave::Keep && !self.left_running {
             let label = || "waiting for the kernel".to_owned();
-            self.runtime.block_on(self.stage.wait(label, session.settle()))?;
+            self.runtime.block_on(self.terminal.wait(label, session.settle()))?;
         }
-        if self.leave == Leave::Keep || self.left_running {
+        if self.leave == OnLeave::Keep || self.left_running {
             if !self.quiet {
                 let program = if self.left_running { " and its program run on" } else { " stays" };
-                self.stage
+                self.terminal
                     .note(&format!("session {name}{program}; bai-repl attach {name} continues with it"))?;
             }
             return Ok(Some(name));
         }
         let label = || format!("destroying session {name}");
-        match self.runtime.block_on(self.stage.wait(label, session.destroy()))? {
-            Waited::Done(Ok(())) if self.quiet => {}
-            Waited::Done(Ok(())) => self.stage.note(&format!("session {name} is destroyed"))?,
-            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble)?,
-            Waited::Interrupted => self.stage.note(&format!("session {name} may still be there"))?,
+        match self.runtime.block_on(self.terminal.wait(label, session.destroy()))? {
+            WaitOutcome::Done(Ok(())) if self.quiet => {}
+            WaitOutcome::Done(Ok(())) => self.terminal.note(&format!("session {name} is destroyed"))?,
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error)?,
+            WaitOutcome::Interrupted => self.terminal.note(&format!("session {name} may still be there"))?,
         }
         Ok(None)
     }
 }
 
 /// The way into the pane from a thread that is not the runtime's.
-fn door(runtime: &tokio::runtime::Handle, pane: Arc<dyn Pane>) -> PaneDoor {
+fn door(runtime: &tokio::runtime::Handle, pane: Arc<dyn Pane>) -> VisitPane {
     let runtime = runtime.clone();
     Arc::new(move || runtime.block_on(pane.visit()))
 }
 
 /// Shows above the line that is typed that a new session does not answer. Whoever waits for a cell is told the same.
-async fn tell_trouble(
-    preparing: BoxFuture<'static, Option<Trouble>>,
+async fn show_error(
+    preparing: BoxFuture<'static, Option<SessionError>>,
     at_prompt: Arc<AtomicBool>,
-    news: News,
+    notifier: Notifier,
 ) {
-    if let Some(trouble) = preparing.await
+    if let Some(error) = preparing.await
         && at_prompt.load(Ordering::Relaxed)
     {
-        let hint = trouble.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
-        let _ = news.show(&format!("{trouble}{hint}"));
+        let hint = error.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+        let _ = notifier.show(&format!("{error}{hint}"));
     }
 }
 
@@ -510,7 +521,7 @@ impl CompletionSource for SourceOf {
 
     fn names(
         &self,
-        names: super::complete::Names,
+        names: super::completion::Names,
     ) -> futures_util::future::BoxFuture<'static, Option<Vec<String>>> {
         self.0.names(names)
     }

@@ -7,8 +7,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
-use super::complete::{CompletionSource, Names};
-use super::session::{CellEvent, Remote, RemoteRun, Restarted, Trouble};
+use super::completion::{CompletionSource, Names};
+use super::session::{CellEvent, Remote, RemoteRun, Restarted, SessionError};
 use bai_client::{
     Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
     RunEvent, RunOptions, SessionState, Step, Transport,
@@ -22,9 +22,9 @@ use bai_protocol::resources::Image;
 /// How long leaving waits for a question that was put to the kernel.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
-impl From<ClientError> for Trouble {
+impl From<ClientError> for SessionError {
     fn from(error: ClientError) -> Self {
-        Trouble { sentence: error.to_string(), hint: error.hint().map(str::to_owned) }
+        SessionError { sentence: error.to_string(), hint: error.hint().map(str::to_owned) }
     }
 }
 
@@ -65,7 +65,7 @@ struct ClientSession {
 }
 
 impl ClientSession {
-    async fn begin(&self, cell: Cell) -> Result<Box<dyn RemoteRun>, Trouble> {
+    async fn begin(&self, cell: Cell) -> Result<Box<dyn RemoteRun>, SessionError> {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
         }
@@ -127,19 +127,19 @@ impl Remote for ClientSession {
         self.options.note.clone()
     }
 
-    fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>> {
+    fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, SessionError>> {
         self.begin(Cell::Query(code)).boxed()
     }
 
-    fn batch(&self, steps: BatchOptions) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>> {
+    fn batch(&self, steps: BatchOptions) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, SessionError>> {
         self.begin(Cell::Batch(steps)).boxed()
     }
 
-    fn interrupt(&self) -> BoxFuture<'_, Result<(), Trouble>> {
-        self.session.interrupt().map(|done| done.map_err(Trouble::from)).boxed()
+    fn interrupt(&self) -> BoxFuture<'_, Result<(), SessionError>> {
+        self.session.interrupt().map(|done| done.map_err(SessionError::from)).boxed()
     }
 
-    fn prepare(&self) -> BoxFuture<'static, Option<Trouble>> {
+    fn prepare(&self) -> BoxFuture<'static, Option<SessionError>> {
         let Some(prelude) = self.prelude.clone() else { return std::future::ready(None).boxed() };
         let installing = prelude.install();
         async move {
@@ -165,7 +165,7 @@ impl Remote for ClientSession {
             .boxed()
     }
 
-    fn restart(&self) -> BoxFuture<'_, Result<Restarted, Trouble>> {
+    fn restart(&self) -> BoxFuture<'_, Result<Restarted, SessionError>> {
         async move {
             match self.session.restart().await {
                 Ok(()) => {
@@ -188,15 +188,15 @@ impl Remote for ClientSession {
         .boxed()
     }
 
-    fn make_room(&self) -> BoxFuture<'_, Result<(), Trouble>> {
-        self.session.end().map(|done| done.map_err(Trouble::from)).boxed()
+    fn make_room(&self) -> BoxFuture<'_, Result<(), SessionError>> {
+        self.session.end().map(|done| done.map_err(SessionError::from)).boxed()
     }
 
-    fn destroy(&self) -> BoxFuture<'_, Result<(), Trouble>> {
-        self.session.destroy(DestroyOptions::default()).map(|done| done.map_err(Trouble::from)).boxed()
+    fn destroy(&self) -> BoxFuture<'_, Result<(), SessionError>> {
+        self.session.destroy(DestroyOptions::default()).map(|done| done.map_err(SessionError::from)).boxed()
     }
 
-    fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Trouble>> {
+    fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, SessionError>> {
         async move {
             let info = self.session.info().await?;
             let stat = self.session.live_stat().await.unwrap_or_default();
@@ -295,7 +295,7 @@ fn cell_event(event: RunEvent) -> Option<CellEvent> {
         RunEvent::Resumed => CellEvent::Resumed,
         RunEvent::Finished { exit_code } => CellEvent::Finished { exit_code },
         RunEvent::Lost(lost) => {
-            CellEvent::Lost { trouble: lost.error.into(), usable: lost.session == SessionState::Usable }
+            CellEvent::Lost { error: lost.error.into(), usable: lost.session == SessionState::Usable }
         }
         _ => return None,
     })

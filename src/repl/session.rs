@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::complete::CompletionSource;
+use super::completion::CompletionSource;
 use bai_client::ComputeSession;
 use bai_protocol::execute::BatchOptions;
 use bai_protocol::record::ConsoleRecord;
@@ -18,14 +18,14 @@ use bai_protocol::record::ConsoleRecord;
 /// A failure for the person: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
 /// is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct SessionError {
     /// What failed, and why.
     pub sentence: String,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
-impl Trouble {
+impl SessionError {
     /// The sentence, and below it what to do.
     pub fn in_lines(&self) -> String {
         match &self.hint {
@@ -35,7 +35,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)
     }
@@ -50,27 +50,27 @@ pub trait Remote: CompletionSource {
     /// What the person should know about it before the first cell.
     fn note(&self) -> Option<String>;
     /// Begins to run a cell. Another run of ours that is not over yet is waited for.
-    fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>>;
+    fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, SessionError>>;
     /// The same for the steps of a batch.
-    fn batch(&self, steps: BatchOptions) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, Trouble>>;
+    fn batch(&self, steps: BatchOptions) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, SessionError>>;
     /// Stops what the session runs, whoever started it.
-    fn interrupt(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    fn interrupt(&self) -> BoxFuture<'_, Result<(), SessionError>>;
     /// Makes it ready for completion and rich output, behind the prompt; cells wait for that from this call on. Gives a
     /// sentence when the session does not answer.
-    fn prepare(&self) -> BoxFuture<'static, Option<Trouble>>;
+    fn prepare(&self) -> BoxFuture<'static, Option<SessionError>>;
     /// Signature and documentation of a name, with its source when `detailed`, without running a cell. Nothing when
     /// that is not possible now.
     fn describe(&self, name: String, detailed: bool) -> BoxFuture<'static, Option<String>>;
     /// Starts its kernel anew: variables are gone, a running cell ends.
-    fn restart(&self) -> BoxFuture<'_, Result<Restarted, Trouble>>;
+    fn restart(&self) -> BoxFuture<'_, Result<Restarted, SessionError>>;
     /// Waits, for a moment at most, until nothing of ours runs in it that nobody sees.
     fn settle(&self) -> BoxFuture<'_, ()>;
     /// Ends the session, and waits until its name is free again.
-    fn make_room(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    fn make_room(&self) -> BoxFuture<'_, Result<(), SessionError>>;
     /// Ends the session.
-    fn destroy(&self) -> BoxFuture<'_, Result<(), Trouble>>;
+    fn destroy(&self) -> BoxFuture<'_, Result<(), SessionError>>;
     /// What there is to know about it: names and values, in order.
-    fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, Trouble>>;
+    fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, SessionError>>;
 }
 
 /// What became of a restart.
@@ -126,7 +126,7 @@ pub enum CellEvent {
     /// The cell cannot be followed any more.
     Lost {
         /// What happened.
-        trouble: Trouble,
+        error: SessionError,
         /// The session takes another cell.
         usable: bool,
     },
@@ -135,16 +135,16 @@ pub enum CellEvent {
 /// Where the opening of a session tells how far it is: a status in the server's word, such as `PREPARING`. It is told there
 /// when nobody wants to run anything in the session any more.
 #[derive(Debug, Clone)]
-pub struct Progress {
+pub struct OpenProgress {
     status: watch::Sender<String>,
     given_up: CancellationToken,
 }
 
-impl Progress {
+impl OpenProgress {
     pub(super) fn new() -> (Self, watch::Receiver<String>, CancellationToken) {
         let (status, receiver) = watch::channel(String::new());
         let given_up = CancellationToken::new();
-        (Progress { status, given_up: given_up.clone() }, receiver, given_up)
+        (OpenProgress { status, given_up: given_up.clone() }, receiver, given_up)
     }
 
     /// Tells the status.
@@ -160,4 +160,5 @@ impl Progress {
 }
 
 /// Opens the session; called again when it failed or was lost and the person asks for it.
-pub type Opener = Box<dyn Fn(Progress) -> BoxFuture<'static, Result<Arc<dyn Remote>, Trouble>> + Send + Sync>;
+pub type Opener =
+    Box<dyn Fn(OpenProgress) -> BoxFuture<'static, Result<Arc<dyn Remote>, SessionError>> + Send + Sync>;

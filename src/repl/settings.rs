@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::actions::Outcome;
+use super::command_actions::CommandResult;
 use super::commands::file;
 use super::prompt::Repl;
 use crate::render::ConsoleOptions;
@@ -114,27 +114,27 @@ fn list(options: &ConsoleOptions) -> String {
 
 impl Repl {
     /// Shows what can be set, or sets one of them: `NAME VALUE`, also with an equals sign between.
-    pub(super) fn set(&mut self, argument: &str) -> Outcome {
+    pub(super) fn set(&mut self, argument: &str) -> CommandResult {
         let (name, value) = argument
             .split_once(|c: char| c == '=' || c.is_whitespace())
             .map_or((argument, ""), |(name, rest)| (name, rest.trim_start_matches([' ', '='])));
         let value = value.trim().trim_matches('"');
         match (name, value) {
             ("", "") => {
-                let text = list(self.stage.console.options());
+                let text = list(self.terminal.console.options());
                 self.say(&text)
             }
             (THEME, value) => self.theme(Some(value).filter(|value| !value.is_empty())),
             (name, value) => {
                 let done = self
-                    .stage
+                    .terminal
                     .console
                     .adjust(|options| set(options, name, value).map(|setting| (setting.show)(options)));
                 match done {
                     Ok(shown) => {
                         let text =
                             format!("{name} is {shown} until you leave; in the configuration it lasts");
-                        self.stage.note(&text).map(|()| super::prompt::Then::Go)
+                        self.terminal.note(&text).map(|()| super::prompt::LoopAction::Continue)
                     }
                     Err(sentence) => self.fail(sentence, Some(":set lists what can be set")),
                 }

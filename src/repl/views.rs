@@ -4,26 +4,26 @@
 use std::io;
 use std::sync::Arc;
 
-use super::Next;
-use super::actions::Outcome;
-use super::prompt::{Repl, Then};
-use super::stage::{StageError, Waited};
+use super::NextSession;
+use super::command_actions::CommandResult;
+use super::prompt::{LoopAction, Repl};
+use super::terminal::{TerminalError, WaitOutcome};
 use crate::panes::{Look, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
 use crate::theme::Theme;
 use bai_client::ComputeSession;
 
 impl Repl {
     /// Takes the theme that is named, or has one chosen.
-    pub(super) fn theme(&mut self, name: Option<&str>) -> Outcome {
+    pub(super) fn theme(&mut self, name: Option<&str>) -> CommandResult {
         let chosen = match name {
             Some(name) => name.to_owned(),
             None if !self.can_show_views() => return self.say(&self.themes.names().join(", ")),
             None => {
-                let (themes, current) = (self.themes.list(), self.stage.console.theme().name().to_owned());
-                let look = self.stage.look();
+                let (themes, current) = (self.themes.list(), self.terminal.console.theme().name().to_owned());
+                let look = self.terminal.look();
                 match self.view(|runtime| choose_theme(runtime, themes, &current, &look))? {
                     Some(Some(chosen)) => chosen,
-                    _ => return Ok(Then::Go),
+                    _ => return Ok(LoopAction::Continue),
                 }
             }
         };
@@ -32,108 +32,116 @@ impl Repl {
                 self.use_theme(theme);
                 let text =
                     format!("the theme is {chosen}; theme = \"{chosen}\" in the configuration keeps it");
-                self.stage.note(&text).map(|()| Then::Go)
+                self.terminal.note(&text).map(|()| LoopAction::Continue)
             }
             Err(error) => self.fail(error.to_string(), None),
         }
     }
 
     fn use_theme(&mut self, theme: Theme) {
-        self.stage.set_theme(Arc::new(theme));
-        self.editor.set_paint(self.stage.paint.clone());
+        self.terminal.set_theme(Arc::new(theme));
+        self.editor.set_paint(self.terminal.paint.clone());
     }
 
     /// Shows the last table, all of it.
-    pub(super) fn table(&mut self) -> Outcome {
-        let Some(table) = self.stage.console.last_table() else {
+    pub(super) fn table(&mut self) -> CommandResult {
+        let Some(table) = self.terminal.console.last_table() else {
             return self.say("no table has been shown yet");
         };
         self.look_at(move |runtime, look| show_table(runtime, table, look, true))
     }
 
     /// Shows the output of the last cell, all of it that is kept.
-    pub(super) fn output(&mut self) -> Outcome {
-        if self.stage.output.is_empty() {
+    pub(super) fn output(&mut self) -> CommandResult {
+        if self.terminal.output.is_empty() {
             return self.say("the last cell has printed nothing");
         }
-        let text = self.stage.output.text();
+        let text = self.terminal.output.text();
         self.look_at(move |runtime, look| {
             show_text(runtime, "output of the last cell", None, &text, look, true)
         })
     }
 
     /// Shows the server's sessions, and goes to the one that is chosen there.
-    pub(super) fn sessions(&mut self) -> Outcome {
-        let errands = Arc::clone(&self.errands);
-        let asking = self.stage.wait(|| "opening the session".to_owned(), errands.server());
+    pub(super) fn sessions(&mut self) -> CommandResult {
+        let delegated = Arc::clone(&self.delegated);
+        let asking = self.terminal.wait(|| "opening the session".to_owned(), delegated.server());
         let api = match self.runtime.block_on(asking)? {
-            Waited::Done(Ok(api)) => api,
-            Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| Then::Go),
-            Waited::Interrupted => return Ok(Then::Go),
+            WaitOutcome::Done(Ok(api)) => api,
+            WaitOutcome::Done(Err(error)) => {
+                return self.terminal.error(&error).map(|()| LoopAction::Continue);
+            }
+            WaitOutcome::Interrupted => return Ok(LoopAction::Continue),
         };
-        let look = self.stage.look();
+        let look = self.terminal.look();
         match self.view(|runtime| show_sessions(runtime, &api, &look, true))? {
             Some(Some(id)) => self.attach_to(id),
-            _ => Ok(Then::Go),
+            _ => Ok(LoopAction::Continue),
         }
     }
 
     /// Goes to a session that was chosen on the board, unless that is this one, or this one would end with it and the
     /// person would rather stay.
-    fn attach_to(&mut self, id: String) -> Outcome {
+    fn attach_to(&mut self, id: String) -> CommandResult {
         let here = self.open_session();
         if let Some(here) = here.as_ref().filter(|here| here.client().id() == Some(&id)) {
-            return self.stage.note(&format!("{} is this session", here.name())).map(|()| Then::Go);
+            return self
+                .terminal
+                .note(&format!("{} is this session", here.name()))
+                .map(|()| LoopAction::Continue);
         }
         if let Some(here) = here.filter(|_| self.leave_ends_it()) {
             let question = format!("session {} is destroyed when you leave it; go? [y/N] ", here.name());
             if !self.confirm(&question)? {
-                return Ok(Then::Go);
+                return Ok(LoopAction::Continue);
             }
         }
-        self.go_to(Next::Attach(id))
+        self.go_to(NextSession::Attach(id))
     }
 
     /// Shows the session's files, beginning with a folder.
-    pub(super) fn files(&mut self, folder: &str) -> Outcome {
+    pub(super) fn files(&mut self, folder: &str) -> CommandResult {
         let folder = folder.to_owned();
         self.look_into(move |runtime, session, look| show_files(runtime, session, &folder, look, true))
     }
 
     /// Shows the session's log and what comes to it.
-    pub(super) fn follow_log(&mut self) -> Outcome {
+    pub(super) fn follow_log(&mut self) -> CommandResult {
         self.look_into(|runtime, session, look| follow_log(runtime, session, look, true))
     }
 
     fn look_into(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle, ComputeSession, &Look) -> io::Result<()>,
-    ) -> Outcome {
-        let Some(session) = self.session()? else { return Ok(Then::Go) };
+    ) -> CommandResult {
+        let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
         self.look_at(move |runtime, look| show(runtime, session.client(), look))
     }
 
-    fn look_at(&mut self, show: impl FnOnce(&tokio::runtime::Handle, &Look) -> io::Result<()>) -> Outcome {
+    fn look_at(
+        &mut self,
+        show: impl FnOnce(&tokio::runtime::Handle, &Look) -> io::Result<()>,
+    ) -> CommandResult {
         if !self.can_show_views() {
             let hint = Some("a terminal that knows escape sequences is needed at both ends");
             return self.fail("this terminal shows no full screens".to_owned(), hint);
         }
-        let look = self.stage.look();
-        self.view(|runtime| show(runtime, &look)).map(|_| Then::Go)
+        let look = self.terminal.look();
+        self.view(|runtime| show(runtime, &look)).map(|_| LoopAction::Continue)
     }
 
     pub(super) fn can_show_views(&self) -> bool {
-        !self.stage.screen.dumb && self.stage.screen.interactive()
+        !self.terminal.screen.dumb && self.terminal.screen.interactive()
     }
 
     /// Gives the terminal to a view until it is left. Nothing when it could not be shown, which is told.
     pub(super) fn view<T>(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle) -> io::Result<T>,
-    ) -> Result<Option<T>, StageError> {
+    ) -> Result<Option<T>, TerminalError> {
         let shown = show(&self.runtime);
-        self.stage.console.line_was_read();
-        self.stage.resized();
+        self.terminal.console.line_was_read();
+        self.terminal.resized();
         match shown {
             Ok(shown) => Ok(Some(shown)),
             Err(error) => self.fail(format!("cannot show it: {error}"), None).map(|_| None),

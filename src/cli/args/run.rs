@@ -2,7 +2,7 @@
 
 use super::Creation;
 use crate::cli::commands::run::Range;
-use crate::cli::completion;
+use crate::cli::shell_completion;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ that failed."
 )]
 pub(in crate::cli) struct Run {
     /// Image of the session, such as gcc or python:3.6
-    #[arg(add = ArgValueCompleter::new(completion::image_names))]
+    #[arg(add = ArgValueCompleter::new(shell_completion::image_names))]
     pub(in crate::cli) image: String,
 
     /// Files and folders to upload

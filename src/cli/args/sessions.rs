@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Subject {
     /// Name or id of the session, or the beginning of one
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::completion::sessions))]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::shell_completion::sessions))]
     pub(in crate::cli) session: String,
 }
 
@@ -69,7 +69,7 @@ pub(in crate::cli) enum LsColumn {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rm {
     /// Names or ids, or beginnings of them
-    #[arg(required = true, value_name = "SESSION", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::completion::sessions))]
+    #[arg(required = true, value_name = "SESSION", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::shell_completion::sessions))]
     pub(in crate::cli) sessions: Vec<String>,
 
     /// Whatever state it is in, such as ERROR
@@ -124,7 +124,7 @@ pub(in crate::cli) struct Logs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Events {
     /// Only those of this session, until it ends [default: all sessions, until Ctrl-C]
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::completion::sessions))]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::shell_completion::sessions))]
     pub(in crate::cli) session: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! `bai-repl apps` and `bai-repl app`: services of a session, and a local address that leads to one.
 
 use crate::cli::args::{App as Flags, Global, Subject};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
 use bai_client::{AppEvent, AppListener, TunnelOptions};
@@ -14,7 +14,7 @@ pub(in crate::cli) async fn list(
     global: &Global,
     config: &FileConfig,
     subject: &Subject,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, subject).await?;
     let apps = session.apps().await?;
     let rows = apps.iter().map(|app| {
@@ -32,22 +32,22 @@ pub(in crate::cli) async fn serve(
     global: &Global,
     config: &FileConfig,
     flags: &Flags,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, &flags.subject).await?;
-    let parameters = parameters(flags).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let parameters = parameters(flags).map_err(|error| CliError::new(ExitStatus::Usage, error))?;
     let options = TunnelOptions { app: flags.app.clone(), port: flags.port, parameters };
     let listener = AppListener::bind(&session, options, &flags.bind).await?;
     eprintln!("{} of {} is at {} (Ctrl-C ends it)", flags.app, session.name(), listener.url());
     let told = |event| {
         if let AppEvent::Failed { error, .. } = event {
-            Failure::from(error).tell();
+            CliError::from(error).tell();
         }
     };
     tokio::select! {
         () = listener.serve(told) => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn parameters(flags: &Flags) -> Result<ServiceParameters, BadParameter> {

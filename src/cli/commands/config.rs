@@ -3,22 +3,22 @@
 use serde_json::json;
 
 use crate::cli::args::Global;
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::look::{self, Found};
+use crate::cli::display::{self, DisplayReport};
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::table;
 use crate::config::FileConfig;
 use crate::terminal::ColorDepth;
 use crate::theme::Rgb;
 
 /// Asks the terminal and shows what is known about it.
-pub(in crate::cli) fn terminal(global: &Global, config: &FileConfig) -> Result<Exit, Failure> {
-    let found = look::find_out(global, config)?;
+pub(in crate::cli) fn terminal(global: &Global, config: &FileConfig) -> Result<ExitStatus, CliError> {
+    let found = display::find_out(global, config)?;
     table::print_facts(global, &as_json(&found), &facts(&found))
 }
 
-fn facts(found: &Found) -> Vec<(&'static str, String)> {
-    let Found { screen, probe, size, .. } = found;
+fn facts(found: &DisplayReport) -> Vec<(&'static str, String)> {
+    let DisplayReport { screen, probe, size, .. } = found;
     let pair = |(width, height): (u16, u16)| format!("{width}×{height} pixels");
     let pixels = size.pixels.or(probe.window).map(|size| format!(", {}", pair(size))).unwrap_or_default();
     let answered = match (probe.unasked, probe.answered) {
@@ -49,8 +49,8 @@ fn facts(found: &Found) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn as_json(found: &Found) -> serde_json::Value {
-    let Found { screen, probe, size, .. } = found;
+fn as_json(found: &DisplayReport) -> serde_json::Value {
+    let DisplayReport { screen, probe, size, .. } = found;
     let pair =
         |pair: Option<(u16, u16)>| pair.map(|(width, height)| json!({"width": width, "height": height}));
     json!({

@@ -3,9 +3,9 @@
 
 use super::transfer::{self, Ended};
 use crate::cli::args::{Download as Flags, Global};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::progress::Transfer;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
+use crate::cli::progress::TransferProgress;
 use crate::cli::{human, table};
 use crate::config::FileConfig;
 use crate::render::sanitize;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// A file that is to come.
 #[derive(Debug, Clone)]
-struct Planned {
+struct PlannedFile {
     /// Where it is in the session.
     from: String,
     /// Its folder here, below the target.
@@ -30,7 +30,7 @@ struct Planned {
 /// What is to come, and what is not, each with the reason.
 #[derive(Debug, Default)]
 struct Plan {
-    files: Vec<Planned>,
+    files: Vec<PlannedFile>,
     folders: Vec<PathBuf>,
     left_out: Vec<String>,
 }
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     flags: &Flags,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, &flags.subject).await?;
     if flags.to == Path::new("-") {
         return to_stdout(&session, &flags.paths).await;
@@ -48,7 +48,7 @@ pub(in crate::cli) async fn run(
     let plan = plan(&session, &flags.paths).await?;
     check(&plan, flags)?;
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
-    let bar = Transfer::start(global, total);
+    let bar = TransferProgress::start(global, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
     let mut arrived = Arrived::default();
     let ended = transfer::until_ctrl_c(fetch(&session, &plan, flags, &bar, &mut arrived)).await;
@@ -59,7 +59,7 @@ pub(in crate::cli) async fn run(
         table::put(&format!("{event}\n"))?;
     }
     if ended? == Ended::Interrupted {
-        return Ok(Exit::Remote(130));
+        return Ok(ExitStatus::Remote(130));
     }
     if !global.json {
         let count = arrived.files.len();
@@ -68,13 +68,13 @@ pub(in crate::cli) async fn run(
         let sentence = format!("{count} {noun}, {} to {}", human::bytes(bytes), flags.to.display());
         table::tell(global, &json!({}), &sentence)?;
     }
-    Ok(if arrived.missing { Exit::Failed } else { transfer::exit(&plan.left_out) })
+    Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit(&plan.left_out) })
 }
 
 /// One file to standard output, byte for byte, but never straight to a terminal.
-async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<Exit, Failure> {
+async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<ExitStatus, CliError> {
     let [path] = paths else {
-        return Err(Failure::new(Exit::Usage, "one file at a time goes to standard output"));
+        return Err(CliError::new(ExitStatus::Usage, "one file at a time goes to standard output"));
     };
     let content = session.read_file(path).await?;
     let written = if Screen::detect().stdout_tty {
@@ -82,7 +82,7 @@ async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<Exit, F
     } else {
         table::write_bytes(&content)
     };
-    written.map(|_| Exit::Ok)
+    written.map(|_| ExitStatus::Ok)
 }
 
 /// What has come: where from, where to, how many bytes.
@@ -97,9 +97,9 @@ async fn fetch(
     session: &ComputeSession,
     plan: &Plan,
     flags: &Flags,
-    bar: &Transfer,
+    bar: &TransferProgress,
     arrived: &mut Arrived,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     for folder in &plan.folders {
         make_folder(&flags.to, folder)?;
     }
@@ -129,12 +129,12 @@ async fn fetch(
 }
 
 /// Files of one folder that are small enough come together.
-fn calls(files: &[Planned]) -> Vec<&[Planned]> {
+fn calls(files: &[PlannedFile]) -> Vec<&[PlannedFile]> {
     let mut calls = Vec::new();
     let mut rest = files;
     while let Some(first) = rest.first() {
         let mut bytes = 0;
-        let fits = |file: &&Planned| {
+        let fits = |file: &&PlannedFile| {
             bytes += file.bytes;
             file.folder == first.folder && bytes < DOWNLOAD_LIMIT / 2
         };
@@ -147,9 +147,9 @@ fn calls(files: &[Planned]) -> Vec<&[Planned]> {
 }
 
 /// A folder below the target, made if it is not there. A link on the way is not followed: its name may be the server's.
-fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, Failure> {
+fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
     let failed = |path: &Path, error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("cannot make the folder {}: {error}", path.display()))
+        CliError::new(ExitStatus::Failed, format!("cannot make the folder {}: {error}", path.display()))
     };
     std::fs::create_dir_all(target).map_err(|error| failed(target, &error))?;
     let mut at = target.to_owned();
@@ -169,8 +169,8 @@ fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     Ok(at)
 }
 
-/// Looks whether all of it has a place here.
-fn check(plan: &Plan, flags: &Flags) -> Result<(), Failure> {
+/// Looks whether all of it has a server here.
+fn check(plan: &Plan, flags: &Flags) -> Result<(), CliError> {
     let mut targets = BTreeSet::new();
     let mut taken = Vec::new();
     for file in &plan.files {
@@ -180,14 +180,17 @@ fn check(plan: &Plan, flags: &Flags) -> Result<(), Failure> {
         }
         if !targets.insert(target) {
             let name = file.folder.join(&file.name);
-            return Err(Failure::new(Exit::Usage, format!("two of the files would be {}", name.display())));
+            return Err(CliError::new(
+                ExitStatus::Usage,
+                format!("two of the files would be {}", name.display()),
+            ));
         }
     }
     if flags.force { Ok(()) } else { transfer::refuse_taken(&taken) }
 }
 
 /// All files that are meant, folders with what is in them.
-async fn plan(session: &ComputeSession, paths: &[String]) -> Result<Plan, Failure> {
+async fn plan(session: &ComputeSession, paths: &[String]) -> Result<Plan, CliError> {
     let mut plan = Plan::default();
     for path in paths {
         let trimmed = path.trim_end_matches('/');
@@ -203,7 +206,7 @@ async fn plan(session: &ComputeSession, paths: &[String]) -> Result<Plan, Failur
         }
         let entries = session.list_files(parent).await?;
         let Some(entry) = entries.into_iter().find(|entry| entry.filename == name) else {
-            return Err(Failure::new(Exit::NotFound, format!("there is no {path} in the session"))
+            return Err(CliError::new(ExitStatus::NotFound, format!("there is no {path} in the session"))
                 .hint("bai-repl files SESSION lists what is there"));
         };
         plan.add(session, trimmed, entry, PathBuf::new(), 0).await?;
@@ -219,7 +222,7 @@ impl Plan {
         entry: FileEntry,
         folder: PathBuf,
         depth: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CliError> {
         let mut leave_out = |why: &str| {
             self.left_out.push(format!("{from} is left out: {why}"));
             Ok(())
@@ -238,7 +241,12 @@ impl Plan {
         if !entry.mode.starts_with('-') {
             return leave_out("it is neither a file nor a folder");
         }
-        self.files.push(Planned { from: from.to_owned(), folder, name: entry.filename, bytes: entry.size });
+        self.files.push(PlannedFile {
+            from: from.to_owned(),
+            folder,
+            name: entry.filename,
+            bytes: entry.size,
+        });
         Ok(())
     }
 
@@ -248,7 +256,7 @@ impl Plan {
         from: &str,
         folder: PathBuf,
         depth: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CliError> {
         let mut entries = session.list_files(from).await?;
         entries.sort_by(|a, b| a.filename.cmp(&b.filename));
         for entry in entries {
@@ -268,8 +276,8 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn file(folder: &str, name: &str, bytes: u64) -> Planned {
-        Planned { from: format!("{folder}/{name}"), folder: folder.into(), name: name.to_owned(), bytes }
+    fn file(folder: &str, name: &str, bytes: u64) -> PlannedFile {
+        PlannedFile { from: format!("{folder}/{name}"), folder: folder.into(), name: name.to_owned(), bytes }
     }
 
     #[test]

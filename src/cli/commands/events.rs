@@ -1,9 +1,9 @@
 //! `bai-repl events`: what happens to sessions, as it happens.
 
 use crate::cli::args::{Events, Global};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::place::Place;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
+use crate::cli::server::Server;
 use crate::cli::table::{self, put, write};
 use crate::config::FileConfig;
 use crate::render::{Flow, sanitize};
@@ -22,22 +22,22 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     flags: &Events,
-) -> Result<Exit, Failure> {
-    let place = Place::find(global, config).await?;
+) -> Result<ExitStatus, CliError> {
+    let server = Server::find(global, config).await?;
     let one = match &flags.session {
-        Some(name) => Some(super::find(&place, name).await?),
+        Some(name) => Some(super::find(&server, name).await?),
         None => None,
     };
-    let mut events = one.as_ref().map_or_else(|| place.api.events(), |session| session.events());
+    let mut events = one.as_ref().map_or_else(|| server.api.events(), |session| session.events());
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Ok),
-        () = table::reader_gone() => Ok(Exit::Ok),
+        _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
+        () = table::reader_gone() => Ok(ExitStatus::Ok),
         ended = follow(global, &mut events, one.is_some()) => ended,
     }
 }
 
-async fn follow(global: &Global, events: &mut EventStream, one: bool) -> Result<Exit, Failure> {
+async fn follow(global: &Global, events: &mut EventStream, one: bool) -> Result<ExitStatus, CliError> {
     events.connected().await?;
     if global.json {
         put(&format!("{}\n", json!({"event": "connected"})))?;
@@ -47,14 +47,14 @@ async fn follow(global: &Global, events: &mut EventStream, one: bool) -> Result<
     while let Some(event) = events.next().await {
         let flow = write(&if global.json { for_programs(&event) } else { for_people(&event) })?;
         if flow == Flow::Closed {
-            return Ok(Exit::Ok);
+            return Ok(ExitStatus::Ok);
         }
         let over = matches!(event.status(), Some(SessionStatus::Terminated | SessionStatus::Cancelled));
         if one && over {
-            return Ok(Exit::Ok);
+            return Ok(ExitStatus::Ok);
         }
     }
-    Ok(Exit::Lost)
+    Ok(ExitStatus::Lost)
 }
 
 fn for_programs(event: &SessionEvent) -> String {

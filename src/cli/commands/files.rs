@@ -1,8 +1,8 @@
 //! `bai-repl files`: what lies in a folder of a session.
 
 use crate::cli::args::{Files, Global};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::human;
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
@@ -15,7 +15,7 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     flags: &Files,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, &flags.subject).await?;
     let mut entries = session.list_files(&flags.path).await?;
     entries.sort_by(|a, b| a.filename.cmp(&b.filename));

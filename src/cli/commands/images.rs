@@ -1,30 +1,30 @@
 //! `bai-repl images`: what sessions can be made from.
 
 use crate::cli::args::Global;
-use crate::cli::completion::{self, Kind};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::human;
-use crate::cli::place::{self, Place};
+use crate::cli::server::{self, Server};
+use crate::cli::shell_completion::{self, Kind};
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
 use bai_client::ImageOptions;
 use serde_json::json;
 
 /// Shows what the cluster has, or what the engine of this machine can run.
-pub(in crate::cli) async fn run(global: &Global, config: &FileConfig) -> Result<Exit, Failure> {
-    if place::is_cluster(global, config)? {
+pub(in crate::cli) async fn run(global: &Global, config: &FileConfig) -> Result<ExitStatus, CliError> {
+    if server::is_cluster(global, config)? {
         of_cluster(global, config).await
     } else {
         of_engine(global).await
     }
 }
 
-async fn of_cluster(global: &Global, config: &FileConfig) -> Result<Exit, Failure> {
-    let place = Place::find(global, config).await?;
-    let images = place.api.images(ImageOptions::default()).await?;
+async fn of_cluster(global: &Global, config: &FileConfig) -> Result<ExitStatus, CliError> {
+    let server = Server::find(global, config).await?;
+    let images = server.api.images(ImageOptions::default()).await?;
     let names: Vec<_> = images.iter().cloned().flat_map(|image| image.names()).collect();
-    completion::remember(Kind::Images, global, config, names.iter().map(String::as_str));
+    shell_completion::remember(Kind::Images, global, config, names.iter().map(String::as_str));
     let rows = images.iter().map(|image| Row {
         json: json!({
             "image": image.reference(), "architecture": image.architecture, "size": image.size_bytes,
@@ -42,10 +42,10 @@ async fn of_cluster(global: &Global, config: &FileConfig) -> Result<Exit, Failur
     table::print(global, &columns, &rows.collect::<Vec<_>>())
 }
 
-async fn of_engine(global: &Global) -> Result<Exit, Failure> {
+async fn of_engine(global: &Global) -> Result<ExitStatus, CliError> {
     let found = bai_engine::images().await;
     if found.is_empty() {
-        return Err(Failure::new(Exit::NotFound, "no interpreter was found on this machine")
+        return Err(CliError::new(ExitStatus::NotFound, "no interpreter was found on this machine")
             .hint("install Python 3, for example: apt install python3"));
     }
     let rows = found.iter().map(|image| {
@@ -62,10 +62,10 @@ async fn of_engine(global: &Global) -> Result<Exit, Failure> {
 }
 
 /// What a person may name when they open a session.
-pub(in crate::cli) async fn names(global: &Global, config: &FileConfig) -> Result<Vec<String>, Failure> {
-    if place::is_cluster(global, config)? {
-        let place = Place::find(global, config).await?;
-        let images = place.api.images(ImageOptions::default()).await?;
+pub(in crate::cli) async fn names(global: &Global, config: &FileConfig) -> Result<Vec<String>, CliError> {
+    if server::is_cluster(global, config)? {
+        let server = Server::find(global, config).await?;
+        let images = server.api.images(ImageOptions::default()).await?;
         return Ok(images.into_iter().flat_map(|image| image.names()).collect());
     }
     Ok(bai_engine::images().await.into_iter().map(|image| image.name).collect())

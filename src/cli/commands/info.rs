@@ -1,8 +1,8 @@
 //! `bai-repl info`: what is known about one session.
 
 use crate::cli::args::{Global, Subject};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::{human, table};
 use crate::config::FileConfig;
 use bai_client::ComputeSession;
@@ -16,7 +16,7 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     subject: &Subject,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, subject).await?;
     let info = session.info().await?;
     // A server that does not tell has nothing to be told about.

@@ -2,8 +2,8 @@
 
 use super::event;
 use crate::cli::args::{Global, Subject};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::tell;
 use crate::config::FileConfig;
 
@@ -12,10 +12,10 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     subject: &Subject,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, subject).await?;
     session.interrupt().await?;
     let sentence = format!("what runs in session {} is asked to stop", session.name());
     tell(global, &event("interrupted", &session), &sentence)?;
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }

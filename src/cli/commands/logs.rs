@@ -1,8 +1,8 @@
 //! `bai-repl logs`: what a session's container has written.
 
 use crate::cli::args::{Global, Logs};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, put, write};
 use crate::config::FileConfig;
 use crate::render::{Flow, sanitize};
@@ -15,52 +15,56 @@ use std::time::Duration;
 const OFTEN: Duration = Duration::from_secs(1);
 
 /// Shows it, and goes on with what comes if that is asked for. Ctrl-C ends that as it is meant to end: with success.
-pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Logs) -> Result<Exit, Failure> {
+pub(in crate::cli) async fn run(
+    global: &Global,
+    config: &FileConfig,
+    flags: &Logs,
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, &flags.subject).await?;
     let log = session.logs().await?;
     let flow = show(global, flags.lines.map_or(log.as_str(), |count| last_lines(&log, count)))?;
     if !flags.follow || flow == Flow::Closed {
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Ok),
-        () = table::reader_gone() => Ok(Exit::Ok),
+        _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
+        () = table::reader_gone() => Ok(ExitStatus::Ok),
         ended = follow(global, &session, log) => ended,
     }
 }
 
-async fn follow(global: &Global, session: &ComputeSession, mut seen: String) -> Result<Exit, Failure> {
+async fn follow(global: &Global, session: &ComputeSession, mut seen: String) -> Result<ExitStatus, CliError> {
     if global.json {
         put(&format!("{}\n", json!({"event": "connected"})))?;
     }
     let mut ticks = tokio::time::interval(OFTEN);
     loop {
         ticks.tick().await;
-        // Asked first: what is written until then is in the log that is read afterwards.
+        // LoginAttempt first: what is written until then is in the log that is read afterwards.
         let over = is_over(session).await?;
         match session.logs().await {
             Ok(log) => {
                 if show(global, log_news(&seen, &log))? == Flow::Closed {
-                    return Ok(Exit::Ok);
+                    return Ok(ExitStatus::Ok);
                 }
                 seen = log;
             }
             // The container is gone, for which servers have different words.
             Err(error) if over || error.kind() == ErrorKind::NotFound => {
                 tracing::debug!(%error, "no log any more");
-                return Ok(Exit::Ok);
+                return Ok(ExitStatus::Ok);
             }
             Err(error) if is_passing(&error) => tracing::debug!(%error, "the log could not be read"),
             Err(error) => return Err(error.into()),
         }
         if over {
-            return Ok(Exit::Ok);
+            return Ok(ExitStatus::Ok);
         }
     }
 }
 
-async fn is_over(session: &ComputeSession) -> Result<bool, Failure> {
+async fn is_over(session: &ComputeSession) -> Result<bool, CliError> {
     match session.info().await {
         Ok(info) => Ok(info.status.is_some_and(|status| status.is_dead())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
@@ -74,7 +78,7 @@ fn is_passing(error: &ClientError) -> bool {
     matches!(error.kind(), ErrorKind::Busy | ErrorKind::Timeout | ErrorKind::Lost | ErrorKind::Connect)
 }
 
-fn show(global: &Global, text: &str) -> Result<Flow, Failure> {
+fn show(global: &Global, text: &str) -> Result<Flow, CliError> {
     if text.is_empty() {
         return Ok(Flow::Open);
     }

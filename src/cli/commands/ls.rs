@@ -1,11 +1,11 @@
 //! `bai-repl ls`: the sessions.
 
 use crate::cli::args::{Global, Ls, LsColumn};
-use crate::cli::completion::{self, Kind};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::human;
-use crate::cli::place::Place;
+use crate::cli::server::Server;
+use crate::cli::shell_completion::{self, Kind};
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
 use bai_client::SessionSummary;
@@ -14,19 +14,23 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Lists those that live, or those that the flags ask for.
-pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Ls) -> Result<Exit, Failure> {
+pub(in crate::cli) async fn run(
+    global: &Global,
+    config: &FileConfig,
+    flags: &Ls,
+) -> Result<ExitStatus, CliError> {
     let wanted = statuses(&flags.status)?;
-    let place = Place::find(global, config).await?;
+    let server = Server::find(global, config).await?;
     let mut sessions = if wanted.is_empty() && !flags.all {
-        let alive = place.api.live_sessions().await?;
+        let alive = server.api.live_sessions().await?;
         let names = alive.iter().filter_map(|session| session.name.as_deref());
         // Those of an engine that ends with its prompt are of no use to a shell.
         if global.here.is_none() {
-            completion::remember(Kind::Sessions, global, config, names);
+            shell_completion::remember(Kind::Sessions, global, config, names);
         }
         alive
     } else {
-        place.api.sessions(&wanted).await?
+        server.api.sessions(&wanted).await?
     };
     sessions.sort_by_cached_key(|session| (text(session, flags.sort), session.id.clone()));
     if flags.reverse {
@@ -42,10 +46,10 @@ pub(in crate::cli) async fn run(global: &Global, config: &FileConfig, flags: &Ls
 }
 
 /// A status that no server of ours has would find nothing, or break the server's reply.
-fn statuses(names: &[String]) -> Result<Vec<SessionStatus>, Failure> {
+fn statuses(names: &[String]) -> Result<Vec<SessionStatus>, CliError> {
     let known = |name: &String| match SessionStatus::from(name.trim().to_owned()) {
         SessionStatus::Unknown(name) => {
-            Err(Failure::new(Exit::Usage, format!("\"{name}\" is no status of a session"))
+            Err(CliError::new(ExitStatus::Usage, format!("\"{name}\" is no status of a session"))
                 .hint("such as PENDING, PREPARING, RUNNING, TERMINATING, TERMINATED, ERROR, CANCELLED"))
         }
         status => Ok(status),

@@ -24,9 +24,9 @@ mod transfer;
 pub(super) mod upload;
 
 use super::args::{Global, Subject};
-use super::exit::Exit;
-use super::failure::Failure;
-use super::place::Place;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::server::Server;
 use crate::config::FileConfig;
 use bai_client::{ClientError, ComputeSession, ErrorKind};
 use serde_json::{Value, json};
@@ -36,16 +36,18 @@ async fn session(
     global: &Global,
     config: &FileConfig,
     subject: &Subject,
-) -> Result<(Place, ComputeSession), Failure> {
-    let place = Place::find(global, config).await?;
-    let session = find(&place, &subject.session).await?;
-    Ok((place, session))
+) -> Result<(Server, ComputeSession), CliError> {
+    let server = Server::find(global, config).await?;
+    let session = find(&server, &subject.session).await?;
+    Ok((server, session))
 }
 
 /// The session of that name, id, or beginning.
-pub(super) async fn find(place: &Place, reference: &str) -> Result<ComputeSession, Failure> {
-    ComputeSession::find(&place.api, reference).await.map_err(|error: ClientError| match error.kind() {
-        ErrorKind::NotFound => Failure::new(Exit::NotFound, error).hint("bai-repl ls lists the sessions"),
+pub(super) async fn find(server: &Server, reference: &str) -> Result<ComputeSession, CliError> {
+    ComputeSession::find(&server.api, reference).await.map_err(|error: ClientError| match error.kind() {
+        ErrorKind::NotFound => {
+            CliError::new(ExitStatus::NotFound, error).hint("bai-repl ls lists the sessions")
+        }
         _ => error.into(),
     })
 }

@@ -2,8 +2,8 @@
 
 use super::event;
 use crate::cli::args::{Global, Rename};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::tell;
 use crate::config::FileConfig;
 use bai_protocol::create::check_name;
@@ -13,10 +13,10 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     flags: &Rename,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let name = &flags.name;
     check_name(name).map_err(|error| {
-        Failure::new(Exit::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
+        CliError::new(ExitStatus::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
     })?;
     let (_place, session) = super::session(global, config, &flags.subject).await?;
     let renamed = session.rename(name).await?;
@@ -25,5 +25,5 @@ pub(in crate::cli) async fn run(
         event.insert("before".to_owned(), session.name().into());
     }
     tell(global, &event, &format!("session {} is called {name} now", session.name()))?;
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }

@@ -2,9 +2,9 @@
 
 use super::event;
 use crate::cli::args::{Global, Restart};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::progress::Opening;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
+use crate::cli::progress::OpeningProgress;
 use crate::cli::table::tell;
 use crate::config::FileConfig;
 use bai_client::{ComputeSession, ErrorKind};
@@ -14,7 +14,7 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     flags: &Restart,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (_place, session) = super::session(global, config, &flags.subject).await?;
     match session.restart().await {
         Ok(()) => {
@@ -26,17 +26,17 @@ pub(in crate::cli) async fn run(
             tell(global, &event("recreated", &session), &sentence)?;
         }
         Err(error) if error.kind() == ErrorKind::Unsupported => {
-            return Err(Failure::new(Exit::Refused, error)
+            return Err(CliError::new(ExitStatus::Refused, error)
                 .hint("--recreate destroys it and creates one like it; its variables and files are lost"));
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
-async fn recreate(global: &Global, session: &ComputeSession) -> Result<ComputeSession, Failure> {
+async fn recreate(global: &Global, session: &ComputeSession) -> Result<ComputeSession, CliError> {
     let request = session.blueprint().await?;
-    let opening = Opening::start(global, session.name());
+    let opening = OpeningProgress::start(global, session.name());
     let (session, _) = session.recreate(request, |status| opening.tell(status)).await?;
     Ok(session)
 }

@@ -2,9 +2,9 @@
 //! and how one looks.
 
 use crate::cli::args::{Global, Themes};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::{look, table};
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
+use crate::cli::{display, table};
 use crate::render::sanitize;
 use crate::terminal::{ColorDepth, Screen};
 use crate::theme::{LibraryError, Listed, Role, Theme, sample};
@@ -25,37 +25,37 @@ const SWATCH: &[(Role, &str)] = &[
 ];
 
 /// Lists the themes, or shows the one that is named.
-pub(in crate::cli) fn run(global: &Global, flags: &Themes) -> Result<Exit, Failure> {
-    let library = look::library();
+pub(in crate::cli) fn run(global: &Global, flags: &Themes) -> Result<ExitStatus, CliError> {
+    let library = display::library();
     let screen = Screen::detect();
     let depth = screen.colors;
     // What is no terminal gets no sequences at all, not even bold ones.
     let shown = |theme: &Theme| if screen.stdout_tty { theme.clone() } else { Theme::plain() };
     if let Some(name) = &flags.name {
-        let theme = library.find(name).map_err(failure)?;
-        return table::write(&sample::text(&shown(&theme), depth)).map(|_| Exit::Ok);
+        let theme = library.find(name).map_err(error)?;
+        return table::write(&sample::text(&shown(&theme), depth)).map(|_| ExitStatus::Ok);
     }
     let themes = library.list();
     if global.json {
         return table::write(&themes.iter().map(|theme| format!("{}\n", object(theme))).collect::<String>())
-            .map(|_| Exit::Ok);
+            .map(|_| ExitStatus::Ok);
     }
     let width = themes.iter().map(|theme| theme.name.width()).max().unwrap_or(0);
     table::put(&themes.iter().map(|theme| line(theme, width, depth, shown)).collect::<String>())?;
     if let Some(folder) = library.folder() {
         table::tell(global, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// A theme that cannot be used is the user's mistake.
-pub(in crate::cli) fn failure(error: LibraryError) -> Failure {
+pub(in crate::cli) fn error(error: LibraryError) -> CliError {
     match error {
         LibraryError::Unknown { name, known } => {
-            Failure::new(Exit::Usage, format!("there is no theme \"{name}\""))
+            CliError::new(ExitStatus::Usage, format!("there is no theme \"{name}\""))
                 .hint(format!("there are: {}", known.join(", ")))
         }
-        other => Failure::new(Exit::Usage, other).hint("bai-repl themes lists those that can be used"),
+        other => CliError::new(ExitStatus::Usage, other).hint("bai-repl themes lists those that can be used"),
     }
 }
 

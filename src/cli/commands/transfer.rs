@@ -1,7 +1,7 @@
 //! What copying to and from a session has in common.
 
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
 
 /// Files in one transfer, at most.
 pub(super) const FILES: usize = 100_000;
@@ -21,8 +21,8 @@ pub(super) enum Ended {
 
 /// Runs a transfer until it ends or Ctrl-C calls it off.
 pub(super) async fn until_ctrl_c(
-    transfer: impl Future<Output = Result<(), Failure>>,
-) -> Result<Ended, Failure> {
+    transfer: impl Future<Output = Result<(), CliError>>,
+) -> Result<Ended, CliError> {
     tokio::select! {
         biased;
         _ = tokio::signal::ctrl_c() => Ok(Ended::Interrupted),
@@ -31,7 +31,7 @@ pub(super) async fn until_ctrl_c(
 }
 
 /// Refuses to replace what is there.
-pub(super) fn refuse_taken(names: &[String]) -> Result<(), Failure> {
+pub(super) fn refuse_taken(names: &[String]) -> Result<(), CliError> {
     if names.is_empty() {
         return Ok(());
     }
@@ -41,14 +41,14 @@ pub(super) fn refuse_taken(names: &[String]) -> Result<(), Failure> {
         told.push(format!("{} more", names.len() - TOLD));
     }
     let verb = if names.len() == 1 { "is" } else { "are" };
-    Err(Failure::new(
-        Exit::Refused,
+    Err(CliError::new(
+        ExitStatus::Refused,
         format!("{} {verb} there already, so nothing was copied", told.join(", ")),
     )
     .hint("--force replaces what is there"))
 }
 
 /// A transfer that left something out has not done what it was asked to do.
-pub(super) fn exit(left_out: &[String]) -> Exit {
-    if left_out.is_empty() { Exit::Ok } else { Exit::Failed }
+pub(super) fn exit(left_out: &[String]) -> ExitStatus {
+    if left_out.is_empty() { ExitStatus::Ok } else { ExitStatus::Failed }
 }

@@ -2,9 +2,9 @@
 
 use super::transfer::{self, Ended};
 use crate::cli::args::{Global, Upload as Flags};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::progress::Transfer;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
+use crate::cli::progress::TransferProgress;
 use crate::cli::{human, table};
 use crate::config::FileConfig;
 use bai_client::{ComputeSession, ErrorKind, Upload};
@@ -18,7 +18,7 @@ const INPUT_LIMIT: u64 = 1 << 30;
 
 /// A file that is to go.
 #[derive(Debug)]
-struct Planned {
+struct PlannedFile {
     upload: Upload,
     bytes: u64,
 }
@@ -26,7 +26,7 @@ struct Planned {
 /// What is to go, and what is not, each with the reason.
 #[derive(Debug, Default)]
 struct Plan {
-    files: Vec<Planned>,
+    files: Vec<PlannedFile>,
     left_out: Vec<String>,
 }
 
@@ -35,20 +35,20 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     flags: &Flags,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     if flags.files.iter().any(|file| file == Path::new("-")) {
         return from_stdin(global, config, flags).await;
     }
     let (files, to) = (flags.files.clone(), flags.to.clone());
     let plan = tokio::task::spawn_blocking(move || plan(&files, &to)).await;
-    let plan = plan.map_err(|error| Failure::new(Exit::Failed, error))??;
+    let plan = plan.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
     let (_place, session) = super::session(global, config, &flags.subject).await?;
     if !flags.force {
         let targets: Vec<_> = plan.files.iter().map(|file| file.upload.to.as_str()).collect();
         nothing_there(&session, &targets).await?;
     }
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
-    let bar = Transfer::start(global, total);
+    let bar = TransferProgress::start(global, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
     let uploads: Vec<_> = plan.files.iter().map(|file| file.upload.clone()).collect();
     let mut arrived = BTreeSet::new();
@@ -74,7 +74,7 @@ pub(in crate::cli) async fn run(
         eprintln!("bai-repl: {count} of {} files had arrived", uploads.len());
     }
     match ended? {
-        Ended::Interrupted => Ok(Exit::Remote(130)),
+        Ended::Interrupted => Ok(ExitStatus::Remote(130)),
         Ended::Done if global.json => Ok(transfer::exit(&plan.left_out)),
         Ended::Done => {
             let sentence =
@@ -90,12 +90,12 @@ fn files_of(count: usize) -> String {
 }
 
 /// Standard input as a file.
-async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Result<Exit, Failure> {
+async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Result<ExitStatus, CliError> {
     if flags.files.len() > 1 {
-        return Err(Failure::new(Exit::Usage, "standard input can be uploaded only by itself"));
+        return Err(CliError::new(ExitStatus::Usage, "standard input can be uploaded only by itself"));
     }
     if flags.to.is_empty() || flags.to.ends_with('/') {
-        return Err(Failure::new(Exit::Usage, "standard input has no name of its own")
+        return Err(CliError::new(ExitStatus::Usage, "standard input has no name of its own")
             .hint("give it one: bai-repl upload SESSION - --to FILE"));
     }
     let (_place, session) = super::session(global, config, &flags.subject).await?;
@@ -107,25 +107,25 @@ async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Resu
         std::io::stdin().lock().take(INPUT_LIMIT).read_to_end(&mut content).map(|_| content)
     });
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("cannot read standard input: {error}"))
+        CliError::new(ExitStatus::Failed, format!("cannot read standard input: {error}"))
     };
     let content = read.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     let bytes = content.len() as u64;
     if bytes >= INPUT_LIMIT {
-        return Err(Failure::new(Exit::Usage, "standard input is larger than 1 GiB")
+        return Err(CliError::new(ExitStatus::Usage, "standard input is larger than 1 GiB")
             .hint("a file of any size can be uploaded by name"));
     }
     let sent = async { Ok(session.write_file(&flags.to, content.into()).await?) };
     if transfer::until_ctrl_c(sent).await? == Ended::Interrupted {
-        return Ok(Exit::Remote(130));
+        return Ok(ExitStatus::Remote(130));
     }
     let sentence = format!("{} to {} of {}", human::bytes(bytes), flags.to, session.name());
     table::tell(global, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Refuses to go on when something has one of these names in the session.
-async fn nothing_there(session: &ComputeSession, targets: &[&str]) -> Result<(), Failure> {
+async fn nothing_there(session: &ComputeSession, targets: &[&str]) -> Result<(), CliError> {
     let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for target in targets {
         let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
@@ -148,7 +148,7 @@ async fn nothing_there(session: &ComputeSession, targets: &[&str]) -> Result<(),
 
 /// What [`below`] found.
 #[derive(Debug, Default)]
-pub(super) struct Below {
+pub(super) struct UploadPlan {
     /// The files.
     pub(super) uploads: Vec<Upload>,
     /// Their bytes, all together.
@@ -158,19 +158,23 @@ pub(super) struct Below {
 }
 
 /// All files that are meant, at the places that they have below `base`.
-pub(super) fn below(files: &[PathBuf], base: &Path) -> Result<Below, Failure> {
-    let failed =
-        |path: &Path, error| Failure::new(Exit::Usage, format!("cannot read {}: {error}", path.display()));
+pub(super) fn below(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
+    let failed = |path: &Path, error| {
+        CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", path.display()))
+    };
     let base = base.canonicalize().map_err(|error| failed(base, error))?;
     let mut plan = Plan::default();
     for file in files {
         let whole = file.canonicalize().map_err(|error| failed(file, error))?;
-        let place = whole.strip_prefix(&base).map_err(|_| {
+        let server = whole.strip_prefix(&base).map_err(|_| {
             let why = format!("{} is not in the folder {}", file.display(), base.display());
-            Failure::new(Exit::Usage, why).hint("--basedir names the folder that all files are in")
+            CliError::new(ExitStatus::Usage, why).hint("--basedir names the folder that all files are in")
         })?;
-        let to = place.to_str().ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("{} has no name that a session could have", file.display()))
+        let to = server.to_str().ok_or_else(|| {
+            CliError::new(
+                ExitStatus::Usage,
+                format!("{} has no name that a session could have", file.display()),
+            )
         })?;
         let metadata = std::fs::metadata(&whole).map_err(|error| failed(file, error))?;
         plan.add(&whole, &metadata, to.to_owned(), 0).map_err(|error| failed(file, error))?;
@@ -180,19 +184,23 @@ pub(super) fn below(files: &[PathBuf], base: &Path) -> Result<Below, Failure> {
     plan.files.retain(|file| names.insert(file.upload.to.clone()));
     let bytes = plan.files.iter().map(|file| file.bytes).sum();
     let uploads = plan.files.into_iter().map(|file| file.upload).collect();
-    Ok(Below { uploads, bytes, left_out: plan.left_out })
+    Ok(UploadPlan { uploads, bytes, left_out: plan.left_out })
 }
 
 /// All files that are meant, folders with what is in them.
-fn plan(files: &[PathBuf], to: &str) -> Result<Plan, Failure> {
+fn plan(files: &[PathBuf], to: &str) -> Result<Plan, CliError> {
     let mut plan = Plan::default();
     for file in files {
-        let failed = |error| Failure::new(Exit::Usage, format!("cannot read {}: {error}", file.display()));
+        let failed =
+            |error| CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", file.display()));
         // `.` and `..` have names, too.
         let whole = file.canonicalize().map_err(failed)?;
         let name = file.file_name().or_else(|| whole.file_name()).and_then(|name| name.to_str());
         let name = name.ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("{} has no name that a session could have", file.display()))
+            CliError::new(
+                ExitStatus::Usage,
+                format!("{} has no name that a session could have", file.display()),
+            )
         })?;
         let metadata = std::fs::metadata(&whole).map_err(failed)?;
         plan.add(&whole, &metadata, join(to, name), 0).map_err(failed)?;
@@ -200,7 +208,7 @@ fn plan(files: &[PathBuf], to: &str) -> Result<Plan, Failure> {
     let mut names = BTreeSet::new();
     match plan.files.iter().find(|file| !names.insert(&file.upload.to)) {
         Some(twice) => {
-            Err(Failure::new(Exit::Usage, format!("two of the files would be {}", twice.upload.to)))
+            Err(CliError::new(ExitStatus::Usage, format!("two of the files would be {}", twice.upload.to)))
         }
         None => Ok(plan),
     }
@@ -216,7 +224,7 @@ impl Plan {
     ) -> std::io::Result<()> {
         if metadata.is_file() {
             let upload = Upload { from: from.to_owned(), to };
-            self.files.push(Planned { upload, bytes: metadata.len() });
+            self.files.push(PlannedFile { upload, bytes: metadata.len() });
             return Ok(());
         }
         if !metadata.is_dir() || depth > transfer::DEPTH || self.files.len() > transfer::FILES {

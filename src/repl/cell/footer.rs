@@ -4,40 +4,39 @@ use std::time::Duration;
 
 use super::CellEnd;
 use crate::repl::spinner::{QUIET, elapsed};
-use crate::repl::stage::{Stage, StageError};
+use crate::repl::terminal::{PromptTerminal, TerminalError};
 use crate::theme::Role;
 
 /// The line after a cell, when there is something to say.
 pub(super) fn footer(
-    stage: &mut Stage,
+    terminal: &mut PromptTerminal,
     end: &CellEnd,
     time: Duration,
     timed: bool,
     interrupted: bool,
-) -> Result<(), StageError> {
-    stage.fresh_line()?;
-    let signs = stage.paint.signs();
+) -> Result<(), TerminalError> {
+    terminal.fresh_line()?;
+    let signs = terminal.paint.signs();
     let dot = signs.dot;
     match end {
         CellEnd::Finished(Some(0) | None) if timed || time >= QUIET => {
-            stage.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, elapsed(time)))
+            terminal.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, elapsed(time)))
         }
         CellEnd::Finished(Some(0) | None) => Ok(()),
         // An exception says itself what it is.
         CellEnd::Finished(Some(1)) => {
-            stage.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, elapsed(time)))
+            terminal.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, elapsed(time)))
         }
-        CellEnd::Finished(Some(code)) if interrupted && *code == 130 => {
-            stage.line(Some(Role::FooterFail), &format!("{} interrupted {dot} {}", signs.fail, elapsed(time)))
-        }
-        CellEnd::Finished(Some(code)) => stage.line(
+        CellEnd::Finished(Some(code)) if interrupted && *code == 130 => terminal
+            .line(Some(Role::FooterFail), &format!("{} interrupted {dot} {}", signs.fail, elapsed(time))),
+        CellEnd::Finished(Some(code)) => terminal.line(
             Some(Role::FooterFail),
             &format!("{} exit code {code} {dot} {}", signs.fail, elapsed(time)),
         ),
         CellEnd::Restarted => {
-            stage.note("the kernel is new: all variables are gone (:replay runs the cells again)")
+            terminal.note("the kernel is new: all variables are gone (:replay runs the cells again)")
         }
-        CellEnd::Destroyed => stage.note("the session is destroyed (:new opens another)"),
+        CellEnd::Destroyed => terminal.note("the session is destroyed (:new opens another)"),
         CellEnd::Lost { .. } | CellEnd::LeftRunning | CellEnd::Unrestartable => Ok(()),
     }
 }

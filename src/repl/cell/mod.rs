@@ -1,11 +1,11 @@
 //! The life of one cell, from its submission to its footer: output as it comes, questions answered in place, Ctrl-C in
 //! three steps, and what to say at the end.
 
-mod feed;
+mod event_buffer;
 mod footer;
+mod interrupt_menu;
+mod pane_visit;
 mod questions;
-mod stubborn;
-mod visit;
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
 use super::editor::Editor;
-use super::flood::{self, Flood};
-use super::fold::Fold;
+use super::interrupted_output::{self, InterruptedOutput};
+use super::output_fold::OutputFold;
 use super::session::{CellEvent, Remote};
 use super::spinner::{QUIET, TICK, elapsed, since};
-use super::stage::{Stage, StageError, Waited, open};
+use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
 use crate::render::Stream;
 use bai_protocol::execute::BatchOptions;
 use bai_protocol::record::ConsoleRecord;
-use feed::Feed;
+use event_buffer::BufferedRun;
 use footer::footer;
 
 /// A second Ctrl-C within this time asks what to do.
@@ -93,69 +93,69 @@ pub(super) struct TypedAhead {
 /// Runs one cell to its end. Blocks the thread that owns the keyboard.
 pub(super) fn run(
     runtime: &Handle,
-    stage: &mut Stage,
+    terminal: &mut PromptTerminal,
     editor: &mut Editor,
     session: &dyn Remote,
     work: Work,
     options: CellOptions,
-) -> Result<(CellEnd, TypedAhead), StageError> {
+) -> Result<(CellEnd, TypedAhead), TerminalError> {
     let start = Instant::now();
-    stage.console.begin_cell();
+    terminal.console.begin_cell();
     let beginning = match work {
         Work::Cell(code) => session.execute(code),
         Work::Batch(steps) => session.batch(steps),
     };
-    let begun = runtime.block_on(stage.wait(String::new, beginning))?;
+    let begun = runtime.block_on(terminal.wait(String::new, beginning))?;
     let run = match begun {
-        Waited::Done(Ok(run)) => run,
-        Waited::Done(Err(trouble)) => {
-            stage.trouble(&trouble)?;
+        WaitOutcome::Done(Ok(run)) => run,
+        WaitOutcome::Done(Err(error)) => {
+            terminal.error(&error)?;
             return Ok((CellEnd::Lost { usable: true }, TypedAhead::default()));
         }
-        Waited::Interrupted => {
-            stage.note("not run")?;
+        WaitOutcome::Interrupted => {
+            terminal.note("not run")?;
             return Ok((CellEnd::Lost { usable: true }, TypedAhead::default()));
         }
     };
-    let max_lines = stage.console.max_lines();
-    let mut life = Life {
+    let max_lines = terminal.console.max_lines();
+    let mut running = RunningCell {
         runtime,
-        stage,
+        terminal,
         editor,
         session,
-        run: Some(Feed::new(run)),
+        run: Some(BufferedRun::new(run)),
         start,
         interrupted: None,
         silent_since_interrupt: false,
         doubtful: None,
-        flood: Flood::default(),
-        fold: Fold::new(max_lines),
+        flood: InterruptedOutput::default(),
+        fold: OutputFold::new(max_lines),
         spun: start,
         typed: TypedAhead::default(),
         end_of_file_said: false,
         options,
     };
-    let end = life.live()?;
-    let start = life.start;
-    let mut typed = std::mem::take(&mut life.typed);
+    let end = running.run_to_end()?;
+    let start = running.start;
+    let mut typed = std::mem::take(&mut running.typed);
     // What was pasted for questions that never came is not thrown away.
     typed.keys.push_str(&typed.answers.take().unwrap_or_default());
-    let interrupted = life.interrupted.is_some();
-    let transcript = std::mem::take(&mut life.fold.transcript);
+    let interrupted = running.interrupted.is_some();
+    let transcript = std::mem::take(&mut running.fold.transcript);
     if !options.ours {
-        stage.output = transcript;
+        terminal.output = transcript;
     }
-    footer(stage, &end, since(start), options.timed, interrupted)?;
+    footer(terminal, &end, since(start), options.timed, interrupted)?;
     Ok((end, typed))
 }
 
-struct Life<'a> {
+struct RunningCell<'a> {
     runtime: &'a Handle,
-    stage: &'a mut Stage,
+    terminal: &'a mut PromptTerminal,
     editor: &'a mut Editor,
     session: &'a dyn Remote,
     /// Gone when the run was left or taken from us.
-    run: Option<Feed>,
+    run: Option<BufferedRun>,
     start: Instant,
     /// When Ctrl-C was pressed last.
     interrupted: Option<Instant>,
@@ -163,8 +163,8 @@ struct Life<'a> {
     silent_since_interrupt: bool,
     /// A question that Ctrl-C may have ended before it was put, and when it came.
     doubtful: Option<(bool, Instant)>,
-    flood: Flood,
-    fold: Fold,
+    flood: InterruptedOutput,
+    fold: OutputFold,
     /// When the spinner was last shown while output is held back.
     spun: Instant,
     typed: TypedAhead,
@@ -172,9 +172,9 @@ struct Life<'a> {
     options: CellOptions,
 }
 
-impl Life<'_> {
-    fn live(&mut self) -> Result<CellEnd, StageError> {
-        let mut mode = self.stage.hold_keys()?;
+impl RunningCell<'_> {
+    fn run_to_end(&mut self) -> Result<CellEnd, TerminalError> {
+        let mut mode = self.terminal.hold_keys()?;
         let mut next = None;
         loop {
             let pause = match next.take() {
@@ -183,8 +183,8 @@ impl Life<'_> {
             };
             next = match pause {
                 Pause::End(end) => {
-                    self.stage.clear_spinner()?;
-                    open(self.stage.console.end_cell()?)?;
+                    self.terminal.clear_spinner()?;
+                    open(self.terminal.console.end_cell()?)?;
                     return Ok(end);
                 }
                 Pause::Menu => self.runtime.clone().block_on(self.menu())?,
@@ -204,9 +204,9 @@ impl Life<'_> {
                     // The person's time is not the program's.
                     self.start += since(asked);
                     if by_the_system {
-                        mode = self.stage.hold_keys()?;
+                        mode = self.terminal.hold_keys()?;
                     }
-                    self.stage.keep_pastes_whole()?;
+                    self.terminal.keep_pastes_whole()?;
                     pause
                 }
             };
@@ -214,7 +214,7 @@ impl Life<'_> {
     }
 
     /// Shows what comes until something is to be done about it.
-    async fn follow(&mut self) -> Result<Pause, StageError> {
+    async fn follow(&mut self) -> Result<Pause, TerminalError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut quiet_since = Instant::now();
@@ -222,15 +222,15 @@ impl Life<'_> {
             let Some(run) = &mut self.run else { return Ok(Pause::End(CellEnd::Lost { usable: true })) };
             let event = tokio::select! {
                 biased;
-                () = self.stage.interrupts.next() => {
+                () = self.terminal.interrupts.next() => {
                     if self.interrupt() {
                         return Ok(Pause::Menu);
                     }
                     continue;
                 }
-                () = self.stage.pane_key.next() => return Ok(Pause::Pane),
-                _ = self.stage.window.recv() => {
-                    self.stage.resized();
+                () = self.terminal.pane_key.next() => return Ok(Pause::Pane),
+                _ = self.terminal.window.recv() => {
+                    self.terminal.resized();
                     continue;
                 }
                 event = run.next() => event,
@@ -242,14 +242,14 @@ impl Life<'_> {
                         self.spin_folding()?;
                     } else if since(quiet_since) >= QUIET {
                         let label = if self.interrupted.is_some() { "interrupted; Ctrl-C again for more" } else { "" };
-                        self.stage.spin(since(self.start), label)?;
+                        self.terminal.spin(since(self.start), label)?;
                     }
                     continue;
                 }
             };
             // Output that is held back leaves the line that says so.
             if !(self.fold.is_folding() && is_text(event.as_ref())) {
-                self.stage.clear_spinner()?;
+                self.terminal.clear_spinner()?;
             }
             if let Some(pause) = self.show(event).await? {
                 return Ok(pause);
@@ -259,7 +259,7 @@ impl Life<'_> {
     }
 
     /// Shows an event and those that are here already; what is collected is written every few milliseconds.
-    async fn show(&mut self, first: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
+    async fn show(&mut self, first: Option<CellEvent>) -> Result<Option<Pause>, TerminalError> {
         let (mut begun, mut event) = (Instant::now(), first);
         let pause = loop {
             if !is_text(event.as_ref()) {
@@ -269,7 +269,7 @@ impl Life<'_> {
             if let Some(pause) = self.event(event).await? {
                 break Some(pause);
             }
-            if self.stage.pane_key.is_pressed() {
+            if self.terminal.pane_key.is_pressed() {
                 break None;
             }
             let Some(next) = self.run.as_mut().and_then(|run| run.next().now_or_never()) else { break None };
@@ -278,52 +278,53 @@ impl Life<'_> {
                 if self.fold.is_folding() && since(self.spun) >= TICK {
                     self.spin_folding()?;
                 }
-                open(self.stage.console.flush()?)?;
+                open(self.terminal.console.flush()?)?;
                 begun = Instant::now();
-                if self.stage.interrupts.came() && self.interrupt() {
+                if self.terminal.interrupts.came() && self.interrupt() {
                     break Some(self.event(event).await?.unwrap_or(Pause::Menu));
                 }
             }
         };
         self.end_flood()?;
-        open(self.stage.console.flush()?)?;
+        open(self.terminal.console.flush()?)?;
         Ok(pause)
     }
 
     /// Shows the end of what was held back after an interrupt.
-    fn end_flood(&mut self) -> Result<(), StageError> {
+    fn end_flood(&mut self) -> Result<(), TerminalError> {
         let Some(rest) = self.flood.rest() else { return Ok(()) };
         if rest.skipped > 0 {
-            self.stage.note(&format!("[{} of output are not shown]", flood::bytes(rest.skipped)))?;
+            self.terminal
+                .note(&format!("[{} of output are not shown]", interrupted_output::bytes(rest.skipped)))?;
         }
         for (stream, text) in rest.tail {
-            open(self.stage.console.text(stream, &text)?)?;
+            open(self.terminal.console.text(stream, &text)?)?;
         }
         Ok(())
     }
 
     /// Says how much is held back because there is so much.
-    fn spin_folding(&mut self) -> Result<(), StageError> {
+    fn spin_folding(&mut self) -> Result<(), TerminalError> {
         self.spun = Instant::now();
-        open(self.stage.console.flush()?)?;
+        open(self.terminal.console.flush()?)?;
         let label = format!("{} more lines; :output shows them when it is over", self.fold.lines());
-        self.stage.spin(since(self.start), &label)
+        self.terminal.spin(since(self.start), &label)
     }
 
     /// Shows the end of what was held back because there was so much.
-    fn end_fold(&mut self) -> Result<(), StageError> {
+    fn end_fold(&mut self) -> Result<(), TerminalError> {
         let Some(folded) = self.fold.unfold() else { return Ok(()) };
-        self.stage.clear_spinner()?;
+        self.terminal.clear_spinner()?;
         if folded.lines > 0 {
-            self.stage.note(&format!("[{} lines are not shown here; :output shows all]", folded.lines))?;
+            self.terminal.note(&format!("[{} lines are not shown here; :output shows all]", folded.lines))?;
         }
         for (stream, text) in folded.end {
-            open(self.stage.console.text(stream, &text)?)?;
+            open(self.terminal.console.text(stream, &text)?)?;
         }
         Ok(())
     }
 
-    async fn event(&mut self, event: Option<CellEvent>) -> Result<Option<Pause>, StageError> {
+    async fn event(&mut self, event: Option<CellEvent>) -> Result<Option<Pause>, TerminalError> {
         self.silent_since_interrupt &= !matches!(event, Some(CellEvent::Console(_)));
         if !self.silent_since_interrupt {
             self.doubtful = None;
@@ -339,7 +340,7 @@ impl Life<'_> {
             Some(CellEvent::WaitingInput { is_password }) => Some(Pause::Question { is_password }),
             Some(CellEvent::NotStarted { waited }) => {
                 let time = elapsed(waited);
-                self.stage.note(&format!(
+                self.terminal.note(&format!(
                     "the session has not begun with this cell after {time}: something else runs in it, which Ctrl-C stops \
                      too, or it is stuck; Ctrl-C twice gives a choice"
                 ))?;
@@ -347,17 +348,17 @@ impl Life<'_> {
             }
             Some(CellEvent::StepFinished { step, exit_code }) => {
                 if let Some(code) = exit_code.filter(|code| *code != 0) {
-                    self.stage.note(&format!("the step {step} ended with exit code {code}"))?;
+                    self.terminal.note(&format!("the step {step} ended with exit code {code}"))?;
                 }
                 None
             }
             Some(CellEvent::Resumed) => {
-                self.stage.note("the connection was lost and is back; nothing is missing")?;
+                self.terminal.note("the connection was lost and is back; nothing is missing")?;
                 None
             }
             Some(CellEvent::Finished { exit_code }) => Some(Pause::End(CellEnd::Finished(exit_code))),
-            Some(CellEvent::Lost { trouble, usable }) => {
-                self.stage.trouble(&trouble)?;
+            Some(CellEvent::Lost { error, usable }) => {
+                self.terminal.error(&error)?;
                 Some(Pause::End(CellEnd::Lost { usable }))
             }
             None => Some(Pause::End(CellEnd::Lost { usable: true })),
@@ -365,22 +366,22 @@ impl Life<'_> {
     }
 
     /// Shows what is no text. A picture is painted beside this thread, which goes on hearing Ctrl-C.
-    async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<Pause>, StageError> {
-        let Some(painting) = self.stage.console.painting(record) else {
-            open(self.stage.console.record(record)?)?;
+    async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<Pause>, TerminalError> {
+        let Some(painting) = self.terminal.console.painting(record) else {
+            open(self.terminal.console.record(record)?)?;
             return Ok(None);
         };
         let mut painting = tokio::task::spawn_blocking(move || painting.paint());
         loop {
             tokio::select! {
                 biased;
-                () = self.stage.interrupts.next() => if self.interrupt() {
-                    self.stage.note("[a picture is not shown]")?;
+                () = self.terminal.interrupts.next() => if self.interrupt() {
+                    self.terminal.note("[a picture is not shown]")?;
                     return Ok(Some(Pause::Menu));
                 },
                 painted = &mut painting => {
                     if let Ok(painted) = painted {
-                        open(self.stage.console.show_painted(painted)?)?;
+                        open(self.terminal.console.show_painted(painted)?)?;
                     }
                     return Ok(None);
                 }
@@ -389,7 +390,7 @@ impl Life<'_> {
     }
 
     /// Text in pieces, so that Ctrl-C is heard however much it is.
-    fn text(&mut self, stream: Stream, text: &str) -> Result<Option<Pause>, StageError> {
+    fn text(&mut self, stream: Stream, text: &str) -> Result<Option<Pause>, TerminalError> {
         let mut rest = text;
         let mut menu = None;
         while !rest.is_empty() {
@@ -403,10 +404,10 @@ impl Life<'_> {
             } else if let shown = self.fold.admit(stream, piece)
                 && !shown.is_empty()
             {
-                open(self.stage.console.text(stream, shown)?)?;
+                open(self.terminal.console.text(stream, shown)?)?;
             }
             rest = tail;
-            if self.stage.interrupts.came() && self.interrupt() {
+            if self.terminal.interrupts.came() && self.interrupt() {
                 menu = Some(Pause::Menu);
             }
         }

@@ -3,18 +3,18 @@
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Life, Pause};
+use super::{Pause, RunningCell};
 use crate::render::Stream;
-use crate::repl::editor::{Answer, printable};
-use crate::repl::session::Trouble;
-use crate::repl::stage::{StageError, open};
+use crate::repl::editor::{AnswerRead, printable};
+use crate::repl::session::SessionError;
+use crate::repl::terminal::{TerminalError, open};
 use crate::terminal::{SecretError, read_secret_unless};
 
-impl Life<'_> {
+impl RunningCell<'_> {
     /// The program waits for a line. Gives what is to be done instead of going on.
-    pub(super) fn answer(&mut self, is_password: bool) -> Result<Option<Pause>, StageError> {
+    pub(super) fn answer(&mut self, is_password: bool) -> Result<Option<Pause>, TerminalError> {
         // Ctrl-C as the question came: it is still a signal.
-        if self.stage.interrupts.came() {
+        if self.terminal.interrupts.came() {
             return Ok(self.interrupt().then_some(Pause::Menu));
         }
         let waiting = self.typed.answers.take();
@@ -26,8 +26,8 @@ impl Life<'_> {
         if let Some(line) = ready {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
             let echo = if is_password { "\n".to_owned() } else { format!("{}\n", printable(&line)) };
-            open(self.stage.console.text(Stream::Stdout, &echo)?)?;
-            open(self.stage.console.flush()?)?;
+            open(self.terminal.console.text(Stream::Stdout, &echo)?)?;
+            open(self.terminal.console.flush()?)?;
             self.send(Zeroizing::new(line));
             return Ok(None);
         }
@@ -35,28 +35,28 @@ impl Life<'_> {
             self.typed.answers = (!initial.is_empty()).then_some(initial);
             return self.secret();
         }
-        let prompt = self.stage.console.take_partial_line()?;
+        let prompt = self.terminal.console.take_partial_line()?;
         let answer = self.editor.read_answer(&prompt, &initial);
-        self.stage.console.line_was_read();
-        self.stage.resized();
+        self.terminal.console.line_was_read();
+        self.terminal.resized();
         match answer {
-            Answer::Line { text, rest } => {
+            AnswerRead::Line { text, rest } => {
                 self.typed.answers = rest;
                 self.send(Zeroizing::new(text));
             }
-            Answer::Interrupted => return Ok(self.interrupt().then_some(Pause::Menu)),
-            Answer::End => self.send_end()?,
-            Answer::Failed(error) => return Err(error.into()),
+            AnswerRead::Interrupted => return Ok(self.interrupt().then_some(Pause::Menu)),
+            AnswerRead::End => self.send_end()?,
+            AnswerRead::Failed(error) => return Err(error.into()),
         }
         Ok(None)
     }
 
-    fn secret(&mut self) -> Result<Option<Pause>, StageError> {
-        open(self.stage.console.flush()?)?;
-        let interrupts = self.stage.interrupts.clone();
+    fn secret(&mut self) -> Result<Option<Pause>, TerminalError> {
+        open(self.terminal.console.flush()?)?;
+        let interrupts = self.terminal.interrupts.clone();
         let secret = read_secret_unless(&|| interrupts.came());
-        self.stage.raw("\n")?;
-        self.stage.console.line_was_read();
+        self.terminal.raw("\n")?;
+        self.terminal.console.line_was_read();
         match secret {
             Ok(secret) => {
                 self.send(Zeroizing::new(secret.expose_secret().to_owned()));
@@ -65,7 +65,7 @@ impl Life<'_> {
             Err(SecretError::Eof) => self.send_end()?,
             Err(SecretError::Io(error)) => return Err(error.into()),
             Err(SecretError::NotATerminal) => {
-                self.stage.trouble(&Trouble {
+                self.terminal.error(&SessionError {
                     sentence: "cannot ask for a password: standard input is not a terminal".to_owned(),
                     hint: Some("an empty line was sent".to_owned()),
                 })?;
@@ -80,9 +80,9 @@ impl Life<'_> {
         let _taken = self.run.as_ref().is_some_and(|run| run.send_input(text));
     }
 
-    fn send_end(&mut self) -> Result<(), StageError> {
+    fn send_end(&mut self) -> Result<(), TerminalError> {
         if !std::mem::replace(&mut self.end_of_file_said, true) {
-            self.stage.note("the protocol cannot say end of file; an empty line was sent")?;
+            self.terminal.note("the protocol cannot say end of file; an empty line was sent")?;
         }
         self.send(Zeroizing::default());
         Ok(())

@@ -5,13 +5,13 @@ mod suggest;
 
 use std::path::PathBuf;
 
-use super::errands::Errand;
+use super::delegated::DelegatedCommand;
 
-pub(super) use suggest::{Suggested, suggest};
+pub(super) use suggest::{Suggestion, suggest};
 
 /// What a `:word` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum PromptCommand {
     Help(Option<String>),
     Quit,
     New(Option<String>),
@@ -34,7 +34,7 @@ pub(super) enum Command {
     Image(ImageUse),
     Table,
     Output,
-    Errand(Errand, String),
+    DelegatedCommand(DelegatedCommand, String),
     Batch(String),
     Attach(String),
     Files(String),
@@ -79,12 +79,12 @@ pub(super) enum Argument {
 
 /// One row of the table that help, completion and the reader share.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct CommandSpec {
     pub(super) word: &'static str,
     pub(super) shown: &'static str,
     pub(super) argument: Argument,
     pub(super) help: &'static str,
-    make: fn(&str) -> Command,
+    make: fn(&str) -> PromptCommand,
 }
 
 const fn entry(
@@ -92,135 +92,137 @@ const fn entry(
     shown: &'static str,
     argument: Argument,
     help: &'static str,
-    make: fn(&str) -> Command,
-) -> Entry {
-    Entry { word, shown, argument, help, make }
+    make: fn(&str) -> PromptCommand,
+) -> CommandSpec {
+    CommandSpec { word, shown, argument, help, make }
 }
 
 /// All commands, in the order in which help shows them.
-pub(super) const TABLE: &[Entry] = &[
+pub(super) const COMMANDS: &[CommandSpec] = &[
     entry("help", "[WORD]", Argument::MaybeText, "this list, or one command of it", |a| {
-        Command::Help(text(a))
+        PromptCommand::Help(text(a))
     }),
-    entry("doc", "NAME", Argument::Text, "documentation of a name", |a| Command::Doc(a.to_owned())),
+    entry("doc", "NAME", Argument::Text, "documentation of a name", |a| PromptCommand::Doc(a.to_owned())),
     entry("time", "CODE", Argument::Code, "run code and tell how long it took", |a| {
-        Command::Time(a.to_owned())
+        PromptCommand::Time(a.to_owned())
     }),
     entry("run", "FILE", Argument::File, "run a file of this machine in the session", |a| {
-        Command::Run(file(a))
+        PromptCommand::Run(file(a))
     }),
-    entry("load", "FILE", Argument::File, "put a file into the editor", |a| Command::Load(file(a))),
+    entry("load", "FILE", Argument::File, "put a file into the editor", |a| PromptCommand::Load(file(a))),
     entry("edit", "[FILE]", Argument::MaybeFile, "write the next cell in $EDITOR", |a| {
-        Command::Edit(text(a).map(|name| file(&name)))
+        PromptCommand::Edit(text(a).map(|name| file(&name)))
     }),
     entry("save", "FILE", Argument::File, "save the session's cells (`:save! FILE` overwrites)", |a| {
-        Command::Save { path: file(a), overwrite: false }
+        PromptCommand::Save { path: file(a), overwrite: false }
     }),
     entry(
         "history",
         "[TEXT]",
         Argument::MaybeText,
         "cells typed so far, or those that contain a text",
-        |a| Command::History(text(a)),
+        |a| PromptCommand::History(text(a)),
     ),
     entry("output", "", Argument::None, "all that the last cell has printed: scroll, search, save", |_| {
-        Command::Output
+        PromptCommand::Output
     }),
     entry("table", "", Argument::None, "the last table, whole: scroll, sort, search, export", |_| {
-        Command::Table
+        PromptCommand::Table
     }),
     entry(
         "theme",
         "[NAME]",
         Argument::MaybeText,
         "choose a theme while looking at it, or take the one named",
-        |a| Command::Theme(text(a)),
+        |a| PromptCommand::Theme(text(a)),
     ),
     entry("set", "[NAME VALUE]", Argument::Setting, "what can be set at the prompt, or set it", |a| {
-        Command::Set(a.to_owned())
+        PromptCommand::Set(a.to_owned())
     }),
     entry(
         "image",
         "[save FILE | open]",
         Argument::MaybeText,
         "the last picture on the whole window, or in a file, or in a viewer",
-        |a| Command::Image(image(a)),
+        |a| PromptCommand::Image(image(a)),
     ),
-    entry("clear", "", Argument::None, "clear the screen", |_| Command::Clear),
+    entry("clear", "", Argument::None, "clear the screen", |_| PromptCommand::Clear),
     entry("interrupt", "", Argument::None, "stop what the session runs (Ctrl-C while it runs)", |_| {
-        Command::Interrupt
+        PromptCommand::Interrupt
     }),
     entry("restart", "", Argument::None, "start the kernel anew: all variables are lost", |_| {
-        Command::Restart
+        PromptCommand::Restart
     }),
     entry("replay", "", Argument::None, "start the kernel anew and run the session's cells again", |_| {
-        Command::Replay
+        PromptCommand::Replay
     }),
-    entry("reset", "", Argument::None, "forget all variables, after asking", |_| Command::Reset),
+    entry("reset", "", Argument::None, "forget all variables, after asking", |_| PromptCommand::Reset),
     entry(
         "new",
         "[IMAGE]",
         Argument::MaybeImage,
         "another session, of that image; without one, this session again when it is lost",
-        |a| Command::New(text(a)),
+        |a| PromptCommand::New(text(a)),
     ),
     entry(
         "attach",
         "SESSION",
         Argument::Session,
         "go to a session that lives; this one is left as by :quit",
-        |a| Command::Attach(a.to_owned()),
+        |a| PromptCommand::Attach(a.to_owned()),
     ),
-    entry("pty", "", Argument::None, "a terminal in the session (also a key: see below)", |_| Command::Pty),
-    entry("info", "", Argument::None, "about the session", |_| Command::Info),
+    entry("pty", "", Argument::None, "a terminal in the session (also a key: see below)", |_| {
+        PromptCommand::Pty
+    }),
+    entry("info", "", Argument::None, "about the session", |_| PromptCommand::Info),
     entry(
         "logs",
         "[-n LINES] [-f]",
         Argument::MaybeWords,
         "the session's log, full screen; with flags as `bai-repl logs`",
-        |a| Command::Errand(Errand::Logs, a.to_owned()),
+        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Logs, a.to_owned()),
     ),
     entry(
         "sessions",
         "[FLAGS]",
         Argument::MaybeWords,
         "the server's sessions, full screen: go to one, its log, its files; with flags as `bai-repl ls`",
-        |a| Command::Errand(Errand::Sessions, a.to_owned()),
+        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Sessions, a.to_owned()),
     ),
     entry("files", "[FOLDER]", Argument::MaybeRemote, "files of the session, full screen", |a| {
-        Command::Files(if a.is_empty() { ".".to_owned() } else { a.to_owned() })
+        PromptCommand::Files(if a.is_empty() { ".".to_owned() } else { a.to_owned() })
     }),
     entry(
         "ls",
         "[FOLDER]",
         Argument::MaybeRemoteWords,
         "the same; what is in a folder that is named, as text",
-        |a| Command::Errand(Errand::Files, a.to_owned()),
+        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Files, a.to_owned()),
     ),
     entry("upload", "FILE… [--to FOLDER] [--force]", Argument::Words, "copy files to the session", |a| {
-        Command::Errand(Errand::Upload, a.to_owned())
+        PromptCommand::DelegatedCommand(DelegatedCommand::Upload, a.to_owned())
     }),
     entry(
         "download",
         "PATH… [--to FOLDER] [--force]",
         Argument::RemoteWords,
         "copy files from the session",
-        |a| Command::Errand(Errand::Download, a.to_owned()),
+        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Download, a.to_owned()),
     ),
     entry("apps", "", Argument::None, "what the session serves", |_| {
-        Command::Errand(Errand::Apps, String::new())
+        PromptCommand::DelegatedCommand(DelegatedCommand::Apps, String::new())
     }),
     entry("app", "NAME [-b HOST:PORT]", Argument::App, "a local address for an app, until Ctrl-C", |a| {
-        Command::Errand(Errand::App, a.to_owned())
+        PromptCommand::DelegatedCommand(DelegatedCommand::App, a.to_owned())
     }),
     entry(
         "batch",
         "[--clean CMD] [--build CMD] [--exec CMD]",
         Argument::MaybeText,
         "clean, build and execute what is in the session",
-        |a| Command::Batch(a.to_owned()),
+        |a| PromptCommand::Batch(a.to_owned()),
     ),
-    entry("quit", "", Argument::None, "leave (also Ctrl-D)", |_| Command::Quit),
+    entry("quit", "", Argument::None, "leave (also Ctrl-D)", |_| PromptCommand::Quit),
 ];
 
 fn text(argument: &str) -> Option<String> {
@@ -261,12 +263,12 @@ fn split(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Reads a line. `None` when it is no command; an error is a sentence that says how the command is used.
-pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
+pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
     let (word, rest) = split(line.trim())?;
     if word == "q" && rest.trim().is_empty() {
-        return Some(Ok(Command::Quit));
+        return Some(Ok(PromptCommand::Quit));
     }
-    let entry = TABLE.iter().find(|entry| entry.word == word)?;
+    let entry = COMMANDS.iter().find(|entry| entry.word == word)?;
     let (overwrite, rest) = match rest.strip_prefix('!') {
         Some(rest) if entry.word == "save" => (true, rest),
         _ => (false, rest),
@@ -293,7 +295,7 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
         _ => {}
     }
     Some(Ok(match (entry.make)(argument) {
-        Command::Save { path, .. } => Command::Save { path, overwrite },
+        PromptCommand::Save { path, .. } => PromptCommand::Save { path, overwrite },
         other => other,
     }))
 }
@@ -301,7 +303,7 @@ pub(super) fn parse(line: &str) -> Option<Result<Command, String>> {
 /// The code in a command that takes code: it is judged and continued like a cell.
 pub(super) fn code_of(line: &str) -> Option<&str> {
     let (word, rest) = split(line.trim())?;
-    TABLE
+    COMMANDS
         .iter()
         .any(|entry| entry.word == word && entry.argument == Argument::Code)
         .then(|| rest.trim_start())
@@ -311,26 +313,29 @@ pub(super) fn code_of(line: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn command(line: &str) -> Command {
+    fn command(line: &str) -> PromptCommand {
         parse(line).unwrap().unwrap()
     }
 
     #[test]
     fn known_words_are_commands() {
-        assert_eq!(command(":help"), Command::Help(None));
-        assert_eq!(command("  :help time "), Command::Help(Some("time".into())));
-        assert_eq!(command(":q"), Command::Quit);
-        assert_eq!(command(":new"), Command::New(None));
-        assert_eq!(command(":new python:3.6"), Command::New(Some("python:3.6".into())));
-        assert_eq!(command(":time f(1)"), Command::Time("f(1)".into()));
-        assert_eq!(command(":save! 'a b.py'"), Command::Save { path: "a b.py".into(), overwrite: true });
-        assert_eq!(command(":save x"), Command::Save { path: "x".into(), overwrite: false });
-        assert_eq!(command(":edit"), Command::Edit(None));
-        assert_eq!(command(":image"), Command::Image(ImageUse::Show));
-        assert_eq!(command(":image open"), Command::Image(ImageUse::Open));
-        assert_eq!(command(":image save 'a b.png'"), Command::Image(ImageUse::Save("a b.png".into())));
-        assert_eq!(command(":image save"), Command::Image(ImageUse::Unknown));
-        assert_eq!(command(":time x\ny"), Command::Time("x\ny".into()));
+        assert_eq!(command(":help"), PromptCommand::Help(None));
+        assert_eq!(command("  :help time "), PromptCommand::Help(Some("time".into())));
+        assert_eq!(command(":q"), PromptCommand::Quit);
+        assert_eq!(command(":new"), PromptCommand::New(None));
+        assert_eq!(command(":new python:3.6"), PromptCommand::New(Some("python:3.6".into())));
+        assert_eq!(command(":time f(1)"), PromptCommand::Time("f(1)".into()));
+        assert_eq!(
+            command(":save! 'a b.py'"),
+            PromptCommand::Save { path: "a b.py".into(), overwrite: true }
+        );
+        assert_eq!(command(":save x"), PromptCommand::Save { path: "x".into(), overwrite: false });
+        assert_eq!(command(":edit"), PromptCommand::Edit(None));
+        assert_eq!(command(":image"), PromptCommand::Image(ImageUse::Show));
+        assert_eq!(command(":image open"), PromptCommand::Image(ImageUse::Open));
+        assert_eq!(command(":image save 'a b.png'"), PromptCommand::Image(ImageUse::Save("a b.png".into())));
+        assert_eq!(command(":image save"), PromptCommand::Image(ImageUse::Unknown));
+        assert_eq!(command(":time x\ny"), PromptCommand::Time("x\ny".into()));
     }
 
     #[test]

@@ -2,23 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Argument, TABLE, file, split};
-use crate::repl::complete::{Found, Names, continues};
+use super::{Argument, COMMANDS, file, split};
+use crate::repl::completion::{Names, Suggestions, continues};
 use crate::repl::settings::SETTINGS;
-use crate::repl::words;
+use crate::repl::shell_words;
 
 /// What can complete a command.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::repl) enum Suggested {
+pub(in crate::repl) enum Suggestion {
     /// What is known here.
-    Here(Found),
+    Here(Suggestions),
     /// What the session or its server knows.
-    Remote(Asked),
+    Remote(RemoteNames),
 }
 
 /// Names to be asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::repl) struct Asked {
+pub(in crate::repl) struct RemoteNames {
     pub(in crate::repl) names: Names,
     /// How the names begin that are wanted.
     pub(in crate::repl) typed: String,
@@ -30,58 +30,58 @@ pub(in crate::repl) struct Asked {
     escaped: bool,
 }
 
-impl Asked {
-    fn of(names: Names, typed: &str, start: usize) -> Suggested {
+impl RemoteNames {
+    fn of(names: Names, typed: &str, start: usize) -> Suggestion {
         let typed = typed.to_owned();
-        Suggested::Remote(Asked { names, typed, folder: String::new(), start, escaped: false })
+        Suggestion::Remote(RemoteNames { names, typed, folder: String::new(), start, escaped: false })
     }
 
-    fn files(path: &str, start: usize, escaped: bool) -> Suggested {
+    fn files(path: &str, start: usize, escaped: bool) -> Suggestion {
         let (folder, typed) = in_folder(path);
         let (folder, typed) = (folder.to_owned(), typed.to_owned());
-        Suggested::Remote(Asked { names: Names::Files(folder.clone()), typed, folder, start, escaped })
+        Suggestion::Remote(RemoteNames { names: Names::Files(folder.clone()), typed, folder, start, escaped })
     }
 
     /// What is to be put in for these names.
-    pub(in crate::repl) fn found(&self, names: Vec<String>) -> Found {
+    pub(in crate::repl) fn found(&self, names: Vec<String>) -> Suggestions {
         let whole = |name: String| format!("{}{name}", self.folder);
         let items = names.into_iter().map(whole);
         let items = if self.escaped { escaped(items) } else { items.collect() };
-        Found { start: self.start, items }
+        Suggestions { start: self.start, items }
     }
 }
 
 fn escaped(items: impl IntoIterator<Item = String>) -> Vec<String> {
-    items.into_iter().map(|item| words::escape(&item)).collect()
+    items.into_iter().map(|item| shell_words::escape(&item)).collect()
 }
 
 /// Completes a command's word, or what follows it.
-pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggested {
+pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggestion {
     let before = line.get(..position).unwrap_or_default().trim_start();
-    let here = |start, items| Suggested::Here(Found { start, items });
+    let here = |start, items| Suggestion::Here(Suggestions { start, items });
     let Some((word, rest)) = split(before) else { return here(0, Vec::new()) };
     if rest.is_empty() {
-        let words = TABLE.iter().filter(|entry| entry.word.starts_with(word));
+        let words = COMMANDS.iter().filter(|entry| entry.word.starts_with(word));
         let items = words.map(|entry| format!(":{}", entry.word)).collect();
         return here(position.saturating_sub(word.len() + 1), items);
     }
     let rest = rest.strip_prefix('!').unwrap_or(rest);
     let whole = rest.trim_start();
     let all = position.saturating_sub(whole.len());
-    let (at, last) = words::last(rest);
+    let (at, last) = shell_words::last(rest);
     let last_at = position.saturating_sub(rest.len()) + at;
-    match TABLE.iter().find(|entry| entry.word == word).map(|entry| entry.argument) {
+    match COMMANDS.iter().find(|entry| entry.word == word).map(|entry| entry.argument) {
         Some(Argument::File | Argument::MaybeFile) => here(all, files(whole)),
         Some(Argument::Words | Argument::MaybeWords) => here(last_at, escaped(files(&last))),
         Some(Argument::Setting) => {
             let earlier = rest.split_whitespace().next().filter(|earlier| *earlier != last);
             here(last_at, settings(earlier, &last))
         }
-        Some(Argument::RemoteWords | Argument::MaybeRemoteWords) => Asked::files(&last, last_at, true),
-        Some(Argument::MaybeRemote) => Asked::files(whole, all, false),
-        Some(Argument::Session) => Asked::of(Names::Sessions, whole, all),
-        Some(Argument::MaybeImage) => Asked::of(Names::Images, whole, all),
-        Some(Argument::App) => Asked::of(Names::Apps, &last, last_at),
+        Some(Argument::RemoteWords | Argument::MaybeRemoteWords) => RemoteNames::files(&last, last_at, true),
+        Some(Argument::MaybeRemote) => RemoteNames::files(whole, all, false),
+        Some(Argument::Session) => RemoteNames::of(Names::Sessions, whole, all),
+        Some(Argument::MaybeImage) => RemoteNames::of(Names::Images, whole, all),
+        Some(Argument::App) => RemoteNames::of(Names::Apps, &last, last_at),
         _ => here(0, Vec::new()),
     }
 }
@@ -132,10 +132,10 @@ mod tests {
     use super::*;
 
     /// What is known here about the end of a line.
-    fn known(line: &str) -> Found {
+    fn known(line: &str) -> Suggestions {
         match suggest(line, line.len()) {
-            Suggested::Here(found) => found,
-            Suggested::Remote(_) => panic!("{line}: nobody needs to be asked"),
+            Suggestion::Here(found) => found,
+            Suggestion::Remote(_) => panic!("{line}: nobody needs to be asked"),
         }
     }
 
@@ -143,11 +143,14 @@ mod tests {
     fn words_and_files_are_completed() {
         let items = |line: &str| known(line).items;
         assert_eq!(items(":re"), [":restart", ":replay", ":reset"]);
-        assert_eq!(known(" :q"), Found { start: 1, items: vec![":quit".into()] });
+        assert_eq!(known(" :q"), Suggestions { start: 1, items: vec![":quit".into()] });
         assert!(items(":info x").is_empty());
         assert_eq!(items(":apps"), [":apps"]);
         assert_eq!(items(":set output."), ["output.links", "output.max_lines"]);
-        assert_eq!(known(":set output.links o"), Found { start: 18, items: vec!["on".into(), "off".into()] });
+        assert_eq!(
+            known(":set output.links o"),
+            Suggestions { start: 18, items: vec!["on".into(), "off".into()] }
+        );
 
         let folder = tempfile::tempdir().unwrap();
         for name in ["one.py", "one more.py", ".one", "o\u{1b}x"] {
@@ -180,7 +183,7 @@ mod tests {
             (format!(":upload {path}/"), 8),
         ] {
             let whole = format!("{path}/one\\ more.py");
-            assert_eq!(known(&line), Found { start, items: vec![whole] }, "{line}");
+            assert_eq!(known(&line), Suggestions { start, items: vec![whole] }, "{line}");
         }
         let line = format!(":load {path}/one m");
         assert_eq!(known(&line).items, [format!("{path}/one more.py")], "the rest of the line is one name");
@@ -199,9 +202,9 @@ mod tests {
             (":new pyth", Names::Images, "pyth", "python", ":new python"),
             ("  :app tty", Names::Apps, "tty", "ttyd", "  :app ttyd"),
         ] {
-            let Suggested::Remote(asked) = suggest(line, line.len()) else { panic!("{line}") };
+            let Suggestion::Remote(asked) = suggest(line, line.len()) else { panic!("{line}") };
             assert_eq!((&asked.names, asked.typed.as_str()), (&names, typed), "{line}");
-            let Found { start, items } = asked.found(vec![answer.to_owned()]);
+            let Suggestions { start, items } = asked.found(vec![answer.to_owned()]);
             assert_eq!(format!("{}{}", &line[..start], items[0]), put_in);
         }
         assert_eq!(parse(":attach"), Some(Err("usage: :attach SESSION".into())));

@@ -14,7 +14,7 @@ use rustyline::{Changeset, CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
 use super::paste::printable;
-use super::state::{Ending, Mode, Shared};
+use super::state::{EditorEnd, Mode, SharedEditorState};
 use crate::repl::highlight::Highlight;
 use crate::repl::language::Language;
 use crate::repl::paint::Paint;
@@ -22,7 +22,7 @@ use crate::theme::Role;
 
 /// The helper of the one editor, for cells and for answers.
 pub(super) struct EditorHelper {
-    pub(super) shared: Shared,
+    pub(super) shared: SharedEditorState,
     pub(super) language: Arc<dyn Language>,
     pub(super) highlight: Highlight,
     pub(super) paint: Paint,
@@ -32,12 +32,12 @@ pub(super) struct EditorHelper {
 
 /// Text behind or below the line, and what → takes of it.
 #[derive(Debug)]
-pub(super) struct Below {
+pub(super) struct HintText {
     display: String,
     completion: Option<String>,
 }
 
-impl Hint for Below {
+impl Hint for HintText {
     fn display(&self) -> &str {
         &self.display
     }
@@ -77,7 +77,7 @@ impl EditorHelper {
     }
 
     /// The rest of the newest entry of the history that begins with the line.
-    fn suggestion(&self, line: &str, position: usize, context: &Context<'_>) -> Option<Below> {
+    fn suggestion(&self, line: &str, position: usize, context: &Context<'_>) -> Option<HintText> {
         if line.is_empty() || position < line.len() {
             return None;
         }
@@ -97,19 +97,19 @@ impl EditorHelper {
         while first.width() > room {
             first.pop()?;
         }
-        Some(Below { display: first, completion: Some(rest.to_owned()) })
+        Some(HintText { display: first, completion: Some(rest.to_owned()) })
     }
 }
 
 impl Hinter for EditorHelper {
-    type Hint = Below;
+    type Hint = HintText;
 
-    fn hint(&self, line: &str, position: usize, context: &Context<'_>) -> Option<Below> {
+    fn hint(&self, line: &str, position: usize, context: &Context<'_>) -> Option<HintText> {
         let mut state = self.shared.lock();
         line.clone_into(&mut state.shadow.0);
         state.shadow.1 = position;
         if let Some(notice) = &state.notice {
-            return Some(Below { display: format!("\n{notice}"), completion: None });
+            return Some(HintText { display: format!("\n{notice}"), completion: None });
         }
         if let Some(listing) = &mut state.listing {
             if listing.text == line && listing.position == position {
@@ -119,7 +119,7 @@ impl Hinter for EditorHelper {
                     + usize::from(self.prompt_width > columns);
                 let display =
                     listing.page(columns, usize::from(size.rows), used, self.paint.signs().ellipsis);
-                return Some(Below { display, completion: None });
+                return Some(HintText { display, completion: None });
             }
             state.listing = None;
         }
@@ -147,8 +147,8 @@ impl Highlighter for EditorHelper {
             painted = self.aligned(&painted);
         }
         match ending {
-            Some(Ending::Cancelled) => self.paint.push(&mut painted, Some(Role::Hint), "^C"),
-            Some(Ending::Pasted(text)) => painted.push_str(text.lines().next().unwrap_or_default()),
+            Some(EditorEnd::Cancelled) => self.paint.push(&mut painted, Some(Role::Hint), "^C"),
+            Some(EditorEnd::Pasted(text)) => painted.push_str(text.lines().next().unwrap_or_default()),
             None => {}
         }
         Cow::Owned(painted)

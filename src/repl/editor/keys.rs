@@ -15,17 +15,17 @@ use rustyline::{
 use super::Interrupted;
 use super::external;
 use super::paste::{Paste, printable};
-use super::state::{AutoIndent, Edit, Ending, Mode, Shared, State};
+use super::state::{AutoIndent, EditorEnd, EditorState, Mode, PendingEdit, SharedEditorState};
 use crate::render::sanitize;
-use crate::repl::commands::{self, Suggested};
-use crate::repl::complete::{Completer, Found, common_beginning};
-use crate::repl::folds::Folds;
+use crate::repl::commands::{self, Suggestion};
+use crate::repl::completion::{Completer, Suggestions, common_beginning};
+use crate::repl::folded_text::FoldedTexts;
 use crate::repl::history::Recalled;
 use crate::repl::language::{Completeness, Language};
-use crate::repl::listing::Listing;
-use crate::repl::pane::{PaneDoor, Visit};
+use crate::repl::pane::{PaneVisit, VisitPane};
+use crate::repl::suggestion_list::SuggestionList;
 
-/// Keys that follow each other so fast were not typed by hand.
+/// KeyHandler that follow each other so fast were not typed by hand.
 const BURST: Duration = Duration::from_millis(3);
 /// A Ctrl-C after such a pause in a paste is the user's, who waits for an end that does not come.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -35,18 +35,18 @@ const ENTER: KeyEvent = KeyEvent(KeyCode::Enter, Modifiers::NONE);
 
 /// The handler of all keys.
 #[derive(Clone)]
-pub(super) struct Keys {
-    pub(super) shared: Shared,
+pub(super) struct KeyHandler {
+    pub(super) shared: SharedEditorState,
     pub(super) language: Arc<dyn Language>,
     pub(super) completer: Arc<Completer>,
-    pub(super) folds: Arc<Folds>,
+    pub(super) folds: Arc<FoldedTexts>,
     pub(super) recalled: Recalled,
     pub(super) interrupted: Interrupted,
     pub(super) pane_key: KeyEvent,
-    pub(super) pane: PaneDoor,
+    pub(super) pane: VisitPane,
 }
 
-impl ConditionalEventHandler for Keys {
+impl ConditionalEventHandler for KeyHandler {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         let key = *event.get(0)?;
         let now = Instant::now();
@@ -69,7 +69,7 @@ impl ConditionalEventHandler for Keys {
             state.listing = None;
         }
         if key == KeyEvent::ctrl('C') {
-            state.ending = Some(Ending::Cancelled);
+            state.ending = Some(EditorEnd::Cancelled);
             return Some(Cmd::AcceptLine);
         }
         if key == KeyEvent::ctrl('R') || key == KeyEvent::ctrl('S') {
@@ -92,7 +92,7 @@ impl ConditionalEventHandler for Keys {
     }
 }
 
-impl Keys {
+impl KeyHandler {
     fn key(&self, key: KeyEvent, context: &EventContext<'_>) -> Option<Cmd> {
         let commanding = context.mode() == EditMode::Vi && context.input_mode() == InputMode::Command;
         match key {
@@ -117,7 +117,7 @@ impl Keys {
         }
     }
 
-    fn pasting(&self, state: &mut State, key: KeyEvent, since: Duration) -> Cmd {
+    fn pasting(&self, state: &mut EditorState, key: KeyEvent, since: Duration) -> Cmd {
         let given_up = key == KeyEvent::ctrl('C') && since > PAUSE;
         let ended = given_up || state.paste.as_mut().is_some_and(|paste| paste.key(key));
         if !ended {
@@ -125,7 +125,7 @@ impl Keys {
         }
         let text = state.paste.take().map(Paste::finish).unwrap_or_default();
         if state.mode == Mode::Answer && text.contains('\n') {
-            state.ending = Some(Ending::Pasted(text));
+            state.ending = Some(EditorEnd::Pasted(text));
             return Cmd::AcceptLine;
         }
         Cmd::Insert(1, self.folds.fold_if_tall(&text).unwrap_or(text))
@@ -231,12 +231,12 @@ impl Keys {
         self.suggest(found, line, position)
     }
 
-    fn find(&self, line: &str, position: usize) -> Found {
+    fn find(&self, line: &str, position: usize) -> Suggestions {
         let is_command = line.trim_start().starts_with(':');
         if is_command && commands::code_of(line).is_none() {
             return match commands::suggest(line, position) {
-                Suggested::Here(found) => found,
-                Suggested::Remote(asked) => {
+                Suggestion::Here(found) => found,
+                Suggestion::Remote(asked) => {
                     asked.found(self.completer.names(asked.names.clone(), &asked.typed, keys_waiting))
                 }
             };
@@ -244,7 +244,7 @@ impl Keys {
         // What stands before the code of a command would only confuse the kernel.
         let skipped = if is_command { line.len() - commands::code_of(line).map_or(0, str::len) } else { 0 };
         let Some(code) = position.checked_sub(skipped).and(line.get(skipped..)) else {
-            return Found::default();
+            return Suggestions::default();
         };
         let mut found = self.completer.find(code, position - skipped, keys_waiting);
         found.start += skipped;
@@ -252,12 +252,12 @@ impl Keys {
     }
 
     /// Puts in what all suggestions agree on, and lists them when there are several.
-    fn suggest(&self, found: Found, line: &str, position: usize) -> Cmd {
-        let Found { start, items } = found;
+    fn suggest(&self, found: Suggestions, line: &str, position: usize) -> Cmd {
+        let Suggestions { start, items } = found;
         let typed = line.get(start..position).unwrap_or_default();
         let common = common_beginning(&items);
         let longer = common.len() > typed.len() || (items.len() == 1 && common != typed);
-        let edit = longer.then(|| Edit { range: start..position, text: common.to_owned() });
+        let edit = longer.then(|| PendingEdit { range: start..position, text: common.to_owned() });
         let mut state = self.shared.lock();
         if items.len() > 1 {
             let (text, cursor) = match &edit {
@@ -272,22 +272,22 @@ impl Keys {
             let skip = typed.rfind(['.', '/']).map_or(0, |dot| dot + 1);
             let known = typed.get(..skip).unwrap_or_default();
             let short = |item: String| item.strip_prefix(known).map(str::to_owned).unwrap_or(item);
-            state.listing = Some(Listing::new(items.into_iter().map(short).collect(), &text, cursor));
+            state.listing = Some(SuggestionList::new(items.into_iter().map(short).collect(), &text, cursor));
         }
         state.edit = edit;
         if state.edit.is_some() { Cmd::Complete } else { Cmd::Repaint }
     }
 
     fn edit(&self, start: usize, end: usize, text: String) -> Cmd {
-        self.shared.lock().edit = Some(Edit { range: start..end, text });
+        self.shared.lock().edit = Some(PendingEdit { range: start..end, text });
         Cmd::Complete
     }
 
     /// Shows the pane, with the line as it is behind it.
     fn visit_pane(&self, context: &EventContext<'_>) -> Cmd {
         let (typed, remark) = match (self.pane)() {
-            Ok(Visit { typed, remark }) => (typed, remark),
-            Err(trouble) => (String::new(), Some(trouble.in_lines())),
+            Ok(PaneVisit { typed, remark }) => (typed, remark),
+            Err(error) => (String::new(), Some(error.in_lines())),
         };
         self.shared.lock().notice = remark.map(|remark| sanitize::text(&remark));
         if typed == "\r" {
@@ -317,9 +317,9 @@ impl Keys {
 }
 
 /// Ctrl-X Ctrl-E.
-pub(super) struct OutsideKey(pub(super) Keys);
+pub(super) struct ExternalEditorKey(pub(super) KeyHandler);
 
-impl ConditionalEventHandler for OutsideKey {
+impl ConditionalEventHandler for ExternalEditorKey {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         let in_cell = self.0.shared.lock().mode == Mode::Cell;
         Some(if in_cell { self.0.edit_outside(context) } else { Cmd::Noop })
@@ -329,7 +329,7 @@ impl ConditionalEventHandler for OutsideKey {
 /// A key that came at once after a line break of ours: a program types, or a paste without brackets. It brings its own
 /// indentation, which must not be added to ours.
 fn machine_typed(
-    state: &mut State,
+    state: &mut EditorState,
     indent: AutoIndent,
     key: KeyEvent,
     context: &EventContext<'_>,
@@ -344,8 +344,10 @@ fn machine_typed(
         return None;
     }
     let end = context.pos();
-    state.edit =
-        Some(Edit { range: end.checked_sub(given)?..end, text: " ".repeat(swallowed) + &c.to_string() });
+    state.edit = Some(PendingEdit {
+        range: end.checked_sub(given)?..end,
+        text: " ".repeat(swallowed) + &c.to_string(),
+    });
     Some(Cmd::Complete)
 }
 

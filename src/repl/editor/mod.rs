@@ -4,8 +4,8 @@
 mod external;
 mod helper;
 mod keys;
-mod late;
-mod news;
+mod late_replies;
+mod notifier;
 mod paste;
 mod plain;
 mod state;
@@ -19,23 +19,23 @@ use rustyline::error::ReadlineError;
 use rustyline::{Behavior, ColorMode, EditMode, Event, EventHandler, KeyEvent};
 use unicode_width::UnicodeWidthStr;
 
-use super::complete::Completer;
-use super::folds::Folds;
+use super::completion::Completer;
+use super::folded_text::FoldedTexts;
 use super::highlight::Highlight;
 use super::history::{Histories, Kind};
 use super::language::{Completeness, Language};
 use super::paint::Paint;
-use super::pane::PaneDoor;
+use super::pane::VisitPane;
 use crate::render::PartialLine;
 use crate::terminal::Screen;
 use crate::theme::Role;
 use helper::EditorHelper;
-use keys::{Keys, OutsideKey};
-use plain::{PlainReader, Stop};
-use state::{Ending, Mode, Shared};
+use keys::{ExternalEditorKey, KeyHandler};
+use plain::{PlainReader, ReadStop};
+use state::{EditorEnd, Mode, SharedEditorState};
 
 pub(super) use external::edit as edit_outside;
-pub(super) use news::News;
+pub(super) use notifier::Notifier;
 pub(super) use paste::printable;
 
 /// The keys of the editor.
@@ -50,7 +50,7 @@ pub enum Keymap {
 
 /// What the prompt gave.
 #[derive(Debug)]
-pub(super) enum Read {
+pub(super) enum CellRead {
     /// A cell, or a command.
     Cell(String),
     /// Ctrl-C: what was typed is thrown away.
@@ -63,7 +63,7 @@ pub(super) enum Read {
 
 /// What a question gave.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum AnswerRead {
     /// A line, and the lines that were pasted after it; the last of those may be unfinished.
     Line { text: String, rest: Option<String> },
     /// Ctrl-C.
@@ -85,7 +85,7 @@ pub(super) struct EditorParts {
     /// Tells, once, that Ctrl-C came as a signal.
     pub(super) interrupted: Interrupted,
     /// The control character that opens the pane, and the way into it.
-    pub(super) pane: (u8, PaneDoor),
+    pub(super) pane: (u8, VisitPane),
 }
 
 /// Tells, once, that Ctrl-C came as a signal.
@@ -95,15 +95,15 @@ pub(super) type Interrupted = Arc<dyn Fn() -> bool + Send + Sync>;
 pub(super) struct Editor {
     language: Arc<dyn Language>,
     paint: Paint,
-    shared: Shared,
-    folds: Arc<Folds>,
+    shared: SharedEditorState,
+    folds: Arc<FoldedTexts>,
     prompt: (String, String),
-    input: Input,
+    input: LineReader,
     interrupted: Interrupted,
-    news: News,
+    notifier: Notifier,
 }
 
-enum Input {
+enum LineReader {
     Rich(Box<rustyline::Editor<EditorHelper, Histories>>),
     Plain(PlainReader, Histories),
 }
@@ -121,12 +121,12 @@ impl Editor {
     /// When the terminal cannot be used.
     pub(super) fn new(parts: EditorParts) -> io::Result<(Self, Option<String>)> {
         let EditorParts { language, completer, paint, screen, keymap, history, interrupted, pane } = parts;
-        let folds = Arc::new(Folds::default());
+        let folds = Arc::new(FoldedTexts::default());
         let (histories, notice) = Histories::open(history.as_deref(), language.name(), Arc::clone(&folds));
-        let shared = Shared::default();
+        let shared = SharedEditorState::default();
         let prompt = prompt(&*language, &paint);
         let input = if screen.dumb || !screen.stdin_tty {
-            Input::Plain(PlainReader::default(), histories)
+            LineReader::Plain(PlainReader::default(), histories)
         } else {
             let helper = EditorHelper {
                 shared: shared.clone(),
@@ -135,7 +135,7 @@ impl Editor {
                 paint: paint.clone(),
                 prompt_width: prompt.0.width(),
             };
-            let keys = Keys {
+            let keys = KeyHandler {
                 shared: shared.clone(),
                 language: Arc::clone(&language),
                 completer,
@@ -145,14 +145,22 @@ impl Editor {
                 pane_key: KeyEvent::ctrl(char::from(pane.0 | 0x40)),
                 pane: pane.1,
             };
-            Input::Rich(Box::new(rich(helper, keys, histories, screen, keymap)?))
+            LineReader::Rich(Box::new(rich(helper, keys, histories, screen, keymap)?))
         };
-        let mut editor =
-            Editor { language, paint, shared, folds, prompt, input, interrupted, news: News::default() };
-        if let Input::Rich(rich) = &mut editor.input
+        let mut editor = Editor {
+            language,
+            paint,
+            shared,
+            folds,
+            prompt,
+            input,
+            interrupted,
+            notifier: Notifier::default(),
+        };
+        if let LineReader::Rich(rich) = &mut editor.input
             && let Ok(printer) = rich.create_external_printer()
         {
-            editor.news = News::through(printer);
+            editor.notifier = Notifier::through(printer);
         }
         Ok((editor, notice))
     }
@@ -160,7 +168,7 @@ impl Editor {
     /// Uses other styles from now on.
     pub(super) fn set_paint(&mut self, paint: Paint) {
         self.prompt = prompt(&*self.language, &paint);
-        if let Input::Rich(rich) = &mut self.input
+        if let LineReader::Rich(rich) = &mut self.input
             && let Some(helper) = rich.helper_mut()
         {
             helper.paint = paint.clone();
@@ -169,51 +177,55 @@ impl Editor {
     }
 
     /// Reads a cell, beginning with `initial`.
-    pub(super) fn read_cell(&mut self, initial: &str) -> Read {
+    pub(super) fn read_cell(&mut self, initial: &str) -> CellRead {
         self.begin(Mode::Cell);
         let initial = self.folds.fold_if_tall(initial).unwrap_or_else(|| initial.to_owned());
         match &mut self.input {
-            Input::Plain(reader, _) => {
+            LineReader::Plain(reader, _) => {
                 plain_cell(reader, &*self.language, &self.paint, &self.prompt.0, &*self.interrupted)
             }
-            Input::Rich(editor) => {
+            LineReader::Rich(editor) => {
                 if let Some(helper) = editor.helper_mut() {
                     helper.prompt_width = self.prompt.0.width();
                 }
                 match read(editor, &self.shared, &self.prompt, &initial) {
-                    Ok((_, Some(Ending::Cancelled))) | Err(ReadlineError::Interrupted) => Read::Cancelled,
-                    Ok((line, _)) => Read::Cell(self.folds.unfold(&line)),
-                    Err(ReadlineError::Eof) => Read::End,
-                    Err(error) => gone(error).map_or(Read::End, Read::Failed),
+                    Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
+                        CellRead::Cancelled
+                    }
+                    Ok((line, _)) => CellRead::Cell(self.folds.unfold(&line)),
+                    Err(ReadlineError::Eof) => CellRead::End,
+                    Err(error) => gone(error).map_or(CellRead::End, CellRead::Failed),
                 }
             }
         }
     }
 
     /// Reads a line for a program whose question is `prompt`, beginning with `initial`.
-    pub(super) fn read_answer(&mut self, prompt: &PartialLine, initial: &str) -> Answer {
+    pub(super) fn read_answer(&mut self, prompt: &PartialLine, initial: &str) -> AnswerRead {
         self.begin(Mode::Answer);
         match &mut self.input {
-            Input::Plain(reader, _) => match reader.line("", &*self.interrupted) {
-                Ok(text) => Answer::Line { text, rest: None },
-                Err(Stop::Interrupted) => Answer::Interrupted,
-                Err(Stop::End) => Answer::End,
-                Err(Stop::Failed(error)) => Answer::Failed(error),
+            LineReader::Plain(reader, _) => match reader.line("", &*self.interrupted) {
+                Ok(text) => AnswerRead::Line { text, rest: None },
+                Err(ReadStop::Interrupted) => AnswerRead::Interrupted,
+                Err(ReadStop::End) => AnswerRead::End,
+                Err(ReadStop::Failed(error)) => AnswerRead::Failed(error),
             },
-            Input::Rich(editor) => {
+            LineReader::Rich(editor) => {
                 if let Some(helper) = editor.helper_mut() {
                     helper.prompt_width = prompt.width;
                 }
                 editor.history_mut().choose(Kind::Answers);
                 let result = read(editor, &self.shared, &prompt.text, initial);
                 let answer = match result {
-                    Ok((_, Some(Ending::Cancelled))) | Err(ReadlineError::Interrupted) => Answer::Interrupted,
-                    Ok((typed, Some(Ending::Pasted(pasted)))) => split_paste(&typed, &pasted),
-                    Ok((text, None)) => Answer::Line { text, rest: None },
-                    Err(ReadlineError::Eof) => Answer::End,
-                    Err(error) => gone(error).map_or(Answer::End, Answer::Failed),
+                    Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
+                        AnswerRead::Interrupted
+                    }
+                    Ok((typed, Some(EditorEnd::Pasted(pasted)))) => split_paste(&typed, &pasted),
+                    Ok((text, None)) => AnswerRead::Line { text, rest: None },
+                    Err(ReadlineError::Eof) => AnswerRead::End,
+                    Err(error) => gone(error).map_or(AnswerRead::End, AnswerRead::Failed),
                 };
-                if let Answer::Line { text, .. } = &answer {
+                if let AnswerRead::Line { text, .. } = &answer {
                     // Answers are kept in memory only: nothing can fail.
                     let _ = editor.history_mut().remember(text);
                 }
@@ -225,12 +237,12 @@ impl Editor {
 
     /// Whether the system edits lines, not we.
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self.input, Input::Plain(..))
+        matches!(self.input, LineReader::Plain(..))
     }
 
     /// Where others can show something while a line is edited.
-    pub(super) fn news(&self) -> News {
-        self.news.clone()
+    pub(super) fn notifier(&self) -> Notifier {
+        self.notifier.clone()
     }
 
     /// Puts a cell or command into the history. A sentence for the user when it cannot be saved.
@@ -241,28 +253,28 @@ impl Editor {
     /// The cells of the history, oldest first.
     pub(super) fn history(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
         match &self.input {
-            Input::Rich(editor) => editor.history().cells(),
-            Input::Plain(_, histories) => histories.cells(),
+            LineReader::Rich(editor) => editor.history().cells(),
+            LineReader::Plain(_, histories) => histories.cells(),
         }
     }
 
     fn histories_mut(&mut self) -> &mut Histories {
         match &mut self.input {
-            Input::Rich(editor) => editor.history_mut(),
-            Input::Plain(_, histories) => histories,
+            LineReader::Rich(editor) => editor.history_mut(),
+            LineReader::Plain(_, histories) => histories,
         }
     }
 
     fn begin(&mut self, mode: Mode) {
         let mut state = self.shared.lock();
         let (late, last_key) = (std::mem::take(&mut state.late), state.last_key);
-        *state = state::State { mode, last_key, late, ..Default::default() };
+        *state = state::EditorState { mode, last_key, late, ..Default::default() };
     }
 }
 
 fn rich(
     helper: EditorHelper,
-    keys: Keys,
+    keys: KeyHandler,
     histories: Histories,
     screen: Screen,
     keymap: Keymap,
@@ -278,7 +290,7 @@ fn rich(
     let mut editor = rustyline::Editor::with_history(config, histories).map_err(failed)?;
     editor.set_helper(Some(helper));
     let outside = Event::KeySeq(vec![KeyEvent::ctrl('X'), KeyEvent::ctrl('E')]);
-    editor.bind_sequence(outside, EventHandler::Conditional(Box::new(OutsideKey(keys.clone()))));
+    editor.bind_sequence(outside, EventHandler::Conditional(Box::new(ExternalEditorKey(keys.clone()))));
     editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
     Ok(editor)
 }
@@ -287,10 +299,10 @@ fn rich(
 /// line as it was.
 fn read<P: rustyline::Prompt + ?Sized>(
     editor: &mut rustyline::Editor<EditorHelper, Histories>,
-    shared: &Shared,
+    shared: &SharedEditorState,
     prompt: &P,
     initial: &str,
-) -> rustyline::Result<(String, Option<Ending>)> {
+) -> rustyline::Result<(String, Option<EditorEnd>)> {
     let mut result = editor.readline_with_initial(prompt, (initial, ""));
     // A keyboard that sends nothing else would keep us here for ever.
     for _ in 0..100 {
@@ -316,9 +328,9 @@ fn gone(error: ReadlineError) -> Option<io::Error> {
 }
 
 /// The first line of a paste goes with what was typed before it, the others wait for the next questions.
-fn split_paste(typed: &str, pasted: &str) -> Answer {
+fn split_paste(typed: &str, pasted: &str) -> AnswerRead {
     let (first, rest) = pasted.split_once('\n').unwrap_or((pasted, ""));
-    Answer::Line { text: format!("{typed}{first}"), rest: (!rest.is_empty()).then(|| rest.to_owned()) }
+    AnswerRead::Line { text: format!("{typed}{first}"), rest: (!rest.is_empty()).then(|| rest.to_owned()) }
 }
 
 /// Reads lines until they are a cell.
@@ -328,7 +340,7 @@ fn plain_cell(
     paint: &Paint,
     prompt: &str,
     interrupted: &dyn Fn() -> bool,
-) -> Read {
+) -> CellRead {
     let sign = paint.signs().continuation;
     let further = format!("{}{sign} ", " ".repeat(prompt.width().saturating_sub(sign.width() + 1)));
     let mut cell = String::new();
@@ -336,16 +348,16 @@ fn plain_cell(
         let shown = if cell.is_empty() { prompt } else { &further };
         match reader.line(shown, interrupted) {
             Ok(line) => cell.push_str(&line),
-            Err(Stop::Interrupted) => return Read::Cancelled,
-            Err(Stop::End) if cell.trim().is_empty() => return Read::End,
-            Err(Stop::End) => return Read::Cell(cell),
-            Err(Stop::Failed(error)) => return Read::Failed(error),
+            Err(ReadStop::Interrupted) => return CellRead::Cancelled,
+            Err(ReadStop::End) if cell.trim().is_empty() => return CellRead::End,
+            Err(ReadStop::End) => return CellRead::Cell(cell),
+            Err(ReadStop::Failed(error)) => return CellRead::Failed(error),
         }
         let is_command = super::commands::parse(&cell).is_some();
         let code = if is_command { super::commands::code_of(&cell).unwrap_or_default() } else { &cell };
         match language.completeness(code) {
             Completeness::Incomplete { .. } => cell.push('\n'),
-            Completeness::Complete | Completeness::Invalid => return Read::Cell(cell),
+            Completeness::Complete | Completeness::Invalid => return CellRead::Cell(cell),
         }
     }
 }
@@ -357,7 +369,7 @@ mod tests {
     #[test]
     fn a_paste_feeds_this_question_and_the_next() {
         let parts = |typed, pasted| match split_paste(typed, pasted) {
-            Answer::Line { text, rest } => (text, rest),
+            AnswerRead::Line { text, rest } => (text, rest),
             other => panic!("{other:?}"),
         };
         assert_eq!(parts("x", "a\nb\nc"), ("xa".into(), Some("b\nc".into())));

@@ -15,7 +15,7 @@ const SLICE: Duration = Duration::from_millis(50);
 
 /// What came instead of a line.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(super) enum ReadStop {
     Interrupted,
     End,
     Failed(io::Error),
@@ -30,9 +30,9 @@ pub(super) struct PlainReader {
 
 impl PlainReader {
     /// Shows `prompt` and reads one line, without its end. `interrupted` tells, once, that Ctrl-C was pressed.
-    pub(super) fn line(&mut self, prompt: &str, interrupted: &dyn Fn() -> bool) -> Result<String, Stop> {
+    pub(super) fn line(&mut self, prompt: &str, interrupted: &dyn Fn() -> bool) -> Result<String, ReadStop> {
         let mut out = io::stdout();
-        out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(Stop::Failed)?;
+        out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(ReadStop::Failed)?;
         loop {
             if let Some(end) = self.buffer.iter().position(|b| matches!(b, b'\n' | b'\r')) {
                 let rest = self.buffer.split_off(end + 1);
@@ -43,12 +43,12 @@ impl PlainReader {
                     // It was typed while a cell ran: the system has neither translated Enter nor echoed the line.
                     out.write_all(line.as_bytes())
                         .and_then(|()| out.write_all(b"\n"))
-                        .map_err(Stop::Failed)?;
+                        .map_err(ReadStop::Failed)?;
                 }
                 return Ok(line);
             }
             if self.ended && self.buffer.is_empty() {
-                return Err(new_line(Stop::End));
+                return Err(new_line(ReadStop::End));
             }
             if self.ended {
                 return Ok(text(&std::mem::take(&mut self.buffer)));
@@ -57,18 +57,18 @@ impl PlainReader {
         }
     }
 
-    fn read(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), Stop> {
+    fn read(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), ReadStop> {
         let stdin = io::stdin();
         let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);
         loop {
             if interrupted() {
                 self.buffer.clear();
-                return Err(new_line(Stop::Interrupted));
+                return Err(new_line(ReadStop::Interrupted));
             }
             match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], slice) {
                 Ok(0) | Err(Errno::EINTR) => {}
                 Ok(_) => break,
-                Err(error) => return Err(Stop::Failed(error.into())),
+                Err(error) => return Err(ReadStop::Failed(error.into())),
             }
         }
         let mut bytes = [0; 4096];
@@ -78,17 +78,17 @@ impl PlainReader {
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             // The other side of a terminal that is gone.
             Err(Errno::EIO) => self.ended = true,
-            Err(error) => return Err(Stop::Failed(error.into())),
+            Err(error) => return Err(ReadStop::Failed(error.into())),
         }
         Ok(())
     }
 }
 
 /// Ends the line that the prompt stands in, which no Enter has ended.
-fn new_line(stop: Stop) -> Stop {
+fn new_line(stop: ReadStop) -> ReadStop {
     match io::stdout().write_all(b"\n") {
         Ok(()) => stop,
-        Err(error) => Stop::Failed(error),
+        Err(error) => ReadStop::Failed(error),
     }
 }
 

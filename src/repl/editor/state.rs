@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::late::Late;
+use super::late_replies::LateReplies;
 use super::paste::Paste;
-use crate::repl::listing::Listing;
+use crate::repl::suggestion_list::SuggestionList;
 
 /// What is being edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ pub(super) enum Mode {
 
 /// A change of the line that no single command of rustyline makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Edit {
+pub(super) struct PendingEdit {
     /// The bytes that are replaced.
     pub(super) range: Range<usize>,
     /// What comes in their place; the cursor is put behind it.
@@ -30,7 +30,7 @@ pub(super) struct Edit {
 
 /// Why the editor gave the line back, when it was not because the line is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum EditorEnd {
     /// Ctrl-C.
     Cancelled,
     /// A paste with line ends into an answer: its text, which follows what was typed.
@@ -38,21 +38,21 @@ pub(super) enum Ending {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct EditorState {
     pub(super) mode: Mode,
-    pub(super) late: Late,
+    pub(super) late: LateReplies,
     pub(super) paste: Option<Paste>,
     pub(super) last_key: Option<Instant>,
     /// Spaces that were put at the start of the line by us, while nothing has been typed behind them.
     pub(super) auto_indent: Option<AutoIndent>,
-    pub(super) edit: Option<Edit>,
-    pub(super) listing: Option<Listing>,
+    pub(super) edit: Option<PendingEdit>,
+    pub(super) listing: Option<SuggestionList>,
     /// A sentence that is shown below the line until the next key.
     pub(super) notice: Option<String>,
     pub(super) searching: bool,
     /// The line is shown for the last time, as it stays in the scrollback.
     pub(super) last_view: bool,
-    pub(super) ending: Option<Ending>,
+    pub(super) ending: Option<EditorEnd>,
     /// The line and cursor as last seen, for when the editor fails and loses them.
     pub(super) shadow: (String, usize),
 }
@@ -66,10 +66,10 @@ pub(super) struct AutoIndent {
 
 /// The state, shared.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shared(Arc<Mutex<State>>);
+pub(super) struct SharedEditorState(Arc<Mutex<EditorState>>);
 
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedEditorState {
+    pub(super) fn lock(&self) -> MutexGuard<'_, EditorState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

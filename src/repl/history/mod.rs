@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::history::{History, SearchDirection, SearchResult};
 
-use super::folds::Folds;
+use super::folded_text::FoldedTexts;
 use file::HistoryFile;
 
 /// Cells that are remembered; older ones stay in the file.
@@ -47,14 +47,18 @@ pub(super) struct Histories {
     answers: VecDeque<String>,
     kind: Kind,
     file: Option<HistoryFile>,
-    folds: Arc<Folds>,
+    folds: Arc<FoldedTexts>,
     recalled: Recalled,
 }
 
 impl Histories {
     /// Reads the history of a language from `folder`. The second value is a sentence for the user when the file
     /// cannot be used, or was damaged.
-    pub(super) fn open(folder: Option<&Path>, language: &str, folds: Arc<Folds>) -> (Self, Option<String>) {
+    pub(super) fn open(
+        folder: Option<&Path>,
+        language: &str,
+        folds: Arc<FoldedTexts>,
+    ) -> (Self, Option<String>) {
         let file = folder.map(|folder| HistoryFile::new(file_name(folder, language)));
         let mut histories = Histories {
             cells: VecDeque::new(),
@@ -252,7 +256,7 @@ mod tests {
     use super::*;
 
     fn open(folder: &Path) -> (Histories, Option<String>) {
-        Histories::open(Some(folder), "python", Arc::new(Folds::default()))
+        Histories::open(Some(folder), "python", Arc::new(FoldedTexts::default()))
     }
 
     fn remember(histories: &mut Histories, cells: &[&str]) {
@@ -276,7 +280,7 @@ mod tests {
 
     #[test]
     fn search_finds_the_nearest() {
-        let (mut histories, _) = Histories::open(None, "python", Arc::new(Folds::default()));
+        let (mut histories, _) = Histories::open(None, "python", Arc::new(FoldedTexts::default()));
         remember(&mut histories, &["import os", "x = Path()", "print(x)", "import sys"]);
         let index = |result: rustyline::Result<Option<SearchResult<'_>>>| result.unwrap().map(|r| r.idx);
         assert_eq!(index(histories.search("path", 3, SearchDirection::Reverse)), Some(1));
@@ -291,7 +295,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "").unwrap();
-        let (mut histories, _) = Histories::open(Some(&blocked), "python", Arc::new(Folds::default()));
+        let (mut histories, _) = Histories::open(Some(&blocked), "python", Arc::new(FoldedTexts::default()));
         let said: Vec<_> = ["a", "b", "c"].iter().filter_map(|cell| histories.remember(cell)).collect();
         assert!(said.len() <= 1, "{said:?}");
         assert_eq!(histories.cells().count(), 3);

@@ -1,22 +1,22 @@
 //! `bai-repl run`: files to a session, its three batch steps, their output and the program's exit code back. One session is
 //! run here; several, for ranges of values, in `sweep`.
 
-mod board;
 mod range;
 mod sweep;
+mod sweep_progress;
 
 pub(in crate::cli) use range::Range;
 
-use super::upload::{self, Below};
-use crate::cli::answers::Answers;
+use super::upload::{self, UploadPlan};
 use crate::cli::args::{Global, Run as Flags};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::batch_steps::BatchSteps;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
+use crate::cli::input::InputSource;
 use crate::cli::output::Output;
-use crate::cli::place::Place;
-use crate::cli::progress::{Opening, Transfer};
-use crate::cli::steps::Steps;
-use crate::cli::{destroy, look, open, script, transport};
+use crate::cli::progress::{OpeningProgress, TransferProgress};
+use crate::cli::server::Server;
+use crate::cli::{creation, destroy, display, script, transport};
 use crate::config::FileConfig;
 use crate::terminal::{self, FatalSignals};
 use bai_client::{Api, Cell, ComputeSession, RunOptions};
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 struct Plan {
     request: CreateRequest,
-    files: Below,
+    files: UploadPlan,
     clean: String,
     code: Option<String>,
 }
@@ -63,35 +63,35 @@ pub(in crate::cli) async fn run(
     global: &Global,
     config: &FileConfig,
     flags: &Flags,
-) -> Result<Exit, Failure> {
+) -> Result<ExitStatus, CliError> {
     let (plan, cases) = plan(flags).await?;
-    let mut fatal = terminal::listen_fatal().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let temporary = open::is_temporary(&flags.creation);
+    let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let temporary = creation::is_temporary(&flags.creation);
     // A session of that name may live already, where sessions live on.
     let outlive = !temporary || flags.creation.name.is_some();
-    let place = Place::open_apart(global, config, outlive).await?;
-    place.api.version().await?;
-    let look = look::for_script(flags.media_dir.as_deref(), global, config)?;
+    let server = Server::open_apart(global, config, outlive).await?;
+    server.api.version().await?;
+    let look = display::for_script(flags.media_dir.as_deref(), global, config)?;
     let exit = match cases.as_slice() {
         [case] => {
-            let run = Single { place: &place, plan: &plan, global, temporary };
+            let run = Single { server: &server, plan: &plan, global, temporary };
             run.run(case, Output::start(global.json, look), &mut fatal).await
         }
         _ => {
             let at_once = usize::try_from(flags.max_parallel).unwrap_or(1);
-            sweep::run(&place, plan, cases, sweep::Options { at_once, temporary, global }, look, &mut fatal)
+            sweep::run(&server, plan, cases, sweep::Options { at_once, temporary, global }, look, &mut fatal)
                 .await
         }
     };
-    place.close().await;
+    server.close().await;
     exit
 }
 
 /// Reads the flags and the files; nothing is sent yet.
-async fn plan(flags: &Flags) -> Result<(Plan, Vec<Case>), Failure> {
+async fn plan(flags: &Flags) -> Result<(Plan, Vec<Case>), CliError> {
     let commands = [&flags.clean, &flags.build, &flags.exec];
     if flags.files.is_empty() && flags.code.is_none() && commands.iter().all(|command| command.is_none()) {
-        return Err(Failure::new(Exit::Usage, "there is nothing to run")
+        return Err(CliError::new(ExitStatus::Usage, "there is nothing to run")
             .hint("name files, or give --exec a command, or -c some code"));
     }
     let usual = if flags.files.is_empty() { "" } else { "*" };
@@ -102,50 +102,56 @@ async fn plan(flags: &Flags) -> Result<(Plan, Vec<Case>), Failure> {
         exec: command(&flags.exec),
     };
     let cases = range::cases(&template, &flags.env_range, &flags.build_range, &flags.exec_range)
-        .map_err(|why| Failure::new(Exit::Usage, why))?;
-    let request = open::request(&flags.image, &flags.creation)?;
+        .map_err(|why| CliError::new(ExitStatus::Usage, why))?;
+    let request = creation::request(&flags.image, &flags.creation)?;
     let (files, base) = (flags.files.clone(), flags.basedir.clone().unwrap_or_else(|| PathBuf::from(".")));
     let found = tokio::task::spawn_blocking(move || find(&files, &base)).await;
-    let files = found.map_err(|error| Failure::new(Exit::Failed, error))??;
+    let files = found.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
     Ok((Plan { request, files, clean: command(&flags.clean), code: flags.code.clone() }, cases))
 }
 
-fn find(files: &[PathBuf], base: &Path) -> Result<Below, Failure> {
-    if files.is_empty() { Ok(Below::default()) } else { upload::below(files, base) }
+fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
+    if files.is_empty() { Ok(UploadPlan::default()) } else { upload::below(files, base) }
 }
 
 /// One session, whose output goes straight to ours.
 struct Single<'a> {
-    place: &'a Place,
+    server: &'a Server,
     plan: &'a Plan,
     global: &'a Global,
     temporary: bool,
 }
 
 impl Single<'_> {
-    async fn run(&self, case: &Case, output: Output, fatal: &mut FatalSignals) -> Result<Exit, Failure> {
+    async fn run(
+        &self,
+        case: &Case,
+        output: Output,
+        fatal: &mut FatalSignals,
+    ) -> Result<ExitStatus, CliError> {
         let request = self.plan.request(case, None);
         let name = request.name.clone();
         let prepared = tokio::select! {
             biased;
             signal = fatal.recv() => Ok(Err(script::exit_of_signal(signal))),
-            _ = tokio::signal::ctrl_c() => Ok(Err(Exit::Remote(130))),
+            _ = tokio::signal::ctrl_c() => Ok(Err(ExitStatus::Remote(130))),
             session = self.prepare(request) => session.map(Ok),
         };
         // A server that refuses us has made nothing, and would refuse to destroy it too.
-        let refused = prepared.as_ref().is_err_and(|failure| failure.exit() == Exit::Refused);
+        let refused = prepared.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         let exit = match prepared {
             Ok(Ok(session)) => {
                 let cell = self.plan.cell(case);
-                let steps = Steps::of(&cell, self.global.quiet, &|_| ());
+                let steps = BatchSteps::of(&cell, self.global.quiet, &|_| ());
                 let options = RunOptions::over(transport(self.global));
-                script::run(&session, cell, options, output, &Answers::from_stdin(), Some(fatal), steps).await
+                script::run(&session, cell, options, output, &InputSource::from_stdin(), Some(fatal), steps)
+                    .await
             }
             Ok(Err(exit)) => Ok(exit),
-            Err(failure) => Err(failure),
+            Err(error) => Err(error),
         };
         if self.temporary && !refused {
-            destroy(&self.place.api, &name).await;
+            destroy(&self.server.api, &name).await;
         } else if !self.global.quiet && !self.global.json && exit.is_ok() {
             eprintln!("bai-repl: session {name} stays; bai-repl attach {name} continues with it");
         }
@@ -153,23 +159,23 @@ impl Single<'_> {
     }
 
     /// The session, with the files in it.
-    async fn prepare(&self, request: CreateRequest) -> Result<ComputeSession, Failure> {
-        let session = create(&self.place.api, request, self.global).await?;
+    async fn prepare(&self, request: CreateRequest) -> Result<ComputeSession, CliError> {
+        let session = create(&self.server.api, request, self.global).await?;
         if let Some(note) = session.note().await
             && !self.global.quiet
         {
             eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
         }
         let files = &self.plan.files;
-        let bar = Transfer::start(self.global, files.bytes);
+        let bar = TransferProgress::start(self.global, files.bytes);
         files.left_out.iter().for_each(|why| bar.say(why));
         session.upload_with(&files.uploads, |progress| bar.at(progress.name, progress.all_done)).await?;
         Ok(session)
     }
 }
 
-async fn create(api: &Api, request: CreateRequest, global: &Global) -> Result<ComputeSession, Failure> {
-    let opening = Opening::start(global, &request.name);
+async fn create(api: &Api, request: CreateRequest, global: &Global) -> Result<ComputeSession, CliError> {
+    let opening = OpeningProgress::start(global, &request.name);
     Ok(ComputeSession::create(api, request, |status| opening.tell(status)).await?.0)
 }
 
@@ -177,9 +183,9 @@ async fn create(api: &Api, request: CreateRequest, global: &Global) -> Result<Co
 async fn prepare(
     api: &Api,
     request: CreateRequest,
-    files: &Below,
+    files: &UploadPlan,
     tell: impl Fn(&str) + Send + Sync,
-) -> Result<ComputeSession, Failure> {
+) -> Result<ComputeSession, CliError> {
     let (session, _) = ComputeSession::create(api, request, |status| tell(status.name())).await?;
     tell("uploading");
     session.upload(&files.uploads, |_| ()).await?;

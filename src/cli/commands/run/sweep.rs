@@ -1,16 +1,16 @@
 //! Many cases of one program: sessions in parallel, each output kept until it is its turn to be shown.
 
-use super::board::Board;
 use super::range::Case;
+use super::sweep_progress::SweepProgress;
 use super::{Plan, prepare};
-use crate::cli::answers::Answers;
 use crate::cli::args::Global;
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::output::{self, Output, Word};
-use crate::cli::place::Place;
-use crate::cli::spool::Spool;
-use crate::cli::steps::Steps;
+use crate::cli::batch_steps::BatchSteps;
+use crate::cli::case_output::CaseOutput;
+use crate::cli::error::CliError;
+use crate::cli::exit_status::ExitStatus;
+use crate::cli::input::InputSource;
+use crate::cli::output::{self, Output, OutputMessage};
+use crate::cli::server::Server;
 use crate::cli::{destroy, human, script, transport};
 use crate::render::ConsoleOptions;
 use crate::terminal::FatalSignals;
@@ -40,30 +40,30 @@ struct Shared {
     global: Global,
     temporary: bool,
     count: usize,
-    board: Board,
+    board: SweepProgress,
     /// Where events go at once, for programs.
-    words: mpsc::Sender<Word>,
+    words: mpsc::Sender<OutputMessage>,
 }
 
 /// A case that is over.
 struct Ended {
     number: usize,
-    exit: Exit,
+    exit: ExitStatus,
     headline: String,
     event: Value,
-    spool: Option<Spool>,
+    case_output: Option<CaseOutput>,
 }
 
 /// Runs all cases. The exit code is that of the first, in their order, that failed.
 pub(super) async fn run(
-    place: &Place,
+    server: &Server,
     plan: Plan,
     cases: Vec<Case>,
     options: Options<'_>,
     look: ConsoleOptions,
     fatal: &mut FatalSignals,
-) -> Result<Exit, Failure> {
-    let board = Board::start(options.global, cases.len());
+) -> Result<ExitStatus, CliError> {
+    let board = SweepProgress::start(options.global, cases.len());
     let output = match options.global.json {
         true => Output::start(true, look),
         false => {
@@ -72,7 +72,7 @@ pub(super) async fn run(
         }
     };
     let shared = Arc::new(Shared {
-        api: place.api.clone(),
+        api: server.api.clone(),
         plan,
         global: options.global.clone(),
         temporary: options.temporary,
@@ -112,8 +112,8 @@ struct Sweep {
     done: BTreeMap<usize, Ended>,
     /// The case that is shown next.
     next: usize,
-    to_say: VecDeque<Word>,
-    exits: BTreeMap<usize, Exit>,
+    to_say: VecDeque<OutputMessage>,
+    exits: BTreeMap<usize, ExitStatus>,
     /// No more cases are begun.
     stopping: bool,
     shared: Arc<Shared>,
@@ -121,9 +121,13 @@ struct Sweep {
 
 impl Sweep {
     /// Runs until all is over and said; gives the exit code when it was ended from outside.
-    async fn follow(&mut self, output: &Output, fatal: &mut FatalSignals) -> Result<Option<Exit>, Failure> {
+    async fn follow(
+        &mut self,
+        output: &Output,
+        fatal: &mut FatalSignals,
+    ) -> Result<Option<ExitStatus>, CliError> {
         let mut interrupts =
-            signal(SignalKind::interrupt()).map_err(|error| Failure::new(Exit::Failed, error))?;
+            signal(SignalKind::interrupt()).map_err(|error| CliError::new(ExitStatus::Failed, error))?;
         loop {
             self.begin();
             if self.running.is_empty() && self.to_say.is_empty() {
@@ -134,14 +138,14 @@ impl Sweep {
                 signal = fatal.recv() => return Ok(Some(script::exit_of_signal(signal))),
                 // The cases that run hear it, too.
                 _ = interrupts.recv() => self.stopping = true,
-                () = output.words().closed() => return Ok(Some(Exit::Ok)),
+                () = output.words().closed() => return Ok(Some(ExitStatus::Ok)),
                 room = output.words().reserve(), if !self.to_say.is_empty() => {
                     if let (Ok(permit), Some(word)) = (room, self.to_say.pop_front()) {
                         permit.send(word);
                     }
                 }
                 Some(ended) = self.running.join_next() => {
-                    self.ended(ended.map_err(|error| Failure::new(Exit::Failed, error))?);
+                    self.ended(ended.map_err(|error| CliError::new(ExitStatus::Failed, error))?);
                 }
             }
         }
@@ -157,7 +161,7 @@ impl Sweep {
                 let values: Map<String, Value> =
                     case.values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
                 let event = json!({"event": "case-started", "case": number, "values": values, "session": request.name});
-                self.to_say.push_back(Word::Event(event));
+                self.to_say.push_back(OutputMessage::Event(event));
             }
             let one = One { shared: self.shared.clone(), case, number };
             self.running.spawn(one.run(request));
@@ -171,9 +175,9 @@ impl Sweep {
         self.done.insert(ended.number, ended);
         while let Some(ended) = self.done.remove(&self.next) {
             self.next += 1;
-            self.to_say.push_back(match ended.spool {
-                Some(spool) => Word::Case(ended.headline, spool),
-                None => Word::Event(ended.event),
+            self.to_say.push_back(match ended.case_output {
+                Some(case_output) => OutputMessage::Case(ended.headline, case_output),
+                None => OutputMessage::Event(ended.event),
             });
         }
     }
@@ -187,11 +191,11 @@ impl Sweep {
         }
     }
 
-    fn exit(&self) -> Exit {
+    fn exit(&self) -> ExitStatus {
         if self.stopping {
-            return Exit::Remote(130);
+            return ExitStatus::Remote(130);
         }
-        self.exits.values().copied().find(|exit| exit.code() != 0).unwrap_or(Exit::Ok)
+        self.exits.values().copied().find(|exit| exit.code() != 0).unwrap_or(ExitStatus::Ok)
     }
 }
 
@@ -205,17 +209,17 @@ struct One {
 impl One {
     async fn run(self, request: bai_protocol::create::CreateRequest) -> Ended {
         let (begun, name) = (Instant::now(), request.name.clone());
-        let mut spool = None;
-        let exit = self.follow(request, &mut spool).await;
+        let mut case_output = None;
+        let exit = self.follow(request, &mut case_output).await;
         // A server that refuses us has made nothing, and would refuse to destroy it too.
-        let refused = exit.as_ref().is_err_and(|failure| failure.exit() == Exit::Refused);
+        let refused = exit.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         if self.shared.temporary && !refused {
             destroy(&self.shared.api, &name).await;
         }
         let (took, count) = (begun.elapsed(), self.shared.count);
         let (exit, how) = match exit {
             Ok(exit) => (exit, format!("exit code {}", exit.code())),
-            Err(failure) => (failure.exit(), failure.sentence().to_owned()),
+            Err(error) => (error.exit(), error.sentence().to_owned()),
         };
         let event = json!({
             "event": "case-finished", "case": self.number, "exitCode": exit.code(), "how": how, "seconds": took.as_secs_f64(),
@@ -227,52 +231,52 @@ impl One {
             human::elapsed(took)
         );
         let headline = if self.shared.global.quiet && exit.code() == 0 { String::new() } else { said };
-        Ended { number: self.number, exit, headline, event, spool }
+        Ended { number: self.number, exit, headline, event, case_output }
     }
 
     async fn follow(
         &self,
         request: bai_protocol::create::CreateRequest,
-        spool: &mut Option<Spool>,
-    ) -> Result<Exit, Failure> {
+        case_output: &mut Option<CaseOutput>,
+    ) -> Result<ExitStatus, CliError> {
         let line = self.shared.board.begin(self.number, &self.case.label());
         let output = if self.shared.global.json {
             forward(self.number, self.shared.words.clone())
         } else {
-            let (output, file) = Spool::start()?;
-            *spool = Some(file);
+            let (output, file) = CaseOutput::start()?;
+            *case_output = Some(file);
             output
         };
         let session = tokio::select! {
             biased;
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Remote(130)),
+            _ = tokio::signal::ctrl_c() => return Ok(ExitStatus::Remote(130)),
             session = prepare(&self.shared.api, request, &self.shared.plan.files, |what| line.at(what)) => session?,
         };
         let cell = self.shared.plan.cell(&self.case);
         let on_step = |name: &'static str| line.at(name);
-        let steps = Steps::of(&cell, true, &on_step);
+        let steps = BatchSteps::of(&cell, true, &on_step);
         let options = RunOptions::over(transport(&self.shared.global));
-        script::run(&session, cell, options, output, &Answers::nobody(), None, steps).await
+        script::run(&session, cell, options, output, &InputSource::nobody(), None, steps).await
     }
 }
 
 /// A writer that passes each word on as an event of a case.
-fn forward(number: usize, to: mpsc::Sender<Word>) -> Output {
+fn forward(number: usize, to: mpsc::Sender<OutputMessage>) -> Output {
     Output::start_with(move |mut words| {
         while let Some(word) = words.blocking_recv() {
             let mut event = match word {
-                Word::Record(record) => output::record_event(record),
-                Word::Event(event) | Word::Step(event, _) => event,
-                Word::Flush(done) => {
+                OutputMessage::Record(record) => output::record_event(record),
+                OutputMessage::Event(event) | OutputMessage::Step(event, _) => event,
+                OutputMessage::Flush(done) => {
                     let _ = done.send(());
                     continue;
                 }
-                Word::Case(..) => continue,
+                OutputMessage::Case(..) => continue,
             };
             if let Some(event) = event.as_object_mut() {
                 event.insert("case".to_owned(), json!(number));
             }
-            if to.blocking_send(Word::Event(event)).is_err() {
+            if to.blocking_send(OutputMessage::Event(event)).is_err() {
                 return Ok(crate::render::Flow::Closed);
             }
         }

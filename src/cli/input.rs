@@ -1,4 +1,4 @@
-//! Answers to a program that asks for input when there is no prompt: lines of standard input, or of the keyboard.
+//! InputSource to a program that asks for input when there is no prompt: lines of standard input, or of the keyboard.
 
 use crate::terminal::{SecretError, read_secret};
 use secrecy::ExposeSecret;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// What became of a question.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum InputReply {
     /// A line, without its newline.
     Line(Zeroizing<String>),
     /// There is nothing more to read.
@@ -17,49 +17,49 @@ pub(super) enum Answer {
     Interrupted,
 }
 
-/// Where answers come from.
+/// Where input come from.
 #[derive(Debug)]
-pub(super) struct Answers {
-    questions: Option<mpsc::Sender<(bool, oneshot::Sender<Answer>)>>,
+pub(super) struct InputSource {
+    questions: Option<mpsc::Sender<(bool, oneshot::Sender<InputReply>)>>,
 }
 
-impl Answers {
-    /// Nobody answers: standard input was the script.
+impl InputSource {
+    /// Nobody input: standard input was the script.
     pub(super) fn nobody() -> Self {
-        Answers { questions: None }
+        InputSource { questions: None }
     }
 
-    /// Standard input answers, terminal or not. It is read only when something is asked, in a thread of its own, since
+    /// Standard input input, terminal or not. It is read only when something is asked, in a thread of its own, since
     /// a read cannot be called off.
     pub(super) fn from_stdin() -> Self {
-        let (questions, mut receiver) = mpsc::channel::<(bool, oneshot::Sender<Answer>)>(1);
+        let (questions, mut receiver) = mpsc::channel::<(bool, oneshot::Sender<InputReply>)>(1);
         std::thread::spawn(move || {
             while let Some((is_password, reply)) = receiver.blocking_recv() {
                 // Nobody may be waiting any more, after an interrupt.
                 let _ = reply.send(read(is_password));
             }
         });
-        Answers { questions: Some(questions) }
+        InputSource { questions: Some(questions) }
     }
 
     /// The answer to one question.
-    pub(super) async fn ask(&self, is_password: bool) -> Answer {
-        let Some(questions) = &self.questions else { return Answer::End };
+    pub(super) async fn ask(&self, is_password: bool) -> InputReply {
+        let Some(questions) = &self.questions else { return InputReply::End };
         let (reply, answer) = oneshot::channel();
         if questions.send((is_password, reply)).await.is_err() {
-            return Answer::End;
+            return InputReply::End;
         }
-        answer.await.unwrap_or(Answer::End)
+        answer.await.unwrap_or(InputReply::End)
     }
 }
 
-fn read(is_password: bool) -> Answer {
+fn read(is_password: bool) -> InputReply {
     if is_password {
         // The program has written its prompt.
         match read_secret(|| {}) {
-            Ok(secret) => return Answer::Line(Zeroizing::new(secret.expose_secret().to_owned())),
-            Err(SecretError::Interrupted) => return Answer::Interrupted,
-            Err(SecretError::Eof) => return Answer::End,
+            Ok(secret) => return InputReply::Line(Zeroizing::new(secret.expose_secret().to_owned())),
+            Err(SecretError::Interrupted) => return InputReply::Interrupted,
+            Err(SecretError::Eof) => return InputReply::End,
             Err(SecretError::NotATerminal | SecretError::Io(_)) => {}
         }
     }
@@ -67,8 +67,8 @@ fn read(is_password: bool) -> Answer {
     match std::io::stdin().lock().read_until(b'\n', &mut line) {
         Ok(length) if length > 0 => {
             let text = String::from_utf8_lossy(&line);
-            Answer::Line(Zeroizing::new(text.trim_end_matches('\n').trim_end_matches('\r').to_owned()))
+            InputReply::Line(Zeroizing::new(text.trim_end_matches('\n').trim_end_matches('\r').to_owned()))
         }
-        _ => Answer::End,
+        _ => InputReply::End,
     }
 }

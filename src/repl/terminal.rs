@@ -12,19 +12,19 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::fold::Transcript;
+use super::output_fold::Transcript;
 use super::paint::Paint;
 use super::pane::Pane;
-use super::session::Trouble;
+use super::session::SessionError;
 use super::spinner::{QUIET, Spinner, TICK, since};
 use crate::panes::Look;
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
 use crate::terminal::{Out, RunMode, Screen};
 use crate::theme::{Role, Theme};
 
-/// Why the stage cannot be used any more.
+/// Why the terminal cannot be used any more.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StageError {
+pub(super) enum TerminalError {
     /// Nobody sees what we write.
     #[error("the terminal is gone")]
     Closed,
@@ -38,13 +38,13 @@ pub(super) enum StageError {
 
 /// How a wait ended.
 #[derive(Debug)]
-pub(super) enum Waited<T> {
+pub(super) enum WaitOutcome<T> {
     Done(T),
     Interrupted,
 }
 
 /// The terminal, between two lines of the editor.
-pub(super) struct Stage {
+pub(super) struct PromptTerminal {
     pub(super) console: Console<Out, Out>,
     pub(super) paint: Paint,
     pub(super) spinner: Spinner,
@@ -125,8 +125,8 @@ impl PaneKey {
     }
 }
 
-impl Stage {
-    /// The stage on this process's terminal.
+impl PromptTerminal {
+    /// The terminal on this process's terminal.
     pub(super) fn new(
         runtime: &Handle,
         options: ConsoleOptions,
@@ -136,7 +136,7 @@ impl Stage {
         let screen = options.screen;
         let interrupts = Interrupts::listen(runtime)?;
         let _inside = runtime.enter();
-        Ok(Stage {
+        Ok(PromptTerminal {
             console: Console::new(Out::stdout(), Out::stderr(), options),
             paint,
             spinner: Spinner::new(screen.stdout_tty && !screen.dumb),
@@ -162,7 +162,7 @@ impl Stage {
     }
 
     /// A line of ours in a style of its own. The text may be anything: it is made harmless.
-    pub(super) fn line(&mut self, role: Option<Role>, text: &str) -> Result<(), StageError> {
+    pub(super) fn line(&mut self, role: Option<Role>, text: &str) -> Result<(), TerminalError> {
         self.fresh_line()?;
         let mut painted = String::new();
         for line in sanitize::text(text.trim_end_matches('\n')).split('\n') {
@@ -175,32 +175,32 @@ impl Stage {
     }
 
     /// A remark of ours.
-    pub(super) fn note(&mut self, text: &str) -> Result<(), StageError> {
+    pub(super) fn note(&mut self, text: &str) -> Result<(), TerminalError> {
         self.line(Some(Role::Note), text)
     }
 
     /// What failed, and what to do.
-    pub(super) fn trouble(&mut self, trouble: &Trouble) -> Result<(), StageError> {
-        self.line(Some(Role::Error), &trouble.sentence)?;
-        match &trouble.hint {
+    pub(super) fn error(&mut self, error: &SessionError) -> Result<(), TerminalError> {
+        self.line(Some(Role::Error), &error.sentence)?;
+        match &error.hint {
             Some(hint) => self.note(hint),
             None => Ok(()),
         }
     }
 
     /// Takes the spinner away and goes to the start of a line.
-    pub(super) fn fresh_line(&mut self) -> Result<(), StageError> {
+    pub(super) fn fresh_line(&mut self) -> Result<(), TerminalError> {
         self.spinner.hide(&mut self.out)?;
         open(self.console.fresh_line()?)
     }
 
     /// Makes room for the program's output.
-    pub(super) fn clear_spinner(&mut self) -> Result<(), StageError> {
+    pub(super) fn clear_spinner(&mut self) -> Result<(), TerminalError> {
         Ok(self.spinner.hide(&mut self.out)?)
     }
 
     /// Shows the spinner where there is room for it: not behind an unfinished line.
-    pub(super) fn spin(&mut self, elapsed: Duration, label: &str) -> Result<(), StageError> {
+    pub(super) fn spin(&mut self, elapsed: Duration, label: &str) -> Result<(), TerminalError> {
         if !self.console.needs_newline() {
             self.spinner.show(&mut self.out, &self.paint, elapsed, label)?;
         }
@@ -213,14 +213,14 @@ impl Stage {
     }
 
     /// Writes bytes that are ours, as they are.
-    pub(super) fn raw(&mut self, bytes: &str) -> Result<(), StageError> {
+    pub(super) fn raw(&mut self, bytes: &str) -> Result<(), TerminalError> {
         open(self.console.flush()?)?;
         Ok(self.out.write_all(bytes.as_bytes())?)
     }
 
     /// Takes the keyboard for as long as the guard lives: keys wait for the next line, Ctrl-C is a signal. Pastes keep
     /// their brackets, so that they stay whole until then.
-    pub(super) fn hold_keys(&mut self) -> Result<Option<RunMode>, StageError> {
+    pub(super) fn hold_keys(&mut self) -> Result<Option<RunMode>, TerminalError> {
         let mode = RunMode::enter(Some(self.pane.key()))?;
         if mode.is_some() {
             self.keep_pastes_whole()?;
@@ -229,7 +229,7 @@ impl Stage {
     }
 
     /// Asks the terminal for brackets around pastes; the editor has switched them off when it gave the keyboard back.
-    pub(super) fn keep_pastes_whole(&mut self) -> Result<(), StageError> {
+    pub(super) fn keep_pastes_whole(&mut self) -> Result<(), TerminalError> {
         if self.screen.stdout_tty && !self.screen.dumb { self.raw("\x1b[?2004h") } else { Ok(()) }
     }
 
@@ -238,7 +238,7 @@ impl Stage {
         &mut self,
         label: impl Fn() -> String,
         future: impl Future<Output = T>,
-    ) -> Result<Waited<T>, StageError> {
+    ) -> Result<WaitOutcome<T>, TerminalError> {
         let _mode = self.hold_keys()?;
         let start = Instant::now();
         let mut tick = tokio::time::interval(TICK);
@@ -246,8 +246,8 @@ impl Stage {
         let waited = loop {
             tokio::select! {
                 biased;
-                () = self.interrupts.next() => break Waited::Interrupted,
-                done = &mut future => break Waited::Done(done),
+                () = self.interrupts.next() => break WaitOutcome::Interrupted,
+                done = &mut future => break WaitOutcome::Done(done),
                 _ = self.window.recv() => self.resized(),
                 _ = tick.tick() => {
                     if since(start) >= QUIET / 2 {
@@ -262,6 +262,6 @@ impl Stage {
 }
 
 /// An error when nobody reads any more.
-pub(super) fn open(flow: Flow) -> Result<(), StageError> {
-    if flow == Flow::Closed { Err(StageError::Closed) } else { Ok(()) }
+pub(super) fn open(flow: Flow) -> Result<(), TerminalError> {
+    if flow == Flow::Closed { Err(TerminalError::Closed) } else { Ok(()) }
 }

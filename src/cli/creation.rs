@@ -1,9 +1,9 @@
 //! From the flags of the command line to a create request, and from a create request to a session.
 
 use super::args::{Creation, Open};
-use super::exit::Exit;
-use super::failure::Failure;
-use super::names;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::session_name;
 use bai_protocol::create::{CreateRequest, check_name};
 use std::io::Read;
 use std::path::Path;
@@ -15,16 +15,19 @@ pub(super) const DEFAULT_IMAGE: &str = "python";
 const SIZE_LIMIT: u64 = 64 << 20;
 
 /// What is to be created from an image, as the flags say.
-pub(super) fn request(image: &str, flags: &Creation) -> Result<CreateRequest, Failure> {
+pub(super) fn request(image: &str, flags: &Creation) -> Result<CreateRequest, CliError> {
     let name = match &flags.name {
         Some(name) => {
             let wrong = |error| {
-                Failure::new(Exit::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
+                CliError::new(
+                    ExitStatus::Usage,
+                    format!("\"{name}\" cannot be the name of a session: {error}"),
+                )
             };
             check_name(name).map_err(wrong)?;
             name.clone()
         }
-        None => names::session(),
+        None => session_name::generate(),
     };
     let bootstrap_script = flags.bootstrap_script.as_deref().map(read_text).transpose()?;
     Ok(CreateRequest {
@@ -59,7 +62,7 @@ pub(super) fn is_temporary(flags: &Creation) -> bool {
 }
 
 /// Code that is to be run without a prompt, when there is some: `-c`, a file, or standard input when nobody types there.
-pub(super) fn code(open: &Open, stdin_is_terminal: bool) -> Result<Option<Code>, Failure> {
+pub(super) fn code(open: &Open, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
     if let Some(code) = &open.code {
         return Ok(Some(Code { text: code.clone(), stdin_is_free: true }));
     }
@@ -71,7 +74,7 @@ pub(super) fn code(open: &Open, stdin_is_terminal: bool) -> Result<Option<Code>,
     }
     let mut bytes = Vec::new();
     let read = std::io::stdin().lock().take(SIZE_LIMIT).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::new(Exit::Failed, format!("cannot read standard input: {error}")))?;
+    read.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot read standard input: {error}")))?;
     Ok(Some(Code { text: text_of(bytes, "standard input")?, stdin_is_free: false }))
 }
 
@@ -84,24 +87,24 @@ pub(super) struct Code {
     pub(super) stdin_is_free: bool,
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+fn read_text(path: &Path) -> Result<String, CliError> {
     let name = path.display();
-    let failed = |error| Failure::new(Exit::Usage, format!("cannot read {name}: {error}"));
+    let failed = |error| CliError::new(ExitStatus::Usage, format!("cannot read {name}: {error}"));
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
     text_of(bytes, &name.to_string())
 }
 
-fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, Failure> {
+fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
     if bytes.len() as u64 >= SIZE_LIMIT {
-        return Err(Failure::new(
-            Exit::Usage,
+        return Err(CliError::new(
+            ExitStatus::Usage,
             format!("{name} is larger than 64 MiB, which no cell should be"),
         ));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Failure::new(Exit::Usage, format!("{name} is not UTF-8: byte {at} is part of no character"))
+        CliError::new(ExitStatus::Usage, format!("{name} is not UTF-8: byte {at} is part of no character"))
     })
 }

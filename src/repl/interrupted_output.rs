@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// What is held back.
 #[derive(Debug, Default)]
-pub(super) struct Flood {
+pub(super) struct InterruptedOutput {
     since: Option<Instant>,
     shown: usize,
     skipped: usize,
@@ -32,7 +32,7 @@ pub(super) struct Rest {
     pub(super) tail: Vec<(Stream, String)>,
 }
 
-impl Flood {
+impl InterruptedOutput {
     /// Ctrl-C was pressed.
     pub(super) fn interrupted(&mut self) {
         self.since = Some(Instant::now());
@@ -90,14 +90,14 @@ mod tests {
 
     #[test]
     fn without_an_interrupt_all_is_shown() {
-        let mut flood = Flood::default();
+        let mut flood = InterruptedOutput::default();
         assert!((0..1000).all(|_| flood.admits(Stream::Stdout, &"x".repeat(65_536))));
         assert_eq!(flood.rest(), None);
     }
 
     #[test]
     fn after_an_interrupt_the_end_is_shown() {
-        let mut flood = Flood::default();
+        let mut flood = InterruptedOutput::default();
         flood.interrupted();
         let line = "é".repeat(500);
         let shown = (0..10_000).filter(|_| flood.admits(Stream::Stdout, &line)).count();
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_single_huge_piece_is_cut() {
-        let mut flood = Flood::default();
+        let mut flood = InterruptedOutput::default();
         flood.interrupted();
         flood.admits(Stream::Stdout, &"x".repeat(SHOWN));
         flood.admits(Stream::Stdout, &"ö".repeat(5_000_001));

@@ -2,8 +2,8 @@
 //! program cannot be withdrawn without harm, but a question that ends at once can (`protocol.md` §3.6).
 
 use super::args::{Global, Open};
-use super::exit::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
 use crate::config::FileConfig;
 use crate::repl::PreludeUse;
 use crate::terminal::FatalSignals;
@@ -44,17 +44,17 @@ pub(super) fn patience(open: &Open) -> Option<Duration> {
     }
 }
 
-/// Brings the prelude to a cluster's session where it is wanted, and sees in any case whether the session answers. The
+/// Brings the prelude to a cluster's session where it is wanted, and sees in any case whether the session input. The
 /// exit code when a signal ended the wait.
 ///
 /// # Errors
-/// [`Exit::TimedOut`] when it does not answer for as long as `patience` says; else what the server says.
+/// [`ExitStatus::TimedOut`] when it does not answer for as long as `patience` says; else what the server says.
 pub(super) async fn make_ready(
     session: &ComputeSession,
     prelude: PreludeUse,
     patience: Option<Duration>,
     fatal: &mut FatalSignals,
-) -> Result<Option<Exit>, Failure> {
+) -> Result<Option<ExitStatus>, CliError> {
     if session.api().is_engine().await {
         return Ok(None);
     }
@@ -69,10 +69,10 @@ pub(super) async fn make_ready(
     tokio::select! {
         biased;
         signal = fatal.recv() => Ok(Some(super::script::exit_of_signal(signal))),
-        _ = tokio::signal::ctrl_c() => Ok(Some(Exit::Remote(130))),
+        _ = tokio::signal::ctrl_c() => Ok(Some(ExitStatus::Remote(130))),
         asked = asking => match asked {
-            Ok(answered) => answered.map(|()| None).map_err(Failure::from),
-            Err(error) => Err(Failure::new(Exit::Failed, error)),
+            Ok(answered) => answered.map(|()| None).map_err(CliError::from),
+            Err(error) => Err(CliError::new(ExitStatus::Failed, error)),
         },
         () = limit => Err(no_answer(session, patience.unwrap_or_default())),
     }
@@ -109,7 +109,7 @@ fn tell_silence() {
     eprintln!("bai-repl: the session has not answered for 5 s: something else runs in it, or it is stuck");
 }
 
-fn no_answer(session: &ComputeSession, patience: Duration) -> Failure {
+fn no_answer(session: &ComputeSession, patience: Duration) -> CliError {
     let name = session.name();
     let why = format!(
         "the code was not run: {name} takes none for {} s now; something else runs in it, or it is stuck",
@@ -119,7 +119,7 @@ fn no_answer(session: &ComputeSession, patience: Duration) -> Failure {
         "--max-wait SECONDS waits longer, bai-repl interrupt {name} stops what runs in it, and bai-repl rm {name} ends it if \
          it is stuck"
     );
-    Failure::new(Exit::TimedOut, why).hint(hint)
+    CliError::new(ExitStatus::TimedOut, why).hint(hint)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const EVENT_BYTES: usize = 256;
 
 /// A run, and what it has said already.
-pub(super) struct Feed {
+pub(super) struct BufferedRun {
     run: Box<dyn RemoteRun>,
     held: VecDeque<CellEvent>,
     bytes: usize,
@@ -24,15 +24,15 @@ pub(super) struct Feed {
 
 /// What the person should know although the event cannot be shown now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum Buffered {
     Output,
     Question,
     End,
 }
 
-impl Feed {
+impl BufferedRun {
     pub(super) fn new(run: Box<dyn RemoteRun>) -> Self {
-        Feed { run, held: VecDeque::new(), bytes: 0, over: None }
+        BufferedRun { run, held: VecDeque::new(), bytes: 0, over: None }
     }
 
     /// The next event, in the order in which they came. Cancel-safe.
@@ -43,21 +43,21 @@ impl Feed {
     }
 
     /// Takes the next event from the run and holds it. Waits for ever when there is nothing more to hold. Cancel-safe.
-    pub(super) async fn hold_next(&mut self) -> Held {
+    pub(super) async fn hold_next(&mut self) -> Buffered {
         if self.over.is_some() || self.bytes >= MAX_BYTES {
             return std::future::pending().await;
         }
         let Some(event) = self.run.next().await else {
             self.over = Some(Instant::now());
-            return Held::End;
+            return Buffered::End;
         };
         let what = match &event {
-            CellEvent::WaitingInput { .. } => Held::Question,
+            CellEvent::WaitingInput { .. } => Buffered::Question,
             CellEvent::Finished { .. } | CellEvent::Lost { .. } => {
                 self.over = Some(Instant::now());
-                Held::End
+                Buffered::End
             }
-            _ => Held::Output,
+            _ => Buffered::Output,
         };
         self.hold(event);
         what
@@ -135,8 +135,8 @@ mod tests {
         CellEvent::Console(ConsoleRecord::Stdout(text.to_owned()))
     }
 
-    fn feed(events: impl IntoIterator<Item = CellEvent>) -> Feed {
-        Feed::new(Box::new(Ready(events.into_iter().collect())))
+    fn feed(events: impl IntoIterator<Item = CellEvent>) -> BufferedRun {
+        BufferedRun::new(Box::new(Ready(events.into_iter().collect())))
     }
 
     fn text(event: Option<CellEvent>) -> String {
@@ -151,7 +151,7 @@ mod tests {
         let question = CellEvent::WaitingInput { is_password: false };
         let mut feed = feed([out("a"), out("b"), question, out("c"), out("d")]);
         let held: Vec<_> = (0..4).filter_map(|_| feed.hold_next().now_or_never()).collect();
-        assert_eq!(held, [Held::Output, Held::Output, Held::Question, Held::Output]);
+        assert_eq!(held, [Buffered::Output, Buffered::Output, Buffered::Question, Buffered::Output]);
         let mut next = || text(feed.next().now_or_never().unwrap());
         assert_eq!(next(), "ab");
         assert_eq!(next(), "Some(WaitingInput { is_password: false })");
@@ -167,13 +167,13 @@ mod tests {
         assert_eq!(held, 4);
         let first = text(feed.next().now_or_never().unwrap());
         assert_eq!(first.len(), 4 * megabyte.len());
-        assert_eq!(feed.hold_next().now_or_never(), Some(Held::Output), "there is room again");
+        assert_eq!(feed.hold_next().now_or_never(), Some(Buffered::Output), "there is room again");
     }
 
     #[test]
     fn the_end_is_held_once() {
         let mut feed = feed([CellEvent::Finished { exit_code: Some(0) }, out("never")]);
-        assert_eq!(feed.hold_next().now_or_never(), Some(Held::End));
+        assert_eq!(feed.hold_next().now_or_never(), Some(Buffered::End));
         assert!(feed.over_since().is_some());
         assert_eq!(feed.hold_next().now_or_never(), None);
     }

@@ -9,7 +9,7 @@ const MAX_WIDTH: usize = 40;
 
 /// Suggestions for one place in one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(super) struct SuggestionList {
     items: Vec<String>,
     /// The text and the cursor that the list was made for.
     pub(super) text: String,
@@ -18,9 +18,9 @@ pub(super) struct Listing {
     shown: usize,
 }
 
-impl Listing {
+impl SuggestionList {
     pub(super) fn new(items: Vec<String>, text: &str, position: usize) -> Self {
-        Listing { items, text: text.to_owned(), position, first: 0, shown: 0 }
+        SuggestionList { items, text: text.to_owned(), position, first: 0, shown: 0 }
     }
 
     /// Turns to the next page; after the last comes the first.
@@ -113,8 +113,8 @@ fn clip(text: &str, width: usize, ellipsis: &str) -> String {
 mod tests {
     use super::*;
 
-    fn listing(items: &[&str]) -> Listing {
-        Listing::new(items.iter().map(|item| (*item).to_owned()).collect(), "", 0)
+    fn listing(items: &[&str]) -> SuggestionList {
+        SuggestionList::new(items.iter().map(|item| (*item).to_owned()).collect(), "", 0)
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_on_the_next_page() {
         let items: Vec<String> = (0..100_000).map(|n| format!("item{n:05}")).collect();
-        let mut listing = Listing::new(items, "", 0);
+        let mut listing = SuggestionList::new(items, "", 0);
         let first = listing.page(80, 24, 1, "…");
         assert!(first.starts_with("\nitem00000") && first.contains("more, Tab"), "{first}");
         assert!(first.lines().count() <= MAX_ROWS + 1 && first.lines().all(|line| line.width() < 80));

@@ -5,14 +5,14 @@ use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Next;
-use super::actions::Outcome;
+use super::NextSession;
 use super::cell::{CellOptions, Work};
+use super::command_actions::CommandResult;
 use super::commands::file;
-use super::prompt::{Repl, Then};
-use super::session::Trouble;
-use super::stage::Waited;
-use super::words;
+use super::prompt::{LoopAction, Repl};
+use super::session::SessionError;
+use super::shell_words;
+use super::terminal::WaitOutcome;
 use bai_client::Api;
 use bai_protocol::execute::BatchOptions;
 
@@ -20,18 +20,18 @@ use bai_protocol::execute::BatchOptions;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Whoever does what the command line can do, at the server of the prompt's session.
-pub trait Errands: Send + Sync {
+pub trait DelegatedCommands: Send + Sync {
     /// Does what these words ask for after the program's name. Ctrl-C, which is a signal meanwhile, ends it.
-    fn run(&self, words: Vec<String>) -> BoxFuture<'_, Result<(), Trouble>>;
+    fn run(&self, words: Vec<String>) -> BoxFuture<'_, Result<(), SessionError>>;
     /// The server of the prompt's session, once that is known.
-    fn server(&self) -> BoxFuture<'_, Result<Api, Trouble>>;
+    fn server(&self) -> BoxFuture<'_, Result<Api, SessionError>>;
     /// Whether there is a session of this name, id, or beginning that a prompt can be opened on.
-    fn find(&self, session: String) -> BoxFuture<'_, Result<(), Trouble>>;
+    fn find(&self, session: String) -> BoxFuture<'_, Result<(), SessionError>>;
 }
 
 /// A command whose words the command line reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errand {
+pub(super) enum DelegatedCommand {
     /// `:sessions`
     Sessions,
     /// `:ls`
@@ -48,91 +48,93 @@ pub(super) enum Errand {
     App,
 }
 
-impl Errand {
+impl DelegatedCommand {
     /// The command of the command line, and whether it is about one session.
     fn command(self) -> (&'static str, bool) {
         match self {
-            Errand::Sessions => ("ls", false),
-            Errand::Files => ("files", true),
-            Errand::Logs => ("logs", true),
-            Errand::Upload => ("upload", true),
-            Errand::Download => ("download", true),
-            Errand::Apps => ("apps", true),
-            Errand::App => ("app", true),
+            DelegatedCommand::Sessions => ("ls", false),
+            DelegatedCommand::Files => ("files", true),
+            DelegatedCommand::Logs => ("logs", true),
+            DelegatedCommand::Upload => ("upload", true),
+            DelegatedCommand::Download => ("download", true),
+            DelegatedCommand::Apps => ("apps", true),
+            DelegatedCommand::App => ("app", true),
         }
     }
 }
 
 impl Repl {
-    /// Shows what an errand is about, where a view can show it and nothing else is asked for; else does the errand.
-    pub(super) fn look_or_do(&mut self, errand: Errand, argument: &str) -> Outcome {
-        match errand {
-            _ if !argument.is_empty() || !self.can_show_views() => self.errand(errand, argument),
-            Errand::Sessions => self.sessions(),
-            Errand::Files => self.files("."),
-            Errand::Logs => self.follow_log(),
-            _ => self.errand(errand, argument),
+    /// Shows what an command is about, where a view can show it and nothing else is asked for; else does the command.
+    pub(super) fn look_or_do(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
+        match command {
+            _ if !argument.is_empty() || !self.can_show_views() => self.delegate(command, argument),
+            DelegatedCommand::Sessions => self.sessions(),
+            DelegatedCommand::Files => self.files("."),
+            DelegatedCommand::Logs => self.follow_log(),
+            _ => self.delegate(command, argument),
         }
     }
 
-    /// Does an errand for this session.
-    pub(super) fn errand(&mut self, errand: Errand, argument: &str) -> Outcome {
-        let words = match words::split(argument) {
+    /// Does an command for this session.
+    pub(super) fn delegate(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
+        let words = match shell_words::split(argument) {
             Ok(words) => words,
             Err(sentence) => return self.fail(sentence, None),
         };
         if words.iter().any(|word| word == "-") {
             return self.fail("standard input and output are the prompt's".to_owned(), None);
         }
-        let Some(session) = self.session()? else { return Ok(Then::Go) };
-        let (command, about_session) = errand.command();
+        let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
+        let (command, about_session) = command.command();
         let mut all = vec![command.to_owned()];
         all.extend(about_session.then(|| session.name()));
         all.extend(words.into_iter().map(at_home));
-        let errands = std::sync::Arc::clone(&self.errands);
-        let (runtime, stage) = (self.runtime.clone(), &mut self.stage);
+        let delegated = std::sync::Arc::clone(&self.delegated);
+        let (runtime, terminal) = (self.runtime.clone(), &mut self.terminal);
         let done = runtime.block_on(async {
-            stage.fresh_line()?;
-            let _keys = stage.hold_keys()?;
-            let doing = errands.run(all);
+            terminal.fresh_line()?;
+            let _keys = terminal.hold_keys()?;
+            let doing = delegated.run(all);
             tokio::pin!(doing);
             let done = tokio::select! { biased;
-                done = &mut doing => Waited::Done(done),
-                () = stage.interrupts.next() => match tokio::time::timeout(LAST_WORDS, doing).await {
-                    Ok(done) => Waited::Done(done),
-                    Err(_) => Waited::Interrupted,
+                done = &mut doing => WaitOutcome::Done(done),
+                () = terminal.interrupts.next() => match tokio::time::timeout(LAST_WORDS, doing).await {
+                    Ok(done) => WaitOutcome::Done(done),
+                    Err(_) => WaitOutcome::Interrupted,
                 },
             };
-            Ok::<_, super::stage::StageError>(done)
+            Ok::<_, super::terminal::TerminalError>(done)
         })?;
-        self.stage.console.line_was_read();
+        self.terminal.console.line_was_read();
         // What it has heard as a signal is no news to the next cell.
-        self.stage.interrupts.came();
+        self.terminal.interrupts.came();
         match done {
-            Waited::Done(Ok(())) => Ok(Then::Go),
-            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| Then::Go),
-            Waited::Interrupted => self.stage.note("given up").map(|()| Then::Go),
+            WaitOutcome::Done(Ok(())) => Ok(LoopAction::Continue),
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| LoopAction::Continue),
+            WaitOutcome::Interrupted => self.terminal.note("given up").map(|()| LoopAction::Continue),
         }
     }
 
     /// Goes to another session. This one is left as when the person leaves.
-    pub(super) fn go_to(&mut self, next: Next) -> Outcome {
-        if let Next::Attach(session) = &next {
-            let errands = std::sync::Arc::clone(&self.errands);
-            let looking = errands.find(session.clone());
-            match self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), looking))? {
-                Waited::Done(Ok(())) => {}
-                Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| Then::Go),
-                Waited::Interrupted => return Ok(Then::Go),
+    pub(super) fn go_to(&mut self, next: NextSession) -> CommandResult {
+        if let NextSession::Attach(session) = &next {
+            let delegated = std::sync::Arc::clone(&self.delegated);
+            let looking = delegated.find(session.clone());
+            match self.runtime.block_on(self.terminal.wait(|| "asking".to_owned(), looking))? {
+                WaitOutcome::Done(Ok(())) => {}
+                WaitOutcome::Done(Err(error)) => {
+                    return self.terminal.error(&error).map(|()| LoopAction::Continue);
+                }
+                WaitOutcome::Interrupted => return Ok(LoopAction::Continue),
             }
         }
         self.next = Some(next);
-        Ok(Then::Quit)
+        Ok(LoopAction::Quit)
     }
 
     /// Runs the steps of a batch in the session. A step that is not given does what the files ask for.
-    pub(super) fn batch(&mut self, argument: &str) -> Outcome {
-        match words::split(argument).and_then(steps) {
+    pub(super) fn batch(&mut self, argument: &str) -> CommandResult {
+        match shell_words::split(argument).and_then(steps) {
             Ok(steps) => {
                 let options = CellOptions { outlives: self.outlives, ours: true, ..Default::default() };
                 self.run_work(Work::Batch(steps), options).map(|(_, then)| then)
@@ -179,7 +181,7 @@ mod tests {
 
     #[test]
     fn steps_that_are_not_given_do_what_the_files_ask_for() {
-        let read = |line: &str| words::split(line).and_then(steps).map(|s| (s.clean, s.build, s.exec));
+        let read = |line: &str| shell_words::split(line).and_then(steps).map(|s| (s.clean, s.build, s.exec));
         let strings = |[a, b, c]: [&str; 3]| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(read("").unwrap(), strings(["*"; 3]));
         assert_eq!(read("--build make --exec='./x 1' --clean ''").unwrap(), strings(["", "make", "./x 1"]));

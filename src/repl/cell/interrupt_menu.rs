@@ -1,22 +1,22 @@
 //! A program that does not stop at Ctrl-C: what can be done with it.
 
-use super::{CellEnd, Life, Pause};
-use crate::repl::menu::{self, Choice, Keyboard};
+use super::{CellEnd, Pause, RunningCell};
+use crate::repl::keyboard::{self, Choice, Keyboard};
 use crate::repl::session::{CellEvent, Restarted};
-use crate::repl::stage::{StageError, Waited, open};
+use crate::repl::terminal::{TerminalError, WaitOutcome, open};
 use crate::theme::Role;
 use std::time::Duration;
 
 /// How long a run may take to end after the session was restarted under it.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-impl Life<'_> {
+impl RunningCell<'_> {
     /// Asks what to do with a program that does not stop. Gives what is to be done next, unless it is to be followed
     /// as before.
-    pub(super) async fn menu(&mut self) -> Result<Option<Pause>, StageError> {
+    pub(super) async fn menu(&mut self) -> Result<Option<Pause>, TerminalError> {
         let keyboard = Keyboard::open()?;
         self.typed.keys.push_str(&keyboard.drain());
-        self.stage.line(Some(Role::Note), menu::question(self.options.outlives))?;
+        self.terminal.line(Some(Role::Note), keyboard::question(self.options.outlives))?;
         let mut held = Vec::new();
         // Asked while the menu is there; a program that catches Ctrl-C and asks again must not take the menu away.
         let mut question = None;
@@ -24,10 +24,10 @@ impl Life<'_> {
             let Some(run) = &mut self.run else { break Choice::Wait };
             tokio::select! {
                 biased;
-                () = self.stage.interrupts.next() => run.interrupt(),
-                _ = self.stage.window.recv() => self.stage.resized(),
+                () = self.terminal.interrupts.next() => run.interrupt(),
+                _ = self.terminal.window.recv() => self.terminal.resized(),
                 key = keyboard.key() => {
-                    if let Some(choice) = menu::choice(key?, self.options.outlives) {
+                    if let Some(choice) = keyboard::choice(key?, self.options.outlives) {
                         break choice;
                     }
                 }
@@ -48,7 +48,7 @@ impl Life<'_> {
                 return Ok(Some(end));
             }
         }
-        open(self.stage.console.flush()?)?;
+        open(self.terminal.console.flush()?)?;
         self.interrupted = None;
         match choice {
             Choice::Wait => Ok(question.map(|is_password| Pause::Question { is_password })),
@@ -60,34 +60,36 @@ impl Life<'_> {
                 Ok(Some(Pause::End(CellEnd::LeftRunning)))
             }
             Choice::Destroy => {
-                let done =
-                    self.stage.wait(|| "destroying the session".to_owned(), self.session.destroy()).await?;
+                let done = self
+                    .terminal
+                    .wait(|| "destroying the session".to_owned(), self.session.destroy())
+                    .await?;
                 match done {
-                    Waited::Done(Ok(())) => Ok(Some(Pause::End(CellEnd::Destroyed))),
-                    Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| None),
-                    Waited::Interrupted => Ok(None),
+                    WaitOutcome::Done(Ok(())) => Ok(Some(Pause::End(CellEnd::Destroyed))),
+                    WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| None),
+                    WaitOutcome::Interrupted => Ok(None),
                 }
             }
         }
     }
 
-    async fn restart(&mut self) -> Result<Option<Pause>, StageError> {
-        match self.stage.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
-            Waited::Done(Ok(Restarted::Done)) => {}
-            Waited::Done(Ok(Restarted::Unsupported)) => {
+    async fn restart(&mut self) -> Result<Option<Pause>, TerminalError> {
+        match self.terminal.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
+            WaitOutcome::Done(Ok(Restarted::Done)) => {}
+            WaitOutcome::Done(Ok(Restarted::Unsupported)) => {
                 // Whether the session goes is yet to be asked; the program in it was interrupted already.
                 if let Some(run) = self.run.take() {
                     run.leave();
                 }
                 return Ok(Some(Pause::End(CellEnd::Unrestartable)));
             }
-            Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| None),
-            Waited::Interrupted => return Ok(None),
+            WaitOutcome::Done(Err(error)) => return self.terminal.error(&error).map(|()| None),
+            WaitOutcome::Interrupted => return Ok(None),
         }
         let deadline = tokio::time::Instant::now() + END_LIMIT;
         while let Some(run) = &mut self.run {
             match tokio::time::timeout_at(deadline, run.next()).await {
-                Ok(Some(CellEvent::Console(record))) => open(self.stage.console.record(&record)?)?,
+                Ok(Some(CellEvent::Console(record))) => open(self.terminal.console.record(&record)?)?,
                 Ok(Some(CellEvent::Finished { .. } | CellEvent::Lost { .. }) | None) | Err(_) => {
                     self.run = None
                 }

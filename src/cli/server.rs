@@ -2,8 +2,8 @@
 
 use super::args::Global;
 use super::daemon;
-use super::exit::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
 use crate::config::{
     Cluster, Environment, FileConfig, Identity, Keyring, Logins, Paths, Proof, Saved, Target, endpoint_of,
     resolve,
@@ -18,7 +18,7 @@ const BACKGROUND: &str = "background engine";
 
 /// A server that can be asked for sessions. An engine that is in it ends with it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Server {
     /// The way to it.
     pub(super) api: Api,
     engine: Option<Engine>,
@@ -26,10 +26,10 @@ pub(super) struct Place {
     folder: Option<TempDir>,
 }
 
-impl Place {
+impl Server {
     /// Opens what flags, environment and configuration name. With nothing configured that is an engine: the background
     /// one for sessions that are to outlive this program, else one in this process.
-    pub(super) async fn open(global: &Global, config: &FileConfig, outlive: bool) -> Result<Self, Failure> {
+    pub(super) async fn open(global: &Global, config: &FileConfig, outlive: bool) -> Result<Self, CliError> {
         if let Some(here) = Self::here(global) {
             return Ok(here);
         }
@@ -48,30 +48,34 @@ impl Place {
         global: &Global,
         config: &FileConfig,
         outlive: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, CliError> {
         match target(global, config)? {
             Target::Embedded if !outlive => {
-                let failed =
-                    |error| Failure::new(Exit::Failed, format!("cannot make a folder for files: {error}"));
+                let failed = |error| {
+                    CliError::new(ExitStatus::Failed, format!("cannot make a folder for files: {error}"))
+                };
                 let folder = tempfile::Builder::new().prefix("bai-repl-").tempdir().map_err(failed)?;
-                let mut place = Self::engine_in(Workdirs::Own(folder.path().to_owned())).await?;
-                place.folder = Some(folder);
-                Ok(place)
+                let mut server = Self::engine_in(Workdirs::Own(folder.path().to_owned())).await?;
+                server.folder = Some(folder);
+                Ok(server)
             }
             _ => Self::open(global, config, outlive).await,
         }
     }
 
     /// Opens a server on which sessions may already live: a cluster, or the background engine if one runs.
-    pub(super) async fn find(global: &Global, config: &FileConfig) -> Result<Self, Failure> {
+    pub(super) async fn find(global: &Global, config: &FileConfig) -> Result<Self, CliError> {
         Self::with_sessions(global, config).await?.ok_or_else(|| {
-            Failure::new(Exit::NotFound, "no background engine runs, so there are no sessions")
+            CliError::new(ExitStatus::NotFound, "no background engine runs, so there are no sessions")
                 .hint("bai-repl -t NAME python starts one with a session that lives on")
         })
     }
 
     /// The same, with nothing when no engine stands.
-    pub(super) async fn with_sessions(global: &Global, config: &FileConfig) -> Result<Option<Self>, Failure> {
+    pub(super) async fn with_sessions(
+        global: &Global,
+        config: &FileConfig,
+    ) -> Result<Option<Self>, CliError> {
         if let Some(here) = Self::here(global) {
             return Ok(Some(here));
         }
@@ -86,7 +90,7 @@ impl Place {
 
     /// The server that is open already; whoever opened it ends it.
     fn here(global: &Global) -> Option<Self> {
-        Some(Place { api: global.here.clone()?, engine: None, folder: None })
+        Some(Server { api: global.here.clone()?, engine: None, folder: None })
     }
 
     /// Ends the engine that is in it, if any, and waits for its kernels to be gone.
@@ -100,7 +104,7 @@ impl Place {
         }
     }
 
-    fn cluster(cluster: Cluster, insecure: bool, config: &FileConfig) -> Result<Self, Failure> {
+    fn cluster(cluster: Cluster, insecure: bool, config: &FileConfig) -> Result<Self, CliError> {
         let label = label_of(&cluster.endpoint);
         let renewal = renewal(&cluster, config);
         let credentials = match cluster.identity {
@@ -121,33 +125,34 @@ impl Place {
                 "bai-repl: warning: the certificate of {label} is not checked; anybody in between can read and change everything"
             );
         }
-        Ok(Place { api: Api::new(options)?, engine: None, folder: None })
+        Ok(Server { api: Api::new(options)?, engine: None, folder: None })
     }
 
-    async fn embedded() -> Result<Self, Failure> {
-        let folder = std::env::current_dir()
-            .map_err(|error| Failure::new(Exit::Failed, format!("cannot use the current folder: {error}")))?;
+    async fn embedded() -> Result<Self, CliError> {
+        let folder = std::env::current_dir().map_err(|error| {
+            CliError::new(ExitStatus::Failed, format!("cannot use the current folder: {error}"))
+        })?;
         Self::engine_in(Workdirs::Shared(folder)).await
     }
 
-    async fn engine_in(workdirs: Workdirs) -> Result<Self, Failure> {
+    async fn engine_in(workdirs: Workdirs) -> Result<Self, CliError> {
         let engine = Engine::start(EngineOptions::new(workdirs)).await;
-        let engine = engine.map_err(|error| Failure::new(Exit::Failed, error))?;
-        let mut place = Self::engine_at(&engine.endpoint(), engine.keypair())?;
-        place.engine = Some(engine);
-        Ok(place)
+        let engine = engine.map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+        let mut server = Self::engine_at(&engine.endpoint(), engine.keypair())?;
+        server.engine = Some(engine);
+        Ok(server)
     }
 
-    fn engine_at(endpoint: &str, keypair: &Keypair) -> Result<Self, Failure> {
+    fn engine_at(endpoint: &str, keypair: &Keypair) -> Result<Self, CliError> {
         let secret = keypair.secret_key().expose_secret().to_owned();
         let options =
             ApiOptions::new(endpoint).with_credentials(Credentials::keypair(keypair.access_key(), secret));
-        Ok(Place { api: Api::new(options)?, engine: None, folder: None })
+        Ok(Server { api: Api::new(options)?, engine: None, folder: None })
     }
 }
 
-/// What people call the server that [`Place::open`] would open.
-pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) -> Result<String, Failure> {
+/// What people call the server that [`Server::open`] would open.
+pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) -> Result<String, CliError> {
     let env = Environment::of_process_and_folder()?;
     let saved = saved(&env, config)?;
     let flags = (global.endpoint.as_deref(), global.profile.as_deref());
@@ -159,7 +164,7 @@ pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) 
 }
 
 /// What tells one server, and one user of it, from others; for what is remembered about it.
-pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, Failure> {
+pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, CliError> {
     Ok(match target(global, config)? {
         Target::Cluster(Cluster { endpoint, identity: Identity::Keypair { access_key, .. }, .. }) => {
             format!("{endpoint} {access_key}")
@@ -171,19 +176,19 @@ pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, Failur
 }
 
 /// Whether a cluster is configured.
-pub(super) fn is_cluster(global: &Global, config: &FileConfig) -> Result<bool, Failure> {
+pub(super) fn is_cluster(global: &Global, config: &FileConfig) -> Result<bool, CliError> {
     Ok(matches!(target(global, config)?, Target::Cluster(_)))
 }
 
 /// The user's folders.
-pub(super) fn paths() -> Result<Paths, Failure> {
+pub(super) fn paths() -> Result<Paths, CliError> {
     Paths::of_user().ok_or_else(|| {
-        Failure::new(Exit::Failed, "there is no home folder")
+        CliError::new(ExitStatus::Failed, "there is no home folder")
             .hint("set HOME, or XDG_STATE_HOME and its siblings")
     })
 }
 
-fn target(global: &Global, config: &FileConfig) -> Result<Target, Failure> {
+fn target(global: &Global, config: &FileConfig) -> Result<Target, CliError> {
     let env = Environment::of_process_and_folder()?;
     let saved = saved(&env, config)?;
     // A keyring may be waited for.
@@ -193,12 +198,12 @@ fn target(global: &Global, config: &FileConfig) -> Result<Target, Failure> {
 }
 
 /// What is known from before.
-pub(super) fn saved(env: &Environment, config: &FileConfig) -> Result<Saved, Failure> {
+pub(super) fn saved(env: &Environment, config: &FileConfig) -> Result<Saved, CliError> {
     Ok(Saved { logins: logins(env, config)?, official: paths()?.official(env) })
 }
 
 /// The logins of this user.
-pub(super) fn logins(env: &Environment, config: &FileConfig) -> Result<Logins, Failure> {
+pub(super) fn logins(env: &Environment, config: &FileConfig) -> Result<Logins, CliError> {
     let keyring = Keyring::of_session(env).filter(|_| config.keyring != Some(false));
     Ok(Logins::in_folder(paths()?.logins_dir()).with_keyring(keyring))
 }

@@ -1,15 +1,15 @@
 //! What is said when something fails: what and why in one sentence, what to do in another, and the exit code.
 
-use super::exit::Exit;
+use super::exit_status::ExitStatus;
 use crate::config::ConfigError;
 use crate::render::sanitize;
 use bai_client::{ClientError, ErrorKind};
 use std::fmt::Display;
 
-/// A failure as the person sees it.
+/// A error as the person sees it.
 #[derive(Debug)]
-pub(super) struct Failure {
-    exit: Exit,
+pub(super) struct CliError {
+    exit: ExitStatus,
     message: String,
     hint: Option<String>,
 }
@@ -17,14 +17,14 @@ pub(super) struct Failure {
 /// Longer messages are cut: they come from servers.
 const MESSAGE_WIDTH: usize = 1_000;
 
-impl Failure {
-    /// A failure of ours.
-    pub(super) fn new(exit: Exit, message: impl Display) -> Self {
-        Failure { exit, message: message.to_string(), hint: None }
+impl CliError {
+    /// A error of ours.
+    pub(super) fn new(exit: ExitStatus, message: impl Display) -> Self {
+        CliError { exit, message: message.to_string(), hint: None }
     }
 
     /// How the program ends by it.
-    pub(super) fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> ExitStatus {
         self.exit
     }
 
@@ -40,12 +40,12 @@ impl Failure {
     }
 
     /// The same for the prompt, which says it in its own way.
-    pub(super) fn into_trouble(self) -> crate::repl::Trouble {
-        crate::repl::Trouble { sentence: self.message, hint: self.hint }
+    pub(super) fn into_session_error(self) -> crate::repl::SessionError {
+        crate::repl::SessionError { sentence: self.message, hint: self.hint }
     }
 
     /// Says it on standard error, with whatever a server put into it made harmless.
-    pub(super) fn tell(&self) -> Exit {
+    pub(super) fn tell(&self) -> ExitStatus {
         eprintln!("bai-repl: {}", sanitize::line(&self.message, MESSAGE_WIDTH));
         if let Some(hint) = &self.hint {
             eprintln!("hint: {}", sanitize::line(hint, MESSAGE_WIDTH));
@@ -54,40 +54,40 @@ impl Failure {
     }
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
         let exit = match error {
             ConfigError::NotLoggedIn { .. }
             | ConfigError::LoginEnded { .. }
-            | ConfigError::NotInKeyring { .. } => Exit::Refused,
-            _ => Exit::Usage,
+            | ConfigError::NotInKeyring { .. } => ExitStatus::Refused,
+            _ => ExitStatus::Usage,
         };
-        Failure::new(exit, error)
+        CliError::new(exit, error)
     }
 }
 
-impl From<ClientError> for Failure {
+impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
-        let failure = Failure::new(exit_of(error.kind()), &error);
+        let told = CliError::new(exit_of(error.kind()), &error);
         match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+            Some(hint) => told.hint(hint),
+            None => told,
         }
     }
 }
 
-/// Which exit code a kind of failure has.
-pub(super) fn exit_of(kind: ErrorKind) -> Exit {
+/// Which exit code a kind of error has.
+pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
     match kind {
-        ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NotABackend => Exit::Connect,
+        ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NotABackend => ExitStatus::Connect,
         ErrorKind::Auth
         | ErrorKind::ClockSkew
         | ErrorKind::Forbidden
         | ErrorKind::Refused
-        | ErrorKind::Busy => Exit::Refused,
-        ErrorKind::NotFound | ErrorKind::Ambiguous => Exit::NotFound,
-        ErrorKind::Timeout => Exit::TimedOut,
-        ErrorKind::Lost | ErrorKind::SessionFailed => Exit::Lost,
-        _ => Exit::Failed,
+        | ErrorKind::Busy => ExitStatus::Refused,
+        ErrorKind::NotFound | ErrorKind::Ambiguous => ExitStatus::NotFound,
+        ErrorKind::Timeout => ExitStatus::TimedOut,
+        ErrorKind::Lost | ErrorKind::SessionFailed => ExitStatus::Lost,
+        _ => ExitStatus::Failed,
     }
 }

@@ -4,16 +4,16 @@
 use std::path::PathBuf;
 
 use super::args::Global;
-use super::exit::Exit;
-use super::failure::Failure;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
 use crate::config::FileConfig;
 use crate::terminal::Graphics;
 use crate::theme::Rgb;
 
 /// The settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Settings {
-    /// How pictures are drawn; nothing leaves it to the terminal's answers.
+pub(super) struct DisplaySettings {
+    /// How pictures are drawn; nothing leaves it to the terminal's input.
     pub(super) graphics: Option<Graphics>,
     /// A character cell in pixels.
     pub(super) cell: Option<(u16, u16)>,
@@ -27,12 +27,12 @@ pub(super) struct Settings {
     pub(super) media_dir: Option<PathBuf>,
 }
 
-impl Settings {
+impl DisplaySettings {
     /// Reads them.
     ///
     /// # Errors
     /// When one has a value that means nothing.
-    pub(super) fn read(global: &Global, config: &FileConfig) -> Result<Self, Failure> {
+    pub(super) fn read(global: &Global, config: &FileConfig) -> Result<Self, CliError> {
         let terminal = &config.terminal;
         let graphics = match (&global.graphics, &terminal.graphics) {
             (Some(name), _) => means(name, "--graphics or BAI_REPL_GRAPHICS")?,
@@ -56,18 +56,18 @@ impl Settings {
     }
 }
 
-fn means(name: &str, place: &str) -> Result<Option<Graphics>, Failure> {
+fn means(name: &str, setting: &str) -> Result<Option<Graphics>, CliError> {
     if name == "auto" || name.is_empty() {
         return Ok(None);
     }
     Graphics::named(name).map(Some).ok_or_else(|| {
         let names: Vec<_> = Graphics::ALL.iter().rev().map(|graphics| graphics.name()).collect();
-        wrong(place, name, &format!("auto, {}", names.join(", ")))
+        wrong(setting, name, &format!("auto, {}", names.join(", ")))
     })
 }
 
-fn wrong(place: &str, value: &str, expected: &str) -> Failure {
-    Failure::new(Exit::Usage, format!("{place} is \"{value}\"; it should be {expected}"))
+fn wrong(setting: &str, value: &str, expected: &str) -> CliError {
+    CliError::new(ExitStatus::Usage, format!("{setting} is \"{value}\"; it should be {expected}"))
 }
 
 fn cell(text: &str) -> Option<(u16, u16)> {
@@ -95,12 +95,12 @@ mod tests {
     #[test]
     fn the_nearest_word_counts() {
         let from_file = config(Some("sixel"), Some("10x20"), Some("#102030"));
-        let read = Settings::read(&Global::default(), &from_file).unwrap();
+        let read = DisplaySettings::read(&Global::default(), &from_file).unwrap();
         assert_eq!((read.graphics, read.cell), (Some(Graphics::Sixel), Some((10, 20))));
         assert_eq!(read.background, Some(Rgb { r: 16, g: 32, b: 48 }));
         for (flag, graphics) in [("kitty", Some(Graphics::Kitty)), ("auto", None), ("", None)] {
             let global = Global { graphics: Some(flag.to_owned()), ..Global::default() };
-            assert_eq!(Settings::read(&global, &from_file).unwrap().graphics, graphics, "{flag:?}");
+            assert_eq!(DisplaySettings::read(&global, &from_file).unwrap().graphics, graphics, "{flag:?}");
         }
     }
 
@@ -112,8 +112,8 @@ mod tests {
             config(None, Some("0x20"), None),
             config(None, None, Some("red-ish")),
         ] {
-            let failure = Settings::read(&Global::default(), &wrong).unwrap_err();
-            assert!(failure.sentence().starts_with("terminal."), "{}", failure.sentence());
+            let error = DisplaySettings::read(&Global::default(), &wrong).unwrap_err();
+            assert!(error.sentence().starts_with("terminal."), "{}", error.sentence());
         }
     }
 }

@@ -48,7 +48,7 @@ impl Transcript {
     pub(super) fn text(&self) -> String {
         let mut text = self.head.clone();
         if self.dropped > 0 {
-            text.push_str(&format!("\n[{} are not kept]\n", super::flood::bytes(self.dropped)));
+            text.push_str(&format!("\n[{} are not kept]\n", super::interrupted_output::bytes(self.dropped)));
         }
         text.extend(self.tail.iter().map(String::as_str));
         text
@@ -57,7 +57,7 @@ impl Transcript {
 
 /// The output of a cell while it comes.
 #[derive(Debug)]
-pub(super) struct Fold {
+pub(super) struct OutputFold {
     /// Lines that are shown; `None` for all.
     most: Option<usize>,
     shown: usize,
@@ -78,7 +78,7 @@ pub(super) struct Folded {
     pub(super) end: Vec<(Stream, String)>,
 }
 
-impl Fold {
+impl OutputFold {
     pub(super) fn new(most: Option<usize>) -> Self {
         Self {
             most,
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_first_and_the_last_lines_are_shown_and_all_is_kept() {
-        let mut fold = Fold::new(Some(100));
+        let mut fold = OutputFold::new(Some(100));
         let all = lines(0..1_000);
         assert_eq!(fold.admit(Stream::Stdout, &all), lines(0..100));
         assert_eq!(fold.admit(Stream::Stderr, "oh\nno"), "");
@@ -221,21 +221,21 @@ mod tests {
 
     #[test]
     fn little_output_and_progress_bars_are_never_folded() {
-        let mut fold = Fold::new(Some(10));
+        let mut fold = OutputFold::new(Some(10));
         assert_eq!(fold.admit(Stream::Stdout, &lines(0..10)), lines(0..10));
         assert!(!fold.is_folding());
-        let mut fold = Fold::new(Some(10));
+        let mut fold = OutputFold::new(Some(10));
         for percent in 0..100_000 {
             let bar = format!("\r{percent} {}", "#".repeat(60));
             assert_eq!(fold.admit(Stream::Stderr, &bar), bar);
         }
-        let mut all = Fold::new(None);
+        let mut all = OutputFold::new(None);
         assert_eq!(all.admit(Stream::Stdout, &lines(0..5_000)), lines(0..5_000));
     }
 
     #[test]
     fn a_line_without_an_end_is_long_too() {
-        let mut fold = Fold::new(Some(10));
+        let mut fold = OutputFold::new(Some(10));
         let shown: usize = (0..1_000).map(|_| fold.admit(Stream::Stdout, &"x".repeat(1_000)).len()).sum();
         assert!((30_000..60_000).contains(&shown), "{shown}");
         assert!(fold.unfold().unwrap().end.iter().map(|(_, text)| text.len()).sum::<usize>() <= KEPT + 1_000);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_has_a_limit() {
-        let mut fold = Fold::new(Some(10));
+        let mut fold = OutputFold::new(Some(10));
         let piece = lines(0..10_000);
         for _ in 0..300 {
             fold.admit(Stream::Stdout, &piece);

@@ -12,7 +12,7 @@ const ANIMALS: [&str; 24] = [
 ];
 
 /// A new name. The four digits at the end keep two people apart who were given the same animal.
-pub(super) fn session() -> String {
+pub(super) fn generate() -> String {
     let pick = |words: &[&'static str]| fastrand::choice(words.iter().copied()).unwrap_or("new");
     format!("{}-{}-{:04x}", pick(&MOODS), pick(&ANIMALS), fastrand::u16(..))
 }
@@ -24,7 +24,7 @@ mod tests {
     #[test]
     fn every_name_is_one_that_servers_take() {
         for _ in 0..1_000 {
-            let name = super::session();
+            let name = super::generate();
             assert_eq!(check_name(&name), Ok(()), "{name}");
         }
     }

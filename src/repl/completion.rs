@@ -50,16 +50,16 @@ pub enum Names {
 
 /// What is asked.
 #[derive(Clone, PartialEq)]
-enum Question {
+enum CompletionQuery {
     Code(CompletionRequest),
     Names(Names),
 }
 
-impl Question {
+impl CompletionQuery {
     async fn put(self, source: Arc<dyn CompletionSource>) -> Option<Completion> {
         match self {
-            Question::Code(request) => source.complete(request).await,
-            Question::Names(names) => {
+            CompletionQuery::Code(request) => source.complete(request).await,
+            CompletionQuery::Names(names) => {
                 source.names(names).await.map(|suggestions| Completion { suggestions, start: None })
             }
         }
@@ -68,7 +68,7 @@ impl Question {
 
 /// Suggestions, and the place in the line that they replace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Suggestions {
     /// Byte position in the text where the replaced part begins; it ends at the cursor.
     pub(super) start: usize,
     /// Whole replacements, without control characters.
@@ -87,15 +87,15 @@ pub(super) struct Completer {
 }
 
 struct Cached {
-    question: Question,
+    question: CompletionQuery,
     generation: u64,
     since: Instant,
     completion: Completion,
 }
 
 impl Cached {
-    fn answers(&self, question: &Question, generation: u64) -> bool {
-        let lasts = matches!(question, Question::Code(_)) || self.since.elapsed() < NAMES_LAST;
+    fn answers(&self, question: &CompletionQuery, generation: u64) -> bool {
+        let lasts = matches!(question, CompletionQuery::Code(_)) || self.since.elapsed() < NAMES_LAST;
         lasts && self.generation == generation && self.question == *question
     }
 }
@@ -133,21 +133,21 @@ impl Completer {
     }
 
     /// What could stand at byte `position` of `text`. Gives up at once when `keys_waiting`.
-    pub(super) fn find(&self, text: &str, position: usize, keys_waiting: impl Fn() -> bool) -> Found {
+    pub(super) fn find(&self, text: &str, position: usize, keys_waiting: impl Fn() -> bool) -> Suggestions {
         let request = CompletionRequest::at(text, position);
         let position = request.code.len();
-        match self.answer(Question::Code(request), keys_waiting) {
-            Answer::Kernel(completion) if !completion.suggestions.is_empty() => {
+        match self.answer(CompletionQuery::Code(request), keys_waiting) {
+            Reply::Kernel(completion) if !completion.suggestions.is_empty() => {
                 self.place(text, position, completion)
             }
-            Answer::Kernel(_) | Answer::Nobody => self.known_names(text, position),
-            Answer::KeysCame => Found::default(),
+            Reply::Kernel(_) | Reply::Nobody => self.known_names(text, position),
+            Reply::KeysCame => Suggestions::default(),
         }
     }
 
     /// The names that [continue](continues) what was typed. Gives up at once when `keys_waiting`.
     pub(super) fn names(&self, names: Names, typed: &str, keys_waiting: impl Fn() -> bool) -> Vec<String> {
-        let Answer::Kernel(completion) = self.answer(Question::Names(names), keys_waiting) else {
+        let Reply::Kernel(completion) = self.answer(CompletionQuery::Names(names), keys_waiting) else {
             return Vec::new();
         };
         let mut items = completion.suggestions;
@@ -157,12 +157,12 @@ impl Completer {
         items
     }
 
-    fn answer(&self, question: Question, keys_waiting: impl Fn() -> bool) -> Answer {
+    fn answer(&self, question: CompletionQuery, keys_waiting: impl Fn() -> bool) -> Reply {
         let generation = self.generation.load(Ordering::Relaxed);
         if let Some(cached) = lock(&self.cache).iter().find(|cached| cached.answers(&question, generation)) {
-            return Answer::Kernel(cached.completion.clone());
+            return Reply::Kernel(cached.completion.clone());
         }
-        let Some(source) = lock(&self.source).clone() else { return Answer::Nobody };
+        let Some(source) = lock(&self.source).clone() else { return Reply::Nobody };
         let (sender, receiver) = sync_channel(1);
         let (cache, generations) = (Arc::clone(&self.cache), Arc::clone(&self.generation));
         // The task outlives our patience: its answer is in the cache when Tab is pressed again.
@@ -181,23 +181,23 @@ impl Completer {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match receiver.recv_timeout(SLICE) {
-                Ok(Some(completion)) => return Answer::Kernel(completion),
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => return Answer::Nobody,
-                Err(RecvTimeoutError::Timeout) if keys_waiting() => return Answer::KeysCame,
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Answer::Nobody,
+                Ok(Some(completion)) => return Reply::Kernel(completion),
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return Reply::Nobody,
+                Err(RecvTimeoutError::Timeout) if keys_waiting() => return Reply::KeysCame,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Reply::Nobody,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
     /// Finds what the kernel's suggestions replace.
-    fn place(&self, text: &str, position: usize, completion: Completion) -> Found {
+    fn place(&self, text: &str, position: usize, completion: Completion) -> Suggestions {
         let before = text.get(..position).unwrap_or_default();
         let mut items = completion.suggestions;
         items.retain(|item| !item.is_empty() && !item.chars().any(char::is_control));
         let start = completion.start.and_then(|start| byte_position(before, start));
         let Some(start) = start.or_else(|| self.start_of_suffix(before, &items)) else {
-            return Found::default();
+            return Suggestions::default();
         };
         let typed = before.get(start..).unwrap_or_default();
         if items.iter().any(|item| begins(item, typed)) {
@@ -205,7 +205,7 @@ impl Completer {
         }
         let mut seen = std::collections::HashSet::new();
         items.retain(|item| seen.insert(item.clone()));
-        Found { start, items }
+        Suggestions { start, items }
     }
 
     /// The beginning of the longest suffix of the line with which a suggestion begins. With none, suggestions may
@@ -229,13 +229,13 @@ impl Completer {
         }
     }
 
-    fn known_names(&self, text: &str, position: usize) -> Found {
+    fn known_names(&self, text: &str, position: usize) -> Suggestions {
         let before = text.get(..position).unwrap_or_default();
         let typed = before.rsplit(|c| !self.language.continues_name(c)).next().unwrap_or_default();
         let start = position - typed.len();
         let is_attribute = before.get(..start).is_some_and(|head| head.ends_with('.'));
         if typed.is_empty() || is_attribute {
-            return Found::default();
+            return Suggestions::default();
         }
         let names = lock(&self.names);
         let known = names.iter().map(String::as_str).chain(self.language.keywords().iter().copied());
@@ -243,11 +243,11 @@ impl Completer {
             known.filter(|name| name.starts_with(typed) && *name != typed).map(str::to_owned).collect();
         items.sort();
         items.dedup();
-        Found { start, items }
+        Suggestions { start, items }
     }
 }
 
-enum Answer {
+enum Reply {
     Kernel(Completion),
     Nobody,
     KeysCame,
@@ -293,9 +293,9 @@ mod tests {
     use futures_util::FutureExt;
 
     /// Answers as it was told, and counts the questions.
-    struct Told(Option<Completion>, AtomicU64);
+    struct FixedSource(Option<Completion>, AtomicU64);
 
-    impl CompletionSource for Told {
+    impl CompletionSource for FixedSource {
         fn complete(&self, _: CompletionRequest) -> BoxFuture<'static, Option<Completion>> {
             self.1.fetch_add(1, Ordering::Relaxed);
             std::future::ready(self.0.clone()).boxed()
@@ -321,9 +321,9 @@ mod tests {
         }
     }
 
-    fn told(suggestions: &[&str], start: Option<usize>) -> Arc<Told> {
+    fn told(suggestions: &[&str], start: Option<usize>) -> Arc<FixedSource> {
         let suggestions = suggestions.iter().map(|&item| item.to_owned()).collect();
-        Arc::new(Told(Some(Completion { suggestions, start }), AtomicU64::new(0)))
+        Arc::new(FixedSource(Some(Completion { suggestions, start }), AtomicU64::new(0)))
     }
 
     fn runtime() -> tokio::runtime::Runtime {
@@ -366,7 +366,8 @@ mod tests {
     #[test]
     fn a_hundred_thousand_are_no_burden() {
         let items: Vec<String> = (0..100_000).map(|n| format!("name{n}")).collect();
-        let source = Arc::new(Told(Some(Completion { suggestions: items, start: None }), AtomicU64::new(0)));
+        let source =
+            Arc::new(FixedSource(Some(Completion { suggestions: items, start: None }), AtomicU64::new(0)));
         let found = find(source, "x = na", 6);
         assert_eq!((found.0, found.1.len()), (4, 100_000));
         assert_eq!(common_beginning(&found.1), "name");
@@ -412,7 +413,7 @@ mod tests {
         completer.set_source(Some(Arc::new(Silent)));
         let looked = AtomicU64::new(0);
         let found = completer.find("a", 1, || looked.fetch_add(1, Ordering::Relaxed) > 2);
-        assert_eq!(found, Found::default());
+        assert_eq!(found, Suggestions::default());
     }
 
     #[test]
@@ -423,9 +424,9 @@ mod tests {
         let find = |text: &str| completer.find(text, text.len(), || false);
         assert_eq!(find("x = ret").items, ["retries", "return", "return_value"]);
         assert_eq!(find("x = ret").start, 4);
-        assert_eq!(find("x.ret"), Found::default());
-        assert_eq!(find("x = "), Found::default());
-        completer.set_source(Some(Arc::new(Told(None, AtomicU64::new(0)))));
+        assert_eq!(find("x.ret"), Suggestions::default());
+        assert_eq!(find("x = "), Suggestions::default());
+        completer.set_source(Some(Arc::new(FixedSource(None, AtomicU64::new(0)))));
         assert_eq!(find("retr").items, ["retries"]);
     }
 }

@@ -2,10 +2,10 @@
 
 use super::args::{Global, Open};
 use super::commands::themes;
-use super::exit::Exit;
-use super::failure::Failure;
-use super::place;
-use super::settings::Settings;
+use super::display_settings::DisplaySettings;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::server;
 use crate::config::{FileConfig, Paths};
 use crate::panes::Look;
 use crate::render::{ConsoleOptions, Means};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What is known about the terminal, asked and set.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct DisplayReport {
     /// From the environment.
     pub(super) screen: Screen,
     /// What it answered.
@@ -31,16 +31,16 @@ pub(super) struct Found {
     pub(super) background: Option<Rgb>,
     /// The theme that suits.
     pub(super) theme: Theme,
-    settings: Settings,
+    settings: DisplaySettings,
 }
 
 /// Asks the terminal what it can do, and lays what the person has set over it.
-pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<Found, Failure> {
-    let settings = Settings::read(global, config)?;
+pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<DisplayReport, CliError> {
+    let settings = DisplaySettings::read(global, config)?;
     let screen = Screen::detect();
     let probe = if settings.ask {
         terminal::probe(&screen, memory().as_deref())
-            .map_err(|error| Failure::new(Exit::Failed, format!("cannot use the terminal: {error}")))?
+            .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?
     } else {
         Probe { unasked: "the configuration says so", ..Probe::default() }
     };
@@ -50,11 +50,11 @@ pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<Found, Fa
     let background = settings.background.or(probe.background.map(Rgb::from));
     let theme = theme(&screen, background, global, config)?;
     let choice = choose(&settings, &screen, || probe.choose(&screen));
-    Ok(Found { choice, cell, background, theme, screen, probe, size, settings })
+    Ok(DisplayReport { choice, cell, background, theme, screen, probe, size, settings })
 }
 
 /// What the person has set counts wherever there is a terminal at all.
-fn choose(settings: &Settings, screen: &Screen, found: impl FnOnce() -> Choice) -> Choice {
+fn choose(settings: &DisplaySettings, screen: &Screen, found: impl FnOnce() -> Choice) -> Choice {
     match settings.graphics {
         Some(graphics) if screen.stdout_tty && !screen.dumb => Choice { graphics, why: "you said so" },
         _ => found(),
@@ -67,8 +67,9 @@ pub(super) fn for_prompt(
     open: &Open,
     global: &Global,
     config: &FileConfig,
-) -> Result<(ConsoleOptions, String), Failure> {
-    let Found { screen, probe, choice, cell, background, theme, settings, .. } = find_out(global, config)?;
+) -> Result<(ConsoleOptions, String), CliError> {
+    let DisplayReport { screen, probe, choice, cell, background, theme, settings, .. } =
+        find_out(global, config)?;
     let typed = String::from_utf8_lossy(&probe.typed).replace('\r', "\n");
     let options = ConsoleOptions {
         repl: screen.stdout_tty,
@@ -78,7 +79,7 @@ pub(super) fn for_prompt(
         background,
         links: links(&screen, probe.name.as_deref(), config),
         // What cannot be told now is told when the session is opened.
-        local: !place::is_cluster(global, config).unwrap_or(true),
+        local: !server::is_cluster(global, config).unwrap_or(true),
         max_lines: Some(config.output.max_lines).filter(|lines| *lines > 0),
         ..plain(open.media_dir.as_deref(), &settings, screen, theme)
     };
@@ -91,7 +92,7 @@ fn memory() -> Option<PathBuf> {
 }
 
 /// What the terminal said when a prompt asked it.
-fn remembered(screen: &Screen, settings: &Settings) -> Option<Probe> {
+fn remembered(screen: &Screen, settings: &DisplaySettings) -> Option<Probe> {
     memory().filter(|_| screen.stdout_tty && settings.ask).and_then(|memory| terminal::recall(&memory))
 }
 
@@ -101,8 +102,8 @@ pub(super) fn for_script(
     media_dir: Option<&Path>,
     global: &Global,
     config: &FileConfig,
-) -> Result<ConsoleOptions, Failure> {
-    let settings = Settings::read(global, config)?;
+) -> Result<ConsoleOptions, CliError> {
+    let settings = DisplaySettings::read(global, config)?;
     let screen = Screen::detect();
     let probe = remembered(&screen, &settings).unwrap_or(Probe { unasked: "no prompt", ..Probe::default() });
     let background = settings.background.or(probe.background.map(Rgb::from));
@@ -119,7 +120,12 @@ pub(super) fn for_script(
     })
 }
 
-fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: Theme) -> ConsoleOptions {
+fn plain(
+    media_dir: Option<&Path>,
+    settings: &DisplaySettings,
+    screen: Screen,
+    theme: Theme,
+) -> ConsoleOptions {
     ConsoleOptions {
         max_rows: settings.max_rows,
         media_dir: media_dir.map(Path::to_owned).or_else(|| settings.media_dir.clone()),
@@ -128,7 +134,7 @@ fn plain(media_dir: Option<&Path>, settings: &Settings, screen: Screen, theme: T
 }
 
 /// How full-screen views look. The terminal is not asked, as for a run without a prompt.
-pub(super) fn for_views(global: &Global, config: &FileConfig) -> Result<Look, Failure> {
+pub(super) fn for_views(global: &Global, config: &FileConfig) -> Result<Look, CliError> {
     let options = for_script(None, global, config)?;
     let ConsoleOptions { graphics, background, cell, synchronized, .. } = options;
     let colors = options.screen.colors;
@@ -153,12 +159,12 @@ fn theme(
     background: Option<Rgb>,
     global: &Global,
     config: &FileConfig,
-) -> Result<Theme, Failure> {
+) -> Result<Theme, CliError> {
     let library = library();
     let theme = match global.theme.as_ref().or(config.theme.as_ref()) {
         None => library.suited(background, screen.colors),
         Some(name) => library.find(name),
     };
-    let theme = theme.map_err(themes::failure)?;
+    let theme = theme.map_err(themes::error)?;
     Ok(if screen.dumb { Theme::plain() } else { theme })
 }

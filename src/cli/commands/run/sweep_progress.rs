@@ -11,13 +11,13 @@ const LABEL: usize = 40;
 
 /// The table. Its lines go when it is dropped.
 #[derive(Debug, Clone)]
-pub(super) struct Board {
+pub(super) struct SweepProgress {
     lines: MultiProgress,
     whole: ProgressBar,
     failed: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
-impl Board {
+impl SweepProgress {
     /// A table for so many cases.
     pub(super) fn start(global: &Global, cases: usize) -> Self {
         let wanted = progress::is_wanted(global);
@@ -28,7 +28,7 @@ impl Board {
         if wanted {
             whole.enable_steady_tick(progress::TICK);
         }
-        Board { lines, whole, failed: Default::default() }
+        SweepProgress { lines, whole, failed: Default::default() }
     }
 
     /// A case begins.

@@ -16,11 +16,11 @@ const MAX_ROWS: usize = 1_000;
 
 /// The texts behind the marks.
 #[derive(Debug, Default)]
-pub(super) struct Folds {
+pub(super) struct FoldedTexts {
     texts: Mutex<Vec<(String, String)>>,
 }
 
-impl Folds {
+impl FoldedTexts {
     fn texts(&self) -> MutexGuard<'_, Vec<(String, String)>> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn marks_stand_for_their_text_exactly() {
-        let folds = Folds::default();
+        let folds = FoldedTexts::default();
         let (a, b) = ("x\n".repeat(5000), "y".repeat(1_000_000));
         let line = format!("f({}) + {} ⟦9⟧", folds.fold(&a), folds.fold(&b));
         assert!(line.len() < 80, "{line}");
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_erased_as_one() {
-        let folds = Folds::default();
+        let folds = FoldedTexts::default();
         let mark = folds.fold(&"x\n".repeat(99));
         assert_eq!(folds.mark_before(&format!("a {mark}")), Some(mark.len()));
         assert_eq!(folds.mark_before("a ⟦1: 3 lines⟧"), None);

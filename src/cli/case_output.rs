@@ -1,8 +1,8 @@
 //! What a case of a sweep prints, kept in a file without a name until it is its turn to be shown.
 
-use super::exit::Exit;
-use super::failure::Failure;
-use super::output::{Output, Word};
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::output::{Output, OutputMessage};
 use crate::render::Flow;
 use bai_protocol::record::ConsoleRecord;
 use std::fs::File;
@@ -11,16 +11,17 @@ use tokio::sync::mpsc;
 
 /// Records in the order in which they came.
 #[derive(Debug)]
-pub(super) struct Spool(File);
+pub(super) struct CaseOutput(File);
 
-impl Spool {
+impl CaseOutput {
     /// A writer into a new file, and that file, which is to be read when the writer has finished.
-    pub(super) fn start() -> Result<(Output, Self), Failure> {
-        let failed = |error| Failure::new(Exit::Failed, format!("cannot keep a case's output: {error}"));
+    pub(super) fn start() -> Result<(Output, Self), CliError> {
+        let failed =
+            |error| CliError::new(ExitStatus::Failed, format!("cannot keep a case's output: {error}"));
         let file = tempfile::tempfile().map_err(failed)?;
         let writer = file.try_clone().map_err(failed)?;
         let write = move |words| write(words, writer).map(|()| Flow::Open).map_err(failed);
-        Ok((Output::start_with(write), Spool(file)))
+        Ok((Output::start_with(write), CaseOutput(file)))
     }
 
     /// What was written.
@@ -31,14 +32,16 @@ impl Spool {
     }
 }
 
-fn write(mut words: mpsc::Receiver<Word>, file: File) -> std::io::Result<()> {
+fn write(mut words: mpsc::Receiver<OutputMessage>, file: File) -> std::io::Result<()> {
     let mut file = BufWriter::new(file);
     while let Some(word) = words.blocking_recv() {
         let record = match word {
-            Word::Record(record) => record,
+            OutputMessage::Record(record) => record,
             // A headline above all this tells what the steps would.
-            Word::Step(_, sentence) if !sentence.is_empty() => ConsoleRecord::Stderr(format!("{sentence}\n")),
-            Word::Flush(done) => {
+            OutputMessage::Step(_, sentence) if !sentence.is_empty() => {
+                ConsoleRecord::Stderr(format!("{sentence}\n"))
+            }
+            OutputMessage::Flush(done) => {
                 // Nobody sees it yet, so there is nothing to wait for.
                 let _ = done.send(());
                 continue;

@@ -5,80 +5,82 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::Next;
+use super::NextSession;
 use super::cell::CellOptions;
-use super::commands::{Command, TABLE};
+use super::commands::{COMMANDS, PromptCommand};
 use super::editor::{edit_outside, printable};
-use super::prompt::{RanCell, Repl, Then};
-use super::session::{Restarted, Trouble};
-use super::stage::{StageError, Waited, open};
+use super::prompt::{LoopAction, RanCell, Repl};
+use super::session::{Restarted, SessionError};
+use super::terminal::{TerminalError, WaitOutcome, open};
 use crate::render::{Stream, sanitize};
 
 /// A file that is read into the editor or run is no longer than this.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-pub(super) type Outcome = Result<Then, StageError>;
+pub(super) type CommandResult = Result<LoopAction, TerminalError>;
 
 impl Repl {
     /// Does what a command asks for.
-    pub(super) fn command(&mut self, command: Command) -> Outcome {
+    pub(super) fn command(&mut self, command: PromptCommand) -> CommandResult {
         match command {
-            Command::Help(topic) => self.help(topic.as_deref()),
-            Command::Quit => Ok(Then::Quit),
-            Command::New(None) => self.new_session(),
-            Command::New(Some(image)) => self.go_to(Next::Create(image)),
-            Command::Attach(session) => self.go_to(Next::Attach(session)),
-            Command::Restart => self.restart().map(|_| Then::Go),
-            Command::Replay => self.replay(),
-            Command::Reset => self.reset(),
-            Command::Interrupt => self.interrupt(),
-            Command::Pty => self.visit_pane().map(|()| Then::Go),
-            Command::Info => self.info(),
-            Command::Files(folder) => self.files(&folder),
-            Command::Load(path) => {
+            PromptCommand::Help(topic) => self.help(topic.as_deref()),
+            PromptCommand::Quit => Ok(LoopAction::Quit),
+            PromptCommand::New(None) => self.new_session(),
+            PromptCommand::New(Some(image)) => self.go_to(NextSession::Create(image)),
+            PromptCommand::Attach(session) => self.go_to(NextSession::Attach(session)),
+            PromptCommand::Restart => self.restart().map(|_| LoopAction::Continue),
+            PromptCommand::Replay => self.replay(),
+            PromptCommand::Reset => self.reset(),
+            PromptCommand::Interrupt => self.interrupt(),
+            PromptCommand::Pty => self.visit_pane().map(|()| LoopAction::Continue),
+            PromptCommand::Info => self.info(),
+            PromptCommand::Files(folder) => self.files(&folder),
+            PromptCommand::Load(path) => {
                 if let Some(text) = self.read(&path)? {
                     self.initial = text.trim_end().to_owned();
                 }
-                Ok(Then::Go)
+                Ok(LoopAction::Continue)
             }
-            Command::Run(path) => match self.read(&path)? {
+            PromptCommand::Run(path) => match self.read(&path)? {
                 Some(text) => self.cell(&text, CellOptions::default()),
-                None => Ok(Then::Go),
+                None => Ok(LoopAction::Continue),
             },
-            Command::Edit(path) => self.edit(path.as_deref()),
-            Command::Save { path, overwrite } => self.save(&path, overwrite),
-            Command::History(pattern) => self.history(pattern.as_deref()),
-            Command::Doc(name) => self.doc(&name),
-            Command::Time(code) => self.cell(&code, CellOptions { timed: true, ..Default::default() }),
-            Command::Table => self.table(),
-            Command::Output => self.output(),
-            Command::Theme(name) => self.theme(name.as_deref()),
-            Command::Set(argument) => self.set(&argument),
-            Command::Image(what) => self.image(&what),
-            Command::Errand(errand, argument) => self.look_or_do(errand, &argument),
-            Command::Batch(argument) => self.batch(&argument),
-            Command::Clear => {
-                if self.stage.screen.dumb {
-                    return Ok(Then::Go);
+            PromptCommand::Edit(path) => self.edit(path.as_deref()),
+            PromptCommand::Save { path, overwrite } => self.save(&path, overwrite),
+            PromptCommand::History(pattern) => self.history(pattern.as_deref()),
+            PromptCommand::Doc(name) => self.doc(&name),
+            PromptCommand::Time(code) => self.cell(&code, CellOptions { timed: true, ..Default::default() }),
+            PromptCommand::Table => self.table(),
+            PromptCommand::Output => self.output(),
+            PromptCommand::Theme(name) => self.theme(name.as_deref()),
+            PromptCommand::Set(argument) => self.set(&argument),
+            PromptCommand::Image(what) => self.image(&what),
+            PromptCommand::DelegatedCommand(command, argument) => self.look_or_do(command, &argument),
+            PromptCommand::Batch(argument) => self.batch(&argument),
+            PromptCommand::Clear => {
+                if self.terminal.screen.dumb {
+                    return Ok(LoopAction::Continue);
                 }
-                self.stage.raw("\x1b[H\x1b[2J").map(|()| Then::Go)
+                self.terminal.raw("\x1b[H\x1b[2J").map(|()| LoopAction::Continue)
             }
         }
     }
 
-    pub(super) fn say(&mut self, text: &str) -> Outcome {
-        self.stage.line(None, text).map(|()| Then::Go)
+    pub(super) fn say(&mut self, text: &str) -> CommandResult {
+        self.terminal.line(None, text).map(|()| LoopAction::Continue)
     }
 
-    pub(super) fn fail(&mut self, sentence: String, hint: Option<&str>) -> Outcome {
-        self.stage.trouble(&Trouble { sentence, hint: hint.map(str::to_owned) }).map(|()| Then::Go)
+    pub(super) fn fail(&mut self, sentence: String, hint: Option<&str>) -> CommandResult {
+        self.terminal
+            .error(&SessionError { sentence, hint: hint.map(str::to_owned) })
+            .map(|()| LoopAction::Continue)
     }
 
-    fn help(&mut self, topic: Option<&str>) -> Outcome {
+    fn help(&mut self, topic: Option<&str>) -> CommandResult {
         let topic = topic.map(|topic| topic.trim_start_matches(':'));
-        let width = TABLE.iter().map(|entry| entry.word.len() + entry.shown.len() + 3).max().unwrap_or(0);
+        let width = COMMANDS.iter().map(|entry| entry.word.len() + entry.shown.len() + 3).max().unwrap_or(0);
         let mut text = String::new();
-        for entry in TABLE.iter().filter(|entry| topic.is_none_or(|topic| topic == entry.word)) {
+        for entry in COMMANDS.iter().filter(|entry| topic.is_none_or(|topic| topic == entry.word)) {
             let usage = format!(":{} {}", entry.word, entry.shown);
             let _ = writeln!(text, "{usage:width$}{}", entry.help);
         }
@@ -92,7 +94,7 @@ impl Repl {
                  Ctrl-C clears the cell or stops the program, Ctrl-D leaves\n\
                  Ctrl-X Ctrl-E edits the cell in $EDITOR\n",
             );
-            let key = self.stage.pane.key_name();
+            let key = self.terminal.pane.key_name();
             let _ = writeln!(
                 text,
                 "{key} opens a terminal in the session, also while a cell runs, and leaves it"
@@ -101,91 +103,96 @@ impl Repl {
         self.say(&text)
     }
 
-    fn new_session(&mut self) -> Outcome {
+    fn new_session(&mut self) -> CommandResult {
         match self.open_session() {
             Some(_) if !self.lost => return self.say("the session is open; :restart starts its kernel anew"),
             Some(session) => {
                 // It may be gone already; a new one is wanted in any case.
                 let label = || "destroying the lost session".to_owned();
-                if let Waited::Done(Err(trouble)) =
-                    self.runtime.block_on(self.stage.wait(label, session.destroy()))?
+                if let WaitOutcome::Done(Err(error)) =
+                    self.runtime.block_on(self.terminal.wait(label, session.destroy()))?
                 {
-                    self.stage.note(&trouble.sentence)?;
+                    self.terminal.note(&error.sentence)?;
                 }
             }
             None => {}
         }
         self.forget_session();
         self.open();
-        Ok(Then::Go)
+        Ok(LoopAction::Continue)
     }
 
     /// Starts the kernel anew. True when that worked.
-    fn restart(&mut self) -> Result<bool, StageError> {
+    fn restart(&mut self) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };
         let waited = self
             .runtime
-            .block_on(self.stage.wait(|| "restarting the kernel".to_owned(), session.restart()))?;
+            .block_on(self.terminal.wait(|| "restarting the kernel".to_owned(), session.restart()))?;
         match waited {
-            Waited::Done(Ok(Restarted::Done)) => {
-                self.stage.note("the kernel is new: all variables are gone")?;
+            WaitOutcome::Done(Ok(Restarted::Done)) => {
+                self.terminal.note("the kernel is new: all variables are gone")?;
                 Ok(true)
             }
-            Waited::Done(Ok(Restarted::Unsupported)) => self.recreate(),
-            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| false),
-            Waited::Interrupted => self.stage.note("the restart may still be under way").map(|()| false),
+            WaitOutcome::Done(Ok(Restarted::Unsupported)) => self.recreate(),
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| false),
+            WaitOutcome::Interrupted => {
+                self.terminal.note("the restart may still be under way").map(|()| false)
+            }
         }
     }
 
     /// Replaces the session by one of the same name, if the person agrees, where the server cannot restart a kernel. True
     /// when there is a new one.
-    pub(super) fn recreate(&mut self) -> Result<bool, StageError> {
+    pub(super) fn recreate(&mut self) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };
-        self.stage
+        self.terminal
             .note("this server cannot restart a kernel; another session can take its place and its name")?;
         if !self.confirm("destroy this session, with all files outside mounted folders? [y/N] ")? {
             return Ok(false);
         }
         let label = || "destroying the session".to_owned();
-        match self.runtime.block_on(self.stage.wait(label, session.make_room()))? {
-            Waited::Done(Ok(())) => {}
-            Waited::Done(Err(trouble)) => return self.stage.trouble(&trouble).map(|()| false),
-            Waited::Interrupted => {
-                return self.stage.note("the session is being destroyed; :new opens another").map(|()| false);
+        match self.runtime.block_on(self.terminal.wait(label, session.make_room()))? {
+            WaitOutcome::Done(Ok(())) => {}
+            WaitOutcome::Done(Err(error)) => return self.terminal.error(&error).map(|()| false),
+            WaitOutcome::Interrupted => {
+                return self
+                    .terminal
+                    .note("the session is being destroyed; :new opens another")
+                    .map(|()| false);
             }
         }
         self.forget_session();
         self.open();
         let is_open = self.session()?.is_some();
         if is_open {
-            self.stage.note("the session is new: all variables are gone")?;
+            self.terminal.note("the session is new: all variables are gone")?;
         }
         Ok(is_open)
     }
 
-    fn doc(&mut self, name: &str) -> Outcome {
+    fn doc(&mut self, name: &str) -> CommandResult {
         let Some(code) = self.language.documentation(name) else {
             let language = self.language.name().to_owned();
             return self.say(&format!("`{name}` is no name that {language} could document"));
         };
         if self.describe(name, false)? {
-            return Ok(Then::Go);
+            return Ok(LoopAction::Continue);
         }
         self.cell(&code, CellOptions { ours: true, ..Default::default() })
     }
 
     /// Shows what a name is, where the session tells that without running a cell.
-    pub(super) fn describe(&mut self, name: &str, detailed: bool) -> Result<bool, StageError> {
+    pub(super) fn describe(&mut self, name: &str, detailed: bool) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };
         let asking = session.describe(name.to_owned(), detailed);
-        match self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), asking))? {
-            Waited::Done(Some(text)) => {
-                open(self.stage.console.text(Stream::Stdout, &format!("{}\n", text.trim_end()))?)?;
-                open(self.stage.console.flush()?)?;
+        match self.runtime.block_on(self.terminal.wait(|| "asking".to_owned(), asking))? {
+            WaitOutcome::Done(Some(text)) => {
+                open(self.terminal.console.text(Stream::Stdout, &format!("{}\n", text.trim_end()))?)?;
+                open(self.terminal.console.flush()?)?;
                 Ok(true)
             }
-            Waited::Done(None) => Ok(false),
-            Waited::Interrupted => Ok(true),
+            WaitOutcome::Done(None) => Ok(false),
+            WaitOutcome::Interrupted => Ok(true),
         }
     }
 
@@ -199,20 +206,20 @@ impl Repl {
         self.language.documentation(name).map(|_| (name.to_owned(), detailed))
     }
 
-    fn replay(&mut self) -> Outcome {
+    fn replay(&mut self) -> CommandResult {
         let cells: Vec<RanCell> = self.cells.iter().filter(|cell| !cell.failed).cloned().collect();
         if cells.is_empty() {
             return self.say("there is no cell to run again");
         }
         if !self.restart()? {
-            return Ok(Then::Go);
+            return Ok(LoopAction::Continue);
         }
         self.cells.clear();
         for (index, cell) in cells.iter().enumerate() {
             let (number, code) = (index + 1, sanitize::line(&cell.code, 60));
-            self.stage.note(&format!("[{number}/{}] {code}", cells.len()))?;
+            self.terminal.note(&format!("[{number}/{}] {code}", cells.len()))?;
             let (went_well, then) = self.run_cell(&cell.code, CellOptions::default())?;
-            if then == Then::Quit {
+            if then == LoopAction::Quit {
                 return Ok(then);
             }
             if !went_well && number < cells.len() {
@@ -220,47 +227,47 @@ impl Repl {
                 return self.fail(format!("the replay stopped at cell {number}"), None);
             }
         }
-        Ok(Then::Go)
+        Ok(LoopAction::Continue)
     }
 
-    fn reset(&mut self) -> Outcome {
+    fn reset(&mut self) -> CommandResult {
         if self.confirm("forget all variables? [y/N] ")? && self.restart()? {
             self.cells.clear();
         }
-        Ok(Then::Go)
+        Ok(LoopAction::Continue)
     }
 
-    pub(super) fn confirm(&mut self, question: &str) -> Result<bool, StageError> {
+    pub(super) fn confirm(&mut self, question: &str) -> Result<bool, TerminalError> {
         let prompt = crate::render::PartialLine { text: question.to_owned(), width: question.len() };
-        if self.stage.screen.dumb {
-            self.stage.raw(question)?;
+        if self.terminal.screen.dumb {
+            self.terminal.raw(question)?;
         }
         let answer = self.editor.read_answer(&prompt, "");
-        self.stage.console.line_was_read();
+        self.terminal.console.line_was_read();
         match answer {
-            super::editor::Answer::Line { text, .. } => Ok(text.trim().to_lowercase().starts_with('y')),
-            super::editor::Answer::Failed(error) => Err(error.into()),
-            super::editor::Answer::Interrupted | super::editor::Answer::End => Ok(false),
+            super::editor::AnswerRead::Line { text, .. } => Ok(text.trim().to_lowercase().starts_with('y')),
+            super::editor::AnswerRead::Failed(error) => Err(error.into()),
+            super::editor::AnswerRead::Interrupted | super::editor::AnswerRead::End => Ok(false),
         }
     }
 
-    fn interrupt(&mut self) -> Outcome {
-        let Some(session) = self.session()? else { return Ok(Then::Go) };
+    fn interrupt(&mut self) -> CommandResult {
+        let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
         let waited =
-            self.runtime.block_on(self.stage.wait(|| "interrupting".to_owned(), session.interrupt()))?;
+            self.runtime.block_on(self.terminal.wait(|| "interrupting".to_owned(), session.interrupt()))?;
         match waited {
-            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble)?,
-            Waited::Done(Ok(())) => self.stage.note("told the session to stop what it runs")?,
-            Waited::Interrupted => {}
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error)?,
+            WaitOutcome::Done(Ok(())) => self.terminal.note("told the session to stop what it runs")?,
+            WaitOutcome::Interrupted => {}
         }
-        Ok(Then::Go)
+        Ok(LoopAction::Continue)
     }
 
-    fn info(&mut self) -> Outcome {
-        let Some(session) = self.session()? else { return Ok(Then::Go) };
-        let waited = self.runtime.block_on(self.stage.wait(|| "asking".to_owned(), session.info()))?;
+    fn info(&mut self) -> CommandResult {
+        let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
+        let waited = self.runtime.block_on(self.terminal.wait(|| "asking".to_owned(), session.info()))?;
         match waited {
-            Waited::Done(Ok(rows)) => {
+            WaitOutcome::Done(Ok(rows)) => {
                 let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
                 let mut text = String::new();
                 for (name, value) in rows {
@@ -268,12 +275,12 @@ impl Repl {
                 }
                 self.say(&text)
             }
-            Waited::Done(Err(trouble)) => self.stage.trouble(&trouble).map(|()| Then::Go),
-            Waited::Interrupted => Ok(Then::Go),
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| LoopAction::Continue),
+            WaitOutcome::Interrupted => Ok(LoopAction::Continue),
         }
     }
 
-    fn history(&mut self, pattern: Option<&str>) -> Outcome {
+    fn history(&mut self, pattern: Option<&str>) -> CommandResult {
         let found: Vec<String> = self
             .editor
             .history()
@@ -288,11 +295,11 @@ impl Repl {
         self.say(if text.is_empty() { "nothing found" } else { &text })
     }
 
-    fn edit(&mut self, path: Option<&Path>) -> Outcome {
+    fn edit(&mut self, path: Option<&Path>) -> CommandResult {
         let text = match path {
             Some(path) => match self.read(path)? {
                 Some(text) => text,
-                None => return Ok(Then::Go),
+                None => return Ok(LoopAction::Continue),
             },
             None => self.cells.last().map(|cell| cell.code.clone()).unwrap_or_default(),
         };
@@ -300,10 +307,10 @@ impl Repl {
             Ok(text) => self.initial = text,
             Err(problem) => return self.fail(problem.to_string(), None),
         }
-        Ok(Then::Go)
+        Ok(LoopAction::Continue)
     }
 
-    fn save(&mut self, path: &Path, overwrite: bool) -> Outcome {
+    fn save(&mut self, path: &Path, overwrite: bool) -> CommandResult {
         let shown = path.display();
         if self.cells.is_empty() {
             return self.say("no cell was run yet: nothing to save");
@@ -322,7 +329,7 @@ impl Repl {
     }
 
     /// The text of a file; says why when there is none.
-    fn read(&mut self, path: &Path) -> Result<Option<String>, StageError> {
+    fn read(&mut self, path: &Path) -> Result<Option<String>, TerminalError> {
         let shown = path.display();
         let problem = match std::fs::metadata(path) {
             Err(error) => format!("cannot read {shown}: {error}"),

@@ -16,7 +16,7 @@ const LATEST: Duration = Duration::from_secs(30);
 
 /// The part of an answer that has come.
 #[derive(Debug, Default)]
-enum Part {
+enum ReplyPart {
     #[default]
     None,
     /// A control sequence without its last byte.
@@ -27,20 +27,20 @@ enum Part {
 
 /// Tells answers from keys.
 #[derive(Debug)]
-pub(super) struct Late {
+pub(super) struct LateReplies {
     /// So many answers to the last question have not come yet.
     owed: usize,
-    part: Part,
+    part: ReplyPart,
     since: Instant,
 }
 
-impl Default for Late {
+impl Default for LateReplies {
     fn default() -> Self {
-        Late { owed: terminal::answers_owed(), part: Part::None, since: Instant::now() }
+        LateReplies { owed: terminal::answers_owed(), part: ReplyPart::None, since: Instant::now() }
     }
 }
 
-impl Late {
+impl LateReplies {
     /// Whether this is no key but a piece of an answer.
     pub(super) fn takes(&mut self, key: KeyEvent) -> bool {
         if self.owed == 0 || self.since.elapsed() > LATEST {
@@ -49,23 +49,27 @@ impl Late {
         let KeyEvent(code, modifiers) = key;
         self.part = match (&self.part, code, modifiers) {
             // rustyline does not know the sequence, and has read a few bytes of it.
-            (_, KeyCode::UnknownEscSeq, _) => Part::Sequence,
-            (Part::Sequence, KeyCode::Char('0'..='9' | ';' | '$' | '?'), Modifiers::NONE) => Part::Sequence,
-            (Part::Sequence, KeyCode::Char('t' | 'y'), Modifiers::NONE) => Part::None,
+            (_, KeyCode::UnknownEscSeq, _) => ReplyPart::Sequence,
+            (ReplyPart::Sequence, KeyCode::Char('0'..='9' | ';' | '$' | '?'), Modifiers::NONE) => {
+                ReplyPart::Sequence
+            }
+            (ReplyPart::Sequence, KeyCode::Char('t' | 'y'), Modifiers::NONE) => ReplyPart::None,
             // The answer to DA1, which is the last question.
-            (Part::Sequence, KeyCode::Char('c'), Modifiers::NONE) => {
+            (ReplyPart::Sequence, KeyCode::Char('c'), Modifiers::NONE) => {
                 self.owed -= 1;
                 if self.owed == 0 {
                     terminal::answered_late();
                 }
-                Part::None
+                ReplyPart::None
             }
-            (Part::Text(_), KeyCode::Char('\\'), Modifiers::ALT) => Part::None,
-            (Part::Text(_), KeyCode::Char('G'), Modifiers::CTRL) => Part::None,
-            (Part::Text(length @ ..LONGEST), KeyCode::Char(_), Modifiers::NONE) => Part::Text(length + 1),
-            (_, KeyCode::Char(']' | 'P' | '_'), Modifiers::ALT) => Part::Text(0),
+            (ReplyPart::Text(_), KeyCode::Char('\\'), Modifiers::ALT) => ReplyPart::None,
+            (ReplyPart::Text(_), KeyCode::Char('G'), Modifiers::CTRL) => ReplyPart::None,
+            (ReplyPart::Text(length @ ..LONGEST), KeyCode::Char(_), Modifiers::NONE) => {
+                ReplyPart::Text(length + 1)
+            }
+            (_, KeyCode::Char(']' | 'P' | '_'), Modifiers::ALT) => ReplyPart::Text(0),
             _ => {
-                self.part = Part::None;
+                self.part = ReplyPart::None;
                 return false;
             }
         };
@@ -79,7 +83,7 @@ mod tests {
 
     /// What is left of these as keys. A piece is what follows an ESC as far as rustyline reads it, or plain characters.
     fn keys(owed: usize, pieces: &[&str]) -> String {
-        let mut late = Late { owed, part: Part::None, since: Instant::now() };
+        let mut late = LateReplies { owed, part: ReplyPart::None, since: Instant::now() };
         let mut left = String::new();
         for piece in pieces {
             let first = match piece.strip_prefix("ESC ") {

@@ -1,4 +1,4 @@
-//! News while the editor has the keyboard: shown above the line, by a thread of their own, because the editor takes
+//! Notifier while the editor has the keyboard: shown above the line, by a thread of their own, because the editor takes
 //! them one by one and may be busy.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,15 +9,15 @@ type Print = Box<dyn FnMut(String) + Send>;
 
 /// Where news go. Without a terminal that can show them they are told later, when they matter.
 #[derive(Clone, Default)]
-pub(in crate::repl) struct News(Option<Arc<Mutex<Print>>>);
+pub(in crate::repl) struct Notifier(Option<Arc<Mutex<Print>>>);
 
-impl News {
+impl Notifier {
     pub(super) fn through(mut printer: impl ExternalPrinter + Send + 'static) -> Self {
         let print: Print = Box::new(move |text| {
             // The editor has gone meanwhile: whoever comes next says it.
             let _ = printer.print(text);
         });
-        News(Some(Arc::new(Mutex::new(print))))
+        Notifier(Some(Arc::new(Mutex::new(print))))
     }
 
     /// Shows a text above the line. Returns at once, and false where nothing can be shown.

@@ -3,10 +3,10 @@
 
 use super::args::{Arguments, Global};
 use super::commands::images;
-use super::exit::Exit;
-use super::failure::Failure;
-use super::look;
-use super::place::{self, Place};
+use super::display;
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::server::{self, Server};
 use super::table;
 use crate::config::{FileConfig, Paths, private_dir};
 use clap::CommandFactory;
@@ -30,7 +30,7 @@ const NAMES: usize = 5_000;
 /// What is remembered is not read beyond this.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// Answers the shell, if it is a shell that asks.
+/// InputSource the shell, if it is a shell that asks.
 pub(super) fn answer() -> bool {
     if std::env::var_os(VARIABLE).is_none() {
         return false;
@@ -47,17 +47,17 @@ pub(super) fn answer() -> bool {
 }
 
 /// Prints the script that makes a shell ask.
-pub(super) fn script(shell: clap_complete::Shell) -> Result<Exit, Failure> {
+pub(super) fn script(shell: clap_complete::Shell) -> Result<ExitStatus, CliError> {
     let shells = Shells::builtins();
     let name = shell.to_string();
     let completer = shells
         .completer(&name)
-        .ok_or_else(|| Failure::new(Exit::Usage, format!("there is no completion for {name}")))?;
+        .ok_or_else(|| CliError::new(ExitStatus::Usage, format!("there is no completion for {name}")))?;
     let mut script = Vec::new();
     completer
         .write_registration(VARIABLE, "bai-repl", "bai-repl", &program(), &mut script)
-        .map_err(|error| Failure::new(Exit::Failed, error))?;
-    table::write_bytes(&script).map(|_| Exit::Ok)
+        .map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    table::write_bytes(&script).map(|_| ExitStatus::Ok)
 }
 
 /// How the script calls this program: as the person did when that was by name, else by its whole path.
@@ -92,7 +92,7 @@ pub(super) fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// The themes that can be chosen.
 pub(super) fn themes(current: &OsStr) -> Vec<CompletionCandidate> {
-    fitting(look::library().names().into_iter(), current)
+    fitting(display::library().names().into_iter(), current)
 }
 
 fn fitting(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {
@@ -177,10 +177,10 @@ fn names(kind: Kind, global: &Global) -> Option<Vec<String>> {
 async fn ask(kind: Kind, global: &Global, config: &FileConfig) -> Option<Vec<String>> {
     let names: Vec<String> = match kind {
         Kind::Sessions => {
-            let Some(place) = Place::with_sessions(global, config).await.ok()? else {
+            let Some(server) = Server::with_sessions(global, config).await.ok()? else {
                 return Some(Vec::new());
             };
-            let sessions = place.api.live_sessions().await.ok()?;
+            let sessions = server.api.live_sessions().await.ok()?;
             sessions.into_iter().filter_map(|session| session.name).collect()
         }
         Kind::Images => images::names(global, config).await.ok()?,
@@ -253,7 +253,7 @@ fn recall(kind: Kind, global: &Global, config: &FileConfig) -> Option<Vec<String
 
 /// One file for each server and each user of it.
 fn memory_file(kind: Kind, global: &Global, config: &FileConfig) -> Option<PathBuf> {
-    let digest = hex::encode(Sha256::digest(place::key(global, config).ok()?.as_bytes()));
+    let digest = hex::encode(Sha256::digest(server::key(global, config).ok()?.as_bytes()));
     let short = digest.get(..16)?;
     Some(Paths::of_user()?.names_cache().join(format!("{}-{short}", kind.name())))
 }

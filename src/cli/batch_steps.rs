@@ -1,6 +1,6 @@
 //! The steps of a batch run as they are told: which begins, how it ended. Nothing is printed here.
 
-use super::output::Word;
+use super::output::OutputMessage;
 use bai_client::{Cell, Step};
 use bai_protocol::execute::BatchOptions;
 use serde_json::json;
@@ -9,7 +9,7 @@ use serde_json::json;
 const SHOWN: usize = 60;
 
 /// What is known about the steps of a run; nothing for a run that has none.
-pub(super) struct Steps<'a> {
+pub(super) struct BatchSteps<'a> {
     commands: BatchOptions,
     on_step: &'a (dyn Fn(&'static str) + Sync),
     /// What goes well is not told.
@@ -18,10 +18,10 @@ pub(super) struct Steps<'a> {
     passed: usize,
 }
 
-impl<'a> Steps<'a> {
+impl<'a> BatchSteps<'a> {
     /// Of a run that has none.
     pub(super) fn none() -> Self {
-        Steps { commands: BatchOptions::default(), on_step: &|_| (), quiet: true, passed: 0 }
+        BatchSteps { commands: BatchOptions::default(), on_step: &|_| (), quiet: true, passed: 0 }
     }
 
     /// The steps of this cell. `on_step` hears the name of each that begins.
@@ -30,11 +30,11 @@ impl<'a> Steps<'a> {
             Cell::Batch(commands) => commands.clone(),
             Cell::Query(_) => BatchOptions::default(),
         };
-        Steps { commands, on_step, quiet, passed: 0 }
+        BatchSteps { commands, on_step, quiet, passed: 0 }
     }
 
     /// The run begins: its first step, if it has one.
-    pub(super) fn begin(&mut self) -> Option<Word> {
+    pub(super) fn begin(&mut self) -> Option<OutputMessage> {
         let commands = self.commands.clone();
         // Cleaning by the language's own habit does nothing as a rule, so it is not told.
         let clean = if commands.clean == "*" { "" } else { &commands.clean };
@@ -49,7 +49,7 @@ impl<'a> Steps<'a> {
     }
 
     /// A step has ended: the next, if the run goes on.
-    pub(super) fn begin_after(&mut self, step: Step, exit_code: Option<i32>) -> Option<Word> {
+    pub(super) fn begin_after(&mut self, step: Step, exit_code: Option<i32>) -> Option<OutputMessage> {
         let over = match step {
             Step::Clean => 1,
             Step::Build if exit_code.unwrap_or(0) != 0 => return None,
@@ -60,7 +60,7 @@ impl<'a> Steps<'a> {
     }
 
     /// How a step ended. A success is no news to people.
-    pub(super) fn finished(&self, step: Step, exit_code: Option<i32>) -> Word {
+    pub(super) fn finished(&self, step: Step, exit_code: Option<i32>) -> OutputMessage {
         let (name, code) = (name(step), exit_code.unwrap_or(0));
         let event = json!({"event": "step-finished", "step": name, "exitCode": exit_code});
         let sentence = match step {
@@ -70,10 +70,10 @@ impl<'a> Steps<'a> {
                 format!("bai-repl: the build ended with exit code {code}, so nothing is executed")
             }
         };
-        Word::Step(event, sentence)
+        OutputMessage::Step(event, sentence)
     }
 
-    fn begun(&self, name: &'static str, command: &str) -> Word {
+    fn begun(&self, name: &'static str, command: &str) -> OutputMessage {
         (self.on_step)(name);
         let event = json!({"event": "step-started", "step": name, "command": command});
         let shown = crate::render::sanitize::line(command, SHOWN);
@@ -82,7 +82,7 @@ impl<'a> Steps<'a> {
             "*" => format!("bai-repl: {name}"),
             _ => format!("bai-repl: {name}: {shown}"),
         };
-        Word::Step(event, sentence)
+        OutputMessage::Step(event, sentence)
     }
 }
 

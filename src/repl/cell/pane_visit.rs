@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::feed::Held;
-use super::{Life, since};
+use super::event_buffer::Buffered;
+use super::{RunningCell, since};
 use crate::repl::editor::printable;
-use crate::repl::menu::Keyboard;
-use crate::repl::stage::{StageError, open};
+use crate::repl::keyboard::Keyboard;
+use crate::repl::terminal::{TerminalError, open};
 
-impl Life<'_> {
+impl RunningCell<'_> {
     /// Shows the pane until it is left. What the cell does meanwhile is held, and shown by who follows it next.
-    pub(super) async fn visit_pane(&mut self) -> Result<(), StageError> {
-        self.stage.clear_spinner()?;
-        open(self.stage.console.flush()?)?;
+    pub(super) async fn visit_pane(&mut self) -> Result<(), TerminalError> {
+        self.terminal.clear_spinner()?;
+        open(self.terminal.console.flush()?)?;
         // What was typed before the key was meant for the prompt; a shell must not run it.
-        if self.stage.screen.stdin_tty {
+        if self.terminal.screen.stdin_tty {
             self.typed.keys.push_str(&Keyboard::open()?.drain());
         }
-        let pane = Arc::clone(&self.stage.pane);
+        let pane = Arc::clone(&self.terminal.pane);
         let mut visit = pane.visit();
         let left = loop {
             let Some(run) = &mut self.run else { break visit.await };
@@ -25,9 +25,9 @@ impl Life<'_> {
                 biased;
                 left = &mut visit => break left,
                 held = run.hold_next() => match held {
-                    Held::Output => {}
-                    Held::Question => pane.remark("the cell asks for input"),
-                    Held::End => pane.remark("the cell has ended"),
+                    Buffered::Output => {}
+                    Buffered::Question => pane.remark("the cell asks for input"),
+                    Buffered::End => pane.remark("the cell has ended"),
                 }
             }
         };
@@ -35,13 +35,13 @@ impl Life<'_> {
         if let Some(over) = self.run.as_ref().and_then(|run| run.over_since()) {
             self.start += since(over);
         }
-        self.stage.resized();
+        self.terminal.resized();
         match left {
             Ok(visit) => {
                 self.typed.keys.push_str(&printable(&visit.typed.replace('\r', "\n")));
-                visit.remark.map_or(Ok(()), |remark| self.stage.note(&remark))
+                visit.remark.map_or(Ok(()), |remark| self.terminal.note(&remark))
             }
-            Err(trouble) => self.stage.trouble(&trouble),
+            Err(error) => self.terminal.error(&error),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
+pub(super) enum ExitStatus {
     /// All is well.
     Ok,
     /// The remote program ended with this code.
@@ -23,24 +23,24 @@ pub(super) enum Exit {
     Lost,
 }
 
-impl Exit {
+impl ExitStatus {
     /// The process's exit code. A remote code that does not fit keeps its low eight bits, as in a shell; one that
     /// would then read as success reads as 1.
     pub(super) fn code(self) -> u8 {
         match self {
-            Exit::Ok => 0,
-            Exit::Remote(code) => match u8::try_from(code & 0xff) {
+            ExitStatus::Ok => 0,
+            ExitStatus::Remote(code) => match u8::try_from(code & 0xff) {
                 Ok(0) if code != 0 => 1,
                 Ok(low) => low,
                 Err(_) => 1,
             },
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Connect => 121,
-            Exit::Refused => 122,
-            Exit::NotFound => 123,
-            Exit::TimedOut => 124,
-            Exit::Lost => 125,
+            ExitStatus::Failed => 1,
+            ExitStatus::Usage => 2,
+            ExitStatus::Connect => 121,
+            ExitStatus::Refused => 122,
+            ExitStatus::NotFound => 123,
+            ExitStatus::TimedOut => 124,
+            ExitStatus::Lost => 125,
         }
     }
 }
@@ -54,7 +54,7 @@ mod tests {
         for (remote, code) in
             [(0, 0), (3, 3), (255, 255), (256, 1), (-1, 255), (-9, 247), (i32::MIN, 1), (130, 130)]
         {
-            assert_eq!(Exit::Remote(remote).code(), code, "{remote}");
+            assert_eq!(ExitStatus::Remote(remote).code(), code, "{remote}");
         }
     }
 }
