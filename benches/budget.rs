@@ -4,21 +4,10 @@
 //! is the median of several rounds and the 99th percentile; the last column compares with the first row of its
 //! group. Nothing here asserts a time: a busy machine is no defect.
 
-#[path = "../tests/whole/fake_terminal.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod fake_terminal;
-#[path = "../tests/whole/sandbox.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod sandbox;
-
-use fake_terminal::FakeTerminal;
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
 use portable_pty::CommandBuilder;
-use sandbox::Sandbox;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// Our own prompt.
-const PROMPT: &str = "python ❯";
 
 fn main() {
     let sandbox = Sandbox::new();
@@ -60,7 +49,7 @@ impl Named for Peer {
 
 fn peers(sandbox: &Sandbox) -> Vec<Peer> {
     let candidates: [(&'static str, &[&str], &'static str); 4] = [
-        ("bai-repl", &[env!("CARGO_BIN_EXE_bai-repl"), "-q", "python"], PROMPT),
+        ("bai-repl", &[binary(), "-q", "python"], PROMPT),
         ("python3 -q", &["python3", "-q"], ">>>"),
         ("ipython", &["ipython", "--no-banner", "--no-confirm-exit"], "In [1]:"),
         ("jupyter console", &["jupyter-console"], "In [1]:"),
@@ -71,18 +60,7 @@ fn peers(sandbox: &Sandbox) -> Vec<Peer> {
         version.is_ok_and(|status| status.success())
     };
     let present = candidates.into_iter().filter(|(_, argv, _)| there(argv[0]));
-    present
-        .map(|(name, argv, prompt)| {
-            let mut command = CommandBuilder::new(argv[0]);
-            command.args(&argv[1..]);
-            command.env_clear();
-            for (key, value) in sandbox.env() {
-                command.env(key, value);
-            }
-            command.cwd(sandbox.work());
-            Peer { name, command, prompt }
-        })
-        .collect()
+    present.map(|(name, argv, prompt)| Peer { name, command: sandbox.in_terminal(argv), prompt }).collect()
 }
 
 impl Peer {
@@ -266,7 +244,7 @@ fn plot() -> String {
 struct Script<'a> {
     name: &'static str,
     sandbox: &'a Sandbox,
-    argv: &'static [&'static str],
+    argv: Vec<&'static str>,
     last: &'static [&'static str],
 }
 
@@ -278,16 +256,11 @@ impl Named for Script<'_> {
 
 fn scripts(sandbox: &Sandbox) -> Vec<Script<'_>> {
     vec![
-        Script {
-            name: "bai-repl -c",
-            sandbox,
-            argv: &[env!("CARGO_BIN_EXE_bai-repl"), "-c"],
-            last: &["python"],
-        },
+        Script { name: "bai-repl -c", sandbox, argv: vec![binary(), "-c"], last: &["python"] },
         Script {
             name: "python3 -c, through cat",
             sandbox,
-            argv: &["sh", "-c", "python3 -c \"$0\" | cat"],
+            argv: vec!["sh", "-c", "python3 -c \"$0\" | cat"],
             last: &[],
         },
     ]
@@ -295,9 +268,8 @@ fn scripts(sandbox: &Sandbox) -> Vec<Script<'_>> {
 
 impl Script<'_> {
     fn time(&self, code: &str) -> Duration {
-        let mut command = Command::new(self.argv[0]);
+        let mut command = self.sandbox.program(self.argv[0]);
         command.args(&self.argv[1..]).arg(code).args(self.last);
-        command.env_clear().envs(self.sandbox.env().iter().cloned()).current_dir(self.sandbox.work());
         let begin = Instant::now();
         assert!(command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().success());
         begin.elapsed()
@@ -305,7 +277,7 @@ impl Script<'_> {
 }
 
 fn sizes(sandbox: &Sandbox) {
-    let binary = std::fs::metadata(env!("CARGO_BIN_EXE_bai-repl")).unwrap().len();
+    let binary = std::fs::metadata(binary()).unwrap().len();
     println!("\nbinary: {:.1} MB (budget 20)", binary as f64 / 1e6);
     let terminal = FakeTerminal::start(sandbox, &["-q", "python"]);
     terminal.wait_until("the prompt", |screen| screen.last_line() == PROMPT);

@@ -4,25 +4,16 @@
 //! embedded engine, beside tmux and beside the same shell with nothing between, each in a window of the same size, on
 //! the same bytes. Nothing here asserts a time: a busy machine is no defect.
 
-#[path = "../tests/whole/sandbox.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
-mod sandbox;
-
 use bai_repl::terminal::model::Model;
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use sandbox::Sandbox;
-use std::fmt::Write as _;
-use std::io::{Read, Write};
+use bai_testkit::{FakeTerminal, Sandbox, binary};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 const COLUMNS: u16 = 120;
 const ROWS: u16 = 40;
 /// What the pane hands to the model at once.
 const SLICE: usize = 4096;
-/// Whatever takes longer has hung.
-const LIMIT: Duration = Duration::from_secs(60);
 /// Bytes of each kind for the model alone, and for the whole way.
 const MODEL_BYTES: usize = 100_000_000;
 const WAY_BYTES: usize = 10_000_000;
@@ -47,7 +38,8 @@ fn main() {
             rate(length, work)
         );
     }
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.set("SHELL", "/bin/bash");
     let files: Vec<(&str, PathBuf, usize)> = kinds
         .iter()
         .enumerate()
@@ -122,10 +114,12 @@ fn animation(length: usize) -> Vec<u8> {
 }
 
 fn whole_way(sandbox: &Sandbox, files: &[(&str, PathBuf, usize)]) {
-    let mut windows = vec![("bash alone", bash(sandbox)), ("bai-repl pty", pane(sandbox))];
+    let shell = ["bash", "--norc", "--noprofile"];
+    let mut windows = vec![("bash alone", open(sandbox, &shell)), ("bai-repl pty", pane(sandbox))];
     let socket = format!("bai-bench-{}", std::process::id());
     if std::process::Command::new("tmux").arg("-V").output().is_ok() {
-        windows.push(("tmux", tmux(sandbox, &socket)));
+        let tmux = ["tmux", "-f", "/dev/null", "-L", &socket, "new-session"];
+        windows.push(("tmux", open(sandbox, &[&tmux[..], &shell].concat())));
     }
     for (name, file, length) in files {
         println!("\ncat of {:.0} MB of {name}, to the last byte on the screen", *length as f64 / 1e6);
@@ -153,131 +147,64 @@ fn whole_way(sandbox: &Sandbox, files: &[(&str, PathBuf, usize)]) {
     let _ = std::process::Command::new("tmux").args(["-L", &socket, "kill-server"]).output();
 }
 
-fn command(sandbox: &Sandbox, argv: &[&str]) -> CommandBuilder {
-    let mut command = CommandBuilder::new(argv[0]);
-    command.args(&argv[1..]);
-    command.env_clear();
-    for (key, value) in sandbox.env() {
-        command.env(key, value);
-    }
-    command.env("SHELL", "/bin/bash");
-    command.cwd(sandbox.work());
-    command
-}
-
-fn bash(sandbox: &Sandbox) -> Window {
-    Window::open(command(sandbox, &["bash", "--norc", "--noprofile"]))
+fn open(sandbox: &Sandbox, argv: &[&str]) -> Window {
+    let terminal = FakeTerminal::start_command(sandbox.in_terminal(argv), ROWS, COLUMNS);
+    Window { terminal, serial: 0 }
 }
 
 fn pane(sandbox: &Sandbox) -> Window {
-    let mut window = Window::open(command(sandbox, &[env!("CARGO_BIN_EXE_bai-repl"), "pty", "python"]));
-    window.wait(|model| model.rows().join("").contains("leaves"));
-    window.type_in("exec bash --norc --noprofile\r");
+    let window = open(sandbox, &[binary(), "pty", "python"]);
+    window.terminal.wait_for("leaves");
+    window.terminal.enter("exec bash --norc --noprofile");
     window
 }
 
-fn tmux(sandbox: &Sandbox, socket: &str) -> Window {
-    Window::open(command(
-        sandbox,
-        &["tmux", "-f", "/dev/null", "-L", socket, "new-session", "bash", "--norc", "--noprofile"],
-    ))
-}
-
-/// What the window shows, and how many synchronized updates it was painted in: only the pane makes them.
-struct State {
-    model: Model,
-    frames: u64,
-}
-
+/// A terminal with a shell in it, whatever is between the two.
 struct Window {
-    state: Arc<(Mutex<State>, Condvar)>,
-    writer: Box<dyn Write + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    _master: Box<dyn MasterPty + Send>,
+    terminal: FakeTerminal,
     serial: u32,
 }
 
-impl Drop for Window {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Window {
-    fn open(command: CommandBuilder) -> Self {
-        let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
-        let child = pair.slave.spawn_command(command).unwrap();
-        let mut reader = pair.master.try_clone_reader().unwrap();
-        let state =
-            Arc::new((Mutex::new(State { model: Model::new(COLUMNS, ROWS), frames: 0 }), Condvar::new()));
-        let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
-            let mut buffer = vec![0; 64 * 1024];
-            while let Ok(read @ 1..) = reader.read(&mut buffer) {
-                let bytes = &buffer[..read];
-                let frames = bytes.windows(8).filter(|window| window == b"\x1b[?2026h").count();
-                let mut state = shared.0.lock().unwrap();
-                state.model.feed(bytes);
-                state.frames += frames as u64;
-                shared.1.notify_all();
-            }
-        });
-        let writer = pair.master.take_writer().unwrap();
-        Self { state, writer, child, _master: pair.master, serial: 0 }
+    fn wait_row(&self, row: &str) {
+        self.terminal.wait_until_shown(row, |lines| lines.iter().any(|found| found == row));
     }
 
-    fn type_in(&mut self, text: &str) {
-        self.writer.write_all(text.as_bytes()).unwrap();
-        self.writer.flush().unwrap();
-    }
-
-    fn wait(&mut self, wanted: impl Fn(&Model) -> bool) {
-        let end = Instant::now() + LIMIT;
-        let mut state = self.state.0.lock().unwrap();
-        while !wanted(&state.model) {
-            let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "it hangs:\n{}", state.model.rows().join("\n"));
-            state = self.state.1.wait_timeout(state, left).unwrap().0;
-        }
-    }
-
-    fn wait_row(&mut self, row: &str) {
-        self.wait(|model| model.rows().iter().any(|found| found == row));
-    }
-
-    /// From Enter to the last byte on the screen, and how many pictures were painted meanwhile.
-    fn cat(&mut self, file: &Path) -> (Duration, u64) {
+    /// From Enter to the last byte on the screen, and in how many synchronized updates it was painted: only the pane makes them.
+    fn cat(&mut self, file: &Path) -> (Duration, usize) {
         self.serial += 1;
         let serial = self.serial;
-        let before = self.state.0.lock().unwrap().frames;
+        let before = self.terminal.written();
         let begin = Instant::now();
-        self.type_in(&format!("cat {}; printf '\\e[m\\e[H\\e[2Jend-%d\\n' {serial}\r", file.display()));
+        self.terminal.enter(&format!("cat {}; printf '\\e[m\\e[H\\e[2Jend-%d\\n' {serial}", file.display()));
         self.wait_row(&format!("end-{serial}"));
         let time = begin.elapsed();
-        (time, self.state.0.lock().unwrap().frames - before)
+        let frames =
+            self.terminal.raw_since(before).windows(8).filter(|window| window == b"\x1b[?2026h").count();
+        (time, frames)
     }
 
-    /// From keys to the mark that a program makes of each in the first line; below it nothing, or a flood.
-    fn keys(&mut self, flood: bool) -> Vec<Duration> {
+    /// From keys to the mark that a program makes of each in the first line; below it a still screen, or a flood.
+    fn keys(&self, flood: bool) -> Vec<Duration> {
         let below = if flood { "yes a flood of text & " } else { "" };
-        self.type_in(&format!(
+        self.terminal.enter(&format!(
             "clear; printf '\\e[3r\\e[3H'; {below}n=0; while read -rsn1 key && [ $key != q ]; do \
-             n=$((n+1)); printf \"\\e7\\e[1;1Hkey $n \\e8\"; done; kill %1; printf '\\e[r\\e[H\\e[2J'; echo rea''dy\r"
+             n=$((n+1)); printf \"\\e7\\e[1;1Hkey $n \\e8\"; done; kill %1; printf '\\e[r\\e[H\\e[2J'; echo rea''dy"
         ));
         if flood {
-            self.wait(|model| model.rows().iter().filter(|row| *row == "a flood of text").count() > 20);
+            self.terminal.wait_until_shown("the flood", |lines| {
+                lines.iter().filter(|line| *line == "a flood of text").count() > 20
+            });
         }
         // The loop takes keys only when it has begun.
-        self.type_in("x");
-        self.wait(|model| model.rows()[0].starts_with("key 1"));
+        self.terminal.send("x");
+        self.terminal.wait_until_shown("the first key", |lines| lines[0].starts_with("key 1"));
         let times = (2..60)
             .map(|n| {
                 let begin = Instant::now();
-                self.type_in("x");
+                self.terminal.send("x");
                 let mark = format!("key {n}");
-                self.wait(|model| model.rows()[0].trim_end() == mark);
+                self.terminal.wait_until_shown(&mark, |lines| lines[0] == mark);
                 let time = begin.elapsed();
                 // As people type: forty keys a second and no more.
                 #[allow(clippy::disallowed_methods, reason = "no event tells that a person has thought")]
@@ -285,7 +212,7 @@ impl Window {
                 time
             })
             .collect();
-        self.type_in("q");
+        self.terminal.send("q");
         self.wait_row("ready");
         times
     }

@@ -1,9 +1,7 @@
 //! Each bad input gets one clear sentence with a hint, the right exit code, a restored terminal and nothing lost.
 
 use super::daemon::{Daemon, Far};
-use super::fake_terminal::{FakeTerminal, Screen};
-use super::sandbox::Sandbox;
-use bai_testkit::Gate;
+use bai_testkit::{FakeTerminal, Gate, Sandbox, Screen};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 

@@ -1,7 +1,7 @@
 //! The commands about sessions, against a background engine that is reached as a cluster is.
 
 use super::daemon::Daemon;
-use super::sandbox::{Finished, Sandbox};
+use bai_testkit::{Finished, Sandbox};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
@@ -317,9 +317,7 @@ fn the_shell_completes_sessions_images_and_words() {
         ),
     );
     let complete = |sandbox: &Sandbox| {
-        let mut shell = std::process::Command::new("bash");
-        shell.arg("complete.sh").env_clear().envs(sandbox.env().iter().cloned()).current_dir(sandbox.work());
-        let output = shell.output().unwrap();
+        let output = sandbox.program("bash").arg("complete.sh").output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         String::from_utf8(output.stdout).unwrap()
     };

@@ -1,7 +1,7 @@
 //! A background engine of a test, ended with it, reached directly or through a link with faults.
 
-use super::faults::Proxy;
-use super::sandbox::Sandbox;
+use super::faulty_link::Proxy;
+use bai_testkit::Sandbox;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};

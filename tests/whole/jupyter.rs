@@ -1,7 +1,6 @@
 //! Jupyter kernels at the prompt and in scripts: ipykernel and bash_kernel, from the environment that `.ci/run` makes.
 
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
+use bai_testkit::{FakeTerminal, Sandbox};
 
 #[test]
 fn a_visit_to_python() {

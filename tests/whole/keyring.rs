@@ -2,7 +2,7 @@
 
 use super::bad_inputs::REFUSED;
 use super::daemon::Daemon;
-use super::sandbox::{Finished, Sandbox};
+use bai_testkit::{Finished, Sandbox};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -49,9 +49,7 @@ impl Desktop {
     }
 
     fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
-        command.env_clear().envs(self.sandbox.env().iter().map(|(key, value)| (key, value)));
-        command
+        self.sandbox.program(name)
     }
 
     /// Starts a program with this standard input, and gives the first line that it prints, which it does when it is ready.

@@ -1,7 +1,6 @@
 //! Other languages than Python at the prompt: the same keys, the same manners. Those that are not installed are left out.
 
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
+use bai_testkit::{FakeTerminal, Sandbox};
 
 fn is_installed(program: &str) -> bool {
     let installed = std::process::Command::new(program).arg("--version").output().is_ok();

@@ -3,9 +3,8 @@
 
 use super::bad_inputs::{CONNECT, NOT_FOUND, REFUSED, expect_failure};
 use super::daemon::Daemon;
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::{Finished, Sandbox};
 use super::web_server::{CODE, PASSWORD, USER, WebServer};
+use bai_testkit::{FakeTerminal, Finished, Sandbox};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 

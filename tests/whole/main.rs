@@ -2,28 +2,26 @@
 //! interpreters. Nothing is mocked; what is waited for is an event with a limit, never a sleep.
 
 mod daemon;
-mod fake_terminal;
-mod faults;
-mod sandbox;
+mod faulty_link;
 mod web_server;
 
 mod bad_inputs;
-mod board;
 mod commands;
-mod errands;
+mod delegated_commands;
+mod full_screen_views;
+mod interrupts;
 mod jupyter;
 mod keyring;
-mod ladder;
 mod languages;
 mod login;
-mod looks;
 mod media;
-mod orphans;
 mod pane;
+mod process_cleanup;
 mod prompt;
 mod run;
 mod screens;
 mod script;
-mod stuck;
+mod sessions_board;
+mod stuck_sessions;
+mod themes;
 mod tls;
-mod views;

@@ -1,8 +1,6 @@
 //! Pictures from the front door: what is known about the terminal, and what is shown, saved or told.
 
-use crate::fake_terminal::{FakeTerminal, Screen};
-use crate::sandbox::Sandbox;
-use portable_pty::CommandBuilder;
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, Screen};
 
 fn facts(sandbox: &Sandbox, arguments: &[&str]) -> String {
     let terminal = FakeTerminal::start(sandbox, arguments);
@@ -61,19 +59,12 @@ fn what_the_terminal_said_to_a_prompt_is_known_to_the_scripts_that_follow_in_it(
     let mut sandbox = Sandbox::new();
     sandbox.write("pictures.py", PICTURES);
     sandbox.set("COLORTERM", "truecolor");
-    sandbox.set("B", env!("CARGO_BIN_EXE_bai-repl"));
+    sandbox.set("B", bai_testkit::binary());
     sandbox.set("CODE", "from pictures import *; display(svg(''))");
-    let mut command = CommandBuilder::new("sh");
-    command.env_clear();
-    for (key, value) in sandbox.env() {
-        command.env(key, value);
-    }
-    command.cwd(sandbox.work());
     let draw = "$B -c \"$CODE\" python";
     let color = "printf '\\033]11;#fa00aa\\007'";
-    command
-        .args(["-c", &format!("{color}; {draw}; echo -- first; $B config terminal; {draw}; echo -- drawn")]);
-    let terminal = FakeTerminal::start_command(command, 24, 80);
+    let script = format!("{color}; {draw}; echo -- first; $B config terminal; {draw}; echo -- drawn");
+    let terminal = FakeTerminal::start_command(sandbox.in_terminal(&["sh", "-c", &script]), 24, 80);
     let on_background = || terminal.raw().windows(15).any(|bytes| bytes == b"[48;2;250;0;170");
     terminal.wait_for("-- first");
     assert!(!on_background(), "nobody has asked the terminal for its background");
@@ -121,8 +112,6 @@ GIF = base64.b64decode('R0lGODlhAQABAIEAAP8AAAAAAAAAAAAAACH/C05FVFNDQVBFMi4wAwEA
 gif = Show('image/gif', GIF)
 "#;
 
-const PROMPT: &str = "python ❯";
-
 /// Where the terminal promises all colours.
 fn colorful() -> Sandbox {
     let mut sandbox = Sandbox::new();
@@ -131,7 +120,7 @@ fn colorful() -> Sandbox {
 }
 
 /// At a prompt in a window of 30×80, with the module loaded.
-fn at_prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
+fn with_pictures(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
     sandbox.write("pictures.py", PICTURES);
     let terminal = FakeTerminal::start_sized(sandbox, &[&["python"], arguments].concat(), 30, 80);
     terminal.wait_for_prompt(PROMPT);
@@ -147,7 +136,7 @@ fn block_lines(text: &str) -> usize {
 #[test]
 fn pictures_of_every_kind_are_drawn_where_the_cursor_is() {
     let sandbox = colorful();
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     let mut lines = 0;
     for (cell, rows) in [
         ("picture(80, 48, (255, 0, 0))", 3),
@@ -168,7 +157,7 @@ fn pictures_of_every_kind_are_drawn_where_the_cursor_is() {
 #[test]
 fn commits_are_a_graph_in_text() {
     let sandbox = colorful();
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     let commits = "[{'oid': 'c', 'parent_ids': ['a'], 'message': 'third'}, {'oid': 'a', 'message': 'first'}]";
     let screen =
         terminal.run(PROMPT, &format!("Show('application/vnd.sorna.gitgraph', json.dumps({commits}))"));
@@ -179,7 +168,7 @@ fn commits_are_a_graph_in_text() {
 #[test]
 fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
     let sandbox = colorful();
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     assert!(terminal.run(PROMPT, ":image").all.contains("there was no picture yet"));
     terminal.run(PROMPT, "picture(80, 48, (255, 0, 0))");
     terminal.enter(":image");
@@ -205,7 +194,7 @@ fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
 #[test]
 fn what_moves_plays_on_the_whole_window() {
     let sandbox = colorful();
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     terminal.run(PROMPT, "gif");
     let inline = terminal.raw().len();
     terminal.enter(":image");
@@ -228,7 +217,7 @@ fn what_moves_plays_on_the_whole_window() {
 #[test]
 fn the_last_picture_is_saved_as_it_came_or_as_png() {
     let sandbox = colorful();
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     terminal.run(PROMPT, "svg('<rect width=\"80\" height=\"48\" fill=\"blue\"/>')");
     for name in ["a.svg", "b.png"] {
         terminal.enter(&format!(":image save {name}"));
@@ -259,7 +248,7 @@ fn the_last_picture_is_given_to_a_viewer() {
     let written = std::process::Command::new("sh").args(["-c", viewer]).current_dir(&programs).status();
     assert!(written.unwrap().success());
     sandbox.set("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     assert!(terminal.run(PROMPT, ":image open").all.contains("there was no picture yet"));
     terminal.run(PROMPT, "picture(80, 48, (255, 0, 0))");
     terminal.enter(":image open");
@@ -271,7 +260,7 @@ fn the_last_picture_is_given_to_a_viewer() {
 #[test]
 fn an_interrupt_is_heard_while_a_picture_is_painted() {
     let sandbox = colorful();
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     let (sent, heard) = (word_from(&sandbox, "sent"), word_from(&sandbox, "heard"));
     // Seconds of work for the painter, none for the program.
     terminal.run(
@@ -317,7 +306,7 @@ fn each_protocol_is_spoken_when_it_is_asked_for() {
         ("iterm2", "\x1b]1337;File=inline=1;size=", "\x07"),
         ("sixel", "\x1bP", "\x1b\\"),
     ] {
-        let terminal = at_prompt(&sandbox, &["--graphics", means]);
+        let terminal = with_pictures(&sandbox, &["--graphics", means]);
         terminal.run(PROMPT, "picture(80, 48, (255, 0, 0))");
         let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
         let (_, after) = raw.split_once(begin).unwrap_or_else(|| panic!("{means}: {raw:?}"));
@@ -329,7 +318,7 @@ fn each_protocol_is_spoken_when_it_is_asked_for() {
 #[test]
 fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
     let sandbox = colorful();
-    let terminal = at_prompt(&sandbox, &[]);
+    let terminal = with_pictures(&sandbox, &[]);
     for (cell, told) in [
         (
             "huge = bytearray(png(1, 1, (0, 0, 0))); huge[16:24] = struct.pack('>II', 60000, 60000); Show('image/png', bytes(huge))",

@@ -1,26 +1,18 @@
 //! The terminal inside the session, opened from the prompt and while a cell runs: one key there, the same key back.
 
 use super::daemon::{Daemon, Far};
-use super::fake_terminal::{FakeTerminal, Screen};
-use super::sandbox::Sandbox;
 use alacritty_terminal::term::TermMode;
-use bai_testkit::Gate;
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen};
 
-const PROMPT: &str = "python ❯";
 const KEY: &str = "\x1d";
 
 /// A prompt whose session is open, in a sandbox whose shell is bash with a prompt of its own.
-fn at_prompt(sandbox: &mut Sandbox) -> FakeTerminal {
-    start(sandbox, &["python"])
-}
-
-fn start(sandbox: &mut Sandbox, arguments: &[&str]) -> FakeTerminal {
+fn in_session(sandbox: &mut Sandbox, arguments: &[&str]) -> FakeTerminal {
     sandbox.set("SHELL", "/bin/bash");
     for file in [".bashrc", ".bash_profile"] {
         std::fs::write(sandbox.home().join(file), "PS1='shell> '\n").unwrap();
     }
-    let terminal = FakeTerminal::start(sandbox, arguments);
-    terminal.wait_for_prompt(PROMPT);
+    let terminal = FakeTerminal::at_prompt(sandbox, arguments);
     // The session is open when a cell has run.
     terminal.enter("'re' + 'ady'");
     terminal.wait_until("the session", |screen| screen.has_line("'ready'"));
@@ -54,7 +46,7 @@ fn assert_editor_modes(screen: &Screen) {
 #[test]
 fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
     let mut sandbox = Sandbox::new();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     terminal.send("print('the file says', open('note')");
     terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("open('note')"));
     let before = terminal.termios();
@@ -91,7 +83,7 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
 #[test]
 fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     let mut sandbox = Sandbox::new();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     let before = terminal.termios();
     let _gate = Gate::at(&sandbox.work().join("go"));
     terminal.paste(
@@ -127,7 +119,7 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
 #[test]
 fn coming_back_before_the_cell_ends_shows_it_going_on() {
     let mut sandbox = Sandbox::new();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     let _one = Gate::at(&sandbox.work().join("one"));
     let two = Gate::at(&sandbox.work().join("two"));
     terminal.enter(
@@ -151,7 +143,7 @@ fn coming_back_before_the_cell_ends_shows_it_going_on() {
 #[test]
 fn a_question_that_comes_meanwhile_is_asked_on_return() {
     let mut sandbox = Sandbox::new();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     let _gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); open('go').readline(); print('hello ' + input('who? '))");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
@@ -175,7 +167,7 @@ fn a_question_that_comes_meanwhile_is_asked_on_return() {
 #[test]
 fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
     let mut sandbox = Sandbox::new();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     visit(&terminal);
     terminal.enter("kept=here");
     come_back(&terminal);
@@ -198,7 +190,7 @@ fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
 #[test]
 fn the_prompt_tells_what_happens_in_the_terminal() {
     let mut sandbox = Sandbox::new();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     let gate = Gate::at(&sandbox.work().join("go"));
     visit(&terminal);
     terminal.enter("read < go; printf '\\a'; read < go; exit 5");
@@ -222,7 +214,7 @@ fn the_prompt_tells_what_happens_in_the_terminal() {
 #[test]
 fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
     let mut sandbox = Sandbox::new();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     visit(&terminal);
     terminal.enter("cat -v");
     terminal.wait_until("cat", |screen| screen.all.contains("shell> cat -v"));
@@ -235,7 +227,7 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
     let folder = sandbox.home().join(".config/bai-repl");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("config.toml"), "prefix_key = \"Ctrl-T\"\n").unwrap();
-    let terminal = at_prompt(&mut sandbox);
+    let terminal = in_session(&mut sandbox, &["python"]);
     assert!(terminal.screen().all.contains("Ctrl-T terminal"));
     let _gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
@@ -256,7 +248,7 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
 #[test]
 fn with_a_dead_link_the_key_still_leaves() {
     let Far { sandbox, link, .. } = &mut Far::new();
-    let terminal = start(sandbox, &["python"]);
+    let terminal = in_session(sandbox, &["python"]);
     visit(&terminal);
     link.go_away();
     terminal.wait_until("the loss", |screen| screen.last_line().contains("link down"));
@@ -290,7 +282,7 @@ fn a_session_that_is_destroyed_while_one_looks_is_told_and_the_terminal_is_clean
 #[test]
 fn a_link_that_is_cut_comes_back_with_the_same_shell() {
     let Far { sandbox, link, .. } = &mut Far::new();
-    let terminal = start(sandbox, &["-t", "far-away", "python"]);
+    let terminal = in_session(sandbox, &["-t", "far-away", "python"]);
     visit(&terminal);
     terminal.enter("kept=here");
     terminal.wait_until("the next line", |screen| screen.all.matches("shell>").count() == 2);

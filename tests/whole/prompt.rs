@@ -1,24 +1,14 @@
 //! A person at the prompt: keys in, screen out.
 
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
-use bai_testkit::Gate;
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
-const PROMPT: &str = "python ❯";
-
-fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
-    let terminal = FakeTerminal::start(sandbox, &["python"]);
-    terminal.wait_for_prompt(PROMPT);
-    terminal
-}
-
 #[test]
 fn a_function_over_several_lines_is_defined_and_called() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("def area(r):");
     terminal.enter("return 3 * r ** 2");
     terminal.send("\r");
@@ -48,7 +38,7 @@ fn a_terminal_that_answers_late_types_nothing_into_the_prompt() {
 #[test]
 fn the_banner_says_what_runs_where() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     let screen = terminal.screen();
     assert!(screen.all.contains("embedded engine"), "{}", screen.all);
     assert!(screen.all.contains(":help"), "{}", screen.all);
@@ -78,7 +68,7 @@ fn another_version_than_was_asked_for_is_told_before_the_first_cell() {
 #[test]
 fn tab_completes_names_and_attributes_from_the_kernel() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     // Not in the history as it stands, so no suggestion in grey shows the same text.
     terminal.run(PROMPT, "globals()['unmistak' + 'able_name'] = 'text'");
     let typed = |text: &str| PROMPT.chars().count() + 1 + text.len();
@@ -97,7 +87,7 @@ fn tab_completes_names_and_attributes_from_the_kernel() {
 #[test]
 fn input_is_asked_in_place() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("print('hello ' + input('who? '))");
     terminal.wait_until("the question", |screen| screen.last_line().starts_with("who?"));
     terminal.enter("Ann");
@@ -109,7 +99,7 @@ fn input_is_asked_in_place() {
 #[test]
 fn a_password_is_never_shown_nor_kept() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("import getpass; print(len(getpass.getpass('key: ')))");
     terminal.wait_until("the question", |screen| screen.last_line().starts_with("key:"));
     terminal.enter("hush-hush");
@@ -139,7 +129,7 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn ctrl_c_stops_a_loop_and_the_variables_are_still_there() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 41");
     terminal.paste("print('looping')\nwhile True: pass");
     terminal.send("\r");
@@ -155,7 +145,7 @@ fn ctrl_c_stops_a_loop_and_the_variables_are_still_there() {
 #[test]
 fn ctrl_c_at_the_prompt_clears_the_cell() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.send("half a thought");
     terminal.wait_for("half a thought");
     terminal.send("\x03");
@@ -166,7 +156,7 @@ fn ctrl_c_at_the_prompt_clears_the_cell() {
 #[test]
 fn what_is_typed_while_a_cell_runs_is_kept() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     let gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
@@ -181,7 +171,7 @@ fn what_is_typed_while_a_cell_runs_is_kept() {
 #[test]
 fn a_restart_empties_the_namespace_and_the_session_goes_on() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "gone = 1");
     terminal.enter(":restart");
     terminal.wait_until("the prompt", |screen| {
@@ -195,7 +185,7 @@ fn a_restart_empties_the_namespace_and_the_session_goes_on() {
 #[test]
 fn else_moves_to_its_if_as_it_is_typed() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("if not 1:");
     terminal.enter("print('no')");
     terminal.send("else:");
@@ -210,7 +200,7 @@ fn else_moves_to_its_if_as_it_is_typed() {
 #[test]
 fn a_crash_is_told_and_a_new_kernel_is_ready() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 1");
     terminal.enter("import os; os.kill(os.getpid(), 11)");
     terminal.wait_for("SIGSEGV");
@@ -224,11 +214,11 @@ fn a_crash_is_told_and_a_new_kernel_is_ready() {
 #[test]
 fn history_is_kept_for_the_next_time() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("'first' + ' time'");
     terminal.wait_until("it", |screen| screen.has_line("'first time'"));
     terminal.leave();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.send("\x1b[A");
     terminal.wait_until("the cell", |screen| screen.last_line().contains("'first' + ' time'"));
     terminal.send("\x03");
@@ -239,7 +229,7 @@ fn history_is_kept_for_the_next_time() {
 #[test]
 fn a_window_that_changes_its_size_keeps_the_cell() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.send("kept = 'through the change'");
     terminal.wait_until("the cell", |screen| screen.last_line().ends_with("change'"));
     terminal.resize(40, 120);
@@ -253,7 +243,7 @@ fn a_window_that_changes_its_size_keeps_the_cell() {
 #[test]
 fn a_picture_appears() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     // A red square of 8 by 8 pixels, written with nothing but the standard library.
     terminal.paste(
         "import struct, zlib\n\
@@ -275,7 +265,7 @@ fn a_picture_appears() {
 fn the_terminal_is_as_it_was_after_every_kind_of_end() {
     let sandbox = Sandbox::new();
     for name in ["Ctrl-D", ":quit", "SIGTERM", "SIGHUP"] {
-        let terminal = at_prompt(&sandbox);
+        let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
         match name {
             "Ctrl-D" => terminal.send("\x04"),
             ":quit" => terminal.enter(":quit"),

@@ -1,7 +1,6 @@
 //! Batch mode: `bai-repl run` uploads, builds and executes; many cases; Ctrl-C; the same at the prompt.
 
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
+use bai_testkit::{FakeTerminal, Sandbox};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;

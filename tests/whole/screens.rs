@@ -4,13 +4,10 @@
 mod picture;
 
 use super::daemon::Daemon;
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use std::path::{Path, PathBuf};
-
-const PROMPT: &str = "python ❯";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots")

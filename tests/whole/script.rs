@@ -1,6 +1,6 @@
 //! Code without a prompt: `-c`, a file, standard input; what goes to which stream, and the exit code.
 
-use super::sandbox::{Sandbox, pyenv_root};
+use bai_testkit::{Sandbox, pyenv_root};
 use std::process::Stdio;
 
 #[test]
@@ -115,10 +115,9 @@ fn a_full_disk_is_told() {
 #[test]
 fn a_closed_standard_output_hurts_nobody() {
     let sandbox = Sandbox::new();
-    let binary = env!("CARGO_BIN_EXE_bai-repl");
-    let mut shell = std::process::Command::new("sh");
+    let binary = bai_testkit::binary();
+    let mut shell = sandbox.program("sh");
     shell.arg("-c").arg(format!("'{binary}' -c 'print(1)' python >&-"));
-    shell.env_clear().envs(sandbox.env().iter().cloned()).current_dir(sandbox.work());
     let output = shell.stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }

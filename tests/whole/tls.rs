@@ -2,7 +2,7 @@
 
 use super::bad_inputs::{CONNECT, REFUSED, canned, expect_failure, with_keys};
 use super::daemon::Daemon;
-use super::sandbox::Sandbox;
+use bai_testkit::Sandbox;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};

@@ -2,13 +2,9 @@
 //! the debugger; and a cell whose server is out of reach.
 
 use super::daemon::{Daemon, Far};
-use super::fake_terminal::{FakeTerminal, Screen};
-use super::sandbox::Sandbox;
-use bai_testkit::Gate;
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen};
 use nix::sys::termios::LocalFlags;
 use std::path::Path;
-
-const PROMPT: &str = "python ❯";
 
 /// A program that ignores Ctrl-C, and says that it did, until a file is there.
 fn stubborn(file: &Path) -> String {
@@ -23,12 +19,6 @@ while not os.path.exists({file:?}):
         print('no' + ' way')
 print('that is' + ' all')"
     )
-}
-
-fn at_prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
-    let terminal = FakeTerminal::start(sandbox, arguments);
-    terminal.wait_for_prompt(PROMPT);
-    terminal
 }
 
 /// Pastes a cell of several lines and runs it.
@@ -83,7 +73,7 @@ fn to_the_menu(sandbox: &Sandbox, terminal: &FakeTerminal) {
 #[test]
 fn a_second_ctrl_c_offers_to_keep_waiting() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     to_the_menu(&sandbox, &terminal);
     terminal.send("w");
     let before =
@@ -99,7 +89,7 @@ fn a_second_ctrl_c_offers_to_keep_waiting() {
 #[test]
 fn a_second_ctrl_c_offers_a_restart() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 1");
     to_the_menu(&sandbox, &terminal);
     terminal.send("r");
@@ -113,7 +103,7 @@ fn a_second_ctrl_c_offers_a_restart() {
 #[test]
 fn a_second_ctrl_c_offers_to_destroy_the_session() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     to_the_menu(&sandbox, &terminal);
     assert!(!terminal.screen().all.contains("[l]eave"), "a session that ends with us cannot be left");
     terminal.send("d");
@@ -129,7 +119,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     let daemon = Daemon::start(&home);
     let mut sandbox = Sandbox::new();
     daemon.use_in(&mut sandbox, &daemon.endpoint());
-    let terminal = at_prompt(&sandbox, &["-t", "left-alone", "python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "left-alone", "python"]);
     terminal.run(PROMPT, "kept = 'from before'");
     to_the_menu(&sandbox, &terminal);
     terminal.send("l");
@@ -137,7 +127,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     assert_eq!(end.code, 0, "{}", end.screen.all);
     assert!(end.screen.all.contains("bai-repl attach left-alone"), "{}", end.screen.all);
 
-    let terminal = at_prompt(&sandbox, &["attach", "left-alone"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["attach", "left-alone"]);
     terminal.enter("kept");
     terminal.wait_for("something else runs in it");
     sandbox.write("go", "");
@@ -148,7 +138,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
 #[test]
 fn a_program_that_stops_while_the_menu_is_there_ends_it() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     let gate = Gate::at(&sandbox.work().join("go"));
     run(
         &terminal,
@@ -168,7 +158,7 @@ fn a_program_that_stops_while_the_menu_is_there_ends_it() {
 #[test]
 fn ctrl_c_interrupts_input_and_ctrl_d_sends_an_empty_line() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("input('first? ')");
     wait_for_question(&terminal, "first?", |_| true);
     terminal.send("half");
@@ -187,7 +177,7 @@ fn ctrl_c_interrupts_input_and_ctrl_d_sends_an_empty_line() {
 #[test]
 fn lines_pasted_at_a_question_answer_the_questions_in_turn() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("[input(f'{n}? ') for n in 'abc']");
     terminal.wait_until("the question", |screen| screen.last_line() == "a?");
     terminal.paste("one\ntwo\nthr");
@@ -201,7 +191,7 @@ fn lines_pasted_at_a_question_answer_the_questions_in_turn() {
 #[test]
 fn a_program_that_asks_again_after_ctrl_c_can_be_left() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     run(
         &terminal,
         "while True:\n    try:\n        input('again? ')\n    except KeyboardInterrupt:\n        print('no' + ' way')\nprint()",
@@ -224,7 +214,7 @@ fn a_program_that_asks_again_after_ctrl_c_can_be_left() {
 #[test]
 fn a_password_prompt_can_be_interrupted() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("import getpass; getpass.getpass('key: ')");
     terminal.wait_until("the question", |screen| screen.last_line() == "key:");
     terminal.send("\x03");
@@ -236,7 +226,7 @@ fn a_password_prompt_can_be_interrupted() {
 #[test]
 fn the_debugger_is_used_in_place() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     run(&terminal, "def f(value):\n    breakpoint()\n    return value + 1\nf(41)");
     terminal.wait_until("pdb", |screen| screen.last_line() == "(Pdb)");
     terminal.enter("p value * 1000");
@@ -253,7 +243,7 @@ fn the_debugger_is_used_in_place() {
 #[test]
 fn the_debugger_is_left_with_q() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("breakpoint()");
     terminal.wait_until("pdb", |screen| screen.last_line() == "(Pdb)");
     terminal.enter("q");
@@ -267,7 +257,7 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
     let Far { sandbox, link, .. } = &Far::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
-    let terminal = at_prompt(sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(sandbox, &["python"]);
     let cell = format!("print('be' + 'fore')\n_ = open({go:?}).readline()\nprint('af' + 'ter')");
     run(&terminal, &cell);
     terminal.wait_until("the first half", |screen| screen.has_line("before"));
@@ -281,7 +271,7 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
 #[test]
 fn a_server_that_goes_away_in_the_middle_of_a_cell_is_told_and_the_prompt_stays() {
     let Far { sandbox, link, .. } = &Far::new();
-    let terminal = at_prompt(sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(sandbox, &["python"]);
     run(&terminal, "import time\nprint('be' + 'fore')\nwhile True: time.sleep(60)");
     terminal.wait_until("the program", |screen| screen.has_line("before"));
     link.go_away();
@@ -300,7 +290,7 @@ fn a_server_that_goes_away_in_the_middle_of_a_cell_is_told_and_the_prompt_stays(
 #[test]
 fn ctrl_c_right_behind_enter_stops_the_cell() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox, &["python"]);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "import time");
     let line = terminal.screen().cursor.0;
     terminal.enter("time.sleep(1000)");

@@ -1,7 +1,6 @@
 //! How things look: themes from the command line and at the prompt.
 
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 
 /// A theme of the user's own in the configuration folder.
 fn own_theme(sandbox: &Sandbox, name: &str, text: &str) {
@@ -58,19 +57,11 @@ fn another_theme_is_taken_at_the_prompt() {
     assert_eq!(terminal.wait_for_end().code, 0);
 }
 
-const PROMPT: &str = "python ❯";
-
-fn at_prompt(sandbox: &Sandbox) -> FakeTerminal {
-    let terminal = FakeTerminal::start(sandbox, &["python"]);
-    terminal.wait_for_prompt(PROMPT);
-    terminal
-}
-
 #[test]
 fn a_theme_is_chosen_while_it_is_looked_at() {
     let mut sandbox = Sandbox::new();
     sandbox.set("COLORTERM", "truecolor");
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter(":theme");
     terminal.wait_for("look at others");
     terminal.send("\x1b[B");
@@ -88,7 +79,7 @@ fn a_theme_is_chosen_while_it_is_looked_at() {
 #[test]
 fn long_output_is_folded_and_can_be_looked_at() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("for n in range(5000): print('line', n)");
     terminal.enter("");
     let screen = terminal.wait_for("[3980 lines are not shown here; :output shows all]");
@@ -112,7 +103,7 @@ fn long_output_is_folded_and_can_be_looked_at() {
 #[test]
 fn what_is_set_at_the_prompt_holds_until_it_is_left() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     assert!(terminal.run(PROMPT, ":set").all.contains("output.max_lines   1000"));
     terminal.run(PROMPT, ":set output.max_lines = 10");
     let folded = terminal.run(PROMPT, "print('\\n'.join(str(n * 7) for n in range(100)))");
@@ -132,7 +123,7 @@ fn what_is_set_at_the_prompt_holds_until_it_is_left() {
 #[test]
 fn the_last_table_is_looked_at_whole() {
     let sandbox = Sandbox::new();
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter(":table");
     terminal.wait_for("no table has been shown yet");
     let html = "''.join('<tr><th>%d</th><td>%s</td></tr>' % (n, n * 37 % 100) for n in range(100))";
@@ -169,7 +160,7 @@ fn errors_stand_out_and_their_files_are_links() {
     sandbox.set("COLORTERM", "truecolor");
     sandbox.set("VTE_VERSION", "7600");
     let file = sandbox.write("model.py", "def fit():\n    raise ValueError('no data')\n");
-    let terminal = at_prompt(&sandbox);
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("import model; model.fit()");
     terminal.wait_for("ValueError: no data");
     terminal.wait_for_prompt(PROMPT);

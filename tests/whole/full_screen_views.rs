@@ -1,13 +1,10 @@
 //! The views that commands of the prompt open: the server's sessions, the session's files and its log.
 
 use super::daemon::Daemon;
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
 use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use nix::sys::termios::Termios;
-
-const PROMPT: &str = "python ❯";
 
 /// A prompt in a session of its own, on an engine that stands.
 fn prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {

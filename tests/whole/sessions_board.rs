@@ -1,8 +1,7 @@
 //! The board of sessions and the views that it leads to, on a background engine.
 
 use super::daemon::Daemon;
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
+use bai_testkit::{FakeTerminal, Sandbox};
 
 #[test]
 fn a_session_is_found_looked_into_and_destroyed() {

@@ -3,7 +3,7 @@
 //! leaves its runs unanswered, cannot restart it, and gives a good one to whoever creates it anew.
 
 use super::bad_inputs::with_keys;
-use super::fake_terminal::FakeTerminal;
+use bai_testkit::FakeTerminal;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,8 +1,7 @@
 //! Commands at the prompt that are the command line's: files, sessions, services, and batches.
 
 use super::daemon::Daemon;
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
+use bai_testkit::{FakeTerminal, Sandbox};
 
 #[test]
 fn files_and_sessions_are_at_hand_at_the_prompt() {

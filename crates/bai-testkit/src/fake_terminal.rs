@@ -1,14 +1,14 @@
 //! A fake terminal: a PTY with the real binary in it and a screen model behind it, which answers the queries
 //! that a terminal answers.
 
-use super::sandbox::Sandbox;
+use super::{Sandbox, Screen, binary, screen};
 use alacritty_terminal::Term;
 use alacritty_terminal::event::{Event, EventListener};
 use alacritty_terminal::grid::Dimensions;
 use alacritty_terminal::index::{Column, Line};
+use alacritty_terminal::term::Config;
 use alacritty_terminal::term::cell::Cell;
 use alacritty_terminal::term::color::Colors;
-use alacritty_terminal::term::{Config, TermMode};
 use alacritty_terminal::vte::ansi::{Processor, Rgb};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up. Generous: it is a limit, not a measurement.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The prompt of Python, with nothing typed.
+pub const PROMPT: &str = "python ❯";
 
 /// The binary in a fake terminal.
 pub struct FakeTerminal {
@@ -43,6 +46,12 @@ struct State {
     closed: bool,
     /// Queries are not answered yet.
     silent: bool,
+}
+
+impl State {
+    fn screen(&self) -> Screen {
+        Screen::of(&self.term, self.before_keys, self.raw.len())
+    }
 }
 
 /// Collects what the terminal answers to queries; it is written back when the parser is done.
@@ -101,14 +110,21 @@ impl FakeTerminal {
         Self::start_sized(sandbox, arguments, 24, 80)
     }
 
+    /// Starts the binary with these arguments and waits for Python's prompt.
+    pub fn at_prompt(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let terminal = Self::start(sandbox, arguments);
+        terminal.wait_for_prompt(PROMPT);
+        terminal
+    }
+
     /// Starts the binary in a window of that size.
     pub fn start_sized(sandbox: &Sandbox, arguments: &[&str], lines: u16, columns: u16) -> Self {
-        Self::start_command(binary(sandbox, arguments), lines, columns)
+        Self::start_command(sandbox.in_terminal(&[&[binary()], arguments].concat()), lines, columns)
     }
 
     /// Starts the binary in a terminal that answers no query before [`FakeTerminal::answer`].
     pub fn start_silent(sandbox: &Sandbox, arguments: &[&str]) -> Self {
-        Self::open(binary(sandbox, arguments), 24, 80, true)
+        Self::open(sandbox.in_terminal(&[&[binary()], arguments].concat()), 24, 80, true)
     }
 
     /// Starts any program.
@@ -174,20 +190,31 @@ impl FakeTerminal {
         self.master.resize(PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
+    /// Waits until the lines of the window are as `holds` wants them. It looks at less than [`FakeTerminal::wait_until`], so it
+    /// is for what is measured and for floods.
+    #[track_caller]
+    pub fn wait_until_shown(&self, what: &str, holds: impl Fn(&[String]) -> bool) {
+        self.wait(what, |state| holds(&screen::lines(&state.term)).then_some(()));
+    }
+
     /// Waits until the screen is as `holds` wants it; `what` is for the message when it never is.
     #[track_caller]
     pub fn wait_until(&self, what: &str, holds: impl Fn(&Screen) -> bool) -> Screen {
+        self.wait(what, |state| Some(state.screen()).filter(|screen| holds(screen)))
+    }
+
+    #[track_caller]
+    fn wait<T>(&self, what: &str, look: impl Fn(&State) -> Option<T>) -> T {
         let deadline = Instant::now() + LIMIT;
         let mut state = self.state();
         loop {
-            let screen = Screen::of(&state);
-            if holds(&screen) {
-                return screen;
+            if let Some(seen) = look(&state) {
+                return seen;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || (state.closed && !holds(&screen)) {
-                let end = if state.closed { "the program ended" } else { "nothing came" };
-                panic!("waited for {what}: {end}; the screen:\n{}", screen.all);
+            if left.is_zero() || state.closed {
+                let end = if state.closed { "the program ended" } else { "the time is up" };
+                panic!("waited for {what}: {end}; the screen:\n{}", state.screen().all);
             }
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
@@ -222,7 +249,7 @@ impl FakeTerminal {
 
     /// The screen as it is now.
     pub fn screen(&self) -> Screen {
-        Screen::of(&self.state())
+        self.state().screen()
     }
 
     /// The cells of the window, line by line, with their colours.
@@ -239,6 +266,16 @@ impl FakeTerminal {
     /// All bytes that the program has written so far.
     pub fn raw(&self) -> Vec<u8> {
         self.state().raw.clone()
+    }
+
+    /// How many bytes the program has written so far.
+    pub fn written(&self) -> usize {
+        self.state().raw.len()
+    }
+
+    /// What the program has written since it had written so much.
+    pub fn raw_since(&self, written: usize) -> Vec<u8> {
+        self.state().raw[written..].to_vec()
     }
 
     /// Process id of the program.
@@ -261,10 +298,10 @@ impl FakeTerminal {
         let mut state = self.shared.state.lock().unwrap();
         while !state.closed {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "the program does not end; the screen:\n{}", Screen::of(&state).all);
+            assert!(!left.is_zero(), "the program does not end; the screen:\n{}", state.screen().all);
             state = self.shared.changed.wait_timeout(state, left).unwrap().0;
         }
-        let screen = Screen::of(&state);
+        let screen = state.screen();
         drop(state);
         let code = self.child.wait().unwrap().exit_code();
         End { code, screen, line_discipline: self.termios().local_flags }
@@ -287,6 +324,7 @@ impl Drop for FakeTerminal {
     fn drop(&mut self) {
         // A test that failed leaves nothing running behind it.
         let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -317,18 +355,6 @@ fn answer_with(answer: &str, writer: &SharedWriter) {
     }
 }
 
-/// The binary with these arguments where this test runs it.
-fn binary(sandbox: &Sandbox, arguments: &[&str]) -> CommandBuilder {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_bai-repl"));
-    command.args(arguments);
-    command.env_clear();
-    for (key, value) in sandbox.env() {
-        command.env(key, value);
-    }
-    command.cwd(sandbox.work());
-    command
-}
-
 /// How the program ended and what it left behind.
 pub struct End {
     /// Exit code.
@@ -337,70 +363,4 @@ pub struct End {
     pub screen: Screen,
     /// The modes of the terminal's line discipline, in which the next program finds it.
     pub line_discipline: nix::sys::termios::LocalFlags,
-}
-
-/// What the screen showed at one moment.
-#[derive(Debug, Clone)]
-pub struct Screen {
-    /// Everything, lines that scrolled away first; lines that were wrapped are joined.
-    pub all: String,
-    /// The lines of the window, without spaces at their ends.
-    pub lines: Vec<String>,
-    /// The cursor's line and column, from 0.
-    pub cursor: (usize, usize),
-    /// Whether the cursor is shown.
-    pub cursor_shown: bool,
-    /// Whether anything came since keys were last sent.
-    pub answered: bool,
-    /// So many bytes have come.
-    pub written: usize,
-    /// Whether the alternate screen, mouse reports or application keys are on.
-    pub modes: TermMode,
-}
-
-impl Screen {
-    fn of(state: &State) -> Self {
-        let grid = state.term.grid();
-        let first = -(grid.history_size() as i32);
-        let mut all = String::new();
-        let mut lines = Vec::new();
-        for line in first..grid.screen_lines() as i32 {
-            let row = &grid[Line(line)];
-            let cells = (0..grid.columns()).map(|column| &row[Column(column)]);
-            let spacer = alacritty_terminal::term::cell::Flags::WIDE_CHAR_SPACER;
-            let text: String = cells.filter(|cell| !cell.flags.contains(spacer)).map(|cell| cell.c).collect();
-            let wrapped = row[Column(grid.columns() - 1)]
-                .flags
-                .contains(alacritty_terminal::term::cell::Flags::WRAPLINE);
-            if wrapped {
-                all.push_str(&text);
-            } else {
-                all.push_str(text.trim_end());
-                all.push('\n');
-            }
-            if line >= 0 {
-                lines.push(text.trim_end().to_owned());
-            }
-        }
-        let cursor = grid.cursor.point;
-        Screen {
-            all: all.trim_end().to_owned(),
-            lines,
-            cursor: (usize::try_from(cursor.line.0).unwrap_or(0), cursor.column.0),
-            cursor_shown: state.term.mode().contains(TermMode::SHOW_CURSOR),
-            answered: state.raw.len() > state.before_keys,
-            written: state.raw.len(),
-            modes: *state.term.mode(),
-        }
-    }
-
-    /// The last line that has something on it.
-    pub fn last_line(&self) -> &str {
-        self.lines.iter().rev().find(|line| !line.is_empty()).map_or("", |line| line)
-    }
-
-    /// Whether a line is exactly this.
-    pub fn has_line(&self, line: &str) -> bool {
-        self.all.lines().any(|candidate| candidate == line)
-    }
 }

@@ -1,7 +1,6 @@
 //! What was started ends with us, even when we are killed and can do nothing about it any more.
 
-use super::fake_terminal::FakeTerminal;
-use super::sandbox::Sandbox;
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
@@ -11,7 +10,6 @@ use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-const PROMPT: &str = "python ❯";
 /// Milliseconds; a limit, not a measurement.
 const LIMIT: u16 = 60_000;
 

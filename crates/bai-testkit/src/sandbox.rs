@@ -1,10 +1,10 @@
 //! A place where one test runs the binary: an empty home, a clean environment, a folder of its own.
 
+use super::{binary, furnished};
+use portable_pty::CommandBuilder;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-
-use bai_testkit::furnished;
 
 /// How long a program may run that is no fake terminal's. Generous: it is a limit, not a measurement.
 const LIMIT_SECONDS: u32 = 300;
@@ -13,6 +13,12 @@ const LIMIT_SECONDS: u32 = 300;
 pub struct Sandbox {
     root: tempfile::TempDir,
     env: Vec<(String, String)>,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Sandbox {
@@ -70,16 +76,17 @@ impl Sandbox {
         path
     }
 
-    /// The environment, for programs that are started otherwise.
-    pub fn env(&self) -> &[(String, String)] {
-        &self.env
+    /// Any program, in the environment and the folder of this test.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
+        command
     }
 
     /// The binary with these arguments.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bai-repl"));
-        command.args(arguments).env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = self.program(binary());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // SAFETY: between fork and exec only `alarm` is called, which may be called there. A program that hangs is ended
         // by its signal, and the test that waits for it fails instead of waiting for ever.
         unsafe {
@@ -88,6 +95,15 @@ impl Sandbox {
                 Ok(())
             })
         };
+        command
+    }
+
+    /// Any program with its arguments, to be started in a terminal.
+    pub fn in_terminal(&self, argv: &[&str]) -> CommandBuilder {
+        let mut command = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
+        command.env_clear();
+        self.env.iter().for_each(|(key, value)| command.env(key, value));
+        command.cwd(self.work());
         command
     }
 
