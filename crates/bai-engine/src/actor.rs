@@ -1,11 +1,12 @@
 //! The owner of one session: starts its kernel, gives it one run after the other, and hands what it says to the run
 //! whose turn it is. Nothing else talks to the kernel but completion, which has no order.
 
-use super::buffer::{Buffer, Item};
+use super::buffer::{Buffer, OutputItem};
 use super::run::{End, Run};
 use super::session::Session;
 use super::state::ServerState;
 use bai_protocol::execute::{BatchOptions, RunStatus};
+use bai_protocol::record::ConsoleRecord;
 use bai_protocol::status::SessionStatus;
 use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, StartError, Step};
 use std::collections::VecDeque;
@@ -282,16 +283,12 @@ impl Actor {
 
     async fn hear(&mut self, reply: Reply) {
         let item = match reply {
-            Reply::Stdout(text) => {
-                self.session.log(&text);
-                Item::Stdout(text)
+            Reply::Console(record) => {
+                if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = &record {
+                    self.session.log(text);
+                }
+                OutputItem::Console(record)
             }
-            Reply::Stderr(text) => {
-                self.session.log(&text);
-                Item::Stderr(text)
-            }
-            Reply::Media { mime, data } => Item::Media { mime, data },
-            Reply::Html(html) => Item::Html(html),
             Reply::WaitingInput { is_password } => {
                 let early = self.head.as_ref().and_then(|run| run.ask(is_password));
                 if let Some(text) = early {
@@ -299,8 +296,12 @@ impl Actor {
                 }
                 return;
             }
-            Reply::CleanFinished { exit_code } => Item::Step { status: RunStatus::CleanFinished, exit_code },
-            Reply::BuildFinished { exit_code } => Item::Step { status: RunStatus::BuildFinished, exit_code },
+            Reply::CleanFinished { exit_code } => {
+                OutputItem::Step { status: RunStatus::CleanFinished, exit_code }
+            }
+            Reply::BuildFinished { exit_code } => {
+                OutputItem::Step { status: RunStatus::BuildFinished, exit_code }
+            }
             Reply::Finished { exit_code } => {
                 self.finish_head(End::Finished(exit_code));
                 return;
@@ -311,10 +312,10 @@ impl Actor {
     }
 
     /// Hands an item to the run whose turn it is, or keeps it for the next one.
-    fn keep(&mut self, item: Item) {
+    fn keep(&mut self, item: OutputItem) {
         match &self.head {
             Some(run) => run.push(item),
-            None if matches!(item, Item::Step { .. }) => self.preparing = false,
+            None if matches!(item, OutputItem::Step { .. }) => self.preparing = false,
             None => {
                 self.stray.push(item);
                 self.stray.shrink_to(STRAY_BOUND);
@@ -336,7 +337,7 @@ impl Actor {
             return;
         }
         for (run, _) in self.queue.drain(..) {
-            run.push(Item::Stderr("The session was restarted before this ran.\n".to_owned()));
+            run.push(ConsoleRecord::Stderr("The session was restarted before this ran.\n".to_owned()));
             run.finish(End::Finished(RESTARTED_EXIT_CODE));
         }
         if let Some(run) = &self.head {

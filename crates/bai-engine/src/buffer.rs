@@ -2,18 +2,13 @@
 //! which the oldest output makes room and a note tells how much is gone.
 
 use bai_protocol::execute::RunStatus;
+use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 
 /// One thing that a kernel said, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Item {
-    Stdout(String),
-    Stderr(String),
-    Media {
-        mime: String,
-        data: String,
-    },
-    Html(String),
+pub(super) enum OutputItem {
+    Console(ConsoleRecord),
     /// A batch step is over; a reply ends here.
     Step {
         status: RunStatus,
@@ -21,14 +16,19 @@ pub(super) enum Item {
     },
 }
 
-impl Item {
+impl OutputItem {
     /// Bytes of payload.
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         match self {
-            Item::Stdout(text) | Item::Stderr(text) | Item::Html(text) => text.len(),
-            Item::Media { mime, data } => mime.len() + data.len(),
-            Item::Step { .. } => 0,
+            OutputItem::Console(record) => record.size(),
+            OutputItem::Step { .. } => 0,
         }
+    }
+}
+
+impl From<ConsoleRecord> for OutputItem {
+    fn from(record: ConsoleRecord) -> Self {
+        OutputItem::Console(record)
     }
 }
 
@@ -38,7 +38,7 @@ const JOIN_LIMIT: usize = 64 * 1024;
 /// A queue of items.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    items: VecDeque<Item>,
+    items: VecDeque<OutputItem>,
     bytes: usize,
     steps: usize,
     lost: usize,
@@ -61,50 +61,48 @@ impl Buffer {
     }
 
     /// Adds an item at the end.
-    pub(super) fn push(&mut self, item: Item) {
-        self.bytes += item.len();
-        self.steps += usize::from(matches!(item, Item::Step { .. }));
-        match (self.items.back_mut(), item) {
-            (Some(Item::Stdout(last)), Item::Stdout(text))
-            | (Some(Item::Stderr(last)), Item::Stderr(text))
-                if last.len() + text.len() <= JOIN_LIMIT =>
-            {
-                last.push_str(&text);
+    pub(super) fn push(&mut self, item: OutputItem) {
+        self.bytes += item.size();
+        self.steps += usize::from(matches!(item, OutputItem::Step { .. }));
+        let item = match (self.items.back_mut(), item) {
+            (Some(OutputItem::Console(last)), OutputItem::Console(record)) => {
+                let Err(record) = last.append(record, JOIN_LIMIT) else { return };
+                record.into()
             }
-            (_, item) => self.items.push_back(item),
-        }
+            (_, item) => item,
+        };
+        self.items.push_back(item);
     }
 
     /// Drops the oldest output until at most `bound` bytes are left. Ends of steps are kept.
     pub(super) fn shrink_to(&mut self, bound: usize) {
         while self.bytes > bound {
-            let Some(at) = self.items.iter().position(|item| item.len() > 0) else { return };
+            let Some(at) = self.items.iter().position(|item| item.size() > 0) else { return };
             let Some(item) = self.items.remove(at) else { return };
-            self.bytes -= item.len();
-            self.lost += item.len();
+            self.bytes -= item.size();
+            self.lost += item.size();
         }
     }
 
     /// Takes about `limit` bytes from the front, up to and including the end of a step. A longer text is split; what
     /// cannot be split comes whole.
-    pub(super) fn take(&mut self, limit: usize) -> Vec<Item> {
+    pub(super) fn take(&mut self, limit: usize) -> Vec<OutputItem> {
         let mut taken = Vec::new();
         let mut room = limit;
         if self.lost > 0 {
             let note = format!("[{} bytes of output were dropped: nobody collected them]\n", self.lost);
             self.lost = 0;
-            taken.push(Item::Stderr(note));
+            taken.push(ConsoleRecord::Stderr(note).into());
         }
         while room > 0 {
             let Some(item) = self.items.pop_front() else { break };
             let item = match item {
-                Item::Stdout(text) => self.split(text, room, Item::Stdout),
-                Item::Stderr(text) => self.split(text, room, Item::Stderr),
-                other => other,
+                OutputItem::Console(record) => self.split(record, room).into(),
+                step @ OutputItem::Step { .. } => step,
             };
-            self.bytes -= item.len();
-            room = room.saturating_sub(item.len());
-            let is_step = matches!(item, Item::Step { .. });
+            self.bytes -= item.size();
+            room = room.saturating_sub(item.size());
+            let is_step = matches!(item, OutputItem::Step { .. });
             self.steps -= usize::from(is_step);
             taken.push(item);
             if is_step {
@@ -114,25 +112,19 @@ impl Buffer {
         taken
     }
 
-    fn split(&mut self, mut text: String, room: usize, kind: fn(String) -> Item) -> Item {
-        if text.len() > room {
-            let mut at = room;
-            while !text.is_char_boundary(at) {
-                at += 1;
-            }
-            let rest = text.split_off(at);
-            if !rest.is_empty() {
-                self.items.push_front(kind(rest));
-            }
+    /// Takes `room` bytes of a text, and puts its rest back to the front.
+    fn split(&mut self, mut record: ConsoleRecord, room: usize) -> ConsoleRecord {
+        if let Some(rest) = record.split_off(room) {
+            self.items.push_front(rest.into());
         }
-        kind(text)
+        record
     }
 
     /// Puts items that did not reach their collector back where they were.
-    pub(super) fn put_back(&mut self, items: Vec<Item>) {
+    pub(super) fn put_back(&mut self, items: Vec<OutputItem>) {
         for item in items.into_iter().rev() {
-            self.bytes += item.len();
-            self.steps += usize::from(matches!(item, Item::Step { .. }));
+            self.bytes += item.size();
+            self.steps += usize::from(matches!(item, OutputItem::Step { .. }));
             self.items.push_front(item);
         }
     }
@@ -142,22 +134,26 @@ impl Buffer {
 mod tests {
     use super::*;
 
-    fn out(text: &str) -> Item {
-        Item::Stdout(text.into())
+    fn out(text: &str) -> OutputItem {
+        ConsoleRecord::Stdout(text.into()).into()
     }
 
-    fn step() -> Item {
-        Item::Step { status: RunStatus::BuildFinished, exit_code: 2 }
+    fn err(text: &str) -> OutputItem {
+        ConsoleRecord::Stderr(text.into()).into()
+    }
+
+    fn step() -> OutputItem {
+        OutputItem::Step { status: RunStatus::BuildFinished, exit_code: 2 }
     }
 
     #[test]
     fn text_of_one_kind_is_joined_and_order_is_kept() {
         let mut buffer = Buffer::default();
-        for item in [out("a"), out("b"), Item::Stderr("c".into()), out("d")] {
+        for item in [out("a"), out("b"), err("c"), out("d")] {
             buffer.push(item);
         }
         assert_eq!(buffer.bytes(), 4);
-        assert_eq!(buffer.take(100), [out("ab"), Item::Stderr("c".into()), out("d")]);
+        assert_eq!(buffer.take(100), [out("ab"), err("c"), out("d")]);
         assert!(buffer.is_empty());
     }
 
@@ -188,13 +184,15 @@ mod tests {
         let mut buffer = Buffer::default();
         buffer.push(out("old"));
         buffer.push(step());
-        buffer.push(Item::Stderr("new".into()));
+        buffer.push(err("new"));
         buffer.shrink_to(3);
         assert_eq!(buffer.bytes(), 3);
         let taken = buffer.take(100);
-        assert!(matches!(&taken[0], Item::Stderr(note) if note.contains("3 bytes")));
+        assert!(
+            matches!(&taken[0], OutputItem::Console(ConsoleRecord::Stderr(note)) if note.contains("3 bytes"))
+        );
         assert_eq!(taken[1..], [step()]);
-        assert_eq!(buffer.take(100), [Item::Stderr("new".into())]);
+        assert_eq!(buffer.take(100), [err("new")]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What a collector got, as JSON: written straight from the pieces, with neighbours of one kind as one record.
 
-use super::buffer::Item;
+use super::buffer::OutputItem;
 use super::run::{Delivery, End, Outcome};
 use bai_protocol::execute::RunStatus;
+use bai_protocol::record::ConsoleRecord;
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 use serde_json::json;
 use std::fmt;
@@ -36,7 +37,7 @@ pub(super) fn error_frame(status: RunStatus, msg: &str) -> String {
 const ROOM: usize = 4096;
 
 fn text<T: Serialize>(delivery: &Delivery, value: &T) -> String {
-    let bytes: usize = delivery.items.iter().map(Item::len).sum();
+    let bytes: usize = delivery.items.iter().map(OutputItem::size).sum();
     let mut text = Vec::with_capacity(bytes + bytes / 32 + ROOM);
     // Strings, numbers and lists only: there is nothing that JSON could not write.
     let _ = serde_json::to_writer(&mut text, value);
@@ -78,43 +79,48 @@ impl Serialize for Result<'_> {
     }
 }
 
-struct Console<'a>(&'a [Item]);
+/// The console of a reply: neighbours of one stream become one record.
+struct Console<'a>(&'a [OutputItem]);
 
 impl Serialize for Console<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         let mut rest = self.0;
         while let [first, ..] = rest {
-            let same =
-                rest.iter().take_while(|item| kind(item) == kind(first) && kind(first).is_some()).count();
+            let same = rest
+                .iter()
+                .take_while(|item| stream(item).is_some() && stream(item) == stream(first))
+                .count();
             let (these, others) = rest.split_at(same.max(1));
             rest = others;
-            match (kind(first), first) {
-                (Some(name), _) => list.serialize_element(&(name, Joined(these)))?,
-                (None, Item::Media { mime, data }) => list.serialize_element(&("media", (mime, data)))?,
-                (None, Item::Html(html)) => list.serialize_element(&("html", html))?,
-                (None, _) => {}
+            match (stream(first), first) {
+                (Some(name), _) if these.len() > 1 => list.serialize_element(&(name, Joined(these)))?,
+                (_, OutputItem::Console(record)) => list.serialize_element(record)?,
+                (_, OutputItem::Step { .. }) => {}
             }
         }
         list.end()
     }
 }
 
-fn kind(item: &Item) -> Option<&'static str> {
+/// The stream that an item is text of.
+fn stream(item: &OutputItem) -> Option<&'static str> {
     match item {
-        Item::Stdout(_) => Some("stdout"),
-        Item::Stderr(_) => Some("stderr"),
+        OutputItem::Console(ConsoleRecord::Stdout(_)) => Some("stdout"),
+        OutputItem::Console(ConsoleRecord::Stderr(_)) => Some("stderr"),
         _ => None,
     }
 }
 
 /// Pieces of text that are one string on the wire, never joined in memory.
-struct Joined<'a>(&'a [Item]);
+struct Joined<'a>(&'a [OutputItem]);
 
 impl fmt::Display for Joined<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|item| match item {
-            Item::Stdout(text) | Item::Stderr(text) => f.write_str(text),
+            OutputItem::Console(ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text)) => {
+                f.write_str(text)
+            }
             _ => Ok(()),
         })
     }
@@ -122,9 +128,6 @@ impl fmt::Display for Joined<'_> {
 
 impl Serialize for Joined<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self.0 {
-            [Item::Stdout(text) | Item::Stderr(text)] => serializer.serialize_str(text),
-            _ => serializer.collect_str(self),
-        }
+        serializer.collect_str(self)
     }
 }

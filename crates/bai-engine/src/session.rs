@@ -270,9 +270,9 @@ fn forget_old(runs: &mut VecDeque<Arc<Run>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::buffer::Item;
     use super::super::run::End;
     use super::*;
+    use bai_protocol::record::ConsoleRecord;
 
     fn session() -> Arc<Session> {
         let fixed = Fixed {
@@ -329,7 +329,7 @@ mod tests {
         assert!(Arc::ptr_eq(&session.run(&id(0)).unwrap(), &active));
         for number in 200..204 {
             let run = session.enter(id(number)).unwrap();
-            run.push(Item::Stdout("x".repeat(6 << 20)));
+            run.push(ConsoleRecord::Stdout("x".repeat(6 << 20)));
             run.finish(End::Finished(0));
         }
         session.set_current(None);

@@ -31,6 +31,40 @@ pub enum ConsoleRecord {
 }
 
 impl ConsoleRecord {
+    /// Bytes of payload.
+    pub fn size(&self) -> usize {
+        match self {
+            ConsoleRecord::Stdout(text)
+            | ConsoleRecord::Stderr(text)
+            | ConsoleRecord::Html(text)
+            | ConsoleRecord::Log(text) => text.len(),
+            ConsoleRecord::Media { mime, data } => mime.len() + data.len(),
+            ConsoleRecord::Unknown { payload, .. } => payload.to_string().len(),
+        }
+    }
+
+    /// Whether this is text of standard output or standard error, and empty.
+    pub fn is_empty_text(&self) -> bool {
+        matches!(self, ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) if text.is_empty())
+    }
+
+    /// Joins `next` to this record, if both are text of one stream and the text stays within `limit` bytes.
+    ///
+    /// # Errors
+    /// Gives `next` back when it cannot be joined.
+    pub fn append(&mut self, next: Self, limit: usize) -> Result<(), Self> {
+        match (self, next) {
+            (ConsoleRecord::Stdout(text), ConsoleRecord::Stdout(more))
+            | (ConsoleRecord::Stderr(text), ConsoleRecord::Stderr(more))
+                if text.len() + more.len() <= limit =>
+            {
+                text.push_str(&more);
+                Ok(())
+            }
+            (_, next) => Err(next),
+        }
+    }
+
     /// The record's form on the wire.
     pub fn to_wire(&self) -> Value {
         match self {
@@ -43,7 +77,7 @@ impl ConsoleRecord {
         }
     }
 
-    /// Reads a record; nothing when it is no `[type, payload]` at all.
+    /// Reads a record. `None` when the value is not a `[type, payload]` pair.
     pub fn from_wire(value: Value) -> Option<Self> {
         let Value::Array(items) = value else { return None };
         let mut items = items.into_iter();
@@ -57,6 +91,21 @@ impl ConsoleRecord {
             "media" => media(payload),
             _ => ConsoleRecord::Unknown { kind, payload },
         })
+    }
+
+    /// Cuts a text after `at` bytes, or at the next end of a character, and gives the rest. `None` when there is no rest,
+    /// or when this is not text of standard output or standard error.
+    pub fn split_off(&mut self, at: usize) -> Option<Self> {
+        let (text, kind): (_, fn(String) -> Self) = match self {
+            ConsoleRecord::Stdout(text) => (text, ConsoleRecord::Stdout),
+            ConsoleRecord::Stderr(text) => (text, ConsoleRecord::Stderr),
+            _ => return None,
+        };
+        if text.len() <= at {
+            return None;
+        }
+        let cut = (at..text.len()).find(|&at| text.is_char_boundary(at))?;
+        Some(kind(text.split_off(cut)))
     }
 }
 
@@ -82,7 +131,7 @@ fn media(payload: Value) -> ConsoleRecord {
     }
 }
 
-/// A string as it is; null as nothing; all else as its JSON.
+/// A string as it is, null as an empty string, and everything else as its JSON.
 fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,
@@ -96,7 +145,10 @@ impl Serialize for ConsoleRecord {
         match self {
             ConsoleRecord::Stdout(text) => ("stdout", text).serialize(serializer),
             ConsoleRecord::Stderr(text) => ("stderr", text).serialize(serializer),
-            other => other.to_wire().serialize(serializer),
+            ConsoleRecord::Media { mime, data } => ("media", (mime, data)).serialize(serializer),
+            ConsoleRecord::Html(text) => ("html", text).serialize(serializer),
+            ConsoleRecord::Log(text) => ("log", text).serialize(serializer),
+            ConsoleRecord::Unknown { kind, payload } => (kind, payload).serialize(serializer),
         }
     }
 }
@@ -153,6 +205,18 @@ mod tests {
         for nothing in [json!(null), json!([]), json!([1, 2]), json!("stdout"), json!({"stdout": "x"})] {
             assert_eq!(ConsoleRecord::from_wire(nothing), None);
         }
+    }
+
+    #[test]
+    fn text_of_one_stream_is_joined_up_to_a_limit() {
+        let out = |text: &str| ConsoleRecord::Stdout(text.into());
+        let mut record = out("ab");
+        assert_eq!(record.append(out("c"), 3), Ok(()));
+        assert_eq!(record.append(out("d"), 3), Err(out("d")));
+        let other = ConsoleRecord::Stderr("d".into());
+        assert_eq!(record.append(other.clone(), 9), Err(other));
+        assert_eq!((record.size(), png().size(), record), (3, 35, out("abc")));
+        assert!(out("").is_empty_text() && !ConsoleRecord::Html(String::new()).is_empty_text());
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::jupyter::JupyterKernel;
 use super::kernel::KernelSpec;
 use super::language::Resolved;
 use super::outbox::Outbox;
-use super::reply::Reply;
 use super::wire::{FromDriver, ToDriver};
+use bai_protocol::record::ConsoleRecord;
 use std::time::Duration;
 
 /// How long an interpreter may take to end when it is asked to: enough for files that it still has to write.
@@ -22,7 +22,10 @@ pub(super) enum Backend {
 
 impl Backend {
     /// Starts it and waits until it takes cells. What it wrote by then is given too.
-    pub(super) async fn start(what: &Resolved, spec: &KernelSpec) -> Result<(Self, Vec<Reply>), StartError> {
+    pub(super) async fn start(
+        what: &Resolved,
+        spec: &KernelSpec,
+    ) -> Result<(Self, Vec<ConsoleRecord>), StartError> {
         if what.language.is_jupyter() {
             return Ok((Backend::Jupyter(JupyterKernel::start(what, spec).await?), Vec::new()));
         }
@@ -39,7 +42,7 @@ impl Backend {
     }
 
     /// Takes everything that the process has written before this call.
-    pub(super) fn drain(&mut self, take: impl FnMut(Reply)) {
+    pub(super) fn drain(&mut self, take: impl FnMut(ConsoleRecord)) {
         match self {
             Backend::Driven(interpreter) => interpreter.drain(take),
             Backend::Jupyter(kernel) => kernel.drain(take),

@@ -10,10 +10,10 @@ use super::language::{Launch, Resolved};
 use super::outbox::Outbox;
 use super::output::Output;
 use super::process::{self, Process, Program};
-use super::reply::Reply;
 use super::stdin::StandardInput;
 use super::wakeup::Wakeups;
 use super::wire::{FromDriver, MessageReader, MessageWriter, ToDriver};
+use bai_protocol::record::ConsoleRecord;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -53,7 +53,7 @@ pub(super) enum Event {
     /// A message that is independent of the output.
     Aside(FromDriver),
     /// Text on standard output or standard error.
-    Text(Reply),
+    Output(ConsoleRecord),
     /// Somebody waits for a line on standard input.
     WaitsForLine,
     /// Nothing that anybody needs to know.
@@ -67,7 +67,7 @@ impl Interpreter {
     pub(super) async fn start(
         what: &Resolved,
         spec: &KernelSpec,
-    ) -> Result<(Box<Self>, Vec<Reply>), StartError> {
+    ) -> Result<(Box<Self>, Vec<ConsoleRecord>), StartError> {
         let mut interpreter = Box::new(Self::spawn(what, spec)?);
         let mut early = Vec::new();
         let ready = tokio::time::timeout(READY_WITHIN, interpreter.until_ready(what, &mut early)).await;
@@ -115,11 +115,15 @@ impl Interpreter {
         start().map_err(|source| StartError::Spawn { executable: executable.clone(), source })
     }
 
-    async fn until_ready(&mut self, what: &Resolved, early: &mut Vec<Reply>) -> Result<(), StartError> {
+    async fn until_ready(
+        &mut self,
+        what: &Resolved,
+        early: &mut Vec<ConsoleRecord>,
+    ) -> Result<(), StartError> {
         loop {
             match self.next(true).await {
                 Event::Message(_, FromDriver::Ready) => return Ok(()),
-                Event::Text(reply) => early.push(reply),
+                Event::Output(reply) => early.push(reply),
                 Event::Ended(status) => {
                     self.drain(|reply| early.push(reply));
                     let (_, how) = process::describe_end(&status);
@@ -177,22 +181,22 @@ impl Interpreter {
             stream.rest();
         }
         self.was_out = from_out;
-        Event::Text(if from_out { Reply::Stdout(text) } else { Reply::Stderr(text) })
+        Event::Output(if from_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) })
     }
 
     /// Takes everything that was written before this call.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(Reply)) {
-        self.out.drain(|text| take(Reply::Stdout(text)));
-        self.err.drain(|text| take(Reply::Stderr(text)));
+    pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
+        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
     }
 
     /// Ends both streams at the end of a cell: what was cut off there will not be continued by the next cell.
     pub(super) fn finish_streams(&mut self, outbox: &mut Outbox) {
         if let Some(text) = self.out.finish() {
-            outbox.push(Reply::Stdout(text));
+            outbox.push(ConsoleRecord::Stdout(text));
         }
         if let Some(text) = self.err.finish() {
-            outbox.push(Reply::Stderr(text));
+            outbox.push(ConsoleRecord::Stderr(text));
         }
     }
 
@@ -247,7 +251,7 @@ impl Interpreter {
             match self.next(true).await {
                 Event::Ended(_) => return,
                 Event::Message(id, _) => self.send(&ToDriver::Ack { id }),
-                Event::Aside(_) | Event::Text(_) | Event::WaitsForLine | Event::Progress => {}
+                Event::Aside(_) | Event::Output(_) | Event::WaitsForLine | Event::Progress => {}
             }
         }
     }
@@ -263,11 +267,11 @@ impl Interpreter {
 }
 
 /// The end of what a process wrote, for an error message.
-pub(super) fn last_lines(replies: &[Reply]) -> String {
+pub(super) fn last_lines(replies: &[ConsoleRecord]) -> String {
     let text: String = replies
         .iter()
         .filter_map(|reply| match reply {
-            Reply::Stdout(text) | Reply::Stderr(text) => Some(text.as_str()),
+            ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) => Some(text.as_str()),
             _ => None,
         })
         .collect();

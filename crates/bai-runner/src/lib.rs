@@ -75,6 +75,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use bai_protocol::record::ConsoleRecord;
+
 pub use agent::{AgentError, AgentOptions, AgentRunner};
 pub use error::{KernelGone, StartError};
 pub use image::ImageName;

@@ -2,6 +2,7 @@
 //! else may wait for it, so replies wait here, and while many do, no more output is read from the children.
 
 use super::reply::Reply;
+use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
@@ -24,17 +25,17 @@ impl Outbox {
     }
 
     /// Adds a reply, however many wait. Neighbours of one stream are joined.
-    pub(super) fn push(&mut self, reply: Reply) {
+    pub(super) fn push(&mut self, reply: impl Into<Reply>) {
+        let reply = reply.into();
         let size = size(&reply);
-        match (self.waiting.back_mut(), &reply) {
-            (_, Reply::Stdout(text) | Reply::Stderr(text)) if text.is_empty() => return,
-            (Some(Reply::Stdout(last)), Reply::Stdout(text))
-            | (Some(Reply::Stderr(last)), Reply::Stderr(text))
-                if last.len() + text.len() <= JOIN_UP_TO =>
-            {
-                last.push_str(text);
+        match (self.waiting.back_mut(), reply) {
+            (_, Reply::Console(record)) if record.is_empty_text() => return,
+            (Some(Reply::Console(last)), Reply::Console(record)) => {
+                if let Err(record) = last.append(record, JOIN_UP_TO) {
+                    self.waiting.push_back(Reply::Console(record));
+                }
             }
-            _ => self.waiting.push_back(reply),
+            (_, reply) => self.waiting.push_back(reply),
         }
         self.bytes += size;
         self.deliver();
@@ -42,7 +43,7 @@ impl Outbox {
 
     /// Adds a line to standard error that is the runner's own.
     pub(super) fn say(&mut self, sentence: &str) {
-        self.push(Reply::Stderr(format!("{sentence}\n")));
+        self.push(ConsoleRecord::Stderr(format!("{sentence}\n")));
     }
 
     /// Whether there is room for more output.
@@ -83,8 +84,7 @@ impl Outbox {
 
 fn size(reply: &Reply) -> usize {
     match reply {
-        Reply::Stdout(text) | Reply::Stderr(text) | Reply::Html(text) => text.len(),
-        Reply::Media { mime, data } => mime.len() + data.len(),
+        Reply::Console(record) => record.size(),
         _ => 0,
     }
 }
@@ -98,21 +98,21 @@ mod tests {
         let (sender, mut receiver) = mpsc::channel(1);
         let mut outbox = Outbox::new(sender);
         for number in 0..4 {
-            outbox.push(Reply::Stdout(format!("{number}")));
+            outbox.push(Reply::Console(ConsoleRecord::Stdout(format!("{number}"))));
         }
         outbox.push(Reply::Finished { exit_code: 0 });
         assert!(outbox.has_room());
-        outbox.push(Reply::Html("x".repeat(ENOUGH_BYTES)));
+        outbox.push(Reply::Console(ConsoleRecord::Html("x".repeat(ENOUGH_BYTES))));
         assert!(!outbox.has_room());
-        assert_eq!(receiver.recv().await, Some(Reply::Stdout("0".into())));
+        assert_eq!(receiver.recv().await, Some(Reply::Console(ConsoleRecord::Stdout("0".into()))));
         outbox.progress().await;
-        assert_eq!(receiver.recv().await, Some(Reply::Stdout("123".into())));
+        assert_eq!(receiver.recv().await, Some(Reply::Console(ConsoleRecord::Stdout("123".into()))));
         outbox.progress().await;
         assert_eq!(receiver.recv().await, Some(Reply::Finished { exit_code: 0 }));
         outbox.progress().await;
         assert!(outbox.has_room());
         drop(receiver);
-        outbox.push(Reply::Stdout("unheard".into()));
+        outbox.push(Reply::Console(ConsoleRecord::Stdout("unheard".into())));
         assert!(outbox.waiting.is_empty());
     }
 }

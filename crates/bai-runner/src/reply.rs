@@ -1,25 +1,15 @@
 //! Replies: what a kernel runner says (`protocol.md` §9.3).
 
 use bai_protocol::complete::Completion;
+use bai_protocol::record::ConsoleRecord;
 use serde::{Deserialize, Serialize};
 
 /// One message from the runner to whoever is attached. Text is valid UTF-8: the runner joins code points
 /// that were split between two reads and replaces what is invalid.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// Text that the program or its children wrote to standard output.
-    Stdout(String),
-    /// The same for standard error; also what the runner itself has to say.
-    Stderr(String),
-    /// A picture or another medium: MIME type, and data in the encoding of `protocol.md` §5.1.
-    Media {
-        /// MIME type, such as `image/png`.
-        mime: String,
-        /// `data:` URI for raster images, text for SVG.
-        data: String,
-    },
-    /// Rich text.
-    Html(String),
+    /// Something that the program or its children showed. The runner's own messages are on standard error.
+    Console(ConsoleRecord),
     /// The program waits for a line.
     WaitingInput {
         /// Whether what is typed must not be shown.
@@ -44,6 +34,12 @@ pub enum Reply {
     },
     /// Answer to [`Op::Status`](super::Op::Status).
     Status(RunnerStatus),
+}
+
+impl From<ConsoleRecord> for Reply {
+    fn from(record: ConsoleRecord) -> Self {
+        Reply::Console(record)
+    }
 }
 
 /// What the runner says of itself.

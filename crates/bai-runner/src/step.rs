@@ -7,8 +7,8 @@ use super::language::{Cell, Heuristic, Invocation, Resolved, StepKind};
 use super::op::Step;
 use super::output::Output;
 use super::process::{self, Process, Program};
-use super::reply::Reply;
 use super::stdin::StandardInput;
+use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(super) enum Started {
 
 /// What happened.
 pub(super) enum StepEvent {
-    Text(Reply),
+    Output(ConsoleRecord),
     /// Somebody waits for a line on standard input.
     WaitsForLine,
     Progress,
@@ -124,24 +124,24 @@ impl RunningStep {
         };
         let text = if from_out { self.out.read() } else { self.err.read() };
         match text {
-            Some(text) if from_out => StepEvent::Text(Reply::Stdout(text)),
-            Some(text) => StepEvent::Text(Reply::Stderr(text)),
+            Some(text) if from_out => StepEvent::Output(ConsoleRecord::Stdout(text)),
+            Some(text) => StepEvent::Output(ConsoleRecord::Stderr(text)),
             None => StepEvent::Progress,
         }
     }
 
     /// Takes what has been written so far.
-    pub(super) fn take_output(&mut self, mut take: impl FnMut(Reply)) {
-        self.out.drain(|text| take(Reply::Stdout(text)));
-        self.err.drain(|text| take(Reply::Stderr(text)));
+    pub(super) fn take_output(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
+        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
     }
 
     /// Takes what was written before the end.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(Reply)) {
-        self.out.drain(|text| take(Reply::Stdout(text)));
-        take(Reply::Stdout(self.out.finish().unwrap_or_default()));
-        self.err.drain(|text| take(Reply::Stderr(text)));
-        take(Reply::Stderr(self.err.finish().unwrap_or_default()));
+    pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
+        take(ConsoleRecord::Stdout(self.out.finish().unwrap_or_default()));
+        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
+        take(ConsoleRecord::Stderr(self.err.finish().unwrap_or_default()));
     }
 
     /// A line for whoever reads standard input.

@@ -18,6 +18,7 @@ use super::reply::{Reply, RunnerStatus};
 use super::step::{RunningStep, Started, StepEvent};
 use super::wire::{FromDriver, ToDriver};
 use bai_protocol::complete::{Completion, CompletionRequest};
+use bai_protocol::record::ConsoleRecord;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -37,7 +38,7 @@ pub(super) enum Command {
     Shutdown(oneshot::Sender<()>),
 }
 
-type StartResult = Result<(Backend, Vec<Reply>), StartError>;
+type StartResult = Result<(Backend, Vec<ConsoleRecord>), StartError>;
 
 /// The interpreter, or what is in its place.
 enum Slot {
@@ -128,7 +129,7 @@ impl Worker {
         let mut outbox = Outbox::new(replies);
         let slot = if keeps_interpreter(&what) {
             let (interpreter, early) = Backend::start(&what, &spec).await?;
-            early.into_iter().for_each(|reply| outbox.push(reply));
+            early.into_iter().for_each(|record| outbox.push(record));
             Slot::Running(interpreter)
         } else {
             Slot::Needless
@@ -271,7 +272,7 @@ impl Worker {
     fn restart(&mut self, done: oneshot::Sender<Result<(), StartError>>) {
         self.restarting.push(done);
         if let Slot::Running(interpreter) = &mut self.slot {
-            interpreter.drain(|reply| self.outbox.push(reply));
+            interpreter.drain(|record| self.outbox.push(record));
         }
         let old = self.lose_interpreter(KILLED);
         for task in self.queue.clear() {
@@ -308,7 +309,7 @@ impl Worker {
         match result {
             Ok((interpreter, early)) => {
                 self.slot = Slot::Running(interpreter);
-                early.into_iter().for_each(|reply| self.outbox.push(reply));
+                early.into_iter().for_each(|record| self.outbox.push(record));
                 self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
             }
             Err(error) => {
@@ -388,17 +389,17 @@ impl Worker {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Progress => {}
-            Event::Text(reply) => self.outbox.push(reply),
+            Event::Output(record) => self.outbox.push(record),
             Event::WaitsForLine => {
                 if let Slot::Running(interpreter) = &mut self.slot {
-                    interpreter.drain(|reply| self.outbox.push(reply));
+                    interpreter.drain(|record| self.outbox.push(record));
                 }
                 self.ask(Asker::Reader, false);
             }
             Event::Aside(message) => self.on_aside(message),
             Event::Message(id, message) => {
                 if let Slot::Running(interpreter) = &mut self.slot {
-                    interpreter.drain(|reply| self.outbox.push(reply));
+                    interpreter.drain(|record| self.outbox.push(record));
                     interpreter.send(&ToDriver::Ack { id });
                 }
                 self.on_message(message);
@@ -427,8 +428,8 @@ impl Worker {
 
     fn on_message(&mut self, message: FromDriver) {
         match message {
-            FromDriver::Media { mime, data } => self.outbox.push(Reply::Media { mime, data }),
-            FromDriver::Html { data } => self.outbox.push(Reply::Html(data)),
+            FromDriver::Media { mime, data } => self.outbox.push(ConsoleRecord::Media { mime, data }),
+            FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
             FromDriver::Ask { password, stdin } => {
                 if let (true, Slot::Running(interpreter)) = (stdin, &mut self.slot) {
                     interpreter.told_of_reader();

@@ -2,7 +2,7 @@
 
 use super::retransmit::Frame;
 use super::{BATCH_BYTES, Inner, Outcome, Run, with_step};
-use crate::buffer::Item;
+use crate::buffer::OutputItem;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -124,7 +124,7 @@ impl Drop for Attached {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     run: Arc<Run>,
-    pub(crate) items: Arc<Vec<Item>>,
+    pub(crate) items: Arc<Vec<OutputItem>>,
     pub(crate) outcome: Outcome,
     /// Its number, for a collector that counts.
     pub(crate) number: Option<u64>,
@@ -189,7 +189,7 @@ impl Run {
     fn deliver(self: &Arc<Self>, inner: &mut Inner, seen: u64, turn: Option<u64>) -> Delivery {
         let mut items = inner.buffer.take(BATCH_BYTES);
         let outcome = match items.pop() {
-            Some(Item::Step { status, exit_code }) => Outcome::Step { status, exit_code },
+            Some(OutputItem::Step { status, exit_code }) => Outcome::Step { status, exit_code },
             last => {
                 items.extend(last);
                 match (&inner.end, inner.waiting) {

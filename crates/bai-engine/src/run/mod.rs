@@ -15,7 +15,7 @@ mod tests;
 pub(super) use collect::{Attached, Delivery, Patience};
 pub(super) use outcome::{End, Outcome};
 
-use super::buffer::{Buffer, Item};
+use super::buffer::{Buffer, OutputItem};
 use bai_protocol::execute::RunId;
 use retransmit::{Frame, RetransmitBuffer};
 use std::collections::VecDeque;
@@ -124,11 +124,12 @@ impl Run {
     }
 
     /// Adds output or the end of a step.
-    pub(super) fn push(&self, item: Item) {
+    pub(super) fn push(&self, item: impl Into<OutputItem>) {
+        let item = item.into();
         let mut inner = self.lock();
         let before = inner.buffer.bytes();
         let was_empty = inner.buffer.is_empty();
-        let is_step = matches!(item, Item::Step { .. });
+        let is_step = matches!(item, OutputItem::Step { .. });
         inner.buffer.push(item);
         if inner.may_drop && inner.collectors == 0 {
             inner.buffer.shrink_to(ABANDONED_BOUND);
@@ -238,10 +239,10 @@ impl Run {
 }
 
 /// The items as they were in the buffer.
-fn with_step(items: Arc<Vec<Item>>, outcome: &Outcome) -> Vec<Item> {
+fn with_step(items: Arc<Vec<OutputItem>>, outcome: &Outcome) -> Vec<OutputItem> {
     let mut items = Arc::unwrap_or_clone(items);
     if let Outcome::Step { status, exit_code } = outcome {
-        items.push(Item::Step { status: status.clone(), exit_code: *exit_code });
+        items.push(OutputItem::Step { status: status.clone(), exit_code: *exit_code });
     }
     items
 }

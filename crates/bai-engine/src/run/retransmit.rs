@@ -2,7 +2,7 @@
 //! frames; they are kept until it says that it has them, and come again when it takes the run up over a new connection.
 
 use super::outcome::Outcome;
-use crate::buffer::Item;
+use crate::buffer::OutputItem;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ const FRAME_BYTES: usize = 1 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) number: u64,
-    pub(super) items: Arc<Vec<Item>>,
+    pub(super) items: Arc<Vec<OutputItem>>,
     pub(super) outcome: Outcome,
 }
 
 impl Frame {
     fn size(&self) -> usize {
-        self.items.iter().map(Item::len).sum::<usize>() + FRAME_BYTES
+        self.items.iter().map(OutputItem::size).sum::<usize>() + FRAME_BYTES
     }
 }
 
@@ -48,7 +48,7 @@ impl RetransmitBuffer {
     }
 
     /// Adds a frame; gives its number.
-    pub(super) fn push(&mut self, items: Arc<Vec<Item>>, outcome: Outcome) -> u64 {
+    pub(super) fn push(&mut self, items: Arc<Vec<OutputItem>>, outcome: Outcome) -> u64 {
         self.last += 1;
         let frame = Frame { number: self.last, items, outcome };
         self.bytes += frame.size();
@@ -91,11 +91,13 @@ impl RetransmitBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bai_protocol::record::ConsoleRecord;
 
     fn three() -> RetransmitBuffer {
         let mut buffer = RetransmitBuffer::default();
         for text in ["a", "b", "c"] {
-            let number = buffer.push(Arc::new(vec![Item::Stdout(text.into())]), Outcome::Continued);
+            let number =
+                buffer.push(Arc::new(vec![ConsoleRecord::Stdout(text.into()).into()]), Outcome::Continued);
             buffer.was_written(number);
         }
         buffer
@@ -136,7 +138,8 @@ mod tests {
     #[test]
     fn the_window_is_full_until_the_client_speaks() {
         let mut buffer = RetransmitBuffer::default();
-        let number = buffer.push(Arc::new(vec![Item::Stdout("x".repeat(WINDOW))]), Outcome::Continued);
+        let number =
+            buffer.push(Arc::new(vec![ConsoleRecord::Stdout("x".repeat(WINDOW)).into()]), Outcome::Continued);
         assert!(buffer.is_full());
         buffer.was_received(number);
         assert!(!buffer.is_full());

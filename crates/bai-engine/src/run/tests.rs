@@ -1,7 +1,8 @@
-use super::super::buffer::Item;
+use super::super::buffer::OutputItem;
 use super::super::frame;
 use super::*;
 use bai_protocol::execute::{RunId, RunStatus};
+use bai_protocol::record::ConsoleRecord;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ fn run() -> Arc<Run> {
     Run::new(RunId::from_wire("r1"))
 }
 
-fn out(text: &str) -> Item {
-    Item::Stdout(text.into())
+fn out(text: &str) -> OutputItem {
+    ConsoleRecord::Stdout(text.into()).into()
 }
 
 async fn collect(run: &Arc<Run>, patience: Patience, seen: u64) -> Delivery {
@@ -35,9 +36,9 @@ async fn output_and_end_come_in_one_frame_as_the_genuine_server_writes_it() {
     let run = run();
     run.push(out("hello\n"));
     run.push(out("42"));
-    run.push(Item::Stderr("é\u{1b}\"".into()));
-    run.push(Item::Media { mime: "image/png".into(), data: "data:x".into() });
-    run.push(Item::Html("<b>".into()));
+    run.push(ConsoleRecord::Stderr("é\u{1b}\"".into()));
+    run.push(ConsoleRecord::Media { mime: "image/png".into(), data: "data:x".into() });
+    run.push(ConsoleRecord::Html("<b>".into()));
     run.finish(End::Finished(3));
     let expected = json!({
         "status": "finished", "exitCode": 3, "options": null, "files": [],
@@ -61,9 +62,9 @@ async fn pieces_of_a_flood_are_one_record() {
 #[tokio::test]
 async fn an_end_of_a_step_is_delivered_by_itself_and_nothing_is_lost_between_steps() {
     let run = run();
-    run.push(Item::Step { status: RunStatus::CleanFinished, exit_code: 0 });
+    run.push(OutputItem::Step { status: RunStatus::CleanFinished, exit_code: 0 });
     run.push(out("built"));
-    run.push(Item::Step { status: RunStatus::BuildFinished, exit_code: 2 });
+    run.push(OutputItem::Step { status: RunStatus::BuildFinished, exit_code: 2 });
     run.finish(End::Finished(127));
     let frames = [frame_of(&run, NOW).await, frame_of(&run, NOW).await, frame_of(&run, NOW).await];
     let told: Vec<_> =
@@ -76,7 +77,7 @@ async fn an_end_of_a_step_is_delivered_by_itself_and_nothing_is_lost_between_ste
 async fn a_delivery_that_did_not_arrive_comes_again() {
     let run = run();
     run.push(out("kept"));
-    run.push(Item::Step { status: RunStatus::CleanFinished, exit_code: 0 });
+    run.push(OutputItem::Step { status: RunStatus::CleanFinished, exit_code: 0 });
     drop(collect(&run, NOW, 0).await);
     let frame = frame_of(&run, NOW).await;
     assert_eq!((&frame["status"], &frame["console"][0][1]), (&json!("clean-finished"), &json!("kept")));

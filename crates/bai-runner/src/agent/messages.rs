@@ -4,6 +4,7 @@
 use super::super::op::{Op, Step};
 use super::super::reply::Reply;
 use bai_protocol::complete::{CompletionOptions, CompletionRequest};
+use bai_protocol::record::ConsoleRecord;
 use bai_protocol::service::{App, ArgumentValue, ServiceParameters};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -186,16 +187,26 @@ fn of_json(name: &'static str, value: &Value) -> Message {
 pub(super) fn reply(reply: Reply) -> Message {
     let code = |name, exit_code: i32| of_json(name, &json!({"exitCode": exit_code}));
     match reply {
-        Reply::Stdout(text) => Message { name: "stdout", payload: text.into_bytes() },
-        Reply::Stderr(text) => Message { name: "stderr", payload: text.into_bytes() },
-        Reply::Media { mime, data } => of_json("media", &json!({"type": mime, "data": data})),
-        Reply::Html(text) => Message { name: "html", payload: text.into_bytes() },
+        Reply::Console(record) => console(record),
         Reply::WaitingInput { is_password } => of_json("waiting-input", &json!({"is_password": is_password})),
         Reply::Completion(found) => completion(&found.suggestions),
         Reply::CleanFinished { exit_code } => code("clean-finished", exit_code),
         Reply::BuildFinished { exit_code } => code("build-finished", exit_code),
         Reply::Finished { exit_code } => code("finished", exit_code),
         Reply::Status(status) => Message { name: "status", payload: status_payload(status.started_at) },
+    }
+}
+
+fn console(record: ConsoleRecord) -> Message {
+    let text = |name, text: String| Message { name, payload: text.into_bytes() };
+    match record {
+        ConsoleRecord::Stdout(output) => text("stdout", output),
+        ConsoleRecord::Stderr(output) => text("stderr", output),
+        ConsoleRecord::Media { mime, data } => of_json("media", &json!({"type": mime, "data": data})),
+        ConsoleRecord::Html(html) => text("html", html),
+        ConsoleRecord::Log(line) => text("log", line),
+        // Agents know no other kinds, and no kernel of ours sends one.
+        unknown @ ConsoleRecord::Unknown { .. } => of_json("log", &unknown.to_wire()),
     }
 }
 
@@ -315,9 +326,9 @@ mod tests {
     fn replies_are_written_as_agents_read_them() {
         let text = |message: Message| (message.name, String::from_utf8(message.payload).unwrap());
         let written = |this: Reply| text(reply(this));
-        assert_eq!(written(Reply::Stdout("é".into())), ("stdout", "é".into()));
-        assert_eq!(written(Reply::Html("<b>".into())), ("html", "<b>".into()));
-        let media = Reply::Media { mime: "image/png".into(), data: "data:".into() };
+        assert_eq!(written(Reply::Console(ConsoleRecord::Stdout("é".into()))), ("stdout", "é".into()));
+        assert_eq!(written(Reply::Console(ConsoleRecord::Html("<b>".into()))), ("html", "<b>".into()));
+        let media = Reply::Console(ConsoleRecord::Media { mime: "image/png".into(), data: "data:".into() });
         assert_eq!(written(media), ("media", r#"{"data":"data:","type":"image/png"}"#.into()));
         let asks = Reply::WaitingInput { is_password: true };
         assert_eq!(written(asks), ("waiting-input", r#"{"is_password":true}"#.into()));

@@ -3,6 +3,7 @@
 
 use super::super::reply::Reply;
 use super::container;
+use bai_protocol::record::ConsoleRecord;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -33,7 +34,11 @@ impl TaskLog {
 
     /// Notes what a step printed.
     pub(super) async fn note(&mut self, reply: &Reply) {
-        let (Reply::Stdout(text) | Reply::Stderr(text)) = reply else { return };
+        let (Reply::Console(ConsoleRecord::Stdout(text)) | Reply::Console(ConsoleRecord::Stderr(text))) =
+            reply
+        else {
+            return;
+        };
         let _ = self.console.try_send(reply.clone());
         if self.file.is_none() {
             self.file = self.open().await;
@@ -66,11 +71,11 @@ fn print(pieces: &Receiver<Reply>) {
     while let Ok(piece) = pieces.recv() {
         // A log that has gone is no reason to stop anything.
         let _ = match piece {
-            Reply::Stdout(text) => {
+            Reply::Console(ConsoleRecord::Stdout(text)) => {
                 let mut out = std::io::stdout().lock();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush())
             }
-            Reply::Stderr(text) => std::io::stderr().write_all(text.as_bytes()),
+            Reply::Console(ConsoleRecord::Stderr(text)) => std::io::stderr().write_all(text.as_bytes()),
             _ => Ok(()),
         };
     }

@@ -17,8 +17,8 @@ use crate::outbox::Outbox;
 use crate::output::Output;
 use crate::process::{self, Process, Program};
 use crate::process_tree::{self, ProcessTree};
-use crate::reply::Reply;
 use crate::wire::{FromDriver, ToDriver};
+use bai_protocol::record::ConsoleRecord;
 use jupyter_protocol::{
     CompleteRequest, ExecuteRequest, InputReply, InspectRequest, InterruptRequest, JupyterMessage,
     JupyterMessageContent, KernelInfoRequest, ShutdownRequest,
@@ -126,14 +126,14 @@ impl JupyterKernel {
                         break connected.map_err(|error| failed(std::io::Error::other(error)))?;
                     }
                     status = process.wait() => {
-                        out.drain(|text| early.push(Reply::Stdout(text)));
-                        err.drain(|text| early.push(Reply::Stderr(text)));
+                        out.drain(|text| early.push(ConsoleRecord::Stdout(text)));
+                        err.drain(|text| early.push(ConsoleRecord::Stderr(text)));
                         let how = status.map(|status| process::describe_end(&status).1);
                         let how = how.unwrap_or_else(|error| error.to_string());
                         return Err(StartError::Died { executable, how, output: last_lines(&early) });
                     }
-                    () = out.readable() => early.extend(out.read().map(Reply::Stdout)),
-                    () = err.readable() => early.extend(err.read().map(Reply::Stderr)),
+                    () = out.readable() => early.extend(out.read().map(ConsoleRecord::Stdout)),
+                    () = err.readable() => early.extend(err.read().map(ConsoleRecord::Stderr)),
                 }
             }
         };
@@ -243,7 +243,7 @@ impl JupyterKernel {
         {
             *due = None;
             let (prompt, password) = question.question();
-            self.text(Reply::Stdout(prompt));
+            self.text(ConsoleRecord::Stdout(prompt));
             self.say(FromDriver::Ask { password, stdin: false });
         }
         if let Some(cell) = &mut self.cell {
@@ -254,7 +254,7 @@ impl JupyterKernel {
                 if cell.is_output_missing() {
                     let sentence =
                         "The kernel has not said that this is all of the output; some may be lost.\n";
-                    self.text(Reply::Stderr(sentence.to_owned()));
+                    self.text(ConsoleRecord::Stderr(sentence.to_owned()));
                 }
                 self.finish();
             }
@@ -269,7 +269,7 @@ impl JupyterKernel {
         if self.cell.is_none() {
             return tracing::debug!(text, "a Jupyter kernel wrote this");
         }
-        self.text(if is_out { Reply::Stdout(text) } else { Reply::Stderr(text) });
+        self.text(if is_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) });
     }
 
     fn on_output(&mut self, message: &Heard) {
@@ -286,7 +286,7 @@ impl JupyterKernel {
             ("clear_output", _) => {
                 self.clears = true;
                 if !message.waits() {
-                    self.text(Reply::Stdout(String::new()));
+                    self.text(ConsoleRecord::Stdout(String::new()));
                 }
             }
             _ => self.show(message, is_ours),
@@ -368,14 +368,14 @@ impl JupyterKernel {
     }
 
     /// Output, on a clean line where that was asked for.
-    fn text(&mut self, reply: Reply) {
+    fn text(&mut self, reply: ConsoleRecord) {
         if std::mem::take(&mut self.clears) {
-            self.ready.push_back(Event::Text(Reply::Stdout(messages::CLEAR_LINE.to_owned())));
+            self.ready.push_back(Event::Output(ConsoleRecord::Stdout(messages::CLEAR_LINE.to_owned())));
         }
         match reply {
-            Reply::Media { mime, data } => self.say(FromDriver::Media { mime, data }),
-            Reply::Html(data) => self.say(FromDriver::Html { data }),
-            text => self.ready.push_back(Event::Text(text)),
+            ConsoleRecord::Media { mime, data } => self.say(FromDriver::Media { mime, data }),
+            ConsoleRecord::Html(data) => self.say(FromDriver::Html { data }),
+            text => self.ready.push_back(Event::Output(text)),
         }
     }
 
@@ -432,15 +432,15 @@ impl JupyterKernel {
     }
 
     /// Takes what the process itself has written.
-    pub(crate) fn drain(&mut self, mut take: impl FnMut(Reply)) {
-        self.out.drain(|text| take(Reply::Stdout(text)));
-        self.err.drain(|text| take(Reply::Stderr(text)));
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
+        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
     }
 
     /// Ends the process's own streams at the end of a cell.
     pub(crate) fn finish_streams(&mut self, outbox: &mut Outbox) {
-        self.out.finish().into_iter().for_each(|text| outbox.push(Reply::Stdout(text)));
-        self.err.finish().into_iter().for_each(|text| outbox.push(Reply::Stderr(text)));
+        self.out.finish().into_iter().for_each(|text| outbox.push(ConsoleRecord::Stdout(text)));
+        self.err.finish().into_iter().for_each(|text| outbox.push(ConsoleRecord::Stderr(text)));
     }
 
     /// Asks the kernel to end, and waits for that unless a cell keeps it busy.

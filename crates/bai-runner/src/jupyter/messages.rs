@@ -1,7 +1,6 @@
 //! What a Jupyter kernel says, as the runner's replies. Kernels differ in what they leave out of their messages, so
 //! nothing is asked of one but what is used. No I/O here.
 
-use crate::reply::Reply;
 use bai_protocol::bundle;
 use bai_protocol::record::ConsoleRecord;
 use jupyter_protocol::Header;
@@ -89,12 +88,14 @@ impl Heard {
     }
 
     /// Output of a cell; nothing for a message that shows nothing.
-    pub(super) fn output(&self) -> Option<Reply> {
+    pub(super) fn output(&self) -> Option<ConsoleRecord> {
         match self.kind.as_str() {
-            "stream" if self.text("name") == "stderr" => Some(Reply::Stderr(self.text("text").to_owned())),
-            "stream" => Some(Reply::Stdout(self.text("text").to_owned())),
+            "stream" if self.text("name") == "stderr" => {
+                Some(ConsoleRecord::Stderr(self.text("text").to_owned()))
+            }
+            "stream" => Some(ConsoleRecord::Stdout(self.text("text").to_owned())),
             "display_data" | "update_display_data" | "execute_result" => shown(self.bundle()),
-            "error" => Some(Reply::Stderr(self.traceback())),
+            "error" => Some(ConsoleRecord::Stderr(self.traceback())),
             _ => None,
         }
     }
@@ -121,33 +122,33 @@ impl Heard {
     }
 
     /// Text that the kernel wants to be read in a pager.
-    pub(super) fn pages(&self) -> Vec<Reply> {
+    pub(super) fn pages(&self) -> Vec<ConsoleRecord> {
         let payload = self.content.get("payload").and_then(Value::as_array).into_iter().flatten();
         let pages = payload.filter(|item| item.get("source").and_then(Value::as_str) == Some("page"));
         let texts = pages.filter_map(|page| page.get("data")?.get("text/plain")?.as_str());
-        texts.map(|text| Reply::Stdout(format!("{}\n", text.trim_end()))).collect()
+        texts.map(|text| ConsoleRecord::Stdout(format!("{}\n", text.trim_end()))).collect()
     }
 
     /// What is known about a name, and whether anything is.
-    pub(super) fn inspection(&self) -> (Reply, bool) {
+    pub(super) fn inspection(&self) -> (ConsoleRecord, bool) {
         let text = self.bundle().remove("text/plain").map(whole).unwrap_or_default();
         if self.is("found") && !text.trim().is_empty() {
-            return (Reply::Stdout(format!("{}\n", text.trim_end())), true);
+            return (ConsoleRecord::Stdout(format!("{}\n", text.trim_end())), true);
         }
-        (Reply::Stderr("The kernel knows nothing about this name.\n".to_owned()), false)
+        (ConsoleRecord::Stderr("The kernel knows nothing about this name.\n".to_owned()), false)
     }
 }
 
 /// The representation that a terminal can do most with.
-fn shown(bundle: Map<String, Value>) -> Option<Reply> {
+fn shown(bundle: Map<String, Value>) -> Option<ConsoleRecord> {
     let bundle = bundle.into_iter().map(|(kind, value)| {
         let is_data = kind.ends_with("json");
         (kind, if is_data { value } else { Value::String(whole(value)) })
     });
     Some(match bundle::best(bundle.collect())? {
-        ConsoleRecord::Media { mime, data } => Reply::Media { mime, data },
-        ConsoleRecord::Html(html) => Reply::Html(html),
-        ConsoleRecord::Stdout(text) => Reply::Stdout(text),
+        ConsoleRecord::Media { mime, data } => ConsoleRecord::Media { mime, data },
+        ConsoleRecord::Html(html) => ConsoleRecord::Html(html),
+        ConsoleRecord::Stdout(text) => ConsoleRecord::Stdout(text),
         _ => return None,
     })
 }
@@ -179,7 +180,7 @@ mod tests {
             ("kernel_info_reply", "", true)
         );
         assert!(info.header.is_none(), "a header that cannot be answered");
-        assert_eq!(heard("stream", json!({})).output(), Some(Reply::Stdout(String::new())));
+        assert_eq!(heard("stream", json!({})).output(), Some(ConsoleRecord::Stdout(String::new())));
         assert_eq!(
             heard("complete_reply", json!({"matches": ["a", 1]})).completions(),
             (None, vec!["a".into()])
@@ -192,18 +193,19 @@ mod tests {
     #[test]
     fn output_becomes_records() {
         let stream = heard("stream", json!({"name": "stderr", "text": "é"}));
-        assert_eq!(stream.output(), Some(Reply::Stderr("é".into())));
-        let media = |mime: &str, data: &str| Some(Reply::Media { mime: mime.into(), data: data.into() });
+        assert_eq!(stream.output(), Some(ConsoleRecord::Stderr("é".into())));
+        let media =
+            |mime: &str, data: &str| Some(ConsoleRecord::Media { mime: mime.into(), data: data.into() });
         for (data, reply) in [
             (
                 json!({"image/png": "AA\nBB==\n", "text/plain": "x"}),
                 media("image/png", "data:image/png;base64,AABB=="),
             ),
             (json!({"image/svg+xml": ["<svg>", "</svg>"]}), media("image/svg+xml", "<svg></svg>")),
-            (json!({"text/html": "<b>", "text/plain": "x"}), Some(Reply::Html("<b>".into()))),
+            (json!({"text/html": "<b>", "text/plain": "x"}), Some(ConsoleRecord::Html("<b>".into()))),
             (json!({"text/latex": "$x$", "text/plain": "<M object>"}), media("text/latex", "$x$")),
             (json!({"application/json": {"a": 1}}), media("application/json", r#"{"a":1}"#)),
-            (json!({"text/plain": "42"}), Some(Reply::Stdout("42\n".into()))),
+            (json!({"text/plain": "42"}), Some(ConsoleRecord::Stdout("42\n".into()))),
             (json!({}), None),
         ] {
             assert_eq!(heard("display_data", json!({"data": data})).output(), reply, "{data}");

@@ -57,13 +57,17 @@ pub(super) struct Outcome {
 impl Outcome {
     /// All of standard output.
     pub(super) fn stdout(&self) -> String {
-        let text = |reply: &Reply| if let Reply::Stdout(text) = reply { text.clone() } else { String::new() };
+        let text = |reply: &Reply| {
+            if let Reply::Console(ConsoleRecord::Stdout(text)) = reply { text.clone() } else { String::new() }
+        };
         self.replies.iter().map(text).collect()
     }
 
     /// All of standard error.
     pub(super) fn stderr(&self) -> String {
-        let text = |reply: &Reply| if let Reply::Stderr(text) = reply { text.clone() } else { String::new() };
+        let text = |reply: &Reply| {
+            if let Reply::Console(ConsoleRecord::Stderr(text)) = reply { text.clone() } else { String::new() }
+        };
         self.replies.iter().map(text).collect()
     }
 
@@ -72,10 +76,10 @@ impl Outcome {
         let mut sequence: Vec<String> = Vec::new();
         for reply in &self.replies {
             let item = match reply {
-                Reply::Stdout(text) => format!("O:{text}"),
-                Reply::Stderr(text) => format!("E:{text}"),
-                Reply::Media { mime, .. } => format!("[{mime}]"),
-                Reply::Html(_) => "[html]".to_owned(),
+                Reply::Console(ConsoleRecord::Stdout(text)) => format!("O:{text}"),
+                Reply::Console(ConsoleRecord::Stderr(text)) => format!("E:{text}"),
+                Reply::Console(ConsoleRecord::Media { mime, .. }) => format!("[{mime}]"),
+                Reply::Console(ConsoleRecord::Html(_)) => "[html]".to_owned(),
                 other => format!("[{other:?}]"),
             };
             match sequence.last_mut() {
@@ -154,7 +158,7 @@ impl Session {
         let mut seen = String::new();
         while !seen.contains(text) {
             match self.next().await {
-                Reply::Stdout(more) => seen.push_str(&more),
+                Reply::Console(ConsoleRecord::Stdout(more)) => seen.push_str(&more),
                 Reply::Finished { .. } => panic!("finished before {text:?}; said {seen:?}"),
                 _ => {}
             }

@@ -116,7 +116,7 @@ async fn who_ignores_an_interrupt_is_ended_by_a_restart() {
     session.send(Op::Code("echo waits".into())).await;
     let mut said = String::new();
     while !said.ends_with('\n') {
-        let Reply::Stdout(more) = session.next().await else { panic!("{said:?}") };
+        let Reply::Console(ConsoleRecord::Stdout(more)) = session.next().await else { panic!("{said:?}") };
         said.push_str(&more);
     }
     for _ in 0..20 {
@@ -168,7 +168,7 @@ async fn daemons_end_with_the_session() {
     session.send(Op::Exec(Step::Command(daemon.into()))).await;
     let mut pids = String::new();
     while !pids.ends_with('\n') {
-        let Reply::Stdout(more) = session.next().await else { panic!("{pids:?}") };
+        let Reply::Console(ConsoleRecord::Stdout(more)) = session.next().await else { panic!("{pids:?}") };
         pids.push_str(&more);
     }
     started.open();

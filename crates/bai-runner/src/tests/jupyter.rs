@@ -23,8 +23,8 @@ async fn complete(session: &Session, code: &str) -> Vec<String> {
 
 fn media(outcome: &Outcome) -> Vec<(String, String)> {
     let pair = |reply: &Reply| match reply {
-        Reply::Media { mime, data } => Some((mime.clone(), data.clone())),
-        Reply::Html(html) => Some(("html".to_owned(), html.clone())),
+        Reply::Console(ConsoleRecord::Media { mime, data }) => Some((mime.clone(), data.clone())),
+        Reply::Console(ConsoleRecord::Html(html)) => Some(("html".to_owned(), html.clone())),
         _ => None,
     };
     outcome.replies.iter().filter_map(pair).collect()

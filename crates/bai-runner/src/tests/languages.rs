@@ -82,7 +82,8 @@ async fn questions_are_asked_after_their_text() {
                 let (before, after) = outcome.replies.split_at(at);
                 let text = |replies: &[Reply]| -> String {
                     let texts = replies.iter().filter_map(|reply| match reply {
-                        Reply::Stdout(text) | Reply::Stderr(text) => Some(text.as_str()),
+                        Reply::Console(ConsoleRecord::Stdout(text))
+                        | Reply::Console(ConsoleRecord::Stderr(text)) => Some(text.as_str()),
                         _ => None,
                     });
                     texts.collect()

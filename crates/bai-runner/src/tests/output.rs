@@ -1,6 +1,6 @@
 //! What is written arrives whole and in order, whoever writes it.
 
-use super::super::{Op, Reply};
+use super::super::{ConsoleRecord, Op, Reply};
 use super::harness::{Session, pythons};
 use bai_testkit::Gate;
 
@@ -28,10 +28,18 @@ async fn a_flood_arrives_whole() {
     let mut session = Session::start("python").await;
     session.send(Op::Code("print('x' * 100_000_000)".into())).await;
     let outcome = session.finish().await;
-    let total: usize =
-        outcome.replies.iter().map(|r| if let Reply::Stdout(t) = r { t.len() } else { 0 }).sum();
+    let total: usize = outcome
+        .replies
+        .iter()
+        .map(|r| if let Reply::Console(ConsoleRecord::Stdout(t)) = r { t.len() } else { 0 })
+        .sum();
     assert_eq!(total, 100_000_001);
-    assert!(outcome.replies.iter().all(|r| matches!(r, Reply::Stdout(t) if t.len() <= 256 << 10)));
+    assert!(
+        outcome
+            .replies
+            .iter()
+            .all(|r| matches!(r, Reply::Console(ConsoleRecord::Stdout(t)) if t.len() <= 256 << 10))
+    );
     let outcome = session.run("for n in range(100_000): print(n)").await;
     let expected: String = (0..100_000).map(|n| format!("{n}\n")).collect();
     assert!(outcome.stdout() == expected);

@@ -1,6 +1,6 @@
 //! Pictures and rich text: what the value of a cell, `display()` and figures become.
 
-use super::super::Reply;
+use super::super::{ConsoleRecord, Reply};
 use super::harness::{Session, pythons};
 
 #[tokio::test]
@@ -12,26 +12,47 @@ async fn each_representation_becomes_its_record() {
             (
                 "_repr_png_",
                 "b'png'",
-                Reply::Media { mime: "image/png".into(), data: "data:image/png;base64,cG5n".into() },
+                Reply::Console(ConsoleRecord::Media {
+                    mime: "image/png".into(),
+                    data: "data:image/png;base64,cG5n".into(),
+                }),
             ),
             (
                 "_repr_jpeg_",
                 "(b'jpg', {})",
-                Reply::Media { mime: "image/jpeg".into(), data: "data:image/jpeg;base64,anBn".into() },
+                Reply::Console(ConsoleRecord::Media {
+                    mime: "image/jpeg".into(),
+                    data: "data:image/jpeg;base64,anBn".into(),
+                }),
             ),
-            ("_repr_svg_", "'<svg/>'", Reply::Media { mime: "image/svg+xml".into(), data: "<svg/>".into() }),
-            ("_repr_html_", "'<b>é</b>'", Reply::Html("<b>é</b>".into())),
-            ("_repr_markdown_", "'# t'", Reply::Media { mime: "text/markdown".into(), data: "# t".into() }),
-            ("_repr_latex_", "'$x$'", Reply::Media { mime: "text/latex".into(), data: "$x$".into() }),
+            (
+                "_repr_svg_",
+                "'<svg/>'",
+                Reply::Console(ConsoleRecord::Media { mime: "image/svg+xml".into(), data: "<svg/>".into() }),
+            ),
+            ("_repr_html_", "'<b>é</b>'", Reply::Console(ConsoleRecord::Html("<b>é</b>".into()))),
+            (
+                "_repr_markdown_",
+                "'# t'",
+                Reply::Console(ConsoleRecord::Media { mime: "text/markdown".into(), data: "# t".into() }),
+            ),
+            (
+                "_repr_latex_",
+                "'$x$'",
+                Reply::Console(ConsoleRecord::Media { mime: "text/latex".into(), data: "$x$".into() }),
+            ),
             (
                 "_repr_json_",
                 "{'a': [1, None]}",
-                Reply::Media { mime: "application/json".into(), data: "{\"a\": [1, null]}".into() },
+                Reply::Console(ConsoleRecord::Media {
+                    mime: "application/json".into(),
+                    data: "{\"a\": [1, null]}".into(),
+                }),
             ),
-            ("_repr_json_", "{1, 2}", Reply::Stdout("text\n".into())),
-            ("_repr_latex_", "None", Reply::Stdout("text\n".into())),
-            ("_repr_html_", "None", Reply::Stdout("text\n".into())),
-            ("_repr_html_", "1/0", Reply::Stdout("text\n".into())),
+            ("_repr_json_", "{1, 2}", Reply::Console(ConsoleRecord::Stdout("text\n".into()))),
+            ("_repr_latex_", "None", Reply::Console(ConsoleRecord::Stdout("text\n".into()))),
+            ("_repr_html_", "None", Reply::Console(ConsoleRecord::Stdout("text\n".into()))),
+            ("_repr_html_", "1/0", Reply::Console(ConsoleRecord::Stdout("text\n".into()))),
         ] {
             let code = format!(
                 "class One(Rich):\n    def {method}(self): return {result}\nprint('before')\ndisplay(One())\nprint('after')"
@@ -45,11 +66,14 @@ async fn each_representation_becomes_its_record() {
             assert!(text.starts_with("O:before\n") && text.ends_with("after\n"), "{python}: {outcome:?}");
             assert_eq!((outcome.exit_code, outcome.stderr().as_str()), (0, ""));
             let shown = session.run("One()").await;
-            let text = Reply::Stdout(shown.stdout());
+            let text = Reply::Console(ConsoleRecord::Stdout(shown.stdout()));
             assert!(shown.replies == [reply.clone()] || text == reply, "{python}: {method}: {shown:?}");
         }
         let code = "class B:\n    def _repr_mimebundle_(self, include=None, exclude=None):\n        return {'text/plain': 't', 'text/html': '<i>', 'image/png': 'cG\\n5n'}\nB()";
-        let png = Reply::Media { mime: "image/png".into(), data: "data:image/png;base64,cG5n".into() };
+        let png = Reply::Console(ConsoleRecord::Media {
+            mime: "image/png".into(),
+            data: "data:image/png;base64,cG5n".into(),
+        });
         assert_eq!(session.run(code).await.replies, [png], "{python}");
         assert_eq!(session.value("One").await, "<class '__main__.One'>\n");
         let mock = session.value("import unittest.mock\nunittest.mock.MagicMock(name='m')").await;
@@ -65,8 +89,9 @@ async fn a_large_picture_arrives_whole_between_its_neighbours() {
             "class P:\n    def _repr_svg_(self): return 'é' * 2000000\nprint(1); display(P()); print(2)";
         let outcome = session.run(code).await;
         assert_eq!(outcome.sequence(), ["O:1\n", "[image/svg+xml]", "O:2\n"], "{python}");
-        let is_picture = |reply: &&Reply| matches!(reply, Reply::Media { .. });
-        let Some(Reply::Media { data, .. }) = outcome.replies.iter().find(is_picture) else {
+        let is_picture = |reply: &&Reply| matches!(reply, Reply::Console(ConsoleRecord::Media { .. }));
+        let Some(Reply::Console(ConsoleRecord::Media { data, .. })) = outcome.replies.iter().find(is_picture)
+        else {
             panic!("no picture")
         };
         assert_eq!(data.chars().count(), 2_000_000);

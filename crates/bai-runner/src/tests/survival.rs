@@ -1,6 +1,6 @@
 //! What user code does to its own interpreter, and that the session goes on.
 
-use super::super::{Op, Reply};
+use super::super::{ConsoleRecord, Op, Reply};
 use super::harness::{Session, pythons};
 use bai_testkit::Gate;
 
@@ -150,7 +150,9 @@ async fn a_death_between_cells_is_told_of_too() {
                 threading.Thread(target=lambda: (open('gate').readline(), os._exit(3))).start()";
     session.value(code).await;
     gate.open();
-    let Reply::Stderr(said) = session.next().await else { panic!("nothing was said") };
+    let Reply::Console(ConsoleRecord::Stderr(said)) = session.next().await else {
+        panic!("nothing was said")
+    };
     assert!(said.contains("exit code 3"), "{said}");
     assert_eq!(session.value("1").await, "1\n");
 }
@@ -173,7 +175,9 @@ async fn an_interpreter_that_keeps_dying_waits_for_the_next_cell() {
         std::fs::write(&dies, "").unwrap();
         let mut said = String::new();
         while !said.contains("The next cell starts a new one") {
-            let Reply::Stderr(more) = session.next().await else { panic!("{python}: {said}") };
+            let Reply::Console(ConsoleRecord::Stderr(more)) = session.next().await else {
+                panic!("{python}: {said}")
+            };
             said.push_str(&more);
         }
         let sentences =

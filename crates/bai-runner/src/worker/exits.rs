@@ -30,10 +30,10 @@ impl Worker {
     pub(super) fn on_step(&mut self, event: StepEvent) {
         match event {
             StepEvent::Progress => {}
-            StepEvent::Text(reply) => self.outbox.push(reply),
+            StepEvent::Output(record) => self.outbox.push(record),
             StepEvent::WaitsForLine => {
                 let step = self.current.as_mut().and_then(|current| current.step.as_mut());
-                step.into_iter().for_each(|step| step.take_output(|reply| self.outbox.push(reply)));
+                step.into_iter().for_each(|step| step.take_output(|record| self.outbox.push(record)));
                 self.ask(Asker::Reader, false);
             }
             StepEvent::Ended(status) => self.on_step_end(&status),
@@ -44,7 +44,7 @@ impl Worker {
         self.waiting_input = None;
         let Some(current) = &mut self.current else { return };
         let Some(step) = &mut current.step else { return };
-        step.drain(|reply| self.outbox.push(reply));
+        step.drain(|record| self.outbox.push(record));
         if status.success()
             && let Some(next) = step.go_on(&self.spec)
         {
@@ -67,7 +67,7 @@ impl Worker {
     pub(super) fn on_death(&mut self, status: &ExitStatus) {
         if let Slot::Running(interpreter) = &mut self.slot {
             let last = interpreter.last_messages();
-            interpreter.drain(|reply| self.outbox.push(reply));
+            interpreter.drain(|record| self.outbox.push(record));
             interpreter.finish_streams(&mut self.outbox);
             last.into_iter().for_each(|message| self.on_message(message));
         }
