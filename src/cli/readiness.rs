@@ -7,7 +7,9 @@ use super::exit_status::ExitStatus;
 use crate::config::FileConfig;
 use crate::repl::PreludeUse;
 use crate::terminal::FatalSignals;
-use bai_client::{Api, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport};
+use bai_client::{
+    Api, Capability, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +23,10 @@ pub(super) fn wants_prelude(global: &Global, config: &FileConfig) -> bool {
 
 /// Whether the kernel of this image gets the prelude, and why not.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
+    let capabilities = api.capabilities().await;
+    let complete = capabilities.has(Capability::RichOutput) && capabilities.has(Capability::Completion);
     match () {
-        () if api.is_engine().await || !speaks_python(image) => PreludeUse::Needless,
+        () if complete || !speaks_python(image) => PreludeUse::Needless,
         () if wanted => PreludeUse::Wanted,
         () => PreludeUse::Unwanted,
     }
@@ -55,7 +59,8 @@ pub(super) async fn make_ready(
     patience: Option<Duration>,
     fatal: &mut FatalSignals,
 ) -> Result<Option<ExitStatus>, CliError> {
-    if session.api().is_engine().await {
+    // Where an abandoned run blocks no session, the script's own run can wait and be given up.
+    if session.api().has(Capability::AbandonableRuns).await {
         return Ok(None);
     }
     let limit = async {

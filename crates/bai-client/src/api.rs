@@ -4,6 +4,7 @@ use super::endpoint::Endpoint;
 use super::error::{ClientError, ErrorKind, looks_like_html};
 use super::options::{ApiOptions, Credentials};
 use super::request::Request;
+use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::version::{ApiVersion, Hello};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -82,11 +83,14 @@ impl Api {
         Ok(&self.server().await?.0)
     }
 
-    /// Whether the server is our own engine, which keeps the output of runs that nobody follows, gives runs the ids
-    /// that clients choose, and ends a question when it is interrupted. No when the server cannot be asked.
-    pub async fn is_engine(&self) -> bool {
-        let manager = self.hello().await.ok().and_then(|hello| hello.manager.as_deref());
-        manager.is_some_and(|manager| manager.starts_with("bai-repl/"))
+    /// What the server can do beyond the common API; empty when the server cannot be asked.
+    pub async fn capabilities(&self) -> Capabilities {
+        self.hello().await.map(|hello| hello.capabilities.clone()).unwrap_or_default()
+    }
+
+    /// Whether the server announces this capability. False when the server cannot be asked.
+    pub async fn has(&self, capability: Capability) -> bool {
+        self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
     }
 
     async fn server(&self) -> Result<&(Hello, ApiVersion), ClientError> {

@@ -66,6 +66,7 @@ mod upgrade;
 
 pub use api::Api;
 pub use app::{AppEvent, AppListener};
+pub use bai_protocol::capability::{Capabilities, Capability};
 pub use bai_protocol::summary::SessionSummary;
 pub use create::{BatchOutcome, Created};
 pub use error::{ClientError, ErrorKind};

@@ -4,6 +4,7 @@ use super::api::Api;
 use super::error::{ClientError, ErrorKind};
 use super::reference::SessionRef;
 use super::run::{self, Cell, Run, RunOptions, Start};
+use bai_protocol::capability::Capability;
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::RunId;
 use bai_protocol::info::{LogsReply, Match, Matches, SessionInfo};
@@ -131,7 +132,7 @@ impl ComputeSession {
 
     async fn loses_between_steps(&self) -> bool {
         let api = self.api();
-        if api.is_engine().await {
+        if api.has(Capability::WholeBatch).await {
             return false;
         }
         // A server that does not answer says so to the run.
@@ -150,7 +151,7 @@ impl ComputeSession {
     /// Follows a run that the session has already, by polling, from what nobody has read yet.
     ///
     /// Only ids that the server really knows: a genuine server takes an unknown one for a run that never ends.
-    /// [`ComputeSession::current_run`] gives one on our engine.
+    /// [`ComputeSession::current_run`] gives one where the server tells.
     ///
     /// # Errors
     /// None at once; failures are [`super::RunEvent::Lost`].
@@ -177,11 +178,14 @@ impl ComputeSession {
         tokio::time::timeout(limit, self.turn.acquire()).await.is_ok()
     }
 
-    /// The run that the session is at, when the server tells, as our engine does.
+    /// The active run of the session, on servers with [`Capability::CurrentRun`]; `None` elsewhere.
     ///
     /// # Errors
     /// As [`ComputeSession::info`].
     pub async fn current_run(&self) -> Result<Option<RunId>, ClientError> {
+        if !self.api().has(Capability::CurrentRun).await {
+            return Ok(None);
+        }
         let info = self.at.info().await?;
         let id = info.rest.get("currentRunId").and_then(serde_json::Value::as_str);
         Ok(id.map(RunId::from_wire))
@@ -213,10 +217,10 @@ impl ComputeSession {
         self.at.info().await
     }
 
-    /// What our own engine wants the person to know about the session: that it runs another version than was asked for.
-    /// Nothing from other servers, which are not asked.
+    /// What the server wants the person to know about the session, such as that it runs another version than was asked
+    /// for. `None` from servers that have no notes; these are not asked.
     pub async fn note(&self) -> Option<String> {
-        if !self.api().is_engine().await {
+        if !self.api().has(Capability::SessionNotes).await {
             return None;
         }
         self.info().await.ok()?.note

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
+use bai_protocol::capability::{Capabilities, Capability};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -92,12 +93,30 @@ async fn missing(what: &'static str) -> ApiError {
     ApiError::not_implemented(what)
 }
 
+/// What this server can do beyond the common API.
+const CAPABILITIES: [Capability; 11] = [
+    Capability::RunIds,
+    Capability::NumberedFrames,
+    Capability::KeptOutput,
+    Capability::CurrentRun,
+    Capability::AbandonableRuns,
+    Capability::InterruptEndsInput,
+    Capability::WholeBatch,
+    Capability::SessionNotes,
+    Capability::SessionsEndWithServer,
+    Capability::RichOutput,
+    Capability::Completion,
+];
+
 /// `GET /`: which API this is. The only answer for everybody.
 async fn hello(State(server): State<Arc<ServerState>>) -> Response {
     let version = bai_protocol::version::NEWEST.to_string();
     let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
-    // Clients compare only `version`; the instance lets us know a background engine of ours again.
-    let body = json!({"version": version, "manager": manager, "instance": server.instance});
+    let capabilities: Capabilities = CAPABILITIES.into_iter().collect();
+    // Other clients compare only `version`; the instance lets us know a background engine of ours again.
+    let body = json!({
+        "version": version, "manager": manager, "capabilities": capabilities, "instance": server.instance,
+    });
     json_reply(StatusCode::OK, &body)
 }
 

@@ -20,6 +20,7 @@
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
 pub mod bundle;
+pub mod capability;
 pub mod complete;
 pub mod create;
 pub mod events;

@@ -1,5 +1,6 @@
 //! API versions and what changes with them (`protocol.md` §1.1–1.2).
 
+use crate::capability::Capabilities;
 use serde::Deserialize;
 use std::{fmt, str::FromStr};
 
@@ -117,6 +118,9 @@ pub struct Hello {
     /// The server's release; absent before 19.03.
     #[serde(default)]
     pub manager: Option<String>,
+    /// What the server can do beyond the common API; empty on clusters.
+    #[serde(default)]
+    pub capabilities: Capabilities,
 }
 
 #[cfg(test)]

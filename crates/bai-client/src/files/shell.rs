@@ -4,6 +4,7 @@
 use crate::error::{ClientError, ErrorKind};
 use crate::run::{Cell, RunEvent, RunOptions};
 use crate::session::ComputeSession;
+use bai_protocol::capability::Capability;
 use bai_protocol::execute::BatchOptions;
 use bai_protocol::record::ConsoleRecord;
 use std::time::Duration;
@@ -25,9 +26,9 @@ pub(super) struct Ended {
 impl ComputeSession {
     /// Runs a shell command in the home folder. It waits for its turn, as every run does.
     pub(super) async fn shell(&self, what: &str, command: &str) -> Result<Ended, ClientError> {
-        // Genuine servers lose what a batch step says in its first and last moments, its end included (`protocol.md`
-        // §3.7).
-        let pause = if self.api().is_engine().await { "" } else { "sleep 0.5; " };
+        // Servers without this capability lose what a batch step says in its first and last moments, its end included
+        // (`protocol.md` §3.7).
+        let pause = if self.api().has(Capability::WholeBatch).await { "" } else { "sleep 0.5; " };
         let exec = format!("{pause}( {command} ); code=$?; {pause}exit $code");
         let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
         let mut run = self.execute(cell, RunOptions::default()).await.map_err(|e| e.with_what(what))?;

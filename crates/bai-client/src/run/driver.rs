@@ -7,6 +7,7 @@ use super::stuck::{self, Fate};
 use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
+use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -42,12 +43,13 @@ pub(crate) async fn start(
         Start::Resume(id) => id.clone(),
         Start::Cell(_) => RunId::random(),
     };
-    let is_engine = session.api.is_engine().await;
+    let capabilities = session.api.capabilities().await;
     let (link, first) = match start {
         Start::Resume(id) => {
-            (Link::Poll(Box::new(PollLink::resume(session.clone(), id, is_engine, 0))), None)
+            let numbered = capabilities.has(Capability::NumberedFrames);
+            (Link::Poll(Box::new(PollLink::resume(session.clone(), id, numbered, 0))), None)
         }
-        Start::Cell(cell) => connect(&session, is_engine, &cell, &run_id, &options).await?,
+        Start::Cell(cell) => connect(&session, &capabilities, &cell, &run_id, &options).await?,
     };
     let (event_sender, events) = mpsc::channel(QUEUE);
     let (input, input_receiver) = mpsc::channel(1);
@@ -55,7 +57,7 @@ pub(crate) async fn start(
     let (leave, leave_receiver) = watch::channel(false);
     let driver = Driver {
         session,
-        is_engine,
+        capabilities,
         run_id,
         link,
         received: 0,
@@ -78,10 +80,10 @@ pub(crate) async fn start(
 
 struct Driver {
     session: SessionRef,
-    is_engine: bool,
+    capabilities: Capabilities,
     run_id: RunId,
     link: Link,
-    /// The number of the last frame that came over the WebSocket; our engine counts them.
+    /// The number of the last frame that came over the WebSocket, when the server numbers them.
     received: u64,
     machine: Machine,
     events: mpsc::Sender<RunEvent>,
@@ -108,6 +110,10 @@ struct Drain {
 }
 
 impl Driver {
+    fn numbered(&self) -> bool {
+        self.capabilities.has(Capability::NumberedFrames)
+    }
+
     async fn drive(mut self, first: Option<String>, turn: OwnedSemaphorePermit) {
         if let (Some(first), Link::Socket(socket)) = (first, &mut self.link)
             && let Err(end) = socket.send(first).await
@@ -120,11 +126,11 @@ impl Driver {
         if let Link::Poll(poll) = &mut self.link {
             poll.rest().await;
         }
+        let leaves = self.numbered() && *self.leave.borrow();
         if let Link::Socket(socket) = &mut self.link
-            && self.is_engine
-            && *self.leave.borrow()
+            && leaves
         {
-            // Whoever resumes it goes on from here. An engine that is not told repeats a little.
+            // The client that resumes the run goes on from here. A server that is not told repeats a little.
             let _ = socket.tell_now(self.received).await;
         }
         drop(turn);
@@ -229,17 +235,17 @@ impl Driver {
             Heard::Fate(error, Fate::Resumable) => {
                 tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
                 let (session, id) = (self.session.clone(), self.run_id.clone());
-                self.link =
-                    Link::Poll(Box::new(PollLink::resume(session, id, self.is_engine, self.received)));
+                let link = PollLink::resume(session, id, self.numbered(), self.received);
+                self.link = Link::Poll(Box::new(link));
                 self.machine.emit(RunEvent::Resumed);
             }
             Heard::Fate(error, Fate::Lost(state)) => self.lose(error, state),
         }
     }
 
-    /// Remembers what our engine need not send again, and tells it now and then.
+    /// Remembers which numbered frames have arrived, and tells the server now and then.
     async fn count(&mut self, seq: Option<u64>) {
-        if let (true, Link::Socket(socket), Some(seq)) = (self.is_engine, &mut self.link, seq) {
+        if let (true, Link::Socket(socket), Some(seq)) = (self.numbered(), &mut self.link, seq) {
             self.received = seq;
             if !self.machine.is_over()
                 && let Err(end) = socket.tell(seq).await
@@ -330,10 +336,11 @@ impl Driver {
             }
             Open::Before => {}
         }
+        let ends_input = self.capabilities.has(Capability::InterruptEndsInput);
         match &mut self.link {
-            // Our engine ends the question itself; an empty line would answer the next one.
-            Link::Poll(poll) if self.is_engine => poll.go_on_after(GRACE),
-            _ if self.is_engine => {}
+            // The server ends the question itself; an empty line would answer the next one.
+            Link::Poll(poll) if ends_input => poll.go_on_after(GRACE),
+            _ if ends_input => {}
             Link::Socket(_) => self.empty_answer = Some(Instant::now() + GRACE),
             _ if self.machine.take_stale_question() => self.answer("").await,
             _ => {}
@@ -360,7 +367,7 @@ impl Driver {
         if *self.leave.borrow() {
             self.drain = Some(Drain { again: None, give_up: None });
             let session = self.session.clone();
-            self.leaving = Some(Box::pin(async move { session.api.is_engine().await }));
+            self.leaving = Some(Box::pin(async move { session.api.has(Capability::KeptOutput).await }));
             return;
         }
         self.drain = Some(Drain { again: Some(now), give_up: Some(now + self.options.drain_limit) });

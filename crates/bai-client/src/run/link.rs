@@ -6,6 +6,7 @@ use super::stuck::Fate;
 use super::{Cell, RunOptions, Transport};
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
+use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{ExecuteResult, RunId};
 use futures_util::future::BoxFuture;
 
@@ -40,13 +41,18 @@ pub(super) enum Link {
 /// Opens the connection of a new run, and gives what has to be sent on it first.
 pub(super) async fn connect(
     session: &SessionRef,
-    is_engine: bool,
+    capabilities: &Capabilities,
     cell: &Cell,
     run_id: &RunId,
     options: &RunOptions,
 ) -> Result<(Link, Option<String>), ClientError> {
     let polling = || {
-        let link = PollLink::begin(session.clone(), run_id.clone(), cell, is_engine);
+        let link = PollLink::begin(
+            session.clone(),
+            run_id.clone(),
+            cell,
+            capabilities.has(Capability::NumberedFrames),
+        );
         (Link::Poll(Box::new(link)), None)
     };
     let version = session.api.version().await.map_err(|error| error.with_what("run the code"))?;
@@ -54,7 +60,7 @@ pub(super) async fn connect(
     if options.transport == Transport::Poll || auto && !version.has_streaming_execute() {
         return Ok(polling());
     }
-    let first = SocketLink::first_frame(cell, run_id, is_engine)?;
+    let first = SocketLink::first_frame(cell, run_id, capabilities)?;
     match SocketLink::open(session, options.silence_limit).await {
         Ok(socket) => Ok((Link::Socket(Box::new(socket)), Some(first))),
         Err(NoSocket::Blocked(error)) if auto => {

@@ -187,8 +187,9 @@ impl Run {
         self.interrupts.send_modify(|count| *count += 1);
     }
 
-    /// Lets the program run on without us: the rest of its output is read and thrown away while this process
-    /// lives, and there is no interrupt. Our own engine keeps that output for whoever resumes the run.
+    /// Lets the program run on without an interrupt. A server with [`bai_protocol::capability::Capability::KeptOutput`]
+    /// keeps the rest of the output for the client that resumes the run. Elsewhere that output is read and thrown away
+    /// while this process lives.
     pub fn leave(self) {
         self.leave.send_replace(true);
     }

@@ -26,9 +26,10 @@ const FLOOR: Duration = Duration::from_millis(250);
 
 pub(super) struct PollLink {
     session: SessionRef,
-    is_engine: bool,
+    /// Whether the server numbers its replies and sends again what did not arrive.
+    numbered: bool,
     run_id: RunId,
-    /// The number of the last reply that came, for our engine, which sends again what came after it.
+    /// The number of the last reply that came, for a server that numbers them.
     received: Option<u64>,
     /// What to ask next.
     call: Option<Arc<ExecuteRequest>>,
@@ -46,33 +47,33 @@ pub(super) struct PollLink {
 
 impl PollLink {
     /// A new run.
-    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, is_engine: bool) -> PollLink {
+    pub(super) fn begin(session: SessionRef, run_id: RunId, cell: &Cell, numbered: bool) -> PollLink {
         let first = match cell {
             Cell::Query(code) => ExecuteRequest::query(&run_id, code),
             Cell::Batch(options) => ExecuteRequest::batch(&run_id, options),
         };
-        PollLink::new(session, run_id, first, is_engine, 0)
+        PollLink::new(session, run_id, first, numbered, 0)
     }
 
     /// A run that has begun elsewhere, of which everything up to the frame `received` is here.
-    pub(super) fn resume(session: SessionRef, run_id: RunId, is_engine: bool, received: u64) -> PollLink {
+    pub(super) fn resume(session: SessionRef, run_id: RunId, numbered: bool, received: u64) -> PollLink {
         let first = ExecuteRequest::resume(&run_id);
-        PollLink::new(session, run_id, first, is_engine, received)
+        PollLink::new(session, run_id, first, numbered, received)
     }
 
     fn new(
         session: SessionRef,
         run_id: RunId,
         first: ExecuteRequest,
-        is_engine: bool,
+        numbered: bool,
         received: u64,
     ) -> PollLink {
-        let received = is_engine.then_some(received);
+        let received = numbered.then_some(received);
         let first = Arc::new(first.counting(received));
         let now = Instant::now();
         PollLink {
             session,
-            is_engine,
+            numbered,
             run_id,
             received,
             call: Some(first.clone()),
@@ -175,7 +176,7 @@ impl PollLink {
                 let resume = || self.counted(ExecuteRequest::resume(&self.run_id));
                 (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
             }
-            ErrorKind::Server if !self.is_engine => {
+            ErrorKind::Server if !self.numbered => {
                 self.server_failures += 1;
                 // The server stumbled over the output and forgot what it had, `finished` perhaps. Empty code under the
                 // same id releases the run in any case: if the program still runs its own end comes first, else that

@@ -5,6 +5,7 @@ use super::link::LinkEnd;
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
 use crate::upgrade;
+use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{ExecuteResult, RunId, StreamRequest};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Upgraded;
@@ -23,8 +24,8 @@ const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
 /// How long saying goodbye may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-/// Our engine is told what arrived after this many bytes, or frames, whichever is first. It stops sending when it does
-/// not hear of a MiB.
+/// A server that numbers its frames is told what arrived after this many bytes, or frames, whichever is first. It stops
+/// sending when a MiB is not acknowledged.
 const TELL_BYTES: usize = 128 * 1024;
 const TELL_FRAMES: usize = 32;
 const WHAT: &str = "follow the run";
@@ -47,8 +48,8 @@ pub(super) enum NoSocket {
     Blocked(ClientError),
 }
 
-/// The first frame. Our engine takes the run id from it, so that the run can be found again; genuine servers
-/// ignore the key. Our engine alone is told that nothing was received yet, so that it counts its frames.
+/// The first frame. Servers with [`Capability::RunIds`] take the run id from it; others ignore the key. Servers with
+/// [`Capability::NumberedFrames`] read `received: 0` as the wish for numbers.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -81,12 +82,16 @@ impl SocketLink {
     }
 
     /// The text of the first frame, if a server would take it.
-    pub(super) fn first_frame(cell: &Cell, run_id: &RunId, is_engine: bool) -> Result<String, ClientError> {
+    pub(super) fn first_frame(
+        cell: &Cell,
+        run_id: &RunId,
+        capabilities: &Capabilities,
+    ) -> Result<String, ClientError> {
         let request = match cell {
             Cell::Query(code) => StreamRequest::query(code),
             Cell::Batch(options) => StreamRequest::batch(options),
         };
-        let received = is_engine.then_some(0);
+        let received = capabilities.has(Capability::NumberedFrames).then_some(0);
         let frame = serde_json::to_string(&FirstFrame { request, run_id: run_id.as_str(), received });
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
         let frame = frame.map_err(|error| bad(error.to_string()))?;
@@ -109,7 +114,7 @@ impl SocketLink {
         }
     }
 
-    /// Tells our engine that we have all frames up to this one, if it is time to.
+    /// Tells the server that we have all frames up to this one, if it is time to.
     pub(super) async fn tell(&mut self, received: u64) -> Result<(), LinkEnd> {
         let (bytes, frames) = self.untold;
         if bytes < TELL_BYTES && frames < TELL_FRAMES {
@@ -118,7 +123,7 @@ impl SocketLink {
         self.tell_now(received).await
     }
 
-    /// Tells our engine that we have all frames up to this one.
+    /// Tells the server that we have all frames up to this one.
     pub(super) async fn tell_now(&mut self, received: u64) -> Result<(), LinkEnd> {
         self.untold = (0, 0);
         // Text would be taken for input.

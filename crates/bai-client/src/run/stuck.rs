@@ -3,6 +3,7 @@
 use super::SessionState;
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
+use bai_protocol::capability::Capability;
 use bai_protocol::execute::{ExecuteReply, ExecuteRequest, RunId, RunStatus};
 use bai_protocol::status::SessionStatus;
 use reqwest::Method;
@@ -22,19 +23,22 @@ pub(super) enum Fate {
     Lost(SessionState),
 }
 
-/// Asks the server. Our engine keeps its runs; on a genuine server a trial shows whether the session is stuck. The
-/// lost program is interrupted then: nobody can read its output any more. `resumable` tells whether the run may
-/// be there at all.
+/// Asks the server. Where an abandoned run may block its session, a trial run shows whether the session is stuck. The
+/// lost program is interrupted first: its output cannot be read any more. `resumable` tells whether the server may
+/// still have the run.
 pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Fate {
-    let is_engine = session.api.is_engine().await;
+    let capabilities = session.api.capabilities().await;
     let deadline = Instant::now() + AWAY_LIMIT;
     let mut pause = Duration::from_millis(100);
     let info = loop {
         match session.info().await {
             Ok(info) => break info,
             Err(error) if error.kind() == ErrorKind::NotFound => return Fate::Lost(SessionState::Gone),
-            // An engine that does not listen any more has ended, and its sessions with it.
-            Err(error) if error.kind() == ErrorKind::Connect && is_engine => {
+            // A server that does not listen any more has ended.
+            Err(error)
+                if error.kind() == ErrorKind::Connect
+                    && capabilities.has(Capability::SessionsEndWithServer) =>
+            {
                 return Fate::Lost(SessionState::Gone);
             }
             Err(error) if is_passing(&error) && Instant::now() + pause < deadline => {
@@ -47,10 +51,11 @@ pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Fate {
     if info.status.as_ref().is_some_and(SessionStatus::is_dead) {
         return Fate::Lost(SessionState::Gone);
     }
-    match (is_engine, resumable) {
-        (true, true) => Fate::Resumable,
-        (true, false) => Fate::Lost(SessionState::Usable),
-        (false, _) => Fate::Lost(try_out(session).await),
+    let sends_again = capabilities.has(Capability::RunIds) && capabilities.has(Capability::NumberedFrames);
+    match () {
+        () if resumable && sends_again => Fate::Resumable,
+        () if capabilities.has(Capability::AbandonableRuns) => Fate::Lost(SessionState::Usable),
+        () => Fate::Lost(try_out(session).await),
     }
 }
 

@@ -25,6 +25,44 @@ async fn what_is_no_backend_is_said_so() {
     assert_eq!(hello_is(r#"{"version": "v2.20160915"}"#).await.kind(), ErrorKind::Unsupported);
 }
 
+/// The name of the server decides nothing: an engine that announces no capability is like any other server.
+#[tokio::test]
+async fn an_engine_that_announces_no_capability_is_like_any_other_server() {
+    for (hello, announced) in [
+        (r#"{"version": "v9.20250722", "manager": "bai-repl/0.1.0"}"#, false),
+        (
+            r#"{"version": "v9.20250722", "manager": "bai-repl/0.1.0", "capabilities": ["numbered-frames?"]}"#,
+            false,
+        ),
+        (
+            r#"{"version": "v9.20250722", "manager": "26.9.6", "capabilities": ["numbered-frames", "session-notes"]}"#,
+            true,
+        ),
+    ] {
+        let server = Server::with_hello(hello, |asked, stream| async move {
+            match asked.line.starts_with("GET /session/work ") {
+                true => {
+                    json(stream, r#"{"status": "RUNNING", "note": "an older one", "currentRunId": "x"}"#)
+                        .await
+                }
+                false => json(stream, &super::server::result("finished", "")).await,
+            }
+        })
+        .await;
+        let session = server.session();
+        assert_eq!(session.note().await.is_some(), announced, "{hello}");
+        assert_eq!(session.current_run().await.unwrap(), None, "{hello}");
+        assert_eq!(
+            server.asked().len(),
+            usize::from(announced),
+            "what is not announced is not asked for: {hello}"
+        );
+        finish(&mut begin(&session, "1", Transport::Poll).await, &[]).await;
+        let run: serde_json::Value = serde_json::from_str(&server.asked().last().unwrap().body).unwrap();
+        assert_eq!(run.get("received").is_some(), announced, "{hello} {run}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_there_is_told_with_the_address_and_the_next_endpoint_is_tried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

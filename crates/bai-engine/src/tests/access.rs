@@ -35,6 +35,7 @@ async fn everybody_gets_the_hello_and_nothing_else() {
     let (status, hello) = read(get("/").await.unwrap()).await;
     assert_eq!((status, &hello["version"]), (StatusCode::OK, &json!("v9.20250722")));
     assert!(hello["manager"].is_string());
+    assert!(hello["capabilities"].as_array().unwrap().contains(&json!("numbered-frames")), "{hello}");
     for path in ["/auth", "/session/x", "/no/such/path", "/events/session"] {
         let (status, problem) = read(get(path).await.unwrap()).await;
         assert_eq!((status, slug(&problem)), (StatusCode::UNAUTHORIZED, "auth-failed"), "{path}");

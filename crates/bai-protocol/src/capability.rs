@@ -1,0 +1,88 @@
+//! What a server can do beyond the common API, in the words of its answer to `GET /`.
+//!
+//! Servers differ by what they announce, never by their name. A genuine cluster announces no capability. A word that is
+//! not known here is ignored, so that a newer server can be used by an older client.
+
+use crate::lenient;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
+
+/// One thing that a server can do beyond the common API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Capability {
+    /// A run over the WebSocket gets the id that the client sends as `runId`, so that it can be found again.
+    RunIds,
+    /// The frames of a run are numbered (`seq`) for a client that sends `received`, and the server sends again what
+    /// the client has not received.
+    NumberedFrames,
+    /// The output of a run that no client follows is kept for the client that resumes it.
+    KeptOutput,
+    /// The state of a session names its active run (`currentRunId`).
+    CurrentRun,
+    /// A run whose client has gone does not block its session: the next run starts.
+    AbandonableRuns,
+    /// An interrupt ends a pending request for input. Elsewhere an empty line has to answer it.
+    InterruptEndsInput,
+    /// Batch steps lose no output, and their end always arrives.
+    WholeBatch,
+    /// The state of a session may have a `note` for the person.
+    SessionNotes,
+    /// The sessions end when the server ends.
+    SessionsEndWithServer,
+    /// Rich results (HTML, pictures, tables) arrive as the kernel made them.
+    RichOutput,
+    /// The kernels complete code.
+    Completion,
+}
+
+/// The capabilities of one server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Capabilities(BTreeSet<Capability>);
+
+impl Capabilities {
+    /// Whether the server has this capability.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.0.contains(&capability)
+    }
+}
+
+impl FromIterator<Capability> for Capabilities {
+    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
+        Capabilities(capabilities.into_iter().collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Capabilities {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words: Vec<Capability> = lenient::list(deserializer)?;
+        Ok(words.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_words_and_other_types_are_ignored() {
+        let read = |text: &str| serde_json::from_str::<Capabilities>(text).unwrap();
+        let some = read(r#"["run-ids", "time-travel", 7, "interrupt-ends-input"]"#);
+        assert!(some.has(Capability::RunIds) && some.has(Capability::InterruptEndsInput));
+        assert!(!some.has(Capability::NumberedFrames));
+        for empty in ["null", "[]", "\"run-ids\"", "{}"] {
+            assert_eq!(read(empty), Capabilities::default(), "{empty}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let all: Capabilities =
+            [Capability::SessionsEndWithServer, Capability::RichOutput].into_iter().collect();
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(text, r#"["sessions-end-with-server","rich-output"]"#);
+        assert_eq!(serde_json::from_str::<Capabilities>(&text).unwrap(), all);
+    }
+}
