@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bai_repl::terminal::model::{Glyph, Ink, Model, Underline};
+use bai_repl::terminal::model::{CellColor, Glyph, Model, Underline};
 use unicode_width::UnicodeWidthChar;
 
 const COLUMNS: u16 = 80;
@@ -67,12 +67,12 @@ impl Shown {
     }
 
     fn of(glyph: &Glyph<'_>) -> Self {
-        let ink = |ink: Ink, base: u16| match ink {
-            Ink::Default => String::new(),
-            Ink::Indexed(n) => format!("{};5;{n}", base + 8),
-            Ink::Rgb(r, g, b) => format!("{};2;{r};{g};{b}", base + 8),
+        let ink = |ink: CellColor, base: u16| match ink {
+            CellColor::Default => String::new(),
+            CellColor::Indexed(n) => format!("{};5;{n}", base + 8),
+            CellColor::Rgb(r, g, b) => format!("{};2;{r};{g};{b}", base + 8),
         };
-        let look = glyph.look;
+        let look = glyph.style;
         let underline = match look.underline {
             Underline::Off => None,
             Underline::Single => Some("4"),

@@ -7,8 +7,8 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::server;
 use crate::config::{FileConfig, Paths};
-use crate::panes::Look;
-use crate::render::{ConsoleOptions, Means};
+use crate::panes::Appearance;
+use crate::render::{ConsoleOptions, GraphicsCapabilities};
 use crate::terminal::{self, Choice, Probe, Screen, Size};
 use crate::theme::{Library, Rgb, Theme};
 use std::path::{Path, PathBuf};
@@ -134,12 +134,12 @@ fn plain(
 }
 
 /// How full-screen views look. The terminal is not asked, as for a run without a prompt.
-pub(super) fn for_views(global: &Global, config: &FileConfig) -> Result<Look, CliError> {
+pub(super) fn for_views(global: &Global, config: &FileConfig) -> Result<Appearance, CliError> {
     let options = for_script(None, global, config)?;
     let ConsoleOptions { graphics, background, cell, synchronized, .. } = options;
     let colors = options.screen.colors;
-    let means = Means { graphics, colors, background, cell, synchronized };
-    Ok(Look::new(options.theme, colors, means))
+    let means = GraphicsCapabilities { graphics, colors, background, cell, synchronized };
+    Ok(Appearance::new(options.theme, colors, means))
 }
 
 /// Whether links are sent.

@@ -5,7 +5,8 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::server::{label_of, logins, saved};
 use crate::config::{
-    ConfigError, Environment, FileConfig, Kept, Login, Logins, Profile, Proof, endpoint_of, normal,
+    ConfigError, Environment, FileConfig, Login, Logins, Profile, SecretPlace, StoredCredentials,
+    endpoint_of, normal,
 };
 use crate::terminal::{SecretError, read_secret};
 use bai_client::{Api, ApiOptions, Credentials, LoginReply, ServerKind, WebLogin};
@@ -28,16 +29,16 @@ pub(super) fn login(
     })?;
     let asked = LoginAttempt { flags, global, config, env: &env, endpoint: normal(&endpoint) };
     let api = asked.api(Credentials::Anonymous)?;
-    let (proof, until) = match runtime.block_on(api.server_kind())? {
+    let (credentials, until) = match runtime.block_on(api.server_kind())? {
         ServerKind::WebServer => asked.web_session(runtime, &api)?,
         ServerKind::Manager => (asked.keypair(runtime)?, None),
     };
-    let who = proof.who().to_owned();
-    let login = Login { endpoint: asked.endpoint.clone(), proof, since: now(), until };
+    let who = credentials.who().to_owned();
+    let login = Login { endpoint: asked.endpoint.clone(), credentials, since: now(), until };
     let kept = logins(&env, config)?.keep(&login)?;
     if !global.quiet {
         let host = label_of(&asked.endpoint);
-        let storage = if kept == Kept::Keyring { "; the system keyring keeps the secret" } else { "" };
+        let storage = if kept == SecretPlace::Keyring { "; the system keyring keeps the secret" } else { "" };
         eprintln!("logged in to {host} as {}{storage}", crate::render::sanitize::line(&who, 200));
         match env.backend("ENDPOINT").filter(|other| normal(other) != asked.endpoint) {
             Some(other) => eprintln!(
@@ -81,7 +82,7 @@ pub(super) fn logout(
         let sentence = format!("you are not logged in to {}", normal(&endpoint));
         return Err(CliError::new(ExitStatus::NotFound, sentence).hint(known));
     };
-    if let Proof::WebSession { session_id, .. } = &login.proof {
+    if let StoredCredentials::WebSession { session_id, .. } = &login.credentials {
         let (flags, endpoint) = (Flags::default(), login.endpoint.clone());
         let asked = LoginAttempt { flags: &flags, global, config, env: &env, endpoint };
         let api = asked.api(Credentials::WebSession { session_id: session_id.clone() })?;
@@ -142,7 +143,11 @@ impl LoginAttempt<'_> {
         self.config.profiles.get(name).filter(|profile| normal(&profile.endpoint) == self.endpoint)
     }
 
-    fn web_session(&self, runtime: &Runtime, api: &Api) -> Result<(Proof, Option<u64>), CliError> {
+    fn web_session(
+        &self,
+        runtime: &Runtime,
+        api: &Api,
+    ) -> Result<(StoredCredentials, Option<u64>), CliError> {
         self.warn_of_plain_http();
         let host = label_of(&self.endpoint);
         let known = self.flags.user.clone().or_else(|| self.profile()?.user.clone());
@@ -163,7 +168,10 @@ impl LoginAttempt<'_> {
         match reply {
             LoginReply::Done(done) => {
                 let until = done.lives.map(|lives| now().saturating_add(lives.as_secs()));
-                Ok((Proof::WebSession { user: login.username, session_id: done.session_id }, until))
+                Ok((
+                    StoredCredentials::WebSession { user: login.username, session_id: done.session_id },
+                    until,
+                ))
             }
             LoginReply::WantsOtp => {
                 Err(CliError::new(ExitStatus::Refused, "could not log in: the code was not taken"))
@@ -171,7 +179,7 @@ impl LoginAttempt<'_> {
         }
     }
 
-    fn keypair(&self, runtime: &Runtime) -> Result<Proof, CliError> {
+    fn keypair(&self, runtime: &Runtime) -> Result<StoredCredentials, CliError> {
         let host = label_of(&self.endpoint);
         let known = self.flags.access_key.clone().or_else(|| self.profile()?.access_key.clone());
         let access_key = match known {
@@ -182,7 +190,7 @@ impl LoginAttempt<'_> {
         let api = self
             .api(Credentials::Keypair { access_key: access_key.clone(), secret_key: secret_key.clone() })?;
         runtime.block_on(api.check_keypair())?;
-        Ok(Proof::Keypair { access_key, secret_key })
+        Ok(StoredCredentials::Keypair { access_key, secret_key })
     }
 
     /// A secret from the keyboard, or a line of standard input when the flag says that it stands there.

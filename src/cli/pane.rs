@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::panes::terminal::{PaneExit, PaneOptions, Why, open, rows_for_program};
-use crate::panes::{Ended, News, Opening, PrefixKey, TerminalHost};
+use crate::panes::terminal::{LeaveReason, PaneExit, PaneOptions, open, rows_for_program};
+use crate::panes::{Ended, HostEvent, PendingTerminal, PrefixKey, TerminalHost};
 use crate::repl::{Pane, PaneVisit, SessionError};
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
@@ -74,7 +74,7 @@ impl TerminalPane {
         let size = crate::terminal::size();
         let (columns, rows) = (size.cols, rows_for_program(size.rows));
         let name = session.name().to_owned();
-        let opening = Opening::new(
+        let opening = PendingTerminal::new(
             async move {
                 let options = PtyOptions { source: PtySource::Auto, rows, columns };
                 let opened = Pty::open(&session, options).await;
@@ -111,9 +111,9 @@ impl Pane for TerminalPane {
                 hint: None,
             })?;
             let remark = match why {
-                Why::Ended(Ended::NotOpened(why)) => return Err(not_opened(&why)),
-                Why::Ended(ended) => Some(sentence(&ended, prefix)),
-                Why::Left | Why::HungUp => None,
+                LeaveReason::Ended(Ended::NotOpened(why)) => return Err(not_opened(&why)),
+                LeaveReason::Ended(ended) => Some(sentence(&ended, prefix)),
+                LeaveReason::Left | LeaveReason::HungUp => None,
             };
             Ok(PaneVisit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
         }
@@ -129,19 +129,19 @@ impl Pane for TerminalPane {
 
 /// Puts what happens in a terminal that is not shown into sentences.
 async fn tell(
-    mut news: mpsc::Receiver<News>,
+    mut news: mpsc::Receiver<HostEvent>,
     sentences: mpsc::Sender<String>,
     rang: Arc<AtomicBool>,
     prefix: PrefixKey,
 ) {
     while let Some(piece) = news.recv().await {
         let text = match piece {
-            News::Bell if !rang.swap(true, Ordering::Relaxed) => {
+            HostEvent::Bell if !rang.swap(true, Ordering::Relaxed) => {
                 format!("the terminal in the session rang its bell; {prefix} goes there")
             }
-            News::Ended(ended) => sentence(&ended, prefix),
+            HostEvent::Ended(ended) => sentence(&ended, prefix),
             // The status line tells the rest to who looks.
-            News::Bell | News::Title(_) | News::LinkDown(_) | News::LinkUp => continue,
+            HostEvent::Bell | HostEvent::Title(_) | HostEvent::LinkDown(_) | HostEvent::LinkUp => continue,
         };
         // Nobody to tell is no error.
         let _ = sentences.try_send(text);

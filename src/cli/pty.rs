@@ -8,7 +8,7 @@ use super::server::Server;
 use super::{destroy, session_name};
 use crate::config::FileConfig;
 use crate::panes::raw::{self, RawOptions};
-use crate::panes::terminal::{self as pane, PaneExit, PaneOptions, Why};
+use crate::panes::terminal::{self as pane, LeaveReason, PaneExit, PaneOptions};
 use crate::panes::{Ended, PrefixKey, TerminalHost};
 use crate::terminal::{FatalSignals, Screen, listen_fatal};
 use bai_client::{ClientError, ComputeSession, ErrorKind, Pty, PtyOptions, PtySource};
@@ -141,11 +141,11 @@ async fn view(
     let PaneExit { why, .. } =
         left.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     Ok(match why {
-        Why::Ended(Ended::Exited(code)) => ExitStatus::Remote(code.unwrap_or(0)),
-        Why::Ended(Ended::Lost(why) | Ended::NotOpened(why)) => {
+        LeaveReason::Ended(Ended::Exited(code)) => ExitStatus::Remote(code.unwrap_or(0)),
+        LeaveReason::Ended(Ended::Lost(why) | Ended::NotOpened(why)) => {
             CliError::new(ExitStatus::Lost, format!("the terminal is lost: {why}")).tell()
         }
-        Why::Left => ExitStatus::Ok,
-        Why::HungUp => fatal.recv().now_or_never().map_or(ExitStatus::Ok, exit_of_signal),
+        LeaveReason::Left => ExitStatus::Ok,
+        LeaveReason::HungUp => fatal.recv().now_or_never().map_or(ExitStatus::Ok, exit_of_signal),
     })
 }

@@ -5,8 +5,8 @@ use super::daemon;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use crate::config::{
-    Cluster, Environment, FileConfig, Identity, Keyring, Logins, Paths, Proof, Saved, Target, endpoint_of,
-    resolve,
+    Cluster, Environment, FileConfig, Identity, Keyring, KnownLogins, Logins, Paths, StoredCredentials,
+    Target, endpoint_of, resolve,
 };
 use bai_client::{Api, ApiOptions, Credentials, Renewal};
 use bai_engine::{Engine, EngineOptions, Keypair, Workdirs};
@@ -198,8 +198,8 @@ fn target(global: &Global, config: &FileConfig) -> Result<Target, CliError> {
 }
 
 /// What is known from before.
-pub(super) fn saved(env: &Environment, config: &FileConfig) -> Result<Saved, CliError> {
-    Ok(Saved { logins: logins(env, config)?, official: paths()?.official(env) })
+pub(super) fn saved(env: &Environment, config: &FileConfig) -> Result<KnownLogins, CliError> {
+    Ok(KnownLogins { logins: logins(env, config)?, official: paths()?.official(env) })
 }
 
 /// The logins of this user.
@@ -214,9 +214,9 @@ fn renewal(cluster: &Cluster, config: &FileConfig) -> Option<Renewal> {
     let logins = logins(&Environment::of_process(), config).ok()?;
     let endpoint = cluster.endpoint.clone();
     let find = move || tokio::task::block_in_place(|| logins.find(&endpoint));
-    Some(Renewal::new(move || match find().ok()??.proof {
-        Proof::WebSession { session_id, .. } => Some(session_id),
-        Proof::Keypair { .. } => None,
+    Some(Renewal::new(move || match find().ok()??.credentials {
+        StoredCredentials::WebSession { session_id, .. } => Some(session_id),
+        StoredCredentials::Keypair { .. } => None,
     }))
 }
 

@@ -3,7 +3,8 @@
 
 use super::logins::same_endpoint;
 use super::{
-    ConfigError, EndpointType, Environment, FileConfig, Login, Logins, Official, Profile, Proof, normal,
+    ConfigError, EndpointType, Environment, FileConfig, Login, Logins, OfficialFiles, Profile,
+    StoredCredentials, normal,
 };
 use secrecy::SecretString;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -56,22 +57,24 @@ pub enum Identity {
     },
 }
 
-impl From<Proof> for Identity {
-    fn from(proof: Proof) -> Self {
-        match proof {
-            Proof::WebSession { session_id, .. } => Identity::WebSession { session_id },
-            Proof::Keypair { access_key, secret_key } => Identity::Keypair { access_key, secret_key },
+impl From<StoredCredentials> for Identity {
+    fn from(credentials: StoredCredentials) -> Self {
+        match credentials {
+            StoredCredentials::WebSession { session_id, .. } => Identity::WebSession { session_id },
+            StoredCredentials::Keypair { access_key, secret_key } => {
+                Identity::Keypair { access_key, secret_key }
+            }
         }
     }
 }
 
 /// What is known from before: our own logins, and the official client's files.
 #[derive(Debug, Clone)]
-pub struct Saved {
+pub struct KnownLogins {
     /// Our own logins.
     pub logins: Logins,
     /// The official client's files.
-    pub official: Official,
+    pub official: OfficialFiles,
 }
 
 /// Decides by `--endpoint` and `--profile`, the environment, the file, and what was saved, in this order.
@@ -83,7 +86,7 @@ pub fn resolve(
     profile: Option<&str>,
     env: &Environment,
     file: &FileConfig,
-    saved: &Saved,
+    saved: &KnownLogins,
 ) -> Result<Target, ConfigError> {
     let Some((endpoint, named)) = chosen(flag, profile, env, file, saved)? else {
         return Ok(Target::Embedded);
@@ -101,7 +104,7 @@ pub fn endpoint_of(
     profile: Option<&str>,
     env: &Environment,
     file: &FileConfig,
-    saved: &Saved,
+    saved: &KnownLogins,
 ) -> Result<Option<String>, ConfigError> {
     Ok(chosen(flag, profile, env, file, saved)?.map(|(endpoint, _)| endpoint))
 }
@@ -111,7 +114,7 @@ fn chosen<'a>(
     profile: Option<&str>,
     env: &Environment,
     file: &'a FileConfig,
-    saved: &Saved,
+    saved: &KnownLogins,
 ) -> Result<Option<(String, Option<&'a Profile>)>, ConfigError> {
     let named = profile.or(file.profile.as_deref()).map(|name| profile_called(name, file)).transpose()?;
     // A profile that the command line names is nearer than the environment; one that the file names is not.
@@ -145,7 +148,7 @@ struct Context<'a> {
     /// The profile of this very endpoint.
     profile: Option<&'a Profile>,
     env: &'a Environment,
-    saved: &'a Saved,
+    saved: &'a KnownLogins,
 }
 
 impl Context<'_> {
@@ -191,10 +194,13 @@ impl Context<'_> {
         let access_key = self.of_profile(|p| &p.access_key);
         let secret_key = self.of_profile(|p| &p.secret_key);
         if let (Some(wanted), None) = (&access_key, &secret_key)
-            && let Some(Login { proof: proof @ Proof::Keypair { access_key, .. }, .. }) = &login()?
+            && let Some(Login {
+                credentials: credentials @ StoredCredentials::Keypair { access_key, .. },
+                ..
+            }) = &login()?
             && access_key == wanted
         {
-            return Ok(proof.clone().into());
+            return Ok(credentials.clone().into());
         }
         let of_env = |name| self.env.backend(name);
         let pair =
@@ -205,7 +211,7 @@ impl Context<'_> {
             return Ok(Identity::Keypair { access_key, secret_key });
         }
         match (login()?, pair) {
-            (Some(login), _) => self.alive(login).map(|login| login.proof.into()),
+            (Some(login), _) => self.alive(login).map(|login| login.credentials.into()),
             (None, Some((access_key, secret_key))) => Ok(Identity::Keypair { access_key, secret_key }),
             (None, None) => self.official_keypair(),
         }
@@ -227,8 +233,8 @@ impl Context<'_> {
     }
 
     fn web_session(&self, login: Option<Login>) -> Result<Identity, ConfigError> {
-        if let Some(login @ Login { proof: Proof::WebSession { .. }, .. }) = login {
-            return self.alive(login).map(|login| login.proof.into());
+        if let Some(login @ Login { credentials: StoredCredentials::WebSession { .. }, .. }) = login {
+            return self.alive(login).map(|login| login.credentials.into());
         }
         let found = self.saved.official.cookie(self.endpoint, now().as_secs_f64())?;
         let session_id =
@@ -303,11 +309,11 @@ mod tests {
         FileConfig { profiles: [("lab".to_owned(), lab)].into(), ..FileConfig::default() }
     }
 
-    fn nothing() -> Saved {
+    fn nothing() -> KnownLogins {
         let nowhere = "/nonexistent";
-        Saved {
+        KnownLogins {
             logins: Logins::in_folder(nowhere),
-            official: Official::below(nowhere, nowhere, &Environment::of(&[])),
+            official: OfficialFiles::below(nowhere, nowhere, &Environment::of(&[])),
         }
     }
 
@@ -316,7 +322,7 @@ mod tests {
         profile: Option<&str>,
         env: &Environment,
         file: &FileConfig,
-        saved: &Saved,
+        saved: &KnownLogins,
     ) -> Cluster {
         match resolve(flag, profile, env, file, saved).unwrap() {
             Target::Cluster(cluster) => cluster,
@@ -337,8 +343,9 @@ mod tests {
     }
 
     fn cookie(endpoint: &str, until: Option<u64>) -> Login {
-        let proof = Proof::WebSession { user: "ann".into(), session_id: "c00kie".to_owned().into() };
-        Login { endpoint: endpoint.into(), proof, since: 1, until }
+        let credentials =
+            StoredCredentials::WebSession { user: "ann".into(), session_id: "c00kie".to_owned().into() };
+        Login { endpoint: endpoint.into(), credentials, since: 1, until }
     }
 
     #[test]
@@ -394,7 +401,7 @@ mod tests {
     #[test]
     fn the_last_login_is_where_one_is_when_nothing_else_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved { logins: Logins::in_folder(folder.path()), ..nothing() };
+        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
         saved.logins.keep(&cookie("https://web.example", None)).unwrap();
         let none = Environment::of(&[]);
         let web = asked(None, None, &none, &FileConfig::default(), &saved);
@@ -411,7 +418,7 @@ mod tests {
     #[test]
     fn a_login_that_has_ended_is_said_so() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved { logins: Logins::in_folder(folder.path()), ..nothing() };
+        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
         saved.logins.keep(&cookie("https://web.example", Some(9))).unwrap();
         let ended = resolve(None, None, &Environment::of(&[]), &FileConfig::default(), &saved).unwrap_err();
         assert!(ended.to_string().contains("has ended; run: bai-repl login https://web.example"), "{ended}");
@@ -420,10 +427,10 @@ mod tests {
     #[test]
     fn a_profile_takes_its_secret_from_the_login_that_was_made_for_it() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved { logins: Logins::in_folder(folder.path()), ..nothing() };
+        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
         let secret_key = "kept".to_owned().into();
-        let proof = Proof::Keypair { access_key: "LA".into(), secret_key };
-        let login = Login { endpoint: "https://lab.example".into(), proof, since: 1, until: None };
+        let credentials = StoredCredentials::Keypair { access_key: "LA".into(), secret_key };
+        let login = Login { endpoint: "https://lab.example".into(), credentials, since: 1, until: None };
         saved.logins.keep(&login).unwrap();
         let mut file = file();
         file.profiles.get_mut("lab").unwrap().secret_key = None;

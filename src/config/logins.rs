@@ -13,7 +13,7 @@ pub struct Login {
     /// The endpoint as it was given, without a slash at its end.
     pub endpoint: String,
     /// What the requests are proved with.
-    pub proof: Proof,
+    pub credentials: StoredCredentials,
     /// When it was made, in seconds since 1970.
     pub since: u64,
     /// When it ends at the latest, in seconds since 1970, if the server said so.
@@ -22,7 +22,7 @@ pub struct Login {
 
 /// What requests are proved with.
 #[derive(Debug, Clone)]
-pub enum Proof {
+pub enum StoredCredentials {
     /// The cookie of a web server.
     WebSession {
         /// Name that was logged in with.
@@ -39,20 +39,20 @@ pub enum Proof {
     },
 }
 
-impl Proof {
+impl StoredCredentials {
     /// Who one is, for people.
     pub fn who(&self) -> &str {
         match self {
-            Proof::WebSession { user, .. } => user,
-            Proof::Keypair { access_key, .. } => access_key,
+            StoredCredentials::WebSession { user, .. } => user,
+            StoredCredentials::Keypair { access_key, .. } => access_key,
         }
     }
 }
 
 #[derive(Serialize, Deserialize)]
-struct OnDisk {
+struct LoginFile {
     endpoint: String,
-    kind: Kind,
+    kind: LoginKind,
     who: String,
     /// Nothing when it is in the keyring.
     secret: Option<String>,
@@ -62,14 +62,14 @@ struct OnDisk {
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum LoginKind {
     Session,
     Keypair,
 }
 
 /// Where the secret of a login is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum SecretPlace {
     /// In the keyring of the system.
     Keyring,
     /// In the login's file.
@@ -111,11 +111,11 @@ impl Logins {
                 secret.ok_or_else(|| ConfigError::NotInKeyring { endpoint: found.endpoint.clone() })?
             }
         };
-        let proof = match found.kind {
-            Kind::Session => Proof::WebSession { user: found.who, session_id: secret },
-            Kind::Keypair => Proof::Keypair { access_key: found.who, secret_key: secret },
+        let credentials = match found.kind {
+            LoginKind::Session => StoredCredentials::WebSession { user: found.who, session_id: secret },
+            LoginKind::Keypair => StoredCredentials::Keypair { access_key: found.who, secret_key: secret },
         };
-        Ok(Some(Login { endpoint: found.endpoint, proof, since: found.since, until: found.until }))
+        Ok(Some(Login { endpoint: found.endpoint, credentials, since: found.since, until: found.until }))
     }
 
     /// The endpoint of the login that was made last: the one that is meant when nothing names one.
@@ -129,7 +129,7 @@ impl Logins {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let mut newest: Option<OnDisk> = None;
+        let mut newest: Option<LoginFile> = None;
         for entry in entries {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_none_or(|extension| extension != "json") {
@@ -145,14 +145,14 @@ impl Logins {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn keep(&self, login: &Login) -> Result<Kept, ConfigError> {
-        let (kind, secret) = match &login.proof {
-            Proof::WebSession { session_id, .. } => (Kind::Session, session_id),
-            Proof::Keypair { secret_key, .. } => (Kind::Keypair, secret_key),
+    pub fn keep(&self, login: &Login) -> Result<SecretPlace, ConfigError> {
+        let (kind, secret) = match &login.credentials {
+            StoredCredentials::WebSession { session_id, .. } => (LoginKind::Session, session_id),
+            StoredCredentials::Keypair { secret_key, .. } => (LoginKind::Keypair, secret_key),
         };
-        let who = login.proof.who();
+        let who = login.credentials.who();
         let in_keyring = self.keyring.is_some_and(|k| k.keep(&normal(&login.endpoint), who, secret));
-        let on_disk = OnDisk {
+        let on_disk = LoginFile {
             endpoint: login.endpoint.clone(),
             kind,
             who: who.to_owned(),
@@ -164,7 +164,7 @@ impl Logins {
         let written = serde_json::to_vec_pretty(&on_disk).map_err(io::Error::from);
         let written = written.and_then(|text| private::write(&path, &text));
         written.map_err(|source| ConfigError::Write { path, source })?;
-        Ok(if in_keyring { Kept::Keyring } else { Kept::File })
+        Ok(if in_keyring { SecretPlace::Keyring } else { SecretPlace::File })
     }
 
     /// Forgets the login at this endpoint. Whether there was one.
@@ -197,7 +197,7 @@ impl Logins {
 }
 
 /// What does not read as a login of this version is none: it is made anew by the next `login`.
-fn read(path: &Path) -> Result<Option<OnDisk>, ConfigError> {
+fn read(path: &Path) -> Result<Option<LoginFile>, ConfigError> {
     let Some(text) = private::read(path)? else { return Ok(None) };
     Ok(serde_json::from_str(&text).ok())
 }
@@ -221,9 +221,11 @@ mod tests {
     use super::*;
 
     fn login(endpoint: &str, since: u64) -> Login {
-        let proof =
-            Proof::WebSession { user: "ann@x.example".into(), session_id: "c00kie".to_owned().into() };
-        Login { endpoint: endpoint.into(), proof, since, until: Some(9) }
+        let credentials = StoredCredentials::WebSession {
+            user: "ann@x.example".into(),
+            session_id: "c00kie".to_owned().into(),
+        };
+        Login { endpoint: endpoint.into(), credentials, since, until: Some(9) }
     }
 
     #[test]
@@ -236,7 +238,9 @@ mod tests {
         logins.keep(&login("http://a.example:8080/x", 3)).unwrap();
         logins.keep(&login("https://b.example", 2)).unwrap();
         let found = logins.find("https://A.example/").unwrap().unwrap();
-        let Proof::WebSession { user, session_id } = &found.proof else { panic!("{found:?}") };
+        let StoredCredentials::WebSession { user, session_id } = &found.credentials else {
+            panic!("{found:?}")
+        };
         assert_eq!(
             (user.as_str(), session_id.expose_secret(), found.until),
             ("ann@x.example", "c00kie", Some(9))

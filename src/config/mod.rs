@@ -12,12 +12,12 @@ mod official;
 mod paths;
 mod private;
 
-pub use endpoint::{Cluster, Identity, LOCAL, Saved, Target, endpoint_of, resolve};
+pub use endpoint::{Cluster, Identity, KnownLogins, LOCAL, Target, endpoint_of, resolve};
 pub use environment::Environment;
 pub use file::{
     ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, OutputConfig, Profile, TerminalConfig,
 };
 pub use keyring::Keyring;
-pub use logins::{Kept, Login, Logins, Proof, normal};
-pub use official::Official;
+pub use logins::{Login, Logins, SecretPlace, StoredCredentials, normal};
+pub use official::OfficialFiles;
 pub use paths::{Paths, append_private, private_dir};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Where the official client keeps its files.
 #[derive(Debug, Clone)]
-pub struct Official {
+pub struct OfficialFiles {
     home: PathBuf,
     state: PathBuf,
     profile: Option<String>,
@@ -17,7 +17,7 @@ pub struct Official {
 
 /// What its configuration says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Configured {
+pub(super) struct OfficialConfig {
     pub(super) endpoint: String,
     /// Whether it is a web server that one logs in to.
     pub(super) is_session: bool,
@@ -44,16 +44,16 @@ struct CredentialsTable {
 }
 
 #[derive(Deserialize)]
-struct Morsel {
+struct Cookie {
     value: String,
     #[serde(default)]
     expires_timestamp: Option<f64>,
 }
 
-impl Official {
+impl OfficialFiles {
     /// The files below these folders: the user's home, and the folder of states. `BACKEND_PROFILE` chooses as it does there.
     pub fn below(home: impl Into<PathBuf>, state: impl Into<PathBuf>, env: &Environment) -> Self {
-        Official {
+        OfficialFiles {
             home: home.into().join(".backend.ai"),
             state: state.into().join("backend.ai"),
             profile: env.backend("PROFILE"),
@@ -61,11 +61,11 @@ impl Official {
     }
 
     /// The endpoint that its second command line uses; nothing unless its file names one.
-    pub(super) fn configured(&self) -> Result<Option<Configured>, ConfigError> {
+    pub(super) fn configured(&self) -> Result<Option<OfficialConfig>, ConfigError> {
         let path = self.folder().join("config.toml");
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
         let table: ConfigTable = table(&path, &text)?;
-        Ok(table.endpoint.map(|endpoint| Configured {
+        Ok(table.endpoint.map(|endpoint| OfficialConfig {
             endpoint,
             is_session: table.endpoint_type.as_deref() == Some("session"),
             insecure: table.skip_ssl_verification == Some(true),
@@ -129,11 +129,11 @@ fn jar(path: &Path, host: &str, now: f64) -> Result<Option<SecretString>, Config
         }
         Err(error) => return Err(error),
     };
-    let jar: BTreeMap<String, BTreeMap<String, Morsel>> =
+    let jar: BTreeMap<String, BTreeMap<String, Cookie>> =
         serde_json::from_str(&text).map_err(|_| foreign())?;
     let of_host = jar.iter().filter(|(key, _)| key.split('|').next() == Some(host));
     let mut cookies = of_host.filter_map(|(_, cookies)| cookies.get("AIOHTTP_SESSION"));
-    let alive = |cookie: &&Morsel| cookie.expires_timestamp.is_none_or(|end| end > now);
+    let alive = |cookie: &&Cookie| cookie.expires_timestamp.is_none_or(|end| end > now);
     Ok(cookies.find(alive).map(|cookie| SecretString::from(cookie.value.as_str())))
 }
 
@@ -154,8 +154,8 @@ mod tests {
             Files { root: tempfile::tempdir().unwrap() }
         }
 
-        fn official(&self, env: &[(&str, &str)]) -> Official {
-            Official::below(self.root.path(), self.root.path().join("state"), &Environment::of(env))
+        fn official(&self, env: &[(&str, &str)]) -> OfficialFiles {
+            OfficialFiles::below(self.root.path(), self.root.path().join("state"), &Environment::of(env))
         }
 
         fn put(&self, name: &str, text: impl AsRef<[u8]>) {

@@ -1,7 +1,7 @@
 //! Where our files live: the folders of the XDG base directory specification, each with the permissions that its
 //! content needs.
 
-use super::{Environment, Official};
+use super::{Environment, OfficialFiles};
 use etcetera::{BaseStrategy, base_strategy::Xdg};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -59,9 +59,9 @@ impl Paths {
     }
 
     /// The files of the official client.
-    pub fn official(&self, env: &Environment) -> Official {
+    pub fn official(&self, env: &Environment) -> OfficialFiles {
         let state = self.state.parent().unwrap_or(&self.state);
-        Official::below(&self.home, state, env)
+        OfficialFiles::below(&self.home, state, env)
     }
 
     /// Names of sessions and images, for the completion of shells when a server is slow.

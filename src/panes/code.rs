@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::shell::{Look, put};
+use super::shell::{Appearance, put};
 use crate::render::highlight::{Grammar, Place, Spans};
 use crate::theme::Role;
 
@@ -11,13 +11,13 @@ use crate::theme::Role;
 const MAX_LINES: usize = 5_000;
 
 /// The colours of one text.
-pub(super) struct Colours {
+pub(super) struct SyntaxColours {
     grammar: Grammar,
     place: Place,
     lines: Vec<Spans>,
 }
 
-impl Colours {
+impl SyntaxColours {
     /// For a file of this name; nothing where its language is not known.
     pub(super) fn of(path: &str) -> Option<Self> {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -44,13 +44,13 @@ pub(super) fn put_line(
     line: &str,
     from: usize,
     colours: &[(usize, Option<Role>)],
-    look: &Look,
+    appearance: &Appearance,
 ) {
     let (mut column, mut at) = (0, 0);
     let rest = (usize::MAX - line.len(), None);
     for &(length, role) in colours.iter().chain([&rest]) {
         let end = line.len().min(at + length);
-        let style = role.map_or_else(|| look.plain_text(), |role| look.style(role));
+        let style = role.map_or_else(|| appearance.plain_text(), |role| appearance.style(role));
         let piece = line.get(at.max(from)..end).unwrap_or_default();
         column = put(buffer, area, column, row, piece, style);
         at = end;
@@ -66,29 +66,35 @@ mod tests {
     #[test]
     fn each_line_is_coloured_once_and_in_its_place() {
         let text: Vec<String> = ["x = '''", "def", "'''", "def f(): pass"].map(str::to_owned).into();
-        let mut colours = Colours::of("a/b.py").unwrap();
+        let mut colours = SyntaxColours::of("a/b.py").unwrap();
         assert_eq!(colours.line(&text, 3)[0], (3, Some(Role::Keyword)));
         assert_eq!(colours.line(&text, 1)[0].1, Some(Role::String), "inside of a text");
         assert!(colours.line(&text, 9).is_empty(), "there is no such line");
         let long = vec!["x".to_owned(); MAX_LINES + 2];
-        let mut colours = Colours::of("b.py").unwrap();
+        let mut colours = SyntaxColours::of("b.py").unwrap();
         assert!(colours.line(&long, MAX_LINES + 1).is_empty() && colours.lines.len() == MAX_LINES);
-        assert!(Colours::of("notes.unknown-kind").is_none());
+        assert!(SyntaxColours::of("notes.unknown-kind").is_none());
     }
 
     #[test]
     fn a_line_is_put_from_any_byte_on() {
-        let look = Look::in_colours().with_theme(Arc::new(Theme::named("dark").unwrap()));
+        let appearance = Appearance::in_colours().with_theme(Arc::new(Theme::named("dark").unwrap()));
         let area = Rect::new(0, 0, 20, 1);
         for (from, shown) in [(0, "def é()"), (4, "é()"), (6, "()"), (8, ""), (99, "")] {
             let mut buffer = Buffer::empty(area);
-            put_line((&mut buffer, area, 0), "def é()", from, &[(3, Some(Role::Keyword)), (1, None)], &look);
+            put_line(
+                (&mut buffer, area, 0),
+                "def é()",
+                from,
+                &[(3, Some(Role::Keyword)), (1, None)],
+                &appearance,
+            );
             let text: String = buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect();
             assert_eq!(text.trim_end(), shown, "{from}");
         }
         let mut buffer = Buffer::empty(area);
-        put_line((&mut buffer, area, 0), "def f", 1, &[(3, Some(Role::Keyword)), (3, None)], &look);
-        assert_eq!(buffer[(1, 0)].fg, look.style(Role::Keyword).fg.unwrap());
+        put_line((&mut buffer, area, 0), "def f", 1, &[(3, Some(Role::Keyword)), (3, None)], &appearance);
+        assert_eq!(buffer[(1, 0)].fg, appearance.style(Role::Keyword).fg.unwrap());
         assert_ne!(buffer[(1, 0)].fg, buffer[(3, 0)].fg);
     }
 }

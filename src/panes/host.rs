@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::source::{Keys, Source};
-use super::wake::Wake;
+use super::wake_pipe::WakePipe;
 use crate::terminal::model::{Model, ModelEvent, Modes};
 use bai_client::pty::{LinkState, NotSent, PtyEvent, PtyStatus};
 
@@ -28,7 +28,7 @@ const NEWS: usize = 32;
 
 /// What happened in a terminal that nobody looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum HostEvent {
     /// The bell rang.
     Bell,
     /// The title changed: one line of printable text.
@@ -55,20 +55,20 @@ pub enum Ended {
 /// A terminal in a session, connected and with its screen kept until this is dropped. Views are opened on it.
 #[derive(Debug)]
 pub struct TerminalHost {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<HostState>,
     ended: watch::Receiver<bool>,
     tasks: [tokio::task::AbortHandle; 2],
 }
 
 /// What the tasks and the views share.
-pub(super) struct Shared {
+pub(super) struct HostState {
     session: String,
     /// Fair: who waits gets it after the slice that is being fed.
     pub(super) model: tokio::sync::Mutex<Model>,
     /// A copy of the model's, so that a key never waits for the model.
     modes: Mutex<Modes>,
     keys: Box<dyn Keys>,
-    typed: mpsc::UnboundedSender<Typed>,
+    typed: mpsc::UnboundedSender<TypedBytes>,
     waiting: AtomicUsize,
     /// Counts losses of the link: what was typed before the last one is not sent.
     losses: AtomicU64,
@@ -82,16 +82,16 @@ pub(super) struct Shared {
     ended: OnceLock<Ended>,
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for HostState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("HostState")
             .field("session", &self.session)
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
 }
 
-struct Typed {
+struct TypedBytes {
     losses: u64,
     bytes: Bytes,
 }
@@ -99,7 +99,7 @@ struct Typed {
 /// A view that is open.
 #[derive(Debug)]
 pub(super) struct Viewer {
-    pub(super) wake: Wake,
+    pub(super) wake: WakePipe,
     /// The bell rang since the last look.
     pub(super) bell: AtomicBool,
     /// The window may look wrong and must be painted anew (it was resized, or the program was suspended).
@@ -124,7 +124,7 @@ impl Viewer {
         terminal_answers: bool,
     ) -> std::io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            wake: Wake::new()?,
+            wake: WakePipe::new()?,
             bell: AtomicBool::new(false),
             redraw: AtomicBool::new(false),
             continued: AtomicBool::new(false),
@@ -151,11 +151,11 @@ impl TerminalHost {
         session: &str,
         columns: u16,
         rows: u16,
-    ) -> (Self, mpsc::Receiver<News>) {
+    ) -> (Self, mpsc::Receiver<HostEvent>) {
         let (typed, typed_receiver) = mpsc::unbounded_channel();
         let (news, news_receiver) = mpsc::channel(NEWS);
         let (ended_sender, ended) = watch::channel(false);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(HostState {
             session: session.to_owned(),
             model: tokio::sync::Mutex::new(Model::new(columns, rows)),
             modes: Mutex::default(),
@@ -211,7 +211,7 @@ impl Drop for TerminalHost {
     }
 }
 
-impl Shared {
+impl HostState {
     pub(super) fn session(&self) -> &str {
         &self.session
     }
@@ -263,7 +263,7 @@ impl Shared {
             return Err(NotSent::Full);
         }
         let losses = self.losses.load(Ordering::Acquire);
-        self.typed.send(Typed { losses, bytes }).map_err(|_| NotSent::Closed)
+        self.typed.send(TypedBytes { losses, bytes }).map_err(|_| NotSent::Closed)
     }
 
     /// Tells the window's size to both sides; from a thread that is not the runtime's. The program hears of it when the
@@ -311,7 +311,7 @@ impl Shared {
         }
     }
 
-    async fn take_output(&self, bytes: &Bytes, news: &mpsc::Sender<News>) {
+    async fn take_output(&self, bytes: &Bytes, news: &mpsc::Sender<HostEvent>) {
         let mut rest = bytes.clone();
         let mut length = SLICE;
         while !rest.is_empty() {
@@ -353,15 +353,15 @@ impl Shared {
         }
     }
 
-    async fn tell(&self, events: Vec<ModelEvent>, viewer: Option<&Viewer>, news: &mpsc::Sender<News>) {
+    async fn tell(&self, events: Vec<ModelEvent>, viewer: Option<&Viewer>, news: &mpsc::Sender<HostEvent>) {
         for event in events {
             match (event, viewer) {
                 (ModelEvent::Bell, Some(viewer)) => viewer.bell.store(true, Ordering::Release),
-                (ModelEvent::Bell, None) => drop(news.try_send(News::Bell)),
+                (ModelEvent::Bell, None) => drop(news.try_send(HostEvent::Bell)),
                 (ModelEvent::Clipboard(text), Some(viewer)) => *lock(&viewer.clipboard) = Some(text),
                 (ModelEvent::Title, None) => {
                     let title = self.model.lock().await.title();
-                    let _ = news.try_send(News::Title(title));
+                    let _ = news.try_send(HostEvent::Title(title));
                 }
                 // A program that nobody looks at gets no clipboard, and the status line shows the title.
                 (ModelEvent::Clipboard(_), None) | (ModelEvent::Title, Some(_)) => {}
@@ -373,8 +373,8 @@ impl Shared {
 /// Feeds the model until the terminal ends.
 async fn attend<S: Source>(
     mut source: S,
-    shared: Arc<Shared>,
-    news: mpsc::Sender<News>,
+    shared: Arc<HostState>,
+    news: mpsc::Sender<HostEvent>,
     ended: watch::Sender<bool>,
 ) {
     let mut end = Ended::Lost("the connection was closed".to_owned());
@@ -387,9 +387,9 @@ async fn attend<S: Source>(
             PtyEvent::LinkDown(why) => {
                 shared.losses.fetch_add(1, Ordering::AcqRel);
                 end = if shared.is_open() { Ended::Lost(why.clone()) } else { Ended::NotOpened(why.clone()) };
-                News::LinkDown(why)
+                HostEvent::LinkDown(why)
             }
-            PtyEvent::LinkUp => News::LinkUp,
+            PtyEvent::LinkUp => HostEvent::LinkUp,
             PtyEvent::Exited { code } => {
                 end = Ended::Exited(code);
                 break;
@@ -405,14 +405,14 @@ async fn attend<S: Source>(
     let _ = shared.ended.set(end.clone());
     let _ = ended.send(true);
     if shared.viewer().is_none() {
-        let _ = news.try_send(News::Ended(end));
+        let _ = news.try_send(HostEvent::Ended(end));
     }
     shared.wake();
 }
 
 /// Sends what was typed, in order, as fast as the other side reads.
-async fn type_in(mut typed: mpsc::UnboundedReceiver<Typed>, shared: Arc<Shared>) {
-    while let Some(Typed { losses, bytes }) = typed.recv().await {
+async fn type_in(mut typed: mpsc::UnboundedReceiver<TypedBytes>, shared: Arc<HostState>) {
+    while let Some(TypedBytes { losses, bytes }) = typed.recv().await {
         let length = bytes.len();
         let sent = if losses == shared.losses.load(Ordering::Acquire) {
             shared.keys.send(bytes).await
@@ -436,7 +436,7 @@ mod tests {
     /// A terminal in which nothing happens, and which notes the model's size whenever it is told its own.
     #[derive(Clone, Default)]
     struct Onlooker {
-        shared: Arc<OnceLock<Weak<Shared>>>,
+        shared: Arc<OnceLock<Weak<HostState>>>,
         seen: Arc<Mutex<Vec<(u16, u16)>>>,
     }
 

@@ -9,16 +9,16 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::input::{Decoder, Input, Waited, read_some, wait};
-use super::wake::Wake;
-use crate::render::{Exhibit, Slide, Slides, sanitize};
+use super::wake_pipe::WakePipe;
+use crate::render::{ImageViewer, Slide, Slides, sanitize};
 use crate::terminal::{FullScreen, Out, Size, size};
 
 /// An escape sequence of a key arrives at once; after this it is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
 
 /// What happened meanwhile.
-struct Bell {
-    wake: Wake,
+struct ImageEvents {
+    wake: WakePipe,
     /// The window may have another size, or show something else.
     redraw: AtomicBool,
     /// The program is to end.
@@ -29,20 +29,23 @@ struct Bell {
 ///
 /// # Errors
 /// When the terminal cannot be used.
-pub fn show(runtime: &Handle, exhibit: &Exhibit, editor_waits: bool) -> io::Result<()> {
-    let bell =
-        Arc::new(Bell { wake: Wake::new()?, redraw: AtomicBool::new(false), over: AtomicBool::new(false) });
+pub fn show(runtime: &Handle, image_viewer: &ImageViewer, editor_waits: bool) -> io::Result<()> {
+    let bell = Arc::new(ImageEvents {
+        wake: WakePipe::new()?,
+        redraw: AtomicBool::new(false),
+        over: AtomicBool::new(false),
+    });
     let watcher = watch_signals(runtime, &bell)?;
     let full = FullScreen::enter(editor_waits)?;
-    let result = View::new(exhibit, &bell).live();
+    let result = View::new(image_viewer, &bell).live();
     // The picture goes before the screen does that it is on.
-    let cleared = Out::stdout().write_all(exhibit.clear().as_bytes());
+    let cleared = Out::stdout().write_all(image_viewer.clear().as_bytes());
     drop(full);
     watcher.abort();
     result.and(cleared)
 }
 
-fn watch_signals(runtime: &Handle, bell: &Arc<Bell>) -> io::Result<tokio::task::AbortHandle> {
+fn watch_signals(runtime: &Handle, bell: &Arc<ImageEvents>) -> io::Result<tokio::task::AbortHandle> {
     let _context = runtime.enter();
     let mut resized = signal(SignalKind::window_change())?;
     let mut continued = signal(SignalKind::from_raw(libc::SIGCONT))?;
@@ -65,8 +68,8 @@ fn watch_signals(runtime: &Handle, bell: &Arc<Bell>) -> io::Result<tokio::task::
 }
 
 struct View<'a> {
-    exhibit: &'a Exhibit,
-    bell: &'a Arc<Bell>,
+    image_viewer: &'a ImageViewer,
+    bell: &'a Arc<ImageEvents>,
     decoder: Decoder,
     slides: Option<Slides>,
     window: Size,
@@ -79,9 +82,9 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(exhibit: &'a Exhibit, bell: &'a Arc<Bell>) -> Self {
+    fn new(image_viewer: &'a ImageViewer, bell: &'a Arc<ImageEvents>) -> Self {
         Self {
-            exhibit,
+            image_viewer,
             bell,
             decoder: Decoder::default(),
             slides: None,
@@ -132,7 +135,7 @@ impl<'a> View<'a> {
     fn begin(&mut self) -> io::Result<()> {
         self.window = size();
         let bell = Arc::clone(self.bell);
-        self.slides = Some(self.exhibit.play(self.window, move || bell.wake.ring()));
+        self.slides = Some(self.image_viewer.play(self.window, move || bell.wake.ring()));
         self.due = None;
         self.empty = true;
         self.status("…")
@@ -158,12 +161,12 @@ impl<'a> View<'a> {
         self.due = slide.delay.map(|delay| Instant::now() + delay);
         let (width, height) = slide.original;
         let mut frame = Frame(Vec::new());
-        if self.exhibit.is_synchronized() {
+        if self.image_viewer.is_synchronized() {
             frame.0.extend_from_slice(b"\x1b[?2026h");
         }
-        frame.0.extend_from_slice(self.exhibit.clear().as_bytes());
+        frame.0.extend_from_slice(self.image_viewer.clear().as_bytes());
         slide.draw(&mut frame)?;
-        if self.exhibit.is_synchronized() {
+        if self.image_viewer.is_synchronized() {
             frame.0.extend_from_slice(b"\x1b[?2026l");
         }
         frame.flush()?;

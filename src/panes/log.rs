@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::shell::Look;
-use super::text::{Growing, follow_text};
+use super::shell::Appearance;
+use super::text::{GrowingText, follow_text};
 use bai_client::{ComputeSession, ErrorKind, log_news};
 
 /// How often the log is asked for.
@@ -21,16 +21,16 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub fn follow_log(
     runtime: &Handle,
     session: ComputeSession,
-    look: &Look,
+    appearance: &Appearance,
     editor_waits: bool,
 ) -> io::Result<()> {
     let title = format!("log of {}", session.name());
-    follow_text(runtime, &title, look, editor_waits, |text| {
+    follow_text(runtime, &title, appearance, editor_waits, |text| {
         runtime.spawn(follow(session, text)).abort_handle()
     })
 }
 
-async fn follow(session: ComputeSession, text: Growing) {
+async fn follow(session: ComputeSession, text: GrowingText) {
     let mut seen = String::new();
     let mut ticks = tokio::time::interval(OFTEN);
     loop {

@@ -239,11 +239,11 @@ mod tests {
     fn picture(model: &Model) -> Vec<String> {
         model
             .glyphs()
-            .filter(|glyph| glyph.character != ' ' || glyph.look != Default::default())
+            .filter(|glyph| glyph.character != ' ' || glyph.style != Default::default())
             .map(|glyph| {
                 format!(
                     "{},{} {}{:?} {:?}",
-                    glyph.row, glyph.column, glyph.character, glyph.combining, glyph.look
+                    glyph.row, glyph.column, glyph.character, glyph.combining, glyph.style
                 )
             })
             .collect()
@@ -267,12 +267,12 @@ mod tests {
     fn colours_are_fitted_to_the_terminal() {
         let mut model = Model::new(20, 2);
         model.feed(b"\x1b[38;2;255;0;0mx");
-        let look = |depth| shown(&model, depth).glyphs().next().unwrap().look.foreground;
-        use crate::terminal::model::Ink;
-        assert_eq!(look(ColorDepth::TrueColor), Ink::Rgb(255, 0, 0));
-        assert_eq!(look(ColorDepth::Ansi256), Ink::Indexed(196));
-        assert_eq!(look(ColorDepth::Ansi16), Ink::Indexed(9));
-        assert_eq!(look(ColorDepth::None), Ink::Default);
+        let foreground = |depth| shown(&model, depth).glyphs().next().unwrap().style.foreground;
+        use crate::terminal::model::CellColor;
+        assert_eq!(foreground(ColorDepth::TrueColor), CellColor::Rgb(255, 0, 0));
+        assert_eq!(foreground(ColorDepth::Ansi256), CellColor::Indexed(196));
+        assert_eq!(foreground(ColorDepth::Ansi16), CellColor::Indexed(9));
+        assert_eq!(foreground(ColorDepth::None), CellColor::Default);
     }
 
     #[test]

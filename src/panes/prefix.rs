@@ -51,7 +51,7 @@ impl std::fmt::Display for PrefixKey {
 
 /// A command to the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(super) enum PrefixCommand {
     /// Send the prefix itself.
     Literal,
     Help,
@@ -87,14 +87,14 @@ impl Prefix {
     }
 
     /// What the byte after the prefix means; `None` when the prefix was not pressed.
-    pub(super) fn follow(&mut self, byte: u8) -> Option<Command> {
+    pub(super) fn follow(&mut self, byte: u8) -> Option<PrefixCommand> {
         self.until.take()?;
         Some(match byte {
-            byte if byte == self.key.0 => Command::Literal,
-            b'?' => Command::Help,
-            b'.' => Command::DropLink,
-            b'/' => Command::Search,
-            _ => Command::Leave,
+            byte if byte == self.key.0 => PrefixCommand::Literal,
+            b'?' => PrefixCommand::Help,
+            b'.' => PrefixCommand::DropLink,
+            b'/' => PrefixCommand::Search,
+            _ => PrefixCommand::Leave,
         })
     }
 
@@ -130,11 +130,11 @@ mod tests {
         let mut prefix = Prefix::default();
         assert_eq!(prefix.follow(b'?'), None, "not pressed");
         for (byte, command) in [
-            (0x1d, Command::Literal),
-            (b'?', Command::Help),
-            (b'.', Command::DropLink),
-            (b'/', Command::Search),
-            (b'x', Command::Leave),
+            (0x1d, PrefixCommand::Literal),
+            (b'?', PrefixCommand::Help),
+            (b'.', PrefixCommand::DropLink),
+            (b'/', PrefixCommand::Search),
+            (b'x', PrefixCommand::Leave),
         ] {
             prefix.press();
             assert!(!prefix.lapsed(Instant::now()));

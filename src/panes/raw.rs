@@ -14,13 +14,13 @@ use nix::sys::termios::{self, SetArg, Termios};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::host::{Ended, Shared, TerminalHost, Viewer};
+use super::host::{Ended, HostState, TerminalHost, Viewer};
 use super::input::{Waited, available, read_some, wait};
-use super::outbox::Outbox;
-use super::prefix::{Command, Prefix, PrefixKey};
-use super::terminal::{Attached, PaneExit, Why, watch_signals};
+use super::output_buffer::OutputBuffer;
+use super::prefix::{Prefix, PrefixCommand, PrefixKey};
+use super::terminal::{Attached, LeaveReason, PaneExit, watch_signals};
 use crate::terminal::model::Model;
-use crate::terminal::{Passed, Passing, reset_sequences, size};
+use crate::terminal::{PassthroughGuard, PassthroughTracker, reset_sequences, size};
 use bai_client::pty::LinkState;
 
 /// So many slices of output wait for a slow standard output; then the program waits.
@@ -44,13 +44,13 @@ pub struct RawOptions {
 }
 
 /// Passes the terminal through until the user leaves or it ends, with the runtime's other work going on. The exit code
-/// of the shell is in [`Why::Ended`].
+/// of the shell is in [`LeaveReason::Ended`].
 ///
 /// Not to be cancelled: the passing would go on.
 ///
 /// # Errors
 /// When standard input cannot be read or standard output cannot be written. A closed pipe behind standard output is
-/// [`Why::HungUp`].
+/// [`LeaveReason::HungUp`].
 pub async fn run(host: &TerminalHost, options: RawOptions) -> io::Result<PaneExit> {
     let (done, result) = oneshot::channel();
     let keyboard = io::stdin().is_terminal();
@@ -68,8 +68,8 @@ pub async fn run(host: &TerminalHost, options: RawOptions) -> io::Result<PaneExi
             keyboard,
             screen,
             prefix: Prefix::new(options.prefix),
-            outbox: Outbox::default(),
-            passed: Passed::default(),
+            output_buffer: OutputBuffer::default(),
+            passed: PassthroughTracker::default(),
             passing: None,
             window: (0, 0),
             script: Script::default(),
@@ -93,7 +93,7 @@ struct Script {
 }
 
 struct Raw<'a> {
-    shared: &'a Shared,
+    shared: &'a HostState,
     viewer: &'a Arc<Viewer>,
     output: mpsc::Receiver<Bytes>,
     /// Standard input is a terminal.
@@ -101,10 +101,10 @@ struct Raw<'a> {
     /// Standard output is a terminal.
     screen: bool,
     prefix: Prefix,
-    outbox: Outbox,
-    passed: Passed,
+    output_buffer: OutputBuffer,
+    passed: PassthroughTracker,
     /// While standard output is a terminal: what a signal must undo.
-    passing: Option<Passing>,
+    passing: Option<PassthroughGuard>,
     window: (u16, u16),
     script: Script,
     told_down: bool,
@@ -114,7 +114,7 @@ struct Raw<'a> {
 impl Raw<'_> {
     fn live(mut self) -> io::Result<PaneExit> {
         let mode = if self.keyboard { Some(RawKeys::enter()?) } else { None };
-        self.passing = self.screen.then(Passing::enter);
+        self.passing = self.screen.then(PassthroughGuard::enter);
         let result = self.pass();
         self.passing = None;
         if self.screen {
@@ -132,7 +132,7 @@ impl Raw<'_> {
         self.attach();
         loop {
             self.take_output();
-            if self.outbox.is_empty()
+            if self.output_buffer.is_empty()
                 && let Some(exit) = self.exit.take()
             {
                 return Ok(exit);
@@ -140,22 +140,22 @@ impl Raw<'_> {
             let ready = wait(Waited {
                 keys: !self.script.ended && self.exit.is_none(),
                 wake: Some(self.viewer.wake.fd()),
-                room: !self.outbox.is_empty(),
+                room: !self.output_buffer.is_empty(),
                 until: self.until(),
             })?;
             if ready.keys {
                 self.read()?;
             }
             if self.prefix.lapsed(Instant::now()) {
-                self.leave(Why::Left, Vec::new());
+                self.leave(LeaveReason::Left, Vec::new());
             }
             self.tell_end_again();
             if ready.woken {
                 self.viewer.wake.take();
                 self.look();
             }
-            if ready.room && !self.outbox.write_some(io::stdout().as_fd())? {
-                return Ok(PaneExit { why: Why::HungUp, typed: Vec::new() });
+            if ready.room && !self.output_buffer.write_some(io::stdout().as_fd())? {
+                return Ok(PaneExit { why: LeaveReason::HungUp, typed: Vec::new() });
             }
         }
     }
@@ -190,7 +190,7 @@ impl Raw<'_> {
             self.passed.note(bytes);
             passing.tell(&self.passed);
         }
-        self.outbox.push(bytes);
+        self.output_buffer.push(bytes);
     }
 
     fn until(&self) -> Option<Instant> {
@@ -199,7 +199,7 @@ impl Raw<'_> {
     }
 
     fn take_output(&mut self) {
-        while self.outbox.len() < OUTBOX {
+        while self.output_buffer.len() < OUTBOX {
             let Ok(bytes) = self.output.try_recv() else { return };
             self.push(&bytes);
             if let Some((_, pause)) = self.script.again {
@@ -217,7 +217,7 @@ impl Raw<'_> {
             // One by one: what follows the key that leaves is not ours.
             let mut byte = [0];
             if read_some(&mut byte)? == 0 {
-                self.leave(Why::HungUp, Vec::new());
+                self.leave(LeaveReason::HungUp, Vec::new());
                 break;
             }
             let [byte] = byte;
@@ -234,19 +234,19 @@ impl Raw<'_> {
         Ok(())
     }
 
-    fn command(&mut self, command: Command, byte: u8, typed: &mut Vec<u8>) {
+    fn command(&mut self, command: PrefixCommand, byte: u8, typed: &mut Vec<u8>) {
         let key = self.prefix.key();
         match command {
-            Command::Literal => typed.push(byte),
-            Command::DropLink => self.shared.drop_link(),
-            Command::Help => {
+            PrefixCommand::Literal => typed.push(byte),
+            PrefixCommand::DropLink => self.shared.drop_link(),
+            PrefixCommand::Help => {
                 let text =
                     format!("{key} leaves; {key} {key} sends it; {key} . drops the link and connects again");
                 self.say(&text);
             }
             // There is nothing to search in; the key was not for the program.
-            Command::Search => {}
-            Command::Leave => self.leave(Why::Left, vec![byte]),
+            PrefixCommand::Search => {}
+            PrefixCommand::Leave => self.leave(LeaveReason::Left, vec![byte]),
         }
     }
 
@@ -292,8 +292,8 @@ impl Raw<'_> {
     fn look(&mut self) {
         self.fit_window();
         if self.viewer.hung_up.load(Ordering::Acquire) {
-            self.outbox = Outbox::default();
-            return self.leave(Why::HungUp, Vec::new());
+            self.output_buffer = OutputBuffer::default();
+            return self.leave(LeaveReason::HungUp, Vec::new());
         }
         if self.viewer.continued.swap(false, Ordering::AcqRel) {
             let shared = self.shared;
@@ -307,7 +307,7 @@ impl Raw<'_> {
             while let Ok(bytes) = self.output.try_recv() {
                 self.push(&bytes);
             }
-            return self.leave(Why::Ended(ended), Vec::new());
+            return self.leave(LeaveReason::Ended(ended), Vec::new());
         }
         match self.shared.status().link {
             LinkState::Down { why, .. } if !self.told_down => {
@@ -338,14 +338,14 @@ impl Raw<'_> {
         let _ = crate::terminal::Out::stderr().write_all(format!("\r\nbai-repl: {text}\r\n").as_bytes());
     }
 
-    fn leave(&mut self, why: Why, typed: Vec<u8>) {
+    fn leave(&mut self, why: LeaveReason, typed: Vec<u8>) {
         if self.exit.is_none() {
             self.exit = Some(PaneExit { why, typed });
         }
     }
 }
 
-impl Why {
+impl LeaveReason {
     /// The exit code of the shell, when it ended and told one.
     pub fn exit_code(&self) -> Option<i32> {
         match self {

@@ -11,7 +11,9 @@ use tokio::runtime::Handle;
 use unicode_width::UnicodeWidthStr;
 
 use super::find::Find;
-use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, cut, pad, put};
+use super::shell::{
+    self, Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, ViewWaker, cut, pad, put,
+};
 use crate::render::{Align, Table, is_missing};
 use crate::theme::Role;
 
@@ -24,9 +26,14 @@ const GAP: u16 = 2;
 ///
 /// # Errors
 /// When standard input and output are no terminal.
-pub fn show_table(runtime: &Handle, table: Arc<Table>, look: &Look, editor_waits: bool) -> io::Result<()> {
-    let bell = Bell::new()?;
-    shell::show(runtime, &bell, &mut TableView::new(table), look, editor_waits).map(|_| ())
+pub fn show_table(
+    runtime: &Handle,
+    table: Arc<Table>,
+    appearance: &Appearance,
+    editor_waits: bool,
+) -> io::Result<()> {
+    let waker = ViewWaker::new()?;
+    shell::show(runtime, &waker, &mut TableView::new(table), appearance, editor_waits).map(|_| ())
 }
 
 /// Why rows stand as they do.
@@ -174,20 +181,20 @@ impl TableView {
         area: Rect,
         at: u16,
         buffer: &mut Buffer,
-        look: &Look,
+        appearance: &Appearance,
     ) {
         let selected = row == self.scroll.at();
-        let base = if selected { look.style(Role::PaneSelected) } else { look.plain_text() };
+        let base = if selected { appearance.style(Role::PaneSelected) } else { appearance.plain_text() };
         if selected {
             put(buffer, area, 0, at, &" ".repeat(area.width.into()), base);
         }
         for &(column, x) in columns {
             let cell = self.cell(row, column);
             let style = match () {
-                () if self.find.is_in(cell) => look.style(Role::PaneMatch),
+                () if self.find.is_in(cell) => appearance.style(Role::PaneMatch),
                 () if selected => base,
-                () if column < self.table.index => look.style(Role::TableIndex),
-                () if is_missing(cell) => look.style(Role::TableMissing),
+                () if column < self.table.index => appearance.style(Role::TableIndex),
+                () if is_missing(cell) => appearance.style(Role::TableMissing),
                 () => base,
             };
             let text = self.aligned(cell, column);
@@ -241,7 +248,7 @@ impl View for TableView {
         ]
     }
 
-    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let columns = self.layout(area.width);
         for &(column, x) in &columns {
             let sign = match self.sorted {
@@ -256,19 +263,19 @@ impl View for TableView {
             };
             let name = format!("{}{sign}", self.names.get(column).map_or("", String::as_str));
             let role = if column == self.column { Role::PaneSelected } else { Role::TableHeader };
-            put(buffer, area, x, 0, &self.aligned(&name, column), look.style(role));
+            put(buffer, area, x, 0, &self.aligned(&name, column), appearance.style(role));
         }
         let rule = if area.height > 4 { 1 } else { 0 };
         if rule > 0 {
             let line = "─".repeat(area.width.into());
-            put(buffer, area, 0, 1, &line, look.style(Role::TableRule));
+            put(buffer, area, 0, 1, &line, appearance.style(Role::TableRule));
         }
         let top = 1 + rule;
         let room = usize::from(area.height.saturating_sub(top));
         let rows = self.scroll.window(room);
         for (line, row) in rows.enumerate() {
             let at = top + u16::try_from(line).unwrap_or(u16::MAX);
-            self.draw_row(row, &columns, area, at, buffer, look);
+            self.draw_row(row, &columns, area, at, buffer, appearance);
         }
     }
 

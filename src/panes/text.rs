@@ -9,9 +9,9 @@ use tokio::runtime::Handle;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::code::{Colours, put_line};
+use super::code::{SyntaxColours, put_line};
 use super::find::Find;
-use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, put};
+use super::shell::{self, Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, ViewWaker, put};
 use crate::render::sanitize;
 use crate::theme::Role;
 
@@ -22,13 +22,13 @@ const SIDEWAYS: usize = 8;
 
 /// A text that may still grow. All clones are one.
 #[derive(Clone, Debug)]
-pub struct Growing {
-    shared: Arc<Mutex<Shared>>,
-    bell: Option<Bell>,
+pub struct GrowingText {
+    shared: Arc<Mutex<GrowingLines>>,
+    waker: Option<ViewWaker>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct GrowingLines {
     lines: Vec<String>,
     bytes: usize,
     /// The last line has no end yet.
@@ -38,12 +38,12 @@ struct Shared {
     word: String,
 }
 
-impl Growing {
-    fn new(bell: Option<Bell>) -> Self {
-        Self { shared: Arc::default(), bell }
+impl GrowingText {
+    fn new(waker: Option<ViewWaker>) -> Self {
+        Self { shared: Arc::default(), waker }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, GrowingLines> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,18 +66,18 @@ impl Growing {
             shared.forgotten += half;
         }
         drop(shared);
-        self.ring();
+        self.wake();
     }
 
     /// Says what is to be known about the source, such as that nothing more comes.
     pub fn say(&self, word: &str) {
         word.clone_into(&mut self.lock().word);
-        self.ring();
+        self.wake();
     }
 
-    fn ring(&self) {
-        if let Some(bell) = &self.bell {
-            bell.ring();
+    fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake();
         }
     }
 }
@@ -92,13 +92,13 @@ pub fn show_text(
     title: &str,
     path: Option<&str>,
     text: &str,
-    look: &Look,
+    appearance: &Appearance,
     editor_waits: bool,
 ) -> io::Result<()> {
-    let bell = Bell::new()?;
+    let waker = ViewWaker::new()?;
     let mut view = TextView::whole(title, text);
-    view.colours = path.and_then(Colours::of);
-    shell::show(runtime, &bell, &mut view, look, editor_waits).map(|_| ())
+    view.colours = path.and_then(SyntaxColours::of);
+    shell::show(runtime, &waker, &mut view, appearance, editor_waits).map(|_| ())
 }
 
 /// Shows a text that goes on, from its end: `start` gets it, and begins to fill it on the runtime.
@@ -108,43 +108,43 @@ pub fn show_text(
 pub fn follow_text(
     runtime: &Handle,
     title: &str,
-    look: &Look,
+    appearance: &Appearance,
     editor_waits: bool,
-    start: impl FnOnce(Growing) -> tokio::task::AbortHandle,
+    start: impl FnOnce(GrowingText) -> tokio::task::AbortHandle,
 ) -> io::Result<()> {
-    let bell = Bell::new()?;
-    let growing = Growing::new(Some(bell.clone()));
+    let waker = ViewWaker::new()?;
+    let growing = GrowingText::new(Some(waker.clone()));
     let task = start(growing.clone());
     let mut view = TextView::new(title, growing, Some(true));
-    let left = shell::show(runtime, &bell, &mut view, look, editor_waits);
+    let left = shell::show(runtime, &waker, &mut view, appearance, editor_waits);
     task.abort();
     left.map(|_| ())
 }
 
 struct TextView {
     title: String,
-    text: Growing,
+    text: GrowingText,
     scroll: Scroll,
     /// Columns that are out of the window at the left.
     left: usize,
     /// Whether the end is followed; `None` for a text that does not grow.
     follow: Option<bool>,
     find: Find,
-    colours: Option<Colours>,
+    colours: Option<SyntaxColours>,
     remark: Option<(String, bool)>,
 }
 
 impl TextView {
     /// A text that does not grow.
     fn whole(title: &str, text: &str) -> Self {
-        let growing = Growing::new(None);
+        let growing = GrowingText::new(None);
         growing.push(text);
         let mut view = Self::new(title, growing, None);
         view.woken();
         view
     }
 
-    fn new(title: &str, text: Growing, follow: Option<bool>) -> Self {
+    fn new(title: &str, text: GrowingText, follow: Option<bool>) -> Self {
         Self {
             title: title.to_owned(),
             text,
@@ -193,7 +193,7 @@ impl View for TextView {
         keys
     }
 
-    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let shared = self.text.lock();
         self.scroll.set_count(shared.lines.len());
         if self.follow == Some(true) {
@@ -208,11 +208,11 @@ impl View for TextView {
                 && self.find.first_in(shown).is_none()
             {
                 let from = line.len() - shown.len();
-                put_line((buffer, area, at), line, from, colours.line(&shared.lines, row), look);
+                put_line((buffer, area, at), line, from, colours.line(&shared.lines, row), appearance);
                 continue;
             }
             let is_here = row == self.scroll.at() && !self.find.is_empty();
-            let style = look.plain_text();
+            let style = appearance.plain_text();
             let mut column = 0;
             let mut rest = shown;
             while let Some(found) = self.find.first_in(rest) {
@@ -220,7 +220,7 @@ impl View for TextView {
                 let (hit, after) = tail.split_at_checked(found.len()).unwrap_or((tail, ""));
                 column = put(buffer, area, column, at, before, style);
                 let role = if is_here { Role::PaneMatch } else { Role::PaneSelected };
-                column = put(buffer, area, column, at, hit, look.style(role));
+                column = put(buffer, area, column, at, hit, appearance.style(role));
                 rest = after;
                 if column >= area.width {
                     break;
@@ -299,16 +299,16 @@ mod tests {
     #[test]
     fn code_has_its_colours_also_sideways_and_what_is_found_stands_out() {
         let mut view = TextView::whole("x.py", "def f():\n    return 1\n");
-        view.colours = Colours::of("x.py");
+        view.colours = SyntaxColours::of("x.py");
         let theme = crate::theme::Theme::named("dark").unwrap();
-        let look = Look::in_colours().with_theme(Arc::new(theme));
+        let appearance = Appearance::in_colours().with_theme(Arc::new(theme));
         let area = Rect::new(0, 0, 30, 3);
         let color = |view: &mut TextView, column: u16, row: u16| {
             let mut buffer = Buffer::empty(area);
-            view.draw(area, &mut buffer, &look);
+            view.draw(area, &mut buffer, &appearance);
             (buffer[(column, row)].symbol().to_owned(), Some(buffer[(column, row)].fg))
         };
-        let keyword = look.style(Role::Keyword).fg;
+        let keyword = appearance.style(Role::Keyword).fg;
         assert!(keyword.is_some());
         assert_eq!(color(&mut view, 0, 0), ("d".to_owned(), keyword));
         press(&mut view, &[Press::Right]);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     fn view(text: &str, follow: Option<bool>) -> TextView {
-        let growing = Growing::new(None);
+        let growing = GrowingText::new(None);
         growing.push(text);
         let mut view = TextView::new("log of work", growing, follow);
         view.woken();

@@ -9,9 +9,9 @@ use ratatui::layout::Rect;
 use tokio::runtime::Handle;
 use unicode_width::UnicodeWidthStr;
 
-use super::shell::{self, Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, pad, put};
+use super::shell::{self, Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, ViewWaker, pad, put};
 use crate::render::sanitize;
-use crate::theme::{Listed, Role, Theme, sample};
+use crate::theme::{ListedTheme, Role, Theme, sample};
 
 /// Shows the themes until one is chosen; `None` when the person would rather keep `current`. As `shell::show`.
 ///
@@ -19,26 +19,26 @@ use crate::theme::{Listed, Role, Theme, sample};
 /// When standard input and output are no terminal.
 pub fn choose_theme(
     runtime: &Handle,
-    themes: Vec<Listed>,
+    themes: Vec<ListedTheme>,
     current: &str,
-    look: &Look,
+    appearance: &Appearance,
 ) -> io::Result<Option<String>> {
-    let bell = Bell::new()?;
-    let mut view = ThemesView::new(themes, current, look.clone());
-    shell::show(runtime, &bell, &mut view, look, true)?;
+    let waker = ViewWaker::new()?;
+    let mut view = ThemesView::new(themes, current, appearance.clone());
+    shell::show(runtime, &waker, &mut view, appearance, true)?;
     Ok(view.chosen)
 }
 
 struct ThemesView {
     themes: Vec<(String, Result<Arc<Theme>, String>)>,
     scroll: Scroll,
-    look: Look,
+    appearance: Appearance,
     chosen: Option<String>,
     remark: Option<(String, bool)>,
 }
 
 impl ThemesView {
-    fn new(themes: Vec<Listed>, current: &str, look: Look) -> Self {
+    fn new(themes: Vec<ListedTheme>, current: &str, appearance: Appearance) -> Self {
         let themes: Vec<_> = themes
             .into_iter()
             .map(|listed| (listed.name, listed.theme.map(Arc::new).map_err(|error| error.to_string())))
@@ -46,7 +46,7 @@ impl ThemesView {
         let mut scroll = Scroll::default();
         scroll.set_count(themes.len());
         scroll.select(themes.iter().position(|(name, _)| name == current).unwrap_or(0));
-        let mut view = Self { themes, scroll, look, chosen: None, remark: None };
+        let mut view = Self { themes, scroll, appearance, chosen: None, remark: None };
         view.preview();
         view
     }
@@ -57,7 +57,7 @@ impl ThemesView {
 
     fn preview(&mut self) {
         if let Some((_, Ok(theme))) = self.selected() {
-            self.look = self.look.with_theme(Arc::clone(theme));
+            self.appearance = self.appearance.with_theme(Arc::clone(theme));
         }
     }
 
@@ -93,20 +93,20 @@ impl View for ThemesView {
         vec![("↑ ↓", "look at others"), ("Enter", "take this one")]
     }
 
-    fn look(&self) -> Option<Look> {
-        Some(self.look.clone())
+    fn appearance(&self) -> Option<Appearance> {
+        Some(self.appearance.clone())
     }
 
-    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let widest = self.themes.iter().map(|(name, _)| name.width() + 2).max().unwrap_or(0);
         let left = u16::try_from(widest).unwrap_or(u16::MAX).min(area.width);
         for (at, row) in self.scroll.window(area.height.into()).enumerate() {
             let at = u16::try_from(at).unwrap_or(u16::MAX);
             let Some((name, theme)) = self.themes.get(row) else { continue };
             let style = match () {
-                () if row == self.scroll.at() => look.style(Role::PaneSelected),
-                () if theme.is_err() => look.style(Role::PaneBad),
-                () => look.plain_text(),
+                () if row == self.scroll.at() => appearance.style(Role::PaneSelected),
+                () if theme.is_err() => appearance.style(Role::PaneBad),
+                () => appearance.plain_text(),
             };
             put(buffer, area, 0, at, &pad(&format!(" {name}"), left.into()), style);
         }
@@ -118,9 +118,9 @@ impl View for ThemesView {
         match self.selected() {
             Some((_, Err(problem))) => {
                 let text = sanitize::line(problem, 1_000);
-                put(buffer, right, 0, 0, &text, look.style(Role::PaneBad));
+                put(buffer, right, 0, 0, &text, appearance.style(Role::PaneBad));
             }
-            _ => draw_sample(right, buffer, look),
+            _ => draw_sample(right, buffer, appearance),
         }
     }
 
@@ -141,11 +141,11 @@ impl View for ThemesView {
     }
 }
 
-fn draw_sample(area: Rect, buffer: &mut Buffer, look: &Look) {
+fn draw_sample(area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
     for (row, line) in (0..area.height).zip(sample::lines()) {
         let mut column = 0;
         for (role, text) in line {
-            let style = role.map_or(look.plain_text(), |role| look.style(role));
+            let style = role.map_or(appearance.plain_text(), |role| appearance.style(role));
             column = put(buffer, area, column, row, text, style);
         }
     }
@@ -162,7 +162,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("aaa.toml"), "[styles]\nprompt = 'x'\n").unwrap();
         let themes = Library::new(Some(folder.path().to_owned())).list();
-        let mut view = ThemesView::new(themes, "dark", Look::plain());
+        let mut view = ThemesView::new(themes, "dark", Appearance::plain());
         assert_eq!(view.selected().unwrap().0, "dark");
         press(&mut view, &[Press::Down]);
         let text = shown(&mut view, 70, 20);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use super::buffered_writer::Flow;
+use super::buffered_writer::{BufferedWriter, PIECE};
 use super::document::Table;
 use super::media::{Canvases, Medium, Picture};
 use super::partial::{PartialLine, Tail};
 use super::sanitize::{self, Attributes, Cursor, Pen, Policy, Sanitizer};
-pub use super::sink::Flow;
-use super::sink::{PIECE, Sink};
-use crate::terminal::{Graphics, Passed, Screen, Size, reset_sequences};
+use crate::terminal::{Graphics, PassthroughTracker, Screen, Size, reset_sequences};
 use crate::theme::{Rgb, Role, Theme};
 use bai_protocol::record::ConsoleRecord;
 
@@ -95,15 +95,15 @@ pub enum RenderError {
 /// Writes console records. Output is collected: call [`Console::flush`] after each batch of records, and before
 /// anything else writes to the terminal.
 pub struct Console<O, E> {
-    pub(super) out: Sink<O>,
-    pub(super) err: Sink<E>,
+    pub(super) out: BufferedWriter<O>,
+    pub(super) err: BufferedWriter<E>,
     pub(super) options: ConsoleOptions,
     pub(super) cursor: Cursor,
     pub(super) pen: Pen,
     stdout: Sanitizer,
     stderr: Sanitizer,
     pub(super) tail: Tail,
-    passed: Passed,
+    passed: PassthroughTracker,
     pub(super) last: Option<Medium>,
     pub(super) last_picture: Option<Picture>,
     pub(super) canvases: Canvases,
@@ -125,14 +125,14 @@ impl<O: Write, E: Write> Console<O, E> {
             false => Policy::Terminal,
         };
         Self {
-            out: Sink::new(out),
-            err: Sink::new(err),
+            out: BufferedWriter::new(out),
+            err: BufferedWriter::new(err),
             cursor: Cursor::new(options.size.cols, options.size.rows),
             pen: Pen::new(options.screen.colors, options.screen.dumb),
             stdout: Sanitizer::new(policy, Attributes::default()),
             stderr: Sanitizer::new(policy, stderr_base(&options)),
             tail: Tail::default(),
-            passed: Passed::default(),
+            passed: PassthroughTracker::default(),
             last: None,
             last_picture: None,
             canvases: Canvases::default(),

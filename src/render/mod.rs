@@ -3,22 +3,22 @@
 //!
 //! Nothing here talks to a server, reads the keyboard, or decides when a cell begins.
 
+mod buffered_writer;
 mod console;
 mod document;
 mod errors;
-mod exhibit;
 pub(crate) mod highlight;
+mod image_viewer;
 mod media;
 mod partial;
 mod rich;
 pub mod sanitize;
 mod show;
-mod sink;
 mod traceback;
 
 pub use console::{Console, ConsoleOptions, Flow, RenderError, Stream};
 pub use document::{Align, HeaderCell, Table, is_missing};
-pub use exhibit::{Blocks, Exhibit, Means, Overlay, Part, Slide, Slides};
+pub use image_viewer::{Blocks, GraphicsCapabilities, ImageViewer, Overlay, Part, Slide, Slides};
 pub use media::Medium;
 pub use partial::PartialLine;
-pub use show::{Painted, Painting};
+pub use show::{PictureJob, PictureResult};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::console::{Console, Flow, RenderError, Stream};
 use super::document::{
-    Block, Room, Skin, Table, lay_out, paint, read_html, read_json, read_latex, read_markdown,
+    Block, DocumentStyle, PageSize, Table, lay_out, paint, read_html, read_json, read_latex, read_markdown,
 };
 use super::sanitize;
 use crate::theme::Signs;
@@ -49,7 +49,7 @@ impl<O: Write, E: Write> Console<O, E> {
     fn document(&mut self, blocks: &[Block]) -> Result<Flow, RenderError> {
         let terminal = self.on_terminal(Stream::Stdout);
         let unicode = self.options.screen.unicode;
-        let skin = Skin {
+        let style = DocumentStyle {
             theme: Arc::clone(&self.options.theme),
             depth: (terminal && !self.options.screen.dumb).then_some(self.options.screen.colors),
             signs: Signs::new(unicode),
@@ -58,14 +58,14 @@ impl<O: Write, E: Write> Console<O, E> {
         };
         let width = usize::from(self.options.size.cols).clamp(*WIDTHS.start(), *WIDTHS.end());
         let rows = self.options.max_lines.filter(|_| self.options.repl);
-        let (lines, left_out) = lay_out(blocks, Room { width, rows }, &skin);
+        let (lines, left_out) = lay_out(blocks, PageSize { width, rows }, &style);
         let last = blocks.iter().rev().find_map(|block| match block {
             Block::Table(table) => Some(Arc::clone(table)),
             _ => None,
         });
         let cut = last.as_ref().is_some_and(|table| rows.is_some_and(|rows| table.rows.len() > rows));
         self.table = last.or_else(|| self.table.take());
-        let flow = self.own_lines(&paint(&lines, &skin))?;
+        let flow = self.own_lines(&paint(&lines, &style))?;
         if left_out == 0 && !cut {
             return Ok(flow);
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::console::{Console, Flow, RenderError, Stream};
 use super::media::{
-    Canvas, DRAWING, DrawError, Drawn, GIT_GRAPH, Medium, Paper, Picture, PictureError, essence, git_graph,
-    save, within,
+    Canvas, DRAWING, DrawError, DrawingSurface, Drawn, GIT_GRAPH, Medium, Picture, PictureError, essence,
+    git_graph, run_with_limit, save,
 };
 use super::sanitize;
 use crate::terminal::Graphics;
@@ -22,15 +22,15 @@ pub(super) const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// A picture that is to be shown: the work, to be done by whoever has the time for it.
 #[must_use]
-pub struct Painting {
+pub struct PictureJob {
     medium: Medium,
     picture: Result<Picture, PictureError>,
-    paper: Paper,
+    surface: DrawingSurface,
 }
 
 /// The work done.
 #[must_use]
-pub struct Painted {
+pub struct PictureResult {
     medium: Medium,
     source: Option<Picture>,
     /// The picture, and the size of its original in pixels.
@@ -43,18 +43,20 @@ enum Problem {
     Draw(DrawError),
 }
 
-impl Painting {
+impl PictureJob {
     /// Does the work, on a thread of its own and within limits of time and size. Blocks until it is done.
-    pub fn paint(self) -> Painted {
-        let Self { medium, picture, paper } = self;
+    pub fn paint(self) -> PictureResult {
+        let Self { medium, picture, surface } = self;
         let source = picture.as_ref().ok().cloned();
         let job = move || {
-            let still = picture.and_then(|picture| picture.still(&paper.canvas)).map_err(Problem::Picture)?;
-            let drawn = Drawn::new(still.pixels, &paper).map_err(Problem::Draw)?;
+            let still =
+                picture.and_then(|picture| picture.still(&surface.canvas)).map_err(Problem::Picture)?;
+            let drawn = Drawn::new(still.pixels, &surface).map_err(Problem::Draw)?;
             Ok((drawn, still.original))
         };
-        let outcome = within(MAX_TIME, job).unwrap_or_else(|undone| Err(Problem::Picture(undone.into())));
-        Painted { medium, source, outcome }
+        let outcome =
+            run_with_limit(MAX_TIME, job).unwrap_or_else(|undone| Err(Problem::Picture(undone.into())));
+        PictureResult { medium, source, outcome }
     }
 }
 
@@ -66,14 +68,14 @@ impl<O: Write, E: Write> Console<O, E> {
 
     /// The work that a record needs before it can be shown, if it needs any: it may take long, and is to be given back
     /// through [`Console::show_painted`]. Whoever has nothing else to do leaves it to [`Console::record`].
-    pub fn painting(&mut self, record: &ConsoleRecord) -> Option<Painting> {
+    pub fn painting(&mut self, record: &ConsoleRecord) -> Option<PictureJob> {
         let ConsoleRecord::Media { mime, data } = record else { return None };
         let medium = Medium::decode(mime, data).ok()?;
         self.paint(medium).ok()
     }
 
     /// The work that a medium needs; the medium itself when it shows nothing. A drawing is drawn on its canvas.
-    fn paint(&mut self, medium: Medium) -> Result<Painting, Medium> {
+    fn paint(&mut self, medium: Medium) -> Result<PictureJob, Medium> {
         let picture = if essence(&medium.mime) == DRAWING {
             self.canvases.draw(&medium.bytes).map(Picture::Drawing)
         } else {
@@ -82,15 +84,15 @@ impl<O: Write, E: Write> Console<O, E> {
                 None => return Err(medium),
             }
         };
-        Ok(Painting { medium, picture, paper: self.paper() })
+        Ok(PictureJob { medium, picture, surface: self.surface() })
     }
 
     /// Shows what has been painted.
     ///
     /// # Errors
     /// As [`Console::record`].
-    pub fn show_painted(&mut self, painted: Painted) -> Result<Flow, RenderError> {
-        let Painted { medium, source, outcome } = painted;
+    pub fn show_painted(&mut self, painted: PictureResult) -> Result<Flow, RenderError> {
+        let PictureResult { medium, source, outcome } = painted;
         let saved = self.keep(&medium, source.as_ref());
         if outcome.is_ok() {
             self.last_picture = source;
@@ -122,9 +124,9 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 
     /// What pictures are drawn on.
-    fn paper(&self) -> Paper {
+    fn surface(&self) -> DrawingSurface {
         let options = &self.options;
-        Paper {
+        DrawingSurface {
             canvas: Canvas::new(options.size, options.cell, options.max_rows),
             graphics: if self.on_terminal(Stream::Stdout) { options.graphics } else { Graphics::None },
             colors: options.screen.colors,
@@ -165,7 +167,7 @@ impl<O: Write, E: Write> Console<O, E> {
         (width, height): (u32, u32),
         saved: Option<String>,
     ) -> Result<Flow, RenderError> {
-        if self.paper().graphics == Graphics::None {
+        if self.surface().graphics == Graphics::None {
             let times = Signs::new(self.options.screen.unicode).times;
             return self.describe(medium, &format!(", {width}{times}{height} pixels"), saved);
         }

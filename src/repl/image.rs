@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::command_actions::CommandResult;
 use super::commands::ImageUse;
 use super::prompt::{LoopAction, Repl};
-use crate::render::Exhibit;
+use crate::render::ImageViewer;
 
 /// The program that opens files as the person's desktop does.
 const OPENER: &str = "xdg-open";
@@ -16,33 +16,34 @@ const OPENER: &str = "xdg-open";
 impl Repl {
     /// Does with the last picture what is wanted.
     pub(super) fn image(&mut self, what: &ImageUse) -> CommandResult {
-        let Some(exhibit) = self.terminal.console.exhibit() else {
+        let Some(image_viewer) = self.terminal.console.image_viewer() else {
             return self.say("there was no picture yet");
         };
         match what {
-            ImageUse::Show => self.show_image(&exhibit),
-            ImageUse::Save(path) => self.save_image(&exhibit, path),
-            ImageUse::Open => self.open_image(&exhibit),
+            ImageUse::Show => self.show_image(&image_viewer),
+            ImageUse::Save(path) => self.save_image(&image_viewer, path),
+            ImageUse::Open => self.open_image(&image_viewer),
             ImageUse::Unknown => {
                 self.terminal.note("usage: :image [save FILE | open]").map(|()| LoopAction::Continue)
             }
         }
     }
 
-    fn show_image(&mut self, exhibit: &Exhibit) -> CommandResult {
-        if !exhibit.can_be_drawn() || !self.terminal.screen.interactive() {
+    fn show_image(&mut self, image_viewer: &ImageViewer) -> CommandResult {
+        if !image_viewer.can_be_drawn() || !self.terminal.screen.interactive() {
             return self.fail(
                 "this terminal shows no pictures".to_owned(),
                 Some(":image save FILE keeps it, :image open shows it elsewhere"),
             );
         }
-        self.view(|runtime| crate::panes::image::show(runtime, exhibit, true)).map(|_| LoopAction::Continue)
+        self.view(|runtime| crate::panes::image::show(runtime, image_viewer, true))
+            .map(|_| LoopAction::Continue)
     }
 
-    fn save_image(&mut self, exhibit: &Exhibit, path: &Path) -> CommandResult {
+    fn save_image(&mut self, image_viewer: &ImageViewer, path: &Path) -> CommandResult {
         let shown = path.display();
         let extension = path.extension().unwrap_or_default().to_string_lossy();
-        let bytes = match exhibit.file(&extension) {
+        let bytes = match image_viewer.file(&extension) {
             Ok(bytes) => bytes,
             Err(problem) => return self.fail(format!("cannot save the picture: {problem}"), None),
         };
@@ -56,8 +57,8 @@ impl Repl {
         }
     }
 
-    fn open_image(&mut self, exhibit: &Exhibit) -> CommandResult {
-        let path = match temporary(exhibit) {
+    fn open_image(&mut self, image_viewer: &ImageViewer) -> CommandResult {
+        let path = match temporary(image_viewer) {
             Ok(path) => path,
             Err(problem) => return self.fail(format!("cannot save the picture: {problem}"), None),
         };
@@ -79,9 +80,9 @@ impl Repl {
 }
 
 /// The picture in a file that stays, because it is not known how long somebody looks at it.
-fn temporary(exhibit: &Exhibit) -> Result<PathBuf, String> {
-    let extension = exhibit.extension();
-    let bytes = exhibit.file(extension)?;
+fn temporary(image_viewer: &ImageViewer) -> Result<PathBuf, String> {
+    let extension = image_viewer.extension();
+    let bytes = image_viewer.file(extension)?;
     let file = tempfile::Builder::new().prefix("bai-repl-").suffix(&format!(".{extension}")).tempfile();
     let mut file = file.map_err(|error| error.to_string())?;
     file.write_all(&bytes).map_err(|error| error.to_string())?;

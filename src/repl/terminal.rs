@@ -17,7 +17,7 @@ use super::paint::Paint;
 use super::pane::Pane;
 use super::session::SessionError;
 use super::spinner::{QUIET, Spinner, TICK, since};
-use crate::panes::Look;
+use crate::panes::Appearance;
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
 use crate::terminal::{Out, RunMode, Screen};
 use crate::theme::{Role, Theme};
@@ -151,8 +151,12 @@ impl PromptTerminal {
     }
 
     /// How views look.
-    pub(super) fn look(&self) -> Look {
-        Look::new(Arc::clone(self.console.theme()), self.screen.colors, self.console.means())
+    pub(super) fn look(&self) -> Appearance {
+        Appearance::new(
+            Arc::clone(self.console.theme()),
+            self.screen.colors,
+            self.console.graphics_capabilities(),
+        )
     }
 
     /// Uses another theme from now on.

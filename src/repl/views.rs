@@ -8,7 +8,7 @@ use super::NextSession;
 use super::command_actions::CommandResult;
 use super::prompt::{LoopAction, Repl};
 use super::terminal::{TerminalError, WaitOutcome};
-use crate::panes::{Look, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
+use crate::panes::{Appearance, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
 use crate::theme::Theme;
 use bai_client::ComputeSession;
 
@@ -112,7 +112,7 @@ impl Repl {
 
     fn look_into(
         &mut self,
-        show: impl FnOnce(&tokio::runtime::Handle, ComputeSession, &Look) -> io::Result<()>,
+        show: impl FnOnce(&tokio::runtime::Handle, ComputeSession, &Appearance) -> io::Result<()>,
     ) -> CommandResult {
         let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
         self.look_at(move |runtime, look| show(runtime, session.client(), look))
@@ -120,7 +120,7 @@ impl Repl {
 
     fn look_at(
         &mut self,
-        show: impl FnOnce(&tokio::runtime::Handle, &Look) -> io::Result<()>,
+        show: impl FnOnce(&tokio::runtime::Handle, &Appearance) -> io::Result<()>,
     ) -> CommandResult {
         if !self.can_show_views() {
             let hint = Some("a terminal that knows escape sequences is needed at both ends");

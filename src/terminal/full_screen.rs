@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use nix::sys::termios::{self, SetArg, Termios};
 
 use super::guard::write_to_stdout;
-use super::reset::{AFTER_RAW, LEAVE_ALTERNATE, Passed};
+use super::reset::{AFTER_RAW, LEAVE_ALTERNATE, PassthroughTracker};
 
 /// Who has the terminal now.
 static HELD: AtomicU8 = AtomicU8::new(NOBODY);
@@ -69,9 +69,9 @@ impl Drop for FullScreen {
 /// Tells that output passes to the terminal unfiltered, so that a panic, SIGTERM, SIGHUP and SIGTSTP undo what it may
 /// have left on. Dropping it undoes nothing: see [`super::reset_sequences`].
 #[derive(Debug)]
-pub struct Passing(());
+pub struct PassthroughGuard(());
 
-impl Passing {
+impl PassthroughGuard {
     /// From now on.
     pub fn enter() -> Self {
         HELD.store(PASSING, Ordering::SeqCst);
@@ -79,12 +79,12 @@ impl Passing {
     }
 
     /// Tells what has passed.
-    pub fn tell(&self, passed: &Passed) {
+    pub fn tell(&self, passed: &PassthroughTracker) {
         HELD.store(if passed.is_alternate() { PASSING_ALTERNATE } else { PASSING }, Ordering::SeqCst);
     }
 }
 
-impl Drop for Passing {
+impl Drop for PassthroughGuard {
     fn drop(&mut self) {
         HELD.store(NOBODY, Ordering::SeqCst);
     }

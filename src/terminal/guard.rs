@@ -15,9 +15,9 @@ use super::secret::set_read_one;
 use super::signals;
 
 /// The state of the terminal when the program started.
-static HOME: OnceLock<Home> = OnceLock::new();
+static INITIAL: OnceLock<InitialState> = OnceLock::new();
 
-struct Home {
+struct InitialState {
     /// Of standard input, if that is a terminal.
     termios: Option<libc::termios>,
     /// Standard output is a terminal that understands escape sequences.
@@ -25,7 +25,7 @@ struct Home {
 }
 
 /// What may be left on by an editor or by a cell that was cut short: colours, a hidden cursor, bracketed paste.
-const FAREWELL: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l";
+const RESTORE_MODES: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l";
 
 /// Remembers the terminal as it is now, so that a panic, SIGTERM, SIGHUP or a suspension (SIGTSTP) puts it back.
 /// To be called once, first thing in `main`, before any other part installs signal handlers; later calls do nothing.
@@ -34,11 +34,11 @@ const FAREWELL: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l";
 /// When a signal handler cannot be installed.
 pub fn install() -> io::Result<()> {
     let screen = super::Screen::detect();
-    let home = Home {
+    let home = InitialState {
         termios: termios::tcgetattr(io::stdin()).ok().map(libc::termios::from),
         escapes: screen.stdout_tty && !screen.dumb,
     };
-    if HOME.set(home).is_err() {
+    if INITIAL.set(home).is_err() {
         return Ok(());
     }
     install_panic_hook();
@@ -47,13 +47,13 @@ pub fn install() -> io::Result<()> {
 
 /// Puts the terminal back as [`install`] found it. Safe to call at any time, also from a signal handler, also twice.
 pub fn restore() {
-    let Some(home) = HOME.get() else { return };
+    let Some(home) = INITIAL.get() else { return };
     if let Some(termios) = &home.termios {
         set_now(termios);
     }
     if home.escapes {
         full_screen::leave();
-        write_to_stdout(FAREWELL);
+        write_to_stdout(RESTORE_MODES);
     }
 }
 
@@ -76,8 +76,8 @@ pub(super) fn get_now() -> Option<libc::termios> {
 }
 
 /// The modes that the program was started with, if it was started on a terminal.
-pub(super) fn home_termios() -> Option<&'static libc::termios> {
-    HOME.get().and_then(|home| home.termios.as_ref())
+pub(super) fn initial_termios() -> Option<&'static libc::termios> {
+    INITIAL.get().and_then(|home| home.termios.as_ref())
 }
 
 /// `write(2)` until all is written or it fails: no locks, no buffers.
@@ -94,7 +94,7 @@ pub(super) fn write_to_stdout(mut bytes: &[u8]) {
 }
 
 /// The name of threads whose panics their owner sees and tells: nothing is shown of them.
-pub const CONTAINED: &str = "contained";
+pub const CONTAINED_THREAD: &str = "contained";
 
 /// On the main thread a panic ends the program, so the terminal is put back before the message is shown. Elsewhere
 /// the program goes on and its modes must stay: the message is one line that is readable in raw mode too.
@@ -105,7 +105,7 @@ fn install_panic_hook() {
     let wants_backtrace = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
     std::panic::set_hook(Box::new(move |info| {
         let thread = std::thread::current();
-        if thread.name() == Some(CONTAINED) {
+        if thread.name() == Some(CONTAINED_THREAD) {
             tracing::error!(panic = %info, "contained");
             return;
         }

@@ -15,12 +15,12 @@ mod screen;
 mod secret;
 mod signals;
 
-pub use full_screen::{FullScreen, Passing};
-pub use guard::{CONTAINED, RunMode, install, restore};
+pub use full_screen::{FullScreen, PassthroughGuard};
+pub use guard::{CONTAINED_THREAD, RunMode, install, restore};
 pub use links::knows_links;
 pub use out::Out;
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};
-pub use reset::{Passed, reset_sequences};
+pub use reset::{PassthroughTracker, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret, read_secret_unless};
 pub use signals::{FatalSignal, FatalSignals, listen_fatal};

@@ -34,14 +34,14 @@ const LEAVE_ORIGIN: &str = "\x1b[?6l";
 
 /// What `passed` may have changed, as far as that can be told: collected while remote text passes unfiltered.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Passed {
+pub struct PassthroughTracker {
     escapes: bool,
     alternate: bool,
     origin: bool,
     tail: [u8; 7],
 }
 
-impl Passed {
+impl PassthroughTracker {
     /// The terminal shows its alternate screen now.
     pub(super) fn is_alternate(&self) -> bool {
         self.alternate
@@ -73,7 +73,7 @@ impl Passed {
 }
 
 /// The sequences that undo what may have been left on; empty when nothing but text passed.
-pub fn reset_sequences(passed: &Passed) -> String {
+pub fn reset_sequences(passed: &PassthroughTracker) -> String {
     if !passed.escapes {
         return String::new();
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn after(pieces: &[&[u8]]) -> String {
-        let mut passed = Passed::default();
+        let mut passed = PassthroughTracker::default();
         pieces.iter().for_each(|piece| passed.note(piece));
         reset_sequences(&passed)
     }

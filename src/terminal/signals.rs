@@ -14,7 +14,7 @@ use nix::sys::signal::{
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::full_screen;
-use super::guard::{get_now, home_termios, in_foreground, restore, set_now};
+use super::guard::{get_now, in_foreground, initial_termios, restore, set_now};
 
 /// Somebody waits for fatal signals and ends the program in order.
 static LISTENING: AtomicBool = AtomicBool::new(false);
@@ -65,7 +65,7 @@ extern "C" fn on_suspend(_: libc::c_int) {
     // Continued.
     let _ = set_handler(Signal::SIGTSTP, SigHandler::Handler(on_suspend));
     if let Some(current) = current
-        && home_termios().is_some()
+        && initial_termios().is_some()
         && in_foreground()
     {
         set_now(&current);

@@ -55,7 +55,7 @@ fn part() {
             panic!("oh no");
         }
         "contained-panic" => {
-            let thread = std::thread::Builder::new().name(CONTAINED.to_owned());
+            let thread = std::thread::Builder::new().name(CONTAINED_THREAD.to_owned());
             thread.spawn(|| panic!("not to be seen")).unwrap().join().unwrap_err();
             say("goes on");
         }

@@ -75,7 +75,7 @@ pub struct Library {
 
 /// A theme that can be chosen, and whose it is.
 #[derive(Debug)]
-pub struct Listed {
+pub struct ListedTheme {
     /// Its name.
     pub name: String,
     /// The user's file, if it is the user's.
@@ -131,11 +131,11 @@ impl Library {
     }
 
     /// All themes, those included that cannot be used.
-    pub fn list(&self) -> Vec<Listed> {
+    pub fn list(&self) -> Vec<ListedTheme> {
         let own = self.own();
         let listed = |name: String| {
             let file = own.contains(&name).then(|| self.path(&name)).flatten();
-            Listed { theme: self.find(&name), name, file }
+            ListedTheme { theme: self.find(&name), name, file }
         };
         self.names().into_iter().map(listed).collect()
     }

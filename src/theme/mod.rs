@@ -13,7 +13,7 @@ mod signs;
 
 pub use color::{Color, Rgb, Style};
 pub use file::ThemeError;
-pub use library::{Library, LibraryError, Listed};
+pub use library::{Library, LibraryError, ListedTheme};
 pub use role::Role;
 pub use signs::Signs;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use bai_repl::panes::raw::{self, RawOptions};
 use bai_repl::panes::terminal::{self, PaneExit, PaneOptions};
-use bai_repl::panes::{News, PrefixKey, Source as _, TerminalHost};
+use bai_repl::panes::{HostEvent, PrefixKey, Source as _, TerminalHost};
 use bai_repl::terminal::ColorDepth;
 use nix::sys::termios::tcgetattr;
 
@@ -73,7 +73,7 @@ pub fn run(program: &str) {
                 // All of it: the last is the end of the terminal.
                 let mut all = Vec::new();
                 while let Some(piece) = news.blocking_recv() {
-                    let last = matches!(piece, News::Ended(_));
+                    let last = matches!(piece, HostEvent::Ended(_));
                     all.push(piece);
                     if last {
                         break;

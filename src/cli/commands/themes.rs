@@ -7,7 +7,7 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::{display, table};
 use crate::render::sanitize;
 use crate::terminal::{ColorDepth, Screen};
-use crate::theme::{LibraryError, Listed, Role, Theme, sample};
+use crate::theme::{LibraryError, ListedTheme, Role, Theme, sample};
 use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
@@ -59,7 +59,7 @@ pub(in crate::cli) fn error(error: LibraryError) -> CliError {
     }
 }
 
-fn object(listed: &Listed) -> serde_json::Value {
+fn object(listed: &ListedTheme) -> serde_json::Value {
     let theme = listed.theme.as_ref().ok();
     json!({
         "name": listed.name,
@@ -69,7 +69,7 @@ fn object(listed: &Listed) -> serde_json::Value {
     })
 }
 
-fn line(listed: &Listed, width: usize, depth: ColorDepth, shown: impl Fn(&Theme) -> Theme) -> String {
+fn line(listed: &ListedTheme, width: usize, depth: ColorDepth, shown: impl Fn(&Theme) -> Theme) -> String {
     let name = format!("{}{}", listed.name, " ".repeat(width.saturating_sub(listed.name.width())));
     match &listed.theme {
         Err(problem) => format!("{name}  {}\n", sanitize::line(&problem.to_string(), 300)),

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::preview::{Preview, Wanted};
-use super::work::{Ask, At, Opened};
+use super::preview::{Preview, PreviewRequest};
+use super::work::{OpenedFile, SessionAccess, SharedBrowser};
 use crate::panes::find::Find;
-use crate::panes::shell::{Bell, KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, pad, put};
+use crate::panes::shell::{Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, ViewWaker, pad, put};
 use crate::render::{Overlay, Part, sanitize};
 use crate::theme::Role;
 use bai_protocol::files::FileEntry;
@@ -24,56 +24,56 @@ const LIST: (u16, u16) = (34, 60);
 
 pub(super) struct Browser {
     session: String,
-    at: At,
-    pub(super) ask: Option<Ask>,
+    shared: SharedBrowser,
+    pub(super) ask: Option<SessionAccess>,
     /// The folder that is wanted, relative to the home folder or absolute.
     wanted: String,
     scroll: Scroll,
     find: Find,
     preview: Preview,
-    look: Look,
+    appearance: Appearance,
     leaving: bool,
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        self.at.stop_transfer();
-        self.at.lock().give_up();
+        self.shared.stop_transfer();
+        self.shared.lock().give_up();
     }
 }
 
 impl Browser {
-    pub(super) fn new(session: &str, folder: &str, bell: Bell, look: Look) -> Self {
+    pub(super) fn new(session: &str, folder: &str, waker: ViewWaker, appearance: Appearance) -> Self {
         Self {
             session: session.to_owned(),
-            at: At::new(bell.clone()),
+            shared: SharedBrowser::new(waker.clone()),
             ask: None,
             wanted: folder.to_owned(),
             scroll: Scroll::default(),
             find: Find::default(),
-            preview: Preview::new(bell),
-            look,
+            preview: Preview::new(waker),
+            appearance,
             leaving: false,
         }
     }
 
     /// What is to be shown on the whole window instead, unless the person has left meanwhile.
-    pub(super) fn take_opened(&mut self) -> Option<Opened> {
-        self.at.lock().opened.take().filter(|_| !self.leaving)
+    pub(super) fn take_opened(&mut self) -> Option<OpenedFile> {
+        self.shared.lock().opened.take().filter(|_| !self.leaving)
     }
 
     pub(super) fn list(&mut self) {
         if let Some(ask) = &self.ask {
-            self.at.list(ask, self.wanted.clone());
+            self.shared.list(ask, self.wanted.clone());
         }
     }
 
     fn selected(&self) -> Option<FileEntry> {
-        self.at.lock().entries.get(self.scroll.at()).cloned()
+        self.shared.lock().entries.get(self.scroll.at()).cloned()
     }
 
     fn path(&self, name: &str) -> String {
-        let folder = self.at.lock().folder.clone();
+        let folder = self.shared.lock().folder.clone();
         if folder == "." { name.to_owned() } else { format!("{}/{name}", folder.trim_end_matches('/')) }
     }
 
@@ -85,12 +85,12 @@ impl Browser {
             self.scroll.select(0);
             self.list();
         } else if let Some(ask) = &self.ask {
-            self.at.open(ask, path, &entry, &self.look);
+            self.shared.open(ask, path, &entry, &self.appearance);
         }
     }
 
     fn leave_folder(&mut self) {
-        let folder = self.at.lock().folder.clone();
+        let folder = self.shared.lock().folder.clone();
         self.wanted = match folder.trim_end_matches('/').rsplit_once('/') {
             Some(("", _)) => "/".to_owned(),
             Some((above, _)) => above.to_owned(),
@@ -104,41 +104,41 @@ impl Browser {
     fn upload(&mut self, from: &str) {
         let from = PathBuf::from(from);
         match (from.file_name().and_then(|name| name.to_str()).map(|name| self.path(name)), &self.ask) {
-            (Some(to), Some(ask)) => self.at.upload(ask, from, to),
-            (None, _) => self.at.tell("name a file", true),
+            (Some(to), Some(ask)) => self.shared.upload(ask, from, to),
+            (None, _) => self.shared.tell("name a file", true),
             _ => {}
         }
     }
 
     /// Draws the preview beside the list, if the window has room for both; what is left for the list.
-    fn draw_preview(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Rect {
+    fn draw_preview(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) -> Rect {
         let entry = self.selected().filter(|entry| area.width >= ROOMY && !entry.is_dir());
         let list = Rect { width: (area.width * 2 / 5).clamp(LIST.0, LIST.1), ..area };
         let beside =
             Rect { x: area.x + list.width + 2, width: area.width.saturating_sub(list.width + 2), ..area };
-        let wanted = entry.map(|entry| Wanted {
+        let wanted = entry.map(|entry| PreviewRequest {
             path: self.path(&entry.filename),
             size: entry.size,
             // Whole seconds; what is before 1970 is all one.
             changed: entry.mtime as u64,
             part: Part { column: beside.x, row: beside.y, columns: beside.width, rows: beside.height },
         });
-        self.preview.want(wanted, self.ask.as_ref(), look);
+        self.preview.want(wanted, self.ask.as_ref(), appearance);
         if area.width < ROOMY {
             return area;
         }
         for row in 0..area.height {
-            put(buffer, area, list.width, row, "│", look.style(Role::PaneBorder));
+            put(buffer, area, list.width, row, "│", appearance.style(Role::PaneBorder));
         }
-        self.preview.draw(beside, buffer, look);
+        self.preview.draw(beside, buffer, appearance);
         list
     }
 
-    fn draw_list(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
-        let shared = self.at.lock();
+    fn draw_list(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
+        let shared = self.shared.lock();
         let width = usize::from(area.width);
         if shared.entries.is_empty() && shared.busy.is_none() {
-            put(buffer, area, 0, 0, " nothing is here", look.style(Role::PaneMuted));
+            put(buffer, area, 0, 0, " nothing is here", appearance.style(Role::PaneMuted));
         }
         for (line, row) in self.scroll.window(area.height.into()).enumerate() {
             let line = u16::try_from(line).unwrap_or(u16::MAX);
@@ -149,12 +149,12 @@ impl Browser {
             let name = format!("{}{slash}", sanitize::line(&entry.filename, width));
             let selected = row == self.scroll.at();
             let style = match () {
-                () if selected => look.style(Role::PaneSelected),
-                () if self.find.is_in(&entry.filename) => look.style(Role::PaneMatch),
-                () if entry.is_dir() => look.style(Role::PaneTitle),
-                () => look.plain_text(),
+                () if selected => appearance.style(Role::PaneSelected),
+                () if self.find.is_in(&entry.filename) => appearance.style(Role::PaneMatch),
+                () if entry.is_dir() => appearance.style(Role::PaneTitle),
+                () => appearance.plain_text(),
             };
-            let muted = if selected { style } else { look.style(Role::PaneMuted) };
+            let muted = if selected { style } else { appearance.style(Role::PaneMuted) };
             let at = put(buffer, area, 0, line, &pad(&format!(" {size:>11}  "), 14.min(width)), muted);
             put(buffer, area, at, line, &pad(&name, width.saturating_sub(at.into())), style);
         }
@@ -163,13 +163,13 @@ impl Browser {
 
 impl View for Browser {
     fn title(&self) -> String {
-        let folder = self.at.lock().folder.clone();
+        let folder = self.shared.lock().folder.clone();
         let folder = if folder.is_empty() { self.wanted.clone() } else { folder };
         format!("files of {} · {}", self.session, if folder == "." { "~" } else { folder.as_str() })
     }
 
     fn state(&self) -> String {
-        let shared = self.at.lock();
+        let shared = self.shared.lock();
         match (&shared.busy, shared.entries.len()) {
             (Some((busy, _)), _) => format!("{busy}…"),
             (None, 1) => "1 entry".to_owned(),
@@ -187,26 +187,26 @@ impl View for Browser {
             ("n N", "next, previous"),
             ("r", "list again"),
         ];
-        if self.at.lock().transfer.is_some() {
+        if self.shared.lock().transfer.is_some() {
             keys.insert(0, ("x", "stop"));
         }
         keys
     }
 
-    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
-        let count = self.at.lock().entries.len();
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
+        let count = self.shared.lock().entries.len();
         self.scroll.set_count(count);
         let mut body = area;
-        if let Some(transfer) = self.at.lock().transfer.as_ref().filter(|_| area.height > 2) {
+        if let Some(transfer) = self.shared.lock().transfer.as_ref().filter(|_| area.height > 2) {
             body.height -= 1;
-            transfer.draw(Rect { y: body.y + body.height, height: 1, ..area }, buffer, look);
+            transfer.draw(Rect { y: body.y + body.height, height: 1, ..area }, buffer, appearance);
         }
-        let list = self.draw_preview(body, buffer, look);
-        self.draw_list(list, buffer, look);
+        let list = self.draw_preview(body, buffer, appearance);
+        self.draw_list(list, buffer, appearance);
     }
 
     fn press(&mut self, press: Press) -> Step {
-        let count = self.at.lock().entries.len();
+        let count = self.shared.lock().entries.len();
         self.scroll.set_count(count);
         if press == Press::Backspace || press == Press::Left || press == Press::Char('h') {
             self.leave_folder();
@@ -219,16 +219,16 @@ impl View for Browser {
         match press {
             Press::Enter | Press::Right | Press::Char('l') => self.enter(),
             Press::Char('r') => {
-                self.wanted = self.at.lock().folder.clone();
+                self.wanted = self.shared.lock().folder.clone();
                 self.list();
             }
-            Press::Char('x') => self.at.stop_transfer(),
+            Press::Char('x') => self.shared.stop_transfer(),
             Press::Char('d') if self.selected().is_some() => {
                 return Step::Ask { label: "download to the folder", initial: ".".to_owned() };
             }
             Press::Char('u') => return Step::Ask { label: UPLOAD, initial: String::new() },
             Press::Char('q') | Press::Escape | Press::Ctrl('c') => {
-                if self.at.lock().transfer.is_some() {
+                if self.shared.lock().transfer.is_some() {
                     return Step::Ask { label: LEAVE, initial: String::new() };
                 }
                 self.leaving = true;
@@ -242,11 +242,11 @@ impl View for Browser {
     fn entered(&mut self, label: &'static str, line: &str) {
         if label == LEAVE {
             self.leaving = matches!(line, "y" | "Y" | "yes");
-            self.at.bell.ring();
+            self.shared.waker.wake();
         } else if label == UPLOAD {
             self.upload(line);
         } else if let (Some(entry), Some(ask)) = (self.selected(), &self.ask) {
-            self.at.download(ask, self.path(&entry.filename), PathBuf::from(line));
+            self.shared.download(ask, self.path(&entry.filename), PathBuf::from(line));
         }
     }
 
@@ -255,14 +255,14 @@ impl View for Browser {
     }
 
     fn search(&mut self, back: bool) {
-        let shared = self.at.lock();
+        let shared = self.shared.lock();
         let is_in =
             |row: usize| shared.entries.get(row).is_some_and(|entry| self.find.is_in(&entry.filename));
         let found = self.find.next(shared.entries.len(), self.scroll.at(), back, is_in);
         drop(shared);
         match found {
             Some(row) => self.scroll.select(row),
-            None => self.at.tell(format!("\"{}\" is not in the folder", self.find.text()), true),
+            None => self.shared.tell(format!("\"{}\" is not in the folder", self.find.text()), true),
         }
     }
 
@@ -272,11 +272,11 @@ impl View for Browser {
 
     /// What is opened is shown by another view.
     fn woken(&mut self) -> bool {
-        self.leaving || self.at.lock().opened.is_some()
+        self.leaving || self.shared.lock().opened.is_some()
     }
 
     fn remark(&mut self) -> Option<(String, bool)> {
-        self.at.lock().remark.take()
+        self.shared.lock().remark.take()
     }
 }
 
@@ -291,8 +291,8 @@ mod tests {
     }
 
     fn files() -> Browser {
-        let files = Browser::new("work", ".", Bell::new().unwrap(), Look::plain());
-        let mut shared = files.at.lock();
+        let files = Browser::new("work", ".", ViewWaker::new().unwrap(), Appearance::plain());
+        let mut shared = files.shared.lock();
         shared.folder = "data".to_owned();
         shared.entries = vec![
             entry("sub", "drwxr-xr-x", 0),
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn a_transfer_is_shown_below_and_can_be_stopped() {
         let mut files = files();
-        files.at.lock().transfer = Some(under_way("data/big.bin", 512 << 20, 1 << 30));
+        files.shared.lock().transfer = Some(under_way("data/big.bin", 512 << 20, 1 << 30));
         insta::assert_snapshot!(shown(&mut files, 80, 7), @r"
         files of work · data                                                 3 entries
                      sub/                │
@@ -348,7 +348,7 @@ mod tests {
         press(&mut files, &[Press::Backspace]);
         assert_eq!(files.wanted, ".");
         assert!(files.remark().is_none());
-        files.at.lock().folder = "/etc".to_owned();
+        files.shared.lock().folder = "/etc".to_owned();
         press(&mut files, &[Press::Backspace]);
         assert_eq!(files.wanted, "/");
         search_for(&mut files, "BIG");

@@ -10,11 +10,11 @@ use std::io;
 
 use tokio::runtime::Handle;
 
-use super::shell::{self, Bell, Look};
+use super::shell::{self, Appearance, ViewWaker};
 use super::{image, show_text};
 use bai_client::ComputeSession;
 use browser::Browser;
-use work::{Ask, Opened};
+use work::{OpenedFile, SessionAccess};
 
 /// Shows the files of a session, beginning with a folder, until the person leaves them. As `shell::show`.
 ///
@@ -24,20 +24,20 @@ pub fn show_files(
     runtime: &Handle,
     session: ComputeSession,
     folder: &str,
-    look: &Look,
+    appearance: &Appearance,
     editor_waits: bool,
 ) -> io::Result<()> {
-    let bell = Bell::new()?;
-    let mut view = Browser::new(session.name(), folder, bell.clone(), look.clone());
-    view.ask = Some(Ask { runtime: runtime.clone(), session });
+    let waker = ViewWaker::new()?;
+    let mut view = Browser::new(session.name(), folder, waker.clone(), appearance.clone());
+    view.ask = Some(SessionAccess { runtime: runtime.clone(), session });
     view.list();
     loop {
-        shell::show(runtime, &bell, &mut view, look, editor_waits)?;
+        shell::show(runtime, &waker, &mut view, appearance, editor_waits)?;
         match view.take_opened() {
-            Some(Opened::Text { title, path, text }) => {
-                show_text(runtime, &title, Some(&path), &text, look, editor_waits)?;
+            Some(OpenedFile::Text { title, path, text }) => {
+                show_text(runtime, &title, Some(&path), &text, appearance, editor_waits)?;
             }
-            Some(Opened::Picture(exhibit)) => image::show(runtime, &exhibit, editor_waits)?,
+            Some(OpenedFile::Picture(image_viewer)) => image::show(runtime, &image_viewer, editor_waits)?,
             None => return Ok(()),
         }
     }

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use unicode_width::UnicodeWidthStr;
 
-use super::super::code::{Colours, put_line};
-use super::work::{Ask, MAX_PICTURE, may_be_picture, text, within};
-use crate::panes::shell::{Bell, Look, put};
+use super::super::code::{SyntaxColours, put_line};
+use super::work::{MAX_PICTURE, SessionAccess, may_be_picture, text, within};
+use crate::panes::shell::{Appearance, ViewWaker, put};
 use crate::render::highlight::Spans;
-use crate::render::{Blocks, Exhibit, Overlay, Part, sanitize};
+use crate::render::{Blocks, ImageViewer, Overlay, Part, sanitize};
 use crate::terminal::ColorDepth;
 use crate::theme::{Rgb, Role};
 
@@ -28,7 +28,7 @@ const MAX_LINE: usize = 500;
 
 /// What is to be seen in a part of the window of this size.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct PreviewRequest {
     pub(super) path: String,
     pub(super) size: u64,
     /// Seconds since the epoch: a file that has changed is read again.
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
 }
 
 /// What there is to be seen.
-enum Seen {
+enum PreviewContent {
     /// Lines with their colours.
     Text {
         lines: Vec<(String, Spans)>,
@@ -53,12 +53,12 @@ enum Seen {
 
 /// The preview of one file after the other.
 pub(super) struct Preview {
-    wanted: Option<Wanted>,
-    seen: Arc<Mutex<Option<(Wanted, Seen)>>>,
+    wanted: Option<PreviewRequest>,
+    seen: Arc<Mutex<Option<(PreviewRequest, PreviewContent)>>>,
     task: Option<AbortHandle>,
     /// Only one is prepared at a time.
     turn: Arc<Semaphore>,
-    bell: Bell,
+    waker: ViewWaker,
 }
 
 impl Drop for Preview {
@@ -68,8 +68,8 @@ impl Drop for Preview {
 }
 
 impl Preview {
-    pub(super) fn new(bell: Bell) -> Self {
-        Self { wanted: None, seen: Arc::default(), task: None, turn: Arc::new(Semaphore::new(1)), bell }
+    pub(super) fn new(waker: ViewWaker) -> Self {
+        Self { wanted: None, seen: Arc::default(), task: None, turn: Arc::new(Semaphore::new(1)), waker }
     }
 
     fn give_up(&mut self) {
@@ -79,15 +79,20 @@ impl Preview {
     }
 
     /// Looks at something else, if it is that.
-    pub(super) fn want(&mut self, wanted: Option<Wanted>, ask: Option<&Ask>, look: &Look) {
+    pub(super) fn want(
+        &mut self,
+        wanted: Option<PreviewRequest>,
+        ask: Option<&SessionAccess>,
+        appearance: &Appearance,
+    ) {
         if self.wanted == wanted {
             return;
         }
         self.give_up();
         self.wanted.clone_from(&wanted);
         let (Some(wanted), Some(ask)) = (wanted, ask) else { return };
-        let (session, look, turn) = (ask.session.clone(), look.clone(), Arc::clone(&self.turn));
-        let (seen, bell) = (Arc::clone(&self.seen), self.bell.clone());
+        let (session, appearance, turn) = (ask.session.clone(), appearance.clone(), Arc::clone(&self.turn));
+        let (seen, waker) = (Arc::clone(&self.seen), self.waker.clone());
         let task = ask.runtime.spawn(async move {
             tokio::time::sleep(SETTLED).await;
             let is_picture = may_be_picture(&wanted.path) && wanted.size <= MAX_PICTURE;
@@ -96,69 +101,78 @@ impl Preview {
             let Ok(_turn) = turn.acquire_owned().await else { return };
             let about = wanted.clone();
             let preparing = tokio::task::spawn_blocking(move || match bytes {
-                Ok(bytes) => prepare(&about, &bytes, &look),
-                Err(problem) => Seen::Words(problem),
+                Ok(bytes) => prepare(&about, &bytes, &appearance),
+                Err(problem) => PreviewContent::Words(problem),
             });
             let Ok(prepared) = preparing.await else { return };
             *lock(&seen) = Some((wanted, prepared));
-            bell.ring();
+            waker.wake();
         });
         self.task = Some(task.abort_handle());
     }
 
-    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &Look) {
+    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let Some(wanted) = &self.wanted else { return };
         match lock(&self.seen).as_ref().filter(|(of, _)| of == wanted) {
-            None => drop(put(buffer, area, 0, 0, "…", look.style(Role::PaneMuted))),
-            Some((_, Seen::Words(words))) => {
+            None => drop(put(buffer, area, 0, 0, "…", appearance.style(Role::PaneMuted))),
+            Some((_, PreviewContent::Words(words))) => {
                 let words = sanitize::line(words, area.width.into());
-                put(buffer, area, 0, 0, &words, look.style(Role::PaneMuted));
+                put(buffer, area, 0, 0, &words, appearance.style(Role::PaneMuted));
             }
-            Some((_, Seen::Text { lines, part })) => draw_text(lines, *part, area, buffer, look),
-            Some((of, Seen::Blocks(blocks))) => {
+            Some((_, PreviewContent::Text { lines, part })) => {
+                draw_text(lines, *part, area, buffer, appearance)
+            }
+            Some((of, PreviewContent::Blocks(blocks))) => {
                 draw_blocks(blocks, area, buffer);
-                about(blocks.original, of, area, buffer, look);
+                about(blocks.original, of, area, buffer, appearance);
             }
-            Some((of, Seen::Drawn(overlay))) => about(overlay.original, of, area, buffer, look),
+            Some((of, PreviewContent::Drawn(overlay))) => {
+                about(overlay.original, of, area, buffer, appearance)
+            }
         }
     }
 
     /// The picture that the terminal is to draw.
     pub(super) fn overlay(&self) -> Option<Overlay> {
         match lock(&self.seen).as_ref() {
-            Some((of, Seen::Drawn(overlay))) if Some(of) == self.wanted.as_ref() => Some(overlay.clone()),
+            Some((of, PreviewContent::Drawn(overlay))) if Some(of) == self.wanted.as_ref() => {
+                Some(overlay.clone())
+            }
             _ => None,
         }
     }
 }
 
-fn lock(seen: &Mutex<Option<(Wanted, Seen)>>) -> MutexGuard<'_, Option<(Wanted, Seen)>> {
+fn lock(
+    seen: &Mutex<Option<(PreviewRequest, PreviewContent)>>,
+) -> MutexGuard<'_, Option<(PreviewRequest, PreviewContent)>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes of a file, or its beginning, what is to be seen of it. May take seconds.
-fn prepare(wanted: &Wanted, bytes: &[u8], look: &Look) -> Seen {
+fn prepare(wanted: &PreviewRequest, bytes: &[u8], appearance: &Appearance) -> PreviewContent {
     let size = indicatif::HumanBytes(wanted.size);
-    if let Some(exhibit) = Exhibit::of_file(bytes, look.pictures()) {
-        if look.depth() == ColorDepth::None || !exhibit.can_be_drawn() {
-            return Seen::Words(format!("a picture, {} · {size}", exhibit.extension()));
+    if let Some(image_viewer) = ImageViewer::of_file(bytes, appearance.pictures()) {
+        if appearance.depth() == ColorDepth::None || !image_viewer.can_be_drawn() {
+            return PreviewContent::Words(format!("a picture, {} · {size}", image_viewer.extension()));
         }
         // A row is kept for what it is.
         let part = Part { rows: wanted.part.rows.saturating_sub(1), ..wanted.part };
-        let seen = match exhibit.overlay(part) {
-            Some(overlay) => overlay.map(Seen::Drawn),
-            None => exhibit.blocks(part.columns, part.rows).map(Seen::Blocks),
+        let seen = match image_viewer.overlay(part) {
+            Some(overlay) => overlay.map(PreviewContent::Drawn),
+            None => image_viewer.blocks(part.columns, part.rows).map(PreviewContent::Blocks),
         };
-        return seen.unwrap_or_else(|problem| Seen::Words(format!("a picture: {problem} · {size}")));
+        return seen
+            .unwrap_or_else(|problem| PreviewContent::Words(format!("a picture: {problem} · {size}")));
     }
     match text(bytes) {
-        Some("") => Seen::Words("empty".to_owned()),
+        Some("") => PreviewContent::Words("empty".to_owned()),
         Some(text) => {
             let rows = usize::from(wanted.part.rows);
             let part = (bytes.len() as u64) < wanted.size || text.lines().count() > rows;
-            Seen::Text { lines: lines(&wanted.path, text, rows), part }
+            PreviewContent::Text { lines: lines(&wanted.path, text, rows), part }
         }
-        None => Seen::Words(format!("no text · {size}")),
+        None => PreviewContent::Words(format!("no text · {size}")),
     }
 }
 
@@ -168,7 +182,7 @@ fn lines(path: &str, text: &str, count: usize) -> Vec<(String, Spans)> {
         sanitize::text(line).replace('\t', "    ").chars().take(MAX_LINE).collect()
     };
     let lines: Vec<String> = text.lines().take(count).map(clean).collect();
-    let mut colours = Colours::of(path);
+    let mut colours = SyntaxColours::of(path);
     let spans = (0..lines.len()).map(|row| match &mut colours {
         Some(colours) => colours.line(&lines, row).to_vec(),
         None => Vec::new(),
@@ -177,13 +191,19 @@ fn lines(path: &str, text: &str, count: usize) -> Vec<(String, Spans)> {
     lines.into_iter().zip(spans).collect()
 }
 
-fn draw_text(lines: &[(String, Spans)], part: bool, area: Rect, buffer: &mut Buffer, look: &Look) {
+fn draw_text(
+    lines: &[(String, Spans)],
+    part: bool,
+    area: Rect,
+    buffer: &mut Buffer,
+    appearance: &Appearance,
+) {
     for (row, (line, colours)) in (0..area.height).zip(lines) {
-        put_line((buffer, area, row), line, 0, colours, look);
+        put_line((buffer, area, row), line, 0, colours, appearance);
     }
     if part && let Some(last) = area.height.checked_sub(1) {
-        put(buffer, area, 0, last, &" ".repeat(area.width.into()), look.plain_text());
-        put(buffer, area, 0, last, "… Enter shows more", look.style(Role::PaneMuted));
+        put(buffer, area, 0, last, &" ".repeat(area.width.into()), appearance.plain_text());
+        put(buffer, area, 0, last, "… Enter shows more", appearance.style(Role::PaneMuted));
     }
 }
 
@@ -206,10 +226,16 @@ fn draw_blocks(blocks: &Blocks, area: Rect, buffer: &mut Buffer) {
 }
 
 /// What a picture is, in the last row.
-fn about((width, height): (u32, u32), of: &Wanted, area: Rect, buffer: &mut Buffer, look: &Look) {
+fn about(
+    (width, height): (u32, u32),
+    of: &PreviewRequest,
+    area: Rect,
+    buffer: &mut Buffer,
+    appearance: &Appearance,
+) {
     let text = format!("{width}×{height} pixels · {}", indicatif::HumanBytes(of.size));
     let left = area.width.saturating_sub(u16::try_from(text.width()).unwrap_or(u16::MAX)) / 2;
-    put(buffer, area, left, area.height.saturating_sub(1), &text, look.style(Role::PaneMuted));
+    put(buffer, area, left, area.height.saturating_sub(1), &text, appearance.style(Role::PaneMuted));
 }
 
 fn color(Rgb { r, g, b }: Rgb) -> Color {
@@ -221,9 +247,9 @@ mod tests {
     use super::*;
     use crate::terminal::Graphics;
 
-    fn wanted(path: &str, size: usize) -> Wanted {
+    fn wanted(path: &str, size: usize) -> PreviewRequest {
         let part = Part { column: 10, row: 3, columns: 20, rows: 5 };
-        Wanted { path: path.to_owned(), size: size as u64, changed: 0, part }
+        PreviewRequest { path: path.to_owned(), size: size as u64, changed: 0, part }
     }
 
     fn png(width: u32, height: u32) -> Vec<u8> {
@@ -237,9 +263,10 @@ mod tests {
 
     #[test]
     fn texts_are_coloured_and_cut_and_pictures_fit() {
-        let look = Look::plain();
+        let appearance = Appearance::plain();
         let code = "def f():\n    return 1\x1b[31m\n".repeat(10);
-        let Seen::Text { lines, part } = prepare(&wanted("a/x.py", code.len()), code.as_bytes(), &look)
+        let PreviewContent::Text { lines, part } =
+            prepare(&wanted("a/x.py", code.len()), code.as_bytes(), &appearance)
         else {
             panic!("no text");
         };
@@ -247,15 +274,17 @@ mod tests {
         assert_eq!((lines[0].0.as_str(), lines[0].1[0]), ("def f():", (3, Some(Role::Keyword))));
         assert!(lines.iter().all(|(line, _)| !line.contains('\u{1b}')));
 
-        let look = Look::in_colours();
+        let appearance = Appearance::in_colours();
         let bytes = png(400, 400);
-        let Seen::Blocks(blocks) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
+        let PreviewContent::Blocks(blocks) = prepare(&wanted("x.png", bytes.len()), &bytes, &appearance)
+        else {
             panic!("no picture");
         };
         assert_eq!((blocks.columns(), blocks.rows(), blocks.original), (8, 4, (400, 400)));
         assert!(matches!(blocks.at(4, 1), (Some(Rgb { r: 200, g: 10, b: 20 }), Some(_))));
         let small = png(3, 2);
-        let Seen::Blocks(blocks) = prepare(&wanted("x.png", small.len()), &small, &look) else {
+        let PreviewContent::Blocks(blocks) = prepare(&wanted("x.png", small.len()), &small, &appearance)
+        else {
             panic!("no picture");
         };
         assert_eq!((blocks.columns(), blocks.rows(), blocks.at(0, 0)), (3, 1, (None, None)));
@@ -263,9 +292,10 @@ mod tests {
 
     #[test]
     fn a_terminal_with_a_protocol_draws_the_picture_in_its_part_of_the_window() {
-        let look = Look::with_graphics(Graphics::Sixel);
+        let appearance = Appearance::with_graphics(Graphics::Sixel);
         let bytes = png(400, 400);
-        let Seen::Drawn(overlay) = prepare(&wanted("x.png", bytes.len()), &bytes, &look) else {
+        let PreviewContent::Drawn(overlay) = prepare(&wanted("x.png", bytes.len()), &bytes, &appearance)
+        else {
             panic!("not drawn");
         };
         // 8 columns of 20, from column 10 on; rows and columns count from 1 here.
@@ -276,17 +306,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_told() {
-        let words =
-            |path: &str, bytes: &[u8], look: &Look| match prepare(&wanted(path, bytes.len()), bytes, look) {
-                Seen::Words(words) => words,
-                _ => panic!("{path} is to be seen"),
-            };
-        let look = Look::in_colours();
-        assert_eq!(words("x", b"", &look), "empty");
-        assert!(words("x", b"\0\x01", &look).starts_with("no text"));
+        let words = |path: &str, bytes: &[u8], appearance: &Appearance| match prepare(
+            &wanted(path, bytes.len()),
+            bytes,
+            appearance,
+        ) {
+            PreviewContent::Words(words) => words,
+            _ => panic!("{path} is to be seen"),
+        };
+        let appearance = Appearance::in_colours();
+        assert_eq!(words("x", b"", &appearance), "empty");
+        assert!(words("x", b"\0\x01", &appearance).starts_with("no text"));
         let mut broken = png(50, 50);
         broken.truncate(60);
-        assert!(words("x.png", &broken, &look).starts_with("a picture: damaged"));
-        assert!(words("x.png", &png(50, 50), &Look::plain()).starts_with("a picture, png"));
+        assert!(words("x.png", &broken, &appearance).starts_with("a picture: damaged"));
+        assert!(words("x.png", &png(50, 50), &Appearance::plain()).starts_with("a picture, png"));
     }
 }

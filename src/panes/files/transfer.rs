@@ -6,8 +6,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::task::AbortHandle;
 
-use super::work::{Ask, At, entries};
-use crate::panes::shell::{Look, put};
+use super::work::{SessionAccess, SharedBrowser, entries};
+use crate::panes::shell::{Appearance, put};
 use crate::render::sanitize;
 use crate::theme::Role;
 use bai_client::{DownloadOptions, Progress, Upload};
@@ -30,48 +30,48 @@ impl Transfer {
     }
 
     /// Draws how far it is into the first row of an area.
-    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &Look) {
+    pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let part = if self.size == 0 { 0.0 } else { self.done.min(self.size) as f64 / self.size as f64 };
         let (done, size) = (indicatif::HumanBytes(self.done), indicatif::HumanBytes(self.size));
-        let mut at = put(buffer, area, 1, 0, &format!("{}  ", self.what), look.style(Role::PaneBusy));
+        let mut at = put(buffer, area, 1, 0, &format!("{}  ", self.what), appearance.style(Role::PaneBusy));
         if area.width >= 3 * BAR {
             let full = (part * f64::from(BAR)).round() as usize;
-            at = put(buffer, area, at, 0, &"━".repeat(full), look.style(Role::PaneGood));
+            at = put(buffer, area, at, 0, &"━".repeat(full), appearance.style(Role::PaneGood));
             let rest = "─".repeat(usize::from(BAR).saturating_sub(full));
-            at = put(buffer, area, at, 0, &rest, look.style(Role::PaneMuted)) + 2;
+            at = put(buffer, area, at, 0, &rest, appearance.style(Role::PaneMuted)) + 2;
         }
         let name = sanitize::line(&self.name, area.width.into());
         let text = format!("{:.0} % · {done} of {size} · {name}", part * 100.0);
-        put(buffer, area, at, 0, &text, look.plain_text());
+        put(buffer, area, at, 0, &text, appearance.plain_text());
     }
 }
 
-impl At {
+impl SharedBrowser {
     /// Begins a transfer, unless another is under way. What it says at its end is told.
     fn transfer(
         &self,
-        ask: &Ask,
+        ask: &SessionAccess,
         what: &'static str,
         job: impl Future<Output = Result<String, String>> + Send + 'static,
     ) {
-        let mut shared = self.lock();
-        if let Some(other) = &shared.transfer {
-            shared.remark = Some((format!("{} goes on; x stops it", other.what), true));
+        let mut state = self.lock();
+        if let Some(other) = &state.transfer {
+            state.remark = Some((format!("{} goes on; x stops it", other.what), true));
             return;
         }
         let mut transfer = Transfer::new(what);
-        let at = self.clone();
+        let shared = self.clone();
         // It cannot end before it is entered: that needs the lock.
         let task = ask.runtime.spawn(async move {
             let (text, bad) = match job.await {
                 Ok(text) => (text, false),
                 Err(problem) => (problem, true),
             };
-            at.lock().transfer = None;
-            at.tell(text, bad);
+            shared.lock().transfer = None;
+            shared.tell(text, bad);
         });
         transfer.task = Some(task.abort_handle());
-        shared.transfer = Some(transfer);
+        state.transfer = Some(transfer);
     }
 
     fn progress(&self, progress: &Progress<'_>) {
@@ -79,7 +79,7 @@ impl At {
             (transfer.done, transfer.size) = (progress.all_done, progress.all_size);
             progress.name.clone_into(&mut transfer.name);
         }
-        self.bell.ring();
+        self.waker.wake();
     }
 
     /// Stops what is under way. What has arrived of a large file is not fetched twice.
@@ -93,7 +93,7 @@ impl At {
     }
 
     /// Brings a file or a folder into a folder of this machine.
-    pub(super) fn download(&self, ask: &Ask, path: String, to: PathBuf) {
+    pub(super) fn download(&self, ask: &SessionAccess, path: String, to: PathBuf) {
         let (session, meter) = (ask.session.clone(), self.clone());
         self.transfer(ask, "downloading", async move {
             let told = move |progress: &Progress<'_>| meter.progress(progress);
@@ -109,17 +109,17 @@ impl At {
     }
 
     /// Sends a file of this machine into the folder that is shown.
-    pub(super) fn upload(&self, ask: &Ask, from: PathBuf, to: String) {
-        let (session, at) = (ask.session.clone(), self.clone());
+    pub(super) fn upload(&self, ask: &SessionAccess, from: PathBuf, to: String) {
+        let (session, shared) = (ask.session.clone(), self.clone());
         let folder = self.lock().folder.clone();
         self.transfer(ask, "uploading", async move {
             is_file(&from)?;
             let file = Upload { from, to };
-            let told = |progress: &Progress<'_>| at.progress(progress);
+            let told = |progress: &Progress<'_>| shared.progress(progress);
             let sent = session.upload_with(std::slice::from_ref(&file), told).await;
             sent.map_err(|error| error.to_string())?;
             if let Ok(entries) = entries(&session, &folder).await {
-                let mut shared = at.lock();
+                let mut shared = shared.lock();
                 if shared.folder == folder {
                     shared.entries = entries;
                 }

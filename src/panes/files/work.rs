@@ -1,4 +1,4 @@
-//! What the browser asks the session for: listings, and files to look at. It runs on the runtime and rings the bell.
+//! What the browser asks the session for: listings, and files to look at. It runs on the runtime and wakes the view.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::transfer::Transfer;
-use crate::panes::shell::{Bell, Look};
-use crate::render::Exhibit;
+use crate::panes::shell::{Appearance, ViewWaker};
+use crate::render::ImageViewer;
 use bai_client::{ClientError, ComputeSession};
 use bai_protocol::files::FileEntry;
 
@@ -21,37 +21,37 @@ pub(super) const MAX_PICTURE: u64 = 32 * 1024 * 1024;
 
 /// Who is asked.
 #[derive(Clone)]
-pub(super) struct Ask {
+pub(super) struct SessionAccess {
     pub(super) runtime: Handle,
     pub(super) session: ComputeSession,
 }
 
 /// What is shown on the whole window.
-pub(super) enum Opened {
+pub(super) enum OpenedFile {
     Text { title: String, path: String, text: String },
-    Picture(Exhibit),
+    Picture(ImageViewer),
 }
 
 /// What the view and its tasks share.
 #[derive(Clone)]
-pub(super) struct At {
-    shared: Arc<Mutex<Shared>>,
-    pub(super) bell: Bell,
+pub(super) struct SharedBrowser {
+    shared: Arc<Mutex<BrowserState>>,
+    pub(super) waker: ViewWaker,
 }
 
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct BrowserState {
     /// The folder that is shown, and what is in it.
     pub(super) folder: String,
     pub(super) entries: Vec<FileEntry>,
     /// A listing, or a file to look at, is on its way.
     pub(super) busy: Option<(&'static str, AbortHandle)>,
-    pub(super) opened: Option<Opened>,
+    pub(super) opened: Option<OpenedFile>,
     pub(super) transfer: Option<Transfer>,
     pub(super) remark: Option<(String, bool)>,
 }
 
-impl Shared {
+impl BrowserState {
     /// Gives up what is on its way to be shown.
     pub(super) fn give_up(&mut self) {
         if let Some((_, task)) = self.busy.take() {
@@ -60,48 +60,48 @@ impl Shared {
     }
 }
 
-impl At {
-    pub(super) fn new(bell: Bell) -> Self {
-        Self { shared: Arc::default(), bell }
+impl SharedBrowser {
+    pub(super) fn new(waker: ViewWaker) -> Self {
+        Self { shared: Arc::default(), waker }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BrowserState> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn tell(&self, text: impl Into<String>, bad: bool) {
         self.lock().remark = Some((text.into(), bad));
-        self.bell.ring();
+        self.waker.wake();
     }
 
     /// Runs something that asks the session; what it gives is taken in. What was asked for before is not wanted any more.
     fn run<T: Send + 'static>(
         &self,
-        ask: &Ask,
+        ask: &SessionAccess,
         what: &'static str,
         job: impl Future<Output = Result<T, String>> + Send + 'static,
-        take_in: impl FnOnce(&mut Shared, T) + Send + 'static,
+        take_in: impl FnOnce(&mut BrowserState, T) + Send + 'static,
     ) {
-        let mut shared = self.lock();
-        shared.give_up();
-        let at = self.clone();
+        let mut state = self.lock();
+        state.give_up();
+        let shared = self.clone();
         // It cannot end before it is entered: that needs the lock.
         let task = ask.runtime.spawn(async move {
             let done = job.await;
-            let mut shared = at.lock();
-            shared.busy = None;
+            let mut state = shared.lock();
+            state.busy = None;
             match done {
-                Ok(done) => take_in(&mut shared, done),
-                Err(problem) => shared.remark = Some((problem, true)),
+                Ok(done) => take_in(&mut state, done),
+                Err(problem) => state.remark = Some((problem, true)),
             }
-            drop(shared);
-            at.bell.ring();
+            drop(state);
+            shared.waker.wake();
         });
-        shared.busy = Some((what, task.abort_handle()));
+        state.busy = Some((what, task.abort_handle()));
     }
 
     /// Lists a folder and shows it.
-    pub(super) fn list(&self, ask: &Ask, folder: String) {
+    pub(super) fn list(&self, ask: &SessionAccess, folder: String) {
         let session = ask.session.clone();
         let wanted = folder.clone();
         let listing = async move { entries(&session, &wanted).await };
@@ -111,8 +111,8 @@ impl At {
     }
 
     /// Reads a file to be looked at on the whole window.
-    pub(super) fn open(&self, ask: &Ask, path: String, entry: &FileEntry, look: &Look) {
-        let (session, look, size) = (ask.session.clone(), look.clone(), entry.size);
+    pub(super) fn open(&self, ask: &SessionAccess, path: String, entry: &FileEntry, appearance: &Appearance) {
+        let (session, appearance, size) = (ask.session.clone(), appearance.clone(), entry.size);
         let is_picture = may_be_picture(&entry.filename);
         if is_picture && size > MAX_PICTURE {
             let size = indicatif::HumanBytes(size);
@@ -122,15 +122,16 @@ impl At {
         let reading = async move {
             let most = if is_picture { MAX_PICTURE } else { MAX_TEXT };
             let bytes = within(session.read_file_start(&path, most)).await?;
-            let means = look.pictures();
-            if let Some(exhibit) = Exhibit::of_file(&bytes, means).filter(Exhibit::can_be_drawn) {
-                return Ok(Opened::Picture(exhibit));
+            let means = appearance.pictures();
+            if let Some(image_viewer) = ImageViewer::of_file(&bytes, means).filter(ImageViewer::can_be_drawn)
+            {
+                return Ok(OpenedFile::Picture(image_viewer));
             }
             let text = text(&bytes).ok_or_else(|| format!("{path} is no text; d downloads it"))?;
             let part = (bytes.len() as u64) < size;
             let beginning = || format!("{path} · the first {}", indicatif::HumanBytes(most));
             let title = if part { beginning() } else { path.clone() };
-            Ok(Opened::Text { title, path, text: text.to_owned() })
+            Ok(OpenedFile::Text { title, path, text: text.to_owned() })
         };
         self.run(ask, "reading", reading, |shared, opened| shared.opened = Some(opened));
     }

@@ -28,7 +28,7 @@ pub(crate) enum Input {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum DecoderState {
     #[default]
     Ground,
     Escape,
@@ -44,7 +44,7 @@ enum State {
 /// Takes bytes one by one; they may come at any pace.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    state: State,
+    state: DecoderState,
     held: Vec<u8>,
 }
 
@@ -52,34 +52,34 @@ impl Decoder {
     /// The next byte, and what it completes.
     pub(crate) fn push(&mut self, byte: u8) -> Option<Input> {
         match self.state {
-            State::Ground if byte == ESC => self.hold(State::Escape, byte),
-            State::Ground => Some(Input::Bytes(vec![byte])),
-            State::Escape => self.escape(byte),
-            State::Csi => self.csi(byte),
-            State::Ss3 => {
+            DecoderState::Ground if byte == ESC => self.hold(DecoderState::Escape, byte),
+            DecoderState::Ground => Some(Input::Bytes(vec![byte])),
+            DecoderState::Escape => self.escape(byte),
+            DecoderState::Csi => self.csi(byte),
+            DecoderState::Ss3 => {
                 self.held.push(byte);
                 Some(self.finish_ss3(byte))
             }
-            State::Mouse => {
+            DecoderState::Mouse => {
                 self.held.push(byte);
                 (self.held.len() == 6).then(|| self.finish(decode_legacy).map(Input::Mouse))?
             }
-            State::Reply => {
+            DecoderState::Reply => {
                 self.reply(byte);
                 None
             }
-            State::Paste => self.paste(&[byte]).pop(),
+            DecoderState::Paste => self.paste(&[byte]).pop(),
         }
     }
 
     /// True while a sequence is incomplete: soon it is what it is.
     pub(crate) fn is_waiting(&self) -> bool {
-        !matches!(self.state, State::Ground | State::Paste)
+        !matches!(self.state, DecoderState::Ground | DecoderState::Paste)
     }
 
     /// True inside a paste, where no key has a meaning.
     pub(crate) fn in_paste(&self) -> bool {
-        self.state == State::Paste
+        self.state == DecoderState::Paste
     }
 
     /// No more bytes came: a lone Escape is Escape, an unfinished sequence is what was typed, a paste that is not
@@ -88,8 +88,8 @@ impl Decoder {
         let state = std::mem::take(&mut self.state);
         let held = std::mem::take(&mut self.held);
         match state {
-            State::Paste => Some(Input::PasteEnd),
-            State::Reply | State::Ground | State::Mouse => None,
+            DecoderState::Paste => Some(Input::PasteEnd),
+            DecoderState::Reply | DecoderState::Ground | DecoderState::Mouse => None,
             _ => Some(Input::Bytes(held)),
         }
     }
@@ -106,21 +106,21 @@ impl Decoder {
             }
             if self.held.len() == PASTE_END.len() {
                 self.held.clear();
-                self.state = State::Ground;
+                self.state = DecoderState::Ground;
                 break;
             }
         }
         if !text.is_empty() {
             done.push(Input::Paste(text));
         }
-        if self.state == State::Ground {
+        if self.state == DecoderState::Ground {
             done.push(Input::PasteEnd);
             done.extend(rest.filter_map(|byte| self.push(*byte)));
         }
         done
     }
 
-    fn hold(&mut self, state: State, byte: u8) -> Option<Input> {
+    fn hold(&mut self, state: DecoderState, byte: u8) -> Option<Input> {
         self.held.push(byte);
         self.state = state;
         None
@@ -128,7 +128,7 @@ impl Decoder {
 
     /// Ends the sequence; what is held is given to `read`.
     fn finish<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> T {
-        self.state = State::Ground;
+        self.state = DecoderState::Ground;
         let held = std::mem::take(&mut self.held);
         read(&held)
     }
@@ -139,9 +139,9 @@ impl Decoder {
 
     fn escape(&mut self, byte: u8) -> Option<Input> {
         match byte {
-            b'[' => self.hold(State::Csi, byte),
-            b'O' => self.hold(State::Ss3, byte),
-            b'P' | b']' | b'_' | b'^' => self.hold(State::Reply, byte),
+            b'[' => self.hold(DecoderState::Csi, byte),
+            b'O' => self.hold(DecoderState::Ss3, byte),
+            b'P' | b']' | b'_' | b'^' => self.hold(DecoderState::Reply, byte),
             // Escape twice, or Alt with a key that is a sequence itself.
             ESC => Some(Input::Bytes(vec![ESC])),
             _ => {
@@ -156,7 +156,7 @@ impl Decoder {
         let ends = byte == 7 || (byte == b'\\' && self.held.last() == Some(&ESC));
         if ends {
             self.held.clear();
-            self.state = State::Ground;
+            self.state = DecoderState::Ground;
         } else if self.held.len() < MAX_SEQUENCE {
             self.held.push(byte);
         } else if let Some(last) = self.held.last_mut() {
@@ -168,7 +168,7 @@ impl Decoder {
         self.held.push(byte);
         match (self.held.len(), byte) {
             (3, b'M') => {
-                self.state = State::Mouse;
+                self.state = DecoderState::Mouse;
                 None
             }
             // The Linux console: F1 to F5.
@@ -186,7 +186,7 @@ impl Decoder {
     fn finish_csi(&mut self, last: u8) -> Option<Input> {
         if self.held.as_slice() == b"\x1b[200~" {
             self.held.clear();
-            self.state = State::Paste;
+            self.state = DecoderState::Paste;
             return Some(Input::PasteStart);
         }
         self.finish(|held| {

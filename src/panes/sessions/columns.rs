@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
-use super::watch::Use;
+use super::watch::Usage;
 use crate::theme::Role;
 use bai_protocol::status::SessionStatus;
 use bai_protocol::summary::SessionSummary;
@@ -28,10 +28,10 @@ pub(super) const GAP: usize = 2;
 pub(super) const NUMBERS: std::ops::Range<usize> = 2..5;
 
 /// What is shown of a session, in the order of the columns.
-pub(super) type Words = [String; COUNT];
+pub(super) type RowTexts = [String; COUNT];
 
-pub(super) fn words(session: &SessionSummary, uses: Option<&Use>) -> Words {
-    let now = uses.map(|uses| &uses.now);
+pub(super) fn words(session: &SessionSummary, usage: Option<&Usage>) -> RowTexts {
+    let now = usage.map(|usage| &usage.now);
     let gpus = now.map(|now| now.accelerators()).unwrap_or_default();
     let gpu: Vec<String> = gpus.iter().filter_map(|gpu| gpu.percent).map(percent).collect();
     [
@@ -90,7 +90,7 @@ pub(super) fn status_role(status: &SessionStatus) -> Role {
 
 /// Widths of the columns in a window, none for those that have nothing to show: what is widest gives way first, then what
 /// stands last.
-pub(super) fn widths(shown: &[Words], room: usize) -> [usize; COUNT] {
+pub(super) fn widths(shown: &[RowTexts], room: usize) -> [usize; COUNT] {
     let mut widths = [0; COUNT];
     for (index, (width, (head, least, most))) in widths.iter_mut().zip(COLUMNS).enumerate() {
         let words = shown.iter().filter_map(|words| words.get(index)).map(|word| word.width());

@@ -5,8 +5,8 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::columns::{age, allotted, bytes, percent, status_role};
-use super::watch::Use;
-use crate::panes::shell::{Look, pad, put};
+use super::watch::Usage;
+use crate::panes::shell::{Appearance, pad, put};
 use crate::render::sanitize;
 use crate::theme::Role;
 use bai_protocol::live_stat::{Bytes, LiveStat};
@@ -24,11 +24,11 @@ const HEIGHTS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "�
 /// One line.
 struct Fact {
     name: String,
-    shown: Shown,
+    shown: FactValue,
     text: String,
 }
 
-enum Shown {
+enum FactValue {
     Text(Option<Role>),
     /// A part of a whole.
     Part(Option<f64>),
@@ -39,12 +39,12 @@ enum Shown {
 /// Draws as much of it as there is room for, below a rule with the session's name.
 pub(super) fn draw(
     session: &SessionSummary,
-    uses: Option<&Use>,
+    usage: Option<&Usage>,
     area: Rect,
     buffer: &mut Buffer,
-    look: &Look,
+    appearance: &Appearance,
 ) {
-    let muted = look.style(Role::PaneMuted);
+    let muted = appearance.style(Role::PaneMuted);
     let width = usize::from(area.width);
     put(buffer, area, 0, 0, &"─".repeat(width), muted);
     let name = session.name.as_deref().unwrap_or(&session.id);
@@ -54,27 +54,27 @@ pub(super) fn draw(
         2,
         0,
         &format!(" {} ", sanitize::line(name, width.saturating_sub(6))),
-        look.style(Role::PaneTitle),
+        appearance.style(Role::PaneTitle),
     );
-    for (fact, row) in facts(session, uses).iter().zip(1..area.height) {
+    for (fact, row) in facts(session, usage).iter().zip(1..area.height) {
         put(buffer, area, 1, row, &pad(&sanitize::line(&fact.name, 9), 9), muted);
         let at = match &fact.shown {
-            Shown::Text(role) => {
-                let style = role.map_or_else(|| look.plain_text(), |role| look.style(role));
+            FactValue::Text(role) => {
+                let style = role.map_or_else(|| appearance.plain_text(), |role| appearance.style(role));
                 put(buffer, area, NAMES + 1, row, &sanitize::line(&fact.text, width), style);
                 continue;
             }
-            Shown::Part(None) => NAMES + 1,
-            Shown::Part(Some(part)) => bar(*part, area, row, buffer, look),
-            Shown::Past(past) => sparks(past, area, row, buffer, look),
+            FactValue::Part(None) => NAMES + 1,
+            FactValue::Part(Some(part)) => bar(*part, area, row, buffer, appearance),
+            FactValue::Past(past) => sparks(past, area, row, buffer, appearance),
         };
-        put(buffer, area, at, row, &sanitize::line(&fact.text, width), look.plain_text());
+        put(buffer, area, at, row, &sanitize::line(&fact.text, width), appearance.plain_text());
     }
 }
 
 /// How many lines there are, with the rule.
-pub(super) fn height(session: &SessionSummary, uses: Option<&Use>) -> u16 {
-    u16::try_from(facts(session, uses).len() + 1).unwrap_or(u16::MAX)
+pub(super) fn height(session: &SessionSummary, usage: Option<&Usage>) -> u16 {
+    u16::try_from(facts(session, usage).len() + 1).unwrap_or(u16::MAX)
 }
 
 /// A window in which the line would be too short gets none of it.
@@ -82,19 +82,19 @@ fn has_room(area: Rect) -> bool {
     area.width >= NAMES + BAR + 20
 }
 
-fn bar(part: f64, area: Rect, row: u16, buffer: &mut Buffer, look: &Look) -> u16 {
+fn bar(part: f64, area: Rect, row: u16, buffer: &mut Buffer, appearance: &Appearance) -> u16 {
     if !has_room(area) {
         return NAMES + 1;
     }
     let part = part.clamp(0.0, 1.0);
     let full = (part * f64::from(BAR)).round() as usize;
     let role = if part >= NEARLY_ALL { Role::PaneBad } else { Role::PaneGood };
-    let at = put(buffer, area, NAMES + 1, row, &"━".repeat(full), look.style(role));
+    let at = put(buffer, area, NAMES + 1, row, &"━".repeat(full), appearance.style(role));
     let rest = usize::from(BAR).saturating_sub(full);
-    put(buffer, area, at, row, &"─".repeat(rest), look.style(Role::PaneMuted)) + 2
+    put(buffer, area, at, row, &"─".repeat(rest), appearance.style(Role::PaneMuted)) + 2
 }
 
-fn sparks(past: &[f64], area: Rect, row: u16, buffer: &mut Buffer, look: &Look) -> u16 {
+fn sparks(past: &[f64], area: Rect, row: u16, buffer: &mut Buffer, appearance: &Appearance) -> u16 {
     if !has_room(area) {
         return NAMES + 1;
     }
@@ -106,22 +106,22 @@ fn sparks(past: &[f64], area: Rect, row: u16, buffer: &mut Buffer, look: &Look) 
     };
     let line: String = past.iter().skip(last).map(height).collect();
     let room = usize::from(BAR).saturating_sub(line.width());
-    let at = put(buffer, area, NAMES + 1, row, &" ".repeat(room), look.plain_text());
-    put(buffer, area, at, row, &line, look.style(Role::PaneGood)) + 2
+    let at = put(buffer, area, NAMES + 1, row, &" ".repeat(room), appearance.plain_text());
+    put(buffer, area, at, row, &line, appearance.style(Role::PaneGood)) + 2
 }
 
-fn facts(session: &SessionSummary, uses: Option<&Use>) -> Vec<Fact> {
+fn facts(session: &SessionSummary, usage: Option<&Usage>) -> Vec<Fact> {
     let mut facts = Vec::new();
-    if let Some(uses) = uses {
-        facts.extend(in_use(uses));
+    if let Some(usage) = usage {
+        facts.extend(in_use(usage));
     }
     let told = |name: &str, value: Option<String>| {
         let text = value.filter(|text| !text.is_empty() && text != "None")?;
-        Some(Fact { name: name.to_owned(), shown: Shown::Text(None), text })
+        Some(Fact { name: name.to_owned(), shown: FactValue::Text(None), text })
     };
     let mut status = told("status", Some(session.status.to_string()));
     if let Some(fact) = &mut status {
-        fact.shown = Shown::Text(Some(status_role(&session.status)));
+        fact.shown = FactValue::Text(Some(status_role(&session.status)));
     }
     facts.extend(status);
     let created = session.created_at.as_ref().map(|time| format!("{time}, {} ago", age(time)));
@@ -143,28 +143,28 @@ fn facts(session: &SessionSummary, uses: Option<&Use>) -> Vec<Fact> {
     facts
 }
 
-fn in_use(uses: &Use) -> Vec<Fact> {
-    let now = &uses.now;
+fn in_use(usage: &Usage) -> Vec<Fact> {
+    let now = &usage.now;
     let cpu = now.cpu().map(|cpu| Fact {
         name: "cpu".to_owned(),
-        shown: Shown::Past(uses.cpu.iter().copied().collect()),
+        shown: FactValue::Past(usage.cpu.iter().copied().collect()),
         text: format!("{} of a core", percent(cpu)),
     });
     let memory = now.memory().map(|memory| Fact {
         name: "memory".to_owned(),
-        shown: Shown::Part(part(memory)),
+        shown: FactValue::Part(part(memory)),
         text: memory.to_string(),
     });
     let accelerators = now.accelerators().into_iter().map(|gpu| {
         let text = [gpu.percent.map(percent), gpu.memory.map(|memory| memory.to_string())];
         Fact {
             name: gpu.name,
-            shown: Shown::Part(gpu.percent.map(|percent| percent / 100.0)),
+            shown: FactValue::Part(gpu.percent.map(|percent| percent / 100.0)),
             text: text.into_iter().flatten().collect::<Vec<_>>().join(" · "),
         }
     });
     let traffic = Some(traffic(now)).filter(|text| !text.is_empty());
-    let traffic = traffic.map(|text| Fact { name: "io".to_owned(), shown: Shown::Text(None), text });
+    let traffic = traffic.map(|text| Fact { name: "io".to_owned(), shown: FactValue::Text(None), text });
     cpu.into_iter().chain(memory).chain(accelerators).chain(traffic).collect()
 }
 

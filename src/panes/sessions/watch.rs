@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::panes::shell::Bell;
+use crate::panes::shell::ViewWaker;
 use bai_client::Api;
 use bai_protocol::live_stat::LiveStat;
 use bai_protocol::status::SessionStatus;
@@ -24,18 +24,18 @@ const PAST: usize = 60;
 
 /// What the board and its tasks share.
 #[derive(Clone, Debug)]
-pub(super) struct At {
-    shared: Arc<Mutex<Shared>>,
+pub(super) struct SharedBoard {
+    shared: Arc<Mutex<BoardState>>,
     /// Ask the server now.
     pub(super) again: Arc<Notify>,
-    pub(super) bell: Bell,
+    pub(super) waker: ViewWaker,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct BoardState {
     pub(super) sessions: Vec<SessionSummary>,
     /// What those that run use, by their ids.
-    pub(super) uses: BTreeMap<String, Use>,
+    pub(super) usage: BTreeMap<String, Usage>,
     /// Those that are over are wanted too.
     pub(super) all: bool,
     pub(super) loaded: bool,
@@ -45,36 +45,36 @@ pub(super) struct Shared {
 
 /// What a session uses, and has used while somebody looked.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Use {
+pub(super) struct Usage {
     pub(super) now: LiveStat,
     /// CPU time in percent of one core, the latest last.
     pub(super) cpu: VecDeque<f64>,
 }
 
-impl At {
-    pub(super) fn new(bell: Bell) -> Self {
-        Self { shared: Arc::default(), again: Arc::default(), bell }
+impl SharedBoard {
+    pub(super) fn new(waker: ViewWaker) -> Self {
+        Self { shared: Arc::default(), again: Arc::default(), waker }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BoardState> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn tell(&self, text: impl Into<String>, bad: bool) {
         self.lock().remark = Some((text.into(), bad));
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
-impl Shared {
+impl BoardState {
     /// Takes over what sessions use now; of those that are not told nothing is known any more.
     pub(super) fn take_in(&mut self, stats: BTreeMap<String, LiveStat>) {
-        let mut before = std::mem::take(&mut self.uses);
+        let mut before = std::mem::take(&mut self.usage);
         for (id, now) in stats {
             let mut cpu = before.remove(&id).map(|before| before.cpu).unwrap_or_default();
             cpu.extend(now.cpu());
             cpu.drain(..cpu.len().saturating_sub(PAST));
-            self.uses.insert(id, Use { now, cpu });
+            self.usage.insert(id, Usage { now, cpu });
         }
     }
 }
@@ -83,8 +83,8 @@ impl Shared {
 pub(super) struct Watch(tokio::task::AbortHandle);
 
 impl Watch {
-    pub(super) fn start(runtime: &Handle, api: &Api, at: &At) -> Self {
-        Self(runtime.spawn(watch(api.clone(), at.clone())).abort_handle())
+    pub(super) fn start(runtime: &Handle, api: &Api, shared: &SharedBoard) -> Self {
+        Self(runtime.spawn(watch(api.clone(), shared.clone())).abort_handle())
     }
 }
 
@@ -94,31 +94,31 @@ impl Drop for Watch {
     }
 }
 
-async fn watch(api: Api, at: At) {
+async fn watch(api: Api, shared: SharedBoard) {
     let mut pause = 0;
     loop {
-        ask(&api, &at).await;
-        at.bell.ring();
-        let runs = at.lock().sessions.iter().any(|session| session.status == SessionStatus::Running);
+        ask(&api, &shared).await;
+        shared.waker.wake();
+        let runs = shared.lock().sessions.iter().any(|session| session.status == SessionStatus::Running);
         if runs && pause == 0 {
-            pause = if ask_use(&api, &at).await { 0 } else { PATIENCE };
-            at.bell.ring();
+            pause = if ask_use(&api, &shared).await { 0 } else { PATIENCE };
+            shared.waker.wake();
         } else {
             pause = pause.saturating_sub(1);
         }
         tokio::select! {
             () = tokio::time::sleep(OFTEN) => {}
-            () = at.again.notified() => {}
+            () = shared.again.notified() => {}
         }
     }
 }
 
 /// Asks for the sessions.
-async fn ask(api: &Api, at: &At) {
-    let all = at.lock().all;
+async fn ask(api: &Api, shared: &SharedBoard) {
+    let all = shared.lock().all;
     let asked = async { if all { api.sessions(&[]).await } else { api.live_sessions().await } };
     let answer = tokio::time::timeout(LIMIT, asked).await;
-    let mut shared = at.lock();
+    let mut shared = shared.lock();
     match answer {
         Ok(Ok(mut sessions)) => {
             // Rows that change places under the cursor would be ended by mistake.
@@ -132,14 +132,14 @@ async fn ask(api: &Api, at: &At) {
 }
 
 /// Asks what they use. False when the server does not tell: the board then does without.
-async fn ask_use(api: &Api, at: &At) -> bool {
+async fn ask_use(api: &Api, shared: &SharedBoard) -> bool {
     let answer = tokio::time::timeout(LIMIT, api.live_stats()).await;
     if let Ok(Err(error)) = &answer {
         tracing::debug!(%error, "the server does not tell what sessions use");
     }
     let told = answer.ok().and_then(Result::ok);
     let known = told.is_some();
-    at.lock().take_in(told.unwrap_or_default());
+    shared.lock().take_in(told.unwrap_or_default());
     known
 }
 
@@ -150,14 +150,14 @@ mod tests {
 
     #[test]
     fn the_past_of_those_that_run_is_kept_for_a_while() {
-        let mut shared = Shared::default();
+        let mut shared = BoardState::default();
         for percent in 0..100 {
             let stat = json!({"cpu_util": {"current": percent * 10, "capacity": 1000}});
             shared.take_in([("a".to_owned(), LiveStat::of(&stat))].into());
         }
-        let past = &shared.uses.get("a").unwrap().cpu;
+        let past = &shared.usage.get("a").unwrap().cpu;
         assert_eq!((past.len(), past.front(), past.back()), (PAST, Some(&40.0), Some(&99.0)));
         shared.take_in(BTreeMap::new());
-        assert!(shared.uses.is_empty());
+        assert!(shared.usage.is_empty());
     }
 }

@@ -4,16 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::entry::Entry;
-use super::look::{Look, cut, pad, put};
+use super::appearance::{Appearance, cut, pad, put};
+use super::line_entry::LineEntry;
 use super::{KeyHelp, View};
 use crate::render::sanitize;
 use crate::terminal::model::{Cursor, CursorShape};
 use crate::theme::Role;
 
 /// What the line below shows instead of the keys.
-pub(super) struct Below<'a> {
-    pub(super) entry: Option<&'a Entry>,
+pub(super) struct Footer<'a> {
+    pub(super) entry: Option<&'a LineEntry>,
     pub(super) remark: Option<&'a (String, bool)>,
 }
 
@@ -28,53 +28,60 @@ const COMMON: &[KeyHelp] = &[
 /// Draws all of it; where the cursor is to be, if a line is typed.
 pub(super) fn draw(
     view: &mut dyn View,
-    below: Below<'_>,
+    below: Footer<'_>,
     help: bool,
     window: Rect,
     buffer: &mut Buffer,
-    look: &Look,
+    appearance: &Appearance,
 ) -> Option<Cursor> {
     buffer.reset();
     // A tiny window shows the view alone.
     let framed = window.height >= 3;
     let body = if framed { Rect { y: window.y + 1, height: window.height - 2, ..window } } else { window };
-    view.draw(body, buffer, look);
+    view.draw(body, buffer, appearance);
     let mut cursor = None;
     if framed {
-        title(view, window, buffer, look);
-        cursor = status(view, below, window, buffer, look);
+        title(view, window, buffer, appearance);
+        cursor = status(view, below, window, buffer, appearance);
     }
     if help {
-        self::help(&view.keys(), body, buffer, look);
+        self::help(&view.keys(), body, buffer, appearance);
     }
     cursor
 }
 
-fn title(view: &dyn View, window: Rect, buffer: &mut Buffer, look: &Look) {
+fn title(view: &dyn View, window: Rect, buffer: &mut Buffer, appearance: &Appearance) {
     let width = usize::from(window.width);
     let state = sanitize::line(&view.state(), width);
     let room = width.saturating_sub(state.width() + 3);
     let title = cut(&sanitize::line(&view.title(), width), room);
-    put(buffer, window, 1, 0, &title, look.style(Role::PaneTitle));
+    put(buffer, window, 1, 0, &title, appearance.style(Role::PaneTitle));
     let at = width.saturating_sub(state.width() + 1);
     if at > title.width() + 1 {
-        put(buffer, window, u16::try_from(at).unwrap_or(u16::MAX), 0, &state, look.style(Role::PaneMuted));
+        put(
+            buffer,
+            window,
+            u16::try_from(at).unwrap_or(u16::MAX),
+            0,
+            &state,
+            appearance.style(Role::PaneMuted),
+        );
     }
 }
 
 fn status(
     view: &dyn View,
-    below: Below<'_>,
+    below: Footer<'_>,
     window: Rect,
     buffer: &mut Buffer,
-    look: &Look,
+    appearance: &Appearance,
 ) -> Option<Cursor> {
     let row = window.height - 1;
     let width = usize::from(window.width);
-    let bar = look.style(Role::StatusBar);
+    let bar = appearance.style(Role::StatusBar);
     put(buffer, window, 0, row, &" ".repeat(width), bar);
     if let Some(entry) = below.entry {
-        let at = put(buffer, window, 1, row, &format!("{} ", entry.label), look.style(Role::StatusKey));
+        let at = put(buffer, window, 1, row, &format!("{} ", entry.label), appearance.style(Role::StatusKey));
         // The end of a long line is what is being typed.
         let text = sanitize::line(entry.text(), usize::MAX >> 8);
         let room = usize::from(window.width.saturating_sub(at + 1));
@@ -89,7 +96,7 @@ fn status(
         return Some(Cursor { column, row: window.y + row, shape: CursorShape::Default, blinking: false });
     }
     if let Some((text, bad)) = below.remark {
-        let style = if *bad { look.style(Role::StatusAlert) } else { bar };
+        let style = if *bad { appearance.style(Role::StatusAlert) } else { bar };
         put(buffer, window, 0, row, &format!(" {} ", sanitize::line(text, width)), style);
         return None;
     }
@@ -103,13 +110,13 @@ fn status(
         if at.saturating_add(needed(&(key, what))).saturating_add(kept) > window.width {
             continue;
         }
-        at = put(buffer, window, at, row, key, look.style(Role::StatusKey));
+        at = put(buffer, window, at, row, key, appearance.style(Role::StatusKey));
         at = put(buffer, window, at, row, &format!(" {what}  "), bar);
     }
     None
 }
 
-fn help(keys: &[KeyHelp], body: Rect, buffer: &mut Buffer, look: &Look) {
+fn help(keys: &[KeyHelp], body: Rect, buffer: &mut Buffer, appearance: &Appearance) {
     // The last line is kept in windows that are too low for all.
     let most = usize::from(body.height).saturating_sub(1);
     let rows: Vec<KeyHelp> =
@@ -130,6 +137,6 @@ fn help(keys: &[KeyHelp], body: Rect, buffer: &mut Buffer, look: &Look) {
         {
             cell.set_char(' ');
         }
-        put(buffer, body, column, row, &text, look.style(Role::StatusBar));
+        put(buffer, body, column, row, &text, appearance.style(Role::StatusBar));
     }
 }

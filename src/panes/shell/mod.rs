@@ -3,11 +3,11 @@
 //! told what was pressed.
 //!
 //! [`show`] takes the calling thread, which must not be one of the runtime's, until the view is left; the terminal is
-//! then as it was found. What a view waits for runs on the runtime and rings its [`Bell`].
+//! then as it was found. What a view waits for runs on the runtime and rings its [`ViewWaker`].
 
-mod entry;
+mod appearance;
 mod frame;
-mod look;
+mod line_entry;
 mod press;
 mod scroll;
 
@@ -22,20 +22,20 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::runtime::Handle;
 
-pub use look::Look;
-pub(super) use look::{cut, pad, put};
+pub use appearance::Appearance;
+pub(super) use appearance::{cut, pad, put};
 pub(super) use press::Press;
 pub(super) use scroll::{Scroll, Step as ScrollStep};
 
 use super::find::Find;
 use super::host::Viewer;
 use super::input::{Decoder, Waited, available, read_some, wait};
-use super::outbox::Outbox;
+use super::output_buffer::OutputBuffer;
 use super::painter::Painter;
 use super::terminal::watch_signals;
 use crate::render::Overlay;
 use crate::terminal::{FullScreen, Out, size};
-use entry::Entry;
+use line_entry::LineEntry;
 
 /// An escape sequence of a key arrives at once; after this it is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
@@ -74,7 +74,7 @@ pub(super) trait View {
     /// Its own keys; the most important first.
     fn keys(&self) -> Vec<KeyHelp>;
     /// Draws its part of the window, which may be of any size, also empty.
-    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look);
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance);
     /// A key was pressed.
     fn press(&mut self, press: Press) -> Step;
     /// A line that was asked for changes; one that is given up becomes what it was at the beginning.
@@ -91,11 +91,11 @@ pub(super) trait View {
     fn overlay(&self) -> Option<Overlay> {
         None
     }
-    /// Another look than that of all views.
-    fn look(&self) -> Option<Look> {
+    /// An appearance of its own, instead of that of all views.
+    fn appearance(&self) -> Option<Appearance> {
         None
     }
-    /// Its bell was rung. True when it is over.
+    /// It was woken. True when it is over.
     fn woken(&mut self) -> bool {
         false
     }
@@ -147,22 +147,22 @@ fn entered(view: &mut dyn View, label: &'static str, line: &str) {
 
 /// Wakes a view from anywhere.
 #[derive(Clone, Debug)]
-pub(super) struct Bell(Arc<Viewer>);
+pub(super) struct ViewWaker(Arc<Viewer>);
 
-impl Bell {
+impl ViewWaker {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self(Viewer::new(None, false)?))
     }
 
     /// Has the view look at what has changed.
-    pub(super) fn ring(&self) {
+    pub(super) fn wake(&self) {
         self.0.wake.ring();
     }
 }
 
 /// Why a view ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum ViewExit {
     /// The person wanted to leave.
     Left,
     /// The terminal is gone, or a signal says that we are to end.
@@ -175,25 +175,25 @@ pub(super) enum Left {
 /// When standard input and output are no terminal.
 pub(super) fn show(
     runtime: &Handle,
-    bell: &Bell,
+    waker: &ViewWaker,
     view: &mut dyn View,
-    look: &Look,
+    appearance: &Appearance,
     editor_waits: bool,
-) -> io::Result<Left> {
-    let watcher = watch_signals(runtime, &bell.0)?;
+) -> io::Result<ViewExit> {
+    let watcher = watch_signals(runtime, &waker.0)?;
     let _stop = Stop(watcher);
     let window = size();
-    let painter = Painter::new(window.cols, window.rows, look.depth());
+    let painter = Painter::new(window.cols, window.rows, appearance.depth());
     let terminal = Terminal::new(painter)?;
     let _full = FullScreen::enter(editor_waits)?;
     Shell {
-        bell,
+        waker,
         view,
-        look,
+        appearance,
         terminal,
         decoder: Decoder::default(),
         pending: Vec::new(),
-        outbox: Outbox::default(),
+        output_buffer: OutputBuffer::default(),
         last_key: Instant::now(),
         window: (0, 0),
         help: false,
@@ -216,27 +216,27 @@ impl Drop for Stop {
 
 /// A view while it is shown.
 struct Shell<'a> {
-    bell: &'a Bell,
+    waker: &'a ViewWaker,
     view: &'a mut dyn View,
-    look: &'a Look,
+    appearance: &'a Appearance,
     terminal: Terminal<Painter>,
     decoder: Decoder,
     /// Bytes of a character that is not complete yet.
     pending: Vec<u8>,
-    outbox: Outbox,
+    output_buffer: OutputBuffer,
     last_key: Instant,
     window: (u16, u16),
     help: bool,
-    entry: Option<Entry>,
+    entry: Option<LineEntry>,
     remark: Option<(String, bool)>,
     /// The picture that the terminal shows.
     overlay: Option<Overlay>,
     dirty: bool,
-    left: Option<Left>,
+    left: Option<ViewExit>,
 }
 
 impl Shell<'_> {
-    fn live(&mut self) -> io::Result<Left> {
+    fn live(&mut self) -> io::Result<ViewExit> {
         let mut drawn = Instant::now();
         loop {
             if let Some(left) = self.left {
@@ -246,7 +246,7 @@ impl Shell<'_> {
                 }
                 return Ok(left);
             }
-            if self.dirty && self.outbox.is_empty() {
+            if self.dirty && self.output_buffer.is_empty() {
                 self.paint()?;
                 drawn = Instant::now();
             }
@@ -254,8 +254,8 @@ impl Shell<'_> {
             let until = if self.decoder.is_waiting() { clock.min(self.last_key + ESCAPE) } else { clock };
             let ready = wait(Waited {
                 keys: true,
-                wake: Some(self.bell.0.wake.fd()),
-                room: !self.outbox.is_empty(),
+                wake: Some(self.waker.0.wake.fd()),
+                room: !self.output_buffer.is_empty(),
                 until: Some(until),
             })?;
             if ready.keys {
@@ -270,24 +270,24 @@ impl Shell<'_> {
             if ready.woken {
                 self.wake();
             }
-            if ready.room && !self.outbox.write_some(io::stdout().as_fd())? {
-                self.left = Some(Left::HungUp);
+            if ready.room && !self.output_buffer.write_some(io::stdout().as_fd())? {
+                self.left = Some(ViewExit::HungUp);
             }
             self.dirty |= drawn.elapsed() >= CLOCK;
         }
     }
 
     fn wake(&mut self) {
-        let viewer = &self.bell.0;
+        let viewer = &self.waker.0;
         viewer.wake.take();
         if viewer.redraw.swap(false, Ordering::AcqRel) {
             self.window = (0, 0);
         }
         if viewer.hung_up.load(Ordering::Acquire) {
-            self.left = Some(Left::HungUp);
+            self.left = Some(ViewExit::HungUp);
         }
         if self.view.woken() {
-            self.left.get_or_insert(Left::Left);
+            self.left.get_or_insert(ViewExit::Left);
         }
         self.dirty = true;
     }
@@ -299,7 +299,7 @@ impl Shell<'_> {
         while left > 0 && self.left.is_none() {
             let mut byte = [0];
             if read_some(&mut byte)? == 0 {
-                self.left = Some(Left::HungUp);
+                self.left = Some(ViewExit::HungUp);
                 break;
             }
             left -= 1;
@@ -327,20 +327,23 @@ impl Shell<'_> {
         }
         if let Some(entry) = &mut self.entry {
             let (label, done) = (entry.label, entry.press(&press));
-            let line = if done == entry::Typed::GivenUp { entry.initial() } else { entry.text() }.to_owned();
+            let line = if done == line_entry::EntryState::GivenUp { entry.initial() } else { entry.text() }
+                .to_owned();
             match done {
-                entry::Typed::Done => entered(self.view, label, &line),
-                entry::Typed::More | entry::Typed::GivenUp => typed(self.view, label, &line),
+                line_entry::EntryState::Done => entered(self.view, label, &line),
+                line_entry::EntryState::More | line_entry::EntryState::GivenUp => {
+                    typed(self.view, label, &line)
+                }
             }
-            if done != entry::Typed::More {
+            if done != line_entry::EntryState::More {
                 self.entry = None;
             }
             return;
         }
         match press_in(self.view, press) {
             Step::Stay => {}
-            Step::Leave => self.left = Some(Left::Left),
-            Step::Ask { label, initial } => self.entry = Some(Entry::new(label, initial)),
+            Step::Leave => self.left = Some(ViewExit::Left),
+            Step::Ask { label, initial } => self.entry = Some(LineEntry::new(label, initial)),
             Step::Pass => self.help = press == Press::Char('?'),
         }
     }
@@ -353,7 +356,7 @@ impl Shell<'_> {
             && let Some(shown) = self.overlay.take()
         {
             // Cells that have not changed would leave it where it is.
-            self.outbox.push(shown.clear.as_bytes());
+            self.output_buffer.push(shown.clear.as_bytes());
             self.window = (0, 0);
         }
         if window != self.window {
@@ -366,21 +369,28 @@ impl Shell<'_> {
         if let Some(remark) = self.view.remark() {
             self.remark = Some(remark);
         }
-        let look = self.view.look().unwrap_or_else(|| self.look.clone());
+        let appearance = self.view.appearance().unwrap_or_else(|| self.appearance.clone());
         let view = &mut *self.view;
         let (entry, remark, help) = (self.entry.as_ref(), self.remark.as_ref(), self.help);
         let mut cursor = None;
         self.terminal.draw(|frame| {
             let area = frame.area();
-            cursor = frame::draw(view, frame::Below { entry, remark }, help, area, frame.buffer_mut(), &look);
+            cursor = frame::draw(
+                view,
+                frame::Footer { entry, remark },
+                help,
+                area,
+                frame.buffer_mut(),
+                &appearance,
+            );
         })?;
         if let Some(bytes) = self.terminal.backend_mut().take_frame(cursor) {
-            self.outbox.push(bytes.as_bytes());
+            self.output_buffer.push(bytes.as_bytes());
         }
         if self.overlay.is_none()
             && let Some(overlay) = overlay
         {
-            self.outbox.push(&overlay.bytes);
+            self.output_buffer.push(&overlay.bytes);
             self.overlay = Some(overlay);
         }
         self.dirty = false;
@@ -396,9 +406,9 @@ pub(super) mod tests {
     pub(in crate::panes) fn shown(view: &mut dyn View, columns: u16, rows: u16) -> String {
         let area = Rect::new(0, 0, columns, rows);
         let mut buffer = Buffer::empty(area);
-        let look = Look::plain();
-        let below = frame::Below { entry: None, remark: None };
-        frame::draw(view, below, false, area, &mut buffer, &look);
+        let appearance = Appearance::plain();
+        let below = frame::Footer { entry: None, remark: None };
+        frame::draw(view, below, false, area, &mut buffer, &appearance);
         text(&buffer)
     }
 
@@ -447,8 +457,8 @@ pub(super) mod tests {
         fn keys(&self) -> Vec<KeyHelp> {
             vec![("/", "search"), ("s", "sort")]
         }
-        fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
-            put(buffer, area, 0, 0, "body", look.plain_text());
+        fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
+            put(buffer, area, 0, 0, "body", appearance.plain_text());
         }
         fn press(&mut self, _: Press) -> Step {
             Step::Pass
@@ -472,12 +482,12 @@ pub(super) mod tests {
 
     #[test]
     fn help_lists_the_keys_in_any_window() {
-        let look = Look::plain();
+        let appearance = Appearance::plain();
         for (columns, rows) in [(1, 1), (3, 2), (40, 12), (10, 30)] {
             let area = Rect::new(0, 0, columns, rows);
             let mut buffer = Buffer::empty(area);
-            let below = frame::Below { entry: None, remark: None };
-            frame::draw(&mut Nothing, below, true, area, &mut buffer, &look);
+            let below = frame::Footer { entry: None, remark: None };
+            frame::draw(&mut Nothing, below, true, area, &mut buffer, &appearance);
             if columns == 40 {
                 assert!(text(&buffer).contains("sort") && text(&buffer).contains("any key closes this"));
             }

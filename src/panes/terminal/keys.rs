@@ -5,11 +5,11 @@ use std::time::Instant;
 use base64::Engine as _;
 use bytes::Bytes;
 
-use super::Why;
+use super::LeaveReason;
 use super::pane::Pane;
 use super::view::{Notice, Overlay};
 use crate::panes::input::{Input, Key, KeyCode, encode_key};
-use crate::panes::prefix::Command;
+use crate::panes::prefix::PrefixCommand;
 use crate::terminal::model::{Direction, Modes};
 
 /// Copied text that is longer is not sent to the terminal, which would refuse it.
@@ -18,13 +18,13 @@ const MAX_COPY: usize = 100_000;
 const SHIFT: u8 = 1;
 
 impl Pane<'_> {
-    fn command(&mut self, command: Command, typed: Vec<u8>) {
+    fn command(&mut self, command: PrefixCommand, typed: Vec<u8>) {
         match command {
-            Command::Leave => self.leave(Why::Left, typed),
-            Command::Literal => self.pass_on(&[self.prefix.key().byte()]),
-            Command::Help => self.overlay = Overlay::Help,
-            Command::Search => self.overlay = Overlay::Search { text: String::new(), found: None },
-            Command::DropLink => {
+            PrefixCommand::Leave => self.leave(LeaveReason::Left, typed),
+            PrefixCommand::Literal => self.pass_on(&[self.prefix.key().byte()]),
+            PrefixCommand::Help => self.overlay = Overlay::Help,
+            PrefixCommand::Search => self.overlay = Overlay::Search { text: String::new(), found: None },
+            PrefixCommand::DropLink => {
                 self.shared.drop_link();
                 self.notice = Some(Notice::new("the link was dropped; connecting again"));
             }
@@ -70,7 +70,7 @@ impl Pane<'_> {
             Input::Control(byte) => Some(*byte),
             _ => None,
         };
-        let command = byte.map_or(Some(Command::Leave), |byte| self.prefix.follow(byte));
+        let command = byte.map_or(Some(PrefixCommand::Leave), |byte| self.prefix.follow(byte));
         let typed = match input {
             Input::Bytes(bytes) => bytes,
             Input::Control(byte) => vec![byte],
@@ -216,6 +216,6 @@ impl Pane<'_> {
             return;
         }
         let text = base64::engine::general_purpose::STANDARD.encode(text);
-        self.outbox.push(format!("\x1b]52;c;{text}\x07").as_bytes());
+        self.output_buffer.push(format!("\x1b]52;c;{text}\x07").as_bytes());
     }
 }

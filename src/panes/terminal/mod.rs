@@ -41,7 +41,7 @@ pub fn rows_for_program(window: u16) -> u16 {
 
 /// Why the pane was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum LeaveReason {
     /// The user left; the terminal goes on.
     Left,
     /// The terminal ended, or could never be opened. After [`Ended::Lost`] the pane stays until the user leaves it, so that the last screen can
@@ -56,7 +56,7 @@ pub enum Why {
 #[must_use]
 pub struct PaneExit {
     /// Why.
-    pub why: Why,
+    pub why: LeaveReason,
     /// What was typed after the key that leaves, as far as it had been read: for who comes next. Mostly empty, as the
     /// rest is still in the terminal's queue.
     pub typed: Vec<u8>,
@@ -109,7 +109,7 @@ fn spawn(
 
 /// Detaches the view, also when it panics.
 pub(super) struct Attached<'a> {
-    pub(super) shared: &'a super::host::Shared,
+    pub(super) shared: &'a super::host::HostState,
     pub(super) viewer: &'a Arc<Viewer>,
     pub(super) watcher: tokio::task::AbortHandle,
 }

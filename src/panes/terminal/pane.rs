@@ -13,10 +13,10 @@ use ratatui::widgets::Widget;
 use super::pace::Pace;
 use super::pointer::Pointer;
 use super::view::{Grid, Help, Notice, Overlay, Status};
-use super::{PaneExit, PaneOptions, Why};
-use crate::panes::host::{Ended, Shared, Viewer, lock};
+use super::{LeaveReason, PaneExit, PaneOptions};
+use crate::panes::host::{Ended, HostState, Viewer, lock};
 use crate::panes::input::{Decoder, Waited, available, read_some, wait};
-use crate::panes::outbox::Outbox;
+use crate::panes::output_buffer::OutputBuffer;
 use crate::panes::painter::Painter;
 use crate::panes::prefix::Prefix;
 use crate::terminal::model::{CursorShape, Model, MouseProtocol};
@@ -37,13 +37,13 @@ const BATCH: usize = 64 * 1024;
 
 /// The view while it is open.
 pub(super) struct Pane<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a HostState,
     viewer: &'a Arc<Viewer>,
     pub(super) options: &'a PaneOptions,
     terminal: Terminal<Painter>,
     decoder: Decoder,
     pub(super) prefix: Prefix,
-    pub(super) outbox: Outbox,
+    pub(super) output_buffer: OutputBuffer,
     pub(super) typed: Vec<u8>,
     pub(super) overlay: Overlay,
     pub(super) notice: Option<Notice>,
@@ -60,19 +60,19 @@ pub(super) struct Pane<'a> {
     /// The program is in the midst of an update: until when its old screen is left.
     hold: Option<Instant>,
     last_key: Instant,
-    shown: Shown,
+    shown: MirroredModes,
     pub(super) exit: Option<PaneExit>,
 }
 
 /// Modes of the user's terminal that follow the program's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Shown {
+struct MirroredModes {
     any_motion: bool,
     application_keypad: bool,
 }
 
 /// Runs the view until it is left.
-pub(super) fn run(shared: &Shared, viewer: &Arc<Viewer>, options: &PaneOptions) -> io::Result<PaneExit> {
+pub(super) fn run(shared: &HostState, viewer: &Arc<Viewer>, options: &PaneOptions) -> io::Result<PaneExit> {
     let window = size();
     let window = (window.cols, window.rows);
     let painter = Painter::new(window.0, window.1, options.colors);
@@ -83,7 +83,7 @@ pub(super) fn run(shared: &Shared, viewer: &Arc<Viewer>, options: &PaneOptions) 
         terminal: Terminal::new(painter)?,
         decoder: Decoder::default(),
         prefix: Prefix::new(options.prefix),
-        outbox: Outbox::default(),
+        output_buffer: OutputBuffer::default(),
         typed: Vec::new(),
         overlay: Overlay::default(),
         notice: None,
@@ -96,7 +96,7 @@ pub(super) fn run(shared: &Shared, viewer: &Arc<Viewer>, options: &PaneOptions) 
         opened: Instant::now(),
         hold: None,
         last_key: Instant::now(),
-        shown: Shown::default(),
+        shown: MirroredModes::default(),
         exit: None,
     };
     let _full = FullScreen::enter(options.editor_waits)?;
@@ -113,8 +113,8 @@ impl Pane<'_> {
             let ready = wait(Waited {
                 keys: true,
                 // A picture is due in a moment, and whoever rings until then is looked at before it.
-                wake: (!self.dirty || !self.outbox.is_empty()).then(|| self.viewer.wake.fd()),
-                room: !self.outbox.is_empty(),
+                wake: (!self.dirty || !self.output_buffer.is_empty()).then(|| self.viewer.wake.fd()),
+                room: !self.output_buffer.is_empty(),
                 until: Some(self.until()),
             })?;
             if ready.keys {
@@ -125,8 +125,8 @@ impl Pane<'_> {
                 self.viewer.wake.take();
                 self.look();
             }
-            if ready.room && !self.outbox.write_some(io::stdout().as_fd())? {
-                self.leave(Why::HungUp, Vec::new());
+            if ready.room && !self.output_buffer.write_some(io::stdout().as_fd())? {
+                self.leave(LeaveReason::HungUp, Vec::new());
             }
         }
     }
@@ -141,7 +141,7 @@ impl Pane<'_> {
         at(self.decoder.in_paste().then(|| self.last_key + PASTE));
         at(self.notice.as_ref().map(|notice| notice.until));
         // A picture waits for its time, or for room in the terminal, which wakes by itself.
-        at((self.dirty && self.outbox.is_empty()).then(|| self.paint_at(now)));
+        at((self.dirty && self.output_buffer.is_empty()).then(|| self.paint_at(now)));
         until
     }
 
@@ -163,7 +163,7 @@ impl Pane<'_> {
             // One by one: what follows the key that leaves is not ours.
             let mut byte = [0];
             if read_some(&mut byte)? == 0 {
-                self.leave(Why::HungUp, Vec::new());
+                self.leave(LeaveReason::HungUp, Vec::new());
                 break;
             }
             left -= 1;
@@ -184,7 +184,7 @@ impl Pane<'_> {
     fn clocks(&mut self) {
         let now = Instant::now();
         if self.prefix.lapsed(now) {
-            self.leave(Why::Left, Vec::new());
+            self.leave(LeaveReason::Left, Vec::new());
         }
         let quiet = now.duration_since(self.last_key);
         if (self.decoder.is_waiting() && quiet >= ESCAPE) || (self.decoder.in_paste() && quiet >= PASTE) {
@@ -207,10 +207,10 @@ impl Pane<'_> {
             self.forget_screen();
         }
         if self.viewer.hung_up.load(Ordering::Acquire) {
-            self.leave(Why::HungUp, Vec::new());
+            self.leave(LeaveReason::HungUp, Vec::new());
         }
         if self.viewer.bell.swap(false, Ordering::AcqRel) {
-            self.outbox.push(b"\x07");
+            self.output_buffer.push(b"\x07");
         }
         let copied = lock(&self.viewer.clipboard).take();
         if let Some(text) = copied
@@ -222,19 +222,19 @@ impl Pane<'_> {
             self.notice = Some(Notice::new(error.to_string()));
         }
         if let Some(ended @ (Ended::Exited(_) | Ended::NotOpened(_))) = self.shared.ended() {
-            self.leave(Why::Ended(ended.clone()), Vec::new());
+            self.leave(LeaveReason::Ended(ended.clone()), Vec::new());
         }
     }
 
     fn forget_screen(&mut self) {
-        self.shown = Shown::default();
+        self.shown = MirroredModes::default();
         self.painted = None;
         self.window = (0, 0);
     }
 
-    pub(super) fn leave(&mut self, why: Why, typed: Vec<u8>) {
+    pub(super) fn leave(&mut self, why: LeaveReason, typed: Vec<u8>) {
         let why = match (why, self.shared.ended()) {
-            (Why::Left, Some(ended)) => Why::Ended(ended.clone()),
+            (LeaveReason::Left, Some(ended)) => LeaveReason::Ended(ended.clone()),
             (why, _) => why,
         };
         if self.exit.is_none() {
@@ -250,7 +250,7 @@ impl Pane<'_> {
     /// Paints, if something changed, its time has come, and the terminal has taken the last picture.
     fn paint(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        if !self.dirty || !self.outbox.is_empty() || now < self.paint_at(now) {
+        if !self.dirty || !self.output_buffer.is_empty() || now < self.paint_at(now) {
             return Ok(());
         }
         if self.viewer.wake.take_rung() {
@@ -275,7 +275,7 @@ impl Pane<'_> {
             ..cursor
         });
         if let Some(frame) = self.terminal.backend_mut().take_frame(cursor) {
-            self.outbox.push(frame.as_bytes());
+            self.output_buffer.push(frame.as_bytes());
             self.pace.painted(now);
         }
         self.follow_modes();
@@ -343,15 +343,19 @@ impl Pane<'_> {
     /// Asks the user's terminal for the mouse and the keypad as the program wants them.
     fn follow_modes(&mut self) {
         let modes = self.shared.modes();
-        let wanted = Shown {
+        let wanted = MirroredModes {
             any_motion: modes.mouse == MouseProtocol::Any,
             application_keypad: modes.application_keypad,
         };
         if wanted.any_motion != self.shown.any_motion {
-            self.outbox.push(if wanted.any_motion { b"\x1b[?1003h" } else { b"\x1b[?1003l\x1b[?1002h" });
+            self.output_buffer.push(if wanted.any_motion {
+                b"\x1b[?1003h"
+            } else {
+                b"\x1b[?1003l\x1b[?1002h"
+            });
         }
         if wanted.application_keypad != self.shown.application_keypad {
-            self.outbox.push(if wanted.application_keypad { b"\x1b=" } else { b"\x1b>" });
+            self.output_buffer.push(if wanted.application_keypad { b"\x1b=" } else { b"\x1b>" });
         }
         self.shown = wanted;
     }

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::panes::PrefixKey;
 use crate::panes::painter::underline;
-use crate::terminal::model::{Glyph, Ink, Model};
+use crate::terminal::model::{CellColor, Glyph, Model};
 use bai_client::pty::{LinkState, PtyStatus};
 
 /// The screen of the program.
@@ -42,18 +42,18 @@ fn paint(glyph: &Glyph<'_>, cell: &mut Cell) {
             cell.set_symbol(&symbol);
         }
     }
-    let look = &glyph.look;
-    cell.fg = color(look.foreground);
-    cell.bg = color(look.background);
-    cell.underline_color = color(look.underline_color);
-    cell.modifier = underline(look.underline);
+    let style = &glyph.style;
+    cell.fg = color(style.foreground);
+    cell.bg = color(style.background);
+    cell.underline_color = color(style.underline_color);
+    cell.modifier = underline(style.underline);
     for (on, modifier) in [
-        (look.bold, Modifier::BOLD),
-        (look.dim, Modifier::DIM),
-        (look.italic, Modifier::ITALIC),
-        (look.reverse != glyph.selected, Modifier::REVERSED),
-        (look.hidden, Modifier::HIDDEN),
-        (look.strike, Modifier::CROSSED_OUT),
+        (style.bold, Modifier::BOLD),
+        (style.dim, Modifier::DIM),
+        (style.italic, Modifier::ITALIC),
+        (style.reverse != glyph.selected, Modifier::REVERSED),
+        (style.hidden, Modifier::HIDDEN),
+        (style.strike, Modifier::CROSSED_OUT),
     ] {
         if on {
             cell.modifier |= modifier;
@@ -61,11 +61,11 @@ fn paint(glyph: &Glyph<'_>, cell: &mut Cell) {
     }
 }
 
-fn color(ink: Ink) -> Color {
+fn color(ink: CellColor) -> Color {
     match ink {
-        Ink::Default => Color::Reset,
-        Ink::Indexed(index) => Color::Indexed(index),
-        Ink::Rgb(r, g, b) => Color::Rgb(r, g, b),
+        CellColor::Default => Color::Reset,
+        CellColor::Indexed(index) => Color::Indexed(index),
+        CellColor::Rgb(r, g, b) => Color::Rgb(r, g, b),
     }
 }
 

@@ -12,7 +12,7 @@ fn screen(bytes: &[u8]) -> Vec<String> {
     model
         .glyphs()
         .filter(|glyph| glyph.character != ' ')
-        .map(|glyph| format!("{},{} {} {:?}", glyph.row, glyph.column, glyph.character, glyph.look))
+        .map(|glyph| format!("{},{} {} {:?}", glyph.row, glyph.column, glyph.character, glyph.style))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::line::{Line, Piece, Skin};
+use super::line::{DocumentStyle, Line, Piece};
 use super::table::{Align, Table, is_missing};
 use crate::render::sanitize;
 use crate::theme::Role;
@@ -27,7 +27,12 @@ struct Shown {
 
 /// The lines of a table in a window of `width` cells, and how many columns are left out. Of more than `rows` rows the
 /// first and last are shown.
-pub(super) fn fit(table: &Table, width: usize, rows: Option<usize>, skin: &Skin) -> (Vec<Line>, usize) {
+pub(super) fn fit(
+    table: &Table,
+    width: usize,
+    rows: Option<usize>,
+    skin: &DocumentStyle,
+) -> (Vec<Line>, usize) {
     let natural: Vec<usize> = (0..table.columns()).map(|column| natural_width(table, column)).collect();
     let wraps = !table.is_data && table.rows.len() <= MAX_WRAPPED;
     let shown = choose(table, &natural, width, wraps);
@@ -143,7 +148,7 @@ fn drop_middle(widths: &[usize], index: usize, width: usize) -> Vec<Shown> {
     all
 }
 
-fn header(table: &Table, row: &[super::table::HeaderCell], shown: &[Shown], skin: &Skin) -> Line {
+fn header(table: &Table, row: &[super::table::HeaderCell], shown: &[Shown], skin: &DocumentStyle) -> Line {
     let mut text = String::new();
     let mut at = 0;
     let mut cells = Vec::new();
@@ -180,7 +185,14 @@ fn header(table: &Table, row: &[super::table::HeaderCell], shown: &[Shown], skin
     Line(vec![Piece::of(Role::TableHeader, text.trim_end().to_owned())])
 }
 
-fn body(table: &Table, row: &[String], shown: &[Shown], wraps: bool, skin: &Skin, lines: &mut Vec<Line>) {
+fn body(
+    table: &Table,
+    row: &[String],
+    shown: &[Shown],
+    wraps: bool,
+    skin: &DocumentStyle,
+    lines: &mut Vec<Line>,
+) {
     if wraps {
         let wrapped: Vec<Vec<String>> = shown
             .iter()
@@ -206,7 +218,12 @@ fn body(table: &Table, row: &[String], shown: &[Shown], wraps: bool, skin: &Skin
     }));
 }
 
-fn row_line<'a>(table: &Table, shown: &[Shown], skin: &Skin, cell: impl Fn(usize) -> &'a str) -> Line {
+fn row_line<'a>(
+    table: &Table,
+    shown: &[Shown],
+    skin: &DocumentStyle,
+    cell: impl Fn(usize) -> &'a str,
+) -> Line {
     let mut pieces: Vec<Piece> = Vec::with_capacity(shown.len());
     let mut plain = String::new();
     for (index, one) in shown.iter().enumerate() {

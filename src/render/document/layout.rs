@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::line::{Line, Piece, Skin, safe_url};
+use super::line::{DocumentStyle, Line, Piece, safe_url};
 use super::{Block, Mark, Span, fit, latex};
 use crate::render::highlight;
 use crate::theme::Role;
@@ -17,7 +17,7 @@ const MAX_URL: usize = 80;
 
 /// How a document is laid out.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::render) struct Room {
+pub(in crate::render) struct PageSize {
     /// Cells in a line.
     pub(in crate::render) width: usize,
     /// Of a table with more rows than this the first and last are shown.
@@ -25,14 +25,18 @@ pub(in crate::render) struct Room {
 }
 
 /// The lines of a document; with it how many columns of tables are left out.
-pub(in crate::render) fn lay_out(blocks: &[Block], room: Room, skin: &Skin) -> (Vec<Line>, usize) {
-    let mut layout = Layout { skin, rows: room.rows, left_out: 0 };
+pub(in crate::render) fn lay_out(
+    blocks: &[Block],
+    room: PageSize,
+    style: &DocumentStyle,
+) -> (Vec<Line>, usize) {
+    let mut layout = Layout { style, rows: room.rows, left_out: 0 };
     let lines = layout.blocks(blocks, room.width.max(1), false);
     (lines, layout.left_out)
 }
 
 struct Layout<'a> {
-    skin: &'a Skin,
+    style: &'a DocumentStyle,
     rows: Option<usize>,
     left_out: usize,
 }
@@ -58,7 +62,7 @@ impl Layout<'_> {
                 let mut lines = self.text(text, width.min(PROSE), Some(Role::Heading));
                 if *level == 1 {
                     let widest = lines.iter().map(Line::width).max().unwrap_or(0);
-                    let rule = if self.skin.unicode { "═" } else { "=" };
+                    let rule = if self.style.unicode { "═" } else { "=" };
                     lines.push(Line(vec![Piece::of(Role::Marker, rule.repeat(widest))]));
                 }
                 lines
@@ -72,14 +76,14 @@ impl Layout<'_> {
             Block::Quote(blocks) => {
                 let lines = self.blocks(blocks, width.saturating_sub(2).max(LEAST), false);
                 let lines = lines.into_iter().map(|line| styled(line, Role::Quote)).collect();
-                indented(lines, Piece::of(Role::Marker, self.skin.bar()))
+                indented(lines, Piece::of(Role::Marker, self.style.bar()))
             }
             Block::List { first, items } => self.list(*first, items, width),
             Block::Rule => {
-                vec![Line(vec![Piece::of(Role::Marker, self.skin.rule().repeat(width.min(PROSE)))])]
+                vec![Line(vec![Piece::of(Role::Marker, self.style.rule().repeat(width.min(PROSE)))])]
             }
             Block::Table(table) => {
-                let (lines, left_out) = fit::fit(table, width, self.rows, self.skin);
+                let (lines, left_out) = fit::fit(table, width, self.rows, self.style);
                 self.left_out = self.left_out.max(left_out);
                 lines
             }
@@ -100,7 +104,7 @@ impl Layout<'_> {
                 Some(first) => {
                     format!("{:>1$} ", format!("{}.", first.saturating_add(index as u64)), marker_width - 1)
                 }
-                None => format!("{} ", self.skin.bullet()),
+                None => format!("{} ", self.style.bullet()),
             };
             let inside = self.blocks(item, width.saturating_sub(marker_width).max(LEAST), true);
             let mut inside = inside.into_iter();
@@ -113,7 +117,7 @@ impl Layout<'_> {
     }
 
     fn code(&self, language: &str, text: &str) -> Vec<Line> {
-        let painted = self.skin.depth.and_then(|_| highlight::spans(language, text));
+        let painted = self.style.depth.and_then(|_| highlight::spans(language, text));
         let Some(painted) = painted else {
             return text.lines().map(Line::plain).collect();
         };
@@ -139,7 +143,7 @@ impl Layout<'_> {
             let next = spans.get(index + 1).and_then(|next| next.mark.link.as_ref());
             if let Some(url) = &span.mark.link
                 && next != Some(url)
-                && !(self.skin.links && self.skin.depth.is_some())
+                && !(self.style.links && self.style.depth.is_some())
                 && url.len() <= MAX_URL
                 && safe_url(url).is_some()
                 && !url.ends_with(span.text.trim())

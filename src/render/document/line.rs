@@ -54,7 +54,7 @@ impl Line {
 
 /// What lines are painted with.
 #[derive(Clone, Debug)]
-pub(in crate::render) struct Skin {
+pub(in crate::render) struct DocumentStyle {
     pub(in crate::render) theme: Arc<Theme>,
     /// Styles and colours; `None` where there is no terminal or it knows no sequences.
     pub(in crate::render) depth: Option<ColorDepth>,
@@ -64,7 +64,7 @@ pub(in crate::render) struct Skin {
     pub(in crate::render) links: bool,
 }
 
-impl Skin {
+impl DocumentStyle {
     pub(super) fn rule(&self) -> &'static str {
         if self.unicode { "─" } else { "-" }
     }
@@ -79,7 +79,7 @@ impl Skin {
 }
 
 /// Lines as text for the terminal, each with its end.
-pub(in crate::render) fn paint(lines: &[Line], skin: &Skin) -> String {
+pub(in crate::render) fn paint(lines: &[Line], skin: &DocumentStyle) -> String {
     let mut out = String::new();
     for line in lines {
         for piece in &line.0 {
@@ -90,7 +90,7 @@ pub(in crate::render) fn paint(lines: &[Line], skin: &Skin) -> String {
     out
 }
 
-fn piece(piece: &Piece, skin: &Skin, out: &mut String) {
+fn piece(piece: &Piece, skin: &DocumentStyle, out: &mut String) {
     let url = piece.link.as_deref().filter(|_| skin.links && skin.depth.is_some()).and_then(safe_url);
     if let Some(url) = &url {
         out.push_str("\x1b]8;;");

@@ -19,8 +19,8 @@ mod table;
 pub(in crate::render) use html::read_html;
 pub(in crate::render) use json::read_json;
 pub(in crate::render) use latex::read_latex;
-pub(in crate::render) use layout::{Room, lay_out};
-pub(in crate::render) use line::{Line, Skin, paint};
+pub(in crate::render) use layout::{PageSize, lay_out};
+pub(in crate::render) use line::{DocumentStyle, Line, paint};
 pub(in crate::render) use markdown::read_markdown;
 pub use table::{Align, HeaderCell, Table, is_missing};
 

@@ -7,15 +7,15 @@ use super::*;
 use crate::terminal::ColorDepth;
 use crate::theme::{Signs, Theme};
 
-fn skin(depth: Option<ColorDepth>, unicode: bool) -> Skin {
+fn skin(depth: Option<ColorDepth>, unicode: bool) -> DocumentStyle {
     let theme = Arc::new(Theme::named("dark").unwrap());
-    Skin { theme, depth, signs: Signs::new(unicode), unicode, links: depth.is_some() }
+    DocumentStyle { theme, depth, signs: Signs::new(unicode), unicode, links: depth.is_some() }
 }
 
 /// What a document looks like without styles.
 fn plain(blocks: &[Block], width: usize) -> String {
     let skin = skin(None, true);
-    paint(&lay_out(blocks, Room { width, rows: None }, &skin).0, &skin)
+    paint(&lay_out(blocks, PageSize { width, rows: None }, &skin).0, &skin)
 }
 
 fn data(name: &str) -> String {
@@ -276,7 +276,7 @@ fn json_is_indented_in_its_order_and_folded_when_long() {
 fn links_are_given_to_terminals_that_know_them_if_they_lead_to_the_web() {
     let html = "<a href='https://x.org/a b\u{1b}]8;;'>one</a> <a href='javascript:alert(1)'>two</a> <a href='file:///etc/passwd'>three</a>";
     let skin = skin(Some(ColorDepth::Ansi16), true);
-    let text = paint(&lay_out(&read_html(html), Room { width: 80, rows: None }, &skin).0, &skin);
+    let text = paint(&lay_out(&read_html(html), PageSize { width: 80, rows: None }, &skin).0, &skin);
     assert_eq!(text.matches("\x1b]8;;").count(), 2, "{text:?}");
     assert!(text.contains("\x1b]8;;https://x.org/a%20b%1B]8;;\x1b\\"), "{text:?}");
     assert_eq!(

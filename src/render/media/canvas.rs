@@ -26,7 +26,7 @@ pub(in crate::render) struct Canvas {
 
 /// What pixels are drawn on and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::render) struct Paper {
+pub(in crate::render) struct DrawingSurface {
     /// The room.
     pub(in crate::render) canvas: Canvas,
     /// The means.

@@ -1,7 +1,7 @@
 //! Media records: what is in them, as pictures, as text, or as a remark that says what it is.
 //!
 //! A medium becomes a [`Picture`] where it can, a picture becomes pixels that fit a [`Canvas`], and pixels become what
-//! a terminal understands, on a [`Paper`]. All of it is untrusted: every step has limits on bytes, pixels and time, and
+//! a terminal understands, on a [`DrawingSurface`]. All of it is untrusted: every step has limits on bytes, pixels and time, and
 //! works on a thread of its own where a bad input could take long.
 
 mod canvas;
@@ -13,9 +13,9 @@ mod picture;
 mod raster;
 mod save;
 mod svg;
-mod within;
+mod time_limit;
 
-pub(super) use canvas::{Canvas, Paper};
+pub(super) use canvas::{Canvas, DrawingSurface};
 pub use data::Medium;
 pub(super) use data::{DRAWING, essence};
 pub(super) use draw::{DrawError, Drawn, Place, flatten};
@@ -23,4 +23,4 @@ pub(super) use drawing::Canvases;
 pub(super) use gitgraph::{GIT_GRAPH, git_graph};
 pub(super) use picture::{Picture, PictureError};
 pub(super) use save::save;
-pub(super) use within::within;
+pub(super) use time_limit::run_with_limit;

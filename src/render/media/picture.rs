@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::canvas::Canvas;
 use super::data::{Medium, essence, is_raster};
 use super::drawing::{self, Scene};
-use super::within::Undone;
+use super::time_limit::JobError;
 use super::{raster, svg};
 
 /// Where an SVG file says what it is: behind a declaration and comments.
@@ -28,11 +28,11 @@ pub(in crate::render) enum PictureError {
     TooSlow,
 }
 
-impl From<Undone> for PictureError {
-    fn from(undone: Undone) -> Self {
+impl From<JobError> for PictureError {
+    fn from(undone: JobError) -> Self {
         match undone {
-            Undone::Late => Self::TooSlow,
-            Undone::Broken => Self::Damaged("what reads it has failed".to_owned()),
+            JobError::TimedOut => Self::TooSlow,
+            JobError::Failed => Self::Damaged("what reads it has failed".to_owned()),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Picture {
         is_svg.then(|| Self::Svg(bytes.into()))
     }
 
-    /// The pixels of what is to be seen in the end. It may take long: see [`super::within()`].
+    /// The pixels of what is to be seen in the end. It may take long: see [`super::run_with_limit()`].
     pub(in crate::render) fn still(&self, canvas: &Canvas) -> Result<Still, PictureError> {
         match self {
             Self::Raster(bytes) => raster::still(bytes, canvas),

@@ -174,7 +174,8 @@ mod tests {
     fn still_of_bytes(bytes: &[u8]) -> Result<Still, PictureError> {
         let bytes = bytes.to_vec();
         let limit = std::time::Duration::from_secs(120);
-        crate::render::media::within(limit, move || still(&bytes, &CANVAS)).expect("it takes too long")
+        crate::render::media::run_with_limit(limit, move || still(&bytes, &CANVAS))
+            .expect("it takes too long")
     }
 
     fn within_a_picture(content: &str) -> String {

@@ -32,7 +32,7 @@ const REPLACEMENT: &str = "\u{fffd}";
 
 /// Where in a sequence the stream stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SanitizerState {
     Ground,
     /// After ESC.
     Escape,
@@ -53,7 +53,7 @@ enum State {
 #[derive(Clone, Debug)]
 pub struct Sanitizer {
     policy: Policy,
-    state: State,
+    state: SanitizerState,
     base: Attributes,
     wanted: Attributes,
     /// `wanted` over `base`.
@@ -72,7 +72,7 @@ impl Sanitizer {
     pub fn new(policy: Policy, base: Attributes) -> Self {
         Self {
             policy,
-            state: State::Ground,
+            state: SanitizerState::Ground,
             base,
             wanted: Attributes::default(),
             effective: base,
@@ -94,7 +94,7 @@ impl Sanitizer {
 
     /// True when the next text begins outside of sequences and characters, and has set no attributes of its own.
     pub fn is_plain(&self) -> bool {
-        self.state == State::Ground && self.partial_len == 0 && self.wanted == Attributes::default()
+        self.state == SanitizerState::Ground && self.partial_len == 0 && self.wanted == Attributes::default()
     }
 
     /// Appends the harmless form of `input` to `out`, whatever `input` is cut from. `cursor` and `pen` are those of
@@ -110,11 +110,11 @@ impl Sanitizer {
     /// Ends the stream: an unfinished character is shown as malformed, an unfinished sequence is given up, colours
     /// are forgotten. Returns how many bytes an unfinished string sequence has swallowed.
     pub fn finish(&mut self, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> u64 {
-        if std::mem::take(&mut self.partial_len) > 0 && self.state == State::Ground {
+        if std::mem::take(&mut self.partial_len) > 0 && self.state == SanitizerState::Ground {
             self.show(REPLACEMENT, cursor, pen, out);
         }
         let hidden = std::mem::take(&mut self.hidden);
-        let unfinished = matches!(self.state, State::Text { .. });
+        let unfinished = matches!(self.state, SanitizerState::Text { .. });
         *self =
             Self { parameters: std::mem::take(&mut self.parameters), ..Self::new(self.policy, self.base) };
         if unfinished { hidden } else { 0 }
@@ -166,10 +166,10 @@ impl Sanitizer {
     fn run(&mut self, mut rest: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
         while let Some(&byte) = rest.first() {
             let consumed = match self.state {
-                State::Ground => self.ground(rest, cursor, pen, out),
-                State::Text { bell, half } => self.swallow(rest, bell, half),
-                State::Escape | State::EscapeIntermediate => self.escape(byte),
-                State::Csi => self.csi(byte, cursor, pen, out),
+                SanitizerState::Ground => self.ground(rest, cursor, pen, out),
+                SanitizerState::Text { bell, half } => self.swallow(rest, bell, half),
+                SanitizerState::Escape | SanitizerState::EscapeIntermediate => self.escape(byte),
+                SanitizerState::Csi => self.csi(byte, cursor, pen, out),
             };
             rest = rest.get(consumed..).unwrap_or_default();
         }
@@ -188,7 +188,7 @@ impl Sanitizer {
             + match byte {
                 0x80.. => self.beyond_ascii(rest, cursor, pen, out),
                 0x1b => {
-                    self.begin(State::Escape);
+                    self.begin(SanitizerState::Escape);
                     1
                 }
                 _ => {
@@ -253,10 +253,12 @@ impl Sanitizer {
         match decode(input) {
             Decoded::Char(c, length) => {
                 match (classify(c), c) {
-                    (Class::Control, '\u{9b}') => self.begin(State::Csi),
-                    (Class::Control, '\u{9d}') => self.begin(State::Text { bell: true, half: false }),
+                    (Class::Control, '\u{9b}') => self.begin(SanitizerState::Csi),
+                    (Class::Control, '\u{9d}') => {
+                        self.begin(SanitizerState::Text { bell: true, half: false })
+                    }
                     (Class::Control, '\u{90}' | '\u{98}' | '\u{9e}' | '\u{9f}') => {
-                        self.begin(State::Text { bell: false, half: false });
+                        self.begin(SanitizerState::Text { bell: false, half: false });
                     }
                     (Class::Control | Class::Named, _) => {
                         self.show(&format!("<U+{:04X}>", u32::from(c)), cursor, pen, out);
@@ -322,7 +324,7 @@ impl Sanitizer {
         (self.joining, self.after_joiner) = (0, false);
     }
 
-    fn begin(&mut self, state: State) {
+    fn begin(&mut self, state: SanitizerState) {
         self.state = state;
         self.parameters.clear();
         self.overflow = false;
@@ -331,17 +333,19 @@ impl Sanitizer {
 
     /// After ESC. Returns 0 when the byte belongs to what follows.
     fn escape(&mut self, byte: u8) -> usize {
-        let first = self.state == State::Escape;
+        let first = self.state == SanitizerState::Escape;
         match byte {
-            b'[' if first => self.begin(State::Csi),
-            b']' if first => self.begin(State::Text { bell: true, half: false }),
-            b'P' | b'X' | b'^' | b'_' if first => self.begin(State::Text { bell: false, half: false }),
-            0x1b => self.state = State::Escape,
-            0x20..=0x2f => self.state = State::EscapeIntermediate,
+            b'[' if first => self.begin(SanitizerState::Csi),
+            b']' if first => self.begin(SanitizerState::Text { bell: true, half: false }),
+            b'P' | b'X' | b'^' | b'_' if first => {
+                self.begin(SanitizerState::Text { bell: false, half: false })
+            }
+            0x1b => self.state = SanitizerState::Escape,
+            0x20..=0x2f => self.state = SanitizerState::EscapeIntermediate,
             // A function of its own (reset, save cursor, character sets…), or a cancellation.
-            0x30..=0x7e | 0x18 | 0x1a => self.state = State::Ground,
+            0x30..=0x7e | 0x18 | 0x1a => self.state = SanitizerState::Ground,
             _ => {
-                self.state = State::Ground;
+                self.state = SanitizerState::Ground;
                 return 0;
             }
         }
@@ -351,10 +355,10 @@ impl Sanitizer {
     /// Inside OSC, DCS, APC, PM or SOS: drops as much as belongs to it.
     fn swallow(&mut self, input: &[u8], bell: bool, half: bool) -> usize {
         if half && input.first() == Some(&0x9c) {
-            self.state = State::Ground;
+            self.state = SanitizerState::Ground;
             return 1;
         }
-        self.state = State::Text { bell, half: false };
+        self.state = SanitizerState::Text { bell, half: false };
         let ends = |byte: &u8| matches!(byte, 0x1b | 0x18 | 0x1a | 0xc2) || (bell && *byte == 0x07);
         let Some(at) = input.iter().position(ends) else {
             self.hidden += input.len() as u64;
@@ -362,10 +366,10 @@ impl Sanitizer {
         };
         self.hidden += at as u64;
         match input.get(at) {
-            Some(0xc2) => self.state = State::Text { bell, half: true },
+            Some(0xc2) => self.state = SanitizerState::Text { bell, half: true },
             // Of the terminator `ESC \` the ESC is enough: the backslash is a function without effect.
-            Some(0x1b) => self.state = State::Escape,
-            _ => self.state = State::Ground,
+            Some(0x1b) => self.state = SanitizerState::Escape,
+            _ => self.state = SanitizerState::Ground,
         }
         at + 1
     }
@@ -381,14 +385,14 @@ impl Sanitizer {
                 }
             }
             0x40..=0x7e => {
-                self.state = State::Ground;
+                self.state = SanitizerState::Ground;
                 if !self.overflow && self.policy == Policy::Terminal {
                     self.dispatch(byte, cursor, pen, out);
                 }
             }
-            0x18 | 0x1a => self.state = State::Ground,
+            0x18 | 0x1a => self.state = SanitizerState::Ground,
             _ => {
-                self.state = State::Ground;
+                self.state = SanitizerState::Ground;
                 return 0;
             }
         }

@@ -33,7 +33,7 @@ pub(super) enum Piece<'a> {
 
 /// Where in a sequence the stream stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum FilterState {
     #[default]
     Ground,
     Escape,
@@ -54,7 +54,7 @@ enum State {
 /// The filter; its memory is bounded whatever comes.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
-    state: State,
+    state: FilterState,
     held: Vec<u8>,
 }
 
@@ -64,14 +64,14 @@ impl Filter {
         let mut rest = bytes;
         while !rest.is_empty() {
             let taken = match self.state {
-                State::Ground => self.ground(rest, out),
-                State::Escape => self.escape(rest, out),
-                State::Csi => self.csi(rest, columns, out),
-                State::Osc => self.osc(rest, out),
-                State::OscEnd => self.osc_end(rest, out),
-                State::Dcs | State::String => self.string(rest, out),
-                State::DropCsi => self.drop_csi(rest),
-                State::DropOsc => self.drop_osc(rest),
+                FilterState::Ground => self.ground(rest, out),
+                FilterState::Escape => self.escape(rest, out),
+                FilterState::Csi => self.csi(rest, columns, out),
+                FilterState::Osc => self.osc(rest, out),
+                FilterState::OscEnd => self.osc_end(rest, out),
+                FilterState::Dcs | FilterState::String => self.string(rest, out),
+                FilterState::DropCsi => self.drop_csi(rest),
+                FilterState::DropOsc => self.drop_osc(rest),
             };
             rest = rest.get(taken..).unwrap_or_default();
         }
@@ -100,7 +100,7 @@ impl Filter {
     }
 
     fn start_escape(&mut self) {
-        self.state = State::Escape;
+        self.state = FilterState::Escape;
         self.hold(&[ESC]);
     }
 
@@ -114,21 +114,21 @@ impl Filter {
     fn release(&mut self, out: &mut impl FnMut(Piece<'_>)) {
         out(Piece::Pass(&self.held));
         self.hold(&[]);
-        self.state = State::Ground;
+        self.state = FilterState::Ground;
     }
 
     fn escape(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
         let Some(&byte) = bytes.first() else { return 0 };
         match byte {
-            b'[' => self.enter(byte, State::Csi),
-            b']' => self.enter(byte, State::Osc),
+            b'[' => self.enter(byte, FilterState::Csi),
+            b']' => self.enter(byte, FilterState::Osc),
             b'P' => {
                 self.hold(&[]);
-                self.state = State::Dcs;
+                self.state = FilterState::Dcs;
             }
             b'X' | b'^' | b'_' => {
                 self.hold(&[]);
-                self.state = State::String;
+                self.state = FilterState::String;
             }
             // Control characters act at once, in the midst of a sequence.
             CAN | SUB => self.cancel(),
@@ -142,14 +142,14 @@ impl Filter {
         1
     }
 
-    fn enter(&mut self, byte: u8, state: State) {
+    fn enter(&mut self, byte: u8, state: FilterState) {
         self.held.push(byte);
         self.state = state;
     }
 
     fn cancel(&mut self) {
         self.hold(&[]);
-        self.state = State::Ground;
+        self.state = FilterState::Ground;
     }
 
     fn csi(&mut self, bytes: &[u8], columns: usize, out: &mut impl FnMut(Piece<'_>)) -> usize {
@@ -165,7 +165,7 @@ impl Filter {
             0x7f.. => {}
             _ if self.held.len() >= MAX_CSI => {
                 self.hold(&[]);
-                self.state = State::DropCsi;
+                self.state = FilterState::DropCsi;
             }
             _ => self.held.push(byte),
         }
@@ -192,7 +192,7 @@ impl Filter {
         let content = bytes.get(..end).unwrap_or_default();
         if self.held.len() + content.len() > MAX_OSC {
             self.hold(&[]);
-            self.state = State::DropOsc;
+            self.state = FilterState::DropOsc;
             return end;
         }
         self.held.extend_from_slice(content);
@@ -202,7 +202,7 @@ impl Filter {
                 self.held.push(BEL);
                 self.release(out);
             }
-            ESC => self.state = State::OscEnd,
+            ESC => self.state = FilterState::OscEnd,
             _ => self.cancel(),
         }
         end + 1
@@ -246,9 +246,9 @@ impl Filter {
         let Some(&terminator) = bytes.get(end) else { return end };
         if terminator == ESC {
             match (self.state, self.held.as_slice()) {
-                (State::Dcs, b"$q q") => out(Piece::AsksCursor),
-                (State::Dcs, [b'$', b'q', ..]) => out(Piece::AsksSetting),
-                (State::Dcs, [b'+', b'q', ..]) => out(Piece::AsksCapability),
+                (FilterState::Dcs, b"$q q") => out(Piece::AsksCursor),
+                (FilterState::Dcs, [b'$', b'q', ..]) => out(Piece::AsksSetting),
+                (FilterState::Dcs, [b'+', b'q', ..]) => out(Piece::AsksCapability),
                 _ => {}
             }
             self.start_escape();

@@ -35,26 +35,26 @@ pub enum SelectionKind {
 impl Model {
     /// Moves the window over the scrollback: positive is back to older lines.
     pub fn scroll(&mut self, lines: i32) {
-        self.gate.term.scroll_display(Scroll::Delta(lines));
+        self.handler.term.scroll_display(Scroll::Delta(lines));
         self.generation += 1;
     }
 
     /// Moves the window back to where the program writes.
     pub fn scroll_to_bottom(&mut self) {
         if self.scrolled_back() != 0 {
-            self.gate.term.scroll_display(Scroll::Bottom);
+            self.handler.term.scroll_display(Scroll::Bottom);
             self.generation += 1;
         }
     }
 
     /// How many lines the window is above where the program writes.
     pub fn scrolled_back(&self) -> usize {
-        self.gate.term.grid().display_offset()
+        self.handler.term.grid().display_offset()
     }
 
     /// How many lines can be scrolled back.
     pub fn history(&self) -> usize {
-        self.gate.term.history_size()
+        self.handler.term.history_size()
     }
 
     /// Begins a selection at a cell of the window.
@@ -68,14 +68,14 @@ impl Model {
         if kind != SelectionType::Simple {
             selection.update(self.point(column, row), Side::Right);
         }
-        self.gate.term.selection = Some(selection);
+        self.handler.term.selection = Some(selection);
         self.generation += 1;
     }
 
     /// Moves the end of the selection to a cell of the window, which is included.
     pub fn select_to(&mut self, column: u16, row: u16) {
         let point = self.point(column, row);
-        if let Some(selection) = &mut self.gate.term.selection {
+        if let Some(selection) = &mut self.handler.term.selection {
             selection.update(point, Side::Right);
             self.generation += 1;
         }
@@ -83,7 +83,7 @@ impl Model {
 
     /// Forgets the selection.
     pub fn clear_selection(&mut self) {
-        if self.gate.term.selection.take().is_some() {
+        if self.handler.term.selection.take().is_some() {
             self.generation += 1;
         }
     }
@@ -103,7 +103,7 @@ impl Model {
 
     /// Appends the cells of one line, and a new line unless the line goes on in the next one.
     fn push_line(&self, line: Line, from: usize, to: usize, text: &mut String) {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         let begin = text.len();
         let mut goes_on = false;
         let cells = term.grid()[line][..].iter().enumerate();
@@ -124,7 +124,7 @@ impl Model {
 
     /// The ends of the selection, both included, within the grid: what was selected may have scrolled out of it.
     fn selected_range(&self) -> Option<(Point, Point)> {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         let range = term.selection.as_ref()?.to_range(term)?;
         if range.end.line < term.topmost_line() || range.start.line > term.bottommost_line() {
             return None;
@@ -145,7 +145,7 @@ impl Model {
             return false;
         }
         let Ok(mut pattern) = RegexSearch::new(&escape(&text)) else { return false };
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         let (way, side) = match direction {
             Direction::Older => (Way::Left, Side::Right),
             Direction::Newer => (Way::Right, Side::Left),
@@ -166,22 +166,22 @@ impl Model {
         let Some(found) = term.search_next(&mut pattern, origin, way, side, None) else { return false };
         let mut selection = Selection::new(SelectionType::Simple, *found.start(), Side::Left);
         selection.update(*found.end(), Side::Right);
-        self.gate.term.selection = Some(selection);
-        self.gate.term.scroll_to_point(*found.start());
+        self.handler.term.selection = Some(selection);
+        self.handler.term.scroll_to_point(*found.start());
         self.generation += 1;
         true
     }
 
     /// A cell of the window as a place in the grid.
     fn point(&self, column: u16, row: u16) -> Point {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         let row = usize::from(row).min(term.screen_lines().saturating_sub(1));
         let column = Column(usize::from(column)).min(term.last_column());
         viewport_to_point(self.scrolled_back(), Point::new(row, column))
     }
 
     fn before(&self, point: Point) -> Point {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         if point.column.0 > 0 {
             Point::new(point.line, point.column - 1)
         } else if point.line > term.topmost_line() {
@@ -192,7 +192,7 @@ impl Model {
     }
 
     fn after(&self, point: Point) -> Point {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         if point.column < term.last_column() {
             Point::new(point.line, point.column + 1)
         } else if point.line < term.bottommost_line() {

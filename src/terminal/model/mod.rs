@@ -6,7 +6,7 @@
 
 mod filter;
 mod find;
-mod gate;
+mod handler;
 mod modes;
 mod palette;
 mod repaint;
@@ -22,11 +22,11 @@ use alacritty_terminal::term::Config;
 use alacritty_terminal::vte::ansi::Processor;
 
 use filter::{Filter, Piece};
-use gate::{Ears, Gate, NeverBuffer};
+use handler::{GridHandler, GridListener, NoSyncBuffer};
 
 pub use find::{Direction, SelectionKind};
 pub use modes::{Modes, MouseEncoding, MouseProtocol};
-pub use view::{Cursor, CursorShape, Glyph, Ink, Look, Underline};
+pub use view::{CellColor, CellStyle, Cursor, CursorShape, Glyph, Underline};
 
 /// So many lines can be scrolled back.
 const HISTORY: usize = 10_000;
@@ -49,8 +49,8 @@ pub enum ModelEvent {
 /// The screen of one program.
 pub struct Model {
     filter: Filter,
-    parser: Processor<NeverBuffer>,
-    gate: Gate,
+    parser: Processor<NoSyncBuffer>,
+    handler: GridHandler,
     generation: u64,
 }
 
@@ -63,12 +63,12 @@ impl std::fmt::Debug for Model {
 
 /// A size as the grid wants it.
 #[derive(Clone, Copy)]
-struct Sides {
+struct GridSize {
     columns: usize,
     rows: usize,
 }
 
-impl Sides {
+impl GridSize {
     /// The grid has at least two columns, so that a wide character has room.
     fn clamped(columns: u16, rows: u16) -> Self {
         Self { columns: columns.clamp(2, MAX_SIDE).into(), rows: rows.clamp(1, MAX_SIDE).into() }
@@ -80,7 +80,7 @@ impl Sides {
     }
 }
 
-impl Dimensions for Sides {
+impl Dimensions for GridSize {
     fn total_lines(&self) -> usize {
         self.rows
     }
@@ -99,13 +99,13 @@ fn config(history: usize) -> Config {
 impl Model {
     /// An empty screen. Sides are clamped to 2–1000 columns and 1–1000 rows.
     pub fn new(columns: u16, rows: u16) -> Self {
-        let sides = Sides::clamped(columns, rows);
-        let ears = Ears::default();
-        let term = Term::new(config(sides.history()), &sides, ears.clone());
+        let sides = GridSize::clamped(columns, rows);
+        let listener = GridListener::default();
+        let term = Term::new(config(sides.history()), &sides, listener.clone());
         Self {
             filter: Filter::default(),
             parser: Processor::new(),
-            gate: Gate::new(term, ears),
+            handler: GridHandler::new(term, listener),
             generation: 0,
         }
     }
@@ -113,43 +113,43 @@ impl Model {
     /// Tells the default colours (red, green, blue) of the terminal that this model stands for, for programs that
     /// ask whether the background is dark.
     pub fn set_default_colors(&mut self, foreground: (u8, u8, u8), background: (u8, u8, u8)) {
-        self.gate.palette = palette::Palette { foreground, background };
+        self.handler.palette = palette::Palette { foreground, background };
     }
 
     /// Takes the program's next output; it may be cut anywhere. The time this takes grows with the length only, so
     /// whoever must stay responsive feeds in slices.
     pub fn feed(&mut self, bytes: &[u8]) {
-        let columns = self.gate.term.columns();
-        let Self { filter, parser, gate, .. } = self;
+        let columns = self.handler.term.columns();
+        let Self { filter, parser, handler, .. } = self;
         filter.feed(bytes, columns, &mut |piece| match piece {
-            Piece::Pass(bytes) => parser.advance(gate, bytes),
-            Piece::AsksVersion => gate.ears.with(|heard| {
-                heard.answer(concat!("\x1bP>|bai-repl ", env!("CARGO_PKG_VERSION"), "\x1b\\"));
+            Piece::Pass(bytes) => parser.advance(handler, bytes),
+            Piece::AsksVersion => handler.listener.with(|output| {
+                output.answer(concat!("\x1bP>|bai-repl ", env!("CARGO_PKG_VERSION"), "\x1b\\"));
             }),
-            Piece::AsksCursor => gate.tell_cursor_shape(),
-            Piece::AsksSetting => gate.ears.with(|heard| heard.answer("\x1bP0$r\x1b\\")),
-            Piece::AsksCapability => gate.ears.with(|heard| heard.answer("\x1bP0+r\x1b\\")),
+            Piece::AsksCursor => handler.tell_cursor_shape(),
+            Piece::AsksSetting => handler.listener.with(|output| output.answer("\x1bP0$r\x1b\\")),
+            Piece::AsksCapability => handler.listener.with(|output| output.answer("\x1bP0+r\x1b\\")),
         });
         // The grid moves a scrolled window also when lines scroll that never reach the scrollback.
-        if gate.term.grid().display_offset() > gate.term.history_size() {
-            gate.term.scroll_display(alacritty_terminal::grid::Scroll::Delta(0));
+        if handler.term.grid().display_offset() > handler.term.history_size() {
+            handler.term.scroll_display(alacritty_terminal::grid::Scroll::Delta(0));
         }
         self.generation += 1;
     }
 
     /// Changes the size; lines that were wrapped are wrapped anew. Sides are clamped as in [`Model::new`].
     pub fn resize(&mut self, columns: u16, rows: u16) {
-        let sides = Sides::clamped(columns, rows);
-        let found = Sides { columns: self.gate.term.columns(), rows: self.gate.term.screen_lines() };
+        let sides = GridSize::clamped(columns, rows);
+        let found = GridSize { columns: self.handler.term.columns(), rows: self.handler.term.screen_lines() };
         if (sides.columns, sides.rows) == (found.columns, found.rows) {
             return;
         }
         if sides.history() < found.history() {
-            self.gate.term.set_options(config(sides.history()));
+            self.handler.term.set_options(config(sides.history()));
         }
-        self.gate.term.resize(sides);
+        self.handler.term.resize(sides);
         if sides.history() > found.history() {
-            self.gate.term.set_options(config(sides.history()));
+            self.handler.term.set_options(config(sides.history()));
         }
         self.generation += 1;
     }
@@ -157,28 +157,28 @@ impl Model {
     /// Columns and rows.
     pub fn size(&self) -> (u16, u16) {
         let side = |n: usize| u16::try_from(n).unwrap_or(MAX_SIDE);
-        (side(self.gate.term.columns()), side(self.gate.term.screen_lines()))
+        (side(self.handler.term.columns()), side(self.handler.term.screen_lines()))
     }
 
     /// What the program's questions are answered with since the last call: to be sent to its keyboard, unless a real
     /// terminal answers.
     pub fn take_answers(&mut self) -> Vec<u8> {
-        self.gate.ears.with(|heard| std::mem::take(&mut heard.answers))
+        self.handler.listener.with(|output| std::mem::take(&mut output.answers))
     }
 
     /// What happened since the last call. A bell that rang many times in a row is told once.
     pub fn take_events(&mut self) -> Vec<ModelEvent> {
-        self.gate.ears.with(|heard| std::mem::take(&mut heard.events))
+        self.handler.listener.with(|output| std::mem::take(&mut output.events))
     }
 
     /// The title that the program gave its window: one line of printable text, or nothing.
     pub fn title(&self) -> String {
-        self.gate.ears.with(|heard| heard.title.clone())
+        self.handler.listener.with(|output| output.title.clone())
     }
 
     /// The modes that whoever holds the keyboard must obey.
     pub fn modes(&self) -> Modes {
-        self.gate.modes()
+        self.handler.modes()
     }
 
     /// Changes whenever the picture may have changed.
@@ -189,6 +189,6 @@ impl Model {
     /// While the program is in the midst of a synchronized update: when to paint all the same (at most 150 ms after
     /// its begin).
     pub fn updating_until(&self) -> Option<Instant> {
-        self.gate.update_ends()
+        self.handler.update_ends()
     }
 }

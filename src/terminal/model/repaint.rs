@@ -7,7 +7,7 @@ use alacritty_terminal::term::TermMode;
 
 use super::Model;
 use super::modes::{Modes, MouseEncoding, MouseProtocol};
-use super::view::{Ink, Look, Underline};
+use super::view::{CellColor, CellStyle, Underline};
 
 /// Everything off that a program may have switched on.
 const PLAIN: &str = "\x1b[0m\x1b[?25l\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\
@@ -19,19 +19,20 @@ impl Model {
     pub fn repaint(&self) -> Vec<u8> {
         let mut out = String::from(PLAIN);
         out.push_str("\x1b[H\x1b[2J");
-        let mut pen = Look::default();
+        let mut pen = CellStyle::default();
         let mut at = None;
         for glyph in self.glyphs() {
-            let blank = glyph.character == ' ' && glyph.combining.is_empty() && glyph.look == Look::default();
+            let blank =
+                glyph.character == ' ' && glyph.combining.is_empty() && glyph.style == CellStyle::default();
             if blank {
                 continue;
             }
             if at != Some((glyph.column, glyph.row)) {
                 let _ = write!(out, "\x1b[{};{}H", glyph.row + 1, glyph.column + 1);
             }
-            if pen != glyph.look {
-                write_look(&glyph.look, &mut out);
-                pen = glyph.look;
+            if pen != glyph.style {
+                write_style(&glyph.style, &mut out);
+                pen = glyph.style;
             }
             out.push(glyph.character);
             out.extend(glyph.combining);
@@ -45,7 +46,7 @@ impl Model {
     }
 
     fn write_state(&self, out: &mut String) {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         write_modes(&self.modes(), out);
         if term.mode().contains(TermMode::INSERT) {
             out.push_str("\x1b[4h");
@@ -57,7 +58,7 @@ impl Model {
             let _ = write!(out, "\x1b[{};{}H", row + 1, column + 1);
         }
         // What the program writes next continues in its own colours.
-        write_look(&super::view::look(&term.grid().cursor.template, term.colors()), out);
+        write_style(&super::view::style_of(&term.grid().cursor.template, term.colors()), out);
         if let Some(cursor) = self.cursor() {
             let style = cursor.style_number();
             let _ = write!(out, "\x1b[{style} q\x1b[?25h");
@@ -94,21 +95,21 @@ fn write_modes(modes: &Modes, out: &mut String) {
 }
 
 /// Appends the sequence that sets exactly this look.
-pub(super) fn write_look(look: &Look, out: &mut String) {
+pub(super) fn write_style(style: &CellStyle, out: &mut String) {
     out.push_str("\x1b[0");
     for (on, code) in [
-        (look.bold, ";1"),
-        (look.dim, ";2"),
-        (look.italic, ";3"),
-        (look.reverse, ";7"),
-        (look.hidden, ";8"),
-        (look.strike, ";9"),
+        (style.bold, ";1"),
+        (style.dim, ";2"),
+        (style.italic, ";3"),
+        (style.reverse, ";7"),
+        (style.hidden, ";8"),
+        (style.strike, ";9"),
     ] {
         if on {
             out.push_str(code);
         }
     }
-    out.push_str(match look.underline {
+    out.push_str(match style.underline {
         Underline::Off => "",
         Underline::Single => ";4",
         Underline::Double => ";4:2",
@@ -116,18 +117,18 @@ pub(super) fn write_look(look: &Look, out: &mut String) {
         Underline::Dotted => ";4:4",
         Underline::Dashed => ";4:5",
     });
-    write_ink(look.foreground, 38, out);
-    write_ink(look.background, 48, out);
-    write_ink(look.underline_color, 58, out);
+    write_color(style.foreground, 38, out);
+    write_color(style.background, 48, out);
+    write_color(style.underline_color, 58, out);
     out.push('m');
 }
 
-fn write_ink(ink: Ink, base: u8, out: &mut String) {
+fn write_color(ink: CellColor, base: u8, out: &mut String) {
     let _ = match ink {
-        Ink::Default => Ok(()),
-        Ink::Indexed(n @ 0..=7) if base != 58 => write!(out, ";{}", base - 8 + n),
-        Ink::Indexed(n @ 8..=15) if base != 58 => write!(out, ";{}", base + 52 + n - 8),
-        Ink::Indexed(n) => write!(out, ";{base};5;{n}"),
-        Ink::Rgb(r, g, b) => write!(out, ";{base};2;{r};{g};{b}"),
+        CellColor::Default => Ok(()),
+        CellColor::Indexed(n @ 0..=7) if base != 58 => write!(out, ";{}", base - 8 + n),
+        CellColor::Indexed(n @ 8..=15) if base != 58 => write!(out, ";{}", base + 52 + n - 8),
+        CellColor::Indexed(n) => write!(out, ";{base};5;{n}"),
+        CellColor::Rgb(r, g, b) => write!(out, ";{base};2;{r};{g};{b}"),
     };
 }

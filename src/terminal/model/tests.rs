@@ -15,11 +15,11 @@ fn answers(bytes: &[u8]) -> String {
 fn picture(model: &Model) -> Vec<String> {
     model
         .glyphs()
-        .filter(|glyph| glyph.character != ' ' || glyph.look != Look::default())
+        .filter(|glyph| glyph.character != ' ' || glyph.style != CellStyle::default())
         .map(|glyph| {
             format!(
                 "{},{} {}{:?} {} {:?}",
-                glyph.row, glyph.column, glyph.character, glyph.combining, glyph.width, glyph.look
+                glyph.row, glyph.column, glyph.character, glyph.combining, glyph.width, glyph.style
             )
         })
         .collect()

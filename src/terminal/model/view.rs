@@ -10,7 +10,7 @@ use super::Model;
 
 /// A colour of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ink {
+pub enum CellColor {
     /// The terminal's own foreground or background.
     #[default]
     Default,
@@ -40,13 +40,13 @@ pub enum Underline {
 
 /// How a cell looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct CellStyle {
     /// The text's colour.
-    pub foreground: Ink,
+    pub foreground: CellColor,
     /// The colour behind the text.
-    pub background: Ink,
+    pub background: CellColor,
     /// The colour of the line under the text.
-    pub underline_color: Ink,
+    pub underline_color: CellColor,
     /// The line under the text.
     pub underline: Underline,
     /// Bold.
@@ -77,7 +77,7 @@ pub struct Glyph<'a> {
     /// 1 or 2 columns.
     pub width: u8,
     /// How it looks.
-    pub look: Look,
+    pub style: CellStyle,
     /// It is part of the selection.
     pub selected: bool,
 }
@@ -127,7 +127,7 @@ impl Cursor {
 impl Model {
     /// Every cell of the window, row by row; the second half of a wide character is left out.
     pub fn glyphs(&self) -> impl Iterator<Item = Glyph<'_>> {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         let offset = term.grid().display_offset();
         let selection = term.selection.as_ref().and_then(|selection| selection.to_range(term));
         let colors = term.colors();
@@ -156,7 +156,7 @@ impl Model {
                     character: if half || cell.c == '\t' { ' ' } else { cell.c },
                     combining: if half { &[] } else { cell.zerowidth().unwrap_or_default() },
                     width: if covered { 2 } else { 1 },
-                    look: look(cell, colors),
+                    style: style_of(cell, colors),
                     selected: selection.is_some_and(|range| range.contains(indexed.point)),
                 });
             }
@@ -165,7 +165,7 @@ impl Model {
 
     /// The cursor; `None` while the program hides it or the window is scrolled away from it.
     pub fn cursor(&self) -> Option<Cursor> {
-        let term = &self.gate.term;
+        let term = &self.handler.term;
         if !term.mode().contains(TermMode::SHOW_CURSOR) {
             return None;
         }
@@ -183,7 +183,7 @@ impl Model {
 
     /// Where the cursor is, shown or not; `None` when the window is scrolled away from it.
     pub(super) fn cursor_position(&self) -> Option<(u16, u16)> {
-        let grid = self.gate.term.grid();
+        let grid = self.handler.term.grid();
         let Point { line, column } = point_to_viewport(grid.display_offset(), grid.cursor.point)?;
         let (_, rows) = self.size();
         let row = u16::try_from(line).ok().filter(|row| *row < rows)?;
@@ -205,7 +205,7 @@ impl Model {
 }
 
 /// How a cell looks, with the colours that the program redefined resolved.
-pub(super) fn look(cell: &Cell, colors: &Colors) -> Look {
+pub(super) fn style_of(cell: &Cell, colors: &Colors) -> CellStyle {
     let flags = cell.flags;
     let underline = [
         (Flags::UNDERLINE, Underline::Single),
@@ -219,10 +219,10 @@ pub(super) fn look(cell: &Cell, colors: &Colors) -> Look {
     } else {
         Underline::Off
     };
-    Look {
+    CellStyle {
         foreground: ink(cell.fg, colors),
         background: ink(cell.bg, colors),
-        underline_color: cell.underline_color().map_or(Ink::Default, |color| ink(color, colors)),
+        underline_color: cell.underline_color().map_or(CellColor::Default, |color| ink(color, colors)),
         underline,
         bold: flags.contains(Flags::BOLD),
         dim: flags.contains(Flags::DIM),
@@ -233,16 +233,16 @@ pub(super) fn look(cell: &Cell, colors: &Colors) -> Look {
     }
 }
 
-fn ink(color: Color, colors: &Colors) -> Ink {
+fn ink(color: Color, colors: &Colors) -> CellColor {
     let index = match color {
-        Color::Spec(rgb) => return Ink::Rgb(rgb.r, rgb.g, rgb.b),
+        Color::Spec(rgb) => return CellColor::Rgb(rgb.r, rgb.g, rgb.b),
         Color::Indexed(index) => usize::from(index),
         Color::Named(name) => name as usize,
     };
     if index <= NamedColor::Cursor as usize
         && let Some(rgb) = colors[index]
     {
-        return Ink::Rgb(rgb.r, rgb.g, rgb.b);
+        return CellColor::Rgb(rgb.r, rgb.g, rgb.b);
     }
-    u8::try_from(index).map_or(Ink::Default, Ink::Indexed)
+    u8::try_from(index).map_or(CellColor::Default, CellColor::Indexed)
 }

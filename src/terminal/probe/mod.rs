@@ -3,8 +3,8 @@
 //! is given back.
 
 mod answers;
+mod cache;
 mod choice;
-mod memory;
 mod multiplexer;
 
 use std::ffi::OsString;
@@ -23,8 +23,8 @@ use super::Screen;
 use super::guard::{TermiosGuard, in_foreground};
 use super::secret::set_read_one;
 use answers::Answers;
+use cache::ProbeCache;
 pub use choice::{Choice, Graphics};
-use memory::Memory;
 use multiplexer::Tmux;
 pub use multiplexer::passthrough;
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
     if !in_foreground() {
         return unasked("another program has the terminal");
     }
-    let (kind, memory) = (memory::kind(env), memory.map(Memory));
+    let (kind, memory) = (cache::kind(env), memory.map(ProbeCache));
     if memory.is_some_and(|memory| memory.is_silent(&kind)) {
         return unasked("it did not answer when it was asked within the last week");
     }
@@ -152,8 +152,8 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
 /// somebody may be typing ahead for the next one.
 pub fn recall(memory: &Path) -> Option<Probe> {
     let env = |name: &str| std::env::var_os(name);
-    let this = this_terminal(around(env).as_ref(), &memory::kind(env))?;
-    Memory(memory).recall(&this)
+    let this = this_terminal(around(env).as_ref(), &cache::kind(env))?;
+    ProbeCache(memory).recall(&this)
 }
 
 /// The tmux in which we run, if we do.
@@ -163,13 +163,13 @@ fn around(env: impl Fn(&str) -> Option<OsString>) -> Option<Tmux> {
 
 /// The key of this terminal in the memory.
 fn this_terminal(tmux: Option<&Tmux>, kind: &str) -> Option<String> {
-    memory::this(io::stdout(), tmux.map(|tmux| tmux.attached.as_str()), kind)
+    cache::this(io::stdout(), tmux.map(|tmux| tmux.attached.as_str()), kind)
 }
 
 /// The last of the answers that were owed has come: the terminal is slow, not silent, and is asked again next time.
 pub fn answered_late() {
     if let Some((path, kind)) = thought_silent().take()
-        && let Err(error) = Memory(&path).forget(&kind)
+        && let Err(error) = ProbeCache(&path).forget(&kind)
     {
         tracing::debug!(%error, "cannot forget that the terminal is silent");
     }

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use image::RgbaImage;
 use thiserror::Error;
 
-use super::canvas::{Cells, Paper};
+use super::canvas::{Cells, DrawingSurface};
 use crate::terminal::{ColorDepth, Graphics};
 
 /// Why a picture was not drawn.
@@ -52,20 +52,20 @@ impl Drawn {
     pub(in crate::render) const CLEAR_KITTY: &str = kitty::CLEAR;
 
     /// Puts pixels, which fit the paper's canvas, into the terminal's language.
-    pub(in crate::render) fn new(mut pixels: RgbaImage, paper: &Paper) -> Result<Self, DrawError> {
-        let cells = paper.canvas.cells((pixels.width(), pixels.height()));
-        if let Some(background) = paper.background
-            && matches!(paper.graphics, Graphics::Sixel | Graphics::Blocks)
+    pub(in crate::render) fn new(mut pixels: RgbaImage, surface: &DrawingSurface) -> Result<Self, DrawError> {
+        let cells = surface.canvas.cells((pixels.width(), pixels.height()));
+        if let Some(background) = surface.background
+            && matches!(surface.graphics, Graphics::Sixel | Graphics::Blocks)
         {
             flatten(&mut pixels, [background.r, background.g, background.b]);
         }
-        let sequences = match paper.graphics {
+        let sequences = match surface.graphics {
             Graphics::None => Vec::new(),
-            Graphics::Blocks => return Ok(Self { form: Form::Blocks(pixels, paper.colors), cells }),
+            Graphics::Blocks => return Ok(Self { form: Form::Blocks(pixels, surface.colors), cells }),
             Graphics::Sixel => sixel::encode(pixels)?,
             Graphics::Iterm2 => iterm2::encode(&pixels, cells)?,
             Graphics::Kitty => kitty::encode(&pixels)?,
-            Graphics::KittyTmux => kitty::encode_for_tmux(&pixels, cells, paper.colors)?,
+            Graphics::KittyTmux => kitty::encode_for_tmux(&pixels, cells, surface.colors)?,
         };
         Ok(Self { form: Form::Sequences(sequences), cells })
     }

@@ -7,15 +7,15 @@ use base64::engine::general_purpose::STANDARD;
 
 const CANVAS: Canvas = Canvas { room: Cells { cols: 80, rows: 24 }, cell: (8, 16), fill: false };
 
-fn paper(graphics: Graphics) -> Paper {
-    Paper { canvas: CANVAS, graphics, colors: ColorDepth::TrueColor, background: None }
+fn surface(graphics: Graphics) -> DrawingSurface {
+    DrawingSurface { canvas: CANVAS, graphics, colors: ColorDepth::TrueColor, background: None }
 }
 
 fn drawn(graphics: Graphics, width: u32, height: u32) -> String {
     let pixels =
         RgbaImage::from_fn(width, height, |x, y| image::Rgba([x as u8, y as u8, (x * y) as u8, 255]));
     let mut out = Vec::new();
-    Drawn::new(pixels, &paper(graphics)).unwrap().inline(&mut out).unwrap();
+    Drawn::new(pixels, &surface(graphics)).unwrap().inline(&mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -67,8 +67,8 @@ fn what_shows_through_a_picture_is_the_background() {
     let clear = || RgbaImage::from_pixel(12, 12, image::Rgba([255, 0, 0, 0]));
     let sixel = |background| {
         let mut out = Vec::new();
-        let paper = Paper { background, ..paper(Graphics::Sixel) };
-        Drawn::new(clear(), &paper).unwrap().inline(&mut out).unwrap();
+        let surface = DrawingSurface { background, ..surface(Graphics::Sixel) };
+        Drawn::new(clear(), &surface).unwrap().inline(&mut out).unwrap();
         icy_sixel::SixelImage::decode(&out).unwrap()
     };
     assert_eq!(sixel(background).pixels[..4], [0, 0, 255, 255]);
@@ -78,7 +78,7 @@ fn what_shows_through_a_picture_is_the_background() {
 #[test]
 fn at_a_place_nothing_is_written_below() {
     let mut out = Vec::new();
-    let drawn = Drawn::new(RgbaImage::new(8, 16), &paper(Graphics::Kitty)).unwrap();
+    let drawn = Drawn::new(RgbaImage::new(8, 16), &surface(Graphics::Kitty)).unwrap();
     drawn.at(Place { col: 4, row: 9 }, &mut out).unwrap();
     assert!(out.starts_with(b"\x1b[10;5H\x1b_G") && !out.ends_with(b"\n"));
 }

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 32;
 
 /// One command.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Command {
+pub(super) struct DrawingCommand {
     /// The canvas that it is for.
     pub(super) canvas: i64,
     /// Its name.
@@ -66,7 +66,7 @@ impl Value {
 ///
 /// # Errors
 /// What is wrong, as part of a sentence.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Command>, String> {
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<DrawingCommand>, String> {
     let Commands(commands) = if bytes.trim_ascii_start().starts_with(b"[") {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())?
     } else {
@@ -77,7 +77,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Command>, String> {
     Ok(commands)
 }
 
-struct Commands(Vec<Command>);
+struct Commands(Vec<DrawingCommand>);
 
 impl<'de> Deserialize<'de> for Commands {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for Commands {
         }
 
         /// A command, or something that is none.
-        struct Value(Option<Command>);
+        struct Value(Option<DrawingCommand>);
         impl<'de> Deserialize<'de> for Value {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Ok(Self(command(&super::command::Value::deserialize(deserializer)?)))
@@ -113,11 +113,15 @@ impl<'de> Deserialize<'de> for Commands {
     }
 }
 
-fn command(value: &Value) -> Option<Command> {
+fn command(value: &Value) -> Option<DrawingCommand> {
     let Value::List(parts) = value else { return None };
     let (canvas, rest) = parts.split_first()?;
     let (name, arguments) = rest.split_first()?;
-    Some(Command { canvas: canvas.id()?, name: name.text()?.to_owned(), arguments: arguments.to_vec() })
+    Some(DrawingCommand {
+        canvas: canvas.id()?,
+        name: name.text()?.to_owned(),
+        arguments: arguments.to_vec(),
+    })
 }
 
 impl<'de> Deserialize<'de> for Value {

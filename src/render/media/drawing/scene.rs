@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::command::{Command, Value};
+use super::command::{DrawingCommand, Value};
 use super::shape::{Color, Shape};
 
 /// Most objects of a canvas.
@@ -72,7 +72,7 @@ impl Default for Scene {
 
 impl Scene {
     /// Does what a command says. One that makes no sense does nothing.
-    pub(super) fn apply(&mut self, command: &Command) {
+    pub(super) fn apply(&mut self, command: &DrawingCommand) {
         let arguments = command.arguments.as_slice();
         match (command.name.as_str(), arguments) {
             ("canvas", _) => *self = Self::sized(arguments),

@@ -8,7 +8,7 @@ use resvg::tiny_skia::{
     PremultipliedColorU8, Rect, SpreadMode, Transform,
 };
 
-use crate::terminal::CONTAINED;
+use crate::terminal::CONTAINED_THREAD;
 
 /// More threads at once are no faster: what is left is the way to memory.
 const MOST_BANDS: usize = 4;
@@ -59,7 +59,7 @@ fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) -> Option<()> {
         let bands = scaled.data_mut().chunks_mut(bytes).enumerate().map(|(number, band)| {
             let above = number as f32 * rows as f32;
             let place = Transform::from_scale(x, y).post_translate(0.0, -above);
-            let thread = Builder::new().name(CONTAINED.to_owned());
+            let thread = Builder::new().name(CONTAINED_THREAD.to_owned());
             thread.spawn_scoped(scope, move || draw_band(original, place, band, width)).ok()
         });
         // All begin before the first is waited for.

@@ -9,7 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::panes::painter::underline;
-use crate::render::Means;
+use crate::render::GraphicsCapabilities;
 use crate::terminal::ColorDepth;
 #[cfg(test)]
 use crate::terminal::Graphics;
@@ -18,26 +18,26 @@ use crate::theme::{self, Role, Theme};
 
 /// A theme on a terminal with so many colours.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct Appearance {
     theme: Arc<Theme>,
     depth: ColorDepth,
-    pictures: Means,
+    pictures: GraphicsCapabilities,
 }
 
-impl Look {
+impl Appearance {
     /// How views look on a terminal with so many colours, which draws pictures by these means.
-    pub fn new(theme: Arc<Theme>, depth: ColorDepth, pictures: Means) -> Self {
+    pub fn new(theme: Arc<Theme>, depth: ColorDepth, pictures: GraphicsCapabilities) -> Self {
         Self { theme, depth, pictures }
     }
 
     /// How pictures are drawn.
-    pub(in crate::panes) fn pictures(&self) -> Means {
+    pub(in crate::panes) fn pictures(&self) -> GraphicsCapabilities {
         self.pictures
     }
 
     #[cfg(test)]
     pub(in crate::panes) fn plain() -> Self {
-        Self::new(Arc::new(Theme::plain()), ColorDepth::None, Means::none())
+        Self::new(Arc::new(Theme::plain()), ColorDepth::None, GraphicsCapabilities::none())
     }
 
     /// With all colours, and pictures in half blocks.
@@ -50,7 +50,11 @@ impl Look {
     #[cfg(test)]
     pub(in crate::panes) fn with_graphics(graphics: Graphics) -> Self {
         let colors = ColorDepth::TrueColor;
-        Self::new(Arc::new(Theme::plain()), colors, Means { graphics, colors, ..Means::none() })
+        Self::new(
+            Arc::new(Theme::plain()),
+            colors,
+            GraphicsCapabilities { graphics, colors, ..GraphicsCapabilities::none() },
+        )
     }
 
     pub(in crate::panes) fn depth(&self) -> ColorDepth {

@@ -17,13 +17,13 @@ pub enum Flow {
 
 /// A writer with a buffer that is written when it is full or asked to.
 #[derive(Debug)]
-pub(super) struct Sink<W> {
+pub(super) struct BufferedWriter<W> {
     writer: W,
     pub(super) buffer: Vec<u8>,
     flow: Flow,
 }
 
-impl<W: Write> Sink<W> {
+impl<W: Write> BufferedWriter<W> {
     pub(super) fn new(writer: W) -> Self {
         Self { writer, buffer: Vec::new(), flow: Flow::Open }
     }
@@ -78,7 +78,7 @@ impl<W: Write> Sink<W> {
     }
 }
 
-impl<W: Write> Write for Sink<W> {
+impl<W: Write> Write for BufferedWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let _ = self.write_through(bytes)?;
         Ok(bytes.len())

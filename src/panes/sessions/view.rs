@@ -5,11 +5,11 @@ use ratatui::layout::Rect;
 use tokio::runtime::Handle;
 use unicode_width::UnicodeWidthStr;
 
-use super::columns::{COLUMNS, GAP, NUMBERS, Words, status_role, widths, words};
+use super::columns::{COLUMNS, GAP, NUMBERS, RowTexts, status_role, widths, words};
 use super::details;
-use super::watch::{At, LIMIT, Use};
+use super::watch::{LIMIT, SharedBoard, Usage};
 use crate::panes::find::Find;
-use crate::panes::shell::{KeyHelp, Look, Press, Scroll, ScrollStep, Step, View, cut, pad, put};
+use crate::panes::shell::{Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, cut, pad, put};
 use crate::render::sanitize;
 use crate::theme::Role;
 use bai_client::{Api, ComputeSession, DestroyOptions};
@@ -22,19 +22,19 @@ const ROOMY: u16 = 18;
 
 /// What is to be done outside of the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Action {
     Attach(String),
     Logs(String),
     Files(String),
 }
 
-pub(super) struct Board {
+pub(super) struct SessionsView {
     api: Api,
-    at: At,
-    rows: Vec<(SessionSummary, Option<Use>)>,
+    shared: SharedBoard,
+    rows: Vec<(SessionSummary, Option<Usage>)>,
     filter: Find,
     scroll: Scroll,
-    wish: Option<Wish>,
+    action: Option<Action>,
     /// The session that the question is about.
     doomed: Option<SessionSummary>,
     /// Whether details are shown, when the person has said so.
@@ -44,15 +44,15 @@ pub(super) struct Board {
     runtime: Option<Handle>,
 }
 
-impl Board {
-    pub(super) fn new(api: &Api, at: At, runtime: Option<Handle>) -> Self {
+impl SessionsView {
+    pub(super) fn new(api: &Api, shared: SharedBoard, runtime: Option<Handle>) -> Self {
         Self {
             api: api.clone(),
-            at,
+            shared,
             rows: Vec::new(),
             filter: Find::default(),
             scroll: Scroll::default(),
-            wish: None,
+            action: None,
             doomed: None,
             details: None,
             detailed: false,
@@ -60,8 +60,8 @@ impl Board {
         }
     }
 
-    pub(super) fn take_wish(&mut self) -> Option<Wish> {
-        self.wish.take()
+    pub(super) fn take_wish(&mut self) -> Option<Action> {
+        self.action.take()
     }
 
     /// A handle for a session of the board; why there is none is told there.
@@ -72,7 +72,7 @@ impl Board {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the server does not answer".to_owned(),
         };
-        self.at.tell(problem, true);
+        self.shared.tell(problem, true);
         None
     }
 
@@ -83,10 +83,11 @@ impl Board {
     /// Takes over what has changed; the same session stays selected.
     fn refresh(&mut self) {
         let selected = self.selected().map(|session| session.id.clone());
-        let shared = self.at.lock();
-        let row = |session: &SessionSummary| (session.clone(), shared.uses.get(&session.id).cloned());
-        let fits = |(session, uses): &(SessionSummary, Option<Use>)| {
-            self.filter.is_empty() || words(session, uses.as_ref()).iter().any(|word| self.filter.is_in(word))
+        let shared = self.shared.lock();
+        let row = |session: &SessionSummary| (session.clone(), shared.usage.get(&session.id).cloned());
+        let fits = |(session, usage): &(SessionSummary, Option<Usage>)| {
+            self.filter.is_empty()
+                || words(session, usage.as_ref()).iter().any(|word| self.filter.is_in(word))
         };
         self.rows = shared.sessions.iter().map(row).filter(fits).collect();
         drop(shared);
@@ -97,31 +98,31 @@ impl Board {
         }
     }
 
-    fn leave_for(&mut self, wish: impl FnOnce(String) -> Wish) -> Step {
+    fn leave_for(&mut self, action: impl FnOnce(String) -> Action) -> Step {
         let Some(session) = self.selected() else { return Step::Stay };
         if session.status.is_dead() {
-            self.at.lock().remark = Some((format!("{} has ended", name_of(session)), true));
+            self.shared.lock().remark = Some((format!("{} has ended", name_of(session)), true));
             return Step::Stay;
         }
-        self.wish = Some(wish(session.id.clone()));
+        self.action = Some(action(session.id.clone()));
         Step::Leave
     }
 
     fn destroy(&mut self) {
         let Some(doomed) = self.doomed.take() else { return };
-        let (api, at) = (self.api.clone(), self.at.clone());
+        let (api, shared) = (self.api.clone(), self.shared.clone());
         let name = name_of(&doomed);
         let Some(runtime) = &self.runtime else { return };
-        at.tell(format!("{name} is being destroyed"), false);
+        shared.tell(format!("{name} is being destroyed"), false);
         runtime.spawn(async move {
             let destroyed = async {
                 ComputeSession::find(&api, &doomed.id).await?.destroy(DestroyOptions::default()).await
             };
             match destroyed.await {
-                Ok(()) => at.tell(format!("{name} is destroyed"), false),
-                Err(error) => at.tell(error.to_string(), true),
+                Ok(()) => shared.tell(format!("{name} is destroyed"), false),
+                Err(error) => shared.tell(error.to_string(), true),
             }
-            at.again.notify_one();
+            shared.again.notify_one();
         });
     }
 }
@@ -130,13 +131,13 @@ fn name_of(session: &SessionSummary) -> String {
     sanitize::line(session.name.as_deref().unwrap_or(&session.id), 60)
 }
 
-impl View for Board {
+impl View for SessionsView {
     fn title(&self) -> String {
         format!("sessions · {}", self.api.endpoint())
     }
 
     fn state(&self) -> String {
-        let shared = self.at.lock();
+        let shared = self.shared.lock();
         let total = shared.sessions.len();
         let mut state = match (&shared.problem, shared.loaded) {
             (Some(problem), _) => problem.clone(),
@@ -164,32 +165,33 @@ impl View for Board {
         ]
     }
 
-    fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) {
-        let list = self.draw_details(area, buffer, look);
+    fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
+        let list = self.draw_details(area, buffer, appearance);
         let rows = self.scroll.window(usize::from(list.height.saturating_sub(1)));
         let shown = self.rows.get(rows.clone()).unwrap_or_default();
-        let shown: Vec<Words> = shown.iter().map(|(session, uses)| words(session, uses.as_ref())).collect();
+        let shown: Vec<RowTexts> =
+            shown.iter().map(|(session, usage)| words(session, usage.as_ref())).collect();
         let widths = widths(&shown, list.width.into());
         let heads = COLUMNS.map(|(head, ..)| head.to_owned());
-        draw_line(&heads, &widths, list, 0, buffer, |_| look.style(Role::PaneHeader));
+        draw_line(&heads, &widths, list, 0, buffer, |_| appearance.style(Role::PaneHeader));
         if shown.is_empty() {
-            let loaded = self.at.lock().loaded;
+            let loaded = self.shared.lock().loaded;
             let text = if loaded { "there is no session here" } else { "" };
-            put(buffer, list, 0, 1, text, look.style(Role::PaneMuted));
+            put(buffer, list, 0, 1, text, appearance.style(Role::PaneMuted));
         }
         for (line, (row, words)) in rows.zip(&shown).enumerate() {
             let line = u16::try_from(line + 1).unwrap_or(u16::MAX);
             let selected = row == self.scroll.at();
             if selected {
                 let blank = " ".repeat(list.width.into());
-                put(buffer, list, 0, line, &blank, look.style(Role::PaneSelected));
+                put(buffer, list, 0, line, &blank, appearance.style(Role::PaneSelected));
             }
             draw_line(words, &widths, list, line, buffer, |index| {
                 match (selected, index, self.rows.get(row)) {
-                    (true, ..) => look.style(Role::PaneSelected),
-                    (_, 1, Some((session, _))) => look.style(status_role(&session.status)),
-                    (_, 5.., _) => look.style(Role::PaneMuted),
-                    _ => look.plain_text(),
+                    (true, ..) => appearance.style(Role::PaneSelected),
+                    (_, 1, Some((session, _))) => appearance.style(status_role(&session.status)),
+                    (_, 5.., _) => appearance.style(Role::PaneMuted),
+                    _ => appearance.plain_text(),
                 }
             });
         }
@@ -201,9 +203,9 @@ impl View for Board {
             return Step::Stay;
         }
         match press {
-            Press::Enter => return self.leave_for(Wish::Attach),
-            Press::Char('l') => return self.leave_for(Wish::Logs),
-            Press::Char('f') => return self.leave_for(Wish::Files),
+            Press::Enter => return self.leave_for(Action::Attach),
+            Press::Char('l') => return self.leave_for(Action::Logs),
+            Press::Char('f') => return self.leave_for(Action::Files),
             Press::Char('d') => {
                 self.doomed = self.selected().cloned();
                 return match self.doomed {
@@ -216,13 +218,13 @@ impl View for Board {
             }
             Press::Char('i') => self.details = Some(!self.detailed),
             Press::Char('a') => {
-                let mut shared = self.at.lock();
+                let mut shared = self.shared.lock();
                 shared.all = !shared.all;
                 shared.loaded = false;
                 drop(shared);
-                self.at.again.notify_one();
+                self.shared.again.notify_one();
             }
-            Press::Char('r') => self.at.again.notify_one(),
+            Press::Char('r') => self.shared.again.notify_one(),
             // What is filtered is shown again before the board is left.
             Press::Escape if !self.filter.is_empty() => {
                 self.filter = Find::default();
@@ -252,30 +254,30 @@ impl View for Board {
     }
 
     fn remark(&mut self) -> Option<(String, bool)> {
-        self.at.lock().remark.take()
+        self.shared.lock().remark.take()
     }
 }
 
-impl Board {
+impl SessionsView {
     /// Draws them if they are wanted and there is room; the area that is left.
-    fn draw_details(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Rect {
+    fn draw_details(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) -> Rect {
         let wanted = self.details.unwrap_or(area.height >= ROOMY);
         // The selected line and its head stay to be seen.
         let room = area.height.saturating_sub(3);
         let selected = self.rows.get(self.scroll.at()).filter(|_| wanted && room > 0);
         self.detailed = selected.is_some();
-        let Some((session, uses)) = selected else { return area };
-        let height = details::height(session, uses.as_ref()).min(room.max(area.height / 2));
+        let Some((session, usage)) = selected else { return area };
+        let height = details::height(session, usage.as_ref()).min(room.max(area.height / 2));
         let list = Rect { height: area.height - height, ..area };
         let below = Rect { y: area.y + list.height, height, ..area };
-        details::draw(session, uses.as_ref(), below, buffer, look);
+        details::draw(session, usage.as_ref(), below, buffer, appearance);
         list
     }
 }
 
 /// Writes words into their columns.
 fn draw_line(
-    words: &Words,
+    words: &RowTexts,
     widths: &[usize],
     area: Rect,
     row: u16,
@@ -299,9 +301,9 @@ fn draw_line(
 
 #[cfg(test)]
 mod tests {
-    use super::super::watch::Shared;
+    use super::super::watch::BoardState;
     use super::*;
-    use crate::panes::shell::Bell;
+    use crate::panes::shell::ViewWaker;
     use crate::panes::shell::tests::{press, shown};
     use bai_protocol::live_stat::LiveStat;
     use serde_json::json;
@@ -314,10 +316,10 @@ mod tests {
         .unwrap()
     }
 
-    fn board(sessions: Vec<SessionSummary>) -> Board {
+    fn board(sessions: Vec<SessionSummary>) -> SessionsView {
         let api = Api::new(bai_client::ApiOptions::new("http://127.0.0.1:1")).unwrap();
-        let mut board = Board::new(&api, At::new(Bell::new().unwrap()), None);
-        *board.at.lock() = Shared { sessions, loaded: true, ..Shared::default() };
+        let mut board = SessionsView::new(&api, SharedBoard::new(ViewWaker::new().unwrap()), None);
+        *board.shared.lock() = BoardState { sessions, loaded: true, ..BoardState::default() };
         board.woken();
         board
     }
@@ -348,19 +350,19 @@ mod tests {
     fn the_same_session_stays_selected_when_the_list_changes() {
         let mut board = board(vec![session("1", "a", "RUNNING"), session("2", "b", "RUNNING")]);
         press(&mut board, &[Press::Down]);
-        board.at.lock().sessions.insert(0, session("0", "new", "PREPARING"));
+        board.shared.lock().sessions.insert(0, session("0", "new", "PREPARING"));
         board.woken();
         assert_eq!(board.selected().map(|session| session.id.as_str()), Some("2"));
         assert_eq!(board.press(Press::Char('l')), Step::Leave);
-        assert_eq!(board.wish, Some(Wish::Logs("2".into())));
-        board.at.lock().sessions.clear();
+        assert_eq!(board.action, Some(Action::Logs("2".into())));
+        board.shared.lock().sessions.clear();
         board.woken();
         assert_eq!(board.press(Press::Enter), Step::Stay, "there is none to go to");
-        board.at.lock().sessions.push(session("3", "gone", "TERMINATED"));
+        board.shared.lock().sessions.push(session("3", "gone", "TERMINATED"));
         board.woken();
         assert_eq!(board.press(Press::Enter), Step::Stay, "it has ended");
         assert!(board.remark().is_some_and(|(text, bad)| bad && text.contains("gone has ended")));
-        board.at.lock().sessions.clear();
+        board.shared.lock().sessions.clear();
         board.woken();
         assert!(shown(&mut board, 60, 6).contains("there is no session here"));
     }
@@ -390,7 +392,7 @@ mod tests {
             "io_read": {"current": "4096", "capacity": null},
             "net_rx": {"current": "2048.5", "capacity": null},
         }));
-        board.at.lock().take_in([("1".to_owned(), stat)].into());
+        board.shared.lock().take_in([("1".to_owned(), stat)].into());
         board.woken();
         insta::assert_snapshot!(shown(&mut board, 80, 22), @r"
          sessions · http://127.0.0.1:1                                       2 sessions

@@ -7,7 +7,7 @@ const MAX: usize = 1_000;
 
 /// A line while it is typed.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct LineEntry {
     pub(super) label: &'static str,
     text: String,
     initial: String,
@@ -15,13 +15,13 @@ pub(super) struct Entry {
 
 /// What a key made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(super) enum EntryState {
     More,
     Done,
     GivenUp,
 }
 
-impl Entry {
+impl LineEntry {
     pub(super) fn new(label: &'static str, initial: String) -> Self {
         Self { label, text: initial.clone(), initial }
     }
@@ -34,16 +34,16 @@ impl Entry {
         &self.initial
     }
 
-    pub(super) fn press(&mut self, press: &Press) -> Typed {
+    pub(super) fn press(&mut self, press: &Press) -> EntryState {
         match press {
-            Press::Enter => return Typed::Done,
-            Press::Escape | Press::Ctrl('c' | 'g') => return Typed::GivenUp,
-            Press::Backspace if self.text.is_empty() => return Typed::GivenUp,
+            Press::Enter => return EntryState::Done,
+            Press::Escape | Press::Ctrl('c' | 'g') => return EntryState::GivenUp,
+            Press::Backspace if self.text.is_empty() => return EntryState::GivenUp,
             Press::Backspace => drop(self.text.pop()),
             Press::Ctrl('u') => self.text.clear(),
             Press::Char(c) if self.text.len() < MAX => self.text.push(*c),
             _ => {}
         }
-        Typed::More
+        EntryState::More
     }
 }

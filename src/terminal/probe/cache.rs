@@ -28,7 +28,7 @@ const SILENT: &str = "silent";
 
 /// The file.
 #[derive(Clone, Copy)]
-pub(super) struct Memory<'a>(pub(super) &'a Path);
+pub(super) struct ProbeCache<'a>(pub(super) &'a Path);
 
 /// One line.
 struct Line {
@@ -37,7 +37,7 @@ struct Line {
     said: String,
 }
 
-impl Memory<'_> {
+impl ProbeCache<'_> {
     /// Whether terminals of this kind do not answer.
     pub(super) fn is_silent(self, kind: &str) -> bool {
         self.find(kind).is_some_and(|line| line.said == SILENT)
@@ -150,7 +150,7 @@ mod tests {
     fn silence_is_remembered_for_a_week() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cache/terminals");
-        let memory = Memory(&path);
+        let memory = ProbeCache(&path);
         assert!(!memory.is_silent("a"));
         memory.silent("a").unwrap();
         memory.silent("b").unwrap();
@@ -177,12 +177,12 @@ mod tests {
             ..Probe::default()
         };
         let typed = Probe { typed: b"secret".to_vec(), ..probe.clone() };
-        Memory(&path).answered("this", &typed).unwrap();
-        assert_eq!(Memory(&path).recall("this"), Some(probe.clone()));
-        assert_eq!(Memory(&path).recall("other"), None);
+        ProbeCache(&path).answered("this", &typed).unwrap();
+        assert_eq!(ProbeCache(&path).recall("this"), Some(probe.clone()));
+        assert_eq!(ProbeCache(&path).recall("other"), None);
         assert!(!fs::read_to_string(&path).unwrap().contains("secret"));
         let written = fs::metadata(&path).unwrap().modified().unwrap();
-        Memory(&path).answered("this", &probe).unwrap();
+        ProbeCache(&path).answered("this", &probe).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written, "nothing new, nothing written");
     }
 
@@ -191,11 +191,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("terminals");
         fs::write(&path, b"\xff\xfe garbage\n12 \nx y z\n\n").unwrap();
-        assert!(!Memory(&path).is_silent("a"));
+        assert!(!ProbeCache(&path).is_silent("a"));
         fs::write(&path, format!("{} this {{\"kitty\":3}}\n{} a\n", now(), now())).unwrap();
-        assert!(!Memory(&path).is_silent("a") && Memory(&path).recall("this").is_none());
-        Memory(&path).silent("a").unwrap();
-        assert!(Memory(&path).is_silent("a"));
+        assert!(!ProbeCache(&path).is_silent("a") && ProbeCache(&path).recall("this").is_none());
+        ProbeCache(&path).silent("a").unwrap();
+        assert!(ProbeCache(&path).is_silent("a"));
     }
 
     #[test]

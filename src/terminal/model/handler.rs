@@ -31,14 +31,14 @@ const UPDATE_LIMIT: Duration = Duration::from_millis(150);
 
 /// What the grid wants to say to the outside.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct GridOutput {
     /// Bytes for the program's keyboard.
     pub(super) answers: Vec<u8>,
     pub(super) events: Vec<ModelEvent>,
     pub(super) title: String,
 }
 
-impl Heard {
+impl GridOutput {
     pub(super) fn answer(&mut self, text: &str) {
         if self.answers.len() + text.len() <= MAX_ANSWERS {
             self.answers.extend_from_slice(text.as_bytes());
@@ -61,22 +61,22 @@ impl Heard {
 
 /// The grid's ear; shared, as the grid keeps one end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ears(Arc<Mutex<Heard>>);
+pub(super) struct GridListener(Arc<Mutex<GridOutput>>);
 
-impl Ears {
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Heard) -> T) -> T {
+impl GridListener {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut GridOutput) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl EventListener for Ears {
+impl EventListener for GridListener {
     fn send_event(&self, event: Event) {
         match event {
-            Event::PtyWrite(text) => self.with(|heard| heard.answer(&text)),
-            Event::Bell => self.with(|heard| heard.event(ModelEvent::Bell)),
-            Event::Title(title) => self.with(|heard| heard.set_title(&title)),
-            Event::ResetTitle => self.with(|heard| heard.set_title("")),
-            Event::ClipboardStore(_, text) => self.with(|heard| heard.event(ModelEvent::Clipboard(text))),
+            Event::PtyWrite(text) => self.with(|output| output.answer(&text)),
+            Event::Bell => self.with(|output| output.event(ModelEvent::Bell)),
+            Event::Title(title) => self.with(|output| output.set_title(&title)),
+            Event::ResetTitle => self.with(|output| output.set_title("")),
+            Event::ClipboardStore(_, text) => self.with(|output| output.event(ModelEvent::Clipboard(text))),
             // Colours are answered by the gate; sizes in pixels and clipboard contents are never told.
             _ => {}
         }
@@ -85,9 +85,9 @@ impl EventListener for Ears {
 
 /// Synchronized updates are painted late, not parsed late: nothing is buffered.
 #[derive(Debug, Default)]
-pub(super) struct NeverBuffer;
+pub(super) struct NoSyncBuffer;
 
-impl Timeout for NeverBuffer {
+impl Timeout for NoSyncBuffer {
     fn set_timeout(&mut self, _: Duration) {}
     fn clear_timeout(&mut self) {}
     fn pending_timeout(&self) -> bool {
@@ -96,9 +96,9 @@ impl Timeout for NeverBuffer {
 }
 
 /// The grid and what it lacks.
-pub(super) struct Gate {
-    pub(super) term: Term<Ears>,
-    pub(super) ears: Ears,
+pub(super) struct GridHandler {
+    pub(super) term: Term<GridListener>,
+    pub(super) listener: GridListener,
     pub(super) palette: Palette,
     combining: u8,
     x10_mouse: bool,
@@ -106,11 +106,11 @@ pub(super) struct Gate {
     update_ends: Option<Instant>,
 }
 
-impl Gate {
-    pub(super) fn new(term: Term<Ears>, ears: Ears) -> Self {
+impl GridHandler {
+    pub(super) fn new(term: Term<GridListener>, listener: GridListener) -> Self {
         Self {
             term,
-            ears,
+            listener,
             palette: Palette::default(),
             combining: 0,
             x10_mouse: false,
@@ -188,7 +188,7 @@ impl Gate {
     }
 
     fn answer(&self, text: &str) {
-        self.ears.with(|heard| heard.answer(text));
+        self.listener.with(|output| output.answer(text));
     }
 }
 
@@ -214,7 +214,7 @@ macro_rules! forward {
     };
 }
 
-impl Handler for Gate {
+impl Handler for GridHandler {
     #[inline]
     fn input(&mut self, c: char) {
         if c < '\u{300}' {

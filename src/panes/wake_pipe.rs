@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Both ends.
 #[derive(Debug)]
-pub(super) struct Wake {
+pub(super) struct WakePipe {
     reader: PipeReader,
     writer: PipeWriter,
     rung: AtomicBool,
 }
 
-impl Wake {
+impl WakePipe {
     pub(super) fn new() -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         Ok(Self { reader, writer, rung: AtomicBool::new(false) })
     }
 
-    /// Makes [`Wake::fd`] readable until it is taken; never blocks, from any thread.
+    /// Makes [`WakePipe::fd`] readable until it is taken; never blocks, from any thread.
     pub(super) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             // One byte always fits into an empty pipe.

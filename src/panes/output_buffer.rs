@@ -10,12 +10,12 @@ use nix::errno::Errno;
 const PIECE: usize = 4096;
 
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct OutputBuffer {
     bytes: Vec<u8>,
     written: usize,
 }
 
-impl Outbox {
+impl OutputBuffer {
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

@@ -5,7 +5,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::console::Console;
-use super::media::{Canvas, DrawError, Drawn, Paper, Picture, PictureError, Place, flatten, within};
+use super::media::{
+    Canvas, DrawError, DrawingSurface, Drawn, Picture, PictureError, Place, flatten, run_with_limit,
+};
 use super::show::MAX_TIME;
 use crate::terminal::{ColorDepth, Graphics, Size};
 use crate::theme::Rgb;
@@ -15,7 +17,7 @@ const AHEAD: usize = 2;
 
 /// How pictures are drawn on a terminal.
 #[derive(Clone, Copy, Debug)]
-pub struct Means {
+pub struct GraphicsCapabilities {
     /// The protocol.
     pub graphics: Graphics,
     /// The colours that there are.
@@ -28,7 +30,7 @@ pub struct Means {
     pub synchronized: bool,
 }
 
-impl Means {
+impl GraphicsCapabilities {
     /// None.
     pub fn none() -> Self {
         let graphics = Graphics::None;
@@ -38,9 +40,9 @@ impl Means {
 
 /// A picture and the terminal that it is for.
 #[derive(Clone, Debug)]
-pub struct Exhibit {
+pub struct ImageViewer {
     picture: Picture,
-    means: Means,
+    capabilities: GraphicsCapabilities,
 }
 
 /// A part of the window, in cells.
@@ -95,14 +97,14 @@ pub struct Slides(mpsc::Receiver<Result<Slide, String>>);
 
 impl<O: Write, E: Write> Console<O, E> {
     /// The last picture, if there was one.
-    pub fn exhibit(&self) -> Option<Exhibit> {
-        Some(Exhibit { picture: self.last_picture.clone()?, means: self.means() })
+    pub fn image_viewer(&self) -> Option<ImageViewer> {
+        Some(ImageViewer { picture: self.last_picture.clone()?, capabilities: self.graphics_capabilities() })
     }
 
     /// How pictures are drawn here.
-    pub fn means(&self) -> Means {
+    pub fn graphics_capabilities(&self) -> GraphicsCapabilities {
         let options = &self.options;
-        Means {
+        GraphicsCapabilities {
             graphics: options.graphics,
             colors: options.screen.colors,
             background: options.background,
@@ -112,20 +114,20 @@ impl<O: Write, E: Write> Console<O, E> {
     }
 }
 
-impl Exhibit {
+impl ImageViewer {
     /// A picture from a file, if it is one: told by its content, whatever it is called.
-    pub fn of_file(bytes: &[u8], means: Means) -> Option<Self> {
-        Some(Self { picture: Picture::of_file(bytes)?, means })
+    pub fn of_file(bytes: &[u8], capabilities: GraphicsCapabilities) -> Option<Self> {
+        Some(Self { picture: Picture::of_file(bytes)?, capabilities })
     }
 
     /// True when there is a way to draw it here.
     pub fn can_be_drawn(&self) -> bool {
-        self.means.graphics != Graphics::None
+        self.capabilities.graphics != Graphics::None
     }
 
     /// Whether the terminal can be told where a picture begins and ends.
     pub fn is_synchronized(&self) -> bool {
-        self.means.synchronized
+        self.capabilities.synchronized
     }
 
     /// The picture in the terminal's own protocol, in the middle of a part of the window: to be written as it is. Nothing
@@ -134,21 +136,24 @@ impl Exhibit {
     /// # Errors
     /// Why it cannot be, as part of a sentence.
     pub fn overlay(&self, part: Part) -> Option<Result<Overlay, String>> {
-        if matches!(self.means.graphics, Graphics::None | Graphics::Blocks) {
+        if matches!(self.capabilities.graphics, Graphics::None | Graphics::Blocks) {
             return None;
         }
         let (picture, clear) = (self.picture.clone(), self.clear());
-        let paper = self.paper(Canvas::part(part.columns, part.rows, self.means.cell));
+        let surface = self.surface(Canvas::part(part.columns, part.rows, self.capabilities.cell));
         let job = move || {
-            let still = picture.still(&paper.canvas).map_err(|error| error.to_string())?;
-            let drawn = Drawn::new(still.pixels, &paper).map_err(|error| error.to_string())?;
-            let middle = paper.canvas.middle(drawn.cells);
+            let still = picture.still(&surface.canvas).map_err(|error| error.to_string())?;
+            let drawn = Drawn::new(still.pixels, &surface).map_err(|error| error.to_string())?;
+            let middle = surface.canvas.middle(drawn.cells);
             let place = Place { col: part.column + middle.col, row: part.row + middle.row };
             let mut bytes = Vec::new();
             drawn.at(place, &mut bytes).map_err(|error| error.to_string())?;
             Ok(Overlay { bytes: bytes.into(), clear, original: still.original })
         };
-        Some(within(MAX_TIME, job).unwrap_or_else(|undone| Err(PictureError::from(undone).to_string())))
+        Some(
+            run_with_limit(MAX_TIME, job)
+                .unwrap_or_else(|undone| Err(PictureError::from(undone).to_string())),
+        )
     }
 
     /// The picture as half blocks that fit into so many cells. Blocks for some seconds at most.
@@ -157,10 +162,10 @@ impl Exhibit {
     /// Why it cannot be, as part of a sentence.
     pub fn blocks(&self, columns: u16, rows: u16) -> Result<Blocks, String> {
         let (picture, canvas) = (self.picture.clone(), Canvas::of_blocks(columns, rows));
-        let still =
-            within(MAX_TIME, move || picture.still(&canvas)).unwrap_or_else(|undone| Err(undone.into()));
+        let still = run_with_limit(MAX_TIME, move || picture.still(&canvas))
+            .unwrap_or_else(|undone| Err(undone.into()));
         let mut still = still.map_err(|error| error.to_string())?;
-        if let Some(Rgb { r, g, b }) = self.means.background {
+        if let Some(Rgb { r, g, b }) = self.capabilities.background {
             flatten(&mut still.pixels, [r, g, b]);
         }
         Ok(Blocks { pixels: still.pixels, original: still.original })
@@ -168,30 +173,31 @@ impl Exhibit {
 
     /// What takes away all that is drawn in the window.
     pub fn clear(&self) -> &'static str {
-        if self.means.graphics == Graphics::Kitty { Drawn::CLEAR_KITTY } else { "" }
+        if self.capabilities.graphics == Graphics::Kitty { Drawn::CLEAR_KITTY } else { "" }
     }
 
     /// Begins to make pictures for a window, as large as fits with a line below, over and over if it moves. `made` is
     /// called on another thread after each.
     pub fn play(&self, window: Size, made: impl Fn() + Send + 'static) -> Slides {
         let (sender, receiver) = mpsc::sync_channel(AHEAD);
-        let (picture, paper) = (self.picture.clone(), self.paper(Canvas::whole(window, self.means.cell)));
+        let (picture, surface) =
+            (self.picture.clone(), self.surface(Canvas::whole(window, self.capabilities.cell)));
         let show = move || {
             let send = |slide: Result<Slide, String>| {
                 let sent = sender.send(slide).is_ok();
                 made();
                 sent
             };
-            play(&picture, paper, &send);
+            play(&picture, surface, &send);
         };
         // Without a thread the channel is closed, which is an end without pictures.
         let _ = std::thread::Builder::new().name("slides".to_owned()).stack_size(16 << 20).spawn(show);
         Slides(receiver)
     }
 
-    fn paper(&self, canvas: Canvas) -> Paper {
-        let Means { graphics, colors, background, .. } = self.means;
-        Paper { canvas, graphics, colors, background }
+    fn surface(&self, canvas: Canvas) -> DrawingSurface {
+        let GraphicsCapabilities { graphics, colors, background, .. } = self.capabilities;
+        DrawingSurface { canvas, graphics, colors, background }
     }
 
     /// The picture as a file with this extension: as it came where that is its format, else as PNG.
@@ -207,7 +213,9 @@ impl Exhibit {
         }
         let picture = self.picture.clone();
         let job = move || picture.still(&Canvas::natural()).and_then(|still| still.to_png());
-        within(MAX_TIME, job).unwrap_or_else(|undone| Err(undone.into())).map_err(|error| error.to_string())
+        run_with_limit(MAX_TIME, job)
+            .unwrap_or_else(|undone| Err(undone.into()))
+            .map_err(|error| error.to_string())
     }
 
     /// The extension of files of its format.
@@ -260,15 +268,16 @@ impl Slide {
 }
 
 /// Sends pictures for as long as somebody takes them.
-fn play(picture: &Picture, paper: Paper, send: &impl Fn(Result<Slide, String>) -> bool) {
-    let Some(mut frames) = picture.frames(paper.canvas) else {
+fn play(picture: &Picture, surface: DrawingSurface, send: &impl Fn(Result<Slide, String>) -> bool) {
+    let Some(mut frames) = picture.frames(surface.canvas) else {
         let shown = {
             let picture = picture.clone();
-            within(MAX_TIME, move || picture.still(&paper.canvas)).unwrap_or_else(|undone| Err(undone.into()))
+            run_with_limit(MAX_TIME, move || picture.still(&surface.canvas))
+                .unwrap_or_else(|undone| Err(undone.into()))
         };
         let made = shown
             .map_err(|error| error.to_string())
-            .and_then(|still| slide(still.pixels, &paper, None, still.original));
+            .and_then(|still| slide(still.pixels, &surface, None, still.original));
         send(made);
         return;
     };
@@ -278,12 +287,12 @@ fn play(picture: &Picture, paper: Paper, send: &impl Fn(Result<Slide, String>) -
             // What is broken in the middle is shown up to there, again and again.
             let Ok(frame) = frame else { break };
             let original = (frame.pixels.width(), frame.pixels.height());
-            if !send(slide(frame.pixels, &paper, Some(frame.delay), original)) {
+            if !send(slide(frame.pixels, &surface, Some(frame.delay), original)) {
                 return;
             }
             shown += 1;
         }
-        match picture.frames(paper.canvas) {
+        match picture.frames(surface.canvas) {
             Some(again) if shown > 0 => frames = again,
             _ => {
                 send(Err("it has no picture that can be read".to_owned()));
@@ -296,11 +305,11 @@ fn play(picture: &Picture, paper: Paper, send: &impl Fn(Result<Slide, String>) -
 /// In the middle of the window.
 fn slide(
     pixels: image::RgbaImage,
-    paper: &Paper,
+    surface: &DrawingSurface,
     delay: Option<Duration>,
     original: (u32, u32),
 ) -> Result<Slide, String> {
-    let drawn = Drawn::new(pixels, paper).map_err(|error| error.to_string())?;
-    let place = paper.canvas.middle(drawn.cells);
+    let drawn = Drawn::new(pixels, surface).map_err(|error| error.to_string())?;
+    let place = surface.canvas.middle(drawn.cells);
     Ok(Slide { drawn, place, delay, original })
 }

@@ -16,37 +16,37 @@ pub type Opener = BoxFuture<'static, Result<Pty, String>>;
 
 /// The terminal, from before it is there. When it cannot be opened, the one event is [`PtyEvent::LinkDown`] with the
 /// reason, and [`Keys::is_open`] has never been true.
-pub struct Opening {
+pub struct PendingTerminal {
     stage: Stage,
-    shared: Arc<Shared>,
+    shared: Arc<PendingSize>,
     opened: watch::Sender<Option<PtyHandle>>,
 }
 
 enum Stage {
-    Opening(Opener),
+    PendingTerminal(Opener),
     Open(Pty),
     Failed,
 }
 
 #[derive(Default)]
-struct Shared {
+struct PendingSize {
     /// Rows and columns, as they were told last.
     size: Mutex<Option<(u16, u16)>>,
 }
 
-impl Opening {
+impl PendingTerminal {
     /// Begins when it is asked for its first event.
     pub fn new(opener: Opener) -> Self {
         let (opened, _) = watch::channel(None);
-        Self { stage: Stage::Opening(opener), shared: Arc::default(), opened }
+        Self { stage: Stage::PendingTerminal(opener), shared: Arc::default(), opened }
     }
 }
 
-impl Source for Opening {
-    type Keys = OpeningKeys;
+impl Source for PendingTerminal {
+    type Keys = PendingTerminalKeys;
 
     async fn next(&mut self) -> Option<PtyEvent> {
-        if let Stage::Opening(opener) = &mut self.stage {
+        if let Stage::PendingTerminal(opener) = &mut self.stage {
             match opener.await {
                 Ok(pty) => {
                     let handle = pty.handle();
@@ -65,28 +65,28 @@ impl Source for Opening {
         }
         match &mut self.stage {
             Stage::Open(pty) => pty.next().await,
-            Stage::Opening(_) | Stage::Failed => None,
+            Stage::PendingTerminal(_) | Stage::Failed => None,
         }
     }
 
-    fn keys(&self) -> OpeningKeys {
-        OpeningKeys { shared: Arc::clone(&self.shared), opened: self.opened.subscribe() }
+    fn keys(&self) -> PendingTerminalKeys {
+        PendingTerminalKeys { shared: Arc::clone(&self.shared), opened: self.opened.subscribe() }
     }
 }
 
 /// The typing side of a terminal that may still be being opened.
-pub struct OpeningKeys {
-    shared: Arc<Shared>,
+pub struct PendingTerminalKeys {
+    shared: Arc<PendingSize>,
     opened: watch::Receiver<Option<PtyHandle>>,
 }
 
-impl OpeningKeys {
+impl PendingTerminalKeys {
     fn handle(&self) -> Option<PtyHandle> {
         self.opened.borrow().clone()
     }
 }
 
-impl Keys for OpeningKeys {
+impl Keys for PendingTerminalKeys {
     fn send(&self, bytes: Bytes) -> BoxFuture<'_, Result<(), NotSent>> {
         Box::pin(async move {
             let mut opened = self.opened.clone();
