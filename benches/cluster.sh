@@ -3,12 +3,12 @@
 # processor time of one `print(1)` in a session that lives, and the speed and peak memory of 20 MB and 100 MB of lines.
 #
 #   BACKEND_ENDPOINT=… BACKEND_ACCESS_KEY=… BACKEND_SECRET_KEY=… [OFFICIAL=…/bin/backend.ai] [IMAGE=python:3.13] \
-#     benches/cluster.sh [path of bai-repl, default target/release/bai-repl]
+#     benches/cluster.sh [path of bai-repl, default target/dist/bai-repl]
 #
 # It makes one session and destroys it. The session gets 2 GiB: the kernel's own copy of 100 MB of lines is more than
 # the least that many images ask for. Needs GNU time.
 set -eu
-program=${1:-target/release/bai-repl}
+program=${1:-target/dist/bai-repl}
 image=${IMAGE:-python:3.13}
 name=bench-$$
 rounds=${ROUNDS:-5}

@@ -2,12 +2,12 @@
 # Measures `bai-repl runner` beside the runner of Backend.AI's own agents (PyPI: backend.ai-kernel): output from a child and from a cell to
 # the agent's socket, and cells that are queued. Both are asked by the same program, `runner.py` beside this file.
 #
-#   benches/runner.sh [path of bai-repl, default target/release/bai-repl]
+#   benches/runner.sh [path of bai-repl, default target/dist/bai-repl]
 #
 # Needs root, for the other runner has its folders in /home: it gets a /home of its own. Makes a virtual environment below target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-program=$(realpath "${1:-target/release/bai-repl}")
+program=$(realpath "${1:-target/dist/bai-repl}")
 venv=$PWD/target/bench-runner
 folder=$(mktemp -d)
 runner=
