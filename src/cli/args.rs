@@ -26,7 +26,7 @@ use std::path::PathBuf;
     name = "bai-repl",
     version,
     override_usage = "bai-repl [OPTIONS] [IMAGE] [SCRIPT]\n       bai-repl [OPTIONS] <COMMAND>",
-    after_help = "ExitStatus codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
+    after_help = "Exit codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
                   123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
                   With nothing configured, sessions run on the engine in this program. BACKEND_ENDPOINT, \
                   BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY name a cluster, and so does bai-repl login."

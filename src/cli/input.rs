@@ -1,4 +1,4 @@
-//! InputSource to a program that asks for input when there is no prompt: lines of standard input, or of the keyboard.
+//! Answers to a program that asks for input when there is no prompt: lines of standard input, or of the keyboard.
 
 use crate::terminal::{SecretError, read_secret};
 use secrecy::ExposeSecret;

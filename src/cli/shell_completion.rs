@@ -30,7 +30,7 @@ const NAMES: usize = 5_000;
 /// What is remembered is not read beyond this.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// InputSource the shell, if it is a shell that asks.
+/// Answers the shell, if it is a shell that asks.
 pub(super) fn answer() -> bool {
     if std::env::var_os(VARIABLE).is_none() {
         return false;

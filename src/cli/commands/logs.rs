@@ -41,7 +41,7 @@ async fn follow(global: &Global, session: &ComputeSession, mut seen: String) -> 
     let mut ticks = tokio::time::interval(OFTEN);
     loop {
         ticks.tick().await;
-        // LoginAttempt first: what is written until then is in the log that is read afterwards.
+        // Asked first: what is written until then is in the log that is read afterwards.
         let over = is_over(session).await?;
         match session.logs().await {
             Ok(log) => {

@@ -25,7 +25,7 @@ use crate::repl::language::{Completeness, Language};
 use crate::repl::pane::{PaneVisit, VisitPane};
 use crate::repl::suggestion_list::SuggestionList;
 
-/// KeyHandler that follow each other so fast were not typed by hand.
+/// Keys that follow each other so fast were not typed by hand.
 const BURST: Duration = Duration::from_millis(3);
 /// A Ctrl-C after such a pause in a paste is the user's, who waits for an end that does not come.
 const PAUSE: Duration = Duration::from_millis(300);

@@ -1,4 +1,4 @@
-//! Notifier while the editor has the keyboard: shown above the line, by a thread of their own, because the editor takes
+//! Notices while the editor has the keyboard: shown above the line, by a thread of their own, because the editor takes
 //! them one by one and may be busy.
 
 use std::sync::{Arc, Mutex, PoisonError};
