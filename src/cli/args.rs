@@ -204,7 +204,7 @@ pub(super) enum Command {
 /// What is configured and found out.
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
-    /// Ask the terminal what it can show, and say what follows from its input
+    /// Ask the terminal what it can show, and say what follows from its answers
     Terminal,
 }
 

@@ -13,7 +13,7 @@ use crate::theme::Rgb;
 /// The settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DisplaySettings {
-    /// How pictures are drawn; nothing leaves it to the terminal's input.
+    /// How pictures are drawn; `None` leaves it to the terminal's answers.
     pub(super) graphics: Option<Graphics>,
     /// A character cell in pixels.
     pub(super) cell: Option<(u16, u16)>,

@@ -17,19 +17,19 @@ pub(super) enum InputReply {
     Interrupted,
 }
 
-/// Where input come from.
+/// Where answers come from.
 #[derive(Debug)]
 pub(super) struct InputSource {
     questions: Option<mpsc::Sender<(bool, oneshot::Sender<InputReply>)>>,
 }
 
 impl InputSource {
-    /// Nobody input: standard input was the script.
+    /// Nobody answers: standard input was the script.
     pub(super) fn nobody() -> Self {
         InputSource { questions: None }
     }
 
-    /// Standard input input, terminal or not. It is read only when something is asked, in a thread of its own, since
+    /// Standard input answers, terminal or not. It is read only when something is asked, in a thread of its own, since
     /// a read cannot be called off.
     pub(super) fn from_stdin() -> Self {
         let (questions, mut receiver) = mpsc::channel::<(bool, oneshot::Sender<InputReply>)>(1);

@@ -15,7 +15,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 
-/// Logs in at a web server, or keeps a key pair of a manager, whichever input.
+/// Logs in at a web server, or keeps a key pair of a manager, whichever answers.
 pub(super) fn login(
     runtime: &Runtime,
     flags: &Flags,

@@ -1,7 +1,7 @@
 //! The command line: flags and subcommands. It chooses a cluster or the engine, and wires the other floors
 //! together; whatever can be of use without a command line lives on one of them.
 
-/// In server of the standard one, which panics where standard error is full or closed.
+/// In place of the standard macro, which panics where standard error is full or closed.
 macro_rules! eprintln {
     () => { eprintln!("") };
     ($($words:tt)*) => {{

@@ -48,7 +48,7 @@ pub(super) fn patience(open: &Open) -> Option<Duration> {
     }
 }
 
-/// Brings the prelude to a cluster's session where it is wanted, and sees in any case whether the session input. The
+/// Brings the prelude to a cluster's session where it is wanted, and sees in any case whether the session answers. The
 /// exit code when a signal ended the wait.
 ///
 /// # Errors

@@ -169,7 +169,7 @@ fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
     Ok(at)
 }
 
-/// Looks whether all of it has a server here.
+/// Looks whether all of it has a place here.
 fn check(plan: &Plan, flags: &Flags) -> Result<(), CliError> {
     let mut targets = BTreeSet::new();
     let mut taken = Vec::new();

@@ -174,7 +174,7 @@ fn mentions(text: &str, name: &str) -> bool {
     fill(text, name, "") != text
 }
 
-/// Puts a value in the server of `$name` and `${name}`. Other variables are left to the shell.
+/// Puts a value in the place of `$name` and `${name}`. Other variables are left to the shell.
 fn fill(text: &str, name: &str, value: &str) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
