@@ -1,6 +1,7 @@
 //! bai-repl: a terminal REPL for compute sessions, on a Backend.AI cluster or on the engine in the same binary.
 //!
-//! This crate is the face. Each folder is a floor with one job; the crates below it are floors too, and calls go downwards only:
+//! This crate is the front end. Each folder is a layer with one job; the crates below it are layers too, and calls go
+//! downwards only (`ARCHITECTURE.md` says more):
 //!
 //! ```text
 //! cli ──► repl ──► panes ──► render, terminal, theme ──► bai-protocol
@@ -11,13 +12,13 @@
 //!
 //! | Module | Its job |
 //! |---|---|
-//! | [`terminal`] | who the user's terminal is and what state it is in |
-//! | [`render`] | console records to what a terminal may be shown |
+//! | [`terminal`] | the user's terminal and its state |
+//! | [`render`] | from console records to what a terminal may show |
 //! | [`theme`] | colours and signs |
-//! | [`panes`] | full-screen views: the terminal inside a session |
+//! | [`panes`] | full-screen views |
 //! | [`repl`] | the prompt and the life of a cell |
 //! | [`config`] | configuration file, environment, credentials, paths |
-//! | [`cli`] | flags and subcommands; wires the rest together |
+//! | [`cli`] | flags and subcommands; connects the other layers |
 //!
 //! The client reaches the engine only through a socket, as it reaches a cluster.
 
