@@ -55,7 +55,7 @@ pub(super) async fn find_or_start(paths: &Paths) -> Result<DaemonInfo, CliError>
         return Ok(found);
     }
     let folder = paths.engine_dir();
-    let turn = tokio::task::spawn_blocking(move || daemon::turn(&folder)).await;
+    let turn = tokio::task::spawn_blocking(move || daemon::lock_start(&folder)).await;
     let _turn = turn.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
     if let Some(found) = find(paths).await? {
         return Ok(found);

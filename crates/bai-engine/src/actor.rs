@@ -2,10 +2,11 @@
 //! whose turn it is. Nothing else talks to the kernel but completion, which has no order.
 
 use super::buffer::{Buffer, OutputItem};
+use super::command::{SessionCommand, Work};
 use super::run::{End, Run};
 use super::session::Session;
 use super::state::ServerState;
-use bai_protocol::execute::{BatchOptions, RunStatus};
+use bai_protocol::execute::RunStatus;
 use bai_protocol::record::ConsoleRecord;
 use bai_protocol::status::SessionStatus;
 use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, StartError, Step};
@@ -22,43 +23,12 @@ const REPLIES_AT_ONCE: usize = 16;
 /// The exit code of runs that a restart ended, as the runner gives it to the one that it was busy with.
 const RESTARTED_EXIT_CODE: i32 = 137;
 
-/// What a run does.
-#[derive(Debug)]
-pub(super) enum Work {
-    Query(String),
-    Batch(BatchOptions),
-}
-
-impl Work {
-    fn into_ops(self) -> Vec<Op> {
-        let step = |text: &str| Step::from_wire(Some(text));
-        match self {
-            Work::Query(code) => vec![Op::Code(code)],
-            Work::Batch(options) => vec![
-                Op::Clean(step(&options.clean)),
-                Op::Build(step(&options.build)),
-                Op::Exec(step(&options.exec)),
-            ],
-        }
-    }
-}
-
-/// What a session can be asked.
-pub(super) enum Command {
-    /// Queue a run.
-    Begin(Arc<Run>, Work),
-    /// A line for the run, which waits for it.
-    Input(Arc<Run>, String),
-    /// Stop the run whose turn it is.
-    Interrupt,
-    /// A fresh interpreter; runs that wait are ended.
-    Restart(oneshot::Sender<Result<(), String>>),
-    /// What serves completion.
-    Kernel(oneshot::Sender<Kernel>),
-}
-
 /// Starts the kernel of a session, serves it until it is to end, and cleans up.
-pub(super) async fn own(server: Arc<ServerState>, session: Arc<Session>, commands: mpsc::Receiver<Command>) {
+pub(super) async fn run_session(
+    server: Arc<ServerState>,
+    session: Arc<Session>,
+    commands: mpsc::Receiver<SessionCommand>,
+) {
     let started = tokio::select! {
         biased;
         () = session.stop.cancelled() => None,
@@ -71,7 +41,7 @@ pub(super) async fn own(server: Arc<ServerState>, session: Arc<Session>, command
             let _ = session.interpreter.set(kernel.describe());
             server.sessions.move_to(&session, SessionStatus::Running, "");
             let mut actor = Actor::new(session.clone(), kernel.clone(), replies, commands);
-            if actor.serve().await == Served::KernelGone {
+            if actor.serve().await == Exit::KernelGone {
                 reason = "self-terminated";
             }
             server.sessions.move_to(&session, SessionStatus::Terminating, reason);
@@ -94,8 +64,8 @@ pub(super) async fn own(server: Arc<ServerState>, session: Arc<Session>, command
     for run in session.runs() {
         run.finish(End::Destroyed(format!("the session {} has ended", session.name())));
     }
-    if session.fixed.owns_workdir {
-        let folder = session.fixed.workdir.clone();
+    if session.spec.owns_workdir {
+        let folder = session.spec.workdir.clone();
         // What cannot be removed is left; the session is over all the same.
         let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
     }
@@ -123,52 +93,37 @@ async fn start(
     // Many at once would only make each of them late.
     let _turn = server.starts.acquire().await;
     server.sessions.move_to(session, SessionStatus::Preparing, "");
-    let fixed = &session.fixed;
-    if fixed.owns_workdir {
-        tokio::fs::create_dir_all(&fixed.workdir)
+    let spec = &session.spec;
+    if spec.owns_workdir {
+        tokio::fs::create_dir_all(&spec.workdir)
             .await
-            .map_err(|source| StartError::Workdir { path: fixed.workdir.clone(), source })?;
+            .map_err(|source| StartError::Workdir { path: spec.workdir.clone(), source })?;
     }
     Kernel::start(KernelSpec {
-        workdir: fixed.workdir.clone(),
-        env: environment(session),
-        image: ImageName::parse(&fixed.image),
+        workdir: spec.workdir.clone(),
+        env: session.environment(),
+        image: ImageName::parse(&spec.image),
         executable: None,
     })
     .await
 }
 
-/// What a cluster's agent would set (`protocol.md` §9.1), and what the creator asked for.
-pub(super) fn environment(session: &Session) -> Vec<(String, String)> {
-    let fixed = &session.fixed;
-    let ours = [
-        ("BACKENDAI_SESSION_ID", fixed.id.clone()),
-        ("BACKENDAI_SESSION_NAME", session.name()),
-        ("BACKENDAI_KERNEL_ID", fixed.id.clone()),
-        ("BACKENDAI_KERNEL_IMAGE", fixed.image.clone()),
-        ("BACKENDAI_CLUSTER_SIZE", "1".to_owned()),
-        ("BACKENDAI_CLUSTER_ROLE", "main".to_owned()),
-    ];
-    let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
-    ours.chain(fixed.environ.clone()).collect()
-}
-
 /// Why a session is no longer served.
 #[derive(PartialEq)]
-enum Served {
+enum Exit {
     /// It was told to stop.
-    Told,
+    Stopped,
     /// Its kernel ended for good.
     KernelGone,
 }
 
 /// A restart that is under way, and who waits for it.
-struct Restarting {
+struct PendingRestart {
     work: Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>>,
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
 }
 
-impl Restarting {
+impl PendingRestart {
     fn tell(self, result: &Result<(), String>) {
         for done in self.waiting {
             // Who waited may have left.
@@ -181,13 +136,13 @@ struct Actor {
     session: Arc<Session>,
     kernel: Kernel,
     replies: mpsc::Receiver<Reply>,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<SessionCommand>,
     queue: VecDeque<(Arc<Run>, Work)>,
-    head: Option<Arc<Run>>,
+    current: Option<Arc<Run>>,
     stray: Buffer,
     /// Whether the creator's script still runs; no run starts before it is over.
     preparing: bool,
-    restarting: Option<Restarting>,
+    restarting: Option<PendingRestart>,
 }
 
 impl Actor {
@@ -195,7 +150,7 @@ impl Actor {
         session: Arc<Session>,
         kernel: Kernel,
         replies: mpsc::Receiver<Reply>,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<SessionCommand>,
     ) -> Self {
         Actor {
             session,
@@ -203,7 +158,7 @@ impl Actor {
             replies,
             commands,
             queue: VecDeque::new(),
-            head: None,
+            current: None,
             stray: Buffer::default(),
             preparing: false,
             restarting: None,
@@ -211,38 +166,38 @@ impl Actor {
     }
 
     /// Until the session is told to stop, or its kernel is gone.
-    async fn serve(&mut self) -> Served {
-        if let Some(script) = self.session.fixed.bootstrap_script.clone() {
+    async fn serve(&mut self) -> Exit {
+        if let Some(script) = self.session.spec.bootstrap_script.clone() {
             // Its output goes to the log and, as nobody's, to the first run.
             self.preparing = self.kernel.send(Op::Clean(Step::Command(script))).await.is_ok();
         }
         let mut replies = Vec::with_capacity(REPLIES_AT_ONCE);
         loop {
             self.start_next().await;
-            let has_room = self.head.as_ref().is_none_or(|run| run.has_room());
+            let has_room = self.current.as_ref().is_none_or(|run| run.has_room());
             tokio::select! {
                 biased;
-                () = self.session.stop.cancelled() => return Served::Told,
+                () = self.session.stop.cancelled() => return Exit::Stopped,
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command).await,
-                    None => return Served::Told,
+                    Some(command) => self.handle_command(command).await,
+                    None => return Exit::Stopped,
                 },
                 result = restarted(&mut self.restarting) => self.after_restart(result),
                 count = self.replies.recv_many(&mut replies, REPLIES_AT_ONCE), if has_room => {
                     if count == 0 {
-                        return Served::KernelGone;
+                        return Exit::KernelGone;
                     }
                     for reply in replies.drain(..) {
-                        self.hear(reply).await;
+                        self.handle_reply(reply).await;
                     }
                 }
-                () = room(self.head.as_ref()), if !has_room => {}
+                () = room(self.current.as_ref()), if !has_room => {}
             }
         }
     }
 
     async fn start_next(&mut self) {
-        if self.head.is_some() || self.preparing || self.restarting.is_some() {
+        if self.current.is_some() || self.preparing || self.restarting.is_some() {
             return;
         }
         let Some((run, work)) = self.queue.pop_front() else { return };
@@ -254,7 +209,7 @@ impl Actor {
         }
         self.session.set_current(Some(run.id().clone()));
         run.begin();
-        self.head = Some(run);
+        self.current = Some(run);
         for op in work.into_ops() {
             if self.kernel.send(op).await.is_err() {
                 return;
@@ -262,26 +217,26 @@ impl Actor {
         }
     }
 
-    async fn obey(&mut self, command: Command) {
+    async fn handle_command(&mut self, command: SessionCommand) {
         match command {
-            Command::Begin(run, work) => self.queue.push_back((run, work)),
-            Command::Input(run, text) => {
-                if self.head.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
+            SessionCommand::Begin(run, work) => self.queue.push_back((run, work)),
+            SessionCommand::Input(run, text) => {
+                if self.current.as_ref().is_some_and(|head| Arc::ptr_eq(head, &run)) {
                     let _ = self.kernel.send(Op::Input(text)).await;
                 }
             }
-            Command::Interrupt => {
-                if let Some(run) = &self.head {
+            SessionCommand::Interrupt => {
+                if let Some(run) = &self.current {
                     run.interrupted();
                     let _ = self.kernel.send(Op::Interrupt).await;
                 }
             }
-            Command::Restart(done) => self.restart(done),
-            Command::Kernel(asker) => drop(asker.send(self.kernel.clone())),
+            SessionCommand::Restart(done) => self.restart(done),
+            SessionCommand::Kernel(asker) => drop(asker.send(self.kernel.clone())),
         }
     }
 
-    async fn hear(&mut self, reply: Reply) {
+    async fn handle_reply(&mut self, reply: Reply) {
         let item = match reply {
             Reply::Console(record) => {
                 if let ConsoleRecord::Stdout(text) | ConsoleRecord::Stderr(text) = &record {
@@ -290,7 +245,7 @@ impl Actor {
                 OutputItem::Console(record)
             }
             Reply::WaitingInput { is_password } => {
-                let early = self.head.as_ref().and_then(|run| run.ask(is_password));
+                let early = self.current.as_ref().and_then(|run| run.ask(is_password));
                 if let Some(text) = early {
                     let _ = self.kernel.send(Op::Input(text)).await;
                 }
@@ -303,17 +258,17 @@ impl Actor {
                 OutputItem::Step { status: RunStatus::BuildFinished, exit_code }
             }
             Reply::Finished { exit_code } => {
-                self.finish_head(End::Finished(exit_code));
+                self.finish_current(End::Finished(exit_code));
                 return;
             }
             _ => return,
         };
-        self.keep(item);
+        self.add_output(item);
     }
 
     /// Hands an item to the run whose turn it is, or keeps it for the next one.
-    fn keep(&mut self, item: OutputItem) {
-        match &self.head {
+    fn add_output(&mut self, item: OutputItem) {
+        match &self.current {
             Some(run) => run.push(item),
             None if matches!(item, OutputItem::Step { .. }) => self.preparing = false,
             None => {
@@ -323,8 +278,8 @@ impl Actor {
         }
     }
 
-    fn finish_head(&mut self, end: End) {
-        if let Some(run) = self.head.take() {
+    fn finish_current(&mut self, end: End) {
+        if let Some(run) = self.current.take() {
             tracing::debug!(session = self.session.id(), run = %run.id(), ?end, "run ends");
             run.finish(end);
             self.session.set_current(None);
@@ -340,13 +295,13 @@ impl Actor {
             run.push(ConsoleRecord::Stderr("The session was restarted before this ran.\n".to_owned()));
             run.finish(End::Finished(RESTARTED_EXIT_CODE));
         }
-        if let Some(run) = &self.head {
+        if let Some(run) = &self.current {
             // Its end must come through, even if nobody collects.
             run.interrupted();
         }
         let kernel = self.kernel.clone();
         let work = Box::pin(async move { kernel.restart().await });
-        self.restarting = Some(Restarting { work, waiting: vec![done] });
+        self.restarting = Some(PendingRestart { work, waiting: vec![done] });
     }
 
     /// The run that the old interpreter was busy with still ends as every run does, by its own finished reply.
@@ -378,7 +333,7 @@ impl Actor {
     }
 }
 
-async fn restarted(restarting: &mut Option<Restarting>) -> Result<(), StartError> {
+async fn restarted(restarting: &mut Option<PendingRestart>) -> Result<(), StartError> {
     match restarting {
         Some(restarting) => restarting.work.as_mut().await,
         None => std::future::pending().await,

@@ -132,19 +132,19 @@ pub fn remove(folder: &Path, instance: &str) -> Result<(), DaemonError> {
 
 /// Held by a program that looks for an engine and may start one; others wait for it.
 #[derive(Debug)]
-pub struct Turn(#[allow(dead_code, reason = "released when it is dropped")] Flock<File>);
+pub struct StartLock(#[allow(dead_code, reason = "released when it is dropped")] Flock<File>);
 
 /// Waits for our turn. Blocks while another program has it.
 ///
 /// # Errors
 /// When the lock file cannot be made.
-pub fn turn(folder: &Path) -> Result<Turn, DaemonError> {
+pub fn lock_start(folder: &Path) -> Result<StartLock, DaemonError> {
     prepare(folder)?;
     let path = folder.join(LOCK_FILE);
     let io = |source| DaemonError::Io { path: path.clone(), source };
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(io)?;
-    Flock::lock(file, FlockArg::LockExclusive).map(Turn).map_err(|(_, errno)| io(errno.into()))
+    Flock::lock(file, FlockArg::LockExclusive).map(StartLock).map_err(|(_, errno)| io(errno.into()))
 }
 
 fn prepare(folder: &Path) -> Result<(), DaemonError> {
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn turns_are_taken_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let first = turn(folder.path()).unwrap();
+        let first = lock_start(folder.path()).unwrap();
         let path = folder.path().join(LOCK_FILE);
         let try_lock = || Flock::lock(File::open(&path).unwrap(), FlockArg::LockExclusiveNonblock).is_ok();
         assert!(!try_lock());

@@ -1,10 +1,10 @@
 //! Code execution over plain HTTP (`protocol.md` §3), interrupt and completion.
 
-use super::actor::{Command, Work};
+use super::command::{SessionCommand, Work};
 use super::error::{ApiError, ApiResult};
 use super::frame;
 use super::request::{json_body, json_reply, json_text, ready_session};
-use super::run::{End, Outcome, Patience, Run};
+use super::run::{CollectOptions, End, Outcome, Run};
 use super::session::Session;
 use super::state::ServerState;
 use axum::body::Body;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The genuine server's window of 2 s, ended earlier once there is output and no more of it comes for a moment.
-const PATIENCE: Patience = Patience {
+const COLLECT_OPTIONS: CollectOptions = CollectOptions {
     window: Some(Duration::from_secs(2)),
     linger: Duration::from_millis(250),
     quiet: Duration::from_millis(30),
@@ -55,8 +55,8 @@ pub(super) async fn execute(
         None | Some("") => return Err(ApiError::invalid_params("mode is missing")),
         Some(other) => return Err(ApiError::invalid_params(format!("mode has an invalid value: {other}"))),
     };
-    let attached = run.attach(call.received);
-    let Some(delivery) = attached.collect(PATIENCE, 0).await else {
+    let collector = run.attach(call.received);
+    let Some(delivery) = collector.collect(COLLECT_OPTIONS, 0).await else {
         return Err(ApiError::invalid_state(TAKEN_OVER));
     };
     if let Outcome::Ended(End::Destroyed(why)) = &delivery.outcome {
@@ -88,7 +88,7 @@ pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> A
             "a run with the id {id} is not over; continue it or choose another id"
         ))
     })?;
-    if session.command(Command::Begin(run.clone(), work)).await {
+    if session.command(SessionCommand::Begin(run.clone(), work)).await {
         Ok(run)
     } else {
         Err(ApiError::no_such_session().because("the session has just ended"))
@@ -104,7 +104,7 @@ pub(super) fn known_run(session: &Session, id: Option<RunId>) -> ApiResult<Arc<R
 /// Gives the run a line, now or at its next question.
 pub(super) async fn answer(session: &Session, run: &Arc<Run>, text: String) {
     if let Some(text) = run.input(text) {
-        session.command(Command::Input(run.clone(), text)).await;
+        session.command(SessionCommand::Input(run.clone(), text)).await;
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) async fn interrupt(
     Path(reference): Path<String>,
 ) -> ApiResult {
     let session = ready_session(&server, &reference)?;
-    session.command(Command::Interrupt).await;
+    session.command(SessionCommand::Interrupt).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -137,7 +137,7 @@ async fn complete_at(session: &Session, body: &Value) -> ApiResult<Value> {
         options: serde_json::from_value(options).unwrap_or_default(),
     };
     let (asker, kernel) = oneshot::channel::<Kernel>();
-    session.command(Command::Kernel(asker)).await;
+    session.command(SessionCommand::Kernel(asker)).await;
     let kernel =
         kernel.await.map_err(|_| ApiError::no_such_session().because("the session has just ended"))?;
     Ok(kernel.complete(request).await.to_wire())

@@ -113,7 +113,7 @@ pub(super) async fn list(
 
 /// The listing, or what went wrong as the genuine helper would tell it: with status 200 and in `errors`.
 fn listing(session: &Session, path: &str) -> ListReply {
-    let entries = existing(&session.fixed.workdir, path).and_then(|folder| {
+    let entries = existing(&session.spec.workdir, path).and_then(|folder| {
         let entries = std::fs::read_dir(folder).map_err(|error| system(path, &error))?;
         Ok(entries.flatten().filter_map(|entry| describe(&entry)).collect::<Vec<_>>())
     });

@@ -1,10 +1,11 @@
 //! Handlers of a session's life: create, match, info, destroy, restart, rename, and what is told of it.
 
-use super::actor::{self, Command};
+use super::actor;
+use super::command::SessionCommand;
 use super::error::{ApiError, ApiResult};
 use super::request::{self, Params, json_body, json_reply, ready_session};
 use super::services;
-use super::session::{Fixed, Session};
+use super::session::{Session, SessionSpec};
 use super::sessions::Placed;
 use super::state::ServerState;
 use axum::body::Body;
@@ -26,28 +27,28 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     if !body.is_object() {
         return Err(ApiError::malformed_body("the body has to be a JSON object"));
     }
-    let wish = IncomingCreate::from_wire(&body);
-    let name = wish.name.clone().ok_or_else(|| ApiError::invalid_params("name: a session needs a name"))?;
+    let request = IncomingCreate::from_wire(&body);
+    let name = request.name.clone().ok_or_else(|| ApiError::invalid_params("name: a session needs a name"))?;
     check_name(&name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
     let image =
-        wish.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
-    services::check_preopen(&wish.preopen_ports)?;
+        request.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
+    services::check_preopen(&request.preopen_ports)?;
     resolve(&server, &image).await?;
 
     let stop = server.stop.child_token();
-    let (session, commands) = Session::new(plan(&server, image, &wish), name, stop);
-    let (session, created) = match server.sessions.place(&session, wish.reuse) {
+    let (session, commands) = Session::new(plan(&server, image, &request), name, stop);
+    let (session, created) = match server.sessions.place(&session, request.reuse) {
         Placed::New => {
-            tokio::spawn(actor::own(server.clone(), session.clone(), commands));
+            tokio::spawn(actor::run_session(server.clone(), session.clone(), commands));
             (session, true)
         }
         Placed::Same(session) => (session, false),
         Placed::Taken(other) => return Err(ApiError::exists(other.id())),
     };
-    let status = match (created, wish.enqueue_only) {
+    let status = match (created, request.enqueue_only) {
         (true, true) => SessionStatus::Pending,
         (false, true) => session.status(),
-        (_, false) => wait_until_ready(&session, wish.max_wait_seconds).await?,
+        (_, false) => wait_until_ready(&session, request.max_wait_seconds).await?,
     };
     // API versions up to 4 read the name under `kernelId` (`protocol.md` §1.2).
     let reply = json!({
@@ -72,19 +73,19 @@ async fn resolve(server: &ServerState, image: &str) -> ApiResult<()> {
     })
 }
 
-fn plan(server: &ServerState, image: String, wish: &IncomingCreate) -> Fixed {
+fn plan(server: &ServerState, image: String, request: &IncomingCreate) -> SessionSpec {
     let id = uuid::Uuid::new_v4().to_string();
     let (workdir, owns_workdir) = server.workdir_for(&id);
-    Fixed {
+    SessionSpec {
         id,
         image,
-        environ: wish.environ.clone(),
-        tag: wish.tag.clone(),
+        environ: request.environ.clone(),
+        tag: request.tag.clone(),
         created: Timestamp::now(),
         workdir,
         owns_workdir,
-        bootstrap_script: wish.bootstrap_script.clone().filter(|script| !script.trim().is_empty()),
-        preopen_ports: wish.preopen_ports.clone(),
+        bootstrap_script: request.bootstrap_script.clone().filter(|script| !script.trim().is_empty()),
+        preopen_ports: request.preopen_ports.clone(),
     }
 }
 
@@ -124,17 +125,17 @@ pub(super) async fn matching(State(server): State<Arc<ServerState>>, RawQuery(qu
 /// `GET /{P}/{s}` (`protocol.md` §2.6), with `currentRunId` beside it while a run is active.
 pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
     let session = request::session(&server, &reference)?;
-    let fixed = &session.fixed;
-    let age = Timestamp::now().duration_since(fixed.created).as_millis();
+    let spec = &session.spec;
+    let age = Timestamp::now().duration_since(spec.created).as_millis();
     let info = session.status_info();
     let mut body = json!({
         "age": i64::try_from(age).unwrap_or(i64::MAX), "domainName": "default", "groupId": "default",
-        "userId": "local", "lang": fixed.image, "image": fixed.image, "architecture": std::env::consts::ARCH,
-        "registry": "local", "tag": fixed.tag, "containerId": null, "occupiedSlots": "{}", "occupyingSlots": "{}",
+        "userId": "local", "lang": spec.image, "image": spec.image, "architecture": std::env::consts::ARCH,
+        "registry": "local", "tag": spec.tag, "containerId": null, "occupiedSlots": "{}", "occupyingSlots": "{}",
         "requestedSlots": "{}", "occupiedShares": "{}",
-        "environ": serde_json::to_string(&fixed.environ).unwrap_or_default(), "resourceOpts": "{}",
+        "environ": serde_json::to_string(&spec.environ).unwrap_or_default(), "resourceOpts": "{}",
         "status": session.status(), "statusInfo": if info.is_empty() { "None" } else { &info },
-        "statusData": null, "creationTime": iso(fixed.created), "terminationTime": session.ended().map(iso),
+        "statusData": null, "creationTime": iso(spec.created), "terminationTime": session.ended().map(iso),
         "numQueriesExecuted": session.queries(), "lastStat": null, "idleChecks": {},
         "sessionId": session.id(), "sessionName": session.name(),
     });
@@ -184,7 +185,7 @@ pub(super) async fn restart(
     let session = ready_session(&server, &reference)?;
     server.sessions.move_to(&session, SessionStatus::Restarting, "user-requested");
     let (done, wait) = oneshot::channel();
-    session.command(Command::Restart(done)).await;
+    session.command(SessionCommand::Restart(done)).await;
     let restarted = wait.await;
     // Also when that failed: the next run tries again.
     server.sessions.move_to(&session, SessionStatus::Running, "");
@@ -252,7 +253,7 @@ pub(super) async fn dependency_graph(
 }
 
 /// `GET /{P}/{s}/abusing-report` and `GET /{P}/{s}/direct-access-info`: there is nothing to tell.
-pub(super) async fn nothing_to_tell(
+pub(super) async fn empty_report(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
 ) -> ApiResult {

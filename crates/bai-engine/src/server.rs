@@ -50,7 +50,7 @@ pub struct Engine {
     /// The removal of what an earlier engine left behind.
     cleaning: Option<JoinHandle<()>>,
     /// Held so that another engine does not take our sessions' folders for such.
-    _claim: Option<FolderLock>,
+    _lock: Option<FolderLock>,
 }
 
 impl Engine {
@@ -66,9 +66,9 @@ impl Engine {
         let listener = listen(options.listen).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
-        let mut claim = claim(&options.workdirs).await;
-        let cleaning = claim.as_mut().map(|claim| {
-            let folders = std::mem::take(&mut claim.stale);
+        let mut lock = lock(&options.workdirs).await;
+        let cleaning = lock.as_mut().map(|lock| {
+            let folders = std::mem::take(&mut lock.stale);
             tokio::task::spawn_blocking(move || stale_folders::remove(&folders))
         });
         let state = Arc::new(ServerState::new(options.keypair, options.workdirs, at_once));
@@ -84,7 +84,7 @@ impl Engine {
             let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
         });
         tracing::info!(%address, "engine listens");
-        Ok(Engine { state, address, server: Some(server), cleaning, _claim: claim })
+        Ok(Engine { state, address, server: Some(server), cleaning, _lock: lock })
     }
 
     /// The URL that clients are given, such as `http://127.0.0.1:41234`.
@@ -142,11 +142,11 @@ impl Drop for Engine {
 }
 
 /// Takes over the folder of the sessions' own folders. An engine works without that, too: it removes nothing then.
-async fn claim(workdirs: &Workdirs) -> Option<FolderLock> {
+async fn lock(workdirs: &Workdirs) -> Option<FolderLock> {
     let Workdirs::Own(root) = workdirs else { return None };
     let folder = root.clone();
-    match tokio::task::spawn_blocking(move || stale_folders::claim(&folder)).await.ok()? {
-        Ok(claim) => claim,
+    match tokio::task::spawn_blocking(move || stale_folders::lock(&folder)).await.ok()? {
+        Ok(lock) => lock,
         Err(error) => {
             tracing::warn!(folder = %root.display(), %error, "the folder of sessions cannot be taken over");
             None

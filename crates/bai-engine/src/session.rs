@@ -1,14 +1,15 @@
 //! What the engine knows of a session: identity, status and its history, its runs by id, and the way to its actor.
 
-use super::actor::Command;
-use super::live_stat::Meter;
-use super::pty::TerminalHandle;
+use super::command::SessionCommand;
+use super::meter::Meter;
 use super::run::Run;
+use super::terminal::{Subscription, TerminalHandle};
 use bai_protocol::execute::RunId;
 use bai_protocol::status::SessionStatus;
-use bai_runner::{KernelInfo, Services};
+use bai_runner::{KernelInfo, Services, TerminalSpec};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,7 +26,7 @@ const LOG_BYTES: usize = 256 << 10;
 
 /// What never changes.
 #[derive(Debug)]
-pub(super) struct Fixed {
+pub(super) struct SessionSpec {
     pub(super) id: String,
     pub(super) image: String,
     pub(super) environ: BTreeMap<String, String>,
@@ -40,7 +41,7 @@ pub(super) struct Fixed {
 }
 
 #[derive(Debug)]
-struct State {
+struct SessionState {
     name: String,
     history: BTreeMap<String, Timestamp>,
     info: String,
@@ -53,15 +54,15 @@ struct State {
 /// A session.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) fixed: Fixed,
-    state: Mutex<State>,
+    pub(super) spec: SessionSpec,
+    state: Mutex<SessionState>,
     status: watch::Sender<SessionStatus>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<SessionCommand>,
     /// Cancelled when the session is to end.
     pub(super) stop: CancellationToken,
     /// What runs beside the kernel; awaited at the end.
     pub(super) tasks: TaskTracker,
-    pub(super) shell: TerminalHandle,
+    terminal: TerminalHandle,
     /// What its kernel runs, once that has started.
     pub(super) interpreter: OnceLock<KernelInfo>,
     pub(super) services: OnceLock<Services>,
@@ -75,13 +76,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(
-        fixed: Fixed,
+        spec: SessionSpec,
         name: String,
         stop: CancellationToken,
-    ) -> (Arc<Self>, mpsc::Receiver<Command>) {
+    ) -> (Arc<Self>, mpsc::Receiver<SessionCommand>) {
         let (commands, receiver) = mpsc::channel(64);
-        let history = [("PENDING".to_owned(), fixed.created)].into();
-        let state = State {
+        let history = [("PENDING".to_owned(), spec.created)].into();
+        let state = SessionState {
             name,
             history,
             info: String::new(),
@@ -91,13 +92,13 @@ impl Session {
             log: VecDeque::new(),
         };
         let session = Session {
-            fixed,
+            spec,
             state: Mutex::new(state),
             status: watch::Sender::new(SessionStatus::Pending),
             commands,
             stop,
             tasks: TaskTracker::new(),
-            shell: TerminalHandle::default(),
+            terminal: TerminalHandle::default(),
             interpreter: OnceLock::new(),
             services: OnceLock::new(),
             queries: AtomicU64::new(0),
@@ -108,12 +109,35 @@ impl Session {
         (Arc::new(session), receiver)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// What a cluster's agent would set (`protocol.md` §9.1), and what the creator asked for.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let spec = &self.spec;
+        let ours = [
+            ("BACKENDAI_SESSION_ID", spec.id.clone()),
+            ("BACKENDAI_SESSION_NAME", self.name()),
+            ("BACKENDAI_KERNEL_ID", spec.id.clone()),
+            ("BACKENDAI_KERNEL_IMAGE", spec.image.clone()),
+            ("BACKENDAI_CLUSTER_SIZE", "1".to_owned()),
+            ("BACKENDAI_CLUSTER_ROLE", "main".to_owned()),
+        ];
+        let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value));
+        ours.chain(spec.environ.clone()).collect()
+    }
+
+    /// Adds a viewer to the session's terminal, which is started when it does not run.
+    pub(super) async fn attach_terminal(&self, size: Option<(u16, u16)>) -> io::Result<Subscription> {
+        let (rows, columns) = size.unwrap_or((24, 80));
+        let spec =
+            TerminalSpec { workdir: self.spec.workdir.clone(), env: self.environment(), rows, columns };
+        self.terminal.attach(spec, size, &self.tasks, &self.stop).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn id(&self) -> &str {
-        &self.fixed.id
+        &self.spec.id
     }
 
     pub(super) fn name(&self) -> String {
@@ -178,7 +202,7 @@ impl Session {
     }
 
     /// Gives the actor something to do. False when the session is over.
-    pub(super) async fn command(&self, command: Command) -> bool {
+    pub(super) async fn command(&self, command: SessionCommand) -> bool {
         self.commands.send(command).await.is_ok()
     }
 
@@ -275,7 +299,7 @@ mod tests {
     use bai_protocol::record::ConsoleRecord;
 
     fn session() -> Arc<Session> {
-        let fixed = Fixed {
+        let spec = SessionSpec {
             id: "u".into(),
             image: "python".into(),
             environ: BTreeMap::new(),
@@ -286,7 +310,7 @@ mod tests {
             bootstrap_script: None,
             preopen_ports: Vec::new(),
         };
-        Session::new(fixed, "work".into(), CancellationToken::new()).0
+        Session::new(spec, "work".into(), CancellationToken::new()).0
     }
 
     fn id(number: usize) -> RunId {

@@ -12,7 +12,7 @@ const KEPT_DEAD: usize = 100;
 /// Events that a slow listener may lag behind.
 const EVENTS: usize = 1024;
 
-/// What the wish for a session with a certain name leads to.
+/// What the request for a session with a certain name leads to.
 pub(super) enum Placed {
     /// The name was free; the session is entered.
     New,
@@ -50,7 +50,7 @@ impl Sessions {
         let mut all = self.lock();
         let name = session.name();
         if let Some(other) = all.iter().find(|other| !other.status().is_dead() && other.name() == name) {
-            let same = reuse && other.fixed.image == session.fixed.image;
+            let same = reuse && other.spec.image == session.spec.image;
             return if same { Placed::Same(other.clone()) } else { Placed::Taken(other.clone()) };
         }
         all.push(session.clone());

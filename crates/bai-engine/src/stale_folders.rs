@@ -20,7 +20,7 @@ pub(super) struct FolderLock {
 ///
 /// # Errors
 /// When it cannot be made or read, is a symbolic link, or belongs to somebody else.
-pub(super) fn claim(root: &Path) -> io::Result<Option<FolderLock>> {
+pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
     DirBuilder::new().recursive(true).mode(0o700).create(root)?;
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(root)?;
@@ -65,7 +65,7 @@ mod tests {
     fn only_folders_of_sessions_are_leftover_and_links_are_not_followed() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("state/sessions");
-        assert!(claim(&root).unwrap().unwrap().stale.is_empty());
+        assert!(lock(&root).unwrap().unwrap().stale.is_empty());
         let elsewhere = parent.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         fs::write(elsewhere.join("precious"), "").unwrap();
@@ -76,9 +76,9 @@ mod tests {
         symlink(&elsewhere, root.join(id())).unwrap();
         fs::create_dir(root.join("notes")).unwrap();
         fs::write(root.join(id()), "a file").unwrap();
-        let claim = claim(&root).unwrap().unwrap();
-        assert_eq!(claim.stale, [old]);
-        remove(&claim.stale);
+        let lock = lock(&root).unwrap().unwrap();
+        assert_eq!(lock.stale, [old]);
+        remove(&lock.stale);
         assert_eq!(fs::read_dir(&root).unwrap().count(), 3);
         assert!(elsewhere.join("precious").exists());
     }
@@ -86,10 +86,10 @@ mod tests {
     #[test]
     fn what_another_engine_has_is_left_alone() {
         let root = tempfile::tempdir().unwrap();
-        let first = claim(root.path()).unwrap().unwrap();
-        assert!(claim(root.path()).unwrap().is_none());
+        let first = lock(root.path()).unwrap().unwrap();
+        assert!(lock(root.path()).unwrap().is_none());
         drop(first);
-        assert!(claim(root.path()).unwrap().is_some());
+        assert!(lock(root.path()).unwrap().is_some());
     }
 
     #[test]
@@ -98,6 +98,6 @@ mod tests {
         let real = parent.path().join("real");
         fs::create_dir(&real).unwrap();
         symlink(&real, parent.path().join("sessions")).unwrap();
-        assert!(claim(&parent.path().join("sessions")).is_err());
+        assert!(lock(&parent.path().join("sessions")).is_err());
     }
 }

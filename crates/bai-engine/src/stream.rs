@@ -7,12 +7,12 @@
 //! A client whose first frame brings `received`, 0 for a new run, gets numbered frames (`seq`), tells now and then which
 //! was the last that it has, in a binary frame `{"received": N}`, and after a cut gets again what it has not.
 
-use super::actor::Work;
+use super::command::Work;
 use super::error::{ApiError, ApiResult};
 use super::execute::{TAKEN_OVER, answer, begin, known_run};
 use super::frame;
 use super::request::{BODY_LIMIT, ready_session};
-use super::run::{Attached, Delivery, End, Outcome, Patience, Run};
+use super::run::{CollectOptions, Collector, Delivery, End, Outcome, Run};
 use super::session::Session;
 use super::state::ServerState;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -47,7 +47,7 @@ pub(super) async fn execute(
 }
 
 /// Why a socket is not served any more.
-enum Parting {
+enum StreamEnd {
     /// Its client cannot be reached.
     Left,
     /// Another client has the run.
@@ -60,30 +60,30 @@ async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
     let (run, received) = match first_frame(session, &mut receiver).await {
         Some(Ok(begun)) => begun,
-        Some(Err(why)) => return say_error(sender, receiver, RunStatus::Error, &why).await,
+        Some(Err(why)) => return send_error(sender, receiver, RunStatus::Error, &why).await,
         None => return,
     };
-    let attached = run.attach(received);
+    let collector = run.attach(received);
     let over = tokio::select! {
-        over = write(&run, &attached, &mut sender) => over,
-        () = attached.taken_over() => Parting::TakenOver,
-        () = read(session, &run, &attached, &mut receiver) => Parting::Left,
+        over = write(&run, &collector, &mut sender) => over,
+        () = collector.taken_over() => StreamEnd::TakenOver,
+        () = read(session, &run, &collector, &mut receiver) => StreamEnd::Left,
     };
     match over {
-        Parting::Ended(End::Finished(_)) => {
+        StreamEnd::Ended(End::Finished(_)) => {
             if close(sender, receiver).await {
-                attached.received(u64::MAX);
+                collector.received(u64::MAX);
             }
         }
-        Parting::Ended(End::Destroyed(why)) => say_error(sender, receiver, RunStatus::Error, &why).await,
-        Parting::Ended(End::Shutdown) => {
-            say_error(sender, receiver, RunStatus::ServerRestarting, "The engine is shutting down.").await;
+        StreamEnd::Ended(End::Destroyed(why)) => send_error(sender, receiver, RunStatus::Error, &why).await,
+        StreamEnd::Ended(End::Shutdown) => {
+            send_error(sender, receiver, RunStatus::ServerRestarting, "The engine is shutting down.").await;
         }
-        Parting::TakenOver => {
-            drop(attached);
-            say_error(sender, receiver, RunStatus::Error, TAKEN_OVER).await;
+        StreamEnd::TakenOver => {
+            drop(collector);
+            send_error(sender, receiver, RunStatus::Error, TAKEN_OVER).await;
         }
-        Parting::Left => {
+        StreamEnd::Left => {
             tracing::debug!(session = session.id(), run = %run.id(), "the client left; the run goes on")
         }
     }
@@ -137,14 +137,19 @@ async fn next_text(
 }
 
 /// Hands input to the run, and to `attached` what the client has received, until the client leaves.
-async fn read(session: &Session, run: &Arc<Run>, attached: &Attached, receiver: &mut SplitStream<WebSocket>) {
+async fn read(
+    session: &Session,
+    run: &Arc<Run>,
+    collector: &Collector,
+    receiver: &mut SplitStream<WebSocket>,
+) {
     #[derive(serde::Deserialize)]
     struct Note {
         received: u64,
     }
     let note = |bytes: &[u8]| {
-        let note = attached.counts().then(|| serde_json::from_slice::<Note>(bytes).ok()).flatten();
-        note.inspect(|note| attached.received(note.received)).is_some()
+        let note = collector.counts().then(|| serde_json::from_slice::<Note>(bytes).ok()).flatten();
+        note.inspect(|note| collector.received(note.received)).is_some()
     };
     while let Some(text) = next_text(receiver, note).await {
         answer(session, run, text).await;
@@ -153,7 +158,7 @@ async fn read(session: &Session, run: &Arc<Run>, attached: &Attached, receiver: 
 
 /// Sends what the run says, until its end or the client's. A run that begins in silence is told of by an empty frame, as
 /// the genuine server sends one every two seconds: until then a client must think that it waits for its turn.
-async fn write(run: &Run, attached: &Attached, sender: &mut Sender) -> Parting {
+async fn write(run: &Run, collector: &Collector, sender: &mut Sender) -> StreamEnd {
     let silence = async {
         run.begun().await;
         tokio::time::sleep(SILENCE).await;
@@ -164,37 +169,37 @@ async fn write(run: &Run, attached: &Attached, sender: &mut Sender) -> Parting {
     loop {
         let in_a_stream = last_frame.is_some_and(|at| at.elapsed() < SILENCE);
         let wait = if in_a_stream { IN_A_STREAM } else { AFTER_SILENCE };
-        let patience = Patience { window: None, linger: wait, quiet: wait };
+        let options = CollectOptions { window: None, linger: wait, quiet: wait };
         let collected = tokio::select! {
             biased;
-            collected = attached.collect(patience, seen) => collected,
+            collected = collector.collect(options, seen) => collected,
             () = &mut silence, if last_frame.is_none() => {
                 if sender.send(Message::text(frame::empty_frame())).await.is_err() {
-                    return Parting::Left;
+                    return StreamEnd::Left;
                 }
                 last_frame = Some(Instant::now());
                 continue;
             }
         };
-        let Some(delivery) = collected else { return Parting::TakenOver };
+        let Some(delivery) = collected else { return StreamEnd::TakenOver };
         match &delivery.outcome {
             Outcome::Waiting { question, .. } => seen = *question,
             Outcome::Ended(end @ (End::Destroyed(_) | End::Shutdown)) => {
                 let end = end.clone();
                 let is_sent = delivery.items.is_empty() || send_as_continued(delivery, sender).await;
-                return if is_sent { Parting::Ended(end) } else { Parting::Left };
+                return if is_sent { StreamEnd::Ended(end) } else { StreamEnd::Left };
             }
             _ => {}
         }
         let frame = frame::frame(&delivery);
         if sender.send(Message::text(frame)).await.is_err() {
-            return Parting::Left;
+            return StreamEnd::Left;
         }
         last_frame = Some(Instant::now());
         let outcome = delivery.outcome.clone();
         delivery.delivered();
         if let Outcome::Ended(end) = outcome {
-            return Parting::Ended(end);
+            return StreamEnd::Ended(end);
         }
     }
 }
@@ -209,7 +214,7 @@ async fn send_as_continued(mut delivery: Delivery, sender: &mut Sender) -> bool 
     is_sent
 }
 
-async fn say_error(mut sender: Sender, receiver: SplitStream<WebSocket>, status: RunStatus, why: &str) {
+async fn send_error(mut sender: Sender, receiver: SplitStream<WebSocket>, status: RunStatus, why: &str) {
     let frame = frame::error_frame(status, why);
     if let Ok(Ok(())) = timeout(CLOSING, sender.send(Message::text(frame))).await {
         let _ = close(sender, receiver).await;

@@ -79,7 +79,7 @@ pub(super) async fn upload(
             )));
         }
         let name = part.file_name().map_or_else(unnamed, decode_name);
-        let root = session.fixed.workdir.clone();
+        let root = session.spec.workdir.clone();
         let target = blocking(move || files::target(&root, &name)).await?;
         store(part, target).await?;
     }
@@ -151,7 +151,7 @@ pub(super) async fn download(
     if paths.is_empty() || paths.len() > MAX_FILES {
         return Err(ApiError::invalid_params(format!("files: between 1 and {MAX_FILES} paths are needed")));
     }
-    let root = session.fixed.workdir.clone();
+    let root = session.spec.workdir.clone();
     let found = blocking(move || paths.iter().map(|path| files::existing(&root, path)).collect()).await?;
     let boundary = uuid::Uuid::new_v4().simple().to_string();
     let content_type = format!("multipart/mixed; boundary={boundary}");
@@ -183,7 +183,7 @@ pub(super) async fn download_single(
     let params = Params::parse(query.as_deref());
     let path = params.get(&["file"]).or_else(|| body.get("file").and_then(Value::as_str));
     let path = path.ok_or_else(|| ApiError::invalid_params("file: the path is missing"))?.to_owned();
-    let root = session.fixed.workdir.clone();
+    let root = session.spec.workdir.clone();
     let named = path.clone();
     let found = blocking(move || files::existing(&root, &path)).await?;
     let meta = tokio::fs::metadata(&found).await.map_err(|error| failed(&named, &error))?;

@@ -4,15 +4,11 @@
 use super::error::StartError;
 use super::interpreter::{Event, Interpreter};
 use super::jupyter::JupyterKernel;
-use super::kernel::KernelSpec;
+use super::kernel_spec::KernelSpec;
 use super::language::Resolved;
 use super::outbox::Outbox;
 use super::wire::{FromDriver, ToDriver};
 use bai_protocol::record::ConsoleRecord;
-use std::time::Duration;
-
-/// How long an interpreter may take to end when it is asked to: enough for files that it still has to write.
-pub(super) const GOODBYE: Duration = Duration::from_secs(3);
 
 /// One of the two.
 pub(super) enum Backend {

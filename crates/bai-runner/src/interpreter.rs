@@ -3,9 +3,8 @@
 //! The order is exact without marks in the output: whoever in the interpreter sends a message on the control pipe
 //! waits for its `Ack`, and before a message is passed on, everything is read that was written before it.
 
-use super::backend::GOODBYE;
 use super::error::StartError;
-use super::kernel::KernelSpec;
+use super::kernel_spec::KernelSpec;
 use super::language::{Launch, Resolved};
 use super::outbox::Outbox;
 use super::output::Output;
@@ -18,6 +17,8 @@ use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How long an interpreter may take to end after it was asked to: enough to write its files.
+pub(super) const EXIT_LIMIT: Duration = Duration::from_secs(3);
 /// How long an interpreter may take until it is ready: slow disks and large site-packages included.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// During a flood of small writes, output is read this often and not at every write.
@@ -241,7 +242,7 @@ impl Interpreter {
     pub(super) async fn shutdown(mut self: Box<Self>) {
         if !self.busy {
             self.send(&ToDriver::Bye);
-            let _ = tokio::time::timeout(GOODBYE, self.ended()).await;
+            let _ = tokio::time::timeout(EXIT_LIMIT, self.ended()).await;
         }
     }
 

@@ -8,27 +8,15 @@
 //! | complete | the driver; a program has nothing to be asked |
 //! | interrupt, input, services, status, shutdown | the base, alike for all: signals, pipes, processes |
 //!
-//! A language is a file, or a row in the table of `scripted.rs` or `compiled.rs`; [`all`] knows them all.
+//! A language is a file, or a row in the table of `scripted.rs` or `compiled.rs`; `registry.rs` lists them all.
 
 use super::error::StartError;
 use super::image::ImageName;
-use super::jupyter::Jupyter;
-use super::python::Python;
 use super::search_paths::SearchPaths;
-use super::sqlite::Sqlite;
 use super::wire::Dialect;
-use super::{app, compiled, scripted};
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// The languages, in the order in which image names are offered to them.
-pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
-    let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
-    let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
-    let others: [&dyn Language; 4] = [&Sqlite, &Python, &app::App, &Jupyter];
-    scripted.chain(compiled).chain(others)
-}
 
 /// One language.
 pub(super) trait Language: Sync {

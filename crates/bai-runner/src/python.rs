@@ -9,7 +9,7 @@ use super::python_search::{Candidate, Search};
 use super::search_paths::SearchPaths;
 use super::wire::Dialect;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// CPython 3.6 and later.
 pub(super) struct Python;
@@ -96,9 +96,4 @@ fn wanted(image: &ImageName) -> Option<WantedVersion> {
         "python" | "python3" | "cpython" | "py" => image.leading_version().or_else(|| image.python_mark()),
         _ => image.python_mark(),
     }
-}
-
-/// Folders in which a version manager keeps whole installations.
-pub(super) fn interpreter_in(prefix: &Path) -> PathBuf {
-    prefix.join("bin").join("python")
 }

@@ -2,10 +2,14 @@
 //! that version managers give to folders; only what remains is run, with a time limit, and remembered.
 
 use super::image::WantedVersion;
-use super::python::interpreter_in;
 use super::search_paths::{SearchPaths, children, is_executable};
 use super::tool;
 use std::path::{Path, PathBuf};
+
+/// The interpreter of the installation in the folder `prefix`.
+fn interpreter_in(prefix: &Path) -> PathBuf {
+    prefix.join("bin").join("python")
+}
 
 /// An interpreter that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! the language usually does, or a cell in a language without a driver. What is left running in the process group
 //! ends with it.
 
-use super::kernel::KernelSpec;
+use super::kernel_spec::KernelSpec;
 use super::language::{Cell, Heuristic, Invocation, Resolved, StepKind};
 use super::op::Step;
 use super::output::Output;

@@ -8,7 +8,7 @@ use super::backend::Backend;
 use super::crash_loop::CrashLoop;
 use super::error::StartError;
 use super::interpreter::Event;
-use super::kernel::KernelSpec;
+use super::kernel_spec::KernelSpec;
 use super::language::{Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;

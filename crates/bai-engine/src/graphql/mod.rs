@@ -119,23 +119,23 @@ async fn describe_all(sessions: &[Arc<Session>], field: &Field) -> Vec<Value> {
 fn describe(session: &Session, stat: &Value) -> Value {
     // A value of the type `JSONString`.
     let stat = if stat.is_null() { Value::Null } else { json!(stat.to_string()) };
-    let fixed = &session.fixed;
+    let spec = &session.spec;
     let changed = session.history().values().max().copied().map(iso);
     let info = session.status_info();
     let kernel = json!({
         "id": session.id(), "row_id": session.id(), "cluster_role": "main", "cluster_idx": 1,
-        "cluster_hostname": "main1", "session_id": session.id(), "image": fixed.image, "status": session.status(),
+        "cluster_hostname": "main1", "session_id": session.id(), "image": spec.image, "status": session.status(),
         "status_info": info, "status_changed": changed, "container_id": null, "occupied_slots": "{}",
         "resource_opts": "{}", "live_stat": stat, "last_stat": stat,
     });
     json!({
         "id": session.id(), "row_id": session.id(), "session_id": session.id(), "sess_id": session.name(),
         "name": session.name(), "type": "interactive", "sess_type": "interactive", "session_type": "interactive",
-        "image": fixed.image, "lang": fixed.image, "image_references": [fixed.image],
-        "architecture": std::env::consts::ARCH, "registry": "local", "tag": fixed.tag, "domain_name": "default",
+        "image": spec.image, "lang": spec.image, "image_references": [spec.image],
+        "architecture": std::env::consts::ARCH, "registry": "local", "tag": spec.tag, "domain_name": "default",
         "group_name": "default", "cluster_mode": "single-node", "cluster_size": 1, "priority": 10,
         "status": session.status(), "status_info": info, "status_changed": changed,
-        "created_at": iso(fixed.created), "terminated_at": session.ended().map(iso), "result": "undefined",
+        "created_at": iso(spec.created), "terminated_at": session.ended().map(iso), "result": "undefined",
         "service_ports": "[]", "occupying_slots": "{}", "occupied_slots": "{}", "requested_slots": "{}",
         "resource_opts": "{}", "vfolder_mounts": [], "mounts": [], "num_queries": session.queries(),
         "containers": [kernel.clone()], "kernel_nodes": {"edges": [{"node": kernel}], "count": 1},

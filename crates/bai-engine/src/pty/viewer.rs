@@ -3,8 +3,8 @@
 //! Both sides say how much they have taken, and neither is more than a window ahead of that. Left to the sockets,
 //! megabytes would be on their way, and the echo of a key comes behind all of them.
 
-use super::broadcaster::{Attached, Command};
 use crate::session::Session;
+use crate::terminal::{Subscription, TerminalCommand};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bai_protocol::pty::{PtyReply, PtyRequest, WINDOW};
 use bytes::{Bytes, BytesMut};
@@ -34,22 +34,22 @@ type Sender = SplitSink<WebSocket, Message>;
 type Receiver = SplitStream<WebSocket>;
 
 /// How it ends, as a close code and a reason.
-type Goodbye = (u16, &'static str);
+type Closing = (u16, &'static str);
 
-const OVER: Goodbye = (close_code::NORMAL, "");
-const SESSION_OVER: Goodbye =
+const OVER: Closing = (close_code::NORMAL, "");
+const SESSION_OVER: Closing =
     (close_code::AWAY, "the terminal was closed: its session ended, or this viewer was too slow");
-const SILENT: Goodbye = (close_code::POLICY, "nothing was heard for too long");
+const SILENT: Closing = (close_code::POLICY, "nothing was heard for too long");
 
 pub(super) async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();
-    let first = timeout(FIRST_SIZE, next(&mut receiver)).await;
+    let first = timeout(FIRST_SIZE, next_request(&mut receiver)).await;
     let size = match &first {
         Ok(Some(PtyRequest::Resize { rows, columns })) => Some((*rows, *columns)),
         Ok(None) => return,
         _ => None,
     };
-    let attached = match session.shell.attach(session, size).await {
+    let attached = match session.attach_terminal(size).await {
         Ok(attached) => attached,
         Err(error) => {
             let words = PtyReply::Error(format!("the shell could not be started: {error}")).to_text();
@@ -58,12 +58,12 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
             return close(sender, receiver, (close_code::ERROR, "no shell")).await;
         }
     };
-    let Attached { replay, mut output, input, commands } = attached;
+    let Subscription { replay, mut output, input, commands } = attached;
     let first = first.ok().flatten().filter(|_| size.is_none());
-    let between = Between::new();
+    let flow = FlowState::new();
     let goodbye = tokio::select! {
-        goodbye = show(&mut sender, replay, &mut output, &between) => goodbye,
-        () = obey(&mut receiver, first, &input, &commands, &between) => None,
+        goodbye = send_output(&mut sender, replay, &mut output, &flow) => goodbye,
+        () = receive_input(&mut receiver, first, &input, &commands, &flow) => None,
     };
     match goodbye {
         Some(goodbye) => close(sender, receiver, goodbye).await,
@@ -72,7 +72,7 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
 }
 
 /// What the two directions know of each other.
-struct Between {
+struct FlowState {
     /// When the client was last heard; nothing while it is not being listened to.
     heard: Mutex<Option<Instant>>,
     /// How much output the client has taken, if it counts.
@@ -81,9 +81,9 @@ struct Between {
     typed: watch::Sender<u64>,
 }
 
-impl Between {
+impl FlowState {
     fn new() -> Self {
-        Between {
+        FlowState {
             heard: Mutex::new(Some(Instant::now())),
             shown: watch::Sender::default(),
             typed: watch::Sender::default(),
@@ -101,16 +101,16 @@ impl Between {
 }
 
 /// The next frame that says something; nothing when the client leaves.
-async fn next(receiver: &mut Receiver) -> Option<PtyRequest> {
+async fn next_request(receiver: &mut Receiver) -> Option<PtyRequest> {
     loop {
-        if let Some(request) = one(receiver).await? {
+        if let Some(request) = read_frame(receiver).await? {
             return Some(request);
         }
     }
 }
 
 /// The next frame, be it one that says nothing. The outer nothing is a client that left.
-async fn one(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
+async fn read_frame(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
     let request = match receiver.next().await? {
         Ok(Message::Text(text)) => PtyRequest::parse(text.as_bytes()),
         Ok(Message::Binary(bytes)) => PtyRequest::parse(&bytes),
@@ -127,28 +127,28 @@ async fn one(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
 }
 
 /// Does what the client says until it leaves.
-async fn obey(
+async fn receive_input(
     receiver: &mut Receiver,
     mut first: Option<PtyRequest>,
     input: &mpsc::Sender<Bytes>,
-    commands: &mpsc::Sender<Command>,
-    between: &Between,
+    commands: &mpsc::Sender<TerminalCommand>,
+    flow: &FlowState,
 ) {
     let mut typed = BytesMut::new();
     loop {
         let request = match first.take() {
             Some(request) => request,
             None => tokio::select! {
-                request = one(receiver), if typed.len() < TYPED => {
+                request = read_frame(receiver), if typed.len() < TYPED => {
                     let Some(request) = request else { return };
-                    between.hear(Some(Instant::now()));
+                    flow.hear(Some(Instant::now()));
                     let Some(request) = request else { continue };
                     request
                 }
                 room = input.reserve(), if !typed.is_empty() => {
                     let Ok(room) = room else { break };
-                    between.hear(Some(Instant::now()));
-                    between.typed.send_modify(|taken| *taken += typed.len() as u64);
+                    flow.hear(Some(Instant::now()));
+                    flow.typed.send_modify(|taken| *taken += typed.len() as u64);
                     room.send(typed.split().freeze());
                     continue;
                 }
@@ -157,20 +157,20 @@ async fn obey(
         match request {
             PtyRequest::Stdin(bytes) => typed.extend_from_slice(&bytes),
             PtyRequest::Resize { rows, columns } => {
-                if commands.send(Command::Resize(rows, columns)).await.is_err() {
+                if commands.send(TerminalCommand::Resize(rows, columns)).await.is_err() {
                     break;
                 }
             }
             PtyRequest::Restart => {
-                if commands.send(Command::Restart).await.is_err() {
+                if commands.send(TerminalCommand::Restart).await.is_err() {
                     break;
                 }
             }
-            PtyRequest::Received(bytes) => drop(between.shown.send_replace(Some(bytes))),
+            PtyRequest::Received(bytes) => drop(flow.shown.send_replace(Some(bytes))),
             PtyRequest::Ping | PtyRequest::Unknown(_) => {}
         }
         if typed.len() >= TYPED {
-            between.hear(None);
+            flow.hear(None);
         }
     }
     // The terminal is over; the other direction says so.
@@ -179,13 +179,13 @@ async fn obey(
 
 /// Sends what is printed, with a sign of life now and then. Gives how to say goodbye, or nothing when the client
 /// cannot be reached.
-async fn show(
+async fn send_output(
     sender: &mut Sender,
     replay: Bytes,
     output: &mut mpsc::Receiver<PtyReply>,
-    between: &Between,
-) -> Option<Goodbye> {
-    let (mut shown, mut typed) = (between.shown.subscribe(), between.typed.subscribe());
+    flow: &FlowState,
+) -> Option<Closing> {
+    let (mut shown, mut typed) = (flow.shown.subscribe(), flow.typed.subscribe());
     let (mut sent, mut said) = (replay.len() as u64, 0);
     // The first frame comes at once, be it empty: it says that there is a terminal.
     sender.send(Message::text(PtyReply::Output(replay).to_text())).await.ok()?;
@@ -219,7 +219,7 @@ async fn show(
                 Message::text(PtyReply::Received(taken).to_text())
             }
             _ = ticks.tick() => {
-                if between.silent_for_too_long() {
+                if flow.silent_for_too_long() {
                     return Some(SILENT);
                 }
                 Message::Ping(Bytes::new())
@@ -230,7 +230,7 @@ async fn show(
 }
 
 /// Says goodbye and waits a moment for the client's own.
-async fn close(mut sender: Sender, mut receiver: Receiver, (code, reason): Goodbye) {
+async fn close(mut sender: Sender, mut receiver: Receiver, (code, reason): Closing) {
     let goodbye = async {
         let frame = CloseFrame { code, reason: reason.into() };
         if sender.send(Message::Close(Some(frame))).await.is_ok() {

@@ -1,7 +1,7 @@
 //! Those who collect a run: they wait for what it says, and get it in pieces of a size for one frame.
 
 use super::retransmit::Frame;
-use super::{BATCH_BYTES, Inner, Outcome, Run, with_step};
+use super::{BATCH_BYTES, Outcome, Run, RunState, with_step};
 use crate::buffer::OutputItem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// How long a collector waits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct CollectOptions {
     /// When there is nothing at all; `None` waits for ever.
     pub window: Option<Duration>,
     /// How long the first output waits for company.
@@ -20,28 +20,28 @@ pub(crate) struct Patience {
 
 /// Somebody collects a run.
 #[derive(Debug)]
-pub(crate) struct Attached {
+pub(crate) struct Collector {
     run: Arc<Run>,
     /// Its turn, for one that counts.
     turn: Option<u64>,
 }
 
-impl Attached {
+impl Collector {
     /// Whether it counts.
     pub(crate) fn counts(&self) -> bool {
         self.turn.is_some()
     }
 
-    fn is_served(&self, inner: &Inner) -> bool {
-        self.turn.is_none_or(|turn| turn == inner.turns)
+    fn is_served(&self, state: &RunState) -> bool {
+        self.turn.is_none_or(|turn| turn == state.turns)
     }
 
     /// The client says that it has this frame and all before it.
     pub(crate) fn received(&self, number: u64) {
-        let mut inner = self.run.lock();
-        if self.turn.is_some() && self.is_served(&inner) {
-            inner.retransmit.was_received(number);
-            drop(inner);
+        let mut state = self.run.lock();
+        if self.turn.is_some() && self.is_served(&state) {
+            state.retransmit.was_received(number);
+            drop(state);
             self.run.news.notify_waiters();
             #[cfg(test)]
             self.run.changed.notify_waiters();
@@ -61,9 +61,9 @@ impl Attached {
         }
     }
 
-    /// Waits for output or news, as long as `patience` says. A question with a number up to `seen` is no news. Cancel
+    /// Waits for output or news, as long as `options` says. A question with a number up to `seen` is no news. Cancel
     /// safe: what was taken and not delivered comes again. `None` when another one has taken over.
-    pub(crate) async fn collect(&self, patience: Patience, seen: u64) -> Option<Delivery> {
+    pub(crate) async fn collect(&self, options: CollectOptions, seen: u64) -> Option<Delivery> {
         let start = Instant::now();
         let run = &self.run;
         let mut first_output = None;
@@ -72,28 +72,28 @@ impl Attached {
             tokio::pin!(notified);
             notified.as_mut().enable();
             let deadline = {
-                let mut inner = run.lock();
-                if !self.is_served(&inner) {
+                let mut state = run.lock();
+                if !self.is_served(&state) {
                     return None;
                 }
                 if self.counts()
-                    && let Some(frame) = inner.again()
+                    && let Some(frame) = state.again()
                 {
                     return Some(Delivery::again(run, frame, self.turn));
                 }
-                if self.counts() && inner.retransmit.is_full() {
+                if self.counts() && state.retransmit.is_full() {
                     None
                 } else {
-                    let mut deadline = patience.window.map(|window| start + window);
-                    if !inner.buffer.is_empty() {
+                    let mut deadline = options.window.map(|window| start + window);
+                    if !state.buffer.is_empty() {
                         let now = Instant::now();
                         let first = *first_output.get_or_insert(now);
-                        let last = inner.last_push.unwrap_or(first);
-                        let due = (first + patience.linger).min(last + patience.quiet);
+                        let last = state.last_push.unwrap_or(first);
+                        let due = (first + options.linger).min(last + options.quiet);
                         deadline = Some(deadline.map_or(due, |window| window.min(due)));
                     }
-                    if inner.has_news(seen) || deadline.is_some_and(|at| at <= Instant::now()) {
-                        return Some(run.deliver(&mut inner, seen, self.turn));
+                    if state.has_news(seen) || deadline.is_some_and(|at| at <= Instant::now()) {
+                        return Some(run.deliver(&mut state, seen, self.turn));
                     }
                     deadline
                 }
@@ -108,14 +108,14 @@ impl Attached {
     }
 }
 
-impl Drop for Attached {
+impl Drop for Collector {
     fn drop(&mut self) {
-        let mut inner = self.run.lock();
-        inner.collectors = inner.collectors.saturating_sub(1);
-        if self.turn == Some(inner.turns) {
-            inner.followed = false;
+        let mut state = self.run.lock();
+        state.collectors = state.collectors.saturating_sub(1);
+        if self.turn == Some(state.turns) {
+            state.followed = false;
         }
-        drop(inner);
+        drop(state);
         self.run.room.notify_one();
     }
 }
@@ -141,11 +141,11 @@ impl Delivery {
     /// It was written whole.
     pub(crate) fn delivered(mut self) {
         self.delivered = true;
-        let mut inner = self.run.lock();
+        let mut state = self.run.lock();
         if let Some(number) = self.number
-            && self.turn == Some(inner.turns)
+            && self.turn == Some(state.turns)
         {
-            inner.retransmit.was_written(number);
+            state.retransmit.was_written(number);
         }
     }
 }
@@ -167,36 +167,36 @@ impl Drop for Delivery {
 impl Run {
     /// Says that somebody collects as long as the guard lives. One that counts brings the number of the last frame that
     /// it has; it is given everything after that, and whoever counted before it is not served any more.
-    pub(crate) fn attach(self: &Arc<Self>, received: Option<u64>) -> Attached {
-        let mut inner = self.lock();
-        inner.collectors += 1;
+    pub(crate) fn attach(self: &Arc<Self>, received: Option<u64>) -> Collector {
+        let mut state = self.lock();
+        state.collectors += 1;
         let turn = received.map(|number| {
-            inner.retransmit.rewind(number);
-            inner.turns += 1;
-            inner.followed = true;
-            inner.turns
+            state.retransmit.rewind(number);
+            state.turns += 1;
+            state.followed = true;
+            state.turns
         });
-        if turn.is_none() && !inner.followed {
-            for frame in inner.retransmit.take_unwritten().into_iter().rev() {
-                inner.buffer.put_back(with_step(frame.items, &frame.outcome));
+        if turn.is_none() && !state.followed {
+            for frame in state.retransmit.take_unwritten().into_iter().rev() {
+                state.buffer.put_back(with_step(frame.items, &frame.outcome));
             }
         }
-        drop(inner);
+        drop(state);
         self.news.notify_waiters();
-        Attached { run: self.clone(), turn }
+        Collector { run: self.clone(), turn }
     }
 
-    fn deliver(self: &Arc<Self>, inner: &mut Inner, seen: u64, turn: Option<u64>) -> Delivery {
-        let mut items = inner.buffer.take(BATCH_BYTES);
+    fn deliver(self: &Arc<Self>, state: &mut RunState, seen: u64, turn: Option<u64>) -> Delivery {
+        let mut items = state.buffer.take(BATCH_BYTES);
         let outcome = match items.pop() {
             Some(OutputItem::Step { status, exit_code }) => Outcome::Step { status, exit_code },
             last => {
                 items.extend(last);
-                match (&inner.end, inner.waiting) {
-                    _ if !inner.buffer.is_empty() => Outcome::Continued,
+                match (&state.end, state.waiting) {
+                    _ if !state.buffer.is_empty() => Outcome::Continued,
                     (Some(end), _) => Outcome::Ended(end.clone()),
-                    (None, Some(is_password)) if inner.questions > seen => {
-                        Outcome::Waiting { is_password, question: inner.questions }
+                    (None, Some(is_password)) if state.questions > seen => {
+                        Outcome::Waiting { is_password, question: state.questions }
                     }
                     _ => Outcome::Continued,
                 }
@@ -205,7 +205,7 @@ impl Run {
         let items = Arc::new(items);
         // What is nothing but the state of now needs no number: it is told again in any case.
         let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
-        let number = is_counted.then(|| inner.retransmit.push(items.clone(), outcome.clone()));
+        let number = is_counted.then(|| state.retransmit.push(items.clone(), outcome.clone()));
         self.room.notify_one();
         Delivery { run: self.clone(), items, outcome, number, turn, delivered: false }
     }

@@ -12,7 +12,7 @@ mod retransmit;
 #[cfg(test)]
 mod tests;
 
-pub(super) use collect::{Attached, Delivery, Patience};
+pub(super) use collect::{CollectOptions, Collector, Delivery};
 pub(super) use outcome::{End, Outcome};
 
 use super::buffer::{Buffer, OutputItem};
@@ -36,7 +36,7 @@ const ENOUGH_BYTES: usize = 64 << 10;
 const KEPT_INPUTS: usize = 64;
 
 #[derive(Debug, Default)]
-struct Inner {
+struct RunState {
     /// Whether its turn has come.
     begun: bool,
     buffer: Buffer,
@@ -58,7 +58,7 @@ struct Inner {
     last_push: Option<Instant>,
 }
 
-impl Inner {
+impl RunState {
     fn bound(&self) -> usize {
         if self.collectors > 0 { ATTACHED_BOUND } else { ABANDONED_BOUND }
     }
@@ -87,7 +87,7 @@ impl Inner {
 #[derive(Debug)]
 pub(super) struct Run {
     id: RunId,
-    inner: Mutex<Inner>,
+    state: Mutex<RunState>,
     news: Notify,
     room: Notify,
     /// Told of every change, for tests that wait for one.
@@ -99,7 +99,7 @@ impl Run {
     pub(super) fn new(id: RunId) -> Arc<Self> {
         Arc::new(Run {
             id,
-            inner: Mutex::default(),
+            state: Mutex::default(),
             news: Notify::new(),
             room: Notify::new(),
             #[cfg(test)]
@@ -111,8 +111,8 @@ impl Run {
         &self.id
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, RunState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // What the actor does.
@@ -126,17 +126,17 @@ impl Run {
     /// Adds output or the end of a step.
     pub(super) fn push(&self, item: impl Into<OutputItem>) {
         let item = item.into();
-        let mut inner = self.lock();
-        let before = inner.buffer.bytes();
-        let was_empty = inner.buffer.is_empty();
+        let mut state = self.lock();
+        let before = state.buffer.bytes();
+        let was_empty = state.buffer.is_empty();
         let is_step = matches!(item, OutputItem::Step { .. });
-        inner.buffer.push(item);
-        if inner.may_drop && inner.collectors == 0 {
-            inner.buffer.shrink_to(ABANDONED_BOUND);
+        state.buffer.push(item);
+        if state.may_drop && state.collectors == 0 {
+            state.buffer.shrink_to(ABANDONED_BOUND);
         }
-        inner.last_push = Some(Instant::now());
-        let after = inner.buffer.bytes();
-        drop(inner);
+        state.last_push = Some(Instant::now());
+        let after = state.buffer.bytes();
+        drop(state);
         // A flood of small output wakes its collector when there is something to do, not for each piece.
         if was_empty || is_step || (before < ENOUGH_BYTES && after >= ENOUGH_BYTES) {
             self.news.notify_waiters();
@@ -147,24 +147,24 @@ impl Run {
 
     /// The program asks for a line. Gives the line when one came before the question.
     pub(super) fn ask(&self, is_password: bool) -> Option<String> {
-        let mut inner = self.lock();
-        if let Some(early) = inner.inputs.pop_front() {
+        let mut state = self.lock();
+        if let Some(early) = state.inputs.pop_front() {
             return Some(early);
         }
-        inner.waiting = Some(is_password);
-        inner.questions += 1;
-        drop(inner);
+        state.waiting = Some(is_password);
+        state.questions += 1;
+        drop(state);
         self.news.notify_waiters();
         None
     }
 
     /// Nothing more will come. Only the first end counts.
     pub(super) fn finish(&self, end: End) {
-        let mut inner = self.lock();
-        inner.end.get_or_insert(end);
-        inner.waiting = None;
-        inner.inputs.clear();
-        drop(inner);
+        let mut state = self.lock();
+        state.end.get_or_insert(end);
+        state.waiting = None;
+        state.inputs.clear();
+        drop(state);
         self.news.notify_waiters();
         self.room.notify_one();
         #[cfg(test)]
@@ -173,9 +173,9 @@ impl Run {
 
     /// Whether the actor may read more replies for this run.
     pub(super) fn has_room(&self) -> bool {
-        let inner = self.lock();
-        let may_drop = inner.may_drop && inner.collectors == 0;
-        may_drop || inner.end.is_some() || inner.buffer.bytes() < inner.bound()
+        let state = self.lock();
+        let may_drop = state.may_drop && state.collectors == 0;
+        may_drop || state.end.is_some() || state.buffer.bytes() < state.bound()
     }
 
     /// Waits until [`Run::has_room`] may have changed.
@@ -188,21 +188,21 @@ impl Run {
     /// The run was interrupted: lines that it has not asked for are dropped, and if nobody collects, its end must be
     /// reached all the same, so the oldest output may go.
     pub(super) fn interrupted(&self) {
-        let mut inner = self.lock();
-        inner.inputs.clear();
-        inner.may_drop = true;
-        drop(inner);
+        let mut state = self.lock();
+        state.inputs.clear();
+        state.may_drop = true;
+        drop(state);
         self.room.notify_one();
     }
 
     /// A line for the program. Given back when it waits for one now; kept for its next question otherwise.
     pub(super) fn input(&self, text: String) -> Option<String> {
-        let mut inner = self.lock();
-        if inner.waiting.take().is_some() {
+        let mut state = self.lock();
+        if state.waiting.take().is_some() {
             return Some(text);
         }
-        if inner.end.is_none() && inner.inputs.len() < KEPT_INPUTS {
-            inner.inputs.push_back(text);
+        if state.end.is_none() && state.inputs.len() < KEPT_INPUTS {
+            state.inputs.push_back(text);
         }
         None
     }
@@ -227,8 +227,8 @@ impl Run {
 
     /// Bytes that nobody has collected, or of which it is not known whether they arrived.
     pub(super) fn uncollected(&self) -> usize {
-        let inner = self.lock();
-        inner.buffer.bytes() + inner.retransmit.bytes()
+        let state = self.lock();
+        state.buffer.bytes() + state.retransmit.bytes()
     }
 
     /// Waits until `condition` holds.

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-const NOW: Patience =
-    Patience { window: Some(Duration::ZERO), linger: Duration::ZERO, quiet: Duration::ZERO };
-const PATIENT: Patience =
-    Patience { window: None, linger: Duration::from_millis(1), quiet: Duration::from_millis(1) };
+const NOW: CollectOptions =
+    CollectOptions { window: Some(Duration::ZERO), linger: Duration::ZERO, quiet: Duration::ZERO };
+const PATIENT: CollectOptions =
+    CollectOptions { window: None, linger: Duration::from_millis(1), quiet: Duration::from_millis(1) };
 
 fn run() -> Arc<Run> {
     Run::new(RunId::from_wire("r1"))
@@ -20,12 +20,12 @@ fn out(text: &str) -> OutputItem {
     ConsoleRecord::Stdout(text.into()).into()
 }
 
-async fn collect(run: &Arc<Run>, patience: Patience, seen: u64) -> Delivery {
-    run.attach(None).collect(patience, seen).await.unwrap()
+async fn collect(run: &Arc<Run>, options: CollectOptions, seen: u64) -> Delivery {
+    run.attach(None).collect(options, seen).await.unwrap()
 }
 
-async fn frame_of(run: &Arc<Run>, patience: Patience) -> Value {
-    let delivery = collect(run, patience, 0).await;
+async fn frame_of(run: &Arc<Run>, options: CollectOptions) -> Value {
+    let delivery = collect(run, options, 0).await;
     let value = serde_json::from_str(&frame::frame(&delivery)).unwrap();
     delivery.delivered();
     value
@@ -88,9 +88,9 @@ async fn room_depends_on_whether_somebody_collects() {
     let run = run();
     run.push(out(&"x".repeat(4 << 20)));
     assert!(run.has_room(), "nobody collects: 8 MiB are kept");
-    let attached = run.attach(None);
+    let collector = run.attach(None);
     assert!(!run.has_room(), "somebody collects: 2 MiB are enough");
-    drop(attached);
+    drop(collector);
     run.push(out(&"x".repeat(4 << 20)));
     assert!(!run.has_room());
     run.interrupted();

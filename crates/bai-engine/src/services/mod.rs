@@ -3,7 +3,6 @@
 
 mod tunnel;
 
-use super::actor::environment;
 use super::error::{ApiError, ApiResult};
 use super::pty;
 use super::request::{Params, json_body, json_reply, ready_session};
@@ -32,8 +31,8 @@ pub(super) fn check_preopen(ports: &[u16]) -> ApiResult<()> {
 
 fn services(session: &Session) -> &Services {
     session.services.get_or_init(|| {
-        let fixed = &session.fixed;
-        Services::new(fixed.workdir.clone(), environment(session), fixed.preopen_ports.clone())
+        let spec = &session.spec;
+        Services::new(spec.workdir.clone(), session.environment(), spec.preopen_ports.clone())
     })
 }
 
@@ -57,8 +56,8 @@ pub(super) async fn tunnel(
 ) -> ApiResult<Response> {
     let session = ready_session(&server, &reference)?;
     let params = Params::parse(query.as_deref());
-    let wish = ServiceRequest::read(|name| params.get(&[name]).map(str::to_owned))?;
-    let address = wish.start(&session).await?;
+    let request = ServiceRequest::read(|name| params.get(&[name]).map(str::to_owned))?;
+    let address = request.start(&session).await?;
     let upgrade = upgrade.max_message_size(FRAME_LIMIT).max_frame_size(FRAME_LIMIT);
     let stop = session.stop.clone();
     Ok(upgrade.on_upgrade(move |socket| async move {
@@ -75,11 +74,11 @@ pub(super) async fn start(
 ) -> ApiResult<Response> {
     let session = ready_session(&server, &reference)?;
     let body = json_body(body).await?;
-    let wish = ServiceRequest::read(|name| {
+    let request = ServiceRequest::read(|name| {
         let value = body.get(name).filter(|value| !value.is_null())?;
         Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     })?;
-    wish.start(&session).await?;
+    request.start(&session).await?;
     let title = "There is no app proxy.";
     Err(ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -89,9 +88,9 @@ pub(super) async fn start(
     )
     .because(format!(
         "{} runs; it is reached with `bai-repl app {} {}`",
-        wish.app,
+        request.app,
         session.name(),
-        wish.app
+        request.app
     )))
 }
 

@@ -20,7 +20,8 @@ mod tests;
 
 use super::error::{KernelGone, StartError};
 use super::image::ImageName;
-use super::kernel::{Kernel, KernelSpec};
+use super::kernel::Kernel;
+use super::kernel_spec::KernelSpec;
 use super::op::{Op, Step};
 use super::reply::Reply;
 use super::services::Services;

@@ -8,10 +8,9 @@ use super::cell::{Cell, asked_about};
 use super::connection::{Meeting, Sockets};
 use super::messages::{self, Heard};
 use super::spec::Kernelspec;
-use crate::backend::GOODBYE;
 use crate::error::StartError;
-use crate::interpreter::{Event, last_lines};
-use crate::kernel::KernelSpec;
+use crate::interpreter::{EXIT_LIMIT, Event, last_lines};
+use crate::kernel_spec::KernelSpec;
 use crate::language::Resolved;
 use crate::outbox::Outbox;
 use crate::output::Output;
@@ -448,7 +447,7 @@ impl JupyterKernel {
         if self.cell.is_none() {
             self.send(&ToDriver::Bye);
             // One that does not end is killed.
-            let _ = tokio::time::timeout(GOODBYE, self.process.wait()).await;
+            let _ = tokio::time::timeout(EXIT_LIMIT, self.process.wait()).await;
         }
     }
 }

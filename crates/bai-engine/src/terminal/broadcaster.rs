@@ -24,9 +24,9 @@ const RESET: &[u8] = b"\x1bc";
 
 /// What a terminal can be asked.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(crate) enum TerminalCommand {
     /// Show everything from now on, and what was last printed.
-    Attach { size: Option<(u16, u16)>, reply: oneshot::Sender<Attached> },
+    Attach { size: Option<(u16, u16)>, reply: oneshot::Sender<Subscription> },
     /// Rows and columns.
     Resize(u16, u16),
     /// A new shell.
@@ -35,31 +35,31 @@ pub(super) enum Command {
 
 /// What somebody who looks at a terminal holds.
 #[derive(Debug)]
-pub(super) struct Attached {
+pub(crate) struct Subscription {
     /// What was last printed.
-    pub(super) replay: Bytes,
+    pub(crate) replay: Bytes,
     /// What is printed from then on.
-    pub(super) output: mpsc::Receiver<PtyReply>,
+    pub(crate) output: mpsc::Receiver<PtyReply>,
     /// Where typed bytes go.
-    pub(super) input: mpsc::Sender<Bytes>,
+    pub(crate) input: mpsc::Sender<Bytes>,
     /// Everything else.
-    pub(super) commands: mpsc::Sender<Command>,
+    pub(crate) commands: mpsc::Sender<TerminalCommand>,
 }
 
 struct Viewer {
     output: mpsc::Sender<PtyReply>,
     /// Whether the piece that is being given away is still to be given to this one.
-    owed: bool,
+    pending: bool,
 }
 
 pub(super) struct Broadcaster {
     spec: TerminalSpec,
     terminal: Terminal,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<TerminalCommand>,
     input: mpsc::Receiver<Bytes>,
     /// For those who come later.
-    commands_in: mpsc::WeakSender<Command>,
-    input_in: mpsc::Sender<Bytes>,
+    command_sender: mpsc::WeakSender<TerminalCommand>,
+    input_sender: mpsc::Sender<Bytes>,
     viewers: Vec<Viewer>,
     scrollback: Scrollback,
     typed: Bytes,
@@ -67,7 +67,7 @@ pub(super) struct Broadcaster {
 }
 
 enum Next {
-    Command(Command),
+    Command(TerminalCommand),
     Typed(Bytes),
     Written(io::Result<usize>),
     Printed(Bytes),
@@ -78,7 +78,9 @@ enum Next {
 
 impl Broadcaster {
     /// Starts the shell, with a first viewer.
-    pub(super) fn start(spec: TerminalSpec) -> io::Result<(Broadcaster, mpsc::Sender<Command>, Attached)> {
+    pub(super) fn start(
+        spec: TerminalSpec,
+    ) -> io::Result<(Broadcaster, mpsc::Sender<TerminalCommand>, Subscription)> {
         let terminal = Terminal::start(&spec)?;
         let (commands, command_receiver) = mpsc::channel(16);
         let (input, input_receiver) = mpsc::channel(TYPED);
@@ -88,27 +90,27 @@ impl Broadcaster {
             terminal,
             commands: command_receiver,
             input: input_receiver,
-            commands_in: commands.downgrade(),
-            input_in: input.clone(),
-            viewers: vec![Viewer { output: viewer, owed: false }],
+            command_sender: commands.downgrade(),
+            input_sender: input.clone(),
+            viewers: vec![Viewer { output: viewer, pending: false }],
             scrollback: Scrollback::default(),
             typed: Bytes::new(),
             printed: None,
         };
-        let attached = Attached { replay: Bytes::new(), output, input, commands: commands.clone() };
-        Ok((broadcaster, commands, attached))
+        let subscription = Subscription { replay: Bytes::new(), output, input, commands: commands.clone() };
+        Ok((broadcaster, commands, subscription))
     }
 
     /// Until the shell ends.
     pub(super) async fn run(mut self) {
         loop {
             match self.next().await {
-                Next::Command(command) => self.obey(command),
+                Next::Command(command) => self.handle(command),
                 Next::Typed(bytes) => self.typed = bytes,
                 Next::Written(Ok(count)) => self.typed.advance(count.min(self.typed.len())),
                 // Nobody will ever read it; the end of the shell follows.
                 Next::Written(Err(_)) => self.typed.clear(),
-                Next::Printed(bytes) => self.owe(bytes),
+                Next::Printed(bytes) => self.broadcast(bytes),
                 Next::Delivered => self.printed = None,
                 Next::Stalled => self.drop_stalled(),
                 Next::Ended(code) => return self.end(code).await,
@@ -118,7 +120,7 @@ impl Broadcaster {
 
     async fn next(&mut self) -> Next {
         let Broadcaster { terminal, commands, input, viewers, typed, printed, .. } = self;
-        let others = viewers.iter().any(|viewer| !viewer.owed);
+        let others = viewers.iter().any(|viewer| !viewer.pending);
         tokio::select! {
             biased;
             Some(command) = commands.recv() => Next::Command(command),
@@ -131,23 +133,23 @@ impl Broadcaster {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle(&mut self, command: TerminalCommand) {
         match command {
-            Command::Attach { size, reply } => self.attach(size, reply),
-            Command::Resize(rows, columns) => self.resize(rows, columns),
-            Command::Restart => self.restart(),
+            TerminalCommand::Attach { size, reply } => self.attach(size, reply),
+            TerminalCommand::Resize(rows, columns) => self.resize(rows, columns),
+            TerminalCommand::Restart => self.restart(),
         }
     }
 
-    fn attach(&mut self, size: Option<(u16, u16)>, reply: oneshot::Sender<Attached>) {
-        let Some(commands) = self.commands_in.upgrade() else { return };
-        let input = self.input_in.clone();
+    fn attach(&mut self, size: Option<(u16, u16)>, reply: oneshot::Sender<Subscription>) {
+        let Some(commands) = self.command_sender.upgrade() else { return };
+        let input = self.input_sender.clone();
         let (viewer, output) = mpsc::channel(WAITING);
         let replay = self.scrollback.replay();
-        if reply.send(Attached { replay, output, input, commands }).is_err() {
+        if reply.send(Subscription { replay, output, input, commands }).is_err() {
             return;
         }
-        self.viewers.push(Viewer { output: viewer, owed: false });
+        self.viewers.push(Viewer { output: viewer, pending: false });
         if let Some((rows, columns)) = size {
             self.resize(rows, columns);
         }
@@ -167,22 +169,24 @@ impl Broadcaster {
                 self.terminal = terminal;
                 self.typed.clear();
                 self.scrollback = Scrollback::default();
-                self.owe(Bytes::from_static(RESET));
+                self.broadcast(Bytes::from_static(RESET));
             }
-            Err(error) => self.owe(format!("\r\n[the shell could not be started again: {error}]\r\n").into()),
+            Err(error) => {
+                self.broadcast(format!("\r\n[the shell could not be started again: {error}]\r\n").into())
+            }
         }
     }
 
     /// Gives a piece to everybody from now on. One that was being given away is cut short, which only a restart does.
-    fn owe(&mut self, bytes: Bytes) {
+    fn broadcast(&mut self, bytes: Bytes) {
         self.scrollback.push(&bytes);
-        self.viewers.iter_mut().for_each(|viewer| viewer.owed = true);
+        self.viewers.iter_mut().for_each(|viewer| viewer.pending = true);
         self.printed = Some((bytes, Instant::now()));
     }
 
     /// Who keeps others waiting is let go. It may come back, and gets what was last printed.
     fn drop_stalled(&mut self) {
-        self.viewers.retain(|viewer| !viewer.owed);
+        self.viewers.retain(|viewer| !viewer.pending);
         tracing::info!("a viewer of the terminal did not keep up and was let go");
     }
 
@@ -224,9 +228,9 @@ async fn deliver(viewers: &mut Vec<Viewer>, printed: Option<&(Bytes, Instant)>) 
     let Some((bytes, _)) = printed else { return };
     loop {
         viewers.retain_mut(|viewer| {
-            if viewer.owed {
+            if viewer.pending {
                 match viewer.output.try_send(PtyReply::Output(bytes.clone())) {
-                    Ok(()) => viewer.owed = false,
+                    Ok(()) => viewer.pending = false,
                     Err(mpsc::error::TrySendError::Full(_)) => {}
                     Err(mpsc::error::TrySendError::Closed(_)) => return false,
                 }
@@ -235,7 +239,7 @@ async fn deliver(viewers: &mut Vec<Viewer>, printed: Option<&(Bytes, Instant)>) 
         });
         let room: Vec<_> = viewers
             .iter()
-            .filter(|viewer| viewer.owed)
+            .filter(|viewer| viewer.pending)
             .map(|viewer| Box::pin(viewer.output.reserve()))
             .collect();
         if room.is_empty() {

@@ -1,0 +1,42 @@
+//! What a session's actor can be asked to do.
+
+use super::run::Run;
+use bai_protocol::execute::BatchOptions;
+use bai_runner::{Kernel, Op, Step};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What a run does.
+#[derive(Debug)]
+pub(super) enum Work {
+    Query(String),
+    Batch(BatchOptions),
+}
+
+impl Work {
+    pub(super) fn into_ops(self) -> Vec<Op> {
+        let step = |text: &str| Step::from_wire(Some(text));
+        match self {
+            Work::Query(code) => vec![Op::Code(code)],
+            Work::Batch(options) => vec![
+                Op::Clean(step(&options.clean)),
+                Op::Build(step(&options.build)),
+                Op::Exec(step(&options.exec)),
+            ],
+        }
+    }
+}
+
+/// What a session can be asked.
+pub(super) enum SessionCommand {
+    /// Queue a run.
+    Begin(Arc<Run>, Work),
+    /// A line for the run, which waits for it.
+    Input(Arc<Run>, String),
+    /// Stop the run whose turn it is.
+    Interrupt,
+    /// A fresh interpreter; runs that wait are ended.
+    Restart(oneshot::Sender<Result<(), String>>),
+    /// What serves completion.
+    Kernel(oneshot::Sender<Kernel>),
+}

@@ -1,0 +1,91 @@
+//! All languages, and which of them an image name means on this machine. A language does not know this file.
+
+use super::error::StartError;
+use super::image::ImageName;
+use super::jupyter::{self, Jupyter};
+use super::language::{FoundImage, KernelInfo, Language, Resolved};
+use super::python::Python;
+use super::search_paths::SearchPaths;
+use super::sqlite::Sqlite;
+use super::{app, compiled, scripted};
+use std::path::Path;
+
+/// The languages, in the order in which they are asked whether an image is theirs.
+fn all() -> impl Iterator<Item = &'static dyn Language> {
+    let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
+    let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
+    let others: [&dyn Language; 4] = [&Sqlite, &Python, &app::App, &Jupyter];
+    scripted.chain(compiled).chain(others)
+}
+
+/// The interpreter that a kernel of this image would use, or why there is none. Looks at files and may run
+/// interpreters to ask for their version, so call it where blocking for some milliseconds is allowed.
+///
+/// # Errors
+/// When the image means nothing here, or its interpreter is missing.
+pub fn resolve(image: &str) -> Result<Resolved, StartError> {
+    resolve_image(&ImageName::parse(image), &SearchPaths::of_this_process())
+}
+
+pub(super) fn resolve_image(image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
+    let found = language_of(image, search_paths).and_then(|language| language.find(image, search_paths));
+    found.map_err(|missing| or_jupyter(missing, image, search_paths))
+}
+
+/// Points to a Jupyter kernel of the language whose interpreter is missing, if there is one.
+fn or_jupyter(missing: StartError, image: &ImageName, search_paths: &SearchPaths) -> StartError {
+    let kernel = image.language().and_then(|language| jupyter::of_language(language, search_paths));
+    let Some(kernel) = kernel else { return missing };
+    let named = jupyter::image_of(&kernel);
+    let hint = match &missing {
+        StartError::NoInterpreter { install, .. } => {
+            format!("use the Jupyter kernel {:?} as {named}, or {install}", kernel.title())
+        }
+        _ => format!("use the Jupyter kernel {:?} as {named}", kernel.title()),
+    };
+    StartError::JupyterInstead { missing: Box::new(missing), hint }
+}
+
+fn language_of(image: &ImageName, search_paths: &SearchPaths) -> Result<&'static dyn Language, StartError> {
+    let unknown = || match image.language() {
+        // Nothing of ours runs it, but its Jupyter kernel does.
+        Some("julia") => StartError::NoInterpreter {
+            image: image.to_string(),
+            language: "the Jupyter kernel of Julia",
+            looked: "the folders of Jupyter".to_owned(),
+            install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`: `bai-repl images` lists it then as jupyter:julia-…",
+        },
+        _ => StartError::UnknownImage { image: image.to_string(), known: what_is_known(search_paths) },
+    };
+    all().find(|language| language.answers_to(image)).ok_or_else(unknown)
+}
+
+/// An interpreter that somebody else has chosen. It is not asked for its version, which nobody needs to run it.
+pub(super) fn given(image: &ImageName, executable: &Path) -> Result<Resolved, StartError> {
+    let language = language_of(image, &SearchPaths::of_this_process())?;
+    let (executable, version, note) = (executable.to_owned(), String::new(), None);
+    Ok(Resolved { language, info: KernelInfo { language: language.name(), version, executable, note } })
+}
+
+fn what_is_known(search_paths: &SearchPaths) -> String {
+    let names: Vec<String> = find_all(search_paths).into_iter().map(|found| found.name).collect();
+    if names.is_empty() {
+        let languages: Vec<&str> = all().map(|language| language.name()).collect();
+        return format!("it could run {}, but no interpreter was found", languages.join(", "));
+    }
+    format!("here are {}", names.join(", "))
+}
+
+fn find_all(search_paths: &SearchPaths) -> Vec<FoundImage> {
+    // Each is asked by running it, and some take their time.
+    std::thread::scope(|scope| {
+        let ask = |language: &'static dyn Language| scope.spawn(move || language.find_all(search_paths));
+        let asked: Vec<_> = all().map(ask).collect();
+        asked.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    })
+}
+
+/// Every image name that this machine can run, newest version first in each language.
+pub async fn images() -> Vec<FoundImage> {
+    tokio::task::spawn_blocking(|| find_all(&SearchPaths::of_this_process())).await.unwrap_or_default()
+}
