@@ -28,7 +28,8 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
         return Err(ApiError::malformed_body("the body has to be a JSON object"));
     }
     let request = IncomingCreate::from_wire(&body);
-    let name = request.name.clone().ok_or_else(|| ApiError::invalid_params("name: a session needs a name"))?;
+    let name =
+        request.name.clone().ok_or_else(|| ApiError::invalid_params("name: a session needs a name"))?;
     check_name(&name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
     let image =
         request.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;

@@ -11,14 +11,16 @@ async fn services_are_refused_in_the_words_of_a_cluster() {
     let slug = |problem: &serde_json::Value| {
         problem["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
     };
-    let request = json!({"name": "ports", "image": super::client::IMAGE, "config": {"preopen_ports": [2200]}});
+    let request =
+        json!({"name": "ports", "image": super::client::IMAGE, "config": {"preopen_ports": [2200]}});
     let (status, problem) = lab.post("/session", request).await;
     assert_eq!(
         (status, slug(&problem).as_str()),
         (StatusCode::BAD_REQUEST, "invalid-api-params"),
         "{problem}"
     );
-    let request = json!({"name": "ports", "image": super::client::IMAGE, "config": {"preopen_ports": [8190]}});
+    let request =
+        json!({"name": "ports", "image": super::client::IMAGE, "config": {"preopen_ports": [8190]}});
     assert_eq!(lab.post("/session", request).await.0, StatusCode::CREATED);
     for (body, expected) in [
         (json!({"app": "nope"}), (StatusCode::NOT_FOUND, "object-not-found")),
