@@ -15,6 +15,7 @@
 //! | [`terminal`] | the user's terminal and its state |
 //! | [`render`] | from console records to what a terminal may show |
 //! | [`theme`] | colours and signs |
+//! | [`format`](mod@format) | sizes, durations and ages for people |
 //! | [`panes`] | full-screen views |
 //! | [`repl`] | the prompt and the life of a cell |
 //! | [`config`] | configuration file, environment, credentials, paths |
@@ -39,6 +40,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod format;
 pub mod panes;
 pub mod render;
 pub mod repl;

@@ -20,7 +20,6 @@ mod display;
 mod display_settings;
 mod error;
 mod exit_status;
-mod human;
 mod input;
 mod logging;
 mod login;

@@ -2,10 +2,12 @@
 //! shown where nobody looks, or when they asked for quiet.
 
 use super::args::Global;
+use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
 use bai_protocol::status::SessionStatus;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
@@ -26,6 +28,22 @@ pub(super) fn is_wanted(global: &Global) -> bool {
 pub(super) fn style(bar: &ProgressBar, template: &str) {
     // The templates are ours; a wrong one would leave the default.
     if let Ok(style) = ProgressStyle::with_template(template) {
+        let style = style
+            .with_key("bytes", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&format::size(state.pos()));
+            })
+            .with_key("total_bytes", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&format::size(state.len().unwrap_or(state.pos())));
+            })
+            .with_key("bytes_per_sec", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = write!(out, "{}/s", format::size(state.per_sec() as u64));
+            })
+            .with_key("eta", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&format::running(state.eta()));
+            })
+            .with_key("elapsed", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&format::running(state.elapsed()));
+            });
         bar.set_style(style.progress_chars("━╸ ").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
     }
 }
@@ -40,7 +58,7 @@ impl TransferProgress {
         let target =
             if is_wanted(global) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(bytes), target);
-        style(&bar, "{msg:24} {bar:20} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left");
+        style(&bar, "{msg:24} {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} left");
         if is_wanted(global) {
             bar.enable_steady_tick(TICK);
         }

@@ -210,9 +210,8 @@ impl Remote for ClientSession {
 
 /// What the server told, without what it did not.
 fn rows(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(String, String)> {
-    let age = info
-        .age
-        .map(|age| super::spinner::elapsed(std::time::Duration::from_secs_f64((age / 1000.0).max(0.0))));
+    // The server's number is in milliseconds; a conversion from a negative number gives zero.
+    let age = info.age.map(|age| crate::format::age(std::time::Duration::from_millis(age as u64)));
     let rows = [
         ("session", Some(session.name().to_owned())),
         ("id", session.id().map(str::to_owned)),
@@ -226,7 +225,7 @@ fn rows(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(S
         ("cells run", info.cells().map(|count| count.to_string())),
         ("architecture", info.architecture.clone()),
         ("resources", info.resources()),
-        ("uses", stat.summary()),
+        ("uses", crate::format::usage(stat)),
         ("tag", info.tag.clone()),
     ];
     let told = rows.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));

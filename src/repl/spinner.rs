@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthStr;
 
 use super::paint::Paint;
+use crate::format;
 use crate::theme::Role;
 
 /// Silence for which nothing is shown.
@@ -42,7 +43,7 @@ impl Spinner {
         let frame = frames.get(self.frame % frames.len().max(1)).unwrap_or(&"");
         self.frame += 1;
         let dot = paint.signs().dot;
-        let mut text = format!("{frame} {}", seconds(elapsed));
+        let mut text = format!("{frame} {}", format::running(elapsed));
         if !label.is_empty() {
             text = format!("{text} {dot} {label}");
         }
@@ -58,22 +59,6 @@ impl Spinner {
     }
 }
 
-/// A duration as people say it.
-pub(super) fn elapsed(time: Duration) -> String {
-    let total = time.as_secs();
-    match total {
-        0 if time.as_millis() < 100 => format!("{} ms", time.as_millis()),
-        0..60 => format!("{:.1} s", time.as_secs_f64()),
-        60..3600 => format!("{} min {} s", total / 60, total % 60),
-        _ => format!("{} h {} min", total / 3600, total % 3600 / 60),
-    }
-}
-
-/// The same without what changes faster than it can be read.
-fn seconds(time: Duration) -> String {
-    if time.as_secs() < 60 { format!("{} s", time.as_secs()) } else { elapsed(time) }
-}
-
 /// How long since `start`.
 pub(super) fn since(start: Instant) -> Duration {
     Instant::now().saturating_duration_since(start)
@@ -84,15 +69,6 @@ mod tests {
     use super::*;
     use crate::terminal::ColorDepth;
     use crate::theme::Theme;
-
-    #[test]
-    fn times_are_readable() {
-        let said = |millis| elapsed(Duration::from_millis(millis));
-        assert_eq!(said(7), "7 ms");
-        assert_eq!(said(4_230), "4.2 s");
-        assert_eq!(said(192_000), "3 min 12 s");
-        assert_eq!(said(7_500_000), "2 h 5 min");
-    }
 
     #[test]
     fn it_leaves_nothing_behind() {

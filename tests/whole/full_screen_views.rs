@@ -172,7 +172,7 @@ fn the_file_that_is_selected_is_looked_at_beside_the_list() {
     terminal.send("f");
     terminal.wait_for("Enter shows more");
     terminal.send("\r");
-    terminal.wait_for("big.txt · the first 1.00 MiB");
+    terminal.wait_for("big.txt · the first 1.0 MiB");
     terminal.send("q");
     terminal.wait_for("files of work");
     terminal.send("j");
@@ -200,6 +200,28 @@ fn the_file_that_is_selected_is_looked_at_beside_the_list() {
     terminal.wait_until("the list alone", |screen| {
         screen.all.contains("red.png") && !screen.all.contains('│') && !screen.all.contains('▀')
     });
+    terminal.send("q");
+    terminal.wait_for("1 session");
+    terminal.send("q");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
+fn the_list_and_the_browser_show_the_same_size() {
+    let mut sandbox = Sandbox::new();
+    let _daemon = with_files(&mut sandbox);
+    let listed = sandbox.run(&["files", "work"]);
+    listed.expect_code(0);
+    let line = listed.stdout.lines().find(|line| line.ends_with(" big.txt"));
+    assert!(line.is_some_and(|line| line.contains(" 1.9 MiB ")), "{}", listed.stdout);
+    let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
+    terminal.wait_for("1 session");
+    terminal.send("f");
+    terminal.wait_for(" 1.9 MiB  big.txt");
+    terminal.send("d");
+    terminal.wait_for("download to the folder");
+    terminal.send("/here\r");
+    terminal.wait_for("1 file, 1.9 MiB, is in ./here");
     terminal.send("q");
     terminal.wait_for("1 session");
     terminal.send("q");

@@ -16,7 +16,6 @@
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// A capacity from here on stands for none: 26.x writes the largest integer for it.
 const NO_CAPACITY: f64 = 4.0e18;
@@ -130,20 +129,6 @@ impl LiveStat {
         names.into_iter().map(read).collect()
     }
 
-    /// In one line, for people: `12 % of a core, 1.00 GiB of 4.00 GiB, cuda 45 %`. Nothing when nothing is known.
-    pub fn summary(&self) -> Option<String> {
-        let cpu = self.cpu().map(|cpu| format!("{cpu:.0} % of a core"));
-        let memory = self.memory().map(|memory| memory.to_string());
-        let accelerator = |gpu: Accelerator| {
-            let percent = gpu.percent.map(|percent| format!(" {percent:.0} %")).unwrap_or_default();
-            let memory = gpu.memory.map(|memory| format!(" {memory}")).unwrap_or_default();
-            format!("{}{percent}{memory}", gpu.name)
-        };
-        let accelerators = self.accelerators().into_iter().map(accelerator);
-        let parts: Vec<String> = cpu.into_iter().chain(memory).chain(accelerators).collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
-
     /// A metric that counts bytes.
     pub fn bytes(&self, name: &str) -> Option<Bytes> {
         let metric = self.get(name)?;
@@ -154,13 +139,6 @@ impl LiveStat {
 }
 
 const CPU: &str = "cpu_util";
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", indicatif::HumanBytes(self.used))?;
-        self.limit.map_or(Ok(()), |limit| write!(f, " of {}", indicatif::HumanBytes(limit)))
-    }
-}
 
 fn add(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     match (a, b) {
@@ -219,7 +197,6 @@ mod tests {
         assert_eq!(stat.bytes("io_read"), Some(Bytes { used: 4096, limit: None }));
         assert_eq!(stat.get("net_rx").map(|metric| metric.current), Some(120.5));
         assert!(stat.accelerators().is_empty());
-        assert_eq!(stat.summary().as_deref(), Some("153 % of a core, 512.00 MiB of 1.00 GiB"));
 
         let stat = LiveStat::of(&of_agents());
         assert_eq!((stat.cpu(), stat.memory()), (Some(3.75), Some(Bytes { used: 1000, limit: None })));

@@ -6,8 +6,9 @@ use crate::cli::args::{Download as Flags, Global};
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
-use crate::cli::{human, table};
+use crate::cli::table;
 use crate::config::FileConfig;
+use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, DownloadOptions, Progress};
@@ -65,7 +66,7 @@ pub(in crate::cli) async fn run(
         let count = arrived.files.len();
         let noun = if count == 1 { "file" } else { "files" };
         let bytes = arrived.files.iter().map(|(_, _, bytes)| bytes).sum();
-        let sentence = format!("{count} {noun}, {} to {}", human::bytes(bytes), flags.to.display());
+        let sentence = format!("{count} {noun}, {} to {}", format::size(bytes), flags.to.display());
         table::tell(global, &json!({}), &sentence)?;
     }
     Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit(&plan.left_out) })

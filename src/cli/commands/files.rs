@@ -3,9 +3,9 @@
 use crate::cli::args::{Files, Global};
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::human;
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
+use crate::format;
 use bai_protocol::files::FileEntry;
 use jiff::Timestamp;
 use serde_json::json;
@@ -37,8 +37,8 @@ fn row(entry: &FileEntry) -> Row {
         }),
         cells: vec![
             entry.mode.clone(),
-            if is_folder { String::new() } else { human::bytes(entry.size) },
-            human::ago(&modified, Timestamp::now()),
+            if is_folder { String::new() } else { format::size(entry.size) },
+            format::ago(&modified, Timestamp::now()),
             name,
         ],
     }

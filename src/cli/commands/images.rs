@@ -3,11 +3,11 @@
 use crate::cli::args::Global;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::human;
 use crate::cli::server::{self, Server};
 use crate::cli::shell_completion::{self, Kind};
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
+use crate::format;
 use bai_client::ImageOptions;
 use serde_json::json;
 
@@ -33,7 +33,7 @@ async fn of_cluster(global: &Global, config: &FileConfig) -> Result<ExitStatus, 
         cells: vec![
             image.reference(),
             image.architecture.clone().unwrap_or_default(),
-            image.size_bytes.map(human::bytes).unwrap_or_default(),
+            image.size_bytes.map(format::size).unwrap_or_default(),
             image.aliases.join(", "),
         ],
     });

@@ -3,12 +3,14 @@
 use crate::cli::args::{Global, Subject};
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::{human, table};
+use crate::cli::table;
 use crate::config::FileConfig;
+use crate::format;
 use bai_client::ComputeSession;
 use bai_protocol::info::SessionInfo;
 use bai_protocol::live_stat::LiveStat;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Shows it. Programs get all that the server says, under the server's names, with `name`, `id` and, as `liveStat`, what the
 /// session uses now beside it.
@@ -35,7 +37,7 @@ fn facts(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(
     let server = |key: &str| info.rest.get(key).and_then(Value::as_str).map(str::to_owned);
     // A whole number of milliseconds that is not negative.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let age = info.age.filter(|age| *age >= 0.0).map(|age| human::seconds(age as u64 / 1000));
+    let age = info.age.filter(|age| *age >= 0.0).map(|age| format::age(Duration::from_millis(age as u64)));
     let facts = [
         ("name", Some(session.name().to_owned())),
         ("id", session.id().map(str::to_owned)),
@@ -51,7 +53,7 @@ fn facts(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(
         ("cells", info.cells().map(|count| count.to_string())),
         ("run", server("currentRunId")),
         ("resources", info.resources()),
-        ("uses", stat.summary()),
+        ("uses", format::usage(stat)),
         ("project", server("groupId")),
         ("domain", server("domainName")),
         ("tag", info.tag.clone()),

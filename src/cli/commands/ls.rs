@@ -3,11 +3,11 @@
 use crate::cli::args::{Global, Ls, LsColumn};
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::human;
 use crate::cli::server::Server;
 use crate::cli::shell_completion::{self, Kind};
 use crate::cli::table::{self, Column, Row};
 use crate::config::FileConfig;
+use crate::format;
 use bai_client::SessionSummary;
 use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
@@ -90,7 +90,7 @@ fn text(session: &SessionSummary, column: LsColumn) -> String {
 fn cell(session: &SessionSummary, column: LsColumn, now: Timestamp) -> String {
     let text = text(session, column);
     let is_time = matches!(column, LsColumn::Created | LsColumn::Ended);
-    if is_time && !text.is_empty() { human::ago(&text, now) } else { text }
+    if is_time && !text.is_empty() { format::ago(&text, now) } else { text }
 }
 
 fn for_programs(session: &SessionSummary) -> Value {

@@ -5,8 +5,9 @@ use crate::cli::args::{Global, Upload as Flags};
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
-use crate::cli::{human, table};
+use crate::cli::table;
 use crate::config::FileConfig;
+use crate::format;
 use bai_client::{ComputeSession, ErrorKind, Upload};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +79,7 @@ pub(in crate::cli) async fn run(
         Ended::Done if global.json => Ok(transfer::exit(&plan.left_out)),
         Ended::Done => {
             let sentence =
-                format!("{}, {} to {}", files_of(uploads.len()), human::bytes(total), session.name());
+                format!("{}, {} to {}", files_of(uploads.len()), format::size(total), session.name());
             table::tell(global, &json!({}), &sentence)?;
             Ok(transfer::exit(&plan.left_out))
         }
@@ -119,7 +120,7 @@ async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Resu
     if transfer::until_ctrl_c(sent).await? == Ended::Interrupted {
         return Ok(ExitStatus::Remote(130));
     }
-    let sentence = format!("{} to {} of {}", human::bytes(bytes), flags.to, session.name());
+    let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());
     table::tell(global, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
     Ok(ExitStatus::Ok)
 }

@@ -143,8 +143,7 @@ impl Browser {
         for (line, row) in self.scroll.window(area.height.into()).enumerate() {
             let line = u16::try_from(line).unwrap_or(u16::MAX);
             let Some(entry) = shared.entries.get(row) else { continue };
-            let size =
-                if entry.is_dir() { String::new() } else { indicatif::HumanBytes(entry.size).to_string() };
+            let size = if entry.is_dir() { String::new() } else { crate::format::size(entry.size) };
             let slash = if entry.is_dir() { "/" } else { "" };
             let name = format!("{}{slash}", sanitize::line(&entry.filename, width));
             let selected = row == self.scroll.at();
@@ -155,7 +154,7 @@ impl Browser {
                 () => appearance.plain_text(),
             };
             let muted = if selected { style } else { appearance.style(Role::PaneMuted) };
-            let at = put(buffer, area, 0, line, &pad(&format!(" {size:>11}  "), 14.min(width)), muted);
+            let at = put(buffer, area, 0, line, &pad(&format!(" {size:>8}  "), 11.min(width)), muted);
             put(buffer, area, at, line, &pad(&name, width.saturating_sub(at.into())), style);
         }
     }
@@ -307,7 +306,7 @@ mod tests {
     fn folders_and_files_are_shown_with_their_sizes() {
         let mut files = files();
         let text = shown(&mut files, 50, 6);
-        assert!(text.contains("files of work · data") && text.contains("2.00 KiB  a.csv"), "{text}");
+        assert!(text.contains("files of work · data") && text.contains("2.0 KiB  a.csv"), "{text}");
         assert!(text.contains("sub/") && !text.contains('\u{1b}'), "{text}");
         for width in (0..30).chain(70..80) {
             for height in 0..5 {
@@ -322,15 +321,15 @@ mod tests {
         files.shared.lock().transfer = Some(under_way("data/big.bin", 512 << 20, 1 << 30));
         insta::assert_snapshot!(shown(&mut files, 80, 7), @r"
         files of work · data                                                 3 entries
-                     sub/                │
-           2.00 KiB  a.csv               │
-           1.00 GiB  big.bin             │
+                  sub/                   │
+         2.0 KiB  a.csv                  │
+         1.0 GiB  big.bin                │
                                          │
-        downloading  ━━━━━━━━━━──────────  50 % · 512.00 MiB of 1.00 GiB · data/big.bin
+        downloading  ━━━━━━━━━━──────────  50 % · 512 MiB of 1.0 GiB · data/big.bin
         x stop  Enter look, enter  Backspace up  d download  u upload  / search  ? help
         ");
         let narrow = shown(&mut files, 40, 7);
-        assert!(narrow.contains(" downloading  50 % · 512.00 MiB of 1.00"), "{narrow}");
+        assert!(narrow.contains(" downloading  50 % · 512 MiB of 1.0"), "{narrow}");
         assert_eq!(files.press(Press::Char('q')), Step::Ask { label: LEAVE, initial: String::new() });
         files.entered(LEAVE, "n");
         assert!(!files.woken());

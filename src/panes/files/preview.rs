@@ -151,7 +151,7 @@ fn lock(
 
 /// Makes of a file, or its beginning, what is to be seen of it. May take seconds.
 fn prepare(wanted: &PreviewRequest, bytes: &[u8], appearance: &Appearance) -> PreviewContent {
-    let size = indicatif::HumanBytes(wanted.size);
+    let size = crate::format::size(wanted.size);
     if let Some(image_viewer) = ImageViewer::of_file(bytes, appearance.pictures()) {
         if appearance.depth() == ColorDepth::None || !image_viewer.can_be_drawn() {
             return PreviewContent::Words(format!("a picture, {} · {size}", image_viewer.extension()));
@@ -233,7 +233,7 @@ fn about(
     buffer: &mut Buffer,
     appearance: &Appearance,
 ) {
-    let text = format!("{width}×{height} pixels · {}", indicatif::HumanBytes(of.size));
+    let text = format!("{width}×{height} pixels · {}", crate::format::size(of.size));
     let left = area.width.saturating_sub(u16::try_from(text.width()).unwrap_or(u16::MAX)) / 2;
     put(buffer, area, left, area.height.saturating_sub(1), &text, appearance.style(Role::PaneMuted));
 }

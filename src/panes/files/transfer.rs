@@ -32,7 +32,7 @@ impl Transfer {
     /// Draws how far it is into the first row of an area.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let part = if self.size == 0 { 0.0 } else { self.done.min(self.size) as f64 / self.size as f64 };
-        let (done, size) = (indicatif::HumanBytes(self.done), indicatif::HumanBytes(self.size));
+        let (done, size) = (crate::format::size(self.done), crate::format::size(self.size));
         let mut at = put(buffer, area, 1, 0, &format!("{}  ", self.what), appearance.style(Role::PaneBusy));
         if area.width >= 3 * BAR {
             let full = (part * f64::from(BAR)).round() as usize;
@@ -99,7 +99,7 @@ impl SharedBrowser {
             let told = move |progress: &Progress<'_>| meter.progress(progress);
             let downloaded = session.download_with(&[path], &to, DownloadOptions::default(), told).await;
             let downloaded = downloaded.map_err(|error| error.to_string())?;
-            let bytes = indicatif::HumanBytes(downloaded.bytes);
+            let bytes = crate::format::size(downloaded.bytes);
             let to = to.display();
             Ok(match downloaded.files.len() {
                 1 => format!("1 file, {bytes}, is in {to}"),

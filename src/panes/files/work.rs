@@ -115,7 +115,7 @@ impl SharedBrowser {
         let (session, appearance, size) = (ask.session.clone(), appearance.clone(), entry.size);
         let is_picture = may_be_picture(&entry.filename);
         if is_picture && size > MAX_PICTURE {
-            let size = indicatif::HumanBytes(size);
+            let size = crate::format::size(size);
             self.tell(format!("{size} are too much to look at; d downloads it"), true);
             return;
         }
@@ -129,7 +129,7 @@ impl SharedBrowser {
             }
             let text = text(&bytes).ok_or_else(|| format!("{path} is no text; d downloads it"))?;
             let part = (bytes.len() as u64) < size;
-            let beginning = || format!("{path} · the first {}", indicatif::HumanBytes(most));
+            let beginning = || format!("{path} · the first {}", crate::format::size(most));
             let title = if part { beginning() } else { path.clone() };
             Ok(OpenedFile::Text { title, path, text: text.to_owned() })
         };

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
 use super::watch::Usage;
+use crate::format;
 use crate::theme::Role;
 use bai_protocol::status::SessionStatus;
 use bai_protocol::summary::SessionSummary;
@@ -15,7 +16,7 @@ pub(super) const COLUMNS: [(&str, usize, usize); COUNT] = [
     ("NAME", 10, 32),
     ("STATUS", 9, 14),
     ("CPU", 5, 7),
-    ("MEMORY", 10, 11),
+    ("MEMORY", 7, 9),
     ("GPU", 5, 9),
     ("IMAGE", 12, 40),
     ("AGE", 6, 8),
@@ -33,50 +34,37 @@ pub(super) type RowTexts = [String; COUNT];
 pub(super) fn words(session: &SessionSummary, usage: Option<&Usage>) -> RowTexts {
     let now = usage.map(|usage| &usage.now);
     let gpus = now.map(|now| now.accelerators()).unwrap_or_default();
-    let gpu: Vec<String> = gpus.iter().filter_map(|gpu| gpu.percent).map(percent).collect();
+    let gpu: Vec<String> = gpus.iter().filter_map(|gpu| gpu.percent).map(format::percent).collect();
     [
         session.name.clone().unwrap_or_default(),
         session.status.to_string(),
-        now.and_then(|now| now.cpu()).map(percent).unwrap_or_default(),
-        now.and_then(|now| now.memory()).map(|memory| bytes(memory.used)).unwrap_or_default(),
+        now.and_then(|now| now.cpu()).map(format::percent).unwrap_or_default(),
+        now.and_then(|now| now.memory()).map(|memory| format::size(memory.used)).unwrap_or_default(),
         gpu.join(" "),
         session.image.clone().unwrap_or_default(),
-        session.created_at.as_deref().map(age).unwrap_or_default(),
+        session
+            .created_at
+            .as_deref()
+            .and_then(|time| format::age_at(time, Timestamp::now()))
+            .unwrap_or_default(),
         allotted(session),
         session.status_info.clone().unwrap_or_default(),
     ]
 }
 
-/// What a session has to use, in the server's words: `2 cpu 1.00 GiB cuda.shares 0.5`.
+/// What a session has to use, in the server's words: `2 cpu 1.0 GiB cuda.shares 0.5`.
 pub(super) fn allotted(session: &SessionSummary) -> String {
     let slots = &session.occupied_slots;
     let cpu = slots.get("cpu").map(|cpu| format!("{cpu} cpu"));
     // Sizes are positive, and what is too large is a mistake.
-    let memory =
-        slots.get("mem").and_then(|amount| amount.parse::<f64>().ok()).map(|amount| bytes(amount as u64));
+    let memory = slots
+        .get("mem")
+        .and_then(|amount| amount.parse::<f64>().ok())
+        .map(|amount| format::size(amount as u64));
     let others =
         slots.iter().filter(|(name, amount)| !matches!(name.as_str(), "cpu" | "mem") && *amount != "0");
     let others = others.map(|(name, amount)| format!("{name} {amount}"));
     cpu.into_iter().chain(memory).chain(others).collect::<Vec<_>>().join(" ")
-}
-
-pub(super) fn percent(percent: f64) -> String {
-    format!("{percent:.0} %")
-}
-
-pub(super) fn bytes(amount: u64) -> String {
-    indicatif::HumanBytes(amount).to_string()
-}
-
-/// How long ago a server's time is, in its largest unit.
-pub(super) fn age(time: &str) -> String {
-    let Ok(then) = time.parse::<Timestamp>() else { return String::new() };
-    match Timestamp::now().duration_since(then).as_secs() {
-        seconds @ ..60 => format!("{} s", seconds.max(0)),
-        seconds @ 60..3_600 => format!("{} min", seconds / 60),
-        seconds @ 3_600..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
 }
 
 pub(super) fn status_role(status: &SessionStatus) -> Role {
@@ -132,7 +120,7 @@ mod tests {
                 "a-long-name-of-a-session",
                 "RUNNING",
                 "100 %",
-                "1.00 GiB",
+                "1.0 GiB",
                 gpu,
                 "cr.example/stable/python:3.13",
                 "5 min",
@@ -142,10 +130,10 @@ mod tests {
             .map(str::to_owned)
         };
         let wide = widths(&[words("")], 200);
-        assert_eq!(wide, [24, 7, 5, 10, 0, 29, 5, 0, 0]);
+        assert_eq!(wide, [24, 7, 5, 7, 0, 29, 5, 0, 0]);
         assert_eq!(widths(&[words("45 %")], 200)[4], 5);
         let narrow = widths(&[words("45 %")], 40);
-        assert_eq!(narrow, [10, 7, 5, 10, 0, 0, 0, 0, 0]);
+        assert_eq!(narrow, [10, 7, 5, 7, 0, 0, 0, 0, 0]);
         for room in 0..120 {
             let widths = widths(&[words("45 %"), words("")], room);
             let total: usize = widths.iter().filter(|width| **width > 0).map(|width| width + GAP).sum();

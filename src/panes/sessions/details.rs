@@ -1,11 +1,13 @@
 //! What the board tells below its lines of the session that is selected: what it uses of what, and its facts.
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-use super::columns::{age, allotted, bytes, percent, status_role};
+use super::columns::{allotted, status_role};
 use super::watch::Usage;
+use crate::format;
 use crate::panes::shell::{Appearance, pad, put};
 use crate::render::sanitize;
 use crate::theme::Role;
@@ -124,7 +126,10 @@ fn facts(session: &SessionSummary, usage: Option<&Usage>) -> Vec<Fact> {
         fact.shown = FactValue::Text(Some(status_role(&session.status)));
     }
     facts.extend(status);
-    let created = session.created_at.as_ref().map(|time| format!("{time}, {} ago", age(time)));
+    let created = session.created_at.as_ref().map(|time| match format::age_at(time, Timestamp::now()) {
+        Some(age) => format!("{time}, {age} ago"),
+        None => time.clone(),
+    });
     facts.extend(
         [
             ("reason", session.status_info.clone()),
@@ -148,15 +153,15 @@ fn in_use(usage: &Usage) -> Vec<Fact> {
     let cpu = now.cpu().map(|cpu| Fact {
         name: "cpu".to_owned(),
         shown: FactValue::Past(usage.cpu.iter().copied().collect()),
-        text: format!("{} of a core", percent(cpu)),
+        text: format!("{} of a core", format::percent(cpu)),
     });
     let memory = now.memory().map(|memory| Fact {
         name: "memory".to_owned(),
         shown: FactValue::Part(part(memory)),
-        text: memory.to_string(),
+        text: format::size_in_use(memory),
     });
     let accelerators = now.accelerators().into_iter().map(|gpu| {
-        let text = [gpu.percent.map(percent), gpu.memory.map(|memory| memory.to_string())];
+        let text = [gpu.percent.map(format::percent), gpu.memory.map(format::size_in_use)];
         Fact {
             name: gpu.name,
             shown: FactValue::Part(gpu.percent.map(|percent| percent / 100.0)),
@@ -174,8 +179,8 @@ fn part(memory: Bytes) -> Option<f64> {
 }
 
 fn traffic(now: &LiveStat) -> String {
-    let total = |name: &str, what: &str| Some(format!("{} {what}", bytes(now.bytes(name)?.used)));
-    let flow = |name: &str, what: &str| Some(format!("{}/s {what}", bytes(now.bytes(name)?.used)));
+    let total = |name: &str, what: &str| Some(format!("{} {what}", format::size(now.bytes(name)?.used)));
+    let flow = |name: &str, what: &str| Some(format!("{}/s {what}", format::size(now.bytes(name)?.used)));
     let parts = [
         total("io_read", "read"),
         total("io_write", "written"),

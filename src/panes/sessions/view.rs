@@ -332,7 +332,7 @@ mod tests {
             session("3", "broken", "ERROR"),
         ]);
         let text = shown(&mut board, 120, 7);
-        assert!(text.contains("train") && text.contains("2 cpu 1.00 GiB cuda.shares 0.5"), "{text}");
+        assert!(text.contains("train") && text.contains("2 cpu 1.0 GiB cuda.shares 0.5"), "{text}");
         assert!(!text.contains('\u{1b}') && text.contains("3 sessions"), "{text}");
         board.typed(FILTER, "err");
         let text = shown(&mut board, 90, 7);
@@ -396,9 +396,9 @@ mod tests {
         board.woken();
         insta::assert_snapshot!(shown(&mut board, 80, 22), @r"
          sessions · http://127.0.0.1:1                                       2 sessions
-        NAME   STATUS     CPU      MEMORY    GPU  IMAGE               HAS
-        train  RUNNING  153 %  512.00 MiB   45 %  cr.example/stable…  2 cpu 1.00 GiB cu…
-        idle   RUNNING                            cr.example/stable…  2 cpu 1.00 GiB cu…
+        NAME   STATUS     CPU   MEMORY    GPU  IMAGE                 HAS
+        train  RUNNING  153 %  512 MiB   45 %  cr.example/stable/p…  2 cpu 1.0 GiB cuda…
+        idle   RUNNING                         cr.example/stable/p…  2 cpu 1.0 GiB cuda…
 
 
 
@@ -409,20 +409,20 @@ mod tests {
 
         ── train ───────────────────────────────────────────────────────────────────────
          cpu                          █  153 % of a core
-         memory    ━━━━━━━━━━──────────  512.00 MiB of 1.00 GiB
-         cuda      ━━━━━━━━━───────────  45 % · 2.00 GiB of 8.00 GiB
-         io        4.00 KiB read · 2.00 KiB/s in
+         memory    ━━━━━━━━━━──────────  512 MiB of 1.0 GiB
+         cuda      ━━━━━━━━━───────────  45 % · 2.0 GiB of 8.0 GiB
+         io        4.0 KiB read · 2.0 KiB/s in
          status    RUNNING
          image     cr.example/stable/python:3.13
-         has       2 cpu 1.00 GiB cuda.shares 0.5
+         has       2 cpu 1.0 GiB cuda.shares 0.5
          id        1
          Enter go to it  l log  f files  d destroy  / filter  i less  r ask now  ? help
         ");
         let text = shown(&mut board, 40, 12);
-        assert!(text.contains("train  RUNNING  153 %  512.00 MiB") && !text.contains("of a core"), "{text}");
+        assert!(text.contains("train  RUNNING  153 %  512 MiB") && !text.contains("of a core"), "{text}");
         press(&mut board, &[Press::Char('i')]);
         let text = shown(&mut board, 40, 12);
-        assert!(text.contains("512.00 MiB of 1.00 GiB") && text.contains("idle"), "{text}");
+        assert!(text.contains("512 MiB of 1.0 GiB") && text.contains("idle"), "{text}");
         press(&mut board, &[Press::Char('i'), Press::Down]);
         assert!(!shown(&mut board, 80, 22).contains("memory"));
     }

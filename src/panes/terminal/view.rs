@@ -8,6 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
+use crate::format;
 use crate::panes::PrefixKey;
 use crate::panes::painter::underline;
 use crate::terminal::model::{CellColor, Glyph, Model};
@@ -129,7 +130,7 @@ impl Status<'_> {
             return (format!(" {notice}"), leave, true);
         }
         if let LinkState::Down { since, why } = &self.status.link {
-            let ago = seconds(since.elapsed());
+            let ago = format::running(since.elapsed());
             let text = format!(
                 " {} · link down for {ago}: {}; reconnecting, keys are not sent",
                 self.session,
@@ -233,13 +234,6 @@ pub(super) struct Notice {
 impl Notice {
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), until: Instant::now() + Duration::from_secs(4) }
-    }
-}
-
-fn seconds(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds / 60),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::CellEnd;
-use crate::repl::spinner::{QUIET, elapsed};
+use crate::format::duration;
+use crate::repl::spinner::QUIET;
 use crate::repl::terminal::{PromptTerminal, TerminalError};
 use crate::theme::Role;
 
@@ -20,18 +21,18 @@ pub(super) fn footer(
     let dot = signs.dot;
     match end {
         CellEnd::Finished(Some(0) | None) if timed || time >= QUIET => {
-            terminal.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, elapsed(time)))
+            terminal.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, duration(time)))
         }
         CellEnd::Finished(Some(0) | None) => Ok(()),
         // An exception says itself what it is.
         CellEnd::Finished(Some(1)) => {
-            terminal.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, elapsed(time)))
+            terminal.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, duration(time)))
         }
         CellEnd::Finished(Some(code)) if interrupted && *code == 130 => terminal
-            .line(Some(Role::FooterFail), &format!("{} interrupted {dot} {}", signs.fail, elapsed(time))),
+            .line(Some(Role::FooterFail), &format!("{} interrupted {dot} {}", signs.fail, duration(time))),
         CellEnd::Finished(Some(code)) => terminal.line(
             Some(Role::FooterFail),
-            &format!("{} exit code {code} {dot} {}", signs.fail, elapsed(time)),
+            &format!("{} exit code {code} {dot} {}", signs.fail, duration(time)),
         ),
         CellEnd::Restarted => {
             terminal.note("the kernel is new: all variables are gone (:replay runs the cells again)")

@@ -16,7 +16,7 @@ use super::editor::Editor;
 use super::interrupted_output::{self, InterruptedOutput};
 use super::output_fold::OutputFold;
 use super::session::{CellEvent, Remote};
-use super::spinner::{QUIET, TICK, elapsed, since};
+use super::spinner::{QUIET, TICK, since};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
 use crate::render::Stream;
 use bai_protocol::execute::BatchOptions;
@@ -339,7 +339,7 @@ impl RunningCell<'_> {
             }
             Some(CellEvent::WaitingInput { is_password }) => Some(Pause::Question { is_password }),
             Some(CellEvent::NotStarted { waited }) => {
-                let time = elapsed(waited);
+                let time = crate::format::duration(waited);
                 self.terminal.note(&format!(
                     "the session has not begun with this cell after {time}: something else runs in it, which Ctrl-C stops \
                      too, or it is stuck; Ctrl-C twice gives a choice"

@@ -11,7 +11,8 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::input::InputSource;
 use crate::cli::output::{self, Output, OutputMessage};
 use crate::cli::server::Server;
-use crate::cli::{destroy, human, script, transport};
+use crate::cli::{destroy, script, transport};
+use crate::format;
 use crate::render::ConsoleOptions;
 use crate::terminal::FatalSignals;
 use bai_client::{Api, RunOptions};
@@ -228,7 +229,7 @@ impl One {
             "bai-repl: case {} of {count}: {}: {how}, {}",
             self.number,
             self.case.label(),
-            human::elapsed(took)
+            format::duration(took)
         );
         let headline = if self.shared.global.quiet && exit.code() == 0 { String::new() } else { said };
         Ended { number: self.number, exit, headline, event, case_output }
