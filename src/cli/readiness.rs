@@ -10,6 +10,7 @@ use crate::terminal::FatalSignals;
 use bai_client::{
     Api, Capability, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport,
 };
+use bai_protocol::language;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,18 +26,13 @@ pub(super) fn wants_prelude(global: &Global, config: &FileConfig) -> bool {
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
     let capabilities = api.capabilities().await;
     let complete = capabilities.has(Capability::RichOutput) && capabilities.has(Capability::Completion);
+    // Elsewhere the prelude is not even tried.
+    let takes_it = language::likely_of_image(image).is_some_and(|language| language.takes_prelude);
     match () {
-        () if complete || !speaks_python(image) => PreludeUse::Needless,
+        () if complete || !takes_it => PreludeUse::Needless,
         () if wanted => PreludeUse::Wanted,
         () => PreludeUse::Unwanted,
     }
-}
-
-/// Whether an image's name says that there is Python in it: elsewhere the prelude is not even tried.
-fn speaks_python(image: &str) -> bool {
-    const SIGNS: [&str; 8] = ["python", "jupyter", "conda", "torch", "tensorflow", "keras", "ngc-", "scikit"];
-    let name = image.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    SIGNS.iter().any(|sign| name.contains(sign))
 }
 
 /// How long a script waits for a session to take code: what the person said, for ever if they said 0.
@@ -125,15 +121,4 @@ fn no_answer(session: &ComputeSession, patience: Duration) -> CliError {
          it is stuck"
     );
     CliError::new(ExitStatus::TimedOut, why).hint(hint)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_with_python_are_known_by_their_names() {
-        assert!(speaks_python("cr.example/stable/python-ff:20.01") && speaks_python("ngc-pytorch:23"));
-        assert!(!speaks_python("cr.example/python/r-base:4.3") && !speaks_python("bash:5.2"));
-    }
 }

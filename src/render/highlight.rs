@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use bai_protocol::language;
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet};
 
 use crate::theme::Role;
@@ -68,9 +69,11 @@ impl Grammar {
         set().find_syntax_by_name(name).map(Self::of)
     }
 
-    /// The grammar for a language as people write it behind a fence: `python`, `py`, `rs`.
+    /// The grammar for a language as people write it behind a fence: `python`, `py`, `rs`, or by any name that the prompt
+    /// knows.
     pub(crate) fn for_token(token: &str) -> Option<Self> {
-        set().find_syntax_by_token(token).map(Self::of)
+        let ours = || set().find_syntax_by_name(language::of_name(&token.to_ascii_lowercase())?.grammar);
+        set().find_syntax_by_token(token).or_else(ours).map(Self::of)
     }
 
     fn of(syntax: &'static SyntaxReference) -> Self {
@@ -141,4 +144,19 @@ pub(super) fn spans(language: &str, text: &str) -> Option<Vec<Vec<Piece>>> {
         pieces
     };
     Some(text.lines().map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fences_know_every_name_that_the_prompt_knows() {
+        for row in language::ALL {
+            for name in std::iter::once(&row.name).chain(row.aliases) {
+                assert!(Grammar::for_token(name).is_some(), "{name}");
+            }
+        }
+        assert!(Grammar::for_token("no-such-language").is_none());
+    }
 }

@@ -1,8 +1,7 @@
 //! Languages in which a cell is a program: it is written to a scratch folder, compiled there where that is needed, and
-//! run in the session's folder. A row of the table for each; what is long about a row is in `compiled_cells.rs` and
-//! `compiled_batch.rs`.
+//! run in the session's folder. Each has a row here; how a cell becomes a program is in `compiled_cells.rs`.
 
-use super::compiled_batch as batch;
+use super::batch;
 use super::compiled_cells as cells;
 use super::error::StartError;
 use super::image::ImageName;
@@ -10,12 +9,13 @@ use super::language::{Cell, FoundImage, Heuristic, Invocation, Language, Launch,
 use super::scripted;
 use super::search_paths::SearchPaths;
 use super::tool::Tool;
+use bai_protocol::language as table;
 use std::path::Path;
 
 /// One language.
 #[derive(Debug)]
 pub(super) struct Compiled {
-    name: &'static str,
+    row: &'static table::Language,
     /// What is missing when it is not there.
     title: &'static str,
     install: &'static str,
@@ -24,8 +24,6 @@ pub(super) struct Compiled {
     files: fn(&str, &str) -> cells::Files,
     /// Commands that make a program of them and run it. `{tool}` is the program that was found, `{folder}` the scratch folder.
     commands: &'static [&'static [&'static str]],
-    build: fn(&Path, &Path) -> Heuristic,
-    execute: fn(&Path, &Path) -> Heuristic,
 }
 
 const GCC: &str = "install one, for example with `apt install build-essential`";
@@ -33,10 +31,10 @@ const GCC: &str = "install one, for example with `apt install build-essential`";
 /// The table.
 pub(super) static ALL: &[Compiled] = &[
     Compiled {
-        name: "c",
+        row: &table::C,
         title: "a C compiler",
         install: GCC,
-        tool: Tool { names: &["gcc", "cc", "clang"], ask: &["--version"], homes: &[] },
+        tool: Tool { ask: &["--version"], homes: &[] },
         files: cells::c,
         commands: &[
             &[
@@ -52,14 +50,12 @@ pub(super) static ALL: &[Compiled] = &[
             ],
             &["{folder}/cell"],
         ],
-        build: batch::build_c,
-        execute: batch::execute_main,
     },
     Compiled {
-        name: "cpp",
+        row: &table::CPP,
         title: "a C++ compiler",
         install: GCC,
-        tool: Tool { names: &["g++", "c++", "clang++"], ask: &["--version"], homes: &[] },
+        tool: Tool { ask: &["--version"], homes: &[] },
         files: cells::cpp,
         commands: &[
             &[
@@ -73,14 +69,12 @@ pub(super) static ALL: &[Compiled] = &[
             ],
             &["{folder}/cell"],
         ],
-        build: batch::build_cpp,
-        execute: batch::execute_main,
     },
     Compiled {
-        name: "rust",
+        row: &table::RUST,
         title: "a Rust compiler",
         install: "install one, for example with rustup or `apt install rustc`",
-        tool: Tool { names: &["rustc"], ask: &["--version"], homes: &[".cargo/bin"] },
+        tool: Tool { ask: &["--version"], homes: &[".cargo/bin"] },
         files: cells::rust,
         commands: &[
             &[
@@ -94,24 +88,20 @@ pub(super) static ALL: &[Compiled] = &[
             ],
             &["{folder}/cell"],
         ],
-        build: batch::build_rust,
-        execute: batch::execute_rust,
     },
     Compiled {
-        name: "golang",
+        row: &table::GOLANG,
         title: "Go",
         install: "install it, for example with `apt install golang-go`",
-        tool: Tool { names: &["go"], ask: &["version"], homes: &["go/bin", ".go/bin"] },
+        tool: Tool { ask: &["version"], homes: &["go/bin", ".go/bin"] },
         files: cells::go,
         commands: &[&["{tool}", "build", "-o", "{folder}/cell", "{folder}/cell.go"], &["{folder}/cell"]],
-        build: batch::build_go,
-        execute: batch::execute_main,
     },
     Compiled {
-        name: "java",
+        row: &table::JAVA,
         title: "a Java development kit",
         install: "install one, for example with `apt install default-jdk-headless`",
-        tool: Tool { names: &["javac"], ask: &["-version"], homes: &[".sdkman/candidates/java/*/bin"] },
+        tool: Tool { ask: &["-version"], homes: &[".sdkman/candidates/java/*/bin"] },
         files: cells::java,
         commands: &[
             // Its messages name the file as it was named.
@@ -129,67 +119,63 @@ pub(super) static ALL: &[Compiled] = &[
             ],
             &["java", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "@{folder}/run"],
         ],
-        build: batch::build_java,
-        execute: batch::execute_java,
     },
     Compiled {
-        name: "haskell",
+        row: &table::HASKELL,
         title: "the Glasgow Haskell Compiler",
         install: "install it, for example with `apt install ghc`",
-        tool: Tool { names: &["runghc", "runhaskell"], ask: &["--version"], homes: &[".ghcup/bin"] },
+        tool: Tool { ask: &["--version"], homes: &[".ghcup/bin"] },
         files: cells::haskell,
         commands: &[&["{tool}", "--ghc-arg=-tmpdir", "--ghc-arg={folder}", "{folder}/cell.hs"]],
-        build: batch::build_haskell,
-        execute: batch::execute_main,
     },
     Compiled {
-        name: "scheme",
+        row: &table::SCHEME,
         title: "GNU Guile",
         install: "install it, for example with `apt install guile-3.0`",
-        tool: Tool { names: &["guile"], ask: &["--version"], homes: &[] },
+        tool: Tool { ask: &["--version"], homes: &[] },
         files: cells::scheme,
         commands: &[&["{tool}", "--no-auto-compile", "-s", "{folder}/cell.scm"]],
-        build: batch::build_nothing,
-        execute: batch::execute_scheme,
     },
     Compiled {
-        name: "fortran",
+        row: &table::FORTRAN,
         title: "a Fortran compiler",
         install: "install one, for example with `apt install gfortran`",
-        tool: Tool { names: &["gfortran"], ask: &["--version"], homes: &[] },
+        tool: Tool { ask: &["--version"], homes: &[] },
         files: cells::fortran,
         commands: &[
             &["{tool}", "-cpp", "-J", "{folder}", "-o", "{folder}/cell", "{folder}/cell.f90"],
             // A question is to be seen before it is answered.
             &["env", "GFORTRAN_UNBUFFERED_PRECONNECTED=y", "{folder}/cell"],
         ],
-        build: batch::build_fortran,
-        execute: batch::execute_main,
     },
     Compiled {
-        name: "ocaml",
+        row: &table::OCAML,
         title: "OCaml",
         install: "install it, for example with `apt install ocaml-nox`",
-        tool: Tool { names: &["ocaml"], ask: &["-version"], homes: &[".opam/*/bin"] },
+        tool: Tool { ask: &["-version"], homes: &[".opam/*/bin"] },
         files: cells::ocaml,
         commands: &[&["{tool}", "-noinit", "{folder}/cell.ml"]],
-        build: batch::build_ocaml,
-        execute: batch::execute_main,
     },
 ];
 
 impl Language for Compiled {
     fn name(&self) -> &'static str {
-        self.name
+        self.row.name
     }
 
     fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
-        let info = scripted::find(self.name, self.title, self.install, self.tool.found(search_paths), image)?;
+        let info = scripted::find(
+            self.row.name,
+            self.title,
+            self.install,
+            self.tool.found(self.row, search_paths),
+            image,
+        )?;
         Ok(Resolved { language: self, info })
     }
 
     fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage> {
-        scripted::find_all(self.name, self.tool.found(search_paths))
+        scripted::find_all(self.row.name, self.tool.found(self.row, search_paths))
     }
 
     fn init(&self, _executable: &Path, _pipes: [i32; 3]) -> Option<Launch> {
@@ -211,10 +197,10 @@ impl Language for Compiled {
     }
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
-        (self.build)(executable, workdir)
+        batch::build(self.row, executable, workdir)
     }
 
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
-        (self.execute)(executable, workdir)
+        batch::execute(self.row, executable, workdir)
     }
 }

@@ -42,7 +42,7 @@ impl ImageName {
         if self.jupyter_kernel().is_some() {
             return Some("jupyter");
         }
-        language::of_image(&self.full)
+        language::of_image(&self.full).map(|language| language.name)
     }
 
     /// The version that is asked for: the tag's, else the one that follows the language's name, as in `lua5.4`.

@@ -8,7 +8,8 @@
 //! | complete | the driver; a program has nothing to be asked |
 //! | interrupt, input, services, status, shutdown | the base, alike for all: signals, pipes, processes |
 //!
-//! A language is a file, or a row in the table of `scripted.rs` or `compiled.rs`; `registry.rs` lists them all.
+//! A language is a file, or a row in `scripted.rs` or `compiled.rs`; `registry.rs` lists them all. What is not the runner's alone,
+//! such as names and the files of batch runs, is in `bai_protocol::language`.
 
 use super::error::StartError;
 use super::image::ImageName;

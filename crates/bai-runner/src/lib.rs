@@ -38,8 +38,8 @@
 mod agent;
 mod app;
 mod backend;
+mod batch;
 mod compiled;
-mod compiled_batch;
 mod compiled_cells;
 mod crash_loop;
 mod drivers;

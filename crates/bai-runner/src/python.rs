@@ -1,13 +1,15 @@
 //! Python as a language of the runner: which image names mean it, how its interpreters are asked for their
 //! version, how the driver is loaded, what batch steps do. The driver itself is in `drivers/python`.
 
+use super::batch;
 use super::drivers;
 use super::error::StartError;
 use super::image::{ImageName, WantedVersion};
-use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
+use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved};
 use super::python_search::{Candidate, Search};
 use super::search_paths::SearchPaths;
 use super::wire::Dialect;
+use bai_protocol::language as table;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -29,7 +31,7 @@ const INSTALL: &str =
 
 impl Language for Python {
     fn name(&self) -> &'static str {
-        "python"
+        table::PYTHON.name
     }
 
     fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
@@ -75,17 +77,11 @@ impl Language for Python {
     }
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
-        if workdir.join("setup.py").exists() || workdir.join("pyproject.toml").exists() {
-            return Heuristic::Run(Invocation::new(executable, &["-m", "pip", "install", "-e", "."]));
-        }
-        Heuristic::Done(Some("nothing to build: no Makefile, setup.py or pyproject.toml".into()), 0)
+        batch::build(&table::PYTHON, executable, workdir)
     }
 
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
-        if workdir.join("main.py").exists() {
-            return Heuristic::Run(Invocation::new(executable, &["main.py"]));
-        }
-        Heuristic::Done(Some("nothing to run: there is no main.py".into()), 127)
+        batch::execute(&table::PYTHON, executable, workdir)
     }
 }
 

@@ -8,15 +8,31 @@ use super::python::Python;
 use super::search_paths::SearchPaths;
 use super::sqlite::Sqlite;
 use super::{app, compiled, scripted};
+use bai_protocol::language as table;
 use std::path::Path;
 
 /// The languages, in the order in which they are asked whether an image is theirs.
-fn all() -> impl Iterator<Item = &'static dyn Language> {
+pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
     let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
     let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
     let others: [&dyn Language; 4] = [&Sqlite, &Python, &app::App, &Jupyter];
     scripted.chain(compiled).chain(others)
 }
+
+/// A language without a driver of ours: only its Jupyter kernel runs it.
+struct ByJupyterOnly {
+    row: &'static table::Language,
+    /// What is missing when the kernel is not there.
+    title: &'static str,
+    install: &'static str,
+}
+
+/// Those languages.
+static BY_JUPYTER_ONLY: &[ByJupyterOnly] = &[ByJupyterOnly {
+    row: &table::JULIA,
+    title: "the Jupyter kernel of Julia",
+    install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`: `bai-repl images` lists it then as jupyter:julia-…",
+}];
 
 /// The interpreter that a kernel of this image would use, or why there is none. Looks at files and may run
 /// interpreters to ask for their version, so call it where blocking for some milliseconds is allowed.
@@ -47,15 +63,15 @@ fn or_jupyter(missing: StartError, image: &ImageName, search_paths: &SearchPaths
 }
 
 fn language_of(image: &ImageName, search_paths: &SearchPaths) -> Result<&'static dyn Language, StartError> {
-    let unknown = || match image.language() {
-        // Nothing of ours runs it, but its Jupyter kernel does.
-        Some("julia") => StartError::NoInterpreter {
+    let only = BY_JUPYTER_ONLY.iter().find(|only| image.language() == Some(only.row.name));
+    let unknown = || match only {
+        Some(only) => StartError::NoInterpreter {
             image: image.to_string(),
-            language: "the Jupyter kernel of Julia",
+            language: only.title,
             looked: "the folders of Jupyter".to_owned(),
-            install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`: `bai-repl images` lists it then as jupyter:julia-…",
+            install: only.install,
         },
-        _ => StartError::UnknownImage { image: image.to_string(), known: what_is_known(search_paths) },
+        None => StartError::UnknownImage { image: image.to_string(), known: what_is_known(search_paths) },
     };
     all().find(|language| language.answers_to(image)).ok_or_else(unknown)
 }
@@ -88,4 +104,23 @@ fn find_all(search_paths: &SearchPaths) -> Vec<FoundImage> {
 /// Every image name that this machine can run, newest version first in each language.
 pub async fn images() -> Vec<FoundImage> {
     tokio::task::spawn_blocking(|| find_all(&SearchPaths::of_this_process())).await.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_of_the_table_is_run_by_one_of_ours() {
+        for row in table::ALL {
+            let ours = all().filter(|language| language.name() == row.name).count();
+            let only = BY_JUPYTER_ONLY.iter().filter(|only| only.row.name == row.name).count();
+            assert_eq!(ours + only, 1, "{}: a row in scripted.rs, compiled.rs or BY_JUPYTER_ONLY", row.name);
+        }
+        let beside = ["app", "jupyter"];
+        for language in all().filter(|language| !beside.contains(&language.name())) {
+            let known = table::ALL.iter().any(|row| row.name == language.name());
+            assert!(known, "{}: a row in the table of bai-protocol, and in its ALL", language.name());
+        }
+    }
 }

@@ -2,13 +2,15 @@
 //! the live namespace. A row says what the interpreter is called and how it is started; the driver is a file in
 //! `drivers`. Python, which has more ways to be found, is in `python.rs`.
 
+use super::batch;
 use super::drivers;
 use super::error::StartError;
 use super::image::ImageName;
-use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
+use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved};
 use super::search_paths::SearchPaths;
 use super::tool::{self, Found, Tool};
 use super::wire::Dialect;
+use bai_protocol::language as table;
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,7 +18,7 @@ use std::path::Path;
 /// One language.
 #[derive(Debug)]
 pub(super) struct Scripted {
-    name: &'static str,
+    row: &'static table::Language,
     /// What is missing when it is not there.
     title: &'static str,
     install: &'static str,
@@ -30,17 +32,15 @@ pub(super) struct Scripted {
     remove_env: &'static [&'static str],
     /// See [`Launch::wake`].
     wake: Option<Signal>,
-    /// The program that `exec *` runs.
-    main: &'static str,
 }
 
 /// The table.
 pub(super) static ALL: &[Scripted] = &[
     Scripted {
-        name: "bash",
+        row: &table::BASH,
         title: "bash 4 or later",
         install: "install it, for example with `apt install bash`",
-        tool: Tool { names: &["bash"], ask: &["--version"], homes: &[] },
+        tool: Tool { ask: &["--version"], homes: &[] },
         args: &[
             "--noprofile",
             "--norc",
@@ -56,31 +56,24 @@ pub(super) static ALL: &[Scripted] = &[
         default_env: &[("TERM", "dumb")],
         remove_env: &["BASH_ENV", "PS4"],
         wake: None,
-        main: "main.sh",
     },
     Scripted {
-        name: "nodejs",
+        row: &table::NODEJS,
         title: "Node.js 16 or later",
         install: "install it, for example with `apt install nodejs` or `nvm install --lts`",
-        tool: Tool {
-            names: &["node", "nodejs"],
-            ask: &["--version"],
-            homes: &[".nvm/versions/node/*/bin", ".volta/bin", ".asdf/shims"],
-        },
+        tool: Tool { ask: &["--version"], homes: &[".nvm/versions/node/*/bin", ".volta/bin", ".asdf/shims"] },
         args: &["-e", NODE_LOADER, "{in}", "{out}", "{aside}"],
         driver: drivers::NODE,
         dialect: Dialect::Json,
         default_env: &[],
         remove_env: &["NODE_OPTIONS", "NODE_REPL_EXTERNAL_MODULE"],
         wake: None,
-        main: "main.js",
     },
     Scripted {
-        name: "ruby",
+        row: &table::RUBY,
         title: "Ruby 2.5 or later",
         install: "install it, for example with `apt install ruby`",
         tool: Tool {
-            names: &["ruby"],
             ask: &["--version"],
             homes: &[".rbenv/versions/*/bin", ".rvm/rubies/*/bin", ".asdf/shims"],
         },
@@ -90,14 +83,12 @@ pub(super) static ALL: &[Scripted] = &[
         default_env: &[],
         remove_env: &[],
         wake: None,
-        main: "main.rb",
     },
     Scripted {
-        name: "perl",
+        row: &table::PERL,
         title: "Perl 5.20 or later",
         install: "install it, for example with `apt install perl`",
         tool: Tool {
-            names: &["perl"],
             ask: &["-e", "print $^V"],
             homes: &["perl5/perlbrew/perls/*/bin", ".plenv/versions/*/bin"],
         },
@@ -107,13 +98,12 @@ pub(super) static ALL: &[Scripted] = &[
         default_env: &[],
         remove_env: &["PERL5DB", "PERL_SIGNALS"],
         wake: None,
-        main: "main.pl",
     },
     Scripted {
-        name: "php",
+        row: &table::PHP,
         title: "PHP 7.4 or later",
         install: "install it, for example with `apt install php-cli`",
-        tool: Tool { names: &["php"], ask: &["-n", "--version"], homes: &[".phpenv/versions/*/bin"] },
+        tool: Tool { ask: &["-n", "--version"], homes: &[".phpenv/versions/*/bin"] },
         args: &[
             "-d",
             "display_errors=0",
@@ -133,26 +123,24 @@ pub(super) static ALL: &[Scripted] = &[
         default_env: &[],
         remove_env: &[],
         wake: Some(Signal::SIGURG),
-        main: "main.php",
     },
     Scripted {
-        name: "lua",
+        row: &table::LUA,
         title: "Lua 5.1 or later",
         install: "install it, for example with `apt install lua5.4`",
-        tool: Tool { names: &["lua", "luajit"], ask: &["-e", "print(_VERSION)"], homes: &[] },
+        tool: Tool { ask: &["-e", "print(_VERSION)"], homes: &[] },
         args: &["-e", LUA_LOADER, "{again}-erequire'_bai'()"],
         driver: drivers::LUA,
         dialect: Dialect::Words,
         default_env: &[],
         remove_env: &["LUA_INIT", "LUA_INIT_5_2", "LUA_INIT_5_3", "LUA_INIT_5_4"],
         wake: None,
-        main: "main.lua",
     },
     Scripted {
-        name: "r",
+        row: &table::R,
         title: "R 4 or later",
         install: "install it, for example with `apt install r-base-core`",
-        tool: Tool { names: &["Rscript"], ask: &["--version"], homes: &[] },
+        tool: Tool { ask: &["--version"], homes: &[] },
         args: &["-e", R_LOADER, "{in}", "{out}", "{aside}"],
         driver: drivers::R,
         dialect: Dialect::Words,
@@ -160,20 +148,18 @@ pub(super) static ALL: &[Scripted] = &[
         default_env: &[("LANG", "C.UTF-8")],
         remove_env: &["R_DEFAULT_PACKAGES"],
         wake: None,
-        main: "main.R",
     },
     Scripted {
-        name: "octave",
+        row: &table::OCTAVE,
         title: "GNU Octave",
         install: "install it, for example with `apt install octave`",
-        tool: Tool { names: &["octave-cli", "octave"], ask: &["--version"], homes: &[] },
+        tool: Tool { ask: &["--version"], homes: &[] },
         args: &["--quiet", "--no-history", "--no-gui", "--eval", OCTAVE_LOADER],
         driver: drivers::OCTAVE,
         dialect: Dialect::Paragraphs,
         default_env: &[("LANG", "C.UTF-8")],
         remove_env: &[],
         wake: None,
-        main: "main.m",
     },
 ];
 
@@ -219,18 +205,24 @@ eval(__bai_s);__bai_main__(__bai_i,fopen('/proc/self/fd/{out}','w'),fopen('/proc
 
 impl Language for Scripted {
     fn name(&self) -> &'static str {
-        self.name
+        self.row.name
     }
 
     fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
         Ok(Resolved {
             language: self,
-            info: find(self.name, self.title, self.install, self.tool.found(search_paths), image)?,
+            info: find(
+                self.row.name,
+                self.title,
+                self.install,
+                self.tool.found(self.row, search_paths),
+                image,
+            )?,
         })
     }
 
     fn find_all(&self, search_paths: &SearchPaths) -> Vec<FoundImage> {
-        find_all(self.name, self.tool.found(search_paths))
+        find_all(self.row.name, self.tool.found(self.row, search_paths))
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
@@ -252,15 +244,12 @@ impl Language for Scripted {
         })
     }
 
-    fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
-        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+    fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        batch::build(self.row, executable, workdir)
     }
 
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
-        if workdir.join(self.main).exists() {
-            return Heuristic::Run(Invocation::new(executable, &[self.main]));
-        }
-        Heuristic::Done(Some(format!("nothing to run: there is no {}", self.main)), 127)
+        batch::execute(self.row, executable, workdir)
     }
 }
 

@@ -3,6 +3,7 @@
 //! standard library is on nearly every machine, and stops a query from another thread. The library could be linked into our own
 //! binary instead; that would cost a C compiler in every build for what Python brings.
 
+use super::batch;
 use super::drivers;
 use super::error::StartError;
 use super::image::ImageName;
@@ -12,6 +13,7 @@ use super::scripted::{find, find_all};
 use super::search_paths::SearchPaths;
 use super::tool::Found;
 use super::wire::Dialect;
+use bai_protocol::language as table;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -43,7 +45,7 @@ exec(compile(d[:-1].decode(),'<bai-repl driver>','exec'))";
 
 impl Language for Sqlite {
     fn name(&self) -> &'static str {
-        "sqlite"
+        table::SQLITE.name
     }
 
     fn find(&'static self, image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
@@ -70,15 +72,16 @@ impl Language for Sqlite {
         })
     }
 
-    fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
-        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+    fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
+        batch::build(&table::SQLITE, executable, workdir)
     }
 
+    /// Our driver runs the program, where the rule has `sqlite3`.
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
         if workdir.join("main.sql").exists() {
             return Heuristic::Run(Invocation::new(executable, &["-I", "-c", drivers::SQLITE, "main.sql"]));
         }
-        Heuristic::Done(Some("nothing to run: there is no main.sql".to_owned()), 127)
+        batch::execute(&table::SQLITE, executable, workdir)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::image::WantedVersion;
 use super::search_paths::{SearchPaths, children, is_executable};
+use bai_protocol::language::Language;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,11 +14,9 @@ use std::time::{Duration, SystemTime};
 /// How long a program may take to tell its version: much longer than any needs on a machine that is not busy.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A program under its names.
+/// How the programs of a language are looked for and asked. A version may follow their names, as in `gcc-12` and `lua5.4`.
 #[derive(Debug)]
 pub(super) struct Tool {
-    /// What it is called, the preferred name first; a version may follow, as in `gcc-12` and `lua5.4`.
-    pub(super) names: &'static [&'static str],
     /// What makes it print its version.
     pub(super) ask: &'static [&'static str],
     /// Folders below the home folder that need not be in `PATH`; a star stands for any one folder.
@@ -110,24 +109,28 @@ pub(super) fn all(found: impl Iterator<Item = Found>) -> Vec<Found> {
 
 impl Tool {
     /// The programs in the order in which they are preferred; each is asked when it is its turn.
-    pub(super) fn found(&self, search_paths: &SearchPaths) -> impl Iterator<Item = Found> {
-        self.leads(search_paths)
+    pub(super) fn found(
+        &self,
+        language: &Language,
+        search_paths: &SearchPaths,
+    ) -> impl Iterator<Item = Found> {
+        self.leads(language.programs, search_paths)
             .into_iter()
             .filter_map(|(executable, origin)| Found::probe(executable, origin, self.ask))
     }
 
-    fn leads(&self, search_paths: &SearchPaths) -> Vec<(PathBuf, &'static str)> {
+    fn leads(&self, names: &[&str], search_paths: &SearchPaths) -> Vec<(PathBuf, &'static str)> {
         let path = search_paths.path();
-        let plain = self.names.iter().flat_map(|name| path.iter().map(move |folder| folder.join(name)));
+        let plain = names.iter().flat_map(|name| path.iter().map(move |folder| folder.join(name)));
         let mut leads: Vec<_> = plain.map(|executable| (executable, "PATH")).collect();
         let is_versioned = |file: &PathBuf| {
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            self.names.iter().any(|known| name.strip_prefix(known).is_some_and(is_version_suffix))
+            names.iter().any(|known| name.strip_prefix(known).is_some_and(is_version_suffix))
         };
         let versioned = path.iter().flat_map(|folder| children(folder)).filter(is_versioned);
         leads.extend(versioned.map(|executable| (executable, "PATH")));
         for folder in self.homes.iter().flat_map(|home| folders(search_paths, home)) {
-            leads.extend(self.names.iter().map(|name| (folder.join(name), "home folder")));
+            leads.extend(names.iter().map(|name| (folder.join(name), "home folder")));
         }
         leads
     }
@@ -215,13 +218,13 @@ mod tests {
             assert!(made.success());
         }
         let search_paths = SearchPaths::of(&[("PATH", folder.path().to_str().unwrap())]);
-        let tool = Tool { names: &["gcc"], ask: &["--version"], homes: &[] };
-        let best = |wanted| best(tool.found(&search_paths), wanted).unwrap().version.text;
+        let (tool, language) = (Tool { ask: &["--version"], homes: &[] }, &bai_protocol::language::C);
+        let best = |wanted| best(tool.found(language, &search_paths), wanted).unwrap().version.text;
         assert_eq!(best(None), "12.2.0");
         assert_eq!(best(Some(wanted("9"))), "9.5.0");
         assert_eq!(best(Some(wanted("15"))), "14.1.0");
         let all: Vec<_> =
-            all(tool.found(&search_paths)).into_iter().map(|found| found.version.major).collect();
+            all(tool.found(language, &search_paths)).into_iter().map(|found| found.version.major).collect();
         assert_eq!(all, [14, 12, 9]);
     }
 }

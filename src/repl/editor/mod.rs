@@ -131,7 +131,7 @@ impl Editor {
             let helper = EditorHelper {
                 shared: shared.clone(),
                 language: Arc::clone(&language),
-                highlight: Highlight::new(language.syntax()),
+                highlight: Highlight::new(language.grammar()),
                 paint: paint.clone(),
                 prompt_width: prompt.0.width(),
             };

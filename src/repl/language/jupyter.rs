@@ -1,4 +1,5 @@
-//! A language whose cells a Jupyter kernel runs: in all the language itself, but that the kernel tells what a name is.
+//! A language whose cells a Jupyter kernel runs. It is the language itself in everything but one: the kernel tells what a
+//! name is.
 
 use super::{Completeness, Language};
 
@@ -17,8 +18,8 @@ impl Language for Jupyter {
         self.0.name()
     }
 
-    fn syntax(&self) -> &str {
-        self.0.syntax()
+    fn grammar(&self) -> &str {
+        self.0.grammar()
     }
 
     fn completeness(&self, cell: &str) -> Completeness {
@@ -41,10 +42,6 @@ impl Language for Jupyter {
         self.0.matching_bracket(cell, position)
     }
 
-    fn comment(&self) -> &str {
-        self.0.comment()
-    }
-
     fn keywords(&self) -> &[&str] {
         self.0.keywords()
     }
@@ -57,6 +54,10 @@ impl Language for Jupyter {
     fn documentation(&self, name: &str) -> Option<String> {
         let fits = !name.is_empty() && !name.contains([' ', '\t', '\n', '?', '(', '"', '\'']);
         fits.then(|| format!("?{name}"))
+    }
+
+    fn asks_with_one_sign(&self, name: &str) -> bool {
+        self.0.asks_with_one_sign(name)
     }
 
     fn starts_name(&self, c: char) -> bool {
@@ -78,6 +79,8 @@ mod tests {
         assert_eq!((r.name(), r.extension()), ("r", "R"));
         assert_eq!(r.documentation("base::print").as_deref(), Some("?base::print"));
         assert_eq!(r.documentation("a b"), None);
+        assert!(!Jupyter::of("ruby").asks_with_one_sign("list.empty"), "it is a call");
+        assert!(r.asks_with_one_sign("print") && Jupyter::of("ruby").asks_with_one_sign("File"));
         assert_eq!(Jupyter::of("python").name(), "python");
         assert_eq!(Jupyter::of("made-up").name(), "made-up");
     }

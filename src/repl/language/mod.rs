@@ -37,8 +37,8 @@ pub trait Language: Send + Sync {
     /// The word in the prompt and in the name of the history file: lower case, no spaces.
     fn name(&self) -> &str;
 
-    /// Name of the syntax in the highlighter's set; unknown names are shown plain.
-    fn syntax(&self) -> &str;
+    /// Name of the grammar in the highlighter's set. Code of an unknown grammar has no colours.
+    fn grammar(&self) -> &str;
 
     /// Judges a whole cell, the cursor being at its end.
     fn completeness(&self, cell: &str) -> Completeness;
@@ -60,9 +60,6 @@ pub trait Language: Send + Sync {
     /// Byte position of the bracket that belongs to the one at byte `position`, brackets in strings and
     /// comments not counted.
     fn matching_bracket(&self, cell: &str, position: usize) -> Option<usize>;
-
-    /// What begins a comment that ends with the line.
-    fn comment(&self) -> &str;
 
     /// Words of the language itself, offered when the kernel has no answer.
     fn keywords(&self) -> &[&str] {
@@ -104,11 +101,11 @@ pub trait Language: Send + Sync {
 
 /// The language of an image name (`python:3.6`, `cr.example/stable/r-base:4.3`) or of a bare language name.
 pub fn for_image(image: &str) -> Box<dyn Language> {
-    let name = language::name_and_tag(image).0.to_ascii_lowercase();
-    if name.contains("python") || language::of_image(image) == Some("python") {
-        return Box::new(Python);
+    match language::likely_of_image(image) {
+        Some(row) if row.name == Python.name() => Box::new(Python),
+        Some(row) => Box::new(Plain::of(row)),
+        None => Box::new(Plain::named(&language::name_and_tag(image).0.to_ascii_lowercase())),
     }
-    Box::new(Plain::named(&name))
 }
 
 /// The white space at the beginning of a line.
@@ -127,10 +124,22 @@ mod tests {
         assert_eq!(for_image("cr.example:5000/stable/python:3.11-ubuntu").name(), "python");
         assert_eq!(for_image("cr.example/stable/r-base:4.3").name(), "r");
         assert_eq!(for_image("ngc-pytorch:23.05-py310-cuda12.1").name(), "python");
+        assert_eq!(for_image("pytorch:2.1").name(), "python");
         assert_eq!(for_image("julia").name(), "julia");
         assert_eq!(for_image("whatever:1").name(), "whatever");
         assert_eq!(for_image("").name(), "code");
         assert_eq!(for_image("a\u{1b}[31mb:1").name(), "a31mb");
+    }
+
+    #[test]
+    fn every_language_of_the_table_has_a_prompt_in_colours() {
+        for row in language::ALL {
+            let ours = for_image(row.name);
+            assert_eq!((ours.name(), ours.extension()), (row.name, row.extension()));
+            let grammar = crate::render::highlight::Grammar::named(ours.grammar());
+            assert!(grammar.is_some(), "{}: no grammar is called {:?}", row.name, ours.grammar());
+            assert_eq!(ours.grammar(), row.grammar);
+        }
     }
 
     #[test]

@@ -1,198 +1,38 @@
-//! The languages that are a row of a table: what strings and comments look like, which words open and close blocks. A cell is
-//! complete when its brackets, strings and blocks are closed; blank lines end what the table does not know.
+//! The languages for which a row of the table is enough: what their strings and comments look like, which words open and close
+//! blocks. A cell is complete when its brackets, strings and blocks are closed. In a language that is not in the table a blank
+//! line ends a cell, too.
 
-use super::scan::{Lexis, scan};
+use super::scan::scan;
 use super::{Completeness, Language, leading_space};
-use bai_protocol::language;
+use bai_protocol::language::{self, Language as Row};
 
-/// A language known by a row of the table below, or by nothing but its name.
+/// A language by its row, or one of which only the name is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plain {
     name: String,
     row: &'static Row,
 }
 
-/// One language.
-#[derive(Debug, PartialEq, Eq)]
-struct Row {
-    /// As [`language::of_name`] tells it, which is the word in the prompt too.
-    name: &'static str,
-    syntax: &'static str,
-    extension: &'static str,
-    lexis: Lexis,
-}
-
-const C: Lexis = Lexis { line_comment: "//", block_comment: Some(("/*", "*/")), ..Lexis::PLAIN };
-const JAVASCRIPT: Lexis = Lexis { quotes: "\"'", long_quotes: "`", regex: true, ..C };
-const BASH: Lexis = Lexis {
-    quotes: "",
-    long_quotes: "\"'`",
-    here_documents: true,
-    openers: &["do", "if", "case"],
-    closers: &["done", "fi", "esac"],
-    continues: &["\\", "&&", "||", "|"],
-    ..Lexis::PLAIN
-};
-const RUBY: Lexis = Lexis {
-    quotes: "",
-    long_quotes: "\"'`",
-    regex: true,
-    text_marks: &["<<~", "<<-"],
-    openers: &["do"],
-    starters: &["def", "class", "module", "if", "unless", "case", "while", "until", "for", "begin"],
-    closers: &["end"],
-    continues: &["\\", "&&", "||", ",", "."],
-    ..Lexis::PLAIN
-};
-const PERL: Lexis = Lexis {
-    quotes: "",
-    long_quotes: "\"'`",
-    regex: true,
-    text_marks: &["<<~", "<<"],
-    quote_words: &["q", "qq", "qw", "qr", "m", "s", "tr", "y"],
-    ..Lexis::PLAIN
-};
-const PHP: Lexis = Lexis { quotes: "", long_quotes: "\"'`", text_marks: &["<<<"], ..C };
-const LUA: Lexis = Lexis {
-    quotes: "\"'",
-    line_comment: "--",
-    block_comment: Some(("--[[", "]]")),
-    openers: &["function", "do", "then", "repeat"],
-    closers: &["end", "until", "elseif"],
-    ..Lexis::PLAIN
-};
-const JULIA: Lexis = Lexis {
-    quotes: "",
-    long_quotes: "\"",
-    block_comment: Some(("#=", "=#")),
-    openers: &["do"],
-    starters: &[
-        "function", "macro", "struct", "module", "if", "while", "for", "begin", "let", "try", "quote",
-        "mutable",
-    ],
-    closers: &["end"],
-    ..Lexis::PLAIN
-};
-const OCTAVE: Lexis = Lexis {
-    quotes: "\"'",
-    line_comment: "%",
-    other_comment: Some("#"),
-    block_comment: Some(("%{", "%}")),
-    transposes: true,
-    starters: &["function", "if", "while", "for", "switch", "do", "try", "unwind_protect"],
-    closers: &[
-        "end",
-        "endfunction",
-        "endif",
-        "endwhile",
-        "endfor",
-        "endswitch",
-        "until",
-        "end_try_catch",
-        "end_unwind_protect",
-    ],
-    continues: &["...", "\\"],
-    ..Lexis::PLAIN
-};
-const R: Lexis = Lexis {
-    long_quotes: "\"'`",
-    quotes: "",
-    continues: &["+", "-", "*", "/", "^", "%", "<", ">", "<-", "=", "~", "|", "&", ",", "$", "@", "else"],
-    ..Lexis::PLAIN
-};
-const FORTRAN: Lexis = Lexis {
-    quotes: "\"'",
-    line_comment: "!",
-    openers: &["then"],
-    starters: &["do", "program", "module", "subroutine", "function", "select", "interface"],
-    closers: &["end", "enddo", "endif"],
-    continues: &["&"],
-    ..Lexis::PLAIN
-};
-const OCAML: Lexis = Lexis {
-    quotes: "",
-    long_quotes: "\"",
-    block_comment: Some(("(*", "*)")),
-    openers: &["begin", "struct", "sig", "object", "do"],
-    closers: &["end", "done"],
-    continues: &["=", "in", "->", "then", "else", "|", "with", "of"],
-    ..Lexis::PLAIN
-};
-const SQL: Lexis = Lexis { quotes: "", long_quotes: "'\"", line_comment: "--", ends: Some((";", ".")), ..C };
-
-const TABLE: &[Row] = &[
-    Row { name: "bash", syntax: "Bourne Again Shell (bash)", extension: "sh", lexis: BASH },
-    Row { name: "nodejs", syntax: "JavaScript", extension: "js", lexis: JAVASCRIPT },
-    Row { name: "ruby", syntax: "Ruby", extension: "rb", lexis: RUBY },
-    Row { name: "perl", syntax: "Perl", extension: "pl", lexis: PERL },
-    Row { name: "lua", syntax: "Lua", extension: "lua", lexis: LUA },
-    Row { name: "php", syntax: "PHP Source", extension: "php", lexis: PHP },
-    Row { name: "sqlite", syntax: "SQL", extension: "sql", lexis: SQL },
-    Row { name: "r", syntax: "R", extension: "R", lexis: R },
-    Row { name: "julia", syntax: "Julia", extension: "jl", lexis: JULIA },
-    Row { name: "octave", syntax: "MATLAB", extension: "m", lexis: OCTAVE },
-    Row { name: "c", syntax: "C", extension: "c", lexis: Lexis { quotes: "\"'", ..C } },
-    Row { name: "cpp", syntax: "C++", extension: "cpp", lexis: Lexis { quotes: "\"'", ..C } },
-    Row {
-        name: "rust",
-        syntax: "Rust",
-        extension: "rs",
-        lexis: Lexis { quotes: "", long_quotes: "\"", ..C },
-    },
-    Row {
-        name: "golang",
-        syntax: "Go",
-        extension: "go",
-        lexis: Lexis { long_quotes: "`", quotes: "\"'", ..C },
-    },
-    Row { name: "java", syntax: "Java", extension: "java", lexis: Lexis { quotes: "\"'", ..C } },
-    Row {
-        name: "haskell",
-        syntax: "Haskell",
-        extension: "hs",
-        lexis: Lexis {
-            line_comment: "--",
-            block_comment: Some(("{-", "-}")),
-            continues: &["do", "of", "where", "let", "->", "then", "else", "=", "$"],
-            ..Lexis::PLAIN
-        },
-    },
-    Row {
-        name: "scheme",
-        syntax: "Lisp",
-        extension: "scm",
-        lexis: Lexis { line_comment: ";", quotes: "", long_quotes: "\"", ..Lexis::PLAIN },
-    },
-    Row { name: "fortran", syntax: "Fortran (Modern)", extension: "f90", lexis: FORTRAN },
-    Row { name: "ocaml", syntax: "OCaml", extension: "ml", lexis: OCAML },
-];
-
-/// A language that nothing is known of.
-static UNKNOWN: Row =
-    Row { name: "", syntax: "Plain Text", extension: "txt", lexis: Lexis { gives_up: true, ..Lexis::PLAIN } };
-
-/// What prints the documentation of `{}`, by the driver of the engine where the language has nothing like it.
-const DOCUMENTATION: &[(&str, &str)] = &[
-    ("ruby", "defined?(_bai_doc) ? _bai_doc('{}') : puts('nothing is known of {} here')"),
-    ("perl", "defined &main::_bai_doc ? main::_bai_doc('{}') : print \"nothing is known of that here\\n\""),
-    ("php", "function_exists('_bai_doc') ? _bai_doc('{}') : print \"nothing is known of that here\\n\";"),
-    ("lua", "(_bai_doc or print)('{}')"),
-    ("r", "?{}"),
-    ("octave", "help {}"),
-    ("sqlite", ".schema {}"),
-];
+static UNKNOWN: Row = Row::UNKNOWN;
 
 impl Plain {
-    /// The row that fits an image's name, or a language that is only a name.
-    pub fn named(image: &str) -> Self {
-        let known = language::of_name(image);
-        if let Some(row) = TABLE.iter().find(|row| Some(row.name) == known) {
-            return Plain { name: row.name.to_owned(), row };
+    /// The language of a row.
+    pub fn of(row: &'static Row) -> Self {
+        Plain { name: row.name.to_owned(), row }
+    }
+
+    /// The language that a name stands for, or one that has only this name.
+    pub fn named(name: &str) -> Self {
+        if let Some(row) = language::of_name(name) {
+            return Self::of(row);
         }
         let shown: String =
-            image.chars().filter(|c| c.is_alphanumeric() || "-_.+".contains(*c)).take(24).collect();
-        let name = if shown.is_empty() { "code".to_owned() } else { shown };
-        Plain { name, row: &UNKNOWN }
+            name.chars().filter(|c| c.is_alphanumeric() || "-_.+".contains(*c)).take(24).collect();
+        Plain { name: if shown.is_empty() { "code".to_owned() } else { shown }, row: &UNKNOWN }
+    }
+
+    fn is_known(&self) -> bool {
+        !self.row.name.is_empty()
     }
 }
 
@@ -201,15 +41,15 @@ impl Language for Plain {
         &self.name
     }
 
-    fn syntax(&self) -> &str {
-        self.row.syntax
+    fn grammar(&self) -> &str {
+        self.row.grammar
     }
 
     fn completeness(&self, cell: &str) -> Completeness {
-        let scan = scan(cell, &self.row.lexis);
+        let scan = scan(cell, &self.row.syntax);
         let blank = cell.rsplit('\n').take_while(|line| line.trim().is_empty()).count();
         // One blank line may stand in the middle of a function; two are a person who wants out.
-        let enough = if self.row.lexis.gives_up { 1 } else { 2 };
+        let enough = if self.is_known() { 2 } else { 1 };
         let wants_out = blank >= enough && !scan.in_text && cell.contains('\n');
         if scan.is_complete() || wants_out {
             return Completeness::Complete;
@@ -220,30 +60,26 @@ impl Language for Plain {
     fn indent_after(&self, before: &str) -> String {
         let line = before.rsplit('\n').next().unwrap_or_default();
         let mut indent = leading_space(line).to_owned();
-        if scan(before, &self.row.lexis).opened_after(before.len() - line.len()) {
+        if scan(before, &self.row.syntax).opened_after(before.len() - line.len()) {
             indent.push_str(self.indent_unit());
         }
         indent
     }
 
     fn matching_bracket(&self, cell: &str, position: usize) -> Option<usize> {
-        scan(cell, &self.row.lexis).pairs.into_iter().find_map(|(open, close)| match position {
+        scan(cell, &self.row.syntax).pairs.into_iter().find_map(|(open, close)| match position {
             _ if position == open => Some(close),
             _ if position == close => Some(open),
             _ => None,
         })
     }
 
-    fn comment(&self) -> &str {
-        self.row.lexis.line_comment
-    }
-
     fn extension(&self) -> &str {
-        self.row.extension
+        self.row.extension()
     }
 
     fn documentation(&self, name: &str) -> Option<String> {
-        let &(_, code) = DOCUMENTATION.iter().find(|&&(language, _)| language == self.row.name)?;
+        let code = self.row.documentation?;
         let is_name = |c: char| c.is_alphanumeric() || "_$@%&:.#>-!?=".contains(c);
         let begins = name.starts_with(|c: char| c == '_' || c.is_alphabetic() || "$@%".contains(c));
         // An operator is no name, but what ends a method's name may be one.
@@ -257,7 +93,7 @@ impl Language for Plain {
     fn asks_with_one_sign(&self, name: &str) -> bool {
         // `list.empty?` is a call in Ruby; `String?` is none.
         let last = name.rsplit(['.', ':', '#']).next().unwrap_or_default();
-        self.row.name != "ruby" || last.starts_with(char::is_uppercase)
+        !self.row.syntax.question_mark_in_names || last.starts_with(char::is_uppercase)
     }
 }
 

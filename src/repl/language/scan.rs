@@ -1,60 +1,7 @@
 //! A scan over a cell of any of the table's languages: what is open at its end. It reads what a person types at a prompt, not
 //! every program that could be written: where it is unsure it takes a cell for complete, and the kernel judges.
 
-/// What a language's text looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lexis {
-    /// Signs around strings that end with their line.
-    pub(super) quotes: &'static str,
-    /// Signs around strings that may have several lines.
-    pub(super) long_quotes: &'static str,
-    pub(super) line_comment: &'static str,
-    /// A second sign that begins a comment, where a language has two.
-    pub(super) other_comment: Option<&'static str>,
-    pub(super) block_comment: Option<(&'static str, &'static str)>,
-    /// Whether an apostrophe right behind a value is an operator.
-    pub(super) transposes: bool,
-    /// Whether a slash where an operand could stand begins a regular expression.
-    pub(super) regex: bool,
-    /// Whether `<<WORD` begins a text that ends with a line of that word.
-    pub(super) here_documents: bool,
-    /// What else begins such a text, when a word follows; its end may be indented, and more may follow it.
-    pub(super) text_marks: &'static [&'static str],
-    /// Words before a text between any two signs, as Perl has them; after `s`, `tr` and `y` come two.
-    pub(super) quote_words: &'static [&'static str],
-    /// Words that open a block wherever they stand, and those that do so as the first word of a statement.
-    pub(super) openers: &'static [&'static str],
-    pub(super) starters: &'static [&'static str],
-    /// Words that close one.
-    pub(super) closers: &'static [&'static str],
-    /// What at the end of a line says that the next one belongs to it.
-    pub(super) continues: &'static [&'static str],
-    /// How a complete cell ends, or how its last line begins when it is complete with that.
-    pub(super) ends: Option<(&'static str, &'static str)>,
-    /// Whether one blank line is enough to end a cell.
-    pub(super) gives_up: bool,
-}
-
-impl Lexis {
-    pub(super) const PLAIN: Self = Lexis {
-        quotes: "\"",
-        long_quotes: "",
-        line_comment: "#",
-        other_comment: None,
-        block_comment: None,
-        transposes: false,
-        regex: false,
-        here_documents: false,
-        text_marks: &[],
-        quote_words: &[],
-        openers: &[],
-        starters: &[],
-        closers: &[],
-        continues: &[],
-        ends: None,
-        gives_up: false,
-    };
-}
+use bai_protocol::language::Syntax;
 
 /// What a scan has found.
 #[derive(Debug, Default)]
@@ -121,7 +68,7 @@ impl Scan {
 struct Scanner<'t> {
     text: &'t str,
     at: usize,
-    lexis: &'t Lexis,
+    syntax: &'t Syntax,
     found: Scan,
     /// The last character of code that is no space, newlines included; what stands before the first is one.
     before: char,
@@ -130,15 +77,15 @@ struct Scanner<'t> {
 }
 
 /// Scans a whole cell.
-pub(super) fn scan(text: &str, lexis: &Lexis) -> Scan {
+pub(super) fn scan(text: &str, syntax: &Syntax) -> Scan {
     let mut scanner =
-        Scanner { text, at: 0, lexis, found: Scan::default(), before: '\n', documents: Vec::new() };
+        Scanner { text, at: 0, syntax, found: Scan::default(), before: '\n', documents: Vec::new() };
     while scanner.step() {}
     let mut found = scanner.found;
     found.in_text |= !scanner.documents.is_empty();
     let end = text.trim_end_matches([' ', '\t']);
-    found.continues = lexis.continues.iter().any(|sign| ends_with(end, sign));
-    if let Some((ending, beginning)) = lexis.ends {
+    found.continues = syntax.continues.iter().any(|sign| ends_with(end, sign));
+    if let Some((ending, beginning)) = syntax.ends {
         let body = text.trim();
         let last = body.rsplit('\n').next().unwrap_or_default();
         found.continues = !(body.is_empty() || body.ends_with(ending) || last.starts_with(beginning));
@@ -161,27 +108,27 @@ impl<'t> Scanner<'t> {
     fn step(&mut self) -> bool {
         let rest = self.rest();
         let Some(c) = rest.chars().next() else { return false };
-        let lexis = self.lexis;
+        let syntax = self.syntax;
         if c == '\n' && !self.documents.is_empty() {
             return self.here_documents();
         }
-        if let Some((open, close)) = lexis.block_comment
+        if let Some((open, close)) = syntax.block_comment
             && rest.starts_with(open)
         {
             self.skip_to(open.len(), close);
-        } else if rest.starts_with(lexis.line_comment) && self.may_comment()
-            || lexis.other_comment.is_some_and(|sign| rest.starts_with(sign))
+        } else if rest.starts_with(syntax.line_comment) && self.may_comment()
+            || syntax.other_comment.is_some_and(|sign| rest.starts_with(sign))
         {
             self.at += rest.find('\n').unwrap_or(rest.len());
-        } else if lexis.transposes && c == '\'' && self.is_behind_value() {
+        } else if syntax.transposes && c == '\'' && self.is_behind_value() {
             self.at += 1;
-        } else if lexis.quotes.contains(c) || lexis.long_quotes.contains(c) {
-            self.string(c, lexis.long_quotes.contains(c));
-        } else if lexis.regex && c == '/' && "\n(,=:[!&|?{};+-*%~^<>".contains(self.before) {
+        } else if syntax.quotes.contains(c) || syntax.long_quotes.contains(c) {
+            self.string(c, syntax.long_quotes.contains(c));
+        } else if syntax.regex && c == '/' && "\n(,=:[!&|?{};+-*%~^<>".contains(self.before) {
             self.string('/', false);
-        } else if lexis.here_documents && rest.starts_with("<<") {
+        } else if syntax.here_documents && rest.starts_with("<<") {
             self.here_document_begins();
-        } else if let Some(mark) = lexis.text_marks.iter().find(|mark| self.text_word(mark).is_some()) {
+        } else if let Some(mark) = syntax.text_marks.iter().find(|mark| self.text_word(mark).is_some()) {
             self.text_begins(mark);
         } else if c == '_' || c.is_alphanumeric() {
             self.word();
@@ -194,7 +141,7 @@ impl<'t> Scanner<'t> {
     /// In a shell a hash inside a word begins no comment.
     fn may_comment(&self) -> bool {
         let last = self.text.get(..self.at).and_then(|text| text.chars().next_back());
-        self.lexis.line_comment != "#" || last.is_none_or(|c| c.is_whitespace() || ";()|&".contains(c))
+        self.syntax.line_comment != "#" || last.is_none_or(|c| c.is_whitespace() || ";()|&".contains(c))
     }
 
     fn is_behind_value(&self) -> bool {
@@ -215,7 +162,7 @@ impl<'t> Scanner<'t> {
     fn string(&mut self, quote: char, is_long: bool) {
         let rest = self.rest();
         let mut chars = rest.char_indices().skip(1);
-        let escapes = !(quote == '\'' && self.lexis.here_documents);
+        let escapes = !(quote == '\'' && self.syntax.here_documents);
         self.before = 'x';
         while let Some((at, c)) = chars.next() {
             match c {
@@ -241,26 +188,28 @@ impl<'t> Scanner<'t> {
         let rest = self.rest();
         let end = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default();
-        if self.lexis.quote_words.contains(&word) && self.quoted(word, end) {
+        if self.syntax.quote_words.contains(&word) && self.quoted(word, end) {
             return;
         }
-        let first = "\n;|&(){=".contains(self.before) || self.lexis.here_documents && self.before == '!';
+        let first = "\n;|&(){=".contains(self.before) || self.syntax.here_documents && self.before == '!';
         // A member of an object and a variable are no words of the language; neither is a shell command's argument.
         let is_name = ".:$@-/".contains(self.before);
         let commands = ["do", "then", "else"];
         // Between the brackets of an index, `end` is the last element.
         let is_index = word == "end" && matches!(self.found.open.last(), Some((Opener::Bracket(_), _)));
-        let counts = !is_name && !is_index && (first || !self.lexis.here_documents);
-        if counts && self.lexis.closers.contains(&word) {
+        let counts = !is_name && !is_index && (first || !self.syntax.here_documents);
+        if counts && self.syntax.closers.contains(&word) {
             if let Some(at) = self.found.open.iter().rposition(|&(opener, _)| is_word(opener)) {
                 self.found.open.truncate(at);
             }
-        } else if counts && self.lexis.openers.contains(&word) && !(word == "do" && self.loops_on_this_line())
+        } else if counts
+            && self.syntax.openers.contains(&word)
+            && !(word == "do" && self.loops_on_this_line())
         {
             self.found.open.push((Opener::Word, self.at));
         } else if first
             && !is_name
-            && self.lexis.starters.contains(&word)
+            && self.syntax.starters.contains(&word)
             && !(word == "def" && is_endless(rest))
         {
             let opener = if LOOPS.contains(&word) { Opener::Loop } else { Opener::Word };
@@ -285,7 +234,7 @@ impl<'t> Scanner<'t> {
                 let top = self.found.open.iter().rposition(|&(known, _)| is_word(known));
                 let depth = self.found.open.iter().rposition(fits);
                 if let Some(depth) = depth
-                    && !(self.lexis.here_documents && top.is_some_and(|top| top > depth))
+                    && !(self.syntax.here_documents && top.is_some_and(|top| top > depth))
                 {
                     let from = self.found.open.get(depth).map_or(0, |&(_, at)| at);
                     self.found.open.truncate(depth);
@@ -294,7 +243,7 @@ impl<'t> Scanner<'t> {
             }
             '\\' => self.at += self.rest().chars().nth(1).map_or(0, char::len_utf8),
             // Variables that are named by a sign.
-            '$' if !self.lexis.quote_words.is_empty() => {
+            '$' if !self.syntax.quote_words.is_empty() => {
                 let next = self.rest().chars().nth(1);
                 self.at += next.filter(|c| "'\"#`/".contains(*c)).map_or(0, char::len_utf8);
             }
@@ -401,7 +350,7 @@ impl<'t> Scanner<'t> {
             self.at += line.len();
             let ends = |end: &String| {
                 let line = line.trim_end_matches('\n');
-                if self.lexis.here_documents {
+                if self.syntax.here_documents {
                     return line.trim_start_matches('\t') == end;
                 }
                 let rest = line.trim_start_matches([' ', '\t']).strip_prefix(end.as_str());

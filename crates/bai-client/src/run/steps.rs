@@ -66,11 +66,11 @@ pub(crate) async fn start(
 }
 
 fn parts(commands: &BatchOptions) -> VecDeque<Part> {
-    let clean = if commands.clean == "*" { "" } else { &commands.clean };
-    let build = if commands.build == "*" { heuristics::BUILD } else { &commands.build };
-    let exec = if commands.exec == "*" { heuristics::EXECUTE } else { &commands.exec };
+    let clean = if commands.clean == "*" { String::new() } else { commands.clean.clone() };
+    let build = if commands.build == "*" { heuristics::build() } else { commands.build.clone() };
+    let exec = if commands.exec == "*" { heuristics::execute() } else { commands.exec.clone() };
     let all = [(Some(Step::Clean), clean), (Some(Step::Build), build), (None, exec)];
-    all.map(|(step, command)| Part { step, command: command.to_owned() }).into()
+    all.map(|(step, command)| Part { step, command }).into()
 }
 
 async fn begin(session: &ComputeSession, part: &Part, options: &RunOptions) -> Result<Run, ClientError> {

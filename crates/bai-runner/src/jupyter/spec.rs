@@ -130,7 +130,10 @@ pub(super) fn find(name: &str, search_paths: &SearchPaths) -> Option<Kernelspec>
 
 /// A kernel for one of our languages.
 pub(crate) fn of_language(wanted: &str, search_paths: &SearchPaths) -> Option<Kernelspec> {
-    all(search_paths).into_iter().find(|kernel| language::of_name(&kernel.language()) == Some(wanted))
+    let is_wanted = |kernel: &Kernelspec| {
+        language::of_name(&kernel.language()).is_some_and(|language| language.name == wanted)
+    };
+    all(search_paths).into_iter().find(is_wanted)
 }
 
 #[cfg(test)]

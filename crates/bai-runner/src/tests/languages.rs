@@ -10,6 +10,18 @@ use bai_protocol::complete::CompletionRequest;
 use tokio::time::timeout;
 use words::{TABLE, Words};
 
+#[test]
+fn every_language_has_its_words() {
+    let ours = super::super::registry::all().map(|language| language.name());
+    for name in ours.filter(|name| !["app", "jupyter"].contains(name)) {
+        let rows: Vec<&Words> = TABLE.iter().filter(|words| words.image == name).collect();
+        let [words] = rows[..] else { panic!("{name}: one row in words.rs, and not {}", rows.len()) };
+        let language = bai_protocol::language::of_name(name).unwrap();
+        let end = std::path::Path::new(words.batch.0).extension();
+        assert_eq!(end, Some(language.extension().as_ref()), "{name}");
+    }
+}
+
 /// Those that are installed.
 fn here() -> Vec<&'static Words> {
     let is_here = |words: &&Words| resolve(words.image).is_ok();

@@ -6,6 +6,7 @@
 mod scan;
 
 use super::{Completeness, Language, leading_space};
+use bai_protocol::language::PYTHON;
 use scan::{Logical, Scan, scan};
 
 /// Python.
@@ -20,11 +21,11 @@ const KEYWORDS: &[&str] = &[
 
 impl Language for Python {
     fn name(&self) -> &str {
-        "python"
+        PYTHON.name
     }
 
-    fn syntax(&self) -> &str {
-        "Python"
+    fn grammar(&self) -> &str {
+        PYTHON.grammar
     }
 
     fn completeness(&self, cell: &str) -> Completeness {
@@ -118,16 +119,12 @@ impl Language for Python {
         })
     }
 
-    fn comment(&self) -> &str {
-        "#"
-    }
-
     fn keywords(&self) -> &[&str] {
         KEYWORDS
     }
 
     fn extension(&self) -> &str {
-        "py"
+        PYTHON.extension()
     }
 
     fn documentation(&self, name: &str) -> Option<String> {
