@@ -1,5 +1,6 @@
 //! What is known about the cell that a Jupyter kernel runs, and when it is over. No I/O and no clock here.
 
+use bai_protocol::language;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -8,9 +9,8 @@ const LATE: Duration = Duration::from_secs(3);
 /// The same where an interrupt may have hit the kernel before it could reply.
 const LATE_AFTER_INTERRUPT: Duration = Duration::from_millis(300);
 
-/// Languages in which a name can end in a question mark.
-const ASKING: &[&str] =
-    &["ruby", "crystal", "elixir", "clojure", "scheme", "racket", "lisp", "common-lisp", "rust"];
+/// Languages beside those of the table in which a name can end in a question mark.
+const ASKING: &[&str] = &["crystal", "elixir", "clojure", "racket", "lisp", "common-lisp"];
 
 /// A cell from its request until it is over.
 #[derive(Debug)]
@@ -123,7 +123,8 @@ pub(super) fn asked_about<'a>(code: &'a str, language: &str) -> Option<(&'a str,
     let (name, after) = strip(name, str::strip_suffix);
     let marks = before + after;
     let is_name = |c: char| c.is_alphanumeric() || "_.:$@%!/-".contains(c);
-    let may_end_in_mark = after > 0 && ASKING.contains(&language);
+    let ours = language::of_name(language).is_some_and(|row| row.syntax.question_mark_in_names);
+    let may_end_in_mark = after > 0 && (ours || ASKING.contains(&language));
     let fits = (1..=2).contains(&marks) && !name.is_empty() && name.chars().all(is_name);
     (fits && !may_end_in_mark).then(|| (name, marks - 1))
 }
@@ -174,6 +175,9 @@ mod tests {
             ("?Base.map", "julia", Some(("Base.map", 0))),
             ("??x", "r", Some(("x", 1))),
             ("x.empty?", "ruby", None),
+            ("null?", "scheme", None),
+            ("read()?", "rust", None),
+            ("even?", "elixir", None),
             ("?puts", "ruby", Some(("puts", 0))),
             ("a ? b", "javascript", None),
             ("???", "python", None),
