@@ -7,15 +7,13 @@ mod sessions;
 pub(super) use creation::Creation;
 pub(super) use run::Run;
 pub(super) use sessions::{
-    Download, Events, Files, Logs, Ls, LsColumn, Rename, Restart, Rm, Subject, Upload,
+    App, AppFlags, Apps, AppsFlags, Download, DownloadFlags, Events, Files, FilesFlags, Logs, LogsFlags, Ls,
+    LsColumn, Rename, Restart, Rm, Subject, Upload, UploadFlags,
 };
 
-use super::shell_completion;
-use bai_client::Api;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use clap_complete::engine::ArgValueCompleter;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -71,7 +69,6 @@ impl Arguments {
 #[derive(Debug, Args)]
 pub(super) struct Open {
     /// Image of the session, such as python:3.6 [default: python]
-    #[arg(add = ArgValueCompleter::new(shell_completion::image_names))]
     pub(super) image: Option<String>,
 
     /// Program to run; without it the prompt opens, or standard input is run when it is no terminal
@@ -98,7 +95,7 @@ pub(super) struct Global {
     pub(super) endpoint: Option<String>,
 
     /// Profile of the configuration file
-    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(shell_completion::profiles))]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(super) profile: Option<String>,
 
     /// Leave certificates unchecked, for this endpoint and this time
@@ -126,16 +123,12 @@ pub(super) struct Global {
     pub(super) no_prelude: bool,
 
     /// Theme of the prompt and the output
-    #[arg(long, global = true, value_name = "NAME", add = ArgValueCompleter::new(shell_completion::themes))]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(super) theme: Option<String>,
 
     /// How pictures are drawn: auto, kitty, kitty-tmux, iterm2, sixel, blocks or none [default: what the terminal can]
     #[arg(long, global = true, value_name = "HOW", env = "BAI_REPL_GRAPHICS", hide_env_values = true)]
     pub(super) graphics: Option<String>,
-
-    /// The server that a prompt has open, whose commands need not look for one.
-    #[arg(skip)]
-    pub(super) here: Option<Api>,
 }
 
 /// Everything other than opening a session.
@@ -167,10 +160,10 @@ pub(super) enum Command {
     Upload(Upload),
     /// Copy files and folders from a session
     Download(Download),
-    /// List the files of a session
+    /// Show the files of a session: full screen in a terminal, as text for a folder that is named
     Files(Files),
     /// List the apps of a session
-    Apps(Subject),
+    Apps(Apps),
     /// Open a local address for an app of a session
     App(App),
     /// List what sessions can be made from
@@ -212,8 +205,8 @@ pub(super) enum Config {
 #[derive(Debug, Args)]
 pub(super) struct Pty {
     /// Name or id of a session, or an image for a new one [default: python]
-    #[arg(value_name = "SESSION|IMAGE", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(shell_completion::subjects))]
-    pub(super) subject: Option<String>,
+    #[arg(value_name = "SESSION|IMAGE", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) session_or_image: Option<String>,
 
     /// App that gives the terminal [default: what the session has]
     pub(super) app: Option<String>,
@@ -223,38 +216,11 @@ pub(super) struct Pty {
     pub(super) raw: bool,
 }
 
-/// A local address for an app.
-#[derive(Debug, Args)]
-pub(super) struct App {
-    /// The session.
-    #[command(flatten)]
-    pub(super) subject: Subject,
-
-    /// Name of the app
-    pub(super) app: String,
-
-    /// Where to listen; port 0 picks a free one
-    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
-    pub(super) bind: String,
-
-    /// Port of the app, when it has several
-    #[arg(long, value_name = "PORT")]
-    pub(super) port: Option<u16>,
-
-    /// Option for the app's start, such as "--title x" (repeatable)
-    #[arg(long = "arg", value_name = "OPTION", allow_hyphen_values = true)]
-    pub(super) arguments: Vec<String>,
-
-    /// Variable for the app's start (repeatable)
-    #[arg(long = "env", value_name = "KEY=VALUE")]
-    pub(super) envs: Vec<String>,
-}
-
 /// Themes.
 #[derive(Debug, Default, Args)]
 pub(super) struct Themes {
     /// Show how this one looks
-    #[arg(value_name = "NAME", id = "shown", add = ArgValueCompleter::new(shell_completion::themes))]
+    #[arg(value_name = "NAME", id = "shown")]
     pub(super) name: Option<String>,
 }
 

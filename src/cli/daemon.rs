@@ -3,7 +3,7 @@
 use super::args::Serve;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use super::server::paths;
+use super::paths::user_paths;
 use crate::config::Paths;
 use crate::terminal::{self, FatalSignal};
 use bai_engine::daemon::{self, DaemonError, DaemonInfo};
@@ -92,7 +92,7 @@ async fn start_in_background(paths: &Paths) -> Result<(), CliError> {
 
 /// Is the background engine, until a signal ends it or its time is over.
 pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
-    let paths = paths()?;
+    let paths = user_paths()?;
     if options.stop {
         return stop(&paths).await;
     }

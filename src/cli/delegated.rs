@@ -1,68 +1,127 @@
-//! What the prompt hands to the command line: its words are read by the same table and done by the same commands, at the
-//! server that the prompt has open.
+//! The commands that the prompt and the command line have in common: the flags of a `:command` are those of the
+//! subcommand without the session, and the same function does the work, with the session that is open.
 
-use super::args::{Arguments, Command, Global};
+use super::args::{AppFlags, AppsFlags, Arguments, DownloadFlags, FilesFlags, LogsFlags, Ls, UploadFlags};
 use super::commands::{self, apps, download, files, logs, ls, upload};
+use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::server::Server;
-use crate::config::FileConfig;
-use crate::repl::{DelegatedCommands, SessionError};
-use bai_client::Api;
+use super::table;
+use crate::repl::{DelegatedCommand, DelegatedCommands, SessionError};
+use bai_client::{Api, ComputeSession};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches};
 use futures_util::future::{BoxFuture, FutureExt};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// The command line of a prompt.
+/// Does the prompt's commands with the command line's functions.
 pub(super) struct CommandDelegate {
     server: Arc<Mutex<Option<Server>>>,
-    global: Global,
-    config: FileConfig,
+    context: CommandContext,
 }
 
 impl CommandDelegate {
-    /// For a prompt whose sessions are in this server.
-    pub(super) fn new(server: Arc<Mutex<Option<Server>>>, global: Global, config: FileConfig) -> Self {
-        CommandDelegate { server, global, config }
+    /// For a prompt whose sessions are on this server.
+    pub(super) fn new(server: Arc<Mutex<Option<Server>>>, context: &CommandContext) -> Self {
+        let mut context = context.clone();
+        // At the prompt output is for people.
+        context.global.json = false;
+        CommandDelegate { server, context }
     }
 
     async fn api(&self) -> Result<Api, CliError> {
         let server = self.server.lock().await;
-        server.as_ref().map(|server| server.api.clone()).ok_or_else(no_session)
+        let api = server.as_ref().map(|server| server.api.clone());
+        api.ok_or_else(|| CliError::new(ExitStatus::Failed, "there is no session"))
     }
 
-    async fn done(&self, words: Vec<String>) -> Result<ExitStatus, CliError> {
-        let arguments = Arguments::read(std::iter::once("bai-repl".to_owned()).chain(words));
-        let command = match arguments {
-            Ok(arguments) => arguments.command,
-            Err(error) => {
-                let text = error.to_string();
-                let first = text.lines().next().unwrap_or_default();
-                return Err(CliError::new(ExitStatus::Usage, first.strip_prefix("error: ").unwrap_or(first)));
-            }
-        };
-        let global = Global { here: Some(self.api().await?), json: false, ..self.global.clone() };
-        let (global, config) = (&global, &self.config);
+    async fn done(
+        &self,
+        command: DelegatedCommand,
+        session: &ComputeSession,
+        words: Vec<String>,
+    ) -> Result<ExitStatus, CliError> {
+        let context = &self.context;
         match command {
-            Some(Command::Ls(flags)) => ls::run(global, config, &flags).await,
-            Some(Command::Logs(flags)) => logs::run(global, config, &flags).await,
-            Some(Command::Files(flags)) => files::run(global, config, &flags).await,
-            Some(Command::Upload(flags)) => upload::run(global, config, &flags).await,
-            Some(Command::Download(flags)) => download::run(global, config, &flags).await,
-            Some(Command::Apps(subject)) => apps::list(global, config, &subject).await,
-            Some(Command::App(flags)) => apps::serve(global, config, &flags).await,
-            _ => Err(CliError::new(ExitStatus::Usage, "the prompt cannot do this")),
+            DelegatedCommand::Ls => match flags::<Ls>("ls", words)? {
+                Some(flags) => ls::list(context, session.api(), &flags).await,
+                None => Ok(ExitStatus::Ok),
+            },
+            DelegatedCommand::Files => match flags::<FilesFlags>("files", words)? {
+                Some(flags) => files::list_files(context, session, &flags).await,
+                None => Ok(ExitStatus::Ok),
+            },
+            DelegatedCommand::Logs => match flags::<LogsFlags>("logs", words)? {
+                Some(flags) => logs::show_log(context, session, &flags).await,
+                None => Ok(ExitStatus::Ok),
+            },
+            DelegatedCommand::Upload => match flags::<UploadFlags>("upload", words)? {
+                Some(flags) => upload::upload(context, session, &flags).await,
+                None => Ok(ExitStatus::Ok),
+            },
+            DelegatedCommand::Download => match flags::<DownloadFlags>("download", words)? {
+                Some(flags) => download::download(context, session, &flags).await,
+                None => Ok(ExitStatus::Ok),
+            },
+            DelegatedCommand::Apps => match flags::<AppsFlags>("apps", words)? {
+                Some(_) => apps::list_apps(context, session).await,
+                None => Ok(ExitStatus::Ok),
+            },
+            DelegatedCommand::App => match flags::<AppFlags>("app", words)? {
+                Some(flags) => apps::open_app(session, &flags).await,
+                None => Ok(ExitStatus::Ok),
+            },
         }
     }
 }
 
-fn no_session() -> CliError {
-    CliError::new(ExitStatus::Failed, "there is no session")
+/// Reads the words after `:name` as the flags of the subcommand `name`. `None` when they asked for help, which is shown.
+fn flags<F: Args + FromArgMatches>(name: &'static str, words: Vec<String>) -> Result<Option<F>, CliError> {
+    let table = Arguments::command();
+    let about = table.find_subcommand(name).and_then(clap::Command::get_about).cloned();
+    let command =
+        clap::Command::new(name).bin_name(format!(":{name}")).no_binary_name(true).disable_version_flag(true);
+    let command = F::augment_args(command.about(about.unwrap_or_default()));
+    match command.try_get_matches_from(words).and_then(|matches| F::from_arg_matches(&matches)) {
+        Ok(flags) => Ok(Some(flags)),
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            table::put(&error.to_string())?;
+            Ok(None)
+        }
+        Err(error) => Err(usage(name, &table, &error)),
+    }
+}
+
+/// Says what is wrong with the flags. A flag that only the command line has is told as such.
+fn usage(name: &str, table: &clap::Command, error: &clap::Error) -> CliError {
+    let hint = format!(":{name} --help tells the flags");
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) {
+        let long = flag.trim_start_matches('-').split('=').next().unwrap_or_default();
+        if table.get_arguments().any(|argument| argument.get_long() == Some(long)) {
+            let why = format!(
+                "--{long} is a flag of the command line: commands at the prompt use the session that is open"
+            );
+            return CliError::new(ExitStatus::Usage, why).hint(hint);
+        }
+    }
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    CliError::new(ExitStatus::Usage, first.strip_prefix("error: ").unwrap_or(first)).hint(hint)
 }
 
 impl DelegatedCommands for CommandDelegate {
-    fn run(&self, words: Vec<String>) -> BoxFuture<'_, Result<(), SessionError>> {
-        self.done(words).map(|done| done.map(drop).map_err(CliError::into_session_error)).boxed()
+    fn run(
+        &self,
+        command: DelegatedCommand,
+        session: ComputeSession,
+        words: Vec<String>,
+    ) -> BoxFuture<'_, Result<(), SessionError>> {
+        async move {
+            self.done(command, &session, words).await.map(drop).map_err(CliError::into_session_error)
+        }
+        .boxed()
     }
 
     fn server(&self) -> BoxFuture<'_, Result<Api, SessionError>> {
@@ -72,10 +131,39 @@ impl DelegatedCommands for CommandDelegate {
     fn find(&self, session: String) -> BoxFuture<'_, Result<(), SessionError>> {
         async move {
             // Where a new prompt will look, which need not be where this one is.
-            let server = Server::find(&self.global, &self.config).await?;
+            let server = Server::find(&self.context).await?;
             commands::find(&server, &session).await.map(drop)
         }
         .map(|found| found.map_err(CliError::into_session_error))
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(words: &[&str]) -> String {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        flags::<UploadFlags>("upload", words).unwrap_err().sentence().to_owned()
+    }
+
+    #[test]
+    fn flags_of_the_command_line_are_refused_at_the_prompt() {
+        for flag in ["--endpoint", "--profile", "--insecure", "--json", "--quiet", "--transport=ws", "--name"]
+        {
+            let told = told(&["x", flag]);
+            assert!(told.contains("is a flag of the command line"), "{flag}: {told}");
+        }
+        assert_eq!(told(&["x", "--nonsense"]), "unexpected argument '--nonsense' found");
+        assert!(told(&[]).contains("required"), "{}", told(&[]));
+    }
+
+    #[test]
+    fn flags_are_those_of_the_subcommand_without_the_session() {
+        let words = ["a", "b", "--to", "in", "-f"].map(str::to_owned).to_vec();
+        let flags = flags::<UploadFlags>("upload", words).unwrap().unwrap();
+        assert_eq!(flags.files.len(), 2);
+        assert!(flags.force && flags.to == "in");
     }
 }

@@ -1,7 +1,8 @@
 //! How output looks here: what the terminal can show, the theme that suits it, where pictures go.
 
-use super::args::{Global, Open};
+use super::args::Open;
 use super::commands::themes;
+use super::context::CommandContext;
 use super::display_settings::DisplaySettings;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
@@ -35,8 +36,8 @@ pub(super) struct DisplayReport {
 }
 
 /// Asks the terminal what it can do, and lays what the person has set over it.
-pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<DisplayReport, CliError> {
-    let settings = DisplaySettings::read(global, config)?;
+pub(super) fn find_out(context: &CommandContext) -> Result<DisplayReport, CliError> {
+    let settings = DisplaySettings::read(context)?;
     let screen = Screen::detect();
     let probe = if settings.ask {
         terminal::probe(&screen, memory().as_deref())
@@ -48,7 +49,7 @@ pub(super) fn find_out(global: &Global, config: &FileConfig) -> Result<DisplayRe
     let per_cell = |(width, height): (u16, u16)| (width / size.cols, height / size.rows);
     let cell = settings.cell.or(probe.cell).or(size.pixels.or(probe.window).map(per_cell));
     let background = settings.background.or(probe.background.map(Rgb::from));
-    let theme = theme(&screen, background, global, config)?;
+    let theme = theme(&screen, background, context)?;
     let choice = choose(&settings, &screen, || probe.choose(&screen));
     Ok(DisplayReport { choice, cell, background, theme, screen, probe, size, settings })
 }
@@ -65,11 +66,9 @@ fn choose(settings: &DisplaySettings, screen: &Screen, found: impl FnOnce() -> C
 /// meanwhile, which belongs to the editor.
 pub(super) fn for_prompt(
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<(ConsoleOptions, String), CliError> {
-    let DisplayReport { screen, probe, choice, cell, background, theme, settings, .. } =
-        find_out(global, config)?;
+    let DisplayReport { screen, probe, choice, cell, background, theme, settings, .. } = find_out(context)?;
     let typed = String::from_utf8_lossy(&probe.typed).replace('\r', "\n");
     let options = ConsoleOptions {
         repl: screen.stdout_tty,
@@ -77,10 +76,10 @@ pub(super) fn for_prompt(
         synchronized: probe.synchronized,
         cell,
         background,
-        links: links(&screen, probe.name.as_deref(), config),
+        links: links(&screen, probe.name.as_deref(), &context.config),
         // What cannot be told now is told when the session is opened.
-        local: !server::is_cluster(global, config).unwrap_or(true),
-        max_lines: Some(config.output.max_lines).filter(|lines| *lines > 0),
+        local: !server::is_cluster(context).unwrap_or(true),
+        max_lines: Some(context.config.output.max_lines).filter(|lines| *lines > 0),
         ..plain(open.media_dir.as_deref(), &settings, screen, theme)
     };
     Ok((options, typed.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
@@ -100,16 +99,15 @@ fn remembered(screen: &Screen, settings: &DisplaySettings) -> Option<Probe> {
 /// the next command. What it said to a prompt before is taken.
 pub(super) fn for_script(
     media_dir: Option<&Path>,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ConsoleOptions, CliError> {
-    let settings = DisplaySettings::read(global, config)?;
+    let settings = DisplaySettings::read(context)?;
     let screen = Screen::detect();
     let probe = remembered(&screen, &settings).unwrap_or(Probe { unasked: "no prompt", ..Probe::default() });
     let background = settings.background.or(probe.background.map(Rgb::from));
-    let theme = theme(&screen, background, global, config)?;
+    let theme = theme(&screen, background, context)?;
     let choice = choose(&settings, &screen, || probe.choose(&screen));
-    let links = screen.stdout_tty && links(&screen, probe.name.as_deref(), config);
+    let links = screen.stdout_tty && links(&screen, probe.name.as_deref(), &context.config);
     Ok(ConsoleOptions {
         graphics: choice.graphics,
         synchronized: probe.synchronized,
@@ -134,8 +132,8 @@ fn plain(
 }
 
 /// How full-screen views look. The terminal is not asked, as for a run without a prompt.
-pub(super) fn for_views(global: &Global, config: &FileConfig) -> Result<Appearance, CliError> {
-    let options = for_script(None, global, config)?;
+pub(super) fn for_views(context: &CommandContext) -> Result<Appearance, CliError> {
+    let options = for_script(None, context)?;
     let ConsoleOptions { graphics, background, cell, synchronized, .. } = options;
     let colors = options.screen.colors;
     let means = GraphicsCapabilities { graphics, colors, background, cell, synchronized };
@@ -154,14 +152,9 @@ pub(super) fn library() -> Library {
 }
 
 /// The theme that is named, or the one that suits. A terminal that knows no sequences gets none at all.
-fn theme(
-    screen: &Screen,
-    background: Option<Rgb>,
-    global: &Global,
-    config: &FileConfig,
-) -> Result<Theme, CliError> {
+fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> Result<Theme, CliError> {
     let library = library();
-    let theme = match global.theme.as_ref().or(config.theme.as_ref()) {
+    let theme = match context.global.theme.as_ref().or(context.config.theme.as_ref()) {
         None => library.suited(background, screen.colors),
         Some(name) => library.find(name),
     };

@@ -1,12 +1,11 @@
 //! What the person has set about the terminal and about pictures: a flag counts more than the environment, which counts
 //! more than the configuration file, which counts more than what the terminal says.
 
+use super::context::CommandContext;
 use std::path::PathBuf;
 
-use super::args::Global;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use crate::config::FileConfig;
 use crate::terminal::Graphics;
 use crate::theme::Rgb;
 
@@ -32,9 +31,9 @@ impl DisplaySettings {
     ///
     /// # Errors
     /// When one has a value that means nothing.
-    pub(super) fn read(global: &Global, config: &FileConfig) -> Result<Self, CliError> {
-        let terminal = &config.terminal;
-        let graphics = match (&global.graphics, &terminal.graphics) {
+    pub(super) fn read(context: &CommandContext) -> Result<Self, CliError> {
+        let terminal = &context.config.terminal;
+        let graphics = match (&context.global.graphics, &terminal.graphics) {
             (Some(name), _) => means(name, "--graphics or BAI_REPL_GRAPHICS")?,
             (None, Some(name)) => means(name, "terminal.graphics")?,
             (None, None) => None,
@@ -50,8 +49,8 @@ impl DisplaySettings {
             cell: cell.transpose()?,
             background: background.transpose()?,
             ask: terminal.ask.unwrap_or(true),
-            max_rows: config.media.max_rows,
-            media_dir: config.media.dir.clone(),
+            max_rows: context.config.media.max_rows,
+            media_dir: context.config.media.dir.clone(),
         })
     }
 }
@@ -79,9 +78,9 @@ fn cell(text: &str) -> Option<(u16, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TerminalConfig;
+    use crate::config::{FileConfig, TerminalConfig};
 
-    fn config(graphics: Option<&str>, cell: Option<&str>, background: Option<&str>) -> FileConfig {
+    fn config(graphics: Option<&str>, cell: Option<&str>, background: Option<&str>) -> CommandContext {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let terminal = TerminalConfig {
             graphics: owned(graphics),
@@ -89,18 +88,20 @@ mod tests {
             background: owned(background),
             ask: None,
         };
-        FileConfig { terminal, ..FileConfig::default() }
+        let config = FileConfig { terminal, ..FileConfig::default() };
+        CommandContext { config, ..CommandContext::default() }
     }
 
     #[test]
     fn the_nearest_word_counts() {
         let from_file = config(Some("sixel"), Some("10x20"), Some("#102030"));
-        let read = DisplaySettings::read(&Global::default(), &from_file).unwrap();
+        let read = DisplaySettings::read(&from_file).unwrap();
         assert_eq!((read.graphics, read.cell), (Some(Graphics::Sixel), Some((10, 20))));
         assert_eq!(read.background, Some(Rgb { r: 16, g: 32, b: 48 }));
         for (flag, graphics) in [("kitty", Some(Graphics::Kitty)), ("auto", None), ("", None)] {
-            let global = Global { graphics: Some(flag.to_owned()), ..Global::default() };
-            assert_eq!(DisplaySettings::read(&global, &from_file).unwrap().graphics, graphics, "{flag:?}");
+            let mut context = from_file.clone();
+            context.global.graphics = Some(flag.to_owned());
+            assert_eq!(DisplaySettings::read(&context).unwrap().graphics, graphics, "{flag:?}");
         }
     }
 
@@ -112,7 +113,7 @@ mod tests {
             config(None, Some("0x20"), None),
             config(None, None, Some("red-ish")),
         ] {
-            let error = DisplaySettings::read(&Global::default(), &wrong).unwrap_err();
+            let error = DisplaySettings::read(&wrong).unwrap_err();
             assert!(error.sentence().starts_with("terminal."), "{}", error.sentence());
         }
     }

@@ -1,5 +1,7 @@
 //! How this program ends: one table of exit codes.
 
+use crate::terminal::FatalSignal;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitStatus {
@@ -24,6 +26,11 @@ pub(super) enum ExitStatus {
 }
 
 impl ExitStatus {
+    /// What a shell gives to a program that this signal ended.
+    pub(super) fn of_signal(signal: FatalSignal) -> Self {
+        ExitStatus::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
+    }
+
     /// The process's exit code. A remote code that does not fit keeps its low eight bits, as in a shell; one that
     /// would then read as success reads as 1.
     pub(super) fn code(self) -> u8 {

@@ -1,12 +1,12 @@
 //! `login` and `logout`: asks who one is, has the server confirm it, and keeps the proof where only its owner reads it.
 
-use super::args::{Global, Login as Flags};
+use super::args::Login as Flags;
+use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::server::{label_of, logins, saved};
 use crate::config::{
-    ConfigError, Environment, FileConfig, Login, Logins, Profile, SecretPlace, StoredCredentials,
-    endpoint_of, normal,
+    ConfigError, Environment, Login, Logins, Profile, SecretPlace, StoredCredentials, endpoint_of, normal,
 };
 use crate::terminal::{SecretError, read_secret};
 use bai_client::{Api, ApiOptions, Credentials, LoginReply, ServerKind, WebLogin};
@@ -19,15 +19,14 @@ use tokio::runtime::Runtime;
 pub(super) fn login(
     runtime: &Runtime,
     flags: &Flags,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let env = Environment::of_process_and_folder()?;
-    let endpoint = meant(flags.endpoint.as_deref(), global, config, &env)?.ok_or_else(|| {
+    let endpoint = meant(flags.endpoint.as_deref(), context, &env)?.ok_or_else(|| {
         CliError::new(ExitStatus::Usage, "which server? nothing names one")
             .hint("bai-repl login https://webui.example.com")
     })?;
-    let asked = LoginAttempt { flags, global, config, env: &env, endpoint: normal(&endpoint) };
+    let asked = LoginAttempt { flags, context, env: &env, endpoint: normal(&endpoint) };
     let api = asked.api(Credentials::Anonymous)?;
     let (credentials, until) = match runtime.block_on(api.server_kind())? {
         ServerKind::WebServer => asked.web_session(runtime, &api)?,
@@ -35,8 +34,8 @@ pub(super) fn login(
     };
     let who = credentials.who().to_owned();
     let login = Login { endpoint: asked.endpoint.clone(), credentials, since: now(), until };
-    let kept = logins(&env, config)?.keep(&login)?;
-    if !global.quiet {
+    let kept = logins(&env, &context.config)?.keep(&login)?;
+    if !context.global.quiet {
         let host = label_of(&asked.endpoint);
         let storage = if kept == SecretPlace::Keyring { "; the system keyring keeps the secret" } else { "" };
         eprintln!("logged in to {host} as {}{storage}", crate::render::sanitize::line(&who, 200));
@@ -56,21 +55,20 @@ pub(super) fn login(
 pub(super) fn logout(
     runtime: &Runtime,
     endpoint: Option<&str>,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env, config)?;
+    let saved = saved(&env, &context.config)?;
     let nowhere = || {
         CliError::new(ExitStatus::NotFound, "you are not logged in anywhere")
             .hint("bai-repl login https://webui.example.com")
     };
-    let endpoint = meant(endpoint, global, config, &env)?.ok_or_else(nowhere)?;
+    let endpoint = meant(endpoint, context, &env)?.ok_or_else(nowhere)?;
     let login = match saved.logins.find(&endpoint) {
         // What the keyring keeps to itself cannot be ended there, and is forgotten here all the same.
         Err(error @ ConfigError::NotInKeyring { .. }) => {
             CliError::from(error).tell();
-            return forget(&saved.logins, &endpoint, global);
+            return forget(&saved.logins, &endpoint, context);
         }
         found => found?,
     };
@@ -84,7 +82,7 @@ pub(super) fn logout(
     };
     if let StoredCredentials::WebSession { session_id, .. } = &login.credentials {
         let (flags, endpoint) = (Flags::default(), login.endpoint.clone());
-        let asked = LoginAttempt { flags: &flags, global, config, env: &env, endpoint };
+        let asked = LoginAttempt { flags: &flags, context, env: &env, endpoint };
         let api = asked.api(Credentials::WebSession { session_id: session_id.clone() })?;
         if let Err(error) = runtime.block_on(api.web_logout()) {
             CliError::from(error)
@@ -92,12 +90,12 @@ pub(super) fn logout(
                 .tell();
         }
     }
-    forget(&saved.logins, &endpoint, global)
+    forget(&saved.logins, &endpoint, context)
 }
 
-fn forget(logins: &Logins, endpoint: &str, global: &Global) -> Result<ExitStatus, CliError> {
+fn forget(logins: &Logins, endpoint: &str, context: &CommandContext) -> Result<ExitStatus, CliError> {
     logins.forget(endpoint)?;
-    if !global.quiet {
+    if !context.global.quiet {
         eprintln!("logged out of {}", label_of(endpoint));
     }
     Ok(ExitStatus::Ok)
@@ -106,19 +104,23 @@ fn forget(logins: &Logins, endpoint: &str, global: &Global) -> Result<ExitStatus
 /// The endpoint that is meant: the one that is named here, or the one that sessions would be made at.
 fn meant(
     named: Option<&str>,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
     env: &Environment,
 ) -> Result<Option<String>, CliError> {
-    let flag = named.or(global.endpoint.as_deref());
-    Ok(endpoint_of(flag, global.profile.as_deref(), env, config, &saved(env, config)?)?)
+    let flag = named.or(context.global.endpoint.as_deref());
+    Ok(endpoint_of(
+        flag,
+        context.global.profile.as_deref(),
+        env,
+        &context.config,
+        &saved(env, &context.config)?,
+    )?)
 }
 
 /// What a login is asked for, and where.
 struct LoginAttempt<'a> {
     flags: &'a Flags,
-    global: &'a Global,
-    config: &'a FileConfig,
+    context: &'a CommandContext,
     env: &'a Environment,
     endpoint: String,
 }
@@ -128,7 +130,7 @@ impl LoginAttempt<'_> {
         let mut options = ApiOptions::new(&self.endpoint).with_credentials(credentials);
         let of_profile = self.profile().is_some_and(|profile| profile.insecure);
         options.insecure =
-            self.global.insecure || of_profile || self.env.backend_flag("SKIP_SSLCERT_VALIDATION");
+            self.context.global.insecure || of_profile || self.env.backend_flag("SKIP_SSLCERT_VALIDATION");
         if options.insecure {
             let host = label_of(&self.endpoint);
             eprintln!(
@@ -139,8 +141,8 @@ impl LoginAttempt<'_> {
     }
 
     fn profile(&self) -> Option<&Profile> {
-        let name = self.global.profile.as_deref().or(self.config.profile.as_deref())?;
-        self.config.profiles.get(name).filter(|profile| normal(&profile.endpoint) == self.endpoint)
+        let name = self.context.global.profile.as_deref().or(self.context.config.profile.as_deref())?;
+        self.context.config.profiles.get(name).filter(|profile| normal(&profile.endpoint) == self.endpoint)
     }
 
     fn web_session(

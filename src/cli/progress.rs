@@ -1,7 +1,7 @@
 //! Progress on standard error, for people at a terminal: how far files have come, and how far a session is. Nothing is
 //! shown where nobody looks, or when they asked for quiet.
 
-use super::args::Global;
+use super::context::CommandContext;
 use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_millis(400);
 pub(super) const TICK: Duration = Duration::from_millis(120);
 
 /// Whether a person sees standard error and wants to know.
-pub(super) fn is_wanted(global: &Global) -> bool {
+pub(super) fn is_wanted(context: &CommandContext) -> bool {
     let screen = Screen::detect();
-    screen.stderr_tty && !screen.dumb && !global.quiet && !global.json
+    screen.stderr_tty && !screen.dumb && !context.global.quiet && !context.global.json
 }
 
 pub(super) fn style(bar: &ProgressBar, template: &str) {
@@ -54,12 +54,12 @@ pub(super) struct TransferProgress(ProgressBar);
 
 impl TransferProgress {
     /// A transfer of so many bytes.
-    pub(super) fn start(global: &Global, bytes: u64) -> Self {
+    pub(super) fn start(context: &CommandContext, bytes: u64) -> Self {
         let target =
-            if is_wanted(global) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+            if is_wanted(context) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(bytes), target);
         style(&bar, "{msg:24} {bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} left");
-        if is_wanted(global) {
+        if is_wanted(context) {
             bar.enable_steady_tick(TICK);
         }
         TransferProgress(bar)
@@ -95,12 +95,12 @@ pub(super) struct OpeningProgress {
 
 impl OpeningProgress {
     /// Of the session of this name.
-    pub(super) fn start(global: &Global, name: &str) -> Self {
+    pub(super) fn start(context: &CommandContext, name: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         style(&bar, "{spinner} {prefix}: {msg} {elapsed}");
         bar.set_prefix(sanitize::line(name, NAME_WIDTH));
         let later = bar.clone();
-        let show = is_wanted(global).then(|| {
+        let show = is_wanted(context).then(|| {
             AbortOnDropHandle::new(tokio::spawn(async move {
                 tokio::time::sleep(PATIENCE).await;
                 later.set_draw_target(ProgressDrawTarget::stderr());

@@ -1,17 +1,17 @@
 //! The prompt, wired: the server that its session lives in is opened beside the first keys.
 
-use super::args::{Global, Open};
+use super::args::Open;
+use super::context::CommandContext;
 use super::creation::request;
 use super::delegated::CommandDelegate;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use super::pane::TerminalPane;
 use super::server::{Server, target_label};
-use super::{display, session_name, transport};
-use crate::config::{EditMode, FileConfig, Paths};
+use super::{display, session_name};
+use crate::config::{EditMode, Paths};
 use crate::repl::{
-    Banner, Keymap, NextSession, OnLeave, OpenProgress, Opener, Remote, RemoteOptions, ReplOptions,
-    SessionError, language, remote,
+    Banner, Keymap, NextSession, OnLeave, OpenProgress, PromptSession, ReplOptions, SessionError,
+    SessionOpener, SessionOptions, TerminalPane, language,
 };
 use bai_client::{ClientError, ComputeSession, ErrorKind};
 use bai_protocol::create::CreateRequest;
@@ -35,10 +35,9 @@ pub(super) fn attach(
     runtime: &Runtime,
     name: String,
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    go(runtime, NextSession::Attach(name), open, global, config)
+    go(runtime, NextSession::Attach(name), open, context)
 }
 
 /// Opens prompts, one after the other, until the person leaves.
@@ -46,27 +45,17 @@ fn go(
     runtime: &Runtime,
     first: NextSession,
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let mut next = Some(first);
     while let Some(subject) = next {
         next = match subject {
-            NextSession::Attach(name) => attach_once(runtime, &name, open, global, config)?,
+            NextSession::Attach(name) => attach_once(runtime, &name, open, context)?,
             NextSession::Create(image) => {
                 // One that the person does not name is one that nobody keeps.
                 let request =
                     CreateRequest { name: session_name::generate(), ..request(&image, &open.creation)? };
-                prompt(
-                    runtime,
-                    PromptSubject::Create(Box::new(request)),
-                    None,
-                    &image,
-                    true,
-                    open,
-                    global,
-                    config,
-                )?
+                prompt(runtime, PromptSubject::Create(Box::new(request)), None, &image, true, open, context)?
             }
         };
     }
@@ -77,18 +66,17 @@ fn attach_once(
     runtime: &Runtime,
     name: &str,
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<Option<NextSession>, CliError> {
     let look_up = async {
-        let server = Server::find(global, config).await?;
+        let server = Server::find(context).await?;
         let session = super::commands::find(&server, name).await?;
         let info = session.info().await?;
         Ok::<_, CliError>((server, session, info.image().unwrap_or_default().to_owned()))
     };
     let (server, session, image) = runtime.block_on(look_up)?;
     let subject = PromptSubject::Attach(session.name().to_owned());
-    prompt(runtime, subject, Some(server), &image, open.creation.rm, open, global, config)
+    prompt(runtime, subject, Some(server), &image, open.creation.rm, open, context)
 }
 
 /// Opens the prompt on a session that is made, or taken if it lives, while the first keys are typed.
@@ -96,14 +84,13 @@ pub(super) fn create(
     runtime: &Runtime,
     request: CreateRequest,
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let image = request.image.clone();
     let temporary = super::creation::is_temporary(&open.creation);
     let subject = PromptSubject::Create(Box::new(request));
-    match prompt(runtime, subject, None, &image, temporary, open, global, config)? {
-        Some(next) => go(runtime, next, open, global, config),
+    match prompt(runtime, subject, None, &image, temporary, open, context)? {
+        Some(next) => go(runtime, next, open, context),
         None => Ok(ExitStatus::Ok),
     }
 }
@@ -117,8 +104,7 @@ fn prompt(
     image: &str,
     temporary: bool,
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<Option<NextSession>, CliError> {
     let server = Arc::new(Mutex::new(server));
     let language: Box<dyn language::Language> = match bai_engine::jupyter_language(image) {
@@ -126,30 +112,30 @@ fn prompt(
         None => language::for_image(image),
     };
     let banner = Banner {
-        server: target_label(global, config, !temporary)?,
+        server: target_label(context, !temporary)?,
         image: image.to_owned(),
         session: match &subject {
             PromptSubject::Create(request) => request.name.clone(),
             PromptSubject::Attach(name) => name.clone(),
         },
     };
-    let (console, typed) = display::for_prompt(open, global, config)?;
+    let (console, typed) = display::for_prompt(open, context)?;
     let handle = runtime.handle().clone();
-    let (pane, pane_notices) = TerminalPane::new(handle, console.screen, super::pty::prefix(config)?);
+    let (pane, pane_notices) =
+        TerminalPane::new(handle, console.screen, super::pty::prefix(&context.config)?);
     let pane = Arc::new(pane);
     let options = ReplOptions {
         runtime: runtime.handle().clone(),
-        open: opener(SessionOpener {
+        open: opener(OpenerParts {
             server: server.clone(),
             subject,
             pane: pane.clone(),
             again: Mutex::default(),
-            global: global.clone(),
-            config: config.clone(),
+            context: context.clone(),
             outlive: !temporary,
-            prelude: super::readiness::wants_prelude(global, config),
+            prelude: context.wants_prelude(),
         }),
-        delegated: Arc::new(CommandDelegate::new(server.clone(), global.clone(), config.clone())),
+        delegated: Arc::new(CommandDelegate::new(server.clone(), context)),
         banner,
         language: language.into(),
         console,
@@ -157,12 +143,12 @@ fn prompt(
         pane,
         pane_notices,
         typed,
-        keymap: match config.edit_mode {
+        keymap: match context.config.edit_mode {
             EditMode::Emacs => Keymap::Emacs,
             EditMode::Vi => Keymap::Vi,
         },
         history_dir: Paths::of_user().map(|paths| paths.history_dir()),
-        quiet: global.quiet,
+        quiet: context.global.quiet,
         leave: if temporary { OnLeave::Destroy } else { OnLeave::Keep },
         outlives: !temporary,
     };
@@ -181,20 +167,19 @@ fn prompt(
 }
 
 /// What is needed to open the session, as often as that is wanted.
-struct SessionOpener {
+struct OpenerParts {
     server: Arc<Mutex<Option<Server>>>,
     subject: PromptSubject,
     pane: Arc<TerminalPane>,
     /// How a session that was there already is made again.
     again: Mutex<Option<CreateRequest>>,
-    global: Global,
-    config: FileConfig,
+    context: CommandContext,
     outlive: bool,
     prelude: bool,
 }
 
 /// Opens the session, and the server when that is not open yet. The server is kept for the next time.
-fn opener(opening: SessionOpener) -> Opener {
+fn opener(opening: OpenerParts) -> SessionOpener {
     let opening = Arc::new(opening);
     Box::new(move |progress| {
         let opening = Arc::clone(&opening);
@@ -202,16 +187,16 @@ fn opener(opening: SessionOpener) -> Opener {
     })
 }
 
-impl SessionOpener {
-    async fn open(&self, progress: &OpenProgress) -> Result<Arc<dyn Remote>, SessionError> {
+impl OpenerParts {
+    async fn open(&self, progress: &OpenProgress) -> Result<Arc<PromptSession>, SessionError> {
         let mut server = self.server.lock().await;
         let opened = match (server.take(), &self.subject) {
             (Some(open), _) => open,
-            (None, PromptSubject::Create(_)) => Server::open(&self.global, &self.config, self.outlive)
-                .await
-                .map_err(CliError::into_session_error)?,
+            (None, PromptSubject::Create(_)) => {
+                Server::open(&self.context, self.outlive).await.map_err(CliError::into_session_error)?
+            }
             (None, PromptSubject::Attach(_)) => {
-                Server::find(&self.global, &self.config).await.map_err(CliError::into_session_error)?
+                Server::find(&self.context).await.map_err(CliError::into_session_error)?
             }
         };
         let server = server.insert(opened);
@@ -219,7 +204,8 @@ impl SessionOpener {
         self.pane.enter(session.clone());
         let prelude = super::readiness::prelude_use(&server.api, &image, self.prelude).await;
         let note = session.note().await;
-        Ok(remote(session, RemoteOptions { transport: transport(&self.global), note, prelude }))
+        let options = SessionOptions { transport: self.context.transport(), note, prelude };
+        Ok(Arc::new(PromptSession::new(session, options)))
     }
 
     /// The session and its image.

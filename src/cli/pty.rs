@@ -1,11 +1,11 @@
 //! `bai-repl pty`: a terminal inside a session, as a pane or passed straight through.
 
-use super::args::{Global, Open, Pty as Flags};
+use super::args::{Open, Pty as Flags};
+use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use super::script::exit_of_signal;
-use super::server::Server;
-use super::{destroy, session_name};
+use super::server::{Server, destroy_session};
+use super::session_name;
 use crate::config::FileConfig;
 use crate::panes::raw::{self, RawOptions};
 use crate::panes::terminal::{self as pane, LeaveReason, PaneExit, PaneOptions};
@@ -21,16 +21,15 @@ use tokio::runtime::Handle;
 pub(super) async fn open(
     flags: &Flags,
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let prefix = prefix(config)?;
+    let prefix = prefix(&context.config)?;
     let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
-    let (server, found) = find(flags, global, config).await?;
+    let (server, found) = find(flags, context).await?;
     let made = if found.is_none() { Some(session_name::generate()) } else { None };
     let exit = stay(&server, found, made.as_deref(), flags, open, prefix, &mut fatal).await;
     if let Some(name) = made {
-        destroy(&server.api, &name).await;
+        destroy_session(&server.api, &name).await;
     }
     server.close().await;
     exit
@@ -46,17 +45,13 @@ pub(super) fn prefix(config: &FileConfig) -> Result<PrefixKey, CliError> {
 }
 
 /// The session of that name, if there is one, and the server where it is or a new one can be.
-async fn find(
-    flags: &Flags,
-    global: &Global,
-    config: &FileConfig,
-) -> Result<(Server, Option<ComputeSession>), CliError> {
-    if let Some(name) = &flags.subject
-        && let Some((server, session)) = existing(name, global, config).await?
+async fn find(flags: &Flags, context: &CommandContext) -> Result<(Server, Option<ComputeSession>), CliError> {
+    if let Some(name) = &flags.session_or_image
+        && let Some((server, session)) = existing(name, context).await?
     {
         return Ok((server, Some(session)));
     }
-    Ok((Server::open(global, config, false).await?, None))
+    Ok((Server::open(context, false).await?, None))
 }
 
 /// Opens the terminal in the session that was found, or in a new one, and stays in it. A signal that ends us ends this.
@@ -78,7 +73,7 @@ async fn stay(
     };
     let host = tokio::select! {
         biased;
-        signal = fatal.recv() => return Ok(exit_of_signal(signal)),
+        signal = fatal.recv() => return Ok(ExitStatus::of_signal(signal)),
         host = connected => host?,
     };
     view(&host, flags, prefix, fatal).await
@@ -90,7 +85,7 @@ async fn create(
     flags: &Flags,
     open: &Open,
 ) -> Result<ComputeSession, CliError> {
-    let image = flags.subject.clone().unwrap_or_else(|| super::creation::image(open).to_owned());
+    let image = flags.session_or_image.clone().unwrap_or_else(|| super::creation::image(open).to_owned());
     let name = name.map_or_else(session_name::generate, str::to_owned);
     let request = CreateRequest { name, image, reuse: true, ..CreateRequest::default() };
     Ok(ComputeSession::create(&server.api, request, |_| ()).await?.0)
@@ -99,13 +94,12 @@ async fn create(
 /// A session that lives, where there is a server with sessions. What looks like an image is not looked for.
 async fn existing(
     name: &str,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<Option<(Server, ComputeSession)>, CliError> {
     if name.contains([':', '/']) {
         return Ok(None);
     }
-    let Some(server) = Server::with_sessions(global, config).await? else { return Ok(None) };
+    let Some(server) = Server::with_sessions(context).await? else { return Ok(None) };
     match ComputeSession::attach(&server.api, name).await {
         Ok(session) => Ok(Some((server, session))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -146,6 +140,6 @@ async fn view(
             CliError::new(ExitStatus::Lost, format!("the terminal is lost: {why}")).tell()
         }
         LeaveReason::Left => ExitStatus::Ok,
-        LeaveReason::HungUp => fatal.recv().now_or_never().map_or(ExitStatus::Ok, exit_of_signal),
+        LeaveReason::HungUp => fatal.recv().now_or_never().map_or(ExitStatus::Ok, ExitStatus::of_signal),
     })
 }

@@ -1,10 +1,9 @@
 //! Whether a session takes code, and with the prelude, before a script's code is sent: what waits behind another client's
 //! program cannot be withdrawn without harm, but a question that ends at once can (`protocol.md` §3.6).
 
-use super::args::{Global, Open};
+use super::args::Open;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use crate::config::FileConfig;
 use crate::repl::PreludeUse;
 use crate::terminal::FatalSignals;
 use bai_client::{
@@ -16,11 +15,6 @@ use std::time::Duration;
 
 /// How long a script waits for a session to take code, when the person does not say.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whether the person lets kernels have the prelude.
-pub(super) fn wants_prelude(global: &Global, config: &FileConfig) -> bool {
-    !global.no_prelude && config.prelude != Some(false)
-}
 
 /// Whether the kernel of this image gets the prelude, and why not.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
@@ -69,7 +63,7 @@ pub(super) async fn make_ready(
     let asking = tokio::spawn(ask(session.clone(), prelude));
     tokio::select! {
         biased;
-        signal = fatal.recv() => Ok(Some(super::script::exit_of_signal(signal))),
+        signal = fatal.recv() => Ok(Some(ExitStatus::of_signal(signal))),
         _ = tokio::signal::ctrl_c() => Ok(Some(ExitStatus::Remote(130))),
         asked = asking => match asked {
             Ok(answered) => answered.map(|()| None).map_err(CliError::from),

@@ -77,7 +77,7 @@ pub(super) async fn run(
             })
         }
         Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Remote(130)),
-        Err(EarlyEnd::Fatal(signal)) => Ok(exit_of_signal(signal)),
+        Err(EarlyEnd::Fatal(signal)) => Ok(ExitStatus::of_signal(signal)),
         Err(EarlyEnd::Output) => {
             let outcome = output.finish().await;
             session.settle(DRAIN_LIMIT).await;
@@ -92,11 +92,6 @@ async fn fatal(signals: &mut Option<&mut FatalSignals>) -> FatalSignal {
         Some(signals) => signals.recv().await,
         None => std::future::pending().await,
     }
-}
-
-/// The exit code that a shell gives to a program that ended by this signal.
-pub(super) fn exit_of_signal(signal: FatalSignal) -> ExitStatus {
-    ExitStatus::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
 }
 
 /// A reader that has gone had what it wanted.

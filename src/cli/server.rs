@@ -1,14 +1,15 @@
 //! Where sessions live: a cluster that is configured, the background engine, or an engine in this very process.
 
-use super::args::Global;
+use super::context::CommandContext;
 use super::daemon;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::paths::user_paths;
 use crate::config::{
-    Cluster, Environment, FileConfig, Identity, Keyring, KnownLogins, Logins, Paths, StoredCredentials,
-    Target, endpoint_of, resolve,
+    Cluster, Environment, FileConfig, Identity, Keyring, KnownLogins, Logins, StoredCredentials, Target,
+    endpoint_of, resolve,
 };
-use bai_client::{Api, ApiOptions, Credentials, Renewal};
+use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, ErrorKind, Renewal};
 use bai_engine::{Engine, EngineOptions, Keypair, Workdirs};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -29,14 +30,11 @@ pub(super) struct Server {
 impl Server {
     /// Opens what flags, environment and configuration name. With nothing configured that is an engine: the background
     /// one for sessions that are to outlive this program, else one in this process.
-    pub(super) async fn open(global: &Global, config: &FileConfig, outlive: bool) -> Result<Self, CliError> {
-        if let Some(here) = Self::here(global) {
-            return Ok(here);
-        }
-        match target(global, config)? {
-            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config),
+    pub(super) async fn open(context: &CommandContext, outlive: bool) -> Result<Self, CliError> {
+        match target(context)? {
+            Target::Cluster(cluster) => Self::cluster(cluster, context.global.insecure, &context.config),
             Target::Embedded if outlive => {
-                let daemon = daemon::find_or_start(&paths()?).await?;
+                let daemon = daemon::find_or_start(&user_paths()?).await?;
                 Self::engine_at(&daemon.endpoint, &daemon.keypair)
             }
             Target::Embedded => Self::embedded().await,
@@ -44,12 +42,8 @@ impl Server {
     }
 
     /// The same for sessions that files are uploaded to: in an engine of ours each works in a folder of its own.
-    pub(super) async fn open_apart(
-        global: &Global,
-        config: &FileConfig,
-        outlive: bool,
-    ) -> Result<Self, CliError> {
-        match target(global, config)? {
+    pub(super) async fn open_apart(context: &CommandContext, outlive: bool) -> Result<Self, CliError> {
+        match target(context)? {
             Target::Embedded if !outlive => {
                 let failed = |error| {
                     CliError::new(ExitStatus::Failed, format!("cannot make a folder for files: {error}"))
@@ -59,38 +53,29 @@ impl Server {
                 server.folder = Some(folder);
                 Ok(server)
             }
-            _ => Self::open(global, config, outlive).await,
+            _ => Self::open(context, outlive).await,
         }
     }
 
     /// Opens a server on which sessions may already live: a cluster, or the background engine if one runs.
-    pub(super) async fn find(global: &Global, config: &FileConfig) -> Result<Self, CliError> {
-        Self::with_sessions(global, config).await?.ok_or_else(|| {
+    pub(super) async fn find(context: &CommandContext) -> Result<Self, CliError> {
+        Self::with_sessions(context).await?.ok_or_else(|| {
             CliError::new(ExitStatus::NotFound, "no background engine runs, so there are no sessions")
                 .hint("bai-repl -t NAME python starts one with a session that lives on")
         })
     }
 
     /// The same, with nothing when no engine stands.
-    pub(super) async fn with_sessions(
-        global: &Global,
-        config: &FileConfig,
-    ) -> Result<Option<Self>, CliError> {
-        if let Some(here) = Self::here(global) {
-            return Ok(Some(here));
-        }
-        match target(global, config)? {
-            Target::Cluster(cluster) => Self::cluster(cluster, global.insecure, config).map(Some),
+    pub(super) async fn with_sessions(context: &CommandContext) -> Result<Option<Self>, CliError> {
+        match target(context)? {
+            Target::Cluster(cluster) => {
+                Self::cluster(cluster, context.global.insecure, &context.config).map(Some)
+            }
             Target::Embedded => {
-                let daemon = daemon::find(&paths()?).await?;
+                let daemon = daemon::find(&user_paths()?).await?;
                 daemon.map(|found| Self::engine_at(&found.endpoint, &found.keypair)).transpose()
             }
         }
-    }
-
-    /// The server that is open already; whoever opened it ends it.
-    fn here(global: &Global) -> Option<Self> {
-        Some(Server { api: global.here.clone()?, engine: None, folder: None })
     }
 
     /// Ends the engine that is in it, if any, and waits for its kernels to be gone.
@@ -152,11 +137,11 @@ impl Server {
 }
 
 /// What people call the server that [`Server::open`] would open.
-pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) -> Result<String, CliError> {
+pub(super) fn target_label(context: &CommandContext, outlive: bool) -> Result<String, CliError> {
     let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env, config)?;
-    let flags = (global.endpoint.as_deref(), global.profile.as_deref());
-    Ok(match endpoint_of(flags.0, flags.1, &env, config, &saved)? {
+    let saved = saved(&env, &context.config)?;
+    let flags = (context.global.endpoint.as_deref(), context.global.profile.as_deref());
+    Ok(match endpoint_of(flags.0, flags.1, &env, &context.config, &saved)? {
         Some(endpoint) => label_of(&endpoint),
         None if outlive => BACKGROUND.to_owned(),
         None => EMBEDDED.to_owned(),
@@ -164,8 +149,8 @@ pub(super) fn target_label(global: &Global, config: &FileConfig, outlive: bool) 
 }
 
 /// What tells one server, and one user of it, from others; for what is remembered about it.
-pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, CliError> {
-    Ok(match target(global, config)? {
+pub(super) fn key(context: &CommandContext) -> Result<String, CliError> {
+    Ok(match target(context)? {
         Target::Cluster(Cluster { endpoint, identity: Identity::Keypair { access_key, .. }, .. }) => {
             format!("{endpoint} {access_key}")
         }
@@ -176,36 +161,34 @@ pub(super) fn key(global: &Global, config: &FileConfig) -> Result<String, CliErr
 }
 
 /// Whether a cluster is configured.
-pub(super) fn is_cluster(global: &Global, config: &FileConfig) -> Result<bool, CliError> {
-    Ok(matches!(target(global, config)?, Target::Cluster(_)))
+pub(super) fn is_cluster(context: &CommandContext) -> Result<bool, CliError> {
+    Ok(matches!(target(context)?, Target::Cluster(_)))
 }
 
-/// The user's folders.
-pub(super) fn paths() -> Result<Paths, CliError> {
-    Paths::of_user().ok_or_else(|| {
-        CliError::new(ExitStatus::Failed, "there is no home folder")
-            .hint("set HOME, or XDG_STATE_HOME and its siblings")
-    })
-}
-
-fn target(global: &Global, config: &FileConfig) -> Result<Target, CliError> {
+fn target(context: &CommandContext) -> Result<Target, CliError> {
     let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env, config)?;
+    let saved = saved(&env, &context.config)?;
     // A keyring may be waited for.
     tokio::task::block_in_place(|| {
-        Ok(resolve(global.endpoint.as_deref(), global.profile.as_deref(), &env, config, &saved)?)
+        Ok(resolve(
+            context.global.endpoint.as_deref(),
+            context.global.profile.as_deref(),
+            &env,
+            &context.config,
+            &saved,
+        )?)
     })
 }
 
 /// What is known from before.
 pub(super) fn saved(env: &Environment, config: &FileConfig) -> Result<KnownLogins, CliError> {
-    Ok(KnownLogins { logins: logins(env, config)?, official: paths()?.official(env) })
+    Ok(KnownLogins { logins: logins(env, config)?, official: user_paths()?.official(env) })
 }
 
 /// The logins of this user.
 pub(super) fn logins(env: &Environment, config: &FileConfig) -> Result<Logins, CliError> {
     let keyring = Keyring::of_session(env).filter(|_| config.keyring != Some(false));
-    Ok(Logins::in_folder(paths()?.logins_dir()).with_keyring(keyring))
+    Ok(Logins::in_folder(user_paths()?.logins_dir()).with_keyring(keyring))
 }
 
 /// Where a login that is made while this program runs is found: a cookie that ends in the middle of work costs nothing.
@@ -226,4 +209,17 @@ pub(super) fn label_of(endpoint: &str) -> String {
     let Ok(url) = url::Url::parse(first) else { return "cluster".to_owned() };
     let host = url.host_str().unwrap_or("cluster");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Destroys the session of ours; what cannot be destroyed is told, since somebody may pay for it.
+pub(super) async fn destroy_session(api: &Api, name: &str) {
+    let destroyed = async {
+        let session = ComputeSession::attach(api, name).await?;
+        session.destroy(DestroyOptions { forced: true, recursive: false }).await
+    };
+    if let Err(error) = destroyed.await
+        && error.kind() != ErrorKind::NotFound
+    {
+        CliError::from(error).tell();
+    }
 }

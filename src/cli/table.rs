@@ -1,7 +1,7 @@
 //! What the commands print: an aligned table for people that fits the window, or one JSON object on a line for
 //! programs. Whatever a server said is made harmless here.
 
-use super::args::Global;
+use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use crate::render::{Flow, sanitize};
@@ -50,8 +50,12 @@ pub(super) struct Row {
 }
 
 /// Prints a table.
-pub(super) fn print(global: &Global, columns: &[Column], rows: &[Row]) -> Result<ExitStatus, CliError> {
-    if global.json {
+pub(super) fn print(
+    context: &CommandContext,
+    columns: &[Column],
+    rows: &[Row],
+) -> Result<ExitStatus, CliError> {
+    if context.global.json {
         return write(&rows.iter().map(|row| format!("{}\n", row.json)).collect::<String>())
             .map(|_| ExitStatus::Ok);
     }
@@ -61,11 +65,11 @@ pub(super) fn print(global: &Global, columns: &[Column], rows: &[Row]) -> Result
 
 /// Prints what belongs to one thing: a name and a value on each line.
 pub(super) fn print_facts(
-    global: &Global,
+    context: &CommandContext,
     json: &Value,
     facts: &[(&str, String)],
 ) -> Result<ExitStatus, CliError> {
-    if global.json {
+    if context.global.json {
         return write(&format!("{json}\n")).map(|_| ExitStatus::Ok);
     }
     let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
@@ -76,10 +80,10 @@ pub(super) fn print_facts(
 }
 
 /// Tells what was done: an event for programs on standard output, a sentence for people on standard error.
-pub(super) fn tell(global: &Global, event: &Value, sentence: &str) -> Result<(), CliError> {
-    if global.json {
+pub(super) fn tell(context: &CommandContext, event: &Value, sentence: &str) -> Result<(), CliError> {
+    if context.global.json {
         put(&format!("{event}\n"))?;
-    } else if !global.quiet {
+    } else if !context.global.quiet {
         eprintln!("{}", sanitize::line(sentence, CELL_WIDTH * 4));
     }
     Ok(())

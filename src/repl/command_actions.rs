@@ -5,10 +5,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::NextSession;
 use super::cell::CellOptions;
 use super::commands::{COMMANDS, PromptCommand};
 use super::editor::{edit_outside, printable};
+use super::options::NextSession;
 use super::prompt::{LoopAction, RanCell, Repl};
 use super::session::{Restarted, SessionError};
 use super::terminal::{TerminalError, WaitOutcome, open};
@@ -34,7 +34,6 @@ impl Repl {
             PromptCommand::Interrupt => self.interrupt(),
             PromptCommand::Pty => self.visit_pane().map(|()| LoopAction::Continue),
             PromptCommand::Info => self.info(),
-            PromptCommand::Files(folder) => self.files(&folder),
             PromptCommand::Load(path) => {
                 if let Some(text) = self.read(&path)? {
                     self.initial = text.trim_end().to_owned();
@@ -55,7 +54,8 @@ impl Repl {
             PromptCommand::Theme(name) => self.theme(name.as_deref()),
             PromptCommand::Set(argument) => self.set(&argument),
             PromptCommand::Image(what) => self.image(&what),
-            PromptCommand::DelegatedCommand(command, argument) => self.look_or_do(command, &argument),
+            PromptCommand::Sessions => self.sessions(),
+            PromptCommand::Delegated(command, argument) => self.view_or_delegate(command, &argument),
             PromptCommand::Batch(argument) => self.batch(&argument),
             PromptCommand::Clear => {
                 if self.terminal.screen.dumb {

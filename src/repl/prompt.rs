@@ -9,19 +9,21 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::cell::{self, CellEnd, CellOptions, Work};
+use super::banner;
+use super::cell::{self, CellEnd, CellOptions};
 use super::commands;
 use super::completion::{Completer, CompletionSource};
 use super::delegated::DelegatedCommands;
 use super::editor::{CellRead, Editor, EditorParts, Notifier, printable};
 use super::language::Language;
+use super::options::{NextSession, OnLeave, ReplExit, ReplOptions};
 use super::paint::Paint;
-use super::pane::{Pane, VisitPane};
-use super::session::{OpenProgress, Opener, Remote, SessionError};
+use super::session::{OpenProgress, PromptSession, SessionError, SessionOpener};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome};
-use super::{NextSession, OnLeave, ReplExit, ReplOptions};
+use super::terminal_pane::{TerminalPane, VisitPane};
 use crate::terminal::RunMode;
 use crate::theme::Library;
+use bai_client::Cell;
 
 /// How long a session may take to end when a signal ends us.
 const LAST_WILL_LIMIT: Duration = Duration::from_secs(3);
@@ -35,11 +37,11 @@ const MAX_NOTICES: usize = 8;
 /// The session, or what became of it.
 enum SessionPhase {
     Opening {
-        done: oneshot::Receiver<Result<Arc<dyn Remote>, SessionError>>,
+        done: oneshot::Receiver<Result<Arc<PromptSession>, SessionError>>,
         status: watch::Receiver<String>,
         give_up: CancellationToken,
     },
-    Open(Arc<dyn Remote>),
+    Open(Arc<PromptSession>),
     Failed(SessionError),
     Destroyed,
 }
@@ -69,7 +71,7 @@ pub(super) struct Repl {
     pub(super) outlives: bool,
     pub(super) themes: Library,
     completer: Arc<Completer>,
-    opener: Opener,
+    opener: SessionOpener,
     pub(super) delegated: Arc<dyn DelegatedCommands>,
     leave: OnLeave,
     phase: SessionPhase,
@@ -89,7 +91,7 @@ pub(super) struct Repl {
     /// A remark about the session that could not be shown when it was opened.
     untold: Arc<Mutex<Option<String>>>,
     /// The session, for whoever must end it when a signal ends us.
-    last_will: Arc<Mutex<Option<Arc<dyn Remote>>>>,
+    last_will: Arc<Mutex<Option<Arc<PromptSession>>>>,
     /// What happened in the terminal inside the session and was not told yet.
     pane_notices: Arc<Mutex<Vec<String>>>,
 }
@@ -115,7 +117,7 @@ impl Repl {
             pane: (pane.key(), door(&runtime, pane)),
         })?;
         if !options.quiet {
-            banner.show(&mut terminal)?;
+            banner::show(&banner, &mut terminal)?;
         }
         if let Some(notice) = notice {
             terminal.note(&notice)?;
@@ -267,20 +269,20 @@ impl Repl {
         code: &str,
         options: CellOptions,
     ) -> Result<(bool, LoopAction), TerminalError> {
-        self.run_work(Work::Cell(code.to_owned()), options)
+        self.run_work(Cell::Query(code.to_owned()), options)
     }
 
     /// Runs a cell, or the steps of a batch, and does what the end asks for.
     pub(super) fn run_work(
         &mut self,
-        work: Work,
+        work: Cell,
         options: CellOptions,
     ) -> Result<(bool, LoopAction), TerminalError> {
         let Some(session) = self.session()? else {
             // Nothing that was typed is lost: it is in the history.
             return Ok((false, LoopAction::Continue));
         };
-        let code = if let Work::Cell(code) = &work { code.clone() } else { String::new() };
+        let code = if let Cell::Query(code) = &work { code.clone() } else { String::new() };
         let (end, typed) =
             cell::run(&self.runtime, &mut self.terminal, &mut self.editor, &*session, work, options)?;
         self.initial = typed.keys;
@@ -341,10 +343,10 @@ impl Repl {
             let opened = opening.await;
             match &opened {
                 Ok(session) => {
-                    let source: Arc<dyn CompletionSource> = Arc::new(SourceOf(Arc::clone(session)));
+                    let source: Arc<dyn CompletionSource> = Arc::<PromptSession>::clone(session);
                     completer.set_source(Some(source));
                     tokio::spawn(show_error(session.prepare(), Arc::clone(&at_prompt), notifier.clone()));
-                    match session.note() {
+                    match session.note().map(str::to_owned) {
                         Some(note) if at_prompt.load(Ordering::Relaxed) && notifier.show(&note) => {}
                         note => *untold.lock().unwrap_or_else(PoisonError::into_inner) = note,
                     }
@@ -364,7 +366,7 @@ impl Repl {
     }
 
     /// The session when it is open; waits for it, and says why when there is none.
-    pub(super) fn session(&mut self) -> Result<Option<Arc<dyn Remote>>, TerminalError> {
+    pub(super) fn session(&mut self) -> Result<Option<Arc<PromptSession>>, TerminalError> {
         if let SessionPhase::Opening { done, status, .. } = &mut self.phase {
             let label = || match status.borrow().as_str() {
                 "" => "opening the session".to_owned(),
@@ -404,7 +406,7 @@ impl Repl {
     }
 
     /// The session if it is open now.
-    pub(super) fn open_session(&mut self) -> Option<Arc<dyn Remote>> {
+    pub(super) fn open_session(&mut self) -> Option<Arc<PromptSession>> {
         if let SessionPhase::Opening { done, .. } = &mut self.phase
             && let Ok(opened) = done.try_recv()
         {
@@ -464,7 +466,7 @@ impl Repl {
             self.await_opening()?;
         }
         let Some(session) = self.open_session() else { return Ok(None) };
-        let name = session.name();
+        let name = session.name().to_owned();
         if self.leave == OnLeave::Keep && !self.left_running {
             let label = || "waiting for the kernel".to_owned();
             self.runtime.block_on(self.terminal.wait(label, session.settle()))?;
@@ -489,7 +491,7 @@ impl Repl {
 }
 
 /// The way into the pane from a thread that is not the runtime's.
-fn door(runtime: &tokio::runtime::Handle, pane: Arc<dyn Pane>) -> VisitPane {
+fn door(runtime: &tokio::runtime::Handle, pane: Arc<TerminalPane>) -> VisitPane {
     let runtime = runtime.clone();
     Arc::new(move || runtime.block_on(pane.visit()))
 }
@@ -505,24 +507,5 @@ async fn show_error(
     {
         let hint = error.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
         let _ = notifier.show(&format!("{error}{hint}"));
-    }
-}
-
-/// The completion of a session, for which one trait object does not become another by itself.
-struct SourceOf(Arc<dyn Remote>);
-
-impl CompletionSource for SourceOf {
-    fn complete(
-        &self,
-        request: bai_protocol::complete::CompletionRequest,
-    ) -> futures_util::future::BoxFuture<'static, Option<bai_protocol::complete::Completion>> {
-        self.0.complete(request)
-    }
-
-    fn names(
-        &self,
-        names: super::completion::Names,
-    ) -> futures_util::future::BoxFuture<'static, Option<Vec<String>>> {
-        self.0.names(names)
     }
 }

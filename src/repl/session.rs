@@ -1,19 +1,27 @@
-//! What the prompt asks of a session: the few things that it does with one, whoever provides them. The client's
-//! session is the one provider outside of tests.
+//! The session behind the prompt: a session of the client, with what the prompt adds to it: how cells travel, the prelude,
+//! and errors as sentences. How a cell is shown is in `cell`.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
-use super::completion::CompletionSource;
-use bai_client::ComputeSession;
-use bai_protocol::execute::BatchOptions;
-use bai_protocol::record::ConsoleRecord;
+use super::completion::{CompletionSource, Names};
+use bai_client::{
+    Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
+    RunOptions, Transport,
+};
+use bai_protocol::complete::{Completion, CompletionRequest};
+use bai_protocol::info::SessionInfo;
+use bai_protocol::live_stat::LiveStat;
+use bai_protocol::resources::Image;
+
+/// How long leaving waits for a question that was put to the kernel.
+const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
 /// A failure for the person: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
 /// is shown.
@@ -41,36 +49,33 @@ impl fmt::Display for SessionError {
     }
 }
 
-/// A session that runs cells.
-pub trait Remote: CompletionSource {
-    /// Its name.
-    fn name(&self) -> String;
-    /// The client's own handle, for the views of its files and its log.
-    fn client(&self) -> ComputeSession;
-    /// What the person should know about it before the first cell.
-    fn note(&self) -> Option<String>;
-    /// Begins to run a cell. Another run of ours that is not over yet is waited for.
-    fn execute(&self, code: String) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, SessionError>>;
-    /// The same for the steps of a batch.
-    fn batch(&self, steps: BatchOptions) -> BoxFuture<'_, Result<Box<dyn RemoteRun>, SessionError>>;
-    /// Stops what the session runs, whoever started it.
-    fn interrupt(&self) -> BoxFuture<'_, Result<(), SessionError>>;
-    /// Makes it ready for completion and rich output, behind the prompt; cells wait for that from this call on. Gives a
-    /// sentence when the session does not answer.
-    fn prepare(&self) -> BoxFuture<'static, Option<SessionError>>;
-    /// Signature and documentation of a name, with its source when `detailed`, without running a cell. Nothing when
-    /// that is not possible now.
-    fn describe(&self, name: String, detailed: bool) -> BoxFuture<'static, Option<String>>;
-    /// Starts its kernel anew: variables are gone, a running cell ends.
-    fn restart(&self) -> BoxFuture<'_, Result<Restarted, SessionError>>;
-    /// Waits, for a moment at most, until nothing of ours runs in it that nobody sees.
-    fn settle(&self) -> BoxFuture<'_, ()>;
-    /// Ends the session, and waits until its name is free again.
-    fn make_room(&self) -> BoxFuture<'_, Result<(), SessionError>>;
-    /// Ends the session.
-    fn destroy(&self) -> BoxFuture<'_, Result<(), SessionError>>;
-    /// What there is to know about it: names and values, in order.
-    fn info(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, SessionError>>;
+impl From<ClientError> for SessionError {
+    fn from(error: ClientError) -> Self {
+        SessionError { sentence: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
+/// How the prompt uses a session.
+#[derive(Debug, Clone, Default)]
+pub struct SessionOptions {
+    /// How cells travel.
+    pub transport: Transport,
+    /// What the user is told once about the session.
+    pub note: Option<String>,
+    /// Whether the kernel gets the prelude.
+    pub prelude: PreludeUse,
+}
+
+/// Whether a kernel gets the prelude, and why not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PreludeUse {
+    /// It needs none: it is our own engine's, or no Python.
+    #[default]
+    Needless,
+    /// It does.
+    Wanted,
+    /// The person does not want it.
+    Unwanted,
 }
 
 /// What became of a restart.
@@ -80,56 +85,6 @@ pub enum Restarted {
     Done,
     /// The server cannot do that; only another session helps.
     Unsupported,
-}
-
-/// A running cell. Dropping it interrupts the program.
-pub trait RemoteRun: Send {
-    /// The next event; nothing after `Finished` or `Lost`. Cancel-safe.
-    fn next(&mut self) -> BoxFuture<'_, Option<CellEvent>>;
-    /// Answers `WaitingInput`. False when nobody waits any more.
-    fn send_input(&self, text: Zeroizing<String>) -> bool;
-    /// Stops the program; the run still ends with `Finished`.
-    fn interrupt(&self);
-    /// Lets the program run on without us.
-    fn leave(self: Box<Self>);
-}
-
-/// What happens while a cell runs.
-#[derive(Debug, Clone)]
-pub enum CellEvent {
-    /// Something was printed.
-    Console(ConsoleRecord),
-    /// The program waits for a line.
-    WaitingInput {
-        /// What is typed must not be shown.
-        is_password: bool,
-    },
-    /// The server has not begun yet: somebody else may be running something.
-    NotStarted {
-        /// For how long.
-        waited: Duration,
-    },
-    /// A step of a batch has ended; the run goes on.
-    StepFinished {
-        /// `clean` or `build`.
-        step: &'static str,
-        /// Its exit code, when the server knows it.
-        exit_code: Option<i32>,
-    },
-    /// The connection was lost and found again; nothing is missing.
-    Resumed,
-    /// The cell is over.
-    Finished {
-        /// Exit code, when the server knows it.
-        exit_code: Option<i32>,
-    },
-    /// The cell cannot be followed any more.
-    Lost {
-        /// What happened.
-        error: SessionError,
-        /// The session takes another cell.
-        usable: bool,
-    },
 }
 
 /// Where the opening of a session tells how far it is: a status in the server's word, such as `PREPARING`. It is told there
@@ -159,6 +114,199 @@ impl OpenProgress {
     }
 }
 
-/// Opens the session; called again when it failed or was lost and the person asks for it.
-pub type Opener =
-    Box<dyn Fn(OpenProgress) -> BoxFuture<'static, Result<Arc<dyn Remote>, SessionError>> + Send + Sync>;
+/// Opens the session; called again when it failed or was lost and the user asks for it.
+pub type SessionOpener =
+    Box<dyn Fn(OpenProgress) -> BoxFuture<'static, Result<Arc<PromptSession>, SessionError>> + Send + Sync>;
+
+/// A session that runs the prompt's cells.
+pub struct PromptSession {
+    session: ComputeSession,
+    options: SessionOptions,
+    prelude: Option<Arc<Prelude>>,
+}
+
+impl PromptSession {
+    /// The prompt's use of a session of the client.
+    pub fn new(session: ComputeSession, options: SessionOptions) -> Self {
+        let wanted = options.prelude == PreludeUse::Wanted;
+        let prelude = wanted.then(|| Arc::new(Prelude::new(session.clone())));
+        PromptSession { session, options, prelude }
+    }
+
+    /// The client's own handle.
+    pub(super) fn client(&self) -> &ComputeSession {
+        &self.session
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        self.session.name()
+    }
+
+    /// What the user should know about it before the first cell.
+    pub(super) fn note(&self) -> Option<&str> {
+        self.options.note.as_deref()
+    }
+
+    /// Begins to run a cell or a batch. Another run of ours that is not over yet is waited for.
+    pub(super) async fn execute(&self, cell: Cell) -> Result<Run, SessionError> {
+        if let Some(prelude) = &self.prelude {
+            prelude.make_way().await?;
+        }
+        Ok(self.session.execute(cell, RunOptions::over(self.options.transport)).await?)
+    }
+
+    /// Stops what the session runs, whoever started it.
+    pub(super) async fn interrupt(&self) -> Result<(), SessionError> {
+        Ok(self.session.interrupt().await?)
+    }
+
+    /// Makes it ready for completion and rich output, behind the prompt; cells wait for that from this call on. Gives an
+    /// error when the session does not answer.
+    pub(super) fn prepare(&self) -> BoxFuture<'static, Option<SessionError>> {
+        let Some(prelude) = self.prelude.clone() else { return std::future::ready(None).boxed() };
+        let installing = prelude.install();
+        async move {
+            // It goes on when the session does not answer: a run that is given up would leave the session stuck.
+            let installing = tokio::spawn(installing);
+            tokio::select! {
+                done = installing => {
+                    if let Ok(Err(error)) = done {
+                        tracing::warn!(%error, "the prelude could not be installed");
+                    }
+                    None
+                }
+                error = prelude.unanswered() => Some(error.into()),
+            }
+        }
+        .boxed()
+    }
+
+    /// Signature and documentation of a name, with its source when `detailed`, without running a cell. `None` when that
+    /// is not possible now.
+    pub(super) async fn describe(&self, name: String, detailed: bool) -> Option<String> {
+        let prelude = self.prelude.clone()?;
+        // A task of its own: a run that is given up would interrupt whatever the session is at.
+        tokio::spawn(async move { prelude.describe(&name, detailed).await }).await.ok().flatten()
+    }
+
+    /// Starts its kernel anew: variables are gone, a running cell ends.
+    pub(super) async fn restart(&self) -> Result<Restarted, SessionError> {
+        match self.session.restart().await {
+            Ok(()) => {
+                tokio::spawn(self.prepare());
+                Ok(Restarted::Done)
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Restarted::Unsupported),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits, for a moment at most, until nothing of ours runs in it that nobody sees.
+    pub(super) async fn settle(&self) {
+        if self.prelude.is_some() {
+            self.session.settle(SETTLE_LIMIT).await;
+        }
+    }
+
+    /// Ends the session, and waits until its name is free again.
+    pub(super) async fn make_room(&self) -> Result<(), SessionError> {
+        Ok(self.session.end().await?)
+    }
+
+    /// Ends the session.
+    pub(super) async fn destroy(&self) -> Result<(), SessionError> {
+        Ok(self.session.destroy(DestroyOptions::default()).await?)
+    }
+
+    /// What there is to know about it: names and values, in order.
+    pub(super) async fn info(&self) -> Result<Vec<(String, String)>, SessionError> {
+        let info = self.session.info().await?;
+        let stat = self.session.live_stat().await.unwrap_or_default();
+        let mut rows = rows(&self.session, &info, &stat);
+        rows.extend(self.prelude_row().map(|state| ("prelude".to_owned(), state)));
+        Ok(rows)
+    }
+
+    /// What `:info` says of the prelude.
+    fn prelude_row(&self) -> Option<String> {
+        let state = match &self.prelude {
+            Some(prelude) => match prelude.state() {
+                PreludeState::Present => "on: completion, documentation and rich output come through it",
+                PreludeState::Refused => "none: the kernel is no IPython",
+                PreludeState::Installing => "being installed",
+                _ => "not installed",
+            },
+            None if self.options.prelude == PreludeUse::Unwanted => "off",
+            None => return None,
+        };
+        Some(state.to_owned())
+    }
+}
+
+impl CompletionSource for PromptSession {
+    fn complete(&self, request: CompletionRequest) -> BoxFuture<'static, Option<Completion>> {
+        if let Some(prelude) = self.prelude.clone() {
+            return async move { prelude.complete(request).await }.boxed();
+        }
+        let session = self.session.clone();
+        async move {
+            let answer = session.complete(request).await;
+            // Tab is no place for errors: without an answer the names of the session help out.
+            answer.inspect_err(|error| tracing::debug!(%error, "no completion")).ok()
+        }
+        .boxed()
+    }
+
+    fn names(&self, names: Names) -> BoxFuture<'static, Option<Vec<String>>> {
+        let session = self.session.clone();
+        async move {
+            let found = list(&session, names).await;
+            found.inspect_err(|error| tracing::debug!(%error, "no names")).ok()
+        }
+        .boxed()
+    }
+}
+
+/// What the server told, without what it did not.
+fn rows(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(String, String)> {
+    // The server's number is in milliseconds; a conversion from a negative number gives zero.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let age = info.age.map(|age| crate::format::age(std::time::Duration::from_millis(age as u64)));
+    let rows = [
+        ("session", Some(session.name().to_owned())),
+        ("id", session.id().map(str::to_owned)),
+        ("endpoint", Some(session.api().endpoint().to_owned())),
+        ("image", info.image().map(str::to_owned)),
+        ("interpreter", info.interpreter.clone()),
+        ("note", info.note.clone()),
+        ("status", info.status.as_ref().map(ToString::to_string)),
+        ("status info", info.status_info.clone()),
+        ("age", age),
+        ("cells run", info.cells().map(|count| count.to_string())),
+        ("architecture", info.architecture.clone()),
+        ("resources", info.resources()),
+        ("uses", crate::format::usage(stat)),
+        ("tag", info.tag.clone()),
+    ];
+    let told = rows.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    told.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+async fn list(session: &ComputeSession, names: Names) -> Result<Vec<String>, ClientError> {
+    Ok(match names {
+        Names::Files(folder) => {
+            let folder = if folder.is_empty() { "." } else { &folder };
+            let entries = session.list_files(folder).await?.into_iter();
+            entries.map(|entry| if entry.is_dir() { entry.filename + "/" } else { entry.filename }).collect()
+        }
+        Names::Apps => session.apps().await?.into_iter().map(|app| app.name).collect(),
+        Names::Sessions => {
+            session.api().live_sessions().await?.into_iter().filter_map(|session| session.name).collect()
+        }
+        Names::Images => {
+            let images = session.api().images(ImageOptions::default()).await?;
+            images.iter().flat_map(Image::names).collect()
+        }
+    })
+}

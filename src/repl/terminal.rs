@@ -14,15 +14,15 @@ use tokio::sync::watch;
 
 use super::output_fold::Transcript;
 use super::paint::Paint;
-use super::pane::Pane;
 use super::session::SessionError;
 use super::spinner::{QUIET, Spinner, TICK, since};
+use super::terminal_pane::TerminalPane;
 use crate::panes::Appearance;
 use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
 use crate::terminal::{Out, RunMode, Screen};
 use crate::theme::{Role, Theme};
 
-/// Why the terminal cannot be used any more.
+/// LeaveReason the terminal cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TerminalError {
     /// Nobody sees what we write.
@@ -52,7 +52,7 @@ pub(super) struct PromptTerminal {
     pub(super) interrupts: Interrupts,
     pub(super) window: Signal,
     /// The terminal inside the session.
-    pub(super) pane: Arc<dyn Pane>,
+    pub(super) pane: Arc<TerminalPane>,
     pub(super) pane_key: PaneKey,
     /// What the last cell has printed.
     pub(super) output: Transcript,
@@ -131,7 +131,7 @@ impl PromptTerminal {
         runtime: &Handle,
         options: ConsoleOptions,
         paint: Paint,
-        pane: Arc<dyn Pane>,
+        pane: Arc<TerminalPane>,
     ) -> io::Result<Self> {
         let screen = options.screen;
         let interrupts = Interrupts::listen(runtime)?;

@@ -4,8 +4,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::NextSession;
 use super::command_actions::CommandResult;
+use super::options::NextSession;
 use super::prompt::{LoopAction, Repl};
 use super::terminal::{TerminalError, WaitOutcome};
 use crate::panes::{Appearance, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
@@ -64,6 +64,10 @@ impl Repl {
 
     /// Shows the server's sessions, and goes to the one that is chosen there.
     pub(super) fn sessions(&mut self) -> CommandResult {
+        if !self.can_show_views() {
+            return self
+                .fail("this terminal shows no full screens".to_owned(), Some(":ls lists the sessions"));
+        }
         let delegated = Arc::clone(&self.delegated);
         let asking = self.terminal.wait(|| "opening the session".to_owned(), delegated.server());
         let api = match self.runtime.block_on(asking)? {
@@ -99,10 +103,9 @@ impl Repl {
         self.go_to(NextSession::Attach(id))
     }
 
-    /// Shows the session's files, beginning with a folder.
-    pub(super) fn files(&mut self, folder: &str) -> CommandResult {
-        let folder = folder.to_owned();
-        self.look_into(move |runtime, session, look| show_files(runtime, session, &folder, look, true))
+    /// Shows the session's files.
+    pub(super) fn files(&mut self) -> CommandResult {
+        self.look_into(|runtime, session, look| show_files(runtime, session, ".", look, true))
     }
 
     /// Shows the session's log and what comes to it.
@@ -115,7 +118,7 @@ impl Repl {
         show: impl FnOnce(&tokio::runtime::Handle, ComputeSession, &Appearance) -> io::Result<()>,
     ) -> CommandResult {
         let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
-        self.look_at(move |runtime, look| show(runtime, session.client(), look))
+        self.look_at(move |runtime, look| show(runtime, session.client().clone(), look))
     }
 
     fn look_at(

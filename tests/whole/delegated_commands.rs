@@ -15,7 +15,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.enter(":upload 'one file.txt' --to in");
     terminal.wait_for("1 file, 5 B to work");
     terminal.wait_for_prompt(prompt);
-    terminal.enter(":ls in");
+    terminal.enter(":files in");
     terminal.wait_until("the file", |screen| {
         screen.all.lines().any(|line| line.contains("5 B") && line.ends_with("one file.txt"))
     });
@@ -30,7 +30,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     // Tab knows what is there, and at the server.
     for (typed, shown) in [
         (":download in/o\t", ":download in/one\\ file.txt"),
-        (":ls i\t", ":ls in/"),
+        (":files i\t", ":files in/"),
         (":attach wo\t", ":attach work"),
     ] {
         terminal.send(typed);
@@ -38,7 +38,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
         terminal.send("\x03");
         terminal.wait_for_prompt(prompt);
     }
-    terminal.enter(":sessions --columns name,status");
+    terminal.enter(":ls --columns name,status");
     terminal.wait_until("the session", |screen| screen.has_line("work  RUNNING"));
     terminal.wait_for_prompt(prompt);
     terminal.enter(":download nothing-there");
@@ -46,6 +46,15 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.wait_for_prompt(prompt);
     terminal.enter(":upload x --nonsense");
     terminal.wait_for("unexpected argument '--nonsense'");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":upload x --endpoint http://127.0.0.1:1");
+    terminal.wait_for("--endpoint is a flag of the command line");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":upload --help");
+    terminal.wait_until("its flags", |screen| {
+        screen.has_line("Usage: :upload [OPTIONS] <FILE>...") && screen.all.contains("--force")
+    });
+    assert!(!terminal.screen().all.contains("--profile"), "{}", terminal.screen().all);
     terminal.wait_for_prompt(prompt);
     terminal.enter(":apps");
     terminal.wait_until("the apps", |screen| screen.all.lines().any(|line| line.starts_with("APP")));
@@ -76,7 +85,7 @@ fn a_batch_builds_asks_and_tells_how_it_ended() {
     terminal.wait_until("on", |screen| screen.has_line("on"));
     terminal.send("\x03");
     terminal.wait_for_prompt(prompt);
-    terminal.enter(":sessions --columns status");
+    terminal.enter(":ls --columns status");
     terminal.wait_until("this session", |screen| screen.has_line("RUNNING"));
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);

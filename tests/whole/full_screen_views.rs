@@ -36,11 +36,7 @@ fn files_and_the_log_are_looked_at_and_the_prompt_is_as_before() {
     terminal.enter("import os; os.mkdir('in'); open('in/notes.txt', 'w').write('some notes'); print('a line of the log')");
     terminal.wait_for_prompt(PROMPT);
     let (before, found) = (terminal.screen().modes, modes(&terminal.termios()));
-    for (command, title, leave) in [
-        (":ls", "files of work · ~", "q"),
-        (":files in", "files of work · in", "\x1b"),
-        (":logs", "log of work", "\x03"),
-    ] {
+    for (command, title, leave) in [(":files", "files of work · ~", "q"), (":logs", "log of work", "\x03")] {
         terminal.enter(command);
         terminal.wait_until(title, |screen| screen.lines.first().is_some_and(|line| line.contains(title)));
         terminal.send("?");
@@ -53,7 +49,7 @@ fn files_and_the_log_are_looked_at_and_the_prompt_is_as_before() {
         assert_eq!(modes(&terminal.termios()), found, "{command}");
     }
     // What asks for text is text.
-    terminal.enter(":ls in");
+    terminal.enter(":files in");
     terminal.wait_until("the file", |screen| screen.all.lines().any(|line| line.ends_with("notes.txt")));
     terminal.wait_for_prompt(PROMPT);
     terminal.enter(":logs -n 1");

@@ -1,10 +1,8 @@
 //! The flags of `bai-repl run`.
 
 use super::Creation;
-use crate::cli::commands::run::Range;
-use crate::cli::shell_completion;
+use crate::cli::sweep_range::Range;
 use clap::Args;
-use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
 
 /// Batch mode.
@@ -19,7 +17,6 @@ that failed."
 )]
 pub(in crate::cli) struct Run {
     /// Image of the session, such as gcc or python:3.6
-    #[arg(add = ArgValueCompleter::new(shell_completion::image_names))]
     pub(in crate::cli) image: String,
 
     /// Files and folders to upload

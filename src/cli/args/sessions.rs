@@ -2,14 +2,13 @@
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
-use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
 
 /// A session that a command is about.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Subject {
     /// Name or id of the session, or the beginning of one
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::shell_completion::sessions))]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) session: String,
 }
 
@@ -69,7 +68,7 @@ pub(in crate::cli) enum LsColumn {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rm {
     /// Names or ids, or beginnings of them
-    #[arg(required = true, value_name = "SESSION", value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::shell_completion::sessions))]
+    #[arg(required = true, value_name = "SESSION", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) sessions: Vec<String>,
 
     /// Whatever state it is in, such as ERROR
@@ -111,6 +110,14 @@ pub(in crate::cli) struct Logs {
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
+    /// What of it.
+    #[command(flatten)]
+    pub(in crate::cli) flags: LogsFlags,
+}
+
+/// What of a log is shown.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LogsFlags {
     /// Go on with what comes, until the session ends or Ctrl-C
     #[arg(short, long)]
     pub(in crate::cli) follow: bool,
@@ -124,7 +131,7 @@ pub(in crate::cli) struct Logs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Events {
     /// Only those of this session, until it ends [default: all sessions, until Ctrl-C]
-    #[arg(value_parser = NonEmptyStringValueParser::new(), add = ArgValueCompleter::new(crate::cli::shell_completion::sessions))]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) session: Option<String>,
 }
 
@@ -135,6 +142,14 @@ pub(in crate::cli) struct Upload {
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
+    /// Which files.
+    #[command(flatten)]
+    pub(in crate::cli) flags: UploadFlags,
+}
+
+/// Which files are uploaded, and where to.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UploadFlags {
     /// Files and folders of this machine; - is standard input, for which --to names the file
     #[arg(required = true, value_name = "FILE")]
     pub(in crate::cli) files: Vec<PathBuf>,
@@ -155,6 +170,14 @@ pub(in crate::cli) struct Download {
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
+    /// Which files.
+    #[command(flatten)]
+    pub(in crate::cli) flags: DownloadFlags,
+}
+
+/// Which files are downloaded, and where to.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DownloadFlags {
     /// Files and folders of the session, relative to its home folder
     #[arg(required = true, value_name = "PATH")]
     pub(in crate::cli) paths: Vec<String>,
@@ -168,14 +191,73 @@ pub(in crate::cli) struct Download {
     pub(in crate::cli) force: bool,
 }
 
-/// The list of a session's files.
+/// A session's files.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Files {
     /// The session.
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
-    /// Folder of the session
-    #[arg(default_value = ".", value_name = "PATH")]
-    pub(in crate::cli) path: String,
+    /// Which folder.
+    #[command(flatten)]
+    pub(in crate::cli) flags: FilesFlags,
+}
+
+/// Which files are listed.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct FilesFlags {
+    /// Folder of the session, which is listed as text [default: the home folder, full screen in a terminal]
+    #[arg(value_name = "PATH")]
+    pub(in crate::cli) path: Option<String>,
+}
+
+/// A session whose apps are listed.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Apps {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Nothing more.
+    #[command(flatten)]
+    pub(in crate::cli) flags: AppsFlags,
+}
+
+/// The list of apps has no flags of its own.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AppsFlags {}
+
+/// A local address for an app.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct App {
+    /// The session.
+    #[command(flatten)]
+    pub(in crate::cli) subject: Subject,
+
+    /// Which app.
+    #[command(flatten)]
+    pub(in crate::cli) flags: AppFlags,
+}
+
+/// Which app is opened, and where.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AppFlags {
+    /// Name of the app
+    pub(in crate::cli) app: String,
+
+    /// Where to listen; port 0 picks a free one
+    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub(in crate::cli) bind: String,
+
+    /// Port of the app, when it has several
+    #[arg(long, value_name = "PORT")]
+    pub(in crate::cli) port: Option<u16>,
+
+    /// Option for the app's start, such as "--title x" (repeatable)
+    #[arg(long = "arg", value_name = "OPTION", allow_hyphen_values = true)]
+    pub(in crate::cli) arguments: Vec<String>,
+
+    /// Variable for the app's start (repeatable)
+    #[arg(long = "env", value_name = "KEY=VALUE")]
+    pub(in crate::cli) envs: Vec<String>,
 }

@@ -1,21 +1,34 @@
 //! `bai-repl apps` and `bai-repl app`: services of a session, and a local address that leads to one.
 
-use crate::cli::args::{App as Flags, Global, Subject};
+use crate::cli::args::{App, AppFlags, Apps};
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, Column, Row};
-use crate::config::FileConfig;
-use bai_client::{AppEvent, AppListener, TunnelOptions};
+use bai_client::{AppEvent, AppListener, ComputeSession, TunnelOptions};
 use bai_protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
 
-/// Lists the apps of a session.
-pub(in crate::cli) async fn list(
-    global: &Global,
-    config: &FileConfig,
-    subject: &Subject,
+/// Lists the apps of the session that is named.
+pub(in crate::cli) async fn run_apps(
+    context: &CommandContext,
+    command: &Apps,
 ) -> Result<ExitStatus, CliError> {
-    let (_place, session) = super::session(global, config, subject).await?;
+    let (_server, session) = super::session(context, &command.subject).await?;
+    list_apps(context, &session).await
+}
+
+/// Opens an app of the session that is named.
+pub(in crate::cli) async fn run_app(context: &CommandContext, command: &App) -> Result<ExitStatus, CliError> {
+    let (_server, session) = super::session(context, &command.subject).await?;
+    open_app(&session, &command.flags).await
+}
+
+/// Lists the apps of this session.
+pub(in crate::cli) async fn list_apps(
+    context: &CommandContext,
+    session: &ComputeSession,
+) -> Result<ExitStatus, CliError> {
     let apps = session.apps().await?;
     let rows = apps.iter().map(|app| {
         let ports = app.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
@@ -24,19 +37,17 @@ pub(in crate::cli) async fn list(
             cells: vec![app.name.clone(), app.protocol.clone(), ports],
         }
     });
-    table::print(global, &["app", "protocol", "ports"].map(Column::of), &rows.collect::<Vec<_>>())
+    table::print(context, &["app", "protocol", "ports"].map(Column::of), &rows.collect::<Vec<_>>())
 }
 
 /// Opens a local address for an app and carries its connections until Ctrl-C.
-pub(in crate::cli) async fn serve(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Flags,
+pub(in crate::cli) async fn open_app(
+    session: &ComputeSession,
+    flags: &AppFlags,
 ) -> Result<ExitStatus, CliError> {
-    let (_place, session) = super::session(global, config, &flags.subject).await?;
     let parameters = parameters(flags).map_err(|error| CliError::new(ExitStatus::Usage, error))?;
     let options = TunnelOptions { app: flags.app.clone(), port: flags.port, parameters };
-    let listener = AppListener::bind(&session, options, &flags.bind).await?;
+    let listener = AppListener::bind(session, options, &flags.bind).await?;
     eprintln!("{} of {} is at {} (Ctrl-C ends it)", flags.app, session.name(), listener.url());
     let told = |event| {
         if let AppEvent::Failed { error, .. } = event {
@@ -50,7 +61,7 @@ pub(in crate::cli) async fn serve(
     Ok(ExitStatus::Ok)
 }
 
-fn parameters(flags: &Flags) -> Result<ServiceParameters, BadParameter> {
+fn parameters(flags: &AppFlags) -> Result<ServiceParameters, BadParameter> {
     let mut parameters = ServiceParameters::default();
     for argument in &flags.arguments {
         parameters.add_argument(argument)?;

@@ -1,20 +1,19 @@
 //! `bai-repl config`: what is configured and found out. About the terminal: what it answered, and what follows.
 
+use crate::cli::context::CommandContext;
 use serde_json::json;
 
-use crate::cli::args::Global;
 use crate::cli::display::{self, DisplayReport};
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table;
-use crate::config::FileConfig;
 use crate::terminal::ColorDepth;
 use crate::theme::Rgb;
 
 /// Asks the terminal and shows what is known about it.
-pub(in crate::cli) fn terminal(global: &Global, config: &FileConfig) -> Result<ExitStatus, CliError> {
-    let found = display::find_out(global, config)?;
-    table::print_facts(global, &as_json(&found), &facts(&found))
+pub(in crate::cli) fn terminal(context: &CommandContext) -> Result<ExitStatus, CliError> {
+    let found = display::find_out(context)?;
+    table::print_facts(context, &as_json(&found), &facts(&found))
 }
 
 fn facts(found: &DisplayReport) -> Vec<(&'static str, String)> {

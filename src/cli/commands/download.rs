@@ -1,13 +1,13 @@
 //! `bai-repl download`: files and folders of a session to this machine. What a server calls its files is looked at
 //! before anything is made of it here.
 
-use super::transfer::{self, Ended};
-use crate::cli::args::{Download as Flags, Global};
+use super::transfer::{self, TransferEnd};
+use crate::cli::args::{Download as DownloadCommand, DownloadFlags};
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
-use crate::config::FileConfig;
 use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
@@ -36,38 +36,46 @@ struct Plan {
     left_out: Vec<String>,
 }
 
-/// Copies them. Nothing that is there is replaced unless the flags say so.
+/// Copies files from the session that is named.
 pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Flags,
+    context: &CommandContext,
+    command: &DownloadCommand,
 ) -> Result<ExitStatus, CliError> {
-    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    let (_server, session) = super::session(context, &command.subject).await?;
+    download(context, &session, &command.flags).await
+}
+
+/// Copies files from this session. A file of this machine is replaced only when the flags say so.
+pub(in crate::cli) async fn download(
+    context: &CommandContext,
+    session: &ComputeSession,
+    flags: &DownloadFlags,
+) -> Result<ExitStatus, CliError> {
     if flags.to == Path::new("-") {
-        return to_stdout(&session, &flags.paths).await;
+        return to_stdout(session, &flags.paths).await;
     }
-    let plan = plan(&session, &flags.paths).await?;
+    let plan = plan(session, &flags.paths).await?;
     check(&plan, flags)?;
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
-    let bar = TransferProgress::start(global, total);
+    let bar = TransferProgress::start(context, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
-    let mut arrived = Arrived::default();
-    let ended = transfer::until_ctrl_c(fetch(&session, &plan, flags, &bar, &mut arrived)).await;
+    let mut arrived = Downloaded::default();
+    let ended = transfer::until_ctrl_c(fetch(session, &plan, flags, &bar, &mut arrived)).await;
     drop(bar);
-    for (from, to, bytes) in arrived.files.iter().filter(|_| global.json) {
+    for (from, to, bytes) in arrived.files.iter().filter(|_| context.global.json) {
         let to = to.display().to_string();
         let event = json!({"event": "downloaded", "from": from, "to": to, "bytes": bytes});
         table::put(&format!("{event}\n"))?;
     }
-    if ended? == Ended::Interrupted {
+    if ended? == TransferEnd::Interrupted {
         return Ok(ExitStatus::Remote(130));
     }
-    if !global.json {
+    if !context.global.json {
         let count = arrived.files.len();
         let noun = if count == 1 { "file" } else { "files" };
         let bytes = arrived.files.iter().map(|(_, _, bytes)| bytes).sum();
         let sentence = format!("{count} {noun}, {} to {}", format::size(bytes), flags.to.display());
-        table::tell(global, &json!({}), &sentence)?;
+        table::tell(context, &json!({}), &sentence)?;
     }
     Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit(&plan.left_out) })
 }
@@ -88,7 +96,7 @@ async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<ExitSta
 
 /// What has come: where from, where to, how many bytes.
 #[derive(Debug, Default)]
-struct Arrived {
+struct Downloaded {
     files: Vec<(String, PathBuf, u64)>,
     bytes: u64,
     missing: bool,
@@ -97,9 +105,9 @@ struct Arrived {
 async fn fetch(
     session: &ComputeSession,
     plan: &Plan,
-    flags: &Flags,
+    flags: &DownloadFlags,
     bar: &TransferProgress,
-    arrived: &mut Arrived,
+    arrived: &mut Downloaded,
 ) -> Result<(), CliError> {
     for folder in &plan.folders {
         make_folder(&flags.to, folder)?;
@@ -170,8 +178,8 @@ fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
     Ok(at)
 }
 
-/// Looks whether all of it has a place here.
-fn check(plan: &Plan, flags: &Flags) -> Result<(), CliError> {
+/// Looks whether all of it has room here.
+fn check(plan: &Plan, flags: &DownloadFlags) -> Result<(), CliError> {
     let mut targets = BTreeSet::new();
     let mut taken = Vec::new();
     for file in &plan.files {

@@ -1,11 +1,11 @@
 //! `bai-repl events`: what happens to sessions, as it happens.
 
-use crate::cli::args::{Events, Global};
+use crate::cli::args::Events;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::server::Server;
 use crate::cli::table::{self, put, write};
-use crate::config::FileConfig;
 use crate::render::{Flow, sanitize};
 use bai_client::EventStream;
 use bai_protocol::events::SessionEvent;
@@ -18,12 +18,8 @@ const WIDTH: usize = 80;
 
 /// Follows them. The events of one session end with it; Ctrl-C, which ends the others, is how it is meant to end, so
 /// that is success.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Events,
-) -> Result<ExitStatus, CliError> {
-    let server = Server::find(global, config).await?;
+pub(in crate::cli) async fn run(context: &CommandContext, flags: &Events) -> Result<ExitStatus, CliError> {
+    let server = Server::find(context).await?;
     let one = match &flags.session {
         Some(name) => Some(super::find(&server, name).await?),
         None => None,
@@ -33,19 +29,23 @@ pub(in crate::cli) async fn run(
         biased;
         _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
         () = table::reader_gone() => Ok(ExitStatus::Ok),
-        ended = follow(global, &mut events, one.is_some()) => ended,
+        ended = follow(context, &mut events, one.is_some()) => ended,
     }
 }
 
-async fn follow(global: &Global, events: &mut EventStream, one: bool) -> Result<ExitStatus, CliError> {
+async fn follow(
+    context: &CommandContext,
+    events: &mut EventStream,
+    one: bool,
+) -> Result<ExitStatus, CliError> {
     events.connected().await?;
-    if global.json {
+    if context.global.json {
         put(&format!("{}\n", json!({"event": "connected"})))?;
-    } else if !global.quiet {
+    } else if !context.global.quiet {
         eprintln!("following the events (Ctrl-C ends it)");
     }
     while let Some(event) = events.next().await {
-        let flow = write(&if global.json { for_programs(&event) } else { for_people(&event) })?;
+        let flow = write(&if context.global.json { for_programs(&event) } else { for_people(&event) })?;
         if flow == Flow::Closed {
             return Ok(ExitStatus::Ok);
         }

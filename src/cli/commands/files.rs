@@ -1,26 +1,48 @@
-//! `bai-repl files`: what lies in a folder of a session.
+//! `bai-repl files`: the files of a session, as a list or full screen.
 
-use crate::cli::args::{Files, Global};
+use crate::cli::args::{Files, FilesFlags};
+use crate::cli::context::CommandContext;
+use crate::cli::display;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, Column, Row};
-use crate::config::FileConfig;
 use crate::format;
+use crate::terminal::Screen;
+use bai_client::ComputeSession;
 use bai_protocol::files::FileEntry;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::runtime::Runtime;
 
-/// Lists it, by name.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Files,
+/// Shows the files of the session that is named: full screen in a terminal, as text for a folder that is named, for
+/// programs, and where full screens cannot be shown.
+pub(in crate::cli) fn run(
+    runtime: &Runtime,
+    context: &CommandContext,
+    command: &Files,
 ) -> Result<ExitStatus, CliError> {
-    let (_place, session) = super::session(global, config, &flags.subject).await?;
-    let mut entries = session.list_files(&flags.path).await?;
+    let screen = Screen::detect();
+    let full_screen = screen.interactive() && !screen.dumb && !context.global.json;
+    let (_server, session) = runtime.block_on(super::session(context, &command.subject))?;
+    if command.flags.path.is_some() || !full_screen {
+        return runtime.block_on(list_files(context, &session, &command.flags));
+    }
+    let look = display::for_views(context)?;
+    crate::panes::show_files(runtime.handle(), session, ".", &look, false)
+        .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Lists the files of a folder of this session, by name.
+pub(in crate::cli) async fn list_files(
+    context: &CommandContext,
+    session: &ComputeSession,
+    flags: &FilesFlags,
+) -> Result<ExitStatus, CliError> {
+    let mut entries = session.list_files(flags.path.as_deref().unwrap_or(".")).await?;
     entries.sort_by(|a, b| a.filename.cmp(&b.filename));
     let columns = [Column::of("mode"), Column::number("size"), Column::of("modified"), Column::of("name")];
-    table::print(global, &columns, &entries.iter().map(row).collect::<Vec<_>>())
+    table::print(context, &columns, &entries.iter().map(row).collect::<Vec<_>>())
 }
 
 fn row(entry: &FileEntry) -> Row {

@@ -1,30 +1,25 @@
 //! `bai-repl images`: what sessions can be made from.
 
-use crate::cli::args::Global;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::name_cache::{self, NameKind};
 use crate::cli::server::{self, Server};
-use crate::cli::shell_completion::{self, Kind};
 use crate::cli::table::{self, Column, Row};
-use crate::config::FileConfig;
 use crate::format;
 use bai_client::ImageOptions;
 use serde_json::json;
 
 /// Shows what the cluster has, or what the engine of this machine can run.
-pub(in crate::cli) async fn run(global: &Global, config: &FileConfig) -> Result<ExitStatus, CliError> {
-    if server::is_cluster(global, config)? {
-        of_cluster(global, config).await
-    } else {
-        of_engine(global).await
-    }
+pub(in crate::cli) async fn run(context: &CommandContext) -> Result<ExitStatus, CliError> {
+    if server::is_cluster(context)? { of_cluster(context).await } else { of_engine(context).await }
 }
 
-async fn of_cluster(global: &Global, config: &FileConfig) -> Result<ExitStatus, CliError> {
-    let server = Server::find(global, config).await?;
+async fn of_cluster(context: &CommandContext) -> Result<ExitStatus, CliError> {
+    let server = Server::find(context).await?;
     let images = server.api.images(ImageOptions::default()).await?;
     let names: Vec<_> = images.iter().cloned().flat_map(|image| image.names()).collect();
-    shell_completion::remember(Kind::Images, global, config, names.iter().map(String::as_str));
+    name_cache::remember(NameKind::Images, context, names.iter().map(String::as_str));
     let rows = images.iter().map(|image| Row {
         json: json!({
             "image": image.reference(), "architecture": image.architecture, "size": image.size_bytes,
@@ -39,10 +34,10 @@ async fn of_cluster(global: &Global, config: &FileConfig) -> Result<ExitStatus, 
     });
     let columns =
         [Column::of("image"), Column::of("architecture"), Column::number("size"), Column::of("aliases")];
-    table::print(global, &columns, &rows.collect::<Vec<_>>())
+    table::print(context, &columns, &rows.collect::<Vec<_>>())
 }
 
-async fn of_engine(global: &Global) -> Result<ExitStatus, CliError> {
+async fn of_engine(context: &CommandContext) -> Result<ExitStatus, CliError> {
     let found = bai_engine::images().await;
     if found.is_empty() {
         return Err(CliError::new(ExitStatus::NotFound, "no interpreter was found on this machine")
@@ -58,13 +53,13 @@ async fn of_engine(global: &Global) -> Result<ExitStatus, CliError> {
         }
     });
     let columns = ["image", "version", "origin", "executable"].map(Column::of);
-    table::print(global, &columns, &rows.collect::<Vec<_>>())
+    table::print(context, &columns, &rows.collect::<Vec<_>>())
 }
 
 /// What a person may name when they open a session.
-pub(in crate::cli) async fn names(global: &Global, config: &FileConfig) -> Result<Vec<String>, CliError> {
-    if server::is_cluster(global, config)? {
-        let server = Server::find(global, config).await?;
+pub(in crate::cli) async fn names(context: &CommandContext) -> Result<Vec<String>, CliError> {
+    if server::is_cluster(context)? {
+        let server = Server::find(context).await?;
         let images = server.api.images(ImageOptions::default()).await?;
         return Ok(images.into_iter().flat_map(|image| image.names()).collect());
     }

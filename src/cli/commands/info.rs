@@ -1,10 +1,10 @@
 //! `bai-repl info`: what is known about one session.
 
-use crate::cli::args::{Global, Subject};
+use crate::cli::args::Subject;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table;
-use crate::config::FileConfig;
 use crate::format;
 use bai_client::ComputeSession;
 use bai_protocol::info::SessionInfo;
@@ -14,12 +14,8 @@ use std::time::Duration;
 
 /// Shows it. Programs get all that the server says, under the server's names, with `name`, `id` and, as `liveStat`, what the
 /// session uses now beside it.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    subject: &Subject,
-) -> Result<ExitStatus, CliError> {
-    let (_place, session) = super::session(global, config, subject).await?;
+pub(in crate::cli) async fn run(context: &CommandContext, subject: &Subject) -> Result<ExitStatus, CliError> {
+    let (_server, session) = super::session(context, subject).await?;
     let info = session.info().await?;
     // A server that does not tell has nothing to be told about.
     let stat = session.live_stat().await.unwrap_or_default();
@@ -29,7 +25,7 @@ pub(in crate::cli) async fn run(
         json.insert("id".to_owned(), json!(session.id()));
         json.insert("liveStat".to_owned(), json!(stat));
     }
-    table::print_facts(global, &json, &facts(&session, &info, &stat))
+    table::print_facts(context, &json, &facts(&session, &info, &stat))
 }
 
 /// What a person wants to know; what the server left out is left out.

@@ -1,10 +1,10 @@
 //! `bai-repl logs`: what a session's container has written.
 
-use crate::cli::args::{Global, Logs};
+use crate::cli::args::{Logs, LogsFlags};
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, put, write};
-use crate::config::FileConfig;
 use crate::render::{Flow, sanitize};
 use crate::terminal::Screen;
 use bai_client::{ClientError, ComputeSession, ErrorKind, log_news};
@@ -14,15 +14,20 @@ use std::time::Duration;
 /// How often the log is asked for while it is followed: servers cannot tell that there is more.
 const OFTEN: Duration = Duration::from_secs(1);
 
-/// Shows it, and goes on with what comes if that is asked for. Ctrl-C ends that as it is meant to end: with success.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Logs,
+/// Shows the log of the session that is named.
+pub(in crate::cli) async fn run(context: &CommandContext, command: &Logs) -> Result<ExitStatus, CliError> {
+    let (_server, session) = super::session(context, &command.subject).await?;
+    show_log(context, &session, &command.flags).await
+}
+
+/// Shows the log of this session, and follows it when the flags say so. Ctrl-C ends that with success.
+pub(in crate::cli) async fn show_log(
+    context: &CommandContext,
+    session: &ComputeSession,
+    flags: &LogsFlags,
 ) -> Result<ExitStatus, CliError> {
-    let (_place, session) = super::session(global, config, &flags.subject).await?;
     let log = session.logs().await?;
-    let flow = show(global, flags.lines.map_or(log.as_str(), |count| last_lines(&log, count)))?;
+    let flow = show(context, flags.lines.map_or(log.as_str(), |count| last_lines(&log, count)))?;
     if !flags.follow || flow == Flow::Closed {
         return Ok(ExitStatus::Ok);
     }
@@ -30,12 +35,16 @@ pub(in crate::cli) async fn run(
         biased;
         _ = tokio::signal::ctrl_c() => Ok(ExitStatus::Ok),
         () = table::reader_gone() => Ok(ExitStatus::Ok),
-        ended = follow(global, &session, log) => ended,
+        ended = follow(context, session, log) => ended,
     }
 }
 
-async fn follow(global: &Global, session: &ComputeSession, mut seen: String) -> Result<ExitStatus, CliError> {
-    if global.json {
+async fn follow(
+    context: &CommandContext,
+    session: &ComputeSession,
+    mut seen: String,
+) -> Result<ExitStatus, CliError> {
+    if context.global.json {
         put(&format!("{}\n", json!({"event": "connected"})))?;
     }
     let mut ticks = tokio::time::interval(OFTEN);
@@ -45,7 +54,7 @@ async fn follow(global: &Global, session: &ComputeSession, mut seen: String) -> 
         let over = is_over(session).await?;
         match session.logs().await {
             Ok(log) => {
-                if show(global, log_news(&seen, &log))? == Flow::Closed {
+                if show(context, log_news(&seen, &log))? == Flow::Closed {
                     return Ok(ExitStatus::Ok);
                 }
                 seen = log;
@@ -78,11 +87,11 @@ fn is_passing(error: &ClientError) -> bool {
     matches!(error.kind(), ErrorKind::Busy | ErrorKind::Timeout | ErrorKind::Lost | ErrorKind::Connect)
 }
 
-fn show(global: &Global, text: &str) -> Result<Flow, CliError> {
+fn show(context: &CommandContext, text: &str) -> Result<Flow, CliError> {
     if text.is_empty() {
         return Ok(Flow::Open);
     }
-    if global.json {
+    if context.global.json {
         write(&format!("{}\n", json!({"event": "log", "data": text})))
     } else if Screen::detect().stdout_tty {
         write(&sanitize::text(text))

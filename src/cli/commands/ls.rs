@@ -1,37 +1,53 @@
 //! `bai-repl ls`: the sessions.
 
-use crate::cli::args::{Global, Ls, LsColumn};
+use crate::cli::args::{Ls, LsColumn};
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::name_cache::{self, NameKind};
 use crate::cli::server::Server;
-use crate::cli::shell_completion::{self, Kind};
 use crate::cli::table::{self, Column, Row};
-use crate::config::FileConfig;
 use crate::format;
-use bai_client::SessionSummary;
+use bai_client::{Api, SessionSummary};
 use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Lists those that live, or those that the flags ask for.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
+/// Lists the sessions that live, or those that the flags ask for.
+pub(in crate::cli) async fn run(context: &CommandContext, flags: &Ls) -> Result<ExitStatus, CliError> {
+    let wanted = statuses(&flags.status)?;
+    let server = Server::find(context).await?;
+    let sessions = sessions(&server.api, flags, &wanted).await?;
+    if wanted.is_empty() && !flags.all {
+        let names = sessions.iter().filter_map(|session| session.name.as_deref());
+        name_cache::remember(NameKind::Sessions, context, names);
+    }
+    print(context, sessions, flags)
+}
+
+/// The same for this server, of which shells need not know: an engine may end with its prompt.
+pub(in crate::cli) async fn list(
+    context: &CommandContext,
+    api: &Api,
     flags: &Ls,
 ) -> Result<ExitStatus, CliError> {
-    let wanted = statuses(&flags.status)?;
-    let server = Server::find(global, config).await?;
-    let mut sessions = if wanted.is_empty() && !flags.all {
-        let alive = server.api.live_sessions().await?;
-        let names = alive.iter().filter_map(|session| session.name.as_deref());
-        // Those of an engine that ends with its prompt are of no use to a shell.
-        if global.here.is_none() {
-            shell_completion::remember(Kind::Sessions, global, config, names);
-        }
-        alive
+    let sessions = sessions(api, flags, &statuses(&flags.status)?).await?;
+    print(context, sessions, flags)
+}
+
+async fn sessions(api: &Api, flags: &Ls, wanted: &[SessionStatus]) -> Result<Vec<SessionSummary>, CliError> {
+    if wanted.is_empty() && !flags.all {
+        Ok(api.live_sessions().await?)
     } else {
-        server.api.sessions(&wanted).await?
-    };
+        Ok(api.sessions(wanted).await?)
+    }
+}
+
+fn print(
+    context: &CommandContext,
+    mut sessions: Vec<SessionSummary>,
+    flags: &Ls,
+) -> Result<ExitStatus, CliError> {
     sessions.sort_by_cached_key(|session| (text(session, flags.sort), session.id.clone()));
     if flags.reverse {
         sessions.reverse();
@@ -42,7 +58,7 @@ pub(in crate::cli) async fn run(
         cells: flags.columns.iter().map(|column| cell(session, *column, now)).collect(),
     };
     let columns: Vec<_> = flags.columns.iter().map(|column| Column::of(name(*column))).collect();
-    table::print(global, &columns, &sessions.iter().map(row).collect::<Vec<_>>())
+    table::print(context, &columns, &sessions.iter().map(row).collect::<Vec<_>>())
 }
 
 /// A status that no server of ours has would find nothing, or break the server's reply.

@@ -23,21 +23,17 @@ pub(super) mod themes;
 mod transfer;
 pub(super) mod upload;
 
-use super::args::{Global, Subject};
+use super::args::Subject;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::server::Server;
-use crate::config::FileConfig;
+use crate::cli::context::CommandContext;
 use bai_client::{ClientError, ComputeSession, ErrorKind};
 use serde_json::{Value, json};
 
 /// The session that is meant, and where it is.
-async fn session(
-    global: &Global,
-    config: &FileConfig,
-    subject: &Subject,
-) -> Result<(Server, ComputeSession), CliError> {
-    let server = Server::find(global, config).await?;
+async fn session(context: &CommandContext, subject: &Subject) -> Result<(Server, ComputeSession), CliError> {
+    let server = Server::find(context).await?;
     let session = find(&server, &subject.session).await?;
     Ok((server, session))
 }

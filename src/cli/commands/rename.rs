@@ -1,29 +1,25 @@
 //! `bai-repl rename`: another name for a session.
 
 use super::event;
-use crate::cli::args::{Global, Rename};
+use crate::cli::args::Rename;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::tell;
-use crate::config::FileConfig;
 use bai_protocol::create::check_name;
 
 /// Renames it. A name that no session can have is told before anybody is asked.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Rename,
-) -> Result<ExitStatus, CliError> {
+pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rename) -> Result<ExitStatus, CliError> {
     let name = &flags.name;
     check_name(name).map_err(|error| {
         CliError::new(ExitStatus::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
     })?;
-    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    let (_server, session) = super::session(context, &flags.subject).await?;
     let renamed = session.rename(name).await?;
     let mut event = event("renamed", &renamed);
     if let Some(event) = event.as_object_mut() {
         event.insert("before".to_owned(), session.name().into());
     }
-    tell(global, &event, &format!("session {} is called {name} now", session.name()))?;
+    tell(context, &event, &format!("session {} is called {name} now", session.name()))?;
     Ok(ExitStatus::Ok)
 }

@@ -1,24 +1,20 @@
 //! `bai-repl rm`: the end of sessions.
 
 use super::{event, find};
-use crate::cli::args::{Global, Rm};
+use crate::cli::args::Rm;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::server::Server;
 use crate::cli::table::tell;
-use crate::config::FileConfig;
 use bai_client::DestroyOptions;
 
 /// Destroys them. All are tried; the first error decides the exit code.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Rm,
-) -> Result<ExitStatus, CliError> {
-    let server = Server::find(global, config).await?;
+pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rm) -> Result<ExitStatus, CliError> {
+    let server = Server::find(context).await?;
     let mut exit = ExitStatus::Ok;
     for name in &flags.sessions {
-        if let Err(error) = destroy(&server, name, global, flags).await {
+        if let Err(error) = destroy(&server, name, context, flags).await {
             let failed = error.tell();
             exit = if exit == ExitStatus::Ok { failed } else { exit };
         }
@@ -26,8 +22,8 @@ pub(in crate::cli) async fn run(
     Ok(exit)
 }
 
-async fn destroy(server: &Server, name: &str, global: &Global, flags: &Rm) -> Result<(), CliError> {
+async fn destroy(server: &Server, name: &str, context: &CommandContext, flags: &Rm) -> Result<(), CliError> {
     let session = find(server, name).await?;
     session.destroy(DestroyOptions { forced: flags.force, recursive: flags.recursive }).await?;
-    tell(global, &event("destroyed", &session), &format!("session {} is destroyed", session.name()))
+    tell(context, &event("destroyed", &session), &format!("session {} is destroyed", session.name()))
 }

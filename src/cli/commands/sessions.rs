@@ -1,11 +1,11 @@
 //! `bai-repl sessions`: the sessions that live, full screen.
 
-use crate::cli::args::{Global, Open};
+use crate::cli::args::Open;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::server::Server;
 use crate::cli::{display, prompt};
-use crate::config::FileConfig;
 use crate::terminal::Screen;
 use tokio::runtime::Runtime;
 
@@ -13,8 +13,7 @@ use tokio::runtime::Runtime;
 pub(in crate::cli) fn run(
     runtime: &Runtime,
     open: &Open,
-    global: &Global,
-    config: &FileConfig,
+    context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();
     if screen.dumb || !screen.interactive() {
@@ -24,13 +23,13 @@ pub(in crate::cli) fn run(
         )
         .hint("bai-repl ls lists the sessions"));
     }
-    let server = runtime.block_on(Server::find(global, config))?;
-    let look = display::for_views(global, config)?;
+    let server = runtime.block_on(Server::find(context))?;
+    let look = display::for_views(context)?;
     let chosen = crate::panes::show_sessions(runtime.handle(), &server.api, &look, false)
         .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     runtime.block_on(server.close());
     match chosen {
-        Some(session) => prompt::attach(runtime, session, open, global, config),
+        Some(session) => prompt::attach(runtime, session, open, context),
         None => Ok(ExitStatus::Ok),
     }
 }

@@ -1,7 +1,8 @@
 //! `bai-repl themes`: the themes that can be chosen, those of the user that cannot be used with what is wrong with them,
 //! and how one looks.
 
-use crate::cli::args::{Global, Themes};
+use crate::cli::args::Themes;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::{display, table};
@@ -25,7 +26,7 @@ const SWATCH: &[(Role, &str)] = &[
 ];
 
 /// Lists the themes, or shows the one that is named.
-pub(in crate::cli) fn run(global: &Global, flags: &Themes) -> Result<ExitStatus, CliError> {
+pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<ExitStatus, CliError> {
     let library = display::library();
     let screen = Screen::detect();
     let depth = screen.colors;
@@ -36,14 +37,14 @@ pub(in crate::cli) fn run(global: &Global, flags: &Themes) -> Result<ExitStatus,
         return table::write(&sample::text(&shown(&theme), depth)).map(|_| ExitStatus::Ok);
     }
     let themes = library.list();
-    if global.json {
+    if context.global.json {
         return table::write(&themes.iter().map(|theme| format!("{}\n", object(theme))).collect::<String>())
             .map(|_| ExitStatus::Ok);
     }
     let width = themes.iter().map(|theme| theme.name.width()).max().unwrap_or(0);
     table::put(&themes.iter().map(|theme| line(theme, width, depth, shown)).collect::<String>())?;
     if let Some(folder) = library.folder() {
-        table::tell(global, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
+        table::tell(context, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
     }
     Ok(ExitStatus::Ok)
 }

@@ -12,7 +12,7 @@ const TOLD: usize = 5;
 
 /// How a transfer ended that did not fail.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum TransferEnd {
     /// All is there.
     Done,
     /// Ctrl-C.
@@ -22,11 +22,11 @@ pub(super) enum Ended {
 /// Runs a transfer until it ends or Ctrl-C calls it off.
 pub(super) async fn until_ctrl_c(
     transfer: impl Future<Output = Result<(), CliError>>,
-) -> Result<Ended, CliError> {
+) -> Result<TransferEnd, CliError> {
     tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => Ok(Ended::Interrupted),
-        done = transfer => done.map(|()| Ended::Done),
+        _ = tokio::signal::ctrl_c() => Ok(TransferEnd::Interrupted),
+        done = transfer => done.map(|()| TransferEnd::Done),
     }
 }
 

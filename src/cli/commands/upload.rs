@@ -1,12 +1,12 @@
 //! `bai-repl upload`: files and folders of this machine to a session.
 
-use super::transfer::{self, Ended};
-use crate::cli::args::{Global, Upload as Flags};
+use super::transfer::{self, TransferEnd};
+use crate::cli::args::{Upload as UploadCommand, UploadFlags};
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
-use crate::config::FileConfig;
 use crate::format;
 use bai_client::{ComputeSession, ErrorKind, Upload};
 use serde_json::json;
@@ -31,25 +31,63 @@ struct Plan {
     left_out: Vec<String>,
 }
 
-/// Copies them. Nothing that is there is replaced unless the flags say so.
+/// What is uploaded.
+#[derive(Debug)]
+enum Source {
+    Files(Plan),
+    /// Standard input, as one file.
+    Stdin,
+}
+
+/// Copies files to the session that is named. A mistake in the flags is told before a server is asked.
 pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Flags,
+    context: &CommandContext,
+    command: &UploadCommand,
 ) -> Result<ExitStatus, CliError> {
+    let source = source(&command.flags).await?;
+    let (_server, session) = super::session(context, &command.subject).await?;
+    copy(context, &session, source, &command.flags).await
+}
+
+/// Copies files to this session. A file of the session is replaced only when the flags say so.
+pub(in crate::cli) async fn upload(
+    context: &CommandContext,
+    session: &ComputeSession,
+    flags: &UploadFlags,
+) -> Result<ExitStatus, CliError> {
+    copy(context, session, source(flags).await?, flags).await
+}
+
+/// Finds out what is uploaded.
+async fn source(flags: &UploadFlags) -> Result<Source, CliError> {
     if flags.files.iter().any(|file| file == Path::new("-")) {
-        return from_stdin(global, config, flags).await;
+        if flags.files.len() > 1 {
+            return Err(CliError::new(ExitStatus::Usage, "standard input can be uploaded only by itself"));
+        }
+        if flags.to.is_empty() || flags.to.ends_with('/') {
+            return Err(CliError::new(ExitStatus::Usage, "standard input has no name of its own")
+                .hint("give it one: bai-repl upload SESSION - --to FILE"));
+        }
+        return Ok(Source::Stdin);
     }
     let (files, to) = (flags.files.clone(), flags.to.clone());
     let plan = tokio::task::spawn_blocking(move || plan(&files, &to)).await;
-    let plan = plan.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
-    let (_place, session) = super::session(global, config, &flags.subject).await?;
+    plan.map_err(|error| CliError::new(ExitStatus::Failed, error))?.map(Source::Files)
+}
+
+async fn copy(
+    context: &CommandContext,
+    session: &ComputeSession,
+    source: Source,
+    flags: &UploadFlags,
+) -> Result<ExitStatus, CliError> {
+    let Source::Files(plan) = source else { return from_stdin(context, session, flags).await };
     if !flags.force {
         let targets: Vec<_> = plan.files.iter().map(|file| file.upload.to.as_str()).collect();
-        nothing_there(&session, &targets).await?;
+        nothing_there(session, &targets).await?;
     }
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
-    let bar = TransferProgress::start(global, total);
+    let bar = TransferProgress::start(context, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
     let uploads: Vec<_> = plan.files.iter().map(|file| file.upload.clone()).collect();
     let mut arrived = BTreeSet::new();
@@ -62,25 +100,22 @@ pub(in crate::cli) async fn run(
     let ended = transfer::until_ctrl_c(async { Ok(sent.await?) }).await;
     drop(bar);
     let has_arrived = |file: &&Upload| arrived.contains(&file.to);
-    for file in uploads.iter().filter(|_| global.json).filter(has_arrived) {
+    for file in uploads.iter().filter(|_| context.global.json).filter(has_arrived) {
         let from = file.from.display().to_string();
-        table::put(&format!(
-            "{}
-",
-            json!({"event": "uploaded", "from": from, "to": file.to})
-        ))?;
+        let event = json!({"event": "uploaded", "from": from, "to": file.to});
+        table::put(&format!("{event}\n"))?;
     }
-    if !matches!(ended, Ok(Ended::Done)) && !global.json {
+    if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json {
         let count = uploads.iter().filter(has_arrived).count();
         eprintln!("bai-repl: {count} of {} files had arrived", uploads.len());
     }
     match ended? {
-        Ended::Interrupted => Ok(ExitStatus::Remote(130)),
-        Ended::Done if global.json => Ok(transfer::exit(&plan.left_out)),
-        Ended::Done => {
+        TransferEnd::Interrupted => Ok(ExitStatus::Remote(130)),
+        TransferEnd::Done if context.global.json => Ok(transfer::exit(&plan.left_out)),
+        TransferEnd::Done => {
             let sentence =
                 format!("{}, {} to {}", files_of(uploads.len()), format::size(total), session.name());
-            table::tell(global, &json!({}), &sentence)?;
+            table::tell(context, &json!({}), &sentence)?;
             Ok(transfer::exit(&plan.left_out))
         }
     }
@@ -91,17 +126,13 @@ fn files_of(count: usize) -> String {
 }
 
 /// Standard input as a file.
-async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Result<ExitStatus, CliError> {
-    if flags.files.len() > 1 {
-        return Err(CliError::new(ExitStatus::Usage, "standard input can be uploaded only by itself"));
-    }
-    if flags.to.is_empty() || flags.to.ends_with('/') {
-        return Err(CliError::new(ExitStatus::Usage, "standard input has no name of its own")
-            .hint("give it one: bai-repl upload SESSION - --to FILE"));
-    }
-    let (_place, session) = super::session(global, config, &flags.subject).await?;
+async fn from_stdin(
+    context: &CommandContext,
+    session: &ComputeSession,
+    flags: &UploadFlags,
+) -> Result<ExitStatus, CliError> {
     if !flags.force {
-        nothing_there(&session, &[&flags.to]).await?;
+        nothing_there(session, &[&flags.to]).await?;
     }
     let read = tokio::task::spawn_blocking(|| {
         let mut content = Vec::new();
@@ -117,11 +148,11 @@ async fn from_stdin(global: &Global, config: &FileConfig, flags: &Flags) -> Resu
             .hint("a file of any size can be uploaded by name"));
     }
     let sent = async { Ok(session.write_file(&flags.to, content.into()).await?) };
-    if transfer::until_ctrl_c(sent).await? == Ended::Interrupted {
+    if transfer::until_ctrl_c(sent).await? == TransferEnd::Interrupted {
         return Ok(ExitStatus::Remote(130));
     }
     let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());
-    table::tell(global, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
+    table::tell(context, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
     Ok(ExitStatus::Ok)
 }
 

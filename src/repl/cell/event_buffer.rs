@@ -1,85 +1,48 @@
-//! The events of a run, some of which came while nobody could show them.
+//! The events of a run that came while nobody could show them, and the run that they come from.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use zeroize::Zeroizing;
-
-use crate::repl::session::{CellEvent, RemoteRun};
+use bai_client::{Run, RunEvent};
 use bai_protocol::record::ConsoleRecord;
+use zeroize::Zeroizing;
 
 /// So many bytes are held; then the program waits in its own `write` until they are shown.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What an event costs besides its text.
 const EVENT_BYTES: usize = 256;
 
-/// A run, and what it has said already.
+/// A run, and those of its events that are held back.
 pub(super) struct BufferedRun {
-    run: Box<dyn RemoteRun>,
-    held: VecDeque<CellEvent>,
-    bytes: usize,
-    /// When its last event came.
-    over: Option<Instant>,
-}
-
-/// What the person should know although the event cannot be shown now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Buffered {
-    Output,
-    Question,
-    End,
+    run: Run,
+    held: EventBuffer,
 }
 
 impl BufferedRun {
-    pub(super) fn new(run: Box<dyn RemoteRun>) -> Self {
-        BufferedRun { run, held: VecDeque::new(), bytes: 0, over: None }
+    pub(super) fn new(run: Run) -> Self {
+        BufferedRun { run, held: EventBuffer::default() }
     }
 
     /// The next event, in the order in which they came. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<CellEvent> {
-        let Some(event) = self.held.pop_front() else { return self.run.next().await };
-        self.bytes -= size(&event);
-        Some(event)
+    pub(super) async fn next(&mut self) -> Option<RunEvent> {
+        match self.held.pop() {
+            Some(event) => Some(event),
+            None => self.run.next().await,
+        }
     }
 
-    /// Takes the next event from the run and holds it. Waits for ever when there is nothing more to hold. Cancel-safe.
-    pub(super) async fn hold_next(&mut self) -> Buffered {
-        if self.over.is_some() || self.bytes >= MAX_BYTES {
+    /// Takes the next event from the run and holds it. Waits for ever when nothing more can be held. Cancel-safe.
+    pub(super) async fn hold_next(&mut self) -> HeldEvent {
+        if !self.held.has_room() {
             return std::future::pending().await;
         }
-        let Some(event) = self.run.next().await else {
-            self.over = Some(Instant::now());
-            return Buffered::End;
-        };
-        let what = match &event {
-            CellEvent::WaitingInput { .. } => Buffered::Question,
-            CellEvent::Finished { .. } | CellEvent::Lost { .. } => {
-                self.over = Some(Instant::now());
-                Buffered::End
-            }
-            _ => Buffered::Output,
-        };
-        self.hold(event);
-        what
-    }
-
-    fn hold(&mut self, event: CellEvent) {
-        use ConsoleRecord::{Stderr, Stdout};
-        self.bytes += size(&event);
-        // Text that goes on is one text, so that a program that prints letters costs no event for each.
-        match (self.held.back_mut(), event) {
-            (Some(CellEvent::Console(Stdout(before))), CellEvent::Console(Stdout(text)))
-            | (Some(CellEvent::Console(Stderr(before))), CellEvent::Console(Stderr(text))) => {
-                before.push_str(&text);
-                self.bytes -= EVENT_BYTES;
-            }
-            (_, event) => self.held.push_back(event),
-        }
+        let event = self.run.next().await;
+        self.held.push(event)
     }
 
     /// When the run ended, if that was before it could be shown.
     pub(super) fn over_since(&self) -> Option<Instant> {
-        self.over
+        self.held.over
     }
 
     pub(super) fn send_input(&self, text: Zeroizing<String>) -> bool {
@@ -95,9 +58,68 @@ impl BufferedRun {
     }
 }
 
-fn size(event: &CellEvent) -> usize {
+/// What the user should know although the event cannot be shown now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeldEvent {
+    Output,
+    Question,
+    End,
+}
+
+/// Events in the order in which they came, up to a limit of bytes.
+#[derive(Debug, Default)]
+struct EventBuffer {
+    events: VecDeque<RunEvent>,
+    bytes: usize,
+    /// When the run's last event came.
+    over: Option<Instant>,
+}
+
+impl EventBuffer {
+    fn has_room(&self) -> bool {
+        self.over.is_none() && self.bytes < MAX_BYTES
+    }
+
+    /// Holds an event. `None` is the end of the run.
+    fn push(&mut self, event: Option<RunEvent>) -> HeldEvent {
+        let what = match &event {
+            Some(RunEvent::WaitingInput { .. }) => HeldEvent::Question,
+            Some(RunEvent::Finished { .. } | RunEvent::Lost(_)) | None => {
+                self.over = Some(Instant::now());
+                HeldEvent::End
+            }
+            Some(_) => HeldEvent::Output,
+        };
+        if let Some(event) = event {
+            self.append(event);
+        }
+        what
+    }
+
+    fn append(&mut self, event: RunEvent) {
+        use ConsoleRecord::{Stderr, Stdout};
+        self.bytes += size(&event);
+        // Text that goes on is one text, so that a program that prints letters costs no event for each.
+        match (self.events.back_mut(), event) {
+            (Some(RunEvent::Console(Stdout(before))), RunEvent::Console(Stdout(text)))
+            | (Some(RunEvent::Console(Stderr(before))), RunEvent::Console(Stderr(text))) => {
+                before.push_str(&text);
+                self.bytes -= EVENT_BYTES;
+            }
+            (_, event) => self.events.push_back(event),
+        }
+    }
+
+    fn pop(&mut self) -> Option<RunEvent> {
+        let event = self.events.pop_front()?;
+        self.bytes -= size(&event);
+        Some(event)
+    }
+}
+
+fn size(event: &RunEvent) -> usize {
     let text = match event {
-        CellEvent::Console(record) => match record {
+        RunEvent::Console(record) => match record {
             ConsoleRecord::Stdout(text)
             | ConsoleRecord::Stderr(text)
             | ConsoleRecord::Html(text)
@@ -113,68 +135,49 @@ fn size(event: &CellEvent) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::FutureExt;
-    use futures_util::future::BoxFuture;
 
-    /// A run whose events are there already.
-    struct Ready(VecDeque<CellEvent>);
-
-    impl RemoteRun for Ready {
-        fn next(&mut self) -> BoxFuture<'_, Option<CellEvent>> {
-            let next = self.0.pop_front();
-            async move { next }.boxed()
-        }
-        fn send_input(&self, _: Zeroizing<String>) -> bool {
-            false
-        }
-        fn interrupt(&self) {}
-        fn leave(self: Box<Self>) {}
+    fn out(text: &str) -> RunEvent {
+        RunEvent::Console(ConsoleRecord::Stdout(text.to_owned()))
     }
 
-    fn out(text: &str) -> CellEvent {
-        CellEvent::Console(ConsoleRecord::Stdout(text.to_owned()))
-    }
-
-    fn feed(events: impl IntoIterator<Item = CellEvent>) -> BufferedRun {
-        BufferedRun::new(Box::new(Ready(events.into_iter().collect())))
-    }
-
-    fn text(event: Option<CellEvent>) -> String {
+    fn text(event: Option<RunEvent>) -> String {
         match event {
-            Some(CellEvent::Console(ConsoleRecord::Stdout(text))) => text,
+            Some(RunEvent::Console(ConsoleRecord::Stdout(text))) => text,
             other => format!("{other:?}"),
         }
     }
 
     #[test]
-    fn what_was_held_comes_first_and_in_order() {
-        let question = CellEvent::WaitingInput { is_password: false };
-        let mut feed = feed([out("a"), out("b"), question, out("c"), out("d")]);
-        let held: Vec<_> = (0..4).filter_map(|_| feed.hold_next().now_or_never()).collect();
-        assert_eq!(held, [Buffered::Output, Buffered::Output, Buffered::Question, Buffered::Output]);
-        let mut next = || text(feed.next().now_or_never().unwrap());
-        assert_eq!(next(), "ab");
-        assert_eq!(next(), "Some(WaitingInput { is_password: false })");
-        assert_eq!((next(), next(), next()), ("c".into(), "d".into(), "None".into()));
-        assert_eq!(feed.bytes, 0);
+    fn events_come_out_in_the_order_in_which_they_came() {
+        let question = RunEvent::WaitingInput { is_password: false };
+        let mut buffer = EventBuffer::default();
+        let held = [out("a"), out("b"), question, out("c")].map(|event| buffer.push(Some(event)));
+        assert_eq!(held, [HeldEvent::Output, HeldEvent::Output, HeldEvent::Question, HeldEvent::Output]);
+        assert_eq!(text(buffer.pop()), "ab");
+        assert_eq!(text(buffer.pop()), "Some(WaitingInput { is_password: false })");
+        assert_eq!((text(buffer.pop()), text(buffer.pop())), ("c".into(), "None".into()));
+        assert_eq!(buffer.bytes, 0);
     }
 
     #[test]
     fn a_flood_is_held_up_to_a_limit() {
         let megabyte = "x".repeat(1024 * 1024);
-        let mut feed = feed((0..10).map(|_| out(&megabyte)));
-        let held = (0..10).filter(|_| feed.hold_next().now_or_never().is_some()).count();
+        let mut buffer = EventBuffer::default();
+        let mut held = 0;
+        while buffer.has_room() && held < 10 {
+            buffer.push(Some(out(&megabyte)));
+            held += 1;
+        }
         assert_eq!(held, 4);
-        let first = text(feed.next().now_or_never().unwrap());
+        let first = text(buffer.pop());
         assert_eq!(first.len(), 4 * megabyte.len());
-        assert_eq!(feed.hold_next().now_or_never(), Some(Buffered::Output), "there is room again");
+        assert!(buffer.has_room(), "there is room again");
     }
 
     #[test]
-    fn the_end_is_held_once() {
-        let mut feed = feed([CellEvent::Finished { exit_code: Some(0) }, out("never")]);
-        assert_eq!(feed.hold_next().now_or_never(), Some(Buffered::End));
-        assert!(feed.over_since().is_some());
-        assert_eq!(feed.hold_next().now_or_never(), None);
+    fn after_the_end_no_more_is_held() {
+        let mut buffer = EventBuffer::default();
+        assert_eq!(buffer.push(Some(RunEvent::Finished { exit_code: Some(0) })), HeldEvent::End);
+        assert!(buffer.over.is_some() && !buffer.has_room());
     }
 }

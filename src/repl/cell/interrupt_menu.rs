@@ -2,9 +2,10 @@
 
 use super::{CellEnd, Pause, RunningCell};
 use crate::repl::keyboard::{self, Choice, Keyboard};
-use crate::repl::session::{CellEvent, Restarted};
+use crate::repl::session::Restarted;
 use crate::repl::terminal::{TerminalError, WaitOutcome, open};
 use crate::theme::Role;
+use bai_client::RunEvent;
 use std::time::Duration;
 
 /// How long a run may take to end after the session was restarted under it.
@@ -32,9 +33,9 @@ impl RunningCell<'_> {
                     }
                 }
                 event = run.next(), if held.len() < 256 => match event {
-                    Some(CellEvent::WaitingInput { is_password }) => question = Some(is_password),
+                    Some(RunEvent::WaitingInput { is_password }) => question = Some(is_password),
                     event => {
-                        let over = matches!(event, Some(CellEvent::Finished { .. } | CellEvent::Lost { .. }) | None);
+                        let over = matches!(event, Some(RunEvent::Finished { .. } | RunEvent::Lost(_)) | None);
                         held.push(event);
                         if over {
                             break Choice::Wait;
@@ -89,10 +90,8 @@ impl RunningCell<'_> {
         let deadline = tokio::time::Instant::now() + END_LIMIT;
         while let Some(run) = &mut self.run {
             match tokio::time::timeout_at(deadline, run.next()).await {
-                Ok(Some(CellEvent::Console(record))) => open(self.terminal.console.record(&record)?)?,
-                Ok(Some(CellEvent::Finished { .. } | CellEvent::Lost { .. }) | None) | Err(_) => {
-                    self.run = None
-                }
+                Ok(Some(RunEvent::Console(record))) => open(self.terminal.console.record(&record)?)?,
+                Ok(Some(RunEvent::Finished { .. } | RunEvent::Lost(_)) | None) | Err(_) => self.run = None,
                 Ok(Some(_)) => {}
             }
         }

@@ -15,11 +15,11 @@ use tokio::runtime::Handle;
 use super::editor::Editor;
 use super::interrupted_output::{self, InterruptedOutput};
 use super::output_fold::OutputFold;
-use super::session::{CellEvent, Remote};
+use super::session::PromptSession;
 use super::spinner::{QUIET, TICK, since};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
 use crate::render::Stream;
-use bai_protocol::execute::BatchOptions;
+use bai_client::{Cell, RunEvent, SessionState, Step};
 use bai_protocol::record::ConsoleRecord;
 use event_buffer::BufferedRun;
 use footer::footer;
@@ -51,15 +51,6 @@ pub(super) enum CellEnd {
     Destroyed,
     /// It runs on; the person leaves.
     LeftRunning,
-}
-
-/// What is run: the life of both is the same.
-#[derive(Debug, Clone)]
-pub(super) enum Work {
-    /// Code.
-    Cell(String),
-    /// The steps of a batch.
-    Batch(BatchOptions),
 }
 
 /// How a cell is run.
@@ -95,17 +86,13 @@ pub(super) fn run(
     runtime: &Handle,
     terminal: &mut PromptTerminal,
     editor: &mut Editor,
-    session: &dyn Remote,
-    work: Work,
+    session: &PromptSession,
+    cell: Cell,
     options: CellOptions,
 ) -> Result<(CellEnd, TypedAhead), TerminalError> {
     let start = Instant::now();
     terminal.console.begin_cell();
-    let beginning = match work {
-        Work::Cell(code) => session.execute(code),
-        Work::Batch(steps) => session.batch(steps),
-    };
-    let begun = runtime.block_on(terminal.wait(String::new, beginning))?;
+    let begun = runtime.block_on(terminal.wait(String::new, session.execute(cell)))?;
     let run = match begun {
         WaitOutcome::Done(Ok(run)) => run,
         WaitOutcome::Done(Err(error)) => {
@@ -153,7 +140,7 @@ struct RunningCell<'a> {
     runtime: &'a Handle,
     terminal: &'a mut PromptTerminal,
     editor: &'a mut Editor,
-    session: &'a dyn Remote,
+    session: &'a PromptSession,
     /// Gone when the run was left or taken from us.
     run: Option<BufferedRun>,
     start: Instant,
@@ -259,7 +246,7 @@ impl RunningCell<'_> {
     }
 
     /// Shows an event and those that are here already; what is collected is written every few milliseconds.
-    async fn show(&mut self, first: Option<CellEvent>) -> Result<Option<Pause>, TerminalError> {
+    async fn show(&mut self, first: Option<RunEvent>) -> Result<Option<Pause>, TerminalError> {
         let (mut begun, mut event) = (Instant::now(), first);
         let pause = loop {
             if !is_text(event.as_ref()) {
@@ -324,21 +311,21 @@ impl RunningCell<'_> {
         Ok(())
     }
 
-    async fn event(&mut self, event: Option<CellEvent>) -> Result<Option<Pause>, TerminalError> {
-        self.silent_since_interrupt &= !matches!(event, Some(CellEvent::Console(_)));
+    async fn event(&mut self, event: Option<RunEvent>) -> Result<Option<Pause>, TerminalError> {
+        self.silent_since_interrupt &= !matches!(event, Some(RunEvent::Console(_)));
         if !self.silent_since_interrupt {
             self.doubtful = None;
         }
         Ok(match event {
-            Some(CellEvent::Console(ConsoleRecord::Stdout(text))) => self.text(Stream::Stdout, &text)?,
-            Some(CellEvent::Console(ConsoleRecord::Stderr(text))) => self.text(Stream::Stderr, &text)?,
-            Some(CellEvent::Console(record)) => self.record(&record).await?,
-            Some(CellEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
+            Some(RunEvent::Console(ConsoleRecord::Stdout(text))) => self.text(Stream::Stdout, &text)?,
+            Some(RunEvent::Console(ConsoleRecord::Stderr(text))) => self.text(Stream::Stderr, &text)?,
+            Some(RunEvent::Console(record)) => self.record(&record).await?,
+            Some(RunEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
                 self.doubtful = Some((is_password, Instant::now()));
                 None
             }
-            Some(CellEvent::WaitingInput { is_password }) => Some(Pause::Question { is_password }),
-            Some(CellEvent::NotStarted { waited }) => {
+            Some(RunEvent::WaitingInput { is_password }) => Some(Pause::Question { is_password }),
+            Some(RunEvent::NotStarted { waited }) => {
                 let time = crate::format::duration(waited);
                 self.terminal.note(&format!(
                     "the session has not begun with this cell after {time}: something else runs in it, which Ctrl-C stops \
@@ -346,21 +333,27 @@ impl RunningCell<'_> {
                 ))?;
                 None
             }
-            Some(CellEvent::StepFinished { step, exit_code }) => {
+            Some(RunEvent::StepFinished { step, exit_code }) => {
                 if let Some(code) = exit_code.filter(|code| *code != 0) {
+                    let step = match step {
+                        Step::Clean => "clean",
+                        Step::Build => "build",
+                    };
                     self.terminal.note(&format!("the step {step} ended with exit code {code}"))?;
                 }
                 None
             }
-            Some(CellEvent::Resumed) => {
+            Some(RunEvent::Resumed) => {
                 self.terminal.note("the connection was lost and is back; nothing is missing")?;
                 None
             }
-            Some(CellEvent::Finished { exit_code }) => Some(Pause::End(CellEnd::Finished(exit_code))),
-            Some(CellEvent::Lost { error, usable }) => {
-                self.terminal.error(&error)?;
-                Some(Pause::End(CellEnd::Lost { usable }))
+            Some(RunEvent::Finished { exit_code }) => Some(Pause::End(CellEnd::Finished(exit_code))),
+            Some(RunEvent::Lost(lost)) => {
+                self.terminal.error(&lost.error.into())?;
+                Some(Pause::End(CellEnd::Lost { usable: lost.session == SessionState::Usable }))
             }
+            // An event of a later client: it is not for this prompt.
+            Some(_) => None,
             None => Some(Pause::End(CellEnd::Lost { usable: true })),
         })
     }
@@ -428,6 +421,6 @@ impl RunningCell<'_> {
 }
 
 /// Whether an event is text of the program.
-fn is_text(event: Option<&CellEvent>) -> bool {
-    matches!(event, Some(CellEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
+fn is_text(event: Option<&RunEvent>) -> bool {
+    matches!(event, Some(RunEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
 }

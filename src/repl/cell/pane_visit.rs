@@ -1,8 +1,9 @@
 //! A visit to the terminal inside the session while a cell runs: the cell goes on behind it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
-use super::event_buffer::Buffered;
+use super::event_buffer::HeldEvent;
 use super::{RunningCell, since};
 use crate::repl::editor::printable;
 use crate::repl::keyboard::Keyboard;
@@ -18,16 +19,16 @@ impl RunningCell<'_> {
             self.typed.keys.push_str(&Keyboard::open()?.drain());
         }
         let pane = Arc::clone(&self.terminal.pane);
-        let mut visit = pane.visit();
+        let mut visit = pin!(pane.visit());
         let left = loop {
             let Some(run) = &mut self.run else { break visit.await };
             tokio::select! {
                 biased;
                 left = &mut visit => break left,
                 held = run.hold_next() => match held {
-                    Buffered::Output => {}
-                    Buffered::Question => pane.remark("the cell asks for input"),
-                    Buffered::End => pane.remark("the cell has ended"),
+                    HeldEvent::Output => {}
+                    HeldEvent::Question => pane.remark("the cell asks for input"),
+                    HeldEvent::End => pane.remark("the cell has ended"),
                 }
             }
         };

@@ -5,7 +5,7 @@ mod suggest;
 
 use std::path::PathBuf;
 
-use super::delegated::DelegatedCommand;
+use crate::repl::delegated::DelegatedCommand;
 
 pub(super) use suggest::{Suggestion, suggest};
 
@@ -34,10 +34,10 @@ pub(super) enum PromptCommand {
     Image(ImageUse),
     Table,
     Output,
-    DelegatedCommand(DelegatedCommand, String),
+    Sessions,
+    Delegated(DelegatedCommand, String),
     Batch(String),
     Attach(String),
-    Files(String),
 }
 
 /// What is to become of the last picture.
@@ -65,8 +65,6 @@ pub(super) enum Argument {
     /// The same with files of the session.
     RemoteWords,
     MaybeRemoteWords,
-    /// One file or folder of the session.
-    MaybeRemote,
     Session,
     MaybeImage,
     App,
@@ -180,40 +178,44 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         "[-n LINES] [-f]",
         Argument::MaybeWords,
         "the session's log, full screen; with flags as `bai-repl logs`",
-        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Logs, a.to_owned()),
+        |a| PromptCommand::Delegated(DelegatedCommand::Logs, a.to_owned()),
+    ),
+    entry(
+        "ls",
+        "[FLAGS]",
+        Argument::MaybeText,
+        "list the server's sessions; flags as those of `bai-repl ls`",
+        |a| PromptCommand::Delegated(DelegatedCommand::Ls, a.to_owned()),
     ),
     entry(
         "sessions",
-        "[FLAGS]",
-        Argument::MaybeWords,
-        "the server's sessions, full screen: go to one, its log, its files; with flags as `bai-repl ls`",
-        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Sessions, a.to_owned()),
+        "",
+        Argument::None,
+        "the server's sessions, full screen: go to one, its log, its files",
+        |_| PromptCommand::Sessions,
     ),
-    entry("files", "[FOLDER]", Argument::MaybeRemote, "files of the session, full screen", |a| {
-        PromptCommand::Files(if a.is_empty() { ".".to_owned() } else { a.to_owned() })
-    }),
     entry(
-        "ls",
+        "files",
         "[FOLDER]",
         Argument::MaybeRemoteWords,
-        "the same; what is in a folder that is named, as text",
-        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Files, a.to_owned()),
+        "files of the session, full screen; those of a folder that is named, as text",
+        |a| PromptCommand::Delegated(DelegatedCommand::Files, a.to_owned()),
     ),
     entry("upload", "FILE… [--to FOLDER] [--force]", Argument::Words, "copy files to the session", |a| {
-        PromptCommand::DelegatedCommand(DelegatedCommand::Upload, a.to_owned())
+        PromptCommand::Delegated(DelegatedCommand::Upload, a.to_owned())
     }),
     entry(
         "download",
         "PATH… [--to FOLDER] [--force]",
         Argument::RemoteWords,
         "copy files from the session",
-        |a| PromptCommand::DelegatedCommand(DelegatedCommand::Download, a.to_owned()),
+        |a| PromptCommand::Delegated(DelegatedCommand::Download, a.to_owned()),
     ),
-    entry("apps", "", Argument::None, "what the session serves", |_| {
-        PromptCommand::DelegatedCommand(DelegatedCommand::Apps, String::new())
+    entry("apps", "", Argument::MaybeText, "what the session serves", |a| {
+        PromptCommand::Delegated(DelegatedCommand::Apps, a.to_owned())
     }),
     entry("app", "NAME [-b HOST:PORT]", Argument::App, "a local address for an app, until Ctrl-C", |a| {
-        PromptCommand::DelegatedCommand(DelegatedCommand::App, a.to_owned())
+        PromptCommand::Delegated(DelegatedCommand::App, a.to_owned())
     }),
     entry(
         "batch",

@@ -78,7 +78,6 @@ pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggestion {
             here(last_at, settings(earlier, &last))
         }
         Some(Argument::RemoteWords | Argument::MaybeRemoteWords) => RemoteNames::files(&last, last_at, true),
-        Some(Argument::MaybeRemote) => RemoteNames::files(whole, all, false),
         Some(Argument::Session) => RemoteNames::of(Names::Sessions, whole, all),
         Some(Argument::MaybeImage) => RemoteNames::of(Names::Images, whole, all),
         Some(Argument::App) => RemoteNames::of(Names::Apps, &last, last_at),
@@ -196,8 +195,8 @@ mod tests {
             (":download da", files(""), "da", "data/", ":download data/"),
             (":download --force x data/a", files("data/"), "a", "a b", ":download --force x data/a\\ b"),
             (":download 'my data/a", files("my data/"), "a", "ab", ":download my\\ data/ab"),
-            (":ls ", files(""), "", "in", ":ls in"),
-            (":files my ../", files("my ../"), "", "a b", ":files my ../a b"),
+            (":files ", files(""), "", "in", ":files in"),
+            (":files my\\ data/", files("my data/"), "", "a b", ":files my\\ data/a\\ b"),
             (":attach my s", Names::Sessions, "my s", "my session", ":attach my session"),
             (":new pyth", Names::Images, "pyth", "python", ":new python"),
             ("  :app tty", Names::Apps, "tty", "ttyd", "  :app ttyd"),

@@ -22,8 +22,8 @@ use crate::repl::completion::{Completer, Suggestions, common_beginning};
 use crate::repl::folded_text::FoldedTexts;
 use crate::repl::history::Recalled;
 use crate::repl::language::{Completeness, Language};
-use crate::repl::pane::{PaneVisit, VisitPane};
 use crate::repl::suggestion_list::SuggestionList;
+use crate::repl::terminal_pane::{PaneVisit, VisitPane};
 
 /// Keys that follow each other so fast were not typed by hand.
 const BURST: Duration = Duration::from_millis(3);

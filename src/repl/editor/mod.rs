@@ -25,7 +25,7 @@ use super::highlight::Highlight;
 use super::history::{Histories, Kind};
 use super::language::{Completeness, Language};
 use super::paint::Paint;
-use super::pane::VisitPane;
+use super::terminal_pane::VisitPane;
 use crate::render::PartialLine;
 use crate::terminal::Screen;
 use crate::theme::Role;

@@ -1,28 +1,25 @@
 //! `bai-repl run`: files to a session, its three batch steps, their output and the program's exit code back. One session is
 //! run here; several, for ranges of values, in `sweep`.
 
-mod range;
 mod sweep;
 mod sweep_progress;
 
-pub(in crate::cli) use range::Range;
-
 use super::upload::{self, UploadPlan};
-use crate::cli::args::{Global, Run as Flags};
+use crate::cli::args::Run as Flags;
 use crate::cli::batch_steps::BatchSteps;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::input::InputSource;
 use crate::cli::output::Output;
 use crate::cli::progress::{OpeningProgress, TransferProgress};
-use crate::cli::server::Server;
-use crate::cli::{creation, destroy, display, script, transport};
-use crate::config::FileConfig;
+use crate::cli::server::{Server, destroy_session};
+use crate::cli::sweep_range::{self, Case, Template};
+use crate::cli::{creation, display, script};
 use crate::terminal::{self, FatalSignals};
 use bai_client::{Api, Cell, ComputeSession, RunOptions};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
-use range::{Case, Template};
 use std::path::{Path, PathBuf};
 
 /// Everything that is the same in all cases.
@@ -59,27 +56,23 @@ impl Plan {
 }
 
 /// Runs the files, or the code.
-pub(in crate::cli) async fn run(
-    global: &Global,
-    config: &FileConfig,
-    flags: &Flags,
-) -> Result<ExitStatus, CliError> {
+pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Result<ExitStatus, CliError> {
     let (plan, cases) = plan(flags).await?;
     let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&flags.creation);
     // A session of that name may live already, where sessions live on.
     let outlive = !temporary || flags.creation.name.is_some();
-    let server = Server::open_apart(global, config, outlive).await?;
+    let server = Server::open_apart(context, outlive).await?;
     server.api.version().await?;
-    let look = display::for_script(flags.media_dir.as_deref(), global, config)?;
+    let look = display::for_script(flags.media_dir.as_deref(), context)?;
     let exit = match cases.as_slice() {
         [case] => {
-            let run = Single { server: &server, plan: &plan, global, temporary };
-            run.run(case, Output::start(global.json, look), &mut fatal).await
+            let run = Single { server: &server, plan: &plan, context, temporary };
+            run.run(case, Output::start(context.global.json, look), &mut fatal).await
         }
         _ => {
             let at_once = usize::try_from(flags.max_parallel).unwrap_or(1);
-            sweep::run(&server, plan, cases, sweep::Options { at_once, temporary, global }, look, &mut fatal)
+            sweep::run(&server, plan, cases, sweep::Options { at_once, temporary, context }, look, &mut fatal)
                 .await
         }
     };
@@ -101,7 +94,7 @@ async fn plan(flags: &Flags) -> Result<(Plan, Vec<Case>), CliError> {
         build: command(&flags.build),
         exec: command(&flags.exec),
     };
-    let cases = range::cases(&template, &flags.env_range, &flags.build_range, &flags.exec_range)
+    let cases = sweep_range::cases(&template, &flags.env_range, &flags.build_range, &flags.exec_range)
         .map_err(|why| CliError::new(ExitStatus::Usage, why))?;
     let request = creation::request(&flags.image, &flags.creation)?;
     let (files, base) = (flags.files.clone(), flags.basedir.clone().unwrap_or_else(|| PathBuf::from(".")));
@@ -118,7 +111,7 @@ fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
 struct Single<'a> {
     server: &'a Server,
     plan: &'a Plan,
-    global: &'a Global,
+    context: &'a CommandContext,
     temporary: bool,
 }
 
@@ -133,7 +126,7 @@ impl Single<'_> {
         let name = request.name.clone();
         let prepared = tokio::select! {
             biased;
-            signal = fatal.recv() => Ok(Err(script::exit_of_signal(signal))),
+            signal = fatal.recv() => Ok(Err(ExitStatus::of_signal(signal))),
             _ = tokio::signal::ctrl_c() => Ok(Err(ExitStatus::Remote(130))),
             session = self.prepare(request) => session.map(Ok),
         };
@@ -142,8 +135,8 @@ impl Single<'_> {
         let exit = match prepared {
             Ok(Ok(session)) => {
                 let cell = self.plan.cell(case);
-                let steps = BatchSteps::of(&cell, self.global.quiet, &|_| ());
-                let options = RunOptions::over(transport(self.global));
+                let steps = BatchSteps::of(&cell, self.context.global.quiet, &|_| ());
+                let options = RunOptions::over(self.context.transport());
                 script::run(&session, cell, options, output, &InputSource::from_stdin(), Some(fatal), steps)
                     .await
             }
@@ -151,8 +144,8 @@ impl Single<'_> {
             Err(error) => Err(error),
         };
         if self.temporary && !refused {
-            destroy(&self.server.api, &name).await;
-        } else if !self.global.quiet && !self.global.json && exit.is_ok() {
+            destroy_session(&self.server.api, &name).await;
+        } else if !self.context.global.quiet && !self.context.global.json && exit.is_ok() {
             eprintln!("bai-repl: session {name} stays; bai-repl attach {name} continues with it");
         }
         exit
@@ -160,22 +153,26 @@ impl Single<'_> {
 
     /// The session, with the files in it.
     async fn prepare(&self, request: CreateRequest) -> Result<ComputeSession, CliError> {
-        let session = create(&self.server.api, request, self.global).await?;
+        let session = create(&self.server.api, request, self.context).await?;
         if let Some(note) = session.note().await
-            && !self.global.quiet
+            && !self.context.global.quiet
         {
             eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
         }
         let files = &self.plan.files;
-        let bar = TransferProgress::start(self.global, files.bytes);
+        let bar = TransferProgress::start(self.context, files.bytes);
         files.left_out.iter().for_each(|why| bar.say(why));
         session.upload_with(&files.uploads, |progress| bar.at(progress.name, progress.all_done)).await?;
         Ok(session)
     }
 }
 
-async fn create(api: &Api, request: CreateRequest, global: &Global) -> Result<ComputeSession, CliError> {
-    let opening = OpeningProgress::start(global, &request.name);
+async fn create(
+    api: &Api,
+    request: CreateRequest,
+    context: &CommandContext,
+) -> Result<ComputeSession, CliError> {
+    let opening = OpeningProgress::start(context, &request.name);
     Ok(ComputeSession::create(api, request, |status| opening.tell(status)).await?.0)
 }
 

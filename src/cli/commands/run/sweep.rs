@@ -1,17 +1,17 @@
 //! Many cases of one program: sessions in parallel, each output kept until it is its turn to be shown.
 
-use super::range::Case;
 use super::sweep_progress::SweepProgress;
 use super::{Plan, prepare};
-use crate::cli::args::Global;
 use crate::cli::batch_steps::BatchSteps;
 use crate::cli::case_output::CaseOutput;
+use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::input::InputSource;
 use crate::cli::output::{self, Output, OutputMessage};
-use crate::cli::server::Server;
-use crate::cli::{destroy, script, transport};
+use crate::cli::script;
+use crate::cli::server::{Server, destroy_session};
+use crate::cli::sweep_range::Case;
 use crate::format;
 use crate::render::ConsoleOptions;
 use crate::terminal::FatalSignals;
@@ -31,14 +31,14 @@ pub(super) struct Options<'a> {
     /// Whether a session is destroyed when its case is over.
     pub(super) temporary: bool,
     /// What holds for every command.
-    pub(super) global: &'a Global,
+    pub(super) context: &'a CommandContext,
 }
 
 /// What all cases share.
 struct Shared {
     api: Api,
     plan: Plan,
-    global: Global,
+    context: CommandContext,
     temporary: bool,
     count: usize,
     board: SweepProgress,
@@ -64,8 +64,8 @@ pub(super) async fn run(
     look: ConsoleOptions,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
-    let board = SweepProgress::start(options.global, cases.len());
-    let output = match options.global.json {
+    let board = SweepProgress::start(options.context, cases.len());
+    let output = match options.context.global.json {
         true => Output::start(true, look),
         false => {
             let board = board.clone();
@@ -75,7 +75,7 @@ pub(super) async fn run(
     let shared = Arc::new(Shared {
         api: server.api.clone(),
         plan,
-        global: options.global.clone(),
+        context: options.context.clone(),
         temporary: options.temporary,
         count: cases.len(),
         board,
@@ -136,7 +136,7 @@ impl Sweep {
             }
             tokio::select! {
                 biased;
-                signal = fatal.recv() => return Ok(Some(script::exit_of_signal(signal))),
+                signal = fatal.recv() => return Ok(Some(ExitStatus::of_signal(signal))),
                 // The cases that run hear it, too.
                 _ = interrupts.recv() => self.stopping = true,
                 () = output.words().closed() => return Ok(Some(ExitStatus::Ok)),
@@ -158,7 +158,7 @@ impl Sweep {
             let number = index + 1;
             let request = self.shared.plan.request(&case, Some(number));
             self.live.insert(number, request.name.clone());
-            if self.shared.global.json {
+            if self.shared.context.global.json {
                 let values: Map<String, Value> =
                     case.values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
                 let event = json!({"event": "case-started", "case": number, "values": values, "session": request.name});
@@ -188,7 +188,7 @@ impl Sweep {
         self.running.abort_all();
         while self.running.join_next().await.is_some() {}
         for name in self.live.values().filter(|_| self.shared.temporary) {
-            destroy(&self.shared.api, name).await;
+            destroy_session(&self.shared.api, name).await;
         }
     }
 
@@ -215,7 +215,7 @@ impl One {
         // A server that refuses us has made nothing, and would refuse to destroy it too.
         let refused = exit.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         if self.shared.temporary && !refused {
-            destroy(&self.shared.api, &name).await;
+            destroy_session(&self.shared.api, &name).await;
         }
         let (took, count) = (begun.elapsed(), self.shared.count);
         let (exit, how) = match exit {
@@ -231,7 +231,8 @@ impl One {
             self.case.label(),
             format::duration(took)
         );
-        let headline = if self.shared.global.quiet && exit.code() == 0 { String::new() } else { said };
+        let headline =
+            if self.shared.context.global.quiet && exit.code() == 0 { String::new() } else { said };
         Ended { number: self.number, exit, headline, event, case_output }
     }
 
@@ -241,7 +242,7 @@ impl One {
         case_output: &mut Option<CaseOutput>,
     ) -> Result<ExitStatus, CliError> {
         let line = self.shared.board.begin(self.number, &self.case.label());
-        let output = if self.shared.global.json {
+        let output = if self.shared.context.global.json {
             forward(self.number, self.shared.words.clone())
         } else {
             let (output, file) = CaseOutput::start()?;
@@ -256,7 +257,7 @@ impl One {
         let cell = self.shared.plan.cell(&self.case);
         let on_step = |name: &'static str| line.at(name);
         let steps = BatchSteps::of(&cell, true, &on_step);
-        let options = RunOptions::over(transport(&self.shared.global));
+        let options = RunOptions::over(self.shared.context.transport());
         script::run(&session, cell, options, output, &InputSource::nobody(), None, steps).await
     }
 }

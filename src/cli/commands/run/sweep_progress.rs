@@ -1,7 +1,7 @@
 //! The table of a sweep on a terminal: how far it is, and a line for each case that runs. Nothing is shown where nobody
 //! looks.
 
-use crate::cli::args::Global;
+use crate::cli::context::CommandContext;
 use crate::cli::progress;
 use crate::render::sanitize;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
@@ -19,8 +19,8 @@ pub(super) struct SweepProgress {
 
 impl SweepProgress {
     /// A table for so many cases.
-    pub(super) fn start(global: &Global, cases: usize) -> Self {
-        let wanted = progress::is_wanted(global);
+    pub(super) fn start(context: &CommandContext, cases: usize) -> Self {
+        let wanted = progress::is_wanted(context);
         let target = if wanted { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let lines = MultiProgress::with_draw_target(target);
         let whole = lines.add(ProgressBar::new(cases as u64));

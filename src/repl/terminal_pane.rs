@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::session::SessionError;
 use crate::panes::terminal::{LeaveReason, PaneExit, PaneOptions, open, rows_for_program};
 use crate::panes::{Ended, HostEvent, PendingTerminal, PrefixKey, TerminalHost};
-use crate::repl::{Pane, PaneVisit, SessionError};
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
 
@@ -19,7 +18,7 @@ use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
 const NEWS: usize = 8;
 
 /// The pane of the prompt.
-pub(super) struct TerminalPane {
+pub struct TerminalPane {
     runtime: Handle,
     screen: Screen,
     prefix: PrefixKey,
@@ -37,14 +36,14 @@ struct PaneState {
 
 impl TerminalPane {
     /// A pane without a session yet. The receiver gets what happens while it is not shown.
-    pub(super) fn new(runtime: Handle, screen: Screen, prefix: PrefixKey) -> (Self, mpsc::Receiver<String>) {
+    pub fn new(runtime: Handle, screen: Screen, prefix: PrefixKey) -> (Self, mpsc::Receiver<String>) {
         let (news, sentences) = mpsc::channel(NEWS);
         let pane = Self { runtime, screen, prefix, state: Mutex::default(), news, rang: Arc::default() };
         (pane, sentences)
     }
 
     /// The session that it is in from now on. The terminal of another is given up.
-    pub(super) fn enter(&self, session: ComputeSession) {
+    pub fn enter(&self, session: ComputeSession) {
         *self.state() = PaneState { session: Some(session), host: None };
     }
 
@@ -88,44 +87,56 @@ impl TerminalPane {
         state.host = Some(Arc::clone(&host));
         Ok(host)
     }
-}
 
-impl Pane for TerminalPane {
-    fn key(&self) -> u8 {
+    /// The control character that opens it.
+    pub(super) fn key(&self) -> u8 {
         self.prefix.byte()
     }
 
-    fn key_name(&self) -> String {
+    /// How that key is called.
+    pub(super) fn key_name(&self) -> String {
         self.prefix.to_string()
     }
 
-    fn visit(&self) -> BoxFuture<'_, Result<PaneVisit, SessionError>> {
-        async move {
-            let host = self.host()?;
-            self.rang.store(false, Ordering::Relaxed);
-            host.remark(None);
-            let (prefix, colors) = (self.prefix, self.screen.colors);
-            let options = PaneOptions { prefix, colors, clipboard: true, editor_waits: true };
-            let PaneExit { why, typed } = open(&host, options).await.map_err(|error| SessionError {
-                sentence: format!("cannot show the terminal inside the session: {error}"),
-                hint: None,
-            })?;
-            let remark = match why {
-                LeaveReason::Ended(Ended::NotOpened(why)) => return Err(not_opened(&why)),
-                LeaveReason::Ended(ended) => Some(sentence(&ended, prefix)),
-                LeaveReason::Left | LeaveReason::HungUp => None,
-            };
-            Ok(PaneVisit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
-        }
-        .boxed()
+    /// Shows it until the user leaves it. Not to be cancelled; nothing else may read the keyboard or write to the
+    /// terminal meanwhile, which is afterwards as it was.
+    pub(super) async fn visit(&self) -> Result<PaneVisit, SessionError> {
+        let host = self.host()?;
+        self.rang.store(false, Ordering::Relaxed);
+        host.remark(None);
+        let (prefix, colors) = (self.prefix, self.screen.colors);
+        let options = PaneOptions { prefix, colors, clipboard: true, editor_waits: true };
+        let PaneExit { why, typed } = open(&host, options).await.map_err(|error| SessionError {
+            sentence: format!("cannot show the terminal inside the session: {error}"),
+            hint: None,
+        })?;
+        let remark = match why {
+            LeaveReason::Ended(Ended::NotOpened(why)) => return Err(not_opened(&why)),
+            LeaveReason::Ended(ended) => Some(sentence(&ended, prefix)),
+            LeaveReason::Left | LeaveReason::HungUp => None,
+        };
+        Ok(PaneVisit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
     }
 
-    fn remark(&self, text: &str) {
+    /// Has it say what happens behind it while it is shown.
+    pub(super) fn remark(&self, text: &str) {
         if let Some(host) = &self.state().host {
             host.remark(Some(text.to_owned()));
         }
     }
 }
+
+/// How a visit went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PaneVisit {
+    /// What was typed after the key that leaves: for the prompt. Mostly empty.
+    pub(super) typed: String,
+    /// What the user should know about it.
+    pub(super) remark: Option<String>,
+}
+
+/// Visits the pane from the thread that owns the keyboard.
+pub(super) type VisitPane = Arc<dyn Fn() -> Result<PaneVisit, SessionError> + Send + Sync>;
 
 /// Puts what happens in a terminal that is not shown into sentences.
 async fn tell(

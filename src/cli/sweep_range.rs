@@ -7,14 +7,14 @@ const MOST: usize = 10_000;
 
 /// A variable and the values that it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Range {
+pub(super) struct Range {
     name: String,
     values: Vec<String>,
 }
 
 impl Range {
     /// Reads `NAME=case:a,b`, `NAME=range:START,STOP[,STEP]` or `NAME=linspace:START,STOP,COUNT`.
-    pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (name, range) = text.split_once('=').ok_or("expected NAME=RANGE")?;
         if !is_name(name) {
             return Err(format!("\"{name}\" is no name of a variable"));

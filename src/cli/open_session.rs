@@ -1,0 +1,120 @@
+//! `bai-repl IMAGE`: opens a session and runs code in it, or the prompt.
+
+use super::args::Open;
+use super::batch_steps::BatchSteps;
+use super::context::CommandContext;
+use super::creation::{self, Code};
+use super::error::CliError;
+use super::exit_status::ExitStatus;
+use super::input::InputSource;
+use super::output::Output;
+use super::progress::OpeningProgress;
+use super::server::{Server, destroy_session};
+use super::{display, prompt, readiness, script};
+use crate::repl::PreludeUse;
+use crate::terminal::{self, FatalSignals, Screen};
+use bai_client::{Cell, ComputeSession, RunOptions};
+use bai_protocol::create::CreateRequest;
+use tokio::runtime::Runtime;
+
+/// Runs the code that is given, or opens the prompt when there is none.
+pub(super) fn run(runtime: &Runtime, open: &Open, context: &CommandContext) -> Result<ExitStatus, CliError> {
+    let screen = Screen::detect();
+    let request = creation::request(creation::image(open), &open.creation)?;
+    match creation::code(open, screen.stdin_tty)? {
+        Some(code) => runtime.block_on(run_code(request, code, open, context)),
+        None => prompt::create(runtime, request, open, context),
+    }
+}
+
+async fn run_code(
+    request: CreateRequest,
+    code: Code,
+    open: &Open,
+    context: &CommandContext,
+) -> Result<ExitStatus, CliError> {
+    let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let temporary = creation::is_temporary(&open.creation);
+    let server = Server::open(context, !temporary).await?;
+    // A server that cannot be asked this has made nothing that would have to be destroyed.
+    server.api.version().await?;
+    let name = request.name.clone();
+    let opened = open_in_place(&server, request, context, &mut fatal).await;
+    // A server that refuses us has made nothing, and would refuse to destroy it too.
+    let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
+    let exit = match opened {
+        Ok(Opened::Session { session, is_new }) => {
+            run_in_place(&session, is_new, code, open, context, &mut fatal).await
+        }
+        Ok(Opened::Left(exit)) => {
+            if !temporary {
+                eprintln!("bai-repl: {name} is left as it is; bai-repl rm {name} ends it");
+            }
+            Ok(exit)
+        }
+        Err(error) if temporary && error.exit() == ExitStatus::TimedOut => {
+            Err(error.hint("it is destroyed now; --max-wait SECONDS waits longer, 0 for ever"))
+        }
+        Err(error) => Err(error),
+    };
+    if temporary && !refused {
+        destroy_session(&server.api, &name).await;
+    }
+    server.close().await;
+    exit
+}
+
+/// How opening a session ended.
+enum Opened {
+    Session {
+        session: ComputeSession,
+        is_new: bool,
+    },
+    /// Somebody wanted to leave before it was there.
+    Left(ExitStatus),
+}
+
+async fn open_in_place(
+    server: &Server,
+    request: CreateRequest,
+    context: &CommandContext,
+    fatal: &mut FatalSignals,
+) -> Result<Opened, CliError> {
+    let opening = OpeningProgress::start(context, &request.name);
+    let create = ComputeSession::create(&server.api, request, |status| opening.tell(status));
+    tokio::select! {
+        biased;
+        signal = fatal.recv() => Ok(Opened::Left(ExitStatus::of_signal(signal))),
+        _ = tokio::signal::ctrl_c() => Ok(Opened::Left(ExitStatus::Remote(130))),
+        created = create => created
+            .map(|(session, made)| Opened::Session { session, is_new: made.created })
+            .map_err(CliError::from),
+    }
+}
+
+async fn run_in_place(
+    session: &ComputeSession,
+    is_new: bool,
+    code: Code,
+    open: &Open,
+    context: &CommandContext,
+    fatal: &mut FatalSignals,
+) -> Result<ExitStatus, CliError> {
+    if let Some(note) = session.note().await
+        && !context.global.quiet
+    {
+        eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
+    }
+    let wanted = context.wants_prelude();
+    let prelude = readiness::prelude_use(session.api(), creation::image(open), wanted).await;
+    // Nobody else has been in a new one.
+    if (prelude == PreludeUse::Wanted || !is_new)
+        && let Some(exit) = readiness::make_ready(session, prelude, readiness::patience(open), fatal).await?
+    {
+        return Ok(exit);
+    }
+    let output = Output::start(context.global.json, display::for_script(open.media_dir.as_deref(), context)?);
+    let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::nobody() };
+    let (cell, options) = (Cell::Query(code.text), RunOptions::over(context.transport()));
+    script::run(session, cell, options, output, &input, Some(fatal), BatchSteps::none()).await
+}

@@ -1,0 +1,89 @@
+//! Gives a command that the command line has, too, to whoever does it; and goes to another session.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::command_actions::CommandResult;
+use super::commands::file;
+use super::delegated::DelegatedCommand;
+use super::options::NextSession;
+use super::prompt::{LoopAction, Repl};
+use super::shell_words;
+use super::terminal::WaitOutcome;
+
+/// How long what was interrupted may take to say how far it came.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+impl Repl {
+    /// Shows a view where the command has one and nothing else is asked for; else does the command as text.
+    pub(super) fn view_or_delegate(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
+        match command {
+            _ if !argument.is_empty() || !self.can_show_views() => self.delegate(command, argument),
+            DelegatedCommand::Files => self.files(),
+            DelegatedCommand::Logs => self.follow_log(),
+            _ => self.delegate(command, argument),
+        }
+    }
+
+    fn delegate(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
+        let words = match shell_words::split(argument) {
+            Ok(words) => words,
+            Err(sentence) => return self.fail(sentence, None),
+        };
+        if words.iter().any(|word| word == "-") {
+            return self.fail("standard input and output are the prompt's".to_owned(), None);
+        }
+        let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
+        let words = words.into_iter().map(at_home).collect();
+        let (delegated, session) = (std::sync::Arc::clone(&self.delegated), session.client().clone());
+        let (runtime, terminal) = (self.runtime.clone(), &mut self.terminal);
+        let done = runtime.block_on(async {
+            terminal.fresh_line()?;
+            let _keys = terminal.hold_keys()?;
+            let doing = delegated.run(command, session, words);
+            tokio::pin!(doing);
+            let done = tokio::select! { biased;
+                done = &mut doing => WaitOutcome::Done(done),
+                () = terminal.interrupts.next() => match tokio::time::timeout(LAST_WORDS, doing).await {
+                    Ok(done) => WaitOutcome::Done(done),
+                    Err(_) => WaitOutcome::Interrupted,
+                },
+            };
+            Ok::<_, super::terminal::TerminalError>(done)
+        })?;
+        self.terminal.console.line_was_read();
+        // What it has heard as a signal is no news to the next cell.
+        self.terminal.interrupts.came();
+        match done {
+            WaitOutcome::Done(Ok(())) => Ok(LoopAction::Continue),
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| LoopAction::Continue),
+            WaitOutcome::Interrupted => self.terminal.note("given up").map(|()| LoopAction::Continue),
+        }
+    }
+
+    /// Goes to another session. This one is left as when the person leaves.
+    pub(super) fn go_to(&mut self, next: NextSession) -> CommandResult {
+        if let NextSession::Attach(session) = &next {
+            let delegated = std::sync::Arc::clone(&self.delegated);
+            let looking = delegated.find(session.clone());
+            match self.runtime.block_on(self.terminal.wait(|| "asking".to_owned(), looking))? {
+                WaitOutcome::Done(Ok(())) => {}
+                WaitOutcome::Done(Err(error)) => {
+                    return self.terminal.error(&error).map(|()| LoopAction::Continue);
+                }
+                WaitOutcome::Interrupted => return Ok(LoopAction::Continue),
+            }
+        }
+        self.next = Some(next);
+        Ok(LoopAction::Quit)
+    }
+}
+
+/// `~/x` is a file of the home folder, as in a shell.
+fn at_home(word: String) -> String {
+    if !word.starts_with("~/") && word != "~" {
+        return word;
+    }
+    let path: PathBuf = file(&word);
+    path.into_os_string().into_string().unwrap_or(word)
+}
