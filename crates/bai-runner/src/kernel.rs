@@ -2,7 +2,7 @@
 
 use super::error::{KernelGone, StartError};
 use super::kernel_spec::KernelSpec;
-use super::language::KernelInfo;
+use super::language::{KernelInfo, Resolved};
 use super::op::Op;
 use super::registry;
 use super::reply::Reply;
@@ -43,6 +43,14 @@ impl Kernel {
                 tokio::task::spawn_blocking(find).await.map_err(|_| StartError::Stopped)??
             }
         };
+        Self::start_resolved(what, spec).await
+    }
+
+    /// The same, of an interpreter that was found already.
+    pub(super) async fn start_resolved(
+        what: Resolved,
+        spec: KernelSpec,
+    ) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
         let info = Arc::new(what.info.clone());
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (replies, reply_receiver) = mpsc::channel(REPLIES);

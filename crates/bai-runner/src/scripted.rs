@@ -163,6 +163,22 @@ pub(super) static ALL: &[Scripted] = &[
     },
 ];
 
+/// A row to copy when a language is added, with the driver in `drivers/skeleton`. Only a test runs it.
+#[cfg(test)]
+pub(super) static SKELETON: Scripted = Scripted {
+    // Its entry in the table of languages.
+    row: &table::PYTHON,
+    title: "Python 3.6 or later",
+    install: "install it, for example with `apt install python3`",
+    tool: Tool { ask: &["--version"], homes: &[] },
+    args: &["-c", super::sqlite::LOADER, "{in}", "{out}", "{aside}"],
+    driver: drivers::SKELETON,
+    dialect: Dialect::Words,
+    default_env: &[],
+    remove_env: &[],
+    wake: None,
+};
+
 /// The same, into an environment of its own, in which the driver finds its pipes.
 const R_LOADER: &str = "local({p<-commandArgs(TRUE);i<-fifo(paste0('/proc/self/fd/',p[1]),'rb',blocking=TRUE);s<-raw();\
 repeat{b<-readBin(i,'raw',65536L);if(!length(b))quit(status=1);s<-c(s,b);if(s[length(s)]==0)break};\

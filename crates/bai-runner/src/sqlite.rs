@@ -35,7 +35,7 @@ fn found(search_paths: &SearchPaths) -> impl Iterator<Item = Found> {
 }
 
 /// Reads the driver up to a NUL from the control pipe, as Python's own loader does.
-const LOADER: &str = "import os,sys
+pub(super) const LOADER: &str = "import os,sys
 d=b''
 while d[-1:]!=b'\\0':
  c=os.read(int(sys.argv[1]),65536)

@@ -43,6 +43,10 @@ pub(super) const OCTAVE: &str = include_str!("octave/driver.m");
 /// The driver of SQLite, in Python.
 pub(super) const SQLITE: &str = include_str!("sqlite/driver.py");
 
+/// The driver to copy when a language is added. Only a test runs it.
+#[cfg(test)]
+pub(super) const SKELETON: &str = include_str!("skeleton/driver.py");
+
 /// The files of the Python driver; each is a module of its own. `boot.py` says when which is loaded.
 const PYTHON: &[(&str, &str)] = &[
     ("wire", include_str!("python/wire.py")),

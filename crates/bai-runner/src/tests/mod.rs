@@ -18,4 +18,5 @@ mod order;
 mod output;
 mod rich;
 mod scripts;
+mod skeleton;
 mod survival;

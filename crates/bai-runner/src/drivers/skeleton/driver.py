@@ -1,0 +1,155 @@
+# A driver to copy when you add a language. It does all that a driver must do, and little more. A test runs it
+# (tests/skeleton.rs), so it works. It is in Python because every machine with our tests has one; its language is a small
+# part of Python, too. Write yours in your language. The parts marked YOURS are the language, the rest is the same everywhere.
+#
+# The runner starts the interpreter with the arguments of its row in scripted.rs, and writes this text and a NUL to the control
+# pipe. The arguments read and evaluate it. Then the two exchange messages, which crates/bai-runner/src/wire.rs describes:
+#
+#   from the runner (control)      from the driver
+#                                  ready                (report)  once
+#   run ID CODE                    started              (aside)   SIGINT ends the cell from now on
+#                                  done, exit code      (report)
+#   complete ID CODE               completions          (aside)
+#   wake                                                          SIGINT was sent; only some languages need to know
+#   bye                                                           end, as the interpreter does by itself
+#   ack NUMBER                                                    all that was written before this message has been read
+#
+# What a cell prints goes to standard output and standard error, as in any program. Standard input needs no code: the
+# runner sees who reads from it.
+
+import json
+import os
+import signal
+import struct
+import sys
+import traceback
+
+control = os.fdopen(int(sys.argv[1]), encoding='utf-8', newline='\n')
+report, aside = int(sys.argv[2]), int(sys.argv[3])
+
+
+# --- messages -------------------------------------------------------------------------------------------------------------
+
+last_number = 0
+
+
+def send(pipe, **message):
+    """One message, in frames of less than 4,096 bytes: number, length, whether it is the last, payload."""
+    global last_number
+    last_number = (last_number + 1) % 2 ** 30
+    payload = json.dumps(message).encode()
+    pieces = [payload[at:at + 4000] for at in range(0, len(payload), 4000)]
+    for piece in pieces:
+        os.write(pipe, struct.pack('<IHB', last_number, len(piece), piece is pieces[-1]) + piece)
+    return last_number
+
+
+def sync():
+    """Returns when the runner has read all that was written. Two pipes have no common order: without this, what is written to
+    standard error could be shown before earlier standard output."""
+    sys.stdout.flush()
+    # An interrupt must not lose a line of the control pipe. It is delivered afterwards.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    expected = 'ack %d\n' % send(report, say='sync')
+    for line in control:
+        if line == expected:
+            break
+        answer(line)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+class StandardError:
+    """Keeps the order of the two streams."""
+
+    def write(self, text):
+        sync()
+        os.write(2, text.encode())
+        sync()
+
+    def flush(self):
+        pass
+
+
+def unescape(text):
+    pieces = text.split('\\\\')
+    return '\\'.join(piece.replace('\\n', '\n').replace('\\r', '\r') for piece in pieces)
+
+
+# --- the language: YOURS --------------------------------------------------------------------------------------------------
+
+names = {'__name__': '__main__'}
+
+
+def evaluate(code):
+    """Runs a cell in the user's namespace and shows its value."""
+    try:
+        value = compile(code, '<cell>', 'eval')
+    except SyntaxError:
+        exec(compile(code, '<cell>', 'exec'), names)
+        return
+    value = eval(value, names)
+    if value is not None:
+        print(repr(value))
+
+
+def suggest(word):
+    return sorted(name for name in names if name.startswith(word))
+
+
+# --- cells ----------------------------------------------------------------------------------------------------------------
+
+cell_runs = False
+
+
+def interrupted(number, frame):
+    # Between cells an interrupt has nothing to end, and must not end the driver.
+    if cell_runs:
+        raise KeyboardInterrupt
+
+
+def run(number, code):
+    global cell_runs
+    status = 0
+    try:
+        try:
+            cell_runs = True
+            send(aside, say='started', id=number)
+            evaluate(code)
+        finally:
+            cell_runs = False
+    except KeyboardInterrupt:
+        sys.stderr.write('Interrupted\n')
+        status = 130
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        sys.stderr.write(traceback.format_exc(limit=-1))
+        status = 1
+    sys.stdout.flush()
+    send(report, say='done', id=number, code=status)
+
+
+def complete(number, code):
+    """`start` counts characters and tells where the word begins that a suggestion replaces."""
+    word = code[len(code.rstrip('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_')):]
+    send(aside, say='completions', id=number, start=len(code) - len(word), suggestions=suggest(word))
+
+
+def answer(line):
+    """A message that may come at any time."""
+    words = line.rstrip('\n').split(' ', 2)
+    if words[0] == 'complete':
+        complete(int(words[1]), unescape(words[2]))
+
+
+signal.signal(signal.SIGINT, interrupted)
+sys.stderr = StandardError()
+send(report, say='ready')
+for line in control:
+    if line.startswith('run '):
+        words = line.rstrip('\n').split(' ', 2)
+        run(int(words[1]), unescape(words[2]))
+    elif line.startswith('bye'):
+        break
+    else:
+        answer(line)

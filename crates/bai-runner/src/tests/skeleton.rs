@@ -1,0 +1,53 @@
+//! The driver that `CONTRIBUTING.md` tells people to copy does all that a driver must do.
+
+use super::super::language::Resolved;
+use super::super::scripted::SKELETON;
+use super::super::*;
+use super::harness::{LIMIT, Session};
+use bai_protocol::complete::CompletionRequest;
+use tokio::time::timeout;
+
+async fn start() -> Session {
+    let info = resolve("python").unwrap().info().clone();
+    let folder = tempfile::tempdir().unwrap();
+    let (workdir, image) = (folder.path().to_owned(), ImageName::parse("skeleton"));
+    let spec = KernelSpec { workdir, env: Vec::new(), image, executable: None };
+    let started = Kernel::start_resolved(Resolved { language: &SKELETON, info }, spec);
+    let (kernel, replies) = timeout(LIMIT, started).await.unwrap().unwrap();
+    Session { kernel, replies, folder }
+}
+
+#[tokio::test]
+async fn it_runs_cells_and_keeps_what_they_define() {
+    let mut session = start().await;
+    assert_eq!(session.value("counted = 1\ndef greet(name): return 'hi ' + name\n").await, "");
+    assert_eq!(session.value("greet('größe \\\\ ' + str(counted + 1))").await, "'hi größe \\\\ 2'\n");
+    let outcome = session.run("1/0").await;
+    assert_eq!(outcome.exit_code, 1);
+    assert!(outcome.stderr().contains("ZeroDivisionError: division by zero"), "{}", outcome.stderr());
+    assert_eq!(session.run("import sys; sys.exit(3)").await.exit_code, 3);
+    let completion = session.kernel.complete(CompletionRequest::at("1 + coun", 8)).await;
+    assert_eq!((completion.start, completion.suggestions), (Some(4), vec!["counted".to_owned()]));
+}
+
+#[tokio::test]
+async fn it_keeps_the_order_asks_and_can_be_interrupted() {
+    let mut session = start().await;
+    let code = "import sys\nfor i in range(50):\n  print(i)\n  sys.stderr.write('e%d\\n' % i)\n";
+    let expected: Vec<String> = (0..50).flat_map(|i| [format!("O:{i}\n"), format!("E:e{i}\n")]).collect();
+    assert_eq!(session.run(code).await.sequence(), expected);
+    let outcome = session.run_with("print('hi ' + input('who? '))", &["Änn"]).await;
+    assert_eq!(outcome.stdout(), "who? hi Änn\n");
+    for _ in 0..2 {
+        session.send(Op::Code("print('on', flush=True)\nwhile True: pass\n".to_owned())).await;
+        session.until_output("on").await;
+        session.send(Op::Interrupt).await;
+        let outcome = session.finish().await;
+        assert_eq!((outcome.exit_code, outcome.stderr().as_str()), (130, "Interrupted\n"));
+    }
+    session.send(Op::Interrupt).await;
+    assert_eq!(session.value("6 * 7").await, "42\n");
+    session.value("import atexit; atexit.register(lambda: open('end', 'w').write('bye')); None").await;
+    timeout(LIMIT, session.kernel.shutdown()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(session.folder.path().join("end")).unwrap(), "bye");
+}
