@@ -39,7 +39,7 @@ pub(super) async fn serve(flags: Runner) -> Result<ExitStatus, CliError> {
         definitions: flags.service_defs,
     })
     .await?;
-    if let Some(error) = runner.trouble() {
+    if let Some(error) = runner.start_error() {
         eprintln!("bai-repl: no code can be run here: {error}");
         eprintln!("hint: {}; commands and services work", error.hint());
     }

@@ -19,13 +19,13 @@ pub(super) enum Backend {
 impl Backend {
     /// Starts it and waits until it takes cells. What it wrote by then is given too.
     pub(super) async fn start(
-        what: &Resolved,
+        resolved: &Resolved,
         spec: &KernelSpec,
     ) -> Result<(Self, Vec<ConsoleRecord>), StartError> {
-        if what.language.is_jupyter() {
-            return Ok((Backend::Jupyter(JupyterKernel::start(what, spec).await?), Vec::new()));
+        if resolved.language.is_jupyter() {
+            return Ok((Backend::Jupyter(JupyterKernel::start(resolved, spec).await?), Vec::new()));
         }
-        let (interpreter, early) = Interpreter::start(what, spec).await?;
+        let (interpreter, early) = Interpreter::start(resolved, spec).await?;
         Ok((Backend::Driven(interpreter), early))
     }
 

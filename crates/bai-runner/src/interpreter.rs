@@ -66,21 +66,21 @@ pub(super) enum Event {
 impl Interpreter {
     /// Starts the interpreter and waits until it takes cells. What it wrote by then is given too.
     pub(super) async fn start(
-        what: &Resolved,
+        resolved: &Resolved,
         spec: &KernelSpec,
     ) -> Result<(Box<Self>, Vec<ConsoleRecord>), StartError> {
-        let mut interpreter = Box::new(Self::spawn(what, spec)?);
+        let mut interpreter = Box::new(Self::spawn(resolved, spec)?);
         let mut early = Vec::new();
-        let ready = tokio::time::timeout(READY_WITHIN, interpreter.until_ready(what, &mut early)).await;
+        let ready = tokio::time::timeout(READY_WITHIN, interpreter.until_ready(resolved, &mut early)).await;
         ready.map_err(|_| StartError::Timeout {
-            executable: what.info.executable.clone(),
+            executable: resolved.info.executable.clone(),
             seconds: READY_WITHIN.as_secs(),
         })??;
         Ok((interpreter, early))
     }
 
-    fn spawn(what: &Resolved, spec: &KernelSpec) -> Result<Self, StartError> {
-        let executable = &what.info.executable;
+    fn spawn(resolved: &Resolved, spec: &KernelSpec) -> Result<Self, StartError> {
+        let executable = &resolved.info.executable;
         let workdir = &spec.workdir;
         std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
         let unsuitable = || std::io::Error::other("the language has no interpreter that stays");
@@ -90,7 +90,7 @@ impl Interpreter {
             let (aside, aside_out) = process::pipe_from_driver()?;
             let pipes = [control_in, control_out, aside_out];
             let numbers = pipes.each_ref().map(std::os::fd::AsRawFd::as_raw_fd);
-            let launch = what.language.init(executable, numbers).ok_or_else(unsuitable)?;
+            let launch = resolved.language.init(executable, numbers).ok_or_else(unsuitable)?;
             let Launch { args, default_env, remove_env, source, dialect, stdin, wake } = launch;
             let (stdin, child_stdin) = stdin.then(StandardInput::new).transpose()?.unzip();
             let env = process::environment(&spec.env, default_env, remove_env);
@@ -118,7 +118,7 @@ impl Interpreter {
 
     async fn until_ready(
         &mut self,
-        what: &Resolved,
+        resolved: &Resolved,
         early: &mut Vec<ConsoleRecord>,
     ) -> Result<(), StartError> {
         loop {
@@ -128,7 +128,7 @@ impl Interpreter {
                 Event::Ended(status) => {
                     self.drain(|reply| early.push(reply));
                     let (_, how) = process::describe_end(&status);
-                    let executable = what.info.executable.clone();
+                    let executable = resolved.info.executable.clone();
                     return Err(StartError::Died { executable, how, output: last_lines(early) });
                 }
                 Event::Message(..) | Event::Aside(_) | Event::Progress | Event::WaitsForLine => {}

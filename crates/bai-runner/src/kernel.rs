@@ -7,7 +7,7 @@ use super::op::Op;
 use super::registry;
 use super::reply::Reply;
 use super::search_paths::SearchPaths;
-use super::worker::{Command, Worker};
+use super::worker::{KernelCommand, Worker};
 use bai_protocol::complete::{Completion, CompletionRequest};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const COMPLETE_WITHIN: Duration = Duration::from_secs(3);
 /// A running kernel. Clones are handles to the same one; when the last is dropped its processes are killed.
 #[derive(Debug, Clone)]
 pub struct Kernel {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<KernelCommand>,
     info: Arc<KernelInfo>,
 }
 
@@ -64,7 +64,7 @@ impl Kernel {
     /// # Errors
     /// When the kernel has been shut down.
     pub async fn send(&self, op: Op) -> Result<(), KernelGone> {
-        self.commands.send(Command::Op(op)).await.map_err(|_| KernelGone)
+        self.commands.send(KernelCommand::Op(op)).await.map_err(|_| KernelGone)
     }
 
     /// What could stand at the cursor. Empty when the interpreter does not know, does not answer within three
@@ -72,7 +72,7 @@ impl Kernel {
     pub async fn complete(&self, request: CompletionRequest) -> Completion {
         let (sender, answer) = oneshot::channel();
         let ask = async {
-            self.commands.send(Command::Complete(request, sender)).await.ok()?;
+            self.commands.send(KernelCommand::Complete(request, sender)).await.ok()?;
             answer.await.ok()
         };
         tokio::time::timeout(COMPLETE_WITHIN, ask).await.ok().flatten().unwrap_or_default()
@@ -86,7 +86,7 @@ impl Kernel {
     /// Kills the kernel's processes and waits until they are gone. The receiver of replies ends.
     pub async fn shutdown(&self) {
         let (sender, done) = oneshot::channel();
-        if self.commands.send(Command::Shutdown(sender)).await.is_ok() {
+        if self.commands.send(KernelCommand::Shutdown(sender)).await.is_ok() {
             let _ = done.await;
         }
     }
@@ -98,7 +98,7 @@ impl Kernel {
     /// When the new interpreter does not start; the next `Code` tries again.
     pub async fn restart(&self) -> Result<(), StartError> {
         let (sender, done) = oneshot::channel();
-        self.commands.send(Command::Restart(sender)).await.map_err(|_| StartError::Stopped)?;
+        self.commands.send(KernelCommand::Restart(sender)).await.map_err(|_| StartError::Stopped)?;
         done.await.map_err(|_| StartError::Stopped)?
     }
 }

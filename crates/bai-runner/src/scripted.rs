@@ -8,7 +8,7 @@ use super::error::StartError;
 use super::image::ImageName;
 use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved};
 use super::search_paths::SearchPaths;
-use super::tool::{self, Found, Tool};
+use super::tool::{self, FoundTool, Tool};
 use super::wire::Dialect;
 use bai_protocol::language as table;
 use nix::sys::signal::Signal;
@@ -274,7 +274,7 @@ pub(super) fn find(
     language: &'static str,
     title: &'static str,
     install: &'static str,
-    found: impl Iterator<Item = Found>,
+    found: impl Iterator<Item = FoundTool>,
     image: &ImageName,
 ) -> Result<KernelInfo, StartError> {
     let wanted = image.version();
@@ -289,8 +289,8 @@ pub(super) fn find(
 }
 
 /// Every program of a language.
-pub(super) fn find_all(language: &'static str, found: impl Iterator<Item = Found>) -> Vec<FoundImage> {
-    let describe = |found: Found| FoundImage {
+pub(super) fn find_all(language: &'static str, found: impl Iterator<Item = FoundTool>) -> Vec<FoundImage> {
+    let describe = |found: FoundTool| FoundImage {
         name: match found.version.minor {
             Some(minor) => format!("{language}:{}.{minor}", found.version.major),
             None => format!("{language}:{}", found.version.major),

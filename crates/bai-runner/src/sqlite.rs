@@ -11,7 +11,7 @@ use super::language::{FoundImage, Heuristic, Invocation, Language, Launch, Resol
 use super::python_search::{Search, Version};
 use super::scripted::{find, find_all};
 use super::search_paths::SearchPaths;
-use super::tool::Found;
+use super::tool::FoundTool;
 use super::wire::Dialect;
 use bai_protocol::language as table;
 use std::ffi::OsString;
@@ -26,12 +26,12 @@ const ASK: &[&str] = &["-I", "-c", "import sqlite3; print(sqlite3.sqlite_version
 const OLDEST: Version = Version { major: 3, minor: 7, patch: 0 };
 
 /// The library of each Python, that of the person's own default first. Each is asked when it is its turn.
-fn found(search_paths: &SearchPaths) -> impl Iterator<Item = Found> {
+fn found(search_paths: &SearchPaths) -> impl Iterator<Item = FoundTool> {
     let search = Search::new(search_paths);
     let default = search.best(None);
     let pythons = default.into_iter().chain(std::iter::once_with(move || search.all()).flatten());
     let fitting = pythons.filter(|python| python.version >= OLDEST);
-    fitting.filter_map(|python| Found::probe(python.executable, python.origin, ASK))
+    fitting.filter_map(|python| FoundTool::probe(python.executable, python.origin, ASK))
 }
 
 /// Reads the driver up to a NUL from the control pipe, as Python's own loader does.

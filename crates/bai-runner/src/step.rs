@@ -45,8 +45,8 @@ pub(super) enum StepEvent {
 
 impl RunningStep {
     /// Starts a batch step in the session's folder.
-    pub(super) fn start(kind: StepKind, step: &Step, what: &Resolved, spec: &KernelSpec) -> Started {
-        let commands = match plan(kind, step, what, spec) {
+    pub(super) fn start(kind: StepKind, step: &Step, resolved: &Resolved, spec: &KernelSpec) -> Started {
+        let commands = match plan(kind, step, resolved, spec) {
             Heuristic::Run(command) => VecDeque::from([command]),
             Heuristic::Done(line, code) => return Started::Over(line, code),
         };
@@ -58,9 +58,9 @@ impl RunningStep {
     }
 
     /// Starts what runs a cell; its files are written to `scratch`.
-    pub(super) fn start_cell(code: &str, scratch: &Path, what: &Resolved, spec: &KernelSpec) -> Started {
-        let cell = Cell { code, executable: &what.info.executable, scratch };
-        let plan = what.language.query(&cell);
+    pub(super) fn start_cell(code: &str, scratch: &Path, resolved: &Resolved, spec: &KernelSpec) -> Started {
+        let cell = Cell { code, executable: &resolved.info.executable, scratch };
+        let plan = resolved.language.query(&cell);
         for (path, text) in &plan.files {
             if let Err(error) = std::fs::write(path, text) {
                 return Started::Over(Some(format!("cannot write {}: {error}", path.display())), 1);
@@ -166,9 +166,9 @@ fn cannot_run(command: &Invocation, error: &io::Error) -> String {
     format!("cannot run {}: {error}", command.executable.display())
 }
 
-fn plan(kind: StepKind, step: &Step, what: &Resolved, spec: &KernelSpec) -> Heuristic {
+fn plan(kind: StepKind, step: &Step, resolved: &Resolved, spec: &KernelSpec) -> Heuristic {
     let shell = |command: &str| Heuristic::Run(Invocation::new("/bin/sh", &["-c", command]));
-    let (language, executable, workdir) = (what.language, &what.info.executable, &spec.workdir);
+    let (language, executable, workdir) = (resolved.language, &resolved.info.executable, &spec.workdir);
     match (step, kind) {
         (Step::Skip, _) => Heuristic::Done(None, 0),
         (Step::Command(command), _) => shell(command),

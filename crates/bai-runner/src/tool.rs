@@ -25,7 +25,7 @@ pub(super) struct Tool {
 
 /// A program that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundTool {
     pub(super) executable: PathBuf,
     pub(super) version: Version,
     pub(super) origin: &'static str,
@@ -63,14 +63,14 @@ impl Version {
     }
 }
 
-impl Found {
+impl FoundTool {
     /// A program that says its version when it is run with `args`.
     pub(super) fn probe(executable: PathBuf, origin: &'static str, args: &[&str]) -> Option<Self> {
         if !is_executable(&executable) {
             return None;
         }
         let version = Version::find(&ask(&executable, args)?)?;
-        Some(Found { executable, version, origin })
+        Some(FoundTool { executable, version, origin })
     }
 
     /// Whether its version is what was asked for.
@@ -80,9 +80,12 @@ impl Found {
 }
 
 /// The program to use: the first of the wanted version, else the nearest.
-pub(super) fn best(mut found: impl Iterator<Item = Found>, wanted: Option<WantedVersion>) -> Option<Found> {
+pub(super) fn best(
+    mut found: impl Iterator<Item = FoundTool>,
+    wanted: Option<WantedVersion>,
+) -> Option<FoundTool> {
     let Some(wanted) = wanted else { return found.next() };
-    let mut nearest: Option<Found> = None;
+    let mut nearest: Option<FoundTool> = None;
     for found in found {
         if found.version.is(wanted) {
             return Some(found);
@@ -96,8 +99,8 @@ pub(super) fn best(mut found: impl Iterator<Item = Found>, wanted: Option<Wanted
 }
 
 /// All of them, one for each version, newest first.
-pub(super) fn all(found: impl Iterator<Item = Found>) -> Vec<Found> {
-    let mut all: Vec<Found> = Vec::new();
+pub(super) fn all(found: impl Iterator<Item = FoundTool>) -> Vec<FoundTool> {
+    let mut all: Vec<FoundTool> = Vec::new();
     for found in found {
         if !all.iter().any(|known| known.version == found.version) {
             all.push(found);
@@ -113,10 +116,10 @@ impl Tool {
         &self,
         language: &Language,
         search_paths: &SearchPaths,
-    ) -> impl Iterator<Item = Found> {
+    ) -> impl Iterator<Item = FoundTool> {
         self.leads(language.programs, search_paths)
             .into_iter()
-            .filter_map(|(executable, origin)| Found::probe(executable, origin, self.ask))
+            .filter_map(|(executable, origin)| FoundTool::probe(executable, origin, self.ask))
     }
 
     fn leads(&self, names: &[&str], search_paths: &SearchPaths) -> Vec<(PathBuf, &'static str)> {
@@ -150,8 +153,8 @@ fn folders(search_paths: &SearchPaths, pattern: &str) -> Vec<PathBuf> {
     parents.into_iter().rev().map(|parent| parent.join(after)).collect()
 }
 
-type Known = HashMap<(PathBuf, String, Option<SystemTime>), Option<String>>;
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+type VersionCache = HashMap<(PathBuf, String, Option<SystemTime>), Option<String>>;
+static KNOWN: LazyLock<Mutex<VersionCache>> = LazyLock::new(Mutex::default);
 
 /// What a program prints when it is run with `args`, in an environment in which it loads nothing of the person's.
 /// `None` when it cannot be run, prints nothing, or takes too long.

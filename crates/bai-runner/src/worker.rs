@@ -31,7 +31,7 @@ const KILLED: i32 = 137;
 
 /// What a handle asks for.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(super) enum KernelCommand {
     Op(Op),
     Complete(CompletionRequest, oneshot::Sender<Completion>),
     Restart(oneshot::Sender<Result<(), StartError>>),
@@ -41,17 +41,17 @@ pub(super) enum Command {
 type StartResult = Result<(Backend, Vec<ConsoleRecord>), StartError>;
 
 /// The interpreter, or what is in its place.
-enum Slot {
+enum InterpreterSlot {
     Running(Backend),
     Starting(Pin<Box<dyn Future<Output = StartResult> + Send>>),
     /// It did not start, or did not stay; the next `Code` tries again.
     Empty,
     /// The language has none: each cell is a process of its own.
-    Needless,
+    Unused,
 }
 
 /// The task that is being run.
-struct Current {
+struct RunningTask {
     task: Task,
     /// Number of the cell, which the driver repeats when it is over.
     id: u64,
@@ -65,16 +65,16 @@ struct Current {
 
 /// The state of a kernel.
 pub(super) struct Worker {
-    what: Resolved,
+    resolved: Resolved,
     spec: Arc<KernelSpec>,
     outbox: Outbox,
     queue: TaskQueue,
-    current: Option<Current>,
-    slot: Slot,
+    current: Option<RunningTask>,
+    slot: InterpreterSlot,
     /// Of interpreters that had nothing to do.
     crash_loop: CrashLoop,
     /// Who waits for a line.
-    waiting_input: Option<Asker>,
+    waiting_input: Option<InputRequester>,
     /// Where cells become programs, once there was one.
     scratch: Option<tempfile::TempDir>,
     completions: HashMap<u64, oneshot::Sender<Completion>>,
@@ -98,7 +98,7 @@ impl Drop for Descendants {
 
 /// Who has asked for a line, and so gets it.
 #[derive(Clone, Copy)]
-enum Asker {
+enum InputRequester {
     /// The driver, by a message.
     Driver,
     /// Whoever reads the standard input of the interpreter or of a step.
@@ -106,8 +106,8 @@ enum Asker {
 }
 
 /// What woke the worker.
-enum Wake {
-    Command(Option<Command>),
+enum WorkerEvent {
+    Command(Option<KernelCommand>),
     Interpreter(Event),
     Started(StartResult),
     Step(StepEvent),
@@ -117,9 +117,9 @@ enum Wake {
 impl Worker {
     /// Starts the interpreter and then the task that serves it.
     pub(super) async fn start(
-        what: Resolved,
+        resolved: Resolved,
         mut spec: KernelSpec,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<KernelCommand>,
         replies: mpsc::Sender<Reply>,
     ) -> Result<(), StartError> {
         let mark = process_tree::mark();
@@ -127,15 +127,15 @@ impl Worker {
         spec.env.push(mark);
         let spec = Arc::new(spec);
         let mut outbox = Outbox::new(replies);
-        let slot = if keeps_interpreter(&what) {
-            let (interpreter, early) = Backend::start(&what, &spec).await?;
+        let slot = if keeps_interpreter(&resolved) {
+            let (interpreter, early) = Backend::start(&resolved, &spec).await?;
             early.into_iter().for_each(|record| outbox.push(record));
-            Slot::Running(interpreter)
+            InterpreterSlot::Running(interpreter)
         } else {
-            Slot::Needless
+            InterpreterSlot::Unused
         };
         let worker = Worker {
-            what,
+            resolved,
             spec,
             outbox,
             queue: TaskQueue::default(),
@@ -154,13 +154,15 @@ impl Worker {
         Ok(())
     }
 
-    async fn serve(mut self, mut commands: mpsc::Receiver<Command>) {
+    async fn serve(mut self, mut commands: mpsc::Receiver<KernelCommand>) {
         loop {
             self.dispatch();
-            match self.wake(&mut commands).await {
-                Wake::Command(None) => return,
-                Wake::Command(Some(Command::Shutdown(done))) => {
-                    if let Slot::Running(interpreter) = std::mem::replace(&mut self.slot, Slot::Empty) {
+            match self.next_event(&mut commands).await {
+                WorkerEvent::Command(None) => return,
+                WorkerEvent::Command(Some(KernelCommand::Shutdown(done))) => {
+                    if let InterpreterSlot::Running(interpreter) =
+                        std::mem::replace(&mut self.slot, InterpreterSlot::Empty)
+                    {
                         interpreter.shutdown().await;
                     }
                     self.current = None;
@@ -169,64 +171,68 @@ impl Worker {
                     let _ = done.send(());
                     return;
                 }
-                Wake::Command(Some(command)) => self.on_command(command),
-                Wake::Interpreter(event) => self.on_event(event),
-                Wake::Started(result) => self.on_started(result),
-                Wake::Step(event) => self.on_step(event),
-                Wake::Progress => {}
+                WorkerEvent::Command(Some(command)) => self.on_command(command),
+                WorkerEvent::Interpreter(event) => self.on_event(event),
+                WorkerEvent::Started(result) => self.on_started(result),
+                WorkerEvent::Step(event) => self.on_step(event),
+                WorkerEvent::Progress => {}
             }
         }
     }
 
-    async fn wake(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wake {
+    async fn next_event(&mut self, commands: &mut mpsc::Receiver<KernelCommand>) -> WorkerEvent {
         let room = self.outbox.has_room();
         let slot = &mut self.slot;
         let interpreter = async {
             match slot {
-                Slot::Running(interpreter) => Wake::Interpreter(interpreter.next(room).await),
-                Slot::Starting(start) => Wake::Started(start.as_mut().await),
-                Slot::Empty | Slot::Needless => std::future::pending().await,
+                InterpreterSlot::Running(interpreter) => {
+                    WorkerEvent::Interpreter(interpreter.next(room).await)
+                }
+                InterpreterSlot::Starting(start) => WorkerEvent::Started(start.as_mut().await),
+                InterpreterSlot::Empty | InterpreterSlot::Unused => std::future::pending().await,
             }
         };
         let step = self.current.as_mut().and_then(|current| current.step.as_mut());
         let step = async {
             match step {
-                Some(step) => Wake::Step(step.next(room).await),
+                Some(step) => WorkerEvent::Step(step.next(room).await),
                 None => std::future::pending().await,
             }
         };
         tokio::select! { biased;
-            command = commands.recv() => Wake::Command(command),
-            () = self.outbox.progress() => Wake::Progress,
+            command = commands.recv() => WorkerEvent::Command(command),
+            () = self.outbox.progress() => WorkerEvent::Progress,
             wake = interpreter => wake,
             wake = step => wake,
         }
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, command: KernelCommand) {
         match command {
-            Command::Op(Op::Code(code)) => self.queue.push(Task::Code(code)),
-            Command::Op(Op::Clean(step)) => self.queue.push(Task::Step(StepKind::Clean, step)),
-            Command::Op(Op::Build(step)) => self.queue.push(Task::Step(StepKind::Build, step)),
-            Command::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
-            Command::Op(Op::Input(text)) => self.on_input(&text),
-            Command::Op(Op::Complete(request)) => self.complete(&request, None),
-            Command::Op(Op::Interrupt) => self.on_interrupt(),
-            Command::Op(Op::Status) => {
+            KernelCommand::Op(Op::Code(code)) => self.queue.push(Task::Code(code)),
+            KernelCommand::Op(Op::Clean(step)) => self.queue.push(Task::Step(StepKind::Clean, step)),
+            KernelCommand::Op(Op::Build(step)) => self.queue.push(Task::Step(StepKind::Build, step)),
+            KernelCommand::Op(Op::Exec(step)) => self.queue.push(Task::Step(StepKind::Exec, step)),
+            KernelCommand::Op(Op::Input(text)) => self.on_input(&text),
+            KernelCommand::Op(Op::Complete(request)) => self.complete(&request, None),
+            KernelCommand::Op(Op::Interrupt) => self.on_interrupt(),
+            KernelCommand::Op(Op::Status) => {
                 self.outbox.push(Reply::Status(RunnerStatus { started_at: self.started_at }));
             }
-            Command::Complete(request, answer) => self.complete(&request, Some(answer)),
-            Command::Restart(done) => self.restart(done),
-            Command::Shutdown(_) => {}
+            KernelCommand::Complete(request, answer) => self.complete(&request, Some(answer)),
+            KernelCommand::Restart(done) => self.restart(done),
+            KernelCommand::Shutdown(_) => {}
         }
     }
 
     fn on_input(&mut self, text: &str) {
         let step = self.current.as_mut().and_then(|current| current.step.as_mut());
         match (self.waiting_input.take(), step, &mut self.slot) {
-            (Some(Asker::Reader), Some(step), _) => step.type_line(text),
-            (Some(Asker::Reader), None, Slot::Running(interpreter)) => interpreter.type_line(text),
-            (Some(Asker::Driver), _, Slot::Running(interpreter)) => {
+            (Some(InputRequester::Reader), Some(step), _) => step.type_line(text),
+            (Some(InputRequester::Reader), None, InterpreterSlot::Running(interpreter)) => {
+                interpreter.type_line(text)
+            }
+            (Some(InputRequester::Driver), _, InterpreterSlot::Running(interpreter)) => {
                 interpreter.send(&ToDriver::Input { text });
             }
             _ => {}
@@ -239,14 +245,14 @@ impl Worker {
         self.waiting_input = None;
         match (&mut current.step, &mut self.slot) {
             (Some(step), _) => step.interrupt(),
-            (None, Slot::Running(interpreter)) if current.started => interpreter.interrupt(),
+            (None, InterpreterSlot::Running(interpreter)) if current.started => interpreter.interrupt(),
             _ => current.interrupt_wanted = true,
         }
     }
 
     /// Asks the driver; without `answer` the result is a reply.
     fn complete(&mut self, request: &CompletionRequest, answer: Option<oneshot::Sender<Completion>>) {
-        let Slot::Running(interpreter) = &mut self.slot else {
+        let InterpreterSlot::Running(interpreter) = &mut self.slot else {
             return self.answer(answer, Completion::default());
         };
         if interpreter.is_congested() {
@@ -271,49 +277,49 @@ impl Worker {
 
     fn restart(&mut self, done: oneshot::Sender<Result<(), StartError>>) {
         self.restarting.push(done);
-        if let Slot::Running(interpreter) = &mut self.slot {
+        if let InterpreterSlot::Running(interpreter) = &mut self.slot {
             interpreter.drain(|record| self.outbox.push(record));
         }
         let old = self.lose_interpreter(KILLED);
         for task in self.queue.clear() {
             self.outbox.push(task.finished(KILLED));
         }
-        if keeps_interpreter(&self.what) {
+        if keeps_interpreter(&self.resolved) {
             return self.start_interpreter(old);
         }
-        self.slot = Slot::Needless;
+        self.slot = InterpreterSlot::Unused;
         self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
     }
 
     /// Ends what depended on the interpreter, and gives it back.
     fn lose_interpreter(&mut self, exit_code: i32) -> Option<Backend> {
-        let old = std::mem::replace(&mut self.slot, Slot::Empty);
+        let old = std::mem::replace(&mut self.slot, InterpreterSlot::Empty);
         self.waiting_input = None;
         self.completions.clear();
         self.end_current(exit_code);
-        if let Slot::Running(interpreter) = old { Some(interpreter) } else { None }
+        if let InterpreterSlot::Running(interpreter) = old { Some(interpreter) } else { None }
     }
 
     /// Starts an interpreter, when the old one, if any, has ended.
     fn start_interpreter(&mut self, old: Option<Backend>) {
-        let (what, spec) = (self.what.clone(), Arc::clone(&self.spec));
-        self.slot = Slot::Starting(Box::pin(async move {
+        let (resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
+        self.slot = InterpreterSlot::Starting(Box::pin(async move {
             if let Some(old) = old {
                 old.shutdown().await;
             }
-            Backend::start(&what, &spec).await
+            Backend::start(&resolved, &spec).await
         }));
     }
 
     fn on_started(&mut self, result: StartResult) {
         match result {
             Ok((interpreter, early)) => {
-                self.slot = Slot::Running(interpreter);
+                self.slot = InterpreterSlot::Running(interpreter);
                 early.into_iter().for_each(|record| self.outbox.push(record));
                 self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
             }
             Err(error) => {
-                self.slot = Slot::Empty;
+                self.slot = InterpreterSlot::Empty;
                 self.outbox.say(&format!("{error}; {}", error.hint()));
                 let mut error = Some(error);
                 for done in self.restarting.drain(..) {
@@ -334,9 +340,9 @@ impl Worker {
         while self.current.is_none() {
             if let Some(Task::Code(_)) = self.queue.peek() {
                 match self.slot {
-                    Slot::Running(_) | Slot::Needless => {}
-                    Slot::Empty => return self.start_interpreter(None),
-                    Slot::Starting(_) => return,
+                    InterpreterSlot::Running(_) | InterpreterSlot::Unused => {}
+                    InterpreterSlot::Empty => return self.start_interpreter(None),
+                    InterpreterSlot::Starting(_) => return,
                 }
             }
             match self.queue.next() {
@@ -350,16 +356,16 @@ impl Worker {
     fn run(&mut self, task: Task) {
         self.last_id += 1;
         let mut current =
-            Current { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
+            RunningTask { task, id: self.last_id, started: false, interrupt_wanted: false, step: None };
         let started = match (&current.task, &mut self.slot) {
-            (Task::Code(code), Slot::Running(interpreter)) => {
+            (Task::Code(code), InterpreterSlot::Running(interpreter)) => {
                 interpreter.set_busy(true);
                 interpreter.send(&ToDriver::Run { id: current.id, code });
                 self.current = Some(current);
                 return;
             }
             (Task::Code(code), _) => self.start_cell(code),
-            (Task::Step(kind, step), _) => RunningStep::start(*kind, step, &self.what, &self.spec),
+            (Task::Step(kind, step), _) => RunningStep::start(*kind, step, &self.resolved, &self.spec),
         };
         match started {
             Started::Running(step) => {
@@ -381,8 +387,8 @@ impl Worker {
         }
     }
 
-    fn ask(&mut self, asker: Asker, is_password: bool) {
-        self.waiting_input = Some(asker);
+    fn ask(&mut self, requester: InputRequester, is_password: bool) {
+        self.waiting_input = Some(requester);
         self.outbox.push(Reply::WaitingInput { is_password });
     }
 
@@ -391,14 +397,14 @@ impl Worker {
             Event::Progress => {}
             Event::Output(record) => self.outbox.push(record),
             Event::WaitsForLine => {
-                if let Slot::Running(interpreter) = &mut self.slot {
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.drain(|record| self.outbox.push(record));
                 }
-                self.ask(Asker::Reader, false);
+                self.ask(InputRequester::Reader, false);
             }
             Event::Aside(message) => self.on_aside(message),
             Event::Message(id, message) => {
-                if let Slot::Running(interpreter) = &mut self.slot {
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.drain(|record| self.outbox.push(record));
                     interpreter.send(&ToDriver::Ack { id });
                 }
@@ -413,7 +419,9 @@ impl Worker {
             FromDriver::Started { id } => {
                 let Some(current) = self.current.as_mut().filter(|current| current.id == id) else { return };
                 current.started = true;
-                if let (true, Slot::Running(interpreter)) = (current.interrupt_wanted, &mut self.slot) {
+                if let (true, InterpreterSlot::Running(interpreter)) =
+                    (current.interrupt_wanted, &mut self.slot)
+                {
                     interpreter.interrupt();
                 }
             }
@@ -431,16 +439,16 @@ impl Worker {
             FromDriver::Media { mime, data } => self.outbox.push(ConsoleRecord::Media { mime, data }),
             FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
             FromDriver::Ask { password, stdin } => {
-                if let (true, Slot::Running(interpreter)) = (stdin, &mut self.slot) {
+                if let (true, InterpreterSlot::Running(interpreter)) = (stdin, &mut self.slot) {
                     interpreter.told_of_reader();
                 }
-                self.ask(if stdin { Asker::Reader } else { Asker::Driver }, password);
+                self.ask(if stdin { InputRequester::Reader } else { InputRequester::Driver }, password);
             }
             FromDriver::Done { id, code }
                 if self.current.as_ref().is_some_and(|current| current.id == id) =>
             {
                 self.waiting_input = None;
-                if let Slot::Running(interpreter) = &mut self.slot {
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
                     interpreter.set_busy(false);
                     interpreter.finish_streams(&mut self.outbox);
                 }
@@ -453,8 +461,8 @@ impl Worker {
 }
 
 /// Whether the language keeps an interpreter.
-fn keeps_interpreter(what: &Resolved) -> bool {
-    what.language.is_jupyter() || what.language.init(&what.info.executable, [0; 3]).is_some()
+fn keeps_interpreter(resolved: &Resolved) -> bool {
+    resolved.language.is_jupyter() || resolved.language.init(&resolved.info.executable, [0; 3]).is_some()
 }
 
 /// Seconds of a clock that never goes back, from an arbitrary start.

@@ -8,11 +8,11 @@
 //! | `sockets` | ZeroMQ |
 //! | `container` | variables, ports and paths that an agent leaves |
 //! | `task_log` | the logs of what batch steps print |
-//! | `serving` | services and models |
+//! | `services` | services and models |
 
 mod container;
 mod messages;
-mod serving;
+mod services;
 mod sockets;
 mod task_log;
 #[cfg(test)]
@@ -29,7 +29,7 @@ use bai_protocol::complete::CompletionRequest;
 use bytes::Bytes;
 use container::IntrinsicPorts;
 use messages::{Message, Request, Unreadable};
-use serving::Serving;
+use services::AgentServices;
 use sockets::{Operations, Replies};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -105,13 +105,13 @@ pub struct AgentRunner {
     addresses: [SocketAddr; 2],
     kernel: Kernel,
     replies: mpsc::Receiver<Reply>,
-    services: Arc<Serving>,
+    services: Arc<AgentServices>,
     completions: mpsc::Sender<CompletionRequest>,
     task_log: TaskLog,
     /// For each task that has not ended, whether it is a batch step.
     tasks: VecDeque<bool>,
     workdir: PathBuf,
-    trouble: Option<StartError>,
+    start_error: Option<StartError>,
 }
 
 impl std::fmt::Debug for AgentRunner {
@@ -122,7 +122,7 @@ impl std::fmt::Debug for AgentRunner {
 
 impl AgentRunner {
     /// Opens the sockets and starts the interpreter. When it does not start, batch steps and services are served all the
-    /// same; [`AgentRunner::trouble`] says why.
+    /// same; [`AgentRunner::start_error`] says why.
     ///
     /// # Errors
     /// As [`AgentError`] says.
@@ -142,14 +142,14 @@ impl AgentRunner {
         let spec =
             |image, executable| KernelSpec { workdir: workdir.clone(), env: env.clone(), image, executable };
         let started = Kernel::start(spec(ImageName::parse(&language), runtime.clone())).await;
-        let (trouble, (kernel, replies)) = match started {
+        let (start_error, (kernel, replies)) = match started {
             Ok(started) => (None, started),
             Err(error @ StartError::Workdir { .. }) => return Err(error.into()),
             Err(error) => (Some(error), Kernel::start(spec(ImageName::parse(NO_LANGUAGE), None)).await?),
         };
         let (answers, sending) = start_sending(sockets);
         let services = Services::new(workdir.clone(), env, Vec::new()).with_definitions(definitions);
-        let services = Arc::new(Serving::new(services, host, runtime, answers.clone()));
+        let services = Arc::new(AgentServices::new(services, host, runtime, answers.clone()));
         if config.is_dir() {
             services.start_intrinsic(intrinsic.sshd, intrinsic.ttyd).await;
         }
@@ -167,7 +167,7 @@ impl AgentRunner {
             task_log,
             tasks,
             workdir,
-            trouble,
+            start_error,
         })
     }
 
@@ -177,8 +177,8 @@ impl AgentRunner {
     }
 
     /// Why code cannot be run, when it cannot.
-    pub fn trouble(&self) -> Option<&StartError> {
-        self.trouble.as_ref()
+    pub fn start_error(&self) -> Option<&StartError> {
+        self.start_error.as_ref()
     }
 
     /// Runs the person's `bootstrap.sh`, then serves until `stop` is cancelled or the kernel is gone. All that it has
@@ -200,9 +200,9 @@ impl AgentRunner {
 
     /// One operation, or one reply.
     async fn step(&mut self) -> Result<(), KernelGone> {
-        match self.wake().await {
-            Wake::Operation(parts) => self.on_operation(&parts).await,
-            Wake::Reply(place, reply) => {
+        match self.next_event().await {
+            AgentEvent::Operation(parts) => self.on_operation(&parts).await,
+            AgentEvent::Reply(place, reply) => {
                 if self.tasks.front() == Some(&true) {
                     self.task_log.note(&reply).await;
                 }
@@ -213,19 +213,19 @@ impl AgentRunner {
                 place.send(messages::reply(reply));
                 Ok(())
             }
-            Wake::Over => Err(KernelGone),
+            AgentEvent::Over => Err(KernelGone),
         }
     }
 
-    async fn wake(&mut self) -> Wake {
+    async fn next_event(&mut self) -> AgentEvent {
         let reply = async {
             // The program waits when the agent does.
             let place = self.answers.clone().reserve_owned().await.ok()?;
-            Some(Wake::Reply(place, self.replies.recv().await?))
+            Some(AgentEvent::Reply(place, self.replies.recv().await?))
         };
         tokio::select! { biased;
-            parts = self.operations.next() => Wake::Operation(parts),
-            reply = reply => reply.unwrap_or(Wake::Over),
+            parts = self.operations.next() => AgentEvent::Operation(parts),
+            reply = reply => reply.unwrap_or(AgentEvent::Over),
         }
     }
 
@@ -246,7 +246,7 @@ impl AgentRunner {
 }
 
 /// What woke the runner.
-enum Wake {
+enum AgentEvent {
     Operation(Vec<Bytes>),
     /// A reply, with its place on the way out.
     Reply(mpsc::OwnedPermit<Message>, Reply),

@@ -124,12 +124,12 @@ pub(super) struct Replies {
 }
 
 /// A payload with its share of what may be on its way.
-struct Charged {
+struct CountedMessage {
     payload: Vec<u8>,
     _share: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Charged {
+impl AsRef<[u8]> for CountedMessage {
     fn as_ref(&self) -> &[u8] {
         &self.payload
     }
@@ -141,7 +141,7 @@ impl Replies {
         while let Some(Message { name, payload }) = self.unless_gone(&mut messages).await {
             let size = u32::try_from(payload.len()).unwrap_or(u32::MAX).clamp(LEAST, ON_THE_WAY);
             let Some(share) = self.share(size).await else { return };
-            let payload = Bytes::from_owner(Charged { payload, _share: share });
+            let payload = Bytes::from_owner(CountedMessage { payload, _share: share });
             let mut message = ZmqMessage::from(name);
             message.push_back(payload);
             self.send(message).await;

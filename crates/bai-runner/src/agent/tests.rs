@@ -16,7 +16,7 @@ struct Lab {
     addresses: [SocketAddr; 2],
     folder: tempfile::TempDir,
     stop: CancellationToken,
-    serving: JoinHandle<()>,
+    services: JoinHandle<()>,
 }
 
 impl Lab {
@@ -34,13 +34,13 @@ impl Lab {
         let runner = timeout(LIMIT, runner).await.unwrap().unwrap();
         let (addresses, stop) = (runner.addresses(), CancellationToken::new());
         let until = stop.clone();
-        let serving = tokio::spawn(async move { runner.serve(&until).await });
-        Lab { addresses, folder, stop, serving }
+        let services = tokio::spawn(async move { runner.serve(&until).await });
+        Lab { addresses, folder, stop, services }
     }
 
     async fn end(self) {
         self.stop.cancel();
-        timeout(LIMIT, self.serving).await.unwrap().unwrap();
+        timeout(LIMIT, self.services).await.unwrap().unwrap();
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sockets of a Jupyter kernel: the file that tells the kernel where to listen, and the tasks that carry messages. What
 //! the messages mean is not known here.
 
-use super::messages::Heard;
+use super::messages::KernelMessage;
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, connection_info::Transport};
 use jupyter_zmq_client::{
     ClientShellConnection, Connection, RawMessage, RuntimeError, create_client_control_connection,
@@ -27,16 +27,16 @@ const REQUESTS: usize = 64;
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 /// Where a kernel is to listen. The file goes when this is dropped.
-pub(super) struct Meeting {
+pub(super) struct ConnectionFile {
     info: ConnectionInfo,
     file: TempPath,
     /// Keep the ports until the kernel takes them.
     listeners: Vec<TcpListener>,
 }
 
-impl Meeting {
+impl ConnectionFile {
     /// Chooses free ports and a key, and writes them into a file that only this user can read.
-    pub(super) async fn arrange(kernel: &str) -> io::Result<Self> {
+    pub(super) async fn create(kernel: &str) -> io::Result<Self> {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (ports, listeners) = peek_ports_with_listeners(local, 5).await.map_err(io::Error::other)?;
         let [shell_port, iopub_port, stdin_port, control_port, hb_port] =
@@ -55,7 +55,7 @@ impl Meeting {
         };
         let mut file = tempfile::Builder::new().prefix("bai-repl-kernel-").suffix(".json").tempfile()?;
         file.write_all(&Zeroizing::new(serde_json::to_vec(&info)?))?;
-        Ok(Meeting { info, file: file.into_temp_path(), listeners })
+        Ok(ConnectionFile { info, file: file.into_temp_path(), listeners })
     }
 
     /// The file that the kernel reads.
@@ -78,16 +78,16 @@ pub(super) struct Sockets {
     /// Lines for the kernel that asked for one.
     pub(super) stdin: mpsc::Sender<JupyterMessage>,
     /// What the kernel tells everybody: output and status.
-    pub(super) output: mpsc::Receiver<Heard>,
+    pub(super) output: mpsc::Receiver<KernelMessage>,
     /// Replies, and questions for lines.
-    pub(super) answers: mpsc::Receiver<Heard>,
+    pub(super) answers: mpsc::Receiver<KernelMessage>,
     _tasks: JoinSet<()>,
 }
 
 impl Sockets {
     /// Connects; waits until the kernel listens, for ever if need be.
-    pub(super) async fn connect(meeting: &Meeting) -> Result<Self, RuntimeError> {
-        let info = &meeting.info;
+    pub(super) async fn connect(connection_file: &ConnectionFile) -> Result<Self, RuntimeError> {
+        let info = &connection_file.info;
         let session = uuid::Uuid::new_v4().to_string();
         let identity = peer_identity_for_session(&session)?;
         let output = until_made(|| create_client_iopub_connection(info, "", &session)).await?;
@@ -129,13 +129,13 @@ where
     }
 }
 
-async fn read<S: zeromq::SocketRecv>(mut from: Connection<S>, to: mpsc::Sender<Heard>) {
+async fn read<S: zeromq::SocketRecv>(mut from: Connection<S>, to: mpsc::Sender<KernelMessage>) {
     loop {
         let received = match from.socket.recv().await {
             Ok(received) => RawMessage::from_multipart(received, &from.mac),
             Err(error) => return tracing::warn!(%error, "a connection to a Jupyter kernel is lost"),
         };
-        match received.map(|message| Heard::read(&message.jparts)) {
+        match received.map(|message| KernelMessage::read(&message.jparts)) {
             Ok(Some(message)) => {
                 if to.send(message).await.is_err() {
                     return;
@@ -164,9 +164,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_only_inherited_a_port_is_not_the_kernel() {
-        let mut meeting = Meeting::arrange("test").await.unwrap();
-        let listeners = std::mem::take(&mut meeting.listeners);
-        let info = meeting.info.clone();
+        let mut connection_file = ConnectionFile::create("test").await.unwrap();
+        let listeners = std::mem::take(&mut connection_file.listeners);
+        let info = connection_file.info.clone();
         let kernel = async {
             let is_output =
                 |listener: &&TcpListener| listener.local_addr().unwrap().port() == info.iopub_port;
@@ -183,7 +183,7 @@ mod tests {
             }
             (output, others)
         };
-        let both = async { tokio::join!(Sockets::connect(&meeting), kernel) };
+        let both = async { tokio::join!(Sockets::connect(&connection_file), kernel) };
         let (connected, _kernel) = tokio::time::timeout(LIMIT, both).await.unwrap();
         assert!(connected.is_ok(), "{:?}", connected.err());
     }

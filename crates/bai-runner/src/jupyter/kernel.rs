@@ -5,8 +5,8 @@
 //! cell is over when both that and the reply are there; when one of them is lost, what came counts after a while.
 
 use super::cell::{Cell, asked_about};
-use super::connection::{Meeting, Sockets};
-use super::messages::{self, Heard};
+use super::connection::{ConnectionFile, Sockets};
+use super::messages::{self, KernelMessage};
 use super::spec::Kernelspec;
 use crate::error::StartError;
 use crate::interpreter::{EXIT_LIMIT, Event, last_lines};
@@ -49,7 +49,7 @@ pub(crate) struct JupyterKernel {
     process_tree: ProcessTree,
     sockets: Sockets,
     /// The kernel's file of the connection, which goes with this.
-    _meeting: Meeting,
+    _connection_file: ConnectionFile,
     /// What the process itself writes, past the kernel.
     out: Output,
     err: Output,
@@ -60,16 +60,16 @@ pub(crate) struct JupyterKernel {
     /// The numbers of completions by the messages that asked for them.
     completions: HashMap<String, u64>,
     /// The question whose answer is typed, or that is to be put after the output before it.
-    question: Option<(Heard, Option<Instant>)>,
+    question: Option<(KernelMessage, Option<Instant>)>,
     /// Output is to be cleared when more of it comes.
     clears: bool,
     ended: Option<(ExitStatus, Instant)>,
 }
 
 /// What woke the kernel.
-enum Wake {
-    Answer(Heard),
-    Output(Heard),
+enum JupyterEvent {
+    Answer(KernelMessage),
+    Output(KernelMessage),
     Ended(ExitStatus),
     /// The process has written something, to standard output or else to standard error.
     Text(bool),
@@ -78,8 +78,8 @@ enum Wake {
 
 impl JupyterKernel {
     /// Starts a kernel and waits until it takes cells.
-    pub(crate) async fn start(what: &Resolved, spec: &KernelSpec) -> Result<Box<Self>, StartError> {
-        let file = &what.info.executable;
+    pub(crate) async fn start(resolved: &Resolved, spec: &KernelSpec) -> Result<Box<Self>, StartError> {
+        let file = &resolved.info.executable;
         let unreadable = || StartError::Spawn {
             executable: file.clone(),
             source: std::io::Error::other("it does not describe a kernel"),
@@ -94,8 +94,8 @@ impl JupyterKernel {
         let workdir = &spec.workdir;
         std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
         let failed = |source| StartError::Spawn { executable: kernel.command(workdir).0, source };
-        let mut meeting = Meeting::arrange(&kernel.name).await.map_err(failed)?;
-        let (executable, args) = kernel.command(meeting.file());
+        let mut connection_file = ConnectionFile::create(&kernel.name).await.map_err(failed)?;
+        let (executable, args) = kernel.command(connection_file.file());
         let known = |name: &str| {
             let own = spec.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
             own.or_else(|| std::env::var(name).ok())
@@ -112,12 +112,12 @@ impl JupyterKernel {
         let program =
             Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
         let (mut process, out, err) = Process::spawn(program).map_err(failed)?;
-        meeting.give_up_ports();
+        connection_file.give_up_ports();
         let process_tree = ProcessTree::new(process.leader(), &mark);
         let (mut out, mut err) = (Output::new(out), Output::new(err));
         let mut early = Vec::new();
         let sockets = {
-            let connecting = Sockets::connect(&meeting);
+            let connecting = Sockets::connect(&connection_file);
             tokio::pin!(connecting);
             loop {
                 tokio::select! { biased;
@@ -140,7 +140,7 @@ impl JupyterKernel {
             process,
             process_tree,
             sockets,
-            _meeting: meeting,
+            _connection_file: connection_file,
             out,
             err,
             by_message: kernel.interrupted_by_message(),
@@ -186,12 +186,12 @@ impl JupyterKernel {
             if let Some(event) = self.ready.pop_front() {
                 return event;
             }
-            match self.wake(room).await {
-                Wake::Answer(message) => self.on_answer(message),
-                Wake::Output(message) => self.on_output(&message),
-                Wake::Ended(status) => self.ended = Some((status, Instant::now() + LAST_WORDS)),
-                Wake::Text(is_out) => self.on_text(is_out),
-                Wake::Time => {
+            match self.next_event(room).await {
+                JupyterEvent::Answer(message) => self.on_answer(message),
+                JupyterEvent::Output(message) => self.on_output(&message),
+                JupyterEvent::Ended(status) => self.ended = Some((status, Instant::now() + LAST_WORDS)),
+                JupyterEvent::Text(is_out) => self.on_text(is_out),
+                JupyterEvent::Time => {
                     if let Some(event) = self.on_time() {
                         return event;
                     }
@@ -200,7 +200,7 @@ impl JupyterKernel {
         }
     }
 
-    async fn wake(&mut self, room: bool) -> Wake {
+    async fn next_event(&mut self, room: bool) -> JupyterEvent {
         let due = self.due(room);
         let time = async {
             match due {
@@ -210,12 +210,12 @@ impl JupyterKernel {
         };
         let lives = self.ended.is_none();
         tokio::select! { biased;
-            Some(message) = self.sockets.output.recv(), if room => Wake::Output(message),
-            Some(message) = self.sockets.answers.recv() => Wake::Answer(message),
-            () = self.out.readable(), if room => Wake::Text(true),
-            () = self.err.readable(), if room => Wake::Text(false),
-            Ok(status) = self.process.wait(), if lives => Wake::Ended(status),
-            () = time => Wake::Time,
+            Some(message) = self.sockets.output.recv(), if room => JupyterEvent::Output(message),
+            Some(message) = self.sockets.answers.recv() => JupyterEvent::Answer(message),
+            () = self.out.readable(), if room => JupyterEvent::Text(true),
+            () = self.err.readable(), if room => JupyterEvent::Text(false),
+            Ok(status) = self.process.wait(), if lives => JupyterEvent::Ended(status),
+            () = time => JupyterEvent::Time,
             else => std::future::pending().await,
         }
     }
@@ -271,7 +271,7 @@ impl JupyterKernel {
         self.text(if is_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) });
     }
 
-    fn on_output(&mut self, message: &Heard) {
+    fn on_output(&mut self, message: &KernelMessage) {
         let is_ours = self.is_ours(message);
         if let Some((_, Some(due))) = &mut self.question {
             *due = Instant::now() + BEFORE_QUESTION;
@@ -294,11 +294,11 @@ impl JupyterKernel {
     }
 
     /// Whether a message is about the cell that runs.
-    fn is_ours(&self, message: &Heard) -> bool {
+    fn is_ours(&self, message: &KernelMessage) -> bool {
         self.cell.as_ref().is_some_and(|cell| cell.request == message.parent)
     }
 
-    fn show(&mut self, message: &Heard, is_ours: bool) {
+    fn show(&mut self, message: &KernelMessage, is_ours: bool) {
         let Some(reply) = message.output() else { return };
         if is_ours {
             self.started();
@@ -309,7 +309,7 @@ impl JupyterKernel {
         self.text(reply);
     }
 
-    fn on_answer(&mut self, message: Heard) {
+    fn on_answer(&mut self, message: KernelMessage) {
         let is_ours = self.is_ours(&message);
         match message.kind.as_str() {
             "complete_reply" => {

@@ -12,7 +12,7 @@ pub(super) const CLEAR_LINE: &str = "\r\x1b[2K";
 
 /// A message of the kernel's.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct KernelMessage {
     /// Its type, such as `stream`.
     pub(super) kind: String,
     /// The id of the request that it belongs to; empty when it belongs to none.
@@ -23,20 +23,20 @@ pub(super) struct Heard {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Named {
+struct HeaderFields {
     #[serde(default)]
     msg_id: String,
     #[serde(default)]
     msg_type: String,
 }
 
-impl Heard {
+impl KernelMessage {
     /// Reads the four JSON texts of a message: header, parent header, metadata, content. `None` when they are none.
     pub(super) fn read(parts: &[impl AsRef<[u8]>]) -> Option<Self> {
         let [header, parent, _, content, ..] = parts else { return None };
-        let named: Named = serde_json::from_slice(header.as_ref()).ok()?;
-        let parent: Named = serde_json::from_slice(parent.as_ref()).unwrap_or_default();
-        Some(Heard {
+        let named: HeaderFields = serde_json::from_slice(header.as_ref()).ok()?;
+        let parent: HeaderFields = serde_json::from_slice(parent.as_ref()).unwrap_or_default();
+        Some(KernelMessage {
             kind: named.msg_type,
             parent: parent.msg_id,
             header: serde_json::from_slice(header.as_ref()).ok(),
@@ -166,10 +166,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn heard(kind: &str, content: Value) -> Heard {
+    fn heard(kind: &str, content: Value) -> KernelMessage {
         let header = json!({"msg_id": "1", "msg_type": kind});
         let parts = [header, json!({}), json!({}), content].map(|part| part.to_string());
-        Heard::read(&parts).unwrap()
+        KernelMessage::read(&parts).unwrap()
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
             (None, vec!["a".into()])
         );
         for parts in [vec!["{}"], vec!["{}", "{}", "{}", "[]"], vec!["", "{}", "{}", "{}"]] {
-            assert!(Heard::read(&parts).is_none(), "{parts:?}");
+            assert!(KernelMessage::read(&parts).is_none(), "{parts:?}");
         }
     }
 

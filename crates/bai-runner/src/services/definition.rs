@@ -12,7 +12,7 @@ use std::ffi::OsString;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Definition {
-    pub(super) command: Command,
+    pub(super) command: CommandLine,
     #[serde(default = "bash")]
     pub(super) shell: Option<String>,
     #[serde(default)]
@@ -20,7 +20,7 @@ pub(in super::super) struct Definition {
     #[serde(default)]
     pub(super) url_template: Option<String>,
     #[serde(default)]
-    pub(super) prestart: Vec<Action>,
+    pub(super) prestart: Vec<PrestartAction>,
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
     #[serde(default)]
@@ -33,7 +33,7 @@ pub(in super::super) struct Definition {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Command {
+pub(super) enum CommandLine {
     Words(Vec<String>),
     Line(String),
 }
@@ -41,7 +41,7 @@ pub(super) enum Command {
 /// Something to do before the start.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Action {
+pub(super) struct PrestartAction {
     pub(super) action: String,
     #[serde(default)]
     pub(super) args: Map<String, Value>,
@@ -55,7 +55,7 @@ fn bash() -> Option<String> {
 
 /// What a start asks for and may not have, or a definition that cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadStart {
+pub(super) enum StartRequestError {
     #[error("the option {0} may not be set for this service")]
     Argument(String),
     #[error("the variable {0} may not be set for this service")]
@@ -74,7 +74,7 @@ impl Definition {
 
     pub(super) fn of_words(words: &[&str]) -> Self {
         Definition {
-            command: Command::Words(words.iter().map(|&word| word.to_owned()).collect()),
+            command: CommandLine::Words(words.iter().map(|&word| word.to_owned()).collect()),
             shell: None,
             noop: false,
             url_template: None,
@@ -91,15 +91,15 @@ impl Definition {
         &self,
         asked: &ServiceParameters,
         env: &[(OsString, OsString)],
-    ) -> Result<(), BadStart> {
+    ) -> Result<(), StartRequestError> {
         if let Some(name) = asked.arguments.keys().find(|name| !self.allowed_arguments.contains(name)) {
-            return Err(BadStart::Argument(name.clone()));
+            return Err(StartRequestError::Argument(name.clone()));
         }
         let taken = |name: &&String| {
             !self.allowed_envs.contains(name) || env.iter().any(|(known, _)| known.to_str() == Some(name))
         };
         match asked.envs.keys().find(taken) {
-            Some(name) => Err(BadStart::Env(name.clone())),
+            Some(name) => Err(StartRequestError::Env(name.clone())),
             None => Ok(()),
         }
     }
@@ -109,15 +109,15 @@ impl Definition {
         &self,
         asked: &ServiceParameters,
         variables: &Variables,
-    ) -> Result<Vec<String>, BadStart> {
+    ) -> Result<Vec<String>, StartRequestError> {
         let filled = |text: &String| fill(text, variables);
         let mut words = match (&self.command, &self.shell) {
-            (Command::Words(words), _) => words.iter().map(filled).collect::<Result<Vec<_>, _>>()?,
-            (Command::Line(line), Some(shell)) => vec![shell.clone(), "-c".to_owned(), filled(line)?],
-            (Command::Line(line), None) => split(&filled(line)?),
+            (CommandLine::Words(words), _) => words.iter().map(filled).collect::<Result<Vec<_>, _>>()?,
+            (CommandLine::Line(line), Some(shell)) => vec![shell.clone(), "-c".to_owned(), filled(line)?],
+            (CommandLine::Line(line), None) => split(&filled(line)?),
         };
         if words.first().is_none_or(String::is_empty) {
-            return Err(BadStart::NoCommand);
+            return Err(StartRequestError::NoCommand);
         }
         let mut options = self.default_arguments.clone();
         options.extend(asked.arguments.clone());
@@ -140,10 +140,10 @@ impl Definition {
         &self,
         asked: &ServiceParameters,
         variables: &Variables,
-    ) -> Result<Vec<(String, String)>, BadStart> {
+    ) -> Result<Vec<(String, String)>, StartRequestError> {
         let own = self.env.iter().map(|(name, value)| Ok((name.clone(), fill(value, variables)?)));
         let asked = asked.envs.iter().map(|(name, value)| Ok((name.clone(), value.clone())));
-        own.chain(asked).collect::<Result<_, TemplateError>>().map_err(BadStart::from)
+        own.chain(asked).collect::<Result<_, TemplateError>>().map_err(StartRequestError::from)
     }
 }
 
@@ -200,10 +200,10 @@ mod tests {
         let env = all.environment(&asked, &variables()).unwrap();
         assert_eq!(env, [("OUT".to_owned(), "x".to_owned()), ("A".to_owned(), "1".to_owned())]);
         asked.add_env("HOME=/x").unwrap();
-        assert_eq!(all.check(&asked, &home), Err(BadStart::Env("HOME".into())));
+        assert_eq!(all.check(&asked, &home), Err(StartRequestError::Env("HOME".into())));
         let mut evil = ServiceParameters::default();
         evil.add_argument("--evil").unwrap();
-        assert_eq!(all.check(&evil, &home), Err(BadStart::Argument("--evil".into())));
+        assert_eq!(all.check(&evil, &home), Err(StartRequestError::Argument("--evil".into())));
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         let without = definition(json!({"command": "a 'b \\ c' \"d \\\" e\" f\\ g ''", "shell": null}));
         assert_eq!(without.words(&none, &variables()).unwrap(), ["a", "b \\ c", "d \" e", "f g", ""]);
         let empty = definition(json!({"command": "", "shell": null}));
-        assert_eq!(empty.words(&none, &variables()), Err(BadStart::NoCommand));
+        assert_eq!(empty.words(&none, &variables()), Err(StartRequestError::NoCommand));
     }
 
     #[test]

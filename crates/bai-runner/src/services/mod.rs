@@ -1,16 +1,16 @@
 //! The services of a session: daemons that are started when somebody connects to them, and end with the session
 //! (`protocol.md` §7.2, §7.6, §7.7).
 
+mod catalog;
 mod definition;
-mod known;
 mod prestart;
 mod template;
 
 use super::process;
 use super::process_tree::{self, ProcessTree};
 use bai_protocol::service::{App, ServiceParameters};
+use catalog::KnownService;
 pub(super) use definition::Definition;
-use known::Known;
 use nix::unistd::Pid;
 use serde_json::json;
 use std::collections::HashMap;
@@ -140,7 +140,7 @@ impl Drop for Running {
 
 /// Where a service is to take connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Listen {
     /// Where nobody else of this machine reaches it, or at a free port of 127.0.0.1.
     Private,
     /// At these ports, which somebody else has chosen.
@@ -155,7 +155,7 @@ pub(super) struct Launch<'a> {
     /// The folder that it runs in.
     pub(super) workdir: &'a Path,
     pub(super) on_socket: bool,
-    pub(super) place: &'a Place,
+    pub(super) place: &'a Listen,
     pub(super) asked: &'a ServiceParameters,
     /// How long it may take until it takes connections; for ever when a model has to be loaded.
     pub(super) limit: Option<Duration>,
@@ -166,7 +166,7 @@ impl Services {
     /// `preopen` are ports that the user's own programs will listen at.
     pub fn new(workdir: PathBuf, env: Vec<(String, String)>, preopen: Vec<u16>) -> Self {
         let (definitions, running, over) =
-            (known::FOLDER.into(), StdMutex::default(), CancellationToken::new());
+            (catalog::FOLDER.into(), StdMutex::default(), CancellationToken::new());
         Services { workdir, env, preopen, definitions, running, over }
     }
 
@@ -184,7 +184,7 @@ impl Services {
             ports: vec![*port],
             ..App::default()
         });
-        let known = known::find(&self.definitions, &self.environment(&[]), true)
+        let known = catalog::find(&self.definitions, &self.environment(&[]), true)
             .into_iter()
             .map(|(known, _)| known.app);
         preopen.chain(known).collect()
@@ -205,17 +205,18 @@ impl Services {
             return check_port(name, port, &[*open]).map(|()| ServiceAddress::Port(*open));
         }
         let env = self.environment(&[]);
-        let found =
-            known::find(&self.definitions, &env, true).into_iter().find(|(known, _)| known.app.name == name);
+        let found = catalog::find(&self.definitions, &env, true)
+            .into_iter()
+            .find(|(known, _)| known.app.name == name);
         let (known, program) = found.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
         check_port(name, port, &known.app.ports)?;
-        let Known { definition, on_socket, .. } = &known;
+        let KnownService { definition, on_socket, .. } = &known;
         let launch = Launch {
             definition,
             program: &program,
             workdir: &self.workdir,
             on_socket: *on_socket,
-            place: &Place::Private,
+            place: &Listen::Private,
             asked,
             limit: Some(START_LIMIT),
         };
@@ -230,16 +231,17 @@ impl Services {
     pub(super) async fn start_at(
         &self,
         name: &str,
-        place: &Place,
+        place: &Listen,
         runtime: &Path,
         asked: &ServiceParameters,
     ) -> Result<bool, ServiceError> {
         let env = self.environment(&[]);
-        let found =
-            known::find(&self.definitions, &env, false).into_iter().find(|(known, _)| known.app.name == name);
+        let found = catalog::find(&self.definitions, &env, false)
+            .into_iter()
+            .find(|(known, _)| known.app.name == name);
         let (known, program) = found.ok_or_else(|| ServiceError::Unknown(name.to_owned()))?;
         let program = if program.as_os_str().is_empty() { runtime } else { &program };
-        let Known { definition, on_socket, .. } = &known;
+        let KnownService { definition, on_socket, .. } = &known;
         let (workdir, limit) = (self.workdir.as_path(), Some(START_LIMIT));
         let launch = Launch { definition, program, workdir, on_socket: *on_socket, place, asked, limit };
         self.run(name, &launch).await.map(|(_, ran)| ran)
@@ -326,8 +328,8 @@ impl Services {
         // By the ending ttyd knows that it is a socket and not a network interface.
         let socket = scratch.path().join("service.sock");
         let (host, ports) = match launch.place {
-            Place::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(said)?]),
-            Place::At(host, ports) => (*host, ports.clone()),
+            Listen::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(said)?]),
+            Listen::At(host, ports) => (*host, ports.clone()),
         };
         let port = ports.first().copied();
         let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
@@ -353,7 +355,7 @@ impl Services {
         more.push(mark.clone());
         let mut child = spawn(&words, workdir, self.environment(&more)).map_err(said)?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
-        let tail = Tail::default();
+        let tail = OutputTail::default();
         let out = tokio::spawn(tail.clone().follow(child.stdout.take()));
         let err = tokio::spawn(tail.clone().follow(child.stderr.take()));
         let last_words = async move { drop(tokio::join!(out, err)) };
@@ -397,7 +399,7 @@ fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io
 /// Waits until the service takes a connection; its own end ends the wait.
 async fn until_open(
     running: &mut Running,
-    tail: &Tail,
+    tail: &OutputTail,
     last_words: impl Future<Output = ()>,
 ) -> Result<(), String> {
     // No system tells when another program begins to listen.
@@ -423,9 +425,9 @@ async fn until_open(
 
 /// The last of what a service wrote.
 #[derive(Debug, Clone, Default)]
-struct Tail(Arc<StdMutex<Vec<u8>>>);
+struct OutputTail(Arc<StdMutex<Vec<u8>>>);
 
-impl Tail {
+impl OutputTail {
     async fn follow(self, stream: Option<impl AsyncRead + Unpin>) {
         let Some(mut stream) = stream else { return };
         let mut buffer = [0; 4096];

@@ -1,6 +1,6 @@
 //! What a service definition wants done before its command: files, folders, commands (`protocol.md` §7.7).
 
-use super::definition::Action;
+use super::definition::PrestartAction;
 use super::template::Variables;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 /// Does the actions in order and notes their results under their names.
 pub(super) async fn run(
-    actions: &[Action],
+    actions: &[PrestartAction],
     workdir: &Path,
     scratch: &Path,
     env: &[(OsString, OsString)],
@@ -31,7 +31,7 @@ pub(super) async fn run(
 }
 
 async fn one(
-    action: &Action,
+    action: &PrestartAction,
     workdir: &Path,
     scratch: PathBuf,
     env: &[(OsString, OsString)],

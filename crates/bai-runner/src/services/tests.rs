@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 const SERVER: &str = "import http.server,os,sys\nprint(sys.argv, os.environ.get('GREETING'))\n\
     http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()";
 
-fn known(definition: Value) -> Known {
+fn known(definition: Value) -> KnownService {
     let definition: Definition = serde_json::from_value(definition).unwrap();
-    Known { app: App { name: "x".into(), ..App::default() }, definition, on_socket: false }
+    KnownService { app: App { name: "x".into(), ..App::default() }, definition, on_socket: false }
 }
 
 fn services(folder: &Path) -> Services {
@@ -18,13 +18,13 @@ fn services(folder: &Path) -> Services {
 
 async fn launch(services: &Services, definition: Value) -> Result<Running, String> {
     let asked = ServiceParameters::default();
-    let Known { definition, on_socket, .. } = &known(definition);
+    let KnownService { definition, on_socket, .. } = &known(definition);
     let launch = Launch {
         definition,
         program: Path::new(""),
         workdir: &services.workdir,
         on_socket: *on_socket,
-        place: &Place::Private,
+        place: &Listen::Private,
         asked: &asked,
         limit: None,
     };
@@ -103,10 +103,10 @@ fn definition_files_are_read_and_broken_ones_passed_over() {
     ] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let names: Vec<_> = known::defined(folder.path()).into_iter().map(|(known, _)| known.app).collect();
+    let names: Vec<_> = catalog::defined(folder.path()).into_iter().map(|(known, _)| known.app).collect();
     assert_eq!(names.len(), 1, "{names:?}");
     assert_eq!((names[0].name.as_str(), &names[0].allowed_arguments[..]), ("web", &["--a".to_owned()][..]));
-    assert!(known::defined(Path::new("/nonexistent")).is_empty());
+    assert!(catalog::defined(Path::new("/nonexistent")).is_empty());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_label_says_more_exactly_what_a_file_leaves_open() {
     std::fs::write(folder.path().join("echo.json"), r#"{"command": ["x"]}"#).unwrap();
     let label = ("BACKENDAI_SERVICE_PORTS".into(), "echo:tcp:[8171,8172],other:http:8173".into());
     let apps: Vec<App> =
-        known::find(folder.path(), &[label], true).into_iter().map(|(known, _)| known.app).collect();
+        catalog::find(folder.path(), &[label], true).into_iter().map(|(known, _)| known.app).collect();
     let named = |name: &str| {
         apps.iter().find(|app| app.name == name).map(|app| (app.protocol.as_str(), &app.ports[..]))
     };
@@ -132,7 +132,7 @@ fn an_option_of_a_known_service_stands_once_whoever_sets_it() {
     std::fs::write(&program, "").unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let env = [("PATH".into(), folder.path().into())];
-    let (known, found) = known::find(folder.path(), &env, true)
+    let (known, found) = catalog::find(folder.path(), &env, true)
         .into_iter()
         .find(|(known, _)| known.app.name == "tensorboard")
         .unwrap();

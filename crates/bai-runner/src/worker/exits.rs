@@ -4,7 +4,7 @@
 use super::super::crash_loop::TOO_MANY;
 use super::super::process::describe_end;
 use super::super::step::{self, RunningStep, Started, StepEvent};
-use super::{Asker, Slot, Task, Worker};
+use super::{InputRequester, InterpreterSlot, Task, Worker};
 use std::process::ExitStatus;
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ impl Worker {
         match folder {
             Ok(folder) => {
                 let scratch = self.scratch.insert(folder);
-                RunningStep::start_cell(code, scratch.path(), &self.what, &self.spec)
+                RunningStep::start_cell(code, scratch.path(), &self.resolved, &self.spec)
             }
             Err(error) => {
                 Started::Over(Some(format!("cannot make a folder to compile the cell in: {error}")), 1)
@@ -34,7 +34,7 @@ impl Worker {
             StepEvent::WaitsForLine => {
                 let step = self.current.as_mut().and_then(|current| current.step.as_mut());
                 step.into_iter().for_each(|step| step.take_output(|record| self.outbox.push(record)));
-                self.ask(Asker::Reader, false);
+                self.ask(InputRequester::Reader, false);
             }
             StepEvent::Ended(status) => self.on_step_end(&status),
         }
@@ -65,7 +65,7 @@ impl Worker {
     /// The interpreter is gone: says how, ends the task that it ran, and starts a new one, or leaves that to the next
     /// cell when it keeps dying on its own.
     pub(super) fn on_death(&mut self, status: &ExitStatus) {
-        if let Slot::Running(interpreter) = &mut self.slot {
+        if let InterpreterSlot::Running(interpreter) = &mut self.slot {
             let last = interpreter.last_messages();
             interpreter.drain(|record| self.outbox.push(record));
             interpreter.finish_streams(&mut self.outbox);
@@ -74,7 +74,7 @@ impl Worker {
         let (exit_code, how) = describe_end(status);
         let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
         let gives_up = !runs_code && self.crash_loop.note(Instant::now());
-        let language = self.what.language.name();
+        let language = self.resolved.language.name();
         self.outbox.say(&if gives_up {
             format!(
                 "The {language} process {how}, {TOO_MANY} times in a short while without running a cell. The next cell \
@@ -83,7 +83,7 @@ impl Worker {
         } else {
             format!("The {language} process {how}. A new one has been started; its variables are gone.")
         });
-        self.slot = Slot::Empty;
+        self.slot = InterpreterSlot::Empty;
         self.waiting_input = None;
         self.completions.clear();
         if runs_code {

@@ -1,7 +1,7 @@
 //! Services at the ports that an agent names, and models, which are services that are looked after (`protocol.md` §9.2).
 //! What a service is and how it is started is in `services`.
 
-use super::super::services::{Definition, Launch, Place, ServiceError, Services};
+use super::super::services::{Definition, Launch, Listen, ServiceError, Services};
 use super::messages::{self, HealthCheck, Message, ModelService, ModelStart, ServiceStart};
 use bai_protocol::service::ServiceParameters;
 use serde_json::json;
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 64;
 const LEAST_INTERVAL: f64 = 0.1;
 
 /// The services of one container.
-pub(super) struct Serving {
+pub(super) struct AgentServices {
     services: Services,
     host: IpAddr,
     /// What `{runtime_path}` stands for in definition files.
@@ -39,14 +39,14 @@ pub(super) struct Serving {
     over: CancellationToken,
 }
 
-impl Serving {
+impl AgentServices {
     pub(super) fn new(
         services: Services,
         host: IpAddr,
         runtime: Option<PathBuf>,
         answers: mpsc::Sender<Message>,
     ) -> Self {
-        Serving {
+        AgentServices {
             services,
             host,
             runtime: runtime.unwrap_or_default(),
@@ -60,7 +60,7 @@ impl Serving {
     /// The services that every container has, as far as their programs are here.
     pub(super) async fn start_intrinsic(&self, sshd: Option<u16>, ttyd: Option<u16>) {
         let start = |name: &'static str, port: u16| async move {
-            let (place, asked) = (Place::At(self.host, vec![port]), ServiceParameters::default());
+            let (place, asked) = (Listen::At(self.host, vec![port]), ServiceParameters::default());
             let started = self.services.start_at(name, &place, &self.runtime, &asked);
             match timeout(INTRINSIC_LIMIT, started).await {
                 Ok(Ok(_) | Err(ServiceError::Unknown(_))) => {}
@@ -86,7 +86,7 @@ impl Serving {
             return messages::service_runs("started");
         }
         let _turn = self.turn.lock().await;
-        let place = Place::At(self.host, start.listens());
+        let place = Listen::At(self.host, start.listens());
         match self.services.start_at(&start.name, &place, &self.runtime, &start.parameters()).await {
             Ok(true) => messages::service_runs("running"),
             Ok(false) => messages::service_runs("started"),
@@ -132,7 +132,7 @@ impl Serving {
             this.answer(Message { name: "model-service-result", ..answer }).await;
             match &model.service.health_check {
                 _ if !is_served => {}
-                Some(check) if check.enable => this.look_after(&model, check).await,
+                Some(check) if check.enable => this.monitor(&model, check).await,
                 _ => this.answer(messages::model_status(&model.name, true)).await,
             }
         });
@@ -156,7 +156,7 @@ impl Serving {
             program: &self.runtime,
             workdir: &workdir,
             on_socket: false,
-            place: &Place::At(self.host, vec![*port]),
+            place: &Listen::At(self.host, vec![*port]),
             asked: &ServiceParameters::default(),
             limit: None,
         };
@@ -166,7 +166,7 @@ impl Serving {
     }
 
     /// Tells of each change: served, or not served any more.
-    async fn look_after(&self, model: &ModelStart, check: &HealthCheck) {
+    async fn monitor(&self, model: &ModelStart, check: &HealthCheck) {
         let seconds =
             |number: f64| Duration::try_from_secs_f64(number.max(LEAST_INTERVAL)).unwrap_or(Duration::MAX);
         let mut often = interval(seconds(check.interval));

@@ -15,7 +15,7 @@ const FIRST_LISTED_PORT: u16 = 8400;
 
 /// A service that can be started.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct KnownService {
     pub(super) app: App,
     pub(super) definition: Definition,
     /// Whether it listens at a socket in a private folder, `{socket}`, instead of a port, `{ports[0]}`.
@@ -203,7 +203,11 @@ const JUPYTER_ON_SOCKET: &[&str] = &[
 
 /// All services, with the program of each as `{runtime_path}`; it is empty for those of definition files. `private` ones
 /// listen at sockets where they can.
-pub(super) fn find(definitions: &Path, env: &[(OsString, OsString)], private: bool) -> Vec<(Known, PathBuf)> {
+pub(super) fn find(
+    definitions: &Path,
+    env: &[(OsString, OsString)],
+    private: bool,
+) -> Vec<(KnownService, PathBuf)> {
     let path =
         env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone()).unwrap_or_default();
     let built_in = BUILT_IN.iter().filter_map(|built_in| {
@@ -218,7 +222,7 @@ pub(super) fn find(definitions: &Path, env: &[(OsString, OsString)], private: bo
             definition.default_arguments.insert(name.to_owned(), ArgumentValue::One(value.to_owned()));
         }
         let app = app(built_in.name, built_in.protocol, built_in.listed_port, &definition);
-        Some((Known { app, definition, on_socket: on_socket.is_some() }, found))
+        Some((KnownService { app, definition, on_socket: on_socket.is_some() }, found))
     });
     let mut known = defined(definitions);
     let label = env.iter().find(|(name, _)| name == SERVICE_PORTS).and_then(|(_, value)| value.to_str());
@@ -248,11 +252,11 @@ fn app(name: &str, protocol: &str, port: u16, definition: &Definition) -> App {
 }
 
 /// The services of a folder's files. A file that cannot be read is passed over, with a word in the log.
-pub(super) fn defined(folder: &Path) -> Vec<(Known, PathBuf)> {
+pub(super) fn defined(folder: &Path) -> Vec<(KnownService, PathBuf)> {
     let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
     files.sort();
-    let mut known: Vec<(Known, PathBuf)> = Vec::new();
+    let mut known: Vec<(KnownService, PathBuf)> = Vec::new();
     for path in files.iter().filter(|path| path.extension() == Some(OsStr::new("json"))) {
         let Some(name) = path.file_stem().and_then(OsStr::to_str) else { continue };
         let read = std::fs::read(path).map_err(|error| error.to_string());
@@ -267,7 +271,7 @@ pub(super) fn defined(folder: &Path) -> Vec<(Known, PathBuf)> {
         let number = u16::try_from(known.len()).unwrap_or(u16::MAX);
         // Where no label says it, most services are web pages.
         let app = app(name, "http", FIRST_LISTED_PORT.saturating_add(number), &definition);
-        known.push((Known { app, definition, on_socket: false }, PathBuf::new()));
+        known.push((KnownService { app, definition, on_socket: false }, PathBuf::new()));
     }
     known
 }
