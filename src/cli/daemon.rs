@@ -10,7 +10,6 @@ use bai_engine::daemon::{self, DaemonError, DaemonInfo};
 use bai_engine::{Engine, EngineOptions, Workdirs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use secrecy::ExposeSecret;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -149,14 +148,9 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), CliError> {
     };
     let file = folder.join(SHELL_FILE);
     let mut text = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
-    writeln!(
-        text,
-        "export BACKEND_ENDPOINT='{}'\nexport BACKEND_ACCESS_KEY='{}'\nexport BACKEND_SECRET_KEY='{}'",
-        state.endpoint,
-        state.keypair.access_key(),
-        state.keypair.secret_key().expose_secret()
-    )
-    .map_err(failed)?;
+    for (name, value) in engine.client_environment() {
+        writeln!(text, "export {name}='{value}'").map_err(failed)?;
+    }
     text.persist(&file).map_err(|error| failed(error.error))?;
     // Whoever started us may have gone; then nobody needs the line.
     let _ = writeln!(std::io::stdout(), ". {}", file.display());

@@ -1,18 +1,36 @@
 //! The embedded engine: a server on loopback that speaks the cluster's own API (`protocol.md`), for one user.
 //!
-//! It drives [`runner`](bai_runner) and knows no client and no terminal. What upstream servers lose is kept here:
-//! output between batch steps, runs whose socket closed, output that came while no run was current.
+//! It drives [`bai_runner`] and knows no client and no terminal. It keeps what other servers lose: output between batch
+//! steps, runs whose socket closed, and output that came while no run was active.
+//!
+//! The tests of any client can use it. It needs a tokio runtime:
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), bai_engine::EngineError> {
+//! let engine = bai_engine::Engine::temporary().await?;
+//! assert!(engine.endpoint().starts_with("http://127.0.0.1:"));
+//! let [endpoint, _access_key, _secret_key] = engine.client_environment();
+//! assert_eq!(endpoint.0, "BACKEND_ENDPOINT");
+//! engine.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/for_a_test.rs` gives these variables to another program.
 //!
 //! | File | Its job |
 //! |---|---|
+//! | `server`, `options`, `state` | the engine that others start, and the state that all handlers share |
 //! | `routes`, `auth`, `request`, `error` | from bytes to handlers, and every error as a problem |
-//! | `sessions`, `session` | who is who; statuses, names, events |
+//! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql`, `pty`, `services`, `live_stat` | the handlers |
+//! | `sessions`, `session`, `command` | the sessions by name and by id; their statuses; what their actors can be asked |
 //! | `actor` | the one owner of a session's kernel |
-//! | `run`, `buffer`, `sent`, `frame` | what a kernel said, on its way to whoever collects it |
-//! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql` | the handlers |
-//! | `pty`, `services` | the session's terminal, its daemons, and the tunnels to them |
+//! | `run`, `buffer`, `frame` | the output of a kernel, on its way to its collectors |
+//! | `terminal` | a session's terminal: its shell, its viewers, its last output |
+//! | `meter` | what a session uses |
 //! | `stale_folders` | folders of sessions whose engine was killed |
-//! | [`daemon`] | where a background engine writes down how it is reached |
+//! | [`daemon`] | the state file by which a background engine is found |
 
 #![cfg_attr(
     not(test),

@@ -6,15 +6,17 @@ use super::routes;
 use super::stale_folders::{self, FolderLock};
 use super::state::ServerState;
 use axum::serve::ListenerExt;
+use secrecy::ExposeSecret;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 /// How long connections may take to end by themselves.
-const GOODBYE: Duration = Duration::from_secs(3);
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 /// What the system may hold of a reply, in bytes. The several MiB that it would take by itself are output that is lost
 /// with a socket, and that a reader still has before it when it has interrupted.
@@ -39,6 +41,9 @@ pub enum EngineError {
         /// What the system said.
         source: io::Error,
     },
+    /// A temporary folder for sessions could not be made.
+    #[error("no temporary folder can be made for the engine's sessions: {0}; check the folder in TMPDIR")]
+    TemporaryFolder(io::Error),
 }
 
 /// A running engine. Dropping it ends it, too, without waiting for that.
@@ -51,10 +56,25 @@ pub struct Engine {
     cleaning: Option<JoinHandle<()>>,
     /// Held so that another engine does not take our sessions' folders for such.
     _lock: Option<FolderLock>,
+    /// The folder of an engine that was started by [`Engine::temporary`].
+    _folder: Option<TempDir>,
 }
 
 impl Engine {
-    /// Starts to listen. Must be called on a tokio runtime.
+    /// Starts an engine for a test or for one process. It listens on a free port of 127.0.0.1, has a new key pair, and keeps
+    /// its sessions in a temporary folder, which is removed with it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or the system does not let the engine listen.
+    pub async fn temporary() -> Result<Engine, EngineError> {
+        let folder = tempfile::tempdir().map_err(EngineError::TemporaryFolder)?;
+        let options = EngineOptions::new(Workdirs::Own(folder.path().to_owned()));
+        let mut engine = Engine::start(options).await?;
+        engine._folder = Some(folder);
+        Ok(engine)
+    }
+
+    /// Starts an engine with these options. Must be called on a tokio runtime.
     ///
     /// # Errors
     /// When the address is no loopback address, or the system does not let us listen there.
@@ -84,7 +104,7 @@ impl Engine {
             let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
         });
         tracing::info!(%address, "engine listens");
-        Ok(Engine { state, address, server: Some(server), cleaning, _lock: lock })
+        Ok(Engine { state, address, server: Some(server), cleaning, _lock: lock, _folder: None })
     }
 
     /// The URL that clients are given, such as `http://127.0.0.1:41234`.
@@ -97,7 +117,18 @@ impl Engine {
         &self.state.keypair
     }
 
-    /// A word that only this engine says in its hello, for knowing it again.
+    /// The variables by which clients are told of a server: its endpoint, the access key and the secret key. Give them to the
+    /// program that is to use this engine.
+    pub fn client_environment(&self) -> [(&'static str, String); 3] {
+        let keypair = self.keypair();
+        [
+            ("BACKEND_ENDPOINT", self.endpoint()),
+            ("BACKEND_ACCESS_KEY", keypair.access_key().to_owned()),
+            ("BACKEND_SECRET_KEY", keypair.secret_key().expose_secret().to_owned()),
+        ]
+    }
+
+    /// A random text that only this engine has in its hello. It tells this engine from others.
     pub fn instance(&self) -> &str {
         &self.state.instance
     }
@@ -122,13 +153,13 @@ impl Engine {
     pub async fn shutdown(mut self) {
         self.state.stop.cancel();
         if let Some(cleaning) = self.cleaning.take() {
-            let _ = tokio::time::timeout(GOODBYE, cleaning).await;
+            let _ = tokio::time::timeout(CLOSE_LIMIT, cleaning).await;
         }
         let mut alive = self.state.sessions.alive();
         // An actor that hangs must not hang us; its kernel dies with its handle.
-        let _ = tokio::time::timeout(GOODBYE, alive.wait_for(|count| *count == 0)).await;
+        let _ = tokio::time::timeout(CLOSE_LIMIT, alive.wait_for(|count| *count == 0)).await;
         if let Some(mut server) = self.server.take()
-            && tokio::time::timeout(GOODBYE, &mut server).await.is_err()
+            && tokio::time::timeout(CLOSE_LIMIT, &mut server).await.is_err()
         {
             server.abort();
         }

@@ -16,3 +16,15 @@ pub struct KernelSpec {
     /// The interpreter or compiler to run it with, when it is known and need not be searched for.
     pub executable: Option<PathBuf>,
 }
+
+impl KernelSpec {
+    /// A kernel of an image such as `python` or `gcc:12` that works in the folder `workdir`, in our own environment.
+    pub fn new(image: &str, workdir: impl Into<PathBuf>) -> Self {
+        KernelSpec {
+            workdir: workdir.into(),
+            env: Vec::new(),
+            image: ImageName::parse(image),
+            executable: None,
+        }
+    }
+}

@@ -1,22 +1,49 @@
-//! The kernel runner: the program that runs user code inside a session. Operations in, replies out.
+//! The kernel runner: the program that runs user code inside a session. Operations go in, replies come out.
 //!
-//! Here live the FIFO task queue, the helper for child processes, and the languages. Whoever attaches (the
-//! embedded engine, or a cluster's agent) gives [`Op`]s and reads [`Reply`]s; nothing here knows HTTP, a client
-//! or a terminal.
+//! This crate holds the task queue, the child processes and the languages. An embedded engine or a cluster's agent
+//! gives [`Op`]s and reads [`Reply`]s. The crate knows no HTTP, no client and no terminal.
+//!
+//! ```
+//! use bai_runner::{ConsoleRecord, Kernel, KernelSpec, Op, Reply};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (kernel, mut replies) = Kernel::start(KernelSpec::new("python", std::env::temp_dir())).await?;
+//! kernel.send(Op::Code("print(6 * 7)".to_owned())).await?;
+//! let mut output = String::new();
+//! while let Some(reply) = replies.recv().await {
+//!     match reply {
+//!         Reply::Console(ConsoleRecord::Stdout(text)) => output.push_str(&text),
+//!         Reply::Finished { exit_code } => {
+//!             assert_eq!(exit_code, 0);
+//!             break;
+//!         }
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! assert_eq!(output, "42\n");
+//! kernel.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/run_a_cell.rs` prints all replies of a cell in any language of this machine.
 //!
 //! | File | Its job |
 //! |---|---|
-//! | `op`, `reply` | the words |
-//! | `kernel` | the handle; `worker` is the one task behind it, `queue` and `outbox` are its two ends, `crash_loop` counts crashes |
+//! | `op`, `reply` | what a kernel is asked to do, and what it answers |
+//! | `kernel`, `kernel_spec` | the handle of a kernel, and what a kernel is made from |
+//! | `worker`, `queue`, `outbox`, `crash_loop` | the one task behind the handle, its two ends, and the crash-loop counter |
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
 //! | `jupyter` | kernels that speak Jupyter's protocol; `backend` is either of the two |
 //! | `step` | batch steps |
 //! | `process`, `output`, `utf8` | child processes and what they write |
 //! | `language` | what a language is; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
+//! | `registry` | all languages, and which of them an image means |
 //! | `image`, `search_paths`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
-//! | `stdin` | what the person types, and who waits for it |
-//! | `services` | daemons of the session that can be connected to |
-//! | `pty`, `process_tree` | a terminal with a shell, and the end of all that was started there |
+//! | `stdin` | what the user types, and which process waits for it |
+//! | `services` | daemons of the session to which clients connect |
+//! | `pty`, `process_tree` | a terminal with a shell, and everything that was started in it |
 //! | `agent` | the same kernel for a cluster's agent, over ZeroMQ |
 //! | `drivers` | the programs inside the interpreters |
 
