@@ -12,6 +12,7 @@ pub(super) use sessions::{
 };
 
 use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -83,7 +84,7 @@ pub(super) struct Open {
     pub(super) creation: Creation,
 
     /// Save every picture and other medium in this folder
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = PathBufValueParser::new().map(bai_client::expand_tilde))]
     pub(super) media_dir: Option<PathBuf>,
 }
 

@@ -50,7 +50,7 @@ impl DisplaySettings {
             background: background.transpose()?,
             ask: terminal.ask.unwrap_or(true),
             max_rows: context.config.media.max_rows,
-            media_dir: context.config.media.dir.clone(),
+            media_dir: context.config.media.dir.as_ref().map(bai_client::expand_tilde),
         })
     }
 }

@@ -69,11 +69,20 @@ impl From<ConfigError> for CliError {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         let told = CliError::new(exit_of(error.kind()), &error);
-        match error.hint() {
+        match hint_of(&error) {
             Some(hint) => told.hint(hint),
             None => told,
         }
     }
+}
+
+/// What the person could do about it: in the words of this program where a flag or a command helps.
+fn hint_of(error: &ClientError) -> Option<String> {
+    let own = match error.kind() {
+        ErrorKind::AlreadyExists => "--force replaces what is there",
+        _ => return error.hint().map(str::to_owned),
+    };
+    Some(own.to_owned())
 }
 
 /// Which exit code a kind of error has.
@@ -84,6 +93,7 @@ pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
         | ErrorKind::ClockSkew
         | ErrorKind::Forbidden
         | ErrorKind::Refused
+        | ErrorKind::AlreadyExists
         | ErrorKind::Busy => ExitStatus::Refused,
         ErrorKind::NotFound | ErrorKind::Ambiguous => ExitStatus::NotFound,
         ErrorKind::Timeout => ExitStatus::TimedOut,

@@ -2,14 +2,10 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 /// Writes `bytes` into a new file; an existing one is never replaced. The path as it is shown, or a sentence.
 pub(super) fn save_new(name: &str, bytes: &[u8]) -> Result<String, String> {
-    let path = match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(name),
-    };
+    let path = bai_client::expand_tilde(name);
     let shown = path.display().to_string();
     let written = OpenOptions::new()
         .write(true)

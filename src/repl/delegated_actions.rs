@@ -1,10 +1,8 @@
 //! Gives a command that the command line has, too, to whoever does it; and goes to another session.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::command_actions::CommandResult;
-use super::commands::file;
 use super::delegated::DelegatedCommand;
 use super::options::NextSession;
 use super::prompt::{LoopAction, Repl};
@@ -84,6 +82,5 @@ fn at_home(word: String) -> String {
     if !word.starts_with("~/") && word != "~" {
         return word;
     }
-    let path: PathBuf = file(&word);
-    path.into_os_string().into_string().unwrap_or(word)
+    bai_client::expand_tilde(&word).into_os_string().into_string().unwrap_or(word)
 }

@@ -220,7 +220,7 @@ async fn files(session: &ComputeSession) -> Outcome {
         std::fs::write(&from, vec![index; 1000 * usize::from(index)]).map_err(|error| error.to_string())?;
         uploads.push(Upload { from, to: format!("/home/work/up/f{index}") });
     }
-    session.upload(&uploads, |_| {}).await.map_err(text)?;
+    session.upload(&uploads, UploadOptions { overwrite: true }).await.map_err(text)?;
     let listed = session.list_files("up").await.map_err(text)?;
     ensure(listed.len() == 23, format!("{} files", listed.len()))?;
     let into = folder.path().join("down");
@@ -241,7 +241,14 @@ async fn files(session: &ComputeSession) -> Outcome {
 async fn file_names(session: &ComputeSession) -> Outcome {
     let names = ["a b", "ü 한", "q\"uote", "semi;colon", "back\\slash", "per%20cent", "plus+&=#?"];
     for name in names {
-        session.write_file(&format!("odd/{name}"), name.as_bytes().to_vec().into()).await.map_err(text)?;
+        session
+            .write_file(
+                &format!("odd/{name}"),
+                name.as_bytes().to_vec().into(),
+                UploadOptions { overwrite: true },
+            )
+            .await
+            .map_err(text)?;
     }
     let listed: Vec<_> =
         session.list_files("odd").await.map_err(text)?.into_iter().map(|entry| entry.filename).collect();

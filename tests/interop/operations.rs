@@ -309,7 +309,7 @@ async fn large(session: &ComputeSession) -> Outcome {
     let start = Instant::now();
     let uploads = [Upload { from, to: "deep/er/large file".into() }];
     let mut told = 0;
-    session.upload_with(&uploads, |_| told += 1).await.map_err(text)?;
+    session.upload_with(&uploads, UploadOptions { overwrite: true }, |_| told += 1).await.map_err(text)?;
     let up = start.elapsed().as_secs_f64();
     let code = "import hashlib; print(hashlib.sha256(open('/home/work/deep/er/large file', 'rb').read()).hexdigest())";
     let theirs = run(session, code).await?;

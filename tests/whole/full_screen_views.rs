@@ -225,6 +225,40 @@ fn the_list_and_the_browser_show_the_same_size() {
 }
 
 #[test]
+fn an_upload_asks_before_it_replaces_a_file_and_knows_the_home_folder() {
+    let mut sandbox = Sandbox::new();
+    let _daemon = with_files(&mut sandbox);
+    std::fs::write(sandbox.home().join("code.py"), "new = 1\n").unwrap();
+    let terminal = FakeTerminal::start_sized(&sandbox, &["sessions"], 24, 90);
+    terminal.wait_for("1 session");
+    terminal.send("f");
+    terminal.wait_for("code.py");
+    let upload = || {
+        terminal.send("u");
+        terminal.wait_for("upload the file");
+        terminal.send("~/code.py\r");
+        terminal.wait_for("overwrite? y/N");
+    };
+    let content = || sandbox.run(&["download", "work", "code.py", "--to", "-"]).stdout;
+    upload();
+    terminal.send("n\r");
+    terminal.wait_until("no question", |screen| !screen.all.contains("overwrite?"));
+    assert!(content().contains("def area"));
+    upload();
+    terminal.send("y\r");
+    terminal.wait_for("code.py is there");
+    assert_eq!(content(), "new = 1\n");
+    terminal.send("d");
+    terminal.wait_for("download to the folder");
+    terminal.send("\x15~/down\r");
+    terminal.wait_for("1 file, ");
+    assert_eq!(std::fs::read_dir(sandbox.home().join("down")).unwrap().count(), 1);
+    assert!(!sandbox.work().join("~").exists());
+    terminal.send("qq");
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
 fn without_colours_a_picture_is_told_and_nothing_is_coloured() {
     let mut sandbox = Sandbox::new();
     sandbox.set("NO_COLOR", "1");

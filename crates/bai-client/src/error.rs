@@ -21,6 +21,8 @@ pub enum ErrorKind {
     NotFound,
     /// A name that fits several sessions.
     Ambiguous,
+    /// A file exists already, and the options do not allow to replace it. [`ClientError::existing`] names the files.
+    AlreadyExists,
     /// A valid request that the server turns down: the name is taken, a quota is reached, the state is wrong.
     Refused,
     /// The server, or this crate, finds the request malformed.
@@ -58,6 +60,7 @@ struct Inner {
     status: Option<u16>,
     problem: Option<Problem>,
     hint: Option<String>,
+    existing: Vec<String>,
     /// Whether the request may have reached the server.
     sent: bool,
 }
@@ -72,6 +75,7 @@ impl ClientError {
             status: None,
             problem: None,
             hint: None,
+            existing: Vec::new(),
             sent: true,
         }))
     }
@@ -101,6 +105,11 @@ impl ClientError {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_existing(mut self, existing: Vec<String>) -> Self {
+        self.0.existing = existing;
         self
     }
 
@@ -147,6 +156,11 @@ impl ClientError {
     /// The server's problem body, when it sent one. Untrusted text.
     pub fn problem(&self) -> Option<&Problem> {
         self.0.problem.as_ref()
+    }
+
+    /// The files that exist already, when that is why it failed. Untrusted text.
+    pub fn existing(&self) -> &[String] {
+        &self.0.existing
     }
 
     /// What the person could do about it, when there is something to say.

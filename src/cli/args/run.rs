@@ -3,6 +3,7 @@
 use super::Creation;
 use crate::cli::sweep_range::Range;
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::path::PathBuf;
 
 /// Batch mode.
@@ -59,7 +60,7 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) max_parallel: u32,
 
     /// How pictures are saved when they cannot be shown
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = PathBufValueParser::new().map(bai_client::expand_tilde))]
     pub(in crate::cli) media_dir: Option<PathBuf>,
 
     /// How the session is made.

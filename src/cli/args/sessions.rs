@@ -1,6 +1,7 @@
 //! The flags of the commands about sessions and their files.
 
 use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -183,7 +184,7 @@ pub(in crate::cli) struct DownloadFlags {
     pub(in crate::cli) paths: Vec<String>,
 
     /// Folder of this machine; - is standard output, for one file
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    #[arg(long, value_name = "FOLDER", default_value = ".", value_parser = PathBufValueParser::new().map(bai_client::expand_tilde))]
     pub(in crate::cli) to: PathBuf,
 
     /// Replace what is there

@@ -8,9 +8,9 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
-use bai_client::{ComputeSession, ErrorKind, Upload};
+use bai_client::{ComputeSession, Upload, UploadOptions};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -82,16 +82,12 @@ async fn copy(
     flags: &UploadFlags,
 ) -> Result<ExitStatus, CliError> {
     let Source::Files(plan) = source else { return from_stdin(context, session, flags).await };
-    if !flags.force {
-        let targets: Vec<_> = plan.files.iter().map(|file| file.upload.to.as_str()).collect();
-        nothing_there(session, &targets).await?;
-    }
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
     let bar = TransferProgress::start(context, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
     let uploads: Vec<_> = plan.files.iter().map(|file| file.upload.clone()).collect();
     let mut arrived = BTreeSet::new();
-    let sent = session.upload_with(&uploads, |progress| {
+    let sent = session.upload_with(&uploads, UploadOptions { overwrite: flags.force }, |progress| {
         bar.at(progress.name, progress.all_done);
         if progress.done == progress.size {
             arrived.insert(progress.name.to_owned());
@@ -131,9 +127,6 @@ async fn from_stdin(
     session: &ComputeSession,
     flags: &UploadFlags,
 ) -> Result<ExitStatus, CliError> {
-    if !flags.force {
-        nothing_there(session, &[&flags.to]).await?;
-    }
     let read = tokio::task::spawn_blocking(|| {
         let mut content = Vec::new();
         std::io::stdin().lock().take(INPUT_LIMIT).read_to_end(&mut content).map(|_| content)
@@ -147,35 +140,14 @@ async fn from_stdin(
         return Err(CliError::new(ExitStatus::Usage, "standard input is larger than 1 GiB")
             .hint("a file of any size can be uploaded by name"));
     }
-    let sent = async { Ok(session.write_file(&flags.to, content.into()).await?) };
+    let options = UploadOptions { overwrite: flags.force };
+    let sent = async { Ok(session.write_file(&flags.to, content.into(), options).await?) };
     if transfer::until_ctrl_c(sent).await? == TransferEnd::Interrupted {
         return Ok(ExitStatus::Remote(130));
     }
     let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());
     table::tell(context, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
     Ok(ExitStatus::Ok)
-}
-
-/// Refuses to go on when something has one of these names in the session.
-async fn nothing_there(session: &ComputeSession, targets: &[&str]) -> Result<(), CliError> {
-    let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for target in targets {
-        let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
-        folders.entry(folder).or_default().insert(name);
-    }
-    let mut taken = Vec::new();
-    for (folder, names) in folders {
-        let entries = match session.list_files(folder).await {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let there = entries.into_iter().map(|entry| entry.filename);
-        taken.extend(
-            there.filter(|name| names.contains(name.as_str())).map(|name| format!("{folder}/{name}")),
-        );
-    }
-    transfer::refuse_taken(&taken)
 }
 
 /// What [`below`] found.

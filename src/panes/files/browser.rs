@@ -1,7 +1,5 @@
 //! The browser itself: a folder as a list, what is selected beside it where there is room, keys, and what they do.
 
-use std::path::PathBuf;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -11,10 +9,13 @@ use crate::panes::find::Find;
 use crate::panes::shell::{Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, ViewWaker, pad, put};
 use crate::render::{Overlay, Part, sanitize};
 use crate::theme::Role;
+use bai_client::{Upload, UploadOptions, expand_tilde};
 use bai_protocol::files::FileEntry;
 
 /// What the line for a file of this machine is asked for by.
 const UPLOAD: &str = "upload the file";
+/// What the question is asked by whether to replace a file of the session.
+const OVERWRITE: &str = "the session has this file already: overwrite? y/N";
 /// What the question is asked by whether to stop a transfer and leave.
 const LEAVE: &str = "a transfer is stopped by that: leave? y/N";
 /// A narrower window shows the list alone.
@@ -32,6 +33,8 @@ pub(super) struct Browser {
     find: Find,
     preview: Preview,
     appearance: Appearance,
+    /// The upload that the person is asked about.
+    existing: Option<Upload>,
     leaving: bool,
 }
 
@@ -53,6 +56,7 @@ impl Browser {
             find: Find::default(),
             preview: Preview::new(waker),
             appearance,
+            existing: None,
             leaving: false,
         }
     }
@@ -102,11 +106,19 @@ impl Browser {
     }
 
     fn upload(&mut self, from: &str) {
-        let from = PathBuf::from(from);
+        let from = expand_tilde(from);
         match (from.file_name().and_then(|name| name.to_str()).map(|name| self.path(name)), &self.ask) {
-            (Some(to), Some(ask)) => self.shared.upload(ask, from, to),
+            (Some(to), Some(ask)) => self.shared.upload(ask, Upload { from, to }, UploadOptions::default()),
             (None, _) => self.shared.tell("name a file", true),
             _ => {}
+        }
+    }
+
+    /// Sends the file that exists in the session after all, if the person said so.
+    fn overwrite(&mut self, yes: bool) {
+        let file = self.existing.take().filter(|_| yes);
+        if let (Some(file), Some(ask)) = (file, &self.ask) {
+            self.shared.upload(ask, file, UploadOptions { overwrite: true });
         }
     }
 
@@ -240,12 +252,14 @@ impl View for Browser {
 
     fn entered(&mut self, label: &'static str, line: &str) {
         if label == LEAVE {
-            self.leaving = matches!(line, "y" | "Y" | "yes");
+            self.leaving = is_yes(line);
             self.shared.waker.wake();
         } else if label == UPLOAD {
             self.upload(line);
+        } else if label == OVERWRITE {
+            self.overwrite(is_yes(line));
         } else if let (Some(entry), Some(ask)) = (self.selected(), &self.ask) {
-            self.shared.download(ask, self.path(&entry.filename), PathBuf::from(line));
+            self.shared.download(ask, self.path(&entry.filename), expand_tilde(line));
         }
     }
 
@@ -274,9 +288,18 @@ impl View for Browser {
         self.leaving || self.shared.lock().opened.is_some()
     }
 
+    fn question(&mut self) -> Option<&'static str> {
+        self.existing = self.shared.lock().existing.take();
+        self.existing.is_some().then_some(OVERWRITE)
+    }
+
     fn remark(&mut self) -> Option<(String, bool)> {
         self.shared.lock().remark.take()
     }
+}
+
+fn is_yes(line: &str) -> bool {
+    matches!(line, "y" | "Y" | "yes")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::work::{SessionAccess, SharedBrowser, entries};
 use crate::panes::shell::{Appearance, put};
 use crate::render::sanitize;
 use crate::theme::Role;
-use bai_client::{DownloadOptions, Progress, Upload};
+use bai_client::{DownloadOptions, ErrorKind, Progress, Upload, UploadOptions};
 
 /// Columns of the bar.
 const BAR: u16 = 20;
@@ -108,16 +108,23 @@ impl SharedBrowser {
         });
     }
 
-    /// Sends a file of this machine into the folder that is shown.
-    pub(super) fn upload(&self, ask: &SessionAccess, from: PathBuf, to: String) {
+    /// Sends a file of this machine into the folder that is shown. When the file exists there, `BrowserState::existing` keeps the
+    /// upload for the question whether to replace it.
+    pub(super) fn upload(&self, ask: &SessionAccess, file: Upload, options: UploadOptions) {
         let (session, shared) = (ask.session.clone(), self.clone());
         let folder = self.lock().folder.clone();
         self.transfer(ask, "uploading", async move {
-            is_file(&from)?;
-            let file = Upload { from, to };
+            is_file(&file.from)?;
             let told = |progress: &Progress<'_>| shared.progress(progress);
-            let sent = session.upload_with(std::slice::from_ref(&file), told).await;
-            sent.map_err(|error| error.to_string())?;
+            match session.upload_with(std::slice::from_ref(&file), options, told).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    let sentence = error.to_string();
+                    shared.lock().existing = Some(file);
+                    return Err(sentence);
+                }
+                Err(error) => return Err(error.to_string()),
+            }
             if let Ok(entries) = entries(&session, &folder).await {
                 let mut shared = shared.lock();
                 if shared.folder == folder {

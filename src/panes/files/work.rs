@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use super::transfer::Transfer;
 use crate::panes::shell::{Appearance, ViewWaker};
 use crate::render::ImageViewer;
-use bai_client::{ClientError, ComputeSession};
+use bai_client::{ClientError, ComputeSession, Upload};
 use bai_protocol::files::FileEntry;
 
 /// How long a listing, or reading what is looked at, may take.
@@ -49,6 +49,8 @@ pub(super) struct BrowserState {
     pub(super) opened: Option<OpenedFile>,
     pub(super) transfer: Option<Transfer>,
     pub(super) remark: Option<(String, bool)>,
+    /// An upload whose target exists: the person is asked whether to replace it.
+    pub(super) existing: Option<Upload>,
 }
 
 impl BrowserState {

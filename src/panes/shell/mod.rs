@@ -99,6 +99,10 @@ pub(super) trait View {
     fn woken(&mut self) -> bool {
         false
     }
+    /// A question of its own, asked as after [`Step::Ask`] once no other line is typed.
+    fn question(&mut self) -> Option<&'static str> {
+        None
+    }
     /// A remark for the line below, told once, and whether it is bad news.
     fn remark(&mut self) -> Option<(String, bool)> {
         None
@@ -365,6 +369,11 @@ impl Shell<'_> {
             self.terminal.backend_mut().set_size(window.0, window.1);
             self.terminal.resize(Rect::new(0, 0, window.0, window.1))?;
             self.terminal.backend_mut().forget();
+        }
+        if self.entry.is_none()
+            && let Some(label) = self.view.question()
+        {
+            self.entry = Some(LineEntry::new(label, String::new()));
         }
         if let Some(remark) = self.view.remark() {
             self.remark = Some(remark);

@@ -237,11 +237,7 @@ pub(super) fn file(argument: &str) -> PathBuf {
         .iter()
         .find_map(|&quote| argument.strip_prefix(quote)?.strip_suffix(quote))
         .unwrap_or(argument);
-    match (unquoted.strip_prefix('~'), home()) {
-        (Some(""), Some(home)) => home,
-        (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-        _ => PathBuf::from(unquoted),
-    }
+    bai_client::expand_tilde(unquoted)
 }
 
 fn image(argument: &str) -> ImageUse {
@@ -251,10 +247,6 @@ fn image(argument: &str) -> ImageUse {
         Some(("save", name)) if !name.trim().is_empty() => ImageUse::Save(file(name.trim())),
         _ => ImageUse::Unknown,
     }
-}
-
-fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
 /// The word, and what follows it.

@@ -1,5 +1,6 @@
 //! Files of a session: upload, download, listing (`protocol.md` §6).
 
+mod existing;
 mod landing;
 mod large_down;
 mod large_up;
@@ -36,9 +37,16 @@ const REPLY_LIMIT: usize = 64 * 1024 * 1024;
 pub struct Upload {
     /// The file on this machine. A symbolic link is followed; what is no regular file is refused.
     pub from: PathBuf,
-    /// Where it goes, relative to the session's home folder or absolute below it. Folders are made; a file that is
-    /// there is overwritten.
+    /// Where it goes, relative to the session's home folder or absolute below it. Missing folders are made.
     pub to: String,
+}
+
+/// Options of [`ComputeSession::upload`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UploadOptions {
+    /// Whether files that exist in the session may be replaced. Without this the upload is refused as a whole before the
+    /// first file is sent, with [`ErrorKind::AlreadyExists`].
+    pub overwrite: bool,
 }
 
 /// Options of [`ComputeSession::download`].
@@ -70,17 +78,12 @@ pub struct Skipped {
 
 impl ComputeSession {
     /// Uploads files of any size, in as many calls as the server's limits ask for. All files are checked before the first
-    /// is sent. `on_sent` is told each file once it is there.
+    /// is sent.
     ///
     /// # Errors
     /// As [`ComputeSession::upload_with`].
-    pub async fn upload(
-        &self,
-        files: &[Upload],
-        mut on_sent: impl FnMut(&Upload) + Send,
-    ) -> Result<(), ClientError> {
-        let mut nobody = |_: &Progress<'_>| {};
-        self.send_all(files, &mut on_sent, &mut Meter::new(&mut nobody)).await
+    pub async fn upload(&self, files: &[Upload], options: UploadOptions) -> Result<(), ClientError> {
+        self.upload_with(files, options, |_| {}).await
     }
 
     /// Uploads files of any size, and tells how far it is.
@@ -91,32 +94,28 @@ impl ComputeSession {
     /// called again for the same file and target. Large files go first.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::Local`] for a file that cannot be
-    /// read; [`ErrorKind::Refused`] when the session cannot write there; [`ErrorKind::Lost`] when what arrived is not
+    /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for one that exists,
+    /// unless the options allow to replace it; [`ErrorKind::Local`] for a file that cannot be read; [`ErrorKind::Refused`] when the session cannot write there; [`ErrorKind::Lost`] when what arrived is not
     /// what was sent, twice; else what the server says.
     pub async fn upload_with(
         &self,
         files: &[Upload],
+        options: UploadOptions,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<(), ClientError> {
-        self.send_all(files, &mut |_: &Upload| {}, &mut Meter::new(&mut on_progress)).await
-    }
-
-    async fn send_all(
-        &self,
-        files: &[Upload],
-        on_sent: &mut (dyn FnMut(&Upload) + Send),
-        meter: &mut Meter<'_>,
-    ) -> Result<(), ClientError> {
+        let mut meter = Meter::new(&mut on_progress);
         let (mut large, mut small) = (Vec::new(), Vec::new());
         for file in files {
             let (to, (_, size)) = (target(&file.to)?, open(&file.from)?);
             meter.expect(size);
             if size < UPLOAD_LIMIT { small.push((file, to)) } else { large.push((file, to)) }
         }
+        if !options.overwrite {
+            let targets: Vec<_> = small.iter().chain(&large).map(|(_, to)| to.as_str()).collect();
+            self.refuse_existing(&targets).await?;
+        }
         for (file, to) in large {
-            self.send_large(open(&file.from)?.0, &to, meter).await?;
-            on_sent(file);
+            self.send_large(open(&file.from)?.0, &to, &mut meter).await?;
         }
         for call in small.chunks(MAX_UPLOAD_FILES) {
             let mut parts = Vec::with_capacity(call.len());
@@ -124,9 +123,8 @@ impl ComputeSession {
                 parts.push((to.clone(), Bytes::from(read(&file.from)?)));
             }
             self.send_files(&parts).await?;
-            for ((file, to), (_, content)) in call.iter().zip(&parts) {
+            for (to, content) in &parts {
                 meter.whole(to, content.len() as u64);
-                on_sent(file);
             }
         }
         Ok(())
@@ -136,8 +134,16 @@ impl ComputeSession {
     ///
     /// # Errors
     /// As [`ComputeSession::upload_with`].
-    pub async fn write_file(&self, to: &str, content: Bytes) -> Result<(), ClientError> {
+    pub async fn write_file(
+        &self,
+        to: &str,
+        content: Bytes,
+        options: UploadOptions,
+    ) -> Result<(), ClientError> {
         let to = target(to)?;
+        if !options.overwrite {
+            self.refuse_existing(&[&to]).await?;
+        }
         if (content.len() as u64) < UPLOAD_LIMIT {
             return self.send_files(&[(to, content)]).await;
         }

@@ -221,7 +221,11 @@ async fn files_go_up_and_come_down() {
     let uploads: Vec<_> =
         (0..23).map(|n| Upload { from: from.clone(), to: format!("sub/f {n} ü") }).collect();
     let mut sent = 0;
-    session.upload(&uploads, |_| sent += 1).await.unwrap();
+    let new = UploadOptions::default();
+    session
+        .upload_with(&uploads, new, |progress| sent += u32::from(progress.done == progress.size))
+        .await
+        .unwrap();
     assert_eq!((sent, session.list_files("sub").await.unwrap().len()), (23, 23));
     let into = lab.folder.path().join("down");
     let got = session.download(&["sub".into()], &into, DownloadOptions::default()).await.unwrap();
@@ -229,5 +233,17 @@ async fn files_go_up_and_come_down() {
     assert_eq!(std::fs::read_to_string(into.join("sub/f 7 ü")).unwrap(), "content");
     assert_eq!(session.read_file("sub/f 22 ü").await.unwrap(), "content");
     assert!(session.list_files("none").await.is_err());
+    std::fs::write(&from, "other").unwrap();
+    let also = [vec![Upload { from: from.clone(), to: "new".into() }], uploads[3..5].to_vec()].concat();
+    let error = session.upload(&also, new).await.unwrap_err();
+    assert_eq!((error.kind(), error.existing().len()), (ErrorKind::AlreadyExists, 2), "{error}");
+    assert_eq!(error.existing()[0], "sub/f 3 ü");
+    assert!(session.read_file("new").await.is_err(), "no file was sent");
+    assert_eq!(
+        session.write_file("sub/f 3 ü", "x".into(), new).await.unwrap_err().kind(),
+        ErrorKind::AlreadyExists
+    );
+    session.upload(&also, UploadOptions { overwrite: true }).await.unwrap();
+    assert_eq!(session.read_file("sub/f 4 ü").await.unwrap(), "other");
     lab.engine.shutdown().await;
 }

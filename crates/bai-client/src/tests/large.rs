@@ -36,8 +36,8 @@ async fn a_large_file_goes_up_and_comes_down_whole() {
         Upload { from: lab.folder.path().join("small"), to: "sub/small".into() },
     ];
     std::fs::write(&uploads[1].from, "small").unwrap();
-    let mut seen = Vec::new();
-    soon(session.upload_with(&uploads, |progress| seen.push((progress.all_done, progress.all_size))))
+    let (mut seen, new) = (Vec::new(), UploadOptions::default());
+    soon(session.upload_with(&uploads, new, |progress| seen.push((progress.all_done, progress.all_size))))
         .await
         .unwrap();
     assert_eq!(seen.last(), Some(&(5_300_005, 5_300_005)));
@@ -45,7 +45,7 @@ async fn a_large_file_goes_up_and_comes_down_whole() {
     assert_eq!(names(&home(&lab, &session).join("sub")), ["it's large", "small"]);
     assert!(session.list_files(".bai-repl").await.is_err(), "the parts are gone");
 
-    soon(session.write_file("memory", content.clone().into())).await.unwrap();
+    soon(session.write_file("memory", content.clone().into(), UploadOptions::default())).await.unwrap();
     assert!(std::fs::read(home(&lab, &session).join("memory")).unwrap() == content);
 
     let into = lab.folder.path().join("down");
@@ -114,7 +114,7 @@ async fn an_upload_goes_on_with_the_parts_that_are_there_and_finds_the_wrong_one
         }
     };
     tokio::select! {
-        done = session.upload_with(&uploads, &mut until) => panic!("{done:?}"),
+        done = session.upload_with(&uploads, UploadOptions::default(), &mut until) => panic!("{done:?}"),
         () = stop.notified() => {}
     }
     let parts = home(&lab, &session).join(".bai-repl");
@@ -122,7 +122,10 @@ async fn an_upload_goes_on_with_the_parts_that_are_there_and_finds_the_wrong_one
     // Of the right size, and wrong: only what is not sent again can be found wrong.
     std::fs::write(folder.join("p00000001"), noise(1_000_001).split_off(1)).unwrap();
     let mut begun = 0;
-    soon(session.upload_with(&uploads, |progress| begun += u32::from(progress.done == 0))).await.unwrap();
+    let options = UploadOptions::default();
+    soon(session.upload_with(&uploads, options, |progress| begun += u32::from(progress.done == 0)))
+        .await
+        .unwrap();
     assert_eq!(begun, 2, "the second time with all parts");
     assert!(std::fs::read(home(&lab, &session).join("large")).unwrap() == content);
     lab.engine.shutdown().await;

@@ -17,7 +17,7 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
 use crate::terminal::{self, FatalSignals};
-use bai_client::{Api, Cell, ComputeSession, RunOptions};
+use bai_client::{Api, Cell, ComputeSession, RunOptions, UploadOptions};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
@@ -162,7 +162,9 @@ impl Single<'_> {
         let files = &self.plan.files;
         let bar = TransferProgress::start(self.context, files.bytes);
         files.left_out.iter().for_each(|why| bar.say(why));
-        session.upload_with(&files.uploads, |progress| bar.at(progress.name, progress.all_done)).await?;
+        session
+            .upload_with(&files.uploads, AGAIN, |progress| bar.at(progress.name, progress.all_done))
+            .await?;
         Ok(session)
     }
 }
@@ -176,6 +178,9 @@ async fn create(
     Ok(ComputeSession::create(api, request, |status| opening.tell(status)).await?.0)
 }
 
+/// The files of a run take the place of those of the run before.
+const AGAIN: UploadOptions = UploadOptions { overwrite: true };
+
 /// A session with the files in it, for a case among others; `tell` hears what it is at.
 async fn prepare(
     api: &Api,
@@ -185,6 +190,6 @@ async fn prepare(
 ) -> Result<ComputeSession, CliError> {
     let (session, _) = ComputeSession::create(api, request, |status| tell(status.name())).await?;
     tell("uploading");
-    session.upload(&files.uploads, |_| ()).await?;
+    session.upload(&files.uploads, AGAIN).await?;
     Ok(session)
 }

@@ -1,0 +1,41 @@
+//! Which targets of an upload exist in the session already. Servers replace such a file without a word.
+
+use crate::error::{ClientError, ErrorKind};
+use crate::session::ComputeSession;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names in one sentence, at most.
+const NAMED: usize = 5;
+
+impl ComputeSession {
+    /// Refuses to go on when one of these paths exists. The paths are relative to the home folder.
+    pub(super) async fn refuse_existing(&self, targets: &[&str]) -> Result<(), ClientError> {
+        let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for target in targets {
+            let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
+            folders.entry(folder).or_default().insert(name);
+        }
+        let mut existing = Vec::new();
+        for (folder, names) in folders {
+            let entries = match self.list_files(folder).await {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let taken = entries.into_iter().map(|entry| entry.filename);
+            let taken = taken.filter(|name| names.contains(name.as_str()));
+            existing.extend(taken.map(|name| if folder == "." { name } else { format!("{folder}/{name}") }));
+        }
+        if existing.is_empty() { Ok(()) } else { Err(already_exists(existing)) }
+    }
+}
+
+fn already_exists(existing: Vec<String>) -> ClientError {
+    let mut named: Vec<_> = existing.iter().take(NAMED).cloned().collect();
+    if existing.len() > NAMED {
+        named.push(format!("{} more", existing.len() - NAMED));
+    }
+    let verb = if existing.len() == 1 { "is" } else { "are" };
+    let why = format!("{} {verb} there already, so no file was copied", named.join(", "));
+    ClientError::new(ErrorKind::AlreadyExists, "upload", why).with_existing(existing)
+}
