@@ -3,6 +3,7 @@
 use super::exit_status::ExitStatus;
 use crate::config::ConfigError;
 use crate::render::sanitize;
+use crate::repl::hint;
 use bai_client::{ClientError, ErrorKind};
 use std::fmt::Display;
 
@@ -69,20 +70,11 @@ impl From<ConfigError> for CliError {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         let told = CliError::new(exit_of(error.kind()), &error);
-        match hint_of(&error) {
+        match hint(&error) {
             Some(hint) => told.hint(hint),
             None => told,
         }
     }
-}
-
-/// What the person could do about it: in the words of this program where a flag or a command helps.
-fn hint_of(error: &ClientError) -> Option<String> {
-    let own = match error.kind() {
-        ErrorKind::AlreadyExists => "--force replaces what is there",
-        _ => return error.hint().map(str::to_owned),
-    };
-    Some(own.to_owned())
 }
 
 /// Which exit code a kind of error has.
@@ -90,12 +82,14 @@ pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
     match kind {
         ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NotABackend => ExitStatus::Connect,
         ErrorKind::Auth
+        | ErrorKind::LoginEnded
+        | ErrorKind::LoggedInElsewhere
         | ErrorKind::ClockSkew
         | ErrorKind::Forbidden
         | ErrorKind::Refused
         | ErrorKind::AlreadyExists
         | ErrorKind::Busy => ExitStatus::Refused,
-        ErrorKind::NotFound | ErrorKind::Ambiguous => ExitStatus::NotFound,
+        ErrorKind::NotFound | ErrorKind::NotATerminal | ErrorKind::Ambiguous => ExitStatus::NotFound,
         ErrorKind::Timeout => ExitStatus::TimedOut,
         ErrorKind::Lost | ErrorKind::SessionFailed => ExitStatus::Lost,
         _ => ExitStatus::Failed,

@@ -16,6 +16,7 @@ mod delegated_actions;
 mod editor;
 mod folded_text;
 mod highlight;
+mod hints;
 mod history;
 mod image;
 mod interrupted_output;
@@ -37,6 +38,7 @@ mod views;
 pub use completion::{CompletionSource, Names};
 pub use delegated::{DelegatedCommand, DelegatedCommands};
 pub use editor::Keymap;
+pub(crate) use hints::hint;
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
 pub use session::{
     OpenProgress, PreludeUse, PromptSession, Restarted, SessionError, SessionOpener, SessionOptions,

@@ -51,7 +51,7 @@ impl fmt::Display for SessionError {
 
 impl From<ClientError> for SessionError {
     fn from(error: ClientError) -> Self {
-        SessionError { sentence: error.to_string(), hint: error.hint().map(str::to_owned) }
+        SessionError { sentence: error.to_string(), hint: super::hints::hint(&error) }
     }
 }
 

@@ -216,7 +216,10 @@ impl ComputeSession {
             Ok(info) => Ok(Some(info.status.unwrap_or(SessionStatus::Running))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Some(SessionStatus::Terminated)),
             Err(error)
-                if matches!(error.kind(), ErrorKind::Auth | ErrorKind::ClockSkew | ErrorKind::Forbidden) =>
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Auth | ErrorKind::LoginEnded | ErrorKind::ClockSkew | ErrorKind::Forbidden
+                ) =>
             {
                 Err(error)
             }

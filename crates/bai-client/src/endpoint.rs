@@ -98,9 +98,9 @@ impl Endpoint {
         if self.is_loopback() {
             builder = builder.no_proxy();
         }
-        builder
-            .build()
-            .map_err(|error| ClientError::new(ErrorKind::Tls, "set up the connection", super::cause(&error)))
+        builder.build().map_err(|error| {
+            ClientError::new(ErrorKind::Tls, "set up the connection", super::cause(&error)).with_source(error)
+        })
     }
 }
 

@@ -1,9 +1,12 @@
-//! What can go wrong between us and a server, as one type with a kind, a sentence and a hint.
+//! What can go wrong between us and a server, as one type with a kind, a sentence, data and a hint. Flags and commands of a
+//! program are not named here: who has them adds them by the kind.
 
 use bai_protocol::problem::{ErrorBody, Problem};
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-/// What sort of failure it is. The command line maps it to an exit code and the wording of a hint.
+/// What sort of failure it is. A program maps it to an exit code and to hints of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -13,12 +16,19 @@ pub enum ErrorKind {
     Tls,
     /// The server does not know the key, or does not accept the signature.
     Auth,
+    /// The login at the web server has ended. [`ClientError::subject`] is the endpoint.
+    LoginEnded,
+    /// The user is logged in elsewhere, and the server takes one login at a time. [`WebLogin::force`](crate::WebLogin::force)
+    /// ends the other one.
+    LoggedInElsewhere,
     /// The clocks of the two sides differ by more than servers allow (15 minutes).
     ClockSkew,
     /// The key may not do that.
     Forbidden,
     /// No such session, image, file…
     NotFound,
+    /// The app speaks another protocol than that of a terminal. [`ClientError::subject`] is the app.
+    NotATerminal,
     /// A name that fits several sessions.
     Ambiguous,
     /// A file exists already, and the options do not allow to replace it. [`ClientError::existing`] names the files.
@@ -61,6 +71,8 @@ struct Inner {
     problem: Option<Problem>,
     hint: Option<String>,
     existing: Vec<String>,
+    subject: Option<String>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
     /// Whether the request may have reached the server.
     sent: bool,
 }
@@ -76,6 +88,8 @@ impl ClientError {
             problem: None,
             hint: None,
             existing: Vec::new(),
+            subject: None,
+            source: None,
             sent: true,
         }))
     }
@@ -105,6 +119,18 @@ impl ClientError {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what the kind is about, as [`ErrorKind`] defines it.
+    pub(crate) fn about(mut self, subject: impl Into<String>) -> Self {
+        self.0.subject = Some(subject.into());
+        self
+    }
+
+    /// Keeps the error that led to this one. It must not contain a secret.
+    pub(crate) fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
         self
     }
 
@@ -163,12 +189,18 @@ impl ClientError {
         &self.0.existing
     }
 
+    /// What the kind is about, where [`ErrorKind`] says so: an endpoint, an app.
+    pub fn subject(&self) -> Option<&str> {
+        self.0.subject.as_deref()
+    }
+
     /// What the person could do about it, when there is something to say.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref().or(match self.0.kind {
             ErrorKind::Connect => Some("is the endpoint right, and is the server up?"),
-            ErrorKind::Tls => Some("a private CA can be named in SSL_CERT_FILE; --insecure skips the check"),
+            ErrorKind::Tls => Some("a private CA can be named in SSL_CERT_FILE"),
             ErrorKind::Auth => Some("check the access key and the secret key of this endpoint"),
+            ErrorKind::LoginEnded => Some("log in again"),
             ErrorKind::ClockSkew => Some("set this machine's clock; signed requests allow 15 minutes"),
             ErrorKind::Ambiguous => Some("give the whole name or the id of the session"),
             ErrorKind::NotABackend => Some("the endpoint must be the address of a Backend.AI manager"),
@@ -194,7 +226,11 @@ impl fmt::Debug for ClientError {
     }
 }
 
-impl std::error::Error for ClientError {}
+impl Error for ClientError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
 
 pub(crate) fn looks_like_html(text: &str) -> bool {
     let start = text.trim_start().get(..20).unwrap_or(text).to_ascii_lowercase();

@@ -121,7 +121,8 @@ impl Api {
     ///
     /// # Errors
     /// [`ErrorKind::Auth`] for a wrong name, password or code, [`ErrorKind::Busy`] after too many of them,
-    /// [`ErrorKind::Refused`] when the user is logged in elsewhere or must set up something first.
+    /// [`ErrorKind::LoggedInElsewhere`] when another login of the user holds, [`ErrorKind::Refused`] when the user must set up
+    /// something first.
     pub async fn web_login(&self, login: &WebLogin) -> Result<LoginReply, ClientError> {
         let body = Body {
             username: &login.username,
@@ -185,7 +186,7 @@ fn read_outcome(reply: &Reply, otp_given: bool) -> Result<LoginReply, ClientErro
         (_, "require-totp-registration") => refused(ErrorKind::Refused)
             .with_hint("set up two-factor authentication in the web interface of the cluster first"),
         (409, _) | (_, "active-login-session-exists") => {
-            refused(ErrorKind::Refused).with_hint("this user is logged in elsewhere; --force ends that login")
+            refused(ErrorKind::LoggedInElsewhere).with_hint("this user is logged in elsewhere")
         }
         (_, "password-expired") => refused(ErrorKind::Refused)
             .with_hint("set a new password in the web interface of the cluster first"),

@@ -201,9 +201,7 @@ impl ComputeSession {
         let call = self.at.request(&what, Method::POST, "/start-service").await?;
         let reply = call.json(&body)?.within(SERVICE_LIMIT).send().await;
         let reply = reply.map_err(|error| match error.kind() {
-            ErrorKind::Busy | ErrorKind::Server => {
-                error.with_hint("a tunnel to the app needs no proxy: `bai-repl app`")
-            }
+            ErrorKind::Busy | ErrorKind::Server => error.with_hint("a tunnel to the app needs no proxy"),
             _ => error,
         })?;
         reply.json()

@@ -70,6 +70,7 @@ impl Reply {
                 &self.what,
                 format!("the reply is not what was agreed: {error}"),
             )
+            .with_source(error)
         })
     }
 }
@@ -118,8 +119,9 @@ impl<'a> Request<'a> {
 
     /// Sends JSON.
     pub(super) fn json(self, body: &impl Serialize) -> Result<Self, ClientError> {
-        let bytes = serde_json::to_vec(body)
-            .map_err(|error| ClientError::new(ErrorKind::BadRequest, &self.what, error.to_string()))?;
+        let bytes = serde_json::to_vec(body).map_err(|error| {
+            ClientError::new(ErrorKind::BadRequest, &self.what, error.to_string()).with_source(error)
+        })?;
         Ok(self.body("application/json", bytes))
     }
 
@@ -244,8 +246,7 @@ impl<'a> Request<'a> {
         if let Credentials::WebSession { .. } = self.api.credentials() {
             let at = self.api.endpoint();
             let why = format!("the login at {at} has ended, or was ended elsewhere");
-            let hint = format!("run: bai-repl login {at}");
-            return ClientError::new(ErrorKind::Auth, &self.what, why).with_hint(hint);
+            return ClientError::new(ErrorKind::LoginEnded, &self.what, why).about(at);
         }
         let told =
             error.problem().and_then(|p| p.msg.as_deref()).is_some_and(|msg| msg.contains("sync error"));
@@ -363,16 +364,19 @@ impl<'a> Request<'a> {
     }
 
     fn failed(&self, endpoint: &Endpoint, error: reqwest::Error) -> ClientError {
+        // The URL of a request may have a token in it.
+        let error = error.without_url();
         let cause = super::cause(&error);
         let at = endpoint.shown();
         if super::is_plain(&error) {
             let why = format!("{at} answers without TLS");
-            return ClientError::new(ErrorKind::Tls, &self.what, why)
+            return ClientError::new(ErrorKind::Connect, &self.what, why)
                 .with_hint("is it http:// instead of https://, or another port?")
                 .not_sent();
         }
         if super::is_tls(&error) {
-            return ClientError::new(ErrorKind::Tls, &self.what, format!("{at}: {cause}")).not_sent();
+            let failure = ClientError::new(ErrorKind::Tls, &self.what, format!("{at}: {cause}"));
+            return failure.with_source(error).not_sent();
         }
         if error.is_connect() {
             let why = if error.is_timeout() {
@@ -381,9 +385,10 @@ impl<'a> Request<'a> {
             } else {
                 format!("no connection to {at}: {cause}")
             };
-            return ClientError::new(ErrorKind::Connect, &self.what, why).not_sent();
+            return ClientError::new(ErrorKind::Connect, &self.what, why).with_source(error).not_sent();
         }
-        ClientError::new(ErrorKind::Lost, &self.what, format!("the connection to {at} ended: {cause}"))
+        let why = format!("the connection to {at} ended: {cause}");
+        ClientError::new(ErrorKind::Lost, &self.what, why).with_source(error)
     }
 
     async fn read(&self, mut response: Response, limit: usize) -> Result<Bytes, ClientError> {
@@ -404,7 +409,9 @@ impl<'a> Request<'a> {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Err(error) => {
                     let why = format!("the reply ended in the middle: {}", super::cause(&error));
-                    return Err(ClientError::new(ErrorKind::Lost, &self.what, why));
+                    return Err(
+                        ClientError::new(ErrorKind::Lost, &self.what, why).with_source(error.without_url())
+                    );
                 }
             }
         }

@@ -143,9 +143,11 @@ pub(super) async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ClientError> {
-    let failed = |why: String| ClientError::new(ErrorKind::Local, what, why);
-    let done = tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.to_string()))?;
-    done.map_err(|error| failed(error.to_string()))
+    let failed = |error: std::io::Error| {
+        ClientError::new(ErrorKind::Local, what, error.to_string()).with_source(error)
+    };
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.into()))?;
+    done.map_err(failed)
 }
 
 /// Tries again what failed on its way.

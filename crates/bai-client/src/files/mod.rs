@@ -358,7 +358,9 @@ fn target(to: &str) -> Result<String, ClientError> {
 /// Opens a regular file, and tells its size.
 fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
     let what = || format!("read {}", from.display());
-    let failed = |error: std::io::Error| ClientError::new(ErrorKind::Local, what(), error.to_string());
+    let failed = |error: std::io::Error| {
+        ClientError::new(ErrorKind::Local, what(), error.to_string()).with_source(error)
+    };
     // Asked before opening: opening a FIFO would wait for somebody to write.
     let metadata = std::fs::metadata(from).map_err(failed)?;
     if !metadata.is_file() {
@@ -371,7 +373,8 @@ fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
 fn read(from: &Path) -> Result<Vec<u8>, ClientError> {
     let mut content = Vec::new();
     open(from)?.0.take(UPLOAD_LIMIT).read_to_end(&mut content).map_err(|error| {
-        ClientError::new(ErrorKind::Local, format!("read {}", from.display()), error.to_string())
+        let what = format!("read {}", from.display());
+        ClientError::new(ErrorKind::Local, what, error.to_string()).with_source(error)
     })?;
     if content.len() as u64 >= UPLOAD_LIMIT {
         return Err(too_large(&from.display().to_string()));

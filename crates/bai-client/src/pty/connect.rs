@@ -84,18 +84,18 @@ fn choose(apps: &[App]) -> Source {
 }
 
 fn named(apps: &[App], name: &str) -> Result<Source, ClientError> {
-    let no =
-        |why: String, hint: String| Err(ClientError::new(ErrorKind::NotFound, WHAT, why).with_hint(hint));
     match apps.iter().find(|app| app.name == name) {
         Some(app) if app.protocol == PTY_PROTOCOL => Ok(Source::Stream(Some(app.name.clone()))),
         Some(app) if app.protocol == "http" => Ok(Source::Ttyd(app.name.clone())),
-        Some(app) => no(
-            format!("the app {name} speaks {}, which is no terminal", app.protocol),
-            format!("`bai-repl app SESSION {name}` opens it at a local address"),
-        ),
+        Some(app) => {
+            let why = format!("the app {name} speaks {}, which is no terminal", app.protocol);
+            Err(ClientError::new(ErrorKind::NotATerminal, WHAT, why).about(name))
+        }
         None => {
             let names: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
-            no(format!("the session has no app {name}"), format!("it has {}", names.join(", ")))
+            let why = format!("the session has no app {name}");
+            Err(ClientError::new(ErrorKind::NotFound, WHAT, why)
+                .with_hint(format!("it has {}", names.join(", "))))
         }
     }
 }
@@ -122,7 +122,7 @@ async fn ttyd(session: &SessionRef, app: &str) -> Result<Link, ClientError> {
     // The name is for the header only: the connection is there already.
     let mut request = "ws://localhost/ws"
         .into_client_request()
-        .map_err(|error| bad(ErrorKind::BadRequest, error.to_string()))?;
+        .map_err(|error| bad(ErrorKind::BadRequest, error.to_string()).with_source(error))?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(TTYD_SUBPROTOCOL));
     let io: super::link::Io = Box::new(tunnel);
     let handshake = client_async_with_config(request, io, Some(config()));
@@ -130,7 +130,7 @@ async fn ttyd(session: &SessionRef, app: &str) -> Result<Link, ClientError> {
         Ok(Ok((socket, _))) => Ok(Link::new(socket, Codec::Ttyd { token })),
         Ok(Err(error)) => {
             let why = format!("does not speak as ttyd does: {}", crate::cause(&error));
-            Err(bad(ErrorKind::NotABackend, why))
+            Err(bad(ErrorKind::NotABackend, why).with_source(error))
         }
         Err(_) => {
             let why = format!("does not answer within {} s", UPGRADE_LIMIT.as_secs());
@@ -197,8 +197,7 @@ mod tests {
         let apps = apps(&[("sshd", "tcp"), ("ttyd", "http"), ("shell", "pty")]);
         assert_eq!(named(&apps, "shell").unwrap(), Source::Stream(Some("shell".into())));
         let error = named(&apps, "sshd").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.hint().unwrap().contains("bai-repl app"), "{error:?}");
+        assert_eq!((error.kind(), error.subject()), (ErrorKind::NotATerminal, Some("sshd")), "{error:?}");
         assert!(named(&apps, "nope").unwrap_err().hint().unwrap().contains("sshd, ttyd, shell"));
     }
 }

@@ -150,6 +150,8 @@ fn is_hopeless(error: &ClientError) -> bool {
         error.kind(),
         ErrorKind::NotFound
             | ErrorKind::Auth
+            | ErrorKind::LoginEnded
+            | ErrorKind::NotATerminal
             | ErrorKind::ClockSkew
             | ErrorKind::Forbidden
             | ErrorKind::Ambiguous

@@ -203,7 +203,10 @@ fn judge(error: ClientError) -> NoSocket {
     // A proxy that answers for a server may refuse only the upgrade; one that nobody answers at refuses all.
     let nobody = error.kind() == ErrorKind::Connect && error.status().is_none();
     let own = error.problem().is_some()
-        || matches!(error.kind(), ErrorKind::Tls | ErrorKind::Auth | ErrorKind::NotFound);
+        || matches!(
+            error.kind(),
+            ErrorKind::Tls | ErrorKind::Auth | ErrorKind::LoginEnded | ErrorKind::NotFound
+        );
     match error.kind() {
         _ if !own && !nobody => NoSocket::Blocked(error),
         ErrorKind::NotFound => NoSocket::Refused(error.with_hint("the session is gone; create it again")),
