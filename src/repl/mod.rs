@@ -27,6 +27,7 @@ mod output_fold;
 mod paint;
 mod prompt;
 mod session;
+mod session_facts;
 mod settings;
 mod shell_words;
 mod spinner;
@@ -39,6 +40,7 @@ pub use completion::{CompletionSource, Names};
 pub use delegated::{DelegatedCommand, DelegatedCommands};
 pub use editor::Keymap;
 pub(crate) use hints::hint;
+pub(crate) use session_facts::rows as session_facts;
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
 pub use session::{
     OpenProgress, PreludeUse, PromptSession, Restarted, SessionError, SessionOpener, SessionOptions,

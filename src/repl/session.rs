@@ -16,8 +16,6 @@ use bai_client::{
     RunOptions, Transport,
 };
 use bai_protocol::complete::{Completion, CompletionRequest};
-use bai_protocol::info::SessionInfo;
-use bai_protocol::live_stat::LiveStat;
 use bai_protocol::resources::Image;
 
 /// How long leaving waits for a question that was put to the kernel.
@@ -221,9 +219,9 @@ impl PromptSession {
 
     /// What there is to know about it: names and values, in order.
     pub(super) async fn info(&self) -> Result<Vec<(String, String)>, SessionError> {
-        let info = self.session.info().await?;
-        let stat = self.session.live_stat().await.unwrap_or_default();
-        let mut rows = rows(&self.session, &info, &stat);
+        let facts = self.session.facts().await?;
+        let rows = super::session_facts::rows(&facts).into_iter();
+        let mut rows: Vec<_> = rows.map(|(name, value)| (name.to_owned(), value)).collect();
         rows.extend(self.prelude_row().map(|state| ("prelude".to_owned(), state)));
         Ok(rows)
     }
@@ -266,31 +264,6 @@ impl CompletionSource for PromptSession {
         }
         .boxed()
     }
-}
-
-/// What the server told, without what it did not.
-fn rows(session: &ComputeSession, info: &SessionInfo, stat: &LiveStat) -> Vec<(String, String)> {
-    // The server's number is in milliseconds; a conversion from a negative number gives zero.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let age = info.age.map(|age| crate::format::age(std::time::Duration::from_millis(age as u64)));
-    let rows = [
-        ("session", Some(session.name().to_owned())),
-        ("id", session.id().map(str::to_owned)),
-        ("endpoint", Some(session.api().endpoint().to_owned())),
-        ("image", info.image().map(str::to_owned)),
-        ("interpreter", info.interpreter.clone()),
-        ("note", info.note.clone()),
-        ("status", info.status.as_ref().map(ToString::to_string)),
-        ("status info", info.status_info.clone()),
-        ("age", age),
-        ("cells run", info.cells().map(|count| count.to_string())),
-        ("architecture", info.architecture.clone()),
-        ("resources", info.resources()),
-        ("uses", crate::format::usage(stat)),
-        ("tag", info.tag.clone()),
-    ];
-    let told = rows.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    told.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 async fn list(session: &ComputeSession, names: Names) -> Result<Vec<String>, ClientError> {

@@ -1,0 +1,33 @@
+//! The facts about a session in words: the one list behind `bai-repl info` and `:info`.
+
+use crate::format;
+use bai_client::SessionFacts;
+
+/// The names and values of the facts, in the order in which they are shown. What the server left out is left out.
+pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
+    let info = &facts.info;
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let rows = [
+        ("name", Some(facts.name.clone())),
+        ("id", facts.id.clone()),
+        ("endpoint", Some(facts.endpoint.clone())),
+        ("status", info.status.as_ref().map(ToString::to_string)),
+        ("reason", info.status_info.clone()),
+        ("image", owned(info.image())),
+        ("interpreter", info.interpreter.clone()),
+        ("note", info.note.clone()),
+        ("architecture", info.architecture.clone()),
+        ("age", facts.age().map(format::age)),
+        ("created", info.creation_time.clone()),
+        ("ended", info.termination_time.clone()),
+        ("cells", info.cells().map(|count| count.to_string())),
+        ("run", owned(facts.current_run())),
+        ("resources", info.resources()),
+        ("uses", format::usage(&facts.usage)),
+        ("project", owned(facts.project())),
+        ("domain", owned(facts.domain())),
+        ("tag", info.tag.clone()),
+    ];
+    let is_said = |value: &String| !matches!(value.as_str(), "" | "{}" | "None");
+    rows.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_said)?))).collect()
+}
