@@ -40,11 +40,11 @@ pub use completion::{CompletionSource, Names};
 pub use delegated::{DelegatedCommand, DelegatedCommands};
 pub use editor::Keymap;
 pub(crate) use hints::hint;
-pub(crate) use session_facts::rows as session_facts;
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
 pub use session::{
     OpenProgress, PreludeUse, PromptSession, Restarted, SessionError, SessionOpener, SessionOptions,
 };
+pub(crate) use session_facts::rows as session_facts;
 use terminal::TerminalError;
 pub use terminal_pane::TerminalPane;
 

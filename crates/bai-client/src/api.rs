@@ -1,12 +1,9 @@
-//! The connection to a server: which endpoint answers, which version it speaks, who we are.
+//! A server that we talk to: its endpoints, which of them answers, and who we are. What is asked of it is in `request`.
 
 use super::endpoint::Endpoint;
-use super::error::{ClientError, ErrorKind, looks_like_html};
+use super::error::ClientError;
 use super::options::{ApiOptions, Credentials};
-use super::request::Request;
-use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::version::{ApiVersion, Hello};
-use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::fmt;
@@ -43,7 +40,7 @@ impl Api {
     /// Checks the options. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] when the endpoint is no URL of ours or a key cannot stand in a header.
+    /// [`ErrorKind::BadRequest`](super::ErrorKind::BadRequest) when the endpoint is no URL of ours or a key cannot stand in a header.
     pub fn new(options: ApiOptions) -> Result<Api, ClientError> {
         options.check()?;
         let endpoints = Endpoint::parse_list(&options.endpoint)?;
@@ -67,64 +64,9 @@ impl Api {
         self.endpoints_from_current().next().map_or("", |(_, endpoint)| endpoint.shown())
     }
 
-    /// The API version that both sides speak; asked once (`protocol.md` §1.1).
-    ///
-    /// # Errors
-    /// Whatever keeps the server from answering; [`ErrorKind::NotABackend`] when what answers is something else.
-    pub async fn version(&self) -> Result<ApiVersion, ClientError> {
-        Ok(self.server().await?.1)
-    }
-
-    /// What the server says about itself; asked once.
-    ///
-    /// # Errors
-    /// As [`Api::version`].
-    pub async fn hello(&self) -> Result<&Hello, ClientError> {
-        Ok(&self.server().await?.0)
-    }
-
-    /// What the server can do beyond the common API; empty when the server cannot be asked.
-    pub async fn capabilities(&self) -> Capabilities {
-        self.hello().await.map(|hello| hello.capabilities.clone()).unwrap_or_default()
-    }
-
-    /// Whether the server announces this capability. False when the server cannot be asked.
-    pub async fn has(&self, capability: Capability) -> bool {
-        self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
-    }
-
-    async fn server(&self) -> Result<&(Hello, ApiVersion), ClientError> {
-        self.0.server.get_or_try_init(|| self.negotiate()).await
-    }
-
-    async fn negotiate(&self) -> Result<(Hello, ApiVersion), ClientError> {
-        let what = "ask the server which version it speaks";
-        let reply = self.request(what, Method::GET, "/").unsigned().limit(64 * 1024).send().await?;
-        let Ok(hello) = serde_json::from_slice::<Hello>(&reply.body) else {
-            let text = String::from_utf8_lossy(&reply.body);
-            let why = if looks_like_html(&text) {
-                format!("{} answers with a web page", self.endpoint())
-            } else {
-                format!("{} answers something else", self.endpoint())
-            };
-            return Err(ClientError::new(ErrorKind::NotABackend, what, why));
-        };
-        let theirs = hello
-            .version
-            .parse::<ApiVersion>()
-            .map_err(|error| ClientError::new(ErrorKind::NotABackend, what, error.to_string()))?;
-        let version = ApiVersion::negotiate(theirs).ok_or_else(|| {
-            let why = format!("it speaks {theirs}, which is older than all that this program knows");
-            ClientError::new(ErrorKind::Unsupported, what, why)
-        })?;
-        tracing::info!(server = %theirs, used = %version, manager = hello.manager.as_deref(), "version");
-        Ok((hello, version))
-    }
-
-    /// A request to a path of the API. `what` completes "could not …" in errors; `path` is percent-encoded and
-    /// begins with a slash.
-    pub(super) fn request(&self, what: &str, method: Method, path: impl Into<String>) -> Request<'_> {
-        Request::new(self, what, method, path.into())
+    /// The server's answer to `GET /` and the version that both sides speak, once it was asked.
+    pub(super) fn server(&self) -> &OnceCell<(Hello, ApiVersion)> {
+        &self.0.server
     }
 
     /// All endpoints, beginning with the one that answered last.

@@ -57,6 +57,7 @@ pub mod pty;
 mod recreate;
 mod redact;
 mod reference;
+mod reply;
 mod request;
 mod resources;
 mod run;

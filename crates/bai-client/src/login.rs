@@ -2,7 +2,7 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::request::Reply;
+use super::reply::Reply;
 use bai_protocol::version::Hello;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, SET_COOKIE};

@@ -2,7 +2,8 @@
 
 use super::api::Api;
 use super::error::ClientError;
-use super::request::{Reply, Request};
+use super::reply::Reply;
+use super::request::Request;
 use bai_protocol::info::SessionInfo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;

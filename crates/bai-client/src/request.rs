@@ -6,8 +6,11 @@ use super::endpoint::Endpoint;
 use super::error::{ClientError, ErrorKind, looks_like_html};
 use super::options::Credentials;
 use super::redact;
+use super::reply::{Reply, read_body};
+use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::sign;
-use bytes::{Bytes, BytesMut};
+use bai_protocol::version::{ApiVersion, Hello};
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, HeaderName,
@@ -16,7 +19,6 @@ use reqwest::header::{
 use reqwest::{Method, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::time::Duration;
 use url::{Position, Url};
 
@@ -44,34 +46,65 @@ pub(super) struct Request<'a> {
     within: Duration,
 }
 
-/// A reply with a success status, read whole.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
-    what: String,
-}
+impl Api {
+    /// The API version that both sides speak; asked once (`protocol.md` §1.1).
+    ///
+    /// # Errors
+    /// Whatever keeps the server from answering; [`ErrorKind::NotABackend`] when what answers is something else.
+    pub async fn version(&self) -> Result<ApiVersion, ClientError> {
+        Ok(self.hello_and_version().await?.1)
+    }
 
-impl Reply {
-    /// The body as JSON of a known shape.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let start = self.body.get(..512).unwrap_or(&self.body);
-            if looks_like_html(&String::from_utf8_lossy(start)) {
-                return ClientError::new(
-                    ErrorKind::NotABackend,
-                    &self.what,
-                    "the server answers with a web page",
-                );
-            }
-            ClientError::new(
-                ErrorKind::Server,
-                &self.what,
-                format!("the reply is not what was agreed: {error}"),
-            )
-            .with_source(error)
-        })
+    /// What the server says about itself; asked once.
+    ///
+    /// # Errors
+    /// As [`Api::version`].
+    pub async fn hello(&self) -> Result<&Hello, ClientError> {
+        Ok(&self.hello_and_version().await?.0)
+    }
+
+    /// What the server can do beyond the common API; empty when the server cannot be asked.
+    pub async fn capabilities(&self) -> Capabilities {
+        self.hello().await.map(|hello| hello.capabilities.clone()).unwrap_or_default()
+    }
+
+    /// Whether the server announces this capability. False when the server cannot be asked.
+    pub async fn has(&self, capability: Capability) -> bool {
+        self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
+    }
+
+    async fn hello_and_version(&self) -> Result<&(Hello, ApiVersion), ClientError> {
+        self.server().get_or_try_init(|| self.negotiate()).await
+    }
+
+    async fn negotiate(&self) -> Result<(Hello, ApiVersion), ClientError> {
+        let what = "ask the server which version it speaks";
+        let reply = self.request(what, Method::GET, "/").unsigned().limit(64 * 1024).send().await?;
+        let Ok(hello) = serde_json::from_slice::<Hello>(&reply.body) else {
+            let text = String::from_utf8_lossy(&reply.body);
+            let why = if looks_like_html(&text) {
+                format!("{} answers with a web page", self.endpoint())
+            } else {
+                format!("{} answers something else", self.endpoint())
+            };
+            return Err(ClientError::new(ErrorKind::NotABackend, what, why));
+        };
+        let theirs = hello
+            .version
+            .parse::<ApiVersion>()
+            .map_err(|error| ClientError::new(ErrorKind::NotABackend, what, error.to_string()))?;
+        let version = ApiVersion::negotiate(theirs).ok_or_else(|| {
+            let why = format!("it speaks {theirs}, which is older than all that this program knows");
+            ClientError::new(ErrorKind::Unsupported, what, why)
+        })?;
+        tracing::info!(server = %theirs, used = %version, manager = hello.manager.as_deref(), "version");
+        Ok((hello, version))
+    }
+
+    /// A request to a path of the API. `what` completes "could not …" in errors; `path` is percent-encoded and
+    /// begins with a slash.
+    pub(super) fn request(&self, what: &str, method: Method, path: impl Into<String>) -> Request<'_> {
+        Request::new(self, what, method, path.into())
     }
 }
 
@@ -193,7 +226,7 @@ impl<'a> Request<'a> {
         let mut response = self.answered().await?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let body = self.read(response, self.limit).await?;
+        let body = read_body(response, &self.what, self.limit, self.cut).await?;
         Ok(Reply { status, headers, body, what: self.what.clone() })
     }
 
@@ -238,7 +271,7 @@ impl<'a> Request<'a> {
             return ClientError::new(ErrorKind::NotABackend, &self.what, why)
                 .with_hint("if that address is right, use it as the endpoint");
         }
-        let body = self.read(response, ERROR_BODY_LIMIT).await.unwrap_or_default();
+        let body = read_body(response, &self.what, ERROR_BODY_LIMIT, self.cut).await.unwrap_or_default();
         let error = ClientError::from_reply(&self.what, status.as_u16(), &body);
         if error.kind() != ErrorKind::Auth {
             return error;
@@ -389,32 +422,6 @@ impl<'a> Request<'a> {
         }
         let why = format!("the connection to {at} ended: {cause}");
         ClientError::new(ErrorKind::Lost, &self.what, why).with_source(error)
-    }
-
-    async fn read(&self, mut response: Response, limit: usize) -> Result<Bytes, ClientError> {
-        let mut body = BytesMut::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(body.freeze()),
-                Ok(Some(chunk)) if body.len() + chunk.len() >= limit && self.cut => {
-                    body.extend_from_slice(&chunk);
-                    body.truncate(limit);
-                    return Ok(body.freeze());
-                }
-                Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                    let why = format!("the reply is larger than {limit} bytes");
-                    return Err(ClientError::new(ErrorKind::Server, &self.what, why));
-                }
-                Ok(Some(chunk)) if body.is_empty() => body = chunk.into(),
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Err(error) => {
-                    let why = format!("the reply ended in the middle: {}", super::cause(&error));
-                    return Err(
-                        ClientError::new(ErrorKind::Lost, &self.what, why).with_source(error.without_url())
-                    );
-                }
-            }
-        }
     }
 }
 

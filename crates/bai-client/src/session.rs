@@ -120,14 +120,10 @@ impl ComputeSession {
     pub async fn execute(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
         match &cell {
             Cell::Batch(commands) if self.loses_between_steps().await => {
-                run::steps::start(self, commands, options).await
+                run::steps::start(&self.at, &self.turn, commands, options).await
             }
-            _ => self.execute_as_it_is(cell, options).await,
+            _ => self.start(Start::Cell(cell), options).await,
         }
-    }
-
-    pub(super) async fn execute_as_it_is(&self, cell: Cell, options: RunOptions) -> Result<Run, ClientError> {
-        self.start(Start::Cell(cell), options).await
     }
 
     async fn loses_between_steps(&self) -> bool {
@@ -160,11 +156,7 @@ impl ComputeSession {
     }
 
     async fn start(&self, start: Start, options: RunOptions) -> Result<Run, ClientError> {
-        let turn = self.turn.clone().acquire_owned().await.map_err(|_| {
-            // The semaphore is never closed; said for completeness.
-            ClientError::new(ErrorKind::Lost, "run the code", "the session is closed")
-        })?;
-        run::start(self.at.clone(), start, options, turn).await
+        run::start_in_turn(self.at.clone(), self.turn.clone(), start, options).await
     }
 
     /// Whether a run of this process is under way in the session, a dropped one that is being interrupted included.

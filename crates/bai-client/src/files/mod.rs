@@ -13,7 +13,7 @@ mod unpack;
 pub use progress::Progress;
 
 use super::error::{ClientError, ErrorKind};
-use super::request::Reply;
+use super::reply::Reply;
 use super::session::ComputeSession;
 use bai_protocol::files::{FileEntry, ListReply, MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path};
 use bytes::Bytes;

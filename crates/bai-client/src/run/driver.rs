@@ -1,6 +1,7 @@
 //! The task behind a run: it owns the connection and the session's turn, and ends only when the run is over.
 
-use super::link::{Heard, Link, LinkEnd, connect, next};
+use super::heard::{Heard, LinkEnd};
+use super::link::{Link, connect, next};
 use super::machine::{Machine, Next, Open};
 use super::poll::PollLink;
 use super::stuck::{self, Fate};
@@ -10,8 +11,9 @@ use crate::reference::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
 use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
@@ -30,6 +32,20 @@ pub(crate) enum Start {
     Cell(Cell),
     /// A run that the server has already.
     Resume(RunId),
+}
+
+/// Begins a run once the runs before it are over.
+pub(crate) async fn start_in_turn(
+    session: SessionRef,
+    turn: Arc<Semaphore>,
+    start: Start,
+    options: RunOptions,
+) -> Result<Run, ClientError> {
+    let turn = turn.acquire_owned().await.map_err(|_| {
+        // The semaphore is never closed; said for completeness.
+        ClientError::new(ErrorKind::Lost, "run the code", "the session is closed")
+    })?;
+    self::start(session, start, options, turn).await
 }
 
 /// Begins a run. The WebSocket is opened here, so that refusals are errors and not events.

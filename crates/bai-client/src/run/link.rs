@@ -1,34 +1,15 @@
-//! The connection of a run, whichever transport it has, and how it ends.
+//! The connection of a run, whichever transport it has.
 
+use super::heard::Heard;
 use super::poll::PollLink;
 use super::socket::{NoSocket, SocketLink};
 use super::stuck::Fate;
 use super::{Cell, RunOptions, Transport};
-use crate::error::{ClientError, ErrorKind};
+use crate::error::ClientError;
 use crate::reference::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
-use bai_protocol::execute::{ExecuteResult, RunId};
+use bai_protocol::execute::RunId;
 use futures_util::future::BoxFuture;
-
-/// The end of a connection before the end of its run.
-#[derive(Debug)]
-pub(super) struct LinkEnd {
-    pub(super) error: ClientError,
-    /// Whether only the connection ended, so that the run may still be on the server.
-    pub(super) resumable: bool,
-}
-
-impl LinkEnd {
-    /// The connection ended.
-    pub(super) fn lost(why: &str) -> LinkEnd {
-        LinkEnd { error: ClientError::new(ErrorKind::Lost, "follow the run", why), resumable: true }
-    }
-
-    /// The server ended it, or speaks nonsense.
-    pub(super) fn failed(error: ClientError) -> LinkEnd {
-        LinkEnd { error, resumable: false }
-    }
-}
 
 /// How a run is followed just now.
 pub(super) enum Link {
@@ -69,15 +50,6 @@ pub(super) async fn connect(
         }
         Err(NoSocket::Blocked(error) | NoSocket::Refused(error)) => Err(error),
     }
-}
-
-/// What came from the link.
-pub(super) enum Heard {
-    Frame(ExecuteResult),
-    /// The server dropped something and goes on.
-    OutputLost(ClientError),
-    End(LinkEnd),
-    Fate(ClientError, Fate),
 }
 
 /// The next thing that the link has. Cancel-safe.

@@ -5,6 +5,7 @@
 //! abandoned, whatever becomes of the handle (`protocol.md` §3.6).
 
 mod driver;
+mod heard;
 mod heuristics;
 mod link;
 mod machine;
@@ -13,7 +14,7 @@ mod socket;
 pub(super) mod steps;
 mod stuck;
 
-pub(super) use driver::{Start, start};
+pub(super) use driver::{Start, start, start_in_turn};
 
 use super::error::ClientError;
 use bai_protocol::execute::{BatchOptions, RunId};

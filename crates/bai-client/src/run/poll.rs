@@ -2,7 +2,7 @@
 //! made, so that a lost connection loses nothing.
 
 use super::Cell;
-use super::link::{Heard, LinkEnd};
+use super::heard::{Heard, LinkEnd};
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
 use bai_protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus};

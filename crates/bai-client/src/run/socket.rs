@@ -1,7 +1,7 @@
 //! The WebSocket of one run (`protocol.md` §3.10).
 
 use super::Cell;
-use super::link::LinkEnd;
+use super::heard::LinkEnd;
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
 use crate::upgrade;

@@ -4,12 +4,13 @@
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
 
 use super::heuristics;
-use super::{Cell, Run, RunEvent, RunOptions, Step};
+use super::{Cell, Run, RunEvent, RunOptions, Start, Step, start_in_turn};
 use crate::error::ClientError;
-use crate::session::ComputeSession;
+use crate::reference::SessionRef;
 use bai_protocol::execute::BatchOptions;
 use std::collections::VecDeque;
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
 /// Events that may wait for the reader.
@@ -39,19 +40,21 @@ pub(crate) fn are_lossy(manager: Option<&str>) -> bool {
 
 /// Begins a batch run, step by step.
 pub(crate) async fn start(
-    session: &ComputeSession,
+    session: &SessionRef,
+    turn: &Arc<Semaphore>,
     commands: &BatchOptions,
     options: RunOptions,
 ) -> Result<Run, ClientError> {
     let mut parts = parts(commands);
     let first = parts.pop_front().unwrap_or(Part { step: None, command: String::new() });
-    let run = begin(session, &first, &options).await?;
+    let run = begin(session, turn, &first, &options).await?;
     let (event_sender, events) = mpsc::channel(QUEUE);
     let (input, input_receiver) = mpsc::channel(1);
     let (interrupts, interrupt_receiver) = watch::channel(0);
     let (leave, leave_receiver) = watch::channel(false);
     let relay = Relay {
         session: session.clone(),
+        turn: turn.clone(),
         options,
         parts,
         events: event_sender,
@@ -73,7 +76,12 @@ fn parts(commands: &BatchOptions) -> VecDeque<Part> {
     all.map(|(step, command)| Part { step, command }).into()
 }
 
-async fn begin(session: &ComputeSession, part: &Part, options: &RunOptions) -> Result<Run, ClientError> {
+async fn begin(
+    session: &SessionRef,
+    turn: &Arc<Semaphore>,
+    part: &Part,
+    options: &RunOptions,
+) -> Result<Run, ClientError> {
     // The pause stands before the command and not around it: the shell becomes its last program, which is then the one
     // that an interrupt reaches.
     let exec = match part.command.as_str() {
@@ -81,7 +89,7 @@ async fn begin(session: &ComputeSession, part: &Part, options: &RunOptions) -> R
         command => format!("sleep {PAUSE}\n{command}"),
     };
     let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });
-    session.execute_as_it_is(cell, options.clone()).await
+    start_in_turn(session.clone(), turn.clone(), Start::Cell(cell), options.clone()).await
 }
 
 /// How one step ended.
@@ -92,7 +100,8 @@ enum End {
 }
 
 struct Relay {
-    session: ComputeSession,
+    session: SessionRef,
+    turn: Arc<Semaphore>,
     options: RunOptions,
     parts: VecDeque<Part>,
     events: mpsc::Sender<RunEvent>,
@@ -118,7 +127,7 @@ impl Relay {
                 return self.tell(&run, RunEvent::Finished { exit_code: Some(NOT_RUN) }).await;
             }
             let Some(next) = self.next_part(&run).await else { return };
-            match begin(&self.session, &next, &self.options).await {
+            match begin(&self.session, &self.turn, &next, &self.options).await {
                 Ok(begun) => (part, run) = (next, begun),
                 Err(error) => {
                     let lost = super::LostRun { error, session: super::SessionState::Unknown, run_id: None };

@@ -1,0 +1,34 @@
+//! What comes from the connection of a run, whichever transport it has, and how the connection ends.
+
+use super::stuck::Fate;
+use crate::error::{ClientError, ErrorKind};
+use bai_protocol::execute::ExecuteResult;
+
+/// The end of a connection before the end of its run.
+#[derive(Debug)]
+pub(super) struct LinkEnd {
+    pub(super) error: ClientError,
+    /// Whether only the connection ended, so that the run may still be on the server.
+    pub(super) resumable: bool,
+}
+
+impl LinkEnd {
+    /// The connection ended.
+    pub(super) fn lost(why: &str) -> LinkEnd {
+        LinkEnd { error: ClientError::new(ErrorKind::Lost, "follow the run", why), resumable: true }
+    }
+
+    /// The server ended it, or speaks nonsense.
+    pub(super) fn failed(error: ClientError) -> LinkEnd {
+        LinkEnd { error, resumable: false }
+    }
+}
+
+/// What came from the link.
+pub(super) enum Heard {
+    Frame(ExecuteResult),
+    /// The server dropped something and goes on.
+    OutputLost(ClientError),
+    End(LinkEnd),
+    Fate(ClientError, Fate),
+}
