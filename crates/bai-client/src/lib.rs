@@ -8,17 +8,19 @@
 //! ```no_run
 //! # async fn example() -> Result<(), bai_client::ClientError> {
 //! use bai_client::*;
-//! use bai_protocol::create::CreateRequest;
-//! let api = Api::new(ApiOptions::new("http://127.0.0.1:8081"))?;
-//! let request = CreateRequest { name: "work".into(), image: "python:3.6".into(), reuse: true, ..Default::default() };
+//! let api = Api::new(ApiOptions::from_env()?)?;
+//! let request = CreateRequest::new("work", "python:3.6");
 //! let (session, _) = ComputeSession::create(&api, request, |status| println!("{status}")).await?;
-//! let mut run = session.execute(Cell::Query("print(6 * 7)".into()), RunOptions::default()).await?;
+//! let mut run = session.execute(Cell::query("print(6 * 7)"), RunOptions::default()).await?;
 //! while let Some(event) = run.next().await {
 //!     println!("{event:?}");
 //! }
 //! session.destroy(DestroyOptions::default()).await
 //! # }
 //! ```
+//!
+//! The folder `examples` has four programs: a query loop, a batch with upload and download, input and passwords, and
+//! streaming with media.
 
 #![cfg_attr(
     not(test),
@@ -70,6 +72,13 @@ mod upgrade;
 pub use api::Api;
 pub use app::{AppEvent, AppListener};
 pub use bai_protocol::capability::{Capabilities, Capability};
+pub use bai_protocol::complete::{Completion, CompletionRequest};
+pub use bai_protocol::create::CreateRequest;
+pub use bai_protocol::execute::{BatchOptions, RunId};
+pub use bai_protocol::files::FileEntry;
+pub use bai_protocol::info::SessionInfo;
+pub use bai_protocol::record::ConsoleRecord;
+pub use bai_protocol::status::SessionStatus;
 pub use bai_protocol::summary::SessionSummary;
 pub use create::{BatchOutcome, Created};
 pub use error::{ClientError, ErrorKind};

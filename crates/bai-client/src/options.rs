@@ -116,6 +116,25 @@ impl ApiOptions {
         }
     }
 
+    /// Options from the environment variables that the official client reads: `BACKEND_ENDPOINT`, and for a key pair
+    /// `BACKEND_ACCESS_KEY` and `BACKEND_SECRET_KEY`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadRequest`] when `BACKEND_ENDPOINT` is missing or one of the variables is not UTF-8.
+    pub fn from_env() -> Result<Self, ClientError> {
+        let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "read the environment", why);
+        let variable = |name: &str| match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => Err(bad(format!("{name} is not UTF-8"))),
+        };
+        let endpoint = variable("BACKEND_ENDPOINT")?;
+        let endpoint = endpoint.ok_or_else(|| bad("BACKEND_ENDPOINT is not set".to_owned()))?;
+        let access_key = variable("BACKEND_ACCESS_KEY")?.unwrap_or_default();
+        let secret_key = variable("BACKEND_SECRET_KEY")?.unwrap_or_default();
+        Ok(ApiOptions::new(endpoint).with_credentials(Credentials::keypair(access_key, secret_key)))
+    }
+
     /// The same with credentials.
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = credentials;

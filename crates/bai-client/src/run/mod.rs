@@ -33,6 +33,13 @@ pub enum Cell {
     Batch(BatchOptions),
 }
 
+impl Cell {
+    /// Source text, in the session's namespace.
+    pub fn query(code: impl Into<String>) -> Self {
+        Cell::Query(code.into())
+    }
+}
+
 /// How a run's output travels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Transport {

@@ -110,6 +110,11 @@ pub struct MountOption {
 }
 
 impl CreateRequest {
+    /// An interactive session of this name and image, with the server's defaults for everything else.
+    pub fn new(name: impl Into<String>, image: impl Into<String>) -> Self {
+        CreateRequest { name: name.into(), image: image.into(), ..CreateRequest::default() }
+    }
+
     /// The path below `/{P}` that takes this request.
     pub fn path(&self) -> &'static str {
         if self.template.is_some() { "/_/create-from-template" } else { "" }
