@@ -1,10 +1,14 @@
 //! A picture on the whole window, in motion if it moves, until a key is pressed.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crossterm::cursor::{Hide, MoveTo};
+use crossterm::queue;
+use crossterm::style::{Attribute, Print, SetAttribute};
+use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -160,14 +164,14 @@ impl<'a> View<'a> {
     fn put(&mut self, slide: Slide) -> io::Result<()> {
         self.due = slide.delay.map(|delay| Instant::now() + delay);
         let (width, height) = slide.original;
-        let mut frame = Frame(Vec::new());
+        let mut frame = BufWriter::new(Out::stdout());
         if self.image_viewer.is_synchronized() {
-            frame.0.extend_from_slice(b"\x1b[?2026h");
+            queue!(frame, BeginSynchronizedUpdate)?;
         }
-        frame.0.extend_from_slice(self.image_viewer.clear().as_bytes());
+        frame.write_all(self.image_viewer.clear().as_bytes())?;
         slide.draw(&mut frame)?;
         if self.image_viewer.is_synchronized() {
-            frame.0.extend_from_slice(b"\x1b[?2026l");
+            queue!(frame, EndSynchronizedUpdate)?;
         }
         frame.flush()?;
         if std::mem::take(&mut self.empty) {
@@ -178,24 +182,14 @@ impl<'a> View<'a> {
 
     /// Writes the line below the picture; what was in an empty window goes.
     fn status(&self, text: &str) -> io::Result<()> {
-        let clear = if self.empty { "\x1b[0m\x1b[2J" } else { "" };
+        let mut out = BufWriter::new(Out::stdout());
+        if self.empty {
+            queue!(out, SetAttribute(Attribute::Reset), Clear(ClearType::All))?;
+        }
         let text: String = text.chars().take(usize::from(self.window.cols)).collect();
-        let line = format!("{clear}\x1b[{};1H\x1b[2m{text}\x1b[0m\x1b[K\x1b[?25l", self.window.rows);
-        Out::stdout().write_all(line.as_bytes())
-    }
-}
-
-/// What is collected for the terminal, so that a picture reaches it in one piece.
-struct Frame(Vec<u8>);
-
-impl Write for Frame {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let bytes = std::mem::take(&mut self.0);
-        Out::stdout().write_all(&bytes)
+        let last_row = self.window.rows.saturating_sub(1);
+        queue!(out, MoveTo(0, last_row), SetAttribute(Attribute::Dim), Print(text))?;
+        queue!(out, SetAttribute(Attribute::Reset), Clear(ClearType::UntilNewLine), Hide)?;
+        out.flush()
     }
 }

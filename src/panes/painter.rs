@@ -1,11 +1,16 @@
 //! ratatui's backend for the pane: cells to bytes in a buffer, which the pane writes when the terminal has room.
 //!
-//! crossterm's own backend writes at once and knows one kind of underline; this one writes later and knows five. The
-//! kind travels in bits of [`Modifier`] that ratatui leaves free.
+//! ratatui's backend for crossterm does not serve: it writes at once, it knows one kind of underline, and it sends the sixteen
+//! colours in a form that terminals with only sixteen do not know. The kind of an underline travels in bits of [`Modifier`]
+//! that ratatui leaves free.
 
 use std::fmt::Write as _;
 use std::io;
 
+use crossterm::Command;
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::style::{Attribute, SetAttribute};
+use crossterm::terminal::{self, BeginSynchronizedUpdate, Clear, EndSynchronizedUpdate};
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
@@ -68,14 +73,14 @@ impl Painter {
             return None;
         }
         let mut frame = String::with_capacity(self.out.len() + 64);
-        frame.push_str("\x1b[?2026h");
+        put(BeginSynchronizedUpdate, &mut frame);
         if self.drawn {
-            frame.push_str("\x1b[?25l");
+            put(Hide, &mut frame);
             frame.push_str(&self.out);
-            frame.push_str("\x1b[0m");
+            put(SetAttribute(Attribute::Reset), &mut frame);
         }
         write_cursor(self.cursor, cursor, &mut frame);
-        frame.push_str("\x1b[?2026l");
+        put(EndSynchronizedUpdate, &mut frame);
         self.cursor = cursor;
         self.drawn = false;
         self.out.clear();
@@ -137,15 +142,18 @@ impl Painter {
     }
 }
 
+/// Adds a command of the terminal. A string always takes it.
+fn put(command: impl Command, out: &mut String) {
+    let _ = command.write_ansi(out);
+}
+
 fn write_cursor(was: Option<Cursor>, cursor: Option<Cursor>, frame: &mut String) {
-    let Some(cursor) = cursor else {
-        frame.push_str("\x1b[?25l");
-        return;
-    };
+    let Some(cursor) = cursor else { return put(Hide, frame) };
     if was.map(Cursor::style_number) != Some(cursor.style_number()) {
         let _ = write!(frame, "\x1b[{} q", cursor.style_number());
     }
-    let _ = write!(frame, "\x1b[{};{}H\x1b[?25h", cursor.row + 1, cursor.column + 1);
+    put(MoveTo(cursor.column, cursor.row), frame);
+    put(Show, frame);
 }
 
 impl Backend for Painter {
@@ -160,7 +168,7 @@ impl Backend for Painter {
         for (x, y, cell) in content {
             self.drawn = true;
             if at != Some((x, y)) {
-                let _ = write!(self.out, "\x1b[{};{}H", y + 1, x + 1);
+                put(MoveTo(x, y), &mut self.out);
             }
             let wanted =
                 Pen { fg: cell.fg, bg: cell.bg, line: cell.underline_color, modifier: cell.modifier };
@@ -193,7 +201,8 @@ impl Backend for Painter {
     }
 
     fn clear(&mut self) -> io::Result<()> {
-        self.out.push_str("\x1b[0m\x1b[2J");
+        put(SetAttribute(Attribute::Reset), &mut self.out);
+        put(Clear(terminal::ClearType::All), &mut self.out);
         self.drawn = true;
         Ok(())
     }

@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use nix::sys::termios::{self, SetArg, Termios};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,7 +19,7 @@ use super::output_buffer::OutputBuffer;
 use super::prefix::{Prefix, PrefixCommand, PrefixKey};
 use super::terminal::{Attached, LeaveReason, PaneExit, watch_signals};
 use crate::terminal::model::Model;
-use crate::terminal::{PassthroughGuard, PassthroughTracker, reset_sequences, size};
+use crate::terminal::{PassthroughGuard, PassthroughTracker, RawMode, reset_sequences, size};
 use bai_client::pty::LinkState;
 
 /// So many slices of output wait for a slow standard output; then the program waits.
@@ -113,7 +112,7 @@ struct Raw<'a> {
 
 impl Raw<'_> {
     fn live(mut self) -> io::Result<PaneExit> {
-        let mode = if self.keyboard { Some(RawKeys::enter()?) } else { None };
+        let mode = if self.keyboard { Some(RawMode::enter()?) } else { None };
         self.passing = self.screen.then(PassthroughGuard::enter);
         let result = self.pass();
         self.passing = None;
@@ -352,27 +351,5 @@ impl LeaveReason {
             Self::Ended(Ended::Exited(code)) => *code,
             _ => None,
         }
-    }
-}
-
-/// The keyboard without any processing; dropping it gives back what was found.
-struct RawKeys {
-    found: Termios,
-}
-
-impl RawKeys {
-    fn enter() -> io::Result<Self> {
-        let stdin = io::stdin();
-        let found = termios::tcgetattr(stdin.as_fd())?;
-        let mut raw = found.clone();
-        termios::cfmakeraw(&mut raw);
-        termios::tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw)?;
-        Ok(Self { found })
-    }
-}
-
-impl Drop for RawKeys {
-    fn drop(&mut self) {
-        let _ = termios::tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &self.found);
     }
 }

@@ -2,12 +2,9 @@
 //! told; and everything as it was when the view ends, in whichever way.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use nix::sys::termios::{self, SetArg, Termios};
-
-use super::guard::write_to_stdout;
+use super::guard::{RawMode, write_to_stdout};
 use super::reset::{AFTER_RAW, LEAVE_ALTERNATE, PassthroughTracker};
 
 /// Who has the terminal now.
@@ -33,8 +30,8 @@ const EDITOR: &[u8] = b"\x1b[?2004h";
 /// and SIGTSTP leave the view too, after [`super::install`].
 #[derive(Debug)]
 pub struct FullScreen {
-    found: Termios,
     editor_waits: bool,
+    _keyboard: RawMode,
 }
 
 impl FullScreen {
@@ -44,14 +41,10 @@ impl FullScreen {
     /// # Errors
     /// When standard input is not a terminal.
     pub fn enter(editor_waits: bool) -> io::Result<Self> {
-        let stdin = io::stdin();
-        let found = termios::tcgetattr(stdin.as_fd())?;
-        let mut raw = found.clone();
-        termios::cfmakeraw(&mut raw);
-        termios::tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &raw)?;
+        let keyboard = RawMode::enter()?;
         HELD.store(VIEW, Ordering::SeqCst);
         enter_again();
-        Ok(Self { found, editor_waits })
+        Ok(Self { editor_waits, _keyboard: keyboard })
     }
 }
 
@@ -62,7 +55,6 @@ impl Drop for FullScreen {
         if self.editor_waits {
             write_to_stdout(EDITOR);
         }
-        let _ = termios::tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &self.found);
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use nix::sys::termios::{
     self, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios,
 };
@@ -142,6 +143,30 @@ impl<'fd> TermiosGuard<'fd> {
 impl Drop for TermiosGuard<'_> {
     fn drop(&mut self) {
         let _ = termios::tcsetattr(self.fd, SetArg::TCSADRAIN, &self.found);
+    }
+}
+
+/// The keyboard without any processing: keys arrive as they are pressed, and none has a meaning to the terminal. Dropping it
+/// gives back what was found.
+#[derive(Debug)]
+pub struct RawMode(());
+
+impl RawMode {
+    /// Switches standard input over. Input that is typed but not yet read is kept, here and at the end.
+    ///
+    /// # Errors
+    /// When standard input is not a terminal.
+    pub fn enter() -> io::Result<Self> {
+        // Without a terminal there, crossterm would take the controlling one, whose keys nobody reads.
+        termios::tcgetattr(io::stdin())?;
+        enable_raw_mode()?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        let _ = disable_raw_mode();
     }
 }
 

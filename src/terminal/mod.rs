@@ -16,7 +16,7 @@ mod secret;
 mod signals;
 
 pub use full_screen::{FullScreen, PassthroughGuard};
-pub use guard::{CONTAINED_THREAD, RunMode, install, restore};
+pub use guard::{CONTAINED_THREAD, RawMode, RunMode, install, restore};
 pub use links::knows_links;
 pub use out::Out;
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};

@@ -1,9 +1,10 @@
 //! What can be known about the terminal without asking it: who is a terminal, how large it is, which colours and
-//! characters it shows. All from the environment and `ioctl`, so it costs microseconds.
+//! characters it shows. All of it comes from the environment and the kernel, so it costs microseconds.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::os::fd::BorrowedFd;
+
+use crossterm::terminal::{WindowSize, window_size};
 
 /// How many colours may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,34 +130,18 @@ fn color_depth(term: &str, colorterm: Option<&str>) -> ColorDepth {
 /// The size of the window now: what the terminal says, else `COLUMNS` and `LINES`, else 80×24. A side that is
 /// reported as zero (some window managers and CI systems do) is taken from the next source.
 pub fn size() -> Size {
-    let asked =
-        [window_size(std::io::stdout()), window_size(std::io::stderr()), window_size(std::io::stdin())];
-    let asked = asked.into_iter().flatten().find(|w| w.ws_col > 0 || w.ws_row > 0);
-    resolve_size(asked, |name| std::env::var(name).ok())
+    resolve_size(window_size().ok(), |name| std::env::var(name).ok())
 }
 
-/// What the kernel says about the window behind `fd`.
-fn window_size(fd: impl std::os::fd::AsFd) -> Option<libc::winsize> {
-    fn ask(fd: BorrowedFd<'_>) -> Option<libc::winsize> {
-        use std::os::fd::AsRawFd;
-        let mut window = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: TIOCGWINSZ writes one `winsize` through the pointer, which is valid for the whole call.
-        #[allow(unsafe_code)]
-        let status = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &raw mut window) };
-        (status == 0).then_some(window)
-    }
-    ask(fd.as_fd())
-}
-
-fn resolve_size(asked: Option<libc::winsize>, env: impl Fn(&str) -> Option<String>) -> Size {
+fn resolve_size(asked: Option<WindowSize>, env: impl Fn(&str) -> Option<String>) -> Size {
     let from_env = |name: &str| env(name).and_then(|value| value.trim().parse::<u16>().ok());
     let side = |asked: Option<u16>, name: &str, fallback: u16| {
         asked.filter(|n| *n > 0).or_else(|| from_env(name).filter(|n| *n > 0)).unwrap_or(fallback)
     };
-    let pixels = asked.map(|w| (w.ws_xpixel, w.ws_ypixel)).filter(|(x, y)| *x > 0 && *y > 0);
+    let pixels = asked.as_ref().map(|w| (w.width, w.height)).filter(|(x, y)| *x > 0 && *y > 0);
     Size {
-        cols: side(asked.map(|w| w.ws_col), "COLUMNS", FALLBACK.cols),
-        rows: side(asked.map(|w| w.ws_row), "LINES", FALLBACK.rows),
+        cols: side(asked.as_ref().map(|w| w.columns), "COLUMNS", FALLBACK.cols),
+        rows: side(asked.as_ref().map(|w| w.rows), "LINES", FALLBACK.rows),
         pixels,
     }
 }
@@ -209,8 +194,7 @@ mod tests {
 
     #[test]
     fn no_side_of_the_window_is_ever_zero() {
-        let window =
-            |cols, rows| Some(libc::winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 });
+        let window = |cols, rows| Some(WindowSize { rows, columns: cols, width: 0, height: 0 });
         let none = |_: &str| None;
         let one = |name: &str| (name == "COLUMNS").then(|| "1".to_owned());
         let junk = |_: &str| Some("0".to_owned());

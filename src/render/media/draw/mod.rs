@@ -11,6 +11,9 @@ mod sixel;
 
 use std::io::{self, Write};
 
+use crossterm::cursor::MoveTo;
+use crossterm::queue;
+
 use image::RgbaImage;
 use thiserror::Error;
 
@@ -88,7 +91,7 @@ impl Drawn {
     pub(in crate::render) fn at(self, place: Place, out: &mut impl Write) -> Result<(), DrawError> {
         match self.form {
             Form::Sequences(sequences) => {
-                write!(out, "\x1b[{};{}H", place.row.saturating_add(1), place.col.saturating_add(1))?;
+                queue!(out, MoveTo(place.col, place.row))?;
                 Ok(out.write_all(&sequences)?)
             }
             Form::Blocks(pixels, colors) => {
