@@ -119,7 +119,7 @@ pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
     announce(&paths, &engine)?;
     let ending = tokio::select! {
         signal = signals.recv() => Some(signal),
-        _ = tokio::signal::ctrl_c() => None,
+        () = terminal::interrupt_unless_ignored() => None,
         () = engine.ended() => None,
     };
     daemon::remove(&paths.engine_dir(), engine.instance())?;

@@ -23,7 +23,7 @@ pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthroug
 pub use reset::{PassthroughTracker, reset_sequences};
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret, read_secret_unless};
-pub use signals::{FatalSignal, FatalSignals, listen_fatal};
+pub use signals::{FatalSignal, FatalSignals, interrupt_unless_ignored, listen_fatal};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -19,8 +19,11 @@ use super::guard::{get_now, in_foreground, initial_termios, restore, set_now};
 /// Somebody waits for fatal signals and ends the program in order.
 static LISTENING: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handlers for SIGTERM, SIGHUP and SIGTSTP. A signal that is ignored (`nohup`) stays ignored.
+/// Installs the handlers for SIGTERM, SIGHUP and SIGTSTP. A signal that is ignored (`nohup`) stays ignored. Signals that our
+/// parent left blocked are let through, and SIGCHLD has its default action: who ignores it never learns how a child ended.
 pub(super) fn install_handlers() -> io::Result<()> {
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    set_handler(Signal::SIGCHLD, SigHandler::SigDfl)?;
     for (signal, handler) in [
         (Signal::SIGTERM, on_fatal as extern "C" fn(libc::c_int)),
         (Signal::SIGHUP, on_fatal),
@@ -87,6 +90,25 @@ fn deliver_by_default(signal: Signal) {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
 }
 
+/// Whether this signal does nothing, because it was ignored when the program was started and nobody has listened to it since.
+fn is_ignored(signal: Signal) -> bool {
+    // SAFETY: all zeroes is a valid value of this structure, and the call only writes the action of now into it.
+    #[allow(unsafe_code)]
+    let (result, action) = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        (libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut action), action)
+    };
+    result == 0 && action.sa_sigaction == libc::SIG_IGN
+}
+
+/// Waits for Ctrl-C; for ever where it was ignored when the program was started, as shells do to what is started with `&`.
+/// For programs in the background: whoever holds the keyboard listens in any case.
+pub async fn interrupt_unless_ignored() {
+    if is_ignored(Signal::SIGINT) || tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FatalSignal {
@@ -111,7 +133,8 @@ impl FatalSignal {
 #[derive(Debug)]
 pub struct FatalSignals {
     terminate: SignalStream,
-    hang_up: SignalStream,
+    /// Absent where it is ignored: what `nohup` started goes on without its terminal.
+    hang_up: Option<SignalStream>,
 }
 
 /// Takes over what happens on SIGTERM and SIGHUP: the terminal is restored, then the listener is told and must end the
@@ -120,8 +143,8 @@ pub struct FatalSignals {
 /// # Errors
 /// When the runtime cannot register the signals.
 pub fn listen_fatal() -> io::Result<FatalSignals> {
-    let streams =
-        FatalSignals { terminate: signal(SignalKind::terminate())?, hang_up: signal(SignalKind::hangup())? };
+    let hang_up = if is_ignored(Signal::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
+    let streams = FatalSignals { terminate: signal(SignalKind::terminate())?, hang_up };
     LISTENING.store(true, Ordering::SeqCst);
     Ok(streams)
 }
@@ -131,9 +154,16 @@ impl FatalSignals {
     pub async fn recv(&mut self) -> FatalSignal {
         tokio::select! {
             Some(()) = self.terminate.recv() => FatalSignal::Terminate,
-            Some(()) = self.hang_up.recv() => FatalSignal::HangUp,
+            Some(()) = hung_up(&mut self.hang_up) => FatalSignal::HangUp,
             else => std::future::pending().await,
         }
+    }
+}
+
+async fn hung_up(stream: &mut Option<SignalStream>) -> Option<()> {
+    match stream {
+        Some(stream) => stream.recv().await,
+        None => std::future::pending().await,
     }
 }
 

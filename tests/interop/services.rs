@@ -9,7 +9,6 @@ use bai_client::pty::PtyEvent;
 use bai_client::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-#[path = "../terminal/lab.rs"]
 #[allow(dead_code, reason = "the tests of terminals use more of it")]
 mod lab;
 

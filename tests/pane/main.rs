@@ -1,17 +1,17 @@
 //! The terminal pane in a real pseudo-terminal, with real programs inside.
 
 mod child;
+mod holder;
 mod hostile;
 mod local;
-mod screen;
 
-use bai_repl::terminal::model::MouseProtocol;
-use bai_testkit::Gate;
-use screen::Screen;
+use alacritty_terminal::term::TermMode;
+use bai_testkit::{FakeTerminal, Gate};
+use holder::{assert_clean, start};
 
 const BASH: &str = "bash --norc --noprofile";
 
-/// Not a test: what [`Screen::start`] runs.
+/// Not a test: what [`start`] runs.
 #[test]
 fn child() {
     if let Ok(program) = std::env::var(child::CHILD) {
@@ -19,131 +19,124 @@ fn child() {
     }
 }
 
-fn in_pane(program: &str) -> Screen {
-    let mut screen = Screen::start(program, 80, 24);
-    screen.send("pane\n");
-    screen.wait_for("the status line", "work · local · 80×23");
-    screen
+fn in_pane(program: &str) -> FakeTerminal {
+    let terminal = start(program, 80, 24);
+    terminal.send("pane\n");
+    terminal.wait_for("work · local · 80×23");
+    terminal
 }
 
-fn leave(screen: &mut Screen) {
-    screen.send("\x1d");
-    screen.wait_for("the prompt after the pane", "left: ");
+fn leave(terminal: &FakeTerminal) {
+    terminal.send("\x1d");
+    terminal.wait_for("left: ");
 }
 
 #[test]
 fn the_pane_shows_the_program_and_gives_the_terminal_back() {
-    let mut screen = in_pane(BASH);
-    screen.send("echo $((6*7)) $(stty size)\r");
-    screen.wait_for("the output", "42 23 80");
-    assert!(screen.look(|model| model.modes().alternate_screen));
-    leave(&mut screen);
-    screen.wait_for("what became of it", "left: PaneExit { why: Left, typed: [] }, same modes");
-    screen.look(|model| {
-        let modes = model.modes();
-        assert!(
-            !modes.alternate_screen && !modes.bracketed_paste && !modes.focus && !modes.application_cursor
-        );
-        assert_eq!(modes.mouse, MouseProtocol::Off);
-        assert!(model.cursor().is_some());
-    });
-    screen.send("pane\n");
-    screen.wait_for("the same screen again", "42 23 80");
+    let terminal = in_pane(BASH);
+    terminal.send("echo $((6*7)) $(stty size)\r");
+    terminal.wait_for("42 23 80");
+    assert!(terminal.screen().modes.contains(TermMode::ALT_SCREEN));
+    leave(&terminal);
+    terminal.wait_for("left: PaneExit { why: Left, typed: [] }, same modes");
+    assert_clean(&terminal.screen());
+    terminal.send("pane\n");
+    terminal.wait_for("42 23 80");
 }
 
 #[test]
 fn what_is_typed_after_leaving_is_for_who_comes_next() {
-    let mut screen = in_pane(BASH);
-    screen.send("\x1dnext line\n");
-    screen.wait_for("the way out", "left: PaneExit { why: Left, typed: [110] }");
-    screen.wait_for("the rest of the line", "typed: \"ext line\"");
+    let terminal = in_pane(BASH);
+    terminal.send("\x1dnext line\n");
+    terminal.wait_for("left: PaneExit { why: Left, typed: [110] }");
+    terminal.wait_for("typed: \"ext line\"");
 }
 
 #[test]
 fn the_prefix_twice_sends_it_and_help_is_shown() {
-    let mut screen = in_pane("cat -v");
-    screen.send("\x1d\x1d\r");
-    screen.wait_for("the literal key", "^]");
-    screen.send("\x1d?");
-    screen.wait_for("the help", "send the key itself");
-    screen.send("x");
-    screen.wait_until("the help is gone", |model| !model.rows().join("").contains("send the key itself"));
-    screen.send("after\r");
-    screen.wait_for("keys go to the program again", "after");
-    leave(&mut screen);
+    let terminal = in_pane("cat -v");
+    terminal.send("\x1d\x1d\r");
+    terminal.wait_for("^]");
+    terminal.send("\x1d?");
+    terminal.wait_for("send the key itself");
+    terminal.send("x");
+    terminal.wait_until("the help is gone", |screen| !screen.lines.join("").contains("send the key itself"));
+    terminal.send("after\r");
+    terminal.wait_for("after");
+    leave(&terminal);
 }
 
 #[test]
 fn it_opens_while_the_runtime_works_too() {
-    let mut screen = Screen::start(BASH, 80, 24);
-    screen.send("async\n");
-    screen.wait_for("the status line", "work · local");
-    screen.send("exit 7\r");
-    screen.wait_for("the exit code", "why: Ended(Exited(Some(7)))");
-    screen.wait_for("the modes", "same modes");
+    let terminal = start(BASH, 80, 24);
+    terminal.send("async\n");
+    terminal.wait_for("work · local");
+    terminal.send("exit 7\r");
+    terminal.wait_for("why: Ended(Exited(Some(7)))");
+    terminal.wait_for("same modes");
 }
 
 #[test]
 fn news_are_told_when_nobody_looks() {
-    let mut screen = in_pane(BASH);
+    let terminal = in_pane(BASH);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gate");
     let gate = Gate::at(&path);
-    screen.send(format!("read x < {}; printf '\\a\\e]0;done\\a'; exit 3\r", path.display()));
-    screen.wait_for("the command", "exit 3");
-    leave(&mut screen);
+    terminal.send(format!("read x < {}; printf '\\a\\e]0;done\\a'; exit 3\r", path.display()));
+    terminal.wait_for("exit 3");
+    leave(&terminal);
     gate.open();
-    screen.send("news\n");
-    screen.wait_for("all the news", "Bell, Title(\"done\"), Ended(Exited(Some(3)))");
+    terminal.send("news\n");
+    terminal.wait_for("Bell, Title(\"done\"), Ended(Exited(Some(3)))");
 }
 
 #[test]
 fn a_dead_link_is_said_and_the_way_out_works() {
-    let mut screen = in_pane(BASH);
-    screen.send("echo before\r");
-    screen.wait_for("the output", "before");
-    screen.send("\x1d.");
-    screen.wait_for("the loss", "link down");
-    screen.send("lost");
-    screen.wait_for("that keys are lost", "what you typed was not sent");
-    assert!(screen.look(|model| model.rows().join("").contains("before")), "the last screen stays");
-    leave(&mut screen);
-    screen.send("pane\n");
-    screen.wait_for("the pane", "link down");
-    screen.send("\x1d.");
-    screen.wait_for("the link", "work · local");
-    screen.send("echo back\r");
-    screen.wait_for("the output", "$ echo back");
-    assert!(!screen.look(|model| model.rows().join("").contains("lost")), "never replayed");
+    let terminal = in_pane(BASH);
+    terminal.send("echo before\r");
+    terminal.wait_for("before");
+    terminal.send("\x1d.");
+    terminal.wait_for("link down");
+    terminal.send("lost");
+    terminal.wait_for("what you typed was not sent");
+    assert!(terminal.screen().lines.join("").contains("before"), "the last screen stays");
+    leave(&terminal);
+    terminal.send("pane\n");
+    terminal.wait_for("link down");
+    terminal.send("\x1d.");
+    terminal.wait_for("work · local");
+    terminal.send("echo back\r");
+    terminal.wait_for("$ echo back");
+    assert!(!terminal.screen().lines.join("").contains("lost"), "never replayed");
 }
 
 #[test]
 fn scrollback_is_searched_and_typing_comes_back() {
-    let mut screen = in_pane(BASH);
-    screen.send("for i in $(seq 500); do echo line $i of it; done; echo the e''nd\r");
-    screen.wait_for("the end", "the end");
-    screen.send("\x1b[5;2~\x1b[5;2~");
-    screen.wait_for("how far back", "44 lines back");
-    screen.send("\x1b[<64;5;5M");
-    screen.wait_for("the wheel", "47 lines back");
-    screen.send("\x1d/line 17 of\r");
-    screen.wait_for("the match", "line 17 of it");
-    screen.send("\r");
-    screen.send("\x1b");
-    screen.wait_until("the search is over", |model| !model.rows().join("").contains("search:"));
-    screen.send("echo typed\r");
-    screen.wait_for("the bottom", "$ echo typed");
+    let terminal = in_pane(BASH);
+    terminal.send("for i in $(seq 500); do echo line $i of it; done; echo the e''nd\r");
+    terminal.wait_for("the end");
+    terminal.send("\x1b[5;2~\x1b[5;2~");
+    terminal.wait_for("44 lines back");
+    terminal.send("\x1b[<64;5;5M");
+    terminal.wait_for("47 lines back");
+    terminal.send("\x1d/line 17 of\r");
+    terminal.wait_for("line 17 of it");
+    terminal.send("\r");
+    terminal.send("\x1b");
+    terminal.wait_until("the search is over", |screen| !screen.lines.join("").contains("search:"));
+    terminal.send("echo typed\r");
+    terminal.wait_for("$ echo typed");
 }
 
 #[test]
 fn selected_text_is_copied() {
-    let mut screen = in_pane(BASH);
-    screen.send("clear; echo some words here\r");
-    screen.wait_until("the output", |model| model.rows()[0] == "some words here");
+    let terminal = in_pane(BASH);
+    terminal.send("clear; echo some words here\r");
+    terminal.wait_until("the output", |screen| screen.lines[0] == "some words here");
     // At once: two clicks that are far apart are two single ones.
-    screen.send("\x1b[<0;6;1M\x1b[<0;6;1m\x1b[<0;6;1M\x1b[<0;6;1m");
-    screen.wait_for("the remark", "copied");
-    let bytes = screen.bytes();
+    terminal.send("\x1b[<0;6;1M\x1b[<0;6;1m\x1b[<0;6;1M\x1b[<0;6;1m");
+    terminal.wait_for("copied");
+    let bytes = terminal.raw();
     let wanted = b"\x1b]52;c;d29yZHM=\x07";
     assert!(bytes.windows(wanted.len()).any(|window| window == wanted), "`words` in base64");
 }
@@ -152,94 +145,91 @@ fn selected_text_is_copied() {
 fn vim_gets_the_mouse_and_a_kill_leaves_no_trace() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), (1..=200).map(|n| format!("line {n}\n")).collect::<String>()).unwrap();
-    let mut screen = in_pane(BASH);
-    screen.send(format!("vim -u NONE -c 'set mouse=a ttymouse=sgr' {}\r", file.path().display()));
-    screen.wait_until("vim", |model| model.rows()[0] == "line 1" && model.rows()[21] == "line 22");
-    screen.send("\x1b[<0;3;10M\x1b[<0;3;10m");
-    screen.send("x");
-    screen.wait_until("the click and the key", |model| model.rows()[9] == "lie 10");
-    screen.send("\x1b[<65;3;10M");
-    screen.wait_until("the wheel", |model| model.rows()[0] == "line 4");
-    screen.resize(100, 30);
-    screen.wait_until("the new size", |model| model.rows().iter().any(|row| row == "line 29"));
-    screen.wait_for("the status line", "100×29");
+    let terminal = in_pane(BASH);
+    terminal.send(format!("vim -u NONE -c 'set mouse=a ttymouse=sgr' {}\r", file.path().display()));
+    terminal.wait_until("vim", |screen| screen.lines[0] == "line 1" && screen.lines[21] == "line 22");
+    terminal.send("\x1b[<0;3;10M\x1b[<0;3;10m");
+    terminal.send("x");
+    terminal.wait_until("the click and the key", |screen| screen.lines[9] == "lie 10");
+    terminal.send("\x1b[<65;3;10M");
+    terminal.wait_until("the wheel", |screen| screen.lines[0] == "line 4");
+    terminal.resize(30, 100);
+    terminal.wait_until("the new size", |screen| screen.lines.iter().any(|row| row == "line 29"));
+    terminal.wait_for("100×29");
     // Suspended and killed: neither the mouse nor the alternate screen was given back.
-    screen.send("\x1a");
-    screen.wait_for("the shell", "Stopped");
-    screen.send("kill -9 %1; printf '\\e[?1049h\\e[?1003h\\e[?25l'; echo killed\r");
-    screen.wait_for("the kill", "killed");
-    leave(&mut screen);
-    screen.look(|model| {
-        assert_eq!(model.modes().mouse, MouseProtocol::Off);
-        assert!(!model.modes().alternate_screen && model.cursor().is_some());
-    });
+    terminal.send("\x1a");
+    terminal.wait_for("Stopped");
+    terminal.send("kill -9 %1; printf '\\e[?1049h\\e[?1003h\\e[?25l'; echo killed\r");
+    terminal.wait_for("killed");
+    leave(&terminal);
+    assert_clean(&terminal.screen());
 }
 
 #[test]
 fn a_paste_is_marked_when_the_program_wants_it_and_holds_no_commands() {
-    let mut screen = in_pane("cat -v");
-    screen.send("\x1b[200~one \x1d two\x1b[201~\r");
-    screen.wait_for("unmarked", "one ^] two");
-    leave(&mut screen);
-    drop(screen);
-    let mut screen = in_pane(BASH);
-    screen.send("printf '\\e[?2004h'; echo wan''ted; cat -v\r");
-    screen.wait_for("the program's wish", "wanted");
-    screen.send("\x1b[200~three\x1b[201~\r");
-    screen.wait_for("marked", "^[[200~three^[[201~");
+    let terminal = in_pane("cat -v");
+    terminal.send("\x1b[200~one \x1d two\x1b[201~\r");
+    terminal.wait_for("one ^] two");
+    leave(&terminal);
+    drop(terminal);
+    let terminal = in_pane(BASH);
+    terminal.send("printf '\\e[?2004h'; echo wan''ted; cat -v\r");
+    terminal.wait_for("wanted");
+    terminal.send("\x1b[200~three\x1b[201~\r");
+    terminal.wait_for("^[[200~three^[[201~");
 }
 
 #[test]
 fn a_flood_keeps_no_key_waiting() {
-    let mut screen = in_pane(BASH);
-    screen.send("yes 'a flood of text'\r");
-    screen.wait_for("the flood", "a flood of text");
-    screen.send("\x03");
-    screen.send("echo dry; stty size\r");
-    screen.wait_until("the prompt", |model| model.rows().iter().any(|row| row == "dry"));
-    screen.send("yes\r");
-    screen.wait_until("the second flood", |model| model.rows()[0] == "y" && model.rows()[20] == "y");
-    leave(&mut screen);
+    let terminal = in_pane(BASH);
+    terminal.send("yes 'a flood of text'\r");
+    terminal.wait_for("a flood of text");
+    terminal.send("\x03");
+    terminal.send("echo dry; stty size\r");
+    terminal.wait_until("the prompt", |screen| screen.lines.iter().any(|row| row == "dry"));
+    terminal.send("yes\r");
+    terminal.wait_until("the second flood", |screen| screen.lines[0] == "y" && screen.lines[20] == "y");
+    leave(&terminal);
 }
 
 #[test]
 fn resize_storms_with_wide_text_end_well() {
-    let mut screen = in_pane(BASH);
-    screen.send("for i in $(seq 300); do echo 漢字かな交じり文と한글😀$i; done; echo al''l\r");
-    screen.wait_for("the text", "all");
+    let terminal = in_pane(BASH);
+    terminal.send("for i in $(seq 300); do echo 漢字かな交じり文と한글😀$i; done; echo al''l\r");
+    terminal.wait_for("all");
     for (columns, rows) in
         [(1, 1), (300, 100), (2, 2), (10, 3), (0, 0), (5, 40), (1000, 1000), (1, 1000), (200, 3), (80, 24)]
     {
-        screen.resize(columns, rows);
+        terminal.resize(rows, columns);
     }
     // Signals of sizes are not ordered with keys: the shell is asked until it knows.
-    screen.send("clear; until stty size | grep '23 80'; do :; done; echo fi''tted\r");
-    screen.wait_until("the last size", |model| {
-        model.rows().contains(&"23 80".to_owned()) && model.rows().contains(&"fitted".to_owned())
+    terminal.send("clear; until stty size | grep '23 80'; do :; done; echo fi''tted\r");
+    terminal.wait_until("the last size", |screen| {
+        screen.lines.contains(&"23 80".to_owned()) && screen.lines.contains(&"fitted".to_owned())
     });
-    screen.wait_for("the status line", "work · local · 80×23");
-    leave(&mut screen);
+    terminal.wait_for("work · local · 80×23");
+    leave(&terminal);
 }
 
 #[test]
 fn raw_mode_passes_through_and_repaints_on_return() {
-    let mut screen = Screen::start(BASH, 80, 24);
-    screen.send("raw\n");
-    screen.wait_for("the shell", "$");
-    screen.send("echo $((6*7)); stty size\r");
-    screen.wait_for("the size of the whole window", "24 80");
-    screen.send("less /etc/services\r");
-    screen.wait_until("less", |model| model.modes().alternate_screen);
-    screen.send("\x1d");
-    screen.wait_for("the way out", "left: PaneExit { why: Left, typed: [] }, same modes");
-    assert!(!screen.look(|model| model.modes().alternate_screen));
-    screen.send("raw\n");
-    screen.wait_until("less again", |model| {
-        model.modes().alternate_screen && model.rows()[0].contains("Network")
+    let terminal = start(BASH, 80, 24);
+    terminal.send("raw\n");
+    terminal.wait_for("$");
+    terminal.send("echo $((6*7)); stty size\r");
+    terminal.wait_for("24 80");
+    terminal.send("less /etc/services\r");
+    terminal.wait_until("less", |screen| screen.modes.contains(TermMode::ALT_SCREEN));
+    terminal.send("\x1d");
+    terminal.wait_for("left: PaneExit { why: Left, typed: [] }, same modes");
+    assert!(!terminal.screen().modes.contains(TermMode::ALT_SCREEN));
+    terminal.send("raw\n");
+    terminal.wait_until("less again", |screen| {
+        screen.modes.contains(TermMode::ALT_SCREEN) && screen.lines[0].contains("Network")
     });
-    screen.send("q");
-    screen.send("exit 5\r");
-    screen.wait_for("the exit code", "why: Ended(Exited(Some(5)))");
+    terminal.send("q");
+    terminal.send("exit 5\r");
+    terminal.wait_for("why: Ended(Exited(Some(5)))");
 }
 
 #[test]

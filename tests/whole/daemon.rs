@@ -4,7 +4,7 @@ use super::faulty_link::Proxy;
 use bai_testkit::Sandbox;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// `bai-repl serve` with a home of its own.
 pub struct Daemon {
@@ -18,7 +18,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it, and waits until it listens.
     pub fn start(sandbox: &Sandbox) -> Self {
-        let mut child = sandbox.command(&["serve"]).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::of(sandbox.command(&["serve"]))
+    }
+
+    /// The same for a command that starts it in a way of its own.
+    pub fn of(mut serve: Command) -> Self {
+        let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let file = lines.next().unwrap().unwrap().strip_prefix(". ").unwrap().to_owned();
         let text = std::fs::read_to_string(file).unwrap();
@@ -34,6 +39,16 @@ impl Daemon {
             access_key: value("BACKEND_ACCESS_KEY"),
             secret_key: value("BACKEND_SECRET_KEY"),
         }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.child.id().try_into().unwrap()
+    }
+
+    /// Waits until it has ended, which something else makes it do.
+    pub fn wait_for_end(&mut self) {
+        self.child.wait().unwrap();
     }
 
     /// Makes it the server of all that is started in `sandbox`, reached through `endpoint`.

@@ -1,12 +1,6 @@
 //! Other languages than Python at the prompt: the same keys, the same manners. Those that are not installed are left out.
 
-use bai_testkit::{FakeTerminal, Sandbox};
-
-fn is_installed(program: &str) -> bool {
-    let installed = std::process::Command::new(program).arg("--version").output().is_ok();
-    println!("{program}: {}", if installed { "here" } else { "not installed" });
-    installed
-}
+use bai_testkit::{FakeTerminal, Sandbox, need};
 
 /// Defines, uses, is asked, fails, is interrupted, and leaves.
 fn visit(image: &str, prompt: &str, cells: [(&str, &str); 4], endless: &str) {
@@ -35,7 +29,7 @@ fn visit(image: &str, prompt: &str, cells: [(&str, &str); 4], endless: &str) {
 
 #[test]
 fn a_visit_to_bash() {
-    if is_installed("bash") {
+    if need("bash") {
         let cells = [
             ("cd /usr; word=kept", ""),
             ("echo $word in $PWD", "kept in /usr"),
@@ -48,7 +42,7 @@ fn a_visit_to_bash() {
 
 #[test]
 fn a_visit_to_node() {
-    if is_installed("node") {
+    if need("node") {
         let cells = [
             ("const word = await Promise.resolve('kept')", ""),
             ("word + ' here'", "'kept here'"),
@@ -61,7 +55,7 @@ fn a_visit_to_node() {
 
 #[test]
 fn a_visit_to_ruby() {
-    if is_installed("ruby") {
+    if need("ruby") {
         let cells = [
             ("word = 'kept'; nil", ""),
             ("\"#{word} here\"", "=> \"kept here\""),
@@ -74,7 +68,7 @@ fn a_visit_to_ruby() {
 
 #[test]
 fn a_visit_to_perl() {
-    if is_installed("perl") {
+    if need("perl") {
         let cells = [
             ("my $word = 'kept';", ""),
             ("\"$word here\"", "'kept here'"),
@@ -87,7 +81,7 @@ fn a_visit_to_perl() {
 
 #[test]
 fn a_visit_to_php() {
-    if is_installed("php") {
+    if need("php") {
         let cells = [
             ("function word() { return 'kept'; }", ""),
             ("word() . ' here'", "= \"kept here\""),
@@ -100,7 +94,7 @@ fn a_visit_to_php() {
 
 #[test]
 fn a_visit_to_lua() {
-    if is_installed("lua5.4") {
+    if need("lua5.4") {
         let cells = [
             ("local word = 'kept'", ""),
             ("word .. ' here'", "kept here"),
@@ -113,7 +107,7 @@ fn a_visit_to_lua() {
 
 #[test]
 fn a_visit_to_c() {
-    if is_installed("gcc") {
+    if need("gcc") {
         let cells = [
             ("puts(\"one program\");", "one program"),
             ("printf(\"%d\\n\", 6 * 7);", "42"),
@@ -126,7 +120,7 @@ fn a_visit_to_c() {
 
 #[test]
 fn a_visit_to_r() {
-    if is_installed("Rscript") {
+    if need("Rscript") {
         let cells = [
             ("word <- 'kept'", ""),
             ("paste(word, 'here')", "[1] \"kept here\""),
@@ -139,7 +133,7 @@ fn a_visit_to_r() {
 
 #[test]
 fn a_visit_to_octave() {
-    if is_installed("octave-cli") {
+    if need("octave-cli") {
         let cells = [
             ("word = 'kept';", ""),
             ("[word ' here']", "ans = kept here"),
@@ -152,7 +146,7 @@ fn a_visit_to_octave() {
 
 #[test]
 fn a_visit_to_sqlite() {
-    if is_installed("python3") {
+    if need("python3") {
         let cells = [
             ("create table t(word text); insert into t values ('kept');", ""),
             ("select word, 6 * 7 from t;", "│ kept │    42 │"),

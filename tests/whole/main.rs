@@ -22,6 +22,7 @@ mod run;
 mod screens;
 mod script;
 mod sessions_board;
+mod signals;
 mod stuck_sessions;
 mod themes;
 mod tls;

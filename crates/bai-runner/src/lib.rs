@@ -37,7 +37,7 @@
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
 //! | `jupyter` | kernels that speak Jupyter's protocol; `backend` is either of the two |
 //! | `step` | batch steps |
-//! | `process`, `output`, `utf8` | child processes and what they write |
+//! | `process`, `dispositions`, `output`, `utf8` | child processes, their signals, and what they write |
 //! | `language` | what a language is; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
 //! | `registry` | all languages, and which of them an image means |
 //! | `image`, `search_paths`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
@@ -69,6 +69,7 @@ mod batch;
 mod compiled;
 mod compiled_cells;
 mod crash_loop;
+mod dispositions;
 mod drivers;
 mod error;
 mod image;

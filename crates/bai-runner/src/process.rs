@@ -1,5 +1,6 @@
 //! Child processes: each in a session and process group of its own, without a terminal, that ends when we end.
 
+use super::dispositions;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -53,6 +54,7 @@ impl Process {
         command.envs(program.env.iter().map(|(name, value)| (name, value)));
         command.stdin(program.stdin.map_or_else(Stdio::null, Stdio::from));
         command.stdout(child_out).stderr(child_err);
+        dispositions::by_default(command.as_std_mut());
         prepare_child(&mut command, inherited);
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;

@@ -1,5 +1,6 @@
 //! A terminal with a shell in it: a pseudo-terminal, its size, its bytes, and the end of all that was started there.
 
+use super::dispositions;
 use super::process;
 use super::process_tree::{self, ProcessTree};
 use bytes::{BufMut, BytesMut};
@@ -85,6 +86,7 @@ impl Terminal {
         let mut command = Command::new(shell(&env));
         command.current_dir(&spec.workdir).env_clear().envs(env);
         command.stdin(pty.slave.try_clone()?).stdout(pty.slave.try_clone()?).stderr(pty.slave);
+        dispositions::by_default(command.as_std_mut());
         own_terminal(&mut command);
         let child = command.spawn()?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;

@@ -1,6 +1,7 @@
 //! Programs of this machine with their versions: interpreters and compilers. They are run to ask, with a time limit,
 //! and what they said is remembered for as long as the file stays as it is.
 
+use super::dispositions;
 use super::image::WantedVersion;
 use super::search_paths::{SearchPaths, children, is_executable};
 use bai_protocol::language::Language;
@@ -173,6 +174,7 @@ pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
 fn ask_now(executable: &Path, args: &[&str]) -> Result<Option<String>, RecvTimeoutError> {
     let mut command = Command::new(executable);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    dispositions::by_default(&mut command);
     let Ok(mut child) = command.spawn() else { return Ok(None) };
     let Some(mut stdout) = child.stdout.take() else { return Ok(None) };
     let (sender, answer) = mpsc::channel();

@@ -186,7 +186,8 @@ impl FakeTerminal {
 
     /// Changes the size of the window.
     pub fn resize(&self, lines: u16, columns: u16) {
-        self.state().term.resize(Size { lines: lines.into(), columns: columns.into() });
+        // The model has no window that is smaller.
+        self.state().term.resize(Size { lines: lines.max(1).into(), columns: columns.max(2).into() });
         self.master.resize(PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 

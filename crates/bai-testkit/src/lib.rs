@@ -8,6 +8,7 @@ mod binary;
 mod fake_terminal;
 mod furnished;
 mod gate;
+mod needs;
 mod sandbox;
 mod screen;
 
@@ -15,5 +16,6 @@ pub use binary::binary;
 pub use fake_terminal::{End, FakeTerminal, PROMPT};
 pub use furnished::furnished;
 pub use gate::Gate;
+pub use needs::{leave_out, need, take_left_out};
 pub use sandbox::{Finished, Sandbox, pyenv_root};
 pub use screen::Screen;

@@ -41,11 +41,13 @@ impl Sandbox {
         sandbox
     }
 
-    /// The same in the environment with matplotlib, pandas and Jupyter kernels, as for a person who has activated it.
-    pub fn furnished() -> Self {
+    /// The same in the environment with matplotlib, pandas and Jupyter kernels, as for a person who has activated it. `None`
+    /// where there is none; then the test is left out.
+    #[track_caller]
+    pub fn furnished() -> Option<Self> {
         let mut sandbox = Self::new();
-        sandbox.set("VIRTUAL_ENV", furnished());
-        sandbox
+        sandbox.set("VIRTUAL_ENV", furnished()?);
+        Some(sandbox)
     }
 
     /// Sets one variable for all that is started here.
@@ -80,13 +82,6 @@ impl Sandbox {
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
-        command
-    }
-
-    /// The binary with these arguments.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.program(binary());
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // SAFETY: between fork and exec only `alarm` is called, which may be called there. A program that hangs is ended
         // by its signal, and the test that waits for it fails instead of waiting for ever.
         unsafe {
@@ -95,6 +90,13 @@ impl Sandbox {
                 Ok(())
             })
         };
+        command
+    }
+
+    /// The binary with these arguments.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program(binary());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 

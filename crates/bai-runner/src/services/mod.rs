@@ -6,6 +6,7 @@ mod definition;
 mod prestart;
 mod template;
 
+use super::dispositions;
 use super::process;
 use super::process_tree::{self, ProcessTree};
 use bai_protocol::service::{App, ServiceParameters};
@@ -391,6 +392,7 @@ fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io
     let mut command = Command::new(program);
     command.args(args).current_dir(workdir).env_clear().envs(env);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    dispositions::by_default(command.as_std_mut());
     // SAFETY: the closure makes one system call, which is safe after fork; it neither allocates nor takes a lock.
     unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
     command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))

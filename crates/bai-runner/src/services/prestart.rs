@@ -2,6 +2,7 @@
 
 use super::definition::PrestartAction;
 use super::template::Variables;
+use crate::dispositions;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::io;
@@ -91,6 +92,7 @@ async fn command(words: &[String], workdir: &Path, env: &[(OsString, OsString)])
     let (program, args) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(args).current_dir(workdir).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    dispositions::by_default(command.as_std_mut());
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ok(json!({"out": text(&output.stdout), "err": text(&output.stderr)}))

@@ -112,9 +112,9 @@ impl Session {
         Self::start_all(image, &[], folder).await
     }
 
-    /// An interpreter with matplotlib, pandas and jedi.
-    pub(super) async fn start_furnished() -> Self {
-        Self::start_with("python", &[("VIRTUAL_ENV", furnished())]).await
+    /// An interpreter with matplotlib, pandas and jedi; `None` where the test is left out.
+    pub(super) async fn start_furnished() -> Option<Self> {
+        Some(Self::start_with("python", &[("VIRTUAL_ENV", furnished()?)]).await)
     }
 
     pub(super) async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {

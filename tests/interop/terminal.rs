@@ -6,7 +6,6 @@ use bai_client::*;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-#[path = "terminal/lab.rs"]
 mod lab;
 
 use lab::*;

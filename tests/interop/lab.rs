@@ -34,12 +34,12 @@ impl Lab {
         Lab { engine, api, folder }
     }
 
+    /// A session with a shell whose words do not depend on who runs the tests.
     pub async fn session(&self) -> ComputeSession {
         self.session_with(Vec::new()).await
     }
 
     pub async fn session_with(&self, preopen_ports: Vec<u16>) -> ComputeSession {
-        // A shell whose words do not depend on who runs the tests.
         let home = self.folder.path().to_str().unwrap();
         let environ = [("SHELL", "/bin/bash"), ("PS1", "$ "), ("HOME", home), ("HISTFILE", "")];
         let environ: BTreeMap<_, _> = environ.map(|(name, value)| (name.into(), value.into())).into();

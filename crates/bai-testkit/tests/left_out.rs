@@ -1,0 +1,9 @@
+//! Says at the end of `cargo test` what the tests of this run left out. Cargo runs the packages in the order of their names, so
+//! this target is the last one.
+
+fn main() {
+    let missing = bai_testkit::take_left_out();
+    if !missing.is_empty() {
+        println!("\nleft out, because it is not on this machine: {}\n", missing.join(", "));
+    }
+}

@@ -1,0 +1,57 @@
+//! The holder of the pane: this test program again, in a fake terminal; and what can be asked about it from outside.
+
+use super::child::CHILD;
+use alacritty_terminal::term::TermMode;
+use bai_testkit::{FakeTerminal, Screen};
+use portable_pty::CommandBuilder;
+
+/// Opens the holder on a terminal in which `program` runs.
+pub fn start(program: &str, columns: u16, rows: u16) -> FakeTerminal {
+    start_command(CommandBuilder::new(std::env::current_exe().unwrap()), program, columns, rows)
+}
+
+/// The same under a shell with job control, which tells how the holder stopped, and lets it go on after a line.
+pub fn start_under_shell(program: &str, columns: u16, rows: u16) -> FakeTerminal {
+    let mut command = CommandBuilder::new("bash");
+    let script =
+        r#"set -m; "$@"; echo "<status $?>"; stty -a; read x; fg >/dev/null; echo "<again $?>"; read x"#;
+    command.args(["-c", script, "bash"]);
+    command.arg(std::env::current_exe().unwrap());
+    start_command(command, program, columns, rows)
+}
+
+fn start_command(mut command: CommandBuilder, program: &str, columns: u16, rows: u16) -> FakeTerminal {
+    command.args(["--exact", "child", "--nocapture"]);
+    command.env(CHILD, program);
+    command.env("TERM", "xterm-256color");
+    let terminal = FakeTerminal::start_command(command, rows, columns);
+    terminal.wait_for("ready>");
+    terminal
+}
+
+/// The process id of a holder that a shell started.
+pub fn under_shell(terminal: &FakeTerminal) -> i32 {
+    let shell = terminal.pid();
+    let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+    children.trim().parse().unwrap()
+}
+
+/// What the holder has in memory, in KiB.
+pub fn resident(terminal: &FakeTerminal) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Checks that the terminal is as whoever comes next expects it.
+#[track_caller]
+pub fn assert_clean(screen: &Screen) {
+    let unwanted = TermMode::ALT_SCREEN
+        | TermMode::BRACKETED_PASTE
+        | TermMode::FOCUS_IN_OUT
+        | TermMode::APP_CURSOR
+        | TermMode::APP_KEYPAD
+        | TermMode::MOUSE_MODE;
+    assert!(!screen.modes.intersects(unwanted), "{:?}", screen.modes);
+    assert!(screen.cursor_shown);
+}

@@ -1,0 +1,96 @@
+//! However the program was started, with signals ignored or blocked, it hears those that are for it, and what it starts begins
+//! with the defaults.
+
+use super::daemon::Daemon;
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::process::{Command, Stdio};
+
+/// Starts the program that follows with most signals ignored, as `nohup`, `&` and some CI systems do with a few, and all
+/// blocked that can be.
+const SPOILT: &str = "\
+import os, signal, sys
+for number in 'HUP INT QUIT PIPE TERM USR1 USR2 CHLD TSTP TTIN TTOU'.split():
+    signal.signal(getattr(signal, 'SIG' + number), signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+os.execv(sys.argv[1], sys.argv[1:])";
+
+/// Prints the signals that a process which was just started ignores and blocks.
+const LOOK: &str = "grep -E '^Sig(Ign|Blk)' /proc/self/status";
+
+/// Whether that is what was printed, and neither has a signal in it. The real-time signals are not looked at: the C library
+/// keeps some of them for itself.
+fn has_none(text: &str) -> bool {
+    let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("Sig")?.split_once(':')).collect();
+    let signals = |hex: &str| u64::from_str_radix(hex.trim(), 16).unwrap() & 0x7fff_ffff;
+    lines.len() == 2 && lines.iter().all(|(_, hex)| signals(hex) == 0)
+}
+
+/// The binary behind a program that spoils its signals.
+fn spoilt(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+    let mut command = sandbox.program("python3");
+    command.args(["-c", SPOILT, binary()]).args(arguments).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn what_a_session_starts_ignores_and_blocks_no_signal() {
+    let sandbox = Sandbox::new();
+    let cell = format!("import subprocess; subprocess.run(['sh', '-c', {LOOK:?}])");
+    for arguments in [
+        &["-c", &cell, "python"][..],
+        &["-c", LOOK, "bash"],
+        &["run", "python", "--exec", LOOK],
+        &["run", "python", "--build", LOOK],
+    ] {
+        let output = spoilt(&sandbox, arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(has_none(&text), "{arguments:?}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_shell_in_the_session_ignores_and_blocks_no_signal() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("SHELL", "/bin/sh");
+    let command = sandbox.in_terminal(&["python3", "-c", SPOILT, binary(), "pty", "python"]);
+    let terminal = FakeTerminal::start_command(command, 24, 80);
+    terminal.wait_for("leaves");
+    terminal.enter(&format!("{LOOK}; echo e''nd"));
+    let screen = terminal.wait_until("the answer", |screen| screen.has_line("end"));
+    assert!(has_none(&screen.all), "{}", screen.all);
+}
+
+#[test]
+fn a_cell_is_interrupted_at_a_prompt_that_was_started_with_signals_ignored() {
+    let sandbox = Sandbox::new();
+    let command = sandbox.in_terminal(&["python3", "-c", SPOILT, binary(), "python"]);
+    let terminal = FakeTerminal::start_command(command, 24, 80);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("print('o' + 'n'); exec('while True: pass')");
+    terminal.wait_until("the loop", |screen| screen.has_line("on"));
+    terminal.send("\x03");
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.wait_for_prompt(PROMPT);
+    // The window changes its size, and the prompt hears of it.
+    terminal.resize(24, 40);
+    terminal.run(PROMPT, "'x' * 100");
+    terminal.leave();
+}
+
+#[test]
+fn an_engine_in_the_background_outlives_its_terminal_and_ctrl_c_where_both_are_ignored() {
+    let sandbox = Sandbox::new();
+    let mut shell = sandbox.program("sh");
+    shell.args(["-c", "trap '' HUP INT; exec \"$0\" serve", binary()]);
+    let mut daemon = Daemon::of(shell);
+    for signal in [Signal::SIGHUP, Signal::SIGINT] {
+        kill(Pid::from_raw(daemon.pid()), signal).unwrap();
+    }
+    sandbox.run(&["-c", "print(6 * 7)", "-t", "work", "python"]).expect(0, "42\n");
+    let listed = sandbox.run(&["ls"]).stdout;
+    assert!(listed.lines().any(|line| line.starts_with("work ")), "{listed}");
+    kill(Pid::from_raw(daemon.pid()), Signal::SIGTERM).unwrap();
+    daemon.wait_for_end();
+}
