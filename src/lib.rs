@@ -4,8 +4,8 @@
 //! downwards only (`ARCHITECTURE.md` says more):
 //!
 //! ```text
-//! cli ──► repl ──► panes ──► render, terminal, theme ──► bai-protocol
-//!  │        └────────┴─────► bai-client ───────────────► bai-protocol
+//! cli ──► repl ──► panes ──► render, terminal, theme, format ──► bai-protocol
+//!  │        └────────┴─────► bai-client ───────────────────────► bai-protocol
 //!  ├──► config
 //!  └──► bai-engine ──► bai-runner ──► bai-protocol
 //! ```
