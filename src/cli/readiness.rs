@@ -1,5 +1,5 @@
 //! Whether a session takes code, and with the prelude, before a script's code is sent: what waits behind another client's
-//! program cannot be withdrawn without harm, but a question that ends at once can (`protocol.md` §3.6).
+//! program cannot be withdrawn without harm, but a question that ends at once can (`docs/wire` §3.6).
 
 use super::args::Open;
 use super::error::CliError;

@@ -1,4 +1,4 @@
-//! The `.env` file that the official client reads from the current folder or the nearest one above (`protocol.md` §1.3).
+//! The `.env` file that the official client reads from the current folder or the nearest one above (`docs/wire` §1.3).
 //! Its variables come before those of the process, as there.
 
 use super::ConfigError;

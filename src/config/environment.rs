@@ -1,4 +1,4 @@
-//! The variables that the official client reads (`protocol.md` §1.3): `BACKEND_*`, and `SORNA_*` where the first is
+//! The variables that the official client reads (`docs/wire` §1.3): `BACKEND_*`, and `SORNA_*` where the first is
 //! not set.
 
 use super::{ConfigError, dotenv};

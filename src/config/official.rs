@@ -1,4 +1,4 @@
-//! The files of the official client (`protocol.md` §1.3): the configuration and credentials of its second command line,
+//! The files of the official client (`docs/wire` §1.3): the configuration and credentials of its second command line,
 //! and the cookie jars that its two `login` commands write. They are read and never written.
 
 use super::{ConfigError, Environment, private};

@@ -1,4 +1,4 @@
-//! A web server as it stands before a manager (`protocol.md` §1.7): it takes logins, gives a cookie, and signs what comes
+//! A web server as it stands before a manager (`docs/wire` §1.7): it takes logins, gives a cookie, and signs what comes
 //! with it for the real engine behind. Faults that a real one shows only on some days can be switched on.
 
 use super::daemon::Daemon;

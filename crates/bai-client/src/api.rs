@@ -109,7 +109,7 @@ impl Api {
     }
 
     /// The right to run code in a session: one permit for each session of this server, however many
-    /// handles there are (`protocol.md` §3.6).
+    /// handles there are (`docs/wire` §3.6).
     pub(super) fn turn(&self, session: &str) -> Arc<Semaphore> {
         let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(session).and_then(Weak::upgrade) {

@@ -70,7 +70,7 @@ impl ComputeSession {
     /// Creates a session, or takes the one of that name if the request allows it, and follows it until it runs.
     ///
     /// The request is always enqueued and then followed, whatever its `enqueue_only` says: servers that wait by
-    /// themselves never answer for a session that ends in ERROR (`protocol.md` §10, row 24). With `enqueue_only` this
+    /// themselves never answer for a session that ends in ERROR (`docs/wire` §10, row 24). With `enqueue_only` this
     /// returns right after the request was taken. `max_wait_seconds` limits the following, not the session.
     /// `on_status` is told each status once, in order.
     ///
@@ -188,7 +188,7 @@ impl ComputeSession {
             if status.is_dead() && !goal.allows(&status) {
                 return Err(self.why_it_failed(&status).await);
             }
-            // Events tell what happens from now on, so subscribe first and ask afterwards (`protocol.md` §10, row 52).
+            // Events tell what happens from now on, so subscribe first and ask afterwards (`docs/wire` §10, row 52).
             let events = events.get_or_insert_with(|| self.events());
             let seen = tokio::select! {
                 event = events.next() => event.and_then(|event| event.status()),

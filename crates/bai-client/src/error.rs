@@ -237,7 +237,7 @@ pub(crate) fn looks_like_html(text: &str) -> bool {
     ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag))
 }
 
-/// The kind for a status and, where the status says too little, the problem's slug (`protocol.md` §1.8).
+/// The kind for a status and, where the status says too little, the problem's slug (`docs/wire` §1.8).
 fn kind_of(status: u16, slug: Option<&str>) -> ErrorKind {
     match (status, slug.unwrap_or_default()) {
         (_, "too-many-sessions-matched") => ErrorKind::Ambiguous,

@@ -1,4 +1,4 @@
-//! The stream of session events (`protocol.md` §8), which reconnects by itself.
+//! The stream of session events (`docs/wire` §8), which reconnects by itself.
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};

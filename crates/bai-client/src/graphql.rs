@@ -1,4 +1,4 @@
-//! GraphQL queries (`protocol.md` §2.5): the two transports, and the errors that come beside status 200.
+//! GraphQL queries (`docs/wire` §2.5): the two transports, and the errors that come beside status 200.
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};

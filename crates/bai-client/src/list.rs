@@ -1,4 +1,4 @@
-//! The list of sessions, through GraphQL, with filters and pages (`protocol.md` §2.5).
+//! The list of sessions, through GraphQL, with filters and pages (`docs/wire` §2.5).
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};

@@ -1,4 +1,4 @@
-//! Login at a web server, which then signs for us (`protocol.md` §1.7), and the test of a key pair.
+//! Login at a web server, which then signs for us (`docs/wire` §1.7), and the test of a key pair.
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};

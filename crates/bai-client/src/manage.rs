@@ -1,5 +1,5 @@
 //! What can be done to a session beside running code: its name, its images, its history, its services
-//! (`protocol.md` §2.6–§2.8, §7.3).
+//! (`docs/wire` §2.6–§2.8, §7.3).
 
 use super::error::{ClientError, ErrorKind};
 use super::reference::SessionRef;

@@ -10,14 +10,14 @@ use std::time::Duration;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// An access key with its secret key; each request is signed (`protocol.md` §1.4).
+    /// An access key with its secret key; each request is signed (`docs/wire` §1.4).
     Keypair {
         /// The access key; no secret.
         access_key: String,
         /// The secret key.
         secret_key: SecretString,
     },
-    /// A login at a web server, which signs for us (`protocol.md` §1.7): the value of its session cookie.
+    /// A login at a web server, which signs for us (`docs/wire` §1.7): the value of its session cookie.
     WebSession {
         /// The session id that the web server gave at login.
         session_id: SecretString,

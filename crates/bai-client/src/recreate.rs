@@ -1,4 +1,4 @@
-//! A new session in the place of an old one: for servers that cannot restart (`protocol.md` §10, row 38), and for
+//! A new session in the place of an old one: for servers that cannot restart (`docs/wire` §10, row 38), and for
 //! sessions that take no more code.
 
 use super::create::Created;

@@ -47,7 +47,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Api {
-    /// The API version that both sides speak; asked once (`protocol.md` §1.1).
+    /// The API version that both sides speak; asked once (`docs/wire` §1.1).
     ///
     /// # Errors
     /// Whatever keeps the server from answering; [`ErrorKind::NotABackend`] when what answers is something else.

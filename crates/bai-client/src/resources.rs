@@ -1,4 +1,4 @@
-//! Lists of what a cluster has to give: images, slots, presets, resource groups, virtual folders (`protocol.md` §2.10).
+//! Lists of what a cluster has to give: images, slots, presets, resource groups, virtual folders (`docs/wire` §2.10).
 
 use super::api::Api;
 use super::error::ClientError;

@@ -1,4 +1,4 @@
-//! Background tasks of a server, followed by their events (`protocol.md` §8.3).
+//! Background tasks of a server, followed by their events (`docs/wire` §8.3).
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};

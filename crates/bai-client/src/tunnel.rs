@@ -1,4 +1,4 @@
-//! One TCP connection to a service of a session, carried by one WebSocket (`protocol.md` §7.2).
+//! One TCP connection to a service of a session, carried by one WebSocket (`docs/wire` §7.2).
 
 mod carry;
 

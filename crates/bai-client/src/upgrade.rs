@@ -1,4 +1,4 @@
-//! The upgrade of one of a session's streams to a WebSocket. Each is signed anew (`protocol.md` §7.2).
+//! The upgrade of one of a session's streams to a WebSocket. Each is signed anew (`docs/wire` §7.2).
 
 use super::error::{ClientError, ErrorKind};
 use super::reference::SessionRef;

@@ -1,4 +1,4 @@
-//! Who may ask: API version, date and signature of every request but the hello (`protocol.md` §1.1, §1.4).
+//! Who may ask: API version, date and signature of every request but the hello (`docs/wire` §1.1, §1.4).
 
 use super::error::ApiError;
 use super::state::ServerState;

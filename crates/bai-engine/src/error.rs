@@ -1,5 +1,5 @@
 //! What the engine answers when it does not do what was asked: always `application/problem+json`, with the slugs of
-//! the genuine server (`protocol.md` §1.8), also where the router or the HTTP library refused by itself.
+//! the genuine server (`docs/wire` §1.8), also where the router or the HTTP library refused by itself.
 
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri, header};

@@ -1,4 +1,4 @@
-//! Events of sessions as they happen, over Server-Sent Events (`protocol.md` §8). There is no replay: a listener reads
+//! Events of sessions as they happen, over Server-Sent Events (`docs/wire` §8). There is no replay: a listener reads
 //! a session's state after it has begun to listen.
 
 use super::error::ApiResult;

@@ -1,4 +1,4 @@
-//! Code execution over plain HTTP (`protocol.md` §3), interrupt and completion.
+//! Code execution over plain HTTP (`docs/wire` §3), interrupt and completion.
 
 use super::command::{SessionCommand, Work};
 use super::error::{ApiError, ApiResult};

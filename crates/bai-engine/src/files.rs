@@ -1,4 +1,4 @@
-//! Paths inside a session's folder, and its listing (`protocol.md` §6).
+//! Paths inside a session's folder, and its listing (`docs/wire` §6).
 //!
 //! The rule for every path that a client names: it is looked up below the session's folder, and what it leads to, symbolic
 //! links followed, must be there too.

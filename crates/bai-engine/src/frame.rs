@@ -8,12 +8,12 @@ use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 use serde_json::json;
 use std::fmt;
 
-/// A frame of the execute WebSocket (`protocol.md` §3.10).
+/// A frame of the execute WebSocket (`docs/wire` §3.10).
 pub(super) fn frame(delivery: &Delivery) -> String {
     text(delivery, &Result { delivery, run_id: None })
 }
 
-/// The body of a reply to an execute call (`protocol.md` §3.2).
+/// The body of a reply to an execute call (`docs/wire` §3.2).
 pub(super) fn reply(delivery: &Delivery, run_id: &str) -> String {
     #[derive(serde::Serialize)]
     struct Body<'a> {

@@ -1,4 +1,4 @@
-//! The embedded engine: a server on loopback that speaks the cluster's own API (`protocol.md`), for one user.
+//! The embedded engine: a server on loopback that speaks the cluster's own API (`docs/wire`), for one user.
 //!
 //! It drives [`bai_runner`] and knows no client and no terminal. It keeps what other servers lose: output between batch
 //! steps, runs whose socket closed, and output that came while no run was active.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// `POST /{P}` (`protocol.md` §2.2).
+/// `POST /{P}` (`docs/wire` §2.2).
 pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -> ApiResult {
     let body = json_body(body).await?;
     if !body.is_object() {
@@ -51,7 +51,7 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
         (false, true) => session.status(),
         (_, false) => wait_until_ready(&session, request.max_wait_seconds).await?,
     };
-    // API versions up to 4 read the name under `kernelId` (`protocol.md` §1.2).
+    // API versions up to 4 read the name under `kernelId` (`docs/wire` §1.2).
     let reply = json!({
         "sessionId": session.id(), "sessionName": session.name(), "status": status, "servicePorts": [],
         "created": created, "kernelId": session.name(),
@@ -123,7 +123,7 @@ pub(super) async fn matching(State(server): State<Arc<ServerState>>, RawQuery(qu
     Ok(json_reply(StatusCode::OK, &Matches { matches }))
 }
 
-/// `GET /{P}/{s}` (`protocol.md` §2.6), with `currentRunId` beside it while a run is active.
+/// `GET /{P}/{s}` (`docs/wire` §2.6), with `currentRunId` beside it while a run is active.
 pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
     let session = request::session(&server, &reference)?;
     let spec = &session.spec;
@@ -222,7 +222,7 @@ pub(super) async fn rename(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `GET /{P}/{s}/logs` (`protocol.md` §2.8).
+/// `GET /{P}/{s}/logs` (`docs/wire` §2.8).
 pub(super) async fn logs(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
     let session = request::session(&server, &reference)?;
     Ok(json_reply(StatusCode::OK, &json!({"result": {"logs": session.logs()}})))

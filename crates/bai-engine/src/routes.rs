@@ -1,4 +1,4 @@
-//! The table of paths (`protocol.md` §2.1, §9.7): each twice, under `session` and, for old clients, under `kernel`.
+//! The table of paths (`docs/wire` §2.1, §9.7): each twice, under `session` and, for old clients, under `kernel`.
 
 use super::error::{ApiError, ApiResult, every_error_is_a_problem, unknown_path};
 use super::request::{Params, json_body, json_reply};

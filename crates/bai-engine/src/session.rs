@@ -109,7 +109,7 @@ impl Session {
         (Arc::new(session), receiver)
     }
 
-    /// What a cluster's agent would set (`protocol.md` §9.1), and what the creator asked for.
+    /// What a cluster's agent would set (`docs/wire` §9.1), and what the creator asked for.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let spec = &self.spec;
         let ours = [

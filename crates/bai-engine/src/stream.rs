@@ -1,4 +1,4 @@
-//! Code execution over a WebSocket (`protocol.md` §3.10).
+//! Code execution over a WebSocket (`docs/wire` §3.10).
 //!
 //! Two differences to the genuine server, both on purpose: the socket is read all the time, so that pings, close frames
 //! and input are never late; and a client that goes away leaves its run to go on, to be continued over HTTP or by a new

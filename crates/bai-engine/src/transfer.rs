@@ -1,4 +1,4 @@
-//! Files in and out of a session (`protocol.md` §6), streamed between socket and disk whatever their size: the cluster's
+//! Files in and out of a session (`docs/wire` §6), streamed between socket and disk whatever their size: the cluster's
 //! limits of 1 MiB and of 20 or 5 files are no limits here.
 
 use super::archive;

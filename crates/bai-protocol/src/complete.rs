@@ -1,4 +1,4 @@
-//! Completion (`protocol.md` §3.8): the request, and an extraction that takes every shape a server has given.
+//! Completion (`docs/wire` §3.8): the request, and an extraction that takes every shape a server has given.
 
 use super::lenient::null_as_default;
 use serde::{Deserialize, Serialize};

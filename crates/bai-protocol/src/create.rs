@@ -1,4 +1,4 @@
-//! Creation of sessions (`protocol.md` §2.2): the body that we send, by API version, the body that a server
+//! Creation of sessions (`docs/wire` §2.2): the body that we send, by API version, the body that a server
 //! reads, and the reply.
 
 mod request;
@@ -114,7 +114,7 @@ impl TryFrom<AnyReply> for CreateReply {
     }
 }
 
-/// A service of a session. Fresh sessions give `ports`, reused ones `container_ports` (`protocol.md` §10, row 25).
+/// A service of a session. Fresh sessions give `ports`, reused ones `container_ports` (`docs/wire` §10, row 25).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "AnyPort")]
 pub struct ServicePort {

@@ -1,4 +1,4 @@
-//! Session events, sent by the server as they happen (`protocol.md` §8.1).
+//! Session events, sent by the server as they happen (`docs/wire` §8.1).
 
 use super::lenient;
 use super::status::SessionStatus;

@@ -1,4 +1,4 @@
-//! Code execution (`protocol.md` §3): requests and replies over HTTP, and the frames of the WebSocket.
+//! Code execution (`docs/wire` §3): requests and replies over HTTP, and the frames of the WebSocket.
 
 use super::lenient;
 use super::record::ConsoleRecord;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// What an execute request asks for. The words are traps: it is `continue` and `input`, never `continued` or
-/// `user-input` (`protocol.md` §10, rows 1 and 2).
+/// `user-input` (`docs/wire` §10, rows 1 and 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -23,7 +23,7 @@ pub enum Mode {
     Complete,
 }
 
-/// The commands of a batch run; an empty one skips its step, `*` asks for the heuristic (`protocol.md` §3.7).
+/// The commands of a batch run; an empty one skips its step, `*` asks for the heuristic (`docs/wire` §3.7).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BatchOptions {
@@ -39,7 +39,7 @@ pub struct BatchOptions {
 }
 
 /// The body of `POST /{P}/{s}`. Writes the run id under both of its names, since each generation of servers
-/// reads only one (`protocol.md` §3.1).
+/// reads only one (`docs/wire` §3.1).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExecuteRequest {
     /// What is asked.
@@ -98,7 +98,7 @@ impl ExecuteRequest {
     }
 }
 
-/// The name of one execution, made by the client so that it is never lost (`protocol.md` §3.6).
+/// The name of one execution, made by the client so that it is never lost (`docs/wire` §3.6).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunId(String);
 
@@ -209,7 +209,7 @@ impl From<RunStatus> for String {
 }
 
 /// The result of an execute call, and a server frame of the execute WebSocket, which lacks the run id
-/// (`protocol.md` §3.2, §3.10).
+/// (`docs/wire` §3.2, §3.10).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecuteResult {
@@ -271,7 +271,7 @@ pub struct ExecuteReply {
     pub result: ExecuteResult,
 }
 
-/// The first frame that a client sends on the execute WebSocket (`protocol.md` §3.10).
+/// The first frame that a client sends on the execute WebSocket (`docs/wire` §3.10).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StreamRequest {
     /// `query` or `batch`.

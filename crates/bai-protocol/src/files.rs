@@ -1,4 +1,4 @@
-//! Files of a session (`protocol.md` §6): limits, and the listing, which is JSON inside JSON.
+//! Files of a session (`docs/wire` §6): limits, and the listing, which is JSON inside JSON.
 
 use super::lenient;
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl ListReply {
 }
 
 /// A path as an upload may name it: relative to the home folder. Absolute ones below it are made relative, as the
-/// server would refuse them (`protocol.md` §10, row 36); what would leave it is refused here.
+/// server would refuse them (`docs/wire` §10, row 36); what would leave it is refused here.
 pub fn upload_path(path: &str) -> Option<String> {
     let inside =
         path.strip_prefix(HOME).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);

@@ -1,4 +1,4 @@
-//! A session's past and relations (`protocol.md` §2.6–§2.7, §8.3): history, dependencies, commits, background tasks.
+//! A session's past and relations (`docs/wire` §2.6–§2.7, §8.3): history, dependencies, commits, background tasks.
 
 use super::lenient;
 use super::status::SessionStatus;

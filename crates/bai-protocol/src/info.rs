@@ -1,4 +1,4 @@
-//! Information about a session, its logs and its history (`protocol.md` §2.6, §2.8).
+//! Information about a session, its logs and its history (`docs/wire` §2.6, §2.8).
 
 use super::lenient;
 use super::python;

@@ -14,7 +14,7 @@ where
 }
 
 /// Anything that is a string stays one; numbers and booleans become their text; null and the text `"None"`,
-/// which 26.x sends for an empty value (`protocol.md` §2.6), become nothing.
+/// which 26.x sends for an empty value (`docs/wire` §2.6), become nothing.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => None,

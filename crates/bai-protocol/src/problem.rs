@@ -1,4 +1,4 @@
-//! Error bodies (`protocol.md` §1.8): `application/problem+json` from a manager, anything at all from whoever
+//! Error bodies (`docs/wire` §1.8): `application/problem+json` from a manager, anything at all from whoever
 //! stands in between.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Terminals over a WebSocket: the frames of the `pty` stream (`protocol.md` §7.1) and of ttyd (§7.5). Bytes in,
+//! Terminals over a WebSocket: the frames of the `pty` stream (`docs/wire` §7.1) and of ttyd (§7.5). Bytes in,
 //! bytes out; who carries them is not decided here.
 
 use base64::Engine as _;

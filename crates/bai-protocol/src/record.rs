@@ -1,4 +1,4 @@
-//! Console records (`protocol.md` §3.3, §5.1): what a program printed, as `[type, payload]` on the wire.
+//! Console records (`docs/wire` §3.3, §5.1): what a program printed, as `[type, payload]` on the wire.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ pub enum ConsoleRecord {
     Stdout(String),
     /// Text of standard error; also tracebacks, and log lines of the runner.
     Stderr(String),
-    /// A picture or another medium, in the encoding of `protocol.md` §5.1.
+    /// A picture or another medium, in the encoding of `docs/wire` §5.1.
     Media {
         /// MIME type, such as `image/png`.
         mime: String,
@@ -110,7 +110,7 @@ impl ConsoleRecord {
 }
 
 /// Media came in three shapes: `[mime, data]`, `{"type", "data"}`, and, from runners that get it wrong, bare HTML
-/// (`protocol.md` §5.1 and §10, rows 8 and 11).
+/// (`docs/wire` §5.1 and §10, rows 8 and 11).
 fn media(payload: Value) -> ConsoleRecord {
     match payload {
         Value::Array(items) => {

@@ -1,4 +1,4 @@
-//! What a cluster has to give (`protocol.md` §2.10): images, slots, presets, resource groups, virtual folders.
+//! What a cluster has to give (`docs/wire` §2.10): images, slots, presets, resource groups, virtual folders.
 
 use super::lenient;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub struct Image {
     /// Bytes.
     #[serde(default, deserialize_with = "lenient::number")]
     pub size_bytes: Option<u64>,
-    /// Labels, such as `ai.backend.features` (`protocol.md` §9.6).
+    /// Labels, such as `ai.backend.features` (`docs/wire` §9.6).
     #[serde(default, deserialize_with = "lenient::list")]
     pub labels: Vec<Label>,
 }

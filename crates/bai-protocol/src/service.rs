@@ -1,4 +1,4 @@
-//! Apps of a session and how one is asked for (`protocol.md` §7.2, §7.3): the list, the parameters of a start, the
+//! Apps of a session and how one is asked for (`docs/wire` §7.2, §7.3): the list, the parameters of a start, the
 //! address for people.
 
 use super::lenient;
@@ -30,7 +30,7 @@ pub struct App {
     pub allowed_envs: Vec<String>,
 }
 
-/// Where a service is reached through a cluster's app proxy (`protocol.md` §7.3).
+/// Where a service is reached through a cluster's app proxy (`docs/wire` §7.3).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceAddress {
     /// What lets its bearer in: a secret.
@@ -95,7 +95,7 @@ pub enum BadLabel {
 }
 
 /// Reads the label `ai.backend.service-ports` of an image: `name:protocol:port` or `name:protocol:[port,port]`, with commas
-/// between them (`protocol.md` §7.6).
+/// between them (`docs/wire` §7.6).
 ///
 /// # Errors
 /// As [`BadLabel`] says; an empty label has no services.

@@ -1,4 +1,4 @@
-//! The keypair signature (`protocol.md` §1.4): what is signed, how, and how a server checks it.
+//! The keypair signature (`docs/wire` §1.4): what is signed, how, and how a server checks it.
 //!
 //! Pure functions of their arguments: the caller brings the date and sends the very strings that were signed.
 
@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// The vectors of `protocol.md` §12.1.
+    /// The vectors of `docs/wire` §12.1.
     fn vectors() -> Vec<(Signed<'static>, &'static str)> {
         let local = "127.0.0.1:8091";
         let v9 = "v9.20250722";

@@ -1,4 +1,4 @@
-//! Session statuses (`protocol.md` §2.3). The list grew in almost every release, so unknown ones are kept.
+//! Session statuses (`docs/wire` §2.3). The list grew in almost every release, so unknown ones are kept.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 /// event names carry, is read too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-#[allow(missing_docs, reason = "the names are the server's; `protocol.md` §2.3 tells what each means")]
+#[allow(missing_docs, reason = "the names are the server's; `docs/wire` §2.3 tells what each means")]
 pub enum SessionStatus {
     Pending,
     Deprioritizing,
@@ -80,7 +80,7 @@ impl SessionStatus {
     }
 
     /// The status that an event's name tells of: `session_started` is RUNNING, and any other `session_<status>` is
-    /// that status (`protocol.md` §8.1). Events of kernels, and outcomes of batch sessions, tell of none.
+    /// that status (`docs/wire` §8.1). Events of kernels, and outcomes of batch sessions, tell of none.
     pub fn from_event(event: &str) -> Option<Self> {
         match event.strip_prefix("session_")? {
             "started" => Some(SessionStatus::Running),

@@ -1,4 +1,4 @@
-//! A session as lists show it (`protocol.md` §2.5). Several of its fields are strings that contain JSON.
+//! A session as lists show it (`docs/wire` §2.5). Several of its fields are strings that contain JSON.
 
 use super::create::{ServicePort, SessionType};
 use super::lenient;

@@ -1,4 +1,4 @@
-//! API versions and what changes with them (`protocol.md` §1.1–1.2).
+//! API versions and what changes with them (`docs/wire` §1.1–1.2).
 
 use crate::capability::Capabilities;
 use serde::Deserialize;
@@ -79,7 +79,7 @@ impl ApiVersion {
         KNOWN.iter().any(|text| text.parse() == Ok(self))
     }
 
-    /// The noun of session paths, `{P}` in `protocol.md`: `kernel` up to major 4, then `session`.
+    /// The noun of session paths, `{P}` in `docs/wire` §0: `kernel` up to major 4, then `session`.
     pub fn noun(self) -> &'static str {
         if self.major <= 4 { "kernel" } else { "session" }
     }

@@ -9,7 +9,7 @@ use super::search_paths::SearchPaths;
 use std::path::{Path, PathBuf};
 
 const SHELL: &str = "/bin/sh";
-/// What a cell is told, by a shell that then ends with what `protocol.md` §3.4 has for a missing interpreter.
+/// What a cell is told, by a shell that then ends with what `docs/wire` §3.4 has for a missing interpreter.
 const NO_LANGUAGE: &str =
     "echo 'This session runs commands and services; it has no language for code.' >&2; exit 127";
 

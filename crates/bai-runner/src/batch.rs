@@ -1,4 +1,4 @@
-//! What `build *` and `exec *` do (`protocol.md` §9.5): the rules that the table of languages has, carried out in a folder of
+//! What `build *` and `exec *` do (`docs/wire` §9.5): the rules that the table of languages has, carried out in a folder of
 //! this machine. Languages that are not in the table answer for themselves.
 
 use super::language::{Heuristic, Invocation};

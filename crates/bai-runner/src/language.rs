@@ -49,7 +49,7 @@ pub(super) trait Language: Sync {
         Plan::default()
     }
 
-    /// What the step `clean` does when it is asked for `*` (`protocol.md` §9.5).
+    /// What the step `clean` does when it is asked for `*` (`docs/wire` §9.5).
     fn clean_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
         Heuristic::Done(None, 0)
     }
@@ -160,7 +160,7 @@ pub(super) struct Launch {
     pub(super) wake: Option<Signal>,
 }
 
-/// The three steps of a batch run (`protocol.md` §3.7).
+/// The three steps of a batch run (`docs/wire` §3.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepKind {
     Clean,

@@ -1,9 +1,9 @@
-//! Operations: what a kernel runner can be asked to do (`protocol.md` §9.2).
+//! Operations: what a kernel runner can be asked to do (`docs/wire` §9.2).
 
 use bai_protocol::complete::CompletionRequest;
 
 /// One request to the runner. `Code`, `Clean`, `Build` and `Exec` wait their turn in the FIFO queue
-/// (`protocol.md` §9.4); the others are served at once, also while a task runs.
+/// (`docs/wire` §9.4); the others are served at once, also while a task runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
     /// Run source text in the session's namespace. Ends with [`Reply::Finished`](super::Reply::Finished).
@@ -24,7 +24,7 @@ pub enum Op {
     Status,
 }
 
-/// What a batch step runs (`protocol.md` §3.7).
+/// What a batch step runs (`docs/wire` §3.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing; the step is reported as done with exit code 0.

@@ -1,4 +1,4 @@
-//! The queue of tasks (`protocol.md` §9.4): strictly first in, first out, and a build that failed takes the next
+//! The queue of tasks (`docs/wire` §9.4): strictly first in, first out, and a build that failed takes the next
 //! `exec` with it. No I/O here.
 
 use super::language::StepKind;

@@ -1,4 +1,4 @@
-//! Replies: what a kernel runner says (`protocol.md` §9.3).
+//! Replies: what a kernel runner says (`docs/wire` §9.3).
 
 use bai_protocol::complete::Completion;
 use bai_protocol::record::ConsoleRecord;

@@ -1,4 +1,4 @@
-//! Work that is a child process of its own: a batch step (`protocol.md` §3.7, §9.4), which is a shell command or what
+//! Work that is a child process of its own: a batch step (`docs/wire` §3.7, §9.4), which is a shell command or what
 //! the language usually does, or a cell in a language without a driver. What is left running in the process group
 //! ends with it.
 
@@ -156,7 +156,7 @@ impl RunningStep {
 }
 
 /// Exit code of a step: that of its process, or the negative number of the signal that ended it
-/// (`protocol.md` §3.4).
+/// (`docs/wire` §3.4).
 pub(super) fn exit_code(status: &ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| status.signal().map(|number| -number)).unwrap_or(-1)

@@ -1,4 +1,4 @@
-//! The body of a media record (`protocol.md` §5.1): a `data:` URI for raster images, XML for SVG, base64 or text for
+//! The body of a media record (`docs/wire` §5.1): a `data:` URI for raster images, XML for SVG, base64 or text for
 //! others.
 
 use std::sync::Arc;

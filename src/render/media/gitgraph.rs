@@ -1,4 +1,4 @@
-//! The commits that a git kernel shows (`application/vnd.sorna.gitgraph`, `protocol.md` §5.1) as a graph in text, newest
+//! The commits that a git kernel shows (`application/vnd.sorna.gitgraph`, `docs/wire` §5.1) as a graph in text, newest
 //! first, as `git log --graph` draws it.
 
 use std::collections::{HashMap, HashSet};

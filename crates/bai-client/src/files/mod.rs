@@ -1,4 +1,4 @@
-//! Files of a session: upload, download, listing (`protocol.md` §6).
+//! Files of a session: upload, download, listing (`docs/wire` §6).
 
 mod existing;
 mod landing;

@@ -27,7 +27,7 @@ impl ComputeSession {
     /// Runs a shell command in the home folder. It waits for its turn, as every run does.
     pub(super) async fn shell(&self, what: &str, command: &str) -> Result<Ended, ClientError> {
         // Servers without this capability lose what a batch step says in its first and last moments, its end included
-        // (`protocol.md` §3.7).
+        // (`docs/wire` §3.7).
         let pause = if self.api().has(Capability::WholeBatch).await { "" } else { "sleep 0.5; " };
         let exec = format!("{pause}( {command} ); code=$?; {pause}exit $code");
         let cell = Cell::Batch(BatchOptions { exec, ..BatchOptions::default() });

@@ -1,5 +1,5 @@
 //! The kernel prelude: a piece of Python that is run once in an IPython kernel of a cluster, whose runner has no
-//! completion and passes on neither HTML nor Markdown nor LaTeX (`protocol.md` §3.8, §5.1).
+//! completion and passes on neither HTML nor Markdown nor LaTeX (`docs/wire` §3.8, §5.1).
 //!
 //! [`Prelude`] installs it and asks it; the Python is `prelude.py`, which tells what it changes. What it sends is
 //! unpacked for every run, by `bundle`. Kernels that are not IPython do not understand it, and nothing happens then.

@@ -1,6 +1,6 @@
 //! A terminal inside a session: one byte stream with a size, whatever is behind it.
 //!
-//! Three sources: the app `ttyd` through a tunnel, as clusters have it (`protocol.md` §7.5); the `pty` stream
+//! Three sources: the app `ttyd` through a tunnel, as clusters have it (`docs/wire` §7.5); the `pty` stream
 //! (§7.1), as our engine has it; any app whose protocol is `pty`. The link comes back by itself. No terminal of the
 //! user's lives here: what is typed comes in as bytes, what is printed goes out as bytes.
 

@@ -1,4 +1,4 @@
-//! What `*` means in a batch run where the server's own answer would be lost or is missing (`protocol.md` §3.7, §9.5): small
+//! What `*` means in a batch run where the server's own answer would be lost or is missing (`docs/wire` §3.7, §9.5): small
 //! shell scripts that look at the files of the session. The rules are those of the table of languages; here they only
 //! become text.
 

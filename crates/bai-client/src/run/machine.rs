@@ -67,7 +67,7 @@ impl Machine {
             return Next::Close;
         }
         let is_password = frame.is_password();
-        // Console first: a frame may carry output and a question together (`protocol.md` §10, row 60).
+        // Console first: a frame may carry output and a question together (`docs/wire` §10, row 60).
         for record in frame.console {
             self.emit(RunEvent::Console(unpack(record)));
         }

@@ -2,7 +2,7 @@
 //!
 //! [`Run`] is only a handle. A task of its own (`driver`) owns the connection, asks the pure state machine
 //! (`machine`) what each frame means, and holds the session's turn until the run is over, so that a run is never
-//! abandoned, whatever becomes of the handle (`protocol.md` §3.6).
+//! abandoned, whatever becomes of the handle (`docs/wire` §3.6).
 
 mod driver;
 mod heard;
@@ -149,7 +149,7 @@ pub enum SessionState {
     /// It takes the next run.
     Usable,
     /// It answers no execution any more; on clusters only destroying it helps, and creating another
-    /// (`protocol.md` §3.6).
+    /// (`docs/wire` §3.6).
     Stuck,
     /// It is not there any more.
     Gone,
@@ -190,7 +190,7 @@ impl Run {
 
     /// Asks the program to stop, as Ctrl-C does. The run still ends with [`RunEvent::Finished`], unless the program
     /// goes on. A program that waits for input is answered with an empty line where the server
-    /// needs that (`protocol.md` §3.10).
+    /// needs that (`docs/wire` §3.10).
     pub fn interrupt(&self) {
         self.interrupts.send_modify(|count| *count += 1);
     }

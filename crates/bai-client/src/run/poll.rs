@@ -1,4 +1,4 @@
-//! A run over HTTP polling (`protocol.md` §3.1–3.2, §3.7): one request at a time, each under the run id that we
+//! A run over HTTP polling (`docs/wire` §3.1–3.2, §3.7): one request at a time, each under the run id that we
 //! made, so that a lost connection loses nothing.
 
 use super::Cell;
@@ -19,7 +19,7 @@ const REPLY_LIMIT: usize = 512 * 1024 * 1024;
 /// Calls that may fail in a row before the run counts as lost.
 const FAILURES: u32 = 8;
 /// Server errors that may come in a row: one is the known answer to output that the server cannot encode, and the
-/// same run goes on after it (`protocol.md` §10, row 11).
+/// same run goes on after it (`docs/wire` §10, row 11).
 const SERVER_FAILURES: u32 = 2;
 /// The least time between two calls that brought nothing, whatever the server does.
 const FLOOR: Duration = Duration::from_millis(250);

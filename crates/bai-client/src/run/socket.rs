@@ -1,4 +1,4 @@
-//! The WebSocket of one run (`protocol.md` §3.10).
+//! The WebSocket of one run (`docs/wire` §3.10).
 
 use super::Cell;
 use super::heard::LinkEnd;

@@ -1,4 +1,4 @@
-//! Batch runs at servers that lose what is said between two steps, the end of the run included (`protocol.md` §3.7):
+//! Batch runs at servers that lose what is said between two steps, the end of the run included (`docs/wire` §3.7):
 //! each step is a run of its own there, and its command begins after a pause. Whoever reads the run sees no difference.
 //!
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 const QUEUE: usize = 16;
 /// How long a command waits, so that the server listens again after the steps that are skipped before it, in seconds.
 const PAUSE: &str = "0.5";
-/// Exit code of a run whose build failed (`protocol.md` §3.4).
+/// Exit code of a run whose build failed (`docs/wire` §3.4).
 const NOT_RUN: i32 = 127;
 
 /// A step that is still to be run; without a kind it is the last.

@@ -1,4 +1,4 @@
-//! The client against servers of every age, from 18.12 to 24.09: paths, methods and keys as `protocol.md` §1.2 and §2.1 tell
+//! The client against servers of every age, from 18.12 to 24.09: paths, methods and keys as `docs/wire` §1.2 and §2.1 tell
 //! them, in `tests/wire/ages.json`. What 26.9.6 says is recorded, and is played in `replay.rs`.
 
 use super::server::{Asked, Server, reply, upgrade};

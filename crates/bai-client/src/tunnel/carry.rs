@@ -195,7 +195,7 @@ where
     }
 }
 
-/// What a close frame of a server means (`protocol.md` §7.2).
+/// What a close frame of a server means (`docs/wire` §7.2).
 fn closed(frame: Option<CloseFrame>) -> Ended {
     let Some(frame) = frame else { return Ended::Finished };
     match u16::from(frame.code) {

@@ -1,4 +1,4 @@
-//! The few GraphQL queries by which clients list sessions and images (`protocol.md` §2.5). Fields that a single machine has
+//! The few GraphQL queries by which clients list sessions and images (`docs/wire` §2.5). Fields that a single machine has
 //! nothing to say about are null.
 
 mod parse;

@@ -1,4 +1,4 @@
-//! The handler of the `pty` stream (`protocol.md` §7.1): a WebSocket for each viewer of a session's terminal. The
+//! The handler of the `pty` stream (`docs/wire` §7.1): a WebSocket for each viewer of a session's terminal. The
 //! terminal itself is in `terminal`.
 
 mod viewer;

@@ -1,5 +1,5 @@
 //! What in a session can be connected to: the list of apps, the start and the end of services, and the tunnels
-//! (`protocol.md` §7.2, §7.3, §7.6).
+//! (`docs/wire` §7.2, §7.3, §7.6).
 
 mod tunnel;
 

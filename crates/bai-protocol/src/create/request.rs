@@ -5,11 +5,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// Ports that a session needs for itself (`protocol.md` §2.2).
+/// Ports that a session needs for itself (`docs/wire` §2.2).
 const RESERVED_PORTS: [u16; 4] = [2000, 2001, 2200, 7681];
 
 /// What a session is to be. Only what is set is sent: null for an optional key is refused by modern servers
-/// (`protocol.md` §10, row 26). What a server of an old version does not know yet is left out.
+/// (`docs/wire` §10, row 26). What a server of an old version does not know yet is left out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateRequest {
     /// The session's name, 4 to 64 characters; see [`check_name`].
@@ -80,7 +80,7 @@ pub struct CreateRequest {
     pub owner_access_key: Option<String>,
 }
 
-/// What sort of session (`protocol.md` §2.4).
+/// What sort of session (`docs/wire` §2.4).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionType {

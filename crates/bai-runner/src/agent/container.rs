@@ -1,4 +1,4 @@
-//! What an agent leaves in a container for the runner (`protocol.md` §9.1): variables, ports, and where the logs of tasks
+//! What an agent leaves in a container for the runner (`docs/wire` §9.1): variables, ports, and where the logs of tasks
 //! go. Files are read here; nothing is started.
 
 use serde::Deserialize;

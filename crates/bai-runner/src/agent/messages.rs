@@ -1,4 +1,4 @@
-//! The messages between an agent and a runner, in two parts, a name and a payload (`protocol.md` §9.2, §9.3): what an
+//! The messages between an agent and a runner, in two parts, a name and a payload (`docs/wire` §9.2, §9.3): what an
 //! agent asks for, and how replies are written. No I/O here.
 
 use super::super::op::{Op, Step};

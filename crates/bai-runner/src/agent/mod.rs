@@ -1,5 +1,5 @@
 //! The runner as a cluster's agent knows it: a program in a container that takes operations over ZeroMQ and answers
-//! them (`protocol.md` §9). It drives the same [`Kernel`] as the engine does; here are the sockets, what an agent leaves
+//! them (`docs/wire` §9). It drives the same [`Kernel`] as the engine does; here are the sockets, what an agent leaves
 //! in the container, and the services at the ports that the agent names. What is done with code is the kernel's.
 //!
 //! | File | Its job |

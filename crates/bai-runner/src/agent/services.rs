@@ -1,4 +1,4 @@
-//! Services at the ports that an agent names, and models, which are services that are looked after (`protocol.md` §9.2).
+//! Services at the ports that an agent names, and models, which are services that are looked after (`docs/wire` §9.2).
 //! What a service is and how it is started is in `services`.
 
 use super::super::services::{Definition, Launch, Listen, ServiceError, Services};

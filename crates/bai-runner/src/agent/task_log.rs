@@ -1,4 +1,4 @@
-//! What batch steps print is kept twice more (`protocol.md` §9.4): in the container's log, which is our own standard
+//! What batch steps print is kept twice more (`docs/wire` §9.4): in the container's log, which is our own standard
 //! output and error, and in a file, where the person has made the folder for it.
 
 use super::super::reply::Reply;

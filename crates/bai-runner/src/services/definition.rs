@@ -1,4 +1,4 @@
-//! What a service is: its command and what a start may change about it, as definition files say it (`protocol.md`
+//! What a service is: its command and what a start may change about it, as definition files say it (`docs/wire`
 //! §7.7).
 
 use super::template::{TemplateError, Variables, fill};

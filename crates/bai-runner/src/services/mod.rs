@@ -1,5 +1,5 @@
 //! The services of a session: daemons that are started when somebody connects to them, and end with the session
-//! (`protocol.md` §7.2, §7.6, §7.7).
+//! (`docs/wire` §7.2, §7.6, §7.7).
 
 mod catalog;
 mod definition;

@@ -1,4 +1,4 @@
-//! What a service definition wants done before its command: files, folders, commands (`protocol.md` §7.7).
+//! What a service definition wants done before its command: files, folders, commands (`docs/wire` §7.7).
 
 use super::definition::PrestartAction;
 use super::template::Variables;

@@ -1,4 +1,4 @@
-//! The little language of service definitions (`protocol.md` §7.7): `{ports[0]}`, `{cmd[out]}`, `${{ name }}`.
+//! The little language of service definitions (`docs/wire` §7.7): `{ports[0]}`, `{cmd[out]}`, `${{ name }}`.
 
 use serde_json::Value;
 use std::collections::BTreeMap;

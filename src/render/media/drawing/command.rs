@@ -1,4 +1,4 @@
-//! The commands of a drawing (`protocol.md` §5.2): MessagePack, or JSON as some say it is. What is no command that we know
+//! The commands of a drawing (`docs/wire` §5.2): MessagePack, or JSON as some say it is. What is no command that we know
 //! is left out; what is too much is an error.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Drawings (`application/x-sorna-drawing`, `protocol.md` §5.2): commands in, canvases that grow from record to record, and
+//! Drawings (`application/x-sorna-drawing`, `docs/wire` §5.2): commands in, canvases that grow from record to record, and
 //! pixels out, of what is to be seen in the end or of the way there.
 
 mod command;
