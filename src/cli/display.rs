@@ -1,7 +1,6 @@
 //! How output looks here: what the terminal can show, the theme that suits it, where pictures go.
 
 use super::args::Open;
-use super::commands::themes;
 use super::context::CommandContext;
 use super::display_settings::DisplaySettings;
 use super::error::CliError;
@@ -9,11 +8,15 @@ use super::exit_status::ExitStatus;
 use super::server;
 use crate::config::{FileConfig, Paths};
 use crate::panes::Appearance;
-use crate::render::{ConsoleOptions, GraphicsCapabilities};
+use crate::render::{ConsoleOptions, GraphicsCapabilities, sanitize};
 use crate::terminal::{self, Choice, Probe, Screen, Size};
-use crate::theme::{Library, Rgb, Theme};
+use crate::theme::{Library, LibraryError, Rgb, Theme};
+use nix::unistd::{AccessFlags, access};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The longest reason in a warning.
+const MESSAGE_WIDTH: usize = 1_000;
 
 /// What is known about the terminal, asked and set.
 #[derive(Debug)]
@@ -80,7 +83,7 @@ pub(super) fn for_prompt(
         // What cannot be told now is told when the session is opened.
         local: !server::is_cluster(context).unwrap_or(true),
         max_lines: Some(context.config.output.max_lines).filter(|lines| *lines > 0),
-        ..plain(open.media_dir.as_deref(), &settings, screen, theme)
+        ..plain(open.media_dir.as_deref(), &settings, screen, theme)?
     };
     Ok((options, typed.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
 }
@@ -101,8 +104,12 @@ pub(super) fn for_script(
     media_dir: Option<&Path>,
     context: &CommandContext,
 ) -> Result<ConsoleOptions, CliError> {
-    let settings = DisplaySettings::read(context)?;
     let screen = Screen::detect();
+    let settings = if screen.stdout_tty && !context.global.json {
+        DisplaySettings::read(context)?
+    } else {
+        DisplaySettings::without_terminal(context)?
+    };
     let probe = remembered(&screen, &settings).unwrap_or(Probe { unasked: "no prompt", ..Probe::default() });
     let background = settings.background.or(probe.background.map(Rgb::from));
     let theme = theme(&screen, background, context)?;
@@ -114,7 +121,7 @@ pub(super) fn for_script(
         cell: settings.cell.or(probe.cell),
         background,
         links,
-        ..plain(media_dir, &settings, screen, theme)
+        ..plain(media_dir, &settings, screen, theme)?
     })
 }
 
@@ -123,12 +130,32 @@ fn plain(
     settings: &DisplaySettings,
     screen: Screen,
     theme: Theme,
-) -> ConsoleOptions {
-    ConsoleOptions {
-        max_rows: settings.max_rows,
-        media_dir: media_dir.map(Path::to_owned).or_else(|| settings.media_dir.clone()),
-        ..ConsoleOptions::new(screen, terminal::size(), Arc::new(theme))
+) -> Result<ConsoleOptions, CliError> {
+    let media_dir = media_dir.map(Path::to_owned).or_else(|| settings.media_dir.clone());
+    if let Some(folder) = &media_dir {
+        check_folder(folder)?;
     }
+    Ok(ConsoleOptions {
+        max_rows: settings.max_rows,
+        media_dir,
+        ..ConsoleOptions::new(screen, terminal::size(), Arc::new(theme))
+    })
+}
+
+/// Whether files can be written into a folder, which need not exist yet. It is not made before there is a file for it.
+fn check_folder(folder: &Path) -> Result<(), CliError> {
+    let existing = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
+    let existing = existing.unwrap_or(Path::new("."));
+    let wrong = |why: String| {
+        CliError::new(ExitStatus::Usage, why)
+            .hint("--media-dir, or dir in [media] of the configuration, names the folder for pictures")
+    };
+    if !existing.is_dir() {
+        return Err(wrong(format!("{} is not a folder", existing.display())));
+    }
+    let writable = AccessFlags::W_OK | AccessFlags::X_OK;
+    access(existing, writable)
+        .map_err(|error| wrong(format!("cannot write into {}: {}", existing.display(), error.desc())))
 }
 
 /// How full-screen views look. The terminal is not asked, as for a run without a prompt.
@@ -151,13 +178,26 @@ pub(super) fn library() -> Library {
     Library::new(Paths::of_user().map(|paths| paths.themes_dir()))
 }
 
-/// The theme that is named, or the one that suits. A terminal that knows no sequences gets none at all.
+/// The theme that is named, or the one that suits. A mistake in a file is a warning, and the theme that suits is taken;
+/// a terminal that knows no sequences gets none at all.
+///
+/// # Errors
+/// When the flag names a theme that does not exist.
 fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> Result<Theme, CliError> {
     let library = library();
-    let theme = match context.global.theme.as_ref().or(context.config.theme.as_ref()) {
-        None => library.suited(background, screen.colors),
-        Some(name) => library.find(name),
+    let named = context.global.theme.as_ref().or(context.config.theme.as_ref());
+    let found = named.map_or_else(|| library.suited(background, screen.colors), |name| library.find(name));
+    let theme = match found {
+        Ok(theme) => theme,
+        Err(error @ LibraryError::Unknown { .. }) if context.global.theme.is_some() => {
+            return Err(error.into());
+        }
+        Err(error) => {
+            let why = sanitize::line(&error.to_string(), MESSAGE_WIDTH);
+            eprintln!("bai-repl: warning: {why}; the default theme is used");
+            // The themes that ship are sound.
+            Library::new(None).suited(background, screen.colors).unwrap_or_else(|_| Theme::plain())
+        }
     };
-    let theme = theme.map_err(themes::error)?;
     Ok(if screen.dumb { Theme::plain() } else { theme })
 }

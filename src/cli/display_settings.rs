@@ -34,9 +34,8 @@ impl DisplaySettings {
     pub(super) fn read(context: &CommandContext) -> Result<Self, CliError> {
         let terminal = &context.config.terminal;
         let graphics = match (&context.global.graphics, &terminal.graphics) {
-            (Some(name), _) => means(name, "--graphics or BAI_REPL_GRAPHICS")?,
-            (None, Some(name)) => means(name, "terminal.graphics")?,
-            (None, None) => None,
+            (None, Some(name)) => graphics(name, "terminal.graphics")?,
+            _ => graphics_flag(context)?,
         };
         let cell = terminal.cell.as_deref().map(|text| {
             cell(text).ok_or_else(|| wrong("terminal.cell", text, "a size in pixels such as 10x20"))
@@ -53,9 +52,26 @@ impl DisplaySettings {
             media_dir: context.config.media.dir.as_ref().map(bai_client::expand_tilde),
         })
     }
+
+    /// Reads only those that count without a terminal.
+    ///
+    /// # Errors
+    /// When the flag has a value that means nothing. What the file says about a terminal is not looked at.
+    pub(super) fn without_terminal(context: &CommandContext) -> Result<Self, CliError> {
+        graphics_flag(context)?;
+        Ok(Self { media_dir: context.config.media.dir.clone(), ..Self::default() })
+    }
 }
 
-fn means(name: &str, setting: &str) -> Result<Option<Graphics>, CliError> {
+/// What the flag says.
+fn graphics_flag(context: &CommandContext) -> Result<Option<Graphics>, CliError> {
+    match &context.global.graphics {
+        Some(name) => graphics(name, "--graphics or BAI_REPL_GRAPHICS"),
+        None => Ok(None),
+    }
+}
+
+fn graphics(name: &str, setting: &str) -> Result<Option<Graphics>, CliError> {
     if name == "auto" || name.is_empty() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ use super::exit_status::ExitStatus;
 use crate::config::ConfigError;
 use crate::render::sanitize;
 use crate::repl::hint;
+use crate::theme::LibraryError;
 use bai_client::{ClientError, ErrorKind};
 use std::fmt::Display;
 
@@ -73,6 +74,20 @@ impl From<ClientError> for CliError {
         match hint(&error) {
             Some(hint) => told.hint(hint),
             None => told,
+        }
+    }
+}
+
+impl From<LibraryError> for CliError {
+    fn from(error: LibraryError) -> Self {
+        match error {
+            LibraryError::Unknown { name, known } => {
+                CliError::new(ExitStatus::Usage, format!("there is no theme \"{name}\""))
+                    .hint(format!("there are: {}", known.join(", ")))
+            }
+            other => {
+                CliError::new(ExitStatus::Usage, other).hint("bai-repl themes lists those that can be used")
+            }
         }
     }
 }

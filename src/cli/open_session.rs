@@ -11,6 +11,7 @@ use super::output::Output;
 use super::progress::OpeningProgress;
 use super::server::{Server, destroy_session};
 use super::{display, prompt, readiness, script};
+use crate::render::ConsoleOptions;
 use crate::repl::PreludeUse;
 use crate::terminal::{self, FatalSignals, Screen};
 use bai_client::{Cell, ComputeSession, RunOptions};
@@ -35,6 +36,8 @@ async fn run_code(
 ) -> Result<ExitStatus, CliError> {
     let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&open.creation);
+    // What is wrong about the output is reported before anything is created.
+    let display = display::for_script(open.media_dir.as_deref(), context)?;
     let server = Server::open(context, !temporary).await?;
     // A server that cannot be asked this has made nothing that would have to be destroyed.
     server.api.version().await?;
@@ -44,7 +47,7 @@ async fn run_code(
     let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
     let exit = match opened {
         Ok(Opened::Session { session, is_new }) => {
-            run_in_place(&session, is_new, code, open, context, &mut fatal).await
+            run_in_place(&session, is_new, code, open, context, display, &mut fatal).await
         }
         Ok(Opened::Left(exit)) => {
             if !temporary {
@@ -98,6 +101,7 @@ async fn run_in_place(
     code: Code,
     open: &Open,
     context: &CommandContext,
+    display: ConsoleOptions,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
     if let Some(note) = session.note().await
@@ -113,7 +117,7 @@ async fn run_in_place(
     {
         return Ok(exit);
     }
-    let output = Output::start(context.global.json, display::for_script(open.media_dir.as_deref(), context)?);
+    let output = Output::start(context.global.json, display);
     let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::nobody() };
     let (cell, options) = (Cell::Query(code.text), RunOptions::over(context.transport()));
     script::run(session, cell, options, output, &input, Some(fatal), BatchSteps::none()).await

@@ -63,6 +63,23 @@ fn files_and_the_log_are_looked_at_and_the_prompt_is_as_before() {
 }
 
 #[test]
+fn the_files_command_is_full_screen_in_a_terminal_and_text_with_a_folder() {
+    let mut sandbox = Sandbox::new();
+    let daemon = Daemon::start(&sandbox);
+    daemon.use_in(&mut sandbox, &daemon.endpoint());
+    sandbox.run(&["-t", "work", "-c", "open('notes.txt', 'w').write('some notes')", "python"]).expect_code(0);
+    let terminal = FakeTerminal::start(&sandbox, &["files", "work"]);
+    let title = "files of work · ~";
+    terminal.wait_until(title, |screen| screen.lines.first().is_some_and(|line| line.contains(title)));
+    terminal.wait_until("the file", |screen| screen.lines.join("\n").contains("notes.txt"));
+    terminal.send("q");
+    assert_eq!(terminal.wait_for_end().code, 0);
+    let terminal = FakeTerminal::start(&sandbox, &["files", "work", "."]);
+    terminal.wait_until("the list", |screen| screen.all.lines().any(|line| line.ends_with(" notes.txt")));
+    assert_eq!(terminal.wait_for_end().code, 0);
+}
+
+#[test]
 fn a_person_goes_from_the_board_to_another_session_and_is_asked_before_this_one_ends() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);

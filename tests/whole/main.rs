@@ -7,6 +7,7 @@ mod web_server;
 
 mod bad_inputs;
 mod commands;
+mod configuration;
 mod delegated_commands;
 mod full_screen_views;
 mod interrupts;

@@ -23,8 +23,8 @@ pub(in crate::cli) fn run(
         )
         .hint("bai-repl ls lists the sessions"));
     }
-    let server = runtime.block_on(Server::find(context))?;
     let look = display::for_views(context)?;
+    let server = runtime.block_on(Server::find(context))?;
     let chosen = crate::panes::show_sessions(runtime.handle(), &server.api, &look, false)
         .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     runtime.block_on(server.close());

@@ -8,7 +8,7 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::{display, table};
 use crate::render::sanitize;
 use crate::terminal::{ColorDepth, Screen};
-use crate::theme::{LibraryError, ListedTheme, Role, Theme, sample};
+use crate::theme::{ListedTheme, Role, Theme, sample};
 use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
@@ -33,7 +33,7 @@ pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<Ex
     // What is no terminal gets no sequences at all, not even bold ones.
     let shown = |theme: &Theme| if screen.stdout_tty { theme.clone() } else { Theme::plain() };
     if let Some(name) = &flags.name {
-        let theme = library.find(name).map_err(error)?;
+        let theme = library.find(name)?;
         return table::write(&sample::text(&shown(&theme), depth)).map(|_| ExitStatus::Ok);
     }
     let themes = library.list();
@@ -47,17 +47,6 @@ pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<Ex
         table::tell(context, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
     }
     Ok(ExitStatus::Ok)
-}
-
-/// A theme that cannot be used is the user's mistake.
-pub(in crate::cli) fn error(error: LibraryError) -> CliError {
-    match error {
-        LibraryError::Unknown { name, known } => {
-            CliError::new(ExitStatus::Usage, format!("there is no theme \"{name}\""))
-                .hint(format!("there are: {}", known.join(", ")))
-        }
-        other => CliError::new(ExitStatus::Usage, other).hint("bai-repl themes lists those that can be used"),
-    }
 }
 
 fn object(listed: &ListedTheme) -> serde_json::Value {

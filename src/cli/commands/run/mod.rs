@@ -62,18 +62,26 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     let temporary = creation::is_temporary(&flags.creation);
     // A session of that name may live already, where sessions live on.
     let outlive = !temporary || flags.creation.name.is_some();
+    // What is wrong about the output is reported before anything is created.
+    let display = display::for_script(flags.media_dir.as_deref(), context)?;
     let server = Server::open_apart(context, outlive).await?;
     server.api.version().await?;
-    let look = display::for_script(flags.media_dir.as_deref(), context)?;
     let exit = match cases.as_slice() {
         [case] => {
             let run = Single { server: &server, plan: &plan, context, temporary };
-            run.run(case, Output::start(context.global.json, look), &mut fatal).await
+            run.run(case, Output::start(context.global.json, display), &mut fatal).await
         }
         _ => {
             let at_once = usize::try_from(flags.max_parallel).unwrap_or(1);
-            sweep::run(&server, plan, cases, sweep::Options { at_once, temporary, context }, look, &mut fatal)
-                .await
+            sweep::run(
+                &server,
+                plan,
+                cases,
+                sweep::Options { at_once, temporary, context },
+                display,
+                &mut fatal,
+            )
+            .await
         }
     };
     server.close().await;
