@@ -31,68 +31,77 @@ pub(super) enum OutputMessage {
 
 /// The run loop's end of the writer.
 pub(super) struct Output {
-    words: mpsc::Sender<OutputMessage>,
+    messages: mpsc::Sender<OutputMessage>,
     outcome: oneshot::Receiver<Result<Flow, CliError>>,
 }
 
 impl Output {
     /// Starts the writer: JSON lines or the program's own output.
     pub(super) fn start(json: bool, look: ConsoleOptions) -> Self {
-        Self::start_with(
-            move |words| if json { write_json(words) } else { write_plain(words, look, |write| write()) },
-        )
+        Self::start_with(move |messages| {
+            if json { write_json(messages) } else { write_plain(messages, look, |write| write()) }
+        })
     }
 
-    /// Starts a writer that does something else with the words.
+    /// Starts a writer that does something else with the messages.
     pub(super) fn start_with(
         write: impl FnOnce(mpsc::Receiver<OutputMessage>) -> Result<Flow, CliError> + Send + 'static,
     ) -> Self {
-        let (words, receiver) = mpsc::channel(WAITING);
+        let (messages, receiver) = mpsc::channel(WAITING);
         let (sender, outcome) = oneshot::channel();
         std::thread::spawn(move || {
             let result = write(receiver);
             // The run loop may have left already; then nobody asks.
             let _ = sender.send(result);
         });
-        Output { words, outcome }
+        Output { messages, outcome }
+    }
+
+    /// Starts a writer that keeps what one case of a sweep prints, to be shown later.
+    pub(super) fn for_case() -> Result<(Self, CaseOutput), CliError> {
+        let failed =
+            |error| CliError::new(ExitStatus::Failed, format!("cannot keep a case's output: {error}"));
+        let (output, file) = CaseOutput::create().map_err(failed)?;
+        let write = move |messages| write_case_records(messages, file).map(|()| Flow::Open).map_err(failed);
+        Ok((Self::start_with(write), output))
     }
 
     /// The channel to the writer. It is closed when nobody reads what is written, or writing failed.
-    pub(super) fn words(&self) -> &mpsc::Sender<OutputMessage> {
-        &self.words
+    pub(super) fn messages(&self) -> &mpsc::Sender<OutputMessage> {
+        &self.messages
     }
 
     /// Waits until all that was said so far is written.
     pub(super) async fn flush(&self) {
         let (done, wait) = oneshot::channel();
-        if self.words.send(OutputMessage::Flush(done)).await.is_ok() {
+        if self.messages.send(OutputMessage::Flush(done)).await.is_ok() {
             let _ = wait.await;
         }
     }
 
     /// Ends the writer when it has written everything.
     pub(super) async fn finish(self) -> Result<Flow, CliError> {
-        drop(self.words);
+        drop(self.messages);
         self.outcome.await.unwrap_or_else(|_| {
             Err(CliError::new(ExitStatus::Failed, "the writer of the output ended early"))
         })
     }
 }
 
-/// Writes words as people read them. Each time it writes, `around` does that, so that something else on the terminal
+/// Writes messages as people read them. Each time it writes, `around` does that, so that something else on the terminal
 /// can be put aside.
 pub(super) fn write_plain(
-    mut words: mpsc::Receiver<OutputMessage>,
+    mut messages: mpsc::Receiver<OutputMessage>,
     look: ConsoleOptions,
     around: impl Fn(&mut dyn FnMut()),
 ) -> Result<Flow, CliError> {
     let mut console = Console::new(Out::stdout(), Out::stderr(), look);
     console.begin_cell();
     let failed = |error: crate::render::RenderError| CliError::new(ExitStatus::Failed, error);
-    while let Some(word) = words.blocking_recv() {
-        let mut waiting = Some(word);
+    while let Some(message) = messages.blocking_recv() {
+        let mut waiting = Some(message);
         let mut written = Ok(Flow::Open);
-        around(&mut || written = write_waiting(&mut console, &mut words, waiting.take()));
+        around(&mut || written = write_waiting(&mut console, &mut messages, waiting.take()));
         if written.map_err(failed)? == Flow::Closed {
             return Ok(Flow::Closed);
         }
@@ -100,22 +109,22 @@ pub(super) fn write_plain(
     console.end_cell().map_err(failed)
 }
 
-/// Writes a word and those that wait behind it.
+/// Writes a message and those that wait behind it.
 fn write_waiting(
     console: &mut Console<Out, Out>,
-    words: &mut mpsc::Receiver<OutputMessage>,
+    messages: &mut mpsc::Receiver<OutputMessage>,
     first: Option<OutputMessage>,
 ) -> Result<Flow, crate::render::RenderError> {
     let (mut next, mut flow) = (first, Flow::Open);
-    while let Some(word) = next {
-        flow = take(console, word)?;
-        next = words.try_recv().ok();
+    while let Some(message) = next {
+        flow = take(console, message)?;
+        next = messages.try_recv().ok();
     }
     if flow == Flow::Closed { Ok(flow) } else { console.flush() }
 }
 
-fn take(console: &mut Console<Out, Out>, word: OutputMessage) -> Result<Flow, crate::render::RenderError> {
-    match word {
+fn take(console: &mut Console<Out, Out>, message: OutputMessage) -> Result<Flow, crate::render::RenderError> {
+    match message {
         OutputMessage::Record(record) => console.record(&record),
         OutputMessage::Event(_) => Ok(Flow::Open),
         OutputMessage::Step(_, sentence) if sentence.is_empty() => Ok(Flow::Open),
@@ -147,17 +156,17 @@ fn write_case(
     console.fresh_line()
 }
 
-fn write_json(mut words: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliError> {
+fn write_json(mut messages: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliError> {
     let mut out = std::io::BufWriter::new(Out::stdout());
     let written = (|| {
-        while let Some(word) = words.blocking_recv() {
-            match word {
+        while let Some(message) = messages.blocking_recv() {
+            match message {
                 OutputMessage::Record(record) => write_line(&mut out, &record_event(record))?,
                 OutputMessage::Event(event) | OutputMessage::Step(event, _) => write_line(&mut out, &event)?,
                 OutputMessage::Case(..) => {}
                 OutputMessage::Flush(done) => drop(done.send(())),
             }
-            if words.is_empty() {
+            if messages.is_empty() {
                 out.flush()?;
             }
         }
@@ -191,4 +200,29 @@ pub(super) fn record_event(record: ConsoleRecord) -> Value {
             json!({"event": "console", "type": kind, "data": payload})
         }
     }
+}
+
+fn write_case_records(
+    mut messages: mpsc::Receiver<OutputMessage>,
+    file: std::fs::File,
+) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(file);
+    while let Some(message) = messages.blocking_recv() {
+        let record = match message {
+            OutputMessage::Record(record) => record,
+            // A headline above all this tells what the steps would.
+            OutputMessage::Step(_, sentence) if !sentence.is_empty() => {
+                ConsoleRecord::Stderr(format!("{sentence}\n"))
+            }
+            OutputMessage::Flush(done) => {
+                // Nobody sees it yet, so there is nothing to wait for.
+                let _ = done.send(());
+                continue;
+            }
+            _ => continue,
+        };
+        serde_json::to_writer(&mut file, &record)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()
 }

@@ -101,8 +101,8 @@ fn closed_is_fine(flow: Flow, exit: ExitStatus) -> ExitStatus {
 
 impl Script<'_> {
     async fn follow(&mut self) -> Result<ExitStatus, EarlyEnd> {
-        if let Some(word) = self.steps.begin() {
-            self.say(word).await?;
+        if let Some(message) = self.steps.begin() {
+            self.say(message).await?;
         }
         loop {
             let event = tokio::select! {
@@ -112,7 +112,7 @@ impl Script<'_> {
                     self.interrupt()?;
                     continue;
                 }
-                () = self.output.words().closed() => return Err(EarlyEnd::Output),
+                () = self.output.messages().closed() => return Err(EarlyEnd::Output),
                 event = self.run.next() => event,
             };
             match event {
@@ -120,8 +120,8 @@ impl Script<'_> {
                 Some(RunEvent::WaitingInput { is_password }) => self.answer(is_password).await?,
                 Some(RunEvent::StepFinished { step, exit_code }) => {
                     self.say(self.steps.finished(step, exit_code)).await?;
-                    if let Some(word) = self.steps.begin_after(step, exit_code) {
-                        self.say(word).await?;
+                    if let Some(message) = self.steps.begin_after(step, exit_code) {
+                        self.say(message).await?;
                     }
                 }
                 Some(RunEvent::Finished { exit_code }) => {
@@ -141,15 +141,15 @@ impl Script<'_> {
         }
     }
 
-    /// Passes a word to the writer, and hears signals while the writer has no room for it.
-    async fn say(&mut self, word: OutputMessage) -> Result<(), EarlyEnd> {
+    /// Passes a message to the writer, and hears signals while the writer has no room for it.
+    async fn say(&mut self, message: OutputMessage) -> Result<(), EarlyEnd> {
         loop {
             tokio::select! {
                 biased;
                 signal = fatal(&mut self.fatal) => return Err(EarlyEnd::Fatal(signal)),
                 _ = self.interrupts.recv() => self.interrupt()?,
-                room = self.output.words().reserve() => {
-                    room.map_err(|_| EarlyEnd::Output)?.send(word);
+                room = self.output.messages().reserve() => {
+                    room.map_err(|_| EarlyEnd::Output)?.send(message);
                     return Ok(());
                 }
             }

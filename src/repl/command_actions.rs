@@ -7,10 +7,12 @@ use std::path::Path;
 
 use super::cell::CellOptions;
 use super::commands::{COMMANDS, PromptCommand};
-use super::editor::{edit_outside, printable};
+use super::editor::edit_outside;
 use super::options::NextSession;
+use super::printable::printable;
 use super::prompt::{LoopAction, RanCell, Repl};
 use super::session::{Restarted, SessionError};
+use super::settings;
 use super::terminal::{TerminalError, WaitOutcome, open};
 use crate::render::{Stream, sanitize};
 
@@ -344,5 +346,33 @@ impl Repl {
             },
         };
         self.fail(problem, None).map(|_| None)
+    }
+
+    /// Shows what can be set, or sets one of them: `NAME VALUE`, also with an equals sign between.
+    fn set(&mut self, argument: &str) -> CommandResult {
+        let (name, value) = argument
+            .split_once(|c: char| c == '=' || c.is_whitespace())
+            .map_or((argument, ""), |(name, rest)| (name, rest.trim_start_matches([' ', '='])));
+        let value = value.trim().trim_matches('"');
+        match (name, value) {
+            ("", "") => {
+                let text = settings::list(self.terminal.console.options());
+                self.say(&text)
+            }
+            (settings::THEME, value) => self.theme(Some(value).filter(|value| !value.is_empty())),
+            (name, value) => {
+                let done = self.terminal.console.adjust(|options| {
+                    settings::set(options, name, value).map(|setting| (setting.show)(options))
+                });
+                match done {
+                    Ok(shown) => {
+                        let text =
+                            format!("{name} is {shown} until you leave; in the configuration it lasts");
+                        self.terminal.note(&text).map(|()| LoopAction::Continue)
+                    }
+                    Err(sentence) => self.fail(sentence, Some(":set lists what can be set")),
+                }
+            }
+        }
     }
 }

@@ -101,7 +101,7 @@ impl Highlight {
 /// `text` as it may be shown.
 fn shown(text: &str) -> std::borrow::Cow<'_, str> {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return super::editor::printable(text).into();
+        return super::printable::printable(text).into();
     }
     text.into()
 }

@@ -59,7 +59,7 @@ impl Keyboard {
                 _ => break,
             }
         }
-        super::editor::printable(&String::from_utf8_lossy(&bytes).replace('\r', "\n"))
+        super::printable::printable(&String::from_utf8_lossy(&bytes).replace('\r', "\n"))
     }
 
     fn ready(&self) -> bool {

@@ -25,6 +25,7 @@ pub mod language;
 mod options;
 mod output_fold;
 mod paint;
+mod printable;
 mod prompt;
 mod session;
 mod session_facts;

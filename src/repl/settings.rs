@@ -3,14 +3,12 @@
 
 use std::fmt::Write as _;
 
-use super::command_actions::CommandResult;
-use super::commands::file;
-use super::prompt::Repl;
+use super::shell_words::file;
 use crate::render::ConsoleOptions;
 use crate::terminal::Graphics;
 
 /// The theme is changed in another way, because more than the console has it.
-const THEME: &str = "theme";
+pub(super) const THEME: &str = "theme";
 
 /// One of them.
 pub(super) struct Setting {
@@ -18,7 +16,7 @@ pub(super) struct Setting {
     /// Values that are offered.
     pub(super) words: &'static [&'static str],
     takes: &'static str,
-    show: fn(&ConsoleOptions) -> String,
+    pub(super) show: fn(&ConsoleOptions) -> String,
     /// False when the value means nothing.
     set: fn(&mut ConsoleOptions, &str) -> bool,
 }
@@ -91,7 +89,7 @@ pub(super) const SETTINGS: &[Setting] = &[
 ///
 /// # Errors
 /// What is wrong, as a sentence.
-fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Result<&'static Setting, String> {
+pub(super) fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Result<&'static Setting, String> {
     let setting = SETTINGS.iter().find(|setting| setting.name == name);
     let setting = setting.ok_or_else(|| format!("there is no setting {name}"))?;
     let mut changed = options.clone();
@@ -103,44 +101,13 @@ fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Result<&'static
 }
 
 /// All of them with their values.
-fn list(options: &ConsoleOptions) -> String {
+pub(super) fn list(options: &ConsoleOptions) -> String {
     let mut text = String::new();
     for Setting { name, takes, show, .. } in SETTINGS {
         let _ = writeln!(text, "{name:18} {:12} {takes}", show(options));
     }
     let _ = write!(text, "{THEME:18} {:12} as :theme", options.theme.name());
     text
-}
-
-impl Repl {
-    /// Shows what can be set, or sets one of them: `NAME VALUE`, also with an equals sign between.
-    pub(super) fn set(&mut self, argument: &str) -> CommandResult {
-        let (name, value) = argument
-            .split_once(|c: char| c == '=' || c.is_whitespace())
-            .map_or((argument, ""), |(name, rest)| (name, rest.trim_start_matches([' ', '='])));
-        let value = value.trim().trim_matches('"');
-        match (name, value) {
-            ("", "") => {
-                let text = list(self.terminal.console.options());
-                self.say(&text)
-            }
-            (THEME, value) => self.theme(Some(value).filter(|value| !value.is_empty())),
-            (name, value) => {
-                let done = self
-                    .terminal
-                    .console
-                    .adjust(|options| set(options, name, value).map(|setting| (setting.show)(options)));
-                match done {
-                    Ok(shown) => {
-                        let text =
-                            format!("{name} is {shown} until you leave; in the configuration it lasts");
-                        self.terminal.note(&text).map(|()| super::prompt::LoopAction::Continue)
-                    }
-                    Err(sentence) => self.fail(sentence, Some(":set lists what can be set")),
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The words of a command's line, as a shell would part them: blanks part them, quotes and backslashes keep them together.
 
+use std::path::PathBuf;
+
 /// The words. An error is a sentence.
 pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     let mut reader = Reader::default();
@@ -31,6 +33,15 @@ pub(super) fn escape(text: &str) -> String {
         word.push(letter);
     }
     word
+}
+
+/// A file name as people type it: `~` is the home folder, quotes around it are no part of it.
+pub(super) fn file(argument: &str) -> PathBuf {
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|&quote| argument.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(argument);
+    bai_client::expand_tilde(unquoted)
 }
 
 #[derive(Default)]

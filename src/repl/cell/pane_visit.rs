@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::event_buffer::HeldEvent;
 use super::{RunningCell, since};
-use crate::repl::editor::printable;
 use crate::repl::keyboard::Keyboard;
+use crate::repl::printable::printable;
 use crate::repl::terminal::{TerminalError, open};
 
 impl RunningCell<'_> {

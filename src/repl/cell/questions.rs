@@ -5,7 +5,8 @@ use zeroize::Zeroizing;
 
 use super::{Pause, RunningCell};
 use crate::render::Stream;
-use crate::repl::editor::{AnswerRead, printable};
+use crate::repl::editor::AnswerRead;
+use crate::repl::printable::printable;
 use crate::repl::session::SessionError;
 use crate::repl::terminal::{TerminalError, open};
 use crate::terminal::{SecretError, read_secret_unless};

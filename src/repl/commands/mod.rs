@@ -6,6 +6,7 @@ mod suggest;
 use std::path::PathBuf;
 
 use crate::repl::delegated::DelegatedCommand;
+use crate::repl::shell_words::file;
 
 pub(super) use suggest::{Suggestion, suggest};
 
@@ -229,15 +230,6 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 
 fn text(argument: &str) -> Option<String> {
     (!argument.is_empty()).then(|| argument.to_owned())
-}
-
-/// A file name as people type it: `~` is the home folder, quotes around it are no part of it.
-pub(super) fn file(argument: &str) -> PathBuf {
-    let unquoted = ['"', '\'']
-        .iter()
-        .find_map(|&quote| argument.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(argument);
-    bai_client::expand_tilde(unquoted)
 }
 
 fn image(argument: &str) -> ImageUse {

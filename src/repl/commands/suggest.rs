@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Argument, COMMANDS, file, split};
+use super::{Argument, COMMANDS, split};
 use crate::repl::completion::{Names, Suggestions, continues};
 use crate::repl::settings::SETTINGS;
 use crate::repl::shell_words;
+use crate::repl::shell_words::file;
 
 /// What can complete a command.
 #[derive(Debug, PartialEq, Eq)]

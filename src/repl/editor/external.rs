@@ -43,7 +43,7 @@ pub(in crate::repl) fn edit(text: &str, extension: &str) -> Result<String, Exter
     // By name, not through the handle: many editors save to a new file in the old one's place.
     let bytes = std::fs::read(file.path())?;
     let saved = String::from_utf8(bytes).map_err(|_| ExternalError::NotText)?;
-    let saved = super::printable(&saved.replace("\r\n", "\n"));
+    let saved = crate::repl::printable::printable(&saved.replace("\r\n", "\n"));
     Ok(saved.strip_suffix('\n').map(str::to_owned).unwrap_or(saved))
 }
 

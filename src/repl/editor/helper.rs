@@ -13,11 +13,11 @@ use rustyline::validate::Validator;
 use rustyline::{Changeset, CompletionType, Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use super::paste::printable;
 use super::state::{EditorEnd, Mode, SharedEditorState};
 use crate::repl::highlight::Highlight;
 use crate::repl::language::Language;
 use crate::repl::paint::Paint;
+use crate::repl::printable::printable;
 use crate::theme::Role;
 
 /// The helper of the one editor, for cells and for answers.

@@ -14,7 +14,7 @@ use rustyline::{
 
 use super::Interrupted;
 use super::external;
-use super::paste::{Paste, printable};
+use super::paste::Paste;
 use super::state::{AutoIndent, EditorEnd, EditorState, Mode, PendingEdit, SharedEditorState};
 use crate::render::sanitize;
 use crate::repl::commands::{self, Suggestion};
@@ -22,6 +22,7 @@ use crate::repl::completion::{Completer, Suggestions, common_beginning};
 use crate::repl::folded_text::FoldedTexts;
 use crate::repl::history::Recalled;
 use crate::repl::language::{Completeness, Language};
+use crate::repl::printable::printable;
 use crate::repl::suggestion_list::SuggestionList;
 use crate::repl::terminal_pane::{PaneVisit, VisitPane};
 

@@ -36,7 +36,6 @@ use state::{EditorEnd, Mode, SharedEditorState};
 
 pub(super) use external::edit as edit_outside;
 pub(super) use notifier::Notifier;
-pub(super) use paste::printable;
 
 /// The keys of the editor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

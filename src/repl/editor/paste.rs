@@ -1,6 +1,7 @@
 //! A bracketed paste, key by key. rustyline's own reader of pastes would keep control bytes and could wait for ever
 //! for an end that a stray escape has swallowed.
 
+use crate::repl::printable::printable;
 use rustyline::{KeyCode, KeyEvent, Modifiers};
 
 /// Stands in the buffer for what was no text: an escape sequence, a control key.
@@ -40,11 +41,6 @@ impl Paste {
         let text = self.text.strip_suffix("\u{1b}[201~").unwrap_or(&self.text);
         printable(&text.replace("\r\n", "\n").replace('\r', "\n"))
     }
-}
-
-/// `text` without control characters other than tab and line feed.
-pub(in crate::repl) fn printable(text: &str) -> String {
-    text.chars().filter(|&c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
 }
 
 #[cfg(test)]

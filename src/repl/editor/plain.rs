@@ -1,14 +1,13 @@
 //! Lines from a terminal that understands nothing but lines (`TERM=dumb`), or from what is no terminal: the system
 //! echoes and edits, we read.
 
+use crate::repl::printable::printable;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
-use super::paste::printable;
 
 /// How often Ctrl-C is looked for. It arrives as a signal on any thread, which does not end a read on this one.
 const SLICE: Duration = Duration::from_millis(50);

@@ -43,7 +43,7 @@ struct Shared {
     count: usize,
     board: SweepProgress,
     /// Where events go at once, for programs.
-    words: mpsc::Sender<OutputMessage>,
+    messages: mpsc::Sender<OutputMessage>,
 }
 
 /// A case that is over.
@@ -69,7 +69,9 @@ pub(super) async fn run(
         true => Output::start(true, look),
         false => {
             let board = board.clone();
-            Output::start_with(move |words| output::write_plain(words, look, |write| board.aside(write)))
+            Output::start_with(move |messages| {
+                output::write_plain(messages, look, |write| board.aside(write))
+            })
         }
     };
     let shared = Arc::new(Shared {
@@ -79,7 +81,7 @@ pub(super) async fn run(
         temporary: options.temporary,
         count: cases.len(),
         board,
-        words: output.words().clone(),
+        messages: output.messages().clone(),
     });
     let mut sweep = Sweep {
         at_once: options.at_once,
@@ -139,10 +141,10 @@ impl Sweep {
                 signal = fatal.recv() => return Ok(Some(ExitStatus::of_signal(signal))),
                 // The cases that run hear it, too.
                 _ = interrupts.recv() => self.stopping = true,
-                () = output.words().closed() => return Ok(Some(ExitStatus::Ok)),
-                room = output.words().reserve(), if !self.to_say.is_empty() => {
-                    if let (Ok(permit), Some(word)) = (room, self.to_say.pop_front()) {
-                        permit.send(word);
+                () = output.messages().closed() => return Ok(Some(ExitStatus::Ok)),
+                room = output.messages().reserve(), if !self.to_say.is_empty() => {
+                    if let (Ok(permit), Some(message)) = (room, self.to_say.pop_front()) {
+                        permit.send(message);
                     }
                 }
                 Some(ended) = self.running.join_next() => {
@@ -243,9 +245,9 @@ impl One {
     ) -> Result<ExitStatus, CliError> {
         let line = self.shared.board.begin(self.number, &self.case.label());
         let output = if self.shared.context.global.json {
-            forward(self.number, self.shared.words.clone())
+            forward(self.number, self.shared.messages.clone())
         } else {
-            let (output, file) = CaseOutput::start()?;
+            let (output, file) = Output::for_case()?;
             *case_output = Some(file);
             output
         };
@@ -262,11 +264,11 @@ impl One {
     }
 }
 
-/// A writer that passes each word on as an event of a case.
+/// A writer that passes each message on as an event of a case.
 fn forward(number: usize, to: mpsc::Sender<OutputMessage>) -> Output {
-    Output::start_with(move |mut words| {
-        while let Some(word) = words.blocking_recv() {
-            let mut event = match word {
+    Output::start_with(move |mut messages| {
+        while let Some(message) = messages.blocking_recv() {
+            let mut event = match message {
                 OutputMessage::Record(record) => output::record_event(record),
                 OutputMessage::Event(event) | OutputMessage::Step(event, _) => event,
                 OutputMessage::Flush(done) => {
