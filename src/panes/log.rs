@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::shell::Appearance;
 use super::text::{GrowingText, follow_text};
-use bai_client::{ComputeSession, ErrorKind, log_news};
+use bai_client::{ComputeSession, ErrorKind, new_log_text};
 
 /// How often the log is asked for.
 const OFTEN: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ async fn follow(session: ComputeSession, text: GrowingText) {
         ticks.tick().await;
         match tokio::time::timeout(LIMIT, session.logs()).await {
             Ok(Ok(log)) => {
-                text.push(log_news(&seen, &log));
+                text.push(new_log_text(&seen, &log));
                 seen = log;
                 text.say("");
             }

@@ -95,7 +95,7 @@ impl Api {
     /// Looks for a newer cookie than the one in use. Whether there is one.
     pub(super) fn renew(&self) -> bool {
         let (Some(used), Some(renewal)) = (self.session_id(), &self.0.options.renewal) else { return false };
-        let Some(newer) = renewal.look().filter(|id| id.expose_secret() != used.expose_secret()) else {
+        let Some(newer) = renewal.find().filter(|id| id.expose_secret() != used.expose_secret()) else {
             return false;
         };
         tracing::info!("a newer login is taken up");

@@ -3,7 +3,7 @@
 use super::error::{ClientError, ErrorKind};
 use super::reference::SessionRef;
 use super::session::ComputeSession;
-use super::tunnel::{self, Carrier, Ended, Tunnel, TunnelOptions};
+use super::tunnel::{self, Carrier, Tunnel, TunnelEnd, TunnelOptions};
 use bai_protocol::service::{App, parse_apps};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -170,16 +170,16 @@ impl AppListener {
         let ended = carrier.run(reader, writer).await;
         let (sent, received) = carrier.traffic();
         let kind = match ended {
-            Ended::Refused => ErrorKind::Connect,
-            Ended::Failed(_) => ErrorKind::Server,
-            Ended::Lost(_) => ErrorKind::Lost,
+            TunnelEnd::Refused => ErrorKind::Connect,
+            TunnelEnd::Failed(_) => ErrorKind::Server,
+            TunnelEnd::Lost(_) => ErrorKind::Lost,
             // A relay on the way took the connection, and nobody was behind it, perhaps before the question was read.
-            Ended::Finished
+            TunnelEnd::Finished
                 if received == 0 && self.answers_always() && (sent > 0 || asks(&socket).await) =>
             {
                 ErrorKind::Connect
             }
-            Ended::Finished | Ended::LocalGone => {
+            TunnelEnd::Finished | TunnelEnd::LocalGone => {
                 // What was written last must arrive, so the socket is not closed over unread bytes.
                 let _ = timeout(REFUSAL_LIMIT, finish(&mut socket)).await;
                 carrier.close().await;

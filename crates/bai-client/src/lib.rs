@@ -87,7 +87,7 @@ pub use facts::SessionFacts;
 pub use files::{DownloadOptions, Downloaded, Progress, Skipped, Upload, UploadOptions};
 pub use home::expand_tilde;
 pub use list::{SessionPage, SessionQuery};
-pub use log::log_news;
+pub use log::new_log_text;
 pub use login::{LoggedIn, LoginReply, ServerKind, WebLogin};
 pub use manage::{ImageVisibility, ServiceOptions};
 pub use options::{ApiOptions, Credentials, Renewal};

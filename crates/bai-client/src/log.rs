@@ -4,7 +4,7 @@
 const OVERLAP: usize = 4096;
 
 /// What `now` has that `before` had not.
-pub fn log_news<'t>(before: &str, now: &'t str) -> &'t str {
+pub fn new_log_text<'t>(before: &str, now: &'t str) -> &'t str {
     if let Some(more) = now.strip_prefix(before) {
         return more;
     }
@@ -18,7 +18,7 @@ pub fn log_news<'t>(before: &str, now: &'t str) -> &'t str {
 
 #[cfg(test)]
 mod tests {
-    use super::log_news as news;
+    use super::new_log_text as news;
 
     #[test]
     fn what_is_new_is_told_once() {

@@ -78,18 +78,18 @@ pub struct ApiOptions {
 
 /// Looks for the cookie of a login that was made after ours.
 #[derive(Clone)]
-pub struct Renewal(Arc<Look>);
+pub struct Renewal(Arc<FindLogin>);
 
-type Look = dyn Fn() -> Option<SecretString> + Send + Sync;
+type FindLogin = dyn Fn() -> Option<SecretString> + Send + Sync;
 
 impl Renewal {
-    /// Looks with `look`, which is called on the runtime: what may wait for longer than a file belongs into
+    /// Looks with `find`, which is called on the runtime. Work that may wait for longer than for a file belongs into
     /// `tokio::task::block_in_place`.
-    pub fn new(look: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
-        Renewal(Arc::new(look))
+    pub fn new(find: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
+        Renewal(Arc::new(find))
     }
 
-    pub(super) fn look(&self) -> Option<SecretString> {
+    pub(super) fn find(&self) -> Option<SecretString> {
         (self.0)()
     }
 }

@@ -2,7 +2,7 @@
 
 mod carry;
 
-pub(super) use carry::{Carrier, Ended};
+pub(super) use carry::{Carrier, TunnelEnd};
 
 use super::error::ClientError;
 use super::reference::SessionRef;
@@ -52,7 +52,7 @@ impl TunnelOptions {
 /// sees nothing, and the other direction goes on until it has been quiet for half a minute.
 pub struct Tunnel {
     local: DuplexStream,
-    ended: Arc<OnceLock<Ended>>,
+    ended: Arc<OnceLock<TunnelEnd>>,
     _alive: DropGuard,
 }
 
@@ -80,7 +80,7 @@ impl Tunnel {
             let (mut reader, mut writer) = tokio::io::split(remote);
             let end = tokio::select! {
                 end = carrier.run(&mut reader, &mut writer) => end,
-                () = gone.cancelled() => Ended::LocalGone,
+                () = gone.cancelled() => TunnelEnd::LocalGone,
             };
             tracing::debug!(?end, "tunnel");
             // Set before the pipe closes, so that who reads the end of it can ask why.
@@ -93,9 +93,9 @@ impl Tunnel {
 
     fn why(&self) -> Option<io::Error> {
         let kind = match self.ended.get()? {
-            Ended::Finished | Ended::LocalGone => return None,
-            Ended::Refused => io::ErrorKind::ConnectionRefused,
-            Ended::Failed(_) | Ended::Lost(_) => io::ErrorKind::ConnectionReset,
+            TunnelEnd::Finished | TunnelEnd::LocalGone => return None,
+            TunnelEnd::Refused => io::ErrorKind::ConnectionRefused,
+            TunnelEnd::Failed(_) | TunnelEnd::Lost(_) => io::ErrorKind::ConnectionReset,
         };
         Some(io::Error::new(kind, self.ended.get()?.to_string()))
     }

@@ -7,7 +7,7 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, put, write};
 use crate::render::{Flow, sanitize};
 use crate::terminal::Screen;
-use bai_client::{ClientError, ComputeSession, ErrorKind, log_news};
+use bai_client::{ClientError, ComputeSession, ErrorKind, new_log_text};
 use serde_json::json;
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ async fn follow(
         let over = is_over(session).await?;
         match session.logs().await {
             Ok(log) => {
-                if show(context, log_news(&seen, &log))? == Flow::Closed {
+                if show(context, new_log_text(&seen, &log))? == Flow::Closed {
                     return Ok(ExitStatus::Ok);
                 }
                 seen = log;

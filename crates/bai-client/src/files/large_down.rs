@@ -3,9 +3,9 @@
 //! What has arrived stands beside the target until it is whole, and is named after the file as it was when the transfer
 //! began, so that one that was cut goes on where it was, and one of a file that has changed begins anew.
 
-use super::landing::Landing;
 use super::large_up::{FOLDER, PART, blocking, identity, patiently};
-use super::progress::Meter;
+use super::partial_download::PartialDownload;
+use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 const LETTERS: usize = 6;
 
 /// A large file that is wanted.
-pub(super) struct Wanted {
+pub(super) struct LargeDownload {
     /// Its path in the session.
     pub(super) path: String,
     /// What the session's listing says about it.
@@ -33,8 +33,8 @@ impl ComputeSession {
     /// Fetches a file of any size.
     pub(super) async fn fetch_large(
         &self,
-        wanted: Wanted,
-        meter: &mut Meter<'_>,
+        wanted: LargeDownload,
+        meter: &mut ProgressMeter<'_>,
     ) -> Result<PathBuf, ClientError> {
         let what = format!("download {}", wanted.path);
         let size = wanted.entry.size;
@@ -43,9 +43,9 @@ impl ComputeSession {
         let name = wanted.entry.filename.clone();
         let place = (wanted.into.clone(), wanted.below.clone(), name.clone(), id.clone());
         let overwrite = wanted.overwrite;
-        let mut landing = blocking(&what, move || {
+        let mut partial = blocking(&what, move || {
             let (into, below, name, id) = place;
-            Landing::open(&into, &below, &name, &id, overwrite)
+            PartialDownload::open(&into, &below, &name, &id, overwrite)
         })
         .await?;
         let folder = format!("{FOLDER}/down-{id}");
@@ -55,9 +55,9 @@ impl ComputeSession {
         let sum = sum.map_err(|error| error.with_what(&what))?;
         let sum = String::from_utf8_lossy(&sum).split_whitespace().next().unwrap_or_default().to_owned();
         meter.begin(&wanted.path, size);
-        let mut index = landing.have() / PART;
+        let mut index = partial.have() / PART;
         let have = (index * PART).min(size);
-        (landing, _) = landing.writing(&what, move |landing| landing.cut_to(have)).await?;
+        (partial, _) = partial.writing(&what, move |partial| partial.cut_to(have)).await?;
         meter.add(have);
         while index * PART < size {
             let part = format!("{folder}/p{}", letters(index));
@@ -69,11 +69,11 @@ impl ComputeSession {
                 let why = format!("a part has {} bytes instead of {expected}", content.len());
                 return Err(ClientError::new(ErrorKind::Server, what, why));
             }
-            (landing, _) = landing.writing(&what, move |landing| landing.append(&content)).await?;
+            (partial, _) = partial.writing(&what, move |partial| partial.append(&content)).await?;
             meter.add(expected);
             index += 1;
         }
-        let (_, same) = landing.writing(&what, move |landing| landing.finish(&sum)).await?;
+        let (_, same) = partial.writing(&what, move |partial| partial.finish(&sum)).await?;
         // Whatever becomes of it: the file is here.
         if let Err(error) = self.shell(&what, &forget(&folder)).await {
             tracing::debug!(%error, "the parts stay in the session");

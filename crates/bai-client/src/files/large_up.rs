@@ -3,7 +3,7 @@
 //! The parts stand in a folder that is named after their content, so that a transfer that was cut goes on where it was
 //! when it is begun again, by any client.
 
-use super::progress::Meter;
+use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const DIFFERENT: i32 = 99;
 
 /// A local file that is sent.
-struct Source {
+struct UploadSource {
     file: Arc<File>,
     size: u64,
     sum: String,
@@ -43,10 +43,10 @@ impl ComputeSession {
         &self,
         file: File,
         to: &str,
-        meter: &mut Meter<'_>,
+        meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         let what = format!("upload {to}");
-        let source = Source::read(file, &what).await?;
+        let source = UploadSource::read(file, &what).await?;
         let folder = format!("{FOLDER}/up-{}", identity(&[&source.sum, to]));
         let parent = Path::new(to).parent().and_then(Path::to_str).filter(|path| !path.is_empty());
         let parent = word(parent.unwrap_or("."));
@@ -79,9 +79,9 @@ impl ComputeSession {
     async fn send_parts(
         &self,
         what: &str,
-        source: &Source,
+        source: &UploadSource,
         folder: &str,
-        meter: &mut Meter<'_>,
+        meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         let there = self.list_files(folder).await.map_err(|error| error.with_what(what))?;
         let there: HashMap<_, _> = there.into_iter().map(|entry| (entry.filename, entry.size)).collect();
@@ -111,9 +111,9 @@ impl ComputeSession {
     }
 }
 
-impl Source {
+impl UploadSource {
     /// Reads all of it once.
-    async fn read(mut file: File, what: &str) -> Result<Source, ClientError> {
+    async fn read(mut file: File, what: &str) -> Result<UploadSource, ClientError> {
         let read = move || {
             let (mut sum, mut size) = (Sha256::new(), 0);
             let mut buffer = vec![0; 1 << 18];
@@ -123,7 +123,7 @@ impl Source {
                 sum.update(piece);
                 size += piece.len() as u64;
             }
-            Ok(Source { file: Arc::new(file), size, sum: hex::encode(sum.finalize()) })
+            Ok(UploadSource { file: Arc::new(file), size, sum: hex::encode(sum.finalize()) })
         };
         blocking(what, read).await
     }
@@ -184,7 +184,7 @@ pub(super) fn identity(of: &[&str]) -> String {
 }
 
 /// Joins the parts beside the target, and puts the whole in its place only if it is what was sent.
-fn join(folder: &str, to: &str, source: &Source) -> String {
+fn join(folder: &str, to: &str, source: &UploadSource) -> String {
     let (folder, target, whole) = (word(folder), word(to), word(&format!("{to}.bai-part")));
     let sum = &source.sum;
     format!(

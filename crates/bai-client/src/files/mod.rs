@@ -1,10 +1,10 @@
 //! Files of a session: upload, download, listing (`docs/wire` §6).
 
 mod existing;
-mod landing;
 mod large_down;
 mod large_up;
 mod multipart;
+mod partial_download;
 mod plan;
 mod progress;
 mod shell;
@@ -17,9 +17,9 @@ use super::reply::Reply;
 use super::session::ComputeSession;
 use bai_protocol::files::{FileEntry, ListReply, MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path};
 use bytes::Bytes;
-use large_down::Wanted;
-use plan::Step;
-use progress::Meter;
+use large_down::LargeDownload;
+use plan::DownloadStep;
+use progress::ProgressMeter;
 use reqwest::Method;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -103,7 +103,7 @@ impl ComputeSession {
         options: UploadOptions,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<(), ClientError> {
-        let mut meter = Meter::new(&mut on_progress);
+        let mut meter = ProgressMeter::new(&mut on_progress);
         let (mut large, mut small) = (Vec::new(), Vec::new());
         for file in files {
             let (to, (_, size)) = (target(&file.to)?, open(&file.from)?);
@@ -154,7 +154,7 @@ impl ComputeSession {
             file.rewind().map(|()| file)
         });
         let file = spooled.await?;
-        self.send_large(file, &to, &mut Meter::new(&mut |_: &Progress<'_>| {})).await
+        self.send_large(file, &to, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {})).await
     }
 
     async fn send_files(&self, parts: &[(String, Bytes)]) -> Result<(), ClientError> {
@@ -198,18 +198,18 @@ impl ComputeSession {
         options: DownloadOptions,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<Downloaded, ClientError> {
-        let mut meter = Meter::new(&mut on_progress);
+        let mut meter = ProgressMeter::new(&mut on_progress);
         let mut downloaded = Downloaded::default();
-        let mut waiting: VecDeque<Step> = self.plan(paths).await.into();
+        let mut waiting: VecDeque<DownloadStep> = self.plan(paths).await.into();
         for step in &waiting {
             meter.expect(step.bytes());
         }
         while let Some(step) = waiting.pop_front() {
             match step {
-                Step::Archives { paths, below, bytes: _ } => {
+                DownloadStep::Archives { paths, below, bytes: _ } => {
                     self.unpack(&paths, into, below, options, &mut downloaded, &mut meter).await?;
                 }
-                Step::Folder { path, below } => {
+                DownloadStep::Folder { path, below } => {
                     let one = [path.clone()];
                     let whole =
                         self.unpack(&one, into, below.clone(), options, &mut downloaded, &mut meter).await;
@@ -225,10 +225,10 @@ impl ComputeSession {
                         waiting.push_front(step);
                     }
                 }
-                Step::Large { path, entry, below } => {
+                DownloadStep::Large { path, entry, below } => {
                     let bytes = entry.size;
                     let into = into.to_owned();
-                    let wanted = Wanted { path, entry, into, below, overwrite: options.overwrite };
+                    let wanted = LargeDownload { path, entry, into, below, overwrite: options.overwrite };
                     downloaded.files.push(self.fetch_large(wanted, &mut meter).await?);
                     downloaded.bytes += bytes;
                 }
@@ -245,7 +245,7 @@ impl ComputeSession {
         below: Vec<String>,
         options: DownloadOptions,
         downloaded: &mut Downloaded,
-        meter: &mut Meter<'_>,
+        meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         let reply = self.fetch(paths).await?;
         let archives = multipart::parts(&reply.headers, &reply.body)

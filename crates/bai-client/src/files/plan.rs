@@ -15,7 +15,7 @@ const DEPTH: usize = 64;
 
 /// A step of a download.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum DownloadStep {
     /// Archives of a few small things, into a folder below the target.
     Archives { paths: Vec<String>, below: Vec<String>, bytes: u64 },
     /// One folder, of which nobody knows yet whether it is small.
@@ -24,20 +24,20 @@ pub(super) enum Step {
     Large { path: String, entry: FileEntry, below: Vec<String> },
 }
 
-impl Step {
+impl DownloadStep {
     /// How much it brings, as far as that is known.
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Step::Archives { bytes, .. } => *bytes,
-            Step::Folder { .. } => 0,
-            Step::Large { entry, .. } => entry.size,
+            DownloadStep::Archives { bytes, .. } => *bytes,
+            DownloadStep::Folder { .. } => 0,
+            DownloadStep::Large { entry, .. } => entry.size,
         }
     }
 }
 
 impl ComputeSession {
     /// The steps for what a person named. What cannot be looked at is left to the server, which says why.
-    pub(super) async fn plan(&self, paths: &[String]) -> Vec<Step> {
+    pub(super) async fn plan(&self, paths: &[String]) -> Vec<DownloadStep> {
         let mut listings: HashMap<String, Vec<FileEntry>> = HashMap::new();
         let mut found = Vec::new();
         for path in paths {
@@ -57,7 +57,11 @@ impl ComputeSession {
     }
 
     /// The steps for what is in a folder.
-    pub(super) async fn plan_folder(&self, path: &str, below: &[String]) -> Result<Vec<Step>, ClientError> {
+    pub(super) async fn plan_folder(
+        &self,
+        path: &str,
+        below: &[String],
+    ) -> Result<Vec<DownloadStep>, ClientError> {
         let what = format!("download {path}");
         let too_much = |why: &str| Err(ClientError::new(ErrorKind::Refused, &what, why));
         if below.len() >= DEPTH {
@@ -77,28 +81,32 @@ impl ComputeSession {
 }
 
 /// Groups what is small, in order; what is large goes alone.
-fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<Step> {
+fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<DownloadStep> {
     let below = || below.to_vec();
     let (mut steps, mut small, mut bytes) = (Vec::new(), Vec::new(), 0);
     for (path, entry) in found {
         match entry {
-            Some(entry) if entry.is_dir() => steps.push(Step::Folder { path, below: below() }),
+            Some(entry) if entry.is_dir() => steps.push(DownloadStep::Folder { path, below: below() }),
             Some(entry) if entry.size > SMALL && entry.mode.starts_with('-') => {
-                steps.push(Step::Large { path, entry, below: below() });
+                steps.push(DownloadStep::Large { path, entry, below: below() });
             }
-            None if split(&path).1.is_empty() => steps.push(Step::Folder { path, below: below() }),
+            None if split(&path).1.is_empty() => steps.push(DownloadStep::Folder { path, below: below() }),
             entry => {
                 bytes += entry.map_or(0, |entry| entry.size);
                 small.push(path);
                 if small.len() == MAX_DOWNLOAD_FILES {
                     let paths = std::mem::take(&mut small);
-                    steps.push(Step::Archives { paths, below: below(), bytes: std::mem::take(&mut bytes) });
+                    steps.push(DownloadStep::Archives {
+                        paths,
+                        below: below(),
+                        bytes: std::mem::take(&mut bytes),
+                    });
                 }
             }
         }
     }
     if !small.is_empty() {
-        steps.push(Step::Archives { paths: small, below: below(), bytes });
+        steps.push(DownloadStep::Archives { paths: small, below: below(), bytes });
     }
     steps
 }
@@ -135,8 +143,10 @@ mod tests {
         let shown: Vec<_> = steps
             .iter()
             .map(|step| match step {
-                Step::Archives { paths, bytes, below } => format!("{} {bytes} {below:?}", paths.len()),
-                Step::Folder { path, .. } | Step::Large { path, .. } => path.clone(),
+                DownloadStep::Archives { paths, bytes, below } => {
+                    format!("{} {bytes} {below:?}", paths.len())
+                }
+                DownloadStep::Folder { path, .. } | DownloadStep::Large { path, .. } => path.clone(),
             })
             .collect();
         assert_eq!(shown, ["5 50 [\"sub\"]", "sub/large", "sub/dir", "2 10 [\"sub\"]"]);

@@ -16,11 +16,11 @@ pub struct Progress<'a> {
 }
 
 /// Whom to tell.
-pub(super) type Tell<'a> = &'a mut (dyn FnMut(&Progress<'_>) + Send);
+pub(super) type ProgressCallback<'a> = &'a mut (dyn FnMut(&Progress<'_>) + Send);
 
 /// Counts, and tells.
-pub(super) struct Meter<'a> {
-    tell: Tell<'a>,
+pub(super) struct ProgressMeter<'a> {
+    tell: ProgressCallback<'a>,
     name: String,
     done: u64,
     size: u64,
@@ -28,9 +28,9 @@ pub(super) struct Meter<'a> {
     all_size: u64,
 }
 
-impl<'a> Meter<'a> {
-    pub(super) fn new(tell: Tell<'a>) -> Self {
-        Meter { tell, name: String::new(), done: 0, size: 0, all_done: 0, all_size: 0 }
+impl<'a> ProgressMeter<'a> {
+    pub(super) fn new(tell: ProgressCallback<'a>) -> Self {
+        ProgressMeter { tell, name: String::new(), done: 0, size: 0, all_done: 0, all_size: 0 }
     }
 
     /// More is to be transferred than was known.

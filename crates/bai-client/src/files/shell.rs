@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 const SAID: usize = 4096;
 
 /// How a command ended.
-pub(super) struct Ended {
+pub(super) struct CommandEnd {
     /// Its exit code, when the server told it.
     pub(super) code: Option<i32>,
     /// The last line that it wrote.
@@ -25,7 +25,7 @@ pub(super) struct Ended {
 
 impl ComputeSession {
     /// Runs a shell command in the home folder. It waits for its turn, as every run does.
-    pub(super) async fn shell(&self, what: &str, command: &str) -> Result<Ended, ClientError> {
+    pub(super) async fn shell(&self, what: &str, command: &str) -> Result<CommandEnd, ClientError> {
         // Servers without this capability lose what a batch step says in its first and last moments, its end included
         // (`docs/wire` §3.7).
         let pause = if self.api().has(Capability::WholeBatch).await { "" } else { "sleep 0.5; " };
@@ -52,7 +52,7 @@ impl ComputeSession {
             return Err(ClientError::new(ErrorKind::Timeout, what, why));
         };
         let said = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        Ok(Ended { code: end?, said: said.trim().to_owned() })
+        Ok(CommandEnd { code: end?, said: said.trim().to_owned() })
     }
 
     /// The same, for a command that must succeed.

@@ -1,8 +1,8 @@
 //! The life of a terminal over all its connections: open, lose, come back.
 
 use super::connect::Source;
-use super::handle::{LinkState, PtyHandle, PtyStatus, Size, State};
-use super::link::{End, Ends, Link};
+use super::handle::{LinkState, PtyHandle, PtyState, PtyStatus, Size};
+use super::link::{DriverChannels, End, Link};
 use super::{Pty, PtyEvent, PtyOptions};
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
@@ -32,9 +32,9 @@ pub(super) async fn start(session: SessionRef, options: PtyOptions) -> Result<Pt
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (input, input_receiver) = mpsc::channel(TYPED);
     let (size, size_receiver) = watch::channel(size);
-    let (state_sender, state) = watch::channel(State { status, connection: 1 });
+    let (state_sender, state) = watch::channel(PtyState { status, connection: 1 });
     let cut = Arc::new(Notify::new());
-    let ends = Ends {
+    let ends = DriverChannels {
         events: event_sender,
         input: input_receiver,
         size: size_receiver,
@@ -49,7 +49,7 @@ pub(super) async fn start(session: SessionRef, options: PtyOptions) -> Result<Pt
 struct Driver {
     session: SessionRef,
     source: Source,
-    ends: Ends,
+    ends: DriverChannels,
 }
 
 impl Driver {
@@ -102,7 +102,7 @@ impl Driver {
     async fn come_back(&mut self) -> Option<Link> {
         let mut pause = Duration::ZERO;
         loop {
-            let Ends { events, input, size, cut, .. } = &mut self.ends;
+            let DriverChannels { events, input, size, cut, .. } = &mut self.ends;
             let size = *size.borrow_and_update();
             let attempt = async {
                 tokio::select! {

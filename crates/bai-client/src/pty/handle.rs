@@ -70,7 +70,7 @@ pub(super) struct Typed {
 
 /// What the handles and the task behind them share.
 #[derive(Clone)]
-pub(super) struct State {
+pub(super) struct PtyState {
     pub(super) status: PtyStatus,
     /// Counts connections; zero is none yet.
     pub(super) connection: u64,
@@ -81,7 +81,7 @@ pub(super) struct State {
 pub struct PtyHandle {
     pub(super) input: mpsc::Sender<Typed>,
     pub(super) size: Arc<watch::Sender<Size>>,
-    pub(super) state: watch::Receiver<State>,
+    pub(super) state: watch::Receiver<PtyState>,
     pub(super) cut: Arc<Notify>,
 }
 

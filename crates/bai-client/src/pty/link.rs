@@ -1,7 +1,7 @@
 //! One connection to a terminal: frames in the words of what is behind it, events out.
 
 use super::PtyEvent;
-use super::handle::{LinkState, Size, State, Typed};
+use super::handle::{LinkState, PtyState, Size, Typed};
 use crate::error::{ClientError, ErrorKind};
 use bai_protocol::pty::{PtyReply, PtyRequest, TtydReply, TtydRequest, WINDOW};
 use bytes::Bytes;
@@ -44,7 +44,7 @@ pub(super) enum Codec {
 }
 
 /// What a frame says.
-enum Heard {
+enum Incoming {
     Output(Bytes),
     Exit(Option<i32>),
     Failure(String),
@@ -87,24 +87,24 @@ impl Codec {
         }
     }
 
-    fn read(&self, message: Message) -> Result<Heard, String> {
+    fn read(&self, message: Message) -> Result<Incoming, String> {
         let bytes = match message {
             Message::Binary(bytes) => bytes,
             Message::Text(text) => text.into(),
-            _ => return Ok(Heard::Other),
+            _ => return Ok(Incoming::Other),
         };
         if let Codec::Ttyd { .. } = self {
             return Ok(match TtydReply::parse(bytes) {
-                TtydReply::Output(output) => Heard::Output(output),
-                _ => Heard::Other,
+                TtydReply::Output(output) => Incoming::Output(output),
+                _ => Incoming::Other,
             });
         }
         match PtyReply::parse(&bytes) {
-            Ok(PtyReply::Output(output)) => Ok(Heard::Output(output)),
-            Ok(PtyReply::Exit(code)) => Ok(Heard::Exit(code)),
-            Ok(PtyReply::Error(message)) => Ok(Heard::Failure(message)),
-            Ok(PtyReply::Received(bytes)) => Ok(Heard::Taken(bytes)),
-            Ok(PtyReply::Unknown(_)) => Ok(Heard::Other),
+            Ok(PtyReply::Output(output)) => Ok(Incoming::Output(output)),
+            Ok(PtyReply::Exit(code)) => Ok(Incoming::Exit(code)),
+            Ok(PtyReply::Error(message)) => Ok(Incoming::Failure(message)),
+            Ok(PtyReply::Received(bytes)) => Ok(Incoming::Taken(bytes)),
+            Ok(PtyReply::Unknown(_)) => Ok(Incoming::Other),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -119,7 +119,7 @@ pub(super) struct Link {
 }
 
 /// What the two directions of a connection know of each other.
-struct Pulse {
+struct KeepAlive {
     heard: Mutex<Instant>,
     ping: Mutex<Option<(u64, Instant)>>,
     /// Who reads the events is slow: the other side is not being listened to.
@@ -172,11 +172,11 @@ impl Link {
     }
 
     /// Carries bytes both ways until the connection is over. `connection` is its number.
-    pub(super) async fn attend(self, ends: &mut Ends, connection: u64) -> End {
+    pub(super) async fn attend(self, ends: &mut DriverChannels, connection: u64) -> End {
         let (mut sink, mut stream) = self.socket.split();
-        let pulse = Pulse::new();
+        let pulse = KeepAlive::new();
         let codec = &self.codec;
-        let Ends { events, input, size, state, cut } = ends;
+        let DriverChannels { events, input, size, state, cut } = ends;
         let end = tokio::select! {
             biased;
             () = cut.notified() => End::Down("cut here".into()),
@@ -191,17 +191,17 @@ impl Link {
 }
 
 /// The ends of the channels to the views, as the task behind a terminal holds them.
-pub(super) struct Ends {
+pub(super) struct DriverChannels {
     pub(super) events: mpsc::Sender<PtyEvent>,
     pub(super) input: mpsc::Receiver<Typed>,
     pub(super) size: watch::Receiver<Size>,
-    pub(super) state: watch::Sender<State>,
+    pub(super) state: watch::Sender<PtyState>,
     pub(super) cut: std::sync::Arc<tokio::sync::Notify>,
 }
 
-impl Pulse {
+impl KeepAlive {
     fn new() -> Self {
-        Pulse {
+        KeepAlive {
             heard: Mutex::new(Instant::now()),
             ping: Mutex::new(None),
             delivering: AtomicBool::new(false),
@@ -210,7 +210,7 @@ impl Pulse {
         }
     }
 
-    fn hear(&self, state: &watch::Sender<State>) {
+    fn hear(&self, state: &watch::Sender<PtyState>) {
         let now = Instant::now();
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
         // Not worth waking anybody for.
@@ -237,8 +237,8 @@ async fn listen(
     mut first: Option<Message>,
     stream: &mut SplitStream<Socket>,
     events: &mpsc::Sender<PtyEvent>,
-    state: &watch::Sender<State>,
-    pulse: &Pulse,
+    state: &watch::Sender<PtyState>,
+    pulse: &KeepAlive,
 ) -> End {
     loop {
         let message = match first.take() {
@@ -259,16 +259,16 @@ async fn listen(
             Message::Close(Some(frame)) if u16::from(frame.code) == 1000 => return End::Exited(None),
             Message::Close(frame) => return End::Down(said(frame.as_ref())),
             message => match codec.read(message) {
-                Ok(Heard::Output(output)) => {
+                Ok(Incoming::Output(output)) => {
                     if !deliver(output, events, pulse).await {
                         return End::Left;
                     }
                     pulse.hear(state);
                 }
-                Ok(Heard::Taken(bytes)) => drop(pulse.taken.send_replace(Some(bytes))),
-                Ok(Heard::Exit(code)) => return End::Exited(code),
-                Ok(Heard::Failure(message)) => return End::Down(message),
-                Ok(Heard::Other) => {}
+                Ok(Incoming::Taken(bytes)) => drop(pulse.taken.send_replace(Some(bytes))),
+                Ok(Incoming::Exit(code)) => return End::Exited(code),
+                Ok(Incoming::Failure(message)) => return End::Down(message),
+                Ok(Incoming::Other) => {}
                 Err(why) => return End::Down(why),
             },
         }
@@ -276,7 +276,7 @@ async fn listen(
 }
 
 /// Gives output away in pieces, at the pace of who takes it. False when nobody does.
-async fn deliver(mut output: Bytes, events: &mpsc::Sender<PtyEvent>, pulse: &Pulse) -> bool {
+async fn deliver(mut output: Bytes, events: &mpsc::Sender<PtyEvent>, pulse: &KeepAlive) -> bool {
     pulse.delivering.store(true, Ordering::Relaxed);
     while !output.is_empty() {
         let piece = output.split_to(output.len().min(PIECE));
@@ -296,7 +296,7 @@ async fn speak(
     input: &mut mpsc::Receiver<Typed>,
     size: &mut watch::Receiver<Size>,
     connection: u64,
-    pulse: &Pulse,
+    pulse: &KeepAlive,
 ) -> String {
     let mut ticks = interval(PING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

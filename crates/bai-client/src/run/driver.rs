@@ -1,10 +1,10 @@
 //! The task behind a run: it owns the connection and the session's turn, and ends only when the run is over.
 
-use super::heard::{Heard, LinkEnd};
 use super::link::{Link, connect, next};
-use super::machine::{Machine, Next, Open};
+use super::link_event::{LinkEnd, LinkEvent};
+use super::lost_run::{self, Recovery};
+use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
-use super::stuck::{self, Fate};
 use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
@@ -162,81 +162,81 @@ impl Driver {
 
     /// Waits for the first thing that happens. The order is a priority: what the person wants goes before what the
     /// server sends, and nothing is read while events wait, so that the reader paces the server.
-    async fn happening(&mut self) -> Happening {
+    async fn next_event(&mut self) -> DriverEvent {
         let listening = self.drain.is_none();
         let (again, give_up) = self.drain.as_ref().map_or((None, None), |drain| (drain.again, drain.give_up));
         tokio::select! {
             biased;
             changed = self.interrupts.changed(), if listening => {
-                if changed.is_ok() { Happening::Interrupt } else { Happening::Dropped }
+                if changed.is_ok() { DriverEvent::Interrupt } else { DriverEvent::Dropped }
             }
-            () = maybe(&mut self.telling) => Happening::Told,
-            Some(text) = self.input.recv(), if listening => Happening::Answer(text),
-            () = maybe_at(self.empty_answer) => Happening::GraceOver,
-            () = maybe_at(self.crossed) => Happening::StillAsked,
-            kept = maybe(&mut self.leaving) => Happening::Kept(kept),
+            () = maybe(&mut self.telling) => DriverEvent::Told,
+            Some(text) = self.input.recv(), if listening => DriverEvent::Answer(text),
+            () = maybe_at(self.empty_answer) => DriverEvent::GraceOver,
+            () = maybe_at(self.crossed) => DriverEvent::StillAsked,
+            kept = maybe(&mut self.leaving) => DriverEvent::Kept(kept),
             Ok(permit) = self.events.reserve(), if listening && self.machine.has_events() => {
                 if let Some(event) = self.machine.pop() {
                     permit.send(event);
                 }
-                Happening::Delivered
+                DriverEvent::Delivered
             }
-            () = self.events.closed(), if listening => Happening::Dropped,
-            () = maybe_at(self.not_started) => Happening::NotStarted,
-            () = maybe_at(again) => Happening::InterruptAgain,
-            () = maybe_at(give_up) => Happening::GiveUp,
+            () = self.events.closed(), if listening => DriverEvent::Dropped,
+            () = maybe_at(self.not_started) => DriverEvent::NotStarted,
+            () = maybe_at(again) => DriverEvent::InterruptAgain,
+            () = maybe_at(give_up) => DriverEvent::GiveUp,
             heard = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
-                Happening::Heard(heard)
+                DriverEvent::LinkEvent(heard)
             }
         }
     }
 
     async fn step(&mut self) {
-        match self.happening().await {
-            Happening::Delivered => {}
-            Happening::Interrupt => self.interrupt(),
-            Happening::Dropped => self.begin_to_drain(),
-            Happening::Told => self.interrupt_is_told().await,
-            Happening::Answer(text) => {
+        match self.next_event().await {
+            DriverEvent::Delivered => {}
+            DriverEvent::Interrupt => self.interrupt(),
+            DriverEvent::Dropped => self.begin_to_drain(),
+            DriverEvent::Told => self.interrupt_is_told().await,
+            DriverEvent::Answer(text) => {
                 if self.machine.answer() {
                     self.answer(&text).await;
                 }
             }
-            Happening::GraceOver => {
+            DriverEvent::GraceOver => {
                 self.empty_answer = None;
                 if self.machine.take_stale_question() {
                     self.answer("").await;
                 }
             }
-            Happening::StillAsked => {
+            DriverEvent::StillAsked => {
                 self.crossed = None;
                 self.machine.ask_what_crossed();
             }
-            Happening::Kept(kept) => {
+            DriverEvent::Kept(kept) => {
                 self.leaving = None;
                 if kept { self.machine.give_up() } else { self.machine.discard() }
             }
-            Happening::NotStarted => {
+            DriverEvent::NotStarted => {
                 self.not_started = None;
                 self.machine.emit(RunEvent::NotStarted { waited: NOT_STARTED });
             }
-            Happening::InterruptAgain => {
+            DriverEvent::InterruptAgain => {
                 self.interrupt();
                 if let Some(drain) = &mut self.drain {
                     drain.again = Some(Instant::now() + INTERRUPT_AGAIN);
                 }
             }
-            Happening::GiveUp => {
+            DriverEvent::GiveUp => {
                 tracing::warn!(run = %self.run_id, "a dropped run does not end; giving it up");
                 self.machine.give_up();
             }
-            Happening::Heard(heard) => self.received(heard).await,
+            DriverEvent::LinkEvent(heard) => self.received(heard).await,
         }
     }
 
-    async fn received(&mut self, heard: Heard) {
+    async fn received(&mut self, heard: LinkEvent) {
         match heard {
-            Heard::Frame(frame) => {
+            LinkEvent::Frame(frame) => {
                 self.not_started = None;
                 if matches!(&self.link, Link::Poll(poll) if poll.has_answer()) {
                     self.machine.answer_is_under_way();
@@ -246,16 +246,16 @@ impl Driver {
                 self.act(next).await;
                 self.count(seq).await;
             }
-            Heard::OutputLost(error) => self.machine.emit(RunEvent::OutputLost(error)),
-            Heard::End(end) => self.ended(end),
-            Heard::Fate(error, Fate::Resumable) => {
+            LinkEvent::OutputLost(error) => self.machine.emit(RunEvent::OutputLost(error)),
+            LinkEvent::End(end) => self.ended(end),
+            LinkEvent::Recovery(error, Recovery::Resumable) => {
                 tracing::info!(%error, run = %self.run_id, "the run is resumed by polling");
                 let (session, id) = (self.session.clone(), self.run_id.clone());
                 let link = PollLink::resume(session, id, self.numbered(), self.received);
                 self.link = Link::Poll(Box::new(link));
                 self.machine.emit(RunEvent::Resumed);
             }
-            Heard::Fate(error, Fate::Lost(state)) => self.lose(error, state),
+            LinkEvent::Recovery(error, Recovery::Lost(state)) => self.lose(error, state),
         }
     }
 
@@ -271,16 +271,16 @@ impl Driver {
         }
     }
 
-    async fn act(&mut self, next: Next) {
+    async fn act(&mut self, next: NextAction) {
         match next {
-            Next::Continue => {
+            NextAction::Continue => {
                 if let Link::Poll(poll) = &mut self.link {
                     poll.go_on();
                 }
             }
-            Next::Await | Next::Close => {}
-            Next::AnswerEmpty => self.answer("").await,
-            Next::Failed { message, restarting } => {
+            NextAction::Await | NextAction::Close => {}
+            NextAction::AnswerEmpty => self.answer("").await,
+            NextAction::Failed { message, restarting } => {
                 let why = if message.is_empty() { "the server gives no reason".into() } else { message };
                 let kind = if restarting { ErrorKind::Lost } else { ErrorKind::Server };
                 let error = ClientError::new(kind, "run the code to its end", why);
@@ -311,7 +311,7 @@ impl Driver {
             Some(state) => self.lose(end.error, state),
             None => {
                 let session = self.session.clone();
-                let asking = Box::pin(async move { stuck::examine(&session, end.resumable).await });
+                let asking = Box::pin(async move { lost_run::examine(&session, end.resumable).await });
                 self.link = Link::Asking(end.error, asking);
             }
         }
@@ -345,12 +345,12 @@ impl Driver {
     async fn interrupt_is_told(&mut self) {
         self.telling = None;
         match self.machine.interrupt_is_told() {
-            Open::Nothing => return,
-            Open::Crossed => {
+            OpenQuestion::Nothing => return,
+            OpenQuestion::Crossed => {
                 self.crossed = Some(Instant::now() + GRACE);
                 return;
             }
-            Open::Before => {}
+            OpenQuestion::Before => {}
         }
         let ends_input = self.capabilities.has(Capability::InterruptEndsInput);
         match &mut self.link {
@@ -393,7 +393,7 @@ impl Driver {
 }
 
 /// What a run's task wakes up for.
-enum Happening {
+enum DriverEvent {
     /// An event was handed over.
     Delivered,
     /// The person wants the program to stop.
@@ -413,7 +413,7 @@ enum Happening {
     NotStarted,
     InterruptAgain,
     GiveUp,
-    Heard(Heard),
+    LinkEvent(LinkEvent),
 }
 
 /// The future if there is one, else for ever.

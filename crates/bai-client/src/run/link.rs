@@ -1,9 +1,9 @@
 //! The connection of a run, whichever transport it has.
 
-use super::heard::Heard;
+use super::link_event::LinkEvent;
+use super::lost_run::Recovery;
 use super::poll::PollLink;
 use super::socket::{NoSocket, SocketLink};
-use super::stuck::Fate;
 use super::{Cell, RunOptions, Transport};
 use crate::error::ClientError;
 use crate::reference::SessionRef;
@@ -16,7 +16,7 @@ pub(super) enum Link {
     Socket(Box<SocketLink>),
     Poll(Box<PollLink>),
     /// Between two connections: finding out what became of the run.
-    Asking(ClientError, BoxFuture<'static, Fate>),
+    Asking(ClientError, BoxFuture<'static, Recovery>),
 }
 
 /// Opens the connection of a new run, and gives what has to be sent on it first.
@@ -53,14 +53,14 @@ pub(super) async fn connect(
 }
 
 /// The next thing that the link has. Cancel-safe.
-pub(super) async fn next(link: &mut Link, waiting: bool) -> Heard {
+pub(super) async fn next(link: &mut Link, waiting: bool) -> LinkEvent {
     let result = match link {
         Link::Socket(socket) => socket.next(waiting).await,
         Link::Poll(poll) => return poll.next().await,
         Link::Asking(error, asking) => {
             let fate = asking.await;
-            return Heard::Fate(error.clone(), fate);
+            return LinkEvent::Recovery(error.clone(), fate);
         }
     };
-    result.map_or_else(Heard::End, Heard::Frame)
+    result.map_or_else(LinkEvent::End, LinkEvent::Frame)
 }

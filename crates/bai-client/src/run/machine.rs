@@ -30,7 +30,7 @@ pub(super) struct Machine {
 
 /// What the driver has to do about a question that is open when the server has been told of an interrupt.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Open {
+pub(super) enum OpenQuestion {
     /// There is none.
     Nothing,
     /// One from before the interrupt. If nothing ends it soon, it needs an empty line, because genuine servers deliver
@@ -42,7 +42,7 @@ pub(super) enum Open {
 
 /// What the driver has to do after a frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextAction {
     /// Read on; over HTTP, ask for more.
     Continue,
     /// Wait for an answer.
@@ -62,9 +62,9 @@ pub(super) enum Next {
 
 impl Machine {
     /// Takes a frame. What comes after the last event is ignored.
-    pub(super) fn frame(&mut self, frame: ExecuteResult) -> Next {
+    pub(super) fn frame(&mut self, frame: ExecuteResult) -> NextAction {
         if self.over {
-            return Next::Close;
+            return NextAction::Close;
         }
         let is_password = frame.is_password();
         // Console first: a frame may carry output and a question together (`docs/wire` §10, row 60).
@@ -75,7 +75,7 @@ impl Machine {
         self.crossed = None;
         let asked_before = std::mem::replace(&mut self.waiting, false) && !stale;
         match frame.status {
-            RunStatus::WaitingInput if self.answering => Next::AnswerEmpty,
+            RunStatus::WaitingInput if self.answering => NextAction::AnswerEmpty,
             RunStatus::WaitingInput => {
                 self.waiting = true;
                 if self.interrupting {
@@ -84,30 +84,32 @@ impl Machine {
                     // A resumed run repeats its open question.
                     self.emit(RunEvent::WaitingInput { is_password });
                 }
-                Next::Await
+                NextAction::Await
             }
             RunStatus::CleanFinished => self.step(Step::Clean, frame.exit_code),
             RunStatus::BuildFinished => self.step(Step::Build, frame.exit_code),
             RunStatus::Finished => {
                 self.emit(RunEvent::Finished { exit_code: frame.exit_code });
                 self.over = true;
-                Next::Close
+                NextAction::Close
             }
             RunStatus::ExecTimeout => {
                 let message = "the server's time limit for one run is over".to_owned();
-                Next::Failed { message, restarting: false }
+                NextAction::Failed { message, restarting: false }
             }
-            RunStatus::Error => Next::Failed { message: frame.msg.unwrap_or_default(), restarting: false },
+            RunStatus::Error => {
+                NextAction::Failed { message: frame.msg.unwrap_or_default(), restarting: false }
+            }
             RunStatus::ServerRestarting => {
-                Next::Failed { message: frame.msg.unwrap_or_default(), restarting: true }
+                NextAction::Failed { message: frame.msg.unwrap_or_default(), restarting: true }
             }
-            RunStatus::Continued | RunStatus::Unknown(_) => Next::Continue,
+            RunStatus::Continued | RunStatus::Unknown(_) => NextAction::Continue,
         }
     }
 
-    fn step(&mut self, step: Step, exit_code: Option<i32>) -> Next {
+    fn step(&mut self, step: Step, exit_code: Option<i32>) -> NextAction {
         self.emit(RunEvent::StepFinished { step, exit_code });
-        Next::Continue
+        NextAction::Continue
     }
 
     /// An answer of the person: whether it is to be sent. What nobody asked for is dropped, and so is what comes
@@ -132,16 +134,16 @@ impl Machine {
     }
 
     /// The server has been told of the interrupt, or could not be.
-    pub(super) fn interrupt_is_told(&mut self) -> Open {
+    pub(super) fn interrupt_is_told(&mut self) -> OpenQuestion {
         self.interrupting = false;
         if !self.waiting || self.over {
-            return Open::Nothing;
+            return OpenQuestion::Nothing;
         }
         if self.crossed.is_some() && !self.answering {
-            return Open::Crossed;
+            return OpenQuestion::Crossed;
         }
         self.stale = true;
-        Open::Before
+        OpenQuestion::Before
     }
 
     /// Puts the question that crossed an interrupt to the person, when nothing has ended it.
@@ -224,14 +226,14 @@ mod tests {
     #[test]
     fn output_comes_before_the_question_and_the_question_once() {
         let mut machine = Machine::default();
-        assert_eq!(machine.frame(printed(RunStatus::WaitingInput, "name? ")), Next::Await);
+        assert_eq!(machine.frame(printed(RunStatus::WaitingInput, "name? ")), NextAction::Await);
         assert_eq!(
             events(&mut machine),
             ["Console(Stdout(\"name? \"))", "WaitingInput { is_password: false }"]
         );
         assert!(machine.answer());
         assert!(!machine.answer(), "one question takes one answer");
-        assert_eq!(machine.frame(frame(RunStatus::Finished)), Next::Close);
+        assert_eq!(machine.frame(frame(RunStatus::Finished)), NextAction::Close);
         assert_eq!(events(&mut machine), ["Finished { exit_code: None }"]);
     }
 
@@ -239,8 +241,8 @@ mod tests {
     fn what_comes_after_the_end_is_ignored() {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::Finished));
-        assert_eq!(machine.frame(printed(RunStatus::Finished, "again")), Next::Close);
-        assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), Next::Close);
+        assert_eq!(machine.frame(printed(RunStatus::Finished, "again")), NextAction::Close);
+        assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), NextAction::Close);
         assert_eq!(events(&mut machine).len(), 1);
         assert!(!machine.answer());
     }
@@ -249,9 +251,9 @@ mod tests {
     fn steps_are_told_and_unknown_statuses_go_on() {
         let mut machine = Machine::default();
         let failed = ExecuteResult { exit_code: Some(2), ..frame(RunStatus::BuildFinished) };
-        assert_eq!(machine.frame(frame(RunStatus::CleanFinished)), Next::Continue);
-        assert_eq!(machine.frame(failed), Next::Continue);
-        assert_eq!(machine.frame(frame(RunStatus::Unknown("paused".into()))), Next::Continue);
+        assert_eq!(machine.frame(frame(RunStatus::CleanFinished)), NextAction::Continue);
+        assert_eq!(machine.frame(failed), NextAction::Continue);
+        assert_eq!(machine.frame(frame(RunStatus::Unknown("paused".into()))), NextAction::Continue);
         assert_eq!(
             events(&mut machine),
             [
@@ -267,20 +269,20 @@ mod tests {
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
         assert!(!machine.answer(), "an answer after the interrupt is dropped");
-        assert_eq!(machine.interrupt_is_told(), Open::Before);
+        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Before);
         assert!(!machine.answer());
         assert!(machine.take_stale_question());
         assert!(!machine.take_stale_question());
         machine.frame(frame(RunStatus::Finished));
-        assert_eq!(machine.interrupt_is_told(), Open::Nothing);
+        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Nothing);
     }
 
     #[test]
     fn a_question_that_crosses_the_interrupt_is_put_to_the_person_when_nothing_ends_it() {
         let mut machine = Machine::default();
         machine.interrupt_begins();
-        assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), Next::Await);
-        assert_eq!(machine.interrupt_is_told(), Open::Crossed);
+        assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), NextAction::Await);
+        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Crossed);
         assert!(events(&mut machine).is_empty() && !machine.answer());
         machine.ask_what_crossed();
         machine.ask_what_crossed();
@@ -294,7 +296,7 @@ mod tests {
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
         machine.frame(printed(RunStatus::WaitingInput, "again? "));
-        assert_eq!(machine.interrupt_is_told(), Open::Crossed);
+        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Crossed);
         machine.frame(frame(RunStatus::Continued));
         machine.ask_what_crossed();
         assert_eq!(events(&mut machine).len(), 2, "the question from before, and the output");
@@ -306,7 +308,7 @@ mod tests {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
-        assert_eq!(machine.interrupt_is_told(), Open::Before);
+        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Before);
         machine.frame(frame(RunStatus::WaitingInput));
         assert!(!machine.take_stale_question(), "this is a new question");
         assert_eq!(events(&mut machine).len(), 2);
@@ -333,10 +335,10 @@ mod tests {
         let mut machine = Machine::default();
         machine.frame(printed(RunStatus::WaitingInput, "x"));
         machine.drain();
-        assert_eq!(machine.interrupt_is_told(), Open::Before);
+        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Before);
         assert!(machine.take_stale_question());
-        assert_eq!(machine.frame(printed(RunStatus::WaitingInput, "y")), Next::AnswerEmpty);
-        assert_eq!(machine.frame(frame(RunStatus::Finished)), Next::Close);
+        assert_eq!(machine.frame(printed(RunStatus::WaitingInput, "y")), NextAction::AnswerEmpty);
+        assert_eq!(machine.frame(frame(RunStatus::Finished)), NextAction::Close);
         assert!(events(&mut machine).is_empty());
     }
 
@@ -346,11 +348,11 @@ mod tests {
         let error = ExecuteResult { msg: Some("BackendError: x".into()), ..frame(RunStatus::Error) };
         assert_eq!(
             machine.frame(error),
-            Next::Failed { message: "BackendError: x".into(), restarting: false }
+            NextAction::Failed { message: "BackendError: x".into(), restarting: false }
         );
         let timeout = machine.frame(frame(RunStatus::ExecTimeout));
-        assert!(matches!(timeout, Next::Failed { restarting: false, .. }));
+        assert!(matches!(timeout, NextAction::Failed { restarting: false, .. }));
         let restarting = machine.frame(frame(RunStatus::ServerRestarting));
-        assert!(matches!(restarting, Next::Failed { restarting: true, .. }));
+        assert!(matches!(restarting, NextAction::Failed { restarting: true, .. }));
     }
 }

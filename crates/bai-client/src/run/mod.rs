@@ -5,14 +5,14 @@
 //! abandoned, whatever becomes of the handle (`docs/wire` §3.6).
 
 mod driver;
-mod heard;
 mod heuristics;
 mod link;
+mod link_event;
+mod lost_run;
 mod machine;
 mod poll;
 mod socket;
 pub(super) mod steps;
-mod stuck;
 
 pub(super) use driver::{Start, start, start_in_turn};
 

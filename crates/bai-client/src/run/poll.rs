@@ -2,7 +2,7 @@
 //! made, so that a lost connection loses nothing.
 
 use super::Cell;
-use super::heard::{Heard, LinkEnd};
+use super::link_event::{LinkEnd, LinkEvent};
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
 use bai_protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus};
@@ -124,7 +124,7 @@ impl PollLink {
     }
 
     /// The next reply; pending for as long as there is nothing to ask. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Heard {
+    pub(super) async fn next(&mut self) -> LinkEvent {
         loop {
             let result = match &mut self.pending {
                 Some(pending) => pending.await,
@@ -138,7 +138,7 @@ impl PollLink {
             };
             self.pending = None;
             match result {
-                Ok(reply) => return Heard::Frame(self.heard(reply)),
+                Ok(reply) => return LinkEvent::Frame(self.heard(reply)),
                 Err(error) => {
                     if let Some(heard) = self.failed(error) {
                         return heard;
@@ -166,7 +166,7 @@ impl PollLink {
     }
 
     /// Decides whether to try on, under the same run id; what is returned is to be told.
-    fn failed(&mut self, error: ClientError) -> Option<Heard> {
+    fn failed(&mut self, error: ClientError) -> Option<LinkEvent> {
         let (again, pause) = match error.kind() {
             ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
                 self.failures += 1;
@@ -183,17 +183,17 @@ impl PollLink {
                 // of the empty code.
                 (Arc::new(ExecuteRequest::query(&self.run_id, "")), Duration::ZERO)
             }
-            _ => return Some(Heard::End(LinkEnd::failed(error))),
+            _ => return Some(LinkEvent::End(LinkEnd::failed(error))),
         };
         if self.failures >= FAILURES || self.server_failures >= SERVER_FAILURES {
-            return Some(Heard::End(LinkEnd::failed(error)));
+            return Some(LinkEvent::End(LinkEnd::failed(error)));
         }
         tracing::debug!(%error, failures = self.failures, "polling fails; trying on");
         self.call.get_or_insert(again);
         self.not_before = Instant::now() + pause;
         if error.kind() == ErrorKind::Server {
             self.output_lost = true;
-            return Some(Heard::OutputLost(error));
+            return Some(LinkEvent::OutputLost(error));
         }
         None
     }

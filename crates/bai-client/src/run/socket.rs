@@ -1,7 +1,7 @@
 //! The WebSocket of one run (`docs/wire` §3.10).
 
 use super::Cell;
-use super::heard::LinkEnd;
+use super::link_event::LinkEnd;
 use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
 use crate::upgrade;

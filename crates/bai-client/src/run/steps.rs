@@ -21,7 +21,7 @@ const PAUSE: &str = "0.5";
 const NOT_RUN: i32 = 127;
 
 /// A step that is still to be run; without a kind it is the last.
-struct Part {
+struct BatchStep {
     step: Option<Step>,
     command: String,
 }
@@ -46,7 +46,7 @@ pub(crate) async fn start(
     options: RunOptions,
 ) -> Result<Run, ClientError> {
     let mut parts = parts(commands);
-    let first = parts.pop_front().unwrap_or(Part { step: None, command: String::new() });
+    let first = parts.pop_front().unwrap_or(BatchStep { step: None, command: String::new() });
     let run = begin(session, turn, &first, &options).await?;
     let (event_sender, events) = mpsc::channel(QUEUE);
     let (input, input_receiver) = mpsc::channel(1);
@@ -68,18 +68,18 @@ pub(crate) async fn start(
     Ok(Run { events, input, interrupts, leave, over: false })
 }
 
-fn parts(commands: &BatchOptions) -> VecDeque<Part> {
+fn parts(commands: &BatchOptions) -> VecDeque<BatchStep> {
     let clean = if commands.clean == "*" { String::new() } else { commands.clean.clone() };
     let build = if commands.build == "*" { heuristics::build() } else { commands.build.clone() };
     let exec = if commands.exec == "*" { heuristics::execute() } else { commands.exec.clone() };
     let all = [(Some(Step::Clean), clean), (Some(Step::Build), build), (None, exec)];
-    all.map(|(step, command)| Part { step, command }).into()
+    all.map(|(step, command)| BatchStep { step, command }).into()
 }
 
 async fn begin(
     session: &SessionRef,
     turn: &Arc<Semaphore>,
-    part: &Part,
+    part: &BatchStep,
     options: &RunOptions,
 ) -> Result<Run, ClientError> {
     // The pause stands before the command and not around it: the shell becomes its last program, which is then the one
@@ -93,7 +93,7 @@ async fn begin(
 }
 
 /// How one step ended.
-enum End {
+enum StepEnd {
     Finished(Option<i32>),
     /// The last event was told, or nobody listens.
     Over,
@@ -103,7 +103,7 @@ struct Relay {
     session: SessionRef,
     turn: Arc<Semaphore>,
     options: RunOptions,
-    parts: VecDeque<Part>,
+    parts: VecDeque<BatchStep>,
     events: mpsc::Sender<RunEvent>,
     input: mpsc::Receiver<Zeroizing<String>>,
     interrupts: watch::Receiver<u64>,
@@ -115,9 +115,9 @@ struct Relay {
 }
 
 impl Relay {
-    async fn drive(mut self, mut part: Part, mut run: Run) {
+    async fn drive(mut self, mut part: BatchStep, mut run: Run) {
         loop {
-            let End::Finished(exit_code) = self.follow(&mut run).await else { return };
+            let StepEnd::Finished(exit_code) = self.follow(&mut run).await else { return };
             let Some(step) = part.step else {
                 return self.tell(&run, RunEvent::Finished { exit_code }).await;
             };
@@ -139,7 +139,7 @@ impl Relay {
 
     /// The next step that has something to run; the others are told as done. The last is run in any case: its end is the
     /// end of the run.
-    async fn next_part(&mut self, run: &Run) -> Option<Part> {
+    async fn next_part(&mut self, run: &Run) -> Option<BatchStep> {
         loop {
             let part = self.parts.pop_front()?;
             match part.step {
@@ -155,14 +155,14 @@ impl Relay {
         }
     }
 
-    async fn follow(&mut self, run: &mut Run) -> End {
+    async fn follow(&mut self, run: &mut Run) -> StepEnd {
         loop {
             let event = tokio::select! { biased;
                 () = self.events.closed(), if !self.left => {
                     self.left = *self.leave.borrow();
                     if self.left { continue }
                     // The run is interrupted when it is dropped.
-                    return End::Over;
+                    return StepEnd::Over;
                 }
                 Ok(()) = self.interrupts.changed(), if !self.left => {
                     self.interrupted = true;
@@ -176,16 +176,16 @@ impl Relay {
                 event = run.next() => event,
             };
             match event {
-                Some(RunEvent::Finished { exit_code }) => return End::Finished(exit_code),
+                Some(RunEvent::Finished { exit_code }) => return StepEnd::Finished(exit_code),
                 Some(RunEvent::StepFinished { .. }) => {}
                 Some(event) => {
                     let over = matches!(event, RunEvent::Lost(_));
                     self.tell(run, event).await;
                     if over {
-                        return End::Over;
+                        return StepEnd::Over;
                     }
                 }
-                None => return End::Over,
+                None => return StepEnd::Over,
             }
         }
     }

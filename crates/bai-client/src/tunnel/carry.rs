@@ -26,7 +26,7 @@ const PIECE: usize = 64 * 1024;
 
 /// How a tunnel ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum TunnelEnd {
     /// The service closed its connection, or the silence after our last byte was long enough.
     Finished,
     /// The local side closed or broke its connection.
@@ -39,20 +39,20 @@ pub(crate) enum Ended {
     Lost(String),
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for TunnelEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ended::Finished => f.write_str("the service closed the connection"),
-            Ended::LocalGone => f.write_str("the connection was closed here"),
-            Ended::Refused => f.write_str("nobody listens at the port of the service"),
-            Ended::Failed(why) => write!(f, "the server does not reach the service: {why}"),
-            Ended::Lost(why) => write!(f, "the link to the server broke: {why}"),
+            TunnelEnd::Finished => f.write_str("the service closed the connection"),
+            TunnelEnd::LocalGone => f.write_str("the connection was closed here"),
+            TunnelEnd::Refused => f.write_str("nobody listens at the port of the service"),
+            TunnelEnd::Failed(why) => write!(f, "the server does not reach the service: {why}"),
+            TunnelEnd::Lost(why) => write!(f, "the link to the server broke: {why}"),
         }
     }
 }
 
 /// What the two directions know of each other.
-struct Pulse {
+struct KeepAlive {
     start: Instant,
     /// Milliseconds after `start` at which the server was last heard.
     heard: AtomicU64,
@@ -64,11 +64,11 @@ struct Pulse {
     received: AtomicU64,
 }
 
-impl Pulse {
+impl KeepAlive {
     fn new() -> Self {
         let zero = || AtomicU64::new(0);
         let (heard, data, sent, received) = (zero(), zero(), zero(), zero());
-        Pulse { start: Instant::now(), heard, data, sent, received, delivering: AtomicBool::new(false) }
+        KeepAlive { start: Instant::now(), heard, data, sent, received, delivering: AtomicBool::new(false) }
     }
 
     fn now(&self) -> u64 {
@@ -84,17 +84,17 @@ impl Pulse {
 pub(crate) struct Carrier<S> {
     sink: SplitSink<WebSocketStream<S>, Message>,
     stream: SplitStream<WebSocketStream<S>>,
-    pulse: Pulse,
+    pulse: KeepAlive,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     pub(crate) fn new(socket: WebSocketStream<S>) -> Self {
         let (sink, stream) = socket.split();
-        Carrier { sink, stream, pulse: Pulse::new() }
+        Carrier { sink, stream, pulse: KeepAlive::new() }
     }
 
     /// Carries bytes until one side ends. The local side stays open: who gave it decides what comes next.
-    pub(crate) async fn run<R, W>(&mut self, mut reader: R, mut writer: W) -> Ended
+    pub(crate) async fn run<R, W>(&mut self, mut reader: R, mut writer: W) -> TunnelEnd
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -120,8 +120,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 async fn upload<S, R>(
     reader: &mut R,
     sink: &mut SplitSink<WebSocketStream<S>, Message>,
-    pulse: &Pulse,
-) -> Ended
+    pulse: &KeepAlive,
+) -> TunnelEnd
 where
     S: AsyncRead + AsyncWrite + Unpin,
     R: AsyncRead + Unpin,
@@ -143,27 +143,31 @@ where
                     pulse.sent.fetch_add(count as u64, Ordering::Relaxed);
                     Message::Binary(buffer.split().freeze())
                 }
-                Err(_) => return Ended::LocalGone,
+                Err(_) => return TunnelEnd::LocalGone,
             },
             _ = ticks.tick() => {
                 let silent = pulse.since(pulse.heard.load(Ordering::Relaxed));
                 if silent > SILENCE_LIMIT && !pulse.delivering.load(Ordering::Relaxed) {
-                    return Ended::Lost(format!("it has been silent for {} s", silent.as_secs()));
+                    return TunnelEnd::Lost(format!("it has been silent for {} s", silent.as_secs()));
                 }
                 let quiet = quiet_from.map(|moment| pulse.since(moment.max(pulse.data.load(Ordering::Relaxed))));
                 if quiet.is_some_and(|quiet| quiet >= LINGER) {
-                    return Ended::Finished;
+                    return TunnelEnd::Finished;
                 }
                 Message::Ping(Default::default())
             }
         };
         if let Err(error) = sink.send(message).await {
-            return Ended::Lost(crate::cause(&error));
+            return TunnelEnd::Lost(crate::cause(&error));
         }
     }
 }
 
-async fn download<S, W>(stream: &mut SplitStream<WebSocketStream<S>>, writer: &mut W, pulse: &Pulse) -> Ended
+async fn download<S, W>(
+    stream: &mut SplitStream<WebSocketStream<S>>,
+    writer: &mut W,
+    pulse: &KeepAlive,
+) -> TunnelEnd
 where
     S: AsyncRead + AsyncWrite + Unpin,
     W: AsyncWrite + Unpin,
@@ -180,7 +184,7 @@ where
                     writer.flush().await
                 };
                 if written.await.is_err() {
-                    return Ended::LocalGone;
+                    return TunnelEnd::LocalGone;
                 }
                 pulse.data.store(pulse.now(), Ordering::Relaxed);
                 pulse.heard.store(pulse.now(), Ordering::Relaxed);
@@ -189,19 +193,19 @@ where
             Some(Ok(Message::Close(frame))) => return closed(frame),
             // Text means nothing here; pings are answered below us.
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Ended::Lost(crate::cause(&error)),
-            None => return Ended::Lost("it ended without a goodbye".into()),
+            Some(Err(error)) => return TunnelEnd::Lost(crate::cause(&error)),
+            None => return TunnelEnd::Lost("it ended without a goodbye".into()),
         }
     }
 }
 
 /// What a close frame of a server means (`docs/wire` §7.2).
-fn closed(frame: Option<CloseFrame>) -> Ended {
-    let Some(frame) = frame else { return Ended::Finished };
+fn closed(frame: Option<CloseFrame>) -> TunnelEnd {
+    let Some(frame) = frame else { return TunnelEnd::Finished };
     match u16::from(frame.code) {
-        1000 | 1001 => Ended::Finished,
-        1013 => Ended::Refused,
-        code if frame.reason.is_empty() => Ended::Failed(format!("close code {code}")),
-        code => Ended::Failed(format!("close code {code}, {}", frame.reason)),
+        1000 | 1001 => TunnelEnd::Finished,
+        1013 => TunnelEnd::Refused,
+        code if frame.reason.is_empty() => TunnelEnd::Failed(format!("close code {code}")),
+        code => TunnelEnd::Failed(format!("close code {code}, {}", frame.reason)),
     }
 }

@@ -16,7 +16,7 @@ const AWAY_LIMIT: Duration = Duration::from_secs(20);
 const TRIAL_LIMIT: Duration = Duration::from_secs(6);
 
 /// What became of a run whose connection was lost.
-pub(super) enum Fate {
+pub(super) enum Recovery {
     /// The server may still have it, under this id, with what was not delivered.
     Resumable,
     /// It is lost, and the session is left so.
@@ -26,36 +26,36 @@ pub(super) enum Fate {
 /// Asks the server. Where an abandoned run may block its session, a trial run shows whether the session is stuck. The
 /// lost program is interrupted first: its output cannot be read any more. `resumable` tells whether the server may
 /// still have the run.
-pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Fate {
+pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Recovery {
     let capabilities = session.api.capabilities().await;
     let deadline = Instant::now() + AWAY_LIMIT;
     let mut pause = Duration::from_millis(100);
     let info = loop {
         match session.info().await {
             Ok(info) => break info,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Fate::Lost(SessionState::Gone),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Recovery::Lost(SessionState::Gone),
             // A server that does not listen any more has ended.
             Err(error)
                 if error.kind() == ErrorKind::Connect
                     && capabilities.has(Capability::SessionsEndWithServer) =>
             {
-                return Fate::Lost(SessionState::Gone);
+                return Recovery::Lost(SessionState::Gone);
             }
             Err(error) if is_passing(&error) && Instant::now() + pause < deadline => {
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(3));
             }
-            Err(_) => return Fate::Lost(SessionState::Unknown),
+            Err(_) => return Recovery::Lost(SessionState::Unknown),
         }
     };
     if info.status.as_ref().is_some_and(SessionStatus::is_dead) {
-        return Fate::Lost(SessionState::Gone);
+        return Recovery::Lost(SessionState::Gone);
     }
     let sends_again = capabilities.has(Capability::RunIds) && capabilities.has(Capability::NumberedFrames);
     match () {
-        () if resumable && sends_again => Fate::Resumable,
-        () if capabilities.has(Capability::AbandonableRuns) => Fate::Lost(SessionState::Usable),
-        () => Fate::Lost(try_out(session).await),
+        () if resumable && sends_again => Recovery::Resumable,
+        () if capabilities.has(Capability::AbandonableRuns) => Recovery::Lost(SessionState::Usable),
+        () => Recovery::Lost(try_out(session).await),
     }
 }
 

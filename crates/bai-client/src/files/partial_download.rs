@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// A file that arrives.
-pub(super) struct Landing {
+pub(super) struct PartialDownload {
     folder: OwnedFd,
     file: File,
     have: u64,
@@ -24,7 +24,7 @@ pub(super) struct Landing {
     overwrite: bool,
 }
 
-impl Landing {
+impl PartialDownload {
     /// Opens the place, with what has arrived there before.
     pub(super) fn open(
         into: &Path,
@@ -32,7 +32,7 @@ impl Landing {
         name: &str,
         id: &str,
         overwrite: bool,
-    ) -> io::Result<Landing> {
+    ) -> io::Result<PartialDownload> {
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(io::Error::other("its name is impossible"));
         }
@@ -47,7 +47,7 @@ impl Landing {
         let flags = OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let file = File::from(openat(&folder, partial.as_str(), flags, Mode::from_bits_truncate(0o644))?);
         let have = file.metadata()?.len();
-        Ok(Landing { folder, file, have, name: name.to_owned(), partial, overwrite })
+        Ok(PartialDownload { folder, file, have, name: name.to_owned(), partial, overwrite })
     }
 
     /// Bytes that have arrived.
@@ -59,8 +59,8 @@ impl Landing {
     pub(super) async fn writing<T: Send + 'static>(
         mut self,
         what: &str,
-        work: impl FnOnce(&mut Landing) -> io::Result<T> + Send + 'static,
-    ) -> Result<(Landing, T), ClientError> {
+        work: impl FnOnce(&mut PartialDownload) -> io::Result<T> + Send + 'static,
+    ) -> Result<(PartialDownload, T), ClientError> {
         blocking(what, move || work(&mut self).map(|done| (self, done))).await
     }
 
@@ -122,9 +122,9 @@ mod tests {
     #[test]
     fn what_has_arrived_is_found_again_and_takes_its_place_when_it_is_whole() {
         let into = tempfile::tempdir().unwrap();
-        Landing::open(into.path(), &[], "f", "id", false).unwrap().append(b"axx").unwrap();
+        PartialDownload::open(into.path(), &[], "f", "id", false).unwrap().append(b"axx").unwrap();
         assert_eq!(names(into.path()), [".bai-repl-id.part"]);
-        let mut again = Landing::open(into.path(), &[], "f", "id", false).unwrap();
+        let mut again = PartialDownload::open(into.path(), &[], "f", "id", false).unwrap();
         assert_eq!(again.have(), 3);
         again.cut_to(1).unwrap();
         again.append(b"b").unwrap();
@@ -133,15 +133,15 @@ mod tests {
             (names(into.path()), std::fs::read(into.path().join("f")).unwrap()),
             (vec!["f".into()], b"ab".to_vec())
         );
-        assert!(Landing::open(into.path(), &[], "f", "id", false).is_err());
+        assert!(PartialDownload::open(into.path(), &[], "f", "id", false).is_err());
     }
 
     #[test]
     fn what_is_something_else_is_removed() {
         let into = tempfile::tempdir().unwrap();
-        let mut landing = Landing::open(into.path(), &["sub".into()], "f", "id", true).unwrap();
-        landing.append(b"ba").unwrap();
-        assert!(!landing.finish(SUM_OF_AB).unwrap());
+        let mut partial = PartialDownload::open(into.path(), &["sub".into()], "f", "id", true).unwrap();
+        partial.append(b"ba").unwrap();
+        assert!(!partial.finish(SUM_OF_AB).unwrap());
         assert!(names(&into.path().join("sub")).is_empty());
     }
 
@@ -151,11 +151,11 @@ mod tests {
         let outside = into.path().join("outside");
         std::fs::write(&outside, "mine").unwrap();
         std::os::unix::fs::symlink(&outside, into.path().join(".bai-repl-id.part")).unwrap();
-        assert!(Landing::open(into.path(), &[], "f", "id", true).is_err());
+        assert!(PartialDownload::open(into.path(), &[], "f", "id", true).is_err());
         std::os::unix::fs::symlink(&outside, into.path().join("f")).unwrap();
-        let mut landing = Landing::open(into.path(), &[], "f", "other", true).unwrap();
-        landing.append(b"ab").unwrap();
-        assert!(landing.finish(SUM_OF_AB).unwrap());
+        let mut partial = PartialDownload::open(into.path(), &[], "f", "other", true).unwrap();
+        partial.append(b"ab").unwrap();
+        assert!(partial.finish(SUM_OF_AB).unwrap());
         assert_eq!(std::fs::read(&outside).unwrap(), b"mine");
         assert_eq!(std::fs::read(into.path().join("f")).unwrap(), b"ab");
     }

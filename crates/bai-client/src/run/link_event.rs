@@ -1,6 +1,6 @@
 //! What comes from the connection of a run, whichever transport it has, and how the connection ends.
 
-use super::stuck::Fate;
+use super::lost_run::Recovery;
 use crate::error::{ClientError, ErrorKind};
 use bai_protocol::execute::ExecuteResult;
 
@@ -25,10 +25,10 @@ impl LinkEnd {
 }
 
 /// What came from the link.
-pub(super) enum Heard {
+pub(super) enum LinkEvent {
     Frame(ExecuteResult),
     /// The server dropped something and goes on.
     OutputLost(ClientError),
     End(LinkEnd),
-    Fate(ClientError, Fate),
+    Recovery(ClientError, Recovery),
 }
