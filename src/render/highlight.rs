@@ -48,6 +48,12 @@ fn set() -> &'static SyntaxSet {
     SET.get_or_init(two_face::syntax::extra_newlines)
 }
 
+/// The names of all grammars.
+#[cfg(test)]
+pub(crate) fn grammar_names() -> Vec<&'static str> {
+    set().syntaxes().iter().map(|syntax| syntax.name.as_str()).collect()
+}
+
 /// A place in a text: what the parser and the scopes are there.
 pub(crate) type Place = (ParseState, ScopeStack);
 

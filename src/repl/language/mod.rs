@@ -137,7 +137,13 @@ mod tests {
             let ours = for_image(row.name);
             assert_eq!((ours.name(), ours.extension()), (row.name, row.extension()));
             let grammar = crate::render::highlight::Grammar::named(ours.grammar());
-            assert!(grammar.is_some(), "{}: no grammar is called {:?}", row.name, ours.grammar());
+            assert!(
+                grammar.is_some(),
+                "{}: no grammar is called {:?}; there are: {}",
+                row.name,
+                ours.grammar(),
+                crate::render::highlight::grammar_names().join(", ")
+            );
             assert_eq!(ours.grammar(), row.grammar);
         }
     }

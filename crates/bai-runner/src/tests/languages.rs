@@ -67,7 +67,12 @@ async fn a_failure_says_why_and_has_an_exit_code() {
             assert!(!outcome.stderr().contains("_bai_"), "{}: {}", words.image, outcome.stderr());
             // Guile's own report names the file that it loads.
             let names_folder = outcome.stderr().contains("/bai-repl-");
-            assert!(!names_folder || words.image == "scheme", "{}: {}", words.image, outcome.stderr());
+            assert!(
+                !names_folder || words.image == "scheme",
+                "{}: a message to the user names our scratch folder: {}",
+                words.image,
+                outcome.stderr()
+            );
             assert!(matches!(outcome.exit_code, 1 | 2 | 127), "{}: {}", words.image, outcome.exit_code);
             assert_eq!(session.run(words.exit).await.exit_code, 3, "{}", words.image);
             let (code, shown) = words.unicode;
