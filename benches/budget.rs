@@ -1,10 +1,10 @@
 //! The performance budget, measured beside its peers in one run: `cargo bench`.
 //!
-//! Peers are what is on `PATH`: `python3 -q`, and `ipython` and `jupyter console` where they are installed. Each row
-//! is the median of several rounds and the 99th percentile; the last column compares with the first row of its
-//! group. Nothing here asserts a time: a busy machine is no defect.
+//! Peers are `python3 -q`, and `ipython` and `jupyter console` from the environment that `crates/bai-testkit/furnish` makes.
+//! Each row is the median of several rounds and the 99th percentile; the last column compares with the first row of its
+//! group. A peer that is not here is a row that says so. Nothing here asserts a time: a busy machine is no defect.
 
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, furnished_with};
 use portable_pty::CommandBuilder;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,39 +33,56 @@ fn main() {
 /// A program with a prompt.
 struct Peer {
     name: &'static str,
-    command: CommandBuilder,
+    /// `None` where it is not on this machine.
+    command: Option<CommandBuilder>,
     prompt: &'static str,
 }
 
-trait Named {
+trait Subject {
     fn name(&self) -> &'static str;
+
+    /// Whether it is on this machine.
+    fn is_here(&self) -> bool {
+        true
+    }
 }
 
-impl Named for Peer {
+impl Subject for Peer {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn is_here(&self) -> bool {
+        self.command.is_some()
     }
 }
 
 fn peers(sandbox: &Sandbox) -> Vec<Peer> {
+    let programs =
+        furnished_with(&["jupyter-console"]).map_or_else(String::new, |venv| format!("{venv}/bin/"));
+    let (ipython, console) = (format!("{programs}ipython"), format!("{programs}jupyter-console"));
     let candidates: [(&'static str, &[&str], &'static str); 4] = [
         ("bai-repl", &[binary(), "-q", "python"], PROMPT),
         ("python3 -q", &["python3", "-q"], ">>>"),
-        ("ipython", &["ipython", "--no-banner", "--no-confirm-exit"], "In [1]:"),
-        ("jupyter console", &["jupyter-console"], "In [1]:"),
+        ("ipython", &[&ipython, "--no-banner", "--no-confirm-exit"], "In [1]:"),
+        ("jupyter console", &[&console], "In [1]:"),
     ];
     let there = |program: &str| {
         let version =
             Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         version.is_ok_and(|status| status.success())
     };
-    let present = candidates.into_iter().filter(|(_, argv, _)| there(argv[0]));
-    present.map(|(name, argv, prompt)| Peer { name, command: sandbox.in_terminal(argv), prompt }).collect()
+    let peer = |(name, argv, prompt): (_, &[&str], _)| {
+        let command = there(argv[0]).then(|| sandbox.in_terminal(argv));
+        Peer { name, command, prompt }
+    };
+    candidates.into_iter().map(peer).collect()
 }
 
 impl Peer {
     fn open(&self, lines: u16) -> FakeTerminal {
-        FakeTerminal::start_command(self.command.clone(), lines, 100)
+        let command = self.command.clone().expect("only those that are here are measured");
+        FakeTerminal::start_command(command, lines, 100)
     }
 
     /// At a prompt whose kernel has answered once.
@@ -78,13 +95,14 @@ impl Peer {
         terminal.wait_until("the prompt", |screen| screen.last_line().starts_with(self.prompt));
         terminal.enter("print('wa' + 'rm')");
         terminal.wait_until("the kernel", |screen| screen.has_line("warm"));
-        at_prompt(&terminal);
+        next_prompt(&terminal);
         terminal
     }
 }
 
-/// Waits for the prompt that follows what was sent last.
-fn at_prompt(terminal: &FakeTerminal) {
+/// Waits for an empty prompt. Only where something else has been on the last line since the keys were sent: output, or a cell
+/// that is cleared.
+fn next_prompt(terminal: &FakeTerminal) {
     terminal.wait_until("the prompt", |screen| screen.answered && is_prompt(screen.last_line()));
 }
 
@@ -136,7 +154,7 @@ fn print_one(peer: &Peer) -> Vec<Duration> {
         terminal.enter(&format!("print({round} + 1000000)"));
         terminal.wait_until("the output", |screen| screen.has_line(&(round + 1_000_000).to_string()));
         let time = begin.elapsed();
-        at_prompt(&terminal);
+        next_prompt(&terminal);
         time
     };
     (0..30).map(once).collect()
@@ -148,8 +166,7 @@ fn tab(peer: &Peer) {
     let mut again = Vec::new();
     for round in 0..20 {
         let name = format!("name_of_round_{round}x");
-        terminal.enter(&format!("{name} = 1"));
-        at_prompt(&terminal);
+        terminal.run(PROMPT, &format!("{name} = 1"));
         let start = &name[..name.len() - 1];
         for times in [&mut first, &mut again] {
             terminal.send(start);
@@ -162,7 +179,7 @@ fn tab(peer: &Peer) {
             });
             times.push(begin.elapsed());
             terminal.send("\x03");
-            at_prompt(&terminal);
+            next_prompt(&terminal);
         }
     }
     report("Tab", &[("from the kernel", first), ("again, from the cache (budget 10 ms)", again)]);
@@ -176,7 +193,7 @@ fn stop_a_flood(peer: &Peer) -> Duration {
     });
     let begin = Instant::now();
     terminal.send("\x03");
-    at_prompt(&terminal);
+    next_prompt(&terminal);
     begin.elapsed()
 }
 
@@ -248,7 +265,7 @@ struct Script<'a> {
     last: &'static [&'static str],
 }
 
-impl Named for Script<'_> {
+impl Subject for Script<'_> {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -292,8 +309,9 @@ fn rounds(count: usize, once: impl Fn() -> Duration) -> Vec<Duration> {
     (0..count).map(|_| once()).collect()
 }
 
-fn group<T: Named>(title: &str, subjects: &[T], measure: impl Fn(&T) -> Vec<Duration>) {
-    let rows: Vec<_> = subjects.iter().map(|subject| (subject.name(), measure(subject))).collect();
+fn group<T: Subject>(title: &str, subjects: &[T], measure: impl Fn(&T) -> Vec<Duration>) {
+    let times = |subject| if T::is_here(subject) { measure(subject) } else { Vec::new() };
+    let rows: Vec<_> = subjects.iter().map(|subject| (subject.name(), times(subject))).collect();
     report(title, &rows);
 }
 
@@ -306,6 +324,10 @@ fn report(title: &str, rows: &[(&str, Vec<Duration>)]) {
     };
     let base = at(&rows[0].1, 0.5);
     for (name, times) in rows {
+        if times.is_empty() {
+            println!("  {name:<38} not here");
+            continue;
+        }
         let median = at(times, 0.5);
         println!(
             "  {name:<38} median {median:>9.2} ms   p99 {:>9.2} ms   x{:.2}",

@@ -2,7 +2,7 @@
 
 use super::bad_inputs::REFUSED;
 use super::daemon::Daemon;
-use bai_testkit::{Finished, Sandbox};
+use bai_testkit::{Finished, Sandbox, need};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -16,8 +16,11 @@ struct Desktop {
 }
 
 impl Desktop {
-    /// A bus without a keyring.
-    fn new() -> Self {
+    /// A bus without a keyring; `None` where the test is left out.
+    fn new() -> Option<Self> {
+        if !need("dbus-daemon") {
+            return None;
+        }
         let home = Sandbox::new();
         let engine = Daemon::start(&home);
         let mut desktop = Desktop { sandbox: Sandbox::new(), engine, programs: Vec::new(), _home: home };
@@ -36,16 +39,20 @@ impl Desktop {
         bus.arg(format!("--config-file={}", configuration.display())).args(["--nofork", "--print-address"]);
         let address = desktop.start(bus, "");
         desktop.sandbox.set("DBUS_SESSION_BUS_ADDRESS", address);
-        desktop
+        Some(desktop)
     }
 
-    /// Starts a keyring whose password is given, which unlocks or makes it.
-    fn with_keyring(mut self) -> Self {
-        let mut keyring = self.program("gnome-keyring-daemon");
-        let control = format!("--control-directory={}", self.sandbox.home().join("control").display());
+    /// A bus with a keyring whose password is given, which unlocks or makes it; `None` where the test is left out.
+    fn with_keyring() -> Option<Self> {
+        if !need("gnome-keyring-daemon") {
+            return None;
+        }
+        let mut desktop = Self::new()?;
+        let mut keyring = desktop.program("gnome-keyring-daemon");
+        let control = format!("--control-directory={}", desktop.sandbox.home().join("control").display());
         keyring.args(["--foreground", "--unlock", "--components=secrets"]).arg(control);
-        self.start(keyring, "the keyring's password");
-        self
+        desktop.start(keyring, "the keyring's password");
+        Some(desktop)
     }
 
     fn program(&self, name: &str) -> Command {
@@ -93,7 +100,7 @@ impl Drop for Desktop {
 
 #[test]
 fn a_secret_is_kept_in_the_keyring_and_forgotten_there() {
-    let desktop = Desktop::new().with_keyring();
+    let Some(desktop) = Desktop::with_keyring() else { return };
     let (_, secret_key) = desktop.engine.keys();
     let run = desktop.log_in();
     run.expect(0, "");
@@ -120,7 +127,7 @@ fn a_secret_is_kept_in_the_keyring_and_forgotten_there() {
 
 #[test]
 fn without_a_keyring_the_file_keeps_the_secret() {
-    let desktop = Desktop::new();
+    let Some(desktop) = Desktop::new() else { return };
     let (_, secret_key) = desktop.engine.keys();
     let run = desktop.log_in();
     run.expect(0, "");
@@ -131,7 +138,7 @@ fn without_a_keyring_the_file_keeps_the_secret() {
 
 #[test]
 fn a_keyring_that_is_gone_is_told_and_the_login_can_be_made_anew() {
-    let mut desktop = Desktop::new().with_keyring();
+    let Some(mut desktop) = Desktop::with_keyring() else { return };
     desktop.log_in().expect(0, "");
     let mut keyring = desktop.programs.pop().unwrap();
     keyring.kill().unwrap();

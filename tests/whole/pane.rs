@@ -2,7 +2,7 @@
 
 use super::daemon::{Daemon, Far};
 use alacritty_terminal::term::TermMode;
-use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen};
+use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen, need};
 
 const KEY: &str = "\x1d";
 
@@ -45,6 +45,9 @@ fn assert_editor_modes(screen: &Screen) {
 
 #[test]
 fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
+    if !need("vim") {
+        return;
+    }
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
     terminal.send("print('the file says', open('note')");

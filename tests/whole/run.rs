@@ -1,6 +1,6 @@
 //! Batch mode: `bai-repl run` uploads, builds and executes; many cases; Ctrl-C; the same at the prompt.
 
-use bai_testkit::{FakeTerminal, Sandbox};
+use bai_testkit::{FakeTerminal, Sandbox, need};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -23,6 +23,9 @@ fn events(stdout: &str) -> Vec<Value> {
 
 #[test]
 fn a_project_with_a_makefile_is_built_and_run() {
+    if !need("make") {
+        return;
+    }
     let sandbox = Sandbox::new();
     c_project(&sandbox);
     let run = sandbox.run(&["run", "gcc", "."]);
@@ -38,6 +41,9 @@ fn a_project_with_a_makefile_is_built_and_run() {
 
 #[test]
 fn a_failed_build_is_127_with_what_the_compiler_said() {
+    if !need("make") {
+        return;
+    }
     let sandbox = Sandbox::new();
     sandbox.write("main.c", "int main(void) { return nothing_of_that_name; }\n");
     sandbox.write("Makefile", "main: main.c\n\tcc -o main main.c\n");

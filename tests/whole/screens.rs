@@ -6,7 +6,7 @@ mod picture;
 use super::daemon::Daemon;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, need};
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
@@ -126,6 +126,9 @@ fn a_data_frame() {
 
 #[test]
 fn a_terminal_inside_the_session() {
+    if !need("vim") {
+        return;
+    }
     let sandbox = sandbox();
     sandbox.write("circle.py", "from math import pi\n\n\ndef area(radius):\n    \"\"\"Of a circle.\"\"\"\n    return pi * radius ** 2\n");
     let terminal = open(&sandbox, &[], 18);

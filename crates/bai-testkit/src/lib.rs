@@ -14,7 +14,7 @@ mod screen;
 
 pub use binary::binary;
 pub use fake_terminal::{End, FakeTerminal, PROMPT};
-pub use furnished::furnished;
+pub use furnished::{furnished, furnished_with};
 pub use gate::Gate;
 pub use needs::{leave_out, need, take_left_out};
 pub use sandbox::{Finished, Sandbox, pyenv_root};

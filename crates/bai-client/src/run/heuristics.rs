@@ -110,6 +110,9 @@ mod tests {
         std::fs::write(at("a folder/seven *.c"), "int seven(void) { return 7; }").unwrap();
         assert_eq!(run(&build(), folder.path()), (Some(0), String::new()));
         assert_eq!(run(&execute(), folder.path()), (Some(7), String::new()));
+        if !bai_testkit::need("make") {
+            return;
+        }
         std::fs::write(at("Makefile"), "all:\n\t@echo made; exit 3\n").unwrap();
         let (code, said) = run(&build(), folder.path());
         assert_eq!((code, said.starts_with("made\n")), (Some(2), true), "{said}");
