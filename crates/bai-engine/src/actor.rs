@@ -1,5 +1,5 @@
-//! The owner of one session: starts its kernel, gives it one run after the other, and hands what it says to the run
-//! whose turn it is. Nothing else talks to the kernel but completion, which has no order.
+//! The owner of one session. It starts the session's kernel, gives it one run after the other, and hands the kernel's
+//! replies to the active run. Only completion talks to the kernel too: it has no order.
 
 use super::buffer::{Buffer, OutputItem};
 use super::command::{SessionCommand, Work};
@@ -16,14 +16,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-/// Output that no run owns is kept up to this, in bytes, and given to the next run.
+/// The engine keeps this many bytes of output that belongs to no run. The next run gets it.
 const STRAY_BOUND: usize = 1 << 20;
-/// Replies that are taken from the kernel at once.
+/// How many replies are taken from the kernel in one step.
 const REPLIES_AT_ONCE: usize = 16;
-/// The exit code of runs that a restart ended, as the runner gives it to the one that it was busy with.
+/// The exit code of waiting runs that a restart ended. The runner gives the same code to the active run.
 const RESTARTED_EXIT_CODE: i32 = 137;
 
-/// Starts the kernel of a session, serves it until it is to end, and cleans up.
+/// Starts the kernel of a session, serves the session until it ends, and cleans up.
 pub(super) async fn run_session(
     server: Arc<ServerState>,
     session: Arc<Session>,
@@ -66,10 +66,10 @@ pub(super) async fn run_session(
     }
     if session.spec.owns_workdir {
         let folder = session.spec.workdir.clone();
-        // What cannot be removed is left; the session is over all the same.
+        // Files that cannot be removed stay. The session ends in any case.
         let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
     }
-    // Nothing happens to one that is over already, by an error or before it ran.
+    // This changes no session that an error or a cancellation has already ended.
     server.sessions.move_to(&session, SessionStatus::Terminated, reason);
     server.sessions.gone(&session);
 }
@@ -90,7 +90,7 @@ async fn start(
     server: &ServerState,
     session: &Session,
 ) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
-    // Many at once would only make each of them late.
+    // Many starts at the same time would only delay each other.
     let _turn = server.starts.acquire().await;
     server.sessions.move_to(session, SessionStatus::Preparing, "");
     let spec = &session.spec;
@@ -111,13 +111,13 @@ async fn start(
 /// Why a session is no longer served.
 #[derive(PartialEq)]
 enum Exit {
-    /// It was told to stop.
+    /// The session was told to stop.
     Stopped,
-    /// Its kernel ended for good.
+    /// The kernel ended and does not come back.
     KernelGone,
 }
 
-/// A restart that is under way, and who waits for it.
+/// A restart in progress, and the requests that wait for it.
 struct PendingRestart {
     work: Pin<Box<dyn Future<Output = Result<(), StartError>> + Send>>,
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
@@ -126,7 +126,7 @@ struct PendingRestart {
 impl PendingRestart {
     fn tell(self, result: &Result<(), String>) {
         for done in self.waiting {
-            // Who waited may have left.
+            // The client may have left.
             let _ = done.send(result.clone());
         }
     }
@@ -140,7 +140,7 @@ struct Actor {
     queue: VecDeque<(Arc<Run>, Work)>,
     current: Option<Arc<Run>>,
     stray: Buffer,
-    /// Whether the creator's script still runs; no run starts before it is over.
+    /// Whether the creator's bootstrap script still runs. Runs wait for its end.
     preparing: bool,
     restarting: Option<PendingRestart>,
 }
@@ -165,10 +165,10 @@ impl Actor {
         }
     }
 
-    /// Until the session is told to stop, or its kernel is gone.
+    /// Serves the session until it is told to stop, or until its kernel is gone.
     async fn serve(&mut self) -> Exit {
         if let Some(script) = self.session.spec.bootstrap_script.clone() {
-            // Its output goes to the log and, as nobody's, to the first run.
+            // Its output belongs to no run, so it goes to the log and to the first run.
             self.preparing = self.kernel.send(Op::Clean(Step::Command(script))).await.is_ok();
         }
         let mut replies = Vec::with_capacity(REPLIES_AT_ONCE);
@@ -266,7 +266,7 @@ impl Actor {
         self.add_output(item);
     }
 
-    /// Hands an item to the run whose turn it is, or keeps it for the next one.
+    /// Hands an item to the active run, or keeps it for the next run.
     fn add_output(&mut self, item: OutputItem) {
         match &self.current {
             Some(run) => run.push(item),
@@ -296,7 +296,7 @@ impl Actor {
             run.finish(End::Finished(RESTARTED_EXIT_CODE));
         }
         if let Some(run) = &self.current {
-            // Its end must come through, even if nobody collects.
+            // The run must reach its end even when no client collects its output.
             run.interrupted();
         }
         let kernel = self.kernel.clone();
@@ -304,7 +304,7 @@ impl Actor {
         self.restarting = Some(PendingRestart { work, waiting: vec![done] });
     }
 
-    /// The run that the old interpreter was busy with still ends as every run does, by its own finished reply.
+    /// The active run of the old interpreter ends as every run does: with its own `finished` reply.
     fn after_restart(&mut self, result: Result<(), StartError>) {
         let result = result.map_err(|error| format!("{error}; {}", error.hint()));
         if result.is_ok() {
@@ -315,7 +315,7 @@ impl Actor {
         }
     }
 
-    /// Ends every run that is not over, and tells restarts that they will not be.
+    /// Ends every run that is not over, and fails the restarts that wait.
     fn end_all(&mut self, server: &ServerState) {
         let end = if server.stop.is_cancelled() {
             End::Shutdown

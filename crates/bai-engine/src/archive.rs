@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// Bytes that are sent at once.
+/// Bytes in one chunk.
 const CHUNK: usize = 256 << 10;
 
 /// The body of a download: one part for each path. When a file cannot be read the body ends with an error, so that the
-/// client does not take it for whole.
+/// client does not take it for complete.
 pub(super) fn multipart_of_tars(
     paths: Vec<PathBuf>,
     boundary: String,
@@ -67,7 +67,7 @@ fn write_tar(path: &Path, out: &mut Chunks) -> io::Result<()> {
     tar.finish()
 }
 
-/// A file that grows or shrinks meanwhile is cut or filled up with zeros: its size was announced.
+/// The size of a file is announced first. A file that changes its size meanwhile is cut, or filled up with zeros.
 fn append_file(
     tar: &mut tar::Builder<&mut Chunks>,
     mut header: tar::Header,
@@ -80,7 +80,7 @@ fn append_file(
     tar.append_data(&mut header, name, content)
 }
 
-/// Collects what is written into chunks, and waits while the client does not take them.
+/// Collects written bytes into chunks, and waits while the client does not take them.
 struct Chunks {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: BytesMut,

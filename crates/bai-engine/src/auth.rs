@@ -1,4 +1,4 @@
-//! Who may ask: API version, date and signature of every request but the hello (`docs/wire` §1.1, §1.4).
+//! Checks the API version, the date and the signature of every request except the hello (`docs/wire` §1.1, §1.4).
 
 use super::error::ApiError;
 use super::state::ServerState;
@@ -15,10 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 
-/// How far a request's date may be from ours, exclusive.
+/// How much a request's date may differ from our clock, exclusive.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
-/// Lets a request through when it is signed with our key pair, or is the hello.
+/// Lets a request pass when it is signed with our key pair, or when it is the hello.
 pub(super) async fn check(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
     match authorize(&server, &request) {
         Ok(()) => next.run(request).await,
@@ -74,7 +74,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The date and its day, when it is within the allowed skew of now.
+/// The date and its day, if the date is within the allowed clock skew.
 fn fresh(date: &str) -> Option<(&str, String)> {
     let (at, day) = parse_date(date)?;
     let skew = Timestamp::now().duration_since(at).abs();

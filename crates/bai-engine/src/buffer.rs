@@ -1,11 +1,11 @@
-//! Output that waits to be collected: records in order, text joined, bytes counted, optionally with a bound beyond
-//! which the oldest output makes room and a note tells how much is gone.
+//! Output that waits for a collector. Records keep their order, neighbouring text is joined, and bytes are counted. A
+//! bound can be applied: then the oldest output is dropped, and a note says how much is gone.
 
 use bai_protocol::execute::RunStatus;
 use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 
-/// One thing that a kernel said, in order.
+/// One piece of a kernel's output.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum OutputItem {
     Console(ConsoleRecord),
@@ -32,7 +32,7 @@ impl From<ConsoleRecord> for OutputItem {
     }
 }
 
-/// Text pieces are joined up to this size, in bytes; bigger ones stay as they came, so that nothing big is copied.
+/// Texts are joined up to this size, in bytes. Larger ones stay separate, so that no large text is copied.
 const JOIN_LIMIT: usize = 64 * 1024;
 
 /// A queue of items.
@@ -45,7 +45,7 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// Bytes of payload that wait.
+    /// Bytes of payload in the buffer.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -74,7 +74,7 @@ impl Buffer {
         self.items.push_back(item);
     }
 
-    /// Drops the oldest output until at most `bound` bytes are left. Ends of steps are kept.
+    /// Drops the oldest output until at most `bound` bytes are left. Ends of steps stay.
     pub(super) fn shrink_to(&mut self, bound: usize) {
         while self.bytes > bound {
             let Some(at) = self.items.iter().position(|item| item.size() > 0) else { return };
@@ -84,8 +84,8 @@ impl Buffer {
         }
     }
 
-    /// Takes about `limit` bytes from the front, up to and including the end of a step. A longer text is split; what
-    /// cannot be split comes whole.
+    /// Takes about `limit` bytes from the front, up to and including the end of a step. A longer text is split. Other
+    /// records are taken whole.
     pub(super) fn take(&mut self, limit: usize) -> Vec<OutputItem> {
         let mut taken = Vec::new();
         let mut room = limit;
@@ -112,7 +112,7 @@ impl Buffer {
         taken
     }
 
-    /// Takes `room` bytes of a text, and puts its rest back to the front.
+    /// Takes `room` bytes of a text, and puts the rest back to the front.
     fn split(&mut self, mut record: ConsoleRecord, room: usize) -> ConsoleRecord {
         if let Some(rest) = record.split_off(room) {
             self.items.push_front(rest.into());
@@ -120,7 +120,7 @@ impl Buffer {
         record
     }
 
-    /// Puts items that did not reach their collector back where they were.
+    /// Puts items that did not reach their collector back to the front.
     pub(super) fn put_back(&mut self, items: Vec<OutputItem>) {
         for item in items.into_iter().rev() {
             self.bytes += item.size();

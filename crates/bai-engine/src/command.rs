@@ -6,7 +6,7 @@ use bai_runner::{Kernel, Op, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What a run does.
+/// The work of one run.
 #[derive(Debug)]
 pub(super) enum Work {
     Query(String),
@@ -27,16 +27,16 @@ impl Work {
     }
 }
 
-/// What a session can be asked.
+/// What a session's actor can be asked.
 pub(super) enum SessionCommand {
     /// Queue a run.
     Begin(Arc<Run>, Work),
-    /// A line for the run, which waits for it.
+    /// A line of input for the run that waits for it.
     Input(Arc<Run>, String),
-    /// Stop the run whose turn it is.
+    /// Interrupt the active run.
     Interrupt,
-    /// A fresh interpreter; runs that wait are ended.
+    /// Start a new interpreter. Waiting runs end.
     Restart(oneshot::Sender<Result<(), String>>),
-    /// What serves completion.
+    /// Get the kernel's handle, for completion.
     Kernel(oneshot::Sender<Kernel>),
 }

@@ -1,6 +1,6 @@
-//! Where a background engine writes down how it is reached, so that the next program finds it: a state file that only its
-//! owner can read, a lock against two programs starting one at the same time, and a hello to tell a live engine from a
-//! file that was left behind. Starting one is the caller's business.
+//! The state file of a background engine, by which other programs find it. Only its owner can read the file. A lock
+//! keeps two programs from starting an engine at the same time. A hello to the engine tells a live engine from a stale
+//! file. Starting the process is the caller's task.
 
 use super::keypair::Keypair;
 use nix::fcntl::{Flock, FlockArg};
@@ -15,9 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const STATE_FILE: &str = "engine.json";
 const LOCK_FILE: &str = "engine.lock";
-/// How long an engine on this machine may take to say hello.
+/// How long an engine on this machine may take to answer a hello.
 const HELLO: Duration = Duration::from_secs(2);
-/// A state file and a hello are shorter than this, in bytes.
+/// The largest state file or hello that is read, in bytes.
 const SHORT: u64 = 16 << 10;
 
 /// How a background engine is reached.
@@ -25,13 +25,13 @@ const SHORT: u64 = 16 << 10;
 pub struct DaemonInfo {
     /// URL such as `http://127.0.0.1:41234`.
     pub endpoint: String,
-    /// What to sign with.
+    /// The key pair that clients sign with.
     pub keypair: Keypair,
-    /// Process of the engine.
+    /// Process id of the engine.
     pub pid: u32,
     /// Version of the program that runs it.
     pub version: String,
-    /// The word that its hello has under `instance`.
+    /// The value of `instance` in its hello.
     pub instance: String,
 }
 
@@ -47,7 +47,7 @@ pub enum DaemonError {
         /// What the system said.
         source: io::Error,
     },
-    /// Somebody else could have written or read it.
+    /// Another user could have written or read it.
     #[error("{} is not trusted: {why}; remove it and start the engine again", path.display())]
     NotOurs {
         /// The file or folder.
@@ -67,11 +67,11 @@ struct OnDisk {
     instance: String,
 }
 
-/// Writes the state of the engine that runs here; makes `folder`, for its owner only, when it is missing. The file
-/// takes its place as a whole.
+/// Writes the state of an engine of this process. Makes `folder`, for its owner only, if it is missing. The file is
+/// replaced atomically.
 ///
 /// # Errors
-/// When the folder belongs to somebody else, or cannot be written.
+/// When the folder belongs to another user, or cannot be written.
 pub fn write(folder: &Path, daemon: &DaemonInfo) -> Result<(), DaemonError> {
     prepare(folder)?;
     let on_disk = OnDisk {
@@ -92,10 +92,10 @@ pub fn write(folder: &Path, daemon: &DaemonInfo) -> Result<(), DaemonError> {
     Ok(())
 }
 
-/// Reads the state that an engine left in `folder`. `None` when there is none, or none that this version can read.
+/// Reads the state that an engine left in `folder`. `None` when there is no file, or none that this version can read.
 ///
 /// # Errors
-/// When the file is not the user's own, or others may read it.
+/// When the file belongs to another user, or other users may read it.
 pub fn read(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
     let path = folder.join(STATE_FILE);
     let io = |source| DaemonError::Io { path: path.clone(), source };
@@ -118,10 +118,10 @@ pub fn read(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
     }))
 }
 
-/// Removes the state of the engine that says `instance`; another's is left alone.
+/// Removes the state file if it belongs to the engine with this `instance`.
 ///
 /// # Errors
-/// When the file is there and cannot be removed or trusted.
+/// When the file exists and cannot be trusted or removed.
 pub fn remove(folder: &Path, instance: &str) -> Result<(), DaemonError> {
     if read(folder)?.is_none_or(|daemon| daemon.instance != instance) {
         return Ok(());
@@ -130,11 +130,11 @@ pub fn remove(folder: &Path, instance: &str) -> Result<(), DaemonError> {
     fs::remove_file(&path).map_err(|source| DaemonError::Io { path, source })
 }
 
-/// Held by a program that looks for an engine and may start one; others wait for it.
+/// A program holds this lock while it looks for an engine and may start one. Other programs wait.
 #[derive(Debug)]
 pub struct StartLock(#[allow(dead_code, reason = "released when it is dropped")] Flock<File>);
 
-/// Waits for our turn. Blocks while another program has it.
+/// Takes the lock. Blocks while another program holds it.
 ///
 /// # Errors
 /// When the lock file cannot be made.
@@ -176,13 +176,13 @@ fn check(path: &Path, meta: &fs::Metadata) -> Result<(), DaemonError> {
 }
 
 impl DaemonInfo {
-    /// Whether this very engine answers at its endpoint now.
+    /// Whether this engine, and not another one, answers at its endpoint now.
     pub async fn is_alive(&self) -> bool {
         let said = tokio::time::timeout(HELLO, self.hello()).await;
         said.ok().flatten().is_some_and(|instance| instance == self.instance)
     }
 
-    /// The instance that whoever listens at the endpoint calls itself.
+    /// The `instance` in the hello of the server at the endpoint.
     async fn hello(&self) -> Option<String> {
         let address = self.endpoint.strip_prefix("http://")?;
         let mut socket = tokio::net::TcpStream::connect(address).await.ok()?;

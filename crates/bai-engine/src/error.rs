@@ -1,5 +1,5 @@
-//! What the engine answers when it does not do what was asked: always `application/problem+json`, with the slugs of
-//! the genuine server (`docs/wire` §1.8), also where the router or the HTTP library refused by itself.
+//! Errors of the API. Every error is `application/problem+json` with the slugs of the genuine server (`docs/wire`
+//! §1.8), also when the router or the HTTP library refused the request.
 
 use axum::extract::Request;
 use axum::http::{StatusCode, Uri, header};
@@ -11,7 +11,7 @@ use serde_json::json;
 /// The media type of every error body.
 const PROBLEM_TYPE: &str = "application/problem+json; charset=utf-8";
 
-/// A status and its problem.
+/// An HTTP status and the problem that explains it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -28,19 +28,19 @@ impl ApiError {
         ApiError { status, problem: Box::new(problem) }
     }
 
-    /// The same with more words.
+    /// Adds a detailed message.
     pub(super) fn because(mut self, msg: impl Into<String>) -> Self {
         self.problem.msg = Some(msg.into());
         self
     }
 
-    /// The same with structured extra.
+    /// Adds structured data.
     pub(super) fn with_data(mut self, data: serde_json::Value) -> Self {
         self.problem.data = Some(data);
         self
     }
 
-    /// One line: title and more words.
+    /// The title and the message in one line.
     pub(super) fn summary(&self) -> String {
         self.problem.summary()
     }
@@ -150,13 +150,13 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The answer for paths that no route has.
+/// The answer for unknown paths.
 pub(super) async fn unknown_path(uri: Uri) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "url-not-found", "Unknown URL path.", "api_read_not-found")
         .with_data(json!(uri.path()))
 }
 
-/// Turns refusals of the router and of extractors, which are plain text, into problems.
+/// Turns errors of the router and of extractors, which are plain text, into problems.
 pub(super) async fn every_error_is_a_problem(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status();

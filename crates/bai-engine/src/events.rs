@@ -1,5 +1,5 @@
-//! Events of sessions as they happen, over Server-Sent Events (`docs/wire` §8). There is no replay: a listener reads
-//! a session's state after it has begun to listen.
+//! Events of sessions as they happen, over Server-Sent Events (`docs/wire` §8). There is no replay: a client
+//! subscribes first and then reads the session's state.
 
 use super::error::ApiResult;
 use super::request::{self, Params};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-/// How often a silent stream says that it lives.
+/// How often a silent stream sends a sign of life.
 const PING: Duration = Duration::from_secs(10);
 
 /// `GET /events/session` and, for API v4, `GET /stream/kernel/_/events`.
@@ -24,7 +24,7 @@ pub(super) async fn sessions(
     RawQuery(query): RawQuery,
 ) -> ApiResult<Response> {
     let params = Params::parse(query.as_deref());
-    // Which key carries what differs by release; each is honoured, and `*` means all.
+    // The names of the keys differ between releases. All are accepted, and `*` means all.
     let selectors = ["sessionId", "sessionName", "name"];
     let wanted = selectors.iter().find_map(|key| params.get(&[key]).filter(|value| *value != "*"));
     let events = server.sessions.listen();
@@ -51,7 +51,7 @@ struct Listener {
 }
 
 impl Listener {
-    /// The next event that was asked for; nothing when the engine ends.
+    /// The next event that the client asked for. `None` when the engine ends.
     async fn next(&mut self) -> Option<SessionEvent> {
         loop {
             let event = tokio::select! {
@@ -60,7 +60,7 @@ impl Listener {
             };
             match event {
                 Ok(event) if self.wants(&event) => return Some(event),
-                // A listener that lagged reads the state anew; what it missed cannot be had.
+                // A client that lagged must read the state again; missed events are lost.
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }

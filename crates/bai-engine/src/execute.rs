@@ -19,14 +19,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// The genuine server's window of 2 s, ended earlier once there is output and no more of it comes for a moment.
+/// The genuine server waits 2 s. Here a reply goes out earlier, when there is output and no more comes for a moment.
 const COLLECT_OPTIONS: CollectOptions = CollectOptions {
     window: Some(Duration::from_secs(2)),
     linger: Duration::from_millis(250),
     quiet: Duration::from_millis(30),
 };
 
-/// Told to a client that counts what it gets when another one does so for the same run.
+/// The error for a client with numbered frames when another such client takes over its run.
 pub(super) const TAKEN_OVER: &str = "another client follows this run now";
 
 /// `POST /{P}/{s}`.
@@ -80,7 +80,7 @@ fn shutting_down() -> ApiError {
     )
 }
 
-/// Queues a run; without an id of the client's own it gets one of ours.
+/// Queues a run. Without an id from the client it gets a random id.
 pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> ApiResult<Arc<Run>> {
     let id = id.unwrap_or_else(RunId::random);
     let run = session.enter(id.clone()).ok_or_else(|| {
@@ -95,20 +95,20 @@ pub(super) async fn begin(session: &Session, id: Option<RunId>, work: Work) -> A
     }
 }
 
-/// The run that a call goes on with.
+/// The run that a call continues.
 pub(super) fn known_run(session: &Session, id: Option<RunId>) -> ApiResult<Arc<Run>> {
     let id = id.ok_or_else(|| ApiError::invalid_params("continuation requires explicit run ID"))?;
     session.run(&id).ok_or_else(|| ApiError::no_such_run(id.as_str()))
 }
 
-/// Gives the run a line, now or at its next question.
+/// Gives the run a line of input, now or at its next question.
 pub(super) async fn answer(session: &Session, run: &Arc<Run>, text: String) {
     if let Some(text) = run.input(text) {
         session.command(SessionCommand::Input(run.clone(), text)).await;
     }
 }
 
-/// `POST /{P}/{s}/interrupt`: also fine when nothing runs.
+/// `POST /{P}/{s}/interrupt`: succeeds also when no run is active.
 pub(super) async fn interrupt(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
@@ -133,7 +133,7 @@ async fn complete_at(session: &Session, body: &Value) -> ApiResult<Value> {
     let options = body.get("options").cloned().unwrap_or_default();
     let request = CompletionRequest {
         code: body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        // What is malformed is unknown, and the code alone will have to do.
+        // Malformed options are ignored; the code alone must do.
         options: serde_json::from_value(options).unwrap_or_default(),
     };
     let (asker, kernel) = oneshot::channel::<Kernel>();

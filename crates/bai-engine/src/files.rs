@@ -1,7 +1,7 @@
-//! Paths inside a session's folder, and its listing (`docs/wire` §6).
+//! Paths inside a session's folder, and the listing of a folder (`docs/wire` §6).
 //!
-//! The rule for every path that a client names: it is looked up below the session's folder, and what it leads to, symbolic
-//! links followed, must be there too.
+//! One rule holds for every path from a client: it is resolved below the session's folder, and its target must lie in
+//! that folder after all symbolic links are followed.
 
 use super::error::ApiResult;
 use super::request::{self, Params, json_body, json_reply};
@@ -19,19 +19,19 @@ use std::sync::Arc;
 /// Why a path cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(super) enum PathError {
-    /// It leads out of the session's folder.
+    /// The path leads out of the session's folder.
     #[error("{0} is outside of the session's folder")]
     Outside(String),
-    /// There is nothing.
+    /// No file or folder has this path.
     #[error("there is no {0}")]
     Missing(String),
-    /// The system refused.
+    /// The system reported an error.
     #[error("{0}")]
     System(String),
 }
 
-/// What a client's path is relative to the session's folder, by its text alone. Absolute paths are taken below
-/// `/home/work`, which is what clusters call that folder, and below the folder itself.
+/// Makes a client's path relative to the session's folder, by its text alone. An absolute path must begin with
+/// `/home/work`, the cluster's name of that folder, or with the folder itself.
 pub(super) fn relative(root: &Path, path: &str) -> Result<PathBuf, PathError> {
     let outside = || PathError::Outside(path.to_owned());
     let given = Path::new(path);
@@ -51,14 +51,14 @@ pub(super) fn relative(root: &Path, path: &str) -> Result<PathBuf, PathError> {
     if path.contains('\0') { Err(outside()) } else { Ok(clean) }
 }
 
-/// Something that exists, with all links followed, inside `root`.
+/// The path of an existing file or folder inside `root`, with all links followed.
 pub(super) fn existing(root: &Path, path: &str) -> Result<PathBuf, PathError> {
     let root = canonical(root, ".")?;
     let found = canonical(&root.join(relative(&root, path)?), path)?;
     if found.starts_with(&root) { Ok(found) } else { Err(PathError::Outside(path.to_owned())) }
 }
 
-/// Where a file is to be written: makes the folders that are missing, and looks that none on the way leads out.
+/// The path of a file to write. Makes missing folders, and checks that no folder on the way leads out.
 pub(super) fn target(root: &Path, path: &str) -> Result<PathBuf, PathError> {
     let root = canonical(root, ".")?;
     let relative = relative(&root, path)?;
@@ -111,7 +111,7 @@ pub(super) async fn list(
     Ok(json_reply(StatusCode::OK, &reply))
 }
 
-/// The listing, or what went wrong as the genuine helper would tell it: with status 200 and in `errors`.
+/// The listing, or an error in the form of the genuine server: with status 200, in `errors`.
 fn listing(session: &Session, path: &str) -> ListReply {
     let entries = existing(&session.spec.workdir, path).and_then(|folder| {
         let entries = std::fs::read_dir(folder).map_err(|error| system(path, &error))?;

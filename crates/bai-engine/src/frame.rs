@@ -1,4 +1,4 @@
-//! What a collector got, as JSON: written straight from the pieces, with neighbours of one kind as one record.
+//! Writes deliveries as JSON, straight from the pieces. Neighbouring texts of one stream become one record.
 
 use super::buffer::OutputItem;
 use super::run::{Delivery, End, Outcome};
@@ -22,24 +22,24 @@ pub(super) fn reply(delivery: &Delivery, run_id: &str) -> String {
     text(delivery, &Body { result: Result { delivery, run_id: Some(run_id) } })
 }
 
-/// A frame that says that the run goes on and nothing else.
+/// A frame that only says that the run continues.
 pub(super) fn empty_frame() -> String {
     json!({"status": RunStatus::Continued, "console": [], "exitCode": null, "options": null, "files": []})
         .to_string()
 }
 
-/// A frame that says that nothing more will come, and why.
+/// The last frame of a run that ended with an error.
 pub(super) fn error_frame(status: RunStatus, msg: &str) -> String {
     json!({"status": status, "msg": msg}).to_string()
 }
 
-/// Room for the words around the console and for some escapes in it.
+/// Room for the fields around the console and for some escapes.
 const ROOM: usize = 4096;
 
 fn text<T: Serialize>(delivery: &Delivery, value: &T) -> String {
     let bytes: usize = delivery.items.iter().map(OutputItem::size).sum();
     let mut text = Vec::with_capacity(bytes + bytes / 32 + ROOM);
-    // Strings, numbers and lists only: there is nothing that JSON could not write.
+    // Strings, numbers and lists can always be written as JSON.
     let _ = serde_json::to_writer(&mut text, value);
     String::from_utf8(text).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The key pair that an engine accepts. The secret never reaches a log: `secrecy` hides it from `Debug`.
+//! The key pair that an engine accepts. The secret never gets into a log: `secrecy` hides it from `Debug`.
 
 use secrecy::SecretString;
 
@@ -10,8 +10,8 @@ pub struct Keypair {
 }
 
 impl Keypair {
-    /// A new pair from the system's random numbers, in the shape of a cluster's: `AKIA` and 16 capitals or
-    /// digits, and a secret with 244 random bits.
+    /// A new pair from the system's random numbers, in the form of a cluster's: `AKIA` and 16 capitals or digits, and a
+    /// secret with 244 random bits.
     pub fn random() -> Self {
         let digits = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
         let access_key = format!("AKIA{}", digits.chars().take(16).collect::<String>());
@@ -19,7 +19,7 @@ impl Keypair {
         Keypair { access_key, secret_key: SecretString::from(secret) }
     }
 
-    /// A pair that was made before, such as the one of a background engine.
+    /// An existing pair, such as that of a background engine.
     pub fn new(access_key: impl Into<String>, secret_key: SecretString) -> Self {
         Keypair { access_key: access_key.into(), secret_key }
     }

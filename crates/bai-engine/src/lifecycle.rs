@@ -1,4 +1,4 @@
-//! Handlers of a session's life: create, match, info, destroy, restart, rename, and what is told of it.
+//! Handlers of a session's life cycle: create, match, info, destroy, restart, rename, logs and history.
 
 use super::actor;
 use super::command::SessionCommand;
@@ -59,7 +59,7 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     Ok(json_reply(StatusCode::CREATED, &reply))
 }
 
-/// Whether this machine can run an image at all; asked before a session is made, since the answer is for the creator.
+/// Checks that this machine can run the image, before a session is made, so that the creator gets the error.
 async fn resolve(server: &ServerState, image: &str) -> ApiResult<()> {
     if server.knows_image(image) {
         return Ok(());
@@ -90,7 +90,7 @@ fn plan(server: &ServerState, image: String, request: &IncomingCreate) -> Sessio
     }
 }
 
-/// Waits until code can be run; a session that failed or ended meanwhile ends the wait.
+/// Waits until the session can run code, or until it fails or ends.
 async fn wait_until_ready(session: &Session, max_wait_seconds: u64) -> ApiResult<SessionStatus> {
     let mut watch = session.watch();
     let settled = watch.wait_for(|status| status.is_executable() || status.is_dead());
@@ -143,7 +143,7 @@ pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference)
     if let (Some(run), Some(body)) = (session.current(), body.as_object_mut()) {
         body.insert("currentRunId".to_owned(), json!(run.as_str()));
     }
-    // No genuine server tells these.
+    // Genuine servers do not have these fields.
     if let (Some(found), Some(body)) = (session.interpreter.get(), body.as_object_mut()) {
         let what = format!("{} {} ({})", found.language, found.version, found.executable.display());
         body.insert("interpreter".to_owned(), json!(what));
@@ -152,12 +152,12 @@ pub(super) async fn info(State(server): State<Arc<ServerState>>, Path(reference)
     Ok(json_reply(StatusCode::OK, &body))
 }
 
-/// A time as the genuine server writes it.
+/// A time in the format of the genuine server.
 pub(super) fn iso(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }
 
-/// `DELETE /{P}/{s}`: answers at once; statuses and events tell when it is done.
+/// `DELETE /{P}/{s}`: answers at once. The session's status and events tell when it has ended.
 pub(super) async fn destroy(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
@@ -178,7 +178,7 @@ pub(super) async fn destroy(
     Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": outcome}})))
 }
 
-/// `PATCH /{P}/{s}`: a fresh interpreter, as servers did up to 26.4.3.
+/// `PATCH /{P}/{s}`: starts a new interpreter, as servers did up to 26.4.3.
 pub(super) async fn restart(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
@@ -188,7 +188,7 @@ pub(super) async fn restart(
     let (done, wait) = oneshot::channel();
     session.command(SessionCommand::Restart(done)).await;
     let restarted = wait.await;
-    // Also when that failed: the next run tries again.
+    // Also after a failure: the next run tries again.
     server.sessions.move_to(&session, SessionStatus::Running, "");
     match restarted {
         Ok(Ok(())) => Ok(StatusCode::NO_CONTENT.into_response()),
@@ -239,7 +239,7 @@ pub(super) async fn status_history(
     Ok(json_reply(StatusCode::OK, &history))
 }
 
-/// `GET /{P}/{s}/dependency-graph`: sessions of ours depend on none.
+/// `GET /{P}/{s}/dependency-graph`: our sessions have no dependencies.
 pub(super) async fn dependency_graph(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
@@ -253,7 +253,7 @@ pub(super) async fn dependency_graph(
     Ok(json_reply(StatusCode::OK, &node))
 }
 
-/// `GET /{P}/{s}/abusing-report` and `GET /{P}/{s}/direct-access-info`: there is nothing to tell.
+/// `GET /{P}/{s}/abusing-report` and `GET /{P}/{s}/direct-access-info`: the answer is empty.
 pub(super) async fn empty_report(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,

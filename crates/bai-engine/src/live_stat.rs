@@ -8,14 +8,14 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What each of the sessions uses now: null for one that does not run.
+/// The current use of each session; null for a session that does not run.
 pub(super) async fn measure(sessions: &[Arc<Session>]) -> Vec<Value> {
     let running: Vec<_> =
         sessions.iter().filter(|session| session.status() == SessionStatus::Running).cloned().collect();
     let now = Instant::now();
     if running.iter().any(|session| !session.meter.is_fresh(now)) {
         sample(&running).await;
-        // Time that is used has to pass.
+        // The use of CPU time is measured between two moments.
         tokio::time::sleep(SPAN).await;
     }
     sample(&running).await;

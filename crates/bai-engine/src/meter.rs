@@ -1,17 +1,17 @@
-//! What one session uses, as it was last measured, in the cluster's form (`protocol::live_stat`). The measuring itself is
-//! in `live_stat`.
+//! The last measurement of one session's use, in the cluster's form (`bai_protocol::live_stat`). `live_stat` does the
+//! measuring.
 
 use bai_runner::{Usage, memory_limit};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How far apart two measurements are, at least, that tell how much CPU time is used.
+/// The least time between two measurements that are compared for the use of CPU time.
 pub(super) const SPAN: Duration = Duration::from_millis(200);
-/// One from before this says nothing of the last moments.
+/// An older measurement is not compared: it says too little about the present.
 const OLD: Duration = Duration::from_secs(10);
 
-/// What was measured of one session.
+/// The measurements of one session.
 #[derive(Debug, Default)]
 pub(super) struct Meter(Mutex<Option<Sample>>);
 
@@ -19,7 +19,7 @@ pub(super) struct Meter(Mutex<Option<Sample>>);
 struct Sample {
     at: Instant,
     usage: Usage,
-    /// Of a core, since the sample before.
+    /// Thousandths of a core, since the sample before.
     thousandths: Option<f64>,
 }
 
@@ -28,7 +28,7 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is something to compare with.
+    /// Whether there is a recent sample to compare with.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
         self.lock().is_some_and(|sample| now.duration_since(sample.at) < OLD)
     }
@@ -58,7 +58,7 @@ impl Meter {
                 "pct": format!("{percent:.2}"), "unit_hint": unit,
             })
         };
-        // Nothing here is near the size at which whole numbers are lost.
+        // These numbers are small enough for an exact `f64`.
         let whole = |number: u64| number as f64;
         json!({
             "cpu_util": metric(sample.thousandths.unwrap_or(0.0), Some(1000.0), "millicores"),
@@ -72,7 +72,7 @@ impl Meter {
 
 fn busy(before: Sample, at: Instant, usage: Usage) -> Option<f64> {
     let passed = at.duration_since(before.at);
-    // Processes that ended take their time with them.
+    // The CPU time of ended processes is gone, so the sum can shrink.
     let used = usage.cpu.saturating_sub(before.usage.cpu);
     (passed < OLD && !passed.is_zero()).then(|| used.as_secs_f64() / passed.as_secs_f64() * 1000.0)
 }

@@ -8,29 +8,29 @@ use std::time::Duration;
 /// Where sessions work.
 #[derive(Debug, Clone)]
 pub enum Workdirs {
-    /// All in this folder, which is the user's own: nothing is made or removed there, and uploads and downloads, which
-    /// would be between a folder and itself, are refused.
+    /// All sessions in this folder, which is the user's own. The engine makes and removes nothing in it. Uploads and
+    /// downloads are refused: they would copy a folder to itself.
     Shared(PathBuf),
-    /// Each in a folder of its own below this one, named by the session's id and removed with it. Those that sessions of
-    /// an engine that was killed have left there are removed when the next one starts.
+    /// Each session in its own folder below this one. The folder is named by the session's id and removed with the
+    /// session. Folders that a killed engine left behind are removed when the next engine starts.
     Own(PathBuf),
 }
 
-/// How an engine is to be.
+/// The options of an engine.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// Where to listen; only loopback addresses are taken, and port 0 lets the system choose.
+    /// Where to listen. Only loopback addresses are allowed. Port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Who may ask.
+    /// The key pair that clients must sign with.
     pub keypair: Keypair,
     /// Where sessions work.
     pub workdirs: Workdirs,
-    /// How long the engine stays when it has no session; `None` is for ever.
+    /// How long the engine stays without a session; `None` is for ever.
     pub idle_end: Option<Duration>,
 }
 
 impl EngineOptions {
-    /// An engine for one process: any port of 127.0.0.1, a new key pair, no end of its own.
+    /// Options for an engine of one process: a free port of 127.0.0.1, a new key pair, no idle end.
     pub fn new(workdirs: Workdirs) -> Self {
         EngineOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

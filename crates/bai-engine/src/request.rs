@@ -1,4 +1,4 @@
-//! Reading requests: sessions named in paths, query strings, JSON bodies. What is wrong with them becomes a refusal.
+//! Reads requests: sessions in paths, query strings and JSON bodies. Mistakes become an [`ApiError`].
 
 use super::error::{ApiError, ApiResult};
 use super::session::Session;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Bytes of a JSON body, at most.
+/// The largest JSON body, in bytes.
 pub(super) const BODY_LIMIT: usize = 64 << 20;
 
 /// How long a client may be silent in the middle of a body.
@@ -39,12 +39,12 @@ impl Params {
     }
 }
 
-/// The session that a path names, also one that is over.
+/// The session that a path names, also when it has ended.
 pub(super) fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
     server.sessions.find(reference).ok_or_else(ApiError::no_such_session)
 }
 
-/// The session that a path names, if runs can be given to it.
+/// The session that a path names, if it can take runs.
 pub(super) fn ready_session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
     let session = session(server, reference)?;
     match session.status() {
@@ -72,7 +72,7 @@ pub(super) async fn json_body(body: Body) -> ApiResult<Value> {
         .map_err(|error| ApiError::malformed_body(format!("the body is no JSON: {error}")))
 }
 
-/// The rest of a body did not come.
+/// The error for a body that did not arrive in time.
 pub(super) fn too_slow() -> ApiError {
     let title = "The request body did not arrive.";
     let msg = format!("nothing came for {} s", BODY_SILENCE.as_secs());
@@ -99,7 +99,7 @@ pub(super) fn json_reply(status: StatusCode, body: &impl Serialize) -> Response 
     }
 }
 
-/// A reply whose JSON is written already.
+/// A reply with ready JSON text.
 pub(super) fn json_text(status: StatusCode, text: String) -> Response {
     (status, [("content-type", "application/json; charset=utf-8")], text).into_response()
 }

@@ -15,7 +15,7 @@ use bai_protocol::capability::{Capabilities, Capability};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Everything that the engine answers.
+/// The router with all paths.
 pub(super) fn router(server: &Arc<ServerState>) -> Router {
     let mut router = Router::new()
         .route("/", get(hello))
@@ -108,7 +108,7 @@ const CAPABILITIES: [Capability; 11] = [
     Capability::Completion,
 ];
 
-/// `GET /`: which API this is. The only answer for everybody.
+/// `GET /`: which API this is. The only answer that needs no signature.
 async fn hello(State(server): State<Arc<ServerState>>) -> Response {
     let version = bai_protocol::version::NEWEST.to_string();
     let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
@@ -120,7 +120,7 @@ async fn hello(State(server): State<Arc<ServerState>>) -> Response {
     json_reply(StatusCode::OK, &body)
 }
 
-/// `/auth` and `/auth/test`: whether the key pair is right.
+/// `/auth` and `/auth/test`: checks the key pair.
 async fn echo(RawQuery(query): RawQuery, body: Body) -> ApiResult {
     let body = json_body(body).await?;
     let params = Params::parse(query.as_deref());

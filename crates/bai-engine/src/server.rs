@@ -1,4 +1,4 @@
-//! The engine as its owner sees it: started with options, reached at an endpoint, ended.
+//! The engine's handle: start, endpoint, key pair, end.
 
 use super::keypair::Keypair;
 use super::options::{EngineOptions, Workdirs};
@@ -18,20 +18,20 @@ use tokio::task::JoinHandle;
 /// How long connections may take to end by themselves.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
-/// What the system may hold of a reply, in bytes. The several MiB that it would take by itself are output that is lost
-/// with a socket, and that a reader still has before it when it has interrupted.
+/// The size of a socket's send buffer, in bytes. By default the system would hold several MiB. They would be lost with
+/// the socket, and a reader would have to read them after an interrupt.
 const SEND_BUFFER: u32 = 512 << 10;
 
 /// Why an engine could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The address could be reached from other machines.
+    /// Other machines could reach the address.
     #[error(
         "the engine does not listen on {0}: it runs code for whoever reaches it, so only loopback addresses such as 127.0.0.1 are taken"
     )]
     NotLoopback(SocketAddr),
-    /// The system did not let us listen.
+    /// The system refused to listen.
     #[error(
         "the engine cannot listen on {address}: {source}; choose another port, or 0 to let the system choose"
     )]
@@ -46,15 +46,15 @@ pub enum EngineError {
     TemporaryFolder(io::Error),
 }
 
-/// A running engine. Dropping it ends it, too, without waiting for that.
+/// A running engine. Dropping it ends the engine without waiting for the end.
 #[derive(Debug)]
 pub struct Engine {
     state: Arc<ServerState>,
     address: SocketAddr,
     server: Option<JoinHandle<()>>,
-    /// The removal of what an earlier engine left behind.
+    /// Removes the folders that an earlier engine left behind.
     cleaning: Option<JoinHandle<()>>,
-    /// Held so that another engine does not take our sessions' folders for such.
+    /// Keeps other engines from treating our sessions' folders as stale.
     _lock: Option<FolderLock>,
     /// The folder of an engine that was started by [`Engine::temporary`].
     _folder: Option<TempDir>,
@@ -77,7 +77,7 @@ impl Engine {
     /// Starts an engine with these options. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// When the address is no loopback address, or the system does not let us listen there.
+    /// When the address is not a loopback address, or the system refuses to listen there.
     pub async fn start(options: EngineOptions) -> Result<Engine, EngineError> {
         if !options.listen.ip().is_loopback() {
             return Err(EngineError::NotLoopback(options.listen));
@@ -100,7 +100,7 @@ impl Engine {
         let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
         let stop = state.stop.clone().cancelled_owned();
         let server = tokio::spawn(async move {
-            // Only the listener's own failure could end this early, and axum retries those.
+            // Only an error of the listener could end this early, and axum retries those.
             let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
         });
         tracing::info!(%address, "engine listens");
@@ -133,18 +133,18 @@ impl Engine {
         &self.state.instance
     }
 
-    /// What handlers see, for tests that look inside.
+    /// The handlers' state, for tests.
     #[cfg(test)]
     pub(super) fn state(&self) -> &Arc<ServerState> {
         &self.state
     }
 
-    /// How many sessions have a kernel or are getting one.
+    /// How many sessions have a kernel or start one.
     pub fn session_count(&self) -> usize {
         *self.state.sessions.alive().borrow()
     }
 
-    /// Waits until the engine ends: because it was idle for as long as its options say.
+    /// Waits until the engine ends because it was idle for the time in its options.
     pub async fn ended(&self) {
         self.state.stop.cancelled().await;
     }
@@ -156,7 +156,7 @@ impl Engine {
             let _ = tokio::time::timeout(CLOSE_LIMIT, cleaning).await;
         }
         let mut alive = self.state.sessions.alive();
-        // An actor that hangs must not hang us; its kernel dies with its handle.
+        // An actor that hangs must not block the shutdown. Its kernel dies with its handle.
         let _ = tokio::time::timeout(CLOSE_LIMIT, alive.wait_for(|count| *count == 0)).await;
         if let Some(mut server) = self.server.take()
             && tokio::time::timeout(CLOSE_LIMIT, &mut server).await.is_err()
@@ -172,7 +172,8 @@ impl Drop for Engine {
     }
 }
 
-/// Takes over the folder of the sessions' own folders. An engine works without that, too: it removes nothing then.
+/// Locks the folder that holds the sessions' folders. Without the lock the engine works too, but removes no stale
+/// folders.
 async fn lock(workdirs: &Workdirs) -> Option<FolderLock> {
     let Workdirs::Own(root) = workdirs else { return None };
     let folder = root.clone();

@@ -1,4 +1,4 @@
-//! What the engine knows of a session: identity, status and its history, its runs by id, and the way to its actor.
+//! A session: its identity, its status and status history, its runs by id, and the channel to its actor.
 
 use super::command::SessionCommand;
 use super::meter::Meter;
@@ -17,14 +17,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Runs that are over and still known by their id.
+/// How many finished runs stay known by their id.
 const KEPT_RUNS: usize = 32;
-/// Bytes that nobody collected of runs that are over.
+/// How many uncollected bytes of finished runs are kept.
 const KEPT_BYTES: usize = 16 << 20;
-/// Bytes of log that are kept.
+/// The size of the log, in bytes.
 const LOG_BYTES: usize = 256 << 10;
 
-/// What never changes.
+/// The properties of a session that never change.
 #[derive(Debug)]
 pub(super) struct SessionSpec {
     pub(super) id: String,
@@ -33,10 +33,10 @@ pub(super) struct SessionSpec {
     pub(super) tag: Option<String>,
     pub(super) created: Timestamp,
     pub(super) workdir: PathBuf,
-    /// Whether the folder was made for this session and goes with it.
+    /// Whether the folder was made for this session and is removed with it.
     pub(super) owns_workdir: bool,
     pub(super) bootstrap_script: Option<String>,
-    /// Ports that the user's own programs will listen at.
+    /// Ports on which the user's own programs will listen.
     pub(super) preopen_ports: Vec<u16>,
 }
 
@@ -60,16 +60,16 @@ pub(super) struct Session {
     commands: mpsc::Sender<SessionCommand>,
     /// Cancelled when the session is to end.
     pub(super) stop: CancellationToken,
-    /// What runs beside the kernel; awaited at the end.
+    /// Tasks beside the kernel. The session's end waits for them.
     pub(super) tasks: TaskTracker,
     terminal: TerminalHandle,
-    /// What its kernel runs, once that has started.
+    /// The kernel's interpreter, known once the kernel has started.
     pub(super) interpreter: OnceLock<KernelInfo>,
     pub(super) services: OnceLock<Services>,
     queries: AtomicU64,
-    /// What it uses, as last measured.
+    /// The last measurement of what it uses.
     pub(super) meter: Meter,
-    /// Told of runs and of words in the log, for tests that wait for them.
+    /// Notified of new runs and log text, for tests.
     #[cfg(test)]
     changed: tokio::sync::Notify,
 }
@@ -109,7 +109,7 @@ impl Session {
         (Arc::new(session), receiver)
     }
 
-    /// What a cluster's agent would set (`docs/wire` §9.1), and what the creator asked for.
+    /// The variables that a cluster's agent would set (`docs/wire` §9.1), and those from the creator.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let spec = &self.spec;
         let ours = [
@@ -124,7 +124,7 @@ impl Session {
         ours.chain(spec.environ.clone()).collect()
     }
 
-    /// Adds a viewer to the session's terminal, which is started when it does not run.
+    /// Adds a viewer to the session's terminal. Starts the terminal if none runs.
     pub(super) async fn attach_terminal(&self, size: Option<(u16, u16)>) -> io::Result<Subscription> {
         let (rows, columns) = size.unwrap_or((24, 80));
         let spec =
@@ -152,12 +152,12 @@ impl Session {
         self.status.borrow().clone()
     }
 
-    /// To wait for statuses.
+    /// A receiver to wait for a status.
     pub(super) fn watch(&self) -> watch::Receiver<SessionStatus> {
         self.status.subscribe()
     }
 
-    /// Moves to a status, unless the session is over already. Says whether it did.
+    /// Changes the status, unless the session is already over. Returns whether it changed.
     pub(super) fn set_status(&self, status: SessionStatus, info: &str) -> bool {
         use SessionStatus::{Cancelled, Error, Terminated};
         let mut state = self.lock();
@@ -187,7 +187,7 @@ impl Session {
         self.lock().history.clone()
     }
 
-    /// Why it is where it is; empty when there is nothing to say.
+    /// The reason for the status; may be empty.
     pub(super) fn status_info(&self) -> String {
         self.lock().info.clone()
     }
@@ -196,17 +196,17 @@ impl Session {
         self.lock().ended
     }
 
-    /// Cells and batch runs so far.
+    /// How many cells and batch runs there were.
     pub(super) fn queries(&self) -> u64 {
         self.queries.load(Ordering::Relaxed)
     }
 
-    /// Gives the actor something to do. False when the session is over.
+    /// Sends a command to the actor. Returns false when the session is over.
     pub(super) async fn command(&self, command: SessionCommand) -> bool {
         self.commands.send(command).await.is_ok()
     }
 
-    /// Enters a new run under its id. Refuses an id that a run which is not over has.
+    /// Adds a new run. `None` when a run that is not over has this id.
     pub(super) fn enter(&self, id: RunId) -> Option<Arc<Run>> {
         let mut state = self.lock();
         if state.runs.iter().any(|run| run.id() == &id && !run.is_over()) {
@@ -222,12 +222,12 @@ impl Session {
         Some(run)
     }
 
-    /// The run with this id, if it is not over or not long over.
+    /// The run with this id, if it is not over or ended recently.
     pub(super) fn run(&self, id: &RunId) -> Option<Arc<Run>> {
         self.lock().runs.iter().find(|run| run.id() == id).cloned()
     }
 
-    /// All runs that are known.
+    /// All known runs.
     pub(super) fn runs(&self) -> Vec<Arc<Run>> {
         self.lock().runs.iter().cloned().collect()
     }
@@ -238,12 +238,12 @@ impl Session {
         forget_old(&mut state.runs);
     }
 
-    /// The id of the run that the kernel works on.
+    /// The id of the active run.
     pub(super) fn current(&self) -> Option<RunId> {
         self.lock().current.clone()
     }
 
-    /// Adds to the log; the oldest makes room.
+    /// Adds text to the log, and drops the oldest text beyond its size.
     pub(super) fn log(&self, text: &str) {
         let bytes = text.as_bytes();
         let tail = bytes.get(bytes.len().saturating_sub(LOG_BYTES)..).unwrap_or_default();
@@ -262,7 +262,7 @@ impl Session {
         super::until(&self.changed, || condition(self)).await;
     }
 
-    /// The end of what the session's programs wrote.
+    /// The log: the end of the output of the session's programs.
     pub(super) fn logs(&self) -> String {
         let (front, back) = {
             let state = self.lock();
@@ -273,7 +273,7 @@ impl Session {
     }
 }
 
-/// Drops runs that are over, oldest first, beyond what is kept of them.
+/// Drops finished runs beyond the limits, oldest first.
 fn forget_old(runs: &mut VecDeque<Arc<Run>>) {
     let mut count = 0;
     let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! All sessions of an engine: who has which name, who is found by what, and the events that tell of their changes.
+//! All sessions of an engine: their names, the search by name and id, and the events of their changes.
 
 use super::session::Session;
 use bai_protocol::events::{EventData, SessionEvent};
@@ -7,18 +7,18 @@ use bai_protocol::status::SessionStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
-/// Sessions that are over and still found by their id.
+/// How many ended sessions stay known by their id.
 const KEPT_DEAD: usize = 100;
-/// Events that a slow listener may lag behind.
+/// How many events a slow client may lag behind.
 const EVENTS: usize = 1024;
 
-/// What the request for a session with a certain name leads to.
+/// The result of a request for a session of a certain name.
 pub(super) enum Placed {
-    /// The name was free; the session is entered.
+    /// The name was free, and the session was added.
     New,
-    /// A live session of that name and image.
+    /// A live session of that name and image exists.
     Same(Arc<Session>),
-    /// A live session of that name that cannot be taken.
+    /// A live session of that name exists and cannot be reused.
     Taken(Arc<Session>),
 }
 
@@ -45,7 +45,7 @@ impl Sessions {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters `session` unless its name is taken.
+    /// Adds `session`, unless its name is taken.
     pub(super) fn place(&self, session: &Arc<Session>, reuse: bool) -> Placed {
         let mut all = self.lock();
         let name = session.name();
@@ -60,7 +60,7 @@ impl Sessions {
         Placed::New
     }
 
-    /// The session that a path names: by id also one that is over, by name only one that is not.
+    /// The session that a path names. An id also finds a session that has ended; a name does not.
     pub(super) fn find(&self, reference: &str) -> Option<Arc<Session>> {
         let all = self.lock();
         let by_id = all.iter().find(|session| session.id() == reference);
@@ -71,12 +71,12 @@ impl Sessions {
             .cloned()
     }
 
-    /// All sessions that are known, oldest first.
+    /// All known sessions, oldest first.
     pub(super) fn all(&self) -> Vec<Arc<Session>> {
         self.lock().clone()
     }
 
-    /// Those that are not over and whose id or name begins with `prefix`.
+    /// The live sessions whose id or name begins with `prefix`.
     pub(super) fn matching(&self, prefix: &str) -> Vec<Match> {
         let matches = |session: &&Arc<Session>| {
             !session.status().is_dead()
@@ -87,7 +87,7 @@ impl Sessions {
         found.map(|s| Match { id: s.id().to_owned(), name: s.name(), status: s.status() }).collect()
     }
 
-    /// Gives a session another name. False when a live one has it.
+    /// Renames a session. Returns false when a live session has the name.
     pub(super) fn rename(&self, session: &Session, name: &str) -> bool {
         let all = self.lock();
         let taken = all.iter().any(|s| !s.status().is_dead() && s.name() == name && s.id() != session.id());
@@ -97,7 +97,7 @@ impl Sessions {
         !taken
     }
 
-    /// Moves a session to a status, and tells who listens.
+    /// Changes a session's status, and sends an event.
     pub(super) fn move_to(&self, session: &Session, status: SessionStatus, why: &str) {
         if !session.set_status(status.clone(), why) {
             return;
@@ -119,16 +119,16 @@ impl Sessions {
             exit_code: None,
             kernel_id: None,
         };
-        // Nobody may be listening.
+        // There may be no listener.
         let _ = self.events.send(SessionEvent { name, data });
     }
 
-    /// What happens from now on.
+    /// A receiver of all events from now on.
     pub(super) fn listen(&self) -> broadcast::Receiver<SessionEvent> {
         self.events.subscribe()
     }
 
-    /// The actor of a session is done. Old dead sessions are forgotten.
+    /// Called when the actor of a session has ended. Forgets old ended sessions.
     pub(super) fn gone(&self, session: &Session) {
         tracing::debug!(session = session.id(), "session is gone");
         let mut all = self.lock();

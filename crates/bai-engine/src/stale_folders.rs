@@ -1,5 +1,5 @@
-//! Folders of sessions whose engine was killed: found when the next engine takes over the folder that they are in, and
-//! removed. Nothing else is touched, and nothing that a symbolic link leads to.
+//! Folders of sessions whose engine was killed. The next engine that locks the folder above them finds and removes
+//! them. It touches no other files, and it follows no symbolic links.
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -7,19 +7,19 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// A folder of sessions that is ours as long as this lives. The lock ends with its process, however that ends.
+/// A lock on a folder of sessions. It ends with the process, however the process ends.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     #[allow(dead_code, reason = "released when it is dropped")]
     folder: Flock<File>,
-    /// Folders of sessions that were there before.
+    /// Folders of sessions from before the lock.
     pub(super) stale: Vec<PathBuf>,
 }
 
-/// Takes over the folder `root`, which is made when it is missing. `None` when another engine has it.
+/// Locks the folder `root`, and makes it if it is missing. `None` when another engine holds the lock.
 ///
 /// # Errors
-/// When it cannot be made or read, is a symbolic link, or belongs to somebody else.
+/// When the folder cannot be made or read, is a symbolic link, or belongs to another user.
 pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
     DirBuilder::new().recursive(true).mode(0o700).create(root)?;
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
@@ -31,7 +31,7 @@ pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
     let mut stale = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
-        // The type is the entry's own, not that of what a link leads to.
+        // This is the type of the entry itself, not of a link's target.
         if entry.file_type()?.is_dir() && is_session(&entry.file_name().to_string_lossy()) {
             stale.push(entry.path());
         }
@@ -39,12 +39,12 @@ pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
     Ok(Some(FolderLock { folder, stale }))
 }
 
-/// Whether a session's folder could have this name.
+/// Whether this can be the name of a session's folder.
 fn is_session(name: &str) -> bool {
     uuid::Uuid::parse_str(name).is_ok_and(|id| id.hyphenated().to_string() == name)
 }
 
-/// Removes folders with all that is in them. Links in them are removed and not followed.
+/// Removes folders and their contents. Links are removed and not followed.
 pub(super) fn remove(folders: &[PathBuf]) {
     for folder in folders {
         if let Err(error) = fs::remove_dir_all(folder) {

@@ -1,4 +1,4 @@
-//! The state that all handlers share. It knows no handler.
+//! The state that all handlers share. It must not know any handler.
 
 use super::keypair::Keypair;
 use super::options::Workdirs;
@@ -9,19 +9,19 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// What every handler is given.
+/// The state of one engine.
 #[derive(Debug)]
 pub(super) struct ServerState {
     pub(super) keypair: Keypair,
     pub(super) sessions: Sessions,
-    /// Turns for starting kernels.
+    /// Limits how many kernels start at the same time.
     pub(super) starts: Semaphore,
     /// Cancelled when the engine ends.
     pub(super) stop: CancellationToken,
-    /// Tells this engine from others that had its port.
+    /// A random text that tells this engine from others on the same port.
     pub(super) instance: String,
     pub(super) workdirs: Workdirs,
-    /// Images that were found to be startable here; the search costs tens of milliseconds.
+    /// Images that can be started here, remembered because the search takes tens of milliseconds.
     known_images: Mutex<HashSet<String>>,
 }
 
@@ -49,7 +49,7 @@ impl ServerState {
         self.known_images.lock().unwrap_or_else(PoisonError::into_inner).insert(image.to_owned());
     }
 
-    /// The folder of a new session, and whether it is its own.
+    /// The folder of a new session, and whether only this session uses it.
     pub(super) fn workdir_for(&self, id: &str) -> (PathBuf, bool) {
         match &self.workdirs {
             Workdirs::Shared(folder) => (folder.clone(), false),

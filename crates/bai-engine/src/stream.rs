@@ -1,11 +1,12 @@
 //! Code execution over a WebSocket (`docs/wire` §3.10).
 //!
-//! Two differences to the genuine server, both on purpose: the socket is read all the time, so that pings, close frames
-//! and input are never late; and a client that goes away leaves its run to go on, to be continued over HTTP or by a new
-//! socket whose first frame is `{"mode": "continue", "runId": …}`. The first frame of a new run may bring a `runId` too.
+//! There are two deliberate differences from the genuine server. The socket is read all the time, so that pings, close
+//! frames and input are never late. And a run continues when its client goes away: it can be continued over HTTP or by
+//! a new socket whose first frame is `{"mode": "continue", "runId": …}`. The first frame of a new run may contain a
+//! `runId` too.
 //!
-//! A client whose first frame brings `received`, 0 for a new run, gets numbered frames (`seq`), tells now and then which
-//! was the last that it has, in a binary frame `{"received": N}`, and after a cut gets again what it has not.
+//! A client whose first frame contains `received` (0 for a new run) gets numbered frames (`seq`). It acknowledges them
+//! now and then in a binary frame `{"received": N}`. After a broken connection it gets the missing frames again.
 
 use super::command::Work;
 use super::error::{ApiError, ApiResult};
@@ -25,10 +26,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// How long a client may take to say what it wants, and to answer a close frame.
+/// How long a client may take to send its first frame, and to answer a close frame.
 const FIRST_FRAME: Duration = Duration::from_secs(30);
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long output waits for company: a moment after a silence, longer in a stream of it.
+/// How long output waits for more output: briefly after a silence, longer within a stream.
 const AFTER_SILENCE: Duration = Duration::from_millis(2);
 const IN_A_STREAM: Duration = Duration::from_millis(8);
 const SILENCE: Duration = Duration::from_millis(50);
@@ -46,13 +47,13 @@ pub(super) async fn execute(
     Ok(upgrade.on_upgrade(move |socket| async move { serve(&session, socket).await }))
 }
 
-/// Why a socket is not served any more.
+/// Why a socket is no longer served.
 enum StreamEnd {
-    /// Its client cannot be reached.
+    /// The client cannot be reached.
     Left,
-    /// Another client has the run.
+    /// Another client has taken over the run.
     TakenOver,
-    /// So has the run.
+    /// The run has ended.
     Ended(End),
 }
 
@@ -89,7 +90,8 @@ async fn serve(session: &Session, socket: WebSocket) {
     }
 }
 
-/// Reads what the client wants, and what it has of it. `None` when it left before it said so.
+/// Reads the first frame: the run, and the number of the last frame that the client has. `None` when the client left
+/// before.
 async fn first_frame(
     session: &Session,
     receiver: &mut SplitStream<WebSocket>,
@@ -113,14 +115,14 @@ async fn first_frame(
     Some(begun.map(|run| (run, received)).map_err(|refusal| format!("BackendError: {}", refusal.summary())))
 }
 
-/// The next frame of text, whichever kind of frame it came in, but for binary ones that `is_note` takes; nothing when
-/// the client leaves.
+/// The next text, in a text frame or a binary one. Skips binary frames that `is_note` accepts. `None` when the client
+/// leaves.
 async fn next_text(
     receiver: &mut SplitStream<WebSocket>,
     mut is_note: impl FnMut(&[u8]) -> bool,
 ) -> Option<String> {
     let mut leaving = false;
-    // Reading on after a close frame is what sends the answer to it.
+    // The answer to a close frame is sent by reading on.
     while let Some(Ok(message)) = receiver.next().await {
         match message {
             Message::Text(text) if !leaving => return Some(text.as_str().to_owned()),
@@ -136,7 +138,7 @@ async fn next_text(
     None
 }
 
-/// Hands input to the run, and to `attached` what the client has received, until the client leaves.
+/// Hands input to the run and acknowledgements to `collector`, until the client leaves.
 async fn read(
     session: &Session,
     run: &Arc<Run>,
@@ -156,8 +158,8 @@ async fn read(
     }
 }
 
-/// Sends what the run says, until its end or the client's. A run that begins in silence is told of by an empty frame, as
-/// the genuine server sends one every two seconds: until then a client must think that it waits for its turn.
+/// Sends the run's output until the run ends or the client leaves. When an active run is silent, an empty frame tells
+/// the client that the run has begun. The genuine server sends such a frame every two seconds.
 async fn write(run: &Run, collector: &Collector, sender: &mut Sender) -> StreamEnd {
     let silence = async {
         run.begun().await;
@@ -204,7 +206,7 @@ async fn write(run: &Run, collector: &Collector, sender: &mut Sender) -> StreamE
     }
 }
 
-/// An error frame has no console, so the last output goes before it.
+/// An error frame has no console, so the last output is sent before it.
 async fn send_as_continued(mut delivery: Delivery, sender: &mut Sender) -> bool {
     delivery.outcome = Outcome::Continued;
     let is_sent = sender.send(Message::text(frame::frame(&delivery))).await.is_ok();
@@ -221,7 +223,8 @@ async fn send_error(mut sender: Sender, receiver: SplitStream<WebSocket>, status
     }
 }
 
-/// Says goodbye and waits a moment for the client's own. Whether that came: then the client has all that was sent.
+/// Sends a close frame and waits briefly for the client's. Returns whether that came: then the client has received
+/// everything.
 async fn close(mut sender: Sender, mut receiver: SplitStream<WebSocket>) -> bool {
     let goodbye = async {
         let frame =

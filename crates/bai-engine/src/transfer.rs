@@ -1,5 +1,5 @@
-//! Files in and out of a session (`docs/wire` §6), streamed between socket and disk whatever their size: the cluster's
-//! limits of 1 MiB and of 20 or 5 files are no limits here.
+//! Files in and out of a session (`docs/wire` §6), streamed between socket and disk, whatever their size. The
+//! cluster's limits of 1 MiB and of 20 or 5 files do not apply here.
 
 use super::archive;
 use super::error::{ApiError, ApiResult};
@@ -20,10 +20,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-/// Parts of one upload and paths of one download, at most.
+/// The limit for the parts of one upload and the paths of one download.
 const MAX_FILES: usize = 10_000;
 
-/// The session of a transfer; refused where the session works in the folder of whoever asks.
+/// The session of a transfer. An error when the session works in the user's own folder.
 fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
     let session = request::ready_session(server, reference)?;
     match &server.workdirs {
@@ -60,7 +60,7 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// `POST /{P}/{s}/upload`: each part is written beside its target and takes its place when it is whole.
+/// `POST /{P}/{s}/upload`: each part is written beside its target and replaces it when it is complete.
 pub(super) async fn upload(
     State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
@@ -86,7 +86,7 @@ pub(super) async fn upload(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The next piece of a body, which must come, and be what was agreed.
+/// The next piece of a body. An error when it does not come in time or is malformed.
 async fn in_time<T>(piece: impl Future<Output = Result<T, MultipartError>>) -> ApiResult<T> {
     let piece = timeout(BODY_SILENCE, piece).await.map_err(|_| request::too_slow())?;
     piece.map_err(|error| ApiError::malformed_body(error.body_text()))
@@ -98,10 +98,11 @@ fn unnamed() -> String {
     format!("upload-{}", digits.chars().take(24).collect::<String>())
 }
 
-/// The official client percent-encodes everything but letters, digits and `_.-~`. Only a name that could be of its making
-/// is decoded; one with any other character in it is meant as it is, but for the backslashes that clients escape.
+/// The official client percent-encodes everything but letters, digits and `_.-~`. Only a name that this client could
+/// have encoded is decoded. A name with any other character is taken as it is, except for the backslashes that clients
+/// escape.
 fn decode_name(name: &str) -> String {
-    // The parser of the form has turned `\"` back, and not this.
+    // The form's parser has unescaped `\"`, but not this.
     let name = &name.replace("\\\\", "\\");
     let encoded = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-~%".contains(&b));
     let decoded = percent_encoding::percent_decode_str(name).decode_utf8();
@@ -159,14 +160,14 @@ pub(super) async fn download(
     Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
 }
 
-/// How many bytes of a file are asked for by a range from its start (`bytes=0-99`); other ranges are not served.
+/// How many bytes a range from the start of a file asks for (`bytes=0-99`). Other ranges are not supported.
 fn asked_for(headers: &HeaderMap) -> Option<u64> {
     let last = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=0-")?;
     last.parse::<u64>().ok()?.checked_add(1)
 }
 
-/// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file. Its beginning can be looked at also
-/// where files are not to be copied.
+/// `POST` (`GET` for older clients) `/{P}/{s}/download_single`: the bytes of one file. The beginning of a file can be
+/// read also where transfers are refused.
 pub(super) async fn download_single(
     State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
@@ -187,7 +188,7 @@ pub(super) async fn download_single(
     let named = path.clone();
     let found = blocking(move || files::existing(&root, &path)).await?;
     let meta = tokio::fs::metadata(&found).await.map_err(|error| failed(&named, &error))?;
-    // Opening a pipe would wait for its writer.
+    // Opening a pipe would block until a writer opens it.
     if !meta.is_file() {
         let msg = format!("{named} is no plain file; download brings folders");
         return Err(ApiError::file_failed(StatusCode::BAD_REQUEST, msg));

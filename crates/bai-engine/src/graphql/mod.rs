@@ -1,5 +1,5 @@
-//! The few GraphQL queries by which clients list sessions and images (`docs/wire` §2.5). Fields that a single machine has
-//! nothing to say about are null.
+//! The few GraphQL queries by which clients list sessions and images (`docs/wire` §2.5). Fields that do not apply to
+//! a single machine are null.
 
 mod parse;
 
@@ -26,7 +26,7 @@ pub(super) async fn gql(State(server): State<Arc<ServerState>>, body: Body) -> A
     Ok(json_reply(StatusCode::OK, &reply))
 }
 
-/// `POST /admin/graphql`: the bare data; errors are a problem.
+/// `POST /admin/graphql`: the bare data. Errors are a problem.
 pub(super) async fn graphql(State(server): State<Arc<ServerState>>, body: Body) -> ApiResult {
     match answer(&server, body).await? {
         Ok(data) => Ok(json_reply(StatusCode::OK, &data)),
@@ -93,7 +93,7 @@ async fn session_list(server: &ServerState, field: &Field) -> Value {
         wanted.is_none_or(|list| list.split(',').any(|name| name.trim().eq_ignore_ascii_case(status.name())))
     };
     let mut sessions = server.sessions.all();
-    // Newest first, as the genuine server's default is.
+    // Newest first, as on the genuine server by default.
     sessions.reverse();
     sessions.retain(is_wanted);
     let total = sessions.len();
@@ -107,7 +107,7 @@ fn asks_for(field: &Field, name: &str) -> bool {
     field.fields.iter().any(|inner| inner.name == name || asks_for(inner, name))
 }
 
-/// Descriptions of sessions, with what they use if that is asked for: measuring takes a moment.
+/// Descriptions of sessions. Their use is measured only when it is asked for, because that takes a moment.
 async fn describe_all(sessions: &[Arc<Session>], field: &Field) -> Vec<Value> {
     let stats = match asks_for(field, "live_stat") || asks_for(field, "last_stat") {
         true => measure(sessions).await,
@@ -160,7 +160,7 @@ async fn images() -> Value {
     Value::Array(found.into_iter().map(describe).collect())
 }
 
-/// Picks what was asked for; lists are picked from one by one.
+/// Picks the fields that were asked for, from each element of a list.
 fn project(source: Value, fields: &[Field]) -> Value {
     match source {
         Value::Array(items) => Value::Array(items.into_iter().map(|item| project(item, fields)).collect()),

@@ -12,10 +12,10 @@ use axum::response::Response;
 use bai_protocol::service::{App, PTY_PROTOCOL};
 use std::sync::Arc;
 
-/// The largest frame that is taken, in bytes, as genuine servers have it.
+/// The largest accepted frame, in bytes, as on genuine servers.
 const FRAME_LIMIT: usize = 16 << 20;
 
-/// The terminal as the list of apps has it.
+/// The terminal's entry in the list of apps.
 pub(super) fn app() -> App {
     App { name: "shell".into(), protocol: PTY_PROTOCOL.into(), ..App::default() }
 }

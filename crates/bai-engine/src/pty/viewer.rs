@@ -1,7 +1,7 @@
-//! One who looks at a session's terminal, over a WebSocket.
+//! One viewer of a session's terminal, over a WebSocket.
 //!
-//! Both sides say how much they have taken, and neither is more than a window ahead of that. Left to the sockets,
-//! megabytes would be on their way, and the echo of a key comes behind all of them.
+//! Both sides acknowledge how much they have taken, and neither sends more than a window ahead of that. Without this,
+//! the sockets would hold megabytes, and the echo of a key would wait behind them.
 
 use crate::session::Session;
 use crate::terminal::{Subscription, TerminalCommand};
@@ -16,24 +16,24 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-/// How long the window's size is waited for before the shell starts. Not all clients tell one.
+/// How long to wait for the window's size before the shell starts. Not all clients send one.
 const FIRST_SIZE: Duration = Duration::from_millis(100);
-/// How much more is taken before that is said.
+/// How many more bytes are taken before they are acknowledged.
 const WORTH_SAYING: u64 = WINDOW / 4;
-/// So much typing is kept for a shell that does not read; more is not read from the socket. Who counts never gets there.
+/// How much input is kept for a shell that does not read. Beyond it the socket is not read. A client that acknowledges
+/// never gets there.
 const TYPED: usize = 2 * WINDOW as usize;
-/// How often a client is told that we live. It may be that we cannot read its pings, because the shell is not
-/// reading what was typed before them and the client does not count.
+/// How often a client gets a sign of life. Its own pings may wait unread behind input that the shell does not take.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long a client may be silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(45);
-/// How long saying goodbye may take.
+/// How long closing the socket may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
 type Sender = SplitSink<WebSocket, Message>;
 type Receiver = SplitStream<WebSocket>;
 
-/// How it ends, as a close code and a reason.
+/// A close code and a reason.
 type Closing = (u16, &'static str);
 
 const OVER: Closing = (close_code::NORMAL, "");
@@ -53,7 +53,7 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
         Ok(attached) => attached,
         Err(error) => {
             let words = PtyReply::Error(format!("the shell could not be started: {error}")).to_text();
-            // Whether it arrives changes nothing.
+            // It does not matter whether this arrives.
             let _ = sender.send(Message::text(words)).await;
             return close(sender, receiver, (close_code::ERROR, "no shell")).await;
         }
@@ -71,13 +71,13 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
     }
 }
 
-/// What the two directions know of each other.
+/// The state that both directions share.
 struct FlowState {
-    /// When the client was last heard; nothing while it is not being listened to.
+    /// When the client was last heard. `None` while the socket is not read.
     heard: Mutex<Option<Instant>>,
-    /// How much output the client has taken, if it counts.
+    /// How much output the client has acknowledged, if it acknowledges.
     shown: watch::Sender<Option<u64>>,
-    /// How much of what it typed the terminal has taken.
+    /// How much of its input the terminal has taken.
     typed: watch::Sender<u64>,
 }
 
@@ -100,7 +100,7 @@ impl FlowState {
     }
 }
 
-/// The next frame that says something; nothing when the client leaves.
+/// The next request. `None` when the client leaves.
 async fn next_request(receiver: &mut Receiver) -> Option<PtyRequest> {
     loop {
         if let Some(request) = read_frame(receiver).await? {
@@ -109,7 +109,7 @@ async fn next_request(receiver: &mut Receiver) -> Option<PtyRequest> {
     }
 }
 
-/// The next frame, be it one that says nothing. The outer nothing is a client that left.
+/// The next frame, and the request in it, if any. The outer `None` is a client that left.
 async fn read_frame(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
     let request = match receiver.next().await? {
         Ok(Message::Text(text)) => PtyRequest::parse(text.as_bytes()),
@@ -126,7 +126,7 @@ async fn read_frame(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
     }
 }
 
-/// Does what the client says until it leaves.
+/// Carries out the client's requests until it leaves.
 async fn receive_input(
     receiver: &mut Receiver,
     mut first: Option<PtyRequest>,
@@ -173,12 +173,12 @@ async fn receive_input(
             flow.hear(None);
         }
     }
-    // The terminal is over; the other direction says so.
+    // The terminal has ended; the other direction reports that.
     std::future::pending().await
 }
 
-/// Sends what is printed, with a sign of life now and then. Gives how to say goodbye, or nothing when the client
-/// cannot be reached.
+/// Sends the output, and a sign of life now and then. Returns how to close the socket, or `None` when the client cannot
+/// be reached.
 async fn send_output(
     sender: &mut Sender,
     replay: Bytes,
@@ -187,7 +187,7 @@ async fn send_output(
 ) -> Option<Closing> {
     let (mut shown, mut typed) = (flow.shown.subscribe(), flow.typed.subscribe());
     let (mut sent, mut said) = (replay.len() as u64, 0);
-    // The first frame comes at once, be it empty: it says that there is a terminal.
+    // The first frame is sent at once, even when it is empty: it says that there is a terminal.
     sender.send(Message::text(PtyReply::Output(replay).to_text())).await.ok()?;
     sender.send(Message::text(PtyReply::Received(said).to_text())).await.ok()?;
     let mut ticks = interval(PING_EVERY);
@@ -208,7 +208,7 @@ async fn send_output(
                 }
                 None => return Some(SESSION_OVER),
             },
-            // The other ends of both are `between`'s, which lives.
+            // Both senders belong to `flow`, which is still alive.
             Ok(()) = shown.changed() => continue,
             Ok(()) = typed.changed() => {
                 let taken = *typed.borrow_and_update();
@@ -229,7 +229,7 @@ async fn send_output(
     }
 }
 
-/// Says goodbye and waits a moment for the client's own.
+/// Sends a close frame and waits briefly for the client's.
 async fn close(mut sender: Sender, mut receiver: Receiver, (code, reason): Closing) {
     let goodbye = async {
         let frame = CloseFrame { code, reason: reason.into() };

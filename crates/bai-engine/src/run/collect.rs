@@ -1,4 +1,4 @@
-//! Those who collect a run: they wait for what it says, and get it in pieces of a size for one frame.
+//! Collectors of a run's output. They wait for output, and get it in pieces that fit into one frame.
 
 use super::retransmit::Frame;
 use super::{BATCH_BYTES, Outcome, Run, RunState, with_step};
@@ -7,27 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a collector waits.
+/// How long a collector waits for output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CollectOptions {
-    /// When there is nothing at all; `None` waits for ever.
+    /// The limit when there is no output; `None` waits for ever.
     pub window: Option<Duration>,
-    /// How long the first output waits for company.
+    /// How long the first output waits for more.
     pub linger: Duration,
-    /// Output is delivered earlier when nothing was added for this long.
+    /// Output is delivered earlier when no more came for this long.
     pub quiet: Duration,
 }
 
-/// Somebody collects a run.
+/// One client that collects a run. The run counts it until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Collector {
     run: Arc<Run>,
-    /// Its turn, for one that counts.
+    /// Its place in the order of numbered collectors; `None` for a collector without numbers.
     turn: Option<u64>,
 }
 
 impl Collector {
-    /// Whether it counts.
+    /// Whether its frames are numbered.
     pub(crate) fn counts(&self) -> bool {
         self.turn.is_some()
     }
@@ -36,7 +36,7 @@ impl Collector {
         self.turn.is_none_or(|turn| turn == state.turns)
     }
 
-    /// The client says that it has this frame and all before it.
+    /// The client acknowledges this frame and all before it.
     pub(crate) fn received(&self, number: u64) {
         let mut state = self.run.lock();
         if self.turn.is_some() && self.is_served(&state) {
@@ -48,7 +48,7 @@ impl Collector {
         }
     }
 
-    /// Waits until another one that counts has taken over.
+    /// Waits until another numbered collector has taken over.
     pub(crate) async fn taken_over(&self) {
         loop {
             let notified = self.run.news.notified();
@@ -61,8 +61,9 @@ impl Collector {
         }
     }
 
-    /// Waits for output or news, as long as `options` says. A question with a number up to `seen` is no news. Cancel
-    /// safe: what was taken and not delivered comes again. `None` when another one has taken over.
+    /// Waits for output or a change of state, for as long as `options` says. Questions up to the number `seen` are
+    /// already known. Cancel-safe: what was taken and not delivered comes again. `None` when another collector has
+    /// taken over.
     pub(crate) async fn collect(&self, options: CollectOptions, seen: u64) -> Option<Delivery> {
         let start = Instant::now();
         let run = &self.run;
@@ -120,13 +121,13 @@ impl Drop for Collector {
     }
 }
 
-/// What a collector got. Comes again when it is dropped before [`Delivery::delivered`].
+/// What a collector got. It is delivered again when this is dropped before [`Delivery::delivered`].
 #[derive(Debug)]
 pub(crate) struct Delivery {
     run: Arc<Run>,
     pub(crate) items: Arc<Vec<OutputItem>>,
     pub(crate) outcome: Outcome,
-    /// Its number, for a collector that counts.
+    /// Its number, for a numbered collector.
     pub(crate) number: Option<u64>,
     turn: Option<u64>,
     delivered: bool,
@@ -138,7 +139,7 @@ impl Delivery {
         Delivery { run: run.clone(), items, outcome, number: Some(number), turn, delivered: false }
     }
 
-    /// It was written whole.
+    /// The frame was written completely.
     pub(crate) fn delivered(mut self) {
         self.delivered = true;
         let mut state = self.run.lock();
@@ -152,7 +153,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        // What has a number is kept where it is.
+        // A numbered frame stays in the retransmit buffer.
         if self.delivered || self.number.is_some() {
             return;
         }
@@ -165,8 +166,8 @@ impl Drop for Delivery {
 }
 
 impl Run {
-    /// Says that somebody collects as long as the guard lives. One that counts brings the number of the last frame that
-    /// it has; it is given everything after that, and whoever counted before it is not served any more.
+    /// Adds a collector, until the guard is dropped. A numbered collector gives the number of the last frame that it
+    /// has. It gets everything after that frame, and the numbered collector before it is no longer served.
     pub(crate) fn attach(self: &Arc<Self>, received: Option<u64>) -> Collector {
         let mut state = self.lock();
         state.collectors += 1;
@@ -203,7 +204,7 @@ impl Run {
             }
         };
         let items = Arc::new(items);
-        // What is nothing but the state of now needs no number: it is told again in any case.
+        // A frame that only tells the current state needs no number: the state is told again anyway.
         let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
         let number = is_counted.then(|| state.retransmit.push(items.clone(), outcome.clone()));
         self.room.notify_one();

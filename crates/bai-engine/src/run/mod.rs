@@ -1,10 +1,10 @@
-//! One run: what its kernel said and nobody has collected yet, whether it waits for input, how it ended.
+//! One run: its uncollected output, whether it waits for input, and how it ended.
 //!
-//! The session's actor is the only one that adds; any number of clients collect. Back-pressure is here: the actor stops
-//! reading the kernel's replies while [`Run::has_room`] is false, and the user's program then blocks on its pipe.
+//! Only the session's actor adds output; any number of clients collect it. Back-pressure is applied here: the actor
+//! stops reading the kernel's replies while [`Run::has_room`] is false, and the user's program then blocks on its pipe.
 //!
-//! A collector that counts ([`Run::attach`] with a number) loses nothing with its connection: see [`retransmit`]. There
-//! is one of these at a time; the next takes over from the last. Collectors that do not count share what comes.
+//! A numbered collector ([`Run::attach`] with a number) loses no output with its connection: see [`retransmit`]. There
+//! is one of these at a time; the next takes over from the last. Collectors without numbers share the output.
 
 mod collect;
 mod outcome;
@@ -23,37 +23,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes that wait at most while somebody collects.
+/// The most bytes that wait while there is a collector.
 const ATTACHED_BOUND: usize = 2 << 20;
-/// Bytes that wait at most while nobody does, and what stays of an interrupted run that nobody collects.
+/// The most bytes that wait without a collector; also what is kept of an interrupted run without one.
 const ABANDONED_BOUND: usize = 8 << 20;
-/// Bytes of one reply or frame. Escaping makes at most six bytes of one, and the official client refuses frames of
+/// Bytes of one reply or frame. Escaping makes at most six bytes out of one, and the official client refuses frames of
 /// more than 4 MiB.
 const BATCH_BYTES: usize = 512 << 10;
-/// A reply does not wait for company once it has this many bytes.
+/// A reply with this many bytes does not wait for more.
 const ENOUGH_BYTES: usize = 64 << 10;
-/// Lines that are kept for a program that does not ask yet.
+/// How many lines of input are kept for a program that has not asked yet.
 const KEPT_INPUTS: usize = 64;
 
 #[derive(Debug, Default)]
 struct RunState {
-    /// Whether its turn has come.
+    /// Whether the kernel has begun the run.
     begun: bool,
     buffer: Buffer,
     /// Set while the program waits for a line.
     waiting: Option<bool>,
-    /// How many times it has asked.
+    /// How many times it has asked for a line.
     questions: u64,
     /// Lines that came before the question.
     inputs: VecDeque<String>,
     end: Option<End>,
     retransmit: RetransmitBuffer,
-    /// How many collectors that count there were; the last of them is the one that is served.
+    /// How many numbered collectors there were. Only the last of them is served.
     turns: u64,
-    /// Whether that one is still attached.
+    /// Whether that collector is still attached.
     followed: bool,
     collectors: usize,
-    /// Set once output that nobody collects may be dropped.
+    /// Whether uncollected output may be dropped.
     may_drop: bool,
     last_push: Option<Instant>,
 }
@@ -63,7 +63,7 @@ impl RunState {
         if self.collectors > 0 { ATTACHED_BOUND } else { ABANDONED_BOUND }
     }
 
-    /// Whether there is something that does not wait for company.
+    /// Whether there is something to deliver at once.
     fn has_news(&self, seen: u64) -> bool {
         self.end.is_some()
             || self.buffer.has_step()
@@ -71,7 +71,7 @@ impl RunState {
             || self.buffer.bytes() >= ENOUGH_BYTES
     }
 
-    /// What comes again, in the state of now: a question may have been answered.
+    /// The next frame to send again, with the current state: its question may have been answered.
     fn again(&self) -> Option<Frame> {
         let mut frame = self.retransmit.unwritten()?.clone();
         if let Outcome::Waiting { question, .. } = frame.outcome
@@ -90,7 +90,7 @@ pub(super) struct Run {
     state: Mutex<RunState>,
     news: Notify,
     room: Notify,
-    /// Told of every change, for tests that wait for one.
+    /// Notified of every change, for tests.
     #[cfg(test)]
     changed: Notify,
 }
@@ -115,9 +115,9 @@ impl Run {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // What the actor does.
+    // Called by the actor.
 
-    /// The kernel has it now.
+    /// The kernel begins the run.
     pub(super) fn begin(&self) {
         self.lock().begun = true;
         self.news.notify_waiters();
@@ -137,7 +137,7 @@ impl Run {
         state.last_push = Some(Instant::now());
         let after = state.buffer.bytes();
         drop(state);
-        // A flood of small output wakes its collector when there is something to do, not for each piece.
+        // In a flood of small pieces the collector is not woken for each of them.
         if was_empty || is_step || (before < ENOUGH_BYTES && after >= ENOUGH_BYTES) {
             self.news.notify_waiters();
         }
@@ -145,7 +145,7 @@ impl Run {
         self.changed.notify_waiters();
     }
 
-    /// The program asks for a line. Gives the line when one came before the question.
+    /// The program asks for a line. Returns the line if one came before the question.
     pub(super) fn ask(&self, is_password: bool) -> Option<String> {
         let mut state = self.lock();
         if let Some(early) = state.inputs.pop_front() {
@@ -158,7 +158,7 @@ impl Run {
         None
     }
 
-    /// Nothing more will come. Only the first end counts.
+    /// The run has ended. Only the first end counts.
     pub(super) fn finish(&self, end: End) {
         let mut state = self.lock();
         state.end.get_or_insert(end);
@@ -183,10 +183,10 @@ impl Run {
         self.room.notified().await;
     }
 
-    // What clients do.
+    // Called for clients.
 
-    /// The run was interrupted: lines that it has not asked for are dropped, and if nobody collects, its end must be
-    /// reached all the same, so the oldest output may go.
+    /// The run was interrupted. Drops lines that it has not asked for. From now on the oldest output may be dropped
+    /// when there is no collector, so that the run reaches its end.
     pub(super) fn interrupted(&self) {
         let mut state = self.lock();
         state.inputs.clear();
@@ -195,7 +195,7 @@ impl Run {
         self.room.notify_one();
     }
 
-    /// A line for the program. Given back when it waits for one now; kept for its next question otherwise.
+    /// A line for the program. Returned when the program waits for one now, else kept for its next question.
     pub(super) fn input(&self, text: String) -> Option<String> {
         let mut state = self.lock();
         if state.waiting.take().is_some() {
@@ -207,7 +207,7 @@ impl Run {
         None
     }
 
-    /// Waits until its turn has come. Cancel-safe.
+    /// Waits until the kernel has begun the run. Cancel-safe.
     pub(super) async fn begun(&self) {
         loop {
             let news = self.news.notified();
@@ -225,7 +225,7 @@ impl Run {
         self.lock().end.is_some()
     }
 
-    /// Bytes that nobody has collected, or of which it is not known whether they arrived.
+    /// Bytes that no client has collected or acknowledged.
     pub(super) fn uncollected(&self) -> usize {
         let state = self.lock();
         state.buffer.bytes() + state.retransmit.bytes()

@@ -1,23 +1,23 @@
-//! How a run stands, as a delivery tells it, and how a run ends.
+//! The state of a run after a delivery, and how a run ends.
 
 use bai_protocol::execute::RunStatus;
 
-/// Why a run has no more to say.
+/// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum End {
     /// The kernel finished it.
     Finished(i32),
-    /// The session ended under it; the text is for people.
+    /// The session ended during the run; the text says why.
     Destroyed(String),
-    /// The engine goes away.
+    /// The engine shuts down.
     Shutdown,
 }
 
-/// The state that a delivery tells of, after its output.
+/// The state of the run after a delivery's output.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
     Continued,
-    /// The program asks; the number tells one question from the next.
+    /// The program waits for a line; the number tells questions apart.
     Waiting {
         is_password: bool,
         question: u64,

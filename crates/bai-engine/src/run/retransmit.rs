@@ -1,17 +1,18 @@
-//! Frames that were sent and may not have arrived. A client that counts what it gets (`received`) is given numbered
-//! frames; they are kept until it says that it has them, and come again when it takes the run up over a new connection.
+//! The retransmit buffer: frames that were sent and not yet acknowledged. A client that acknowledges (`received`) gets
+//! numbered frames. They are kept until they are acknowledged, and sent again when the client continues the run over a
+//! new connection.
 
 use super::outcome::Outcome;
 use crate::buffer::OutputItem;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Bytes that may be on their way. A client that does not say what it has received gets no more than this.
+/// How many unacknowledged bytes may be in flight.
 const WINDOW: usize = 1 << 20;
-/// What a frame counts for beside its payload, in bytes.
+/// The size of a frame besides its payload, in bytes.
 const FRAME_BYTES: usize = 1 << 10;
 
-/// One of them.
+/// A numbered frame.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) number: u64,
@@ -30,24 +31,24 @@ impl Frame {
 pub(super) struct RetransmitBuffer {
     frames: VecDeque<Frame>,
     bytes: usize,
-    /// The number of the newest frame that there ever was.
+    /// The number of the newest frame.
     last: u64,
-    /// The number of the newest frame that was written whole for the client that follows now.
+    /// The number of the newest frame that was written completely to the current client.
     written: u64,
 }
 
 impl RetransmitBuffer {
-    /// Bytes that are kept.
+    /// Bytes in the buffer.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether the client has to say what it received before it gets more.
+    /// Whether the client must acknowledge frames before it gets more.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= WINDOW
     }
 
-    /// Adds a frame; gives its number.
+    /// Adds a frame, and returns its number.
     pub(super) fn push(&mut self, items: Arc<Vec<OutputItem>>, outcome: Outcome) -> u64 {
         self.last += 1;
         let frame = Frame { number: self.last, items, outcome };
@@ -61,25 +62,25 @@ impl RetransmitBuffer {
         self.frames.iter().find(|frame| frame.number > self.written)
     }
 
-    /// A frame was written whole.
+    /// A frame was written completely.
     pub(super) fn was_written(&mut self, number: u64) {
         self.written = self.written.max(number);
     }
 
-    /// The client has this frame and all before it.
+    /// The client has acknowledged this frame and all before it.
     pub(super) fn was_received(&mut self, number: u64) {
         while let Some(frame) = self.frames.pop_front_if(|frame| frame.number <= number) {
             self.bytes -= frame.size();
         }
     }
 
-    /// A client begins that has this frame and all before it; it gets all others again.
+    /// A new client has this frame and all before it. It gets all later frames again.
     pub(super) fn rewind(&mut self, number: u64) {
         self.was_received(number);
         self.written = number.min(self.last);
     }
 
-    /// Takes what was never written whole, for a client that does not count.
+    /// Takes the frames that were never written completely, for a client without numbers.
     pub(super) fn take_unwritten(&mut self) -> Vec<Frame> {
         let at = self.frames.partition_point(|frame| frame.number <= self.written);
         let taken: Vec<Frame> = self.frames.split_off(at).into();

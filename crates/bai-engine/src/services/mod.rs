@@ -1,4 +1,4 @@
-//! What in a session can be connected to: the list of apps, the start and the end of services, and the tunnels
+//! The services of a session: the list of apps, the start and the end of services, and the tunnels to them
 //! (`docs/wire` §7.2, §7.3, §7.6).
 
 mod tunnel;
@@ -18,10 +18,10 @@ use bai_runner::{ServiceAddress, ServiceError, Services};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The largest frame of a tunnel, in bytes, as genuine servers have it.
+/// The largest frame of a tunnel, in bytes, as on genuine servers.
 const FRAME_LIMIT: usize = 16 << 20;
 
-/// Whether a session may have these ports open.
+/// Checks the ports that a session asks to have open.
 pub(super) fn check_preopen(ports: &[u16]) -> ApiResult<()> {
     match ports.iter().find(|&&port| !may_be_opened(port)) {
         Some(port) => Err(ApiError::invalid_params(format!("preopen_ports: {port} is reserved"))),
@@ -36,7 +36,7 @@ fn services(session: &Session) -> &Services {
     })
 }
 
-/// `GET /stream/{P}/{s}/apps`: the terminal, ports of the user's own, and what is installed here.
+/// `GET /stream/{P}/{s}/apps`: the terminal, the user's own ports, and the installed services.
 pub(super) async fn apps(State(server): State<Arc<ServerState>>, Path(reference): Path<String>) -> ApiResult {
     let session = ready_session(&server, &reference)?;
     let found = tokio::task::spawn_blocking(move || services(&session).apps()).await;
@@ -65,8 +65,8 @@ pub(super) async fn tunnel(
     }))
 }
 
-/// `POST /{P}/{s}/start-service`. There is no app proxy here to send a browser to, which is said as a cluster without
-/// one says it, but the service runs then and can be reached through a tunnel.
+/// `POST /{P}/{s}/start-service`. Starts the service. There is no app proxy to send a browser to, so the answer is the
+/// error of a cluster without one. The service can be reached through a tunnel.
 pub(super) async fn start(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,
@@ -109,12 +109,12 @@ pub(super) async fn shutdown(
         .get(&["service_name"])
         .or(named)
         .ok_or_else(|| ApiError::invalid_params("service_name: which service to end is missing"))?;
-    // One that does not run is as it should be.
+    // A service that does not run needs no change.
     services(&session).stop(name).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Which service, and how it is to be started.
+/// Which service to start, and how.
 struct ServiceRequest {
     app: String,
     port: Option<u16>,

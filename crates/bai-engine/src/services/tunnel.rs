@@ -1,4 +1,4 @@
-//! One WebSocket that carries one connection to a service, each way at the pace of its slower end.
+//! One WebSocket that carries one connection to a service. Each direction goes at the pace of its slower end.
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bai_runner::{Connection, ServiceAddress};
@@ -12,9 +12,9 @@ use tokio::time::timeout;
 
 /// Bytes in one frame.
 const PIECE: usize = 64 << 10;
-/// How long saying goodbye may take.
+/// How long closing the socket may take.
 const CLOSING: Duration = Duration::from_secs(2);
-/// The close code for a service that nobody serves: try again later.
+/// The close code when no process serves the service: try again later.
 const REFUSED: u16 = 1013;
 
 type Service = Box<dyn Connection>;
@@ -31,7 +31,7 @@ pub(super) async fn serve(socket: WebSocket, address: &ServiceAddress) {
                 code = down(reader, &mut sender) => (code, String::new()),
             }
         }
-        // A socket's file that is not there is one that nobody listens at, too.
+        // A missing socket file also means that no process listens.
         Err(error) if [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound].contains(&error.kind()) => {
             (REFUSED, String::new())
         }
@@ -43,12 +43,12 @@ pub(super) async fn serve(socket: WebSocket, address: &ServiceAddress) {
             while let Some(Ok(_)) = receiver.next().await {}
         }
     };
-    // A client that does not answer loses nothing: everything was sent.
+    // Everything was sent, so a client that does not answer has lost nothing.
     let _ = timeout(CLOSING, goodbye).await;
 }
 
-/// From the client to the service, until the client leaves. A service that reads no more may still have something to
-/// say, so its end is told by the other direction.
+/// From the client to the service, until the client leaves. A service that no longer reads may still write, so the
+/// other direction reports its end.
 async fn up(receiver: &mut SplitStream<WebSocket>, mut writer: WriteHalf<Service>) {
     let mut reads = true;
     while let Some(Ok(message)) = receiver.next().await {
@@ -57,13 +57,13 @@ async fn up(receiver: &mut SplitStream<WebSocket>, mut writer: WriteHalf<Service
                 reads = writer.write_all(&bytes).await.is_ok() && writer.flush().await.is_ok();
             }
             Message::Close(_) => return,
-            // Text means nothing here; pings are answered below us.
+            // Text frames are ignored; the library answers pings.
             _ => {}
         }
     }
 }
 
-/// From the service to the client, until the service ends. Gives the close code.
+/// From the service to the client, until the service ends. Returns the close code.
 async fn down(mut reader: ReadHalf<Service>, sender: &mut SplitSink<WebSocket, Message>) -> u16 {
     let mut buffer = BytesMut::new();
     loop {

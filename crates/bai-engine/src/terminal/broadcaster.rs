@@ -1,5 +1,5 @@
-//! The owner of one terminal: what is typed goes in, what is printed goes to everybody who looks, at the pace of the
-//! slowest who keeps up.
+//! The owner of one terminal. Typed bytes go to the shell; output goes to all viewers, at the pace of the slowest
+//! viewer that keeps up.
 
 use super::scrollback::Scrollback;
 use bai_protocol::pty::PtyReply;
@@ -11,21 +11,21 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Pieces of output that wait for one viewer. Few and small: a key's echo comes behind them.
+/// How many pieces of output wait for one viewer. Few and small, because the echo of a key waits behind them.
 const WAITING: usize = 1;
 /// Bytes of output in one piece.
 const PIECE: usize = 16 << 10;
-/// Pieces of typing that wait for the terminal.
+/// How many pieces of input wait for the terminal.
 const TYPED: usize = 1;
-/// How long one viewer may keep the others waiting, and how long the last words may take.
+/// How long one viewer may delay the others, and how long sending the last output may take.
 const STALLED: Duration = Duration::from_secs(10);
-/// What a new shell on an old screen begins with: a screen as after being switched on.
+/// Resets the screen before a new shell prints to it.
 const RESET: &[u8] = b"\x1bc";
 
 /// What a terminal can be asked.
 #[derive(Debug)]
 pub(crate) enum TerminalCommand {
-    /// Show everything from now on, and what was last printed.
+    /// Add a viewer. It gets the last output and everything from now on.
     Attach { size: Option<(u16, u16)>, reply: oneshot::Sender<Subscription> },
     /// Rows and columns.
     Resize(u16, u16),
@@ -33,22 +33,22 @@ pub(crate) enum TerminalCommand {
     Restart,
 }
 
-/// What somebody who looks at a terminal holds.
+/// A viewer's end of the channels.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    /// What was last printed.
+    /// The last output before this viewer came.
     pub(crate) replay: Bytes,
-    /// What is printed from then on.
+    /// The output from then on.
     pub(crate) output: mpsc::Receiver<PtyReply>,
-    /// Where typed bytes go.
+    /// Takes typed bytes.
     pub(crate) input: mpsc::Sender<Bytes>,
-    /// Everything else.
+    /// Takes other commands.
     pub(crate) commands: mpsc::Sender<TerminalCommand>,
 }
 
 struct Viewer {
     output: mpsc::Sender<PtyReply>,
-    /// Whether the piece that is being given away is still to be given to this one.
+    /// Whether this viewer has not yet got the current piece.
     pending: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Broadcaster {
     terminal: Terminal,
     commands: mpsc::Receiver<TerminalCommand>,
     input: mpsc::Receiver<Bytes>,
-    /// For those who come later.
+    /// Senders for later viewers.
     command_sender: mpsc::WeakSender<TerminalCommand>,
     input_sender: mpsc::Sender<Bytes>,
     viewers: Vec<Viewer>,
@@ -101,14 +101,14 @@ impl Broadcaster {
         Ok((broadcaster, commands, subscription))
     }
 
-    /// Until the shell ends.
+    /// Serves the terminal until the shell ends.
     pub(super) async fn run(mut self) {
         loop {
             match self.next().await {
                 Next::Command(command) => self.handle(command),
                 Next::Typed(bytes) => self.typed = bytes,
                 Next::Written(Ok(count)) => self.typed.advance(count.min(self.typed.len())),
-                // Nobody will ever read it; the end of the shell follows.
+                // No process reads it any more; the end of the shell follows.
                 Next::Written(Err(_)) => self.typed.clear(),
                 Next::Printed(bytes) => self.broadcast(bytes),
                 Next::Delivered => self.printed = None,
@@ -177,21 +177,22 @@ impl Broadcaster {
         }
     }
 
-    /// Gives a piece to everybody from now on. One that was being given away is cut short, which only a restart does.
+    /// Starts to send a piece to all viewers. Only a restart does this while another piece is being sent; that one is
+    /// cut short.
     fn broadcast(&mut self, bytes: Bytes) {
         self.scrollback.push(&bytes);
         self.viewers.iter_mut().for_each(|viewer| viewer.pending = true);
         self.printed = Some((bytes, Instant::now()));
     }
 
-    /// Who keeps others waiting is let go. It may come back, and gets what was last printed.
+    /// Drops viewers that delay the others. They may connect again, and then get the last output.
     fn drop_stalled(&mut self) {
         self.viewers.retain(|viewer| !viewer.pending);
         tracing::info!("a viewer of the terminal did not keep up and was let go");
     }
 
     async fn end(self, code: i32) {
-        // What the shell wrote last is still there to be read.
+        // The shell's last output can still be read.
         let mut last = BytesMut::new();
         while last.len() < PIECE && self.terminal.read_now(&mut last) > 0 {}
         let mut said = vec![PtyReply::Exit(Some(code))];
@@ -202,7 +203,7 @@ impl Broadcaster {
         let told = async {
             for viewer in &self.viewers {
                 for reply in &said {
-                    // Nobody to tell is no trouble.
+                    // The viewer may have left.
                     let _ = viewer.output.send(reply.clone()).await;
                 }
             }
@@ -211,7 +212,7 @@ impl Broadcaster {
     }
 }
 
-/// The next piece of output. Never completes once there is no more: the end of the shell is told elsewhere.
+/// The next piece of output. Never completes after the last: the end of the shell is reported elsewhere.
 async fn read(terminal: &Terminal) -> Bytes {
     let mut buffer = BytesMut::new();
     match terminal.read(&mut buffer).await {
@@ -223,7 +224,7 @@ async fn read(terminal: &Terminal) -> Bytes {
     }
 }
 
-/// Gives the piece to every viewer that has not got it yet. Cancel-safe: who has got it is noted.
+/// Sends the piece to every viewer that has not got it yet. Cancel-safe: it records which viewers have got it.
 async fn deliver(viewers: &mut Vec<Viewer>, printed: Option<&(Bytes, Instant)>) {
     let Some((bytes, _)) = printed else { return };
     loop {

@@ -1,12 +1,11 @@
-//! The last of what a terminal printed, for who comes later.
+//! The last output of a terminal, for viewers that come later.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// Bytes that are kept.
 const KEPT: usize = 64 << 10;
-/// Puts a screen that shows something else into a known state: the ordinary screen, modes of the text as at the
-/// start, nothing on it.
+/// Puts a screen into a known state: the main screen, default text modes, cleared.
 const CLEAN: &[u8] = b"\x1b[?1049l\x1b[!p\x1b[H\x1b[2J";
 
 #[derive(Debug, Default)]
@@ -24,12 +23,12 @@ impl Scrollback {
         self.bytes.extend(tail);
     }
 
-    /// What a screen is to be sent to show this; nothing if nothing was printed.
+    /// The bytes that show this output on a screen. Empty when there was no output.
     pub(super) fn replay(&self) -> Bytes {
         if self.bytes.is_empty() {
             return Bytes::new();
         }
-        // The cut may be inside a control sequence or a character; a line later it is not.
+        // The cut may be inside a control sequence or a character, so the replay starts at the next line.
         let skip =
             if self.cut { self.bytes.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1) } else { 0 };
         let mut replay = BytesMut::with_capacity(CLEAN.len() + self.bytes.len());
