@@ -168,7 +168,7 @@ fn owned(path: &Path, meta: &fs::Metadata) -> Result<(), DaemonError> {
 fn check(path: &Path, meta: &fs::Metadata) -> Result<(), DaemonError> {
     owned(path, meta)?;
     let why = match () {
-        () if !meta.is_file() => "it is no plain file",
+        () if !meta.is_file() => "it is not a regular file",
         () if meta.mode() & 0o077 != 0 => "others may read or write it",
         () => return Ok(()),
     };

@@ -38,7 +38,7 @@ pub(super) async fn execute(
     let session = ready_session(&server, &reference)?;
     let body = json_body(body).await?;
     let call: IncomingExecute = serde_json::from_value(body.clone())
-        .map_err(|error| ApiError::malformed_body(format!("the body is no execute request: {error}")))?;
+        .map_err(|error| ApiError::malformed_body(format!("the body is not an execute request: {error}")))?;
     let run = match call.mode.as_deref() {
         Some("query") => begin(&session, call.run_id(), Work::Query(call.code)).await?,
         Some("batch") => begin(&session, call.run_id(), Work::Batch(call.batch())).await?,

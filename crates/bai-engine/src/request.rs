@@ -69,13 +69,13 @@ pub(super) async fn json_body(body: Body) -> ApiResult<Value> {
         return Ok(Value::Null);
     }
     serde_json::from_slice(&bytes)
-        .map_err(|error| ApiError::malformed_body(format!("the body is no JSON: {error}")))
+        .map_err(|error| ApiError::malformed_body(format!("the body is not JSON: {error}")))
 }
 
 /// The error for a body that did not arrive in time.
 pub(super) fn too_slow() -> ApiError {
     let title = "The request body did not arrive.";
-    let msg = format!("nothing came for {} s", BODY_SILENCE.as_secs());
+    let msg = format!("no data came for {} s", BODY_SILENCE.as_secs());
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "generic-bad-request", title, "api_parsing_timeout")
         .because(msg)
 }

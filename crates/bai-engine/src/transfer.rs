@@ -190,7 +190,7 @@ pub(super) async fn download_single(
     let meta = tokio::fs::metadata(&found).await.map_err(|error| failed(&named, &error))?;
     // Opening a pipe would block until a writer opens it.
     if !meta.is_file() {
-        let msg = format!("{named} is no plain file; download brings folders");
+        let msg = format!("{named} is not a regular file; use download for folders");
         return Err(ApiError::file_failed(StatusCode::BAD_REQUEST, msg));
     }
     let file = tokio::fs::File::open(found).await.map_err(|error| failed(&named, &error))?;

@@ -1,4 +1,4 @@
-//! The runtime type of images that say none, `app`: there are services and batch commands, and no language.
+//! The runtime type `app`, of images that name none. It has services and batch commands, but no language.
 
 use super::error::StartError;
 use super::image::ImageName;
@@ -9,11 +9,11 @@ use super::search_paths::SearchPaths;
 use std::path::{Path, PathBuf};
 
 const SHELL: &str = "/bin/sh";
-/// What a cell is told, by a shell that then ends with what `docs/wire` §3.4 has for a missing interpreter.
+/// The answer to a cell. Its exit code is that of a missing interpreter (`docs/wire` §3.4).
 const NO_LANGUAGE: &str =
     "echo 'This session runs commands and services; it has no language for code.' >&2; exit 127";
 
-/// No language at all.
+/// The runtime type without a language.
 pub(super) struct App;
 
 impl Language for App {

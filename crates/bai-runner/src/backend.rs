@@ -1,5 +1,5 @@
-//! Who runs the cells of a language whose variables stay: an interpreter under our driver, or a Jupyter kernel. The worker
-//! speaks to both in the driver's messages.
+//! What runs the cells of a language whose variables persist: an interpreter under our driver, or a Jupyter kernel. The
+//! worker talks to both in the driver's messages.
 
 use super::error::StartError;
 use super::interpreter::{Event, Interpreter};
@@ -10,14 +10,14 @@ use super::outbox::Outbox;
 use super::wire::{FromDriver, ToDriver};
 use bai_protocol::record::ConsoleRecord;
 
-/// One of the two.
+/// The process that runs cells.
 pub(super) enum Backend {
     Driven(Box<Interpreter>),
     Jupyter(Box<JupyterKernel>),
 }
 
 impl Backend {
-    /// Starts it and waits until it takes cells. What it wrote by then is given too.
+    /// Starts the process and waits until it takes cells. Also returns its output until then.
     pub(super) async fn start(
         resolved: &Resolved,
         spec: &KernelSpec,
@@ -29,7 +29,7 @@ impl Backend {
         Ok((Backend::Driven(interpreter), early))
     }
 
-    /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
+    /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
         match self {
             Backend::Driven(interpreter) => interpreter.next(room).await,
@@ -37,7 +37,7 @@ impl Backend {
         }
     }
 
-    /// Takes everything that the process has written before this call.
+    /// Takes all output from before this call.
     pub(super) fn drain(&mut self, take: impl FnMut(ConsoleRecord)) {
         match self {
             Backend::Driven(interpreter) => interpreter.drain(take),
@@ -53,11 +53,11 @@ impl Backend {
         }
     }
 
-    /// Messages that a process that has ended had sent before.
+    /// The last messages of a process that has ended.
     pub(super) fn last_messages(&mut self) -> Vec<FromDriver> {
         match self {
             Backend::Driven(interpreter) => interpreter.last_messages(),
-            // It has given them all before it said that it ended.
+            // It has delivered them all before it reported its end.
             Backend::Jupyter(_) => Vec::new(),
         }
     }
@@ -69,7 +69,7 @@ impl Backend {
         }
     }
 
-    /// It has said itself that standard input will be read.
+    /// The process has announced that it will read standard input.
     pub(super) fn told_of_reader(&mut self) {
         if let Backend::Driven(interpreter) = self {
             interpreter.told_of_reader();
@@ -105,7 +105,7 @@ impl Backend {
         }
     }
 
-    /// Ends it: it is asked to, and may take a moment, unless a cell keeps it busy.
+    /// Ends the process. It is asked to end and may take a moment, unless a cell keeps it busy.
     pub(super) async fn shutdown(self) {
         match self {
             Backend::Driven(interpreter) => interpreter.shutdown().await,

@@ -1,20 +1,20 @@
-//! How often an interpreter has died while it had nothing to do: one that always does must not be started again and
-//! again. No clock and no I/O here.
+//! The crash-loop counter: how often an interpreter has died while it was idle. One that always dies must not be
+//! started again and again. This module has no clock and does no I/O.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// So many deaths…
+/// This many crashes…
 pub(super) const TOO_MANY: usize = 3;
-/// …within this time are no accident.
+/// …within this time are a crash loop.
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// The times of the last deaths.
+/// The times of the last crashes.
 #[derive(Debug, Default)]
 pub(super) struct CrashLoop(VecDeque<Instant>);
 
 impl CrashLoop {
-    /// Notes a death; whether there are too many now.
+    /// Records a crash. Returns whether there are too many now.
     pub(super) fn note(&mut self, now: Instant) -> bool {
         self.0.push_back(now);
         self.0.retain(|&death| now.duration_since(death) < WITHIN);

@@ -1,4 +1,4 @@
-//! Why a kernel could not be started, each with what to do about it.
+//! Errors of a kernel's start, each with a hint for the user.
 
 use std::path::PathBuf;
 
@@ -6,20 +6,20 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No language of ours answers to this image name.
+    /// No language accepts this image name.
     #[error("the image {image:?} is not one that this machine can run; {known}")]
     UnknownImage {
         /// The name as it was given.
         image: String,
-        /// What there is instead, as half a sentence.
+        /// The images that exist, as a clause.
         known: String,
     },
-    /// The language is known, its interpreter is not installed.
+    /// The language is known, but its interpreter is not installed.
     #[error("{image} needs {language}, and none was found in {looked}")]
     NoInterpreter {
         /// The name as it was given.
         image: String,
-        /// The language with the versions that will do, such as `CPython 3.6 or later`.
+        /// The language with the accepted versions, such as `CPython 3.6 or later`.
         language: &'static str,
         /// The places that were searched.
         looked: String,
@@ -31,18 +31,18 @@ pub enum StartError {
     NoJupyterKernel {
         /// The name as it was given.
         name: String,
-        /// Which there are, as a clause.
+        /// The installed kernels, as a clause.
         known: String,
     },
-    /// The same as its source, where a Jupyter kernel could serve.
+    /// The image cannot be run, but a Jupyter kernel of its language can.
     #[error("{missing}")]
     JupyterInstead {
-        /// Why the image itself cannot be had.
+        /// Why the image itself cannot be run.
         missing: Box<StartError>,
         /// What to do.
         hint: String,
     },
-    /// The folder to work in cannot be used.
+    /// The working folder cannot be used.
     #[error("cannot work in {}: {source}", path.display())]
     Workdir {
         /// The folder.
@@ -50,7 +50,7 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The interpreter's process could not be made.
+    /// The interpreter's process could not be started.
     #[error("cannot start {}: {source}", executable.display())]
     Spawn {
         /// The interpreter.
@@ -82,7 +82,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// What the person can do, as a sentence without its full stop.
+    /// What the user can do, as a sentence without its full stop.
     pub fn hint(&self) -> &str {
         match self {
             StartError::UnknownImage { .. } => "name an image of the list, such as python or python:3.11",
@@ -107,7 +107,7 @@ fn said(output: &str) -> String {
     if output.is_empty() { String::new() } else { format!("; it said:\n{output}") }
 }
 
-/// The kernel has been shut down; nothing more can be asked of it.
+/// The kernel has been shut down and takes no more operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the kernel has been shut down")]
 pub struct KernelGone;

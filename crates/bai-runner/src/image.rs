@@ -1,9 +1,9 @@
 //! Image names: which language and version `python:3.6`, `cr.example/stable/python-tensorflow:2.1-py36@x86_64` and
-//! their like stand for. Only the text is read here; what the machine has is asked elsewhere.
+//! similar names stand for. This module only reads the text; `registry` knows what the machine has.
 
 use bai_protocol::language;
 
-/// What the names of Jupyter kernels begin with.
+/// The prefix of images that name a Jupyter kernel.
 pub(super) const JUPYTER: &str = "jupyter:";
 
 /// A parsed image name, `[registry/][path/]name[:tag][@architecture]`.
@@ -17,8 +17,7 @@ pub struct ImageName {
 }
 
 impl ImageName {
-    /// Reads an image name. Any text has a reading; whether it means something here is for
-    /// [`resolve`](super::resolve) to say.
+    /// Reads an image name. Any text can be parsed; [`resolve`](super::resolve) tells whether this machine can run it.
     pub fn parse(text: &str) -> Self {
         let full = text.trim().to_owned();
         let (name, tag) = language::name_and_tag(&full);

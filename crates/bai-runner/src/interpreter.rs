@@ -1,7 +1,7 @@
-//! A persistent interpreter under our driver: its process, its pipes, and the order of what comes out of them.
+//! A persistent interpreter under our driver: its process, its pipes, and the order of its output.
 //!
-//! The order is exact without marks in the output: whoever in the interpreter sends a message on the control pipe
-//! waits for its `Ack`, and before a message is passed on, everything is read that was written before it.
+//! The order is exact without marks in the output. A thread of the interpreter that sends a message on the control pipe
+//! waits for its `Ack`, and the runner reads all earlier output before it passes the message on.
 
 use super::error::StartError;
 use super::kernel_spec::KernelSpec;
@@ -19,13 +19,13 @@ use tokio::time::Instant;
 
 /// How long an interpreter may take to end after it was asked to: enough to write its files.
 pub(super) const EXIT_LIMIT: Duration = Duration::from_secs(3);
-/// How long an interpreter may take until it is ready: slow disks and large site-packages included.
+/// How long an interpreter may take until it is ready. Disks can be slow and site-packages large.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// During a flood of small writes, output is read this often and not at every write.
 const PACE: Duration = Duration::from_millis(1);
 /// Pieces of this size or larger need no pacing.
 const LARGE: usize = 16 << 10;
-/// Requests wait in the driver's pipe up to this; a completion more is then not worth asking for.
+/// When more bytes than this wait for the driver, no completion is requested.
 const BUSY_BACKLOG: usize = 1 << 20;
 
 /// A running interpreter.
@@ -36,18 +36,18 @@ pub(super) struct Interpreter {
     to_driver: MessageWriter,
     out: Output,
     err: Output,
-    /// What children of the interpreter, or it itself, read.
+    /// The standard input of the interpreter and its children.
     stdin: Option<StandardInput>,
     wakeups: Wakeups,
     /// A cell runs.
     busy: bool,
-    /// Output is not read before this, unless a message asks for it.
+    /// Output is not read before this time, unless a message needs it.
     resume_at: Instant,
     /// The last output was on standard output.
     was_out: bool,
 }
 
-/// What happened.
+/// An event of the process.
 pub(super) enum Event {
     /// A message that keeps its place in the output, with its number.
     Message(u32, FromDriver),
@@ -55,16 +55,16 @@ pub(super) enum Event {
     Aside(FromDriver),
     /// Text on standard output or standard error.
     Output(ConsoleRecord),
-    /// Somebody waits for a line on standard input.
+    /// A process waits for a line on standard input.
     WaitsForLine,
-    /// Nothing that anybody needs to know.
+    /// Only internal progress.
     Progress,
     /// The process is gone.
     Ended(ExitStatus),
 }
 
 impl Interpreter {
-    /// Starts the interpreter and waits until it takes cells. What it wrote by then is given too.
+    /// Starts the interpreter and waits until it takes cells. Also returns its output until then.
     pub(super) async fn start(
         resolved: &Resolved,
         spec: &KernelSpec,
@@ -136,7 +136,7 @@ impl Interpreter {
         }
     }
 
-    /// Waits for the next event. Without `room`, nothing is read that would have to be kept. Cancel-safe.
+    /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
         let Interpreter {
             process, control, aside, to_driver, out, err, stdin, wakeups, busy, resume_at, ..
@@ -175,8 +175,8 @@ impl Interpreter {
         };
         let stream = if from_out { &mut self.out } else { &mut self.err };
         let Some(text) = stream.read() else { return Event::Progress };
-        // The first write after a pause is passed on at once; a flood is taken in larger pieces. Who changes between
-        // the streams waits for each to be read, so that is done at once too.
+        // The first write after a pause is passed on at once; a flood is taken in larger pieces. A program that changes
+        // between the streams waits until each is read, so that is done at once too.
         if text.len() < LARGE && from_out == self.was_out {
             self.resume_at = Instant::now() + PACE;
             stream.rest();
@@ -185,13 +185,13 @@ impl Interpreter {
         Event::Output(if from_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) })
     }
 
-    /// Takes everything that was written before this call.
+    /// Takes all output from before this call.
     pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
     }
 
-    /// Ends both streams at the end of a cell: what was cut off there will not be continued by the next cell.
+    /// Ends both streams at the end of a cell: the next cell does not continue a character that was cut off.
     pub(super) fn finish_streams(&mut self, outbox: &mut Outbox) {
         if let Some(text) = self.out.finish() {
             outbox.push(ConsoleRecord::Stdout(text));
@@ -201,7 +201,7 @@ impl Interpreter {
         }
     }
 
-    /// Messages that a process that has ended had sent before.
+    /// The last messages of a process that has ended.
     pub(super) fn last_messages(&mut self) -> Vec<FromDriver> {
         std::iter::from_fn(|| self.control.next_now()).map(|(_, message)| message).collect()
     }
@@ -213,12 +213,12 @@ impl Interpreter {
         }
     }
 
-    /// The driver has said itself that standard input will be read.
+    /// The driver has announced that standard input will be read.
     pub(super) fn told_of_reader(&mut self) {
         self.stdin.iter_mut().for_each(StandardInput::told);
     }
 
-    /// A cell begins or is over: only in between is it looked whether somebody waits for a line, and no cell reads what
+    /// A cell begins or is over. Waiting readers are only looked for while a cell runs, and no cell reads a line that
     /// was typed for another.
     pub(super) fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
@@ -237,8 +237,8 @@ impl Interpreter {
         self.to_driver.backlog() > BUSY_BACKLOG
     }
 
-    /// Lets the interpreter end as it does by itself: what it holds back is written, and what is to run at its end runs.
-    /// One that takes long, or that a cell keeps busy, is killed.
+    /// Lets the interpreter end normally: buffers are flushed and exit handlers run. An interpreter that takes too
+    /// long, or that a cell keeps busy, is killed.
     pub(super) async fn shutdown(mut self: Box<Self>) {
         if !self.busy {
             self.send(&ToDriver::Bye);
@@ -246,7 +246,7 @@ impl Interpreter {
         }
     }
 
-    /// Waits for the end of the process. Nobody sees any longer what it says.
+    /// Waits for the end of the process. Its output is discarded.
     async fn ended(&mut self) {
         loop {
             match self.next(true).await {

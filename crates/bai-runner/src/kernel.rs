@@ -1,4 +1,4 @@
-//! The handle of a kernel: how whoever is attached talks to it. The work is done by one task, in `worker.rs`.
+//! The handle of a kernel. One task in `worker.rs` does the work.
 
 use super::error::{KernelGone, StartError};
 use super::kernel_spec::KernelSpec;
@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Requests that wait for the worker, which never waits for anybody.
+/// How many requests wait for the worker, which never blocks.
 const COMMANDS: usize = 64;
-/// Replies that wait for the reader; output beyond that waits in the program.
+/// How many replies wait for the reader. Beyond that the program waits.
 const REPLIES: usize = 16;
-/// A completion that takes longer comes too late to be of use.
+/// The limit for a completion. A later one would be of no use.
 const COMPLETE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A running kernel. Clones are handles to the same one; when the last is dropped its processes are killed.
@@ -28,11 +28,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Starts a kernel; returns when its interpreter takes cells. The receiver gives its replies; when nobody
-    /// reads them, the user's program waits in its next write.
+    /// Starts a kernel; returns when its interpreter takes cells. The receiver gives its replies. When they are not
+    /// read, the user's program blocks in its next write.
     ///
     /// # Errors
-    /// When the image means nothing here, its interpreter is missing, or does not start.
+    /// When no language accepts the image, or its interpreter is missing or does not start.
     pub async fn start(spec: KernelSpec) -> Result<(Kernel, mpsc::Receiver<Reply>), StartError> {
         let what = match &spec.executable {
             Some(executable) => registry::given(&spec.image, executable)?,
@@ -58,8 +58,8 @@ impl Kernel {
         Ok((Kernel { commands, info }, reply_receiver))
     }
 
-    /// Hands over an operation. `Code`, `Clean`, `Build` and `Exec` are queued, first in, first out, and each ends
-    /// in exactly one finished reply, also when the kernel is restarted or dies; the rest is served at once.
+    /// Sends an operation. `Code`, `Clean`, `Build` and `Exec` are queued, first in, first out. Each ends with exactly
+    /// one finished reply, also when the kernel is restarted or dies. The other operations are served at once.
     ///
     /// # Errors
     /// When the kernel has been shut down.
@@ -67,7 +67,7 @@ impl Kernel {
         self.commands.send(KernelCommand::Op(op)).await.map_err(|_| KernelGone)
     }
 
-    /// What could stand at the cursor. Empty when the interpreter does not know, does not answer within three
+    /// Suggestions for the text at the cursor. Empty when the interpreter knows none, does not answer within three
     /// seconds, or is gone.
     pub async fn complete(&self, request: CompletionRequest) -> Completion {
         let (sender, answer) = oneshot::channel();
@@ -91,8 +91,8 @@ impl Kernel {
         }
     }
 
-    /// Throws the interpreter away and starts a new one. The running task and those that wait end with exit code
-    /// 137, each with its finished reply. Returns when the new interpreter takes cells.
+    /// Ends the interpreter and starts a new one. The running task and the waiting tasks end with exit code 137, each
+    /// with its finished reply. Returns when the new interpreter takes cells.
     ///
     /// # Errors
     /// When the new interpreter does not start; the next `Code` tries again.

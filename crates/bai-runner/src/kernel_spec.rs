@@ -8,12 +8,12 @@ use std::path::PathBuf;
 pub struct KernelSpec {
     /// The folder that the code runs in.
     pub workdir: PathBuf,
-    /// Variables on top of our own environment, which is passed on without its secrets. The search for the
-    /// interpreter heeds them too (`PATH`, `VIRTUAL_ENV`).
+    /// Variables on top of our own environment, which is passed on without its secrets. The search for the interpreter
+    /// uses them too (`PATH`, `VIRTUAL_ENV`).
     pub env: Vec<(String, String)>,
-    /// What to run.
+    /// The image to run.
     pub image: ImageName,
-    /// The interpreter or compiler to run it with, when it is known and need not be searched for.
+    /// The interpreter or compiler. `None` searches for it.
     pub executable: Option<PathBuf>,
 }
 

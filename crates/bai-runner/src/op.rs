@@ -2,8 +2,8 @@
 
 use bai_protocol::complete::CompletionRequest;
 
-/// One request to the runner. `Code`, `Clean`, `Build` and `Exec` wait their turn in the FIFO queue
-/// (`docs/wire` §9.4); the others are served at once, also while a task runs.
+/// One request to the runner. `Code`, `Clean`, `Build` and `Exec` wait in the FIFO queue (`docs/wire` §9.4). The
+/// others are served at once, also while a task runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
     /// Run source text in the session's namespace. Ends with [`Reply::Finished`](super::Reply::Finished).
@@ -14,11 +14,11 @@ pub enum Op {
     Build(Step),
     /// The batch step `exec`. Ends with [`Reply::Finished`](super::Reply::Finished).
     Exec(Step),
-    /// A line for the program that waits for input, without its newline. Dropped when nothing waits.
+    /// A line for the program that waits for input, without its newline. Dropped when no program waits.
     Input(String),
-    /// What could stand at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).
+    /// Suggestions for the text at the cursor. Answered with [`Reply::Completion`](super::Reply::Completion).
     Complete(CompletionRequest),
-    /// Stop the running task with a real SIGINT to its process group. No reply of its own.
+    /// Interrupt the running task with a real SIGINT to its process group. Has no reply of its own.
     Interrupt,
     /// Answered with [`Reply::Status`](super::Reply::Status).
     Status,
@@ -27,7 +27,7 @@ pub enum Op {
 /// What a batch step runs (`docs/wire` §3.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing; the step is reported as done with exit code 0.
+    /// No work: the step is reported as done with exit code 0.
     Skip,
     /// `*`: `make` when there is a `Makefile`, else what the language usually does.
     Heuristic,
@@ -36,7 +36,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Reads the wire's form: null or empty skips, `*` asks for the heuristic, all else is a command.
+    /// Reads the wire's form: null or an empty text skips, `*` asks for the heuristic, everything else is a command.
     pub fn from_wire(text: Option<&str>) -> Self {
         match text {
             None | Some("") => Step::Skip,

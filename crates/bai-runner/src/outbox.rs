@@ -1,12 +1,12 @@
-//! Replies on their way out. The channel to whoever is attached is bounded and may be full for minutes; nothing
-//! else may wait for it, so replies wait here, and while many do, no more output is read from the children.
+//! The queue of replies to the reader. The channel to the reader is bounded and may be full for minutes. The worker
+//! must not wait for it, so replies wait here. While many wait, no more output is read from the children.
 
 use super::reply::Reply;
 use bai_protocol::record::ConsoleRecord;
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
-/// Output beyond this is left in the pipes, where the program that writes it waits.
+/// Beyond this, output stays in the pipes, and the program that writes it waits.
 const ENOUGH_BYTES: usize = 1 << 20;
 const ENOUGH_REPLIES: usize = 256;
 /// Pieces of output are joined up to this size.
@@ -41,7 +41,7 @@ impl Outbox {
         self.deliver();
     }
 
-    /// Adds a line to standard error that is the runner's own.
+    /// Adds a message of the runner itself, as a line on standard error.
     pub(super) fn say(&mut self, sentence: &str) {
         self.push(ConsoleRecord::Stderr(format!("{sentence}\n")));
     }
@@ -56,7 +56,7 @@ impl Outbox {
         if self.waiting.is_empty() {
             std::future::pending::<()>().await;
         }
-        // An error says that nobody listens any more, which `deliver` deals with.
+        // An error means that the reader is gone; `deliver` handles that.
         if let Ok(permit) = self.replies.reserve().await
             && let Some(reply) = self.waiting.pop_front()
         {
@@ -66,10 +66,10 @@ impl Outbox {
         self.deliver();
     }
 
-    /// Delivers what the channel takes without waiting.
+    /// Sends as much as the channel takes without waiting.
     fn deliver(&mut self) {
         if self.replies.is_closed() {
-            // The program goes on, its output goes nowhere.
+            // The program continues; its output is discarded.
             self.waiting.clear();
             self.bytes = 0;
         }

@@ -1,7 +1,7 @@
 //! One output stream of a child: bytes in, text out, in few large pieces.
 //!
-//! A pipe that is watched wakes us at every single write, which costs the writer more than the write itself; so
-//! during a flood the stream rests: nothing watches it, and what is written gathers in the pipe.
+//! A watched pipe wakes us at every write, which costs the writer more than the write itself. So during a flood the
+//! stream rests: it is not watched, and output gathers in the pipe.
 
 use super::process::PIPE_SIZE;
 use super::utf8::Utf8Decoder;
@@ -39,7 +39,7 @@ impl Output {
         Output { pipe: Pipe::Watched(pipe), decoder: Utf8Decoder::default(), buffer: vec![0; CHUNK] }
     }
 
-    /// Waits until there is something to read; for ever once everybody has closed the stream. Ends a rest.
+    /// Waits until there is something to read; for ever once all writers have closed the stream. Ends a rest.
     /// Cancel-safe.
     pub(super) async fn readable(&mut self) {
         if let Pipe::Resting(_) = self.pipe {
@@ -54,7 +54,7 @@ impl Output {
         }
     }
 
-    /// Nothing watches the stream until [`Output::readable`] is called.
+    /// Stops watching the stream until [`Output::readable`] is called.
     pub(super) fn rest(&mut self) {
         self.change(|pipe| match pipe {
             Pipe::Watched(pipe) => Ok(Pipe::Resting(pipe.into_nonblocking_fd()?)),
@@ -69,15 +69,15 @@ impl Output {
         });
     }
 
-    /// One piece of what has woken us, or `None` when there is nothing. The text may be empty: the first half of a
-    /// code point.
+    /// One piece of the output that has woken us; `None` when there is none. The text may be empty, for half a code
+    /// point.
     pub(super) fn read(&mut self) -> Option<String> {
         let Pipe::Watched(pipe) = &self.pipe else { return None };
         let result = pipe.try_read(&mut self.buffer);
         self.decode(result)
     }
 
-    /// One piece of what is there, whether the runtime has noticed it or not.
+    /// One piece of the output in the pipe, even when the runtime has not noticed it yet.
     fn read_now(&mut self) -> Option<String> {
         let result =
             nix::unistd::read(self.pipe.descriptor()?, &mut self.buffer).map_err(std::io::Error::from);
@@ -97,8 +97,8 @@ impl Output {
         None
     }
 
-    /// Everything that was written before this call, piece by piece. A writer that never stops cannot hold it:
-    /// no more was in the pipe than the pipe can hold.
+    /// All output from before this call, piece by piece. It ends even with a writer that never stops, because a pipe
+    /// holds a limited number of bytes.
     pub(super) fn drain(&mut self, mut take: impl FnMut(String)) {
         let mut total = 0;
         while total < PIPE_SIZE {

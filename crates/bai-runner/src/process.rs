@@ -1,4 +1,4 @@
-//! Child processes: each in a session and process group of its own, without a terminal, that ends when we end.
+//! Child processes: each in its own session and process group, without a terminal. They end when we end.
 
 use super::dispositions;
 use std::ffi::OsString;
@@ -15,10 +15,10 @@ use tokio::process::{Child, Command};
 
 /// Pipes of the driver get numbers from here on, away from those that programs expect to be free.
 const FIRST_PIPE: RawFd = 100;
-/// What a pipe should hold, so that a flood needs few wake-ups. The system may allow less.
+/// The size of a pipe. It is large, so that a flood needs few wake-ups. The system may allow less.
 pub(super) const PIPE_SIZE: usize = 1 << 20;
 
-/// What to start.
+/// The program to start.
 pub(super) struct Program<'a> {
     pub(super) executable: &'a Path,
     pub(super) args: &'a [OsString],
@@ -27,7 +27,7 @@ pub(super) struct Program<'a> {
     pub(super) env: &'a [(OsString, OsString)],
     /// Kept open in the child under the same numbers.
     pub(super) pipes: &'a [OwnedFd],
-    /// Standard input; without one there is nothing to read.
+    /// Standard input. `None` is an empty input.
     pub(super) stdin: Option<OwnedFd>,
 }
 
@@ -35,13 +35,13 @@ pub(super) struct Program<'a> {
 pub(super) struct Process {
     child: Child,
     group: Pid,
-    /// Its end is never written to: when it closes, because this value was dropped or because our process ended
-    /// in whatever way, the system itself kills the group.
+    /// This end is never written to. It closes when this value is dropped or when our process ends in any way; then the
+    /// system kills the group.
     _lifeline: OwnedFd,
 }
 
 impl Process {
-    /// Starts the program; gives its standard output and standard error too.
+    /// Starts the program. Returns its standard output and standard error too.
     pub(super) fn spawn(program: Program<'_>) -> io::Result<(Process, Receiver, Receiver)> {
         let (out, child_out) = output_pipe()?;
         let (err, child_err) = output_pipe()?;
@@ -75,7 +75,7 @@ impl Process {
 
     /// A signal to the leader alone.
     pub(super) fn wake(&self, signal: Signal) {
-        // An error says that it is gone, which is no news.
+        // An error only means that it is already gone.
         let _ = nix::sys::signal::kill(self.group, signal);
     }
 
@@ -85,7 +85,7 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        // An error says that nobody is left in the group, which is no news.
+        // An error only means that the group is already empty.
         let _ = killpg(self.group, signal);
     }
 
@@ -151,7 +151,7 @@ fn output_pipe() -> io::Result<(Receiver, OwnedFd)> {
     Ok((Receiver::from_owned_fd(reader)?, writer))
 }
 
-/// A pipe whose reading end is for a child's standard input; our end does not wait.
+/// A pipe whose reading end is for a child's standard input; our end does not block.
 pub(super) fn input_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
     enlarge(&writer);
@@ -182,7 +182,7 @@ pub(super) fn pipe_to_driver() -> io::Result<(tokio::net::unix::pipe::Sender, Ow
 }
 
 fn enlarge(pipe: &OwnedFd) {
-    // Refused to people who have many pipes; the size that it has is then good enough.
+    // The system refuses this to users with many pipes. Then the default size must do.
     #[cfg(target_os = "linux")]
     let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE as i32));
 }
@@ -191,7 +191,7 @@ fn enlarge(pipe: &OwnedFd) {
 fn move_high(fd: &OwnedFd) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
     let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(FIRST_PIPE))?;
-    // SAFETY: the number was made by this call and nobody else knows it.
+    // SAFETY: this call made the descriptor, and no other code knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
@@ -213,12 +213,12 @@ pub(super) fn describe_end(status: &ExitStatus) -> (i32, String) {
     }
 }
 
-/// Variables of ours that user code has no business to see.
+/// Our variables that user code must not see.
 const SECRET_PREFIXES: [&str; 4] =
     ["BACKEND_SECRET_KEY", "BACKEND_ACCESS_KEY", "SORNA_SECRET_KEY", "SORNA_ACCESS_KEY"];
 
-/// Our environment without secrets, with the session's own variables on top, and with the defaults of a
-/// language for what nobody has set.
+/// Our environment without secrets, with the session's own variables on top, and with a language's defaults for
+/// variables that are not set.
 pub(super) fn environment(
     extra: &[(String, String)],
     defaults: &[(&str, &str)],

@@ -1,18 +1,18 @@
-//! Everything that one program has started, and its end: shells put each job into a group of its own and daemons leave
-//! their session, so a signal to one process group does not reach them all.
+//! The process tree of one program, and how it is ended. Shells put each job into its own process group, and daemons
+//! leave their session, so a signal to one group does not reach all processes.
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-/// The variable by which descendants are known again, wherever they went.
+/// The variable that marks all descendants, whichever session they are in.
 const MARK: &str = "BACKENDAI_PROCESS_TREE";
-/// Who forks while it is being looked for is found in the next round.
+/// A process that forks during the search is found in the next round.
 const ROUNDS: usize = 4;
 
-/// A program's descendants, known by the session that it leads and by a mark in their environment.
+/// A program's descendants, found by the session that it leads and by a mark in their environment.
 #[derive(Debug, Clone)]
 pub(super) struct ProcessTree {
-    /// `None` when the mark alone tells.
+    /// `None` when only the mark is used.
     leader: Option<Pid>,
     mark: String,
 }
@@ -28,19 +28,19 @@ impl ProcessTree {
         ProcessTree { leader: Some(leader), ..ProcessTree::marked(mark) }
     }
 
-    /// Everybody who was started with `mark`, whoever leads them.
+    /// All processes that were started with `mark`, in any session.
     pub(super) fn marked((name, value): &(String, String)) -> Self {
         ProcessTree { leader: None, mark: format!("{name}={value}") }
     }
 
-    /// Asks the first program and those that stayed with it to end. Says whether anybody was asked.
+    /// Asks the first program and its process group to end. Returns whether there was a process to ask.
     pub(super) fn terminate(&self) -> bool {
         self.leader.is_some_and(|leader| killpg(leader, Signal::SIGTERM).is_ok())
     }
 
     /// Kills them all.
     pub(super) fn kill(&self) {
-        // An error says that nobody is left there, which is no news.
+        // An error only means that the group is already empty.
         let _ = self.leader.map(|leader| killpg(leader, Signal::SIGKILL));
         for _ in 0..ROUNDS {
             let members = self.members();
@@ -53,7 +53,7 @@ impl ProcessTree {
         }
     }
 
-    /// Who is alive, as the system tells. Empty where it does not.
+    /// The live processes, from `/proc`. Empty on systems without it.
     pub(super) fn members(&self) -> Vec<Pid> {
         let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
         let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());

@@ -1,4 +1,4 @@
-//! A terminal with a shell in it: a pseudo-terminal, its size, its bytes, and the end of all that was started there.
+//! A pseudo-terminal with a shell: its size, its bytes, and the end of all processes in it.
 
 use super::dispositions;
 use super::process;
@@ -17,7 +17,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-/// Variables that tell of the terminal that we ourselves were started in.
+/// Variables that describe the terminal in which we were started.
 const NOT_PASSED_ON: [&str; 19] = [
     "TERM_PROGRAM",
     "TERM_PROGRAM_VERSION",
@@ -39,13 +39,13 @@ const NOT_PASSED_ON: [&str; 19] = [
     "LC_TERMINAL",
     "LC_TERMINAL_VERSION",
 ];
-/// Bytes that are read at once. The system gives 4 KiB, mostly.
+/// How many bytes are read at once. The system mostly gives 4 KiB.
 const READ: usize = 16 * 1024;
 
-/// What a terminal is to be.
+/// How a terminal is started.
 #[derive(Debug, Clone)]
 pub struct TerminalSpec {
-    /// The folder that the shell begins in.
+    /// The folder in which the shell starts.
     pub workdir: PathBuf,
     /// Variables on top of our own environment, which is passed on without its secrets.
     pub env: Vec<(String, String)>,
@@ -55,7 +55,7 @@ pub struct TerminalSpec {
     pub columns: u16,
 }
 
-/// A terminal with a shell. Dropping it kills the shell and all that was started from it.
+/// A terminal with a shell. Dropping it kills the shell and all processes that it started.
 #[derive(Debug)]
 pub struct Terminal {
     master: AsyncFd<OwnedFd>,
@@ -67,7 +67,7 @@ impl Terminal {
     /// Starts the user's shell in a new terminal.
     ///
     /// # Errors
-    /// The system's own: no terminal is free, or neither the user's shell nor `/bin/sh` can be started.
+    /// An error of the system: no terminal is free, or neither the user's shell nor `/bin/sh` can be started.
     pub fn start(spec: &TerminalSpec) -> io::Result<Terminal> {
         let size = window(spec.rows, spec.columns);
         let pty = openpty(Some(&size), None)?;
@@ -96,10 +96,10 @@ impl Terminal {
         Ok(Terminal { master: register(pty.master)?, exit, process_tree })
     }
 
-    /// Reads what was printed; 0 when nothing more will come. Cancel-safe.
+    /// Reads output; 0 at the end of the output. Cancel-safe.
     ///
     /// # Errors
-    /// The system's own.
+    /// An error of the system.
     pub async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         loop {
             let mut ready = self.master.readable().await?;
@@ -110,15 +110,15 @@ impl Terminal {
         }
     }
 
-    /// Reads what is there now; 0 when that is nothing.
+    /// Reads the output that is already there; 0 when there is none.
     pub fn read_now(&self, buffer: &mut BytesMut) -> usize {
         read(self.master.get_ref(), buffer).unwrap_or(0)
     }
 
-    /// Types bytes; waits while the program does not read. Gives how many were taken. Cancel-safe.
+    /// Types bytes, and waits while the program does not read. Returns how many were taken. Cancel-safe.
     ///
     /// # Errors
-    /// The system's own.
+    /// An error of the system.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             let mut ready = self.master.writable().await?;
@@ -129,10 +129,10 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal a size; the program in front is told.
+    /// Changes the terminal's size, and notifies the foreground program.
     ///
     /// # Errors
-    /// The system's own.
+    /// An error of the system.
     #[allow(unsafe_code)]
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let size = window(rows, columns);
@@ -141,23 +141,24 @@ impl Terminal {
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
-    /// Has the program in front paint its screen again, as after a change of size.
+    /// Makes the foreground program repaint its screen, as after a change of size.
     #[allow(unsafe_code)]
     pub fn repaint(&self) {
         // SAFETY: the descriptor is open.
         let front = unsafe { libc::tcgetpgrp(self.master.as_raw_fd()) };
         if front > 0 {
-            // An error says that nobody is there, which is no news.
+            // An error only means that there is no foreground program.
             let _ = killpg(Pid::from_raw(front), Signal::SIGWINCH);
         }
     }
 
-    /// Waits for the end of the shell; gives its exit code, 128 and the signal if one ended it. Cancel-safe.
+    /// Waits for the end of the shell. Returns its exit code, or 128 plus the number of the signal that ended it.
+    /// Cancel-safe.
     pub async fn wait(&self) -> i32 {
         let mut exit = self.exit.clone();
         match exit.wait_for(Option::is_some).await {
             Ok(code) => code.unwrap_or(-1),
-            // The task that waits is gone with the runtime.
+            // The waiting task has ended with the runtime.
             Err(_) => -1,
         }
     }
@@ -186,21 +187,21 @@ fn window(rows: u16, columns: u16) -> Winsize {
 
 fn read(master: &OwnedFd, buffer: &mut BytesMut) -> io::Result<usize> {
     buffer.reserve(READ);
-    // What is read must be initialised first; the pieces are small.
+    // The buffer must be initialised before the read. It is small.
     let start = buffer.len();
     buffer.put_bytes(0, READ);
     let space = buffer.get_mut(start..).unwrap_or_default();
     let result = nix::unistd::read(master, space);
     buffer.truncate(start + result.unwrap_or(0));
     match result {
-        // How the system says that nobody has the other end open any more.
+        // The system reports with this error that the other end is closed.
         Err(Errno::EIO) => Ok(0),
         Err(error) => Err(error.into()),
         Ok(count) => Ok(count),
     }
 }
 
-/// The shell that the user chose, if it can be one.
+/// The user's shell, if it is executable.
 fn shell(env: &[(OsString, OsString)]) -> PathBuf {
     let chosen = env.iter().find(|(name, _)| name == "SHELL").map(|(_, value)| PathBuf::from(value));
     let registered = || User::from_uid(getuid()).ok().flatten().map(|user| user.shell);

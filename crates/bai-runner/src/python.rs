@@ -1,5 +1,5 @@
-//! Python as a language of the runner: which image names mean it, how its interpreters are asked for their
-//! version, how the driver is loaded, what batch steps do. The driver itself is in `drivers/python`.
+//! Python as a language of the runner: its image names, how its driver is loaded, and what batch steps do. The driver
+//! itself is in `drivers/python`.
 
 use super::batch;
 use super::drivers;

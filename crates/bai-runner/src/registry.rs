@@ -34,11 +34,11 @@ static BY_JUPYTER_ONLY: &[ByJupyterOnly] = &[ByJupyterOnly {
     install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`: `bai-repl images` lists it then as jupyter:julia-…",
 }];
 
-/// The interpreter that a kernel of this image would use, or why there is none. Looks at files and may run
-/// interpreters to ask for their version, so call it where blocking for some milliseconds is allowed.
+/// The interpreter that a kernel of this image would use, or why there is none. It reads files and may run interpreters
+/// to ask for their version, so call it where blocking for some milliseconds is allowed.
 ///
 /// # Errors
-/// When the image means nothing here, or its interpreter is missing.
+/// When no language accepts the image, or its interpreter is missing.
 pub fn resolve(image: &str) -> Result<Resolved, StartError> {
     resolve_image(&ImageName::parse(image), &SearchPaths::of_this_process())
 }
@@ -48,7 +48,7 @@ pub(super) fn resolve_image(image: &ImageName, search_paths: &SearchPaths) -> Re
     found.map_err(|missing| or_jupyter(missing, image, search_paths))
 }
 
-/// Points to a Jupyter kernel of the language whose interpreter is missing, if there is one.
+/// Adds a hint to a Jupyter kernel of the language, if one is installed.
 fn or_jupyter(missing: StartError, image: &ImageName, search_paths: &SearchPaths) -> StartError {
     let kernel = image.language().and_then(|language| jupyter::of_language(language, search_paths));
     let Some(kernel) = kernel else { return missing };
@@ -76,7 +76,7 @@ fn language_of(image: &ImageName, search_paths: &SearchPaths) -> Result<&'static
     all().find(|language| language.answers_to(image)).ok_or_else(unknown)
 }
 
-/// An interpreter that somebody else has chosen. It is not asked for its version, which nobody needs to run it.
+/// An interpreter that the caller has chosen. It is not asked for its version.
 pub(super) fn given(image: &ImageName, executable: &Path) -> Result<Resolved, StartError> {
     let language = language_of(image, &SearchPaths::of_this_process())?;
     let (executable, version, note) = (executable.to_owned(), String::new(), None);
@@ -93,7 +93,7 @@ fn what_is_known(search_paths: &SearchPaths) -> String {
 }
 
 fn find_all(search_paths: &SearchPaths) -> Vec<FoundImage> {
-    // Each is asked by running it, and some take their time.
+    // Each interpreter is run to ask for its version, and some are slow.
     std::thread::scope(|scope| {
         let ask = |language: &'static dyn Language| scope.spawn(move || language.find_all(search_paths));
         let asked: Vec<_> = all().map(ask).collect();

@@ -1,18 +1,18 @@
-//! Replies: what a kernel runner says (`docs/wire` §9.3).
+//! Replies of a kernel runner (`docs/wire` §9.3).
 
 use bai_protocol::complete::Completion;
 use bai_protocol::record::ConsoleRecord;
 use serde::{Deserialize, Serialize};
 
-/// One message from the runner to whoever is attached. Text is valid UTF-8: the runner joins code points
-/// that were split between two reads and replaces what is invalid.
+/// One message from the runner to its reader. Text is valid UTF-8: the runner joins code points that were split between
+/// two reads, and replaces invalid bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// Something that the program or its children showed. The runner's own messages are on standard error.
+    /// Output of the program or its children. The runner's own messages are on standard error.
     Console(ConsoleRecord),
     /// The program waits for a line.
     WaitingInput {
-        /// Whether what is typed must not be shown.
+        /// Whether the input must not be shown.
         is_password: bool,
     },
     /// Answer to [`Op::Complete`](super::Op::Complete).
@@ -42,7 +42,7 @@ impl From<ConsoleRecord> for Reply {
     }
 }
 
-/// What the runner says of itself.
+/// The status of the runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunnerStatus {
     /// When the runner started, in seconds of its monotonic clock.

@@ -1,18 +1,18 @@
-//! Where interpreters may be: the search path, the active environment, and what version managers keep. Read once
-//! from the environment, so that the search itself can be tried with any.
+//! Where interpreters may be: the search path, the active environment, and the folders of version managers. The
+//! variables are read once, so that tests can search with other variables.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The variables and folders that a search for interpreters looks at.
+/// The variables and folders that a search for interpreters uses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SearchPaths {
     vars: HashMap<String, OsString>,
 }
 
 impl SearchPaths {
-    /// Those of this process.
+    /// The variables of this process.
     pub(super) fn of_this_process() -> Self {
         let vars = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         SearchPaths { vars: vars.collect() }
@@ -44,8 +44,8 @@ impl SearchPaths {
         self.folder("HOME").map(|home| home.join(below))
     }
 
-    /// The folders of `PATH`, each once whatever its name is (`/bin` often is `/usr/bin`), without relative ones: what runs
-    /// must not depend on where we stand.
+    /// The folders of `PATH`, each once whatever its name is (`/bin` often is `/usr/bin`), without relative ones: the
+    /// result must not depend on the current folder.
     pub(super) fn path(&self) -> Vec<PathBuf> {
         let Some(path) = self.var("PATH") else { return Vec::new() };
         let mut known = HashSet::new();

@@ -1,7 +1,7 @@
-//! SQLite as a language of the runner. What stays is not the `sqlite3` program, which takes its commands from standard input and
-//! can neither be asked while a query runs nor say when it is over, but a Python with our driver: the module `sqlite3` of its
-//! standard library is on nearly every machine, and stops a query from another thread. The library could be linked into our own
-//! binary instead; that would cost a C compiler in every build for what Python brings.
+//! SQLite as a language of the runner. The persistent process is a Python with our driver, not the `sqlite3` program.
+//! That program takes its commands from standard input; it answers no request while a query runs, and it does not
+//! report the end of a query. The module `sqlite3` of Python's standard library is on nearly every machine, and it can
+//! stop a query from another thread. To link the library into our own binary would need a C compiler in every build.
 
 use super::batch;
 use super::drivers;
@@ -20,12 +20,12 @@ use std::path::Path;
 /// SQLite 3.
 pub(super) struct Sqlite;
 
-/// Tells the version of the library and not that of the Python.
+/// Prints the version of the library, not of Python.
 const ASK: &[&str] = &["-I", "-c", "import sqlite3; print(sqlite3.sqlite_version)"];
 /// The oldest Python on which the driver runs.
 const OLDEST: Version = Version { major: 3, minor: 7, patch: 0 };
 
-/// The library of each Python, that of the person's own default first. Each is asked when it is its turn.
+/// The library of each Python, the user's default first. Each Python is asked when it is its turn.
 fn found(search_paths: &SearchPaths) -> impl Iterator<Item = FoundTool> {
     let search = Search::new(search_paths);
     let default = search.best(None);

@@ -1,8 +1,8 @@
-//! The standard input of a child: lines that the person types, an end of the input that can be taken back, and the
-//! moment in which somebody waits for a line.
+//! The standard input of a child: lines that the user types, an end of the input that can be undone, and the moment at
+//! which a process waits for a line.
 //!
-//! Programs of every language read their standard input in their own way and tell nobody. The system knows: a thread
-//! that waits in a read of this pipe, while nothing is in it, waits for the person.
+//! Programs read their standard input in their own way and do not announce it. The system knows: a thread that waits in
+//! a read of this pipe, while the pipe is empty, waits for the user.
 
 use super::process;
 use nix::fcntl::{OFlag, open};
@@ -18,35 +18,35 @@ use tokio::time::Instant;
 mod waiting;
 #[cfg(not(target_os = "linux"))]
 mod waiting {
-    /// Other systems do not tell.
+    /// Other systems do not report this.
     pub(super) fn waits(_leader: nix::unistd::Pid, _inode: u64) -> bool {
         false
     }
 }
 
-/// The first look comes so soon, later ones at longer intervals.
+/// The first check comes after this time, later ones at longer intervals.
 const SOON: Duration = Duration::from_millis(4);
 const LATER: Duration = Duration::from_millis(50);
-/// What stands for the end of the input in a protocol of lines.
+/// The line that means the end of the input.
 const END: &str = "\u{4}";
 
 /// The writing end of a child's standard input.
 pub(super) struct StandardInput {
-    /// An end by which the pipe is found again.
+    /// A reading end, by which the pipe is identified.
     reader: OwnedFd,
     /// `None` after the end of the input.
     writer: Option<OwnedFd>,
     inode: u64,
-    /// What the pipe did not take yet.
+    /// Bytes that the pipe has not taken yet.
     unwritten: Vec<u8>,
-    /// Somebody waits and was told so.
+    /// A waiting process has been reported.
     asked: bool,
     next_look: Instant,
     interval: Duration,
 }
 
 impl StandardInput {
-    /// A pipe: this value, and the end for the child.
+    /// A pipe: this value, and the child's end.
     pub(super) fn new() -> io::Result<(Self, OwnedFd)> {
         let (child, writer) = process::input_pipe()?;
         let reader = child.try_clone()?;
@@ -63,7 +63,7 @@ impl StandardInput {
         Ok((input, child))
     }
 
-    /// Hands over a line without its newline; Ctrl-D alone ends the input.
+    /// Sends a line, given without its newline. Ctrl-D alone ends the input.
     pub(super) fn send(&mut self, line: &str) {
         if line == END {
             self.writer = None;
@@ -75,19 +75,19 @@ impl StandardInput {
         self.look_again();
     }
 
-    /// Whoever waits next has said so in another way.
+    /// The next wait has been announced in another way.
     pub(super) fn told(&mut self) {
         self.asked = true;
     }
 
-    /// Who waits from here on waits anew.
+    /// A process that waits from now on is reported again.
     pub(super) fn look_again(&mut self) {
         self.asked = false;
         self.interval = SOON;
         self.next_look = Instant::now() + SOON;
     }
 
-    /// A new cell: what the last one left unread is gone, and an ended input begins again.
+    /// A new cell begins: drops unread input of the last one, and reopens an ended input.
     pub(super) fn renew(&mut self) {
         self.unwritten.clear();
         let again = format!("/proc/self/fd/{}", self.reader.as_raw_fd());
@@ -104,7 +104,7 @@ impl StandardInput {
         self.look_again();
     }
 
-    /// Waits until a process that `leader` has started waits for a line. Tells of each wait once. Cancel-safe.
+    /// Waits until a process that `leader` has started waits for a line. Reports each wait once. Cancel-safe.
     pub(super) async fn wanted(&mut self, leader: Pid) {
         loop {
             if self.asked || self.writer.is_none() {
@@ -125,7 +125,7 @@ impl StandardInput {
     fn write_now(&mut self) {
         let Some(writer) = &self.writer else { return };
         while !self.unwritten.is_empty() {
-            // What does not fit now is tried again with the next look.
+            // The rest is tried again at the next check.
             let Ok(count) = nix::unistd::write(writer, &self.unwritten) else { return };
             self.unwritten.drain(..count);
         }

@@ -1,12 +1,12 @@
-//! Who waits for input, as `/proc` tells of the processes that we have started.
+//! Finds processes that wait for input, among those that we have started. Reads `/proc`.
 
 use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-/// More processes than this are not looked at.
+/// The limit of processes that are checked.
 const MOST: usize = 200;
-/// Descriptors that one poll is looked through for.
+/// The limit of descriptors that are checked for one poll.
 const MOST_POLLED: u64 = 64;
 
 /// Whether a thread of `leader` or of its descendants waits in a read of the pipe with this inode.
@@ -63,7 +63,7 @@ fn memory(process: &str, at: u64, buffer: &mut [u8]) -> bool {
     at != 0 && read().is_ok()
 }
 
-/// Of an array of `struct pollfd`, the descriptors that are polled for reading.
+/// The descriptors in an array of `struct pollfd` that are polled for reading.
 fn polled(process: &str, at: u64, count: u64) -> Vec<u64> {
     let count = usize::try_from(count.min(MOST_POLLED)).unwrap_or(0);
     let mut array = vec![0; count * 8];
@@ -78,7 +78,7 @@ fn polled(process: &str, at: u64, count: u64) -> Vec<u64> {
     array.as_chunks().0.iter().filter_map(fd).collect()
 }
 
-/// Of a `fd_set`, the descriptors that are in it.
+/// The descriptors in a `fd_set`.
 fn selected(process: &str, count: u64, at: u64) -> Vec<u64> {
     let count = count.min(MOST_POLLED);
     let mut set = [0; 8];

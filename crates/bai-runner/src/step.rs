@@ -1,6 +1,5 @@
-//! Work that is a child process of its own: a batch step (`docs/wire` §3.7, §9.4), which is a shell command or what
-//! the language usually does, or a cell in a language without a driver. What is left running in the process group
-//! ends with it.
+//! Work in its own child process: a batch step (`docs/wire` §3.7, §9.4) or a cell in a language without a driver. A
+//! batch step is a shell command or the usual command of the language. All processes of its group end with it.
 
 use super::kernel_spec::KernelSpec;
 use super::language::{Cell, Heuristic, Invocation, Resolved, StepKind};
@@ -14,10 +13,10 @@ use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
 
-/// Variables of every child: what is printed is to be seen at once.
+/// A variable of every child: output must not be buffered.
 const ALWAYS: (&str, &str) = ("PYTHONUNBUFFERED", "1");
 
-/// A process that runs, and those that follow it.
+/// A running process, and the commands that follow it.
 pub(super) struct RunningStep {
     process: Process,
     out: Output,
@@ -27,17 +26,17 @@ pub(super) struct RunningStep {
     rest: VecDeque<Invocation>,
 }
 
-/// What came of starting.
+/// The result of a start.
 pub(super) enum Started {
     Running(Box<RunningStep>),
-    /// It is over already: a line for standard error, if any, and its exit code.
+    /// It is already over: a line for standard error, if any, and the exit code.
     Over(Option<String>, i32),
 }
 
-/// What happened.
+/// An event of a step.
 pub(super) enum StepEvent {
     Output(ConsoleRecord),
-    /// Somebody waits for a line on standard input.
+    /// A process waits for a line on standard input.
     WaitsForLine,
     Progress,
     Ended(ExitStatus),
@@ -57,7 +56,7 @@ impl RunningStep {
         Self::first_of(commands, defaults, spec)
     }
 
-    /// Starts what runs a cell; its files are written to `scratch`.
+    /// Starts a cell's program. Its files are written to `scratch`.
     pub(super) fn start_cell(code: &str, scratch: &Path, resolved: &Resolved, spec: &KernelSpec) -> Started {
         let cell = Cell { code, executable: &resolved.info.executable, scratch };
         let plan = resolved.language.query(&cell);
@@ -101,7 +100,8 @@ impl RunningStep {
         Ok((process, Output::new(out), Output::new(err), stdin))
     }
 
-    /// Starts what follows a process that has succeeded. `None` when nothing does; a sentence when it cannot be run.
+    /// Starts the next command after one that has succeeded. `None` when there is no other; an error text when it
+    /// cannot be run.
     pub(super) fn go_on(&mut self, spec: &KernelSpec) -> Option<Result<(), String>> {
         let next = self.rest.pop_front()?;
         Some(match Self::spawn(&next, self.defaults, spec) {
@@ -130,13 +130,13 @@ impl RunningStep {
         }
     }
 
-    /// Takes what has been written so far.
+    /// Takes the output so far.
     pub(super) fn take_output(&mut self, mut take: impl FnMut(ConsoleRecord)) {
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
     }
 
-    /// Takes what was written before the end.
+    /// Takes the output from before the end.
     pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         take(ConsoleRecord::Stdout(self.out.finish().unwrap_or_default()));

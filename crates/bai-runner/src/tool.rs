@@ -1,5 +1,5 @@
-//! Programs of this machine with their versions: interpreters and compilers. They are run to ask, with a time limit,
-//! and what they said is remembered for as long as the file stays as it is.
+//! Programs of this machine with their versions: interpreters and compilers. They are run to ask for their version,
+//! with a time limit. The answer is remembered until the file changes.
 
 use super::dispositions;
 use super::image::WantedVersion;
@@ -12,13 +12,14 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long a program may take to tell its version: much longer than any needs on a machine that is not busy.
+/// How long a program may take to tell its version: much longer than needed on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How the programs of a language are looked for and asked. A version may follow their names, as in `gcc-12` and `lua5.4`.
+/// How the programs of a language are found and asked for their version. A version may follow their names, as in
+/// `gcc-12` and `lua5.4`.
 #[derive(Debug)]
 pub(super) struct Tool {
-    /// What makes it print its version.
+    /// The arguments that make it print its version.
     pub(super) ask: &'static [&'static str],
     /// Folders below the home folder that need not be in `PATH`; a star stands for any one folder.
     pub(super) homes: &'static [&'static str],
@@ -32,7 +33,7 @@ pub(super) struct FoundTool {
     pub(super) origin: &'static str,
 }
 
-/// A version as a program tells it: `5.2.15`, `20.20.2`, `21`.
+/// A version as a program prints it: `5.2.15`, `20.20.2`, `21`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) text: String,
@@ -57,7 +58,7 @@ impl Version {
         self.major == wanted.major && (wanted.minor.is_none() || wanted.minor == self.minor)
     }
 
-    /// How near it comes to what was wanted; the least is the nearest.
+    /// The distance from the wanted version; the least is the nearest.
     fn distance(&self, wanted: WantedVersion) -> (u32, u32) {
         let minor = self.minor.unwrap_or(0).abs_diff(wanted.minor.unwrap_or(u32::MAX));
         (self.major.abs_diff(wanted.major), minor)
@@ -65,7 +66,7 @@ impl Version {
 }
 
 impl FoundTool {
-    /// A program that says its version when it is run with `args`.
+    /// Runs a program with `args` to ask for its version.
     pub(super) fn probe(executable: PathBuf, origin: &'static str, args: &[&str]) -> Option<Self> {
         if !is_executable(&executable) {
             return None;
@@ -74,7 +75,7 @@ impl FoundTool {
         Some(FoundTool { executable, version, origin })
     }
 
-    /// Whether its version is what was asked for.
+    /// Whether its version is the wanted one.
     pub(super) fn fits(&self, wanted: Option<WantedVersion>) -> bool {
         wanted.is_none_or(|wanted| self.version.is(wanted))
     }
@@ -112,7 +113,7 @@ pub(super) fn all(found: impl Iterator<Item = FoundTool>) -> Vec<FoundTool> {
 }
 
 impl Tool {
-    /// The programs in the order in which they are preferred; each is asked when it is its turn.
+    /// The programs in the order in which they are preferred; each is only asked when it is its turn.
     pub(super) fn found(
         &self,
         language: &Language,
@@ -145,7 +146,7 @@ fn is_version_suffix(rest: &str) -> bool {
     digits.starts_with(|c: char| c.is_ascii_digit()) && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
-/// The folders that a pattern below the home folder stands for, the last in order first.
+/// The folders that match a pattern below the home folder, in reverse order.
 fn folders(search_paths: &SearchPaths, pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once("/*/") else {
         return search_paths.home(pattern).into_iter().collect();
@@ -157,15 +158,15 @@ fn folders(search_paths: &SearchPaths, pattern: &str) -> Vec<PathBuf> {
 type VersionCache = HashMap<(PathBuf, String, Option<SystemTime>), Option<String>>;
 static KNOWN: LazyLock<Mutex<VersionCache>> = LazyLock::new(Mutex::default);
 
-/// What a program prints when it is run with `args`, in an environment in which it loads nothing of the person's.
-/// `None` when it cannot be run, prints nothing, or takes too long.
+/// The output of a program that is run with `args`, in an environment in which it loads no files of the user. `None`
+/// when it cannot be run, prints nothing, or takes too long.
 pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
     let changed = executable.metadata().and_then(|meta| meta.modified()).ok();
     let key = (executable.to_owned(), args.join("\n"), changed);
     if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return known.clone();
     }
-    // One that took too long is asked again the next time: the machine may be less busy then.
+    // A program that took too long is asked again the next time, when the machine may be less busy.
     let said = ask_now(executable, args).ok()?.filter(|said| !said.trim().is_empty());
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, said.clone());
     said

@@ -1,5 +1,5 @@
-//! What the processes of a session use, as `/proc` tells: those that were started with one of its variables in their
-//! environment, and whatever they have started. Nothing elsewhere than on Linux.
+//! The resource use of sessions, read from `/proc`. A process belongs to a session when it was started with one of the
+//! session's variables in its environment, or by such a process. Other systems than Linux give no values.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 /// A clock tick of `/proc`, which is the same on all architectures that we run on.
 const TICK: Duration = Duration::from_millis(10);
-/// Parents that are asked for a process without the variable.
+/// How many ancestors are checked for a process without the variable.
 const GENERATIONS: usize = 64;
 
-/// What the processes use together.
+/// The total use of a session's processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// CPU time of those that live, and of their children that have ended.
+    /// CPU time of live processes, and of their ended children.
     pub cpu: Duration,
-    /// Memory in bytes; what several share is counted once.
+    /// Memory in bytes; shared memory is counted once.
     pub memory: u64,
     /// Bytes read from storage.
     pub read: u64,
@@ -30,8 +30,9 @@ struct Process {
     ticks: u64,
 }
 
-/// What the processes use that have each of these variables (`NAME=value`) in their environment; nothing where there is no
-/// such process. Reads about all processes of the machine, so call it where blocking for some milliseconds is allowed.
+/// The use of the processes with each of these variables (`NAME=value`) in their environment; `None` when there is no
+/// such process. It reads about all processes of the machine, so call it where blocking for some milliseconds is
+/// allowed.
 pub fn usage(variables: &[String]) -> Vec<Option<Usage>> {
     let processes = processes(variables);
     let mut all = vec![None; variables.len()];
@@ -49,7 +50,7 @@ pub fn usage(variables: &[String]) -> Vec<Option<Usage>> {
     all
 }
 
-/// The memory of the machine, or what our own group of processes may have of it, in bytes.
+/// The memory of the machine, or the limit of our own control group, in bytes.
 pub fn memory_limit() -> Option<u64> {
     let machine = field(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")? * 1024;
     let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
@@ -77,7 +78,7 @@ fn process(pid: i32, variables: &[String]) -> Option<Process> {
     Some(Process { parent, owner: variables.iter().position(has), ticks })
 }
 
-/// Whose it is: by its own environment, or by that of the nearest parent that says so.
+/// The session of a process: from its own environment, or from that of the nearest ancestor that has the variable.
 fn owner(process: &Process, processes: &HashMap<i32, Process>) -> Option<usize> {
     let parents = std::iter::successors(Some(process), |process| processes.get(&process.parent));
     parents.take(GENERATIONS).find_map(|process| process.owner)

@@ -1,5 +1,5 @@
-//! Bytes of a stream to text, piece by piece: code points that are split between two reads are joined, and what
-//! is not UTF-8 becomes U+FFFD. No I/O here.
+//! Bytes of a stream to text, piece by piece: code points that are split between two reads are joined, and invalid
+//! bytes become U+FFFD. This module does no I/O.
 
 /// Remembers the beginning of a code point until its end has come.
 #[derive(Debug, Default)]
@@ -9,7 +9,7 @@ pub(super) struct Utf8Decoder {
 }
 
 impl Utf8Decoder {
-    /// Decodes `bytes` after what was left over. Valid input is not copied.
+    /// Decodes `bytes` after the rest of the last call. Valid input is not copied.
     pub(super) fn decode(&mut self, mut bytes: Vec<u8>) -> String {
         if !self.tail.is_empty() {
             let mut joined = std::mem::take(&mut self.tail);
@@ -40,14 +40,14 @@ impl Utf8Decoder {
         text
     }
 
-    /// What is left when nothing more will come: one U+FFFD for a code point that was cut off.
+    /// The rest at the end of the stream: one U+FFFD for a code point that was cut off.
     pub(super) fn finish(&mut self) -> Option<String> {
         let cut = !std::mem::take(&mut self.tail).is_empty();
         cut.then(|| char::REPLACEMENT_CHARACTER.to_string())
     }
 }
 
-/// Whether these bytes, at the end of a read, are the start of a code point and nothing worse.
+/// Whether these bytes, at the end of a read, are a valid start of a code point.
 fn may_continue(bytes: &[u8]) -> bool {
     // `error_len` is `None` exactly when more input could make it valid.
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())

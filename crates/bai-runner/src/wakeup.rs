@@ -1,6 +1,7 @@
-//! Signals after an interrupt, for an interpreter that has one thread. When SIGINT comes in the moment between its last look
-//! for signals and a system call that waits, the call waits on as if nothing had come; so it is woken a few times more, with a
-//! signal that does nothing else, until the driver says that the interrupt has arrived.
+//! Signals after an interrupt, for an interpreter that has one thread. SIGINT may arrive between the interpreter's last
+//! check for signals and a blocking system call. Then the call blocks as if there had been no signal. So the
+//! interpreter is woken a few more times, with a signal that has no other effect, until the driver reports that the
+//! interrupt has arrived.
 
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -28,7 +29,7 @@ impl Wakeups {
         self.next();
     }
 
-    /// The interrupt has arrived, or there is nothing more that it could stop.
+    /// The interrupt has arrived, or there is no cell left to stop.
     pub(super) fn stop(&mut self) {
         self.due = None;
     }
@@ -37,7 +38,7 @@ impl Wakeups {
         self.due = self.left.next().map(|&pause| Instant::now() + Duration::from_millis(pause));
     }
 
-    /// Waits until a signal is due, and gives the signal to send. Cancel-safe.
+    /// Waits until a signal is due, and returns the signal to send. Cancel-safe.
     pub(super) async fn due(&mut self) -> Signal {
         let (Some(signal), Some(due)) = (self.signal, self.due) else { return std::future::pending().await };
         tokio::time::sleep_until(due).await;

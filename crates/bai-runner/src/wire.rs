@@ -1,15 +1,15 @@
 //! The messages between the runner and a driver, and their frames.
 //!
-//! To the driver go lines, of JSON or, for languages that would have to bring a parser first, of words. From the driver come frames that are small enough for the kernel to write
-//! them in one piece (`PIPE_BUF`), so a signal or a thread switch in the interpreter cannot tear them:
-//! message number (u32), length of the payload (u16), whether it is the message's last frame (u8), payload; all
-//! little endian. The payloads of one message joined are JSON.
+//! Messages to the driver are lines: of JSON, or of words for languages without a JSON parser. Messages from the driver
+//! are frames that the system writes in one piece (`PIPE_BUF`), so a signal or a thread switch in the interpreter
+//! cannot tear them. A frame has the message number (u32), the length of the payload (u16), whether it is the message's
+//! last frame (u8), and the payload; all little endian. The joined payloads of a message are JSON.
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-/// What the driver is told.
+/// A message to the driver.
 #[derive(Debug, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(super) enum ToDriver<'a> {
@@ -17,13 +17,13 @@ pub(super) enum ToDriver<'a> {
     Run { id: u64, code: &'a str },
     /// A line for the program that waits for input.
     Input { text: &'a str },
-    /// What could stand at the cursor. Answered with `Completions`, also while a cell runs.
+    /// Suggestions for the text at the cursor. Answered with `Completions`, also while a cell runs.
     Complete { id: u64, code: &'a str, post: &'a str },
-    /// SIGINT was sent: see to it that the main thread notices.
+    /// SIGINT was sent: make sure that the main thread notices it.
     Wake,
-    /// No cell will follow: end as the interpreter does by itself, with what is to run then.
+    /// No cell will follow: end normally, and run the exit handlers.
     Bye,
-    /// Everything that was written before this message has been taken.
+    /// All output from before this message has been read.
     Ack { id: u32 },
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Dialect {
     /// The name of the message, its number if it has one, and the rest of the line: the text, in which a backslash
     /// stands before `n` for a newline, before `r` for a carriage return, and before a backslash.
     Words,
-    /// The same, and an empty line after each: for a reader that gives a line only when it has seen what follows.
+    /// The same, and an empty line after each: for a reader that returns a line only when it has seen the next one.
     Paragraphs,
 }
 
@@ -68,7 +68,7 @@ fn escape(text: &str) -> String {
             '\\' => escaped.push_str("\\\\"),
             '\n' => escaped.push_str("\\n"),
             '\r' => escaped.push_str("\\r"),
-            // Texts of these languages cannot hold it.
+            // Texts of these languages cannot contain it.
             '\0' => {}
             c => escaped.push(c),
         }
@@ -76,8 +76,8 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// What the driver says. `Started`, `Heeded` and `Completions` come on the pipe that is read at once; the others keep
-/// their place in the output and, but for `Ready` and `Done`, wait for an `Ack`.
+/// A message from the driver. `Started`, `Heeded` and `Completions` come on the pipe that is read at once; the others
+/// keep their place in the output and, except for `Ready` and `Done`, wait for an `Ack`.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub(super) enum FromDriver {
@@ -89,7 +89,7 @@ pub(super) enum FromDriver {
     },
     /// The interrupt has reached the code of the cell.
     Heeded,
-    /// Asks for nothing but the `Ack`.
+    /// Only asks for the `Ack`.
     Sync,
     Media {
         mime: String,
@@ -119,22 +119,22 @@ pub(super) enum FromDriver {
 
 const HEADER: usize = 7;
 const READ_AT_ONCE: usize = 64 << 10;
-/// No picture is larger; a message that is has lost its frames.
+/// The largest message, in bytes. No picture is larger, so a larger message has lost frames.
 const LARGEST_MESSAGE: usize = 256 << 20;
-/// Messages that may be incomplete at the same time: one for each thread that was interrupted in between.
+/// How many messages may be incomplete at the same time: one for each thread that was interrupted within a message.
 const MOST_PARTIAL: usize = 64;
 
-/// Puts frames together to messages.
+/// Assembles messages from frames.
 #[derive(Default)]
 pub(super) struct Frames {
     bytes: Vec<u8>,
-    /// So many of them were taken.
+    /// How many of the bytes were taken.
     taken: usize,
     partial: HashMap<u32, Vec<u8>>,
 }
 
 impl Frames {
-    /// The next complete message with its number. What cannot be understood is logged and skipped.
+    /// The next complete message with its number. A malformed message is logged and skipped.
     fn next(&mut self) -> Option<(u32, FromDriver)> {
         loop {
             let Some(Frame { id, last, payload }) = Frame::first_of(&self.bytes, self.taken) else {
@@ -170,7 +170,7 @@ struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame that begins here, if all of it has come.
+    /// The frame that begins here, if it is complete.
     fn first_of(bytes: &'a [u8], from: usize) -> Option<Self> {
         let (header, rest) = bytes.get(from..)?.split_first_chunk::<HEADER>()?;
         let [a, b, c, d, low, high, last] = *header;
@@ -190,8 +190,8 @@ impl MessageReader {
         MessageReader { pipe, frames: Frames::default() }
     }
 
-    /// Waits for the next message. Cancel-safe. After the driver closed its end this never returns: the end of
-    /// the process is what counts.
+    /// Waits for the next message. Cancel-safe. It never returns after the driver has closed its end: the end of the
+    /// process is reported elsewhere.
     pub(super) async fn next(&mut self) -> (u32, FromDriver) {
         loop {
             if let Some(message) = self.frames.next() {
@@ -203,7 +203,8 @@ impl MessageReader {
         }
     }
 
-    /// A message that is there already, whether the runtime has noticed it or not; for when the process has ended.
+    /// A message that has already arrived, even when the runtime has not noticed it. For use after the end of the
+    /// process.
     pub(super) fn next_now(&mut self) -> Option<(u32, FromDriver)> {
         let mut piece = [0; 4096];
         loop {
@@ -215,7 +216,7 @@ impl MessageReader {
         }
     }
 
-    /// Reads what is there. False at the end of the stream.
+    /// Reads the bytes that are there. Returns false at the end of the stream.
     fn fill(&mut self) -> bool {
         self.frames.bytes.reserve(READ_AT_ONCE);
         match self.pipe.try_read_buf(&mut self.frames.bytes) {
@@ -225,7 +226,7 @@ impl MessageReader {
     }
 }
 
-/// The sending end: keeps what the pipe does not take yet.
+/// The sending end. Keeps bytes that the pipe does not take yet.
 pub(super) struct MessageWriter {
     pipe: Sender,
     dialect: Dialect,
@@ -247,12 +248,12 @@ impl MessageWriter {
         self.write_now();
     }
 
-    /// Bytes that the driver has not taken.
+    /// How many bytes the driver has not taken.
     pub(super) fn backlog(&self) -> usize {
         self.pending.len()
     }
 
-    /// Waits until something could be sent. Never returns when there is nothing to send. Cancel-safe.
+    /// Waits until bytes have been sent. Never returns when there are none. Cancel-safe.
     pub(super) async fn flush(&mut self) {
         if self.pending.is_empty() || self.pipe.writable().await.is_err() {
             std::future::pending::<()>().await;
@@ -265,7 +266,7 @@ impl MessageWriter {
             match self.pipe.try_write(&self.pending) {
                 Ok(count) => drop(self.pending.drain(..count)),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                // The driver is gone, and its process will tell.
+                // The driver is gone; the end of its process is reported elsewhere.
                 Err(_) => self.pending.clear(),
             }
         }

@@ -1,6 +1,6 @@
-//! The one task that owns a kernel's state: the queue, the interpreter, the step that runs, the replies on their
-//! way out. It never waits for a peer: a full reply channel only stops reading, so interrupts, input and
-//! completion are served whatever the program and the reader do.
+//! The one task that owns a kernel's state: the queue, the interpreter, the running step and the outgoing replies. It
+//! never waits for a peer. A full reply channel only stops the reading of output, so interrupts, input and completion
+//! are always served.
 
 mod exits;
 
@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 /// Exit code of tasks that a restart or shutdown ended: that of a killed process.
 const KILLED: i32 = 137;
 
-/// What a handle asks for.
+/// A request of a handle.
 #[derive(Debug)]
 pub(super) enum KernelCommand {
     Op(Op),
@@ -40,20 +40,20 @@ pub(super) enum KernelCommand {
 
 type StartResult = Result<(Backend, Vec<ConsoleRecord>), StartError>;
 
-/// The interpreter, or what is in its place.
+/// The place of the interpreter.
 enum InterpreterSlot {
     Running(Backend),
     Starting(Pin<Box<dyn Future<Output = StartResult> + Send>>),
-    /// It did not start, or did not stay; the next `Code` tries again.
+    /// The interpreter did not start, or ended. The next `Code` tries again.
     Empty,
-    /// The language has none: each cell is a process of its own.
+    /// The language keeps no interpreter: each cell has its own process.
     Unused,
 }
 
 /// The task that is being run.
 struct RunningTask {
     task: Task,
-    /// Number of the cell, which the driver repeats when it is over.
+    /// Number of the cell. The driver repeats it at the end of the cell.
     id: u64,
     /// Whether the driver has said that the cell can be interrupted.
     started: bool,
@@ -71,23 +71,23 @@ pub(super) struct Worker {
     queue: TaskQueue,
     current: Option<RunningTask>,
     slot: InterpreterSlot,
-    /// Of interpreters that had nothing to do.
+    /// Crashes of idle interpreters.
     crash_loop: CrashLoop,
-    /// Who waits for a line.
+    /// The requester of a line, if one waits.
     waiting_input: Option<InputRequester>,
-    /// Where cells become programs, once there was one.
+    /// The scratch folder of cells that are programs, once there was one.
     scratch: Option<tempfile::TempDir>,
     completions: HashMap<u64, oneshot::Sender<Completion>>,
     /// Number of the last request to the driver.
     last_id: u64,
-    /// Who waits for a restart.
+    /// Callers that wait for a restart.
     restarting: Vec<oneshot::Sender<Result<(), StartError>>>,
     started_at: f64,
-    /// The last field: what has left its process group ends after those that have not.
+    /// The last field, so that processes outside their process group are ended last.
     _descendants: Descendants,
 }
 
-/// All that was started from the kernel's code, daemons included. Dropping it ends them.
+/// All processes that the kernel's code has started, daemons included. Dropping it ends them.
 struct Descendants(ProcessTree);
 
 impl Drop for Descendants {
@@ -96,16 +96,16 @@ impl Drop for Descendants {
     }
 }
 
-/// Who has asked for a line, and so gets it.
+/// The requester of a line, which gets the line.
 #[derive(Clone, Copy)]
 enum InputRequester {
     /// The driver, by a message.
     Driver,
-    /// Whoever reads the standard input of the interpreter or of a step.
+    /// A process that reads the standard input of the interpreter or of a step.
     Reader,
 }
 
-/// What woke the worker.
+/// An event for the worker.
 enum WorkerEvent {
     Command(Option<KernelCommand>),
     Interpreter(Event),
@@ -241,7 +241,7 @@ impl Worker {
 
     fn on_interrupt(&mut self) {
         let Some(current) = &mut self.current else { return };
-        // An answer that is on its way belongs to the question that ends now.
+        // A line that is in flight belongs to the question that ends now.
         self.waiting_input = None;
         match (&mut current.step, &mut self.slot) {
             (Some(step), _) => step.interrupt(),
@@ -269,7 +269,7 @@ impl Worker {
 
     fn answer(&mut self, answer: Option<oneshot::Sender<Completion>>, completion: Completion) {
         match answer {
-            // An error says that nobody waits any more.
+            // An error means that the caller no longer waits.
             Some(answer) => drop(answer.send(completion)),
             None => self.outbox.push(Reply::Completion(completion)),
         }
@@ -291,7 +291,7 @@ impl Worker {
         self.restarting.drain(..).for_each(|done| drop(done.send(Ok(()))));
     }
 
-    /// Ends what depended on the interpreter, and gives it back.
+    /// Ends everything that depended on the interpreter, and returns the interpreter.
     fn lose_interpreter(&mut self, exit_code: i32) -> Option<Backend> {
         let old = std::mem::replace(&mut self.slot, InterpreterSlot::Empty);
         self.waiting_input = None;
@@ -300,7 +300,7 @@ impl Worker {
         if let InterpreterSlot::Running(interpreter) = old { Some(interpreter) } else { None }
     }
 
-    /// Starts an interpreter, when the old one, if any, has ended.
+    /// Starts an interpreter after the old one, if any, has ended.
     fn start_interpreter(&mut self, old: Option<Backend>) {
         let (resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
         self.slot = InterpreterSlot::Starting(Box::pin(async move {
@@ -335,7 +335,7 @@ impl Worker {
         }
     }
 
-    /// Starts what is next, as far as it can be started now.
+    /// Starts the next task, if it can be started now.
     fn dispatch(&mut self) {
         while self.current.is_none() {
             if let Some(Task::Code(_)) = self.queue.peek() {

@@ -39,7 +39,7 @@ type Closing = (u16, &'static str);
 const OVER: Closing = (close_code::NORMAL, "");
 const SESSION_OVER: Closing =
     (close_code::AWAY, "the terminal was closed: its session ended, or this viewer was too slow");
-const SILENT: Closing = (close_code::POLICY, "nothing was heard for too long");
+const SILENT: Closing = (close_code::POLICY, "the client was silent for too long");
 
 pub(super) async fn serve(session: &Session, socket: WebSocket) {
     let (mut sender, mut receiver) = socket.split();

@@ -126,7 +126,7 @@ impl ServiceRequest {
         let app = get("app").or_else(|| get("service")).filter(|app| !app.is_empty());
         let app = app.ok_or_else(|| ApiError::invalid_params("app: which app is missing"))?;
         let port = get("port").map(|port| port.parse()).transpose();
-        let port = port.map_err(|_| ApiError::invalid_params("port: this is no port number"))?;
+        let port = port.map_err(|_| ApiError::invalid_params("port: this is not a port number"))?;
         let parameters = ServiceParameters::from_query(get("arguments").as_deref(), get("envs").as_deref());
         let parameters = parameters.map_err(|error| ApiError::invalid_params(error.to_string()))?;
         Ok(ServiceRequest { app, port, parameters })

@@ -1,11 +1,11 @@
-//! What an agent leaves in a container for the runner (`docs/wire` §9.1): variables, ports, and where the logs of tasks
-//! go. Files are read here; nothing is started.
+//! What an agent puts into a container for the runner (`docs/wire` §9.1): variables, ports, and the place of task
+//! logs. This module only reads files.
 
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Programs that images put beside the search path, in the order in which they come to stand before it.
+/// Folders of programs that images keep outside the search path, in the order in which they are put before it.
 const PROGRAMS: [&str; 3] =
     ["/usr/local/cuda/bin", "/usr/local/nvidia/bin", "/home/linuxbrew/.linuxbrew/bin"];
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -21,10 +21,10 @@ pub(super) struct IntrinsicPorts {
 }
 
 impl IntrinsicPorts {
-    /// Reads `intrinsic-ports.json`; without the file all are as usual.
+    /// Reads `intrinsic-ports.json`; without the file, the usual ports apply.
     ///
     /// # Errors
-    /// The file cannot be read, or says something else.
+    /// When the file cannot be read or is malformed.
     pub(super) fn read(config: &Path) -> io::Result<Self> {
         match std::fs::read(config.join("intrinsic-ports.json")) {
             Ok(text) => serde_json::from_slice(&text).map_err(io::Error::from),
@@ -34,7 +34,7 @@ impl IntrinsicPorts {
     }
 }
 
-/// The variables of all that runs in the session, on top of our own.
+/// The variables of every process in the session, on top of our own.
 pub(super) fn environment(config: &Path, workdir: &Path) -> Vec<(String, String)> {
     let mut env = written(config);
     let known = |env: &[(String, String)], name: &str| {
@@ -53,7 +53,7 @@ pub(super) fn environment(config: &Path, workdir: &Path) -> Vec<(String, String)
     env
 }
 
-/// The lines of `environ.txt`; what has no name and value is passed over.
+/// The lines of `environ.txt`. Lines without a name and a value are skipped.
 fn written(config: &Path) -> Vec<(String, String)> {
     let text = std::fs::read(config.join("environ.txt")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -73,7 +73,8 @@ fn search_path(path: &str, own: &Path) -> String {
     folders.join(":")
 }
 
-/// Where what batch steps print is kept: a file that the kernel's id names, when the person has made the folder for it.
+/// The file that keeps the output of batch steps. It is named by the kernel's id. `None` unless the user has made its
+/// folder.
 pub(super) fn task_log(workdir: &Path, kernel_id: &str) -> Option<PathBuf> {
     let logs = workdir.join(".logs");
     let id = uuid::Uuid::parse_str(kernel_id).ok()?.simple().to_string();

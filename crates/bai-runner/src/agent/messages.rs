@@ -1,5 +1,5 @@
-//! The messages between an agent and a runner, in two parts, a name and a payload (`docs/wire` §9.2, §9.3): what an
-//! agent asks for, and how replies are written. No I/O here.
+//! The messages between an agent and a runner, each a name and a payload (`docs/wire` §9.2, §9.3): reads requests and
+//! writes replies. This module does no I/O.
 
 use super::super::op::{Op, Step};
 use super::super::reply::Reply;
@@ -10,29 +10,29 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What goes to the agent.
+/// A message to the agent.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Message {
     pub(super) name: &'static str,
     pub(super) payload: Vec<u8>,
 }
 
-/// What an agent asks for.
+/// A request of an agent.
 #[derive(Debug, PartialEq)]
 pub(super) enum Request {
-    /// Something for the kernel; all but `Complete`, which needs an answer of its own.
+    /// An operation of the kernel, except `Complete`, which needs its own answer.
     Op(Op),
     Complete(CompletionRequest),
     StartService(ServiceStart),
     ShutdownService(String),
     StartModelService(Box<ModelStart>),
-    /// The apps of that name; all when it is empty.
+    /// The apps of this name; all apps when it is empty.
     Apps(String),
-    /// Something that happened outside, for the log.
+    /// An event outside the container, for the log.
     Event(String),
 }
 
-/// Which service, and where.
+/// Which service to start, and on which ports.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct ServiceStart {
     pub(super) name: String,
@@ -54,13 +54,13 @@ struct ServiceOptions {
 }
 
 impl ServiceStart {
-    /// Where it is to listen.
+    /// The ports on which it must listen.
     pub(super) fn listens(&self) -> Vec<u16> {
         let ports = self.ports.clone().unwrap_or_default();
         if ports.is_empty() { self.port.into_iter().collect() } else { ports }
     }
 
-    /// What the start changes about the service.
+    /// The options and variables that this start sets.
     pub(super) fn parameters(&self) -> ServiceParameters {
         let ServiceOptions { arguments, envs } = self.options.clone().unwrap_or_default();
         ServiceParameters { arguments: arguments.unwrap_or_default(), envs: envs.unwrap_or_default() }
@@ -76,7 +76,7 @@ pub(super) struct ModelStart {
     pub(super) service: ModelService,
 }
 
-/// How it is started and looked after.
+/// How a model is started and monitored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct ModelService {
     pub(super) start_command: Value,
@@ -89,7 +89,7 @@ pub(super) struct ModelService {
     pub(super) health_check: Option<HealthCheck>,
 }
 
-/// How it is found out whether a model is served. Times are in seconds.
+/// How a model's health is checked. Times are in seconds.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct HealthCheck {
@@ -104,7 +104,7 @@ pub(super) struct HealthCheck {
 impl Default for HealthCheck {
     fn default() -> Self {
         HealthCheck {
-            // An agent that sends the table at all and says nothing of this wants it.
+            // An agent that sends the table without this field wants the check.
             enable: true,
             path: "/".to_owned(),
             interval: 10.0,
@@ -115,11 +115,11 @@ impl Default for HealthCheck {
     }
 }
 
-/// A message that asks for nothing that can be done.
+/// A message that cannot be understood.
 #[derive(Debug, PartialEq)]
 pub(super) struct Unreadable {
     pub(super) why: String,
-    /// What the agent waits for all the same.
+    /// The answer that the agent still waits for.
     pub(super) answer: Option<Message>,
 }
 
@@ -133,7 +133,7 @@ struct FlatCompletion {
 impl Request {
     /// Reads the two parts of a message.
     pub(super) fn read(name: &[u8], payload: &[u8]) -> Result<Request, Unreadable> {
-        // What is no UTF-8 is nobody's doing; a run that is never answered would block the session.
+        // Invalid UTF-8 is replaced and not refused: a run without an answer would block the session.
         let text = String::from_utf8_lossy(payload);
         let step = || Step::from_wire(Some(&text));
         Ok(match name {
@@ -183,7 +183,7 @@ fn of_json(name: &'static str, value: &Value) -> Message {
     Message { name, payload: value.to_string().into_bytes() }
 }
 
-/// A reply of the kernel.
+/// Writes a reply of the kernel.
 pub(super) fn reply(reply: Reply) -> Message {
     let code = |name, exit_code: i32| of_json(name, &json!({"exitCode": exit_code}));
     match reply {
@@ -205,7 +205,7 @@ fn console(record: ConsoleRecord) -> Message {
         ConsoleRecord::Media { mime, data } => of_json("media", &json!({"type": mime, "data": data})),
         ConsoleRecord::Html(html) => text("html", html),
         ConsoleRecord::Log(line) => text("log", line),
-        // Agents know no other kinds, and no kernel of ours sends one.
+        // Agents know no other kinds, and our kernels send none.
         unknown @ ConsoleRecord::Unknown { .. } => of_json("log", &unknown.to_wire()),
     }
 }
@@ -235,7 +235,7 @@ pub(super) fn service_failed(why: &str) -> Message {
     of_json("service-result", &json!({"status": "failed", "error": why}))
 }
 
-/// How a model is.
+/// The health of a model.
 pub(super) fn model_status(name: &str, is_healthy: bool) -> Message {
     of_json("model-service-status", &json!({"model_name": name, "is_healthy": is_healthy}))
 }
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(answer("shutdown-service", b"{}"), None);
         assert_eq!(answer("dance", b""), None);
         assert!(Request::read(&[0xff], b"").unwrap_err().why.contains("no operation"));
-        // A run is answered whatever it holds.
+        // A run is answered whatever its text is.
         assert!(matches!(Request::read(b"code", &[b'a', 0xff]), Ok(Request::Op(Op::Code(_)))));
     }
 

@@ -1,6 +1,7 @@
-//! The runner as a cluster's agent knows it: a program in a container that takes operations over ZeroMQ and answers
-//! them (`docs/wire` §9). It drives the same [`Kernel`] as the engine does; here are the sockets, what an agent leaves
-//! in the container, and the services at the ports that the agent names. What is done with code is the kernel's.
+//! The runner for a cluster's agent: a program in a container that takes operations over ZeroMQ and answers them
+//! (`docs/wire` §9). It drives the same [`Kernel`] as the engine. This module has the sockets, the files that an
+//! agent puts into the container, and the services on the ports that the agent names. Running code is the kernel's
+//! task.
 //!
 //! | File | Its job |
 //! |---|---|
@@ -44,41 +45,42 @@ use tokio_util::sync::CancellationToken;
 
 /// The ports that agents expect.
 const PORTS: [u16; 2] = [2000, 2001];
-/// Messages that wait for the socket of replies.
+/// How many messages wait for the socket of replies.
 const REPLIES: usize = 16;
-/// Questions for completions that wait; each may take seconds.
+/// How many completion requests wait. Each may take seconds.
 const COMPLETIONS: usize = 16;
 /// How long the last replies may take when the runner ends.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 /// What ends the standard input of a step.
 const END_OF_INPUT: &str = "\u{4}";
-/// The runtime type without a language, which serves when the one that was asked for does not start.
+/// The runtime type without a language. It is used when the requested one does not start.
 const NO_LANGUAGE: &str = "app";
 
 /// How a runner is started.
 #[derive(Debug, Clone)]
 pub struct AgentOptions {
-    /// The language or runtime type, such as `python`; any image name will do.
+    /// The language or runtime type, such as `python`. Any image name is accepted.
     pub language: String,
-    /// The interpreter or compiler; without one it is searched for.
+    /// The interpreter or compiler. `None` searches for it.
     pub runtime: Option<PathBuf>,
     /// Where to listen. Whoever reaches the ports can run code here.
     pub host: IpAddr,
-    /// Ports for operations and replies; what is `None` is as `intrinsic-ports.json` says, else 2000 and 2001.
+    /// Ports for operations and replies. For `None` the port comes from `intrinsic-ports.json`, else it is 2000 or
+    /// 2001.
     pub ports: [Option<u16>; 2],
-    /// The folder that code runs in, the person's home.
+    /// The folder that code runs in: the user's home.
     pub workdir: PathBuf,
-    /// The folder with what the agent says: `environ.txt`, `intrinsic-ports.json`.
+    /// The folder with the agent's files: `environ.txt` and `intrinsic-ports.json`.
     pub config: PathBuf,
     /// The folder with the definitions of services.
     pub definitions: PathBuf,
 }
 
-/// Why a runner does not run.
+/// Why a runner could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// A port cannot be had. The message says which and why.
+    /// A port cannot be opened. The message says which one and why.
     #[error("{0}")]
     Listen(String),
     /// A file of the agent cannot be read.
@@ -89,7 +91,7 @@ pub enum AgentError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Neither the language nor anything else starts.
+    /// Neither the language nor the runtime type without one starts.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The system lacks something.
@@ -121,8 +123,8 @@ impl std::fmt::Debug for AgentRunner {
 }
 
 impl AgentRunner {
-    /// Opens the sockets and starts the interpreter. When it does not start, batch steps and services are served all the
-    /// same; [`AgentRunner::start_error`] says why.
+    /// Opens the sockets and starts the interpreter. When the interpreter does not start, the runner still serves batch
+    /// steps and services; [`AgentRunner::start_error`] says why.
     ///
     /// # Errors
     /// As [`AgentError`] says.
@@ -171,18 +173,18 @@ impl AgentRunner {
         })
     }
 
-    /// Where operations are taken and replies are given.
+    /// The addresses of the sockets for operations and for replies.
     pub fn addresses(&self) -> [SocketAddr; 2] {
         self.addresses
     }
 
-    /// Why code cannot be run, when it cannot.
+    /// Why code cannot be run; `None` when it can.
     pub fn start_error(&self) -> Option<&StartError> {
         self.start_error.as_ref()
     }
 
-    /// Runs the person's `bootstrap.sh`, then serves until `stop` is cancelled or the kernel is gone. All that it has
-    /// started is ended then.
+    /// Runs the user's `bootstrap.sh`, then serves until `stop` is cancelled or the kernel is gone. Then it ends
+    /// everything that it has started.
     pub async fn serve(mut self, stop: &CancellationToken) {
         let serve = async {
             self.bootstrap().await?;
@@ -198,7 +200,7 @@ impl AgentRunner {
         let _ = timeout(LAST_REPLIES, sending).await;
     }
 
-    /// One operation, or one reply.
+    /// Handles one operation or one reply.
     async fn step(&mut self) -> Result<(), KernelGone> {
         match self.next_event().await {
             AgentEvent::Operation(parts) => self.on_operation(&parts).await,
@@ -219,7 +221,7 @@ impl AgentRunner {
 
     async fn next_event(&mut self) -> AgentEvent {
         let reply = async {
-            // The program waits when the agent does.
+            // When the agent does not read, the program waits too.
             let place = self.answers.clone().reserve_owned().await.ok()?;
             Some(AgentEvent::Reply(place, self.replies.recv().await?))
         };
@@ -248,14 +250,14 @@ impl AgentRunner {
 /// What woke the runner.
 enum AgentEvent {
     Operation(Vec<Bytes>),
-    /// A reply, with its place on the way out.
+    /// A reply, with its place in the queue to the agent.
     Reply(mpsc::OwnedPermit<Message>, Reply),
     /// The kernel is gone.
     Over,
 }
 
 impl AgentRunner {
-    /// Does what was asked for, or sees to it that it is done.
+    /// Carries out a request, or hands it on.
     async fn take(&mut self, request: Request) -> Result<(), KernelGone> {
         match request {
             Request::Op(op) => {
@@ -265,7 +267,7 @@ impl AgentRunner {
                 return self.kernel.send(op).await;
             }
             Request::Complete(request) => {
-                // Whoever asks this often has forgotten the first question, but waits for its answer.
+                // An agent that asks this often no longer needs the first answer, but it still waits for one.
                 if self.completions.try_send(request).is_err() {
                     self.services.say(messages::completion(&[]));
                 }
@@ -279,7 +281,7 @@ impl AgentRunner {
         Ok(())
     }
 
-    /// What the person wants done before anything else. Its output is for the log, and for the agent as far as it is there.
+    /// Runs the user's bootstrap script. Its output goes to the log, and to the agent if one is connected.
     async fn bootstrap(&mut self) -> Result<(), KernelGone> {
         if !self.workdir.join("bootstrap.sh").is_file() {
             return Ok(());
@@ -293,7 +295,7 @@ impl AgentRunner {
                     self.task_log.end().await;
                     return Ok(());
                 }
-                // Nobody is there who could answer.
+                // No user is there to answer.
                 Reply::WaitingInput { .. } => self.kernel.send(Op::Input(END_OF_INPUT.to_owned())).await?,
                 reply => {
                     self.task_log.note(&reply).await;
@@ -327,7 +329,7 @@ fn start_sending(sockets: Replies) -> (mpsc::Sender<Message>, JoinHandle<()>) {
     (answers, tokio::spawn(sockets.send_all(messages)))
 }
 
-/// Questions for completions are answered one after the other: an answer does not say which question it is for.
+/// Completion requests are answered one after the other, because an answer does not name its request.
 fn start_completing(kernel: Kernel, answers: mpsc::Sender<Message>) -> mpsc::Sender<CompletionRequest> {
     let (questions, mut waiting) = mpsc::channel(COMPLETIONS);
     tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! Services at the ports that an agent names, and models, which are services that are looked after (`docs/wire` §9.2).
-//! What a service is and how it is started is in `services`.
+//! Services on the ports that an agent names, and models, which are monitored services (`docs/wire` §9.2). The
+//! crate's `services` module says what a service is and starts it.
 
 use super::super::services::{Definition, Launch, Listen, ServiceError, Services};
 use super::messages::{self, HealthCheck, Message, ModelService, ModelStart, ServiceStart};
@@ -19,11 +19,11 @@ use tokio_util::task::TaskTracker;
 /// Where agents expect the services that every container has.
 const SSHD: u16 = 2200;
 const TTYD: u16 = 7681;
-/// How long those may take before anything else is served.
+/// How long these services may delay the start of the runner.
 const INTRINSIC_LIMIT: Duration = Duration::from_secs(10);
-/// Requests that may be under way; an agent asks for few.
+/// How many requests may be in progress. An agent sends few.
 const AT_ONCE: usize = 64;
-/// Shorter than this no health is asked for.
+/// The shortest interval between two health checks, in seconds.
 const LEAST_INTERVAL: f64 = 0.1;
 
 /// The services of one container.
@@ -33,7 +33,7 @@ pub(super) struct AgentServices {
     /// What `{runtime_path}` stands for in definition files.
     runtime: PathBuf,
     answers: mpsc::Sender<Message>,
-    /// Answers do not say which request they belong to, so one start follows the other.
+    /// Answers do not name their request, so only one start runs at a time.
     turn: Mutex<()>,
     tasks: TaskTracker,
     over: CancellationToken,
@@ -57,7 +57,7 @@ impl AgentServices {
         }
     }
 
-    /// The services that every container has, as far as their programs are here.
+    /// Starts the services that every container has, if their programs are installed.
     pub(super) async fn start_intrinsic(&self, sshd: Option<u16>, ttyd: Option<u16>) {
         let start = |name: &'static str, port: u16| async move {
             let (place, asked) = (Listen::At(self.host, vec![port]), ServiceParameters::default());
@@ -81,7 +81,7 @@ impl AgentServices {
     }
 
     async fn started(&self, start: &ServiceStart) -> Message {
-        // The person starts that one.
+        // The user starts this one.
         if start.protocol == "preopen" {
             return messages::service_runs("started");
         }
@@ -119,7 +119,7 @@ impl AgentServices {
         });
     }
 
-    /// Starts a model, answers, and looks after it until the end.
+    /// Starts a model, answers, and monitors the model until its end.
     pub(super) fn start_model(self: &Arc<Self>, model: ModelStart) {
         let this = Arc::clone(self);
         self.spawn(async move {
@@ -165,7 +165,7 @@ impl AgentServices {
         self.services.run(&name, &launch).await.map(drop).map_err(|error| error.to_string())
     }
 
-    /// Tells of each change: served, or not served any more.
+    /// Reports each change of the model's health.
     async fn monitor(&self, model: &ModelStart, check: &HealthCheck) {
         let seconds =
             |number: f64| Duration::try_from_secs_f64(number.max(LEAST_INTERVAL)).unwrap_or(Duration::MAX);
@@ -187,7 +187,7 @@ impl AgentServices {
         }
     }
 
-    /// Sends what cannot wait for the loop that reads operations.
+    /// Sends a message without blocking the loop that reads operations.
     pub(super) fn say(self: &Arc<Self>, message: Message) {
         let this = Arc::clone(self);
         self.spawn(async move { this.answer(message).await });
@@ -207,7 +207,7 @@ impl AgentServices {
         self.tasks.spawn(async move { over.run_until_cancelled(task).await });
     }
 
-    /// Ends all services and everything that is under way.
+    /// Ends all services and all requests in progress.
     pub(super) async fn end(&self) {
         self.over.cancel();
         self.tasks.close();
@@ -221,7 +221,7 @@ async fn status_of(port: u16, path: &str) -> std::io::Result<u16> {
     let slash = if path.starts_with('/') { "" } else { "/" };
     let request = format!("GET {slash}{path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n");
     socket.write_all(request.as_bytes()).await?;
-    // `HTTP/1.1 200`, and what follows is of no interest.
+    // `HTTP/1.1 200`, and the rest is ignored.
     let mut line = [0; 12];
     socket.read_exact(&mut line).await?;
     let status = std::str::from_utf8(&line).ok().and_then(|line| line.rsplit(' ').next()?.parse().ok());

@@ -1,9 +1,9 @@
 //! The two ZeroMQ sockets of a runner: operations are pulled from one, replies are pushed into the other.
 //!
-//! The library counts what waits to be sent by messages and not by bytes, and learns that the other side has gone by
-//! losing what it writes to it. So each reply holds a share of a fixed number of bytes until it is written, and when
-//! the agent's connection for operations ends, its connection for replies is ended too: what follows waits for the next
-//! agent. The socket itself stays, for the next agent may be connecting to it.
+//! The library limits its send queue by messages and not by bytes, and it notices a lost peer only when it loses what
+//! it writes. So each reply holds a share of a fixed number of bytes until it is written. When the agent's connection
+//! for operations ends, its connection for replies is closed too, and later replies wait for the next agent. The socket
+//! itself stays open, because the next agent may already be connecting to it.
 
 use super::messages::Message;
 use bytes::Bytes;
@@ -18,9 +18,9 @@ use zeromq::{
     Endpoint, PullSocket, PushSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqError, ZmqMessage,
 };
 
-/// Bytes that may be on their way to the agent, besides what the system's own buffers hold.
+/// How many bytes may be in flight to the agent, besides the system's own buffers.
 const ON_THE_WAY: u32 = 2 << 20;
-/// What even the smallest reply counts for: its place in the queues.
+/// What the smallest reply counts for, in bytes: its place in the queues.
 const LEAST: u32 = 256;
 /// Operations that are read ahead.
 const READ_AHEAD: usize = 64;
@@ -57,13 +57,13 @@ pub(super) async fn open(host: IpAddr, ports: [u16; 2]) -> Result<(Operations, R
     Ok((operations, Replies { socket, events, connected: HashSet::new(), address, room, agents }))
 }
 
-/// Where operations come from.
+/// The socket for operations.
 pub(super) struct Operations {
     socket: PullSocket,
     events: Events,
-    /// What was read beyond the last message.
+    /// Messages that were read ahead.
     read: VecDeque<Vec<Bytes>>,
-    /// Tells that an agent has gone.
+    /// Signals that an agent has disconnected.
     gone: watch::Sender<()>,
     pub(super) address: SocketAddr,
 }
@@ -71,8 +71,8 @@ pub(super) struct Operations {
 impl Operations {
     /// The parts of the next message. Cancel-safe.
     ///
-    /// Everything that has arrived is read before the first is given: so the end of an agent is known before its
-    /// successor is answered.
+    /// All messages that have arrived are read before the first is returned. So the end of an agent is known before the
+    /// next agent is answered.
     pub(super) async fn next(&mut self) -> Vec<Bytes> {
         loop {
             if let Some(message) = self.read.pop_front() {
@@ -96,9 +96,9 @@ impl Operations {
     fn keep(&mut self, message: Result<ZmqMessage, ZmqError>) {
         match message {
             Ok(message) => self.read.push_back(message.into_vec()),
-            // The connection that it came from is closed by now.
+            // The library has already closed this connection.
             Err(error) => {
-                tracing::warn!(%error, "something came that is no message");
+                tracing::warn!(%error, "a peer sent something that is not a message");
                 self.gone.send_replace(());
             }
         }
@@ -112,18 +112,18 @@ impl Operations {
     }
 }
 
-/// Where replies go.
+/// The socket for replies.
 pub(super) struct Replies {
     socket: PushSocket,
     events: Events,
     connected: HashSet<PeerIdentity>,
     pub(super) address: SocketAddr,
     room: Arc<Semaphore>,
-    /// Changes when an agent has gone.
+    /// Changes when an agent has disconnected.
     agents: watch::Receiver<()>,
 }
 
-/// A payload with its share of what may be on its way.
+/// A payload with its share of the bytes that may be in flight.
 struct CountedMessage {
     payload: Vec<u8>,
     _share: OwnedSemaphorePermit,
@@ -136,7 +136,7 @@ impl AsRef<[u8]> for CountedMessage {
 }
 
 impl Replies {
-    /// Sends what comes until nothing more can come. While no agent is there, or it does not read, the first waits.
+    /// Sends messages until the channel is closed. Without an agent that reads, the first message waits.
     pub(super) async fn send_all(mut self, mut messages: mpsc::Receiver<Message>) {
         while let Some(Message { name, payload }) = self.unless_gone(&mut messages).await {
             let size = u32::try_from(payload.len()).unwrap_or(u32::MAX).clamp(LEAST, ON_THE_WAY);
@@ -146,7 +146,7 @@ impl Replies {
             message.push_back(payload);
             self.send(message).await;
         }
-        // All shares are back when all is written.
+        // All shares are returned once everything is written.
         let _ = self.share(ON_THE_WAY).await;
     }
 
@@ -171,7 +171,7 @@ impl Replies {
     }
 
     async fn send(&mut self, message: ZmqMessage) {
-        // A failure says that the agent to whom it would have gone is no longer there.
+        // An error means that the agent has disconnected.
         while let Err(error) = self.socket.send(message.clone()).await {
             if matches!(error, ZmqError::ReturnToSender { .. }) {
                 tokio::select! { biased;
@@ -190,7 +190,7 @@ impl Replies {
         }
     }
 
-    /// Ends the connections that there are. One of the next agent may be among them, which then connects again.
+    /// Closes all connections. If one of them belongs to the next agent, that agent connects again.
     fn hang_up(&mut self) {
         while let Some(Some(event)) = self.events.next().now_or_never() {
             self.note(event);

@@ -1,5 +1,5 @@
-//! What batch steps print is kept twice more (`docs/wire` §9.4): in the container's log, which is our own standard
-//! output and error, and in a file, where the person has made the folder for it.
+//! Copies of the output of batch steps (`docs/wire` §9.4): one in the container's log, which is our own standard
+//! output and error, and one in a file if the user has made a folder for it.
 
 use super::super::reply::Reply;
 use super::container;
@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-/// Pieces that wait for the container's log. Nobody may read it for long, and no session may wait for that: what does
-/// not find room is left out there.
+/// How many pieces wait for the container's log. The log may go unread for long, and no session may wait for it, so
+/// pieces without room are left out.
 const WAITING: usize = 256;
 
 /// The two copies.
@@ -24,15 +24,15 @@ pub(super) struct TaskLog {
 }
 
 impl TaskLog {
-    /// Of the kernel with this id, whose home is `workdir`.
+    /// The log of the kernel with this id, whose home is `workdir`.
     pub(super) fn start(workdir: PathBuf, kernel_id: String) -> std::io::Result<TaskLog> {
         let (console, pieces) = sync_channel(WAITING);
-        // Writing to a log that nobody reads takes for ever, which no task of the runtime may.
+        // A write to a log without a reader blocks for ever, so it needs a thread of its own.
         std::thread::Builder::new().name("console".to_owned()).spawn(move || print(&pieces))?;
         Ok(TaskLog { console, workdir, kernel_id, file: None })
     }
 
-    /// Notes what a step printed.
+    /// Copies the output of a step.
     pub(super) async fn note(&mut self, reply: &Reply) {
         let (Reply::Console(ConsoleRecord::Stdout(text)) | Reply::Console(ConsoleRecord::Stderr(text))) =
             reply
@@ -69,7 +69,7 @@ impl TaskLog {
 
 fn print(pieces: &Receiver<Reply>) {
     while let Ok(piece) = pieces.recv() {
-        // A log that has gone is no reason to stop anything.
+        // A lost log stops no step.
         let _ = match piece {
             Reply::Console(ConsoleRecord::Stdout(text)) => {
                 let mut out = std::io::stdout().lock();

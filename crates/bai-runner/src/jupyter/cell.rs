@@ -1,12 +1,13 @@
-//! What is known about the cell that a Jupyter kernel runs, and when it is over. No I/O and no clock here.
+//! The state of the cell that a Jupyter kernel runs, and when the cell is over. This module does no I/O and has no
+//! clock.
 
 use bai_protocol::language;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// After a reply, or after the output of a cell has ended, the other may be so late.
+/// How long after the reply the end of the output may come, or the other way round.
 const LATE: Duration = Duration::from_secs(3);
-/// The same where an interrupt may have hit the kernel before it could reply.
+/// The same when an interrupt may have hit the kernel before it could reply.
 const LATE_AFTER_INTERRUPT: Duration = Duration::from_millis(300);
 
 /// Languages beside those of the table in which a name can end in a question mark.
@@ -15,9 +16,9 @@ const ASKING: &[&str] = &["crystal", "elixir", "clojure", "racket", "lisp", "com
 /// A cell from its request until it is over.
 #[derive(Debug)]
 pub(super) struct Cell {
-    /// The worker's number of it.
+    /// The worker's number of the cell.
     pub(super) id: u64,
-    /// Id of the message that asked for it.
+    /// The id of the request.
     pub(super) request: String,
     progress: Progress,
     /// Whether the kernel has said how it ended.
@@ -27,14 +28,14 @@ pub(super) struct Cell {
     /// The exit code of an error that was shown.
     failed: Option<i32>,
     interrupted: bool,
-    /// What is missing is not waited for any longer.
+    /// No missing message is waited for any longer.
     late: Option<Instant>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
     Waiting,
-    /// The kernel has taken it, and runs it at that time at the latest.
+    /// The kernel has taken the cell, and runs it at this time at the latest.
     Taken(Instant),
     /// It can be interrupted.
     Started,
@@ -60,13 +61,13 @@ impl Cell {
         }
     }
 
-    /// Its number when it has started just now.
+    /// Its number, if it has just started.
     pub(super) fn start(&mut self) -> Option<u64> {
         let before = std::mem::replace(&mut self.progress, Progress::Started);
         (before != Progress::Started).then_some(self.id)
     }
 
-    /// Whether it has started by now without the kernel saying so.
+    /// Whether it must have started by now, although the kernel has not said so.
     pub(super) fn starts_by(&mut self, now: Instant) -> bool {
         let surely = matches!(self.progress, Progress::Taken(by) if by <= now);
         surely && self.start().is_some()
@@ -90,7 +91,7 @@ impl Cell {
         self.interrupted = true;
     }
 
-    /// When something changes although no message comes.
+    /// The next time at which the state changes without a message.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.progress {
             Progress::Taken(by) => Some(self.late.map_or(by, |late| late.min(by))),
@@ -110,13 +111,13 @@ impl Cell {
         !self.idle
     }
 
-    /// A cell whose end was not told is one that was broken off.
+    /// A cell whose end was not reported was interrupted.
     pub(super) fn exit_code(&self) -> i32 {
         self.failed.unwrap_or(i32::from(self.replied != Some(true)))
     }
 }
 
-/// The name and the level of detail in a cell that only asks what a name is: `name?` or `?name`, with two marks for more.
+/// The name and the level of detail in a cell that only asks about a name: `name?` or `?name`, with two marks for more.
 pub(super) fn asked_about<'a>(code: &'a str, language: &str) -> Option<(&'a str, usize)> {
     let code = code.trim();
     let (name, before) = strip(code, str::strip_prefix);

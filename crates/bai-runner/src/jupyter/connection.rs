@@ -1,5 +1,5 @@
-//! The sockets of a Jupyter kernel: the file that tells the kernel where to listen, and the tasks that carry messages. What
-//! the messages mean is not known here.
+//! The sockets of a Jupyter kernel: the file that tells the kernel where to listen, and the tasks that carry messages.
+//! This module does not know what the messages mean.
 
 use super::messages::KernelMessage;
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, connection_info::Transport};
@@ -18,15 +18,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
-/// Messages of output that wait to be read. What does not fit waits in the kernel, which keeps some and then loses others.
+/// How many output messages wait here. Further ones wait in the kernel, which keeps some and drops the rest.
 const OUTPUT: usize = 4096;
-/// Messages of the other kinds; each of them is asked for.
+/// How many other messages wait. Each of them answers a request.
 const ANSWERS: usize = 256;
 const REQUESTS: usize = 64;
-/// How soon a connection that broke off is tried again.
+/// How soon a broken connection is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
 
-/// Where a kernel is to listen. The file goes when this is dropped.
+/// The connection file: where a kernel must listen. The file is removed when this is dropped.
 pub(super) struct ConnectionFile {
     info: ConnectionInfo,
     file: TempPath,
@@ -63,7 +63,7 @@ impl ConnectionFile {
         &self.file
     }
 
-    /// The kernel has been started and takes the ports now.
+    /// Frees the ports for the kernel, which has been started.
     pub(super) fn give_up_ports(&mut self) {
         self.listeners.clear();
     }
@@ -71,13 +71,13 @@ impl ConnectionFile {
 
 /// A connection to a kernel. It ends when this is dropped.
 pub(super) struct Sockets {
-    /// Requests, each of which the kernel answers in its turn.
+    /// Requests that the kernel answers in order.
     pub(super) shell: mpsc::Sender<JupyterMessage>,
     /// Requests that the kernel answers at once.
     pub(super) control: mpsc::Sender<JupyterMessage>,
     /// Lines for the kernel that asked for one.
     pub(super) stdin: mpsc::Sender<JupyterMessage>,
-    /// What the kernel tells everybody: output and status.
+    /// Messages to all clients: output and status.
     pub(super) output: mpsc::Receiver<KernelMessage>,
     /// Replies, and questions for lines.
     pub(super) answers: mpsc::Receiver<KernelMessage>,
@@ -85,7 +85,7 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Connects; waits until the kernel listens, for ever if need be.
+    /// Connects. Waits without limit until the kernel listens.
     pub(super) async fn connect(connection_file: &ConnectionFile) -> Result<Self, RuntimeError> {
         let info = &connection_file.info;
         let session = uuid::Uuid::new_v4().to_string();
@@ -112,8 +112,8 @@ impl Sockets {
     }
 }
 
-/// A connection, tried again when it breaks off while it is made: then it was not the kernel's. A process that was forked from
-/// ours just before the ports were given up holds them for another moment.
+/// Connects, and tries again when the connection breaks at once: then the peer was not the kernel. A process that was
+/// forked from ours just before the ports were freed holds them for a moment.
 async fn until_made<T, F>(make: impl Fn() -> F) -> Result<T, RuntimeError>
 where
     F: Future<Output = Result<T, RuntimeError>>,

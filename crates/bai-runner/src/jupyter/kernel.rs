@@ -1,8 +1,9 @@
-//! A running Jupyter kernel in the place of an interpreter under a driver: the worker's messages become Jupyter's, and what
-//! the kernel says becomes the worker's events.
+//! A running Jupyter kernel in the place of an interpreter under a driver. The worker's messages become Jupyter's, and
+//! the kernel's messages become the worker's events.
 //!
-//! Output and replies come over different sockets. The kernel says that it is idle after the last output of a cell, so a
-//! cell is over when both that and the reply are there; when one of them is lost, what came counts after a while.
+//! Output and replies come over different sockets. The kernel says that it is idle after the last output of a cell, so
+//! a cell is over when both this status and the reply have come. When one of them is lost, the other counts after a
+//! while.
 
 use super::cell::{Cell, asked_about};
 use super::connection::{ConnectionFile, Sockets};
@@ -28,19 +29,19 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// By this variable a kernel knows who has started it.
+/// This variable tells a kernel which process has started it.
 const PARENT: &str = "JPY_PARENT_PID";
 /// How long a kernel may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// A kernel that says nothing on the output's socket is asked again after this: it may not have known us yet.
+/// When no output comes, the kernel is asked again after this time: our subscription may have been too late.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// Output that was written before a question may arrive so long after it.
+/// Output from before a question may arrive this long after the question.
 const BEFORE_QUESTION: Duration = Duration::from_millis(30);
-/// A cell can be interrupted so long after the kernel took it, when it does not say so itself.
+/// A cell can be interrupted this long after the kernel took it, if the kernel has not said so itself.
 const SURELY_STARTED: Duration = Duration::from_millis(500);
-/// How long the last output of a kernel that has ended is waited for.
+/// How long to wait for the last output of a kernel that has ended.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-/// Completions that the kernel has not answered; one more is not worth asking for.
+/// With this many unanswered completions, no more are requested.
 const MOST_COMPLETIONS: usize = 4;
 
 /// A running kernel.
@@ -48,9 +49,9 @@ pub(crate) struct JupyterKernel {
     process: Process,
     process_tree: ProcessTree,
     sockets: Sockets,
-    /// The kernel's file of the connection, which goes with this.
+    /// The connection file, removed when this is dropped.
     _connection_file: ConnectionFile,
-    /// What the process itself writes, past the kernel.
+    /// Output that the process writes directly and not as messages.
     out: Output,
     err: Output,
     by_message: bool,
@@ -59,19 +60,19 @@ pub(crate) struct JupyterKernel {
     cell: Option<Cell>,
     /// The numbers of completions by the messages that asked for them.
     completions: HashMap<String, u64>,
-    /// The question whose answer is typed, or that is to be put after the output before it.
+    /// The question that waits for its answer, or for the output before it.
     question: Option<(KernelMessage, Option<Instant>)>,
-    /// Output is to be cleared when more of it comes.
+    /// The output must be cleared when more comes.
     clears: bool,
     ended: Option<(ExitStatus, Instant)>,
 }
 
-/// What woke the kernel.
+/// An event of the kernel.
 enum JupyterEvent {
     Answer(KernelMessage),
     Output(KernelMessage),
     Ended(ExitStatus),
-    /// The process has written something, to standard output or else to standard error.
+    /// The process has written directly: to standard output if true, else to standard error.
     Text(bool),
     Time,
 }
@@ -104,8 +105,8 @@ impl JupyterKernel {
         let mut env = spec.env.clone();
         env.extend(kernel.variables(known));
         env.push(mark.clone());
-        // Without it ipykernel prints how one would connect to it by hand. It is meant to name who must live on, which
-        // kernels do not believe of the first process of a container.
+        // Without this variable ipykernel prints how to connect to it by hand. It should name our process, but kernels
+        // do not accept the first process of a container.
         let parent = std::process::id();
         env.extend((parent != 1).then(|| (PARENT.to_owned(), parent.to_string())));
         let env = process::environment(&env, &[], &[]);
@@ -162,8 +163,8 @@ impl JupyterKernel {
         }
     }
 
-    /// Asks the kernel about itself until it answers on both sockets: before that, output could be lost. Gives the end of
-    /// the process when that came first.
+    /// Asks the kernel about itself until it answers on both sockets: before that, output could be lost. Returns the
+    /// exit status if the process ended first.
     async fn until_heard(&mut self) -> Option<ExitStatus> {
         let (mut replied, mut told) = (false, false);
         let mut again = tokio::time::interval(ASK_AGAIN);
@@ -220,8 +221,7 @@ impl JupyterKernel {
         }
     }
 
-    /// When something is to be done that nobody else will remind us of. Late output is not late while it is we who do not
-    /// read it.
+    /// The next deadline. Output does not count as late while we do not read it.
     fn due(&self, room: bool) -> Option<Instant> {
         let asks = self.question.as_ref().and_then(|(_, due)| *due);
         let cell = self.cell.as_ref().and_then(Cell::due);
@@ -261,7 +261,7 @@ impl JupyterKernel {
         None
     }
 
-    /// What the process writes past the kernel belongs to a cell that runs; else it is of use only to who seeks a fault.
+    /// Direct output of the process belongs to the running cell. Without one it is only logged.
     fn on_text(&mut self, is_out: bool) {
         let text = if is_out { self.out.read() } else { self.err.read() };
         let Some(text) = text else { return };
@@ -362,11 +362,11 @@ impl JupyterKernel {
     }
 
     fn say(&mut self, message: FromDriver) {
-        // There is nobody who waits for an acknowledgement.
+        // No thread waits for an acknowledgement.
         self.ready.push_back(Event::Message(0, message));
     }
 
-    /// Output, on a clean line where that was asked for.
+    /// Passes output on, and first clears the line if that was asked for.
     fn text(&mut self, reply: ConsoleRecord) {
         if std::mem::take(&mut self.clears) {
             self.ready.push_back(Event::Output(ConsoleRecord::Stdout(messages::CLEAR_LINE.to_owned())));
@@ -378,11 +378,11 @@ impl JupyterKernel {
         }
     }
 
-    /// Hands over what the worker says to an interpreter.
+    /// Translates a message of the worker.
     pub(crate) fn send(&mut self, message: &ToDriver<'_>) {
         match *message {
             ToDriver::Run { id, code } => {
-                // What the process has written by now is not the cell's.
+                // Earlier direct output does not belong to the cell.
                 self.drain(|reply| tracing::debug!(?reply, "a Jupyter kernel wrote this"));
                 let (request, inspects) = match asked_about(code, &self.language) {
                     Some((name, detail)) => (inspect(name, detail), true),
@@ -419,7 +419,7 @@ impl JupyterKernel {
         self.completions.len() >= MOST_COMPLETIONS
     }
 
-    /// Stops the cell in the way that the kernel wants.
+    /// Interrupts the cell in the way that its kernelspec asks for.
     pub(crate) fn interrupt(&mut self) {
         self.question = None;
         self.with_cell(Cell::interrupted);
@@ -430,7 +430,7 @@ impl JupyterKernel {
         }
     }
 
-    /// Takes what the process itself has written.
+    /// Takes the direct output of the process.
     pub(crate) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
         self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
         self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
@@ -446,7 +446,7 @@ impl JupyterKernel {
     pub(crate) async fn shutdown(mut self: Box<Self>) {
         if self.cell.is_none() {
             self.send(&ToDriver::Bye);
-            // One that does not end is killed.
+            // A kernel that does not end is killed.
             let _ = tokio::time::timeout(EXIT_LIMIT, self.process.wait()).await;
         }
     }
@@ -470,7 +470,7 @@ fn inspect(name: &str, detail: usize) -> JupyterMessageContent {
     InspectRequest { code, cursor_pos, detail_level: Some(detail) }.into()
 }
 
-/// Sends a request; gives its id, which the reply names.
+/// Sends a request. Returns its id, which the reply names.
 fn post(to: &mpsc::Sender<JupyterMessage>, content: JupyterMessageContent) -> String {
     let message = JupyterMessage::new(content, None);
     let id = message.header.msg_id.clone();
@@ -479,7 +479,7 @@ fn post(to: &mpsc::Sender<JupyterMessage>, content: JupyterMessageContent) -> St
 }
 
 fn send(to: &mpsc::Sender<JupyterMessage>, message: JupyterMessage) {
-    // So many requests wait only for a kernel that does not live any more.
+    // Only a dead kernel leaves so many requests waiting.
     if let Err(error) = to.try_send(message) {
         tracing::warn!(%error, "a Jupyter kernel takes no requests");
     }

@@ -1,5 +1,5 @@
-//! What a Jupyter kernel says, as the runner's replies. Kernels differ in what they leave out of their messages, so
-//! nothing is asked of one but what is used. No I/O here.
+//! The messages of a Jupyter kernel, translated to console records and other results. Kernels leave out different
+//! fields, so only the used fields are required. This module does no I/O.
 
 use bai_protocol::bundle;
 use bai_protocol::record::ConsoleRecord;
@@ -7,10 +7,10 @@ use jupyter_protocol::Header;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What a terminal does with output that is to be cleared, as IPython does it there: the line is written anew.
+/// Clears the line on a terminal, as IPython does.
 pub(super) const CLEAR_LINE: &str = "\r\x1b[2K";
 
-/// A message of the kernel's.
+/// A message of the kernel.
 #[derive(Debug, Default)]
 pub(super) struct KernelMessage {
     /// Its type, such as `stream`.
@@ -31,7 +31,8 @@ struct HeaderFields {
 }
 
 impl KernelMessage {
-    /// Reads the four JSON texts of a message: header, parent header, metadata, content. `None` when they are none.
+    /// Reads the four JSON texts of a message: header, parent header, metadata, content. `None` when they are
+    /// malformed.
     pub(super) fn read(parts: &[impl AsRef<[u8]>]) -> Option<Self> {
         let [header, parent, _, content, ..] = parts else { return None };
         let named: HeaderFields = serde_json::from_slice(header.as_ref()).ok()?;
@@ -76,7 +77,7 @@ impl KernelMessage {
         self.is("wait")
     }
 
-    /// Where the text begins that is completed, and what could stand there.
+    /// The start of the completed text, and the suggestions.
     pub(super) fn completions(&self) -> (Option<usize>, Vec<String>) {
         let start = self.content.get("cursor_start").and_then(Value::as_u64);
         (start.and_then(|start| usize::try_from(start).ok()), self.texts("matches"))
@@ -87,7 +88,7 @@ impl KernelMessage {
         (self.text("prompt").to_owned(), self.is("password"))
     }
 
-    /// Output of a cell; nothing for a message that shows nothing.
+    /// The output in this message. `None` for a message without output.
     pub(super) fn output(&self) -> Option<ConsoleRecord> {
         match self.kind.as_str() {
             "stream" if self.text("name") == "stderr" => {
@@ -112,7 +113,7 @@ impl KernelMessage {
         format!("{}\n", text.trim_end())
     }
 
-    /// The exit code that an error stands for: a program that ends itself says which.
+    /// The exit code of an error; `SystemExit` contains it.
     pub(super) fn exit_code(&self) -> i32 {
         match (self.text("ename"), self.text("evalue")) {
             ("SystemExit", "None" | "") => 0,
@@ -129,17 +130,17 @@ impl KernelMessage {
         texts.map(|text| ConsoleRecord::Stdout(format!("{}\n", text.trim_end()))).collect()
     }
 
-    /// What is known about a name, and whether anything is.
+    /// The answer about a name, and whether the kernel knows it.
     pub(super) fn inspection(&self) -> (ConsoleRecord, bool) {
         let text = self.bundle().remove("text/plain").map(whole).unwrap_or_default();
         if self.is("found") && !text.trim().is_empty() {
             return (ConsoleRecord::Stdout(format!("{}\n", text.trim_end())), true);
         }
-        (ConsoleRecord::Stderr("The kernel knows nothing about this name.\n".to_owned()), false)
+        (ConsoleRecord::Stderr("The kernel does not know this name.\n".to_owned()), false)
     }
 }
 
-/// The representation that a terminal can do most with.
+/// The best representation for a terminal.
 fn shown(bundle: Map<String, Value>) -> Option<ConsoleRecord> {
     let bundle = bundle.into_iter().map(|(kind, value)| {
         let is_data = kind.ends_with("json");
@@ -153,7 +154,7 @@ fn shown(bundle: Map<String, Value>) -> Option<ConsoleRecord> {
     })
 }
 
-/// A text that some kernels give in lines.
+/// A text that some kernels send as a list of lines.
 fn whole(value: Value) -> String {
     match value {
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),

@@ -1,12 +1,12 @@
 //! Jupyter kernels of this machine as languages of the runner: `jupyter:python3` is the kernel that Jupyter calls
-//! `python3`. The wire protocol of Jupyter is spoken here and nowhere else.
+//! `python3`. Only this module speaks Jupyter's wire protocol.
 //!
 //! | File | Its job |
 //! |---|---|
 //! | `spec` | which kernels are installed, and how each is started |
 //! | `connection` | the sockets |
 //! | `kernel` | a running kernel, in the place of an interpreter under a driver |
-//! | `cell`, `says` | when a cell is over, and what the kernel's messages mean |
+//! | `cell`, `messages` | when a cell is over, and what the kernel's messages mean |
 
 mod cell;
 mod connection;
@@ -22,15 +22,15 @@ pub(super) use kernel::JupyterKernel;
 pub(super) use spec::{Kernelspec, of_language};
 use std::path::Path;
 
-/// Whatever kernels are installed.
+/// All installed Jupyter kernels.
 pub(super) struct Jupyter;
 
-/// The name that an image has by which a kernel is asked for.
+/// The image name that asks for a kernel.
 pub(super) fn image_of(kernel: &Kernelspec) -> String {
     format!("{JUPYTER}{}", kernel.name)
 }
 
-/// The language of the installed kernel that an image name asks for, in Jupyter's word for it.
+/// The language of the installed kernel that an image name asks for, as Jupyter names it.
 pub fn language_of(image: &str) -> Option<String> {
     let image = ImageName::parse(image);
     Some(spec::find(image.jupyter_kernel()?, &SearchPaths::of_this_process())?.language())
@@ -83,7 +83,7 @@ impl Language for Jupyter {
     }
 }
 
-/// Which kernels there are, as a clause.
+/// The installed kernels, as a clause.
 fn known(search_paths: &SearchPaths) -> String {
     let names: Vec<String> = spec::all(search_paths).into_iter().map(|kernel| kernel.name).collect();
     if names.is_empty() {

@@ -1,5 +1,5 @@
-//! Kernelspecs: where Jupyter keeps the descriptions of its kernels, and what one says about starting its kernel. Files
-//! are read here; nothing is run.
+//! Kernelspecs: Jupyter's descriptions of its kernels, and how each kernel is started. This module reads files and runs
+//! no program.
 
 use crate::search_paths::{SearchPaths, children, is_executable};
 use bai_protocol::language;
@@ -13,7 +13,7 @@ const FILE: &str = "kernel.json";
 /// An installed kernel.
 #[derive(Debug, Clone)]
 pub(crate) struct Kernelspec {
-    /// Name of its folder, by which Jupyter knows it.
+    /// The name of its folder, which is its name for Jupyter.
     pub(crate) name: String,
     /// Its `kernel.json`.
     pub(crate) file: PathBuf,
@@ -21,19 +21,19 @@ pub(crate) struct Kernelspec {
 }
 
 impl Kernelspec {
-    /// Reads a `kernel.json`. `None` when it cannot be read, is none, or says nothing about how to start the kernel.
+    /// Reads a `kernel.json`. `None` when it cannot be read, is malformed, or does not say how to start the kernel.
     pub(crate) fn read(file: &Path) -> Option<Self> {
         let name = file.parent()?.file_name()?.to_str()?.to_owned();
         let spec: JupyterKernelspec = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
         (!spec.argv.is_empty()).then(|| Kernelspec { name, file: file.to_owned(), spec })
     }
 
-    /// What people see in Jupyter's menus: `Python 3 (ipykernel)`.
+    /// Its title in Jupyter's menus: `Python 3 (ipykernel)`.
     pub(crate) fn title(&self) -> &str {
         &self.spec.display_name
     }
 
-    /// The language in Jupyter's word for it, in lower case: `python`, `r`, `javascript`.
+    /// The language as Jupyter names it, in lower case: `python`, `r`, `javascript`.
     pub(crate) fn language(&self) -> String {
         self.spec.language.to_lowercase()
     }
@@ -43,7 +43,7 @@ impl Kernelspec {
         self.spec.interrupt_mode.as_deref() == Some("message")
     }
 
-    /// The program and its arguments, for a kernel that finds its connection in `connection`.
+    /// The program and its arguments, with the connection file `connection`.
     pub(super) fn command(&self, connection: &Path) -> (PathBuf, Vec<OsString>) {
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         let fill = |argument: &String| {
@@ -70,7 +70,7 @@ impl Kernelspec {
     }
 }
 
-/// `${NAME}` replaced by what `known` says; a name that it does not know stays as it is.
+/// Replaces `${NAME}` by the value from `known`. An unknown name stays as it is.
 fn fill_in(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
     let mut filled = String::new();
     let mut rest = text;
@@ -91,7 +91,7 @@ fn fill_in(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
 }
 
 /// The folders in which Jupyter looks for kernels, the first before the others. As Jupyter does in an environment, its
-/// kernels come before the person's own.
+/// kernels come before the user's own.
 pub(super) fn folders(search_paths: &SearchPaths) -> Vec<PathBuf> {
     let path = search_paths.var("JUPYTER_PATH").map(|path| std::env::split_paths(path).collect::<Vec<_>>());
     let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(|variable| search_paths.folder(variable));
@@ -105,7 +105,7 @@ pub(super) fn folders(search_paths: &SearchPaths) -> Vec<PathBuf> {
     all.filter(|folder| folder.is_absolute()).map(|folder| folder.join("kernels")).collect()
 }
 
-/// Every kernel; of several with the same name the first.
+/// All kernels; for each name only the first.
 pub(crate) fn all(search_paths: &SearchPaths) -> Vec<Kernelspec> {
     let mut all: Vec<Kernelspec> = Vec::new();
     for kernel in folders(search_paths).iter().flat_map(|folder| children(folder)) {
@@ -118,7 +118,7 @@ pub(crate) fn all(search_paths: &SearchPaths) -> Vec<Kernelspec> {
     all
 }
 
-/// The kernel that is meant by a name: that of its folder, in whatever case, or its title.
+/// The kernel of a name: the name of its folder, in any case, or its title.
 pub(super) fn find(name: &str, search_paths: &SearchPaths) -> Option<Kernelspec> {
     let all = all(search_paths);
     let named = |kernel: &&Kernelspec| kernel.name == name;

@@ -1,4 +1,4 @@
-//! Which services there are: those whose program is installed, and those that definition files bring.
+//! The catalog of services: those whose program is installed, and those from definition files.
 
 use super::definition::Definition;
 use bai_protocol::service::{App, ArgumentValue, parse_service_ports};
@@ -6,11 +6,11 @@ use nix::unistd::{AccessFlags, access};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// Where images have definition files.
+/// The folder in which images have definition files.
 pub(super) const FOLDER: &str = "/etc/backend.ai/service-defs";
-/// The variable that holds what the image's label says of its services.
+/// The variable with the image's label of services.
 const SERVICE_PORTS: &str = "BACKENDAI_SERVICE_PORTS";
-/// The ports that services from definition files are listed with, from here on; nothing listens there.
+/// Services from definition files are listed with ports from here on. No process listens there.
 const FIRST_LISTED_PORT: u16 = 8400;
 
 /// A service that can be started.
@@ -25,23 +25,23 @@ pub(super) struct KnownService {
 struct BuiltIn {
     name: &'static str,
     protocol: &'static str,
-    /// What a cluster has it on; clients may name it, nothing listens there.
+    /// The port that a cluster lists for it. Clients may name it; no process listens there.
     listed_port: u16,
     program: &'static str,
-    /// Another program that it cannot do without.
+    /// Another program that it needs.
     needs: Option<&'static str>,
     /// Where the program may be, besides the search path.
     folders: &'static [&'static str],
     /// How it listens at `{host}` and `{ports[0]}`.
     command: &'static [&'static str],
-    /// How it listens at `{socket}`, where it can. Needed where the service asks nobody who they are: a port is open to
+    /// How it listens at `{socket}`, if it can. A service without authentication needs this, because a port is open to
     /// every user of this machine.
     on_socket: Option<&'static [&'static str]>,
-    /// Options that a start may set, with what they are otherwise.
+    /// Options that a start may set, with their defaults.
     arguments: &'static [(&'static str, &'static str)],
 }
 
-/// What most have in common.
+/// The common defaults.
 const PLAIN: BuiltIn = BuiltIn {
     name: "",
     protocol: "",
@@ -54,15 +54,15 @@ const PLAIN: BuiltIn = BuiltIn {
     arguments: &[],
 };
 
-/// Where programs are that only root has in its search path.
+/// Folders that only root has in its search path.
 const SYSTEM: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
-/// What starts sshd; there is no brace in it, which a template would want to fill.
+/// The script that starts sshd. It has no brace, which a template would try to fill.
 const SSHD: &str = include_str!("sshd.sh");
 /// Where agents put programs into containers.
 const OF_AGENTS: &str = "/opt/kernel";
 
-/// Jupyter and ttyd ask for no password: whoever reaches their sockets, or a container's ports, is the owner of the
-/// session. For the same reason Jupyter may run as whoever that is, root included.
+/// Jupyter and ttyd ask for no password: only the owner of the session can reach their sockets or a container's ports.
+/// For the same reason Jupyter may run as any user, root included.
 const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "jupyter",
@@ -201,8 +201,8 @@ const JUPYTER_ON_SOCKET: &[&str] = &[
     "--sock={socket}",
 ];
 
-/// All services, with the program of each as `{runtime_path}`; it is empty for those of definition files. `private` ones
-/// listen at sockets where they can.
+/// All services, with the program of each as `{runtime_path}`; it is empty for those of definition files. With
+/// `private`, services listen at sockets if they can.
 pub(super) fn find(
     definitions: &Path,
     env: &[(OsString, OsString)],
@@ -231,7 +231,7 @@ pub(super) fn find(
             (service.app.protocol, service.app.ports) = (labelled.protocol, labelled.ports);
         }
     }
-    // A file says more exactly what is wanted here than a table that is made for everywhere.
+    // A file describes this image more exactly than the general table.
     for (service, program) in built_in {
         if !known.iter().any(|(other, _)| other.app.name == service.app.name) {
             known.push((service, program));
@@ -251,7 +251,7 @@ fn app(name: &str, protocol: &str, port: u16, definition: &Definition) -> App {
     }
 }
 
-/// The services of a folder's files. A file that cannot be read is passed over, with a word in the log.
+/// The services of a folder's files. A file that cannot be read is skipped, with a warning in the log.
 pub(super) fn defined(folder: &Path) -> Vec<(KnownService, PathBuf)> {
     let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<_> = files.flatten().map(|file| file.path()).collect();
@@ -269,7 +269,7 @@ pub(super) fn defined(folder: &Path) -> Vec<(KnownService, PathBuf)> {
             }
         };
         let number = u16::try_from(known.len()).unwrap_or(u16::MAX);
-        // Where no label says it, most services are web pages.
+        // Without a label, a service is most likely a web page.
         let app = app(name, "http", FIRST_LISTED_PORT.saturating_add(number), &definition);
         known.push((KnownService { app, definition, on_socket: false }, PathBuf::new()));
     }

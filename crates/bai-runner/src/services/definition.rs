@@ -1,5 +1,5 @@
-//! What a service is: its command and what a start may change about it, as definition files say it (`docs/wire`
-//! §7.7).
+//! The definition of a service: its command, and the settings that a start may change, as in definition files
+//! (`docs/wire` §7.7).
 
 use super::template::{TemplateError, Variables, fill};
 use bai_protocol::service::{ArgumentValue, ServiceParameters};
@@ -38,7 +38,7 @@ pub(super) enum CommandLine {
     Line(String),
 }
 
-/// Something to do before the start.
+/// An action before the start.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PrestartAction {
@@ -53,7 +53,7 @@ fn bash() -> Option<String> {
     Some("bash".to_owned())
 }
 
-/// What a start asks for and may not have, or a definition that cannot be followed.
+/// A start with settings that are not allowed, or a definition that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StartRequestError {
     #[error("the option {0} may not be set for this service")]
@@ -67,7 +67,7 @@ pub(super) enum StartRequestError {
 }
 
 impl Definition {
-    /// Reads what a file, or an agent, says.
+    /// Reads a definition from a file or from an agent.
     pub(in super::super) fn read(text: Value) -> Result<Definition, String> {
         serde_json::from_value(text).map_err(|error| format!("its definition is wrong: {error}"))
     }
@@ -86,7 +86,7 @@ impl Definition {
         }
     }
 
-    /// Whether a start may ask for that.
+    /// Checks that a start may set these options and variables.
     pub(super) fn check(
         &self,
         asked: &ServiceParameters,

@@ -1,4 +1,4 @@
-//! The services of a session: daemons that are started when somebody connects to them, and end with the session
+//! The services of a session: daemons that are started when a client connects to them, and that end with the session
 //! (`docs/wire` §7.2, §7.6, §7.7).
 
 mod catalog;
@@ -33,22 +33,22 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a service may take until it takes connections.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// How often that is tried.
+/// How often a connection is tried.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 /// How long a service may take to end by itself when it is asked to.
 const END_LIMIT: Duration = Duration::from_secs(2);
-/// How long the last words of a service that has ended are waited for.
+/// How long to wait for the last output of a service that has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Bytes that are kept of what a service says, for when it does not start.
+/// How many bytes of a service's output are kept, for the error when it does not start.
 const SAID: usize = 4096;
 /// The protocol of ports that the user serves.
 const PREOPEN: &str = "preopen";
 
-/// Why a service does not run.
+/// Why a service could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// No such service is known here.
+    /// No such service exists here.
     #[error("there is no service {0} here")]
     Unknown(String),
     /// The service has no such port.
@@ -59,12 +59,12 @@ pub enum ServiceError {
         /// The port that was asked for.
         port: u16,
     },
-    /// What was asked for is not allowed, or the program does not start.
+    /// The request is not allowed, or the program does not start.
     #[error("the service {name} could not be started: {why}")]
     Start {
         /// The service.
         name: String,
-        /// Why, as half a sentence; may have the last lines that the program wrote.
+        /// The reason, as a clause. It may contain the last lines of the program's output.
         why: String,
     },
 }
@@ -86,7 +86,7 @@ impl ServiceAddress {
     /// Connects to it.
     ///
     /// # Errors
-    /// The system's own; `ConnectionRefused` when nobody listens.
+    /// An error of the system; `ConnectionRefused` when no process listens.
     pub async fn connect(&self) -> io::Result<Box<dyn Connection>> {
         Ok(match self {
             ServiceAddress::Port(port) => {
@@ -99,7 +99,7 @@ impl ServiceAddress {
     }
 }
 
-/// The services of one session. Dropping it ends all that run.
+/// The services of one session. Dropping it ends all running services.
 #[derive(Debug)]
 pub struct Services {
     workdir: PathBuf,
@@ -108,11 +108,11 @@ pub struct Services {
     /// The folder with definition files.
     definitions: PathBuf,
     running: StdMutex<HashMap<String, Slot>>,
-    /// Cancelled when nothing is to run any more.
+    /// Cancelled when no service may run any more.
     over: CancellationToken,
 }
 
-/// One service: runs, or does not. Locked while it starts.
+/// One service, which may run. Locked while it starts.
 type Slot = Arc<Mutex<Option<Running>>>;
 
 #[derive(Debug)]
@@ -120,12 +120,12 @@ struct Running {
     child: Child,
     address: ServiceAddress,
     process_tree: ProcessTree,
-    /// The private folder with the socket and what was written before the start.
+    /// The private folder with the socket and the files for the start.
     _scratch: TempDir,
 }
 
 impl Running {
-    /// Asks it to end, and ends it when it does not.
+    /// Asks the service to end, and kills it when it does not.
     async fn end(mut self) {
         if self.process_tree.terminate() {
             let _ = timeout(END_LIMIT, self.child.wait()).await;
@@ -139,16 +139,16 @@ impl Drop for Running {
     }
 }
 
-/// Where a service is to take connections.
+/// Where a service must take connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Listen {
-    /// Where nobody else of this machine reaches it, or at a free port of 127.0.0.1.
+    /// At a private socket, or else at a free port of 127.0.0.1.
     Private,
-    /// At these ports, which somebody else has chosen.
+    /// At these ports, which an agent has chosen.
     At(IpAddr, Vec<u16>),
 }
 
-/// What is started, and how.
+/// How a service is started.
 pub(super) struct Launch<'a> {
     pub(super) definition: &'a Definition,
     /// What `{runtime_path}` stands for.
@@ -158,26 +158,26 @@ pub(super) struct Launch<'a> {
     pub(super) on_socket: bool,
     pub(super) place: &'a Listen,
     pub(super) asked: &'a ServiceParameters,
-    /// How long it may take until it takes connections; for ever when a model has to be loaded.
+    /// How long it may take until it takes connections. `None` is without limit, for a model that must be loaded.
     pub(super) limit: Option<Duration>,
 }
 
 impl Services {
-    /// Nothing runs yet. `env` comes on top of our own environment, which is passed on without its secrets;
-    /// `preopen` are ports that the user's own programs will listen at.
+    /// The services of a session; none runs yet. `env` comes on top of our own environment, which is passed on without
+    /// its secrets; `preopen` are ports on which the user's own programs will listen.
     pub fn new(workdir: PathBuf, env: Vec<(String, String)>, preopen: Vec<u16>) -> Self {
         let (definitions, running, over) =
             (catalog::FOLDER.into(), StdMutex::default(), CancellationToken::new());
         Services { workdir, env, preopen, definitions, running, over }
     }
 
-    /// The same with definition files from another folder than `/etc/backend.ai/service-defs`.
+    /// Uses definition files from this folder instead of `/etc/backend.ai/service-defs`.
     #[must_use]
     pub fn with_definitions(self, folder: PathBuf) -> Self {
         Services { definitions: folder, ..self }
     }
 
-    /// All that can be connected to. Looks at files.
+    /// All apps to which clients can connect. Reads files.
     pub fn apps(&self) -> Vec<App> {
         let preopen = self.preopen.iter().map(|port| App {
             name: port.to_string(),
@@ -191,8 +191,8 @@ impl Services {
         preopen.chain(known).collect()
     }
 
-    /// Starts a service if it does not run, waits until it takes connections, and tells where. `port` is one of
-    /// those that the list of apps has for it.
+    /// Starts a service if it does not run, waits until it takes connections, and returns its address. `port` is one of
+    /// its ports in the list of apps.
     ///
     /// # Errors
     /// As [`ServiceError`] says.
@@ -224,8 +224,8 @@ impl Services {
         self.run(name, &launch).await.map(|(address, _)| address)
     }
 
-    /// The same at ports that an agent has chosen; says whether it ran before. `{runtime_path}` of definition files is
-    /// `runtime`.
+    /// The same at ports that an agent has chosen. Returns whether it ran before. `{runtime_path}` of definition files
+    /// is `runtime`.
     ///
     /// # Errors
     /// As [`ServiceError`] says.
@@ -248,7 +248,7 @@ impl Services {
         self.run(name, &launch).await.map(|(_, ran)| ran)
     }
 
-    /// Starts what is not known by a file or a table, under a name of its own.
+    /// Starts a service that is not in the catalog, under its own name.
     ///
     /// # Errors
     /// As [`ServiceError`] says.
@@ -261,7 +261,7 @@ impl Services {
         let env = self.environment(&[]);
         launch.definition.check(launch.asked, &env).map_err(|error| failed(error.to_string()))?;
         let slot = self.slot(name);
-        // One start at a time: who comes meanwhile finds it running.
+        // One start at a time. A later request finds the service running.
         let mut slot = slot.lock().await;
         if let Some(service) = slot.as_mut()
             && matches!(service.child.try_wait(), Ok(None))
@@ -288,7 +288,7 @@ impl Services {
         slots.entry(name.to_owned()).or_default().clone()
     }
 
-    /// Ends a service. Says whether it ran.
+    /// Ends a service. Returns whether it ran.
     pub async fn stop(&self, name: &str) -> bool {
         let service = self.slot(name).lock().await.take();
         let ran = service.is_some();
@@ -326,7 +326,7 @@ impl Services {
         let said = |error: io::Error| error.to_string();
         // Made with access for its owner alone.
         let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(said)?;
-        // By the ending ttyd knows that it is a socket and not a network interface.
+        // ttyd recognises a socket by this ending; another name would be a network interface.
         let socket = scratch.path().join("service.sock");
         let (host, ports) = match launch.place {
             Listen::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(said)?]),
@@ -381,7 +381,7 @@ fn check_port(name: &str, port: Option<u16>, open: &[u16]) -> Result<(), Service
     }
 }
 
-/// A port that nobody has now. Another program may take it first; the service then says so.
+/// A free port. Another program may take it first; then the service reports that.
 async fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
 }
@@ -398,13 +398,13 @@ fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io
     command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
 }
 
-/// Waits until the service takes a connection; its own end ends the wait.
+/// Waits until the service takes a connection or ends.
 async fn until_open(
     running: &mut Running,
     tail: &OutputTail,
     last_words: impl Future<Output = ()>,
 ) -> Result<(), String> {
-    // No system tells when another program begins to listen.
+    // The system does not report when another program begins to listen.
     let mut tries = interval(TRY_EVERY);
     tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -412,7 +412,7 @@ async fn until_open(
             biased;
             status = running.child.wait() => {
                 let how = status.map_or_else(|error| error.to_string(), |status| process::describe_end(&status).1);
-                // What it started may hold the pipes open for longer.
+                // Its child processes may hold the pipes open for longer.
                 let _ = timeout(LAST_WORDS, last_words).await;
                 return Err(format!("it {how}{}", tail.said()));
             }
@@ -425,7 +425,7 @@ async fn until_open(
     }
 }
 
-/// The last of what a service wrote.
+/// The last output of a service.
 #[derive(Debug, Clone, Default)]
 struct OutputTail(Arc<StdMutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! What a service definition wants done before its command: files, folders, commands (`docs/wire` §7.7).
+//! The actions of a service definition before its command: files, folders, commands (`docs/wire` §7.7).
 
 use super::definition::PrestartAction;
 use super::template::Variables;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::Command;
 
-/// Does the actions in order and notes their results under their names.
+/// Runs the actions in order, and stores their results under their names.
 pub(super) async fn run(
     actions: &[PrestartAction],
     workdir: &Path,
@@ -61,9 +61,7 @@ async fn one(
             tracing::info!(message = text("message"), "a service says");
             Ok(Value::Null)
         }
-        other => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{other} is no step that is known")))
-        }
+        other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{other} is not a known step"))),
     }
 }
 

@@ -1,21 +1,21 @@
-//! The little language of service definitions (`docs/wire` §7.7): `{ports[0]}`, `{cmd[out]}`, `${{ name }}`.
+//! The template language of service definitions (`docs/wire` §7.7): `{ports[0]}`, `{cmd[out]}`, `${{ name }}`.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What names stand for.
+/// The values of names.
 pub(super) type Variables = BTreeMap<String, Value>;
 
-/// Why a text cannot be filled in.
+/// Why a template cannot be filled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TemplateError {
-    #[error("{{{0}}} stands for nothing")]
+    #[error("{{{0}}} has no value")]
     Undefined(String),
     #[error("{0:?} has a brace without its partner")]
     Brace(String),
 }
 
-/// Fills a text in.
+/// Fills in a template.
 pub(super) fn fill(text: &str, variables: &Variables) -> Result<String, TemplateError> {
     let unpaired = || TemplateError::Brace(text.to_owned());
     let mut filled = String::new();

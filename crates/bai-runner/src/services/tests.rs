@@ -71,7 +71,7 @@ async fn what_does_not_start_says_why() {
     let why = launch(&services, json!({"command": ["/nonexistent/program"]})).await.unwrap_err();
     assert!(why.contains("/nonexistent/program cannot be run"), "{why}");
     let why = launch(&services, json!({"command": ["{nope}"]})).await.unwrap_err();
-    assert!(why.contains("{nope} stands for nothing"), "{why}");
+    assert!(why.contains("{nope} has no value"), "{why}");
     let step = json!({"command": ["true"], "prestart": [{"action": "dance"}]});
     let why = launch(&services, step).await.unwrap_err();
     assert!(why.contains("dance is no step"), "{why}");

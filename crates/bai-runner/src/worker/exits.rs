@@ -1,5 +1,4 @@
-//! Processes of a kernel that begin and end on their own account: batch steps, cells that are programs, and an interpreter
-//! that dies.
+//! Processes of a kernel that end: batch steps, cells that are programs, and an interpreter that dies.
 
 use super::super::crash_loop::TOO_MANY;
 use super::super::process::describe_end;
@@ -12,7 +11,7 @@ use std::time::Instant;
 const INTERRUPTED: i32 = 130;
 
 impl Worker {
-    /// A cell that is a program, in a folder that nothing is left in from the last one.
+    /// Starts a cell that is a program, in a new empty folder.
     pub(super) fn start_cell(&mut self, code: &str) -> Started {
         self.scratch = None;
         let folder = tempfile::Builder::new().prefix("bai-repl-").tempdir();
@@ -62,8 +61,8 @@ impl Worker {
         self.end_current(if is_cell { exit_code } else { step::exit_code(status) });
     }
 
-    /// The interpreter is gone: says how, ends the task that it ran, and starts a new one, or leaves that to the next
-    /// cell when it keeps dying on its own.
+    /// The interpreter is gone. Reports how, ends the running task, and starts a new interpreter. In a crash loop the
+    /// next cell starts it.
     pub(super) fn on_death(&mut self, status: &ExitStatus) {
         if let InterpreterSlot::Running(interpreter) = &mut self.slot {
             let last = interpreter.last_messages();
