@@ -40,7 +40,7 @@ impl Api {
     /// Checks the options. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`](super::ErrorKind::BadRequest) when the endpoint is no URL of ours or a key cannot stand in a header.
+    /// [`ErrorKind::BadRequest`](super::ErrorKind::BadRequest) when the endpoint is not a valid URL or a key cannot be sent in a header.
     pub fn new(options: ApiOptions) -> Result<Api, ClientError> {
         options.check()?;
         let endpoints = Endpoint::parse_list(&options.endpoint)?;

@@ -128,7 +128,7 @@ impl AppListener {
         self.app.url(&self.address.ip().to_string(), self.address.port())
     }
 
-    /// Takes connections for ever, one tunnel for each; drop the future to stop, which closes them all.
+    /// Accepts connections until the future is dropped, with one tunnel for each. Dropping it closes all of them.
     pub async fn serve(self, mut on_event: impl FnMut(AppEvent)) {
         let mut connections = FuturesUnordered::new();
         let (events, mut told) = tokio::sync::mpsc::channel(CONNECTIONS);
@@ -173,7 +173,7 @@ impl AppListener {
             TunnelEnd::Refused => ErrorKind::Connect,
             TunnelEnd::Failed(_) => ErrorKind::Server,
             TunnelEnd::Lost(_) => ErrorKind::Lost,
-            // A relay on the way took the connection, and nobody was behind it, perhaps before the question was read.
+            // A relay on the way took the connection, but no service was behind it, perhaps before the question was read.
             TunnelEnd::Finished
                 if received == 0 && self.answers_always() && (sent > 0 || asks(&socket).await) =>
             {

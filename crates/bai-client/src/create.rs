@@ -209,7 +209,7 @@ impl ComputeSession {
         }
     }
 
-    /// The status now; nothing when the server cannot say it just now.
+    /// The current status; `None` when the server cannot tell it now.
     async fn poll_status(&self) -> Result<Option<SessionStatus>, ClientError> {
         match self.info().await {
             // Servers of API v3 have no status, and answer only for sessions that run.

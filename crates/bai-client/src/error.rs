@@ -6,11 +6,11 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// What sort of failure it is. A program maps it to an exit code and to hints of its own.
+/// The kind of an error. A program maps it to an exit code and to hints of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Nobody answers there: refused, unresolvable, unreachable.
+    /// No server answers there: refused, unresolvable, unreachable.
     Connect,
     /// The server's certificate is not to be trusted, or the TLS set-up of this machine is broken.
     Tls,
@@ -43,7 +43,7 @@ pub enum ErrorKind {
     Busy,
     /// The server failed (5xx).
     Server,
-    /// What answers is no Backend.AI server: HTML, a redirect, something else.
+    /// The answer is not that of a Backend.AI server: HTML, a redirect, something else.
     NotABackend,
     /// The session ended in a state in which it will never run.
     SessionFailed,
@@ -159,7 +159,7 @@ impl ClientError {
         self.0.sent
     }
 
-    /// What sort of failure it is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }

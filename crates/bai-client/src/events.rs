@@ -53,7 +53,7 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// The next event. Cancel-safe. Pending while there is none; nothing only when the runtime is going down.
+    /// The next event. Cancel-safe. Pending while there is none; `None` only when the runtime shuts down.
     pub async fn next(&mut self) -> Option<SessionEvent> {
         self.events.recv().await
     }
@@ -61,7 +61,7 @@ impl EventStream {
     /// Waits for the first connection: what happens from then on is told. Later calls return at once.
     ///
     /// # Errors
-    /// Why the first try failed. The stream goes on trying, so whoever can wait may go on reading it.
+    /// Why the first try failed. The stream goes on trying, so a caller that can wait may keep reading it.
     pub async fn connected(&mut self) -> Result<(), ClientError> {
         let Some(connected) = self.connected.take() else { return Ok(()) };
         connected.await.unwrap_or_else(|_| {
@@ -159,7 +159,7 @@ pub(super) async fn open(request: Request<'_>) -> Result<Events, ClientError> {
     Ok(chunks.boxed().eventsource())
 }
 
-/// The next event; nothing when the connection is over, dead, or speaks something else.
+/// The next event; `None` when the connection has ended, is dead, or speaks something else.
 async fn next_event(stream: &mut Events) -> Option<SessionEvent> {
     match stream.next().await? {
         Ok(event) if event.event == "server_close" => None,

@@ -54,7 +54,7 @@ impl ComputeSession {
     /// Asks what there is to know about the session.
     ///
     /// # Errors
-    /// As [`ComputeSession::info`]. A server that cannot tell what the session uses is no error.
+    /// As [`ComputeSession::info`]. It is not an error when the server cannot tell what the session uses.
     pub async fn facts(&self) -> Result<SessionFacts, ClientError> {
         let info = self.info().await?;
         Ok(SessionFacts {

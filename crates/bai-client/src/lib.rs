@@ -1,9 +1,8 @@
 //! The client SDK, useful without a terminal.
 //!
-//! [`Api`] is a server, [`ComputeSession`] a session on it, [`Run`] one execution in a session. Everything
-//! that a server says is kept as data and may contain anything: who shows it to a terminal must sanitise it. No
-//! terminal, no printing and no configuration file belongs here; what is worth a log goes to `tracing`,
-//! without secrets.
+//! [`Api`] is a server, [`ComputeSession`] a session on it, [`Run`] one execution in a session. The texts of
+//! a server are kept as data and may contain anything: a program that shows them in a terminal must sanitise them. No
+//! terminal, no printing and no configuration file belongs here. Log messages go to `tracing`, without secrets.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), bai_client::ClientError> {

@@ -23,7 +23,7 @@ pub enum ServerKind {
     WebServer,
 }
 
-/// What one logs in with. Debug shows no secret.
+/// The data of a login. Debug output shows no secret.
 #[derive(Debug, Clone)]
 pub struct WebLogin {
     /// Name of the user, an e-mail address for most servers.
@@ -117,7 +117,7 @@ impl Api {
         Err(ClientError::new(ErrorKind::NotABackend, what, why))
     }
 
-    /// Logs in at a web server. Nothing is kept here: make a new [`Api`] with the cookie.
+    /// Logs in at a web server. The cookie is not kept here: make a new [`Api`] with it.
     ///
     /// # Errors
     /// [`ErrorKind::Auth`] for a wrong name, password or code, [`ErrorKind::Busy`] after too many of them,
@@ -137,7 +137,7 @@ impl Api {
     /// Ends the login of this web server on its side.
     ///
     /// # Errors
-    /// What keeps the server from doing it. One that has forgotten the login already is no error.
+    /// What keeps the server from doing it. It is not an error when the server has already forgotten the login.
     pub async fn web_logout(&self) -> Result<(), ClientError> {
         let request = self.request("log out", Method::POST, "/server/logout").unsigned().any_status();
         let reply = request.json(&json!({}))?.send().await?;

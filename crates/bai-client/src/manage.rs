@@ -73,14 +73,14 @@ impl ComputeSession {
     /// The session and what it waits for. From 22.03 on.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when it is gone; a session that depends on nothing is its own whole graph, which some
+    /// [`ErrorKind::NotFound`] when it is gone; a session without dependencies is a graph of one, which some
     /// servers do not find either.
     pub async fn dependency_graph(&self) -> Result<DependencyNode, ClientError> {
         let what = "read what the session depends on";
         self.at.request(what, Method::GET, "/dependency-graph").await?.send().await?.json()
     }
 
-    /// What the server has against the session; nothing in the ordinary case. From 22.03 on.
+    /// The server's complaint about the session; `None` in the ordinary case. From 22.03 on.
     ///
     /// # Errors
     /// What the server says.
@@ -90,7 +90,7 @@ impl ComputeSession {
         Ok(serde_json::from_value(reply).ok())
     }
 
-    /// How a session of the system type is reached by SSH; nothing for other sessions. From 22.09 on.
+    /// How a session of the system type is reached by SSH; `None` for other sessions. From 22.09 on.
     ///
     /// # Errors
     /// What the server says.
@@ -105,7 +105,7 @@ impl ComputeSession {
     /// on.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] from our engine; else what the server says.
+    /// [`ErrorKind::Unsupported`] from the engine of bai-repl; else what the server says.
     pub async fn commit(&self, filename: Option<&str>) -> Result<(Commit, Task), ClientError> {
         let mut call = self.at.request("commit the session", Method::POST, "/commit").await?;
         if let Some(name) = filename {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who we are to the server.
+/// How we identify ourselves to the server.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Credentials {
@@ -22,7 +22,7 @@ pub enum Credentials {
         /// The session id that the web server gave at login.
         session_id: SecretString,
     },
-    /// Nobody: requests are not signed.
+    /// No identity: requests are not signed.
     #[default]
     Anonymous,
 }
@@ -57,7 +57,7 @@ pub struct ApiOptions {
     /// Base URL, or several separated by commas: the next is tried when one cannot be connected to. A path in
     /// the URL is put before every path of the API.
     pub endpoint: String,
-    /// Who we are.
+    /// How we identify ourselves.
     pub credentials: Credentials,
     /// Domain, sent as a header and with new sessions that name none.
     pub domain: Option<String>,

@@ -24,7 +24,7 @@ use url::{Position, Url};
 
 /// How much of an error body is read, in bytes.
 const ERROR_BODY_LIMIT: usize = 64 * 1024;
-/// How often a request that changes nothing is tried when the server says that it is busy.
+/// How often a read-only request is tried when the server says that it is busy.
 const BUSY_TRIES: u32 = 3;
 /// The longest pause between those tries, whatever the server asks for.
 const BUSY_PAUSE_LIMIT: Duration = Duration::from_secs(5);
@@ -199,7 +199,7 @@ impl<'a> Request<'a> {
 
     /// Sends it and reads the reply.
     ///
-    /// A request that changes nothing is tried again, a few times, when the server says that it is busy.
+    /// A read-only request is tried again, a few times, when the server says that it is busy.
     pub(super) async fn send(self) -> Result<Reply, ClientError> {
         let within = self.within;
         match tokio::time::timeout(within, self.exchange()).await {

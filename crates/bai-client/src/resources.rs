@@ -69,7 +69,7 @@ impl Api {
     /// How the slots are shown, those of one resource group if one is named. From 23.03 on.
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] before 23.03 and from our engine; else what the server says.
+    /// [`super::ErrorKind::NotFound`] before 23.03 and from the engine of bai-repl; else what the server says.
     pub async fn slot_details(
         &self,
         scaling_group: Option<&str>,
@@ -81,7 +81,7 @@ impl Api {
     /// The resource presets, those of one resource group if one is named. From 19.09 on.
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] from servers without presets, our engine among them; else what the server says.
+    /// [`super::ErrorKind::NotFound`] from servers without presets, the engine of bai-repl among them; else what the server says.
     pub async fn presets(&self, scaling_group: Option<&str>) -> Result<Vec<Preset>, ClientError> {
         let query: Vec<_> = scaling_group.map(|name| ("scaling_group", name)).into_iter().collect();
         Ok(self.get::<Presets>("list the resource presets", "/resource/presets", &query).await?.presets)
@@ -108,7 +108,7 @@ impl Api {
     /// The names of the resource groups in which this user may make sessions. `group` as in [`Api::check_presets`].
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] for an unknown project, before 19.09, and from our engine; else what the server says.
+    /// [`super::ErrorKind::NotFound`] for an unknown project, before 19.09, and from the engine of bai-repl; else what the server says.
     pub async fn scaling_groups(&self, group: Option<&str>) -> Result<Vec<String>, ClientError> {
         let query = [("group", self.project(group))];
         let found: ScalingGroups = self.get("list the resource groups", "/scaling-groups", &query).await?;
@@ -118,7 +118,7 @@ impl Api {
     /// The virtual folders that this user can mount.
     ///
     /// # Errors
-    /// [`super::ErrorKind::NotFound`] from our engine, which has none; else what the server says.
+    /// [`super::ErrorKind::NotFound`] from the engine of bai-repl, which has none; else what the server says.
     pub async fn virtual_folders(&self) -> Result<Vec<VirtualFolder>, ClientError> {
         self.get("list the virtual folders", "/folders", &[]).await
     }

@@ -60,12 +60,12 @@ impl ComputeSession {
         Self::look_up(api, name_or_id, false).await
     }
 
-    /// The same for people, who may also give the beginning of a name or a UUID, if it is the beginning of only one.
+    /// Finds the session for a person, who may also give the beginning of a name or UUID, if only one session has it.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`], with the sessions that it may mean.
     pub async fn find(api: &Api, reference: &str) -> Result<ComputeSession, ClientError> {
-        // The beginning of everything is no choice of anything.
+        // Every name begins with the empty text, so it chooses no session.
         Self::look_up(api, reference, !reference.is_empty()).await
     }
 
@@ -102,7 +102,7 @@ impl ComputeSession {
         &self.name
     }
 
-    /// The session's UUID; nothing on servers before 20.03.
+    /// The session's UUID; `None` on servers before 20.03.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
@@ -135,7 +135,7 @@ impl ComputeSession {
         api.hello().await.is_ok_and(|hello| run::steps::are_lossy(hello.manager.as_deref()))
     }
 
-    /// Runs code if no run of this process is under way; nothing happens otherwise.
+    /// Runs code if no run of this process is active; gives `None` otherwise.
     ///
     /// # Errors
     /// As [`ComputeSession::execute`].
@@ -144,7 +144,7 @@ impl ComputeSession {
         run::start(self.at.clone(), Start::Cell(cell), options, turn).await.map(Some)
     }
 
-    /// Follows a run that the session has already, by polling, from what nobody has read yet.
+    /// Follows a run that the session already has, by polling, from the first output that was not read yet.
     ///
     /// Only ids that the server really knows: a genuine server takes an unknown one for a run that never ends.
     /// [`ComputeSession::current_run`] gives one where the server tells.
@@ -191,7 +191,7 @@ impl ComputeSession {
         self.at.interrupt().await
     }
 
-    /// What could stand at the cursor. Takes 3 s at most. Empty where the kernel has no completion.
+    /// The possible continuations at the cursor. Takes 3 s at most. Empty where the kernel has no completion.
     ///
     /// # Errors
     /// What the server says, or [`ErrorKind::Timeout`].

@@ -17,7 +17,7 @@ const TRIES: u32 = 4;
 /// The pause before the first new connection; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A background task. Dropping it changes nothing on the server.
+/// A background task. Dropping it does not change anything on the server.
 #[derive(Debug)]
 pub struct Task {
     id: String,
@@ -44,7 +44,7 @@ impl Task {
         &self.id
     }
 
-    /// The next event; nothing after the last one. Cancel-safe. Errors are last, too: what the server says to the
+    /// The next event; `None` after the last one. Cancel-safe. Errors are last, too: what the server says to the
     /// question, or [`ErrorKind::Lost`] when it tells nothing several times.
     pub async fn next(&mut self) -> Option<Result<TaskEvent, ClientError>> {
         self.events.recv().await

@@ -1,4 +1,4 @@
-//! TLS configurations: the platform's verifier, none at all on request, and one for plain HTTP that trusts nobody.
+//! TLS configurations: the platform's verifier, none at all on request, and for plain HTTP one that trusts no certificate.
 //!
 //! The provider is named explicitly in each, so that nothing depends on what a process has installed globally.
 
@@ -24,7 +24,7 @@ pub(super) fn unverified() -> Result<ClientConfig, ClientError> {
     Ok(with_alpn(builder.with_no_client_auth()))
 }
 
-/// Trusts nobody, for endpoints without TLS: reading the platform's certificates would only cost time, or fail on
+/// Trusts no certificate, for endpoints without TLS: reading the platform's certificates would only cost time, or fail on
 /// a machine that has none.
 pub(super) fn unused() -> Result<ClientConfig, ClientError> {
     Ok(builder()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())

@@ -83,7 +83,7 @@ impl Tunnel {
                 () = gone.cancelled() => TunnelEnd::LocalGone,
             };
             tracing::debug!(?end, "tunnel");
-            // Set before the pipe closes, so that who reads the end of it can ask why.
+            // Set before the pipe closes, so that a reader that meets its end can ask for the reason.
             let _ = result.set(end);
             drop((reader, writer));
             carrier.close().await;

@@ -10,7 +10,7 @@ const SVG: &str = "image/svg+xml";
 /// Text in the order of preference, after pictures and before plain text.
 const TEXTS: &[&str] = &["text/markdown", "text/latex", "application/json"];
 
-/// The record of the representation that a terminal can do most with; nothing for an empty bundle. Plain text is preferred to
+/// The record of the representation that a terminal can do most with; `None` for an empty bundle. Plain text is preferred to
 /// LaTeX and JSON where it says more than that there is an object.
 pub fn best(mut bundle: Map<String, Value>) -> Option<ConsoleRecord> {
     let mut take = |kind: &str| bundle.remove(kind).filter(|value| !value.is_null()).map(text);

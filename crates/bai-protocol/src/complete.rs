@@ -82,7 +82,7 @@ impl Completion {
     }
 
     /// Takes whatever a server answered: walks down `result` and `completions` until there is a list, or a
-    /// list under `suggestions`. Anything else is no completion, never an error.
+    /// list under `suggestions`. Anything else gives no completion; it is never an error.
     pub fn from_wire(body: &Value) -> Self {
         let mut at = body;
         // No known server nests deeper than four; the bound keeps a hostile body cheap.

@@ -33,7 +33,7 @@ pub struct IncomingCreate {
     pub domain: Option<String>,
     /// Shell text that runs first.
     pub bootstrap_script: Option<String>,
-    /// Environment of the session's programs. Values that are no strings are written as JSON.
+    /// Environment of the session's programs. Values that are not strings are written as JSON.
     pub environ: BTreeMap<String, String>,
     /// Ports that the user's own programs will listen at.
     pub preopen_ports: Vec<u16>,

@@ -38,7 +38,7 @@ pub struct SessionEvent {
 }
 
 impl SessionEvent {
-    /// Reads an event; one whose payload is no object has an empty payload.
+    /// Reads an event; one whose payload is not an object has an empty payload.
     pub fn parse(name: &str, data: &str) -> Self {
         SessionEvent { name: name.to_owned(), data: serde_json::from_str(data).unwrap_or_default() }
     }

@@ -53,7 +53,7 @@ pub struct ExecuteRequest {
     run_id: String,
     /// An object; only the first call of a batch run has something in it.
     pub options: Value,
-    /// The last frame that was received, for our own engine only: it numbers its frames then (`seq`) and sends again
+    /// The last frame that was received, for the engine of bai-repl only: it numbers its frames then (`seq`) and sends again
     /// what came after that one. 0 before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     received: Option<u64>,
@@ -80,7 +80,7 @@ impl ExecuteRequest {
         Self::new(Mode::Input, run_id, text, Value::Object(Default::default()))
     }
 
-    /// Says which frame was the last that was received, if there is somebody who counts.
+    /// Says which frame was received last, if the frames are numbered.
     pub fn counting(self, received: Option<u64>) -> Self {
         ExecuteRequest { received, ..self }
     }
@@ -129,7 +129,7 @@ impl fmt::Display for RunId {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct IncomingExecute {
-    /// What is asked; nothing when missing or null.
+    /// The question; `None` when missing or null.
     pub mode: Option<String>,
     /// Source or input text.
     #[serde(deserialize_with = "lenient::null_as_default")]
@@ -171,7 +171,7 @@ pub enum RunStatus {
     BuildFinished,
     /// The run is over.
     Finished,
-    /// The agent's watchdog fired. The WebSocket server loops on it, so nothing is to be waited for.
+    /// The agent's watchdog fired. The WebSocket server loops on it, so no further frame comes.
     ExecTimeout,
     /// WebSocket only: something failed, `msg` says what, the socket closes.
     Error,
@@ -218,7 +218,7 @@ pub struct ExecuteResult {
     /// The run's id; HTTP only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    /// What was printed since the last reply. Null and missing read as nothing; what is no record is left out.
+    /// What was printed since the last reply. Null or a missing key gives an empty list; values that are not records are left out.
     #[serde(default, deserialize_with = "records")]
     pub console: Vec<ConsoleRecord>,
     /// Set with the three `finished` statuses; may be null even there.
@@ -233,7 +233,7 @@ pub struct ExecuteResult {
     /// What failed; with `error` and `server-restarting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
-    /// The frame's number; our own engine only, and only when it was asked to count.
+    /// The frame's number; the engine of bai-repl only, and only when it was asked to count.
     #[serde(default, deserialize_with = "lenient::number", skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }

@@ -135,7 +135,7 @@ pub enum TaskEvent {
 }
 
 impl TaskEvent {
-    /// Reads an event under its name of today or of before 22.09; nothing for others.
+    /// Reads an event under its name of today or of before 22.09; `None` for others.
     pub fn parse(name: &str, data: &str) -> Option<Self> {
         let body: Value = serde_json::from_str(data).unwrap_or_default();
         let message = body.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();

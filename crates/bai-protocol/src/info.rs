@@ -46,7 +46,7 @@ pub struct SessionInfo {
     pub occupied_slots: Option<String>,
     /// Live statistics.
     pub last_stat: Option<Value>,
-    /// What runs the cells, such as `python 3.6.15 (/usr/bin/python3.6)`; only our own engine tells.
+    /// What runs the cells, such as `python 3.6.15 (/usr/bin/python3.6)`; only the engine of bai-repl tells.
     #[serde(deserialize_with = "lenient::text")]
     pub interpreter: Option<String>,
     /// What the person should know about it, such as that it is not the version that was asked for; likewise.
@@ -64,7 +64,7 @@ impl SessionInfo {
     }
 
     /// The resources in use in the notation that they are asked for in, `cpu=1 mem=1g`; what is not understood stays as the
-    /// server said it, and nothing is nothing.
+    /// server said it, and an empty text gives `None`.
     pub fn resources(&self) -> Option<String> {
         let said = self.occupied_slots.as_ref()?;
         let slots = python::dictionary(said).or_else(|| serde_json::from_str(said).ok());
@@ -72,7 +72,7 @@ impl SessionInfo {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// How many cells the session has run; nothing where the server does not count.
+    /// How many cells the session has run; `None` where the server does not count.
     pub fn cells(&self) -> Option<u64> {
         self.num_queries_executed.filter(|count| *count > 0)
     }

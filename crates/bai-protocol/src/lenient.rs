@@ -14,7 +14,7 @@ where
 }
 
 /// Anything that is a string stays one; numbers and booleans become their text; null and the text `"None"`,
-/// which 26.x sends for an empty value (`docs/wire` §2.6), become nothing.
+/// which 26.x sends for an empty value (`docs/wire` §2.6), give `None`.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Null => None,
@@ -41,7 +41,7 @@ pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     Ok(Value::deserialize(deserializer)?.as_u64())
 }
 
-/// A list; null, or something that is no list, is the empty one, and members of another type are left out.
+/// A list. Null, or a value that is not a list, gives the empty list; members of another type are left out.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

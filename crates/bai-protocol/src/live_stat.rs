@@ -57,7 +57,7 @@ pub struct Accelerator {
 }
 
 impl LiveStat {
-    /// Reads what a server sent, as text or as it is. What is no metric, null or no number is left out.
+    /// Reads what a server sent, as text or as it is. Null, and values that are not metrics or numbers, are left out.
     pub fn of(value: &Value) -> Self {
         match value {
             Value::String(text) => match serde_json::from_str(text) {
@@ -94,7 +94,7 @@ impl LiveStat {
         }
     }
 
-    /// True when nothing is known.
+    /// Whether no metric is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

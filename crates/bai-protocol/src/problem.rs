@@ -74,12 +74,12 @@ impl Problem {
     }
 }
 
-/// The body of a reply that is no success.
+/// The body of a reply with an error status.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ErrorBody {
     /// The server spoke the API's own form.
     Problem(Box<Problem>),
-    /// Something else: HTML of a proxy, plain text, nothing. The beginning of it, markup included.
+    /// Something else: HTML of a proxy, plain text, or an empty body. The beginning of it, markup included.
     Opaque(String),
 }
 
@@ -94,7 +94,7 @@ impl ErrorBody {
         }
     }
 
-    /// The problem's slug; nothing for an opaque body.
+    /// The problem's slug; `None` for an opaque body.
     pub fn slug(&self) -> Option<&str> {
         match self {
             ErrorBody::Problem(problem) => Some(problem.slug()),

@@ -14,7 +14,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// How far either side of our engine's stream may be ahead of what the other says it has taken, in bytes before base64.
+/// How far each side of the engine's `pty` stream may be ahead of what the other side has acknowledged, in bytes before base64.
 /// What is on its way is what a key's echo comes behind.
 pub const WINDOW: u64 = 64 * 1024;
 
@@ -42,7 +42,7 @@ pub enum PtyRequest {
     /// So many bytes of output were taken over this connection in all. Said only to a server that has said the same: from
     /// the first on, the server keeps within [`WINDOW`] of it.
     Received(u64),
-    /// A type of frame that nobody has told us of. To be ignored.
+    /// An unknown type of frame. To be ignored.
     Unknown(String),
 }
 
@@ -53,12 +53,12 @@ pub enum PtyReply {
     Output(Bytes),
     /// A failure, in the server's words.
     Error(String),
-    /// The shell is gone, with its exit code where known; the last frame. Only our engine says so.
+    /// The shell is gone, with its exit code where known; the last frame. Only the engine of bai-repl says so.
     Exit(Option<i32>),
-    /// So many typed bytes were taken over this connection in all. Only our engine says so: first 0, to tell that it
+    /// So many typed bytes were taken over this connection in all. Only the engine of bai-repl says so: first 0, to tell that it
     /// counts, and from then on it wants to be at most [`WINDOW`] behind.
     Received(u64),
-    /// A type of frame that nobody has told us of. To be ignored.
+    /// An unknown type of frame. To be ignored.
     Unknown(String),
 }
 
@@ -98,7 +98,7 @@ impl PtyRequest {
     /// Reads a frame, text or binary.
     ///
     /// # Errors
-    /// JSON of another shape, or `chars` that is no base64.
+    /// JSON of another shape, or `chars` that is not base64.
     pub fn parse(frame: &[u8]) -> Result<Self, BadFrame> {
         let wire = parse(frame)?;
         Ok(match wire.kind.as_ref() {
@@ -131,7 +131,7 @@ impl PtyReply {
     /// Reads a frame, text or binary: genuine servers changed from one to the other.
     ///
     /// # Errors
-    /// JSON of another shape, or `data` that is no base64.
+    /// JSON of another shape, or `data` that is not base64.
     pub fn parse(frame: &[u8]) -> Result<Self, BadFrame> {
         let wire = parse(frame)?;
         Ok(match wire.kind.as_ref() {
@@ -251,7 +251,7 @@ pub enum TtydReply {
     Title(Bytes),
     /// Settings for the web terminal, as JSON.
     Preferences(Bytes),
-    /// An empty message, or a type that nobody has told us of. To be ignored.
+    /// An empty message, or one of an unknown type. To be ignored.
     Unknown,
 }
 

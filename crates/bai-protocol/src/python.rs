@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Reads `{'A': '1', "it's": "x\n", 'cpu': Decimal('1')}`; nothing when anything else stands there.
+/// Reads `{'A': '1', "it's": "x\n", 'cpu': Decimal('1')}`; `None` for any other text.
 pub(super) fn dictionary(text: &str) -> Option<BTreeMap<String, String>> {
     let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut chars = inside.chars().peekable();

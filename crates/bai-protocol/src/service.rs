@@ -61,10 +61,10 @@ impl App {
     }
 }
 
-/// Reads an app list; members that are no apps are left out.
+/// Reads an app list; members that are not apps are left out.
 ///
 /// # Errors
-/// The body is no JSON.
+/// The body is not JSON.
 pub fn parse_apps(body: &[u8]) -> Result<Vec<App>, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
     lenient::list(&mut json)

@@ -35,7 +35,7 @@ pub struct ApiVersion {
 /// The newest version that this crate speaks.
 pub const NEWEST: ApiVersion = ApiVersion { major: 9, date: 20_250_722 };
 
-/// A text that is no API version.
+/// A text that is not an API version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not an API version; one looks like v9.20250722")]
 pub struct BadVersion(String);

@@ -35,7 +35,7 @@ const REPLY_LIMIT: usize = 64 * 1024 * 1024;
 /// One file to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// The file on this machine. A symbolic link is followed; what is no regular file is refused.
+    /// The file on this machine. A symbolic link is followed; anything but a regular file is refused.
     pub from: PathBuf,
     /// Where it goes, relative to the session's home folder or absolute below it. Missing folders are made.
     pub to: String,
@@ -180,7 +180,7 @@ impl ComputeSession {
     /// Downloads files and folders of any size, and tells how far it is.
     ///
     /// What the server sends is written inside the folder only: no entry leaves it, no symbolic link on the way is
-    /// followed, links and devices are left out, and nothing is replaced unless the options say so.
+    /// followed, links and devices are left out, and no file is replaced unless the options allow it.
     ///
     /// Servers give archives of up to 1 MiB. Larger folders are fetched file by file. A larger file is cut into parts by a
     /// small shell command in the session, which waits for the run that is under way, as every run does; the parts stand
@@ -361,10 +361,10 @@ fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
     let failed = |error: std::io::Error| {
         ClientError::new(ErrorKind::Local, what(), error.to_string()).with_source(error)
     };
-    // Asked before opening: opening a FIFO would wait for somebody to write.
+    // Checked before opening: opening a FIFO would wait for a writer.
     let metadata = std::fs::metadata(from).map_err(failed)?;
     if !metadata.is_file() {
-        return Err(ClientError::new(ErrorKind::Local, what(), "it is no regular file"));
+        return Err(ClientError::new(ErrorKind::Local, what(), "it is not a regular file"));
     }
     Ok((std::fs::File::open(from).map_err(failed)?, metadata.len()))
 }

@@ -25,7 +25,7 @@ pub(super) fn form(files: &[(String, Bytes)]) -> (String, Bytes) {
 /// The parts of a `multipart/mixed` reply, without their headers.
 pub(super) fn parts(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Bytes>, String> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let boundary = boundary(content_type).ok_or("the reply is no multipart body")?;
+    let boundary = boundary(content_type).ok_or("the reply is not a multipart body")?;
     let delimiter = format!("\r\n--{boundary}");
     let first = delimiter.as_bytes().get(2..).unwrap_or_default();
     let mut parts = Vec::new();

@@ -97,7 +97,7 @@ impl PartialDownload {
             return Ok(true);
         }
         if same {
-            // Fails when somebody was faster, where a rename would replace.
+            // This fails when the name was taken meanwhile; a rename would replace the file.
             name_anew(folder, partial, &self.name)?;
             return Ok(true);
         }

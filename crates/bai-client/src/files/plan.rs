@@ -18,7 +18,7 @@ const DEPTH: usize = 64;
 pub(super) enum DownloadStep {
     /// Archives of a few small things, into a folder below the target.
     Archives { paths: Vec<String>, below: Vec<String>, bytes: u64 },
-    /// One folder, of which nobody knows yet whether it is small.
+    /// One folder of unknown size.
     Folder { path: String, below: Vec<String> },
     /// One large file.
     Large { path: String, entry: FileEntry, below: Vec<String> },
@@ -73,7 +73,7 @@ impl ComputeSession {
         }
         let below: Vec<_> =
             below.iter().cloned().chain([split(path).1]).filter(|part| !part.is_empty()).collect();
-        // A name that is no name would lead elsewhere.
+        // Such a name would lead to another folder.
         let named = entries.into_iter().filter(|entry| is_name(&entry.filename));
         let joined = |name: &str| format!("{}/{name}", path.trim_end_matches('/'));
         Ok(steps(named.map(|entry| (joined(&entry.filename), Some(entry))).collect(), &below))
@@ -115,7 +115,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
-/// A path as its folder and its last part, which is empty for the home folder and for what is no name.
+/// A path as its folder and its last part, which is empty for the home folder and for an invalid name.
 pub(super) fn split(path: &str) -> (String, String) {
     let path = path.trim_end_matches('/');
     let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));

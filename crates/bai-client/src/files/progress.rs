@@ -1,6 +1,6 @@
-//! How far a transfer is, for whoever shows it.
+//! The progress of a transfer.
 
-/// How far a transfer is.
+/// The progress of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The file that is on its way: its path in the session.
@@ -15,10 +15,10 @@ pub struct Progress<'a> {
     pub all_size: u64,
 }
 
-/// Whom to tell.
+/// The function that is told the progress.
 pub(super) type ProgressCallback<'a> = &'a mut (dyn FnMut(&Progress<'_>) + Send);
 
-/// Counts, and tells.
+/// Counts the bytes and reports them.
 pub(super) struct ProgressMeter<'a> {
     tell: ProgressCallback<'a>,
     name: String,

@@ -1,4 +1,4 @@
-//! Unpacking of archives that a server sent, which may be hostile: nothing is written outside of the target folder,
+//! Unpacking of archives that a server sent, which may be hostile: no file is written outside of the target folder,
 //! whatever the entries are called and whatever links lie there.
 //!
 //! Every step is made relative to an open folder and refuses symbolic links, so that a link that appears in between
@@ -80,7 +80,7 @@ impl Unpacking {
             tar::EntryType::Symlink | tar::EntryType::Link => return Err("it is a link"),
             _ => return Err("it is neither a file nor a folder"),
         }
-        let name = std::str::from_utf8(name).map_err(|_| "its name is no UTF-8")?;
+        let name = std::str::from_utf8(name).map_err(|_| "its name is not UTF-8")?;
         if name.starts_with('/') {
             return Err("its name is absolute");
         }

@@ -2,7 +2,7 @@
 //! completion and passes on neither HTML nor Markdown nor LaTeX (`docs/wire` §3.8, §5.1).
 //!
 //! [`Prelude`] installs it and asks it; the Python is `prelude.py`, which tells what it changes. What it sends is
-//! unpacked for every run, by `bundle`. Kernels that are not IPython do not understand it, and nothing happens then.
+//! unpacked for every run, by `bundle`. Kernels that are not IPython do not understand it and stay as they are.
 
 mod bundle;
 
@@ -40,7 +40,7 @@ pub enum PreludeState {
     Installing,
     /// It is there.
     Present,
-    /// The kernel is no IPython, or did not take it.
+    /// The kernel is not IPython, or did not accept it.
     Refused,
 }
 
@@ -49,7 +49,7 @@ pub enum PreludeState {
 pub struct Prelude {
     session: ComputeSession,
     state: watch::Sender<PreludeState>,
-    /// The session said nothing at all to a question for some seconds.
+    /// The session did not answer a question for some seconds.
     unanswered: watch::Sender<bool>,
     asking: Mutex<()>,
     /// Counts completions: one that others have overtaken is not asked any more.
@@ -59,7 +59,7 @@ pub struct Prelude {
 }
 
 impl Prelude {
-    /// For this session; nothing is run yet.
+    /// For this session. No code runs yet.
     pub fn new(session: ComputeSession) -> Self {
         Prelude {
             session,
@@ -80,7 +80,7 @@ impl Prelude {
     /// from this call on, before the future is polled.
     ///
     /// # Errors
-    /// As [`ComputeSession::execute`], and why a run was lost. That a kernel does not understand it is no error.
+    /// As [`ComputeSession::execute`], and why a run was lost. A kernel that does not understand it is not an error.
     pub fn install(self: &Arc<Self>) -> impl Future<Output = Result<PreludeState, ClientError>> + use<> {
         self.state.send_replace(PreludeState::Installing);
         let prelude = Arc::clone(self);
@@ -106,7 +106,7 @@ impl Prelude {
         installed.map(|_| state)
     }
 
-    /// What could stand at the cursor: the server's answer when it has one, else the kernel's. Nothing when neither
+    /// What could stand at the cursor: the server's answer when it has one, else the kernel's. Empty when neither
     /// can be asked now.
     pub async fn complete(&self, request: CompletionRequest) -> Option<Completion> {
         let number = self.latest.fetch_add(1, Ordering::Relaxed) + 1;
@@ -128,7 +128,7 @@ impl Prelude {
         Some(completion)
     }
 
-    /// Signature and documentation of a name, with its source when `detailed`; text with colours. Nothing when the
+    /// Signature and documentation of a name, with its source when `detailed`; text with colours. `None` when the
     /// kernel does not know the name, or cannot be asked now.
     pub async fn describe(&self, name: &str, detailed: bool) -> Option<String> {
         let question = json!({"ask": "describe", "name": name, "detail": u8::from(detailed)});
@@ -155,7 +155,7 @@ impl Prelude {
         }
     }
 
-    /// Waits until the session says nothing to a question for some seconds; for ever when it answers.
+    /// Waits until the session has left a question unanswered for some seconds. Never ends while the session answers.
     pub async fn unanswered(&self) -> ClientError {
         // It cannot fail: what sends is `self`.
         let _ = self.unanswered.subscribe().wait_for(|unanswered| *unanswered).await;
@@ -185,7 +185,7 @@ impl Prelude {
         }
     }
 
-    /// Nothing at all when the session is at something.
+    /// `None` when the session is busy.
     async fn ask_alone(&self, code: String) -> Result<Option<Reply>, ClientError> {
         let options = RunOptions::over(TRANSPORT);
         let Some(run) = self.session.execute_if_idle(Cell::Query(code), options).await? else {
@@ -194,7 +194,7 @@ impl Prelude {
         Ok(Some(self.answer(run).await?.map_or(Reply::Nothing, Reply::Told)))
     }
 
-    /// Reads a run to its end, and gives the prelude's answer. Whatever else is printed is nobody's.
+    /// Reads a run to its end, and gives the prelude's answer. Other output is discarded.
     async fn answer(&self, mut run: Run) -> Result<Option<Value>, ClientError> {
         let mut answer = None;
         while let Some(event) = run.next().await {

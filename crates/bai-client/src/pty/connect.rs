@@ -27,7 +27,7 @@ const UPGRADE_LIMIT: Duration = Duration::from_secs(15);
 const TOKEN_LIMIT: Duration = Duration::from_secs(5);
 const WHAT: &str = "open the terminal";
 
-/// What is behind a terminal, found once and connected to as often as needed.
+/// The service behind a terminal: found once, connected to as often as needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     /// ttyd, or what speaks as it does, behind the app of this name.
@@ -55,7 +55,7 @@ impl Source {
         }
     }
 
-    /// What is behind it, for people.
+    /// The name of the service, for people.
     pub(super) fn service(&self) -> &str {
         match self {
             Source::Ttyd(app) | Source::Stream(Some(app)) => app,
@@ -63,7 +63,7 @@ impl Source {
         }
     }
 
-    /// Connects, and waits for the first answer: what never says anything is no terminal.
+    /// Connects, and waits for the first answer: a peer that stays silent is not a terminal.
     pub(super) async fn connect(&self, session: &SessionRef, size: Size) -> Result<Link, ClientError> {
         let mut link = match self {
             Source::Ttyd(app) => ttyd(session, app).await?,
@@ -88,7 +88,8 @@ fn named(apps: &[App], name: &str) -> Result<Source, ClientError> {
         Some(app) if app.protocol == PTY_PROTOCOL => Ok(Source::Stream(Some(app.name.clone()))),
         Some(app) if app.protocol == "http" => Ok(Source::Ttyd(app.name.clone())),
         Some(app) => {
-            let why = format!("the app {name} speaks {}, which is no terminal", app.protocol);
+            let why =
+                format!("the app {name} speaks {}, which is not the protocol of a terminal", app.protocol);
             Err(ClientError::new(ErrorKind::NotATerminal, WHAT, why).about(name))
         }
         None => {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep;
 
-/// How many events wait for who reads them; each is at most 64 KiB. A key's echo comes behind them.
+/// How many events wait for the reader; each is at most 64 KiB. A key's echo comes behind them.
 const EVENTS: usize = 1;
 /// How many pieces of typing wait for the connection; each is at most 16 KiB.
 const TYPED: usize = 8;
@@ -58,9 +58,9 @@ impl Driver {
         loop {
             let why = match link.attend(&mut self.ends, connection).await {
                 End::Exited(code) => {
-                    // The link is not down: nobody shall wait for another, nor for room to type.
+                    // The terminal is over: no caller may wait for another link, nor for room to type.
                     self.ends.input.close();
-                    // Nobody to tell is no trouble.
+                    // The reader may be gone, which is fine.
                     let _ = self.ends.events.send(PtyEvent::Exited { code }).await;
                     return;
                 }
@@ -98,7 +98,7 @@ impl Driver {
         });
     }
 
-    /// Tries until there is a link. None when trying is of no use, which was said, or nobody wants it any more.
+    /// Tries until there is a link. `None` when trying is of no use, which was reported, or when all handles are gone.
     async fn come_back(&mut self) -> Option<Link> {
         let mut pause = Duration::ZERO;
         loop {
@@ -123,7 +123,7 @@ impl Driver {
             tracing::info!(%error, "the terminal does not come back yet");
             self.mark_down(&error.to_string());
             if is_hopeless(&error) {
-                // Nobody to tell is no trouble.
+                // The reader may be gone, which is fine.
                 let _ = self.ends.events.send(PtyEvent::LinkDown(error.to_string())).await;
                 return None;
             }

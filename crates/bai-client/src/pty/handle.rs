@@ -110,7 +110,7 @@ impl PtyHandle {
     /// Sends typed bytes if there is room for them, without waiting.
     ///
     /// # Errors
-    /// All of [`NotSent`]; nothing of `bytes` was sent then.
+    /// All of [`NotSent`]; no part of `bytes` was sent then.
     pub fn try_send(&self, bytes: Bytes) -> Result<(), NotSent> {
         let typed = Typed { connection: self.connection()?, bytes };
         self.input.try_send(typed).map_err(|error| match error {

@@ -60,7 +60,7 @@ pub(super) enum End {
     Exited(Option<i32>),
     /// The link broke; another may come.
     Down(String),
-    /// Nobody listens to events any more.
+    /// The reader of the events is gone.
     Left,
 }
 
@@ -118,11 +118,11 @@ pub(super) struct Link {
     first: Option<Message>,
 }
 
-/// What the two directions of a connection know of each other.
+/// The state that the two directions of a connection share.
 struct KeepAlive {
     heard: Mutex<Instant>,
     ping: Mutex<Option<(u64, Instant)>>,
-    /// Who reads the events is slow: the other side is not being listened to.
+    /// The reader of the events is slow: we do not read from the other side.
     delivering: AtomicBool,
     /// How much output was given away.
     shown: watch::Sender<u64>,
@@ -275,7 +275,7 @@ async fn listen(
     }
 }
 
-/// Gives output away in pieces, at the pace of who takes it. False when nobody does.
+/// Delivers output in pieces, at the reader's pace. False when the reader is gone.
 async fn deliver(mut output: Bytes, events: &mpsc::Sender<PtyEvent>, pulse: &KeepAlive) -> bool {
     pulse.delivering.store(true, Ordering::Relaxed);
     while !output.is_empty() {

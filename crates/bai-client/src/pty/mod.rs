@@ -1,7 +1,7 @@
 //! A terminal inside a session: one byte stream with a size, whatever is behind it.
 //!
 //! Three sources: the app `ttyd` through a tunnel, as clusters have it (`docs/wire` §7.5); the `pty` stream
-//! (§7.1), as our engine has it; any app whose protocol is `pty`. The link comes back by itself. No terminal of the
+//! (§7.1), as the engine of bai-repl has it; any app whose protocol is `pty`. The link comes back by itself. No terminal of the
 //! user's lives here: what is typed comes in as bytes, what is printed goes out as bytes.
 
 mod connect;
@@ -49,7 +49,7 @@ pub enum PtyEvent {
     /// The link is gone, and why. It is tried again until [`PtyEvent::LinkUp`], or until [`Pty`] has no more
     /// events, if trying again is of no use. What was typed and not yet sent is dropped.
     LinkDown(String),
-    /// The link is back. What the program printed meanwhile may be missing; ttyd and our engine repaint.
+    /// The link is back. What the program printed meanwhile may be missing; ttyd and the engine of bai-repl repaint.
     LinkUp,
     /// The shell has ended, with its exit code where the source tells. The last event.
     Exited {
@@ -75,7 +75,7 @@ impl Pty {
         driver::start(session.at.clone(), options).await
     }
 
-    /// The next thing that happens; nothing after the last. Cancel-safe. While nobody asks, the program in the
+    /// The next event; `None` after the last one. Cancel-safe. While nobody asks, the program in the
     /// terminal has to wait (back-pressure).
     pub async fn next(&mut self) -> Option<PtyEvent> {
         self.events.recv().await

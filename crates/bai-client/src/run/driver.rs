@@ -119,7 +119,7 @@ struct Driver {
     options: RunOptions,
 }
 
-/// Nobody listens: when to interrupt again, and when to give up. Nothing for a run that was left running.
+/// The handle is gone: when to interrupt again, and when to give up. Both are `None` for a run that was left running.
 struct Drain {
     again: Option<Instant>,
     give_up: Option<Instant>,
@@ -160,8 +160,8 @@ impl Driver {
         self.machine.is_over() && !self.machine.has_events()
     }
 
-    /// Waits for the first thing that happens. The order is a priority: what the person wants goes before what the
-    /// server sends, and nothing is read while events wait, so that the reader paces the server.
+    /// Waits for the first thing that happens. The order is a priority: the wishes of the person go before the
+    /// messages of the server, and we do not read while events wait, so that the reader paces the server.
     async fn next_event(&mut self) -> DriverEvent {
         let listening = self.drain.is_none();
         let (again, give_up) = self.drain.as_ref().map_or((None, None), |drain| (drain.again, drain.give_up));
@@ -292,7 +292,7 @@ impl Driver {
     /// The connection is over before the run.
     fn ended(&mut self, end: LinkEnd) {
         if self.drain.is_some() {
-            tracing::warn!(error = %end.error, "a run that nobody listens to was lost");
+            tracing::warn!(error = %end.error, "a run without a listener was lost");
             self.machine.give_up();
             return;
         }
@@ -392,7 +392,7 @@ impl Driver {
     }
 }
 
-/// What a run's task wakes up for.
+/// The events that a run's task wakes up for.
 enum DriverEvent {
     /// An event was handed over.
     Delivered,
@@ -416,7 +416,7 @@ enum DriverEvent {
     LinkEvent(LinkEvent),
 }
 
-/// The future if there is one, else for ever.
+/// Waits for the future; for ever when there is none.
 async fn maybe<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,

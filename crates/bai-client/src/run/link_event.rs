@@ -24,7 +24,7 @@ impl LinkEnd {
     }
 }
 
-/// What came from the link.
+/// One event of the link.
 pub(super) enum LinkEvent {
     Frame(ExecuteResult),
     /// The server dropped something and goes on.

@@ -15,7 +15,7 @@ const AWAY_LIMIT: Duration = Duration::from_secs(20);
 /// How long the trial run may take. A session that is not stuck answers within a second.
 const TRIAL_LIMIT: Duration = Duration::from_secs(6);
 
-/// What became of a run whose connection was lost.
+/// What can be done about a run whose connection was lost.
 pub(super) enum Recovery {
     /// The server may still have it, under this id, with what was not delivered.
     Resumable,

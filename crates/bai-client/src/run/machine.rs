@@ -20,11 +20,11 @@ pub(super) struct Machine {
     crossed: Option<bool>,
     /// The last event was emitted.
     over: bool,
-    /// Nobody listens: events are thrown away.
+    /// The handle is gone: events are discarded.
     silent: bool,
     /// Questions are answered with an empty line.
     answering: bool,
-    /// Events that nobody has taken yet.
+    /// Events that the caller has not taken yet.
     events: VecDeque<RunEvent>,
 }
 
@@ -162,13 +162,13 @@ impl Machine {
         open
     }
 
-    /// Nobody listens any more, and the program is to end: questions get an empty answer from now on.
+    /// The handle is gone and the program is to end: questions get an empty answer from now on.
     pub(super) fn drain(&mut self) {
         self.answering = true;
         self.discard();
     }
 
-    /// Nobody listens any more, and the program may go on.
+    /// The handle is gone and the program may go on.
     pub(super) fn discard(&mut self) {
         self.silent = true;
         self.events.clear();
@@ -188,7 +188,7 @@ impl Machine {
         }
     }
 
-    /// The oldest event that nobody has taken.
+    /// The oldest event that was not taken yet.
     pub(super) fn pop(&mut self) -> Option<RunEvent> {
         self.events.pop_front()
     }

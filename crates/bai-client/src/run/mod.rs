@@ -23,13 +23,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
-/// What is to be run.
+/// The code to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
     /// Source text, in the session's namespace.
     Query(String),
     /// The three batch steps, in shell commands; empty ones are skipped, and `*` does what the files ask for. At servers
-    /// that lose what is said between the steps each is a run of its own, which nobody notices.
+    /// that lose what is said between the steps each is a run of its own; the caller sees no difference.
     Batch(BatchOptions),
 }
 
@@ -58,7 +58,7 @@ pub enum Transport {
 pub struct RunOptions {
     /// How output travels.
     pub transport: Transport,
-    /// How long a server may say nothing at all, on a connection that has already given something and is not
+    /// How long a server may be silent on a connection that has already delivered a frame and is not
     /// waiting for input, before the connection counts as dead. Default 60 s; genuine servers
     /// speak every 0.2 s (WebSocket) or 2 s (polling).
     pub silence_limit: Duration,
@@ -92,7 +92,7 @@ pub enum Step {
     Build,
 }
 
-/// What happens in a run, in order.
+/// The events of a run, in order.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RunEvent {
@@ -116,7 +116,7 @@ pub enum RunEvent {
         /// How long it has been.
         waited: Duration,
     },
-    /// The connection was lost and found again; nothing of the output is missing. Told for each time.
+    /// The connection was lost and restored; no output is missing. Sent each time.
     Resumed,
     /// The server failed to pass on something that was printed, HTML on genuine servers, for example; that part of the
     /// output is lost and the run goes on. The exit code is not known after this.
@@ -151,7 +151,7 @@ pub enum SessionState {
     /// It answers no execution any more; on clusters only destroying it helps, and creating another
     /// (`docs/wire` §3.6).
     Stuck,
-    /// It is not there any more.
+    /// It does not exist any more.
     Gone,
     /// The server could not be asked.
     Unknown,
@@ -170,9 +170,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// The next event; nothing after [`RunEvent::Finished`] or [`RunEvent::Lost`]. Cancel-safe.
+    /// The next event; `None` after [`RunEvent::Finished`] or [`RunEvent::Lost`]. Cancel-safe.
     ///
-    /// Events wait in a bounded queue. Who does not read them holds back the server, and in the end the program.
+    /// Events wait in a bounded queue. A caller that does not read them holds back the server, and in the end the program.
     pub async fn next(&mut self) -> Option<RunEvent> {
         if self.over {
             return None;

@@ -42,7 +42,7 @@ pub(super) struct SocketLink {
 
 /// Why there is no WebSocket.
 pub(super) enum NoSocket {
-    /// The server itself said no, or nobody is there: polling would meet the same.
+    /// The server itself refused, or no server is there: polling would fail in the same way.
     Refused(ClientError),
     /// Something in between does not pass upgrades on; polling may work.
     Blocked(ClientError),
@@ -61,7 +61,7 @@ struct FirstFrame<'a> {
 }
 
 impl SocketLink {
-    /// Opens the WebSocket; nothing runs before the first frame is sent.
+    /// Opens the WebSocket. No code runs before the first frame is sent.
     pub(super) async fn open(session: &SessionRef, silence_limit: Duration) -> Result<SocketLink, NoSocket> {
         let within = session.api.reply_limit();
         let stream = upgrade::Stream { what: "run the code", name: "/execute", query: Vec::new(), within };
@@ -134,8 +134,8 @@ impl SocketLink {
     /// The next frame. Cancel-safe.
     pub(super) async fn next(&mut self, waiting: bool) -> Result<ExecuteResult, LinkEnd> {
         loop {
-            // Half of the limit in silence: ask for a sign of life. All of it: dead. Nothing is due before the
-            // first frame, since the session may be busy with somebody else's run.
+            // After half of the limit in silence we ask for a sign of life. After all of it the link is dead. No frame is due before the
+            // first frame, since the session may be busy with another client's run.
             let limit = if self.pinged { self.silence_limit } else { self.silence_limit / 2 };
             let message = match timeout_at(self.last_heard + limit, self.socket.next()).await {
                 Ok(message) => message,
@@ -198,17 +198,17 @@ impl SocketLink {
     }
 }
 
-/// Whose refusal it is: an API error is the server's own, all else is something in between.
+/// Tells whose refusal it is: an API error is the server's own; everything else comes from something in between.
 fn judge(error: ClientError) -> NoSocket {
-    // A proxy that answers for a server may refuse only the upgrade; one that nobody answers at refuses all.
-    let nobody = error.kind() == ErrorKind::Connect && error.status().is_none();
+    // A proxy that answers for a server may refuse only the upgrade. Where no server answers, all requests fail.
+    let unreachable = error.kind() == ErrorKind::Connect && error.status().is_none();
     let own = error.problem().is_some()
         || matches!(
             error.kind(),
             ErrorKind::Tls | ErrorKind::Auth | ErrorKind::LoginEnded | ErrorKind::NotFound
         );
     match error.kind() {
-        _ if !own && !nobody => NoSocket::Blocked(error),
+        _ if !own && !unreachable => NoSocket::Blocked(error),
         ErrorKind::NotFound => NoSocket::Refused(error.with_hint("the session is gone; create it again")),
         _ => NoSocket::Refused(error),
     }

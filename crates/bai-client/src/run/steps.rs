@@ -1,5 +1,5 @@
 //! Batch runs at servers that lose what is said between two steps, the end of the run included (`docs/wire` §3.7):
-//! each step is a run of its own there, and its command begins after a pause. Whoever reads the run sees no difference.
+//! each step is a run of its own there, and its command begins after a pause. The reader of the run sees no difference.
 //!
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
 
@@ -95,7 +95,7 @@ async fn begin(
 /// How one step ended.
 enum StepEnd {
     Finished(Option<i32>),
-    /// The last event was told, or nobody listens.
+    /// The last event was delivered, or the reader is gone.
     Over,
 }
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-/// How often the server is asked for a sign of life, so that nothing on the way takes the tunnel for idle.
+/// How often the server is asked for a sign of life, so that no proxy on the way takes the tunnel for idle.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// How long the server may give none.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ pub(crate) enum TunnelEnd {
     Finished,
     /// The local side closed or broke its connection.
     LocalGone,
-    /// Nobody listens at the service's port.
+    /// No program listens at the service's port.
     Refused,
     /// The server could not reach the service, in its words.
     Failed(String),
@@ -51,7 +51,7 @@ impl fmt::Display for TunnelEnd {
     }
 }
 
-/// What the two directions know of each other.
+/// The state that the two directions of a tunnel share.
 struct KeepAlive {
     start: Instant,
     /// Milliseconds after `start` at which the server was last heard.
@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         Carrier { sink, stream, pulse: KeepAlive::new() }
     }
 
-    /// Carries bytes until one side ends. The local side stays open: who gave it decides what comes next.
+    /// Carries bytes until one side ends. The local side stays open: the caller decides what comes next.
     pub(crate) async fn run<R, W>(&mut self, mut reader: R, mut writer: W) -> TunnelEnd
     where
         R: AsyncRead + Unpin,

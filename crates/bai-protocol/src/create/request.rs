@@ -76,7 +76,7 @@ pub struct CreateRequest {
     pub agents: Vec<String>,
     /// UUID of the network that its containers join. From 24.09 on.
     pub network: Option<String>,
-    /// Access key of the owner, when an admin acts for somebody.
+    /// Access key of the owner, when an admin acts for another user.
     pub owner_access_key: Option<String>,
 }
 
