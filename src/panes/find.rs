@@ -42,6 +42,11 @@ impl Find {
         })
     }
 
+    /// The remark for the line below that it is not in `place`, such as `the table`.
+    pub(super) fn not_in(&self, place: &str) -> Option<(String, bool)> {
+        Some((format!("\"{}\" is not in {place}", self.text), true))
+    }
+
     /// The next of `count` rows, from the one after `from` on and around the end, in which it is; backwards if `back`.
     pub(super) fn next(
         &self,

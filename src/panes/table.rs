@@ -315,7 +315,7 @@ impl View for TableView {
                 let found = (0..columns).find(|column| find.is_in(self.cell(row, *column)));
                 self.column = found.unwrap_or(self.column);
             }
-            None => self.remark = Some((format!("\"{}\" is not in the table", find.text()), true)),
+            None => self.remark = find.not_in("the table"),
         }
     }
 

@@ -264,7 +264,7 @@ impl View for TextView {
                 self.scroll.select(row);
                 self.follow = self.follow.map(|_| false);
             }
-            None => self.remark = Some((format!("\"{}\" is not in the text", self.find.text()), true)),
+            None => self.remark = self.find.not_in("the text"),
         }
     }
 

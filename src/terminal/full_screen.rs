@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::guard::{RawMode, write_to_stdout};
+use super::modes::{RawMode, write_to_stdout};
 use super::reset::{AFTER_RAW, LEAVE_ALTERNATE, PassthroughTracker};
 
 /// Who has the terminal now.

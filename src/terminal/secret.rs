@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices};
+use nix::sys::termios::{self, InputFlags, LocalFlags, SetArg};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use thiserror::Error;
 use zeroize::Zeroize;
 
-use super::guard::TermiosGuard;
+use super::modes::{TermiosGuard, set_read_one};
 
 /// Why no secret was read.
 #[derive(Debug, Error)]
@@ -96,15 +96,6 @@ fn read_secret_from(
             Key::Done => return Ok(line.expose_secret().secret()),
             Key::Interrupted => return Err(SecretError::Interrupted),
             Key::Eof => return Err(SecretError::Eof),
-        }
-    }
-}
-
-/// One byte is enough for `read` to return, however long it takes.
-pub(super) fn set_read_one(control_chars: &mut [libc::cc_t]) {
-    for (index, value) in [(SpecialCharacterIndices::VMIN, 1), (SpecialCharacterIndices::VTIME, 0)] {
-        if let Some(slot) = control_chars.get_mut(index as usize) {
-            *slot = value;
         }
     }
 }

@@ -14,7 +14,8 @@ use nix::sys::signal::{
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::full_screen;
-use super::guard::{get_now, in_foreground, initial_termios, restore, set_now};
+use super::modes::{get_now, in_foreground, set_now};
+use super::restore::{initial_termios, restore};
 
 /// Somebody waits for fatal signals and ends the program in order.
 static LISTENING: AtomicBool = AtomicBool::new(false);

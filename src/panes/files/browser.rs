@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::preview::{Preview, PreviewRequest};
-use super::work::{OpenedFile, SessionAccess, SharedBrowser};
+use super::state::{OpenedFile, SessionAccess, SharedBrowser};
 use crate::panes::find::Find;
 use crate::panes::shell::{Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, ViewWaker, pad, put};
 use crate::render::{Overlay, Part, sanitize};

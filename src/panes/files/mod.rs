@@ -3,6 +3,7 @@
 
 mod browser;
 mod preview;
+mod state;
 mod transfer;
 mod work;
 
@@ -14,7 +15,7 @@ use super::shell::{self, Appearance, ViewWaker};
 use super::{image, show_text};
 use bai_client::ComputeSession;
 use browser::Browser;
-use work::{OpenedFile, SessionAccess};
+use state::{OpenedFile, SessionAccess};
 
 /// Shows the files of a session, beginning with a folder, until the person leaves them. As `shell::show`.
 ///

@@ -12,7 +12,8 @@ use tokio::task::AbortHandle;
 use unicode_width::UnicodeWidthStr;
 
 use super::super::code::{SyntaxColours, put_line};
-use super::work::{MAX_PICTURE, SessionAccess, may_be_picture, text, within};
+use super::state::SessionAccess;
+use super::work::{MAX_PICTURE, may_be_picture, text, within};
 use crate::panes::shell::{Appearance, ViewWaker, put};
 use crate::render::highlight::Spans;
 use crate::render::{Blocks, ImageViewer, Overlay, Part, sanitize};

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use tokio::task::AbortHandle;
 
-use super::work::{SessionAccess, SharedBrowser, entries};
+use super::state::{SessionAccess, SharedBrowser, Transfer};
+use super::work::entries;
 use crate::panes::shell::{Appearance, put};
 use crate::render::sanitize;
 use crate::theme::Role;
@@ -15,20 +15,7 @@ use bai_client::{DownloadOptions, ErrorKind, Progress, Upload, UploadOptions};
 /// Columns of the bar.
 const BAR: u16 = 20;
 
-/// A transfer that is under way.
-pub(super) struct Transfer {
-    what: &'static str,
-    name: String,
-    done: u64,
-    size: u64,
-    task: Option<AbortHandle>,
-}
-
 impl Transfer {
-    fn new(what: &'static str) -> Self {
-        Self { what, name: String::new(), done: 0, size: 0, task: None }
-    }
-
     /// Draws how far it is into the first row of an area.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let part = if self.size == 0 { 0.0 } else { self.done.min(self.size) as f64 / self.size as f64 };

@@ -1,15 +1,11 @@
 //! What the browser asks the session for: listings, and files to look at. It runs on the runtime and wakes the view.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-
-use super::transfer::Transfer;
-use crate::panes::shell::{Appearance, ViewWaker};
+use super::state::{BrowserState, OpenedFile, SessionAccess, SharedBrowser};
+use crate::panes::shell::Appearance;
 use crate::render::ImageViewer;
-use bai_client::{ClientError, ComputeSession, Upload};
+use bai_client::{ClientError, ComputeSession};
 use bai_protocol::files::FileEntry;
 
 /// How long a listing, or reading what is looked at, may take.
@@ -19,63 +15,7 @@ const MAX_TEXT: u64 = 1024 * 1024;
 /// A larger picture is not looked at.
 pub(super) const MAX_PICTURE: u64 = 32 * 1024 * 1024;
 
-/// Who is asked.
-#[derive(Clone)]
-pub(super) struct SessionAccess {
-    pub(super) runtime: Handle,
-    pub(super) session: ComputeSession,
-}
-
-/// What is shown on the whole window.
-pub(super) enum OpenedFile {
-    Text { title: String, path: String, text: String },
-    Picture(ImageViewer),
-}
-
-/// What the view and its tasks share.
-#[derive(Clone)]
-pub(super) struct SharedBrowser {
-    shared: Arc<Mutex<BrowserState>>,
-    pub(super) waker: ViewWaker,
-}
-
-#[derive(Default)]
-pub(super) struct BrowserState {
-    /// The folder that is shown, and what is in it.
-    pub(super) folder: String,
-    pub(super) entries: Vec<FileEntry>,
-    /// A listing, or a file to look at, is on its way.
-    pub(super) busy: Option<(&'static str, AbortHandle)>,
-    pub(super) opened: Option<OpenedFile>,
-    pub(super) transfer: Option<Transfer>,
-    pub(super) remark: Option<(String, bool)>,
-    /// An upload whose target exists: the person is asked whether to replace it.
-    pub(super) existing: Option<Upload>,
-}
-
-impl BrowserState {
-    /// Gives up what is on its way to be shown.
-    pub(super) fn give_up(&mut self) {
-        if let Some((_, task)) = self.busy.take() {
-            task.abort();
-        }
-    }
-}
-
 impl SharedBrowser {
-    pub(super) fn new(waker: ViewWaker) -> Self {
-        Self { shared: Arc::default(), waker }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, BrowserState> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn tell(&self, text: impl Into<String>, bad: bool) {
-        self.lock().remark = Some((text.into(), bad));
-        self.waker.wake();
-    }
-
     /// Runs something that asks the session; what it gives is taken in. What was asked for before is not wanted any more.
     fn run<T: Send + 'static>(
         &self,

@@ -7,6 +7,7 @@ mod keys;
 mod pace;
 mod pane;
 mod pointer;
+mod pointer_state;
 pub(super) mod view;
 
 use std::io;

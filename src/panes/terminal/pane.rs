@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 
 use super::pace::Pace;
-use super::pointer::Pointer;
+use super::pointer_state::Pointer;
 use super::view::{Grid, Help, Notice, Overlay, Status};
 use super::{LeaveReason, PaneExit, PaneOptions};
 use crate::panes::host::{Ended, HostState, Viewer, lock};

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::pane::Pane;
+use super::pointer_state::Click;
 use super::view::Notice;
 use crate::panes::input::{Button, Key, KeyCode, Mouse, MouseKind, encode_key, encode_mouse};
 use crate::terminal::model::{MouseProtocol, SelectionKind};
@@ -11,27 +12,6 @@ use crate::terminal::model::{MouseProtocol, SelectionKind};
 const NOTCH: i32 = 3;
 /// Clicks that follow each other within this time are one double or triple click.
 const CLICKS: Duration = Duration::from_millis(400);
-
-/// What is known of mouse, selection and window position.
-#[derive(Debug, Default)]
-pub(super) struct Pointer {
-    /// The window is over the scrollback.
-    pub(super) scrolled_back: bool,
-    /// Something is selected.
-    pub(super) selected: bool,
-    /// A character of the search text that is not whole yet.
-    pub(super) partial: Vec<u8>,
-    /// A selection is being drawn out.
-    dragging: bool,
-    last_click: Option<Click>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Click {
-    at: (u16, u16),
-    when: Instant,
-    count: u8,
-}
 
 impl Pane<'_> {
     pub(super) fn mouse(&mut self, mouse: Mouse) {

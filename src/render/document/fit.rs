@@ -198,7 +198,7 @@ fn body(
             .iter()
             .map(|one| {
                 let cell = one.column.and_then(|column| row.get(column)).map_or("", String::as_str);
-                super::layout::wrap_plain(cell, one.width.max(1), MAX_CELL_LINES)
+                super::wrap::wrap_plain(cell, one.width.max(1), MAX_CELL_LINES)
             })
             .collect();
         let height = wrapped.iter().map(Vec::len).max().unwrap_or(0).max(1);

@@ -1,9 +1,7 @@
 //! Blocks as lines of a width.
 
-use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
-
 use super::line::{DocumentStyle, Line, Piece, safe_url};
+use super::wrap::Wrap;
 use super::{Block, Mark, Span, fit, latex};
 use crate::render::highlight;
 use crate::theme::Role;
@@ -131,7 +129,7 @@ impl Layout<'_> {
 
     /// Text broken into lines between words.
     fn text(&self, spans: &[Span], width: usize, role: Option<Role>) -> Vec<Line> {
-        let mut wrap = Wrap { width, lines: Vec::new(), line: Line::default(), at: 0 };
+        let mut wrap = Wrap::new(width);
         for (index, span) in spans.iter().enumerate() {
             let text = match span.mark.math {
                 true => latex::to_unicode(&span.text).unwrap_or_else(|| span.text.clone()),
@@ -201,88 +199,4 @@ fn roles(mark: &Mark, base: Option<Role>) -> Vec<Role> {
         (mark.link.is_some(), Role::Link),
     ];
     base.into_iter().chain(marks.into_iter().filter(|(on, _)| *on).map(|(_, role)| role)).collect()
-}
-
-/// Lines that are being filled.
-struct Wrap {
-    width: usize,
-    lines: Vec<Line>,
-    line: Line,
-    at: usize,
-}
-
-impl Wrap {
-    fn push(&mut self, text: &str, roles: &[Role], link: Option<&std::sync::Arc<str>>) {
-        for (index, part) in text.split('\n').enumerate() {
-            if index > 0 {
-                self.end_line();
-            }
-            for word in part.split_inclusive(' ') {
-                self.word(word, roles, link);
-            }
-        }
-    }
-
-    fn word(&mut self, word: &str, roles: &[Role], link: Option<&std::sync::Arc<str>>) {
-        let bare = word.trim_end_matches(' ').width();
-        if self.at > 0 && self.at + bare > self.width && bare > 0 {
-            self.end_line();
-        }
-        if bare <= self.width {
-            self.put(word, roles, link);
-            return;
-        }
-        // Longer than a line: broken where the line ends.
-        for symbol in word.graphemes(true) {
-            if self.at + symbol.width() > self.width && self.at > 0 {
-                self.end_line();
-            }
-            self.put(symbol, roles, link);
-        }
-    }
-
-    fn put(&mut self, text: &str, roles: &[Role], link: Option<&std::sync::Arc<str>>) {
-        if self.at == 0 && text == " " {
-            return;
-        }
-        self.at += text.width();
-        match self.line.0.last_mut() {
-            Some(last) if last.roles == roles && last.link.as_ref() == link => last.text.push_str(text),
-            _ => {
-                self.line.0.push(Piece { text: text.to_owned(), roles: roles.to_vec(), link: link.cloned() })
-            }
-        }
-    }
-
-    fn end_line(&mut self) {
-        self.line.trim_end();
-        self.lines.push(std::mem::take(&mut self.line));
-        self.at = 0;
-    }
-
-    fn finish(mut self) -> Vec<Line> {
-        if !self.line.0.is_empty() {
-            self.end_line();
-        }
-        self.lines
-    }
-}
-
-/// Text without styles in lines of a width, of which there are at most so many.
-pub(super) fn wrap_plain(text: &str, width: usize, most: usize) -> Vec<String> {
-    if text.width() <= width {
-        return vec![text.to_owned()];
-    }
-    let mut wrap = Wrap { width, lines: Vec::new(), line: Line::default(), at: 0 };
-    wrap.push(text, &[], None);
-    let mut lines: Vec<String> =
-        wrap.finish().into_iter().map(|line| line.0.into_iter().map(|piece| piece.text).collect()).collect();
-    if lines.len() > most {
-        lines.truncate(most);
-        if let Some(last) = lines.last_mut() {
-            *last = crate::render::sanitize::truncate(&format!("{last}  "), width.min(last.width() + 1))
-                .into_owned();
-        }
-    }
-    lines
 }

@@ -15,6 +15,7 @@ mod line;
 mod markdown;
 mod symbols;
 mod table;
+mod wrap;
 
 pub(in crate::render) use html::read_html;
 pub(in crate::render) use json::read_json;

@@ -1,8 +1,14 @@
 //! How large a picture is drawn, and on what.
 
-use super::draw::Place;
 use crate::terminal::{ColorDepth, Graphics, Size};
 use crate::theme::Rgb;
+
+/// A place in the window, in cells from its corner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::render) struct Place {
+    pub(in crate::render) col: u16,
+    pub(in crate::render) row: u16,
+}
 
 /// A size in character cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

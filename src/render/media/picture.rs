@@ -1,41 +1,15 @@
 //! What can be shown as pixels, whatever it is made of: as one still, or as frames.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use image::RgbaImage;
-use thiserror::Error;
 
 use super::canvas::Canvas;
 use super::data::{Medium, essence, is_raster};
 use super::drawing::{self, Scene};
-use super::time_limit::JobError;
+use super::frame::{Frames, PictureError, Still};
 use super::{raster, svg};
 
 /// Where an SVG file says what it is: behind a declaration and comments.
 const SVG_HEAD: usize = 1024;
-
-/// Why a picture is not shown, as part of a sentence.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub(in crate::render) enum PictureError {
-    #[error("too large to show")]
-    TooLarge,
-    #[error("not a picture of a known format")]
-    Unknown,
-    #[error("damaged: {0}")]
-    Damaged(String),
-    #[error("it takes too long to read")]
-    TooSlow,
-}
-
-impl From<JobError> for PictureError {
-    fn from(undone: JobError) -> Self {
-        match undone {
-            JobError::TimedOut => Self::TooSlow,
-            JobError::Failed => Self::Damaged("what reads it has failed".to_owned()),
-        }
-    }
-}
 
 /// Something to look at.
 #[derive(Clone, Debug)]
@@ -46,34 +20,6 @@ pub(in crate::render) enum Picture {
     Svg(Arc<[u8]>),
     /// A drawing's canvas.
     Drawing(Arc<Scene>),
-}
-
-/// A picture that fits its canvas.
-#[derive(Debug)]
-pub(in crate::render) struct Still {
-    /// The pixels to draw.
-    pub(in crate::render) pixels: RgbaImage,
-    /// The size of the original in pixels.
-    pub(in crate::render) original: (u32, u32),
-}
-
-/// One of the pictures that make one that moves.
-#[derive(Debug)]
-pub(in crate::render) struct Frame {
-    /// The pixels to draw.
-    pub(in crate::render) pixels: RgbaImage,
-    /// How long it is shown.
-    pub(in crate::render) delay: Duration,
-}
-
-/// Frames as they are made, on one thread.
-pub(in crate::render) type Frames = Box<dyn Iterator<Item = Result<Frame, PictureError>>>;
-
-impl Still {
-    /// As a PNG file.
-    pub(in crate::render) fn to_png(&self) -> Result<Vec<u8>, PictureError> {
-        raster::to_png(&self.pixels).map_err(|error| PictureError::Damaged(error.to_string()))
-    }
 }
 
 impl Picture {

@@ -10,14 +10,12 @@ use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{
-    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbaImage,
-};
+use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use scale::scale;
 
 use super::canvas::Canvas;
-use super::picture::{Frame, Frames, PictureError, Still};
+use super::frame::{Frame, Frames, PictureError, Still};
 
 /// Most pixels on a side.
 const MAX_SIDE: u32 = 10_000;
@@ -116,16 +114,6 @@ pub(super) fn is_modest(bytes: &[u8]) -> bool {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let size = reader.ok().and_then(|reader| reader.into_dimensions().ok());
     size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) * 4 <= MAX_MEMORY / 4)
-}
-
-/// As PNG, quickly.
-pub(super) fn to_png(pixels: &RgbaImage) -> Result<Vec<u8>, ImageError> {
-    use image::ImageEncoder;
-    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-    let mut png = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Sub);
-    encoder.write_image(pixels, pixels.width(), pixels.height(), image::ExtendedColorType::Rgba8)?;
-    Ok(png)
 }
 
 #[cfg(test)]

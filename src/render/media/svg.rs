@@ -10,7 +10,7 @@ use resvg::usvg::roxmltree::{Document, ParsingOptions};
 use resvg::usvg::{FontResolver, Group, ImageHrefResolver, ImageKind, Node, Options, Tree};
 
 use super::canvas::Canvas;
-use super::picture::{PictureError, Still};
+use super::frame::{PictureError, Still};
 use super::raster::is_modest;
 
 /// Longer text is no picture for a terminal.

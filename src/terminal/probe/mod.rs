@@ -20,8 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{self, LocalFlags, SetArg};
 
 use super::Screen;
-use super::guard::{TermiosGuard, in_foreground};
-use super::secret::set_read_one;
+use super::modes::{TermiosGuard, in_foreground, set_read_one};
 use answers::Answers;
 use cache::ProbeCache;
 pub use choice::{Choice, Graphics};

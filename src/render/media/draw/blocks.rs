@@ -2,8 +2,8 @@
 
 use image::{DynamicImage, RgbaImage};
 
-use super::{DrawError, Place};
-use crate::render::media::canvas::Cells;
+use super::DrawError;
+use crate::render::media::canvas::{Cells, Place};
 use crate::terminal::ColorDepth;
 
 /// Prints `pixels` on so many cells, at the cursor or at a place in the window.

@@ -9,7 +9,7 @@ use image::RgbaImage;
 
 use super::DrawError;
 use crate::render::media::canvas::Cells;
-use crate::render::media::raster::to_png;
+use crate::render::media::frame::to_png;
 
 pub(super) fn encode(pixels: &RgbaImage, cells: Cells) -> Result<Vec<u8>, DrawError> {
     let png = to_png(pixels).map_err(|error| DrawError::Encode(error.to_string()))?;

@@ -15,7 +15,7 @@ use image::RgbaImage;
 
 use super::DrawError;
 use crate::render::media::canvas::Cells;
-use crate::render::media::raster::to_png;
+use crate::render::media::frame::to_png;
 use crate::terminal::{ColorDepth, passthrough};
 
 /// Most characters of base64 in one piece.

@@ -17,7 +17,7 @@ use crossterm::queue;
 use image::RgbaImage;
 use thiserror::Error;
 
-use super::canvas::{Cells, DrawingSurface};
+use super::canvas::{Cells, DrawingSurface, Place};
 use crate::terminal::{ColorDepth, Graphics};
 
 /// Why a picture was not drawn.
@@ -41,13 +41,6 @@ enum Form {
     Sequences(Vec<u8>),
     /// To be drawn by viuer, straight on standard output.
     Blocks(RgbaImage, ColorDepth),
-}
-
-/// A place in the window, in cells from its corner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::render) struct Place {
-    pub(in crate::render) col: u16,
-    pub(in crate::render) row: u16,
 }
 
 impl Drawn {

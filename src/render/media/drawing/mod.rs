@@ -13,7 +13,7 @@ use image::RgbaImage;
 use resvg::tiny_skia::{Pixmap, Transform};
 
 use super::canvas::Canvas;
-use super::picture::{Frame, Frames, PictureError, Still};
+use super::frame::{Frame, Frames, PictureError, Still};
 pub(in crate::render) use scene::Scene;
 use shape::Shape;
 

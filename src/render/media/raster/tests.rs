@@ -1,5 +1,6 @@
 use super::*;
 use crate::render::media::canvas::Cells;
+use image::RgbaImage;
 use image::{ImageFormat, Rgba};
 
 const CANVAS: Canvas = Canvas { room: Cells { cols: 20, rows: 5 }, cell: (8, 16), fill: false };
