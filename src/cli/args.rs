@@ -33,7 +33,7 @@ use std::path::PathBuf;
 pub(super) struct Arguments {
     /// What to do other than open a session.
     #[command(subcommand)]
-    pub(super) command: Option<Command>,
+    pub(super) command: Option<CliCommand>,
 
     /// What to open and how.
     #[command(flatten)]
@@ -134,7 +134,7 @@ pub(super) struct Global {
 
 /// Everything other than opening a session.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Open the prompt on a session that lives
     Attach(Subject),
     /// Run files in batch mode: upload, clean, build, execute; also for ranges of values, in parallel
@@ -327,10 +327,10 @@ mod tests {
         assert_eq!(arguments.open.image.as_deref(), Some("python:3.6"));
         assert_eq!(arguments.open.script, Some(PathBuf::from("a.py")));
         let arguments = Arguments::read(["bai-repl", "attach", "work", "--json"]).unwrap();
-        assert!(matches!(arguments.command, Some(Command::Attach(subject)) if subject.session == "work"));
+        assert!(matches!(arguments.command, Some(CliCommand::Attach(subject)) if subject.session == "work"));
         assert!(arguments.global.json);
         let arguments = Arguments::read(["bai-repl", "--json", "--endpoint", "http://h", "ls"]).unwrap();
-        assert!(matches!(arguments.command, Some(Command::Ls(_))) && arguments.global.json);
+        assert!(matches!(arguments.command, Some(CliCommand::Ls(_))) && arguments.global.json);
         assert_eq!(arguments.global.endpoint.as_deref(), Some("http://h"));
     }
 

@@ -1,14 +1,14 @@
-//! The steps of a batch run as they are told: which begins, how it ended. Nothing is printed here.
+//! Messages about the steps of a batch run: which begins, and how it ended. This module prints nothing itself.
 
 use super::output::OutputMessage;
 use bai_client::{Cell, Step};
 use bai_protocol::execute::BatchOptions;
 use serde_json::json;
 
-/// The longest command that is told whole.
+/// Longer commands are shortened in messages.
 const SHOWN: usize = 60;
 
-/// What is known about the steps of a run; nothing for a run that has none.
+/// The steps of a run; a run of a cell has none.
 pub(super) struct BatchSteps<'a> {
     commands: BatchOptions,
     on_step: &'a (dyn Fn(&'static str) + Sync),
@@ -36,7 +36,7 @@ impl<'a> BatchSteps<'a> {
     /// The run begins: its first step, if it has one.
     pub(super) fn begin(&mut self) -> Option<OutputMessage> {
         let commands = self.commands.clone();
-        // Cleaning by the language's own habit does nothing as a rule, so it is not told.
+        // The language's default clean step usually has no effect, so it is not reported.
         let clean = if commands.clean == "*" { "" } else { &commands.clean };
         let steps = [("clean", clean), ("build", &commands.build), ("execute", &commands.exec)];
         while let Some((name, command)) = steps.get(self.passed) {
@@ -59,7 +59,7 @@ impl<'a> BatchSteps<'a> {
         if self.passed > over { None } else { self.begin() }
     }
 
-    /// How a step ended. A success is no news to people.
+    /// How a step ended. A success is not reported to people.
     pub(super) fn finished(&self, step: Step, exit_code: Option<i32>) -> OutputMessage {
         let (name, code) = (name(step), exit_code.unwrap_or(0));
         let event = json!({"event": "step-finished", "step": name, "exitCode": exit_code});

@@ -55,13 +55,13 @@ pub(super) fn image(open: &Open) -> &str {
     open.image.as_deref().unwrap_or(DEFAULT_IMAGE)
 }
 
-/// Whether the session is destroyed when this program leaves: one that we named is, one that the person named is not,
+/// Whether the session is destroyed when this program ends: one with a generated name is, one that the user named is not,
 /// unless they said otherwise.
 pub(super) fn is_temporary(flags: &Creation) -> bool {
     if flags.rm { true } else { !flags.keep && flags.name.is_none() }
 }
 
-/// Code that is to be run without a prompt, when there is some: `-c`, a file, or standard input when nobody types there.
+/// Code to run without a prompt, if any: from `-c`, a file, or standard input when that is not a terminal.
 pub(super) fn code(open: &Open, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
     if let Some(code) = &open.code {
         return Ok(Some(Code { text: code.clone(), stdin_is_free: true }));

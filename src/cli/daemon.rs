@@ -123,7 +123,7 @@ pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
         () = engine.ended() => None,
     };
     daemon::remove(&paths.engine_dir(), engine.instance())?;
-    // Its keys are worth nothing any more.
+    // Its keys are no longer valid.
     let _ = std::fs::remove_file(paths.engine_dir().join(SHELL_FILE));
     engine.shutdown().await;
     match ending {
@@ -152,7 +152,7 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), CliError> {
         writeln!(text, "export {name}='{value}'").map_err(failed)?;
     }
     text.persist(&file).map_err(|error| failed(error.error))?;
-    // Whoever started us may have gone; then nobody needs the line.
+    // The parent process may have ended; then the line is not needed.
     let _ = writeln!(std::io::stdout(), ". {}", file.display());
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(super) struct DisplayReport {
     settings: DisplaySettings,
 }
 
-/// Asks the terminal what it can do, and lays what the person has set over it.
+/// Asks the terminal what it supports, and applies the user's settings.
 pub(super) fn find_out(context: &CommandContext) -> Result<DisplayReport, CliError> {
     let settings = DisplaySettings::read(context)?;
     let screen = Screen::detect();
@@ -57,7 +57,7 @@ pub(super) fn find_out(context: &CommandContext) -> Result<DisplayReport, CliErr
     Ok(DisplayReport { choice, cell, background, theme, screen, probe, size, settings })
 }
 
-/// What the person has set counts wherever there is a terminal at all.
+/// The user's setting counts on every terminal.
 fn choose(settings: &DisplaySettings, screen: &Screen, found: impl FnOnce() -> Choice) -> Choice {
     match settings.graphics {
         Some(graphics) if screen.stdout_tty && !screen.dumb => Choice { graphics, why: "you said so" },

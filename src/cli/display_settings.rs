@@ -1,4 +1,4 @@
-//! What the person has set about the terminal and about pictures: a flag counts more than the environment, which counts
+//! The user's settings for the terminal and for pictures: a flag counts more than the environment, which counts
 //! more than the configuration file, which counts more than what the terminal says.
 
 use super::context::CommandContext;
@@ -30,7 +30,7 @@ impl DisplaySettings {
     /// Reads them.
     ///
     /// # Errors
-    /// When one has a value that means nothing.
+    /// When one has an invalid value.
     pub(super) fn read(context: &CommandContext) -> Result<Self, CliError> {
         let terminal = &context.config.terminal;
         let graphics = match (&context.global.graphics, &terminal.graphics) {
@@ -56,7 +56,7 @@ impl DisplaySettings {
     /// Reads only those that count without a terminal.
     ///
     /// # Errors
-    /// When the flag has a value that means nothing. What the file says about a terminal is not looked at.
+    /// When the flag has an invalid value. The file's settings of the terminal are not checked.
     pub(super) fn without_terminal(context: &CommandContext) -> Result<Self, CliError> {
         graphics_flag(context)?;
         Ok(Self { media_dir: context.config.media.dir.clone(), ..Self::default() })

@@ -8,7 +8,7 @@ use crate::theme::LibraryError;
 use bai_client::{ClientError, ErrorKind};
 use std::fmt::Display;
 
-/// A error as the person sees it.
+/// An error as the user sees it.
 #[derive(Debug)]
 pub(super) struct CliError {
     exit: ExitStatus,
@@ -20,7 +20,7 @@ pub(super) struct CliError {
 const MESSAGE_WIDTH: usize = 1_000;
 
 impl CliError {
-    /// A error of ours.
+    /// An error of this program.
     pub(super) fn new(exit: ExitStatus, message: impl Display) -> Self {
         CliError { exit, message: message.to_string(), hint: None }
     }

@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 pub(super) enum InputReply {
     /// A line, without its newline.
     Line(Zeroizing<String>),
-    /// There is nothing more to read.
+    /// The input has ended.
     End,
-    /// The person pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct InputSource {
 }
 
 impl InputSource {
-    /// Nobody answers: standard input was the script.
+    /// No answers: standard input was the script.
     pub(super) fn nobody() -> Self {
         InputSource { questions: None }
     }
@@ -35,7 +35,7 @@ impl InputSource {
         let (questions, mut receiver) = mpsc::channel::<(bool, oneshot::Sender<InputReply>)>(1);
         std::thread::spawn(move || {
             while let Some((is_password, reply)) = receiver.blocking_recv() {
-                // Nobody may be waiting any more, after an interrupt.
+                // After an interrupt the run loop may not wait for the answer.
                 let _ = reply.send(read(is_password));
             }
         });

@@ -51,7 +51,7 @@ pub(super) fn login(
     Ok(ExitStatus::Ok)
 }
 
-/// Ends the login at the server that is meant, on its side too where it can be reached.
+/// Ends the login at a server, also on the server's side if it can be reached.
 pub(super) fn logout(
     runtime: &Runtime,
     endpoint: Option<&str>,
@@ -101,7 +101,7 @@ fn forget(logins: &Logins, endpoint: &str, context: &CommandContext) -> Result<E
     Ok(ExitStatus::Ok)
 }
 
-/// The endpoint that is meant: the one that is named here, or the one that sessions would be made at.
+/// The endpoint: the one that is named, or the one at which sessions would be created.
 fn meant(
     named: Option<&str>,
     context: &CommandContext,
@@ -251,7 +251,7 @@ fn ask(prompt: &str) -> Result<String, CliError> {
 
 fn say(prompt: &str) {
     eprint!("{}", crate::render::sanitize::text(prompt));
-    // A prompt that cannot be shown is no reason not to take the answer.
+    // The answer is read even if the prompt cannot be shown.
     let _ = std::io::stderr().flush();
 }
 

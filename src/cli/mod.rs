@@ -42,7 +42,7 @@ mod table;
 
 use crate::config::FileConfig;
 use crate::terminal;
-use args::{Arguments, Command};
+use args::{Arguments, CliCommand};
 use context::CommandContext;
 use error::CliError;
 use exit_status::ExitStatus;
@@ -98,30 +98,30 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
     let context = &CommandContext { global, config };
     let Some(command) = command else { return open_session::run(runtime, &open, context) };
     match command {
-        Command::Attach(subject) => prompt::attach(runtime, subject.session, &open, context),
-        Command::Pty(flags) => runtime.block_on(pty::open(&flags, &open, context)),
-        Command::Run(flags) => runtime.block_on(run::run(context, &flags)),
-        Command::Ls(flags) => runtime.block_on(ls::run(context, &flags)),
-        Command::Info(subject) => runtime.block_on(info::run(context, &subject)),
-        Command::Rm(flags) => runtime.block_on(rm::run(context, &flags)),
-        Command::Restart(flags) => runtime.block_on(restart::run(context, &flags)),
-        Command::Rename(flags) => runtime.block_on(rename::run(context, &flags)),
-        Command::Interrupt(subject) => runtime.block_on(interrupt::run(context, &subject)),
-        Command::Logs(flags) => runtime.block_on(logs::run(context, &flags)),
-        Command::Events(flags) => runtime.block_on(events::run(context, &flags)),
-        Command::Upload(flags) => runtime.block_on(upload::run(context, &flags)),
-        Command::Download(flags) => runtime.block_on(download::run(context, &flags)),
-        Command::Files(flags) => files::run(runtime, context, &flags),
-        Command::Apps(flags) => runtime.block_on(apps::run_apps(context, &flags)),
-        Command::App(flags) => runtime.block_on(apps::run_app(context, &flags)),
-        Command::Images => runtime.block_on(images::run(context)),
-        Command::Sessions => sessions::run(runtime, &open, context),
-        Command::Themes(flags) => themes::run(context, &flags),
-        Command::Login(flags) => login::login(runtime, &flags, context),
-        Command::Logout { server } => login::logout(runtime, server.as_deref(), context),
-        Command::Config(args::Config::Terminal) => show_config::terminal(context),
-        Command::Serve(options) => runtime.block_on(daemon::serve(&options)),
-        Command::Runner(flags) => runtime.block_on(runner::serve(flags)),
-        Command::Completions { shell } => shell_completion::script(shell),
+        CliCommand::Attach(subject) => prompt::attach(runtime, subject.session, &open, context),
+        CliCommand::Pty(flags) => runtime.block_on(pty::open(&flags, &open, context)),
+        CliCommand::Run(flags) => runtime.block_on(run::run(context, &flags)),
+        CliCommand::Ls(flags) => runtime.block_on(ls::run(context, &flags)),
+        CliCommand::Info(subject) => runtime.block_on(info::run(context, &subject)),
+        CliCommand::Rm(flags) => runtime.block_on(rm::run(context, &flags)),
+        CliCommand::Restart(flags) => runtime.block_on(restart::run(context, &flags)),
+        CliCommand::Rename(flags) => runtime.block_on(rename::run(context, &flags)),
+        CliCommand::Interrupt(subject) => runtime.block_on(interrupt::run(context, &subject)),
+        CliCommand::Logs(flags) => runtime.block_on(logs::run(context, &flags)),
+        CliCommand::Events(flags) => runtime.block_on(events::run(context, &flags)),
+        CliCommand::Upload(flags) => runtime.block_on(upload::run(context, &flags)),
+        CliCommand::Download(flags) => runtime.block_on(download::run(context, &flags)),
+        CliCommand::Files(flags) => files::run(runtime, context, &flags),
+        CliCommand::Apps(flags) => runtime.block_on(apps::run_apps(context, &flags)),
+        CliCommand::App(flags) => runtime.block_on(apps::run_app(context, &flags)),
+        CliCommand::Images => runtime.block_on(images::run(context)),
+        CliCommand::Sessions => sessions::run(runtime, &open, context),
+        CliCommand::Themes(flags) => themes::run(context, &flags),
+        CliCommand::Login(flags) => login::login(runtime, &flags, context),
+        CliCommand::Logout { server } => login::logout(runtime, server.as_deref(), context),
+        CliCommand::Config(args::Config::Terminal) => show_config::terminal(context),
+        CliCommand::Serve(options) => runtime.block_on(daemon::serve(&options)),
+        CliCommand::Runner(flags) => runtime.block_on(runner::serve(flags)),
+        CliCommand::Completions { shell } => shell_completion::script(shell),
     }
 }

@@ -1,5 +1,5 @@
 //! Names of sessions and images, as each server last told them: shell completion takes them where the server is slow.
-//! Nobody is asked here.
+//! No server is asked here.
 
 use super::context::CommandContext;
 use super::server;

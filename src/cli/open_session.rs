@@ -39,11 +39,11 @@ async fn run_code(
     // What is wrong about the output is reported before anything is created.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
     let server = Server::open(context, !temporary).await?;
-    // A server that cannot be asked this has made nothing that would have to be destroyed.
+    // If this request fails, no session exists that would have to be destroyed.
     server.api.version().await?;
     let name = request.name.clone();
     let opened = open_in_place(&server, request, context, &mut fatal).await;
-    // A server that refuses us has made nothing, and would refuse to destroy it too.
+    // If the server refuses us, it has created no session, and would also refuse to destroy one.
     let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
     let exit = match opened {
         Ok(Opened::Session { session, is_new }) => {
@@ -111,7 +111,7 @@ async fn run_in_place(
     }
     let wanted = context.wants_prelude();
     let prelude = readiness::prelude_use(session.api(), creation::image(open), wanted).await;
-    // Nobody else has been in a new one.
+    // A new session runs no other client's program.
     if (prelude == PreludeUse::Wanted || !is_new)
         && let Some(exit) = readiness::make_ready(session, prelude, readiness::patience(open), fatal).await?
     {

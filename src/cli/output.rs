@@ -25,7 +25,7 @@ pub(super) enum OutputMessage {
     Step(Value, String),
     /// All that a case of a sweep has printed, under a headline.
     Case(String, CaseOutput),
-    /// Everything so far is to be seen now, because a person is about to be asked.
+    /// Write everything so far at once, because the user is about to be asked.
     Flush(oneshot::Sender<()>),
 }
 
@@ -51,7 +51,7 @@ impl Output {
         let (sender, outcome) = oneshot::channel();
         std::thread::spawn(move || {
             let result = write(receiver);
-            // The run loop may have left already; then nobody asks.
+            // The run loop may have ended already and not wait for the result.
             let _ = sender.send(result);
         });
         Output { messages, outcome }
@@ -66,7 +66,7 @@ impl Output {
         Ok((Self::start_with(write), output))
     }
 
-    /// The channel to the writer. It is closed when nobody reads what is written, or writing failed.
+    /// The channel to the writer. It is closed when the reader has gone or writing failed.
     pub(super) fn messages(&self) -> &mpsc::Sender<OutputMessage> {
         &self.messages
     }
@@ -215,7 +215,7 @@ fn write_case_records(
                 ConsoleRecord::Stderr(format!("{sentence}\n"))
             }
             OutputMessage::Flush(done) => {
-                // Nobody sees it yet, so there is nothing to wait for.
+                // The output is shown later, so there is no wait here.
                 let _ = done.send(());
                 continue;
             }

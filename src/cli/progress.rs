@@ -1,5 +1,5 @@
-//! Progress on standard error, for people at a terminal: how far files have come, and how far a session is. Nothing is
-//! shown where nobody looks, or when they asked for quiet.
+//! Progress on standard error: of file transfers, and of a session that starts. Shown only on a terminal, and not with
+//! `--quiet`.
 
 use super::context::CommandContext;
 use crate::format;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// How often the elapsed time moves.
 pub(super) const TICK: Duration = Duration::from_millis(120);
 
-/// Whether a person sees standard error and wants to know.
+/// Whether standard error is a terminal and progress is wanted.
 pub(super) fn is_wanted(context: &CommandContext) -> bool {
     let screen = Screen::detect();
     screen.stderr_tty && !screen.dumb && !context.global.quiet && !context.global.json

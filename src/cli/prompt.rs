@@ -40,7 +40,7 @@ pub(super) fn attach(
     go(runtime, NextSession::Attach(name), open, context)
 }
 
-/// Opens prompts, one after the other, until the person leaves.
+/// Opens prompts, one after the other, until the user leaves.
 fn go(
     runtime: &Runtime,
     first: NextSession,
@@ -52,7 +52,7 @@ fn go(
         next = match subject {
             NextSession::Attach(name) => attach_once(runtime, &name, open, context)?,
             NextSession::Create(image) => {
-                // One that the person does not name is one that nobody keeps.
+                // A session without a name from the user is temporary.
                 let request =
                     CreateRequest { name: session_name::generate(), ..request(&image, &open.creation)? };
                 prompt(runtime, PromptSubject::Create(Box::new(request)), None, &image, true, open, context)?
@@ -95,7 +95,7 @@ pub(super) fn create(
     }
 }
 
-/// One prompt; gives where the person goes from it.
+/// Runs one prompt; returns which session the user goes to next.
 #[allow(clippy::too_many_arguments, reason = "everything that a prompt is made from")]
 fn prompt(
     runtime: &Runtime,
@@ -166,7 +166,7 @@ fn prompt(
     })
 }
 
-/// What is needed to open the session, as often as that is wanted.
+/// What is needed to open the session, once or again.
 struct OpenerParts {
     server: Arc<Mutex<Option<Server>>>,
     subject: PromptSubject,

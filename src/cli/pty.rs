@@ -113,7 +113,7 @@ async fn connect(session: &ComputeSession, flags: &Flags) -> Result<TerminalHost
     let options = PtyOptions { source, rows: size.rows, columns: size.cols };
     let pty = Pty::open(session, options).await.map_err(|error: ClientError| CliError::from(error))?;
     let (host, news) = TerminalHost::start(&Handle::current(), pty, session.name(), size.cols, size.rows);
-    // Nobody is at a prompt who could be told what happens in the background.
+    // There is no prompt that could show background events.
     drop(news);
     Ok(host)
 }

@@ -13,7 +13,7 @@ use bai_protocol::language;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a script waits for a session to take code, when the person does not say.
+/// How long a script waits for a session to take code, by default.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the kernel of this image gets the prelude, and why not.
@@ -29,7 +29,7 @@ pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> Prelude
     }
 }
 
-/// How long a script waits for a session to take code: what the person said, for ever if they said 0.
+/// How long a script waits for a session to take code: `--max-wait`, where 0 means for ever.
 pub(super) fn patience(open: &Open) -> Option<Duration> {
     match open.creation.max_wait {
         None => Some(PATIENCE),
@@ -88,7 +88,7 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientE
             () = telling => Ok(()),
         };
     }
-    // Requests that wait one by one: such a run is over when its turn comes, even if nobody is there any more.
+    // Requests that wait one by one: such a run ends when its turn comes, even if this client has gone.
     let mut run = session.execute(Cell::Query(String::new()), RunOptions::over(Transport::Poll)).await?;
     while let Some(event) = run.next().await {
         match event {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use tokio_util::sync::CancellationToken;
 
-/// Where containers have the person's files.
+/// The user's files in a container.
 const HOME: &str = "/home/work";
 
 impl From<AgentError> for CliError {
@@ -44,7 +44,7 @@ pub(super) async fn serve(flags: Runner) -> Result<ExitStatus, CliError> {
         eprintln!("hint: {}; commands and services work", error.hint());
     }
     let [operations, replies] = runner.addresses();
-    // Whoever started us may have gone; then nobody needs the line.
+    // The parent process may have ended; then the line is not needed.
     let _ = writeln!(std::io::stdout(), "operations at tcp://{operations}, replies at tcp://{replies}");
     let stop = CancellationToken::new();
     let mut serving = pin!(runner.serve(&stop));

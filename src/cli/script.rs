@@ -15,26 +15,26 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A second Ctrl-C within this time leaves without waiting for the program.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How long a program may take to end after nobody reads its output any more.
+/// How long a program may take to end after the reader of its output has gone.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What ends the loop early.
 enum EarlyEnd {
     /// The writer has no reader, or failed.
     Output,
-    /// The person insists.
+    /// The user pressed Ctrl-C again.
     Interrupted,
     /// SIGTERM or SIGHUP.
     Fatal(FatalSignal),
 }
 
 /// One run on its way.
-struct Script<'a> {
+struct ScriptRun<'a> {
     run: Run,
     output: &'a Output,
     input: &'a InputSource,
     interrupts: Signal,
-    /// Nothing where somebody else hears them.
+    /// `None` where another task receives them.
     fatal: Option<&'a mut FatalSignals>,
     steps: BatchSteps<'a>,
     interrupted: Option<Instant>,
@@ -54,7 +54,7 @@ pub(super) async fn run(
     let interrupts =
         signal(SignalKind::interrupt()).map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let run = session.execute(cell, options).await?;
-    let mut script = Script {
+    let mut script = ScriptRun {
         run,
         output: &output,
         input,
@@ -86,7 +86,7 @@ pub(super) async fn run(
     }
 }
 
-/// The next fatal signal; none ever comes where somebody else hears them.
+/// The next fatal signal; pends for ever where another task receives them.
 async fn fatal(signals: &mut Option<&mut FatalSignals>) -> FatalSignal {
     match signals {
         Some(signals) => signals.recv().await,
@@ -99,7 +99,7 @@ fn closed_is_fine(flow: Flow, exit: ExitStatus) -> ExitStatus {
     if flow == Flow::Closed { ExitStatus::Ok } else { exit }
 }
 
-impl Script<'_> {
+impl ScriptRun<'_> {
     async fn follow(&mut self) -> Result<ExitStatus, EarlyEnd> {
         if let Some(message) = self.steps.begin() {
             self.say(message).await?;

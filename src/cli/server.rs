@@ -17,18 +17,18 @@ use tempfile::TempDir;
 const EMBEDDED: &str = "embedded engine";
 const BACKGROUND: &str = "background engine";
 
-/// A server that can be asked for sessions. An engine that is in it ends with it.
+/// A server of sessions. If it holds an engine, the engine ends with it.
 #[derive(Debug)]
 pub(super) struct Server {
     /// The way to it.
     pub(super) api: Api,
     engine: Option<Engine>,
-    /// Where its sessions work, when that is a folder of their own.
+    /// The working folder of its sessions, if they have their own.
     folder: Option<TempDir>,
 }
 
 impl Server {
-    /// Opens what flags, environment and configuration name. With nothing configured that is an engine: the background
+    /// Opens the server that flags, environment or configuration name. The default is an engine: the background
     /// one for sessions that are to outlive this program, else one in this process.
     pub(super) async fn open(context: &CommandContext, outlive: bool) -> Result<Self, CliError> {
         match target(context)? {
@@ -65,7 +65,7 @@ impl Server {
         })
     }
 
-    /// The same, with nothing when no engine stands.
+    /// The same; `None` when no background engine runs.
     pub(super) async fn with_sessions(context: &CommandContext) -> Result<Option<Self>, CliError> {
         match target(context)? {
             Target::Cluster(cluster) => {
@@ -78,7 +78,7 @@ impl Server {
         }
     }
 
-    /// Ends the engine that is in it, if any, and waits for its kernels to be gone.
+    /// Shuts down the engine that it holds, if any, and waits until its kernels have ended.
     pub(super) async fn close(self) {
         if let Some(engine) = self.engine {
             engine.shutdown().await;
@@ -191,7 +191,7 @@ pub(super) fn logins(env: &Environment, config: &FileConfig) -> Result<Logins, C
     Ok(Logins::in_folder(user_paths()?.logins_dir()).with_keyring(keyring))
 }
 
-/// Where a login that is made while this program runs is found: a cookie that ends in the middle of work costs nothing.
+/// Finds a login that was made while this program runs, so that an expired cookie does not end the work.
 fn renewal(cluster: &Cluster, config: &FileConfig) -> Option<Renewal> {
     let Identity::WebSession { .. } = cluster.identity else { return None };
     let logins = logins(&Environment::of_process(), config).ok()?;

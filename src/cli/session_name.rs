@@ -1,4 +1,4 @@
-//! Names for sessions that nobody named: easy to say, hard to mix up, such as `quiet-otter-3f2a`.
+//! Generated names for sessions: easy to say, hard to confuse, such as `quiet-otter-3f2a`.
 
 const MOODS: [&str; 24] = [
     "amber", "brave", "bright", "calm", "clever", "crisp", "eager", "early", "gentle", "golden", "happy",

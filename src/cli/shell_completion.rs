@@ -1,5 +1,5 @@
 //! Completion of names in the shell: the shell asks this program, which asks the server and, when that is slow,
-//! remembers what it last said. Nothing is ever put on the screen but candidates.
+//! uses the names that it last told. Only candidates are ever printed.
 
 use super::args::Arguments;
 use super::commands::images;
@@ -22,7 +22,7 @@ use std::time::Duration;
 const VARIABLE: &str = "BAI_REPL_COMPLETE";
 /// How long a server may take: somebody has pressed Tab.
 const LIMIT: Duration = Duration::from_millis(200);
-/// How long nobody else is sent to a server that is slow.
+/// How long a slow server is not asked again.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// Answers the shell, if it is a shell that asks.
@@ -68,7 +68,7 @@ pub(super) fn script(shell: clap_complete::Shell) -> Result<ExitStatus, CliError
     table::write_bytes(&script).map(|_| ExitStatus::Ok)
 }
 
-/// How the script calls this program: as the person did when that was by name, else by its whole path.
+/// How the script calls this program: by name if the user did so, else by its whole path.
 fn program() -> String {
     let called = std::env::args().next().unwrap_or_default();
     if !called.is_empty() && !called.contains('/') {
@@ -143,7 +143,7 @@ fn typed_context() -> Option<CommandContext> {
 fn names(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().ok()?;
     let asked = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(kind, context)).await });
-    // A search for interpreters that is not over is not waited for.
+    // Do not wait for a search for interpreters that still runs.
     runtime.shutdown_background();
     match asked {
         Ok(Some(names)) => Some(names),
@@ -186,11 +186,11 @@ fn refresh(kind: NameKind, context: &CommandContext) {
         command.arg("--insecure");
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // It goes on when we have answered; if it cannot be started, there is just nothing to remember.
+    // It continues after our answer; if it cannot start, the names are not remembered.
     drop(std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn());
 }
 
-/// Whether nobody has been sent to find out a moment ago, as somebody has who presses Tab often.
+/// Whether no refresh was started a moment ago: users may press Tab often.
 fn first_in_a_while() -> bool {
     let Some(paths) = Paths::of_user() else { return false };
     let marker = paths.names_cache().join("asked");

@@ -110,7 +110,7 @@ pub(super) fn write_bytes(bytes: &[u8]) -> Result<Flow, CliError> {
     }
 }
 
-/// Waits until nobody reads standard output any more; for ever when that cannot happen, as with a file.
+/// Waits until the reader of standard output has gone; for ever when that cannot happen, as with a file.
 pub(super) async fn reader_gone() {
     let (gone, wait) = oneshot::channel();
     // A thread of its own, which ends with the program: the runtime watches only what is in its own hands.

@@ -11,7 +11,7 @@ use super::editor::edit_outside;
 use super::options::NextSession;
 use super::printable::printable;
 use super::prompt::{LoopAction, RanCell, Repl};
-use super::session::{Restarted, SessionError};
+use super::session::{RestartOutcome, SessionError};
 use super::settings;
 use super::terminal::{TerminalError, WaitOutcome, open};
 use crate::render::{Stream, sanitize};
@@ -131,11 +131,11 @@ impl Repl {
             .runtime
             .block_on(self.terminal.wait(|| "restarting the kernel".to_owned(), session.restart()))?;
         match waited {
-            WaitOutcome::Done(Ok(Restarted::Done)) => {
+            WaitOutcome::Done(Ok(RestartOutcome::Done)) => {
                 self.terminal.note("the kernel is new: all variables are gone")?;
                 Ok(true)
             }
-            WaitOutcome::Done(Ok(Restarted::Unsupported)) => self.recreate(),
+            WaitOutcome::Done(Ok(RestartOutcome::Unsupported)) => self.recreate(),
             WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| false),
             WaitOutcome::Interrupted => {
                 self.terminal.note("the restart may still be under way").map(|()| false)
@@ -143,7 +143,7 @@ impl Repl {
         }
     }
 
-    /// Replaces the session by one of the same name, if the person agrees, where the server cannot restart a kernel. True
+    /// Replaces the session by one of the same name, if the user agrees, where the server cannot restart a kernel. True
     /// when there is a new one.
     pub(super) fn recreate(&mut self) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };

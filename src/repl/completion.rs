@@ -175,7 +175,7 @@ impl Completer {
                 cache.truncate(CACHED - 1);
                 cache.push_front(Cached { question, generation, since: Instant::now(), completion });
             }
-            // Nobody waits any more when the receiver is gone.
+            // The receiver may have given up waiting.
             let _ = sender.send(completion);
         });
         let deadline = Instant::now() + PATIENCE;
@@ -209,7 +209,7 @@ impl Completer {
     }
 
     /// The beginning of the longest suffix of the line with which a suggestion begins. With none, suggestions may
-    /// only follow something that is no name: `os.` yes, `foo` no.
+    /// only follow text that is not a name: `os.` yes, `foo` no.
     fn start_of_suffix(&self, before: &str, items: &[String]) -> Option<usize> {
         let line = before.rsplit('\n').next().unwrap_or_default();
         let offset = before.len() - line.len();

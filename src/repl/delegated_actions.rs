@@ -50,7 +50,7 @@ impl Repl {
             Ok::<_, super::terminal::TerminalError>(done)
         })?;
         self.terminal.console.line_was_read();
-        // What it has heard as a signal is no news to the next cell.
+        // A Ctrl-C that the command received is not for the next cell.
         self.terminal.interrupts.came();
         match done {
             WaitOutcome::Done(Ok(())) => Ok(LoopAction::Continue),
@@ -59,7 +59,7 @@ impl Repl {
         }
     }
 
-    /// Goes to another session. This one is left as when the person leaves.
+    /// Goes to another session. This one is left as when the user leaves.
     pub(super) fn go_to(&mut self, next: NextSession) -> CommandResult {
         if let NextSession::Attach(session) = &next {
             let delegated = std::sync::Arc::clone(&self.delegated);

@@ -43,13 +43,13 @@ impl Highlight {
             // Only this thread sets it.
             let _ = phase.set(loaded);
         };
-        // Without a thread there are no colours, which is no reason to stop.
+        // Without a thread there are no colours; the prompt works without them.
         let _ = std::thread::Builder::new().name("highlight".into()).spawn(warm);
         Highlight { grammar, lines: RefCell::default() }
     }
 
     /// `text` with colours, bytes at `marked` shown as matching brackets. Control characters are left out: the editor
-    /// counts them as nothing.
+    /// counts them as zero columns.
     pub(super) fn paint(&self, text: &str, marked: &[usize], paint: &Paint) -> String {
         let mut out = String::with_capacity(text.len() * 2);
         let mut at = 0;

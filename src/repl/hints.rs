@@ -1,4 +1,4 @@
-//! What the person could do about an error of the client, in the words of this program: its flags and commands. The client
+//! What the user could do about an error of the client, in the words of this program: its flags and commands. The client
 //! names none of these; it gives kinds and data.
 
 use bai_client::{ClientError, ErrorKind};

@@ -10,7 +10,7 @@ use super::commands::ImageUse;
 use super::prompt::{LoopAction, Repl};
 use crate::render::ImageViewer;
 
-/// The program that opens files as the person's desktop does.
+/// The program that opens files as the user's desktop does.
 const OPENER: &str = "xdg-open";
 
 impl Repl {
@@ -67,7 +67,7 @@ impl Repl {
         command.arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         match command.spawn() {
             Ok(mut child) => {
-                // Nobody waits for a viewer, but somebody must hear that it has ended.
+                // The prompt does not wait for the viewer; a task reaps the process.
                 self.runtime.spawn_blocking(move || child.wait());
                 self.say(&format!("opened {shown}"))
             }

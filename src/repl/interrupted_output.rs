@@ -1,5 +1,5 @@
 //! A flood that was interrupted: what is still on its way when Ctrl-C is pressed may take the terminal many seconds, and
-//! nobody wants to see it. Its end is shown, and how much was not.
+//! the user does not want to see it. Its end is shown, and how much is left out.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(super) struct InterruptedOutput {
 
 /// What is shown when the flood is over.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Rest {
+pub(super) struct HeldBack {
     /// Bytes that are not shown.
     pub(super) skipped: usize,
     /// What is.
@@ -65,11 +65,11 @@ impl InterruptedOutput {
     }
 
     /// What was held back, when nothing more comes at once.
-    pub(super) fn rest(&mut self) -> Option<Rest> {
+    pub(super) fn rest(&mut self) -> Option<HeldBack> {
         if self.tail.is_empty() {
             return None;
         }
-        let rest = Rest { skipped: self.skipped, tail: self.tail.drain(..).collect() };
+        let rest = HeldBack { skipped: self.skipped, tail: self.tail.drain(..).collect() };
         (self.skipped, self.tail_bytes, self.shown) = (0, 0, 0);
         Some(rest)
     }

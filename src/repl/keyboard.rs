@@ -9,7 +9,7 @@ use tokio::io::unix::AsyncFd;
 
 /// What to do with a program that does not stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(super) enum MenuChoice {
     Wait,
     Restart,
     Leave,
@@ -26,17 +26,17 @@ pub(super) fn question(can_leave: bool) -> &'static str {
 }
 
 /// What a key chooses.
-pub(super) fn choice(key: u8, can_leave: bool) -> Option<Choice> {
+pub(super) fn choice(key: u8, can_leave: bool) -> Option<MenuChoice> {
     match key.to_ascii_lowercase() {
-        b'w' | b'k' | b'\r' | b'\n' | 0x1b => Some(Choice::Wait),
-        b'r' => Some(Choice::Restart),
-        b'l' if can_leave => Some(Choice::Leave),
-        b'd' => Some(Choice::Destroy),
+        b'w' | b'k' | b'\r' | b'\n' | 0x1b => Some(MenuChoice::Wait),
+        b'r' => Some(MenuChoice::Restart),
+        b'l' if can_leave => Some(MenuChoice::Leave),
+        b'd' => Some(MenuChoice::Destroy),
         _ => None,
     }
 }
 
-/// The keyboard, for as long as nobody else reads it.
+/// The keyboard, while the editor does not read it.
 pub(super) struct Keyboard(AsyncFd<OwnedFd>);
 
 impl Keyboard {
@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn only_what_is_offered_can_be_chosen() {
-        assert_eq!(choice(b'R', false), Some(Choice::Restart));
+        assert_eq!(choice(b'R', false), Some(MenuChoice::Restart));
         assert_eq!(choice(b'l', false), None);
-        assert_eq!(choice(b'l', true), Some(Choice::Leave));
-        assert_eq!(choice(b'\r', false), Some(Choice::Wait));
+        assert_eq!(choice(b'l', true), Some(MenuChoice::Leave));
+        assert_eq!(choice(b'\r', false), Some(MenuChoice::Wait));
         assert_eq!(choice(b'x', true), None);
     }
 }

@@ -2,7 +2,7 @@
 //! that runs a cell. Nothing here speaks HTTP or knows how a console record becomes bytes; that is `client`
 //! and `render`.
 //!
-//! [`run`] takes the thread that owns the keyboard and keeps it until the person leaves; everything that waits for a
+//! [`run`] takes the thread that owns the keyboard and keeps it until the user leaves; everything that waits for a
 //! network runs on the runtime beside it.
 
 mod banner;
@@ -43,13 +43,13 @@ pub use editor::Keymap;
 pub(crate) use hints::hint;
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
 pub use session::{
-    OpenProgress, PreludeUse, PromptSession, Restarted, SessionError, SessionOpener, SessionOptions,
+    OpenProgress, PreludeUse, PromptSession, RestartOutcome, SessionError, SessionOpener, SessionOptions,
 };
 pub(crate) use session_facts::rows as session_facts;
 use terminal::TerminalError;
 pub use terminal_pane::TerminalPane;
 
-/// Runs the prompt on this thread until the person leaves. A terminal that is gone is no error.
+/// Runs the prompt on this thread until the user leaves. A closed terminal is not an error.
 ///
 /// # Errors
 /// A sentence, when the terminal cannot be used.

@@ -46,7 +46,7 @@ pub struct ReplOptions {
     pub outlives: bool,
 }
 
-/// What becomes of the session when the person leaves.
+/// What happens to the session when the user leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnLeave {
     /// It is destroyed.
@@ -66,7 +66,7 @@ pub struct Banner {
     pub session: String,
 }
 
-/// Where the person goes from a prompt, other than away.
+/// The session that the user goes to from a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextSession {
     /// To a session that lives, by its name, id, or a beginning of either.

@@ -129,7 +129,7 @@ impl OutputFold {
         shown
     }
 
-    /// Counts a line or a part of one. What a carriage return takes back, as progress bars do, is no line.
+    /// Counts a line or a part of one. Text that a carriage return overwrites, as in progress bars, does not count.
     fn count(&mut self, line: &str) {
         self.line_bytes = match line.rfind('\r') {
             Some(at) if !line.ends_with("\r\n") => line.len() - at,

@@ -1,4 +1,4 @@
-//! Styles as bytes: the theme's styles fitted to this terminal once, so that painting a key costs nothing.
+//! Styles as bytes: the theme's styles fitted to this terminal once, so that painting is cheap at each key.
 
 use crate::terminal::ColorDepth;
 use crate::theme::{Role, Signs, Theme};

@@ -83,7 +83,7 @@ pub(super) struct Repl {
     /// What the next prompt begins with.
     pub(super) initial: String,
     left_running: bool,
-    /// Where the person goes from here.
+    /// The session that the user goes to next.
     pub(super) next: Option<NextSession>,
     /// Who ends the session when a signal ends us.
     fatal_signals: Option<tokio::task::JoinHandle<()>>,
@@ -172,7 +172,7 @@ impl Repl {
         });
     }
 
-    /// What the editor could not show meanwhile, and a visit that was asked for when nobody could make it.
+    /// Shows notices that the editor could not show, and opens the pane if its key was pressed meanwhile.
     fn before_prompt(&mut self) -> Result<(), TerminalError> {
         let news = std::mem::take(&mut *self.pane_notices.lock().unwrap_or_else(PoisonError::into_inner));
         for sentence in news {
@@ -181,7 +181,7 @@ impl Repl {
         if self.terminal.pane_key.take() { self.visit_pane() } else { Ok(()) }
     }
 
-    /// Shows the terminal inside the session until the person comes back.
+    /// Shows the terminal inside the session until the user comes back.
     pub(super) fn visit_pane(&mut self) -> Result<(), TerminalError> {
         let pane = Arc::clone(&self.terminal.pane);
         match self.runtime.block_on(pane.visit()) {
@@ -194,7 +194,7 @@ impl Repl {
         }
     }
 
-    /// Ends the session before a signal such as SIGHUP ends us: nobody could come back to it.
+    /// Destroys the session before a signal such as SIGHUP ends us: it is temporary and would be left behind.
     fn obey_fatal_signals(&mut self) -> Result<(), TerminalError> {
         let _inside = self.runtime.enter();
         let mut signals = crate::terminal::listen_fatal()?;
@@ -211,7 +211,7 @@ impl Repl {
         Ok(())
     }
 
-    /// Reads and runs until the person leaves.
+    /// Reads and runs until the user leaves.
     pub(super) fn run(&mut self) -> Result<ReplExit, TerminalError> {
         // The modes from which the editor begins and to which it returns: between two lines no key is echoed or
         // translated, not even for a moment; the pane's key waits for the editor like any other.
@@ -280,7 +280,7 @@ impl Repl {
         options: CellOptions,
     ) -> Result<(bool, LoopAction), TerminalError> {
         let Some(session) = self.session()? else {
-            // Nothing that was typed is lost: it is in the history.
+            // The typed code is not lost: it is in the history.
             return Ok((false, LoopAction::Continue));
         };
         let code = if let Cell::Query(code) = &work { code.clone() } else { String::new() };
@@ -360,7 +360,7 @@ impl Repl {
                 }
                 Err(_) => {}
             }
-            // Nobody waits when the prompt has been left.
+            // The prompt may have ended already.
             let _ = sender.send(opened);
         });
         self.phase = SessionPhase::Opening { done, status, give_up };
@@ -432,7 +432,7 @@ impl Repl {
         self.lost = false;
     }
 
-    /// Waits, when the session is being opened, until it can be destroyed: nobody else would. It need not run for that.
+    /// Waits, while the session is being opened, until it can be destroyed. It need not run for that.
     fn await_opening(&mut self) -> Result<(), TerminalError> {
         let SessionPhase::Opening { done, status, give_up } = &mut self.phase else { return Ok(()) };
         let asked_for = !status.borrow().is_empty();
@@ -497,7 +497,7 @@ fn door(runtime: &tokio::runtime::Handle, pane: Arc<TerminalPane>) -> VisitPane 
     Arc::new(move || runtime.block_on(pane.visit()))
 }
 
-/// Shows above the line that is typed that a new session does not answer. Whoever waits for a cell is told the same.
+/// Shows above the line that is typed that a new session does not answer. A cell that waits gets the same message.
 async fn show_error(
     preparing: BoxFuture<'static, Option<SessionError>>,
     at_prompt: Arc<AtomicBool>,

@@ -21,7 +21,7 @@ use bai_protocol::resources::Image;
 /// How long leaving waits for a question that was put to the kernel.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
-/// A failure for the person: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
+/// An error for the user: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
 /// is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionError {
@@ -72,13 +72,13 @@ pub enum PreludeUse {
     Needless,
     /// It does.
     Wanted,
-    /// The person does not want it.
+    /// The user does not want it.
     Unwanted,
 }
 
 /// What became of a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restarted {
+pub enum RestartOutcome {
     /// The kernel is new.
     Done,
     /// The server cannot do that; only another session helps.
@@ -86,7 +86,7 @@ pub enum Restarted {
 }
 
 /// Where the opening of a session tells how far it is: a status in the server's word, such as `PREPARING`. It is told there
-/// when nobody wants to run anything in the session any more.
+/// when the session is only wanted to be destroyed.
 #[derive(Debug, Clone)]
 pub struct OpenProgress {
     status: watch::Sender<String>,
@@ -146,7 +146,7 @@ impl PromptSession {
         self.options.note.as_deref()
     }
 
-    /// Begins to run a cell or a batch. Another run of ours that is not over yet is waited for.
+    /// Begins to run a cell or a batch. Waits for another run of ours that has not ended yet.
     pub(super) async fn execute(&self, cell: Cell) -> Result<Run, SessionError> {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
@@ -165,7 +165,7 @@ impl PromptSession {
         let Some(prelude) = self.prelude.clone() else { return std::future::ready(None).boxed() };
         let installing = prelude.install();
         async move {
-            // It goes on when the session does not answer: a run that is given up would leave the session stuck.
+            // It continues when the session does not answer: dropping the run would leave the session stuck.
             let installing = tokio::spawn(installing);
             tokio::select! {
                 done = installing => {
@@ -184,23 +184,23 @@ impl PromptSession {
     /// is not possible now.
     pub(super) async fn describe(&self, name: String, detailed: bool) -> Option<String> {
         let prelude = self.prelude.clone()?;
-        // A task of its own: a run that is given up would interrupt whatever the session is at.
+        // A task of its own: dropping the run would interrupt what the session runs.
         tokio::spawn(async move { prelude.describe(&name, detailed).await }).await.ok().flatten()
     }
 
     /// Starts its kernel anew: variables are gone, a running cell ends.
-    pub(super) async fn restart(&self) -> Result<Restarted, SessionError> {
+    pub(super) async fn restart(&self) -> Result<RestartOutcome, SessionError> {
         match self.session.restart().await {
             Ok(()) => {
                 tokio::spawn(self.prepare());
-                Ok(Restarted::Done)
+                Ok(RestartOutcome::Done)
             }
-            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Restarted::Unsupported),
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(RestartOutcome::Unsupported),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Waits, for a moment at most, until nothing of ours runs in it that nobody sees.
+    /// Waits for a short time until our background runs in it have ended.
     pub(super) async fn settle(&self) {
         if self.prelude.is_some() {
             self.session.settle(SETTLE_LIMIT).await;
@@ -250,7 +250,7 @@ impl CompletionSource for PromptSession {
         let session = self.session.clone();
         async move {
             let answer = session.complete(request).await;
-            // Tab is no place for errors: without an answer the names of the session help out.
+            // Tab shows no errors: without an answer, the names seen in the session are used.
             answer.inspect_err(|error| tracing::debug!(%error, "no completion")).ok()
         }
         .boxed()

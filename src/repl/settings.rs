@@ -17,7 +17,7 @@ pub(super) struct Setting {
     pub(super) words: &'static [&'static str],
     takes: &'static str,
     pub(super) show: fn(&ConsoleOptions) -> String,
-    /// False when the value means nothing.
+    /// False when the value is invalid.
     set: fn(&mut ConsoleOptions, &str) -> bool,
 }
 

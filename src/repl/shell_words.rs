@@ -35,7 +35,7 @@ pub(super) fn escape(text: &str) -> String {
     word
 }
 
-/// A file name as people type it: `~` is the home folder, quotes around it are no part of it.
+/// A file name as people type it: `~` is the home folder, quotes around it are removed.
 pub(super) fn file(argument: &str) -> PathBuf {
     let unquoted = ['"', '\'']
         .iter()
@@ -83,7 +83,7 @@ impl Reader {
         &mut self.word.get_or_insert_with(|| (at, String::new())).1
     }
 
-    /// The word that the line ends in. A backslash before nothing is one.
+    /// The word that the line ends in. A backslash at the end stands for itself.
     fn end(mut self) -> Option<(usize, String)> {
         if self.escaped {
             self.word(0).push('\\');

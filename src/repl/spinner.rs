@@ -9,7 +9,7 @@ use super::paint::Paint;
 use crate::format;
 use crate::theme::Role;
 
-/// Silence for which nothing is shown.
+/// The spinner appears after this time without output.
 pub(super) const QUIET: Duration = Duration::from_secs(1);
 /// How often the line changes.
 pub(super) const TICK: Duration = Duration::from_millis(100);

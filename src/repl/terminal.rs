@@ -25,7 +25,7 @@ use crate::theme::{Role, Theme};
 /// LeaveReason the terminal cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TerminalError {
-    /// Nobody sees what we write.
+    /// The terminal was closed.
     #[error("the terminal is gone")]
     Closed,
     /// The system refused a write.
@@ -105,7 +105,7 @@ pub(super) struct PaneKey {
 }
 
 impl PaneKey {
-    /// Whether it was pressed and nobody has taken it yet.
+    /// Whether it was pressed and not handled yet.
     pub(super) fn is_pressed(&mut self) -> bool {
         self.pressed |= self.signal.recv().now_or_never().is_some();
         self.pressed
@@ -265,7 +265,7 @@ impl PromptTerminal {
     }
 }
 
-/// An error when nobody reads any more.
+/// An error when the terminal was closed.
 pub(super) fn open(flow: Flow) -> Result<(), TerminalError> {
     if flow == Flow::Closed { Err(TerminalError::Closed) } else { Ok(()) }
 }

@@ -154,7 +154,7 @@ async fn tell(
             // The status line tells the rest to who looks.
             HostEvent::Bell | HostEvent::Title(_) | HostEvent::LinkDown(_) | HostEvent::LinkUp => continue,
         };
-        // Nobody to tell is no error.
+        // If no prompt listens, the sentence is dropped.
         let _ = sentences.try_send(text);
     }
 }

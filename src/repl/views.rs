@@ -13,7 +13,7 @@ use crate::theme::Theme;
 use bai_client::ComputeSession;
 
 impl Repl {
-    /// Takes the theme that is named, or has one chosen.
+    /// Uses the theme that is named, or lets the user choose one.
     pub(super) fn theme(&mut self, name: Option<&str>) -> CommandResult {
         let chosen = match name {
             Some(name) => name.to_owned(),
@@ -51,7 +51,7 @@ impl Repl {
         self.look_at(move |runtime, look| show_table(runtime, table, look, true))
     }
 
-    /// Shows the output of the last cell, all of it that is kept.
+    /// Shows the output of the last cell, as far as it was kept.
     pub(super) fn output(&mut self) -> CommandResult {
         if self.terminal.output.is_empty() {
             return self.say("the last cell has printed nothing");
@@ -137,7 +137,7 @@ impl Repl {
         !self.terminal.screen.dumb && self.terminal.screen.interactive()
     }
 
-    /// Gives the terminal to a view until it is left. Nothing when it could not be shown, which is told.
+    /// Gives the terminal to a view until it is left. `None` when it could not be shown; the error is reported.
     pub(super) fn view<T>(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle) -> io::Result<T>,

@@ -219,7 +219,7 @@ pub(in crate::cli) struct Apps {
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
-    /// Nothing more.
+    /// Its flags.
     #[command(flatten)]
     pub(in crate::cli) flags: AppsFlags,
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A file that is to come.
+/// A file to download.
 #[derive(Debug, Clone)]
 struct PlannedFile {
     /// Where it is in the session.
@@ -28,9 +28,9 @@ struct PlannedFile {
     bytes: u64,
 }
 
-/// What is to come, and what is not, each with the reason.
+/// The files to download, and those left out, each with the reason.
 #[derive(Debug, Default)]
-struct Plan {
+struct DownloadPlan {
     files: Vec<PlannedFile>,
     folders: Vec<PathBuf>,
     left_out: Vec<String>,
@@ -104,7 +104,7 @@ struct Downloaded {
 
 async fn fetch(
     session: &ComputeSession,
-    plan: &Plan,
+    plan: &DownloadPlan,
     flags: &DownloadFlags,
     bar: &TransferProgress,
     arrived: &mut Downloaded,
@@ -179,7 +179,7 @@ fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// Looks whether all of it has room here.
-fn check(plan: &Plan, flags: &DownloadFlags) -> Result<(), CliError> {
+fn check(plan: &DownloadPlan, flags: &DownloadFlags) -> Result<(), CliError> {
     let mut targets = BTreeSet::new();
     let mut taken = Vec::new();
     for file in &plan.files {
@@ -199,8 +199,8 @@ fn check(plan: &Plan, flags: &DownloadFlags) -> Result<(), CliError> {
 }
 
 /// All files that are meant, folders with what is in them.
-async fn plan(session: &ComputeSession, paths: &[String]) -> Result<Plan, CliError> {
-    let mut plan = Plan::default();
+async fn plan(session: &ComputeSession, paths: &[String]) -> Result<DownloadPlan, CliError> {
+    let mut plan = DownloadPlan::default();
     for path in paths {
         let trimmed = path.trim_end_matches('/');
         let (parent, name) = match trimmed.rsplit_once('/') {
@@ -223,7 +223,7 @@ async fn plan(session: &ComputeSession, paths: &[String]) -> Result<Plan, CliErr
     Ok(plan)
 }
 
-impl Plan {
+impl DownloadPlan {
     async fn add(
         &mut self,
         session: &ComputeSession,

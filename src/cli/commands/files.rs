@@ -46,7 +46,7 @@ pub(in crate::cli) async fn list_files(
 }
 
 fn row(entry: &FileEntry) -> Row {
-    // Whole seconds are all that is shown; what is out of range is no time.
+    // Only whole seconds are shown; a time out of range is left out.
     #[allow(clippy::cast_possible_truncation)]
     let modified =
         Timestamp::from_second(entry.mtime as i64).map(|time| time.to_string()).unwrap_or_default();

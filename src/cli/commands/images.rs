@@ -56,7 +56,7 @@ async fn of_engine(context: &CommandContext) -> Result<ExitStatus, CliError> {
     table::print(context, &columns, &rows.collect::<Vec<_>>())
 }
 
-/// What a person may name when they open a session.
+/// Names that the user may give to open a session.
 pub(in crate::cli) async fn names(context: &CommandContext) -> Result<Vec<String>, CliError> {
     if server::is_cluster(context)? {
         let server = Server::find(context).await?;

@@ -61,7 +61,7 @@ fn print(
     table::print(context, &columns, &sessions.iter().map(row).collect::<Vec<_>>())
 }
 
-/// A status that no server of ours has would find nothing, or break the server's reply.
+/// An unknown status would match no session, or break the server's reply.
 fn statuses(names: &[String]) -> Result<Vec<SessionStatus>, CliError> {
     let known = |name: &String| match SessionStatus::from(name.trim().to_owned()) {
         SessionStatus::Unknown(name) => {

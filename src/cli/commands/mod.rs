@@ -31,7 +31,7 @@ use crate::cli::context::CommandContext;
 use bai_client::{ClientError, ComputeSession, ErrorKind};
 use serde_json::{Value, json};
 
-/// The session that is meant, and where it is.
+/// The session that the user means, and its server.
 async fn session(context: &CommandContext, subject: &Subject) -> Result<(Server, ComputeSession), CliError> {
     let server = Server::find(context).await?;
     let session = find(&server, &subject.session).await?;

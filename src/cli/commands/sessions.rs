@@ -9,7 +9,7 @@ use crate::cli::{display, prompt};
 use crate::terminal::Screen;
 use tokio::runtime::Runtime;
 
-/// Shows them until the person leaves, or goes to one.
+/// Shows them until the user leaves, or goes to one.
 pub(in crate::cli) fn run(
     runtime: &Runtime,
     open: &Open,

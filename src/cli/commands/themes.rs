@@ -30,7 +30,7 @@ pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<Ex
     let library = display::library();
     let screen = Screen::detect();
     let depth = screen.colors;
-    // What is no terminal gets no sequences at all, not even bold ones.
+    // Output that is not a terminal gets no escape sequences, not even bold.
     let shown = |theme: &Theme| if screen.stdout_tty { theme.clone() } else { Theme::plain() };
     if let Some(name) = &flags.name {
         let theme = library.find(name)?;

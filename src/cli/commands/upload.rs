@@ -17,16 +17,16 @@ use std::path::{Path, PathBuf};
 /// Standard input is taken up to this size.
 const INPUT_LIMIT: u64 = 1 << 30;
 
-/// A file that is to go.
+/// A file to upload.
 #[derive(Debug)]
 struct PlannedFile {
     upload: Upload,
     bytes: u64,
 }
 
-/// What is to go, and what is not, each with the reason.
+/// The files to upload, and those left out, each with the reason.
 #[derive(Debug, Default)]
-struct Plan {
+struct FilePlan {
     files: Vec<PlannedFile>,
     left_out: Vec<String>,
 }
@@ -34,7 +34,7 @@ struct Plan {
 /// What is uploaded.
 #[derive(Debug)]
 enum Source {
-    Files(Plan),
+    Files(FilePlan),
     /// Standard input, as one file.
     Stdin,
 }
@@ -167,7 +167,7 @@ pub(super) fn below(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliErr
         CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", path.display()))
     };
     let base = base.canonicalize().map_err(|error| failed(base, error))?;
-    let mut plan = Plan::default();
+    let mut plan = FilePlan::default();
     for file in files {
         let whole = file.canonicalize().map_err(|error| failed(file, error))?;
         let server = whole.strip_prefix(&base).map_err(|_| {
@@ -192,8 +192,8 @@ pub(super) fn below(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliErr
 }
 
 /// All files that are meant, folders with what is in them.
-fn plan(files: &[PathBuf], to: &str) -> Result<Plan, CliError> {
-    let mut plan = Plan::default();
+fn plan(files: &[PathBuf], to: &str) -> Result<FilePlan, CliError> {
+    let mut plan = FilePlan::default();
     for file in files {
         let failed =
             |error| CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", file.display()));
@@ -218,7 +218,7 @@ fn plan(files: &[PathBuf], to: &str) -> Result<Plan, CliError> {
     }
 }
 
-impl Plan {
+impl FilePlan {
     fn add(
         &mut self,
         from: &Path,

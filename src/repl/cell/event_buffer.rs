@@ -1,4 +1,4 @@
-//! The events of a run that came while nobody could show them, and the run that they come from.
+//! A run, and those of its events that could not be shown when they came.
 
 use std::collections::VecDeque;
 use std::time::Instant;

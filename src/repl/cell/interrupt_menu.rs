@@ -1,8 +1,8 @@
 //! A program that does not stop at Ctrl-C: what can be done with it.
 
 use super::{CellEnd, Pause, RunningCell};
-use crate::repl::keyboard::{self, Choice, Keyboard};
-use crate::repl::session::Restarted;
+use crate::repl::keyboard::{self, Keyboard, MenuChoice};
+use crate::repl::session::RestartOutcome;
 use crate::repl::terminal::{TerminalError, WaitOutcome, open};
 use crate::theme::Role;
 use bai_client::RunEvent;
@@ -22,7 +22,7 @@ impl RunningCell<'_> {
         // Asked while the menu is there; a program that catches Ctrl-C and asks again must not take the menu away.
         let mut question = None;
         let choice = loop {
-            let Some(run) = &mut self.run else { break Choice::Wait };
+            let Some(run) = &mut self.run else { break MenuChoice::Wait };
             tokio::select! {
                 biased;
                 () = self.terminal.interrupts.next() => run.interrupt(),
@@ -38,7 +38,7 @@ impl RunningCell<'_> {
                         let over = matches!(event, Some(RunEvent::Finished { .. } | RunEvent::Lost(_)) | None);
                         held.push(event);
                         if over {
-                            break Choice::Wait;
+                            break MenuChoice::Wait;
                         }
                     }
                 }
@@ -52,15 +52,15 @@ impl RunningCell<'_> {
         open(self.terminal.console.flush()?)?;
         self.interrupted = None;
         match choice {
-            Choice::Wait => Ok(question.map(|is_password| Pause::Question { is_password })),
-            Choice::Restart => self.restart().await,
-            Choice::Leave => {
+            MenuChoice::Wait => Ok(question.map(|is_password| Pause::Question { is_password })),
+            MenuChoice::Restart => self.restart().await,
+            MenuChoice::Leave => {
                 if let Some(run) = self.run.take() {
                     run.leave();
                 }
                 Ok(Some(Pause::End(CellEnd::LeftRunning)))
             }
-            Choice::Destroy => {
+            MenuChoice::Destroy => {
                 let done = self
                     .terminal
                     .wait(|| "destroying the session".to_owned(), self.session.destroy())
@@ -76,8 +76,8 @@ impl RunningCell<'_> {
 
     async fn restart(&mut self) -> Result<Option<Pause>, TerminalError> {
         match self.terminal.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
-            WaitOutcome::Done(Ok(Restarted::Done)) => {}
-            WaitOutcome::Done(Ok(Restarted::Unsupported)) => {
+            WaitOutcome::Done(Ok(RestartOutcome::Done)) => {}
+            WaitOutcome::Done(Ok(RestartOutcome::Unsupported)) => {
                 // Whether the session goes is yet to be asked; the program in it was interrupted already.
                 if let Some(run) = self.run.take() {
                     run.leave();

@@ -28,7 +28,7 @@ use footer::footer;
 const AGAIN: Duration = Duration::from_secs(2);
 /// How long output is collected before it is shown, while more keeps coming.
 const BATCH: Duration = Duration::from_millis(8);
-/// How long a question is not put to the person that was on its way when Ctrl-C was pressed: it is over then, most likely.
+/// How long a question is held back that was on its way when Ctrl-C was pressed: most likely the program has ended.
 const DOUBT: Duration = Duration::from_secs(1);
 /// How much text is given to the terminal between two looks at Ctrl-C.
 const PIECE: usize = 64 * 1024;
@@ -45,11 +45,11 @@ pub(super) enum CellEnd {
     },
     /// The kernel was started anew under it.
     Restarted,
-    /// The person wants a new kernel, and the server cannot start one in this session.
+    /// The user wants a new kernel, and the server cannot start one in this session.
     Unrestartable,
     /// The session was destroyed under it.
     Destroyed,
-    /// It runs on; the person leaves.
+    /// It runs on; the user leaves.
     LeftRunning,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct CellOptions {
     pub(super) timed: bool,
     /// The session outlives this program, so that a cell can be left running.
     pub(super) outlives: bool,
-    /// The code is ours: it is none of the person's cells.
+    /// The code is from this program: it does not count as a cell of the user.
     pub(super) ours: bool,
 }
 
@@ -181,14 +181,14 @@ impl RunningCell<'_> {
                 }
                 Pause::Question { is_password } => {
                     // The keyboard is given up only to the system's own line editing: until somebody else has it,
-                    // nothing that is typed may be echoed.
+                    // typed keys must not be echoed.
                     let by_the_system = !is_password && self.editor.is_plain();
                     if by_the_system {
                         drop(mode.take());
                     }
                     let asked = Instant::now();
                     let pause = self.answer(is_password)?;
-                    // The person's time is not the program's.
+                    // The time that the user takes to answer does not count.
                     self.start += since(asked);
                     if by_the_system {
                         mode = self.terminal.hold_keys()?;
@@ -358,7 +358,7 @@ impl RunningCell<'_> {
         })
     }
 
-    /// Shows what is no text. A picture is painted beside this thread, which goes on hearing Ctrl-C.
+    /// Shows a record that is not text. A picture is rendered on another thread, so that Ctrl-C is still received.
     async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<Pause>, TerminalError> {
         let Some(painting) = self.terminal.console.painting(record) else {
             open(self.terminal.console.record(record)?)?;
@@ -407,7 +407,7 @@ impl RunningCell<'_> {
         Ok(menu)
     }
 
-    /// Ctrl-C was pressed: stops the program. True when the person wants more than that.
+    /// Ctrl-C was pressed: interrupts the program. True when the interrupt menu should open.
     fn interrupt(&mut self) -> bool {
         let again = self.interrupted.is_some_and(|last| since(last) < AGAIN || self.silent_since_interrupt);
         self.interrupted = Some(Instant::now());

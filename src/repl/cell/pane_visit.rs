@@ -32,7 +32,7 @@ impl RunningCell<'_> {
                 }
             }
         };
-        // A cell that is over does not take longer because nobody looked.
+        // The time that the user spent in the pane after the end of the cell does not count.
         if let Some(over) = self.run.as_ref().and_then(|run| run.over_since()) {
             self.start += since(over);
         }

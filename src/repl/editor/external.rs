@@ -19,7 +19,7 @@ pub(in crate::repl) enum ExternalError {
     /// It says that it failed, which editors do when the user gives up.
     #[error("the editor `{0}` ended with {1}; the cell is as it was")]
     Failed(String, ExitStatus),
-    /// What it left is no text.
+    /// The file that it left is not text.
     #[error("what the editor saved is not UTF-8; the cell is as it was")]
     NotText,
 }

@@ -294,7 +294,7 @@ impl KeyHandler {
         if typed == "\r" {
             return self.enter(context);
         }
-        // Other keys that are no text are lost: rustyline takes none back.
+        // Other keys that are not text are lost: rustyline does not take them back.
         match printable(&typed) {
             text if text.is_empty() => Cmd::Repaint,
             text => Cmd::Insert(1, text),

@@ -8,10 +8,10 @@ use rustyline::{KeyCode, KeyEvent, Modifiers};
 
 use crate::terminal;
 
-/// Most characters of an answer that is a text; after so many it is somebody who types.
+/// The longest answer that is a text; longer input comes from the user.
 const LONGEST: usize = 256;
 
-/// Nothing that comes so long after the prompt is an answer: the terminal is silent, and Alt-P is a key there.
+/// Input that comes later than this after the prompt is not an answer: the terminal gives none, and Alt-P is a key there.
 const LATEST: Duration = Duration::from_secs(30);
 
 /// The part of an answer that has come.
@@ -41,7 +41,7 @@ impl Default for LateReplies {
 }
 
 impl LateReplies {
-    /// Whether this is no key but a piece of an answer.
+    /// Whether this is a piece of an answer and not a key.
     pub(super) fn takes(&mut self, key: KeyEvent) -> bool {
         if self.owed == 0 || self.since.elapsed() > LATEST {
             return false;

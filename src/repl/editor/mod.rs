@@ -22,7 +22,7 @@ use unicode_width::UnicodeWidthStr;
 use super::completion::Completer;
 use super::folded_text::FoldedTexts;
 use super::highlight::Highlight;
-use super::history::{Histories, Kind};
+use super::history::{Histories, HistoryKind};
 use super::language::{Completeness, Language};
 use super::paint::Paint;
 use super::terminal_pane::VisitPane;
@@ -213,7 +213,7 @@ impl Editor {
                 if let Some(helper) = editor.helper_mut() {
                     helper.prompt_width = prompt.width;
                 }
-                editor.history_mut().choose(Kind::Answers);
+                editor.history_mut().choose(HistoryKind::Answers);
                 let result = read(editor, &self.shared, &prompt.text, initial);
                 let answer = match result {
                     Ok((_, Some(EditorEnd::Cancelled))) | Err(ReadlineError::Interrupted) => {
@@ -225,10 +225,10 @@ impl Editor {
                     Err(error) => gone(error).map_or(AnswerRead::End, AnswerRead::Failed),
                 };
                 if let AnswerRead::Line { text, .. } = &answer {
-                    // Answers are kept in memory only: nothing can fail.
+                    // Answers are kept in memory only: this cannot fail.
                     let _ = editor.history_mut().remember(text);
                 }
-                editor.history_mut().choose(Kind::Cells);
+                editor.history_mut().choose(HistoryKind::Cells);
                 answer
             }
         }

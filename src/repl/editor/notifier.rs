@@ -20,7 +20,7 @@ impl Notifier {
         Notifier(Some(Arc::new(Mutex::new(print))))
     }
 
-    /// Shows a text above the line. Returns at once, and false where nothing can be shown.
+    /// Shows a text above the line. Returns at once; false where the terminal cannot show it.
     pub(in crate::repl) fn show(&self, text: &str) -> bool {
         let Some(print) = self.0.clone() else { return false };
         let text = format!("{}\n", crate::render::sanitize::text(text));

@@ -23,7 +23,7 @@ impl Paste {
                 if modifiers != Modifiers::NONE {
                     self.text.push(NOT_TEXT);
                 }
-                // A control key has the letter of its code point, which nobody typed.
+                // A control key carries a letter that was not typed.
                 if !modifiers.contains(Modifiers::CTRL) {
                     self.text.push(c);
                 }

@@ -43,7 +43,7 @@ pub(super) struct EditorState {
     pub(super) late: LateReplies,
     pub(super) paste: Option<Paste>,
     pub(super) last_key: Option<Instant>,
-    /// Spaces that were put at the start of the line by us, while nothing has been typed behind them.
+    /// Spaces that we put at the start of the line, until the user types behind them.
     pub(super) auto_indent: Option<AutoIndent>,
     pub(super) edit: Option<PendingEdit>,
     pub(super) listing: Option<SuggestionList>,

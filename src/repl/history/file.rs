@@ -14,7 +14,7 @@ const READ_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_CELL_BYTES: usize = 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
-struct Line<'a> {
+struct HistoryLine<'a> {
     #[serde(borrow)]
     cell: std::borrow::Cow<'a, str>,
 }
@@ -27,7 +27,7 @@ pub(super) struct HistoryFile {
 
 /// What a file gave.
 #[derive(Debug, Default)]
-pub(super) struct Loaded {
+pub(super) struct LoadedHistory {
     /// Cells, oldest first.
     pub(super) cells: Vec<String>,
     /// Lines that were not understood.
@@ -44,9 +44,9 @@ impl HistoryFile {
     }
 
     /// Reads what is there; a file that does not exist yet is empty.
-    pub(super) fn load(&self) -> io::Result<Loaded> {
+    pub(super) fn load(&self) -> io::Result<LoadedHistory> {
         let mut file = match self.open(OpenOptions::new().read(true)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LoadedHistory::default()),
             other => other?,
         };
         let length = file.metadata()?.len();
@@ -54,13 +54,13 @@ impl HistoryFile {
         file.seek(SeekFrom::Start(skipped))?;
         let mut bytes = Vec::new();
         file.take(READ_BYTES).read_to_end(&mut bytes)?;
-        let mut loaded = Loaded::default();
+        let mut loaded = LoadedHistory::default();
         // The first line of a later part is a line's end.
         for line in bytes.split(|&b| b == b'\n').skip(usize::from(skipped > 0)) {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            match serde_json::from_slice::<Line<'_>>(line) {
+            match serde_json::from_slice::<HistoryLine<'_>>(line) {
                 Ok(line) => loaded.cells.push(line.cell.into_owned()),
                 Err(_) => loaded.damaged += 1,
             }
@@ -82,7 +82,7 @@ impl HistoryFile {
         if ends_in_a_torn_line(&mut file)? {
             line.push(b'\n');
         }
-        serde_json::to_writer(&mut line, &Line { cell: cell.into() })?;
+        serde_json::to_writer(&mut line, &HistoryLine { cell: cell.into() })?;
         line.push(b'\n');
         file.write_all(&line)
     }

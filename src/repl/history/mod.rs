@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 20_000;
 
 /// Whose history the arrow keys walk through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum HistoryKind {
     /// Cells, at the prompt.
     Cells,
     /// Lines typed for a program that asked.
@@ -45,7 +45,7 @@ impl Recalled {
 pub(super) struct Histories {
     cells: VecDeque<String>,
     answers: VecDeque<String>,
-    kind: Kind,
+    kind: HistoryKind,
     file: Option<HistoryFile>,
     folds: Arc<FoldedTexts>,
     recalled: Recalled,
@@ -63,7 +63,7 @@ impl Histories {
         let mut histories = Histories {
             cells: VecDeque::new(),
             answers: VecDeque::new(),
-            kind: Kind::Cells,
+            kind: HistoryKind::Cells,
             file: None,
             folds,
             recalled: Recalled::default(),
@@ -95,7 +95,7 @@ impl Histories {
     }
 
     /// Chooses whose history is in use.
-    pub(super) fn choose(&mut self, kind: Kind) {
+    pub(super) fn choose(&mut self, kind: HistoryKind) {
         self.kind = kind;
     }
 
@@ -110,7 +110,7 @@ impl Histories {
             entries.pop_front();
         }
         entries.push_back(text.to_owned());
-        if self.kind == Kind::Answers {
+        if self.kind == HistoryKind::Answers {
             return None;
         }
         let error = self.file.as_ref()?.append(text).err()?;
@@ -125,15 +125,15 @@ impl Histories {
 
     fn entries(&self) -> &VecDeque<String> {
         match self.kind {
-            Kind::Cells => &self.cells,
-            Kind::Answers => &self.answers,
+            HistoryKind::Cells => &self.cells,
+            HistoryKind::Answers => &self.answers,
         }
     }
 
     fn entries_mut(&mut self) -> &mut VecDeque<String> {
         match self.kind {
-            Kind::Cells => &mut self.cells,
-            Kind::Answers => &mut self.answers,
+            HistoryKind::Cells => &mut self.cells,
+            HistoryKind::Answers => &mut self.answers,
         }
     }
 
@@ -182,7 +182,7 @@ impl History for Histories {
     }
 
     fn add(&mut self, _line: &str) -> rustyline::Result<bool> {
-        // The loop remembers what was run; the editor adds nothing by itself.
+        // The loop adds what was run; the editor adds no entries itself.
         Ok(false)
     }
 
@@ -271,7 +271,7 @@ mod tests {
         let (mut histories, notice) = open(folder.path());
         assert_eq!(notice, None);
         remember(&mut histories, &["a", "a", "  ", "b\nc", "a"]);
-        histories.choose(Kind::Answers);
+        histories.choose(HistoryKind::Answers);
         remember(&mut histories, &["yes"]);
         assert_eq!(histories.len(), 1);
         let (again, _) = open(folder.path());

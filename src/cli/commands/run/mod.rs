@@ -24,14 +24,14 @@ use std::path::{Path, PathBuf};
 
 /// Everything that is the same in all cases.
 #[derive(Debug)]
-struct Plan {
+struct RunPlan {
     request: CreateRequest,
     files: UploadPlan,
     clean: String,
     code: Option<String>,
 }
 
-impl Plan {
+impl RunPlan {
     /// What is run in a case.
     fn cell(&self, case: &Case) -> Cell {
         match &self.code {
@@ -68,7 +68,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     server.api.version().await?;
     let exit = match cases.as_slice() {
         [case] => {
-            let run = Single { server: &server, plan: &plan, context, temporary };
+            let run = SingleRun { server: &server, plan: &plan, context, temporary };
             run.run(case, Output::start(context.global.json, display), &mut fatal).await
         }
         _ => {
@@ -77,7 +77,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
                 &server,
                 plan,
                 cases,
-                sweep::Options { at_once, temporary, context },
+                sweep::SweepOptions { at_once, temporary, context },
                 display,
                 &mut fatal,
             )
@@ -88,8 +88,8 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     exit
 }
 
-/// Reads the flags and the files; nothing is sent yet.
-async fn plan(flags: &Flags) -> Result<(Plan, Vec<Case>), CliError> {
+/// Reads the flags and the files; no request is sent yet.
+async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
     let commands = [&flags.clean, &flags.build, &flags.exec];
     if flags.files.is_empty() && flags.code.is_none() && commands.iter().all(|command| command.is_none()) {
         return Err(CliError::new(ExitStatus::Usage, "there is nothing to run")
@@ -108,7 +108,7 @@ async fn plan(flags: &Flags) -> Result<(Plan, Vec<Case>), CliError> {
     let (files, base) = (flags.files.clone(), flags.basedir.clone().unwrap_or_else(|| PathBuf::from(".")));
     let found = tokio::task::spawn_blocking(move || find(&files, &base)).await;
     let files = found.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
-    Ok((Plan { request, files, clean: command(&flags.clean), code: flags.code.clone() }, cases))
+    Ok((RunPlan { request, files, clean: command(&flags.clean), code: flags.code.clone() }, cases))
 }
 
 fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
@@ -116,14 +116,14 @@ fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
 }
 
 /// One session, whose output goes straight to ours.
-struct Single<'a> {
+struct SingleRun<'a> {
     server: &'a Server,
-    plan: &'a Plan,
+    plan: &'a RunPlan,
     context: &'a CommandContext,
     temporary: bool,
 }
 
-impl Single<'_> {
+impl SingleRun<'_> {
     async fn run(
         &self,
         case: &Case,
@@ -138,7 +138,7 @@ impl Single<'_> {
             _ = tokio::signal::ctrl_c() => Ok(Err(ExitStatus::Remote(130))),
             session = self.prepare(request) => session.map(Ok),
         };
-        // A server that refuses us has made nothing, and would refuse to destroy it too.
+        // If the server refuses us, it has created no session, and would also refuse to destroy one.
         let refused = prepared.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         let exit = match prepared {
             Ok(Ok(session)) => {
@@ -186,7 +186,7 @@ async fn create(
     Ok(ComputeSession::create(api, request, |status| opening.tell(status)).await?.0)
 }
 
-/// The files of a run take the place of those of the run before.
+/// The files of a run replace those of the previous run.
 const AGAIN: UploadOptions = UploadOptions { overwrite: true };
 
 /// A session with the files in it, for a case among others; `tell` hears what it is at.

@@ -1,7 +1,7 @@
 //! Many cases of one program: sessions in parallel, each output kept until it is its turn to be shown.
 
 use super::sweep_progress::SweepProgress;
-use super::{Plan, prepare};
+use super::{RunPlan, prepare};
 use crate::cli::batch_steps::BatchSteps;
 use crate::cli::case_output::CaseOutput;
 use crate::cli::context::CommandContext;
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// How a sweep is run.
-pub(super) struct Options<'a> {
+pub(super) struct SweepOptions<'a> {
     /// Most sessions at a time.
     pub(super) at_once: usize,
     /// Whether a session is destroyed when its case is over.
@@ -35,9 +35,9 @@ pub(super) struct Options<'a> {
 }
 
 /// What all cases share.
-struct Shared {
+struct SweepContext {
     api: Api,
-    plan: Plan,
+    plan: RunPlan,
     context: CommandContext,
     temporary: bool,
     count: usize,
@@ -47,7 +47,7 @@ struct Shared {
 }
 
 /// A case that is over.
-struct Ended {
+struct FinishedCase {
     number: usize,
     exit: ExitStatus,
     headline: String,
@@ -58,9 +58,9 @@ struct Ended {
 /// Runs all cases. The exit code is that of the first, in their order, that failed.
 pub(super) async fn run(
     server: &Server,
-    plan: Plan,
+    plan: RunPlan,
     cases: Vec<Case>,
-    options: Options<'_>,
+    options: SweepOptions<'_>,
     look: ConsoleOptions,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
@@ -74,7 +74,7 @@ pub(super) async fn run(
             })
         }
     };
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(SweepContext {
         api: server.api.clone(),
         plan,
         context: options.context.clone(),
@@ -108,18 +108,18 @@ pub(super) async fn run(
 struct Sweep {
     at_once: usize,
     waiting: VecDeque<(usize, Case)>,
-    running: JoinSet<Ended>,
+    running: JoinSet<FinishedCase>,
     /// The sessions of the cases that run.
     live: BTreeMap<usize, String>,
     /// Cases that are over before an earlier one is.
-    done: BTreeMap<usize, Ended>,
+    done: BTreeMap<usize, FinishedCase>,
     /// The case that is shown next.
     next: usize,
     to_say: VecDeque<OutputMessage>,
     exits: BTreeMap<usize, ExitStatus>,
     /// No more cases are begun.
     stopping: bool,
-    shared: Arc<Shared>,
+    shared: Arc<SweepContext>,
 }
 
 impl Sweep {
@@ -166,12 +166,12 @@ impl Sweep {
                 let event = json!({"event": "case-started", "case": number, "values": values, "session": request.name});
                 self.to_say.push_back(OutputMessage::Event(event));
             }
-            let one = One { shared: self.shared.clone(), case, number };
+            let one = CaseRun { shared: self.shared.clone(), case, number };
             self.running.spawn(one.run(request));
         }
     }
 
-    fn ended(&mut self, ended: Ended) {
+    fn ended(&mut self, ended: FinishedCase) {
         self.live.remove(&ended.number);
         self.exits.insert(ended.number, ended.exit);
         self.shared.board.ended(ended.exit.code() == 0);
@@ -203,18 +203,18 @@ impl Sweep {
 }
 
 /// One case on its way.
-struct One {
-    shared: Arc<Shared>,
+struct CaseRun {
+    shared: Arc<SweepContext>,
     case: Case,
     number: usize,
 }
 
-impl One {
-    async fn run(self, request: bai_protocol::create::CreateRequest) -> Ended {
+impl CaseRun {
+    async fn run(self, request: bai_protocol::create::CreateRequest) -> FinishedCase {
         let (begun, name) = (Instant::now(), request.name.clone());
         let mut case_output = None;
         let exit = self.follow(request, &mut case_output).await;
-        // A server that refuses us has made nothing, and would refuse to destroy it too.
+        // If the server refuses us, it has created no session, and would also refuse to destroy one.
         let refused = exit.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
         if self.shared.temporary && !refused {
             destroy_session(&self.shared.api, &name).await;
@@ -235,7 +235,7 @@ impl One {
         );
         let headline =
             if self.shared.context.global.quiet && exit.code() == 0 { String::new() } else { said };
-        Ended { number: self.number, exit, headline, event, case_output }
+        FinishedCase { number: self.number, exit, headline, event, case_output }
     }
 
     async fn follow(

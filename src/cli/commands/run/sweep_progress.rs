@@ -32,7 +32,7 @@ impl SweepProgress {
     }
 
     /// A case begins.
-    pub(super) fn begin(&self, number: usize, label: &str) -> Line {
+    pub(super) fn begin(&self, number: usize, label: &str) -> CaseProgress {
         let bar = self.lines.add(ProgressBar::new_spinner());
         progress::style(&bar, "  {spinner} {prefix} {msg} {elapsed}");
         bar.set_prefix(format!("{number}  {}", sanitize::line(label, LABEL)));
@@ -40,7 +40,7 @@ impl SweepProgress {
         if !self.lines.is_hidden() {
             bar.enable_steady_tick(progress::TICK);
         }
-        Line(bar)
+        CaseProgress(bar)
     }
 
     /// A case has ended.
@@ -68,16 +68,16 @@ impl SweepProgress {
 
 /// The line of a case that runs. It goes when it is dropped.
 #[derive(Debug)]
-pub(super) struct Line(ProgressBar);
+pub(super) struct CaseProgress(ProgressBar);
 
-impl Line {
+impl CaseProgress {
     /// The case is at this now.
     pub(super) fn at(&self, what: &str) {
         self.0.set_message(sanitize::line(what, LABEL));
     }
 }
 
-impl Drop for Line {
+impl Drop for CaseProgress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
