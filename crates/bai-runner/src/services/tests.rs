@@ -74,7 +74,7 @@ async fn what_does_not_start_says_why() {
     assert!(why.contains("{nope} has no value"), "{why}");
     let step = json!({"command": ["true"], "prestart": [{"action": "dance"}]});
     let why = launch(&services, step).await.unwrap_err();
-    assert!(why.contains("dance is no step"), "{why}");
+    assert!(why.contains("dance is not a known step"), "{why}");
 }
 
 #[tokio::test]
