@@ -150,8 +150,16 @@ async fn the_shell_ends_with_its_session() {
     soon("the end of all", lab.engine.shutdown()).await;
     let alive = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     assert!(!alive.contains("bash"), "{alive}");
-    let found = std::process::Command::new("pgrep").args(["-f", "sleep 98765"]).output().unwrap();
-    assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
+    assert_eq!(running("sleep\098765\0"), Vec::<std::path::PathBuf>::new());
+}
+
+/// The folders under `/proc` of the processes with this command line.
+fn running(command_line: &str) -> Vec<std::path::PathBuf> {
+    let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let is_it = |path: &std::path::PathBuf| {
+        std::fs::read(path.join("cmdline")).is_ok_and(|line| line == command_line.as_bytes())
+    };
+    processes.filter(is_it).collect()
 }
 
 /// A port that nobody has, for a program of the session's own.

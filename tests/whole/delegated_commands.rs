@@ -1,7 +1,7 @@
 //! Commands at the prompt that are the command line's: files, sessions, services, and batches.
 
 use super::daemon::Daemon;
-use bai_testkit::{FakeTerminal, Sandbox};
+use bai_testkit::{FakeTerminal, Sandbox, need};
 
 #[test]
 fn files_and_sessions_are_at_hand_at_the_prompt() {
@@ -65,6 +65,9 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
 
 #[test]
 fn a_batch_builds_asks_and_tells_how_it_ended() {
+    if !need("make") {
+        return;
+    }
     let sandbox = Sandbox::new();
     sandbox.write("Makefile", "all:\n\t@echo made\n");
     let terminal = FakeTerminal::start(&sandbox, &["bash"]);

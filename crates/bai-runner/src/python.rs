@@ -61,7 +61,8 @@ impl Language for Python {
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
-        let mut args: Vec<OsString> = vec!["-c".into(), LOADER.into()];
+        // Unbuffered: what native code prints through the C library keeps its place in the output of the cell.
+        let mut args: Vec<OsString> = vec!["-u".into(), "-c".into(), LOADER.into()];
         args.extend(pipes.iter().map(|number| number.to_string().into()));
         Some(Launch {
             args,

@@ -54,6 +54,9 @@ async fn a_failed_build_takes_the_next_exec_with_it() {
 
 #[tokio::test]
 async fn heuristics_find_makefiles_and_main_programs() {
+    if !bai_testkit::need("make") {
+        return;
+    }
     let mut session = Session::start("python").await;
     let outcome = step(&mut session, Op::Exec(Step::Heuristic)).await;
     assert_eq!((outcome.exit_code, outcome.stderr().contains("main.py")), (127, true));

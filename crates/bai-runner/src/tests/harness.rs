@@ -118,6 +118,8 @@ impl Session {
     }
 
     pub(super) async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {
+        // Not the language of whoever runs the tests.
+        let env = [&[("LC_ALL", "C.UTF-8")], env].concat();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (workdir, image) = (folder.path().to_owned(), ImageName::parse(image));
         let spec = KernelSpec { workdir, env, image, executable: None };

@@ -7,7 +7,8 @@ use bai_testkit::Gate;
 #[tokio::test]
 async fn children_and_native_code_are_captured_in_order() {
     for python in pythons().await {
-        let mut session = Session::start(&python).await;
+        // Whoever runs the tests may have set this.
+        let mut session = Session::start_with(&python, &[("PYTHONUNBUFFERED", "")]).await;
         session.value("import os, subprocess, sys, ctypes\nlibc = ctypes.CDLL(None)").await;
         let code = "print('a', end=' ')\nos.system('echo b')\nprint('c')\nsubprocess.check_call(['echo', 'd'])\n\
                     libc.puts(b'e')\nprint('f')\nos.write(1, b'g\\n')\nprint('h')";
