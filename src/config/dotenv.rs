@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A file larger than this is no such file.
+/// A larger file is not read.
 const SIZE_LIMIT: u64 = 1 << 20;
 /// Names that only this API's clients use. `BACKEND_ENDPOINT` alone is a name that web projects like too.
 const SIGNS: [&str; 3] = ["ACCESS_KEY", "SECRET_KEY", "ENDPOINT_TYPE"];

@@ -36,7 +36,7 @@ pub struct Cluster {
     pub insecure: bool,
     /// Limit on the time that a connection takes to stand.
     pub connect_timeout: Duration,
-    /// Limit on the time between two reads; nothing is none.
+    /// Limit on the time between two reads; `None` for no limit.
     pub read_timeout: Option<Duration>,
 }
 
@@ -95,7 +95,7 @@ pub fn resolve(
     context.cluster().map(Target::Cluster)
 }
 
-/// The endpoint that [`resolve`] would take; nothing for the engine in this binary.
+/// The endpoint that [`resolve`] would take; `None` for the engine in this binary.
 ///
 /// # Errors
 /// As [`resolve`], but for what proves who one is.

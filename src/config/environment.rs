@@ -41,7 +41,7 @@ impl Environment {
         }
     }
 
-    /// A variable of ours or of the system; empty counts as not set, and so does what is no UTF-8.
+    /// A variable of ours or of the system; empty counts as not set, and so does a value that is not UTF-8.
     pub fn get(&self, name: &str) -> Option<String> {
         (self.lookup)(name)?.into_string().ok().filter(|value| !value.is_empty())
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FileConfig {
-    /// Name of the theme; nothing chooses by the terminal's background.
+    /// Name of the theme; `None` chooses by the terminal's background.
     pub theme: Option<String>,
     /// Keys of the editor.
     pub edit_mode: EditMode,
@@ -43,7 +43,7 @@ pub struct TerminalConfig {
     pub cell: Option<String>,
     /// The background, such as `#1e1e2e`.
     pub background: Option<String>,
-    /// Whether the terminal is asked at all; it is when nothing is said.
+    /// Whether the terminal is asked at all; it is by default.
     pub ask: Option<bool>,
 }
 
@@ -156,7 +156,7 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// A cookie jar that is no JSON.
+    /// A cookie jar that is not JSON.
     #[error("{} was written by an older client, in a form that is not safe to read; log in again", path.display())]
     ForeignJar {
         /// The file.
@@ -193,7 +193,7 @@ pub enum ConfigError {
         /// Those that are there.
         known: Vec<String>,
     },
-    /// The endpoint is no URL.
+    /// The endpoint is not a URL.
     #[error("\"{0}\" is not an endpoint; one looks like https://api.example.com")]
     Endpoint(String),
     /// An endpoint without a key.

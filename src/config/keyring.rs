@@ -43,7 +43,7 @@ impl Keyring {
         told(kept).is_some()
     }
 
-    /// The secret of an endpoint; nothing when there is none, or the keyring stays locked or silent.
+    /// The secret of an endpoint; `None` when there is none, or the keyring stays locked or silent.
     pub(super) fn find(self, endpoint: &str) -> Option<SecretString> {
         let found = wait(async {
             let service = connect().await?;

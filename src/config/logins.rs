@@ -54,7 +54,7 @@ struct LoginFile {
     endpoint: String,
     kind: LoginKind,
     who: String,
-    /// Nothing when it is in the keyring.
+    /// `None` when it is in the keyring.
     secret: Option<String>,
     since: u64,
     until: Option<u64>,

@@ -60,7 +60,7 @@ impl OfficialFiles {
         }
     }
 
-    /// The endpoint that its second command line uses; nothing unless its file names one.
+    /// The endpoint that its second command line uses; `None` unless its file names one.
     pub(super) fn configured(&self) -> Result<Option<OfficialConfig>, ConfigError> {
         let path = self.folder().join("config.toml");
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };

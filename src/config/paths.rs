@@ -17,7 +17,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folders of this user; nothing when there is no home folder at all.
+    /// The folders of this user; `None` when there is no home folder.
     pub fn of_user() -> Option<Self> {
         let xdg = Xdg::new().ok()?;
         Some(Paths {

@@ -10,7 +10,7 @@ use std::path::Path;
 /// A file larger than this holds no secret of ours.
 const SIZE_LIMIT: u64 = 1 << 20;
 
-/// The content of a file with secrets; nothing when there is no such file.
+/// The content of a file with secrets; `None` when there is no such file.
 ///
 /// # Errors
 /// [`ConfigError::Readable`] when others may read it, [`ConfigError::Read`] when it cannot be read, is no plain file, or

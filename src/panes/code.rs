@@ -18,7 +18,7 @@ pub(super) struct SyntaxColours {
 }
 
 impl SyntaxColours {
-    /// For a file of this name; nothing where its language is not known.
+    /// For a file of this name; `None` when its language is not known.
     pub(super) fn of(path: &str) -> Option<Self> {
         let name = path.rsplit('/').next().unwrap_or(path);
         let token = name.rsplit_once('.').map_or(name, |(_, extension)| extension);

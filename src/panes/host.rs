@@ -21,9 +21,9 @@ const SLICE_TIME: Duration = Duration::from_millis(2);
 /// So many typed bytes wait for a program that does not read; more are refused, so that the keyboard is always read and
 /// the key that leaves always works.
 const TYPED: usize = 16 * 1024 * 1024;
-/// So much of what comes before somebody looks is kept as it came.
+/// The most bytes that are kept as they came before the first view opens.
 const EARLY: usize = 64 * 1024;
-/// So many pieces of news wait for the prompt; when it does not look, the latest are lost.
+/// The most events that wait for the prompt; when it does not read them, the latest are lost.
 const NEWS: usize = 32;
 
 /// What happened in a terminal that nobody looks at.

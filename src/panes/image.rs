@@ -121,7 +121,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// True when a key was pressed. A movement of the mouse is none; what follows the key is for who comes next.
+    /// True when a key was pressed. A mouse movement does not count. What follows the key is left for the next reader.
     fn leaves(&mut self) -> io::Result<bool> {
         let mut byte = [0];
         if read_some(&mut byte)? == 0 {

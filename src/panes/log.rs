@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// Shows the log of a session and what comes to it, until the person leaves it.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub fn follow_log(
     runtime: &Handle,
     session: ComputeSession,

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
-/// So much is written at once when the terminal says that it has room.
+/// The most bytes that are written at once when the terminal has room.
 const PIECE: usize = 4096;
 
 #[derive(Debug, Default)]

@@ -65,7 +65,7 @@ impl Painter {
     }
 
     /// The bytes of what was drawn since the last call, as one update that terminals show at once, with the cursor set;
-    /// nothing when nothing changed.
+    /// `None` when nothing changed.
     pub(super) fn take_frame(&mut self, cursor: Option<Cursor>) -> Option<String> {
         let moved = self.cursor != cursor;
         if !self.drawn && !moved {

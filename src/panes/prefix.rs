@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-/// So long the key waits for a command to follow.
+/// How long the key waits for a command to follow.
 const WAIT: Duration = Duration::from_millis(400);
 
 /// The key that leaves a view: a control character.

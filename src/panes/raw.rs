@@ -22,9 +22,9 @@ use crate::terminal::model::Model;
 use crate::terminal::{PassthroughGuard, PassthroughTracker, RawMode, reset_sequences, size};
 use bai_client::pty::LinkState;
 
-/// So many slices of output wait for a slow standard output; then the program waits.
+/// The most slices of output that wait for a slow standard output; then the program waits.
 const TAP: usize = 16;
-/// So many bytes may wait here before more are taken from the tap.
+/// The most bytes that wait here before more are taken from the tap.
 const OUTBOX: usize = 64 * 1024;
 /// Bytes of a script that are read at once.
 const BLOCK: usize = 16 * 1024;

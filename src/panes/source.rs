@@ -12,7 +12,7 @@ pub trait Source: Send + 'static {
     /// The typing side.
     type Keys: Keys;
 
-    /// The next thing that happens; nothing after the last. Cancel-safe.
+    /// The next event; `None` after the last. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Option<PtyEvent>> + Send;
 
     /// The typing side.

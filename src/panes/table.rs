@@ -25,7 +25,7 @@ const GAP: u16 = 2;
 /// Shows a table until the person leaves it. As `shell::show`.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub fn show_table(
     runtime: &Handle,
     table: Arc<Table>,

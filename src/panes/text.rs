@@ -86,7 +86,7 @@ impl GrowingText {
 /// As `shell::show`.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub fn show_text(
     runtime: &Handle,
     title: &str,
@@ -104,7 +104,7 @@ pub fn show_text(
 /// Shows a text that goes on, from its end: `start` gets it, and begins to fill it on the runtime.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub fn follow_text(
     runtime: &Handle,
     title: &str,

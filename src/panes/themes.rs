@@ -16,7 +16,7 @@ use crate::theme::{ListedTheme, Role, Theme, sample};
 /// Shows the themes until one is chosen; `None` when the person would rather keep `current`. As `shell::show`.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub fn choose_theme(
     runtime: &Handle,
     themes: Vec<ListedTheme>,

@@ -86,7 +86,7 @@ pub struct Blocks {
 pub struct Slide {
     drawn: Drawn,
     place: Place,
-    /// How long it is shown; nothing for one that stays.
+    /// How long it is shown; `None` for one that stays.
     pub delay: Option<Duration>,
     /// The size of the original in pixels.
     pub original: (u32, u32),
@@ -235,7 +235,7 @@ impl Blocks {
         u16::try_from(self.pixels.height().div_ceil(2)).unwrap_or(u16::MAX)
     }
 
-    /// The upper and the lower half of a cell; nothing where the picture lets through what is behind it.
+    /// The upper and the lower half of a cell; `None` where the picture is transparent.
     pub fn at(&self, column: u16, row: u16) -> (Option<Rgb>, Option<Rgb>) {
         let pixel = |y: u32| match self.pixels.get_pixel_checked(column.into(), y)?.0 {
             [r, g, b, alpha] if alpha >= 128 => Some(Rgb { r, g, b }),

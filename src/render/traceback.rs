@@ -9,7 +9,7 @@ use regex_lite::Regex;
 
 use crate::theme::Role;
 
-/// A longer line is no message.
+/// A longer line is not a message.
 const MAX_LINE: usize = 1_000;
 
 /// A part of a line that has a style of its own.
@@ -22,7 +22,7 @@ pub(super) struct Part {
     pub(super) file: Option<(String, u32)>,
 }
 
-/// The parts of a line that stand out, in order; empty for an ordinary line. The line end is no part of it.
+/// The parts of a line that stand out, in order; empty for an ordinary line. The line end is not part of it.
 pub(super) fn parts(line: &str) -> Vec<Part> {
     if line.len() > MAX_LINE || line.bytes().any(|byte| byte < 0x20 && byte != b'\t') {
         return Vec::new();

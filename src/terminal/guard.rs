@@ -19,7 +19,7 @@ pub fn install() -> io::Result<()> {
     signals::install_handlers()
 }
 
-/// The name of threads whose panics their owner sees and tells: nothing is shown of them.
+/// The name of threads whose owner reports their panics: the hook shows none of them.
 pub const CONTAINED_THREAD: &str = "contained";
 
 /// On the main thread a panic ends the program, so the terminal is put back before the message is shown. Elsewhere

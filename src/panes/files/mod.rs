@@ -20,7 +20,7 @@ use state::{OpenedFile, SessionAccess};
 /// Shows the files of a session, beginning with a folder, until the person leaves them. As `shell::show`.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub fn show_files(
     runtime: &Handle,
     session: ComputeSession,

@@ -22,7 +22,7 @@ use crate::theme::{Rgb, Role};
 
 /// A selection that stays for so long is looked at.
 const SETTLED: Duration = Duration::from_millis(120);
-/// So much of a text is read.
+/// The most bytes of a text that are read.
 const PART: u64 = 64 * 1024;
 /// Longer lines are cut before they are coloured.
 const MAX_LINE: usize = 500;

@@ -1,4 +1,4 @@
-//! What the browser and its tasks share. It draws nothing and asks nothing.
+//! What the browser and its tasks share. It does not draw and does not ask the session.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::render::ImageViewer;
 use bai_client::{ComputeSession, Upload};
 use bai_protocol::files::FileEntry;
 
-/// Who is asked.
+/// The session, and the runtime on which it is asked.
 #[derive(Clone)]
 pub(super) struct SessionAccess {
     pub(super) runtime: Handle,

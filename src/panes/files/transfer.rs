@@ -123,7 +123,7 @@ impl SharedBrowser {
     }
 }
 
-/// What is no regular file would be waited for, or has no end.
+/// Checks that it is a regular file: others would block, or have no end.
 fn is_file(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
         Ok(about) if about.is_file() => Ok(()),

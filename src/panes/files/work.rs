@@ -10,13 +10,13 @@ use bai_protocol::files::FileEntry;
 
 /// How long a listing, or reading what is looked at, may take.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Of a longer text only the beginning is looked at; it can be brought here.
+/// A longer text is shown in part; a download brings all of it.
 const MAX_TEXT: u64 = 1024 * 1024;
-/// A larger picture is not looked at.
+/// A larger picture is not shown.
 pub(super) const MAX_PICTURE: u64 = 32 * 1024 * 1024;
 
 impl SharedBrowser {
-    /// Runs something that asks the session; what it gives is taken in. What was asked for before is not wanted any more.
+    /// Asks the session something and takes the answer over. An earlier request is given up.
     fn run<T: Send + 'static>(
         &self,
         ask: &SessionAccess,
@@ -86,7 +86,7 @@ pub(super) async fn entries(session: &ComputeSession, folder: &str) -> Result<Ve
     Ok(entries)
 }
 
-/// An answer within the limit, or why there is none.
+/// An answer within the limit, or the reason that it is missing.
 pub(super) async fn within<T>(asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, String> {
     match tokio::time::timeout(LIMIT, asked).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
@@ -101,7 +101,7 @@ pub(super) fn may_be_picture(name: &str) -> bool {
     KNOWN.iter().any(|extension| name.ends_with(extension))
 }
 
-/// The text that a file, or its beginning, is; nothing for what is none. A character that was cut at the end is left out.
+/// The text of a file or of its beginning; `None` when it is not text. A character that was cut at the end is left out.
 pub(super) fn text(bytes: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,

@@ -7,7 +7,7 @@ use super::mouse::{Mouse, decode_legacy, decode_sgr};
 use super::{Key, KeyCode};
 
 const ESC: u8 = 0x1b;
-/// A longer sequence is no key.
+/// A longer sequence is not a key.
 const MAX_SEQUENCE: usize = 64;
 const PASTE_END: &[u8] = b"\x1b[201~";
 
@@ -204,7 +204,7 @@ impl Decoder {
     }
 }
 
-/// What a sequence means: outer `None` when it is not known, inner `None` when it is no input.
+/// What a sequence means: outer `None` when it is not known, inner `None` when it is not input.
 fn read_csi(parameters: &[u8], last: u8) -> Option<Option<Input>> {
     if let [b'<', rest @ ..] = parameters {
         return Some(decode_sgr(rest, last).map(Input::Mouse));

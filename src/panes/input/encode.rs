@@ -3,7 +3,7 @@
 use super::{Key, KeyCode};
 use crate::terminal::model::Modes;
 
-/// The bytes for a key that is no text.
+/// The bytes for a key that is not text.
 pub(crate) fn encode_key(key: Key, modes: &Modes) -> Vec<u8> {
     let Key { code, modifiers } = key;
     let (number, last) = match code {

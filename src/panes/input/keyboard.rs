@@ -35,7 +35,7 @@ pub(crate) struct Waited<'a> {
 /// Waits for one of them.
 ///
 /// # Errors
-/// When the kernel refuses; an interruption is none.
+/// When the kernel refuses; an interruption is not an error.
 pub(crate) fn wait(waited: Waited<'_>) -> io::Result<Ready> {
     let stdin = io::stdin();
     let stdout = io::stdout();

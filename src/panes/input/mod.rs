@@ -11,7 +11,7 @@ pub(super) use encode::encode_key;
 pub(super) use keyboard::{Waited, available, read_some, wait};
 pub(super) use mouse::{Button, Mouse, MouseKind, encode_mouse};
 
-/// A key that is no text.
+/// A key that is not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) code: KeyCode,

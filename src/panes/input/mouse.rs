@@ -100,7 +100,7 @@ pub(super) fn decode_legacy(sequence: &[u8]) -> Option<Mouse> {
     event(number(report)?, number(column)?, number(row)?, false)
 }
 
-/// What the program is sent for `mouse`; nothing when it did not ask for such events, or cannot be told.
+/// The bytes that report `mouse` to the program; `None` when it did not ask for such events, or its encoding cannot express them.
 pub(crate) fn encode_mouse(mouse: Mouse, modes: &Modes) -> Option<Vec<u8>> {
     if !is_wanted(mouse.kind, modes.mouse) {
         return None;

@@ -20,7 +20,7 @@ use watch::{SharedBoard, Watch};
 /// `shell::show`.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub fn show_sessions(
     runtime: &Handle,
     api: &Api,

@@ -176,7 +176,7 @@ pub(super) enum ViewExit {
 /// Shows a view until it is left. With `editor_waits` marked pastes are on afterwards, as a line editor has them.
 ///
 /// # Errors
-/// When standard input and output are no terminal.
+/// When standard input or output is not a terminal.
 pub(super) fn show(
     runtime: &Handle,
     waker: &ViewWaker,

@@ -66,7 +66,7 @@ fn text_of(bytes: &HtmlString) -> String {
 impl Reader {
     fn read(&mut self, html: &str) {
         let mut emitter = DefaultEmitter::default();
-        // The content of script, style and the like is no markup.
+        // The content of script, style and the like is not markup.
         emitter.naively_switch_states(true);
         for token in Tokenizer::new_with_emitter(html, emitter) {
             let Ok(token) = token;

@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 24;
 /// The longest string that is shown whole, in cells.
 const MAX_STRING: usize = 2_000;
 
-/// Reads JSON; `None` when it is none.
+/// Reads JSON; `None` when the text is not JSON.
 pub(in crate::render) fn read_json(text: &str) -> Option<Vec<Block>> {
     if text.len() > MAX_BYTES {
         return None;

@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
             out.push_str(sign);
             if matches!(name, "left" | "right" | "middle") {
                 self.skip_spaces();
-                // A dot is no bracket.
+                // A dot is not a bracket.
                 self.rest = self.rest.strip_prefix('.').unwrap_or(self.rest);
             } else {
                 self.skip_spaces();

@@ -45,7 +45,7 @@ const UNICODE: Strokes =
 const ASCII: Strokes =
     Strokes { commit: '*', line: '|', across: '-', fork: '+', join: '+', opens: '\\', closes: '/' };
 
-/// Draws it; nothing when the text is no list of commits. What it says is untrusted still.
+/// Draws it; `None` when the text is not a list of commits. The result is still untrusted.
 pub(in crate::render) fn git_graph(text: &str, unicode: bool) -> Option<String> {
     let mut commits: Vec<Commit> = serde_json::from_str(text).ok()?;
     let known: HashMap<&str, usize> =

@@ -73,7 +73,7 @@ fn problem(error: ImageError) -> PictureError {
     }
 }
 
-/// The frames of a picture that moves, one after the other as they are decoded; nothing for one that does not.
+/// The frames of a picture that moves, one after the other as they are decoded; `None` for a still picture.
 pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
     let source = || Cursor::new(Arc::clone(bytes));
     let frames = match image::guess_format(bytes).ok()? {

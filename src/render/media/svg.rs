@@ -13,7 +13,7 @@ use super::canvas::Canvas;
 use super::frame::{PictureError, Still};
 use super::raster::is_modest;
 
-/// Longer text is no picture for a terminal.
+/// A longer text is not shown as a picture.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Most elements and attributes.

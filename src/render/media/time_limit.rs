@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::terminal::CONTAINED_THREAD;
 
-/// So many jobs may be overdue before new ones are refused. The limits on size see to it that they end.
+/// The most jobs that may be overdue before new ones are refused. The limits on size make sure that they end.
 const MOST_OVERDUE: usize = 2;
 
 /// A picture that is nested deeply needs it; what is not needed is never touched.

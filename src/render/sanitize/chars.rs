@@ -47,7 +47,7 @@ pub(super) const ZERO_WIDTH_JOINER: char = '\u{200d}';
 pub(super) enum Decoded {
     /// A character and its length in bytes.
     Char(char, usize),
-    /// So many bytes that are not UTF-8.
+    /// This many bytes that are not UTF-8.
     Invalid(usize),
     /// The start of a character whose end has not come yet.
     Incomplete,

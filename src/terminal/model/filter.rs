@@ -8,7 +8,7 @@
 const MAX_CSI: usize = 256;
 /// An OSC sequence that is longer is dropped whole; the longest in honest use carries a clipboard.
 const MAX_OSC: usize = 128 * 1024;
-/// So much of a device control string is looked at; the rest is dropped, whatever it says.
+/// The most bytes of a device control string that are read; the rest is dropped.
 const DCS_HEAD: usize = 5;
 
 const ESC: u8 = 0x1b;

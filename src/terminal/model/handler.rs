@@ -18,11 +18,11 @@ use super::ModelEvent;
 use super::modes::{Modes, MouseEncoding, MouseProtocol};
 use super::palette::Palette;
 
-/// So many combining characters are kept on one cell; more are dropped.
+/// The most combining characters that are kept on one cell; more are dropped.
 const MAX_COMBINING: u8 = 8;
-/// So many bytes of answers wait to be fetched; a program that asks more without reading gets none.
+/// The most bytes of answers that wait to be fetched; a program that asks on without reading gets no more.
 const MAX_ANSWERS: usize = 64 * 1024;
-/// So many clipboard requests wait to be fetched.
+/// The most clipboard requests that wait to be fetched.
 const MAX_EVENTS: usize = 64;
 /// A title is cut here, in characters.
 const MAX_TITLE: usize = 200;
@@ -59,7 +59,7 @@ impl GridOutput {
     }
 }
 
-/// The grid's ear; shared, as the grid keeps one end.
+/// Collects what the grid reports; shared, as the grid keeps one end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GridListener(Arc<Mutex<GridOutput>>);
 

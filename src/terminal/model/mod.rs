@@ -28,9 +28,9 @@ pub use find::{Direction, SelectionKind};
 pub use modes::{Modes, MouseEncoding, MouseProtocol};
 pub use view::{CellColor, CellStyle, Cursor, CursorShape, Glyph, Underline};
 
-/// So many lines can be scrolled back.
+/// The most lines of scrollback.
 const HISTORY: usize = 10_000;
-/// So many cells may lie in the scrollback; a very wide window has fewer lines.
+/// The most cells of scrollback; a very wide window has fewer lines.
 const HISTORY_CELLS: usize = 2_000_000;
 /// The widest and highest screen there is.
 const MAX_SIDE: u16 = 1000;

@@ -73,7 +73,7 @@ fn paint(scene: &Scene, shapes: &[Shape], canvas: &Canvas) -> Option<RgbaImage> 
     RgbaImage::from_raw(width, height, pixmap.take_demultiplied())
 }
 
-/// The way there, step by step; nothing for a drawing that was done at once.
+/// Its animation, step by step; `None` for a drawing that was done at once.
 pub(super) fn frames(scene: &Arc<Scene>, canvas: Canvas) -> Option<Frames> {
     let moves = scene.steps.iter().any(|step| !step.immediate);
     let scene = Arc::clone(scene);
