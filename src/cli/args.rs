@@ -72,7 +72,7 @@ pub(super) struct Open {
     /// Image of the session, such as python:3.6 [default: python]
     pub(super) image: Option<String>,
 
-    /// Program to run; without it the prompt opens, or standard input is run when it is no terminal
+    /// Program to run; without it the prompt opens, or standard input is run when it is not a terminal
     pub(super) script: Option<PathBuf>,
 
     /// Run this code; the exit code is the remote program's

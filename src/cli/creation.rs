@@ -100,11 +100,11 @@ fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
     if bytes.len() as u64 >= SIZE_LIMIT {
         return Err(CliError::new(
             ExitStatus::Usage,
-            format!("{name} is larger than 64 MiB, which no cell should be"),
+            format!("{name} is larger than 64 MiB, which is too large for a cell"),
         ));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        CliError::new(ExitStatus::Usage, format!("{name} is not UTF-8: byte {at} is part of no character"))
+        CliError::new(ExitStatus::Usage, format!("{name} is not UTF-8: byte {at} is not part of a character"))
     })
 }

@@ -23,7 +23,7 @@ pub(super) fn login(
 ) -> Result<ExitStatus, CliError> {
     let env = Environment::of_process_and_folder()?;
     let endpoint = meant(flags.endpoint.as_deref(), context, &env)?.ok_or_else(|| {
-        CliError::new(ExitStatus::Usage, "which server? nothing names one")
+        CliError::new(ExitStatus::Usage, "no server is named")
             .hint("bai-repl login https://webui.example.com")
     })?;
     let asked = LoginAttempt { flags, context, env: &env, endpoint: normal(&endpoint) };
@@ -239,11 +239,8 @@ impl LoginAttempt<'_> {
 /// A word from the keyboard, with echo.
 fn ask(prompt: &str) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::new(
-            ExitStatus::Usage,
-            "nobody can be asked: standard input is not a terminal",
-        )
-        .hint("name the user with --user, or the key with --access-key"));
+        return Err(CliError::new(ExitStatus::Usage, "cannot ask: standard input is not a terminal")
+            .hint("name the user with --user, or the key with --access-key"));
     }
     say(prompt);
     line_of_stdin()

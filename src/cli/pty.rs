@@ -39,7 +39,7 @@ pub(super) async fn open(
 pub(super) fn prefix(config: &FileConfig) -> Result<PrefixKey, CliError> {
     let Some(text) = &config.prefix_key else { return Ok(PrefixKey::default()) };
     PrefixKey::parse(text).ok_or_else(|| {
-        CliError::new(ExitStatus::Usage, format!("\"{text}\" is no key for leaving the terminal"))
+        CliError::new(ExitStatus::Usage, format!("\"{text}\" is not a key that can leave the terminal"))
             .hint("one looks like Ctrl-]")
     })
 }

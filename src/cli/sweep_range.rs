@@ -17,7 +17,7 @@ impl Range {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (name, range) = text.split_once('=').ok_or("expected NAME=RANGE")?;
         if !is_name(name) {
-            return Err(format!("\"{name}\" is no name of a variable"));
+            return Err(format!("\"{name}\" is not the name of a variable"));
         }
         let (kind, rest) = range.split_once(':').unwrap_or(("", range));
         let parts: Vec<&str> = rest.split(',').map(str::trim).collect();
@@ -50,7 +50,7 @@ fn is_in_name(letter: char) -> bool {
 
 /// Whole numbers from `start` up or down to `stop`, without that.
 fn whole(start: &str, stop: &str, step: &str) -> Result<Vec<String>, String> {
-    let number = |text: &str| text.parse::<i64>().map_err(|_| format!("\"{text}\" is no whole number"));
+    let number = |text: &str| text.parse::<i64>().map_err(|_| format!("\"{text}\" is not a whole number"));
     let (start, stop, step) = (number(start)?, number(stop)?, number(step)?);
     if step == 0 {
         return Err("the step is 0".to_owned());
@@ -72,10 +72,10 @@ fn whole(start: &str, stop: &str, step: &str) -> Result<Vec<String>, String> {
 fn even(start: &str, stop: &str, count: &str) -> Result<Vec<String>, String> {
     let number = |text: &str| {
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-        number.ok_or_else(|| format!("\"{text}\" is no number"))
+        number.ok_or_else(|| format!("\"{text}\" is not a number"))
     };
     let (start, stop) = (number(start)?, number(stop)?);
-    let count: u32 = count.parse().map_err(|_| format!("\"{count}\" is no count"))?;
+    let count: u32 = count.parse().map_err(|_| format!("\"{count}\" is not a count"))?;
     if count as usize > MOST {
         return Err(format!("the range has more than {MOST} values"));
     }

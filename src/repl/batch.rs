@@ -35,7 +35,7 @@ fn steps(words: Vec<String>) -> Result<BatchOptions, String> {
             "--clean" => &mut clean,
             "--build" => &mut build,
             "--exec" => &mut exec,
-            _ => return Err(format!("\"{flag}\" is no step")),
+            _ => return Err(format!("\"{flag}\" is not a step")),
         };
         *step = value.or_else(|| words.next()).ok_or_else(|| format!("{flag} needs a command"))?;
     }

@@ -175,7 +175,7 @@ impl Repl {
     fn doc(&mut self, name: &str) -> CommandResult {
         let Some(code) = self.language.documentation(name) else {
             let language = self.language.name().to_owned();
-            return self.say(&format!("`{name}` is no name that {language} could document"));
+            return self.say(&format!("`{name}` is not a name that {language} could document"));
         };
         if self.describe(name, false)? {
             return Ok(LoopAction::Continue);

@@ -1,4 +1,4 @@
-//! The small menu after a second Ctrl-C: one key chooses. Also the keyboard as the run loop reads it.
+//! The keyboard, as the run loop reads it while the editor does not.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -6,35 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-
-/// What to do with a program that does not stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MenuChoice {
-    Wait,
-    Restart,
-    Leave,
-    Destroy,
-}
-
-/// The menu's line.
-pub(super) fn question(can_leave: bool) -> &'static str {
-    if can_leave {
-        "still running: [w]ait, [r]estart the kernel, [l]eave it running and quit, [d]estroy the session?"
-    } else {
-        "still running: [w]ait, [r]estart the kernel, [d]estroy the session?"
-    }
-}
-
-/// What a key chooses.
-pub(super) fn choice(key: u8, can_leave: bool) -> Option<MenuChoice> {
-    match key.to_ascii_lowercase() {
-        b'w' | b'k' | b'\r' | b'\n' | 0x1b => Some(MenuChoice::Wait),
-        b'r' => Some(MenuChoice::Restart),
-        b'l' if can_leave => Some(MenuChoice::Leave),
-        b'd' => Some(MenuChoice::Destroy),
-        _ => None,
-    }
-}
 
 /// The keyboard, while the editor does not read it.
 pub(super) struct Keyboard(AsyncFd<OwnedFd>);
@@ -83,19 +54,5 @@ impl Keyboard {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_offered_can_be_chosen() {
-        assert_eq!(choice(b'R', false), Some(MenuChoice::Restart));
-        assert_eq!(choice(b'l', false), None);
-        assert_eq!(choice(b'l', true), Some(MenuChoice::Leave));
-        assert_eq!(choice(b'\r', false), Some(MenuChoice::Wait));
-        assert_eq!(choice(b'x', true), None);
     }
 }

@@ -231,7 +231,7 @@ impl PromptSession {
         let state = match &self.prelude {
             Some(prelude) => match prelude.state() {
                 PreludeState::Present => "on: completion, documentation and rich output come through it",
-                PreludeState::Refused => "none: the kernel is no IPython",
+                PreludeState::Refused => "none: the kernel is not IPython",
                 PreludeState::Installing => "being installed",
                 _ => "not installed",
             },

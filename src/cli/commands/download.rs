@@ -237,7 +237,7 @@ impl DownloadPlan {
             Ok(())
         };
         if !is_name(&entry.filename) {
-            return leave_out("no file here can have its name");
+            return leave_out("this machine cannot have a file of that name");
         }
         if depth > transfer::DEPTH || self.files.len() > transfer::FILES {
             return leave_out("there are too many files");

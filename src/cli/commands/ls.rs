@@ -65,7 +65,7 @@ fn print(
 fn statuses(names: &[String]) -> Result<Vec<SessionStatus>, CliError> {
     let known = |name: &String| match SessionStatus::from(name.trim().to_owned()) {
         SessionStatus::Unknown(name) => {
-            Err(CliError::new(ExitStatus::Usage, format!("\"{name}\" is no status of a session"))
+            Err(CliError::new(ExitStatus::Usage, format!("\"{name}\" is not a status of a session"))
                 .hint("such as PENDING, PREPARING, RUNNING, TERMINATING, TERMINATED, ERROR, CANCELLED"))
         }
         status => Ok(status),

@@ -240,7 +240,7 @@ impl FilePlan {
         for entry in entries {
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
-                self.left_out.push(format!("{} is left out: its name is no UTF-8", path.display()));
+                self.left_out.push(format!("{} is left out: its name is not UTF-8", path.display()));
                 continue;
             };
             // Of the entry itself: a link could lead anywhere, and round in circles.

@@ -1,7 +1,7 @@
-//! A program that does not stop at Ctrl-C: what can be done with it.
+//! The menu after a second Ctrl-C, for a program that does not stop: one key chooses.
 
 use super::{CellEnd, Pause, RunningCell};
-use crate::repl::keyboard::{self, Keyboard, MenuChoice};
+use crate::repl::keyboard::Keyboard;
 use crate::repl::session::RestartOutcome;
 use crate::repl::terminal::{TerminalError, WaitOutcome, open};
 use crate::theme::Role;
@@ -11,16 +11,45 @@ use std::time::Duration;
 /// How long a run may take to end after the session was restarted under it.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
+/// What to do with a program that does not stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MenuChoice {
+    Wait,
+    Restart,
+    Leave,
+    Destroy,
+}
+
+/// The menu's line.
+fn question(can_leave: bool) -> &'static str {
+    if can_leave {
+        "still running: [w]ait, [r]estart the kernel, [l]eave it running and quit, [d]estroy the session?"
+    } else {
+        "still running: [w]ait, [r]estart the kernel, [d]estroy the session?"
+    }
+}
+
+/// What a key chooses.
+fn choice(key: u8, can_leave: bool) -> Option<MenuChoice> {
+    match key.to_ascii_lowercase() {
+        b'w' | b'k' | b'\r' | b'\n' | 0x1b => Some(MenuChoice::Wait),
+        b'r' => Some(MenuChoice::Restart),
+        b'l' if can_leave => Some(MenuChoice::Leave),
+        b'd' => Some(MenuChoice::Destroy),
+        _ => None,
+    }
+}
+
 impl RunningCell<'_> {
     /// Asks what to do with a program that does not stop. Gives what is to be done next, unless it is to be followed
     /// as before.
     pub(super) async fn menu(&mut self) -> Result<Option<Pause>, TerminalError> {
         let keyboard = Keyboard::open()?;
         self.typed.keys.push_str(&keyboard.drain());
-        self.terminal.line(Some(Role::Note), keyboard::question(self.options.outlives))?;
+        self.terminal.line(Some(Role::Note), question(self.options.outlives))?;
         let mut held = Vec::new();
         // Asked while the menu is there; a program that catches Ctrl-C and asks again must not take the menu away.
-        let mut question = None;
+        let mut asked = None;
         let choice = loop {
             let Some(run) = &mut self.run else { break MenuChoice::Wait };
             tokio::select! {
@@ -28,12 +57,12 @@ impl RunningCell<'_> {
                 () = self.terminal.interrupts.next() => run.interrupt(),
                 _ = self.terminal.window.recv() => self.terminal.resized(),
                 key = keyboard.key() => {
-                    if let Some(choice) = keyboard::choice(key?, self.options.outlives) {
+                    if let Some(choice) = choice(key?, self.options.outlives) {
                         break choice;
                     }
                 }
                 event = run.next(), if held.len() < 256 => match event {
-                    Some(RunEvent::WaitingInput { is_password }) => question = Some(is_password),
+                    Some(RunEvent::WaitingInput { is_password }) => asked = Some(is_password),
                     event => {
                         let over = matches!(event, Some(RunEvent::Finished { .. } | RunEvent::Lost(_)) | None);
                         held.push(event);
@@ -52,7 +81,7 @@ impl RunningCell<'_> {
         open(self.terminal.console.flush()?)?;
         self.interrupted = None;
         match choice {
-            MenuChoice::Wait => Ok(question.map(|is_password| Pause::Question { is_password })),
+            MenuChoice::Wait => Ok(asked.map(|is_password| Pause::Question { is_password })),
             MenuChoice::Restart => self.restart().await,
             MenuChoice::Leave => {
                 if let Some(run) = self.run.take() {
@@ -96,5 +125,19 @@ impl RunningCell<'_> {
             }
         }
         Ok(Some(Pause::End(CellEnd::Restarted)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_offered_can_be_chosen() {
+        assert_eq!(choice(b'R', false), Some(MenuChoice::Restart));
+        assert_eq!(choice(b'l', false), None);
+        assert_eq!(choice(b'l', true), Some(MenuChoice::Leave));
+        assert_eq!(choice(b'\r', false), Some(MenuChoice::Wait));
+        assert_eq!(choice(b'x', true), None);
     }
 }
