@@ -27,7 +27,7 @@ pub enum Capability {
     InterruptEndsInput,
     /// Batch steps lose no output, and their end always arrives.
     WholeBatch,
-    /// The state of a session may have a `note` for the person.
+    /// The state of a session may have a `note` for the user.
     SessionNotes,
     /// The sessions end when the server ends.
     SessionsEndWithServer,

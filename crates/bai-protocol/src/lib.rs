@@ -2,7 +2,7 @@
 //!
 //! Types here are lenient in what they accept, because every server release differs a little (`docs/wire`
 //! §10 is the list of traps), and strict in what they send. No I/O, no clock, no terminal lives here, and
-//! nothing in this module calls another module of the crate.
+//! the crate knows none of the other crates of the workspace.
 
 #![cfg_attr(
     not(test),

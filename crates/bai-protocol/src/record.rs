@@ -131,7 +131,7 @@ fn media(payload: Value) -> ConsoleRecord {
     }
 }
 
-/// A string as it is, null as an empty string, and everything else as its JSON.
+/// A string unchanged, null as an empty string, and everything else as its JSON.
 fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,

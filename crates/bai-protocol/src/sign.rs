@@ -1,4 +1,4 @@
-//! The keypair signature (`docs/wire` §1.4): what is signed, how, and how a server checks it.
+//! The keypair signature (`docs/wire` §1.4): which text is signed, how, and how a server checks it.
 //!
 //! Pure functions of their arguments: the caller brings the date and sends the very strings that were signed.
 
@@ -82,7 +82,7 @@ fn string_to_sign(signed: &Signed<'_>) -> String {
 }
 
 fn hmac(key: &[u8], message: &str) -> Vec<u8> {
-    // HMAC takes a key of any length, so there is no error to tell of.
+    // HMAC takes a key of any length, so this cannot fail.
     HmacSha256::new_from_slice(key)
         .map(|mut mac| {
             mac.update(message.as_bytes());

@@ -1,5 +1,5 @@
 //! What the prompt must know of each language: when a cell is complete, how the next line is indented, which
-//! brackets belong together, what a name is. Descriptions only; nothing here draws, asks a kernel or does I/O.
+//! brackets belong together, what a name is. Only descriptions are here: no drawing, no kernel, no I/O.
 
 mod jupyter;
 mod plain;

@@ -48,7 +48,7 @@ impl Language for Plain {
     fn completeness(&self, cell: &str) -> Completeness {
         let scan = scan(cell, &self.row.syntax);
         let blank = cell.rsplit('\n').take_while(|line| line.trim().is_empty()).count();
-        // One blank line may stand in the middle of a function; two are a person who wants out.
+        // One blank line can be part of a function. Two mean that the user wants to end the cell.
         let enough = if self.is_known() { 2 } else { 1 };
         let wants_out = blank >= enough && !scan.in_text && cell.contains('\n');
         if scan.is_complete() || wants_out {
@@ -82,7 +82,7 @@ impl Language for Plain {
         let code = self.row.documentation?;
         let is_name = |c: char| c.is_alphanumeric() || "_$@%&:.#>-!?=".contains(c);
         let begins = name.starts_with(|c: char| c == '_' || c.is_alphabetic() || "$@%".contains(c));
-        // An operator is no name, but what ends a method's name may be one.
+        // An operator is not a name, although the name of a method may end with its signs.
         let is_whole = begins
             && name.chars().all(is_name)
             && !name.contains("==")
@@ -91,7 +91,7 @@ impl Language for Plain {
     }
 
     fn asks_with_one_sign(&self, name: &str) -> bool {
-        // `list.empty?` is a call in Ruby; `String?` is none.
+        // `list.empty?` is a call in Ruby; `String?` is not.
         let last = name.rsplit(['.', ':', '#']).next().unwrap_or_default();
         !self.row.syntax.question_mark_in_names || last.starts_with(char::is_uppercase)
     }

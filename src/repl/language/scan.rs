@@ -1,4 +1,4 @@
-//! A scan over a cell of any of the table's languages: what is open at its end. It reads what a person types at a prompt, not
+//! A scan over a cell of any of the table's languages: what is open at its end. It is made for what users type at a prompt, not
 //! every program that could be written: where it is unsure it takes a cell for complete, and the kernel judges.
 
 use bai_protocol::language::Syntax;
@@ -20,7 +20,7 @@ pub(super) struct Scan {
 enum Opener {
     Bracket(char),
     Word,
-    /// A word of a loop, after which `do` on the same line opens nothing more.
+    /// A word of a loop, after which `do` on the same line does not open another block.
     Loop,
 }
 
@@ -70,7 +70,7 @@ struct Scanner<'t> {
     at: usize,
     syntax: &'t Syntax,
     found: Scan,
-    /// The last character of code that is no space, newlines included; what stands before the first is one.
+    /// The last character of code that is not a space. A newline counts, and is the initial value.
     before: char,
     /// Ends of here-documents that begin with the next line.
     documents: Vec<String>,
@@ -192,7 +192,7 @@ impl<'t> Scanner<'t> {
             return;
         }
         let first = "\n;|&(){=".contains(self.before) || self.syntax.here_documents && self.before == '!';
-        // A member of an object and a variable are no words of the language; neither is a shell command's argument.
+        // A member of an object and a variable are not words of the language. An argument of a shell command is not one either.
         let is_name = ".:$@-/".contains(self.before);
         let commands = ["do", "then", "else"];
         // Between the brackets of an index, `end` is the last element.
@@ -216,7 +216,7 @@ impl<'t> Scanner<'t> {
             self.found.open.push((opener, self.at));
         }
         self.at += end;
-        // What follows these stands first again.
+        // After these words a new statement begins.
         self.before = if first && commands.contains(&word) { '\n' } else { 'x' };
     }
 
@@ -230,7 +230,7 @@ impl<'t> Scanner<'t> {
                     _ => '{',
                 };
                 let fits = |&(known, _): &(Opener, usize)| known == Opener::Bracket(opener);
-                // The patterns of a shell's `case` close what nobody has opened.
+                // The patterns of a shell's `case` have closing brackets without opening ones.
                 let top = self.found.open.iter().rposition(|&(known, _)| is_word(known));
                 let depth = self.found.open.iter().rposition(fits);
                 if let Some(depth) = depth
@@ -264,7 +264,7 @@ impl<'t> Scanner<'t> {
         })
     }
 
-    /// Passes over what is quoted by a word that ends at `end`. False when it quotes nothing here.
+    /// Skips the text that is quoted by a word which ends at `end`. False when the word is not a quote here.
     fn quoted(&mut self, word: &str, end: usize) -> bool {
         let after = self.rest().get(end..).unwrap_or_default();
         let space = after.len() - after.trim_start_matches(' ').len();
@@ -322,7 +322,7 @@ impl<'t> Scanner<'t> {
     fn text_begins(&mut self, mark: &str) {
         self.documents.extend(self.text_word(mark).map(str::to_owned));
         self.at += mark.len();
-        // The quotes around the word quote nothing else.
+        // The quotes around the word do not begin a string.
         let quote = self.rest().chars().next().filter(|c| "'\"".contains(*c));
         let length = quote.and_then(|quote| self.rest().get(1..)?.find(quote));
         self.at += length.map_or(0, |length| length + 2);

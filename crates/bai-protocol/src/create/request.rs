@@ -16,7 +16,7 @@ pub struct CreateRequest {
     pub name: String,
     /// Image reference or alias, such as `python:3.6`. Empty with a template: the template's own.
     pub image: String,
-    /// UUID of the session template that gives what is not set here.
+    /// UUID of the session template. It gives the fields that are not set here.
     pub template: Option<String>,
     /// What sort of session; interactive, or the template's, when not set.
     pub session_type: Option<SessionType>,
@@ -203,7 +203,7 @@ impl CreateRequest {
 /// The version since when a key exists that always did.
 const ALL: &str = "v4.20181215";
 
-/// Puts a key that `version` knows, unless it says nothing.
+/// Adds a key if `version` knows it and it has a value.
 fn insert(into: &mut Map<String, Value>, version: ApiVersion, key: &str, since: &str, value: Value) {
     let empty = value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
     if version.at_least(since) && !empty && !value.is_null() {
@@ -272,7 +272,7 @@ pub enum BadRequest {
         "port {0} cannot be opened: sessions use 2000, 2001, 2200 and 7681, and those up to 1024 are not free"
     )]
     Port(u16),
-    /// A cluster of nothing.
+    /// A cluster without nodes.
     #[error("a session has at least one container")]
     NoContainer,
 }

@@ -135,7 +135,7 @@ impl Language for Python {
         if !name.split('.').all(is_name) {
             return None;
         }
-        // A keyword or a module that is not imported is no value yet, but `help` knows it by its name.
+        // A keyword or a module that is not imported has no value yet, but `help` finds it by its name.
         let named = KEYWORDS.contains(&name);
         let subject = if named { format!("'{name}'") } else { name.to_owned() };
         Some(format!("help({subject})"))

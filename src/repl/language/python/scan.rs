@@ -27,7 +27,7 @@ enum Frame {
 pub(super) struct Logical<'t> {
     /// Its white space, as typed.
     pub(super) indent: &'t str,
-    /// Its first word, or its first character if that is no word. `async` is left out.
+    /// Its first word, or its first character if the line does not begin with a word. `async` is left out.
     pub(super) first: &'t str,
     /// It has the colon of a compound statement.
     pub(super) colon: bool,
@@ -54,7 +54,7 @@ impl Logical<'_> {
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Scan<'t> {
-    /// Logical lines in order; comments and blank lines are none.
+    /// Logical lines in order, without comments and blank lines.
     pub(super) lines: Vec<Logical<'t>>,
     /// Pairs of brackets in code, as byte positions.
     pub(super) pairs: Vec<(usize, usize)>,
@@ -64,7 +64,7 @@ pub(super) struct Scan<'t> {
     pub(super) in_triple: bool,
     /// The text ends in a backslash that continues the line.
     pub(super) continued: bool,
-    /// A string that its line does not end, or a bracket that closes nothing: no further line mends it.
+    /// A string that does not end on its line, or a closing bracket without an opening one. No further line can correct it.
     pub(super) broken: bool,
 }
 
@@ -287,7 +287,7 @@ impl<'t> Scanner<'t> {
                 self.bump(c);
                 let rest = self.rest();
                 match rest.chars().next() {
-                    // The braces of a named character are no field.
+                    // The braces of a named character are not a field.
                     Some('N') if !raw && rest.starts_with("N{") => {
                         self.at += rest.find(['}', '\n']).map_or(rest.len(), |end| end + 1);
                     }
