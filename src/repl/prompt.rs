@@ -285,7 +285,7 @@ impl Repl {
         };
         let code = if let Cell::Query(code) = &work { code.clone() } else { String::new() };
         let (end, typed) =
-            cell::run(&self.runtime, &mut self.terminal, &mut self.editor, &*session, work, options)?;
+            cell::run(&self.runtime, &mut self.terminal, &mut self.editor, &session, work, options)?;
         self.initial = typed.keys;
         self.completer.cell_ran(&code);
         if !options.ours {
