@@ -21,7 +21,7 @@ pub struct ReplOptions {
     pub delegated: Arc<dyn DelegatedCommands>,
     /// What is said at the beginning.
     pub banner: Banner,
-    /// The session's language: [`language::for_image`].
+    /// The session's language: [`super::language::for_image`].
     pub language: Arc<dyn Language>,
     /// The terminal, and how programs' output is shown on it; its theme is also the prompt's.
     pub console: ConsoleOptions,
