@@ -4,7 +4,7 @@ mod creation;
 mod run;
 mod sessions;
 
-pub(super) use creation::Creation;
+pub(super) use creation::CreationFlags;
 pub(super) use run::Run;
 pub(super) use sessions::{
     App, AppFlags, Apps, AppsFlags, Download, DownloadFlags, Events, Files, FilesFlags, Logs, LogsFlags, Ls,
@@ -37,11 +37,11 @@ pub(super) struct Arguments {
 
     /// What to open and how.
     #[command(flatten)]
-    pub(super) open: Open,
+    pub(super) open: OpenFlags,
 
     /// What holds for all that this program does.
     #[command(flatten)]
-    pub(super) global: Global,
+    pub(super) global: GlobalFlags,
 }
 
 impl Arguments {
@@ -68,7 +68,7 @@ impl Arguments {
 
 /// Opening a session.
 #[derive(Debug, Args)]
-pub(super) struct Open {
+pub(super) struct OpenFlags {
     /// Image of the session, such as python:3.6 [default: python]
     pub(super) image: Option<String>,
 
@@ -81,7 +81,7 @@ pub(super) struct Open {
 
     /// How the session is made.
     #[command(flatten)]
-    pub(super) creation: Creation,
+    pub(super) creation: CreationFlags,
 
     /// Save every picture and other medium in this folder
     #[arg(long, value_name = "FOLDER", value_parser = PathBufValueParser::new().map(bai_client::expand_tilde))]
@@ -90,7 +90,7 @@ pub(super) struct Open {
 
 /// What holds for every command.
 #[derive(Debug, Clone, Default, Args)]
-pub(super) struct Global {
+pub(super) struct GlobalFlags {
     /// URL of a cluster, or "local" for the engine in this program [env: BACKEND_ENDPOINT]
     #[arg(long, global = true, value_name = "URL")]
     pub(super) endpoint: Option<String>,

@@ -1,21 +1,24 @@
-//! What every command is given: the flags that hold for all of them, and the configuration file. Made once, passed whole.
-//! How a single setting is read stands with whoever uses it.
+//! The context of every command: the global flags, the configuration file, and where the command was typed. It is made once
+//! and passed whole. Each setting is read by the code that uses it.
 
-use super::args::Global;
+use super::args::GlobalFlags;
 use crate::config::FileConfig;
+use crate::repl::FrontEnd;
 use bai_client::Transport;
 
-/// The flags that hold for every command, and the configuration.
+/// The context of a command.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CommandContext {
-    /// From the command line.
-    pub(super) global: Global,
-    /// From the configuration file.
+    /// The global flags of the command line.
+    pub(super) global: GlobalFlags,
+    /// The configuration file.
     pub(super) config: FileConfig,
+    /// Where the command was typed.
+    pub(super) front_end: FrontEnd,
 }
 
 impl CommandContext {
-    /// How runs travel.
+    /// How runs are sent to the server.
     pub(super) fn transport(&self) -> Transport {
         match self.global.transport.as_str() {
             "ws" => Transport::WebSocket,
@@ -24,7 +27,7 @@ impl CommandContext {
         }
     }
 
-    /// Whether the user lets kernels have the prelude.
+    /// Whether the user allows the prelude in kernels.
     pub(super) fn wants_prelude(&self) -> bool {
         !self.global.no_prelude && self.config.prelude != Some(false)
     }

@@ -1,6 +1,6 @@
 //! From the flags of the command line to a create request, and from a create request to a session.
 
-use super::args::{Creation, Open};
+use super::args::{CreationFlags, OpenFlags};
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::session_name;
@@ -15,7 +15,7 @@ pub(super) const DEFAULT_IMAGE: &str = "python";
 const SIZE_LIMIT: u64 = 64 << 20;
 
 /// What is to be created from an image, as the flags say.
-pub(super) fn request(image: &str, flags: &Creation) -> Result<CreateRequest, CliError> {
+pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateRequest, CliError> {
     let name = match &flags.name {
         Some(name) => {
             let wrong = |error| {
@@ -51,18 +51,18 @@ pub(super) fn request(image: &str, flags: &Creation) -> Result<CreateRequest, Cl
 }
 
 /// The image that is named, or the default one.
-pub(super) fn image(open: &Open) -> &str {
+pub(super) fn image(open: &OpenFlags) -> &str {
     open.image.as_deref().unwrap_or(DEFAULT_IMAGE)
 }
 
 /// Whether the session is destroyed when this program ends: one with a generated name is, one that the user named is not,
 /// unless they said otherwise.
-pub(super) fn is_temporary(flags: &Creation) -> bool {
+pub(super) fn is_temporary(flags: &CreationFlags) -> bool {
     if flags.rm { true } else { !flags.keep && flags.name.is_none() }
 }
 
 /// Code to run without a prompt, if any: from `-c`, a file, or standard input when that is not a terminal.
-pub(super) fn code(open: &Open, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
+pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
     if let Some(code) = &open.code {
         return Ok(Some(Code { text: code.clone(), stdin_is_free: true }));
     }

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::server::Server;
 use super::table;
-use crate::repl::{DelegatedCommand, DelegatedCommands, SessionError};
+use crate::repl::{DelegatedCommand, DelegatedCommands, FrontEnd, SessionError};
 use bai_client::{Api, ComputeSession};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches};
@@ -26,8 +26,9 @@ impl CommandDelegate {
     /// For a prompt whose sessions are on this server.
     pub(super) fn new(server: Arc<Mutex<Option<Server>>>, context: &CommandContext) -> Self {
         let mut context = context.clone();
-        // At the prompt output is for people.
+        // The prompt's output is for people.
         context.global.json = false;
+        context.front_end = FrontEnd::Prompt;
         CommandDelegate { server, context }
     }
 
@@ -132,7 +133,7 @@ impl DelegatedCommands for CommandDelegate {
         async move {
             // Where a new prompt will look, which need not be where this one is.
             let server = Server::find(&self.context).await?;
-            commands::find(&server, &session).await.map(drop)
+            commands::find(&self.context, &server, &session).await.map(drop)
         }
         .map(|found| found.map_err(CliError::into_session_error))
         .boxed()

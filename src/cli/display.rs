@@ -1,6 +1,6 @@
 //! How output looks here: what the terminal can show, the theme that suits it, where pictures go.
 
-use super::args::Open;
+use super::args::OpenFlags;
 use super::context::CommandContext;
 use super::display_settings::DisplaySettings;
 use super::error::CliError;
@@ -68,7 +68,7 @@ fn choose(settings: &DisplaySettings, screen: &Screen, found: impl FnOnce() -> C
 /// Options of the console for a prompt, which asks the terminal what it can do. The second value is what was typed
 /// meanwhile, which belongs to the editor.
 pub(super) fn for_prompt(
-    open: &Open,
+    open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<(ConsoleOptions, String), CliError> {
     let DisplayReport { screen, probe, choice, cell, background, theme, settings, .. } = find_out(context)?;

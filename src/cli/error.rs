@@ -3,7 +3,7 @@
 use super::exit_status::ExitStatus;
 use crate::config::ConfigError;
 use crate::render::sanitize;
-use crate::repl::hint;
+use crate::repl::{FrontEnd, SessionError, hint};
 use crate::theme::LibraryError;
 use bai_client::{ClientError, ErrorKind};
 use std::fmt::Display;
@@ -41,9 +41,9 @@ impl CliError {
         &self.message
     }
 
-    /// The same for the prompt, which says it in its own way.
-    pub(super) fn into_session_error(self) -> crate::repl::SessionError {
-        crate::repl::SessionError { sentence: self.message, hint: self.hint }
+    /// The error as the prompt shows it.
+    pub(super) fn into_session_error(self) -> SessionError {
+        SessionError { sentence: self.message, hint: self.hint }
     }
 
     /// Says it on standard error, with whatever a server put into it made harmless.
@@ -70,11 +70,14 @@ impl From<ConfigError> for CliError {
 
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
-        let told = CliError::new(exit_of(error.kind()), &error);
-        match hint(&error) {
-            Some(hint) => told.hint(hint),
-            None => told,
-        }
+        let hint = hint(&error, FrontEnd::CommandLine);
+        CliError { exit: exit_of(error.kind()), message: error.to_string(), hint }
+    }
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        CliError { exit: ExitStatus::Failed, message: error.sentence, hint: error.hint }
     }
 }
 

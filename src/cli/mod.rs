@@ -41,6 +41,7 @@ mod sweep_range;
 mod table;
 
 use crate::config::FileConfig;
+use crate::repl::FrontEnd;
 use crate::terminal;
 use args::{Arguments, CliCommand};
 use context::CommandContext;
@@ -95,7 +96,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         restart, rm, run, sessions, themes, upload,
     };
     let Arguments { command, open, global } = arguments;
-    let context = &CommandContext { global, config };
+    let context = &CommandContext { global, config, front_end: FrontEnd::CommandLine };
     let Some(command) = command else { return open_session::run(runtime, &open, context) };
     match command {
         CliCommand::Attach(subject) => prompt::attach(runtime, subject.session, &open, context),

@@ -1,6 +1,6 @@
 //! `bai-repl IMAGE`: opens a session and runs code in it, or the prompt.
 
-use super::args::Open;
+use super::args::OpenFlags;
 use super::batch_steps::BatchSteps;
 use super::context::CommandContext;
 use super::creation::{self, Code};
@@ -19,7 +19,11 @@ use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
 
 /// Runs the code that is given, or opens the prompt when there is none.
-pub(super) fn run(runtime: &Runtime, open: &Open, context: &CommandContext) -> Result<ExitStatus, CliError> {
+pub(super) fn run(
+    runtime: &Runtime,
+    open: &OpenFlags,
+    context: &CommandContext,
+) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();
     let request = creation::request(creation::image(open), &open.creation)?;
     match creation::code(open, screen.stdin_tty)? {
@@ -31,7 +35,7 @@ pub(super) fn run(runtime: &Runtime, open: &Open, context: &CommandContext) -> R
 async fn run_code(
     request: CreateRequest,
     code: Code,
-    open: &Open,
+    open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
@@ -99,7 +103,7 @@ async fn run_in_place(
     session: &ComputeSession,
     is_new: bool,
     code: Code,
-    open: &Open,
+    open: &OpenFlags,
     context: &CommandContext,
     display: ConsoleOptions,
     fatal: &mut FatalSignals,

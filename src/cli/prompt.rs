@@ -1,8 +1,9 @@
-//! The prompt, wired: the server that its session lives in is opened beside the first keys.
+//! Prompts: each is made from the flags, the configuration and a session. The session and its server are opened while the user
+//! types the first line.
 
-use super::args::Open;
+use super::args::OpenFlags;
 use super::context::CommandContext;
-use super::creation::request;
+use super::creation::{is_temporary, request};
 use super::delegated::CommandDelegate;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
@@ -20,170 +21,186 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
-/// What the prompt works on.
-#[derive(Debug)]
-enum PromptSubject {
-    /// A session that is made, or taken if it lives.
-    Create(Box<CreateRequest>),
-    /// A session that lives.
-    Attach(String),
-}
-
-/// Opens the prompt on a session that lives. It is looked up first: a name that does not exist must not get a prompt,
-/// and its image tells the language.
+/// Opens the prompt on an existing session. The session is looked up first: an unknown name must not get a prompt, and the
+/// image determines the language.
 pub(super) fn attach(
     runtime: &Runtime,
     name: String,
-    open: &Open,
+    open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    go(runtime, NextSession::Attach(name), open, context)
+    let prompts = Prompts { runtime, open, context };
+    prompts.run_all(prompts.attach(&name)?)
 }
 
-/// Opens prompts, one after the other, until the user leaves.
-fn go(
-    runtime: &Runtime,
-    first: NextSession,
-    open: &Open,
-    context: &CommandContext,
-) -> Result<ExitStatus, CliError> {
-    let mut next = Some(first);
-    while let Some(subject) = next {
-        next = match subject {
-            NextSession::Attach(name) => attach_once(runtime, &name, open, context)?,
-            NextSession::Create(image) => {
-                // A session without a name from the user is temporary.
-                let request =
-                    CreateRequest { name: session_name::generate(), ..request(&image, &open.creation)? };
-                prompt(runtime, PromptSubject::Create(Box::new(request)), None, &image, true, open, context)?
-            }
-        };
-    }
-    Ok(ExitStatus::Ok)
-}
-
-fn attach_once(
-    runtime: &Runtime,
-    name: &str,
-    open: &Open,
-    context: &CommandContext,
-) -> Result<Option<NextSession>, CliError> {
-    let look_up = async {
-        let server = Server::find(context).await?;
-        let session = super::commands::find(&server, name).await?;
-        let info = session.info().await?;
-        Ok::<_, CliError>((server, session, info.image().unwrap_or_default().to_owned()))
-    };
-    let (server, session, image) = runtime.block_on(look_up)?;
-    let subject = PromptSubject::Attach(session.name().to_owned());
-    prompt(runtime, subject, Some(server), &image, open.creation.rm, open, context)
-}
-
-/// Opens the prompt on a session that is made, or taken if it lives, while the first keys are typed.
+/// Opens the prompt on a new session, or on an existing one of that name.
 pub(super) fn create(
     runtime: &Runtime,
     request: CreateRequest,
-    open: &Open,
+    open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let image = request.image.clone();
-    let temporary = super::creation::is_temporary(&open.creation);
-    let subject = PromptSubject::Create(Box::new(request));
-    match prompt(runtime, subject, None, &image, temporary, open, context)? {
-        Some(next) => go(runtime, next, open, context),
-        None => Ok(ExitStatus::Ok),
+    let prompts = Prompts { runtime, open, context };
+    prompts.run_all(PromptTarget::create(request, is_temporary(&open.creation)))
+}
+
+/// The session of a prompt.
+#[derive(Debug)]
+enum PromptSubject {
+    /// A new session, or an existing one of that name.
+    Create(Box<CreateRequest>),
+    /// An existing session.
+    Attach(String),
+}
+
+/// What one prompt is opened on.
+struct PromptTarget {
+    subject: PromptSubject,
+    /// The server of the session, if it is open already.
+    server: Option<Server>,
+    image: String,
+    /// The session is destroyed when the prompt ends.
+    is_temporary: bool,
+}
+
+impl PromptTarget {
+    fn create(request: CreateRequest, is_temporary: bool) -> Self {
+        let image = request.image.clone();
+        PromptTarget { subject: PromptSubject::Create(Box::new(request)), server: None, image, is_temporary }
+    }
+
+    /// Name of the session.
+    fn session_name(&self) -> &str {
+        match &self.subject {
+            PromptSubject::Create(request) => &request.name,
+            PromptSubject::Attach(name) => name,
+        }
     }
 }
 
-/// Runs one prompt; returns which session the user goes to next.
-#[allow(clippy::too_many_arguments, reason = "everything that a prompt is made from")]
-fn prompt(
-    runtime: &Runtime,
-    subject: PromptSubject,
-    server: Option<Server>,
-    image: &str,
-    temporary: bool,
-    open: &Open,
-    context: &CommandContext,
-) -> Result<Option<NextSession>, CliError> {
-    let server = Arc::new(Mutex::new(server));
-    let language: Box<dyn language::Language> = match bai_engine::jupyter_language(image) {
-        Some(language) => Box::new(language::Jupyter::of(&language)),
-        None => language::for_image(image),
-    };
-    let banner = Banner {
-        server: target_label(context, !temporary)?,
-        image: image.to_owned(),
-        session: match &subject {
-            PromptSubject::Create(request) => request.name.clone(),
-            PromptSubject::Attach(name) => name.clone(),
-        },
-    };
-    let (console, typed) = display::for_prompt(open, context)?;
-    let handle = runtime.handle().clone();
-    let (pane, pane_notices) =
-        TerminalPane::new(handle, console.screen, super::pty::prefix(&context.config)?);
-    let pane = Arc::new(pane);
-    let options = ReplOptions {
-        runtime: runtime.handle().clone(),
-        open: opener(OpenerParts {
-            server: server.clone(),
-            subject,
-            pane: pane.clone(),
-            again: Mutex::default(),
-            context: context.clone(),
-            outlive: !temporary,
-            prelude: context.wants_prelude(),
-        }),
-        delegated: Arc::new(CommandDelegate::new(server.clone(), context)),
-        banner,
-        language: language.into(),
-        console,
-        themes: display::library(),
-        pane,
-        pane_notices,
-        typed,
-        keymap: match context.config.edit_mode {
-            EditMode::Emacs => Keymap::Emacs,
-            EditMode::Vi => Keymap::Vi,
-        },
-        history_dir: Paths::of_user().map(|paths| paths.history_dir()),
-        quiet: context.global.quiet,
-        leave: if temporary { OnLeave::Destroy } else { OnLeave::Keep },
-        outlives: !temporary,
-    };
-    let left = crate::repl::run(options);
-    // The run loop asks for bracketed paste, so that a paste while a cell runs is whole for the next prompt.
-    crate::terminal::restore();
-    runtime.block_on(async {
-        if let Some(server) = server.lock().await.take() {
-            Server::close(server).await;
-        }
-    });
-    left.map(|exit| exit.next).map_err(|error| {
-        let told = CliError::new(ExitStatus::Failed, error.sentence);
-        error.hint.into_iter().fold(told, CliError::hint)
-    })
+/// What all prompts of this program share.
+struct Prompts<'a> {
+    runtime: &'a Runtime,
+    open: &'a OpenFlags,
+    context: &'a CommandContext,
 }
 
-/// What is needed to open the session, once or again.
+impl Prompts<'_> {
+    /// Runs one prompt after the other, until the user leaves.
+    fn run_all(&self, first: PromptTarget) -> Result<ExitStatus, CliError> {
+        let mut next = self.run(first)?;
+        while let Some(session) = next {
+            next = self.run(self.target(session)?)?;
+        }
+        Ok(ExitStatus::Ok)
+    }
+
+    fn target(&self, next: NextSession) -> Result<PromptTarget, CliError> {
+        match next {
+            NextSession::Attach(name) => self.attach(&name),
+            NextSession::Create(image) => {
+                // A session without a name from the user is temporary.
+                let name = session_name::generate();
+                let request = CreateRequest { name, ..request(&image, &self.open.creation)? };
+                Ok(PromptTarget::create(request, true))
+            }
+        }
+    }
+
+    /// Looks up an existing session.
+    fn attach(&self, name: &str) -> Result<PromptTarget, CliError> {
+        let look_up = async {
+            let server = Server::find(self.context).await?;
+            let session = super::commands::find(self.context, &server, name).await?;
+            let info = session.info().await?;
+            Ok(PromptTarget {
+                subject: PromptSubject::Attach(session.name().to_owned()),
+                server: Some(server),
+                image: info.image().unwrap_or_default().to_owned(),
+                is_temporary: self.open.creation.rm,
+            })
+        };
+        self.runtime.block_on(look_up)
+    }
+
+    /// Runs one prompt. Returns the session to which the user goes next.
+    fn run(&self, target: PromptTarget) -> Result<Option<NextSession>, CliError> {
+        let context = self.context;
+        let is_temporary = target.is_temporary;
+        let language: Box<dyn language::Language> = match bai_engine::jupyter_language(&target.image) {
+            Some(language) => Box::new(language::Jupyter::of(&language)),
+            None => language::for_image(&target.image),
+        };
+        let banner = Banner {
+            server: target_label(context, !is_temporary)?,
+            image: target.image.clone(),
+            session: target.session_name().to_owned(),
+        };
+        let (console, typed) = display::for_prompt(self.open, context)?;
+        let handle = self.runtime.handle().clone();
+        let (pane, pane_notices) =
+            TerminalPane::new(handle.clone(), console.screen, super::pty::prefix(&context.config)?);
+        let pane = Arc::new(pane);
+        let server = Arc::new(Mutex::new(target.server));
+        let options = ReplOptions {
+            runtime: handle,
+            open: opener(OpenerParts {
+                server: server.clone(),
+                subject: target.subject,
+                pane: pane.clone(),
+                blueprint: Mutex::default(),
+                context: context.clone(),
+                outlive: !is_temporary,
+                prelude: context.wants_prelude(),
+            }),
+            delegated: Arc::new(CommandDelegate::new(server.clone(), context)),
+            banner,
+            language: language.into(),
+            console,
+            themes: display::library(),
+            pane,
+            pane_notices,
+            typed,
+            keymap: match context.config.edit_mode {
+                EditMode::Emacs => Keymap::Emacs,
+                EditMode::Vi => Keymap::Vi,
+            },
+            history_dir: Paths::of_user().map(|paths| paths.history_dir()),
+            quiet: context.global.quiet,
+            leave: if is_temporary { OnLeave::Destroy } else { OnLeave::Keep },
+            outlives: !is_temporary,
+        };
+        let result = crate::repl::run(options);
+        // The run loop asks for bracketed paste, so that a paste while a cell runs is whole for the next prompt.
+        crate::terminal::restore();
+        self.runtime.block_on(async {
+            if let Some(server) = server.lock().await.take() {
+                Server::close(server).await;
+            }
+        });
+        Ok(result?.next)
+    }
+}
+
+/// What is needed to open the session, also again.
 struct OpenerParts {
+    /// Kept open for the next time.
     server: Arc<Mutex<Option<Server>>>,
     subject: PromptSubject,
     pane: Arc<TerminalPane>,
-    /// How a session that was there already is made again.
-    again: Mutex<Option<CreateRequest>>,
+    /// A request that creates an existing session again.
+    blueprint: Mutex<Option<CreateRequest>>,
     context: CommandContext,
     outlive: bool,
     prelude: bool,
 }
 
-/// Opens the session, and the server when that is not open yet. The server is kept for the next time.
-fn opener(opening: OpenerParts) -> SessionOpener {
-    let opening = Arc::new(opening);
+/// Opens the session, and the server if it is not open yet.
+fn opener(parts: OpenerParts) -> SessionOpener {
+    let parts = Arc::new(parts);
     Box::new(move |progress| {
-        let opening = Arc::clone(&opening);
-        async move { opening.open(&progress).await }.boxed()
+        let parts = Arc::clone(&parts);
+        async move { parts.open(&progress).await }.boxed()
     })
 }
 
@@ -214,39 +231,39 @@ impl OpenerParts {
         server: &Server,
         progress: &OpenProgress,
     ) -> Result<(ComputeSession, String), SessionError> {
-        let tell = |status: &bai_protocol::status::SessionStatus| progress.tell(status.name());
+        let on_status = |status: &bai_protocol::status::SessionStatus| progress.report(status.name());
         let name = match &self.subject {
             PromptSubject::Create(request) => {
                 let session = tokio::select! {
-                    created = ComputeSession::create(&server.api, (**request).clone(), tell) => created?.0,
+                    created = ComputeSession::create(&server.api, (**request).clone(), on_status) => created?.0,
                     () = progress.given_up() => ComputeSession::attach(&server.api, &request.name).await?,
                 };
                 return Ok((session, request.image.clone()));
             }
             PromptSubject::Attach(name) => name,
         };
-        let mut again = self.again.lock().await;
+        let mut blueprint = self.blueprint.lock().await;
         let attached = async {
             let session = ComputeSession::attach(&server.api, name).await?;
-            session.wait_until_running(None, tell).await?;
+            session.wait_until_running(None, on_status).await?;
             Ok::<_, ClientError>(session)
         };
-        let session = match (attached.await, &*again) {
-            // Servers find sessions by their names for some time after they have ended, all of them.
+        let session = match (attached.await, &*blueprint) {
+            // For some time servers find sessions by name after they have ended, also several of one name.
             (Err(error), Some(request)) if is_over(error.kind()) => {
-                ComputeSession::create(&server.api, request.clone(), tell).await?.0
+                ComputeSession::create(&server.api, request.clone(), on_status).await?.0
             }
             (attached, _) => attached?,
         };
         let info = session.info().await?;
         let image = info.image().unwrap_or_default().to_owned();
-        // Servers before 20.03 tell too little; there it cannot be made again.
-        *again = session.blueprint().await.ok();
+        // Servers before 20.03 report too little to create the session again.
+        *blueprint = session.blueprint().await.ok();
         Ok((session, image))
     }
 }
 
-/// What a server says of a name whose sessions are all over.
+/// Whether an error means that all sessions of a name are over.
 fn is_over(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NotFound | ErrorKind::SessionFailed | ErrorKind::Ambiguous)
 }

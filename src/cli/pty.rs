@@ -1,6 +1,6 @@
 //! `bai-repl pty`: a terminal inside a session, as a pane or passed straight through.
 
-use super::args::{Open, Pty as Flags};
+use super::args::{OpenFlags, Pty as Flags};
 use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 /// Opens the terminal and stays until it is left or ends. A session that was made for it is destroyed then.
 pub(super) async fn open(
     flags: &Flags,
-    open: &Open,
+    open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let prefix = prefix(&context.config)?;
@@ -60,7 +60,7 @@ async fn stay(
     found: Option<ComputeSession>,
     name: Option<&str>,
     flags: &Flags,
-    open: &Open,
+    open: &OpenFlags,
     prefix: PrefixKey,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
@@ -83,7 +83,7 @@ async fn create(
     server: &Server,
     name: Option<&str>,
     flags: &Flags,
-    open: &Open,
+    open: &OpenFlags,
 ) -> Result<ComputeSession, CliError> {
     let image = flags.session_or_image.clone().unwrap_or_else(|| super::creation::image(open).to_owned());
     let name = name.map_or_else(session_name::generate, str::to_owned);

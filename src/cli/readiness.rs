@@ -1,10 +1,10 @@
-//! Whether a session takes code, and with the prelude, before a script's code is sent: what waits behind another client's
-//! program cannot be withdrawn without harm, but a question that ends at once can (`docs/wire` §3.6).
+//! Checks that a session runs code, and installs the prelude, before a script's code is sent. Code that waits for another
+//! client's program cannot be withdrawn without harm, but a run that ends at once can (`docs/wire` §3.6).
 
-use super::args::Open;
+use super::args::OpenFlags;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use crate::repl::PreludeUse;
+use crate::repl::{PreludeUse, not_started};
 use crate::terminal::FatalSignals;
 use bai_client::{
     Api, Capability, Cell, ClientError, ComputeSession, Prelude, RunEvent, RunOptions, Transport,
@@ -13,14 +13,16 @@ use bai_protocol::language;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a script waits for a session to take code, by default.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Default time that a script waits for a session to run code.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which [`Prelude::unanswered`] returns.
+const PRELUDE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whether the kernel of this image gets the prelude, and why not.
+/// Whether the kernel of this image gets the prelude.
 pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> PreludeUse {
     let capabilities = api.capabilities().await;
     let complete = capabilities.has(Capability::RichOutput) && capabilities.has(Capability::Completion);
-    // Elsewhere the prelude is not even tried.
+    // The prelude is not tried with other languages.
     let takes_it = language::likely_of_image(image).is_some_and(|language| language.takes_prelude);
     match () {
         () if complete || !takes_it => PreludeUse::Needless,
@@ -29,27 +31,27 @@ pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> Prelude
     }
 }
 
-/// How long a script waits for a session to take code: `--max-wait`, where 0 means for ever.
-pub(super) fn patience(open: &Open) -> Option<Duration> {
+/// How long a script waits for a session to run code: `--max-wait`. `None` means no limit.
+pub(super) fn patience(open: &OpenFlags) -> Option<Duration> {
     match open.creation.max_wait {
-        None => Some(PATIENCE),
+        None => Some(DEFAULT_PATIENCE),
         Some(0) => None,
         Some(seconds) => Some(Duration::from_secs(seconds.into())),
     }
 }
 
-/// Brings the prelude to a cluster's session where it is wanted, and sees in any case whether the session answers. The
-/// exit code when a signal ended the wait.
+/// Installs the prelude in a cluster's session if it is wanted, and waits until the session answers. Returns the exit status
+/// if a signal ended the wait.
 ///
 /// # Errors
-/// [`ExitStatus::TimedOut`] when it does not answer for as long as `patience` says; else what the server says.
+/// [`ExitStatus::TimedOut`] if the session does not answer within `patience`, or the error of the server.
 pub(super) async fn make_ready(
     session: &ComputeSession,
     prelude: PreludeUse,
     patience: Option<Duration>,
     fatal: &mut FatalSignals,
 ) -> Result<Option<ExitStatus>, CliError> {
-    // Where an abandoned run blocks no session, the script's own run can wait and be given up.
+    // On this server an abandoned run does not block the session, so the script's own run can wait.
     if session.api().has(Capability::AbandonableRuns).await {
         return Ok(None);
     }
@@ -59,7 +61,7 @@ pub(super) async fn make_ready(
             None => std::future::pending().await,
         }
     };
-    // A task of its own: to drop its run would interrupt whatever the session is at.
+    // This is a separate task: dropping its run would interrupt what the session runs.
     let asking = tokio::spawn(ask(session.clone(), prelude));
     tokio::select! {
         biased;
@@ -73,14 +75,14 @@ pub(super) async fn make_ready(
     }
 }
 
-/// One short run, read to its end.
+/// Runs empty code, or installs the prelude, and waits until that ends.
 async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientError> {
     if prelude == PreludeUse::Wanted {
         let prelude = Arc::new(Prelude::new(session));
         let installing = prelude.install();
         let telling = async {
             prelude.unanswered().await;
-            tell_silence();
+            warn_not_started(PRELUDE_PATIENCE);
             std::future::pending().await
         };
         return tokio::select! {
@@ -88,11 +90,11 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientE
             () = telling => Ok(()),
         };
     }
-    // Requests that wait one by one: such a run ends when its turn comes, even if this client has gone.
+    // A polled run ends when its turn comes, even if this client has gone.
     let mut run = session.execute(Cell::Query(String::new()), RunOptions::over(Transport::Poll)).await?;
     while let Some(event) = run.next().await {
         match event {
-            RunEvent::NotStarted { .. } => tell_silence(),
+            RunEvent::NotStarted { waited } => warn_not_started(waited),
             RunEvent::Lost(lost) => return Err(lost.error),
             _ => {}
         }
@@ -100,19 +102,19 @@ async fn ask(session: ComputeSession, prelude: PreludeUse) -> Result<(), ClientE
     Ok(())
 }
 
-fn tell_silence() {
-    eprintln!("bai-repl: the session has not answered for 5 s: something else runs in it, or it is stuck");
+fn warn_not_started(waited: Duration) {
+    eprintln!("bai-repl: {}", not_started(waited));
 }
 
 fn no_answer(session: &ComputeSession, patience: Duration) -> CliError {
     let name = session.name();
     let why = format!(
-        "the code was not run: {name} takes none for {} s now; something else runs in it, or it is stuck",
+        "the code was not run: {name} has not answered for {} s; something else runs in it, or it is stuck",
         patience.as_secs()
     );
     let hint = format!(
-        "--max-wait SECONDS waits longer, bai-repl interrupt {name} stops what runs in it, and bai-repl rm {name} ends it if \
-         it is stuck"
+        "--max-wait SECONDS waits longer, bai-repl interrupt {name} stops what runs in it, and bai-repl rm {name} destroys \
+         it if it is stuck"
     );
     CliError::new(ExitStatus::TimedOut, why).hint(hint)
 }

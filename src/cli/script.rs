@@ -7,6 +7,7 @@ use super::exit_status::ExitStatus;
 use super::input::{InputReply, InputSource};
 use super::output::{Output, OutputMessage};
 use crate::render::Flow;
+use crate::repl::{FrontEnd, not_started, output_lost};
 use crate::terminal::{FatalSignal, FatalSignals};
 use bai_client::{Cell, ComputeSession, LostRun, Run, RunEvent, RunOptions, SessionState};
 use serde_json::json;
@@ -130,11 +131,10 @@ impl ScriptRun<'_> {
                     return Ok(ExitStatus::Remote(exit_code.unwrap_or(0)));
                 }
                 Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
-                Some(RunEvent::NotStarted { waited }) => eprintln!(
-                    "bai-repl: the session has not answered for {} s; something else may be running in it",
-                    waited.as_secs()
-                ),
-                Some(RunEvent::OutputLost(error)) => drop(CliError::from(error).tell()),
+                Some(RunEvent::NotStarted { waited }) => eprintln!("bai-repl: {}", not_started(waited)),
+                Some(RunEvent::OutputLost(error)) => {
+                    CliError::from(output_lost(&error, FrontEnd::CommandLine)).tell();
+                }
                 Some(_) => {}
                 None => return Ok(ExitStatus::Lost),
             }

@@ -28,8 +28,8 @@ impl Repl {
             PromptCommand::Help(topic) => self.help(topic.as_deref()),
             PromptCommand::Quit => Ok(LoopAction::Quit),
             PromptCommand::New(None) => self.new_session(),
-            PromptCommand::New(Some(image)) => self.go_to(NextSession::Create(image)),
-            PromptCommand::Attach(session) => self.go_to(NextSession::Attach(session)),
+            PromptCommand::New(Some(image)) => self.switch_session(NextSession::Create(image)),
+            PromptCommand::Attach(session) => self.switch_session(NextSession::Attach(session)),
             PromptCommand::Restart => self.restart().map(|_| LoopAction::Continue),
             PromptCommand::Replay => self.replay(),
             PromptCommand::Reset => self.reset(),
@@ -57,7 +57,7 @@ impl Repl {
             PromptCommand::Set(argument) => self.set(&argument),
             PromptCommand::Image(what) => self.image(&what),
             PromptCommand::Sessions => self.sessions(),
-            PromptCommand::Delegated(command, argument) => self.view_or_delegate(command, &argument),
+            PromptCommand::Delegated(command, argument) => self.show_view_or_run(command, &argument),
             PromptCommand::Batch(argument) => self.batch(&argument),
             PromptCommand::Clear => {
                 if self.terminal.screen.dumb {
@@ -120,7 +120,7 @@ impl Repl {
             None => {}
         }
         self.forget_session();
-        self.open();
+        self.start_opening();
         Ok(LoopAction::Continue)
     }
 
@@ -164,7 +164,7 @@ impl Repl {
             }
         }
         self.forget_session();
-        self.open();
+        self.start_opening();
         let is_open = self.session()?.is_some();
         if is_open {
             self.terminal.note("the session is new: all variables are gone")?;

@@ -32,12 +32,12 @@ pub trait CompletionSource: Send + Sync {
     fn complete(&self, request: CompletionRequest) -> BoxFuture<'static, Option<Completion>>;
 
     /// All names of a kind, in no particular order. `None` when there is no answer.
-    fn names(&self, names: Names) -> BoxFuture<'static, Option<Vec<String>>>;
+    fn names(&self, names: RemoteNameKind) -> BoxFuture<'static, Option<Vec<String>>>;
 }
 
 /// What the session or its server has names of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Names {
+pub enum RemoteNameKind {
     /// What is in a folder of the session; folders have a slash behind them.
     Files(String),
     /// Apps of the session.
@@ -52,7 +52,7 @@ pub enum Names {
 #[derive(Clone, PartialEq)]
 enum CompletionQuery {
     Code(CompletionRequest),
-    Names(Names),
+    Names(RemoteNameKind),
 }
 
 impl CompletionQuery {
@@ -146,7 +146,12 @@ impl Completer {
     }
 
     /// The names that [continue](continues) what was typed. Gives up at once when `keys_waiting`.
-    pub(super) fn names(&self, names: Names, typed: &str, keys_waiting: impl Fn() -> bool) -> Vec<String> {
+    pub(super) fn names(
+        &self,
+        names: RemoteNameKind,
+        typed: &str,
+        keys_waiting: impl Fn() -> bool,
+    ) -> Vec<String> {
         let Reply::Kernel(completion) = self.answer(CompletionQuery::Names(names), keys_waiting) else {
             return Vec::new();
         };
@@ -301,9 +306,9 @@ mod tests {
             std::future::ready(self.0.clone()).boxed()
         }
 
-        fn names(&self, names: Names) -> BoxFuture<'static, Option<Vec<String>>> {
+        fn names(&self, names: RemoteNameKind) -> BoxFuture<'static, Option<Vec<String>>> {
             self.1.fetch_add(1, Ordering::Relaxed);
-            let told = self.0.clone().filter(|_| names == Names::Files("data/".to_owned()));
+            let told = self.0.clone().filter(|_| names == RemoteNameKind::Files("data/".to_owned()));
             std::future::ready(told.map(|told| told.suggestions)).boxed()
         }
     }
@@ -316,7 +321,7 @@ mod tests {
             std::future::pending().boxed()
         }
 
-        fn names(&self, _: Names) -> BoxFuture<'static, Option<Vec<String>>> {
+        fn names(&self, _: RemoteNameKind) -> BoxFuture<'static, Option<Vec<String>>> {
             std::future::pending().boxed()
         }
     }
@@ -394,16 +399,16 @@ mod tests {
         let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
         let source = told(&["b.csv", "a.csv", "a/", ".a", "a\u{1b}", "a/"], None);
         completer.set_source(Some(source.clone()));
-        let files = |typed: &str| completer.names(Names::Files("data/".to_owned()), typed, || false);
+        let files = |typed: &str| completer.names(RemoteNameKind::Files("data/".to_owned()), typed, || false);
         assert_eq!(files("a"), ["a.csv", "a/"]);
         assert_eq!(files(""), ["a.csv", "a/", "b.csv"]);
         assert_eq!(files("."), [".a"]);
         assert_eq!(source.1.load(Ordering::Relaxed), 1);
-        assert!(completer.names(Names::Images, "a", || false).is_empty(), "nobody knows");
+        assert!(completer.names(RemoteNameKind::Images, "a", || false).is_empty(), "nobody knows");
         completer.set_source(Some(Arc::new(Silent)));
         let keys = AtomicU64::new(0);
         let waiting = || keys.fetch_add(1, Ordering::Relaxed) > 2;
-        assert!(completer.names(Names::Sessions, "", waiting).is_empty(), "a key is more important");
+        assert!(completer.names(RemoteNameKind::Sessions, "", waiting).is_empty(), "a key is more important");
     }
 
     #[test]

@@ -10,20 +10,20 @@ use super::shell_words;
 use super::terminal::WaitOutcome;
 
 /// How long what was interrupted may take to say how far it came.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 
 impl Repl {
     /// Shows a view where the command has one and nothing else is asked for; else does the command as text.
-    pub(super) fn view_or_delegate(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
+    pub(super) fn show_view_or_run(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
         match command {
-            _ if !argument.is_empty() || !self.can_show_views() => self.delegate(command, argument),
+            _ if !argument.is_empty() || !self.can_show_views() => self.run_delegated(command, argument),
             DelegatedCommand::Files => self.files(),
             DelegatedCommand::Logs => self.follow_log(),
-            _ => self.delegate(command, argument),
+            _ => self.run_delegated(command, argument),
         }
     }
 
-    fn delegate(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
+    fn run_delegated(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
         let words = match shell_words::split(argument) {
             Ok(words) => words,
             Err(sentence) => return self.fail(sentence, None),
@@ -42,7 +42,7 @@ impl Repl {
             tokio::pin!(doing);
             let done = tokio::select! { biased;
                 done = &mut doing => WaitOutcome::Done(done),
-                () = terminal.interrupts.next() => match tokio::time::timeout(LAST_WORDS, doing).await {
+                () = terminal.interrupts.next() => match tokio::time::timeout(INTERRUPT_LIMIT, doing).await {
                     Ok(done) => WaitOutcome::Done(done),
                     Err(_) => WaitOutcome::Interrupted,
                 },
@@ -60,7 +60,7 @@ impl Repl {
     }
 
     /// Goes to another session. This one is left as when the user leaves.
-    pub(super) fn go_to(&mut self, next: NextSession) -> CommandResult {
+    pub(super) fn switch_session(&mut self, next: NextSession) -> CommandResult {
         if let NextSession::Attach(session) = &next {
             let delegated = std::sync::Arc::clone(&self.delegated);
             let looking = delegated.find(session.clone());

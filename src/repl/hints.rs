@@ -1,26 +1,70 @@
-//! What the user could do about an error of the client, in the words of this program: its flags and commands. The client
-//! names none of these; it gives kinds and data.
+//! Hints about errors of the client in this program's own words: its flags and commands. The client names neither; it gives
+//! kinds and data.
 
 use bai_client::{ClientError, ErrorKind};
 
-/// The hint for an error, where there is one.
-pub(crate) fn hint(error: &ClientError) -> Option<String> {
+/// The hint about files that exist and would be replaced.
+pub(crate) const FORCE_HINT: &str = "--force replaces existing files";
+
+/// Where the user reads a hint. A hint names commands as they are typed there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum FrontEnd {
+    /// The command line of a shell.
+    #[default]
+    CommandLine,
+    /// The prompt, where commands are about the open session.
+    Prompt,
+}
+
+impl FrontEnd {
+    /// A command as it is typed here: `bai-repl ls` or `:ls`.
+    pub(crate) fn command(self, name: &str) -> String {
+        match self {
+            FrontEnd::CommandLine => format!("bai-repl {name}"),
+            FrontEnd::Prompt => format!(":{name}"),
+        }
+    }
+
+    /// A command about one session as it is typed here: `bai-repl files SESSION` or `:files`.
+    pub(crate) fn session_command(self, name: &str) -> String {
+        match self {
+            FrontEnd::CommandLine => format!("bai-repl {name} SESSION"),
+            FrontEnd::Prompt => format!(":{name}"),
+        }
+    }
+}
+
+/// The hint for an error, if there is one.
+pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
     let subject = error.subject().unwrap_or_default();
     let general = error.hint().map(str::to_owned);
     match error.kind() {
-        ErrorKind::AlreadyExists => Some("--force replaces what is there".to_owned()),
+        ErrorKind::AlreadyExists => Some(FORCE_HINT.to_owned()),
         ErrorKind::LoginEnded => Some(format!("run: bai-repl login {subject}")),
         ErrorKind::LoggedInElsewhere => Some(match general {
             Some(general) => format!("{general}; --force ends that login"),
             None => "--force ends the other login".to_owned(),
         }),
         ErrorKind::NotATerminal => {
-            Some(format!("`bai-repl app SESSION {subject}` opens it at a local address"))
+            Some(format!("`{} {subject}` opens it at a local address", front_end.session_command("app")))
         }
         ErrorKind::Tls => Some(match general {
             Some(general) => format!("{general}; --insecure skips the check"),
             None => "--insecure skips the check of the certificate".to_owned(),
         }),
         _ => general,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_names_commands_as_they_are_typed() {
+        assert_eq!(FrontEnd::CommandLine.command("ls"), "bai-repl ls");
+        assert_eq!(FrontEnd::CommandLine.session_command("files"), "bai-repl files SESSION");
+        assert_eq!(FrontEnd::Prompt.command("ls"), ":ls");
+        assert_eq!(FrontEnd::Prompt.session_command("files"), ":files");
     }
 }

@@ -36,7 +36,7 @@ impl Repl {
                 Some(":image save FILE keeps it, :image open shows it elsewhere"),
             );
         }
-        self.view(|runtime| crate::panes::image::show(runtime, image_viewer, true))
+        self.run_view(|runtime| crate::panes::image::show(runtime, image_viewer, true))
             .map(|_| LoopAction::Continue)
     }
 

@@ -27,8 +27,10 @@ mod output_fold;
 mod paint;
 mod printable;
 mod prompt;
+mod run_warnings;
 mod session;
 mod session_facts;
+mod session_lifecycle;
 mod settings;
 mod shell_words;
 mod spinner;
@@ -37,11 +39,12 @@ mod terminal;
 mod terminal_pane;
 mod views;
 
-pub use completion::{CompletionSource, Names};
+pub use completion::{CompletionSource, RemoteNameKind};
 pub use delegated::{DelegatedCommand, DelegatedCommands};
 pub use editor::Keymap;
-pub(crate) use hints::hint;
+pub(crate) use hints::{FORCE_HINT, FrontEnd, hint};
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
+pub(crate) use run_warnings::{not_started, output_lost};
 pub use session::{
     OpenProgress, PreludeUse, PromptSession, RestartOutcome, SessionError, SessionOpener, SessionOptions,
 };

@@ -10,7 +10,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::completion::{CompletionSource, Names};
+use super::completion::{CompletionSource, RemoteNameKind};
+use super::hints::{FrontEnd, hint};
 use bai_client::{
     Cell, ClientError, ComputeSession, DestroyOptions, ErrorKind, ImageOptions, Prelude, PreludeState, Run,
     RunOptions, Transport,
@@ -49,7 +50,7 @@ impl fmt::Display for SessionError {
 
 impl From<ClientError> for SessionError {
     fn from(error: ClientError) -> Self {
-        SessionError { sentence: error.to_string(), hint: super::hints::hint(&error) }
+        SessionError { sentence: error.to_string(), hint: hint(&error, FrontEnd::Prompt) }
     }
 }
 
@@ -100,8 +101,8 @@ impl OpenProgress {
         (OpenProgress { status, given_up: given_up.clone() }, receiver, given_up)
     }
 
-    /// Tells the status.
-    pub fn tell(&self, status: impl Into<String>) {
+    /// Reports the status.
+    pub fn report(&self, status: impl Into<String>) {
         self.status.send_replace(status.into());
     }
 
@@ -256,7 +257,7 @@ impl CompletionSource for PromptSession {
         .boxed()
     }
 
-    fn names(&self, names: Names) -> BoxFuture<'static, Option<Vec<String>>> {
+    fn names(&self, names: RemoteNameKind) -> BoxFuture<'static, Option<Vec<String>>> {
         let session = self.session.clone();
         async move {
             let found = list(&session, names).await;
@@ -266,18 +267,18 @@ impl CompletionSource for PromptSession {
     }
 }
 
-async fn list(session: &ComputeSession, names: Names) -> Result<Vec<String>, ClientError> {
+async fn list(session: &ComputeSession, names: RemoteNameKind) -> Result<Vec<String>, ClientError> {
     Ok(match names {
-        Names::Files(folder) => {
+        RemoteNameKind::Files(folder) => {
             let folder = if folder.is_empty() { "." } else { &folder };
             let entries = session.list_files(folder).await?.into_iter();
             entries.map(|entry| if entry.is_dir() { entry.filename + "/" } else { entry.filename }).collect()
         }
-        Names::Apps => session.apps().await?.into_iter().map(|app| app.name).collect(),
-        Names::Sessions => {
+        RemoteNameKind::Apps => session.apps().await?.into_iter().map(|app| app.name).collect(),
+        RemoteNameKind::Sessions => {
             session.api().live_sessions().await?.into_iter().filter_map(|session| session.name).collect()
         }
-        Names::Images => {
+        RemoteNameKind::Images => {
             let images = session.api().images(ImageOptions::default()).await?;
             images.iter().flat_map(Image::names).collect()
         }

@@ -21,7 +21,7 @@ impl Repl {
             None => {
                 let (themes, current) = (self.themes.list(), self.terminal.console.theme().name().to_owned());
                 let look = self.terminal.look();
-                match self.view(|runtime| choose_theme(runtime, themes, &current, &look))? {
+                match self.run_view(|runtime| choose_theme(runtime, themes, &current, &look))? {
                     Some(Some(chosen)) => chosen,
                     _ => return Ok(LoopAction::Continue),
                 }
@@ -48,7 +48,7 @@ impl Repl {
         let Some(table) = self.terminal.console.last_table() else {
             return self.say("no table has been shown yet");
         };
-        self.look_at(move |runtime, look| show_table(runtime, table, look, true))
+        self.show_view(move |runtime, look| show_table(runtime, table, look, true))
     }
 
     /// Shows the output of the last cell, as far as it was kept.
@@ -57,7 +57,7 @@ impl Repl {
             return self.say("the last cell has printed nothing");
         }
         let text = self.terminal.output.text();
-        self.look_at(move |runtime, look| {
+        self.show_view(move |runtime, look| {
             show_text(runtime, "output of the last cell", None, &text, look, true)
         })
     }
@@ -78,15 +78,15 @@ impl Repl {
             WaitOutcome::Interrupted => return Ok(LoopAction::Continue),
         };
         let look = self.terminal.look();
-        match self.view(|runtime| show_sessions(runtime, &api, &look, true))? {
-            Some(Some(id)) => self.attach_to(id),
+        match self.run_view(|runtime| show_sessions(runtime, &api, &look, true))? {
+            Some(Some(id)) => self.attach_from_board(id),
             _ => Ok(LoopAction::Continue),
         }
     }
 
     /// Goes to a session that was chosen on the board, unless that is this one, or this one would end with it and the
     /// person would rather stay.
-    fn attach_to(&mut self, id: String) -> CommandResult {
+    fn attach_from_board(&mut self, id: String) -> CommandResult {
         let here = self.open_session();
         if let Some(here) = here.as_ref().filter(|here| here.client().id() == Some(&id)) {
             return self
@@ -94,34 +94,34 @@ impl Repl {
                 .note(&format!("{} is this session", here.name()))
                 .map(|()| LoopAction::Continue);
         }
-        if let Some(here) = here.filter(|_| self.leave_ends_it()) {
+        if let Some(here) = here.filter(|_| self.leaving_destroys_session()) {
             let question = format!("session {} is destroyed when you leave it; go? [y/N] ", here.name());
             if !self.confirm(&question)? {
                 return Ok(LoopAction::Continue);
             }
         }
-        self.go_to(NextSession::Attach(id))
+        self.switch_session(NextSession::Attach(id))
     }
 
     /// Shows the session's files.
     pub(super) fn files(&mut self) -> CommandResult {
-        self.look_into(|runtime, session, look| show_files(runtime, session, ".", look, true))
+        self.show_session_view(|runtime, session, look| show_files(runtime, session, ".", look, true))
     }
 
     /// Shows the session's log and what comes to it.
     pub(super) fn follow_log(&mut self) -> CommandResult {
-        self.look_into(|runtime, session, look| follow_log(runtime, session, look, true))
+        self.show_session_view(|runtime, session, look| follow_log(runtime, session, look, true))
     }
 
-    fn look_into(
+    fn show_session_view(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle, ComputeSession, &Appearance) -> io::Result<()>,
     ) -> CommandResult {
         let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
-        self.look_at(move |runtime, look| show(runtime, session.client().clone(), look))
+        self.show_view(move |runtime, look| show(runtime, session.client().clone(), look))
     }
 
-    fn look_at(
+    fn show_view(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle, &Appearance) -> io::Result<()>,
     ) -> CommandResult {
@@ -130,7 +130,7 @@ impl Repl {
             return self.fail("this terminal shows no full screens".to_owned(), hint);
         }
         let look = self.terminal.look();
-        self.view(|runtime| show(runtime, &look)).map(|_| LoopAction::Continue)
+        self.run_view(|runtime| show(runtime, &look)).map(|_| LoopAction::Continue)
     }
 
     pub(super) fn can_show_views(&self) -> bool {
@@ -138,7 +138,7 @@ impl Repl {
     }
 
     /// Gives the terminal to a view until it is left. `None` when it could not be shown; the error is reported.
-    pub(super) fn view<T>(
+    pub(super) fn run_view<T>(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle) -> io::Result<T>,
     ) -> Result<Option<T>, TerminalError> {

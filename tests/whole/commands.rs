@@ -276,7 +276,7 @@ fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
     sandbox.run(&["-t", "work", "-c", code, "python"]).expect(0, "");
     std::fs::create_dir(sandbox.work().join("elsewhere")).unwrap();
     symlink("elsewhere", sandbox.work().join("sub")).unwrap();
-    expect_failure(&sandbox.run(&["download", "work", "sub"]), 1, &["sub", "in its way"]);
+    expect_failure(&sandbox.run(&["download", "work", "sub"]), 1, &["sub", "has that name"]);
     assert_eq!(std::fs::read_dir(sandbox.work().join("elsewhere")).unwrap().count(), 0);
     let partly = sandbox.run(&["download", "work", "sub", "--to", "there"]);
     expect_failure(&partly, 1, &["sub/l is left out"]);

@@ -42,7 +42,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.wait_until("the session", |screen| screen.has_line("work  RUNNING"));
     terminal.wait_for_prompt(prompt);
     terminal.enter(":download nothing-there");
-    terminal.wait_for("bai-repl files");
+    terminal.wait_for(":files lists the files");
     terminal.wait_for_prompt(prompt);
     terminal.enter(":upload x --nonsense");
     terminal.wait_for("unexpected argument '--nonsense'");
@@ -107,7 +107,7 @@ fn a_person_goes_from_session_to_session() {
     terminal.wait_until("the session", |screen| screen.has_line("open"));
     terminal.wait_for_prompt("bash ❯");
     terminal.enter(":attach none-such");
-    terminal.wait_for("bai-repl ls lists the sessions");
+    terminal.wait_for(":ls lists the sessions");
     terminal.wait_for_prompt("bash ❯");
     terminal.enter(":attach wor");
     terminal.wait_for("session shell stays");

@@ -1,6 +1,7 @@
 //! Sessions of a cluster that never run anything: one that takes no code any more, as a client leaves it that abandons a
-//! run, and one that never starts. A real engine shows neither, so the server here is a small script: it keeps one session,
-//! leaves its runs unanswered, cannot restart it, and gives a good one to whoever creates it anew.
+//! run, and one that never starts; and one whose server loses output. A real engine shows none of these, so the server here is
+//! a small script: it keeps one session, leaves its runs unanswered, cannot restart it, and gives a good one to whoever
+//! creates it anew.
 
 use super::bad_inputs::with_keys;
 use bai_testkit::FakeTerminal;
@@ -21,6 +22,8 @@ struct State {
     is_pending: bool,
     /// The code that the good one ran.
     ran: Vec<String>,
+    /// The good one runs code that prints HTML, which the server cannot encode.
+    loses_html: bool,
 }
 
 /// Starts the server, and gives its address and what it was told.
@@ -124,6 +127,9 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
         ("POST", _) if path == session && state.session == 0 => return None,
         ("POST", _) if path == session => {
             let code = body["code"].as_str().unwrap().to_owned();
+            if state.loses_html && code.contains("HTML") {
+                return Some(("500 Internal Server Error", json!({"title": "cannot encode HTML"})));
+            }
             let console = json!([["stdout", format!("ran {code}\n")]]);
             state.ran.push(code);
             let id = &body["runId"];
@@ -236,4 +242,23 @@ fn a_prompt_that_is_left_before_its_session_runs_ends_it_at_once() {
     terminal.wait_for("session work is destroyed");
     assert_eq!(terminal.wait_for_end().code, 0);
     assert!(state.lock().unwrap().ended);
+}
+
+#[test]
+fn output_that_the_server_loses_is_reported_by_scripts_and_at_the_prompt() {
+    let (endpoint, state) = cluster();
+    *state.lock().unwrap() = State { session: 1, loses_html: true, ..State::default() };
+    let sandbox = with_keys(&endpoint);
+    let warning = "a part of the output is lost: could not run the code";
+    let flags = ["--no-prelude", "--transport", "poll"];
+    let script = sandbox.run(&[&flags[..], &["-t", "work", "-c", "HTML('x')", "python:3.13"]].concat());
+    script.expect(0, "ran \n");
+    assert!(script.stderr.contains(warning), "{}", script.stderr);
+    let terminal = FakeTerminal::start(&sandbox, &[&flags[..], &["attach", "work"]].concat());
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter("HTML('x')");
+    terminal.wait_for(warning);
+    terminal.wait_for_prompt("python ❯");
+    terminal.enter(":quit");
+    assert_eq!(terminal.wait_for_end().code, 0);
 }

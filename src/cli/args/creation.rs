@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// How a session is made, and how long it stays.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Creation {
+pub(in crate::cli) struct CreationFlags {
     /// Name of the session: it is reused when it lives, and lives on when this program leaves
     #[arg(short = 't', long = "name", value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,

@@ -1,6 +1,6 @@
 //! The flags of `bai-repl run`.
 
-use super::Creation;
+use super::CreationFlags;
 use crate::cli::sweep_range::Range;
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -65,5 +65,5 @@ pub(in crate::cli) struct Run {
 
     /// How the session is made.
     #[command(flatten)]
-    pub(in crate::cli) creation: Creation,
+    pub(in crate::cli) creation: CreationFlags,
 }

@@ -1,5 +1,5 @@
-//! `bai-repl download`: files and folders of a session to this machine. What a server calls its files is looked at
-//! before anything is made of it here.
+//! `bai-repl download`: files and folders of a session to this machine. The names that a server gives its files are checked
+//! before a path is made from them.
 
 use super::transfer::{self, TransferEnd};
 use crate::cli::args::{Download as DownloadCommand, DownloadFlags};
@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 /// A file to download.
 #[derive(Debug, Clone)]
 struct PlannedFile {
-    /// Where it is in the session.
+    /// Its path in the session.
     from: String,
-    /// Its folder here, below the target.
+    /// Its folder on this machine, below the target.
     folder: PathBuf,
     name: String,
     bytes: u64,
@@ -36,7 +36,7 @@ struct DownloadPlan {
     left_out: Vec<String>,
 }
 
-/// Copies files from the session that is named.
+/// Copies files from the session that the command line names.
 pub(in crate::cli) async fn run(
     context: &CommandContext,
     command: &DownloadCommand,
@@ -45,22 +45,22 @@ pub(in crate::cli) async fn run(
     download(context, &session, &command.flags).await
 }
 
-/// Copies files from this session. A file of this machine is replaced only when the flags say so.
+/// Copies files from this session. A file of this machine is replaced only with `--force`.
 pub(in crate::cli) async fn download(
     context: &CommandContext,
     session: &ComputeSession,
     flags: &DownloadFlags,
 ) -> Result<ExitStatus, CliError> {
     if flags.to == Path::new("-") {
-        return to_stdout(session, &flags.paths).await;
+        return download_to_stdout(session, &flags.paths).await;
     }
-    let plan = plan(session, &flags.paths).await?;
-    check(&plan, flags)?;
+    let plan = plan_download(context, session, &flags.paths).await?;
+    check_targets(&plan, flags)?;
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
     let bar = TransferProgress::start(context, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
     let mut arrived = Downloaded::default();
-    let ended = transfer::until_ctrl_c(fetch(session, &plan, flags, &bar, &mut arrived)).await;
+    let ended = transfer::until_ctrl_c(download_files(session, &plan, flags, &bar, &mut arrived)).await;
     drop(bar);
     for (from, to, bytes) in arrived.files.iter().filter(|_| context.global.json) {
         let to = to.display().to_string();
@@ -77,13 +77,13 @@ pub(in crate::cli) async fn download(
         let sentence = format!("{count} {noun}, {} to {}", format::size(bytes), flags.to.display());
         table::tell(context, &json!({}), &sentence)?;
     }
-    Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit(&plan.left_out) })
+    Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit_status(&plan.left_out) })
 }
 
-/// One file to standard output, byte for byte, but never straight to a terminal.
-async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<ExitStatus, CliError> {
+/// Writes one file to standard output: byte for byte, but to a terminal without control characters.
+async fn download_to_stdout(session: &ComputeSession, paths: &[String]) -> Result<ExitStatus, CliError> {
     let [path] = paths else {
-        return Err(CliError::new(ExitStatus::Usage, "one file at a time goes to standard output"));
+        return Err(CliError::new(ExitStatus::Usage, "only one file can be written to standard output"));
     };
     let content = session.read_file(path).await?;
     let written = if Screen::detect().stdout_tty {
@@ -94,7 +94,7 @@ async fn to_stdout(session: &ComputeSession, paths: &[String]) -> Result<ExitSta
     written.map(|_| ExitStatus::Ok)
 }
 
-/// What has come: where from, where to, how many bytes.
+/// The files that have arrived: path in the session, path here, size in bytes.
 #[derive(Debug, Default)]
 struct Downloaded {
     files: Vec<(String, PathBuf, u64)>,
@@ -102,7 +102,7 @@ struct Downloaded {
     missing: bool,
 }
 
-async fn fetch(
+async fn download_files(
     session: &ComputeSession,
     plan: &DownloadPlan,
     flags: &DownloadFlags,
@@ -110,36 +110,36 @@ async fn fetch(
     arrived: &mut Downloaded,
 ) -> Result<(), CliError> {
     for folder in &plan.folders {
-        make_folder(&flags.to, folder)?;
+        create_folder(&flags.to, folder)?;
     }
     let options = DownloadOptions { overwrite: flags.force };
-    for call in calls(&plan.files) {
-        let Some(first) = call.first() else { continue };
+    for group in group_into_requests(&plan.files) {
+        let Some(first) = group.first() else { continue };
         let before = arrived.bytes;
-        let into = make_folder(&flags.to, &first.folder)?;
-        let paths: Vec<_> = call.iter().map(|file| file.from.clone()).collect();
+        let into = create_folder(&flags.to, &first.folder)?;
+        let paths: Vec<_> = group.iter().map(|file| file.from.clone()).collect();
         bar.at(&first.name, before);
-        let told = |progress: &Progress<'_>| bar.at(&first.name, before + progress.all_done);
-        let downloaded = session.download_with(&paths, &into, options, told).await?;
+        let on_progress = |progress: &Progress<'_>| bar.at(&first.name, before + progress.all_done);
+        let downloaded = session.download_with(&paths, &into, options, on_progress).await?;
         for skipped in &downloaded.skipped {
             bar.say(&format!("{} is left out: {}", skipped.name, skipped.why));
         }
-        for file in call {
+        for file in group {
             arrived.bytes += file.bytes;
             if downloaded.files.iter().any(|written| *written == Path::new(&file.name)) {
                 arrived.files.push((file.from.clone(), into.join(&file.name), file.bytes));
             } else {
                 arrived.missing = true;
-                bar.say(&format!("{} did not come", file.from));
+                bar.say(&format!("{} did not arrive", file.from));
             }
         }
     }
     Ok(())
 }
 
-/// Files of one folder that are small enough come together.
-fn calls(files: &[PlannedFile]) -> Vec<&[PlannedFile]> {
-    let mut calls = Vec::new();
+/// Groups the files into requests: small files of one folder are downloaded together.
+fn group_into_requests(files: &[PlannedFile]) -> Vec<&[PlannedFile]> {
+    let mut groups = Vec::new();
     let mut rest = files;
     while let Some(first) = rest.first() {
         let mut bytes = 0;
@@ -148,58 +148,63 @@ fn calls(files: &[PlannedFile]) -> Vec<&[PlannedFile]> {
             file.folder == first.folder && bytes < DOWNLOAD_LIMIT / 2
         };
         let count = rest.iter().take(MAX_DOWNLOAD_FILES).take_while(fits).count().max(1);
-        let (call, after) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-        calls.push(call);
+        let (group, after) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+        groups.push(group);
         rest = after;
     }
-    calls
+    groups
 }
 
-/// A folder below the target, made if it is not there. A link on the way is not followed: its name may be the server's.
-fn make_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
+/// Creates a folder below the target if it does not exist. Links in the path are not followed: the server may have chosen
+/// their names.
+fn create_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
     let failed = |path: &Path, error: &dyn std::fmt::Display| {
-        CliError::new(ExitStatus::Failed, format!("cannot make the folder {}: {error}", path.display()))
+        CliError::new(ExitStatus::Failed, format!("cannot create the folder {}: {error}", path.display()))
     };
     std::fs::create_dir_all(target).map_err(|error| failed(target, &error))?;
-    let mut at = target.to_owned();
+    let mut path = target.to_owned();
     for part in folder.components() {
-        at.push(part);
-        match std::fs::create_dir(&at) {
+        path.push(part);
+        match std::fs::create_dir(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let real = std::fs::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_dir());
-                if !real {
-                    return Err(failed(&at, &"a link or a file is in its way"));
+                let is_folder = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+                if !is_folder {
+                    return Err(failed(&path, &"a link or a file has that name"));
                 }
             }
-            Err(error) => return Err(failed(&at, &error)),
+            Err(error) => return Err(failed(&path, &error)),
         }
     }
-    Ok(at)
+    Ok(path)
 }
 
-/// Looks whether all of it has room here.
-fn check(plan: &DownloadPlan, flags: &DownloadFlags) -> Result<(), CliError> {
+/// Checks that no two files have the same target, and without `--force` that no target exists.
+fn check_targets(plan: &DownloadPlan, flags: &DownloadFlags) -> Result<(), CliError> {
     let mut targets = BTreeSet::new();
-    let mut taken = Vec::new();
+    let mut existing = Vec::new();
     for file in &plan.files {
         let target = flags.to.join(&file.folder).join(&file.name);
         if std::fs::symlink_metadata(&target).is_ok() {
-            taken.push(target.display().to_string());
+            existing.push(target.display().to_string());
         }
         if !targets.insert(target) {
             let name = file.folder.join(&file.name);
             return Err(CliError::new(
                 ExitStatus::Usage,
-                format!("two of the files would be {}", name.display()),
+                format!("two of the files would be saved as {}", name.display()),
             ));
         }
     }
-    if flags.force { Ok(()) } else { transfer::refuse_taken(&taken) }
+    if flags.force { Ok(()) } else { transfer::refuse_existing(&existing) }
 }
 
-/// All files that are meant, folders with what is in them.
-async fn plan(session: &ComputeSession, paths: &[String]) -> Result<DownloadPlan, CliError> {
+/// Finds the files to download: those that are named, and all files in folders that are named.
+async fn plan_download(
+    context: &CommandContext,
+    session: &ComputeSession,
+    paths: &[String],
+) -> Result<DownloadPlan, CliError> {
     let mut plan = DownloadPlan::default();
     for path in paths {
         let trimmed = path.trim_end_matches('/');
@@ -216,7 +221,7 @@ async fn plan(session: &ComputeSession, paths: &[String]) -> Result<DownloadPlan
         let entries = session.list_files(parent).await?;
         let Some(entry) = entries.into_iter().find(|entry| entry.filename == name) else {
             return Err(CliError::new(ExitStatus::NotFound, format!("there is no {path} in the session"))
-                .hint("bai-repl files SESSION lists what is there"));
+                .hint(format!("{} lists the files", context.front_end.session_command("files"))));
         };
         plan.add(session, trimmed, entry, PathBuf::new(), 0).await?;
     }
@@ -237,9 +242,9 @@ impl DownloadPlan {
             Ok(())
         };
         if !is_name(&entry.filename) {
-            return leave_out("this machine cannot have a file of that name");
+            return leave_out("a file on this machine cannot have that name");
         }
-        if depth > transfer::DEPTH || self.files.len() > transfer::FILES {
+        if depth > transfer::MAX_DEPTH || self.files.len() > transfer::MAX_FILES {
             return leave_out("there are too many files");
         }
         if entry.is_dir() {
@@ -276,7 +281,7 @@ impl DownloadPlan {
     }
 }
 
-/// Whether this is one name, which leads nowhere else.
+/// Whether this is the name of one file, and not a path to another place.
 fn is_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.len() <= 255 && !name.contains(['/', '\0'])
 }
@@ -290,16 +295,19 @@ mod tests {
     }
 
     #[test]
-    fn small_files_of_a_folder_come_together() {
+    fn small_files_of_a_folder_are_downloaded_together() {
         let few: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| file("x", name, 10)).into();
-        assert_eq!(calls(&few).iter().map(|call| call.len()).collect::<Vec<_>>(), [5, 1]);
+        assert_eq!(group_into_requests(&few).iter().map(|group| group.len()).collect::<Vec<_>>(), [5, 1]);
         let mixed = [file("x", "a", 1), file("y", "b", 1), file("y", "c", 900_000), file("y", "d", 1)];
-        assert_eq!(calls(&mixed).iter().map(|call| call.len()).collect::<Vec<_>>(), [1, 1, 1, 1]);
-        assert!(calls(&[]).is_empty());
+        assert_eq!(
+            group_into_requests(&mixed).iter().map(|group| group.len()).collect::<Vec<_>>(),
+            [1, 1, 1, 1]
+        );
+        assert!(group_into_requests(&[]).is_empty());
     }
 
     #[test]
-    fn names_lead_nowhere_else() {
+    fn a_name_is_not_a_path() {
         for name in ["..", ".", "", "a/b", "/etc", "a\0", &"x".repeat(256)] {
             assert!(!is_name(name), "{name}");
         }
@@ -309,12 +317,12 @@ mod tests {
     }
 
     #[test]
-    fn no_link_on_the_way_is_followed() {
+    fn links_in_the_path_are_not_followed() {
         let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::os::unix::fs::symlink(elsewhere.path(), here.path().join("sub")).unwrap();
-        assert!(make_folder(here.path(), Path::new("sub/deep")).is_err());
+        assert!(create_folder(here.path(), Path::new("sub/deep")).is_err());
         assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-        assert!(make_folder(here.path(), Path::new("a/b")).unwrap().is_dir());
-        assert!(make_folder(here.path(), Path::new("a/b")).unwrap().is_dir());
+        assert!(create_folder(here.path(), Path::new("a/b")).unwrap().is_dir());
+        assert!(create_folder(here.path(), Path::new("a/b")).unwrap().is_dir());
     }
 }

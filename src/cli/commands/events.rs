@@ -21,7 +21,7 @@ const WIDTH: usize = 80;
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Events) -> Result<ExitStatus, CliError> {
     let server = Server::find(context).await?;
     let one = match &flags.session {
-        Some(name) => Some(super::find(&server, name).await?),
+        Some(name) => Some(super::find(context, &server, name).await?),
         None => None,
     };
     let mut events = one.as_ref().map_or_else(|| server.api.events(), |session| session.events());

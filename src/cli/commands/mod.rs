@@ -34,16 +34,19 @@ use serde_json::{Value, json};
 /// The session that the user means, and its server.
 async fn session(context: &CommandContext, subject: &Subject) -> Result<(Server, ComputeSession), CliError> {
     let server = Server::find(context).await?;
-    let session = find(&server, &subject.session).await?;
+    let session = find(context, &server, &subject.session).await?;
     Ok((server, session))
 }
 
-/// The session of that name, id, or beginning.
-pub(super) async fn find(server: &Server, reference: &str) -> Result<ComputeSession, CliError> {
+/// The session with this name or id, or the only one whose name or id begins so.
+pub(super) async fn find(
+    context: &CommandContext,
+    server: &Server,
+    reference: &str,
+) -> Result<ComputeSession, CliError> {
     ComputeSession::find(&server.api, reference).await.map_err(|error: ClientError| match error.kind() {
-        ErrorKind::NotFound => {
-            CliError::new(ExitStatus::NotFound, error).hint("bai-repl ls lists the sessions")
-        }
+        ErrorKind::NotFound => CliError::new(ExitStatus::NotFound, error)
+            .hint(format!("{} lists the sessions", context.front_end.command("ls"))),
         _ => error.into(),
     })
 }

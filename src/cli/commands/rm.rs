@@ -23,7 +23,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rm) -> Result<
 }
 
 async fn destroy(server: &Server, name: &str, context: &CommandContext, flags: &Rm) -> Result<(), CliError> {
-    let session = find(server, name).await?;
+    let session = find(context, server, name).await?;
     session.destroy(DestroyOptions { forced: flags.force, recursive: flags.recursive }).await?;
     tell(context, &event("destroyed", &session), &format!("session {} is destroyed", session.name()))
 }

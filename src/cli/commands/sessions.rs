@@ -1,6 +1,6 @@
 //! `bai-repl sessions`: the sessions that live, full screen.
 
-use crate::cli::args::Open;
+use crate::cli::args::OpenFlags;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 /// Shows them until the user leaves, or goes to one.
 pub(in crate::cli) fn run(
     runtime: &Runtime,
-    open: &Open,
+    open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();

@@ -1,25 +1,26 @@
-//! What copying to and from a session has in common.
+//! What uploads and downloads have in common.
 
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::repl::FORCE_HINT;
 
-/// Files in one transfer, at most.
-pub(super) const FILES: usize = 100_000;
-/// Folders in one another, at most.
-pub(super) const DEPTH: usize = 64;
-/// Names in one sentence, at most.
-const TOLD: usize = 5;
+/// Maximum number of files in one transfer.
+pub(super) const MAX_FILES: usize = 100_000;
+/// Maximum depth of folders.
+pub(super) const MAX_DEPTH: usize = 64;
+/// Maximum number of names in one message.
+const MAX_NAMES_SHOWN: usize = 5;
 
-/// How a transfer ended that did not fail.
+/// How a transfer ended, if it did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TransferEnd {
-    /// All is there.
+    /// All files have arrived.
     Done,
-    /// Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
 }
 
-/// Runs a transfer until it ends or Ctrl-C calls it off.
+/// Runs a transfer until it ends or Ctrl-C cancels it.
 pub(super) async fn until_ctrl_c(
     transfer: impl Future<Output = Result<(), CliError>>,
 ) -> Result<TransferEnd, CliError> {
@@ -30,25 +31,25 @@ pub(super) async fn until_ctrl_c(
     }
 }
 
-/// Refuses to replace what is there.
-pub(super) fn refuse_taken(names: &[String]) -> Result<(), CliError> {
+/// An error if files exist that would be replaced; `names` are theirs.
+pub(super) fn refuse_existing(names: &[String]) -> Result<(), CliError> {
     if names.is_empty() {
         return Ok(());
     }
-    let mut told: Vec<_> =
-        names.iter().take(TOLD).map(|name| name.trim_start_matches("./").to_owned()).collect();
-    if names.len() > TOLD {
-        told.push(format!("{} more", names.len() - TOLD));
+    let mut shown: Vec<_> =
+        names.iter().take(MAX_NAMES_SHOWN).map(|name| name.trim_start_matches("./").to_owned()).collect();
+    if names.len() > MAX_NAMES_SHOWN {
+        shown.push(format!("{} more", names.len() - MAX_NAMES_SHOWN));
     }
     let verb = if names.len() == 1 { "is" } else { "are" };
     Err(CliError::new(
         ExitStatus::Refused,
-        format!("{} {verb} there already, so nothing was copied", told.join(", ")),
+        format!("{} {verb} there already, so no file was copied", shown.join(", ")),
     )
-    .hint("--force replaces what is there"))
+    .hint(FORCE_HINT))
 }
 
-/// A transfer that left something out has not done what it was asked to do.
-pub(super) fn exit(left_out: &[String]) -> ExitStatus {
+/// The exit status of a transfer: it fails if files were left out.
+pub(super) fn exit_status(left_out: &[String]) -> ExitStatus {
     if left_out.is_empty() { ExitStatus::Ok } else { ExitStatus::Failed }
 }

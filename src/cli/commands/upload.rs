@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Standard input is taken up to this size.
+/// Maximum size of a file from standard input.
 const INPUT_LIMIT: u64 = 1 << 30;
 
-/// A file to upload.
+/// A file to upload, and its size.
 #[derive(Debug)]
 struct PlannedFile {
     upload: Upload,
@@ -26,66 +26,70 @@ struct PlannedFile {
 
 /// The files to upload, and those left out, each with the reason.
 #[derive(Debug, Default)]
-struct FilePlan {
+pub(super) struct UploadPlan {
     files: Vec<PlannedFile>,
-    left_out: Vec<String>,
+    /// A sentence for each file that is left out.
+    pub(super) left_out: Vec<String>,
 }
 
 /// What is uploaded.
 #[derive(Debug)]
-enum Source {
-    Files(FilePlan),
+enum UploadSource {
+    Files(UploadPlan),
     /// Standard input, as one file.
     Stdin,
 }
 
-/// Copies files to the session that is named. A mistake in the flags is told before a server is asked.
+/// Copies files to the session that the command line names. A mistake in the flags is reported before the first request.
 pub(in crate::cli) async fn run(
     context: &CommandContext,
     command: &UploadCommand,
 ) -> Result<ExitStatus, CliError> {
-    let source = source(&command.flags).await?;
+    let source = find_source(&command.flags).await?;
     let (_server, session) = super::session(context, &command.subject).await?;
-    copy(context, &session, source, &command.flags).await
+    upload_source(context, &session, source, &command.flags).await
 }
 
-/// Copies files to this session. A file of the session is replaced only when the flags say so.
+/// Copies files to this session. A file of the session is replaced only with `--force`.
 pub(in crate::cli) async fn upload(
     context: &CommandContext,
     session: &ComputeSession,
     flags: &UploadFlags,
 ) -> Result<ExitStatus, CliError> {
-    copy(context, session, source(flags).await?, flags).await
+    upload_source(context, session, find_source(flags).await?, flags).await
 }
 
-/// Finds out what is uploaded.
-async fn source(flags: &UploadFlags) -> Result<Source, CliError> {
+/// Finds what is uploaded.
+async fn find_source(flags: &UploadFlags) -> Result<UploadSource, CliError> {
     if flags.files.iter().any(|file| file == Path::new("-")) {
         if flags.files.len() > 1 {
-            return Err(CliError::new(ExitStatus::Usage, "standard input can be uploaded only by itself"));
+            return Err(CliError::new(
+                ExitStatus::Usage,
+                "standard input cannot be uploaded together with files",
+            ));
         }
         if flags.to.is_empty() || flags.to.ends_with('/') {
             return Err(CliError::new(ExitStatus::Usage, "standard input has no name of its own")
                 .hint("give it one: bai-repl upload SESSION - --to FILE"));
         }
-        return Ok(Source::Stdin);
+        return Ok(UploadSource::Stdin);
     }
     let (files, to) = (flags.files.clone(), flags.to.clone());
-    let plan = tokio::task::spawn_blocking(move || plan(&files, &to)).await;
-    plan.map_err(|error| CliError::new(ExitStatus::Failed, error))?.map(Source::Files)
+    let plan = tokio::task::spawn_blocking(move || plan_into_folder(&files, &to)).await;
+    plan.map_err(|error| CliError::new(ExitStatus::Failed, error))?.map(UploadSource::Files)
 }
 
-async fn copy(
+async fn upload_source(
     context: &CommandContext,
     session: &ComputeSession,
-    source: Source,
+    source: UploadSource,
     flags: &UploadFlags,
 ) -> Result<ExitStatus, CliError> {
-    let Source::Files(plan) = source else { return from_stdin(context, session, flags).await };
-    let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
+    let UploadSource::Files(plan) = source else { return upload_stdin(context, session, flags).await };
+    let total = plan.bytes();
     let bar = TransferProgress::start(context, total);
     plan.left_out.iter().for_each(|why| bar.say(why));
-    let uploads: Vec<_> = plan.files.iter().map(|file| file.upload.clone()).collect();
+    let uploads = plan.uploads();
     let mut arrived = BTreeSet::new();
     let sent = session.upload_with(&uploads, UploadOptions { overwrite: flags.force }, |progress| {
         bar.at(progress.name, progress.all_done);
@@ -103,16 +107,16 @@ async fn copy(
     }
     if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json {
         let count = uploads.iter().filter(has_arrived).count();
-        eprintln!("bai-repl: {count} of {} files had arrived", uploads.len());
+        eprintln!("bai-repl: {count} of {} files arrived", uploads.len());
     }
     match ended? {
         TransferEnd::Interrupted => Ok(ExitStatus::Remote(130)),
-        TransferEnd::Done if context.global.json => Ok(transfer::exit(&plan.left_out)),
+        TransferEnd::Done if context.global.json => Ok(transfer::exit_status(&plan.left_out)),
         TransferEnd::Done => {
             let sentence =
                 format!("{}, {} to {}", files_of(uploads.len()), format::size(total), session.name());
             table::tell(context, &json!({}), &sentence)?;
-            Ok(transfer::exit(&plan.left_out))
+            Ok(transfer::exit_status(&plan.left_out))
         }
     }
 }
@@ -121,8 +125,8 @@ fn files_of(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
-/// Standard input as a file.
-async fn from_stdin(
+/// Uploads standard input as one file.
+async fn upload_stdin(
     context: &CommandContext,
     session: &ComputeSession,
     flags: &UploadFlags,
@@ -150,75 +154,68 @@ async fn from_stdin(
     Ok(ExitStatus::Ok)
 }
 
-/// What [`below`] found.
-#[derive(Debug, Default)]
-pub(super) struct UploadPlan {
-    /// The files.
-    pub(super) uploads: Vec<Upload>,
-    /// Their bytes, all together.
-    pub(super) bytes: u64,
-    /// What is left out, each with the reason.
-    pub(super) left_out: Vec<String>,
-}
-
-/// All files that are meant, at the places that they have below `base`.
-pub(super) fn below(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
+/// Finds the files to upload: those that are named, and all files in folders that are named. Each keeps its path relative
+/// to `base`.
+pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
     let failed = |path: &Path, error| {
         CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", path.display()))
     };
     let base = base.canonicalize().map_err(|error| failed(base, error))?;
-    let mut plan = FilePlan::default();
+    let mut plan = UploadPlan::default();
     for file in files {
         let whole = file.canonicalize().map_err(|error| failed(file, error))?;
-        let server = whole.strip_prefix(&base).map_err(|_| {
+        let relative = whole.strip_prefix(&base).map_err(|_| {
             let why = format!("{} is not in the folder {}", file.display(), base.display());
             CliError::new(ExitStatus::Usage, why).hint("--basedir names the folder that all files are in")
         })?;
-        let to = server.to_str().ok_or_else(|| {
-            CliError::new(
-                ExitStatus::Usage,
-                format!("{} has no name that a session could have", file.display()),
-            )
-        })?;
+        let to = relative.to_str().ok_or_else(|| invalid_name(file))?;
         let metadata = std::fs::metadata(&whole).map_err(|error| failed(file, error))?;
         plan.add(&whole, &metadata, to.to_owned(), 0).map_err(|error| failed(file, error))?;
     }
-    // A file may be named by itself and be in a folder that is.
+    // A file may be named, and its folder too.
     let mut names = BTreeSet::new();
     plan.files.retain(|file| names.insert(file.upload.to.clone()));
-    let bytes = plan.files.iter().map(|file| file.bytes).sum();
-    let uploads = plan.files.into_iter().map(|file| file.upload).collect();
-    Ok(UploadPlan { uploads, bytes, left_out: plan.left_out })
+    Ok(plan)
 }
 
-/// All files that are meant, folders with what is in them.
-fn plan(files: &[PathBuf], to: &str) -> Result<FilePlan, CliError> {
-    let mut plan = FilePlan::default();
+/// Finds the files to upload: those that are named, and all files in folders that are named. They go into the folder `to`.
+fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError> {
+    let mut plan = UploadPlan::default();
     for file in files {
         let failed =
             |error| CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", file.display()));
-        // `.` and `..` have names, too.
+        // `.` and `..` have their names only in their whole paths.
         let whole = file.canonicalize().map_err(failed)?;
         let name = file.file_name().or_else(|| whole.file_name()).and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| {
-            CliError::new(
-                ExitStatus::Usage,
-                format!("{} has no name that a session could have", file.display()),
-            )
-        })?;
+        let name = name.ok_or_else(|| invalid_name(file))?;
         let metadata = std::fs::metadata(&whole).map_err(failed)?;
         plan.add(&whole, &metadata, join(to, name), 0).map_err(failed)?;
     }
     let mut names = BTreeSet::new();
     match plan.files.iter().find(|file| !names.insert(&file.upload.to)) {
-        Some(twice) => {
-            Err(CliError::new(ExitStatus::Usage, format!("two of the files would be {}", twice.upload.to)))
-        }
+        Some(duplicate) => Err(CliError::new(
+            ExitStatus::Usage,
+            format!("two of the files would be saved as {}", duplicate.upload.to),
+        )),
         None => Ok(plan),
     }
 }
 
-impl FilePlan {
+fn invalid_name(file: &Path) -> CliError {
+    CliError::new(ExitStatus::Usage, format!("the name of {} is not UTF-8", file.display()))
+}
+
+impl UploadPlan {
+    /// The files to upload.
+    pub(super) fn uploads(&self) -> Vec<Upload> {
+        self.files.iter().map(|file| file.upload.clone()).collect()
+    }
+
+    /// Size of all files.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
     fn add(
         &mut self,
         from: &Path,
@@ -231,7 +228,7 @@ impl FilePlan {
             self.files.push(PlannedFile { upload, bytes: metadata.len() });
             return Ok(());
         }
-        if !metadata.is_dir() || depth > transfer::DEPTH || self.files.len() > transfer::FILES {
+        if !metadata.is_dir() || depth > transfer::MAX_DEPTH || self.files.len() > transfer::MAX_FILES {
             self.left_out.push(format!("{} is left out: it is neither a file nor a folder", from.display()));
             return Ok(());
         }
@@ -243,7 +240,7 @@ impl FilePlan {
                 self.left_out.push(format!("{} is left out: its name is not UTF-8", path.display()));
                 continue;
             };
-            // Of the entry itself: a link could lead anywhere, and round in circles.
+            // The metadata of the entry itself: a link could lead anywhere, also in a circle.
             self.add(&path, &entry.metadata()?, join(&to, &name), depth + 1)?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The menu after a second Ctrl-C, for a program that does not stop: one key chooses.
 
-use super::{CellEnd, Pause, RunningCell};
+use super::{CellEnd, PauseReason, RunningCell};
 use crate::repl::keyboard::Keyboard;
 use crate::repl::session::RestartOutcome;
 use crate::repl::terminal::{TerminalError, WaitOutcome, open};
@@ -43,7 +43,7 @@ fn choice(key: u8, can_leave: bool) -> Option<MenuChoice> {
 impl RunningCell<'_> {
     /// Asks what to do with a program that does not stop. Gives what is to be done next, unless it is to be followed
     /// as before.
-    pub(super) async fn menu(&mut self) -> Result<Option<Pause>, TerminalError> {
+    pub(super) async fn menu(&mut self) -> Result<Option<PauseReason>, TerminalError> {
         let keyboard = Keyboard::open()?;
         self.typed.keys.push_str(&keyboard.drain());
         self.terminal.line(Some(Role::Note), question(self.options.outlives))?;
@@ -74,20 +74,20 @@ impl RunningCell<'_> {
             }
         };
         for event in held {
-            if let Some(end @ Pause::End(_)) = self.event(event).await? {
+            if let Some(end @ PauseReason::End(_)) = self.event(event).await? {
                 return Ok(Some(end));
             }
         }
         open(self.terminal.console.flush()?)?;
         self.interrupted = None;
         match choice {
-            MenuChoice::Wait => Ok(asked.map(|is_password| Pause::Question { is_password })),
+            MenuChoice::Wait => Ok(asked.map(|is_password| PauseReason::Question { is_password })),
             MenuChoice::Restart => self.restart().await,
             MenuChoice::Leave => {
                 if let Some(run) = self.run.take() {
                     run.leave();
                 }
-                Ok(Some(Pause::End(CellEnd::LeftRunning)))
+                Ok(Some(PauseReason::End(CellEnd::LeftRunning)))
             }
             MenuChoice::Destroy => {
                 let done = self
@@ -95,7 +95,7 @@ impl RunningCell<'_> {
                     .wait(|| "destroying the session".to_owned(), self.session.destroy())
                     .await?;
                 match done {
-                    WaitOutcome::Done(Ok(())) => Ok(Some(Pause::End(CellEnd::Destroyed))),
+                    WaitOutcome::Done(Ok(())) => Ok(Some(PauseReason::End(CellEnd::Destroyed))),
                     WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| None),
                     WaitOutcome::Interrupted => Ok(None),
                 }
@@ -103,7 +103,7 @@ impl RunningCell<'_> {
         }
     }
 
-    async fn restart(&mut self) -> Result<Option<Pause>, TerminalError> {
+    async fn restart(&mut self) -> Result<Option<PauseReason>, TerminalError> {
         match self.terminal.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
             WaitOutcome::Done(Ok(RestartOutcome::Done)) => {}
             WaitOutcome::Done(Ok(RestartOutcome::Unsupported)) => {
@@ -111,7 +111,7 @@ impl RunningCell<'_> {
                 if let Some(run) = self.run.take() {
                     run.leave();
                 }
-                return Ok(Some(Pause::End(CellEnd::Unrestartable)));
+                return Ok(Some(PauseReason::End(CellEnd::Unrestartable)));
             }
             WaitOutcome::Done(Err(error)) => return self.terminal.error(&error).map(|()| None),
             WaitOutcome::Interrupted => return Ok(None),
@@ -124,7 +124,7 @@ impl RunningCell<'_> {
                 Ok(Some(_)) => {}
             }
         }
-        Ok(Some(Pause::End(CellEnd::Restarted)))
+        Ok(Some(PauseReason::End(CellEnd::Restarted)))
     }
 }
 

@@ -13,8 +13,10 @@ use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
 use super::editor::Editor;
+use super::hints::FrontEnd;
 use super::interrupted_output::{self, InterruptedOutput};
 use super::output_fold::OutputFold;
+use super::run_warnings::{not_started, output_lost};
 use super::session::PromptSession;
 use super::spinner::{QUIET, TICK, since};
 use super::terminal::{PromptTerminal, TerminalError, WaitOutcome, open};
@@ -65,7 +67,7 @@ pub(super) struct CellOptions {
 }
 
 /// Why following a run stopped.
-enum Pause {
+enum PauseReason {
     End(CellEnd),
     Question { is_password: bool },
     Menu,
@@ -169,17 +171,17 @@ impl RunningCell<'_> {
                 None => self.runtime.clone().block_on(self.follow())?,
             };
             next = match pause {
-                Pause::End(end) => {
+                PauseReason::End(end) => {
                     self.terminal.clear_spinner()?;
                     open(self.terminal.console.end_cell()?)?;
                     return Ok(end);
                 }
-                Pause::Menu => self.runtime.clone().block_on(self.menu())?,
-                Pause::Pane => {
+                PauseReason::Menu => self.runtime.clone().block_on(self.menu())?,
+                PauseReason::Pane => {
                     self.runtime.clone().block_on(self.visit_pane())?;
                     None
                 }
-                Pause::Question { is_password } => {
+                PauseReason::Question { is_password } => {
                     // The keyboard is given up only to the system's own line editing: until somebody else has it,
                     // typed keys must not be echoed.
                     let by_the_system = !is_password && self.editor.is_plain();
@@ -201,21 +203,23 @@ impl RunningCell<'_> {
     }
 
     /// Shows what comes until something is to be done about it.
-    async fn follow(&mut self) -> Result<Pause, TerminalError> {
+    async fn follow(&mut self) -> Result<PauseReason, TerminalError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut quiet_since = Instant::now();
         loop {
-            let Some(run) = &mut self.run else { return Ok(Pause::End(CellEnd::Lost { usable: true })) };
+            let Some(run) = &mut self.run else {
+                return Ok(PauseReason::End(CellEnd::Lost { usable: true }));
+            };
             let event = tokio::select! {
                 biased;
                 () = self.terminal.interrupts.next() => {
                     if self.interrupt() {
-                        return Ok(Pause::Menu);
+                        return Ok(PauseReason::Menu);
                     }
                     continue;
                 }
-                () = self.terminal.pane_key.next() => return Ok(Pause::Pane),
+                () = self.terminal.pane_key.next() => return Ok(PauseReason::Pane),
                 _ = self.terminal.window.recv() => {
                     self.terminal.resized();
                     continue;
@@ -223,7 +227,7 @@ impl RunningCell<'_> {
                 event = run.next() => event,
                 _ = tick.tick() => {
                     if let Some((is_password, _)) = self.doubtful.take_if(|(_, came)| since(*came) >= DOUBT) {
-                        return Ok(Pause::Question { is_password });
+                        return Ok(PauseReason::Question { is_password });
                     }
                     if self.fold.is_folding() {
                         self.spin_folding()?;
@@ -246,7 +250,7 @@ impl RunningCell<'_> {
     }
 
     /// Shows an event and those that are here already; what is collected is written every few milliseconds.
-    async fn show(&mut self, first: Option<RunEvent>) -> Result<Option<Pause>, TerminalError> {
+    async fn show(&mut self, first: Option<RunEvent>) -> Result<Option<PauseReason>, TerminalError> {
         let (mut begun, mut event) = (Instant::now(), first);
         let pause = loop {
             if !is_text(event.as_ref()) {
@@ -268,7 +272,7 @@ impl RunningCell<'_> {
                 open(self.terminal.console.flush()?)?;
                 begun = Instant::now();
                 if self.terminal.interrupts.came() && self.interrupt() {
-                    break Some(self.event(event).await?.unwrap_or(Pause::Menu));
+                    break Some(self.event(event).await?.unwrap_or(PauseReason::Menu));
                 }
             }
         };
@@ -311,7 +315,7 @@ impl RunningCell<'_> {
         Ok(())
     }
 
-    async fn event(&mut self, event: Option<RunEvent>) -> Result<Option<Pause>, TerminalError> {
+    async fn event(&mut self, event: Option<RunEvent>) -> Result<Option<PauseReason>, TerminalError> {
         self.silent_since_interrupt &= !matches!(event, Some(RunEvent::Console(_)));
         if !self.silent_since_interrupt {
             self.doubtful = None;
@@ -324,13 +328,15 @@ impl RunningCell<'_> {
                 self.doubtful = Some((is_password, Instant::now()));
                 None
             }
-            Some(RunEvent::WaitingInput { is_password }) => Some(Pause::Question { is_password }),
+            Some(RunEvent::WaitingInput { is_password }) => Some(PauseReason::Question { is_password }),
             Some(RunEvent::NotStarted { waited }) => {
-                let time = crate::format::duration(waited);
-                self.terminal.note(&format!(
-                    "the session has not begun with this cell after {time}: something else runs in it, which Ctrl-C stops \
-                     too, or it is stuck; Ctrl-C twice gives a choice"
-                ))?;
+                let warning = not_started(waited);
+                self.terminal
+                    .note(&format!("{warning}; Ctrl-C also stops other code, Ctrl-C twice opens a menu"))?;
+                None
+            }
+            Some(RunEvent::OutputLost(error)) => {
+                self.terminal.error(&output_lost(&error, FrontEnd::Prompt))?;
                 None
             }
             Some(RunEvent::StepFinished { step, exit_code }) => {
@@ -347,19 +353,19 @@ impl RunningCell<'_> {
                 self.terminal.note("the connection was lost and is back; nothing is missing")?;
                 None
             }
-            Some(RunEvent::Finished { exit_code }) => Some(Pause::End(CellEnd::Finished(exit_code))),
+            Some(RunEvent::Finished { exit_code }) => Some(PauseReason::End(CellEnd::Finished(exit_code))),
             Some(RunEvent::Lost(lost)) => {
                 self.terminal.error(&lost.error.into())?;
-                Some(Pause::End(CellEnd::Lost { usable: lost.session == SessionState::Usable }))
+                Some(PauseReason::End(CellEnd::Lost { usable: lost.session == SessionState::Usable }))
             }
             // An event of a later client: it is not for this prompt.
             Some(_) => None,
-            None => Some(Pause::End(CellEnd::Lost { usable: true })),
+            None => Some(PauseReason::End(CellEnd::Lost { usable: true })),
         })
     }
 
     /// Shows a record that is not text. A picture is rendered on another thread, so that Ctrl-C is still received.
-    async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<Pause>, TerminalError> {
+    async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<PauseReason>, TerminalError> {
         let Some(painting) = self.terminal.console.painting(record) else {
             open(self.terminal.console.record(record)?)?;
             return Ok(None);
@@ -370,7 +376,7 @@ impl RunningCell<'_> {
                 biased;
                 () = self.terminal.interrupts.next() => if self.interrupt() {
                     self.terminal.note("[a picture is not shown]")?;
-                    return Ok(Some(Pause::Menu));
+                    return Ok(Some(PauseReason::Menu));
                 },
                 painted = &mut painting => {
                     if let Ok(painted) = painted {
@@ -383,7 +389,7 @@ impl RunningCell<'_> {
     }
 
     /// Text in pieces, so that Ctrl-C is heard however much it is.
-    fn text(&mut self, stream: Stream, text: &str) -> Result<Option<Pause>, TerminalError> {
+    fn text(&mut self, stream: Stream, text: &str) -> Result<Option<PauseReason>, TerminalError> {
         let mut rest = text;
         let mut menu = None;
         while !rest.is_empty() {
@@ -401,7 +407,7 @@ impl RunningCell<'_> {
             }
             rest = tail;
             if self.terminal.interrupts.came() && self.interrupt() {
-                menu = Some(Pause::Menu);
+                menu = Some(PauseReason::Menu);
             }
         }
         Ok(menu)

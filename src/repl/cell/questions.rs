@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Pause, RunningCell};
+use super::{PauseReason, RunningCell};
 use crate::render::Stream;
 use crate::repl::editor::AnswerRead;
 use crate::repl::printable::printable;
@@ -13,10 +13,10 @@ use crate::terminal::{SecretError, read_secret_unless};
 
 impl RunningCell<'_> {
     /// The program waits for a line. Gives what is to be done instead of going on.
-    pub(super) fn answer(&mut self, is_password: bool) -> Result<Option<Pause>, TerminalError> {
+    pub(super) fn answer(&mut self, is_password: bool) -> Result<Option<PauseReason>, TerminalError> {
         // Ctrl-C as the question came: it is still a signal.
         if self.terminal.interrupts.came() {
-            return Ok(self.interrupt().then_some(Pause::Menu));
+            return Ok(self.interrupt().then_some(PauseReason::Menu));
         }
         let waiting = self.typed.answers.take();
         let (ready, initial) = match waiting.as_deref().map(|text| text.split_once('\n')) {
@@ -45,14 +45,14 @@ impl RunningCell<'_> {
                 self.typed.answers = rest;
                 self.send(Zeroizing::new(text));
             }
-            AnswerRead::Interrupted => return Ok(self.interrupt().then_some(Pause::Menu)),
+            AnswerRead::Interrupted => return Ok(self.interrupt().then_some(PauseReason::Menu)),
             AnswerRead::End => self.send_end()?,
             AnswerRead::Failed(error) => return Err(error.into()),
         }
         Ok(None)
     }
 
-    fn secret(&mut self) -> Result<Option<Pause>, TerminalError> {
+    fn secret(&mut self) -> Result<Option<PauseReason>, TerminalError> {
         open(self.terminal.console.flush()?)?;
         let interrupts = self.terminal.interrupts.clone();
         let secret = read_secret_unless(&|| interrupts.came());
@@ -62,7 +62,7 @@ impl RunningCell<'_> {
             Ok(secret) => {
                 self.send(Zeroizing::new(secret.expose_secret().to_owned()));
             }
-            Err(SecretError::Interrupted) => return Ok(self.interrupt().then_some(Pause::Menu)),
+            Err(SecretError::Interrupted) => return Ok(self.interrupt().then_some(PauseReason::Menu)),
             Err(SecretError::Eof) => self.send_end()?,
             Err(SecretError::Io(error)) => return Err(error.into()),
             Err(SecretError::NotATerminal) => {

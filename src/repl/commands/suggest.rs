@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Argument, COMMANDS, split};
-use crate::repl::completion::{Names, Suggestions, continues};
+use crate::repl::completion::{RemoteNameKind, Suggestions, continues};
 use crate::repl::settings::SETTINGS;
 use crate::repl::shell_words;
 use crate::repl::shell_words::file;
@@ -14,13 +14,13 @@ pub(in crate::repl) enum Suggestion {
     /// What is known here.
     Here(Suggestions),
     /// What the session or its server knows.
-    Remote(RemoteNames),
+    Remote(RemoteCompletion),
 }
 
 /// Names to be asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::repl) struct RemoteNames {
-    pub(in crate::repl) names: Names,
+pub(in crate::repl) struct RemoteCompletion {
+    pub(in crate::repl) names: RemoteNameKind,
     /// How the names begin that are wanted.
     pub(in crate::repl) typed: String,
     /// What stands before the name in what is to be put in.
@@ -31,16 +31,22 @@ pub(in crate::repl) struct RemoteNames {
     escaped: bool,
 }
 
-impl RemoteNames {
-    fn of(names: Names, typed: &str, start: usize) -> Suggestion {
+impl RemoteCompletion {
+    fn of(names: RemoteNameKind, typed: &str, start: usize) -> Suggestion {
         let typed = typed.to_owned();
-        Suggestion::Remote(RemoteNames { names, typed, folder: String::new(), start, escaped: false })
+        Suggestion::Remote(RemoteCompletion { names, typed, folder: String::new(), start, escaped: false })
     }
 
     fn files(path: &str, start: usize, escaped: bool) -> Suggestion {
         let (folder, typed) = in_folder(path);
         let (folder, typed) = (folder.to_owned(), typed.to_owned());
-        Suggestion::Remote(RemoteNames { names: Names::Files(folder.clone()), typed, folder, start, escaped })
+        Suggestion::Remote(RemoteCompletion {
+            names: RemoteNameKind::Files(folder.clone()),
+            typed,
+            folder,
+            start,
+            escaped,
+        })
     }
 
     /// What is to be put in for these names.
@@ -78,10 +84,12 @@ pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggestion {
             let earlier = rest.split_whitespace().next().filter(|earlier| *earlier != last);
             here(last_at, settings(earlier, &last))
         }
-        Some(Argument::RemoteWords | Argument::MaybeRemoteWords) => RemoteNames::files(&last, last_at, true),
-        Some(Argument::Session) => RemoteNames::of(Names::Sessions, whole, all),
-        Some(Argument::MaybeImage) => RemoteNames::of(Names::Images, whole, all),
-        Some(Argument::App) => RemoteNames::of(Names::Apps, &last, last_at),
+        Some(Argument::RemoteWords | Argument::MaybeRemoteWords) => {
+            RemoteCompletion::files(&last, last_at, true)
+        }
+        Some(Argument::Session) => RemoteCompletion::of(RemoteNameKind::Sessions, whole, all),
+        Some(Argument::MaybeImage) => RemoteCompletion::of(RemoteNameKind::Images, whole, all),
+        Some(Argument::App) => RemoteCompletion::of(RemoteNameKind::Apps, &last, last_at),
         _ => here(0, Vec::new()),
     }
 }
@@ -191,16 +199,16 @@ mod tests {
 
     #[test]
     fn what_the_server_knows_is_asked_for() {
-        let files = |folder: &str| Names::Files(folder.to_owned());
+        let files = |folder: &str| RemoteNameKind::Files(folder.to_owned());
         for (line, names, typed, answer, put_in) in [
             (":download da", files(""), "da", "data/", ":download data/"),
             (":download --force x data/a", files("data/"), "a", "a b", ":download --force x data/a\\ b"),
             (":download 'my data/a", files("my data/"), "a", "ab", ":download my\\ data/ab"),
             (":files ", files(""), "", "in", ":files in"),
             (":files my\\ data/", files("my data/"), "", "a b", ":files my\\ data/a\\ b"),
-            (":attach my s", Names::Sessions, "my s", "my session", ":attach my session"),
-            (":new pyth", Names::Images, "pyth", "python", ":new python"),
-            ("  :app tty", Names::Apps, "tty", "ttyd", "  :app ttyd"),
+            (":attach my s", RemoteNameKind::Sessions, "my s", "my session", ":attach my session"),
+            (":new pyth", RemoteNameKind::Images, "pyth", "python", ":new python"),
+            ("  :app tty", RemoteNameKind::Apps, "tty", "ttyd", "  :app ttyd"),
         ] {
             let Suggestion::Remote(asked) = suggest(line, line.len()) else { panic!("{line}") };
             assert_eq!((&asked.names, asked.typed.as_str()), (&names, typed), "{line}");

@@ -112,7 +112,7 @@ async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
 }
 
 fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
-    if files.is_empty() { Ok(UploadPlan::default()) } else { upload::below(files, base) }
+    if files.is_empty() { Ok(UploadPlan::default()) } else { upload::plan_relative_to(files, base) }
 }
 
 /// One session, whose output goes straight to ours.
@@ -168,10 +168,10 @@ impl SingleRun<'_> {
             eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
         }
         let files = &self.plan.files;
-        let bar = TransferProgress::start(self.context, files.bytes);
+        let bar = TransferProgress::start(self.context, files.bytes());
         files.left_out.iter().for_each(|why| bar.say(why));
         session
-            .upload_with(&files.uploads, AGAIN, |progress| bar.at(progress.name, progress.all_done))
+            .upload_with(&files.uploads(), REPLACE, |progress| bar.at(progress.name, progress.all_done))
             .await?;
         Ok(session)
     }
@@ -187,7 +187,7 @@ async fn create(
 }
 
 /// The files of a run replace those of the previous run.
-const AGAIN: UploadOptions = UploadOptions { overwrite: true };
+const REPLACE: UploadOptions = UploadOptions { overwrite: true };
 
 /// A session with the files in it, for a case among others; `tell` hears what it is at.
 async fn prepare(
@@ -198,6 +198,6 @@ async fn prepare(
 ) -> Result<ComputeSession, CliError> {
     let (session, _) = ComputeSession::create(api, request, |status| tell(status.name())).await?;
     tell("uploading");
-    session.upload(&files.uploads, AGAIN).await?;
+    session.upload(&files.uploads(), REPLACE).await?;
     Ok(session)
 }

@@ -1,0 +1,21 @@
+//! Warnings about a run that goes on, in the words that the prompt and scripts share.
+
+use super::hints::FrontEnd;
+use super::session::SessionError;
+use crate::format;
+use bai_client::ClientError;
+use std::time::Duration;
+
+/// A part of the output is lost, because the server could not pass it on.
+pub(crate) fn output_lost(error: &ClientError, front_end: FrontEnd) -> SessionError {
+    SessionError {
+        sentence: format!("a part of the output is lost: {error}"),
+        hint: super::hints::hint(error, front_end),
+    }
+}
+
+/// The session has not begun to run the code for this time.
+pub(crate) fn not_started(waited: Duration) -> String {
+    let waited = format::running(waited);
+    format!("the session has not answered for {waited}: something else runs in it, or it is stuck")
+}

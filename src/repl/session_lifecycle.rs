@@ -1,0 +1,229 @@
+//! The session of the prompt: it is opened while the user types the first line, awaited by the first cell, and destroyed or
+//! kept when the user leaves.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::completion::CompletionSource;
+use super::editor::Notifier;
+use super::options::{OnLeave, ReplExit};
+use super::prompt::Repl;
+use super::session::{OpenProgress, PromptSession, SessionError};
+use super::terminal::{TerminalError, WaitOutcome};
+
+/// Time limit for destroying the session when a signal ends this program.
+const SIGNAL_DESTROY_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long leaving waits for a session that no server has confirmed yet.
+const UNCONFIRMED_LIMIT: Duration = Duration::from_secs(1);
+
+/// The state of the prompt's session.
+pub(super) enum SessionPhase {
+    Opening {
+        done: oneshot::Receiver<Result<Arc<PromptSession>, SessionError>>,
+        status: watch::Receiver<String>,
+        give_up: CancellationToken,
+    },
+    Open(Arc<PromptSession>),
+    Failed(SessionError),
+    Destroyed,
+}
+
+impl Repl {
+    /// Destroys the session when a signal such as SIGHUP ends this program: the session is temporary and would stay otherwise.
+    pub(super) fn destroy_on_fatal_signals(&mut self) -> Result<(), TerminalError> {
+        let _guard = self.runtime.enter();
+        let mut signals = crate::terminal::listen_fatal()?;
+        let to_destroy = Arc::clone(&self.to_destroy);
+        self.fatal_signals = Some(self.runtime.spawn(async move {
+            let signal = signals.recv().await;
+            let session = to_destroy.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(session) = session {
+                // An error is ignored and the time is limited: the machine may be shutting down.
+                let _ = tokio::time::timeout(SIGNAL_DESTROY_LIMIT, session.destroy()).await;
+            }
+            signal.die();
+        }));
+        Ok(())
+    }
+
+    /// Starts to open the session in the background.
+    pub(super) fn start_opening(&mut self) {
+        let (progress, status, give_up) = OpenProgress::new();
+        let (sender, done) = oneshot::channel();
+        let opening = (self.opener)(progress);
+        let completer = Arc::clone(&self.completer);
+        let at_prompt = Arc::clone(&self.at_prompt);
+        let notifier = self.editor.notifier();
+        let to_destroy = Arc::clone(&self.to_destroy);
+        let pending_note = Arc::clone(&self.pending_note);
+        self.runtime.spawn(async move {
+            let opened = opening.await;
+            match &opened {
+                Ok(session) => {
+                    let source: Arc<dyn CompletionSource> = Arc::<PromptSession>::clone(session);
+                    completer.set_source(Some(source));
+                    tokio::spawn(show_error(session.prepare(), Arc::clone(&at_prompt), notifier.clone()));
+                    match session.note().map(str::to_owned) {
+                        Some(note) if at_prompt.load(Ordering::Relaxed) && notifier.show(&note) => {}
+                        note => *pending_note.lock().unwrap_or_else(PoisonError::into_inner) = note,
+                    }
+                    *to_destroy.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(session));
+                }
+                Err(error) if at_prompt.load(Ordering::Relaxed) => {
+                    let hint = error.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
+                    // If the notifier cannot show it, the next cell reports it.
+                    let _ = notifier.show(&format!("{error}\n{hint}:new tries again, :quit leaves"));
+                }
+                Err(_) => {}
+            }
+            // The prompt may have ended already.
+            let _ = sender.send(opened);
+        });
+        self.phase = SessionPhase::Opening { done, status, give_up };
+    }
+
+    /// Waits for the session. `None` if there is no session; then the reason is shown.
+    pub(super) fn session(&mut self) -> Result<Option<Arc<PromptSession>>, TerminalError> {
+        if let SessionPhase::Opening { done, status, .. } = &mut self.phase {
+            let label = || match status.borrow().as_str() {
+                "" => "opening the session".to_owned(),
+                status => format!("opening the session: {status}"),
+            };
+            let waited = self.runtime.block_on(self.terminal.wait(label, done))?;
+            self.phase = match waited {
+                WaitOutcome::Done(Ok(Ok(session))) => SessionPhase::Open(session),
+                WaitOutcome::Done(Ok(Err(error))) => SessionPhase::Failed(error),
+                WaitOutcome::Done(Err(_)) => SessionPhase::Failed(SessionError {
+                    sentence: "the session could not be opened: the attempt was aborted".to_owned(),
+                    hint: None,
+                }),
+                WaitOutcome::Interrupted => {
+                    self.terminal.note("not run; the session is still being opened")?;
+                    return Ok(None);
+                }
+            };
+        }
+        let note = self.pending_note.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(note) = note {
+            self.terminal.note(&note)?;
+        }
+        match &self.phase {
+            SessionPhase::Open(session) => return Ok(Some(Arc::clone(session))),
+            SessionPhase::Failed(error) => {
+                let error = error.clone();
+                self.terminal.error(&error)?;
+                self.terminal.note("there is no session: :new tries again, :quit leaves")?;
+            }
+            SessionPhase::Destroyed => {
+                self.terminal.note("there is no session: :new opens one, :quit leaves")?
+            }
+            SessionPhase::Opening { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// The session, if it is open now. Does not wait.
+    pub(super) fn open_session(&mut self) -> Option<Arc<PromptSession>> {
+        if let SessionPhase::Opening { done, .. } = &mut self.phase
+            && let Ok(opened) = done.try_recv()
+        {
+            self.phase = opened.map_or_else(SessionPhase::Failed, SessionPhase::Open);
+        }
+        match &self.phase {
+            SessionPhase::Open(session) => Some(Arc::clone(session)),
+            _ => None,
+        }
+    }
+
+    /// Whether the session is destroyed when the user leaves.
+    pub(super) fn leaving_destroys_session(&self) -> bool {
+        self.on_leave == OnLeave::Destroy && !self.left_running
+    }
+
+    /// Forgets the session, which is gone. Its cells are kept, so that they can be run again in the next session.
+    pub(super) fn forget_session(&mut self) {
+        self.phase = SessionPhase::Destroyed;
+        *self.to_destroy.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.completer.set_source(None);
+        self.lost = false;
+    }
+
+    /// Waits for a session that is being opened until it can be destroyed. It need not be running for that.
+    fn wait_until_destroyable(&mut self) -> Result<(), TerminalError> {
+        let SessionPhase::Opening { done, status, give_up } = &mut self.phase else { return Ok(()) };
+        let is_confirmed = !status.borrow().is_empty();
+        let limit = if is_confirmed { Duration::MAX } else { UNCONFIRMED_LIMIT };
+        if is_confirmed {
+            give_up.cancel();
+        }
+        let label = || "waiting for the session, to destroy it; Ctrl-C leaves without that".to_owned();
+        // The timer must be created on the runtime.
+        let opened = async move { tokio::time::timeout(limit, done).await };
+        match self.runtime.block_on(self.terminal.wait(label, opened))? {
+            WaitOutcome::Done(Ok(Ok(Ok(session)))) => self.phase = SessionPhase::Open(session),
+            WaitOutcome::Done(_) => {}
+            WaitOutcome::Interrupted => self.terminal.note("the session may still be created")?,
+        }
+        Ok(())
+    }
+
+    /// Destroys or keeps the session, and says which.
+    pub(super) fn leave(&mut self) -> Result<ReplExit, TerminalError> {
+        let session = self.destroy_or_keep_session()?;
+        if let Some(listening) = self.fatal_signals.take() {
+            listening.abort();
+            // The next prompt must not start to listen before this one has stopped.
+            let _ = self.runtime.block_on(listening);
+        }
+        Ok(ReplExit { next: self.next.take(), session })
+    }
+
+    fn destroy_or_keep_session(&mut self) -> Result<Option<String>, TerminalError> {
+        if self.on_leave == OnLeave::Destroy {
+            self.wait_until_destroyable()?;
+        }
+        let Some(session) = self.open_session() else { return Ok(None) };
+        let name = session.name().to_owned();
+        if self.on_leave == OnLeave::Keep && !self.left_running {
+            let label = || "waiting for the kernel".to_owned();
+            self.runtime.block_on(self.terminal.wait(label, session.settle()))?;
+        }
+        if self.on_leave == OnLeave::Keep || self.left_running {
+            if !self.quiet {
+                let program = if self.left_running { " and its program run on" } else { " stays" };
+                self.terminal
+                    .note(&format!("session {name}{program}; bai-repl attach {name} continues with it"))?;
+            }
+            return Ok(Some(name));
+        }
+        let label = || format!("destroying session {name}");
+        match self.runtime.block_on(self.terminal.wait(label, session.destroy()))? {
+            WaitOutcome::Done(Ok(())) if self.quiet => {}
+            WaitOutcome::Done(Ok(())) => self.terminal.note(&format!("session {name} is destroyed"))?,
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error)?,
+            WaitOutcome::Interrupted => self.terminal.note(&format!("session {name} may still exist"))?,
+        }
+        Ok(None)
+    }
+}
+
+/// Shows an error above the line that the user types, if a new session does not answer. A cell that waits reports the same
+/// error.
+async fn show_error(
+    preparing: BoxFuture<'static, Option<SessionError>>,
+    at_prompt: Arc<AtomicBool>,
+    notifier: Notifier,
+) {
+    if let Some(error) = preparing.await
+        && at_prompt.load(Ordering::Relaxed)
+    {
+        let hint = error.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+        let _ = notifier.show(&format!("{error}{hint}"));
+    }
+}
