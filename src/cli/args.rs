@@ -73,6 +73,7 @@ pub(super) struct OpenFlags {
     pub(super) image: Option<String>,
 
     /// Program to run; without it the prompt opens, or standard input is run when it is not a terminal
+    #[arg(value_parser = local_path())]
     pub(super) script: Option<PathBuf>,
 
     /// Run this code; the exit code is the remote program's
@@ -84,7 +85,7 @@ pub(super) struct OpenFlags {
     pub(super) creation: CreationFlags,
 
     /// Save every picture and other medium in this folder
-    #[arg(long, value_name = "FOLDER", value_parser = PathBufValueParser::new().map(bai_client::expand_tilde))]
+    #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(super) media_dir: Option<PathBuf>,
 }
 
@@ -257,7 +258,7 @@ pub(super) struct Serve {
     pub(super) listen: SocketAddr,
 
     /// Folder that sessions work in; without it each has one of its own
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(super) workdir: Option<PathBuf>,
 
     /// End the background engine that runs, and its sessions
@@ -277,6 +278,7 @@ pub(super) struct Runner {
     pub(super) language: String,
 
     /// Interpreter or compiler [default: what is found]
+    #[arg(value_parser = local_path())]
     pub(super) runtime: Option<PathBuf>,
 
     /// Where to listen; whoever reaches the ports can run code here. In a container this is 0.0.0.0
@@ -292,16 +294,22 @@ pub(super) struct Runner {
     pub(super) replies_port: Option<u16>,
 
     /// Folder that code runs in [default: /home/work, or this one where that is missing]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(super) workdir: Option<PathBuf>,
 
     /// Folder with what the agent says: environ.txt, intrinsic-ports.json
-    #[arg(long, value_name = "FOLDER", default_value = "/home/config")]
+    #[arg(long, value_name = "FOLDER", default_value = "/home/config", value_parser = local_path())]
     pub(super) config: PathBuf,
 
     /// Folder with the definitions of services
-    #[arg(long, value_name = "FOLDER", default_value = "/etc/backend.ai/service-defs")]
+    #[arg(long, value_name = "FOLDER", default_value = "/etc/backend.ai/service-defs", value_parser = local_path())]
     pub(super) service_defs: PathBuf,
+}
+
+/// Reads a path of this machine, in which `~` is the home folder: a shell leaves it alone in `--workdir=~/x`, and there is no
+/// shell at the prompt. The paths of a session are texts, so its `~` stays.
+fn local_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(bai_client::expand_tilde)
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -332,6 +340,34 @@ mod tests {
         let arguments = Arguments::read(["bai-repl", "--json", "--endpoint", "http://h", "ls"]).unwrap();
         assert!(matches!(arguments.command, Some(CliCommand::Ls(_))) && arguments.global.json);
         assert_eq!(arguments.global.endpoint.as_deref(), Some("http://h"));
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder_in_local_paths_only() {
+        let home = bai_client::expand_tilde("~/x");
+        assert_ne!(home, PathBuf::from("~/x"));
+        let read = |words: &str| Arguments::read(std::iter::once("bai-repl").chain(words.split(' '))).unwrap();
+        let open = read("python ~/x --media-dir=~/x --bootstrap-script=~/x").open;
+        for path in [open.script, open.media_dir, open.creation.bootstrap_script] {
+            assert_eq!(path.as_ref(), Some(&home));
+        }
+        let Some(CliCommand::Serve(serve)) = read("serve --workdir=~/x").command else { panic!() };
+        assert_eq!(serve.workdir.as_ref(), Some(&home));
+        let Some(CliCommand::Runner(runner)) =
+            read("runner c ~/x --workdir=~/x --config=~/x --service-defs=~/x").command
+        else {
+            panic!()
+        };
+        assert_eq!([runner.runtime, runner.workdir], [Some(home.clone()), Some(home.clone())]);
+        assert_eq!([&runner.config, &runner.service_defs], [&home; 2]);
+        let Some(CliCommand::Run(run)) = read("run c ~/x --basedir=~/x").command else { panic!() };
+        assert_eq!((run.files, run.basedir.as_ref()), (vec![home.clone()], Some(&home)));
+        let Some(CliCommand::Upload(upload)) = read("upload work ~/x --to ~/x").command else { panic!() };
+        assert_eq!((upload.flags.files, &*upload.flags.to), (vec![home.clone()], "~/x"));
+        let Some(CliCommand::Download(download)) = read("download work ~/x --to=~/x").command else { panic!() };
+        assert_eq!((download.flags.paths, download.flags.to), (vec!["~/x".to_owned()], home));
+        let Some(CliCommand::Files(files)) = read("files work ~/x").command else { panic!() };
+        assert_eq!(files.flags.path.as_deref(), Some("~/x"));
     }
 
     #[test]

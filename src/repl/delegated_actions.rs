@@ -32,7 +32,6 @@ impl Repl {
             return self.fail("standard input and output are the prompt's".to_owned(), None);
         }
         let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
-        let words = words.into_iter().map(at_home).collect();
         let (delegated, session) = (std::sync::Arc::clone(&self.delegated), session.client().clone());
         let (runtime, terminal) = (self.runtime.clone(), &mut self.terminal);
         let done = runtime.block_on(async {
@@ -75,12 +74,4 @@ impl Repl {
         self.next = Some(next);
         Ok(LoopAction::Quit)
     }
-}
-
-/// `~/x` is a file of the home folder, as in a shell.
-fn at_home(word: String) -> String {
-    if !word.starts_with("~/") && word != "~" {
-        return word;
-    }
-    bai_client::expand_tilde(&word).into_os_string().into_string().unwrap_or(word)
 }

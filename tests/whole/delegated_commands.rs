@@ -27,6 +27,18 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.wait_for("1 file, 5 B to back");
     assert_eq!(std::fs::read_to_string(sandbox.work().join("back/one file.txt")).unwrap(), "first");
     terminal.wait_for_prompt(prompt);
+    // The home folder of this machine is no part of a path in the session.
+    std::fs::write(sandbox.home().join("mine.txt"), "mine").unwrap();
+    terminal.enter(":upload ~/mine.txt --to '~'");
+    terminal.wait_for("1 file, 4 B to work");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":download ~/mine.txt --to=~/back");
+    terminal.wait_for("1 file, 4 B to ");
+    assert_eq!(std::fs::read_to_string(sandbox.home().join("back/mine.txt")).unwrap(), "mine");
+    terminal.wait_for_prompt(prompt);
+    terminal.enter(":files ~");
+    terminal.wait_until("the file", |screen| screen.all.lines().any(|line| line.ends_with("mine.txt")));
+    terminal.wait_for_prompt(prompt);
     // Tab knows what is there, and at the server.
     for (typed, shown) in [
         (":download in/o\t", ":download in/one\\ file.txt"),

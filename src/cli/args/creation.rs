@@ -1,5 +1,6 @@
 //! The flags that say how a session is made, for whatever makes one.
 
+use super::local_path;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -51,7 +52,7 @@ pub(in crate::cli) struct CreationFlags {
     pub(in crate::cli) tag: Option<String>,
 
     /// File with a shell script that runs in the session first
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = local_path())]
     pub(in crate::cli) bootstrap_script: Option<PathBuf>,
 
     /// How long to wait for the session, in seconds; 0 waits for ever [default: for ever to run, 60 to take a script]

@@ -1,9 +1,8 @@
 //! The flags of `bai-repl run`.
 
-use super::CreationFlags;
+use super::{CreationFlags, local_path};
 use crate::cli::sweep_range::Range;
 use clap::Args;
-use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::path::PathBuf;
 
 /// Batch mode.
@@ -21,6 +20,7 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) image: String,
 
     /// Files and folders to upload
+    #[arg(value_parser = local_path())]
     pub(in crate::cli) files: Vec<PathBuf>,
 
     /// Run this code instead of files; the exit code is the remote program's
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) exec: Option<String>,
 
     /// Folder that the files keep their places below [default: the current one]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = local_path())]
     pub(in crate::cli) basedir: Option<PathBuf>,
 
     /// Values of a variable for --env; one that no --env mentions is set itself (repeatable)
@@ -60,7 +60,7 @@ pub(in crate::cli) struct Run {
     pub(in crate::cli) max_parallel: u32,
 
     /// How pictures are saved when they cannot be shown
-    #[arg(long, value_name = "FOLDER", value_parser = PathBufValueParser::new().map(bai_client::expand_tilde))]
+    #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(in crate::cli) media_dir: Option<PathBuf>,
 
     /// How the session is made.

@@ -1,7 +1,7 @@
 //! The flags of the commands about sessions and their files.
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use super::local_path;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -152,7 +152,7 @@ pub(in crate::cli) struct Upload {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UploadFlags {
     /// Files and folders of this machine; - is standard input, for which --to names the file
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "FILE", value_parser = local_path())]
     pub(in crate::cli) files: Vec<PathBuf>,
 
     /// Folder of the session, relative to its home folder
@@ -184,7 +184,7 @@ pub(in crate::cli) struct DownloadFlags {
     pub(in crate::cli) paths: Vec<String>,
 
     /// Folder of this machine; - is standard output, for one file
-    #[arg(long, value_name = "FOLDER", default_value = ".", value_parser = PathBufValueParser::new().map(bai_client::expand_tilde))]
+    #[arg(long, value_name = "FOLDER", default_value = ".", value_parser = local_path())]
     pub(in crate::cli) to: PathBuf,
 
     /// Replace what is there
