@@ -346,7 +346,8 @@ mod tests {
     fn a_tilde_is_the_home_folder_in_local_paths_only() {
         let home = bai_client::expand_tilde("~/x");
         assert_ne!(home, PathBuf::from("~/x"));
-        let read = |words: &str| Arguments::read(std::iter::once("bai-repl").chain(words.split(' '))).unwrap();
+        let read =
+            |words: &str| Arguments::read(std::iter::once("bai-repl").chain(words.split(' '))).unwrap();
         let open = read("python ~/x --media-dir=~/x --bootstrap-script=~/x").open;
         for path in [open.script, open.media_dir, open.creation.bootstrap_script] {
             assert_eq!(path.as_ref(), Some(&home));
@@ -364,7 +365,9 @@ mod tests {
         assert_eq!((run.files, run.basedir.as_ref()), (vec![home.clone()], Some(&home)));
         let Some(CliCommand::Upload(upload)) = read("upload work ~/x --to ~/x").command else { panic!() };
         assert_eq!((upload.flags.files, &*upload.flags.to), (vec![home.clone()], "~/x"));
-        let Some(CliCommand::Download(download)) = read("download work ~/x --to=~/x").command else { panic!() };
+        let Some(CliCommand::Download(download)) = read("download work ~/x --to=~/x").command else {
+            panic!()
+        };
         assert_eq!((download.flags.paths, download.flags.to), (vec!["~/x".to_owned()], home));
         let Some(CliCommand::Files(files)) = read("files work ~/x").command else { panic!() };
         assert_eq!(files.flags.path.as_deref(), Some("~/x"));

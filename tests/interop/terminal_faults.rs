@@ -6,16 +6,17 @@ use bai_client::*;
 use bai_protocol::pty::{PtyReply, PtyRequest};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{self, Message};
 
 /// A wait that is not over by then is a failure, not a hang.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -299,4 +300,35 @@ async fn tunnels_end_as_their_close_code_says() {
         assert_eq!(said, b"last words");
         assert_eq!(end.map(drop).map_err(|error| error.kind()), expected, "{code}");
     }
+}
+
+/// The errors below an error, those too that an I/O error wraps.
+fn is_caused_by_web_socket(error: &(dyn Error + 'static)) -> bool {
+    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<tungstenite::Error>()
+        || inside.is_some_and(|inner| is_caused_by_web_socket(inner))
+        || error.source().is_some_and(is_caused_by_web_socket)
+}
+
+#[tokio::test]
+async fn an_error_keeps_the_one_of_the_web_socket() {
+    let (server, session) = Server::new(PTY).await;
+    let broken = async {
+        let (_, socket) = server.socket().await;
+        break_off(socket).await;
+    };
+    let (pty, ()) = tokio::join!(open(&session), broken);
+    let error = pty.unwrap_err();
+    assert!(error.kind() == ErrorKind::Lost && is_caused_by_web_socket(&error), "{error}");
+
+    let options = TunnelOptions::new("ttyd");
+    let (tunnel, (_, socket)) = tokio::join!(Tunnel::open(&session, &options), server.socket());
+    break_off(socket).await;
+    let error = soon("the end", tunnel.unwrap().read_to_end(&mut Vec::new())).await.unwrap_err();
+    assert!(is_caused_by_web_socket(&error), "{error}");
+}
+
+/// Sends a frame with a reserved opcode, and ends the connection.
+async fn break_off(socket: Socket) {
+    socket.into_inner().write_all(&[0x83, 0]).await.unwrap();
 }

@@ -33,7 +33,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.wait_for("1 file, 4 B to work");
     terminal.wait_for_prompt(prompt);
     terminal.enter(":download ~/mine.txt --to=~/back");
-    terminal.wait_for("1 file, 4 B to ");
+    terminal.wait_for("1 file, 4 B to /");
     assert_eq!(std::fs::read_to_string(sandbox.home().join("back/mine.txt")).unwrap(), "mine");
     terminal.wait_for_prompt(prompt);
     terminal.enter(":files ~");

@@ -63,6 +63,7 @@ pub(super) async fn list(session: &SessionRef) -> Result<Vec<App>, ClientError> 
     let reply = session.api.request(what, Method::GET, path).send().await?;
     parse_apps(&reply.body).map_err(|error| {
         ClientError::new(ErrorKind::Server, what, format!("the reply is not what was agreed: {error}"))
+            .with_source(error)
     })
 }
 
@@ -103,6 +104,7 @@ impl AppListener {
         };
         let local = |error: std::io::Error| {
             ClientError::new(ErrorKind::Local, &what, format!("{address} cannot be listened at: {error}"))
+                .with_source(error)
                 .with_hint("another address can be given with -b HOST:PORT")
         };
         let listener = TcpListener::bind(address).await.map_err(local)?;
@@ -186,7 +188,8 @@ impl AppListener {
                 return AppEvent::Closed { peer, sent, received };
             }
         };
-        let error = ClientError::new(kind, format!("reach the app {}", self.options.app), ended.to_string());
+        let what = format!("reach the app {}", self.options.app);
+        let error = ClientError::new(kind, what, ended.to_string()).with_source(ended);
         let error =
             if kind == ErrorKind::Connect { error.with_hint("start it in the session first") } else { error };
         if received == 0 {

@@ -85,6 +85,7 @@ impl ComputeSession {
         let what = format!("create the session {}", request.name);
         request.check().map_err(|error| {
             ClientError::new(ErrorKind::BadRequest, "create the session", error.to_string())
+                .with_source(error)
         })?;
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
         let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));

@@ -53,6 +53,7 @@ pub(super) fn field<T: DeserializeOwned>(what: &str, data: &mut Value, name: &st
     let value = data.get_mut(name).map(Value::take).unwrap_or_default();
     serde_json::from_value(value).map_err(|error| {
         ClientError::new(ErrorKind::Server, what, format!("the reply is not what was agreed: {error}"))
+            .with_source(error)
     })
 }
 

@@ -53,8 +53,9 @@ impl ComputeSession {
     /// taken, or the session does not run.
     pub async fn rename(&self, name: &str) -> Result<ComputeSession, ClientError> {
         let what = format!("rename the session to {name}");
-        check_name(name)
-            .map_err(|error| ClientError::new(ErrorKind::BadRequest, &what, error.to_string()))?;
+        check_name(name).map_err(|error| {
+            ClientError::new(ErrorKind::BadRequest, &what, error.to_string()).with_source(error)
+        })?;
         let call = self.at.request(&what, Method::POST, "/rename").await?;
         // 26.x reads the body, older servers the query.
         call.query("name", name).json(&json!({"name": name}))?.send().await?;

@@ -89,10 +89,9 @@ impl Api {
             };
             return Err(ClientError::new(ErrorKind::NotABackend, what, why));
         };
-        let theirs = hello
-            .version
-            .parse::<ApiVersion>()
-            .map_err(|error| ClientError::new(ErrorKind::NotABackend, what, error.to_string()))?;
+        let theirs = hello.version.parse::<ApiVersion>().map_err(|error| {
+            ClientError::new(ErrorKind::NotABackend, what, error.to_string()).with_source(error)
+        })?;
         let version = ApiVersion::negotiate(theirs).ok_or_else(|| {
             let why = format!("it speaks {theirs}, which is older than all that this program knows");
             ClientError::new(ErrorKind::Unsupported, what, why)
@@ -388,8 +387,9 @@ impl<'a> Request<'a> {
         value: &str,
         secret: bool,
     ) -> Result<(), ClientError> {
-        let mut value = HeaderValue::from_str(value).map_err(|_| {
+        let mut value = HeaderValue::from_str(value).map_err(|error| {
             ClientError::new(ErrorKind::BadRequest, &self.what, format!("{name} cannot have this value"))
+                .with_source(error)
         })?;
         value.set_sensitive(secret);
         headers.insert(name, value);
@@ -405,6 +405,7 @@ impl<'a> Request<'a> {
             let why = format!("{at} answers without TLS");
             return ClientError::new(ErrorKind::Connect, &self.what, why)
                 .with_hint("is it http:// instead of https://, or another port?")
+                .with_source(error)
                 .not_sent();
         }
         if super::is_tls(&error) {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Verifies as the operating system does; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
 pub(super) fn verified() -> Result<ClientConfig, ClientError> {
-    let builder = builder()?.with_platform_verifier().map_err(|error| failed(&error))?;
+    let builder = builder()?.with_platform_verifier().map_err(failed)?;
     Ok(with_alpn(builder.with_no_client_auth()))
 }
 
@@ -33,7 +33,7 @@ pub(super) fn unused() -> Result<ClientConfig, ClientError> {
 fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, ClientError> {
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))
+        .map_err(failed)
 }
 
 fn with_alpn(mut config: ClientConfig) -> ClientConfig {
@@ -41,8 +41,9 @@ fn with_alpn(mut config: ClientConfig) -> ClientConfig {
     config
 }
 
-fn failed(error: &rustls::Error) -> ClientError {
+fn failed(error: rustls::Error) -> ClientError {
     ClientError::new(ErrorKind::Tls, "set up TLS", error.to_string())
+        .with_source(error)
         .with_hint("install the system's CA certificates, or name a file of them in SSL_CERT_FILE")
 }
 

@@ -97,7 +97,7 @@ impl Tunnel {
             TunnelEnd::Refused => io::ErrorKind::ConnectionRefused,
             TunnelEnd::Failed(_) | TunnelEnd::Lost(_) => io::ErrorKind::ConnectionReset,
         };
-        Some(io::Error::new(kind, self.ended.get()?.to_string()))
+        Some(io::Error::new(kind, self.ended.get()?.clone()))
     }
 }
 

@@ -39,5 +39,5 @@ pub(super) async fn open(session: &SessionRef, stream: Stream<'_>) -> Result<Upg
     if accept != Some(derive_accept_key(key.as_bytes()).as_str()) {
         return Err(blocked("the WebSocket upgrade is answered by something else"));
     }
-    response.upgrade().await.map_err(|error| blocked(&super::cause(&error)))
+    response.upgrade().await.map_err(|error| blocked(&super::cause(&error)).with_source(error.without_url()))
 }

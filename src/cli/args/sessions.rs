@@ -1,7 +1,7 @@
 //! The flags of the commands about sessions and their files.
 
-use clap::builder::NonEmptyStringValueParser;
 use super::local_path;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 

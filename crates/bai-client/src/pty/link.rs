@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 /// How often the other side is asked for a sign of life.
 const PING_EVERY: Duration = Duration::from_secs(5);
@@ -139,15 +139,16 @@ impl Link {
     pub(super) async fn greet(&mut self, size: Size) -> Result<(), ClientError> {
         let what = "open the terminal";
         let lost = |why: String| ClientError::new(ErrorKind::Lost, what, why);
+        let broken = |error: tungstenite::Error| lost(crate::cause(&error)).with_source(error);
         let answered = async {
             let greeting = self.codec.greeting(size);
-            self.socket.send(greeting).await.map_err(|error| lost(crate::cause(&error)))?;
+            self.socket.send(greeting).await.map_err(broken)?;
             loop {
                 match self.socket.next().await {
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     Some(Ok(Message::Close(frame))) => return Err(lost(said(frame.as_ref()))),
                     Some(Ok(message)) => return Ok(message),
-                    Some(Err(error)) => return Err(lost(crate::cause(&error))),
+                    Some(Err(error)) => return Err(broken(error)),
                     None => return Err(lost("the connection ended".into())),
                 }
             }

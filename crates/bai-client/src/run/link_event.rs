@@ -3,6 +3,7 @@
 use super::lost_run::Recovery;
 use crate::error::{ClientError, ErrorKind};
 use bai_protocol::execute::ExecuteResult;
+use std::error::Error;
 
 /// The end of a connection before the end of its run.
 #[derive(Debug)]
@@ -16,6 +17,12 @@ impl LinkEnd {
     /// The connection ended.
     pub(super) fn lost(why: &str) -> LinkEnd {
         LinkEnd { error: ClientError::new(ErrorKind::Lost, "follow the run", why), resumable: true }
+    }
+
+    /// The connection ended because of an error.
+    pub(super) fn broken(why: &str, error: impl Error + Send + Sync + 'static) -> LinkEnd {
+        let LinkEnd { error: end, resumable } = LinkEnd::lost(why);
+        LinkEnd { error: end.with_source(error), resumable }
     }
 
     /// The server ended it, or speaks nonsense.

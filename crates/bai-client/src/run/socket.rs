@@ -94,7 +94,7 @@ impl SocketLink {
         let received = capabilities.has(Capability::NumberedFrames).then_some(0);
         let frame = serde_json::to_string(&FirstFrame { request, run_id: run_id.as_str(), received });
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "run the code", why);
-        let frame = frame.map_err(|error| bad(error.to_string()))?;
+        let frame = frame.map_err(|error| bad(error.to_string()).with_source(error))?;
         if frame.len() > REQUEST_LIMIT {
             return Err(bad("it is longer than the 16 MiB that servers take".into())
                 .with_hint("upload it as a file and run that"));
@@ -109,7 +109,7 @@ impl SocketLink {
 
     async fn write(&mut self, message: Message) -> Result<(), LinkEnd> {
         match timeout(WRITE_LIMIT, self.socket.send(message)).await {
-            Ok(result) => result.map_err(|error| broken(&error)),
+            Ok(result) => result.map_err(broken),
             Err(_) => Err(LinkEnd::lost("the server does not read")),
         }
     }
@@ -166,7 +166,7 @@ impl SocketLink {
                     return Err(LinkEnd::lost(why.trim_end()));
                 }
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(broken(&error)),
+                Some(Err(error)) => return Err(broken(error)),
                 None => return Err(LinkEnd::lost("the connection ended")),
             }
         }
@@ -187,7 +187,7 @@ impl SocketLink {
         self.untold.1 += 1;
         serde_json::from_slice(frame).map_err(|error| {
             let why = format!("the server sent a frame that is not what was agreed: {error}");
-            LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why))
+            LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why).with_source(error))
         })
     }
 
@@ -214,11 +214,10 @@ fn judge(error: ClientError) -> NoSocket {
     }
 }
 
-fn broken(error: &Error) -> LinkEnd {
-    match error {
-        Error::Capacity(_) => {
-            LinkEnd::lost(&format!("a frame is larger than {} MiB", FRAME_LIMIT / 1024 / 1024))
-        }
-        other => LinkEnd::lost(&format!("the connection broke: {}", crate::cause(other))),
-    }
+fn broken(error: Error) -> LinkEnd {
+    let why = match &error {
+        Error::Capacity(_) => format!("a frame is larger than {} MiB", FRAME_LIMIT / 1024 / 1024),
+        other => format!("the connection broke: {}", crate::cause(other)),
+    };
+    LinkEnd::broken(&why, error)
 }

@@ -3,12 +3,13 @@
 use super::server::{Asked, Server, frame, json, result, status, upgrade};
 use super::*;
 use futures_util::{SinkExt, StreamExt};
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 const INFO: &str = r#"{"status": "RUNNING"}"#;
 
@@ -111,7 +112,9 @@ async fn a_reset_in_a_frame_is_told() {
         stream.set_zero_linger().unwrap();
     })
     .await;
-    assert_eq!(gave(&server).await.lost.unwrap().error.kind(), ErrorKind::Lost);
+    let error = gave(&server).await.lost.unwrap().error;
+    assert_eq!(error.kind(), ErrorKind::Lost);
+    assert!(error.source().is_some_and(|source| source.is::<tungstenite::Error>()), "{error:?}");
 }
 
 #[tokio::test]
@@ -127,7 +130,9 @@ async fn nonsense_in_a_frame_ends_the_run_and_nothing_else() {
             }
         })
         .await;
-        assert_eq!(gave(&server).await.lost.unwrap().error.kind(), ErrorKind::Server);
+        let error = gave(&server).await.lost.unwrap().error;
+        assert_eq!(error.kind(), ErrorKind::Server);
+        assert!(error.source().is_some_and(|source| source.is::<serde_json::Error>()), "{error:?}");
     }
 }
 

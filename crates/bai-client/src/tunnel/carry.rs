@@ -4,7 +4,9 @@
 use bytes::BytesMut;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -25,7 +27,7 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 const PIECE: usize = 64 * 1024;
 
 /// How a tunnel ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum TunnelEnd {
     /// The service closed its connection, or the silence after our last byte was long enough.
     Finished,
@@ -35,8 +37,8 @@ pub(crate) enum TunnelEnd {
     Refused,
     /// The server could not reach the service, in its words.
     Failed(String),
-    /// The link to the server broke.
-    Lost(String),
+    /// The link to the server broke, because of this error.
+    Lost(Arc<dyn Error + Send + Sync>),
 }
 
 impl fmt::Display for TunnelEnd {
@@ -46,8 +48,23 @@ impl fmt::Display for TunnelEnd {
             TunnelEnd::LocalGone => f.write_str("the connection was closed here"),
             TunnelEnd::Refused => f.write_str("nobody listens at the port of the service"),
             TunnelEnd::Failed(why) => write!(f, "the server does not reach the service: {why}"),
-            TunnelEnd::Lost(why) => write!(f, "the link to the server broke: {why}"),
+            TunnelEnd::Lost(why) => write!(f, "the link to the server broke: {}", crate::cause(&**why)),
         }
+    }
+}
+
+impl Error for TunnelEnd {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            TunnelEnd::Lost(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl TunnelEnd {
+    fn lost(error: impl Into<Box<dyn Error + Send + Sync>>) -> TunnelEnd {
+        TunnelEnd::Lost(error.into().into())
     }
 }
 
@@ -148,7 +165,7 @@ where
             _ = ticks.tick() => {
                 let silent = pulse.since(pulse.heard.load(Ordering::Relaxed));
                 if silent > SILENCE_LIMIT && !pulse.delivering.load(Ordering::Relaxed) {
-                    return TunnelEnd::Lost(format!("it has been silent for {} s", silent.as_secs()));
+                    return TunnelEnd::lost(format!("it has been silent for {} s", silent.as_secs()));
                 }
                 let quiet = quiet_from.map(|moment| pulse.since(moment.max(pulse.data.load(Ordering::Relaxed))));
                 if quiet.is_some_and(|quiet| quiet >= LINGER) {
@@ -158,7 +175,7 @@ where
             }
         };
         if let Err(error) = sink.send(message).await {
-            return TunnelEnd::Lost(crate::cause(&error));
+            return TunnelEnd::lost(error);
         }
     }
 }
@@ -193,8 +210,8 @@ where
             Some(Ok(Message::Close(frame))) => return closed(frame),
             // Text means nothing here; pings are answered below us.
             Some(Ok(_)) => {}
-            Some(Err(error)) => return TunnelEnd::Lost(crate::cause(&error)),
-            None => return TunnelEnd::Lost("it ended without a goodbye".into()),
+            Some(Err(error)) => return TunnelEnd::lost(error),
+            None => return TunnelEnd::lost("it ended without a goodbye"),
         }
     }
 }
