@@ -46,6 +46,7 @@ mod events;
 mod facts;
 mod files;
 mod graphql;
+mod hello;
 mod home;
 mod list;
 mod live_stat;

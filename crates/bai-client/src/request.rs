@@ -1,26 +1,23 @@
 //! One request: built, signed for the endpoint that it goes to, sent with limits, and its reply read.
 
+mod identity;
+
 use super::api::Api;
-use super::clock::{self, RequestDate};
+use super::clock;
 use super::endpoint::Endpoint;
-use super::error::{ClientError, ErrorKind, looks_like_html};
+use super::error::{ClientError, ErrorKind};
 use super::options::Credentials;
 use super::redact;
 use super::reply::{Reply, read_body};
-use bai_protocol::capability::{Capabilities, Capability};
-use bai_protocol::sign;
-use bai_protocol::version::{ApiVersion, Hello};
 use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, RANGE, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ACCEPT, CACHE_CONTROL, CONNECTION, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use reqwest::{Method, Response, StatusCode};
-use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::time::Duration;
-use url::{Position, Url};
 
 /// How much of an error body is read, in bytes.
 const ERROR_BODY_LIMIT: usize = 64 * 1024;
@@ -47,59 +44,6 @@ pub(super) struct Request<'a> {
 }
 
 impl Api {
-    /// The API version that both sides speak; asked once (`docs/wire` §1.1).
-    ///
-    /// # Errors
-    /// Whatever keeps the server from answering; [`ErrorKind::NotABackend`] when what answers is something else.
-    pub async fn version(&self) -> Result<ApiVersion, ClientError> {
-        Ok(self.hello_and_version().await?.1)
-    }
-
-    /// What the server says about itself; asked once.
-    ///
-    /// # Errors
-    /// As [`Api::version`].
-    pub async fn hello(&self) -> Result<&Hello, ClientError> {
-        Ok(&self.hello_and_version().await?.0)
-    }
-
-    /// What the server can do beyond the common API; empty when the server cannot be asked.
-    pub async fn capabilities(&self) -> Capabilities {
-        self.hello().await.map(|hello| hello.capabilities.clone()).unwrap_or_default()
-    }
-
-    /// Whether the server announces this capability. False when the server cannot be asked.
-    pub async fn has(&self, capability: Capability) -> bool {
-        self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
-    }
-
-    async fn hello_and_version(&self) -> Result<&(Hello, ApiVersion), ClientError> {
-        self.server().get_or_try_init(|| self.negotiate()).await
-    }
-
-    async fn negotiate(&self) -> Result<(Hello, ApiVersion), ClientError> {
-        let what = "ask the server which version it speaks";
-        let reply = self.request(what, Method::GET, "/").unsigned().limit(64 * 1024).send().await?;
-        let Ok(hello) = serde_json::from_slice::<Hello>(&reply.body) else {
-            let text = String::from_utf8_lossy(&reply.body);
-            let why = if looks_like_html(&text) {
-                format!("{} answers with a web page", self.endpoint())
-            } else {
-                format!("{} answers something else", self.endpoint())
-            };
-            return Err(ClientError::new(ErrorKind::NotABackend, what, why));
-        };
-        let theirs = hello.version.parse::<ApiVersion>().map_err(|error| {
-            ClientError::new(ErrorKind::NotABackend, what, error.to_string()).with_source(error)
-        })?;
-        let version = ApiVersion::negotiate(theirs).ok_or_else(|| {
-            let why = format!("it speaks {theirs}, which is older than all that this program knows");
-            ClientError::new(ErrorKind::Unsupported, what, why)
-        })?;
-        tracing::info!(server = %theirs, used = %version, manager = hello.manager.as_deref(), "version");
-        Ok((hello, version))
-    }
-
     /// A request to a path of the API. `what` completes "could not …" in errors; `path` is percent-encoded and
     /// begins with a slash.
     pub(super) fn request(&self, what: &str, method: Method, path: impl Into<String>) -> Request<'_> {
@@ -325,77 +269,6 @@ impl<'a> Request<'a> {
         Ok(response)
     }
 
-    /// Every path goes through the web server's proxy in session mode, except the web server's own.
-    fn full_path(&self) -> String {
-        match self.api.credentials() {
-            Credentials::WebSession { .. } if !self.path.starts_with("/server") => {
-                format!("/func{}", self.path)
-            }
-            _ => self.path.clone(),
-        }
-    }
-
-    /// Puts date, version and credentials into the headers; what is signed is exactly what is sent.
-    async fn identify(
-        &self,
-        endpoint: &Endpoint,
-        url: &Url,
-        headers: &mut HeaderMap,
-    ) -> Result<(), ClientError> {
-        let content_type = self.body.as_ref().map(|(content_type, _)| content_type.as_str());
-        if let Some(content_type) = content_type {
-            self.put(headers, CONTENT_TYPE, content_type, false)?;
-        }
-        if let Some(session_id) = self.api.session_id() {
-            let id = session_id.expose_secret();
-            self.put(headers, HeaderName::from_static("x-backendai-sessionid"), id, true)?;
-            self.put(headers, COOKIE, &format!("AIOHTTP_SESSION={id}"), true)?;
-        }
-        if !self.signed {
-            return Ok(());
-        }
-        // Boxed, since the question for the version is itself a request, though one that is not signed.
-        let version =
-            Box::pin(self.api.version()).await.map_err(|error| error.with_what(&self.what))?.to_string();
-        let date = RequestDate::new(Timestamp::now());
-        self.put(headers, DATE, &date.text, false)?;
-        self.put(headers, HeaderName::from_static("x-backendai-version"), &version, false)?;
-        if let Some(domain) = &self.api.options().domain {
-            self.put(headers, HeaderName::from_static("x-backendai-domain"), domain, false)?;
-        }
-        if let Credentials::Keypair { access_key, secret_key } = self.api.credentials() {
-            let signed = sign::Signed {
-                method: self.method.as_str(),
-                target: target(url),
-                date: &date.text,
-                day: &date.day,
-                host: &endpoint.authority(),
-                content_type,
-                version: &version,
-            };
-            let signature = sign::signature(secret_key.expose_secret(), &signed);
-            let value = sign::authorization(access_key, &signature);
-            self.put(headers, AUTHORIZATION, &value, true)?;
-        }
-        Ok(())
-    }
-
-    fn put(
-        &self,
-        headers: &mut HeaderMap,
-        name: HeaderName,
-        value: &str,
-        secret: bool,
-    ) -> Result<(), ClientError> {
-        let mut value = HeaderValue::from_str(value).map_err(|error| {
-            ClientError::new(ErrorKind::BadRequest, &self.what, format!("{name} cannot have this value"))
-                .with_source(error)
-        })?;
-        value.set_sensitive(secret);
-        headers.insert(name, value);
-        Ok(())
-    }
-
     fn failed(&self, endpoint: &Endpoint, error: reqwest::Error) -> ClientError {
         // The URL of a request may have a token in it.
         let error = error.without_url();
@@ -426,13 +299,6 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The part of a URL that stands in the request line.
-fn target(url: &Url) -> &str {
-    // The range lies between two positions of the URL itself, so it cannot be out of bounds.
-    #[allow(clippy::indexing_slicing, clippy::string_slice)]
-    &url[Position::BeforePath..Position::AfterQuery]
-}
-
 /// How long to wait before the next try: what the server asks for, else longer each time; never too long.
 fn pause_asked_for(headers: &HeaderMap, tries: u32) -> Duration {
     let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
@@ -454,11 +320,5 @@ mod tests {
         assert_eq!(pause_asked_for(&headers, 1), BUSY_PAUSE_LIMIT);
         headers.insert(RETRY_AFTER, HeaderValue::from_static("Sat, 21 Nov 2026 01:02:03 GMT"));
         assert_eq!(pause_asked_for(&headers, 1), Duration::from_millis(400));
-    }
-
-    #[test]
-    fn the_target_is_what_stands_in_the_request_line() {
-        let url: Url = "https://h/base/session/a%2Fb?x=1+2#frag".parse().unwrap();
-        assert_eq!(target(&url), "/base/session/a%2Fb?x=1+2");
     }
 }

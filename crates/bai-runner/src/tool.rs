@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// `gcc-12` and `lua5.4`.
 #[derive(Debug)]
 pub(super) struct Tool {
-    /// The arguments that make it print its version.
+    /// The arguments that make it print its version, which can be code that prints one. A program that prints no number to
+    /// standard output counts as not installed.
     pub(super) ask: &'static [&'static str],
     /// Folders below the home folder that need not be in `PATH`; a star stands for any one folder.
     pub(super) homes: &'static [&'static str],
@@ -215,9 +216,13 @@ mod tests {
     #[test]
     fn the_wanted_version_is_taken_else_the_nearest() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, version) in
-            [("gcc", "12.2.0"), ("gcc-9", "9.5.0"), ("gcc-14", "14.1.0"), ("gcc-x", "7.0.0")]
-        {
+        for (name, version) in [
+            ("gcc", "12.2.0"),
+            ("gcc-9", "9.5.0"),
+            ("gcc-14", "14.1.0"),
+            ("gcc-x", "7.0.0"),
+            ("gcc-8", "unknown"),
+        ] {
             // Another process writes it: one that is forked from ours meanwhile would hold it open for writing.
             let script = format!("printf '#!/bin/sh\necho gcc {version}\n' >{name}; chmod +x {name}");
             let made = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).status().unwrap();

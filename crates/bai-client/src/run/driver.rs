@@ -1,6 +1,8 @@
 //! The task behind a run: it owns the connection and the session's turn, and ends only when the run is over.
 
-use super::link::{Link, connect, next};
+mod event;
+
+use super::link::{Link, connect};
 use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
@@ -10,11 +12,12 @@ use crate::error::{ClientError, ErrorKind};
 use crate::reference::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
+use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// Events that may wait for the reader.
@@ -158,37 +161,6 @@ impl Driver {
     /// Whether the run is over and all of it was delivered, or given up.
     fn is_done(&self) -> bool {
         self.machine.is_over() && !self.machine.has_events()
-    }
-
-    /// Waits for the first thing that happens. The order is a priority: the wishes of the person go before the
-    /// messages of the server, and we do not read while events wait, so that the reader paces the server.
-    async fn next_event(&mut self) -> DriverEvent {
-        let listening = self.drain.is_none();
-        let (again, give_up) = self.drain.as_ref().map_or((None, None), |drain| (drain.again, drain.give_up));
-        tokio::select! {
-            biased;
-            changed = self.interrupts.changed(), if listening => {
-                if changed.is_ok() { DriverEvent::Interrupt } else { DriverEvent::Dropped }
-            }
-            () = maybe(&mut self.telling) => DriverEvent::Told,
-            Some(text) = self.input.recv(), if listening => DriverEvent::Answer(text),
-            () = maybe_at(self.empty_answer) => DriverEvent::GraceOver,
-            () = maybe_at(self.crossed) => DriverEvent::StillAsked,
-            kept = maybe(&mut self.leaving) => DriverEvent::Kept(kept),
-            Ok(permit) = self.events.reserve(), if listening && self.machine.has_events() => {
-                if let Some(event) = self.machine.pop() {
-                    permit.send(event);
-                }
-                DriverEvent::Delivered
-            }
-            () = self.events.closed(), if listening => DriverEvent::Dropped,
-            () = maybe_at(self.not_started) => DriverEvent::NotStarted,
-            () = maybe_at(again) => DriverEvent::InterruptAgain,
-            () = maybe_at(give_up) => DriverEvent::GiveUp,
-            heard = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
-                DriverEvent::LinkEvent(heard)
-            }
-        }
     }
 
     async fn step(&mut self) {
@@ -389,44 +361,5 @@ impl Driver {
         self.drain = Some(Drain { again: Some(now), give_up: Some(now + self.options.drain_limit) });
         // An open question is answered once the interrupt is told.
         self.machine.drain();
-    }
-}
-
-/// The events that a run's task wakes up for.
-enum DriverEvent {
-    /// An event was handed over.
-    Delivered,
-    /// The person wants the program to stop.
-    Interrupt,
-    /// The handle is gone.
-    Dropped,
-    /// The server has been told of the interrupt.
-    Told,
-    /// The person's answer.
-    Answer(Zeroizing<String>),
-    /// The server had its time to end a question after an interrupt.
-    GraceOver,
-    /// The interrupt had its time to end a question that crossed it.
-    StillAsked,
-    /// Whether the server keeps the output of a run that was left.
-    Kept(bool),
-    NotStarted,
-    InterruptAgain,
-    GiveUp,
-    LinkEvent(LinkEvent),
-}
-
-/// Waits for the future; for ever when there is none.
-async fn maybe<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn maybe_at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }

@@ -1,0 +1,157 @@
+//! Files from a session: the steps of the plan, and archives that are unpacked.
+
+use super::large_down::LargeDownload;
+use super::plan::{self, DownloadStep};
+use super::progress::{Progress, ProgressMeter};
+use super::{REPLY_LIMIT, TRANSFER_LIMIT, large_up, multipart, unpack};
+use crate::error::{ClientError, ErrorKind};
+use crate::reply::Reply;
+use crate::session::ComputeSession;
+use reqwest::Method;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+/// Options of [`ComputeSession::download`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DownloadOptions {
+    /// Whether files that are there may be replaced. A symbolic link is then replaced itself, never what it points to.
+    pub overwrite: bool,
+}
+
+/// What [`ComputeSession::download`] brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Downloaded {
+    /// The files that were written, relative to the target folder.
+    pub files: Vec<PathBuf>,
+    /// Their bytes, all together.
+    pub bytes: u64,
+    /// Entries that were left out, each with the reason. Untrusted text.
+    pub skipped: Vec<Skipped>,
+}
+
+/// An entry of an archive that was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its name, as far as it is text.
+    pub name: String,
+    /// Why, in a few words.
+    pub why: &'static str,
+}
+
+impl ComputeSession {
+    /// Downloads files and folders of any size into a folder, which is made if it is not there; each arrives under the
+    /// last part of its path.
+    ///
+    /// # Errors
+    /// As [`ComputeSession::download_with`].
+    pub async fn download(
+        &self,
+        paths: &[String],
+        into: &Path,
+        options: DownloadOptions,
+    ) -> Result<Downloaded, ClientError> {
+        self.download_with(paths, into, options, |_| {}).await
+    }
+
+    /// Downloads files and folders of any size, and tells how far it is.
+    ///
+    /// What the server sends is written inside the folder only: no entry leaves it, no symbolic link on the way is
+    /// followed, links and devices are left out, and no file is replaced unless the options allow it.
+    ///
+    /// Servers give archives of up to 1 MiB. Larger folders are fetched file by file. A larger file is cut into parts by a
+    /// small shell command in the session, which waits for the run that is under way, as every run does; the parts stand
+    /// in `.bai-repl` in the home folder meanwhile, and take as much room as the file. What arrived is compared by
+    /// SHA-256 before it takes its place. A download that was cut goes on where it was when it is called again, as long
+    /// as the file has not changed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] when something cannot be written, a file that is there included; [`ErrorKind::Lost`] when
+    /// what arrived is not what was sent; else what the server says. What was written before stays.
+    pub async fn download_with(
+        &self,
+        paths: &[String],
+        into: &Path,
+        options: DownloadOptions,
+        mut on_progress: impl FnMut(&Progress<'_>) + Send,
+    ) -> Result<Downloaded, ClientError> {
+        let mut meter = ProgressMeter::new(&mut on_progress);
+        let mut downloaded = Downloaded::default();
+        let mut waiting: VecDeque<DownloadStep> = self.plan(paths).await.into();
+        for step in &waiting {
+            meter.expect(step.bytes());
+        }
+        while let Some(step) = waiting.pop_front() {
+            match step {
+                DownloadStep::Archives { paths, below, bytes: _ } => {
+                    self.unpack(&paths, into, below, options, &mut downloaded, &mut meter).await?;
+                }
+                DownloadStep::Folder { path, below } => {
+                    let one = [path.clone()];
+                    let whole =
+                        self.unpack(&one, into, below.clone(), options, &mut downloaded, &mut meter).await;
+                    let Err(error) = whole else { continue };
+                    // Too large, in words that differ with each server. What is not is refused again on the way.
+                    if !matches!(error.kind(), ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused)
+                    {
+                        return Err(error);
+                    }
+                    let Ok(steps) = self.plan_folder(&path, &below).await else { return Err(error) };
+                    for step in steps.into_iter().rev() {
+                        meter.expect(step.bytes());
+                        waiting.push_front(step);
+                    }
+                }
+                DownloadStep::Large { path, entry, below } => {
+                    let bytes = entry.size;
+                    let into = into.to_owned();
+                    let wanted = LargeDownload { path, entry, into, below, overwrite: options.overwrite };
+                    downloaded.files.push(self.fetch_large(wanted, &mut meter).await?);
+                    downloaded.bytes += bytes;
+                }
+            }
+        }
+        Ok(downloaded)
+    }
+
+    /// Fetches archives of a few paths and unpacks them.
+    async fn unpack(
+        &self,
+        paths: &[String],
+        into: &Path,
+        below: Vec<String>,
+        options: DownloadOptions,
+        downloaded: &mut Downloaded,
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<(), ClientError> {
+        let reply = self.fetch(paths).await?;
+        let archives = multipart::parts(&reply.headers, &reply.body)
+            .map_err(|why| ClientError::new(ErrorKind::Server, "download", why))?;
+        let unpacking = unpack::Unpacking {
+            into: into.to_owned(),
+            below,
+            wanted: paths.iter().map(|path| plan::split(path).1).collect(),
+            overwrite: options.overwrite,
+        };
+        let what = format!("write into {}", into.display());
+        let unpacked = large_up::blocking(&what, move || unpacking.run(&archives)).await?;
+        meter.whole(paths.last().map_or("", String::as_str), unpacked.bytes);
+        downloaded.files.extend(unpacked.files);
+        downloaded.bytes += unpacked.bytes;
+        downloaded.skipped.extend(unpacked.skipped);
+        Ok(())
+    }
+
+    /// The archives of some paths: POST on servers from 24.09 on, GET before, with the names in the body up to
+    /// 19.09.
+    async fn fetch(&self, paths: &[String]) -> Result<Reply, ClientError> {
+        let version = self.api().version().await?;
+        if version.major() <= 4 {
+            let call = self.at.request("download", Method::GET, "/download").await?;
+            let call = call.json(&json!({"files": paths}))?.within(TRANSFER_LIMIT).limit(REPLY_LIMIT);
+            return call.send().await;
+        }
+        let names: Vec<_> = paths.iter().map(|path| ("files", path.as_str())).collect();
+        self.post_or_get("download", "/download", &names, None).await
+    }
+}

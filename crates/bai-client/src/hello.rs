@@ -1,0 +1,62 @@
+//! What a server says about itself: its version, and what it can do beyond the common API.
+
+use super::api::Api;
+use super::error::{ClientError, ErrorKind, looks_like_html};
+use bai_protocol::capability::{Capabilities, Capability};
+use bai_protocol::version::{ApiVersion, Hello};
+use reqwest::Method;
+
+impl Api {
+    /// The API version that both sides speak; asked once (`docs/wire` §1.1).
+    ///
+    /// # Errors
+    /// Whatever keeps the server from answering; [`ErrorKind::NotABackend`] when what answers is something else.
+    pub async fn version(&self) -> Result<ApiVersion, ClientError> {
+        Ok(self.hello_and_version().await?.1)
+    }
+
+    /// What the server says about itself; asked once.
+    ///
+    /// # Errors
+    /// As [`Api::version`].
+    pub async fn hello(&self) -> Result<&Hello, ClientError> {
+        Ok(&self.hello_and_version().await?.0)
+    }
+
+    /// What the server can do beyond the common API; empty when the server cannot be asked.
+    pub async fn capabilities(&self) -> Capabilities {
+        self.hello().await.map(|hello| hello.capabilities.clone()).unwrap_or_default()
+    }
+
+    /// Whether the server announces this capability. False when the server cannot be asked.
+    pub async fn has(&self, capability: Capability) -> bool {
+        self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
+    }
+
+    async fn hello_and_version(&self) -> Result<&(Hello, ApiVersion), ClientError> {
+        self.server().get_or_try_init(|| self.negotiate()).await
+    }
+
+    async fn negotiate(&self) -> Result<(Hello, ApiVersion), ClientError> {
+        let what = "ask the server which version it speaks";
+        let reply = self.request(what, Method::GET, "/").unsigned().limit(64 * 1024).send().await?;
+        let Ok(hello) = serde_json::from_slice::<Hello>(&reply.body) else {
+            let text = String::from_utf8_lossy(&reply.body);
+            let why = if looks_like_html(&text) {
+                format!("{} answers with a web page", self.endpoint())
+            } else {
+                format!("{} answers something else", self.endpoint())
+            };
+            return Err(ClientError::new(ErrorKind::NotABackend, what, why));
+        };
+        let theirs = hello.version.parse::<ApiVersion>().map_err(|error| {
+            ClientError::new(ErrorKind::NotABackend, what, error.to_string()).with_source(error)
+        })?;
+        let version = ApiVersion::negotiate(theirs).ok_or_else(|| {
+            let why = format!("it speaks {theirs}, which is older than all that this program knows");
+            ClientError::new(ErrorKind::Unsupported, what, why)
+        })?;
+        tracing::info!(server = %theirs, used = %version, manager = hello.manager.as_deref(), "version");
+        Ok((hello, version))
+    }
+}

@@ -1,0 +1,80 @@
+//! The events that a run's task waits for, and their order of priority.
+
+use super::Driver;
+use crate::run::link::next;
+use crate::run::link_event::LinkEvent;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, sleep_until};
+use zeroize::Zeroizing;
+
+/// The events that a run's task wakes up for.
+pub(super) enum DriverEvent {
+    /// An event was handed over.
+    Delivered,
+    /// The person wants the program to stop.
+    Interrupt,
+    /// The handle is gone.
+    Dropped,
+    /// The server has been told of the interrupt.
+    Told,
+    /// The person's answer.
+    Answer(Zeroizing<String>),
+    /// The server had its time to end a question after an interrupt.
+    GraceOver,
+    /// The interrupt had its time to end a question that crossed it.
+    StillAsked,
+    /// Whether the server keeps the output of a run that was left.
+    Kept(bool),
+    NotStarted,
+    InterruptAgain,
+    GiveUp,
+    LinkEvent(LinkEvent),
+}
+
+impl Driver {
+    /// Waits for the first thing that happens. The order is a priority: the wishes of the person go before the
+    /// messages of the server, and we do not read while events wait, so that the reader paces the server.
+    pub(super) async fn next_event(&mut self) -> DriverEvent {
+        let listening = self.drain.is_none();
+        let (again, give_up) = self.drain.as_ref().map_or((None, None), |drain| (drain.again, drain.give_up));
+        tokio::select! {
+            biased;
+            changed = self.interrupts.changed(), if listening => {
+                if changed.is_ok() { DriverEvent::Interrupt } else { DriverEvent::Dropped }
+            }
+            () = maybe(&mut self.telling) => DriverEvent::Told,
+            Some(text) = self.input.recv(), if listening => DriverEvent::Answer(text),
+            () = maybe_at(self.empty_answer) => DriverEvent::GraceOver,
+            () = maybe_at(self.crossed) => DriverEvent::StillAsked,
+            kept = maybe(&mut self.leaving) => DriverEvent::Kept(kept),
+            Ok(permit) = self.events.reserve(), if listening && self.machine.has_events() => {
+                if let Some(event) = self.machine.pop() {
+                    permit.send(event);
+                }
+                DriverEvent::Delivered
+            }
+            () = self.events.closed(), if listening => DriverEvent::Dropped,
+            () = maybe_at(self.not_started) => DriverEvent::NotStarted,
+            () = maybe_at(again) => DriverEvent::InterruptAgain,
+            () = maybe_at(give_up) => DriverEvent::GiveUp,
+            heard = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
+                DriverEvent::LinkEvent(heard)
+            }
+        }
+    }
+}
+
+/// Waits for the future; for ever when there is none.
+async fn maybe<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn maybe_at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
