@@ -1,5 +1,5 @@
-//! Sizes, durations, ages and shares as people read them: one rule for each, for all front ends. Pure functions; this module
-//! knows no terminal, no session and no colours.
+//! Sizes, durations, ages and percentages as users read them. All front ends use these functions. They are pure and
+//! know no terminal, session or colour.
 
 use std::time::Duration;
 
@@ -36,12 +36,12 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// A duration that is still growing: as [`duration`], in whole seconds, because tenths change faster than they can be read.
+/// A duration that is still growing, in whole seconds. Tenths change faster than a user can read them.
 pub fn running(time: Duration) -> String {
     if time.as_secs() < 60 { format!("{} s", time.as_secs()) } else { duration(time) }
 }
 
-/// How old something is, in its largest unit: `29 s`, `5 min`, `3 h`, `20 d`.
+/// An age in its largest unit: `29 s`, `5 min`, `3 h`, `20 d`.
 pub fn age(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
@@ -51,29 +51,31 @@ pub fn age(time: Duration) -> String {
     }
 }
 
-/// The age of a server's time. `None` when the text is not a time; a time that is still to come has the age 0.
+/// The age of a timestamp from the server. `None` if the text is not a timestamp. A timestamp in the future has the age
+/// 0.
 pub fn age_at(time: &str, now: Timestamp) -> Option<String> {
     let then = time.parse::<Timestamp>().ok()?;
     Some(age(Duration::try_from(now.duration_since(then)).unwrap_or_default()))
 }
 
-/// How long ago a server's time is: `5 min ago`; the text itself when it is not a time.
+/// The age of a timestamp from the server, as `5 min ago`. Returns the text itself if it is not a timestamp.
 pub fn ago(time: &str, now: Timestamp) -> String {
     age_at(time, now).map_or_else(|| time.to_owned(), |age| format!("{age} ago"))
 }
 
-/// A share in percent: `45 %`.
+/// A percentage: `45 %`.
 pub fn percent(percent: f64) -> String {
     format!("{percent:.0} %")
 }
 
-/// An amount that is in use, and its limit where there is one: `512 MiB of 1.0 GiB`.
+/// An amount in use, with its limit if there is one: `512 MiB of 1.0 GiB`.
 pub fn size_in_use(bytes: Bytes) -> String {
     let used = size(bytes.used);
     bytes.limit.map_or_else(|| used.clone(), |limit| format!("{used} of {}", size(limit)))
 }
 
-/// What a session uses, in one line: `12 % of a core, 1.0 GiB of 4.0 GiB, cuda 45 %`. `None` when nothing is known.
+/// The resources that a session uses, in one line: `12 % of a core, 1.0 GiB of 4.0 GiB, cuda 45 %`. `None` if no value
+/// is known.
 pub fn usage(stat: &LiveStat) -> Option<String> {
     let cpu = stat.cpu().map(|cpu| format!("{} of a core", percent(cpu)));
     let memory = stat.memory().map(size_in_use);

@@ -1,21 +1,21 @@
-//! Where bytes go, in pieces of a size that is worth a system call.
+//! A buffered writer that collects output into pieces large enough to be worth a system call.
 
 use std::io::{self, Write};
 
-/// From so many bytes on a buffer is written without waiting for the end of the batch.
+/// The buffer is written when it reaches this size, even before the end of the batch.
 pub(super) const PIECE: usize = 64 * 1024;
 
-/// What has become of a stream.
+/// The state of an output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Flow {
-    /// Somebody still reads.
+    /// The reader is still there.
     Open,
-    /// The reader has gone (`| head`): there is nobody to write for, and that is no error.
+    /// The reader has gone (`| head`). This is not an error.
     Closed,
 }
 
-/// A writer with a buffer that is written when it is full or asked to.
+/// A writer whose buffer is written when it is full or on request.
 #[derive(Debug)]
 pub(super) struct BufferedWriter<W> {
     writer: W,
@@ -32,7 +32,7 @@ impl<W: Write> BufferedWriter<W> {
         self.flow
     }
 
-    /// Writes the buffer if it has grown to a piece.
+    /// Writes the buffer if it has reached the size of a piece.
     pub(super) fn spill(&mut self) -> io::Result<Flow> {
         if self.buffer.len() >= PIECE { self.write_out() } else { Ok(self.flow) }
     }
@@ -49,7 +49,7 @@ impl<W: Write> BufferedWriter<W> {
         Ok(self.flow)
     }
 
-    /// Writes the buffer and then `bytes`, which are not copied.
+    /// Writes the buffer and then `bytes`, without copying them.
     pub(super) fn write_through(&mut self, bytes: &[u8]) -> io::Result<Flow> {
         if bytes.len() < PIECE / 4 {
             self.buffer.extend_from_slice(bytes);
@@ -64,7 +64,7 @@ impl<W: Write> BufferedWriter<W> {
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<Flow> {
         if self.flow == Flow::Open {
             match self.writer.write_all(bytes).and_then(|()| self.writer.flush()) {
-                // EIO is what a terminal that has hung up says.
+                // A terminal that has hung up reports EIO.
                 Err(error)
                     if error.kind() == io::ErrorKind::BrokenPipe
                         || error.raw_os_error() == Some(libc::EIO) =>

@@ -1,4 +1,5 @@
-//! The console of a session: records in, bytes for the user's terminal or for the programs behind a pipe out.
+//! The console of a session: it turns console records into bytes for the user's terminal or for the programs behind a
+//! pipe.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -19,39 +20,39 @@ use bai_protocol::record::ConsoleRecord;
 /// How the console writes.
 #[derive(Clone, Debug)]
 pub struct ConsoleOptions {
-    /// A person sits there and both streams go to one terminal. Otherwise standard output and standard error stay
-    /// apart, and where one is not a terminal its bytes go out exactly as they came.
+    /// Both streams go to one terminal, where a user works. Otherwise standard output and standard error stay separate,
+    /// and a stream that is not a terminal gets its bytes unchanged.
     pub repl: bool,
-    /// The facts about the terminal.
+    /// What the terminal supports.
     pub screen: Screen,
-    /// The window.
+    /// The size of the window.
     pub size: Size,
     /// Styles of standard error and of notes.
     pub theme: Arc<Theme>,
-    /// Let remote text through to the terminal unfiltered. The user asked for it.
+    /// Lets remote text through to the terminal unfiltered. The user asked for it.
     pub raw: bool,
     /// How pictures are drawn; [`Graphics::None`] unless `out` is the standard output of this process.
     pub graphics: Graphics,
-    /// Whether the terminal can be told where a picture of ours begins and ends.
+    /// Whether the terminal supports marks for the start and the end of a picture.
     pub synchronized: bool,
-    /// The terminal's background, if it is known: transparent pictures lie on it.
+    /// The terminal's background colour, if it is known. Transparent pictures are drawn on it.
     pub background: Option<Rgb>,
-    /// The size of a character cell in pixels, if the terminal told it.
+    /// The size of a character cell in pixels, if the terminal reported it.
     pub cell: Option<(u16, u16)>,
-    /// Most rows that a picture may take; the window's height is a limit in any case.
+    /// The most rows that a picture may take. The window's height is a limit in any case.
     pub max_rows: Option<u16>,
-    /// Links may be sent (OSC 8): the terminal knows them.
+    /// The terminal supports links (OSC 8).
     pub links: bool,
-    /// The files of the session are those of this machine.
+    /// The session's files are on this machine.
     pub local: bool,
-    /// Of longer output, tables included, only so many lines are shown at the prompt.
+    /// The most lines of output or of a table that the prompt shows.
     pub max_lines: Option<usize>,
     /// The folder in which every medium is saved.
     pub media_dir: Option<PathBuf>,
 }
 
 impl ConsoleOptions {
-    /// Text for programs: streams apart, no pictures, no links, nothing left out.
+    /// Options for text that goes to programs: separate streams, no pictures, no links, no limit on lines.
     pub fn new(screen: Screen, size: Size, theme: Arc<Theme>) -> Self {
         Self {
             repl: false,
@@ -72,7 +73,7 @@ impl ConsoleOptions {
     }
 }
 
-/// Which of the program's streams a text belongs to.
+/// The stream that a text belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -81,13 +82,13 @@ pub enum Stream {
     Stderr,
 }
 
-/// Why the console could not write. A reader that has gone is none of these: see [`Flow::Closed`].
+/// Why the console could not write. A reader that has gone is not an error: see [`Flow::Closed`].
 #[derive(Debug, Error)]
 pub enum RenderError {
-    /// The system refused, for instance because the disk is full.
+    /// Standard output could not be written, for instance because the disk is full.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
-    /// The same for the other stream.
+    /// Standard error could not be written.
     #[error("cannot write to standard error: {0}")]
     Error(#[source] io::Error),
 }
@@ -110,14 +111,14 @@ pub struct Console<O, E> {
     pub(super) table: Option<Arc<Table>>,
 }
 
-/// What text of standard error looks like where it does not say so itself: where both streams share a terminal it is
-/// told apart.
+/// The attributes of standard error where the text sets none. They tell the two streams apart when both go to one
+/// terminal.
 fn stderr_base(options: &ConsoleOptions) -> Attributes {
     if options.repl { options.theme.style(Role::Stderr).into() } else { Attributes::default() }
 }
 
 impl<O: Write, E: Write> Console<O, E> {
-    /// A console that writes to `out` and `err`; with [`ConsoleOptions::repl`] to `out` only.
+    /// Creates a console that writes to `out` and `err`, or with [`ConsoleOptions::repl`] to `out` only.
     pub fn new(out: O, err: E, options: ConsoleOptions) -> Self {
         let policy = match options.screen.dumb {
             _ if options.raw => Policy::Raw,
@@ -141,37 +142,37 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    /// The theme in use.
+    /// Returns the current theme.
     pub fn theme(&self) -> &Arc<Theme> {
         &self.options.theme
     }
 
-    /// Of longer output so many lines are to be shown; `None` where all of it is.
+    /// The most lines of output to show; `None` for no limit.
     pub fn max_lines(&self) -> Option<usize> {
         self.options.max_lines.filter(|_| self.options.repl)
     }
 
-    /// How it writes.
+    /// Returns the options.
     pub fn options(&self) -> &ConsoleOptions {
         &self.options
     }
 
-    /// Changes how it writes from now on. The theme has [`Console::set_theme`], the window's size its own way.
+    /// Changes the options. For the theme use [`Console::set_theme`], for the window's size [`Console::resize`].
     pub fn adjust<T>(&mut self, change: impl FnOnce(&mut ConsoleOptions) -> T) -> T {
         change(&mut self.options)
     }
 
-    /// Uses another theme from now on.
+    /// Changes the theme.
     pub fn set_theme(&mut self, theme: Arc<Theme>) {
         self.options.theme = theme;
         self.stderr.set_base(stderr_base(&self.options));
     }
 
-    /// Writes one record. Text of many megabytes keeps the caller for as long as the terminal takes it: who wants to
-    /// stay responsive passes it in pieces through [`Console::text`].
+    /// Writes one record. The call blocks until the terminal has taken the text, which can be many megabytes. A caller
+    /// that must stay responsive passes the text in pieces to [`Console::text`].
     ///
     /// # Errors
-    /// [`RenderError`] when a stream cannot be written; a closed one is [`Flow::Closed`].
+    /// [`RenderError`] if a stream cannot be written. A closed stream is [`Flow::Closed`].
     pub fn record(&mut self, record: &ConsoleRecord) -> Result<Flow, RenderError> {
         match record {
             ConsoleRecord::Stdout(text) => self.text(Stream::Stdout, text),
@@ -185,7 +186,7 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    /// Writes text of one of the program's streams. It may be cut anywhere.
+    /// Writes text of one of the program's streams. The text may be cut anywhere.
     ///
     /// # Errors
     /// As [`Console::record`].
@@ -194,7 +195,7 @@ impl<O: Write, E: Write> Console<O, E> {
             return match stream {
                 Stream::Stdout => self.out.write_through(text.as_bytes()).map_err(RenderError::Output),
                 Stream::Stderr => {
-                    // Whoever reads both expects them in the order in which they came.
+                    // A reader of both streams expects them in the order in which they came.
                     let _ = self.write_out(Stream::Stdout)?;
                     self.err.write_through(text.as_bytes()).map_err(RenderError::Error)
                 }
@@ -206,12 +207,12 @@ impl<O: Write, E: Write> Console<O, E> {
         self.terminal_text(stream, text)
     }
 
-    /// True when nothing that standard error has said before changes how its next line looks.
+    /// Whether the earlier text of standard error does not affect the style of its next line.
     pub(super) fn stderr_is_plain(&self) -> bool {
         self.stderr.is_plain()
     }
 
-    /// Text for a terminal, made harmless.
+    /// Writes text to a terminal, made harmless.
     pub(super) fn terminal_text(&mut self, stream: Stream, text: &str) -> Result<Flow, RenderError> {
         for piece in text.as_bytes().chunks(PIECE) {
             if self.sanitized(stream, piece)? == Flow::Closed {
@@ -221,25 +222,25 @@ impl<O: Write, E: Write> Console<O, E> {
         Ok(self.flow(stream))
     }
 
-    /// Ends a batch: colours are put back, and all that is collected is written.
+    /// Ends a batch: resets the colours and writes the buffer.
     ///
     /// # Errors
     /// As [`Console::record`].
     pub fn flush(&mut self) -> Result<Flow, RenderError> {
-        self.lift_pen();
+        self.reset_pen();
         let out = self.write_out(Stream::Stdout)?;
         let _ = self.write_out(Stream::Stderr)?;
         Ok(out)
     }
 
-    /// A cell begins: the cursor stands at the start of a line, and the lines above are not the cell's.
+    /// Starts a cell: the cursor is at the start of a line, and the lines above do not belong to the cell.
     pub fn begin_cell(&mut self) {
         self.cursor.restart();
         self.tail.clear();
     }
 
-    /// A cell ends: what it left unfinished or switched on is put back, and all is written. A string sequence that
-    /// was never closed and so has swallowed text is told.
+    /// Ends a cell: resets what the cell left unfinished or switched on, and writes the buffer. Reports an unfinished
+    /// string sequence that has swallowed text.
     ///
     /// # Errors
     /// As [`Console::record`].
@@ -265,12 +266,12 @@ impl<O: Write, E: Write> Console<O, E> {
         self.flush()
     }
 
-    /// True when the cursor is not at the start of a line, so that a prompt or a footer needs a new one.
+    /// Whether the cursor is not at the start of a line, so that a prompt or a footer needs a new line.
     pub fn needs_newline(&self) -> bool {
         self.cursor.column() > 0
     }
 
-    /// Begins a new line if the cursor is not at the start of one, and flushes.
+    /// Starts a new line if the cursor is not at the start of one, and flushes.
     ///
     /// # Errors
     /// As [`Console::record`].
@@ -278,7 +279,7 @@ impl<O: Write, E: Write> Console<O, E> {
         if self.needs_newline()
             && let Some(stream) = self.terminal_stream()
         {
-            self.lift_pen();
+            self.reset_pen();
             self.buffer(stream).push(b'\n');
             self.cursor.restart();
             self.tail.clear();
@@ -286,9 +287,9 @@ impl<O: Write, E: Write> Console<O, E> {
         self.flush()
     }
 
-    /// Takes the unfinished line off the screen, so that an editor can show it as its prompt. Empty when there is
-    /// none, or when it cannot be taken (too long, or mixed up by moves): then the editor starts where the cursor is.
-    /// After the answer call [`Console::begin_cell`] or [`Console::line_was_read`].
+    /// Removes the unfinished line from the screen, so that an editor can show it as its prompt. The result is empty if
+    /// there is no such line, or if it cannot be removed because it is too long or cursor moves have mixed it up. Then
+    /// the editor starts at the cursor. After the answer call [`Console::begin_cell`] or [`Console::line_was_read`].
     ///
     /// # Errors
     /// As [`Console::record`].
@@ -301,7 +302,7 @@ impl<O: Write, E: Write> Console<O, E> {
             && let Some(found) = self.tail.line()
             && let Some(up) = self.cursor.rewind_line()
         {
-            self.lift_pen();
+            self.reset_pen();
             self.out.buffer.push(b'\r');
             if up > 0 {
                 self.out.buffer.extend_from_slice(format!("\x1b[{up}A").as_bytes());
@@ -314,20 +315,20 @@ impl<O: Write, E: Write> Console<O, E> {
         Ok(line)
     }
 
-    /// Somebody else (an editor, a spinner) has used the terminal and left the cursor at the start of a line.
+    /// Records that an editor or a spinner has used the terminal and left the cursor at the start of a line.
     pub fn line_was_read(&mut self) {
         self.cursor.restart();
         self.tail.clear();
     }
 
-    /// The window has another size now.
+    /// Sets the size of the window.
     pub fn resize(&mut self, size: Size) {
         self.options.size = size;
         self.cursor.resize(size.cols, size.rows);
     }
 
-    /// Shows a remark of ours on lines of its own: on the terminal in the theme's style, in scripts on standard
-    /// error. `text` is harmless already.
+    /// Shows a note of this program on lines of its own: on the terminal in the theme's style, in scripts on standard
+    /// error. `text` must be harmless.
     ///
     /// # Errors
     /// As [`Console::record`].
@@ -362,17 +363,17 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    /// The stream through which the terminal is reached, if any is.
+    /// The stream that is connected to the terminal, if any.
     fn terminal_stream(&self) -> Option<Stream> {
         [Stream::Stdout, Stream::Stderr].into_iter().find(|stream| self.on_terminal(*stream))
     }
 
-    /// Puts colours back, so that whoever writes next has the terminal's own.
-    fn lift_pen(&mut self) {
+    /// Resets the colours, so that the next writer gets the terminal's own.
+    fn reset_pen(&mut self) {
         let to_err = self.terminal_stream() == Some(Stream::Stderr) && !self.options.repl;
         let buffer = if to_err { &mut self.err.buffer } else { &mut self.out.buffer };
         let (from, before) = (buffer.len(), self.pen.attributes());
-        self.pen.lift(buffer);
+        self.pen.reset(buffer);
         self.tail.note(buffer.get(from..).unwrap_or_default(), before);
     }
 
@@ -397,7 +398,7 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
-    /// One piece of text to the terminal.
+    /// Writes one piece of text to the terminal, sanitized.
     fn sanitized(&mut self, stream: Stream, piece: &[u8]) -> Result<Flow, RenderError> {
         let to_err = stream == Stream::Stderr && !self.options.repl;
         if to_err {

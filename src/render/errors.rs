@@ -1,5 +1,5 @@
-//! What the console does with standard error at the prompt: lines that say what happened and where stand out, and files
-//! that are on this machine become links.
+//! Standard error at the prompt: the console highlights the message and the location in each line, and turns the names
+//! of local files into links.
 
 use std::io::Write;
 
@@ -7,7 +7,8 @@ use super::console::{Console, Flow, RenderError, Stream};
 use super::traceback::{self, Part};
 
 impl<O: Write, E: Write> Console<O, E> {
-    /// Text of standard error, which may be cut anywhere. Only lines that begin and end in it are looked at.
+    /// Writes text of standard error, which may be cut anywhere. Only lines that are complete in `text` are
+    /// highlighted.
     pub(super) fn error_text(&mut self, text: &str) -> Result<Flow, RenderError> {
         let mut flow = Flow::Open;
         let mut plain_from = 0;
@@ -17,7 +18,7 @@ impl<O: Write, E: Write> Console<O, E> {
             at = to;
             let Some(content) = line.strip_suffix('\n') else { continue };
             let parts = traceback::parts(content);
-            // Where a line begins is known only when what came before it is written.
+            // The start of a line is known only when the text before it has been written.
             let begins = from > 0 || !self.needs_newline();
             if parts.is_empty() || !begins {
                 continue;
@@ -60,14 +61,14 @@ impl<O: Write, E: Write> Console<O, E> {
         self.terminal_text(Stream::Stderr, &format!("{}\n", line.get(at..).unwrap_or_default()))
     }
 
-    /// Where a link to a file of this machine leads, if the terminal knows links and there is such a file.
+    /// The address of a link to a local file. `None` if the terminal does not support links or the file does not exist.
     fn link_to(&self, file: &str, line: u32) -> Option<String> {
         let path = std::path::Path::new(file);
         if !self.options.links || !self.options.local || !path.is_absolute() {
             return None;
         }
         std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-        // With the name of the machine a terminal knows when it is another, at the far end of ssh.
+        // With the host name, a terminal at the far end of ssh knows that the file is on another machine.
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = host.trim();
         const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC

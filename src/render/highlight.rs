@@ -1,4 +1,4 @@
-//! Code in colours: a grammar, and whose style each piece of a line has.
+//! Syntax highlighting: splits code into pieces and gives each its role in the theme.
 
 use std::sync::OnceLock;
 
@@ -9,14 +9,14 @@ use crate::theme::Role;
 
 /// Longer code is shown without colours.
 const MAX_LINES: usize = 400;
-/// So is a longer line.
+/// A longer line is shown without colours.
 pub(crate) const MAX_LINE_BYTES: usize = 2_000;
 
-/// What scopes are called and what they look like; the first that fits counts.
+/// The scopes of the grammars and their roles. The first match counts.
 const ROLES: &[(&str, Option<Role>)] = &[
     ("comment", Some(Role::Comment)),
     ("invalid", Some(Role::Invalid)),
-    // Code inside a string is code again.
+    // Code inside a string is highlighted as code.
     ("meta.interpolation", None),
     ("meta.string.interpolated", None),
     ("constant.numeric", Some(Role::Number)),
@@ -54,10 +54,10 @@ pub(crate) fn grammar_names() -> Vec<&'static str> {
     set().syntaxes().iter().map(|syntax| syntax.name.as_str()).collect()
 }
 
-/// A place in a text: what the parser and the scopes are there.
+/// The state of the parser and the scopes at a position in a text.
 pub(crate) type Place = (ParseState, ScopeStack);
 
-/// Byte lengths and roles, which together cover a line.
+/// The spans of a line: byte lengths with their roles. Together they cover the line.
 pub(crate) type Spans = Vec<(usize, Option<Role>)>;
 
 /// A part of a line and its role.
@@ -70,13 +70,13 @@ pub(crate) struct Grammar {
 }
 
 impl Grammar {
-    /// The grammar of that name.
+    /// Returns the grammar with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         set().find_syntax_by_name(name).map(Self::of)
     }
 
-    /// The grammar for a language as people write it behind a fence: `python`, `py`, `rs`, or by any name that the prompt
-    /// knows.
+    /// Returns the grammar for the name of a language behind a Markdown fence (`python`, `py`, `rs`), or for any name
+    /// that the prompt accepts.
     pub(crate) fn for_token(token: &str) -> Option<Self> {
         let ours = || set().find_syntax_by_name(language::of_name(&token.to_ascii_lowercase())?.grammar);
         set().find_syntax_by_token(token).or_else(ours).map(Self::of)
@@ -92,7 +92,7 @@ impl Grammar {
         (ParseState::new(self.syntax), ScopeStack::new())
     }
 
-    /// Parses one line, its end included; `place` is then that after it. A line that is too long has no roles.
+    /// Parses one line with its line end, and moves `place` behind it. A line that is too long has no roles.
     pub(crate) fn parse(&self, text: &str, place: &mut Place) -> Spans {
         let (state, stack) = place;
         let mut spans = Vec::new();
@@ -106,7 +106,7 @@ impl Grammar {
                 push(&mut spans, position - at, self.role(stack));
                 at = position;
             }
-            // An operation that does not fit the stack leaves it as it is.
+            // An operation that does not fit leaves the stack unchanged.
             let _ = stack.apply(&operation);
         }
         if text.len() > at {
@@ -121,7 +121,7 @@ impl Grammar {
     }
 }
 
-/// Adds a span, as part of the last one if that looks the same.
+/// Adds a span, or extends the last span if it has the same role.
 fn push(spans: &mut Spans, length: usize, role: Option<Role>) {
     match spans.last_mut() {
         Some((last, same)) if *same == role => *last += length,
@@ -129,8 +129,8 @@ fn push(spans: &mut Spans, length: usize, role: Option<Role>) {
     }
 }
 
-/// The lines of `text` in pieces with whose style they have; `None` when the language is not known or the text is too
-/// long to be worth it.
+/// Splits the lines of `text` into pieces with their roles. `None` if the language is unknown or the text is too long
+/// to highlight.
 pub(super) fn spans(language: &str, text: &str) -> Option<Vec<Vec<Piece>>> {
     if language.is_empty() || text.lines().nth(MAX_LINES).is_some() {
         return None;

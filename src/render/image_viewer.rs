@@ -1,4 +1,4 @@
-//! A picture to be looked at by itself: on the whole window, in motion if it moves, in a part of a view, or as a file.
+//! A picture on its own: in the whole window, animated, in a part of a view, or saved as a file.
 
 use std::io::Write;
 use std::sync::mpsc;
@@ -6,39 +6,39 @@ use std::time::Duration;
 
 use super::console::Console;
 use super::media::{
-    Canvas, DrawError, DrawingSurface, Drawn, Picture, PictureError, Place, flatten, run_with_limit,
+    Canvas, DrawError, DrawingSurface, EncodedPicture, Picture, PictureError, Place, flatten, run_with_limit,
 };
 use super::show::MAX_TIME;
 use crate::terminal::{ColorDepth, Graphics, Size};
 use crate::theme::Rgb;
 
-/// Pictures that are made before they are shown.
+/// How many pictures are prepared before they are shown.
 const AHEAD: usize = 2;
 
-/// How pictures are drawn on a terminal.
+/// How a terminal draws pictures.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphicsCapabilities {
     /// The protocol.
     pub graphics: Graphics,
-    /// The colours that there are.
+    /// The colours that the terminal supports.
     pub colors: ColorDepth,
-    /// What shows through, if it is known.
+    /// The background colour, if it is known. It shows through transparent parts.
     pub background: Option<Rgb>,
-    /// The size of a character cell in pixels, if the terminal told it.
+    /// The size of a character cell in pixels, if the terminal reported it.
     pub cell: Option<(u16, u16)>,
-    /// Whether the terminal can be told where a picture begins and ends.
+    /// Whether the terminal supports marks for the start and the end of a picture.
     pub synchronized: bool,
 }
 
 impl GraphicsCapabilities {
-    /// None.
+    /// The capabilities of a terminal that cannot draw pictures.
     pub fn none() -> Self {
         let graphics = Graphics::None;
         Self { graphics, colors: ColorDepth::None, background: None, cell: None, synchronized: false }
     }
 }
 
-/// A picture and the terminal that it is for.
+/// A picture and the terminal that shows it.
 #[derive(Clone, Debug)]
 pub struct ImageViewer {
     picture: Picture,
@@ -52,18 +52,18 @@ pub struct Part {
     pub column: u16,
     /// The first row.
     pub row: u16,
-    /// How many columns.
+    /// The number of columns.
     pub columns: u16,
-    /// How many rows.
+    /// The number of rows.
     pub rows: u16,
 }
 
-/// A picture that the terminal draws over a part of the window. Clones are the same one.
+/// A picture that the terminal draws over a part of the window. Clones share the data.
 #[derive(Clone, Debug)]
 pub struct Overlay {
-    /// What draws it.
+    /// The bytes that draw it.
     pub bytes: std::sync::Arc<[u8]>,
-    /// What takes it away, where clearing the window does not.
+    /// The bytes that remove it, if clearing the window does not.
     pub clear: &'static str,
     /// The size of the original in pixels.
     pub original: (u32, u32),
@@ -75,33 +75,33 @@ impl PartialEq for Overlay {
     }
 }
 
-/// A picture as half blocks: two pixels above each other for every cell.
+/// A picture as half blocks: each cell shows two pixels, one above the other.
 pub struct Blocks {
     pixels: image::RgbaImage,
     /// The size of the original in pixels.
     pub original: (u32, u32),
 }
 
-/// One picture of a show, ready to be drawn.
+/// One frame, ready to be drawn.
 pub struct Slide {
-    drawn: Drawn,
+    drawn: EncodedPicture,
     place: Place,
-    /// How long it is shown; `None` for one that stays.
+    /// How long it is shown; `None` for a still picture.
     pub delay: Option<Duration>,
     /// The size of the original in pixels.
     pub original: (u32, u32),
 }
 
-/// Pictures as they are made, on a thread of its own that ends when this is dropped.
+/// The frames of a picture, made on a separate thread. The thread ends when this value is dropped.
 pub struct Slides(mpsc::Receiver<Result<Slide, String>>);
 
 impl<O: Write, E: Write> Console<O, E> {
-    /// The last picture, if there was one.
+    /// Returns a viewer for the last picture, if there is one.
     pub fn image_viewer(&self) -> Option<ImageViewer> {
         Some(ImageViewer { picture: self.last_picture.clone()?, capabilities: self.graphics_capabilities() })
     }
 
-    /// How pictures are drawn here.
+    /// Returns how the terminal draws pictures.
     pub fn graphics_capabilities(&self) -> GraphicsCapabilities {
         let options = &self.options;
         GraphicsCapabilities {
@@ -115,26 +115,26 @@ impl<O: Write, E: Write> Console<O, E> {
 }
 
 impl ImageViewer {
-    /// A picture from a file, if it is one: told by its content, whatever it is called.
+    /// Returns a viewer for a file if its content is a picture. The file's name does not matter.
     pub fn of_file(bytes: &[u8], capabilities: GraphicsCapabilities) -> Option<Self> {
         Some(Self { picture: Picture::of_file(bytes)?, capabilities })
     }
 
-    /// True when there is a way to draw it here.
+    /// Whether the terminal can draw the picture.
     pub fn can_be_drawn(&self) -> bool {
         self.capabilities.graphics != Graphics::None
     }
 
-    /// Whether the terminal can be told where a picture begins and ends.
+    /// Whether the terminal supports marks for the start and the end of a picture.
     pub fn is_synchronized(&self) -> bool {
         self.capabilities.synchronized
     }
 
-    /// The picture in the terminal's own protocol, in the middle of a part of the window: to be written as it is. Nothing
-    /// where there are only half blocks. Blocks for some seconds at most.
+    /// The picture in the terminal's own protocol, in the middle of a part of the window. The bytes must be written
+    /// unchanged. `None` if the terminal supports half blocks only. Blocks for some seconds at most.
     ///
     /// # Errors
-    /// Why it cannot be, as part of a sentence.
+    /// The reason, as part of a sentence.
     pub fn overlay(&self, part: Part) -> Option<Result<Overlay, String>> {
         if matches!(self.capabilities.graphics, Graphics::None | Graphics::Blocks) {
             return None;
@@ -143,7 +143,7 @@ impl ImageViewer {
         let surface = self.surface(Canvas::part(part.columns, part.rows, self.capabilities.cell));
         let job = move || {
             let still = picture.still(&surface.canvas).map_err(|error| error.to_string())?;
-            let drawn = Drawn::new(still.pixels, &surface).map_err(|error| error.to_string())?;
+            let drawn = EncodedPicture::new(still.pixels, &surface).map_err(|error| error.to_string())?;
             let middle = surface.canvas.middle(drawn.cells);
             let place = Place { col: part.column + middle.col, row: part.row + middle.row };
             let mut bytes = Vec::new();
@@ -156,10 +156,10 @@ impl ImageViewer {
         )
     }
 
-    /// The picture as half blocks that fit into so many cells. Blocks for some seconds at most.
+    /// The picture as half blocks that fit into this many cells. Blocks for some seconds at most.
     ///
     /// # Errors
-    /// Why it cannot be, as part of a sentence.
+    /// The reason, as part of a sentence.
     pub fn blocks(&self, columns: u16, rows: u16) -> Result<Blocks, String> {
         let (picture, canvas) = (self.picture.clone(), Canvas::of_blocks(columns, rows));
         let still = run_with_limit(MAX_TIME, move || picture.still(&canvas))
@@ -171,13 +171,13 @@ impl ImageViewer {
         Ok(Blocks { pixels: still.pixels, original: still.original })
     }
 
-    /// What takes away all that is drawn in the window.
+    /// The sequence that removes all pictures from the window.
     pub fn clear(&self) -> &'static str {
-        if self.capabilities.graphics == Graphics::Kitty { Drawn::CLEAR_KITTY } else { "" }
+        if self.capabilities.graphics == Graphics::Kitty { EncodedPicture::CLEAR_KITTY } else { "" }
     }
 
-    /// Begins to make pictures for a window, as large as fits with a line below, over and over if it moves. `made` is
-    /// called on another thread after each.
+    /// Starts to make frames for a window, as large as fits above one free line. An animation repeats. `made` is called
+    /// on another thread after each frame.
     pub fn play(&self, window: Size, made: impl Fn() + Send + 'static) -> Slides {
         let (sender, receiver) = mpsc::sync_channel(AHEAD);
         let (picture, surface) =
@@ -190,7 +190,7 @@ impl ImageViewer {
             };
             play(&picture, surface, &send);
         };
-        // Without a thread the channel is closed, which is an end without pictures.
+        // If the thread cannot start, the channel is closed and there are no pictures.
         let _ = std::thread::Builder::new().name("slides".to_owned()).stack_size(16 << 20).spawn(show);
         Slides(receiver)
     }
@@ -200,13 +200,13 @@ impl ImageViewer {
         DrawingSurface { canvas, graphics, colors, background }
     }
 
-    /// The picture as a file with this extension: as it came where that is its format, else as PNG.
+    /// The picture as a file with this extension: the original bytes if they have this format, else PNG.
     ///
     /// # Errors
-    /// Why it cannot be, as part of a sentence.
+    /// The reason, as part of a sentence.
     pub fn file(&self, extension: &str) -> Result<Vec<u8>, String> {
         let extension = extension.to_ascii_lowercase();
-        if let Some(bytes) = self.picture.as_it_came()
+        if let Some(bytes) = self.picture.original_bytes()
             && (extension != "png" || self.extension() == "png")
         {
             return Ok(bytes.to_vec());
@@ -218,24 +218,24 @@ impl ImageViewer {
             .map_err(|error| error.to_string())
     }
 
-    /// The extension of files of its format.
+    /// The file extension of its format.
     pub fn extension(&self) -> &'static str {
         self.picture.extension()
     }
 }
 
 impl Blocks {
-    /// How many columns it covers.
+    /// The number of columns.
     pub fn columns(&self) -> u16 {
         u16::try_from(self.pixels.width()).unwrap_or(u16::MAX)
     }
 
-    /// How many rows.
+    /// The number of rows.
     pub fn rows(&self) -> u16 {
         u16::try_from(self.pixels.height().div_ceil(2)).unwrap_or(u16::MAX)
     }
 
-    /// The upper and the lower half of a cell; `None` where the picture is transparent.
+    /// The upper and the lower half of a cell; `None` if the picture is transparent there.
     pub fn at(&self, column: u16, row: u16) -> (Option<Rgb>, Option<Rgb>) {
         let pixel = |y: u32| match self.pixels.get_pixel_checked(column.into(), y)?.0 {
             [r, g, b, alpha] if alpha >= 128 => Some(Rgb { r, g, b }),
@@ -247,17 +247,17 @@ impl Blocks {
 }
 
 impl Slides {
-    /// The next one, if it is made.
+    /// Returns the next frame, if it is ready.
     pub fn next(&self) -> Option<Result<Slide, String>> {
         self.0.try_recv().ok()
     }
 }
 
 impl Slide {
-    /// Draws it. What `out` has is written first.
+    /// Draws the frame, after the bytes that `out` has buffered.
     ///
     /// # Errors
-    /// When the terminal refuses.
+    /// Returns an error if the terminal cannot be written.
     pub fn draw(self, out: &mut impl Write) -> std::io::Result<()> {
         match self.drawn.at(self.place, out) {
             Ok(()) => Ok(()),
@@ -267,7 +267,7 @@ impl Slide {
     }
 }
 
-/// Sends pictures for as long as somebody takes them.
+/// Sends frames until the receiver is dropped.
 fn play(picture: &Picture, surface: DrawingSurface, send: &impl Fn(Result<Slide, String>) -> bool) {
     let Some(mut frames) = picture.frames(surface.canvas) else {
         let shown = {
@@ -284,7 +284,7 @@ fn play(picture: &Picture, surface: DrawingSurface, send: &impl Fn(Result<Slide,
     loop {
         let mut shown = 0;
         for frame in frames {
-            // What is broken in the middle is shown up to there, again and again.
+            // An animation that is damaged in the middle repeats up to that frame.
             let Ok(frame) = frame else { break };
             let original = (frame.pixels.width(), frame.pixels.height());
             if !send(slide(frame.pixels, &surface, Some(frame.delay), original)) {
@@ -302,14 +302,14 @@ fn play(picture: &Picture, surface: DrawingSurface, send: &impl Fn(Result<Slide,
     }
 }
 
-/// In the middle of the window.
+/// Centres a still picture or a frame in the window.
 fn slide(
     pixels: image::RgbaImage,
     surface: &DrawingSurface,
     delay: Option<Duration>,
     original: (u32, u32),
 ) -> Result<Slide, String> {
-    let drawn = Drawn::new(pixels, surface).map_err(|error| error.to_string())?;
+    let drawn = EncodedPicture::new(pixels, surface).map_err(|error| error.to_string())?;
     let place = surface.canvas.middle(drawn.cells);
     Ok(Slide { drawn, place, delay, original })
 }

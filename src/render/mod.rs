@@ -1,7 +1,7 @@
-//! Console records to what a terminal may be shown: text made harmless ([`sanitize`]), streams told apart, pictures,
-//! HTML, Markdown, formulas and JSON as lines ([`Table`] among them), all through [`Console`].
+//! Turns console records into safe terminal output: sanitized text ([`sanitize`]), separate streams, pictures, and
+//! lines for HTML, Markdown, formulas and JSON ([`Table`] among them). [`Console`] is the entry point.
 //!
-//! Nothing here talks to a server, reads the keyboard, or decides when a cell begins.
+//! This module does not talk to a server, read the keyboard, or decide when a cell begins.
 
 mod buffered_writer;
 mod console;

@@ -1,11 +1,11 @@
-//! The line that has no end yet: what a program printed before it asked for input is the prompt of that question.
+//! The unfinished line: the text that a program printed before it asked for input is the prompt of that question.
 
 use unicode_width::UnicodeWidthChar;
 
 use super::sanitize::{Attributes, Pen};
 use crate::terminal::ColorDepth;
 
-/// Most bytes of an unfinished line that are kept: far more than a prompt that anybody can read.
+/// The most bytes of an unfinished line that are kept. No readable prompt is longer.
 const MAX_BYTES: usize = 8 * 1024;
 
 /// An unfinished line, as text that an editor can use as its prompt.
@@ -21,7 +21,7 @@ pub struct PartialLine {
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     bytes: Vec<u8>,
-    /// The attributes at its start.
+    /// The attributes at the start of the line.
     start: Attributes,
     too_long: bool,
 }
@@ -31,7 +31,7 @@ impl Tail {
         *self = Self::default();
     }
 
-    /// Notes what was written; `before` are the attributes before it.
+    /// Records output; `before` are the attributes before it.
     pub(super) fn note(&mut self, written: &[u8], before: Attributes) {
         let fresh = match written.iter().rposition(|byte| *byte == b'\n') {
             Some(at) => {
@@ -53,8 +53,8 @@ impl Tail {
         }
     }
 
-    /// The line as text: what was overwritten or rubbed out is left out, and of sequences only colours stay.
-    /// `None` when it is longer than a prompt can be.
+    /// Returns the line as text, without overwritten and erased characters. Only colours remain of the sequences.
+    /// `None` if the line is longer than a prompt can be.
     pub(super) fn line(&self) -> Option<PartialLine> {
         if self.too_long {
             return None;
@@ -83,7 +83,7 @@ impl Tail {
     }
 }
 
-/// Reads the sequence after an ESC; its parameters if it is SGR.
+/// Reads the sequence after an ESC. Returns its parameters if it is SGR.
 fn sgr_parameters(rest: &mut std::str::Chars<'_>) -> Option<String> {
     let _bracket = rest.next();
     let mut parameters = String::new();
@@ -105,16 +105,16 @@ fn draw(cells: &[(char, Attributes)]) -> PartialLine {
         styled.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         width += c.width().unwrap_or(0);
     }
-    pen.lift(&mut styled);
+    pen.reset(&mut styled);
     PartialLine { text: String::from_utf8_lossy(&styled).into_owned(), width }
 }
 
-/// The attributes after `written`, which is our own output: its SGR sequences are in their canonical form.
+/// Returns the attributes after `written`. It is our own output, so its SGR sequences are in canonical form.
 fn attributes_after(written: &[u8], before: Attributes) -> Attributes {
     let mut changes = Vec::new();
     let mut start = before;
     let mut rest = written;
-    // From the end back to the last reset, before which nothing matters.
+    // Backwards to the last reset. Earlier sequences have no effect.
     while let Some(at) = rest.iter().rposition(|byte| *byte == 0x1b) {
         let sequence = String::from_utf8_lossy(rest.get(at + 1..).unwrap_or_default());
         let parameters = sgr_parameters(&mut sequence.chars());

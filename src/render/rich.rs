@@ -1,5 +1,5 @@
-//! What the console does with text that has structure: HTML, Markdown, formulas and JSON become lines; the last table is
-//! kept, so that it can be looked at whole.
+//! Structured text in the console: HTML, Markdown, formulas and JSON become lines. The last table is kept, so that the
+//! user can view it whole.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use super::document::{
 use super::sanitize;
 use crate::theme::Signs;
 
-/// No line of a document is wider, however wide the window is, nor narrower.
+/// The limits for the width of a document, whatever the window's width is.
 const WIDTHS: std::ops::RangeInclusive<usize> = 20..=500;
 
 impl<O: Write, E: Write> Console<O, E> {
-    /// The last table that came, whole.
+    /// Returns the last table, complete.
     pub fn last_table(&self) -> Option<Arc<Table>> {
         self.table.clone()
     }
@@ -24,7 +24,7 @@ impl<O: Write, E: Write> Console<O, E> {
         self.document(&read_html(html))
     }
 
-    /// Text of a type that has structure, or of any other as it is.
+    /// Shows text of a structured type as a document, and any other text unchanged.
     pub(super) fn rich_text(&mut self, mime: &str, text: &str) -> Result<Flow, RenderError> {
         let blocks = match mime {
             "text/html" => Some(read_html(text)),
@@ -78,7 +78,7 @@ impl<O: Write, E: Write> Console<O, E> {
         self.note(&format!("[{what}{all}]"))
     }
 
-    /// Whole lines that are harmless, and have our own sequences in them if there is a terminal.
+    /// Writes whole lines that are harmless. On a terminal they contain our own sequences.
     fn own_lines(&mut self, text: &str) -> Result<Flow, RenderError> {
         if !self.on_terminal(Stream::Stdout) {
             return self.text(Stream::Stdout, text);

@@ -1,26 +1,26 @@
-//! What the console does with media: pictures are drawn, text is shown, and all else is told in a line that says what it
-//! is and how to keep it.
+//! Media in the console: pictures are drawn, text is shown, and any other medium becomes one line that says what it is
+//! and how to save it.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::console::{Console, Flow, RenderError, Stream};
 use super::media::{
-    Canvas, DRAWING, DrawError, DrawingSurface, Drawn, GIT_GRAPH, Medium, Picture, PictureError, essence,
-    git_graph, run_with_limit, save,
+    Canvas, DRAWING, DrawError, DrawingSurface, EncodedPicture, GIT_GRAPH, Medium, Picture, PictureError,
+    essence, git_graph, run_with_limit, save,
 };
 use super::sanitize;
 use crate::terminal::Graphics;
 use crate::theme::Signs;
 use bai_protocol::record::ConsoleRecord;
 
-/// Most characters of a MIME type that are shown.
+/// The most characters of a MIME type that are shown.
 const MIME_WIDTH: usize = 60;
 
-/// Longest time for one picture. A plot takes some ten milliseconds.
+/// The time limit for one picture. A plot takes about ten milliseconds.
 pub(super) const MAX_TIME: Duration = Duration::from_secs(5);
 
-/// A picture that is to be shown: the work, to be done by whoever has the time for it.
+/// The work of preparing a picture. The caller chooses when and where to do it.
 #[must_use]
 pub struct PictureJob {
     medium: Medium,
@@ -28,30 +28,30 @@ pub struct PictureJob {
     surface: DrawingSurface,
 }
 
-/// The work done.
+/// The result of a [`PictureJob`].
 #[must_use]
 pub struct PictureResult {
     medium: Medium,
     source: Option<Picture>,
-    /// The picture, and the size of its original in pixels.
-    outcome: Result<(Drawn, (u32, u32)), Problem>,
+    /// The picture, and the size of the original in pixels.
+    outcome: Result<(EncodedPicture, (u32, u32)), Problem>,
 }
 
-/// Why there is nothing to be seen.
+/// Why a picture cannot be shown.
 enum Problem {
     Picture(PictureError),
     Draw(DrawError),
 }
 
 impl PictureJob {
-    /// Does the work, on a thread of its own and within limits of time and size. Blocks until it is done.
+    /// Does the work on a separate thread, within limits of time and size. Blocks until it is done.
     pub fn paint(self) -> PictureResult {
         let Self { medium, picture, surface } = self;
         let source = picture.as_ref().ok().cloned();
         let job = move || {
             let still =
                 picture.and_then(|picture| picture.still(&surface.canvas)).map_err(Problem::Picture)?;
-            let drawn = Drawn::new(still.pixels, &surface).map_err(Problem::Draw)?;
+            let drawn = EncodedPicture::new(still.pixels, &surface).map_err(Problem::Draw)?;
             Ok((drawn, still.original))
         };
         let outcome =
@@ -61,20 +61,21 @@ impl PictureJob {
 }
 
 impl<O: Write, E: Write> Console<O, E> {
-    /// The last medium that came: to be shown again or saved.
+    /// Returns the last medium, to be shown again or saved.
     pub fn last_medium(&self) -> Option<&Medium> {
         self.last.as_ref()
     }
 
-    /// The work that a record needs before it can be shown, if it needs any: it may take long, and is to be given back
-    /// through [`Console::show_painted`]. Whoever has nothing else to do leaves it to [`Console::record`].
-    pub fn painting(&mut self, record: &ConsoleRecord) -> Option<PictureJob> {
+    /// Returns the work that a record needs before it can be shown, if any. It may take long; pass its result to
+    /// [`Console::show_picture`]. A caller that can block uses [`Console::record`] instead.
+    pub fn picture_job(&mut self, record: &ConsoleRecord) -> Option<PictureJob> {
         let ConsoleRecord::Media { mime, data } = record else { return None };
         let medium = Medium::decode(mime, data).ok()?;
         self.paint(medium).ok()
     }
 
-    /// The work that a medium needs; the medium itself when it shows nothing. A drawing is drawn on its canvas.
+    /// Returns the work that a medium needs, or the medium itself if it is not a picture. A drawing is drawn on its
+    /// canvas.
     fn paint(&mut self, medium: Medium) -> Result<PictureJob, Medium> {
         let picture = if essence(&medium.mime) == DRAWING {
             self.canvases.draw(&medium.bytes).map(Picture::Drawing)
@@ -87,12 +88,12 @@ impl<O: Write, E: Write> Console<O, E> {
         Ok(PictureJob { medium, picture, surface: self.surface() })
     }
 
-    /// Shows what has been painted.
+    /// Shows a prepared picture.
     ///
     /// # Errors
     /// As [`Console::record`].
-    pub fn show_painted(&mut self, painted: PictureResult) -> Result<Flow, RenderError> {
-        let PictureResult { medium, source, outcome } = painted;
+    pub fn show_picture(&mut self, result: PictureResult) -> Result<Flow, RenderError> {
+        let PictureResult { medium, source, outcome } = result;
         let saved = self.keep(&medium, source.as_ref());
         if outcome.is_ok() {
             self.last_picture = source;
@@ -115,7 +116,7 @@ impl<O: Write, E: Write> Console<O, E> {
             }
         };
         let medium = match self.paint(medium) {
-            Ok(painting) => return self.show_painted(painting.paint()),
+            Ok(job) => return self.show_picture(job.paint()),
             Err(medium) => medium,
         };
         let flow = self.show(&medium);
@@ -123,7 +124,7 @@ impl<O: Write, E: Write> Console<O, E> {
         flow
     }
 
-    /// What pictures are drawn on.
+    /// The surface that pictures are drawn on.
     fn surface(&self) -> DrawingSurface {
         let options = &self.options;
         DrawingSurface {
@@ -152,18 +153,18 @@ impl<O: Write, E: Write> Console<O, E> {
                         let flow = self.text(Stream::Stdout, &graph)?;
                         self.remark(saved).unwrap_or(Ok(flow))
                     }
-                    None => self.describe(medium, ", no list of commits", saved),
+                    None => self.describe(medium, ", not a list of commits", saved),
                 }
             }
             _ => self.describe(medium, "", saved),
         }
     }
 
-    /// Draws a picture where the cursor is, on lines of its own.
+    /// Draws a picture at the cursor, on lines of its own.
     fn put(
         &mut self,
         medium: &Medium,
-        drawn: Drawn,
+        drawn: EncodedPicture,
         (width, height): (u32, u32),
         saved: Option<String>,
     ) -> Result<Flow, RenderError> {
@@ -187,10 +188,10 @@ impl<O: Write, E: Write> Console<O, E> {
         self.remark(saved).unwrap_or(Ok(flow))
     }
 
-    /// Saves a medium if the user wants all of them kept. What came of it, as part of a sentence.
+    /// Saves a medium if the user wants all media saved. Returns the outcome as part of a sentence.
     fn keep(&self, medium: &Medium, picture: Option<&Picture>) -> Option<String> {
         let folder = self.options.media_dir.as_ref()?;
-        // Nobody else reads drawings, and a record is only a part of one.
+        // Drawings are saved as PNG: other programs cannot read them, and a record is only a part of a drawing.
         let drawn = match picture {
             Some(picture @ Picture::Drawing(_)) => {
                 let png = picture.still(&Canvas::natural()).and_then(|still| still.to_png());
@@ -206,12 +207,12 @@ impl<O: Write, E: Write> Console<O, E> {
         })
     }
 
-    /// Tells what became of saving, if anything was saved.
+    /// Shows the outcome of saving, if a medium was saved.
     fn remark(&mut self, saved: Option<String>) -> Option<Result<Flow, RenderError>> {
         saved.map(|saved| self.note(&format!("[{saved}]")))
     }
 
-    /// One line in the place of what cannot be shown.
+    /// Shows one line in place of a medium that cannot be shown.
     fn describe(
         &mut self,
         medium: &Medium,
@@ -219,13 +220,13 @@ impl<O: Write, E: Write> Console<O, E> {
         saved: Option<String>,
     ) -> Result<Flow, RenderError> {
         let mime = sanitize::line(&medium.mime, MIME_WIDTH);
-        let mime = if mime.is_empty() { "medium of no type".to_owned() } else { mime };
+        let mime = if mime.is_empty() { "medium without a type".to_owned() } else { mime };
         let saved = saved.unwrap_or_else(|| "--media-dir DIR saves it".to_owned());
         self.note(&format!("[{mime}{details}, {}; {saved}]", bytes(medium.bytes.len())))
     }
 }
 
-/// A number of bytes as people read it.
+/// A number of bytes as users read it.
 fn bytes(count: usize) -> String {
     match count {
         0..1_000 => format!("{count} bytes"),

@@ -1,6 +1,6 @@
-//! Errors as people read them: which parts of a line of standard error say what happened and where.
+//! Error messages: finds the parts of a line of standard error that name the error and its location.
 //!
-//! Only whole lines without sequences of their own are looked at: what a program has coloured itself stays as it is.
+//! Only whole lines without escape sequences are highlighted. Colours that a program has set are kept.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -9,20 +9,20 @@ use regex_lite::Regex;
 
 use crate::theme::Role;
 
-/// A longer line is not a message.
+/// A longer line is not an error message.
 const MAX_LINE: usize = 1_000;
 
-/// A part of a line that has a style of its own.
+/// A part of a line with its own style.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    /// Where in the line.
+    /// The position in the line.
     pub(super) at: Range<usize>,
     pub(super) role: Role,
-    /// The file and the line in it, for a part that names one.
+    /// The file and line number, if the part names one.
     pub(super) file: Option<(String, u32)>,
 }
 
-/// The parts of a line that stand out, in order; empty for an ordinary line. The line end is not part of it.
+/// Returns the parts to highlight, in order. An ordinary line has none. `line` does not include the line end.
 pub(super) fn parts(line: &str) -> Vec<Part> {
     if line.len() > MAX_LINE || line.bytes().any(|byte| byte < 0x20 && byte != b'\t') {
         return Vec::new();
@@ -47,8 +47,8 @@ fn regex(cell: &'static OnceLock<Option<Regex>>, pattern: &str) -> Option<&'stat
     cell.get_or_init(|| Regex::new(pattern).ok()).as_ref()
 }
 
-/// The name of what was raised: of Python, Node.js, Java and Ruby at the beginning of a line, `error:` of compilers, and
-/// what Go, Rust and R say.
+/// Finds the name of the error: at the start of a line for Python, Node.js, Java and Ruby, `error:` of compilers, and
+/// the forms of Go, Rust and R.
 fn exception(line: &str) -> Option<Part> {
     static NAME: OnceLock<Option<Regex>> = OnceLock::new();
     static WORD: OnceLock<Option<Regex>> = OnceLock::new();
@@ -65,7 +65,7 @@ fn exception(line: &str) -> Option<Part> {
     Some(Part { at: at.start()..at.end(), role: Role::Exception, file: None })
 }
 
-/// Files and lines: `File "x", line 3` of Python, and `x.c:3:7` of nearly all others.
+/// Finds files and line numbers: `File "x", line 3` of Python, and `x.c:3:7` of nearly all other programs.
 fn locations(line: &str) -> Vec<Part> {
     static PYTHON: OnceLock<Option<Regex>> = OnceLock::new();
     static OTHERS: OnceLock<Option<Regex>> = OnceLock::new();
@@ -92,7 +92,7 @@ fn locations(line: &str) -> Vec<Part> {
 mod tests {
     use super::*;
 
-    /// The line with its parts in brackets: `<` what happened `>`, `[` where `]`.
+    /// Marks the parts of a line: `<…>` around the error, `[…]` around the location.
     fn marked(line: &str) -> String {
         let mut out = String::new();
         let mut at = 0;

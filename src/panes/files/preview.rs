@@ -48,7 +48,7 @@ enum PreviewContent {
     /// A picture in half blocks.
     Blocks(Blocks),
     /// A picture that the terminal draws.
-    Drawn(Overlay),
+    EncodedPicture(Overlay),
     Words(String),
 }
 
@@ -127,7 +127,7 @@ impl Preview {
                 draw_blocks(blocks, area, buffer);
                 about(blocks.original, of, area, buffer, appearance);
             }
-            Some((of, PreviewContent::Drawn(overlay))) => {
+            Some((of, PreviewContent::EncodedPicture(overlay))) => {
                 about(overlay.original, of, area, buffer, appearance)
             }
         }
@@ -136,7 +136,7 @@ impl Preview {
     /// The picture that the terminal is to draw.
     pub(super) fn overlay(&self) -> Option<Overlay> {
         match lock(&self.seen).as_ref() {
-            Some((of, PreviewContent::Drawn(overlay))) if Some(of) == self.wanted.as_ref() => {
+            Some((of, PreviewContent::EncodedPicture(overlay))) if Some(of) == self.wanted.as_ref() => {
                 Some(overlay.clone())
             }
             _ => None,
@@ -160,7 +160,7 @@ fn prepare(wanted: &PreviewRequest, bytes: &[u8], appearance: &Appearance) -> Pr
         // A row is kept for what it is.
         let part = Part { rows: wanted.part.rows.saturating_sub(1), ..wanted.part };
         let seen = match image_viewer.overlay(part) {
-            Some(overlay) => overlay.map(PreviewContent::Drawn),
+            Some(overlay) => overlay.map(PreviewContent::EncodedPicture),
             None => image_viewer.blocks(part.columns, part.rows).map(PreviewContent::Blocks),
         };
         return seen
@@ -295,7 +295,8 @@ mod tests {
     fn a_terminal_with_a_protocol_draws_the_picture_in_its_part_of_the_window() {
         let appearance = Appearance::with_graphics(Graphics::Sixel);
         let bytes = png(400, 400);
-        let PreviewContent::Drawn(overlay) = prepare(&wanted("x.png", bytes.len()), &bytes, &appearance)
+        let PreviewContent::EncodedPicture(overlay) =
+            prepare(&wanted("x.png", bytes.len()), &bytes, &appearance)
         else {
             panic!("not drawn");
         };

@@ -1,5 +1,5 @@
-//! How every kind of record of text looks, from the record to the bytes: three widths without colours, and four depths of
-//! colour in a narrow window.
+//! The golden output of every kind of text record: three widths without colours, and four colour depths in a narrow
+//! window.
 
 use super::*;
 

@@ -1,9 +1,9 @@
-//! Progress bars of real programs look through the console as they do in a terminal.
+//! Progress bars of real programs look the same through the console as in a terminal.
 
 use super::*;
 use crate::terminal::model::Model;
 
-/// What a terminal shows that gets these bytes, with the line ends as the terminal's driver makes them.
+/// Returns the screen of a terminal after these bytes, with line ends as the terminal's driver makes them.
 fn screen(bytes: &[u8]) -> Vec<String> {
     let mut model = Model::new(80, 24);
     let text: Vec<u8> =
@@ -27,7 +27,7 @@ fn recorded_bars_look_as_they_do_in_a_terminal() {
                 options.theme = Arc::new(Theme::plain());
                 options.screen.colors = ColorDepth::TrueColor;
             });
-            // At every moment, not only at the end: the pieces are also where somebody may look.
+            // The screens are compared after each piece and not only at the end, because a user may look at any moment.
             let mut raw = String::new();
             let mut chars = text.chars().peekable();
             let mut looks = 0;

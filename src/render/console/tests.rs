@@ -9,9 +9,9 @@ use std::rc::Rc;
 use super::*;
 use crate::terminal::ColorDepth;
 
-/// A writer that the test can look into.
+/// A writer whose output the test can read.
 #[derive(Clone, Default)]
-struct Shared(Rc<RefCell<Written>>);
+struct SharedBuffer(Rc<RefCell<Written>>);
 
 #[derive(Default)]
 struct Written {
@@ -20,8 +20,8 @@ struct Written {
     fails: Option<io::ErrorKind>,
 }
 
-impl Shared {
-    /// What has been written, with `^` for ESC.
+impl SharedBuffer {
+    /// The output, with `^` for ESC.
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.borrow().bytes).replace('\x1b', "^")
     }
@@ -31,7 +31,7 @@ impl Shared {
     }
 }
 
-impl Write for Shared {
+impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = self.0.borrow_mut();
         if let Some(kind) = written.fails {
@@ -48,9 +48,9 @@ impl Write for Shared {
 }
 
 struct Bench {
-    console: Console<Shared, Shared>,
-    out: Shared,
-    err: Shared,
+    console: Console<SharedBuffer, SharedBuffer>,
+    out: SharedBuffer,
+    err: SharedBuffer,
 }
 
 fn bench(change: impl FnOnce(&mut ConsoleOptions)) -> Bench {
@@ -60,7 +60,7 @@ fn bench(change: impl FnOnce(&mut ConsoleOptions)) -> Bench {
     let size = Size { cols: 80, rows: 24, pixels: None };
     let mut options = ConsoleOptions { repl: true, ..ConsoleOptions::new(screen, size, Arc::new(theme)) };
     change(&mut options);
-    let (out, err) = (Shared::default(), Shared::default());
+    let (out, err) = (SharedBuffer::default(), SharedBuffer::default());
     let mut console = Console::new(out.clone(), err.clone(), options);
     console.begin_cell();
     Bench { console, out, err }

@@ -1,10 +1,10 @@
-//! Putting blocks together while a document is read from its beginning to its end: lists and quotations that are open,
-//! and the text that goes on.
+//! Builds the blocks of a document while it is read from start to end. It keeps the open lists and quotations, and the
+//! current text.
 
 use super::{Block, MAX_DEPTH, Mark, Span};
 use crate::render::sanitize;
 
-/// Something that is open and has blocks in it.
+/// An open block that contains other blocks.
 #[derive(Debug)]
 enum Open {
     Document,
@@ -17,7 +17,7 @@ enum Open {
 #[derive(Debug)]
 pub(super) struct Builder {
     open: Vec<(Open, Vec<Block>)>,
-    /// What was opened deeper than we follow, and is yet to be closed.
+    /// How many blocks are open beyond the depth limit and still have to be closed.
     too_deep: usize,
     text: Vec<Span>,
     heading: Option<u8>,
@@ -35,14 +35,14 @@ impl Builder {
         }
     }
 
-    /// Adds a block where the document is.
+    /// Adds a block at the current position.
     pub(super) fn push(&mut self, block: Block) {
         self.end_text();
         self.put(block);
     }
 
     fn put(&mut self, block: Block) {
-        // A list takes items only: what stands beside them belongs to the last one.
+        // A list contains items only. Other content in a list belongs to the last item.
         if let Some((Open::List { items, .. }, _)) = self.open.last_mut() {
             match items.last_mut() {
                 Some(item) => item.push(block),
@@ -53,7 +53,7 @@ impl Builder {
         }
     }
 
-    /// Adds text in the present marks, with its spaces as they are.
+    /// Adds text with the current marks and keeps its spaces.
     pub(super) fn exact(&mut self, text: &str) {
         let text = sanitize::text(text);
         match self.text.last_mut() {
@@ -62,7 +62,7 @@ impl Builder {
         }
     }
 
-    /// Adds text in which any run of spaces and line ends is one space, and none at the beginning of a line.
+    /// Adds text and collapses runs of spaces and line ends into one space. A line does not start with a space.
     pub(super) fn flowing(&mut self, text: &str) {
         let mut flowing = String::with_capacity(text.len());
         let mut after_space = match self.text.last() {
@@ -88,7 +88,7 @@ impl Builder {
         }
     }
 
-    /// Begins a heading; the text up to the next block is in it.
+    /// Starts a heading. The text up to the next block belongs to it.
     pub(super) fn heading(&mut self, level: u8) {
         self.end_text();
         self.heading = Some(level.clamp(1, 6));
@@ -111,7 +111,7 @@ impl Builder {
         });
     }
 
-    /// The text since the last block, taken out.
+    /// Takes the text since the last block.
     pub(super) fn take_text(&mut self) -> String {
         std::mem::take(&mut self.text).into_iter().map(|span| span.text).collect()
     }
@@ -124,7 +124,7 @@ impl Builder {
         self.open(Open::List { first, items: Vec::new() });
     }
 
-    /// Opens an item; one that is open in the same list is ended.
+    /// Opens an item and closes the open item of the same list.
     pub(super) fn open_item(&mut self) {
         if self.too_deep > 0 {
             self.end_text();
@@ -199,7 +199,7 @@ impl Builder {
         }
     }
 
-    /// The document, with all closed that is still open.
+    /// Closes all open blocks and returns the document.
     pub(super) fn finish(mut self) -> Vec<Block> {
         self.end_text();
         while self.open.len() > 1 {

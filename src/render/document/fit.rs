@@ -1,4 +1,4 @@
-//! Tables as lines of a width: which columns stay, how wide they are, and where what does not fit is marked.
+//! Tables as lines of a given width: chooses the columns to show, their widths, and the marks for omitted parts.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -7,26 +7,26 @@ use super::table::{Align, Table, is_missing};
 use crate::render::sanitize;
 use crate::theme::Role;
 
-/// Cells between two columns.
+/// The cells between two columns.
 const GAP: usize = 2;
-/// A column of words that gives way keeps so many cells, if it had them.
+/// A text column that shrinks keeps at least this many cells, if it had them.
 const NARROW: usize = 8;
-/// No column of data is wider.
+/// The largest width of a data column.
 const WIDE: usize = 100;
-/// A table of prose with more rows has its cells cut, not wrapped.
+/// A prose table with more rows has its cells cut, not wrapped.
 const MAX_WRAPPED: usize = 200;
-/// Most lines of one wrapped cell.
+/// The most lines of one wrapped cell.
 const MAX_CELL_LINES: usize = 40;
 
-/// A column that is shown: one of the table's, or the mark for those left out.
+/// A column to show: one of the table's, or the mark for omitted columns.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
     column: Option<usize>,
     width: usize,
 }
 
-/// The lines of a table in a window of `width` cells, and how many columns are left out. Of more than `rows` rows the
-/// first and last are shown.
+/// Lays out a table in a window of `width` cells. Returns the lines and the number of omitted columns. A table with
+/// more than `rows` rows shows the first and the last ones.
 pub(super) fn fit(
     table: &Table,
     width: usize,
@@ -62,7 +62,7 @@ pub(super) fn fit(
     (lines, left_out)
 }
 
-/// The widest cell of a column, names included that stand over it alone.
+/// The width of the widest cell in a column, including header cells that cover only this column.
 fn natural_width(table: &Table, column: usize) -> usize {
     let names = table.header.iter().filter_map(|row| {
         let mut at = 0;
@@ -76,8 +76,8 @@ fn natural_width(table: &Table, column: usize) -> usize {
     names.chain(cells).max().unwrap_or(0).clamp(1, if table.is_data { WIDE } else { usize::MAX })
 }
 
-/// The columns that fit, with their widths. Words give way before numbers, which are cut never: columns in the middle go
-/// first, as in a table of many columns the first and the last say most.
+/// Chooses the columns that fit, with their widths. Text columns shrink before number columns, which are never cut.
+/// Columns in the middle are omitted first, because the first and last columns of a wide table are the most useful.
 fn choose(table: &Table, natural: &[usize], width: usize, wraps: bool) -> Vec<Shown> {
     let mut widths = natural.to_vec();
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
@@ -90,7 +90,7 @@ fn choose(table: &Table, natural: &[usize], width: usize, wraps: bool) -> Vec<Sh
             .filter(|column| widths.get(*column) > natural.get(*column).map(|n| least(*n)).as_ref())
             .max_by_key(|column| widths.get(*column).copied());
         let Some(column) = widest else { break };
-        // All that are as wide give way together: no further than the next widest.
+        // Columns of the same width shrink together, to the next smaller width at most.
         let now = widths.get(column).copied().unwrap_or(0);
         let next = widths
             .iter()
@@ -117,19 +117,19 @@ fn choose(table: &Table, natural: &[usize], width: usize, wraps: bool) -> Vec<Sh
     }
     let kept = drop_middle(&widths, table.index.max(1), width);
     match kept.len() {
-        // Not even one fits: the first few, cut.
+        // No column fits: the first column is shown and cut.
         0 | 1 => vec![Shown { column: Some(0), width: width.clamp(1, widths.first().copied().unwrap_or(1)) }],
         _ => kept,
     }
 }
 
-/// Columns from both ends, as many as fit with a mark between them.
+/// Chooses columns from both ends, as many as fit with a mark between them.
 fn drop_middle(widths: &[usize], index: usize, width: usize) -> Vec<Shown> {
     let at = |column: usize| widths.get(column).copied().unwrap_or(0) + GAP;
     let mut used = 1 + (0..index).map(at).sum::<usize>();
     let (mut left, mut right) = (index, widths.len());
     while left < right {
-        // From the left one more than from the right, in turn.
+        // In turn, starting on the left.
         let from_left = left - index <= widths.len() - right;
         let column = if from_left { left } else { right - 1 };
         if used + at(column) > width {
@@ -168,7 +168,7 @@ fn header(table: &Table, row: &[super::table::HeaderCell], shown: &[Shown], skin
         };
         let (from, to, name) =
             cells.iter().copied().find(|(from, to, _)| (*from..*to).contains(&column)).unwrap_or_default();
-        // The columns next to each other over which this name stands.
+        // The adjacent columns that this header cell covers.
         let mut room = one.width;
         let mut spanned = 1;
         while let Some(next) = shown.get(index + spanned)
@@ -259,7 +259,7 @@ fn row_line<'a>(
     line
 }
 
-/// A cell in exactly `width` cells.
+/// Returns a cell in exactly `width` cells.
 pub(super) fn aligned(text: &str, width: usize, align: Align) -> String {
     let text = sanitize::truncate(text, width);
     let space = width.saturating_sub(text.width());

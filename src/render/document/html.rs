@@ -1,5 +1,5 @@
-//! HTML as blocks. It is read tag by tag, as it comes: what is never closed, closed twice or nested a hundred thousand
-//! deep costs no more than what is right.
+//! HTML as blocks. The reader handles one tag at a time. Tags that are unclosed, closed twice or nested a hundred
+//! thousand deep therefore cost no more than correct ones.
 
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{HtmlString, StartTag, Token, Tokenizer};
@@ -8,10 +8,10 @@ use super::build::Builder;
 use super::table::Grid;
 use super::{Block, cut};
 
-/// Elements whose text is not for people.
+/// Elements whose text is not shown.
 const HIDDEN: &[&str] =
     &["script", "style", "template", "title", "head", "noscript", "iframe", "object", "svg", "math"];
-/// Elements that begin and end a paragraph.
+/// Elements that start and end a paragraph.
 const BLOCKS: &[&str] = &[
     "p",
     "div",
@@ -40,7 +40,7 @@ const BLOCKS: &[&str] = &[
     "option",
 ];
 
-/// Reads HTML. Script, style and markup that a terminal cannot show are left out.
+/// Reads HTML. Scripts, styles and markup that a terminal cannot show are omitted.
 pub(in crate::render) fn read_html(html: &str) -> Vec<Block> {
     let (html, remark) = cut(html, "HTML");
     let mut reader = Reader { to: Builder::new(), hidden: Vec::new(), pre: None, tables: 0, grid: None };
@@ -50,11 +50,11 @@ pub(in crate::render) fn read_html(html: &str) -> Vec<Block> {
 
 struct Reader {
     to: Builder,
-    /// Hidden elements that are open.
+    /// The open hidden elements.
     hidden: Vec<String>,
-    /// Text that is shown as it is, and its language.
+    /// The preformatted text of an open `pre` element, and its language.
     pre: Option<(String, String)>,
-    /// Tables that are open; only the outermost is laid out as one.
+    /// The number of open tables. Only the outermost is laid out as a table.
     tables: usize,
     grid: Option<Grid>,
 }
@@ -66,7 +66,7 @@ fn text_of(bytes: &HtmlString) -> String {
 impl Reader {
     fn read(&mut self, html: &str) {
         let mut emitter = DefaultEmitter::default();
-        // The content of script, style and the like is not markup.
+        // The content of scripts and styles is not markup.
         emitter.naively_switch_states(true);
         for token in Tokenizer::new_with_emitter(html, emitter) {
             let Ok(token) = token;
@@ -103,7 +103,7 @@ impl Reader {
         let name = text_of(&tag.name);
         let name = name.as_str();
         if HIDDEN.contains(&name) {
-            // A head that is never closed ends with the body.
+            // An unclosed head ends with the start of the body.
             if !tag.self_closing {
                 self.hidden.push(name.to_owned());
             }
@@ -158,7 +158,7 @@ impl Reader {
         }
     }
 
-    /// A tag of a table, or any tag inside one. False when it has nothing to do with tables.
+    /// Handles a tag of a table, or any tag inside a table. Returns false if the tag does not concern a table.
     fn table_tag(&mut self, name: &str, attribute: &impl Fn(&str) -> String) -> bool {
         if name == "table" {
             self.tables += 1;
@@ -171,7 +171,7 @@ impl Reader {
         }
         let Some(grid) = &mut self.grid else { return false };
         if self.tables > 1 || !matches!(name, "thead" | "tbody" | "tfoot" | "tr" | "td" | "th" | "caption") {
-            // What a cell has inside is one text.
+            // The content of a cell is a single text.
             grid.text(if matches!(name, "br" | "td" | "th" | "tr" | "p" | "div" | "li") { " " } else { "" });
             return true;
         }
@@ -249,7 +249,7 @@ impl Reader {
     }
 }
 
-/// The language that the class of a `code` element names.
+/// The language in the class of a `code` element.
 fn language_of(class: &str) -> String {
     class
         .split_whitespace()

@@ -1,4 +1,4 @@
-//! JSON as lines: indented, with keys in the order in which they came, long lists and deep places folded.
+//! JSON as lines: indented, with the keys in their original order. Long lists and deep levels are folded.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use super::{Block, MAX_BYTES};
 use crate::render::sanitize;
 use crate::theme::Role;
 
-/// What is short enough stands on one line.
+/// A value that is not longer is written on one line.
 const ONE_LINE: usize = 72;
-/// Of more items than this, so many of the first and a few of the last are shown.
+/// A list with more items shows this many of the first items and a few of the last.
 const MAX_ITEMS: usize = 100;
 const SHOWN_FIRST: usize = 50;
 const SHOWN_LAST: usize = 5;
-/// What lies deeper is told by its size.
+/// A deeper value is shown only by its size.
 const MAX_DEPTH: usize = 24;
-/// The longest string that is shown whole, in cells.
+/// The longest string that is shown in full, in cells.
 const MAX_STRING: usize = 2_000;
 
-/// Reads JSON; `None` when the text is not JSON.
+/// Reads JSON. `None` if the text is not JSON.
 pub(in crate::render) fn read_json(text: &str) -> Option<Vec<Block>> {
     if text.len() > MAX_BYTES {
         return None;
@@ -32,7 +32,7 @@ pub(in crate::render) fn read_json(text: &str) -> Option<Vec<Block>> {
     Some(vec![Block::Lines(lines)])
 }
 
-/// A value with its keys in order; what has no parts is written already.
+/// A value that keeps the order of its keys. Scalars are stored as formatted text.
 #[derive(Debug)]
 enum Node {
     Leaf(String, Role),
@@ -41,7 +41,7 @@ enum Node {
 }
 
 impl<'de> Deserialize<'de> for Node {
-    // Calls itself as deep as serde_json allows, which is 128.
+    // Recursive up to the limit of serde_json, which is 128.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NodeVisitor)
     }
@@ -98,7 +98,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
-/// A string as JSON writes it, harmless and not longer than anybody reads.
+/// Writes a string as JSON, harmless and limited in length.
 fn quoted(text: &str) -> String {
     let text = serde_json::to_string(super::head(text, 4 * MAX_STRING)).unwrap_or_default();
     sanitize::line(&text, MAX_STRING)
@@ -156,7 +156,7 @@ fn add(lines: &mut [Line], pieces: Vec<Piece>) {
     }
 }
 
-/// The value on one line, if it is short and has no more than one level of parts.
+/// Returns the value on one line, if it is short and has at most one level of nesting.
 fn one_line(node: &Node) -> Option<Vec<Piece>> {
     let leaf = |node: &Node| match node {
         Node::Leaf(text, role) => Some(Piece::of(*role, text.clone())),

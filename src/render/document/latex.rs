@@ -1,13 +1,13 @@
-//! Formulas: what Unicode can write on a line is written so (Greek, signs, powers, fractions, roots); of all else the
-//! source is shown, which says more than a guess.
+//! Formulas as Unicode text on a line: Greek letters, signs, powers, fractions and roots. If a formula needs more than
+//! that, its source is shown, which is more reliable than a guess.
 
 use super::symbols::{ACCENTS, DOUBLE, FUNCTIONS, LOWERED, RAISED, SIGNS};
 use super::{Block, cut};
 use crate::render::sanitize;
 
-/// The longest formula that is written in Unicode.
+/// The longest formula that is converted to Unicode.
 const MAX_FORMULA: usize = 16 * 1024;
-/// Groups inside one another.
+/// The deepest nesting of groups.
 const MAX_DEPTH: usize = 32;
 
 /// Reads LaTeX: formulas between `$`, `$$`, `\(` and `\[` in text, or one formula.
@@ -29,7 +29,7 @@ pub(in crate::render) fn read_latex(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// A formula in Unicode, in one line or several; `None` when it has something that cannot be written so.
+/// Converts a formula to Unicode, in one line or several. `None` if a part of it has no such form.
 pub(super) fn to_unicode(source: &str) -> Option<String> {
     if source.len() > MAX_FORMULA {
         return None;
@@ -43,7 +43,7 @@ pub(super) fn to_unicode(source: &str) -> Option<String> {
     Some(text)
 }
 
-/// What ends a sequence.
+/// The end of a sequence.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Source,
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What `^`, `\sqrt` and the like take: a group, a command, or one character.
+    /// Reads the argument of `^`, `\sqrt` and similar commands: a group, a command, or one character.
     fn argument(&mut self) -> Option<String> {
         self.skip_spaces();
         match self.next()? {
@@ -116,7 +116,8 @@ impl<'a> Reader<'a> {
                 let before = self.rest;
                 let ended = self.command(&mut out)?;
                 self.depth -= 1;
-                // The space that ends a command's name is none between letters, but people read it as one here.
+                // LaTeX ignores the space that ends a command's name. Between letters users read it as a space, so it
+                // is kept.
                 let taken = before.len() - self.rest.len();
                 if before.get(..taken).is_some_and(|taken| taken.ends_with(' ')) {
                     self.rest = before.get(taken - 1..).unwrap_or(self.rest);
@@ -127,7 +128,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The name of a command; one sign for those that are no word.
+    /// Reads the name of a command: letters, or one other character.
     fn name(&mut self) -> Option<&'a str> {
         let rest = self.rest;
         let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
@@ -136,14 +137,14 @@ impl<'a> Reader<'a> {
         rest.get(..end)
     }
 
-    /// A command after its backslash. True when it ends an environment.
+    /// Reads a command after its backslash. Returns true if it ends an environment.
     fn command(&mut self, out: &mut String) -> Option<bool> {
         let name = self.name()?;
         if let Some((_, sign)) = SIGNS.iter().find(|(known, _)| *known == name) {
             out.push_str(sign);
             if matches!(name, "left" | "right" | "middle") {
                 self.skip_spaces();
-                // A dot is not a bracket.
+                // In `\left.` and `\right.` the dot means that there is no bracket.
                 self.rest = self.rest.strip_prefix('.').unwrap_or(self.rest);
             } else {
                 self.skip_spaces();
@@ -275,7 +276,7 @@ fn is_relation(c: char) -> bool {
     )
 }
 
-/// Puts spaces around the relation that ends `out`.
+/// Puts spaces around the relation at the end of `out`.
 fn space_around(out: &mut String, sign: &str) {
     let before = out.len() - sign.len();
     if before > 0 && !out.get(..before).is_some_and(|text| text.ends_with([' ', '\n'])) {
@@ -288,7 +289,7 @@ fn mapped(table: &[(char, char)], c: char) -> Option<char> {
     table.iter().find(|(from, _)| *from == c).map(|(_, to)| *to)
 }
 
-/// Raised or lowered text, if there are characters for all of it; else with the sign that says so.
+/// Raises or lowers text if every character of it has such a form. Otherwise writes the text after `sign`.
 fn script(text: &str, table: &[(char, char)], sign: char) -> String {
     let text = text.trim();
     let all: Option<String> = text.chars().map(|c| mapped(table, c)).collect();
@@ -298,7 +299,7 @@ fn script(text: &str, table: &[(char, char)], sign: char) -> String {
     })
 }
 
-/// A numerator, a denominator, or what is under a root: in brackets unless it is one thing.
+/// Puts brackets around a numerator, a denominator or the content of a root, unless it is a single item.
 fn grouped(text: &str) -> String {
     let text = text.trim();
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();

@@ -1,4 +1,4 @@
-//! Blocks as lines of a width.
+//! Lays out blocks as lines of a given width.
 
 use super::line::{DocumentStyle, Line, Piece, safe_url};
 use super::wrap::Wrap;
@@ -6,23 +6,23 @@ use super::{Block, Mark, Span, fit, latex};
 use crate::render::highlight;
 use crate::theme::Role;
 
-/// Prose is not wider than this: longer lines are hard to read.
+/// The largest width of prose. Longer lines are hard to read.
 const PROSE: usize = 100;
-/// Columns that stay for text however deep it lies.
+/// The smallest width of text, whatever its depth.
 const LEAST: usize = 8;
-/// The longest address that is written behind its link.
+/// The longest address that is written after its link.
 const MAX_URL: usize = 80;
 
-/// How a document is laid out.
+/// The size for which a document is laid out.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::render) struct PageSize {
-    /// Cells in a line.
+    /// The width of a line in cells.
     pub(in crate::render) width: usize,
-    /// Of a table with more rows than this the first and last are shown.
+    /// A table with more rows shows only the first and the last ones.
     pub(in crate::render) rows: Option<usize>,
 }
 
-/// The lines of a document; with it how many columns of tables are left out.
+/// Returns the lines of a document and the number of omitted table columns.
 pub(in crate::render) fn lay_out(
     blocks: &[Block],
     room: PageSize,
@@ -40,12 +40,12 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// Calls itself for lists and quotations, which are nested no deeper than their reader allows.
+    /// Recursive for lists and quotations. The readers limit their nesting.
     fn blocks(&mut self, blocks: &[Block], width: usize, tight: bool) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         for (index, block) in blocks.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|before| blocks.get(before));
-            if before.is_some_and(|before| apart(before, block, tight)) {
+            if before.is_some_and(|before| needs_blank_line(before, block, tight)) {
                 lines.push(Line::default());
             }
             lines.extend(self.block(block, width));
@@ -127,7 +127,7 @@ impl Layout<'_> {
         painted.into_iter().map(|line| Line(line.into_iter().map(piece).collect())).collect()
     }
 
-    /// Text broken into lines between words.
+    /// Breaks text into lines between words.
     fn text(&self, spans: &[Span], width: usize, role: Option<Role>) -> Vec<Line> {
         let mut wrap = Wrap::new(width);
         for (index, span) in spans.iter().enumerate() {
@@ -137,7 +137,7 @@ impl Layout<'_> {
             };
             let roles = roles(&span.mark, role);
             wrap.push(&text, &roles, span.mark.link.as_ref());
-            // The address is written out once, behind the whole link.
+            // The address is written once, after the whole link.
             let next = spans.get(index + 1).and_then(|next| next.mark.link.as_ref());
             if let Some(url) = &span.mark.link
                 && next != Some(url)
@@ -154,12 +154,12 @@ impl Layout<'_> {
     }
 }
 
-/// Whether an empty line stands between two blocks.
-fn apart(before: &Block, block: &Block, tight: bool) -> bool {
+/// Whether an empty line separates two blocks.
+fn needs_blank_line(before: &Block, block: &Block, tight: bool) -> bool {
     let is_list = |block: &Block| matches!(block, Block::List { .. });
     let is_table = |block: &Block| matches!(block, Block::Table(_));
     let short = |block: &Block| matches!(block, Block::Paragraph(text) if text.len() == 1);
-    // A table and the remark about it belong together, and so do an item and the list in it.
+    // No empty line between a table and its caption, or between an item and its nested list.
     !(tight && is_list(block) || is_table(before) && short(block) || is_table(block) && short(before))
 }
 
@@ -176,7 +176,7 @@ fn indented(lines: Vec<Line>, with: Piece) -> Vec<Line> {
         .collect()
 }
 
-/// The line with a style below those that it has.
+/// Adds a style below the styles of the line.
 fn styled(line: Line, role: Role) -> Line {
     Line(
         line.0

@@ -1,5 +1,5 @@
-//! Lines that are laid out, and how they are painted: with the theme's styles where there is a terminal, links where it
-//! knows them.
+//! Laid-out lines, and how they are painted: with the theme's styles on a terminal, and with links if the terminal
+//! supports them.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(in crate::render) struct Line(pub(super) Vec<Piece>);
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::render) struct Piece {
     pub(super) text: String,
-    /// Styles, the first below the others.
+    /// The styles; later ones override earlier ones.
     pub(super) roles: Vec<Role>,
     pub(super) link: Option<Arc<str>>,
 }
@@ -40,7 +40,7 @@ impl Line {
         self.0.iter().map(|piece| piece.text.width()).sum()
     }
 
-    /// Takes the spaces off its end.
+    /// Removes the spaces at the end.
     pub(super) fn trim_end(&mut self) {
         while let Some(last) = self.0.last_mut() {
             last.text.truncate(last.text.trim_end_matches(' ').len());
@@ -52,15 +52,15 @@ impl Line {
     }
 }
 
-/// What lines are painted with.
+/// The style of a document.
 #[derive(Clone, Debug)]
 pub(in crate::render) struct DocumentStyle {
     pub(in crate::render) theme: Arc<Theme>,
-    /// Styles and colours; `None` where there is no terminal or it knows no sequences.
+    /// The colour depth; `None` without a terminal or on a terminal without escape sequences.
     pub(in crate::render) depth: Option<ColorDepth>,
     pub(in crate::render) signs: Signs,
     pub(in crate::render) unicode: bool,
-    /// The terminal knows links (OSC 8).
+    /// The terminal supports links (OSC 8).
     pub(in crate::render) links: bool,
 }
 
@@ -78,7 +78,7 @@ impl DocumentStyle {
     }
 }
 
-/// Lines as text for the terminal, each with its end.
+/// Returns the lines as text for the terminal, each with its line end.
 pub(in crate::render) fn paint(lines: &[Line], skin: &DocumentStyle) -> String {
     let mut out = String::new();
     for line in lines {
@@ -124,7 +124,7 @@ fn piece(piece: &Piece, skin: &DocumentStyle, out: &mut String) {
 /// The longest address that is passed to a terminal.
 const MAX_URL: usize = 2_000;
 
-/// An address that may be passed to a terminal: of the web or a mailbox, and of printable ASCII alone.
+/// Returns an address that is safe to send to a terminal: a web or mail address in printable ASCII.
 pub(super) fn safe_url(url: &str) -> Option<String> {
     let known = ["https://", "http://", "mailto:"];
     let lower = super::head(url, 16).to_ascii_lowercase();

@@ -12,7 +12,8 @@ use crate::render::sanitize;
 /// Reads Markdown.
 pub(in crate::render) fn read_markdown(text: &str) -> Vec<Block> {
     let (text, remark) = cut(text, "Markdown");
-    // As a whole: a bracket is a piece of its own to the parser, and a sequence cut in two would leave its end.
+    // The text is sanitized as a whole: the parser emits a bracket as a separate piece, so an escape sequence would be
+    // cut and its end would remain.
     let text = sanitize::text(&text);
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
@@ -33,9 +34,9 @@ pub(in crate::render) fn read_markdown(text: &str) -> Vec<Block> {
 
 struct Reader {
     to: Builder,
-    /// A block of code that is open: its language and its text.
+    /// The open code block: its language and its text.
     code: Option<(String, String)>,
-    /// A block of HTML that is open.
+    /// The open HTML block.
     html: Option<String>,
     table: Option<Table>,
     strong: usize,
@@ -178,7 +179,7 @@ impl Reader {
     fn end_cell(&mut self) {
         let text = clean(&self.to.take_text());
         let Some(table) = &mut self.table else { return };
-        // The head has no row of its own.
+        // The header has no row event of its own.
         if table.header.is_empty() && table.rows.is_empty() {
             table.rows.push(Vec::new());
         }

@@ -1,9 +1,9 @@
-//! Text with structure (HTML, Markdown, formulas, JSON) as lines for a terminal: what is read becomes [`Block`]s, which
-//! are laid out for a width and painted with the theme.
+//! Structured text (HTML, Markdown, formulas, JSON) as lines for a terminal. The readers produce [`Block`]s, which are
+//! laid out for a width and painted with the theme.
 //!
-//! Everything that is read is untrusted. Readers take a bounded number of bytes in time that grows with them, call
-//! themselves nowhere, and give text that [`sanitize`](crate::render::sanitize) has passed; what is painted around it is
-//! ours alone. Nothing here knows where the lines go.
+//! All input is untrusted. The readers accept a limited number of bytes, run in time proportional to the input, are not
+//! recursive, and return text that [`sanitize`](crate::render::sanitize) has passed. The escape sequences around it are
+//! only our own. This module does not know where the lines are written.
 
 mod build;
 mod fit;
@@ -27,19 +27,19 @@ pub use table::{Align, HeaderCell, Table, is_missing};
 
 use std::sync::Arc;
 
-/// Most bytes of a document that are read; the rest is cut off.
+/// The most bytes of a document that are read. The rest is cut off.
 pub(in crate::render) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Most lists and quotations inside one another; what lies deeper is shown at this depth.
+/// The deepest nesting of lists and quotations. Deeper content is shown at this depth.
 const MAX_DEPTH: usize = 12;
 
-/// A piece of a document that stands on lines of its own.
+/// A part of a document that occupies whole lines.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::render) enum Block {
     Paragraph(Vec<Span>),
-    /// With its level, from 1.
+    /// A heading with its level, from 1.
     Heading(u8, Vec<Span>),
-    /// Text that is shown as it is; the language may be empty.
+    /// Preformatted text. The language may be empty.
     Code {
         language: String,
         text: String,
@@ -64,7 +64,7 @@ pub(in crate::render) struct Span {
     mark: Mark,
 }
 
-/// How a piece of text is marked.
+/// The marks of a piece of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Mark {
     strong: bool,
@@ -75,7 +75,7 @@ struct Mark {
     link: Option<Arc<str>>,
 }
 
-/// The longest start of `text` that has at most `bytes` bytes.
+/// Returns the longest prefix of `text` that has at most `bytes` bytes.
 fn head(text: &str, bytes: usize) -> &str {
     let mut end = bytes.min(text.len());
     while !text.is_char_boundary(end) {
@@ -84,7 +84,7 @@ fn head(text: &str, bytes: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// The start of a document that is read, and a sentence when there is more.
+/// Cuts a document to the size limit. Returns a notice if something was cut off.
 fn cut(text: &str, what: &str) -> (String, Option<Block>) {
     let read = head(text, MAX_BYTES);
     let remark = (read.len() < text.len()).then(|| {

@@ -1,6 +1,6 @@
-//! What commands and characters of LaTeX look like in Unicode.
+//! The Unicode forms of LaTeX commands and characters.
 
-/// Commands that stand for a sign.
+/// Commands for a single sign.
 pub(super) const SIGNS: &[(&str, &str)] = &[
     ("alpha", "α"),
     ("beta", "β"),
@@ -187,14 +187,14 @@ pub(super) const SIGNS: &[(&str, &str)] = &[
     ("mathstrut", ""),
 ];
 
-/// Names of functions, which are written upright with a space after them.
+/// Names of functions. They are written upright, with a space after them.
 pub(super) const FUNCTIONS: &[&str] = &[
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "coth",
     "exp", "log", "ln", "lg", "lim", "limsup", "liminf", "max", "min", "sup", "inf", "det", "dim", "ker",
     "arg", "deg", "gcd", "hom", "Pr", "argmax", "argmin", "mod", "bmod",
 ];
 
-/// Accents: the sign that goes on the letter before it.
+/// Accents: the combining character that follows the letter.
 pub(super) const ACCENTS: &[(&str, char)] = &[
     ("hat", '\u{302}'),
     ("widehat", '\u{302}'),
@@ -316,6 +316,6 @@ pub(super) const LOWERED: &[(char, char)] = &[
     ('χ', 'ᵪ'),
 ];
 
-/// Capital letters of blackboard bold that are not in the block of the others.
+/// Blackboard-bold capitals outside the Unicode block of the others.
 pub(super) const DOUBLE: &[(char, char)] =
     &[('C', 'ℂ'), ('H', 'ℍ'), ('N', 'ℕ'), ('P', 'ℙ'), ('Q', 'ℚ'), ('R', 'ℝ'), ('Z', 'ℤ')];

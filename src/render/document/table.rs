@@ -1,4 +1,4 @@
-//! Tables: what they hold, and how one is read from HTML with its spans.
+//! Tables: their data, and the reader for HTML tables with spans.
 
 use std::sync::Arc;
 
@@ -7,56 +7,56 @@ use unicode_width::UnicodeWidthStr;
 use super::{Block, Mark, Span};
 use crate::render::sanitize;
 
-/// Most cells of a table; rows after them are left out.
+/// The most cells of a table. Later rows are omitted.
 const MAX_CELLS: usize = 1_000_000;
-/// Most columns.
+/// The most columns.
 const MAX_COLUMNS: usize = 2_000;
 /// The longest cell, in bytes.
 const MAX_CELL: usize = 4_096;
 
-/// On which side the cells of a column stand.
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Align {
-    /// Words.
+    /// Text.
     #[default]
     Left,
-    /// In the middle.
+    /// Centred.
     Center,
     /// Numbers.
     Right,
 }
 
-/// A cell of the header: its text, and over how many columns it stands.
+/// A cell of the header: its text, and the number of columns that it covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderCell {
     /// Its text.
     pub text: String,
-    /// Columns, at least one.
+    /// The number of columns, at least one.
     pub span: usize,
 }
 
-/// A table of harmless text. Every row has a cell for every column.
+/// A table of harmless text. Each row has a cell for each column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// Rows of the header; the spans of each add up to the columns.
+    /// The header rows; the spans of each row add up to the number of columns.
     pub header: Vec<Vec<HeaderCell>>,
     /// The rows.
     pub rows: Vec<Vec<String>>,
-    /// So many columns at the left name the rows.
+    /// The number of columns at the left that name the rows.
     pub index: usize,
-    /// For each column.
+    /// The alignment of each column.
     pub align: Vec<Align>,
-    /// The data of a program, whose cells are values, and not a table of prose.
+    /// The table holds program data, whose cells are values, and not prose.
     pub is_data: bool,
 }
 
 impl Table {
-    /// Number of columns.
+    /// The number of columns.
     pub fn columns(&self) -> usize {
         self.align.len()
     }
 
-    /// The name of a column: what stands above it, the rows of the header from above with a dot between.
+    /// The name of a column: its header cells from top to bottom, joined by dots.
     pub fn column_name(&self, column: usize) -> String {
         let mut parts = Vec::new();
         for row in &self.header {
@@ -71,7 +71,7 @@ impl Table {
         parts.join(".")
     }
 
-    /// Finds out on which side each column stands, from what is in it; those that are said already stay.
+    /// Sets the alignment of columns by their content. Explicit alignments are kept.
     pub(super) fn align_by_content(&mut self) {
         for (column, align) in self.align.iter_mut().enumerate() {
             if *align != Align::Left {
@@ -85,7 +85,7 @@ impl Table {
         }
     }
 
-    /// Comma-separated values (RFC 4180) with one line for the names of columns.
+    /// Returns the table as comma-separated values (RFC 4180), with one line of column names.
     pub fn to_csv(&self) -> String {
         let mut out = String::new();
         let mut line = |cells: &mut dyn Iterator<Item = String>| {
@@ -113,17 +113,17 @@ impl Table {
     }
 }
 
-/// True for a cell in which a value is missing, as pandas, R and databases write it.
+/// Whether a cell marks a missing value, as written by pandas, R and databases.
 pub fn is_missing(cell: &str) -> bool {
     matches!(cell, "NaN" | "NaT" | "None" | "<NA>" | "nan" | "null" | "NA" | "NULL")
 }
 
-/// True for a cell that says nothing about what kind of values its column has.
+/// Whether a cell does not indicate the type of its column.
 fn is_empty(cell: &str) -> bool {
     cell.is_empty() || is_missing(cell) || matches!(cell, "…" | "..." | "⋮" | "⋯")
 }
 
-/// True for a number as people and programs write it: signs, separators, exponents, percent.
+/// Whether a cell is a number as users and programs write it: signs, separators, exponents, percent.
 fn is_number(cell: &str) -> bool {
     let text = cell.trim_start_matches(['-', '+', '−', '$', '€', '£', '¥', '₩']);
     let text = text.trim_end_matches(['%', 'j']);
@@ -145,7 +145,7 @@ fn is_number(cell: &str) -> bool {
     digits > 0 && text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
 }
 
-/// A cell as it was read.
+/// A cell as read.
 #[derive(Debug, Default)]
 struct Cell {
     text: String,
@@ -160,29 +160,29 @@ pub(super) struct Grid {
     header: Vec<Vec<Cell>>,
     body: Vec<Vec<Cell>>,
     in_header: bool,
-    into: Into,
+    target: TextTarget,
     caption: String,
     cells: usize,
     is_data: bool,
     left_out: usize,
 }
 
-/// Where text goes.
+/// The target of the current text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Into {
-    Nothing,
+enum TextTarget {
+    Ignored,
     Cell,
     Caption,
 }
 
 impl Grid {
-    /// A table with the classes that its element has.
+    /// Creates a table with the classes of its element.
     pub(super) fn new(classes: &str) -> Self {
         Self {
             header: Vec::new(),
             body: Vec::new(),
             in_header: false,
-            into: Into::Nothing,
+            target: TextTarget::Ignored,
             caption: String::new(),
             cells: 0,
             is_data: classes.split_whitespace().any(|class| class == "dataframe"),
@@ -192,11 +192,11 @@ impl Grid {
 
     pub(super) fn section(&mut self, header: bool) {
         self.in_header = header;
-        self.into = Into::Nothing;
+        self.target = TextTarget::Ignored;
     }
 
     pub(super) fn row(&mut self) {
-        self.into = Into::Nothing;
+        self.target = TextTarget::Ignored;
         if self.cells >= MAX_CELLS {
             self.left_out += 1;
             return;
@@ -205,7 +205,7 @@ impl Grid {
     }
 
     pub(super) fn cell(&mut self, names: bool, columns: usize, rows: usize) {
-        self.into = Into::Nothing;
+        self.target = TextTarget::Ignored;
         if self.cells >= MAX_CELLS {
             return;
         }
@@ -221,26 +221,26 @@ impl Grid {
             columns: columns.clamp(1, MAX_COLUMNS),
             rows: rows.clamp(1, MAX_CELLS),
         });
-        self.into = Into::Cell;
+        self.target = TextTarget::Cell;
     }
 
     pub(super) fn caption(&mut self) {
-        self.into = Into::Caption;
+        self.target = TextTarget::Caption;
     }
 
     pub(super) fn end(&mut self, name: &str) {
-        self.into = Into::Nothing;
+        self.target = TextTarget::Ignored;
         if name == "thead" {
             self.in_header = false;
         }
     }
 
-    /// Text; outside of cells it is none of the table's.
+    /// Adds text. Text outside cells is ignored.
     pub(super) fn text(&mut self, text: &str) {
-        let into = match self.into {
-            Into::Nothing => return,
-            Into::Caption => &mut self.caption,
-            Into::Cell => {
+        let target = match self.target {
+            TextTarget::Ignored => return,
+            TextTarget::Caption => &mut self.caption,
+            TextTarget::Cell => {
                 let section = if self.in_header { &mut self.header } else { &mut self.body };
                 match section.last_mut().and_then(|row| row.last_mut()) {
                     Some(cell) => &mut cell.text,
@@ -248,14 +248,14 @@ impl Grid {
                 }
             }
         };
-        if into.len() < MAX_CELL {
-            into.push_str(super::head(text, MAX_CELL));
+        if target.len() < MAX_CELL {
+            target.push_str(super::head(text, MAX_CELL));
         }
     }
 
-    /// The table, its caption above it, and what is to be said about it.
+    /// Returns the table with its caption above it and notices below it.
     pub(super) fn finish(mut self) -> Vec<Block> {
-        // A first row of names alone is a header, wherever it stands.
+        // A first row with only header cells is a header, whichever element contains it.
         if self.header.is_empty()
             && self.body.len() > 1
             && self.body.first().is_some_and(|row| !row.is_empty() && row.iter().all(|cell| cell.names))
@@ -305,18 +305,18 @@ impl Grid {
     }
 }
 
-/// One place in the grid: the text stands in the first place that a cell takes.
+/// A place in the grid. The text of a cell is in the first place that it covers.
 #[derive(Clone, Debug, Default)]
 struct Slot {
     text: String,
-    /// A cell to the left goes on here.
+    /// A cell to the left covers this place.
     continued: bool,
 }
 
-/// Puts cells where their spans and those of the rows above leave room.
+/// Places the cells where their spans and the row spans above leave room.
 fn place(rows: Vec<Vec<Cell>>) -> Vec<Vec<Slot>> {
     let mut placed = Vec::with_capacity(rows.len());
-    // For each column, over how many more rows something from above goes on.
+    // For each column, how many more rows a cell from above covers.
     let mut taken: Vec<usize> = Vec::new();
     let mut slots_left = 4 * MAX_CELLS;
     for row in rows {
@@ -364,7 +364,7 @@ fn header_row(slots: Vec<Slot>, columns: usize) -> Vec<HeaderCell> {
     cells
 }
 
-/// The text of a cell: one harmless line.
+/// Returns the text of a cell as one harmless line.
 pub(super) fn clean(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for word in text.split([' ', '\n', '\t', '\r', '\u{a0}']).filter(|word| !word.is_empty()) {

@@ -12,7 +12,7 @@ fn skin(depth: Option<ColorDepth>, unicode: bool) -> DocumentStyle {
     DocumentStyle { theme, depth, signs: Signs::new(unicode), unicode, links: depth.is_some() }
 }
 
-/// What a document looks like without styles.
+/// Lays out a document without styles.
 fn plain(blocks: &[Block], width: usize) -> String {
     let skin = skin(None, true);
     paint(&lay_out(blocks, PageSize { width, rows: None }, &skin).0, &skin)
@@ -92,7 +92,7 @@ fn no_line_of_a_table_is_wider_than_the_window_and_no_number_is_cut() {
             assert!(text.lines().all(|line| line.width() <= width), "{name} {width}:\n{text}");
         }
     }
-    // Every number that is shown is one of the table's.
+    // Every number that is shown is a value of the table.
     let table = table(&data("truncated.html"));
     let numbers: Vec<&str> = table.rows.iter().flatten().map(String::as_str).collect();
     for width in 20..60 {
@@ -243,7 +243,7 @@ fn common_formulas_are_written_in_unicode_and_others_as_they_came() {
     assert!(latex::to_unicode(&"^".repeat(10_000)).is_some());
 }
 
-/// The accents of the test are written as the program writes them.
+/// Composes the accents of the test as the program does.
 fn unicode_nfc(text: &str) -> String {
     text.replace('ŷ', "y\u{302}")
 }

@@ -1,4 +1,4 @@
-//! Text broken into lines of a width, between words where possible.
+//! Breaks text into lines of a given width, between words if possible.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::line::{Line, Piece};
 use crate::theme::Role;
 
-/// Lines that are filled word by word.
+/// Fills lines word by word.
 pub(super) struct Wrap {
     width: usize,
     lines: Vec<Line>,
@@ -17,12 +17,12 @@ pub(super) struct Wrap {
 }
 
 impl Wrap {
-    /// Lines of this width.
+    /// Creates an empty text with lines of this width.
     pub(super) fn new(width: usize) -> Self {
         Self { width, lines: Vec::new(), line: Line::default(), at: 0 }
     }
 
-    /// Adds text; a line feed ends the line.
+    /// Adds text. A line feed ends the line.
     pub(super) fn push(&mut self, text: &str, roles: &[Role], link: Option<&Arc<str>>) {
         for (index, part) in text.split('\n').enumerate() {
             if index > 0 {
@@ -43,7 +43,7 @@ impl Wrap {
             self.put(word, roles, link);
             return;
         }
-        // Longer than a line: broken where the line ends.
+        // A word that is longer than a line is broken at the end of the line.
         for symbol in word.graphemes(true) {
             if self.at + symbol.width() > self.width && self.at > 0 {
                 self.end_line();
@@ -71,7 +71,7 @@ impl Wrap {
         self.at = 0;
     }
 
-    /// The lines.
+    /// Returns the lines.
     pub(super) fn finish(mut self) -> Vec<Line> {
         if !self.line.0.is_empty() {
             self.end_line();
@@ -80,7 +80,7 @@ impl Wrap {
     }
 }
 
-/// Text without styles in at most `most` lines of a width.
+/// Wraps text without styles into at most `most` lines of this width.
 pub(super) fn wrap_plain(text: &str, width: usize, most: usize) -> Vec<String> {
     if text.width() <= width {
         return vec![text.to_owned()];

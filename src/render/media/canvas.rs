@@ -1,9 +1,9 @@
-//! How large a picture is drawn, and on what.
+//! The size of a picture and the surface that it is drawn on.
 
 use crate::terminal::{ColorDepth, Graphics, Size};
 use crate::theme::Rgb;
 
-/// A place in the window, in cells from its corner.
+/// A position in the window, in cells from its corner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::render) struct Place {
     pub(in crate::render) col: u16,
@@ -19,48 +19,48 @@ pub(in crate::render) struct Cells {
     pub(super) rows: u16,
 }
 
-/// The room that a picture may take, and how large a cell of it is.
+/// The space for a picture, and the size of its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::render) struct Canvas {
-    /// The largest size of a picture.
+    /// The largest size of a picture, in cells.
     pub(super) room: Cells,
-    /// A cell in pixels, width and height; neither is zero.
+    /// The size of a cell in pixels, width and height. Neither is zero.
     pub(super) cell: (u16, u16),
-    /// Whether a picture that is smaller than the room is made as large as it.
+    /// Whether a smaller picture is enlarged to fill the space.
     pub(super) fill: bool,
 }
 
-/// What pixels are drawn on and how.
+/// The surface that pictures are drawn on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::render) struct DrawingSurface {
-    /// The room.
+    /// The space.
     pub(in crate::render) canvas: Canvas,
-    /// The means.
+    /// The graphics protocol.
     pub(in crate::render) graphics: Graphics,
-    /// The colours that there are.
+    /// The colours that the terminal supports.
     pub(in crate::render) colors: ColorDepth,
-    /// What shows through, if it is known.
+    /// The background colour, if it is known. It shows through transparent parts.
     pub(in crate::render) background: Option<Rgb>,
 }
 
-/// A cell of this height, in pixels, is that of a screen as dense as those for which pictures are made; of twice the
-/// height, twice as dense.
+/// The height in pixels of a cell on a screen of normal density, for which pictures are made. Twice the height means
+/// twice the density.
 const PLAIN_HEIGHT: u32 = 16;
 
-/// What a cell is taken for when nobody tells: the proportion is what matters.
+/// The assumed size of a cell if it is unknown. Only the proportion matters.
 const CELL: (u16, u16) = (8, 16);
 
-/// Rows of the window that a picture leaves free: one for the prompt, one to see what came before.
-const SPARED_ROWS: u16 = 2;
+/// The rows that a picture leaves free: one for the prompt, one for the earlier output.
+const RESERVED_ROWS: u16 = 2;
 
 impl Canvas {
-    /// The room in a window. `asked` is the size of a cell in pixels if the terminal told it; else it follows from
-    /// the window's size in pixels if the kernel knows that. `max_rows` is the user's own limit.
+    /// The space in a window. `asked` is the size of a cell in pixels, if the terminal reported it. Otherwise the size
+    /// follows from the window's size in pixels, if the kernel knows that. `max_rows` is the user's limit.
     pub(in crate::render) fn new(window: Size, asked: Option<(u16, u16)>, max_rows: Option<u16>) -> Self {
         let by_window = window.pixels.map(|(width, height)| (width / window.cols, height / window.rows));
         let plausible =
             |(width, height): &(u16, u16)| (2..=200).contains(width) && (2..=400).contains(height);
-        let rows = window.rows.saturating_sub(SPARED_ROWS).max(1);
+        let rows = window.rows.saturating_sub(RESERVED_ROWS).max(1);
         Self {
             room: Cells { cols: window.cols.max(1), rows: max_rows.map_or(rows, |most| most.clamp(1, rows)) },
             cell: asked.filter(plausible).or(by_window.filter(plausible)).unwrap_or(CELL),
@@ -68,29 +68,29 @@ impl Canvas {
         }
     }
 
-    /// The same for a picture that takes all rows but one.
+    /// The space of a window except one row. Smaller pictures are enlarged.
     pub(in crate::render) fn whole(window: Size, asked: Option<(u16, u16)>) -> Self {
         let room = Cells { cols: window.cols.max(1), rows: window.rows.saturating_sub(1).max(1) };
         Self { room, fill: true, ..Self::new(window, asked, None) }
     }
 
-    /// A part of a window, of so many cells. `asked` as in [`Canvas::new`].
+    /// The space in a part of a window. `asked` as in [`Canvas::new`].
     pub(in crate::render) fn part(cols: u16, rows: u16, asked: Option<(u16, u16)>) -> Self {
         let room = Cells { cols: cols.max(1), rows: rows.max(1) };
         Self { room, ..Self::new(Size { cols, rows, pixels: None }, asked, None) }
     }
 
-    /// Room of so many cells in which two pixels stand above each other in each.
+    /// The space for half blocks: each cell has two pixels, one above the other.
     pub(in crate::render) fn of_blocks(cols: u16, rows: u16) -> Self {
         Self { room: Cells { cols: cols.max(1), rows: rows.max(1) }, cell: (1, 2), fill: false }
     }
 
-    /// Room for any picture that we draw, at its own size.
+    /// The space for a picture at its own size.
     pub(in crate::render) fn natural() -> Self {
         Self { room: Cells { cols: 4096, rows: 4096 }, cell: (1, 1), fill: false }
     }
 
-    /// Where something of this size lies in the middle of the room.
+    /// Returns the place in the middle of the space for a picture of this size.
     pub(in crate::render) fn middle(&self, cells: Cells) -> Place {
         Place {
             col: self.room.cols.saturating_sub(cells.cols) / 2,
@@ -98,13 +98,13 @@ impl Canvas {
         }
     }
 
-    /// Pixels of the screen for each pixel of a picture.
+    /// Returns the number of screen pixels for each pixel of a picture.
     pub(super) fn density(&self) -> u32 {
         (u32::from(self.cell.1) / PLAIN_HEIGHT).clamp(1, 4)
     }
 
-    /// The size in pixels at which a picture of `width` × `height` pixels is drawn: its own, or as large as there
-    /// is room, in the same proportion. Never zero.
+    /// Returns the size in pixels at which a picture of `width` × `height` pixels is drawn: its own size, or the
+    /// largest that fits with the same proportion. Never zero.
     pub(super) fn fit(&self, width: u32, height: u32) -> (u32, u32) {
         let (width, height) = (width.saturating_mul(self.density()), height.saturating_mul(self.density()));
         let room_width = u64::from(self.room.cols) * u64::from(self.cell.0);
@@ -121,7 +121,7 @@ impl Canvas {
         (side(fit_width), side(fit_height))
     }
 
-    /// The cells that a picture of so many pixels covers.
+    /// Returns the cells that a picture of this many pixels covers.
     pub(super) fn cells(&self, (width, height): (u32, u32)) -> Cells {
         let side = |pixels: u32, cell: u16, room: u16| {
             u16::try_from(pixels.div_ceil(u32::from(cell))).unwrap_or(room).clamp(1, room)

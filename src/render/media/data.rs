@@ -1,5 +1,5 @@
 //! The body of a media record (`docs/wire` §5.1): a `data:` URI for raster images, XML for SVG, base64 or text for
-//! others.
+//! other types.
 
 use std::sync::Arc;
 
@@ -7,22 +7,22 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// Most bytes of a record's body that are decoded: several times what a large plot has.
+/// The most bytes of a record's body that are decoded: several times the size of a large plot.
 const MAX_ENCODED: usize = 96 * 1024 * 1024;
 
-/// The type of a drawing.
+/// The MIME type of a drawing.
 pub(in crate::render) const DRAWING: &str = "application/x-sorna-drawing";
 
-/// A medium as it came, decoded from its envelope.
+/// A medium, decoded from its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Medium {
-    /// The MIME type that the program gave it. Untrusted text.
+    /// The MIME type from the program. Untrusted text.
     pub mime: String,
     /// The bytes of the file.
     pub bytes: Arc<[u8]>,
 }
 
-/// Padding is often lost on the way, and no reader needs it.
+/// Padding is often missing, and a reader does not need it.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -31,11 +31,11 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Medium {
-    /// Takes a record's body out of its envelope. Whitespace in base64 does not count; a body that is no `data:` URI
-    /// is the file itself.
+    /// Decodes the body of a record. Whitespace in base64 is ignored. A body that is not a `data:` URI is the file
+    /// itself.
     ///
     /// # Errors
-    /// What is wrong, as part of a sentence.
+    /// The problem, as part of a sentence.
     pub fn decode(mime: &str, body: &str) -> Result<Self, &'static str> {
         if body.len() > MAX_ENCODED {
             return Err("larger than 96 MB");
@@ -59,19 +59,19 @@ impl Medium {
     }
 }
 
-/// True for the types that are sent as base64.
+/// Whether this type is sent as base64.
 pub(in crate::render) fn is_raster(mime: &str) -> bool {
     let mime = essence(mime);
     mime.starts_with("image/") && mime != "image/svg+xml"
 }
 
-/// A MIME type in lower case, without its parameters.
+/// Returns a MIME type in lower case, without its parameters.
 pub(in crate::render) fn essence(mime: &str) -> String {
     mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn base64(text: &str) -> Result<Vec<u8>, &'static str> {
-    // Most write it as one word in the first alphabet: then there is nothing to be cleaned.
+    // Most bodies are a single word in the first alphabet and need no cleaning.
     LENIENT.decode(text).or_else(|_| LENIENT.decode(clean(text))).map_err(|_| "not valid base64")
 }
 

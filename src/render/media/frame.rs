@@ -1,4 +1,4 @@
-//! The pixels of a picture that fit its canvas, still or moving, and why there are none.
+//! The pixels of a picture that fit its canvas, still or animated, and the reasons why there are none.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(in crate::render) struct Still {
     pub(in crate::render) original: (u32, u32),
 }
 
-/// One of the pictures that make one that moves.
+/// One frame of an animation.
 #[derive(Debug)]
 pub(in crate::render) struct Frame {
     /// The pixels to draw.
@@ -47,17 +47,17 @@ pub(in crate::render) struct Frame {
     pub(in crate::render) delay: Duration,
 }
 
-/// Frames as they are made, on one thread.
+/// The frames of an animation, made one by one on the consumer's thread.
 pub(in crate::render) type Frames = Box<dyn Iterator<Item = Result<Frame, PictureError>>>;
 
 impl Still {
-    /// As a PNG file.
+    /// Returns the picture as a PNG file.
     pub(in crate::render) fn to_png(&self) -> Result<Vec<u8>, PictureError> {
         to_png(&self.pixels).map_err(|error| PictureError::Damaged(error.to_string()))
     }
 }
 
-/// Pixels as a PNG file, compressed quickly rather than well.
+/// Encodes pixels as a PNG file. Prefers speed over size.
 pub(super) fn to_png(pixels: &RgbaImage) -> Result<Vec<u8>, ImageError> {
     use image::ImageEncoder;
     use image::codecs::png::{CompressionType, FilterType, PngEncoder};

@@ -1,17 +1,17 @@
-//! The commits that a git kernel shows (`application/vnd.sorna.gitgraph`, `docs/wire` §5.1) as a graph in text, newest
-//! first, as `git log --graph` draws it.
+//! The commit graph of a git kernel (`application/vnd.sorna.gitgraph`, `docs/wire` §5.1) as text, newest commit first,
+//! in the style of `git log --graph`.
 
 use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
-/// Its type.
+/// The MIME type.
 pub(in crate::render) const GIT_GRAPH: &str = "application/vnd.sorna.gitgraph";
 
-/// Most commits that are shown.
+/// The most commits that are shown.
 const MAX_COMMITS: usize = 500;
 
-/// Most branches beside each other.
+/// The most parallel branches.
 const MAX_LANES: usize = 40;
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ struct Commit {
     branch: Option<String>,
 }
 
-/// The characters that a graph is made of.
+/// The characters of a graph.
 struct Strokes {
     commit: char,
     line: char,
@@ -45,7 +45,7 @@ const UNICODE: Strokes =
 const ASCII: Strokes =
     Strokes { commit: '*', line: '|', across: '-', fork: '+', join: '+', opens: '\\', closes: '/' };
 
-/// Draws it; `None` when the text is not a list of commits. The result is still untrusted.
+/// Draws the graph. `None` if the text is not a list of commits. The result is still untrusted.
 pub(in crate::render) fn git_graph(text: &str, unicode: bool) -> Option<String> {
     let mut commits: Vec<Commit> = serde_json::from_str(text).ok()?;
     let known: HashMap<&str, usize> =
@@ -71,7 +71,7 @@ pub(in crate::render) fn git_graph(text: &str, unicode: bool) -> Option<String> 
 
 struct Graph<'a> {
     strokes: &'a Strokes,
-    /// Which commit each lane leads to.
+    /// The next commit of each lane.
     lanes: Vec<Option<String>>,
     text: String,
 }
@@ -89,16 +89,16 @@ impl Graph<'_> {
             .collect();
         for lane in others {
             self.connect(at, lane, self.strokes.closes);
-            self.lead(lane, None);
+            self.set_lane(lane, None);
         }
         self.drop_empty_lanes();
-        self.lead(at, Some(commit.oid.clone()));
+        self.set_lane(at, Some(commit.oid.clone()));
         self.row(at, self.strokes.commit);
-        self.text.push_str(&words(commit));
+        self.text.push_str(&description(commit));
         self.text.push('\n');
 
         let mut parents = commit.parent_ids.iter().filter(|parent| known.contains(*parent));
-        self.lead(at, parents.next().cloned());
+        self.set_lane(at, parents.next().cloned());
         for parent in parents {
             let existing = self.lanes.iter().position(|lane| lane.as_deref() == Some(parent));
             match existing {
@@ -107,7 +107,7 @@ impl Graph<'_> {
                 None if self.lanes.len() < MAX_LANES => {
                     let lane = self.free_lane_after(at);
                     self.connect(at, lane, self.strokes.opens);
-                    self.lead(lane, Some(parent.clone()));
+                    self.set_lane(lane, Some(parent.clone()));
                 }
                 None => {}
             }
@@ -115,14 +115,14 @@ impl Graph<'_> {
         self.drop_empty_lanes();
     }
 
-    /// Those on the right that lead nowhere.
+    /// Removes empty lanes on the right.
     fn drop_empty_lanes(&mut self) {
         while self.lanes.last().is_some_and(Option::is_none) {
             self.lanes.pop();
         }
     }
 
-    fn lead(&mut self, lane: usize, to: Option<String>) {
+    fn set_lane(&mut self, lane: usize, to: Option<String>) {
         if self.lanes.len() <= lane {
             self.lanes.resize(lane + 1, None);
         }
@@ -140,7 +140,7 @@ impl Graph<'_> {
         free.map_or(self.lanes.len().max(at + 1), |offset| at + 1 + offset)
     }
 
-    /// The lanes, one of them marked.
+    /// Draws the lanes of a commit's row and marks the commit.
     fn row(&mut self, at: usize, mark: char) {
         for lane in 0..self.lanes.len().max(at + 1) {
             let leads = self.lanes.get(lane).is_some_and(Option::is_some);
@@ -155,7 +155,7 @@ impl Graph<'_> {
         }
     }
 
-    /// A row in which a lane goes to another, or comes from it.
+    /// Draws a row in which a lane joins or leaves another.
     fn connect(&mut self, at: usize, other: usize, end: char) {
         let (first, last) = (at.min(other), at.max(other));
         for lane in 0..self.lanes.len().max(last + 1) {
@@ -182,19 +182,19 @@ impl Graph<'_> {
     }
 }
 
-/// What is said of a commit.
-fn words(commit: &Commit) -> String {
+/// Returns the description of a commit.
+fn description(commit: &Commit) -> String {
     let word = |text: &str, width| crate::render::sanitize::line(text, width);
-    let mut words = word(commit.oid.get(..7).unwrap_or(&commit.oid), 7);
+    let mut description = word(commit.oid.get(..7).unwrap_or(&commit.oid), 7);
     if let Some(branch) = commit.branch.as_deref().filter(|branch| !branch.is_empty()) {
-        words.push_str(&format!(" ({})", word(branch, 40)));
+        description.push_str(&format!(" ({})", word(branch, 40)));
     }
     let message = commit.message.as_deref().unwrap_or_default();
-    words.push_str(&format!(" {}", word(message.lines().next().unwrap_or_default(), 80)));
+    description.push_str(&format!(" {}", word(message.lines().next().unwrap_or_default(), 80)));
     if let Some(author) = commit.author.as_deref().filter(|author| !author.is_empty()) {
-        words.push_str(&format!(" <{}>", word(author, 40)));
+        description.push_str(&format!(" <{}>", word(author, 40)));
     }
-    words
+    description
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Media records: what is in them, as pictures, as text, or as a remark that says what it is.
+//! Media records: shown as pictures, as text, or as a note that says what they are.
 //!
-//! A medium becomes a [`Picture`] where it can, a picture becomes pixels that fit a [`Canvas`], and pixels become what
-//! a terminal understands, on a [`DrawingSurface`]. All of it is untrusted: every step has limits on bytes, pixels and time, and
-//! works on a thread of its own where a bad input could take long.
+//! A medium becomes a [`Picture`] if possible, a picture becomes pixels that fit a [`Canvas`], and a [`DrawingSurface`]
+//! encodes the pixels for the terminal. All media are untrusted: each step limits bytes, pixels and time, and runs on a
+//! separate thread if a bad input could take long.
 
 mod canvas;
 mod data;
@@ -19,7 +19,7 @@ mod time_limit;
 pub(super) use canvas::{Canvas, DrawingSurface, Place};
 pub use data::Medium;
 pub(super) use data::{DRAWING, essence};
-pub(super) use draw::{DrawError, Drawn, flatten};
+pub(super) use draw::{DrawError, EncodedPicture, flatten};
 pub(super) use drawing::Canvases;
 pub(super) use frame::PictureError;
 pub(super) use gitgraph::{GIT_GRAPH, git_graph};

@@ -1,4 +1,4 @@
-//! What can be shown as pixels, whatever it is made of: as one still, or as frames.
+//! Media that can be shown as pixels: as a still picture or as frames.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use super::drawing::{self, Scene};
 use super::frame::{Frames, PictureError, Still};
 use super::{raster, svg};
 
-/// Where an SVG file says what it is: behind a declaration and comments.
+/// How far into a file the `<svg` tag may start, after a declaration and comments.
 const SVG_HEAD: usize = 1024;
 
-/// Something to look at.
+/// A picture of any format.
 #[derive(Clone, Debug)]
 pub(in crate::render) enum Picture {
     /// PNG, JPEG, GIF, WebP or BMP.
@@ -23,7 +23,7 @@ pub(in crate::render) enum Picture {
 }
 
 impl Picture {
-    /// What a medium shows, if it is of a kind that shows anything by itself.
+    /// Returns the picture of a medium, if its type is a picture that needs no other data.
     pub(in crate::render) fn of(medium: &Medium) -> Option<Self> {
         let bytes = Arc::clone(&medium.bytes);
         match essence(&medium.mime).as_str() {
@@ -32,7 +32,7 @@ impl Picture {
         }
     }
 
-    /// What a file shows, told by its content.
+    /// Returns the picture of a file, by its content.
     pub(in crate::render) fn of_file(bytes: &[u8]) -> Option<Self> {
         if image::guess_format(bytes).is_ok() {
             return Some(Self::Raster(bytes.into()));
@@ -43,7 +43,7 @@ impl Picture {
         is_svg.then(|| Self::Svg(bytes.into()))
     }
 
-    /// The pixels of what is to be seen in the end. It may take long: see [`super::run_with_limit()`].
+    /// Returns the pixels of the final state. This may take long: see [`super::run_with_limit()`].
     pub(in crate::render) fn still(&self, canvas: &Canvas) -> Result<Still, PictureError> {
         match self {
             Self::Raster(bytes) => raster::still(bytes, canvas),
@@ -52,7 +52,7 @@ impl Picture {
         }
     }
 
-    /// The frames, if it moves, as they are made.
+    /// Returns the frames of an animation, each made when it is needed.
     pub(in crate::render) fn frames(&self, canvas: Canvas) -> Option<Frames> {
         match self {
             Self::Raster(bytes) => raster::frames(bytes, canvas),
@@ -61,15 +61,15 @@ impl Picture {
         }
     }
 
-    /// The file that it came as, if it is one.
-    pub(in crate::render) fn as_it_came(&self) -> Option<&Arc<[u8]>> {
+    /// Returns the original file, if there is one.
+    pub(in crate::render) fn original_bytes(&self) -> Option<&Arc<[u8]>> {
         match self {
             Self::Raster(bytes) | Self::Svg(bytes) => Some(bytes),
             Self::Drawing(_) => None,
         }
     }
 
-    /// The extension of a file of it.
+    /// Returns the file extension.
     pub(in crate::render) fn extension(&self) -> &'static str {
         match self {
             Self::Svg(_) => "svg",

@@ -1,4 +1,4 @@
-//! Raster images from their bytes, scaled for the terminal, within limits; and the frames of those that move.
+//! Raster images: decodes and scales still images and the frames of animations, within limits.
 
 mod scale;
 
@@ -17,15 +17,15 @@ use scale::scale;
 use super::canvas::Canvas;
 use super::frame::{Frame, Frames, PictureError, Still};
 
-/// Most pixels on a side.
+/// The most pixels on a side.
 const MAX_SIDE: u32 = 10_000;
 
-/// Most memory that a decoder may take, in bytes: enough for 33 megapixels.
+/// The most memory that a decoder may use, in bytes: enough for 33 megapixels.
 const MAX_MEMORY: u64 = 128 * 1024 * 1024;
 
-/// Frames of less are shown as long as browsers show them, which is how their authors know them.
-const SHORTEST: Duration = Duration::from_millis(20);
-const USUAL: Duration = Duration::from_millis(100);
+/// Shorter frames are shown for the default time, as browsers do. Authors rely on this.
+const MIN_DELAY: Duration = Duration::from_millis(20);
+const DEFAULT_DELAY: Duration = Duration::from_millis(100);
 
 fn limits() -> Limits {
     let mut limits = Limits::default();
@@ -35,8 +35,8 @@ fn limits() -> Limits {
     limits
 }
 
-/// Decodes the first frame, turned as its camera was held, and scales it. The format is told by the content, whatever
-/// the record said.
+/// Decodes the first frame, applies the orientation of the camera, and scales the image. The format follows from the
+/// content, not from the record's type.
 pub(super) fn still(bytes: &[u8], canvas: &Canvas) -> Result<Still, PictureError> {
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| PictureError::Unknown)?;
@@ -59,7 +59,7 @@ pub(super) fn still(bytes: &[u8], canvas: &Canvas) -> Result<Still, PictureError
     );
     let turned = |(width, height)| if on_its_side { (height, width) } else { (width, height) };
     let original = turned((image.width(), image.height()));
-    // Scaled first: the smaller picture is turned faster.
+    // Scaled first, because rotating a smaller picture is faster.
     let mut image = scale(image, turned(canvas.fit(original.0, original.1))).ok_or(PictureError::TooLarge)?;
     image.apply_orientation(orientation);
     Ok(Still { pixels: image.into_rgba8(), original })
@@ -73,7 +73,7 @@ fn problem(error: ImageError) -> PictureError {
     }
 }
 
-/// The frames of a picture that moves, one after the other as they are decoded; `None` for a still picture.
+/// Returns the frames of an animation, each decoded when it is needed. `None` for a still picture.
 pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
     let source = || Cursor::new(Arc::clone(bytes));
     let frames = match image::guess_format(bytes).ok()? {
@@ -101,15 +101,18 @@ pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
         let pixels = frame.into_buffer();
         let size = canvas.fit(pixels.width(), pixels.height());
         let scaled = scale(DynamicImage::ImageRgba8(pixels), size).ok_or(PictureError::TooLarge)?;
-        Ok(Frame { pixels: scaled.into_rgba8(), delay: if delay < SHORTEST { USUAL } else { delay } })
+        Ok(Frame {
+            pixels: scaled.into_rgba8(),
+            delay: if delay < MIN_DELAY { DEFAULT_DELAY } else { delay },
+        })
     };
-    // Some decoders give the same error for ever.
+    // Some decoders repeat the same error forever.
     let mut broken = false;
     let until_broken = frames.take_while(move |frame| !std::mem::replace(&mut broken, frame.is_err()));
     Some(Box::new(until_broken.map(fitted)))
 }
 
-/// Whether an image inside an SVG may be decoded.
+/// Whether an image inside an SVG is small enough to decode.
 pub(super) fn is_modest(bytes: &[u8]) -> bool {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let size = reader.ok().and_then(|reader| reader.into_dimensions().ok());

@@ -1,4 +1,4 @@
-//! Media into files that nobody else has used.
+//! Saves media as new files.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::data::{Medium, essence};
 
-/// Most files of one kind in a folder.
+/// The most files of one kind in a folder.
 const MAX_FILES: u32 = 100_000;
 
-/// Writes a medium into `folder`, which is made if it is missing, under the first free name (`image-001.png`).
-/// An existing file is never replaced, and a link that points elsewhere is not followed.
+/// Saves a medium in `folder`, which is created if it is missing, under the first free name (`image-001.png`). Existing
+/// files are never replaced, and symbolic links are not followed.
 pub(in crate::render) fn save(medium: &Medium, folder: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let mime = essence(&medium.mime);
@@ -30,7 +30,7 @@ pub(in crate::render) fn save(medium: &Medium, folder: &Path) -> io::Result<Path
     Err(io::Error::other("the folder has too many such files"))
 }
 
-/// The file's extension: by its content for pictures, else by its type.
+/// Returns the file extension: by the content for pictures, else by the type.
 fn extension(mime: &str, bytes: &[u8]) -> &'static str {
     if let Some(name) = image::guess_format(bytes).ok().and_then(|format| format.extensions_str().first()) {
         return name;

@@ -1,5 +1,5 @@
-//! SVG to pixels, by resvg. It may name no file and no address, and what would take memory or time out of all proportion
-//! is refused before it is drawn. Fonts are looked for only when there is text.
+//! SVG to pixels, by resvg. An SVG cannot load files or addresses. A picture that would need too much memory or time is
+//! refused before it is drawn. Fonts are loaded only if the picture contains text.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,29 +13,29 @@ use super::canvas::Canvas;
 use super::frame::{PictureError, Still};
 use super::raster::is_modest;
 
-/// A longer text is not shown as a picture.
+/// A longer file is not shown as a picture.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Most elements and attributes.
+/// The most elements and attributes.
 const MAX_NODES: u32 = 500_000;
 
-/// Most bytes that entities may grow to.
+/// The most bytes that entities may expand to.
 const MAX_GROWTH: usize = 16 * 1024 * 1024;
 
-/// Most pixels that are drawn.
+/// The most pixels that are drawn.
 const MAX_PIXELS: u64 = 16 * 1024 * 1024;
 
-/// Most memory for layers that lie on each other, in bytes.
+/// The most memory for stacked layers, in bytes.
 const MAX_LAYERS: u64 = 256 * 1024 * 1024;
 
-/// Most pixels that are touched by layers altogether: about as much as can be done within the limit of time.
+/// The most pixels that all layers may touch: about as many as fit into the time limit.
 const MAX_WORK: u64 = 4_000_000_000;
 
-/// Draws it as large as it fits.
+/// Draws the picture as large as it fits.
 pub(super) fn still(bytes: &[u8], canvas: &Canvas) -> Result<Still, PictureError> {
     let tree = parse(bytes)?;
     let size = tree.size();
-    // A size of less than a pixel, or of more than any screen has, keeps its proportion and no more.
+    // A size of less than a pixel, or larger than any screen, is scaled in proportion.
     let largest = size.width().max(size.height());
     let shrink = if largest > 1e6 { 1e6 / largest } else { 1.0 };
     let side = |side: f32| (side * shrink).ceil().max(1.0) as u32;
@@ -64,7 +64,7 @@ fn parse(bytes: &[u8]) -> Result<Tree, PictureError> {
     if grows(text) {
         return Err(PictureError::TooLarge);
     }
-    // A document type is what matplotlib begins its files with.
+    // The files of matplotlib begin with a document type.
     let parsing = ParsingOptions { allow_dtd: true, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     let document =
         Document::parse_with_options(text, parsing).map_err(|error| damaged(&error.to_string()))?;
@@ -81,8 +81,8 @@ fn parse(bytes: &[u8]) -> Result<Tree, PictureError> {
     Tree::from_xmltree(&document, &options).map_err(|error| damaged(&error.to_string()))
 }
 
-/// Whether entities may make the text much longer than it is. Those that nest are the parser's to refuse; one that is
-/// long and named often is not.
+/// Whether entities may make the text much longer. The parser refuses nested entities, but not a long entity that is
+/// used often.
 fn grows(text: &str) -> bool {
     let Some(start) = text.find("<!ENTITY") else { return false };
     let declarations = text.get(start..).and_then(|rest| rest.find("]>")).unwrap_or(text.len() - start);
@@ -90,7 +90,7 @@ fn grows(text: &str) -> bool {
     declarations.saturating_mul(named) > MAX_GROWTH
 }
 
-/// A picture inside the picture.
+/// Decodes a picture inside the picture.
 fn embedded(data: Arc<Vec<u8>>) -> Option<ImageKind> {
     if !is_modest(&data) {
         return None;
@@ -104,7 +104,7 @@ fn embedded(data: Arc<Vec<u8>>) -> Option<ImageKind> {
     }
 }
 
-/// The fonts of this machine: some milliseconds, once.
+/// The fonts of this machine, loaded once in some milliseconds.
 fn fonts() -> &'static Arc<Database> {
     static FONTS: OnceLock<Arc<Database>> = OnceLock::new();
     FONTS.get_or_init(|| {
@@ -114,7 +114,7 @@ fn fonts() -> &'static Arc<Database> {
     })
 }
 
-/// The font that is asked for, or a plain one: text in another font is better than none.
+/// The requested font, or a plain one: text in another font is better than no text.
 fn any_font() -> resvg::usvg::FontSelectionFn<'static> {
     let wanted = FontResolver::default_font_selector();
     Box::new(move |font, fonts| wanted(font, fonts).or_else(|| plain(fonts)))
@@ -127,7 +127,7 @@ fn plain(fonts: &Database) -> Option<ID> {
     usual.into_iter().find_map(named).or_else(|| fonts.faces().next()).map(|face| face.id)
 }
 
-/// How many layers a picture needs: each is as large as the picture at worst.
+/// Counts the layers that a picture needs. At worst each is as large as the picture.
 #[derive(Default)]
 struct Layers {
     deepest: u64,
@@ -138,7 +138,7 @@ impl Layers {
     fn count(&mut self, group: &Group, above: u64) {
         let mut depth = above;
         if group.should_isolate() {
-            // A mask and a clip path have a layer of their own, and a filter has one for each of its steps.
+            // A mask and a clip path each need a layer, and a filter needs one for each step.
             let steps: usize = group.filters().iter().map(|filter| filter.primitives().len() + 2).sum();
             let own = 1
                 + u64::from(group.mask().is_some()) * 2
@@ -152,7 +152,7 @@ impl Layers {
             if let Node::Group(group) = node {
                 self.count(group, depth);
             }
-            // Those of masks, clip paths, patterns and pictures inside the picture.
+            // The layers of masks, clip paths, patterns and pictures inside the picture.
             node.subroots(|group| self.count(group, depth.saturating_add(1)));
         }
     }
@@ -170,7 +170,7 @@ mod tests {
         still_of_bytes(svg.as_bytes())
     }
 
-    /// On a thread like that of the program, whose stack is large.
+    /// Runs on a thread with a large stack, as in the program.
     fn still_of_bytes(bytes: &[u8]) -> Result<Still, PictureError> {
         let bytes = bytes.to_vec();
         let limit = std::time::Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! A limit of time for work that cannot be stopped.
+//! A time limit for work that cannot be cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -7,26 +7,26 @@ use std::time::Duration;
 
 use crate::terminal::CONTAINED_THREAD;
 
-/// The most jobs that may be overdue before new ones are refused. The limits on size make sure that they end.
-const MOST_OVERDUE: usize = 2;
+/// The most overdue jobs. If there are more, new jobs are refused. The size limits guarantee that the jobs end.
+const MAX_OVERDUE: usize = 2;
 
-/// A picture that is nested deeply needs it; what is not needed is never touched.
+/// Deeply nested pictures need a large stack. Unused pages cost no memory.
 const STACK: usize = 64 * 1024 * 1024;
 
-/// Jobs that nobody waits for any longer and that still run.
+/// The number of jobs that still run after their time limit.
 static OVERDUE: AtomicUsize = AtomicUsize::new(0);
 
-/// What has become of a job.
+/// The states of a job.
 const RUNNING: u8 = 0;
 const DONE: u8 = 1;
-const GIVEN_UP: u8 = 2;
+const ABANDONED: u8 = 2;
 
-/// Tells the end of a job, also when it panics.
+/// Records the end of a job, even if it panics.
 struct EndGuard(Arc<AtomicU8>);
 
 impl Drop for EndGuard {
     fn drop(&mut self) {
-        if self.0.swap(DONE, Ordering::AcqRel) == GIVEN_UP {
+        if self.0.swap(DONE, Ordering::AcqRel) == ABANDONED {
             OVERDUE.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -35,13 +35,13 @@ impl Drop for EndGuard {
 /// Why there is no result.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::render) enum JobError {
-    /// It takes too long, or others before it still run that should have ended long ago.
+    /// The job takes too long, or too many earlier jobs are overdue.
     TimedOut,
-    /// It panicked, or no thread could be had.
+    /// The job panicked, or the thread could not start.
     Failed,
 }
 
-/// Runs `job` on a thread of its own, for at most `limit`. Late results are dropped.
+/// Runs `job` on a separate thread, for at most `limit`. A late result is dropped.
 ///
 /// # Errors
 /// Why there is no result.
@@ -49,7 +49,7 @@ pub(in crate::render) fn run_with_limit<T: Send + 'static>(
     limit: Duration,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JobError> {
-    if OVERDUE.load(Ordering::Acquire) >= MOST_OVERDUE {
+    if OVERDUE.load(Ordering::Acquire) >= MAX_OVERDUE {
         return Err(JobError::TimedOut);
     }
     let state = Arc::new(AtomicU8::new(RUNNING));
@@ -65,9 +65,9 @@ pub(in crate::render) fn run_with_limit<T: Send + 'static>(
     begun.map_err(|_| JobError::Failed)?;
     let result = receiver.recv_timeout(limit);
     if matches!(result, Err(RecvTimeoutError::Timeout)) {
-        // Counted first, so that the count is never below zero.
+        // Incremented before the state changes, so that the count is never negative.
         OVERDUE.fetch_add(1, Ordering::AcqRel);
-        if state.swap(GIVEN_UP, Ordering::AcqRel) == DONE {
+        if state.swap(ABANDONED, Ordering::AcqRel) == DONE {
             OVERDUE.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn who_panics_is_told_from_who_is_late() {
-        for _ in 0..2 * MOST_OVERDUE {
+        for _ in 0..2 * MAX_OVERDUE {
             let broken: Result<(), _> = run_with_limit(Duration::from_secs(60), || panic!("on purpose"));
             assert_eq!(broken, Err(JobError::Failed));
         }

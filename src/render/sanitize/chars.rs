@@ -1,23 +1,23 @@
-//! What each character beyond ASCII may do on the user's terminal.
+//! The classes of characters beyond ASCII: what each may do on the user's terminal.
 
 use unicode_width::UnicodeWidthChar;
 
-/// How a character is treated.
+/// How the sanitizer treats a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Shown as it is; so many cells wide (1 or 2).
+    /// Shown unchanged; its width in cells (1 or 2).
     Plain(u8),
-    /// Joins the character before it; long runs are cut.
+    /// Combines with the character before it. Long runs are cut.
     Joining,
-    /// Shown by its number, because it would make other text look different from what it is.
+    /// Shown as its number, because it would disguise other text.
     Named,
-    /// Left out: it shows nothing, or nothing that is meant for people.
+    /// Dropped: it is invisible or has no meaning for users.
     Dropped,
     /// A control character of the C1 set.
     Control,
 }
 
-/// Treats one character that is not ASCII.
+/// Returns the class of a character beyond ASCII.
 pub(super) fn classify(c: char) -> Class {
     match c {
         '\u{80}'..='\u{9f}' => Class::Control,
@@ -39,24 +39,24 @@ pub(super) fn classify(c: char) -> Class {
     }
 }
 
-/// The joiner that makes one picture of several emoji.
+/// The joiner that combines several emoji into one.
 pub(super) const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
-/// The first character of `bytes`.
+/// The first character of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decoded {
     /// A character and its length in bytes.
     Char(char, usize),
     /// This many bytes that are not UTF-8.
     Invalid(usize),
-    /// The start of a character whose end has not come yet.
+    /// The start of a character whose end has not arrived yet.
     Incomplete,
 }
 
-/// Reads one character; `bytes` is not empty.
+/// Reads one character; `bytes` must not be empty.
 pub(super) fn decode(bytes: &[u8]) -> Decoded {
     let follows = |byte: u8| byte & 0xc0 == 0x80;
-    // The characters of two and three bytes whose first byte alone makes them valid: nearly all of them.
+    // A fast path for nearly all characters: those of two and three bytes whose validity follows from the first byte.
     let (value, length) = match *bytes {
         [a @ 0xc2..=0xdf, b, ..] if follows(b) => ((u32::from(a) & 0x1f) << 6 | u32::from(b) & 0x3f, 2),
         [a @ (0xe1..=0xec | 0xee | 0xef), b, c, ..] if follows(b) && follows(c) => {
@@ -82,8 +82,8 @@ fn decode_carefully(bytes: &[u8]) -> Decoded {
     }
 }
 
-/// The length of the run of printable ASCII at the start of `bytes`. Looks at 32 bytes at a time, which compiles to
-/// vector instructions: this is where most of all output passes.
+/// Returns the length of the run of printable ASCII at the start of `bytes`. It checks 32 bytes at a time, which
+/// compiles to vector instructions, because most output takes this path.
 pub(super) fn ascii_run(bytes: &[u8]) -> usize {
     let unprintable = |byte: &u8| byte.wrapping_sub(0x20) > 0x5e;
     let mut length = 0;

@@ -1,24 +1,24 @@
-//! Where the cursor is, as far as it follows from what was printed: enough to keep moves inside a cell's own lines,
+//! The position of the cursor, as far as it follows from the output: enough to keep moves inside a cell's own lines,
 //! and to know whether a prompt must start on a new line.
 
 /// The cursor, relative to the first line of the cell.
 ///
-/// Whenever the terminal may disagree, the model errs towards fewer lines: a move that it lets through ends on a line
-/// that this cell has printed.
+/// If the terminal may disagree, the model counts fewer lines: a move that it allows ends on a line that this cell has
+/// printed.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     cols: u64,
     rows: u64,
-    /// 0 to `cols`; equal to `cols` when the last column was filled and the terminal waits with the wrap.
+    /// From 0 to `cols`. It equals `cols` if the last column is filled and the terminal has a pending wrap.
     col: u64,
     row: u64,
     last_row: u64,
-    /// Where the line that the cursor is in began, which may have wrapped since.
+    /// The row where the current line began. The line may have wrapped since.
     line_row: u64,
 }
 
 impl Cursor {
-    /// A cursor at the start of a line in a window of this size.
+    /// Creates a cursor at the start of a line in a window of this size.
     pub fn new(cols: u16, rows: u16) -> Self {
         Self {
             cols: u64::from(cols.max(1)),
@@ -30,24 +30,23 @@ impl Cursor {
         }
     }
 
-    /// The column, from 0. As large as the window's width after its last column was filled.
+    /// Returns the column, from 0. It equals the window's width if the last column is filled.
     pub fn column(&self) -> usize {
         usize::try_from(self.col).unwrap_or(usize::MAX)
     }
 
-    /// The window's width.
+    /// Returns the window's width.
     pub fn columns(&self) -> usize {
         usize::try_from(self.cols).unwrap_or(usize::MAX)
     }
 
-    /// From here on only lines that are printed later count as the cell's own; the cursor is in column 0.
+    /// Makes only the lines that are printed from now on count as the cell's own. The cursor is in column 0.
     pub fn restart(&mut self) {
         self.col = 0;
         self.disown();
     }
 
-    /// The window has another size now. Where its lines wrapped is not known any more, so that moves upwards end at
-    /// the current line.
+    /// Sets the size of the window. The terminal has wrapped its lines again, so moves upwards end at the current line.
     pub fn resize(&mut self, cols: u16, rows: u16) {
         self.cols = u64::from(cols.max(1));
         self.rows = u64::from(rows.max(1));
@@ -61,8 +60,8 @@ impl Cursor {
         self.line_row = 0;
     }
 
-    /// Back to the start of the line that was begun after the last line feed, over the rows it has wrapped into.
-    /// How many rows up that is; `None` when it cannot be reached: scrolled away, or moves have mixed the lines.
+    /// Moves to the start of the current line, across the rows into which it has wrapped. Returns the number of rows
+    /// up, or `None` if the start cannot be reached because it has scrolled away or moves have mixed the lines.
     pub(in crate::render) fn rewind_line(&mut self) -> Option<u64> {
         let up = self.row.checked_sub(self.line_row).filter(|up| *up < self.rows)?;
         self.row = self.line_row;
@@ -88,7 +87,7 @@ impl Cursor {
         }
     }
 
-    /// `count` characters of one cell each.
+    /// Moves over `count` characters of one cell each.
     pub(super) fn narrow(&mut self, count: usize) {
         let end = self.col + count as u64;
         if end <= self.cols {
@@ -100,7 +99,7 @@ impl Cursor {
         }
     }
 
-    /// One character of two cells, which is never split between two lines.
+    /// Moves over one character of two cells, which is never split between two lines.
     pub(super) fn wide(&mut self) {
         if self.col + 2 > self.cols {
             self.down(1);
@@ -114,7 +113,7 @@ impl Cursor {
         self.col = 0;
     }
 
-    /// Back by one; false in column 0, where there is nothing to go back to.
+    /// Moves back by one cell. Returns false in column 0.
     pub(super) fn backspace(&mut self) -> bool {
         let Some(col) = self.col.min(self.cols - 1).checked_sub(1) else { return false };
         self.col = col;
@@ -126,14 +125,13 @@ impl Cursor {
         self.col = ((self.col / 8 + 1) * 8).min(self.cols - 1);
     }
 
-    /// Terminals differ in which functions make them forget a wrap that waits. To assume all of them do counts
-    /// fewer lines.
+    /// Ends a pending wrap. Terminals differ in which functions do so; assuming that all of them do counts fewer lines.
     pub(super) fn settle(&mut self) {
         self.col = self.col.min(self.cols - 1);
     }
 
-    /// Up by at most `lines`: not above the first line of the cell, nor above the top of the window.
-    /// How many lines it is.
+    /// Moves up by at most `lines`: not above the first line of the cell, nor above the top of the window. Returns the
+    /// number of lines.
     pub(super) fn move_up(&mut self, lines: u64) -> u64 {
         let top = (self.last_row + 1).saturating_sub(self.rows);
         let lines = lines.min(self.row.saturating_sub(top));
@@ -144,7 +142,7 @@ impl Cursor {
         lines
     }
 
-    /// Down by at most `lines`, not below the last line that was printed. How many lines it is.
+    /// Moves down by at most `lines`, but not below the last printed line. Returns the number of lines.
     pub(super) fn move_down(&mut self, lines: u64) -> u64 {
         let lines = lines.min(self.last_row - self.row);
         self.row += lines;
@@ -154,13 +152,13 @@ impl Cursor {
         lines
     }
 
-    /// To a column (from 0), not past the last one. The column it is.
+    /// Moves to a column (from 0), but not past the last one. Returns the column.
     pub(super) fn move_to_column(&mut self, col: u64) -> u64 {
         self.col = col.min(self.cols - 1);
         self.col
     }
 
-    /// Left or right by at most `cells`. How many cells it is; 0 where it stays.
+    /// Moves left or right by at most `cells`. Returns the number of cells.
     pub(super) fn move_sideways(&mut self, cells: u64, right: bool) -> u64 {
         let from = self.col.min(self.cols - 1);
         let to =

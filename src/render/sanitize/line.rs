@@ -5,10 +5,10 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{Attributes, Cursor, Pen, Policy, Sanitizer};
 use crate::terminal::ColorDepth;
 
-/// `input` as one harmless line of at most `max_width` cells, with `…` in the place of what was cut off. Line feeds and
-/// tabs become spaces, escape sequences go, other control characters are shown as `^X`.
+/// Returns `input` as one harmless line of at most `max_width` cells. `…` replaces what was cut off. Line feeds and
+/// tabs become spaces, escape sequences are dropped, other control characters are shown as `^X`.
 pub fn line(input: &str, max_width: usize) -> String {
-    // No more is looked at than can be shown, even if all of it is written as long names.
+    // Limits the input to what can be shown, even if each character is written as a long number.
     let head = head(input, max_width.saturating_mul(16).saturating_add(1024));
     let clean = through(head, Policy::Line);
     let clean = clean.trim_end_matches(' ');
@@ -18,13 +18,13 @@ pub fn line(input: &str, max_width: usize) -> String {
     truncate(clean, max_width).into_owned()
 }
 
-/// `input` as harmless text of several lines: line feeds and tabs stay, no colours, no moves.
+/// Returns `input` as harmless text of several lines. Line feeds and tabs stay; colours and cursor moves are dropped.
 pub fn text(input: &str) -> String {
     through(input, Policy::Plain)
 }
 
 fn through(input: &str, policy: Policy) -> String {
-    // The window's size matters for moves only, which these policies do not let through.
+    // The window's size affects only cursor moves, which these policies drop.
     let (mut cursor, mut pen) = (Cursor::new(u16::MAX, u16::MAX), Pen::new(ColorDepth::None, true));
     let mut sanitizer = Sanitizer::new(policy, Attributes::default());
     let mut out = Vec::with_capacity(input.len());
@@ -33,7 +33,7 @@ fn through(input: &str, policy: Policy) -> String {
     String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// The longest start of `input` that has at most `bytes` bytes.
+/// Returns the longest prefix of `input` that has at most `bytes` bytes.
 fn head(input: &str, bytes: usize) -> &str {
     let mut end = bytes.min(input.len());
     while !input.is_char_boundary(end) {
@@ -42,7 +42,7 @@ fn head(input: &str, bytes: usize) -> &str {
     input.get(..end).unwrap_or_default()
 }
 
-/// `input`, which is harmless already, cut to at most `max_width` cells; `…` ends what was cut.
+/// Cuts `input`, which must be harmless, to at most `max_width` cells. `…` marks the cut.
 pub fn truncate(input: &str, max_width: usize) -> std::borrow::Cow<'_, str> {
     if input.width() <= max_width {
         return input.into();

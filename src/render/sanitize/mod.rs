@@ -1,10 +1,10 @@
-//! Remote text made harmless. What comes out is printable text, line feeds, `\r`, `\b`, `\t`, SGR in one canonical
-//! form, and cursor moves and erasures that stay inside the lines that this cell has printed. All else is shown in
-//! caret form or dropped: no remote text can set a title, ask the terminal a question, leave a mode on, write to the
-//! clipboard, or paint over what other programs printed.
+//! Makes remote text harmless. The output is printable text, line feeds, `\r`, `\b`, `\t`, SGR in one canonical form,
+//! and cursor moves and erasures that stay inside the lines that this cell has printed. All else is shown in caret form
+//! or dropped. Remote text cannot set a title, query the terminal, leave a mode on, write to the clipboard, or
+//! overwrite what other programs printed.
 //!
-//! [`Sanitizer`] is for streams: its state survives input that is cut at any byte, and its memory is bounded whatever
-//! comes. [`line()`] and [`text`] are for short strings: names, error bodies, log lines.
+//! [`Sanitizer`] is for streams: its state survives input that is cut at any byte, and its memory is bounded.
+//! [`line()`] and [`text`] are for short strings: names, error bodies, log lines.
 
 mod chars;
 mod cursor;

@@ -1,4 +1,4 @@
-//! The pen: which attributes the terminal has now, and the shortest way to others.
+//! The pen: the terminal's current attributes, and the shortest sequence that changes them.
 
 use std::io::Write;
 
@@ -6,32 +6,32 @@ use super::sgr::Attributes;
 use crate::terminal::ColorDepth;
 use crate::theme::Color;
 
-/// What the terminal's attributes are, by what was written to it. One pen is shared by all streams that go to one
-/// terminal; it is moved just before text is written, so that text always has its own stream's attributes.
+/// The attributes that the terminal has after the output so far. All streams of one terminal share a pen. It is set
+/// just before text is written, so that text always has the attributes of its own stream.
 #[derive(Clone, Debug)]
 pub struct Pen {
     depth: ColorDepth,
     enabled: bool,
-    /// What was asked for last.
+    /// The attributes of the last request.
     wanted: Attributes,
-    /// The same in the terminal's colours: what the terminal has now.
+    /// The same attributes in the terminal's colours: what the terminal has now.
     now: Attributes,
     codes: String,
 }
 
 impl Pen {
-    /// A pen for a terminal with so many colours. On a `dumb` terminal it writes nothing at all.
+    /// Creates a pen for a terminal with this colour depth. On a `dumb` terminal the pen writes no bytes.
     pub fn new(depth: ColorDepth, dumb: bool) -> Self {
         let none = Attributes::default();
         Self { depth, enabled: !dumb, wanted: none, now: none, codes: String::new() }
     }
 
-    /// The attributes that the terminal has now.
+    /// Returns the current attributes of the terminal.
     pub(in crate::render) fn attributes(&self) -> Attributes {
         self.now
     }
 
-    /// Makes the terminal's attributes `wanted`, in the nearest colours it has.
+    /// Sets the terminal's attributes to `wanted`, in the nearest colours that it has.
     pub(in crate::render) fn set(&mut self, wanted: Attributes, out: &mut Vec<u8>) {
         if wanted == self.wanted || !self.enabled {
             return;
@@ -54,19 +54,19 @@ impl Pen {
             out.push(b'm');
         }
         if to.underline > 1 || to.underline_color.is_some() || from.underline_color.is_some() {
-            apart(from, to, out);
+            write_colon_codes(from, to, out);
         }
     }
 
-    /// Back to the terminal's own attributes: to be called before anybody else writes.
-    pub fn lift(&mut self, out: &mut Vec<u8>) {
+    /// Resets the terminal's own attributes. Call this before another writer uses the terminal.
+    pub fn reset(&mut self, out: &mut Vec<u8>) {
         self.set(Attributes::default(), out);
     }
 }
 
-/// The parameters that lead from one set of attributes to another.
+/// Writes the SGR parameters that change one set of attributes into another.
 fn codes(from: Attributes, to: Attributes, codes: &mut String) {
-    // One code ends both bold and faint: what stays on is switched on again.
+    // One code ends both bold and faint, so the one that remains is switched on again.
     let off = (from.bold && !to.bold) || (from.dim && !to.dim);
     if off {
         push(codes, "22");
@@ -110,9 +110,9 @@ fn push(codes: &mut String, code: &str) {
     codes.push_str(code);
 }
 
-/// The attributes whose parameters have colons, each in a sequence of its own: a terminal that does not know colons
-/// drops the whole sequence, which must not take others with it.
-fn apart(from: Attributes, to: Attributes, out: &mut Vec<u8>) {
+/// Writes the attributes whose parameters have colons, each in a sequence of its own. A terminal that does not support
+/// colons drops the whole sequence, including the other parameters in it.
+fn write_colon_codes(from: Attributes, to: Attributes, out: &mut Vec<u8>) {
     if to.underline > 1 && from.underline != to.underline {
         let _ = write!(out, "\x1b[4:{}m", to.underline);
     }
@@ -182,7 +182,7 @@ mod tests {
         let mut pen = Pen::new(ColorDepth::TrueColor, true);
         let mut out = Vec::new();
         pen.set(Attributes { bold: true, ..Attributes::default() }, &mut out);
-        pen.lift(&mut out);
+        pen.reset(&mut out);
         assert!(out.is_empty());
     }
 }

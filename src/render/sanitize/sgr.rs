@@ -1,10 +1,10 @@
-//! SGR, the sequence that sets colours and attributes: read in all the forms that programs write, kept as
-//! [`Attributes`], written in one.
+//! SGR, the sequence that sets colours and attributes. It is read in all the forms that programs write, kept as
+//! [`Attributes`], and written in one form.
 
 use crate::terminal::ColorDepth;
 use crate::theme::{Color, Rgb, Style};
 
-/// Colours and attributes that text has on the terminal.
+/// The colours and attributes of text on the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     pub(super) fg: Option<Color>,
@@ -38,20 +38,20 @@ impl From<Style> for Attributes {
 }
 
 impl Attributes {
-    /// The same in the nearest colours that `depth` has.
+    /// Returns the attributes in the nearest colours that `depth` has.
     pub(super) fn fit(self, depth: ColorDepth) -> Self {
         let fit = |color: Option<Color>| color.and_then(|color| color.fit(depth));
         Self { fg: fit(self.fg), bg: fit(self.bg), underline_color: fit(self.underline_color), ..self }
     }
 
-    /// These attributes on top of `base`: what is not set here is as there.
+    /// Returns these attributes on top of `base`. Attributes that are not set here come from `base`.
     pub(super) fn over(self, base: Self) -> Self {
         Self {
             fg: self.fg.or(base.fg),
             bg: self.bg.or(base.bg),
             underline_color: self.underline_color.or(base.underline_color),
             bold: self.bold || base.bold,
-            // Bold and faint at once is bold on some terminals and faint on others: what the text says wins.
+            // Terminals disagree about text that is both bold and faint, so the text's own attribute wins.
             dim: self.dim || (base.dim && !self.bold),
             italic: self.italic || base.italic,
             underline: self.underline.max(base.underline),
@@ -62,8 +62,8 @@ impl Attributes {
         }
     }
 
-    /// Applies the parameters of one SGR sequence (`1;38;5;208`, `4:3`, …). What is unknown or incomplete does nothing.
-    /// Concealed text (8) is not: what came is shown.
+    /// Applies the parameters of one SGR sequence (`1;38;5;208`, `4:3`, …). Unknown or incomplete parameters have no
+    /// effect. Concealed text (8) is not supported: all text is shown.
     pub(in crate::render) fn apply(&mut self, parameters: &[u8]) {
         let mut groups = parameters.split(|byte| *byte == b';');
         while let Some(group) = groups.next() {
@@ -103,7 +103,7 @@ impl Attributes {
     }
 }
 
-/// The part before the first colon, and what follows it.
+/// Splits at the first colon.
 fn split_sub(group: &[u8]) -> (&[u8], Option<&[u8]>) {
     match group.iter().position(|byte| *byte == b':') {
         Some(at) => (group.get(..at).unwrap_or_default(), group.get(at + 1..)),
@@ -111,7 +111,7 @@ fn split_sub(group: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// A parameter's value; an empty one is 0, one with too many digits is none.
+/// Returns a parameter's value. An empty one is 0; one with too many digits is `None`.
 pub(super) fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |value, digit| {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;

@@ -1,36 +1,36 @@
-//! The state machine of the sanitiser: one for each stream, so that a sequence that standard output left unfinished
-//! does not swallow what standard error says.
+//! The state machine of the sanitizer. Each stream has its own, so that an unfinished sequence on standard output does
+//! not swallow text of standard error.
 
 use super::chars::{Class, Decoded, ZERO_WIDTH_JOINER, ascii_run, classify, decode};
 use super::cursor::Cursor;
 use super::pen::Pen;
 use super::sgr::{Attributes, number};
 
-/// What a stream may do.
+/// The policy for a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Output of a cell on a terminal: colours, `\r`, `\b`, and moves inside the cell's own lines.
     Terminal,
-    /// The same on a terminal that knows no escape sequences: `\r`, `\b` and `\t` only.
+    /// A terminal that knows no escape sequences: `\r`, `\b` and `\t` only.
     Dumb,
     /// Several lines of plain text: line feeds and tabs only.
     Plain,
-    /// One line of plain text: what would move the cursor becomes a space.
+    /// One line of plain text: characters that would move the cursor become spaces.
     Line,
-    /// Everything as it came. The user asked for it.
+    /// Everything, unchanged. The user asked for it.
     Raw,
 }
 
-/// Longest parameters of a sequence that are looked at; a sequence with longer ones is dropped.
+/// The longest parameters of a sequence. A sequence with longer ones is dropped.
 const MAX_PARAMETERS: usize = 256;
 
-/// Most characters of no width that may follow one another: enough for every script, too few to pile up.
+/// The most zero-width characters in a row: enough for every script, too few to pile up.
 const MAX_JOINING: u8 = 16;
 
-/// What a malformed byte is shown as.
+/// The replacement for a malformed byte.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// Where in a sequence the stream stands.
+/// The position of a stream in a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SanitizerState {
     Ground,
@@ -42,14 +42,14 @@ enum SanitizerState {
     Csi,
     /// Inside OSC, DCS, APC, PM or SOS, until its terminator.
     Text {
-        /// BEL ends it too (OSC).
+        /// BEL also ends it (OSC).
         bell: bool,
         /// The last byte was the first half of U+009C.
         half: bool,
     },
 }
 
-/// Makes one stream harmless. Memory is bounded by a few hundred bytes, whatever comes.
+/// Makes one stream harmless. Its memory is bounded by a few hundred bytes for any input.
 #[derive(Clone, Debug)]
 pub struct Sanitizer {
     policy: Policy,
@@ -68,7 +68,7 @@ pub struct Sanitizer {
 }
 
 impl Sanitizer {
-    /// A stream whose text has the attributes `base` where it does not set its own.
+    /// Creates a stream whose text has the attributes `base` unless it sets its own.
     pub fn new(policy: Policy, base: Attributes) -> Self {
         Self {
             policy,
@@ -86,19 +86,19 @@ impl Sanitizer {
         }
     }
 
-    /// Text that does not set its own attributes has others from now on.
+    /// Changes the attributes of text that does not set its own.
     pub fn set_base(&mut self, base: Attributes) {
         self.base = base;
         self.effective = self.wanted.over(base);
     }
 
-    /// True when the next text begins outside of sequences and characters, and has set no attributes of its own.
+    /// Whether the next text begins outside sequences and characters, and has set no attributes of its own.
     pub fn is_plain(&self) -> bool {
         self.state == SanitizerState::Ground && self.partial_len == 0 && self.wanted == Attributes::default()
     }
 
-    /// Appends the harmless form of `input` to `out`, whatever `input` is cut from. `cursor` and `pen` are those of
-    /// the terminal that `out` goes to.
+    /// Appends the harmless form of `input` to `out`. The input may be cut anywhere. `cursor` and `pen` belong to the
+    /// terminal that `out` goes to.
     pub fn push(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
         if self.policy == Policy::Raw {
             return self.push_raw(input, cursor, out);
@@ -107,8 +107,8 @@ impl Sanitizer {
         self.run(input, cursor, pen, out);
     }
 
-    /// Ends the stream: an unfinished character is shown as malformed, an unfinished sequence is given up, colours
-    /// are forgotten. Returns how many bytes an unfinished string sequence has swallowed.
+    /// Ends the stream. An unfinished character is shown as malformed, an unfinished sequence is dropped, colours are
+    /// reset. Returns how many bytes an unfinished string sequence has swallowed.
     pub fn finish(&mut self, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> u64 {
         if std::mem::take(&mut self.partial_len) > 0 && self.state == SanitizerState::Ground {
             self.show(REPLACEMENT, cursor, pen, out);
@@ -120,7 +120,7 @@ impl Sanitizer {
         if unfinished { hidden } else { 0 }
     }
 
-    /// Passes everything. The column is followed by the last line only, which is enough for a fresh line.
+    /// Passes everything. The column follows only the last line, which is enough to start a new line.
     fn push_raw(&mut self, input: &[u8], cursor: &mut Cursor, out: &mut Vec<u8>) {
         out.extend_from_slice(input);
         let last_line = input.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -130,7 +130,7 @@ impl Sanitizer {
         cursor.narrow(last_line.len());
     }
 
-    /// Completes a character that the last input cut in two. Returns what is left of `input`.
+    /// Completes a character that the last input cut in two. Returns the rest of `input`.
     fn complete_partial<'a>(
         &mut self,
         input: &'a [u8],
@@ -175,7 +175,8 @@ impl Sanitizer {
         }
     }
 
-    /// Outside of sequences: passes the longest run that needs no change, then treats the one thing that ended it.
+    /// Handles input outside sequences: passes the longest run that needs no change, then treats the byte or character
+    /// that ended it.
     fn ground(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> usize {
         let length = self.plain_run(input, cursor);
         if length > 0 {
@@ -198,7 +199,7 @@ impl Sanitizer {
             }
     }
 
-    /// The length of the run at the start of `input` that passes as it is; the cursor follows it.
+    /// Returns the length of the run at the start of `input` that passes unchanged, and moves the cursor.
     fn plain_run(&mut self, input: &[u8], cursor: &mut Cursor) -> usize {
         let newlines = self.policy != Policy::Line;
         let mut length = 0;
@@ -226,11 +227,11 @@ impl Sanitizer {
         }
     }
 
-    /// True for a character beyond ASCII that passes as it is; the cursor follows it.
+    /// Whether a character beyond ASCII passes unchanged. If so, moves the cursor.
     fn passes(&mut self, c: char, cursor: &mut Cursor) -> bool {
         match classify(c) {
             Class::Plain(width) => {
-                // What a joiner joins may share the cells of the one before: counting fewer lines is the safe side.
+                // Joined characters may share the cells of the one before. Counting fewer lines is the safe choice.
                 match (self.after_joiner, width) {
                     (true, _) => {}
                     (_, 2) => cursor.wide(),
@@ -248,7 +249,7 @@ impl Sanitizer {
         }
     }
 
-    /// A character beyond ASCII that does not pass as it is. Returns its length.
+    /// Handles a character beyond ASCII that does not pass unchanged. Returns its length.
     fn beyond_ascii(&mut self, input: &[u8], cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> usize {
         match decode(input) {
             Decoded::Char(c, length) => {
@@ -281,7 +282,7 @@ impl Sanitizer {
         }
     }
 
-    /// A control character of ASCII, other than ESC.
+    /// Handles an ASCII control character other than ESC.
     fn control(&mut self, byte: u8, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
         (self.joining, self.after_joiner) = (0, false);
         match (byte, self.policy) {
@@ -316,7 +317,7 @@ impl Sanitizer {
         }
     }
 
-    /// Writes something of ours in the stream's attributes; a few characters of one cell each.
+    /// Writes our own text in the stream's attributes; a few characters of one cell each.
     fn show(&mut self, text: &str, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
         pen.set(self.effective, out);
         out.extend_from_slice(text.as_bytes());
@@ -331,7 +332,7 @@ impl Sanitizer {
         self.hidden = 0;
     }
 
-    /// After ESC. Returns 0 when the byte belongs to what follows.
+    /// Handles a byte after ESC. Returns 0 if the byte does not belong to the sequence.
     fn escape(&mut self, byte: u8) -> usize {
         let first = self.state == SanitizerState::Escape;
         match byte {
@@ -342,7 +343,7 @@ impl Sanitizer {
             }
             0x1b => self.state = SanitizerState::Escape,
             0x20..=0x2f => self.state = SanitizerState::EscapeIntermediate,
-            // A function of its own (reset, save cursor, character sets…), or a cancellation.
+            // A function of one byte (reset, save cursor, character sets…), or a cancellation.
             0x30..=0x7e | 0x18 | 0x1a => self.state = SanitizerState::Ground,
             _ => {
                 self.state = SanitizerState::Ground;
@@ -352,7 +353,7 @@ impl Sanitizer {
         1
     }
 
-    /// Inside OSC, DCS, APC, PM or SOS: drops as much as belongs to it.
+    /// Drops the content of an OSC, DCS, APC, PM or SOS sequence. Returns how many bytes were dropped.
     fn swallow(&mut self, input: &[u8], bell: bool, half: bool) -> usize {
         if half && input.first() == Some(&0x9c) {
             self.state = SanitizerState::Ground;
@@ -367,14 +368,14 @@ impl Sanitizer {
         self.hidden += at as u64;
         match input.get(at) {
             Some(0xc2) => self.state = SanitizerState::Text { bell, half: true },
-            // Of the terminator `ESC \` the ESC is enough: the backslash is a function without effect.
+            // The ESC of the terminator `ESC \` is enough: the backslash has no effect of its own.
             Some(0x1b) => self.state = SanitizerState::Escape,
             _ => self.state = SanitizerState::Ground,
         }
         at + 1
     }
 
-    /// After CSI. Returns 0 when the byte belongs to what follows.
+    /// Handles a byte after CSI. Returns 0 if the byte does not belong to the sequence.
     fn csi(&mut self, byte: u8, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) -> usize {
         match byte {
             0x20..=0x3f => {
@@ -399,9 +400,9 @@ impl Sanitizer {
         1
     }
 
-    /// A complete CSI sequence: the few that are allowed.
+    /// Handles a complete CSI sequence. Few are allowed.
     fn dispatch(&mut self, last: u8, cursor: &mut Cursor, pen: &mut Pen, out: &mut Vec<u8>) {
-        // Private markers and intermediate bytes make another function of the same letter.
+        // With private markers or intermediate bytes the same letter is another function.
         if self.parameters.iter().any(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':')) {
             return;
         }
@@ -420,12 +421,12 @@ impl Sanitizer {
             b'D' => cursor.move_sideways(moves, false),
             b'G' => cursor.move_to_column(moves - 1) + 1,
             b'K' if count <= 2 => {
-                // What is erased takes the background of the pen.
+                // Erased cells take the background of the pen.
                 pen.set(self.effective, out);
                 cursor.settle();
                 count
             }
-            // Below the cursor there are no lines but this cell's.
+            // The lines below the cursor belong to this cell.
             b'J' if count == 0 => {
                 pen.set(self.effective, out);
                 cursor.settle();

@@ -366,11 +366,11 @@ impl RunningCell<'_> {
 
     /// Shows a record that is not text. A picture is rendered on another thread, so that Ctrl-C is still received.
     async fn record(&mut self, record: &ConsoleRecord) -> Result<Option<PauseReason>, TerminalError> {
-        let Some(painting) = self.terminal.console.painting(record) else {
+        let Some(job) = self.terminal.console.picture_job(record) else {
             open(self.terminal.console.record(record)?)?;
             return Ok(None);
         };
-        let mut painting = tokio::task::spawn_blocking(move || painting.paint());
+        let mut task = tokio::task::spawn_blocking(move || job.paint());
         loop {
             tokio::select! {
                 biased;
@@ -378,9 +378,9 @@ impl RunningCell<'_> {
                     self.terminal.note("[a picture is not shown]")?;
                     return Ok(Some(PauseReason::Menu));
                 },
-                painted = &mut painting => {
-                    if let Ok(painted) = painted {
-                        open(self.terminal.console.show_painted(painted)?)?;
+                result = &mut task => {
+                    if let Ok(result) = result {
+                        open(self.terminal.console.show_picture(result)?)?;
                     }
                     return Ok(None);
                 }

@@ -1,4 +1,4 @@
-//! Half blocks in colours, by viuer, which writes them to standard output itself.
+//! Half blocks in colours, drawn by viuer, which writes to standard output itself.
 
 use image::{DynamicImage, RgbaImage};
 
@@ -6,7 +6,7 @@ use super::DrawError;
 use crate::render::media::canvas::{Cells, Place};
 use crate::terminal::ColorDepth;
 
-/// Prints `pixels` on so many cells, at the cursor or at a place in the window.
+/// Prints `pixels` on this many cells, at the cursor or at a place in the window.
 pub(super) fn print(
     pixels: RgbaImage,
     cells: Cells,

@@ -1,5 +1,5 @@
-//! The inline files of iTerm2 (OSC 1337 `File=`), which others show too. The size is given in cells, so that the terminal
-//! need not be asked how large they are.
+//! The inline files of iTerm2 (OSC 1337 `File=`), which other terminals also support. The size is given in cells, so
+//! the size of a cell does not matter.
 
 use std::io::Write;
 

@@ -1,7 +1,8 @@
-//! Kitty's graphics protocol: as PNG in pieces, `q=2` so that the terminal does not answer into the prompt.
+//! Kitty's graphics protocol: PNG in pieces. With `q=2` the terminal does not answer, because the answer would appear
+//! in the prompt.
 //!
-//! In tmux the picture is sent past it, and then tmux is given characters that stand for its cells (Unicode placeholders):
-//! whatever tmux does with them, scrolling and redrawing included, the terminal draws the picture where they are.
+//! In tmux the picture is sent past tmux to the terminal, and tmux gets Unicode placeholders for the picture's cells.
+//! The terminal draws the picture at the placeholders, even when tmux scrolls or redraws.
 
 mod diacritics;
 
@@ -18,10 +19,10 @@ use crate::render::media::canvas::Cells;
 use crate::render::media::frame::to_png;
 use crate::terminal::{ColorDepth, passthrough};
 
-/// Most characters of base64 in one piece.
+/// The most characters of base64 in one piece.
 const PIECE: usize = 4096;
 
-/// The character that stands for a cell of a picture.
+/// The placeholder for a cell of a picture.
 const PLACEHOLDER: char = '\u{10eeee}';
 
 /// Draws at the cursor.
@@ -46,14 +47,15 @@ pub(super) fn encode_for_tmux(
     for piece in pieces(pixels, &format!("a=T,U=1,i={id},c={cols},r={rows},f=100,q=2"))? {
         out.extend_from_slice(passthrough(&piece).as_bytes());
     }
-    // The colour says which picture it is.
+    // The colour encodes the picture's id.
     let color = match id {
         0..=255 => format!("\x1b[38;5;{id}m"),
         _ => format!("\x1b[38;2;{};{};{}m", id >> 16, id >> 8 & 0xff, id & 0xff),
     };
     for row in 0..rows {
         if row > 0 {
-            // Right wherever the picture begins, and whether or not a line feed returns the carriage.
+            // Returns to the picture's first column, wherever that is and whether or not a line feed returns the
+            // carriage.
             write!(out, "\n\x1b[{cols}D")?;
         }
         out.extend_from_slice(color.as_bytes());
@@ -66,7 +68,7 @@ pub(super) fn encode_for_tmux(
     Ok(out)
 }
 
-/// The picture in sequences, the first of which says what is to become of it.
+/// Returns the picture as a series of sequences. `first` holds the keys of the first one.
 fn pieces(pixels: &RgbaImage, first: &str) -> Result<Vec<String>, DrawError> {
     let png = to_png(pixels).map_err(|error| DrawError::Encode(error.to_string()))?;
     let encoded = STANDARD.encode(png);
@@ -84,19 +86,19 @@ fn pieces(pixels: &RgbaImage, first: &str) -> Result<Vec<String>, DrawError> {
     }
 }
 
-/// A number that no other program at this terminal is likely to have, small where colours are few.
+/// Returns an id that other programs at this terminal probably do not use. It is small if the terminal has few colours.
 fn next_id(colors: ColorDepth) -> u32 {
     static FIRST: OnceLock<u32> = OnceLock::new();
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = FIRST.get_or_init(|| fastrand::u32(..)).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
     match colors {
         ColorDepth::TrueColor => 256 + number % (0x00ff_ffff - 256),
-        // The first sixteen colours are what a scheme makes of them.
+        // The first sixteen colours depend on the colour scheme, so no id uses them.
         _ => 16 + number % 240,
     }
 }
 
-/// Takes away whatever is drawn in the window.
+/// The sequence that removes all pictures from the window.
 pub(super) const CLEAR: &str = "\x1b_Ga=d,d=A,q=2\x1b\\";
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! Pixels onto the terminal, by the means that it has proved to have: one driver for each, in a file of its own.
+//! Draws pixels on the terminal with the graphics protocol that it supports. Each protocol has a driver in its own
+//! file.
 //!
-//! Half blocks are viuer's. The others are written here: viuer asks the terminal before each picture and reads the answer
-//! from the keyboard, where it would swallow what the user types ahead, and wait for ever for a terminal that has stopped
-//! to answer; and it takes iTerm2's protocol only from environments that are its own.
+//! viuer draws half blocks. The other drivers are our own: viuer queries the terminal before each picture and reads the
+//! answer from the keyboard. There it would swallow what the user types ahead, and wait forever for a terminal that no
+//! longer answers. viuer also accepts iTerm2's protocol only in a few environments.
 
 mod blocks;
 mod iterm2;
@@ -29,25 +30,25 @@ pub(in crate::render) enum DrawError {
     Encode(String),
 }
 
-/// A picture in the terminal's language.
-pub(in crate::render) struct Drawn {
-    form: Form,
-    /// The room that it takes.
+/// A picture, encoded for the terminal.
+pub(in crate::render) struct EncodedPicture {
+    encoding: Encoding,
+    /// The size of the picture.
     pub(in crate::render) cells: Cells,
 }
 
-enum Form {
-    /// To be written where the picture begins; the cursor stays in its last row.
+enum Encoding {
+    /// Sequences that are written at the start of the picture. The cursor stays in the last row.
     Sequences(Vec<u8>),
-    /// To be drawn by viuer, straight on standard output.
+    /// Pixels that viuer draws directly on standard output.
     Blocks(RgbaImage, ColorDepth),
 }
 
-impl Drawn {
-    /// Takes away whatever kitty's protocol has drawn in the window.
+impl EncodedPicture {
+    /// The sequence that removes all pictures of kitty's protocol from the window.
     pub(in crate::render) const CLEAR_KITTY: &str = kitty::CLEAR;
 
-    /// Puts pixels, which fit the paper's canvas, into the terminal's language.
+    /// Encodes pixels, which must fit the canvas of the surface.
     pub(in crate::render) fn new(mut pixels: RgbaImage, surface: &DrawingSurface) -> Result<Self, DrawError> {
         let cells = surface.canvas.cells((pixels.width(), pixels.height()));
         if let Some(background) = surface.background
@@ -57,37 +58,40 @@ impl Drawn {
         }
         let sequences = match surface.graphics {
             Graphics::None => Vec::new(),
-            Graphics::Blocks => return Ok(Self { form: Form::Blocks(pixels, surface.colors), cells }),
+            Graphics::Blocks => {
+                return Ok(Self { encoding: Encoding::Blocks(pixels, surface.colors), cells });
+            }
             Graphics::Sixel => sixel::encode(pixels)?,
             Graphics::Iterm2 => iterm2::encode(&pixels, cells)?,
             Graphics::Kitty => kitty::encode(&pixels)?,
             Graphics::KittyTmux => kitty::encode_for_tmux(&pixels, cells, surface.colors)?,
         };
-        Ok(Self { form: Form::Sequences(sequences), cells })
+        Ok(Self { encoding: Encoding::Sequences(sequences), cells })
     }
 
-    /// Draws it at the cursor, which is in column 0 and ends in column 0 below. What `out` has is written first.
+    /// Draws the picture at the cursor, which is in column 0 and ends in column 0 below the picture. The buffer of
+    /// `out` is written first.
     pub(in crate::render) fn inline(self, out: &mut impl Write) -> Result<(), DrawError> {
-        match self.form {
-            Form::Sequences(sequences) => {
+        match self.encoding {
+            Encoding::Sequences(sequences) => {
                 out.write_all(&sequences)?;
                 Ok(out.write_all(b"\n")?)
             }
-            Form::Blocks(pixels, colors) => {
+            Encoding::Blocks(pixels, colors) => {
                 out.flush()?;
                 blocks::print(pixels, self.cells, colors, None)
             }
         }
     }
 
-    /// Draws it at a place in the window. What `out` has is written first.
+    /// Draws the picture at a place in the window. The buffer of `out` is written first.
     pub(in crate::render) fn at(self, place: Place, out: &mut impl Write) -> Result<(), DrawError> {
-        match self.form {
-            Form::Sequences(sequences) => {
+        match self.encoding {
+            Encoding::Sequences(sequences) => {
                 queue!(out, MoveTo(place.col, place.row))?;
                 Ok(out.write_all(&sequences)?)
             }
-            Form::Blocks(pixels, colors) => {
+            Encoding::Blocks(pixels, colors) => {
                 out.flush()?;
                 blocks::print(pixels, self.cells, colors, Some(place))
             }
@@ -95,7 +99,7 @@ impl Drawn {
     }
 }
 
-/// Lays pixels on a colour.
+/// Blends pixels with a background colour.
 pub(in crate::render) fn flatten(pixels: &mut RgbaImage, background: [u8; 3]) {
     for pixel in pixels.pixels_mut() {
         let [.., alpha] = pixel.0;

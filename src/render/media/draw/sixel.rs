@@ -1,4 +1,4 @@
-//! DEC's sixel, by icy_sixel at the cell's true size.
+//! DEC's sixel format, encoded by icy_sixel at the true size of the cells.
 
 use icy_sixel::{EncodeOptions, SixelError, SixelImage};
 use image::RgbaImage;

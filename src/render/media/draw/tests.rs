@@ -15,7 +15,7 @@ fn drawn(graphics: Graphics, width: u32, height: u32) -> String {
     let pixels =
         RgbaImage::from_fn(width, height, |x, y| image::Rgba([x as u8, y as u8, (x * y) as u8, 255]));
     let mut out = Vec::new();
-    Drawn::new(pixels, &surface(graphics)).unwrap().inline(&mut out).unwrap();
+    EncodedPicture::new(pixels, &surface(graphics)).unwrap().inline(&mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -68,7 +68,7 @@ fn what_shows_through_a_picture_is_the_background() {
     let sixel = |background| {
         let mut out = Vec::new();
         let surface = DrawingSurface { background, ..surface(Graphics::Sixel) };
-        Drawn::new(clear(), &surface).unwrap().inline(&mut out).unwrap();
+        EncodedPicture::new(clear(), &surface).unwrap().inline(&mut out).unwrap();
         icy_sixel::SixelImage::decode(&out).unwrap()
     };
     assert_eq!(sixel(background).pixels[..4], [0, 0, 255, 255]);
@@ -78,7 +78,7 @@ fn what_shows_through_a_picture_is_the_background() {
 #[test]
 fn at_a_place_nothing_is_written_below() {
     let mut out = Vec::new();
-    let drawn = Drawn::new(RgbaImage::new(8, 16), &surface(Graphics::Kitty)).unwrap();
+    let drawn = EncodedPicture::new(RgbaImage::new(8, 16), &surface(Graphics::Kitty)).unwrap();
     drawn.at(Place { col: 4, row: 9 }, &mut out).unwrap();
     assert!(out.starts_with(b"\x1b[10;5H\x1b_G") && !out.ends_with(b"\n"));
 }
@@ -94,7 +94,7 @@ fn every_means_copes_with_every_size() {
     }
 }
 
-/// Lives in a started program only: draws by viuer, on the program's own standard output.
+/// Runs only in a child process: viuer draws on the standard output of the process.
 #[test]
 fn part() {
     let Ok(part) = std::env::var(PART) else { return };
@@ -104,7 +104,7 @@ fn part() {
     println!("<end>");
 }
 
-/// What is between the marks that [`part`] writes around its picture.
+/// Returns the output between the marks that [`part`] writes around its picture.
 fn played(part: &str) -> String {
     let mut stage = Stage::play_in("render::media::draw::tests::part", part);
     stage.wait_for("end");

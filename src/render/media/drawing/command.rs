@@ -1,27 +1,27 @@
-//! The commands of a drawing (`docs/wire` §5.2): MessagePack, or JSON as some say it is. What is no command that we know
-//! is left out; what is too much is an error.
+//! The commands of a drawing (`docs/wire` §5.2), in MessagePack, or in JSON, which some descriptions name.
+//! Unknown commands are ignored. A record that exceeds the limits is an error.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
-/// Most commands of one record.
+/// The most commands in one record.
 const MAX_COMMANDS: usize = 200_000;
 
-/// Most arguments of a command, and of an object.
+/// The most arguments of a command or an object.
 const MAX_ARGUMENTS: usize = 16;
 
-/// A command is three lists deep.
+/// The deepest nesting. A command is three lists deep.
 const MAX_DEPTH: usize = 32;
 
 /// One command.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DrawingCommand {
-    /// The canvas that it is for.
+    /// The number of the canvas.
     pub(super) canvas: i64,
     /// Its name.
     pub(super) name: String,
-    /// What follows.
+    /// The arguments.
     pub(super) arguments: Vec<Value>,
 }
 
@@ -34,12 +34,12 @@ pub(super) enum Value {
     Text(String),
     /// The description of an object.
     List(Vec<Value>),
-    /// Something else.
+    /// Any other value.
     Other,
 }
 
 impl Value {
-    /// A finite number within what can be drawn.
+    /// Returns a finite number within the range that can be drawn.
     pub(super) fn number(&self) -> Option<f32> {
         match self {
             Self::Number(number) if number.is_finite() => Some(number.clamp(-1e5, 1e5) as f32),
@@ -65,7 +65,7 @@ impl Value {
 /// Reads a record.
 ///
 /// # Errors
-/// What is wrong, as part of a sentence.
+/// The problem, as part of a sentence.
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<DrawingCommand>, String> {
     let Commands(commands) = if bytes.trim_ascii_start().starts_with(b"[") {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())?
@@ -101,7 +101,7 @@ impl<'de> Deserialize<'de> for Commands {
             }
         }
 
-        /// A command, or something that is none.
+        /// A command, or `None` for any other value.
         struct Value(Option<DrawingCommand>);
         impl<'de> Deserialize<'de> for Value {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -155,7 +155,7 @@ impl<'de> Deserialize<'de> for Value {
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-                // No name or colour is long.
+                // Names and colours are short.
                 Ok(Value::Text(text.chars().take(64).collect()))
             }
 

@@ -1,5 +1,5 @@
-//! Drawings (`application/x-sorna-drawing`, `docs/wire` §5.2): commands in, canvases that grow from record to record, and
-//! pixels out, of what is to be seen in the end or of the way there.
+//! Drawings (`application/x-sorna-drawing`, `docs/wire` §5.2): commands become canvases, which grow from record to
+//! record, and canvases become still pictures or animations.
 
 mod command;
 mod scene;
@@ -17,25 +17,25 @@ use super::frame::{Frame, Frames, PictureError, Still};
 pub(in crate::render) use scene::Scene;
 use shape::Shape;
 
-/// Most canvases that are kept.
+/// The most canvases that are kept.
 const MAX_CANVASES: usize = 32;
 
-/// Pictures of a step that takes its time, and how long each is shown: 180 ms altogether.
+/// The number of pictures for an animated step, and the time for each: 180 ms in total.
 const PICTURES: u8 = 6;
 const PICTURE: Duration = Duration::from_millis(30);
 
-/// How long the end of a step is shown.
+/// How long the last picture of a step stays.
 const PAUSE: Duration = Duration::from_millis(120);
 
-/// The canvases of a session, by their numbers.
+/// The canvases of a session, by number.
 #[derive(Debug, Default)]
 pub(in crate::render) struct Canvases(BTreeMap<i64, Arc<Scene>>);
 
 impl Canvases {
-    /// Draws a record. What is to be shown is the canvas that its first command is for.
+    /// Applies a record. Returns the canvas of its first command, which is the one to show.
     ///
     /// # Errors
-    /// What is wrong with it, as part of a sentence.
+    /// The problem, as part of a sentence.
     pub(in crate::render) fn draw(&mut self, bytes: &[u8]) -> Result<Arc<Scene>, PictureError> {
         let commands = command::read(bytes)
             .map_err(|why| PictureError::Damaged(crate::render::sanitize::line(&why, 100)))?;
@@ -51,7 +51,7 @@ impl Canvases {
     }
 }
 
-/// What is to be seen in the end.
+/// The final state of a drawing.
 pub(super) fn still(scene: &Scene, canvas: &Canvas) -> Result<Still, PictureError> {
     let pixels = paint(scene, &scene.shapes, canvas).ok_or(PictureError::TooLarge)?;
     Ok(Still { pixels, original: size(scene) })
@@ -73,7 +73,7 @@ fn paint(scene: &Scene, shapes: &[Shape], canvas: &Canvas) -> Option<RgbaImage> 
     RgbaImage::from_raw(width, height, pixmap.take_demultiplied())
 }
 
-/// Its animation, step by step; `None` for a drawing that was done at once.
+/// The animation of a drawing; `None` if all of its steps are immediate.
 pub(super) fn frames(scene: &Arc<Scene>, canvas: Canvas) -> Option<Frames> {
     let moves = scene.steps.iter().any(|step| !step.immediate);
     let scene = Arc::clone(scene);
@@ -85,13 +85,13 @@ pub(super) fn frames(scene: &Arc<Scene>, canvas: Canvas) -> Option<Frames> {
         picture = if step.immediate { PICTURES } else { picture + 1 };
         let delay = if picture < PICTURES { PICTURE } else { PICTURE + PAUSE };
         if picture < PICTURES {
-            let mut on_the_way = shapes.clone();
+            let mut in_transition = shapes.clone();
             let part = eased(f32::from(picture) / f32::from(PICTURES));
             for change in &step.changes {
-                let after = change.after.on_the_way(shapes.get(change.index), part);
-                scene::apply(&mut on_the_way, scene::Change { index: change.index, after });
+                let after = change.after.in_transition(shapes.get(change.index), part);
+                scene::apply(&mut in_transition, scene::Change { index: change.index, after });
             }
-            return paint(&scene, &on_the_way, &canvas).map(|pixels| Ok(Frame { pixels, delay }));
+            return paint(&scene, &in_transition, &canvas).map(|pixels| Ok(Frame { pixels, delay }));
         }
         for change in &step.changes {
             scene::apply(&mut shapes, change.clone());
@@ -102,7 +102,7 @@ pub(super) fn frames(scene: &Arc<Scene>, canvas: Canvas) -> Option<Frames> {
     moves.then(|| Box::new(play) as Frames)
 }
 
-/// Quick at first, slow in the end (quadratic ease-out).
+/// Quadratic ease-out: fast at first, slow at the end.
 fn eased(part: f32) -> f32 {
     1.0 - (1.0 - part) * (1.0 - part)
 }

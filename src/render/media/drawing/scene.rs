@@ -1,51 +1,51 @@
-//! A canvas: what has been drawn on it, and in which steps.
+//! A canvas: its shapes, and the steps in which they were drawn.
 
 use std::collections::HashMap;
 
 use super::command::{DrawingCommand, Value};
 use super::shape::{Color, Shape};
 
-/// Most objects of a canvas.
+/// The most objects on a canvas.
 const MAX_OBJECTS: usize = 20_000;
 
-/// Most changes that an animation plays; when there are more, the oldest are there from its start.
+/// The most changes that an animation plays. Older changes are part of its first frame.
 const MAX_CHANGES: usize = 10_000;
 
-/// Sides of a canvas in pixels.
+/// The valid length of a canvas side in pixels.
 const SIDE: std::ops::RangeInclusive<f32> = 1.0..=4096.0;
 
-/// What is taken for a side that is none.
-const USUAL_SIDE: f32 = 400.0;
+/// The length of a side that is not valid.
+const DEFAULT_SIDE: f32 = 400.0;
 
-/// A canvas as it is now, and how it came to be so.
+/// The current state of a canvas, and the steps that led to it.
 #[derive(Clone, Debug)]
 pub(in crate::render) struct Scene {
     pub(super) width: f32,
     pub(super) height: f32,
     pub(super) background: Color,
-    /// In the order in which they were drawn, later ones above.
+    /// The shapes in the order of drawing; later ones are on top.
     pub(super) shapes: Vec<Shape>,
     ids: HashMap<i64, usize>,
-    /// What an animation begins with: so many of the shapes, as they were.
+    /// The first frame of the animation: the oldest shapes, as they were.
     pub(super) base: Vec<Shape>,
-    /// The changes since, in steps that are animated each as one.
+    /// The later changes, in steps that are animated one by one.
     pub(super) steps: Vec<Step>,
     changes: usize,
     immediate: bool,
-    /// Groups that are open: their changes are one step.
+    /// The number of open groups. The changes of a group are one step.
     open_groups: u32,
     group_begun: bool,
 }
 
-/// What changes together.
+/// Changes that happen together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Step {
     pub(super) changes: Vec<Change>,
-    /// Shown at once, not in the course of time.
+    /// Whether the step is shown at once, without animation.
     pub(super) immediate: bool,
 }
 
-/// A shape that becomes another, or comes to be.
+/// A new shape, or the new state of a shape.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) index: usize,
@@ -55,8 +55,8 @@ pub(super) struct Change {
 impl Default for Scene {
     fn default() -> Self {
         Self {
-            width: USUAL_SIDE,
-            height: USUAL_SIDE,
+            width: DEFAULT_SIDE,
+            height: DEFAULT_SIDE,
             background: Color::WHITE,
             shapes: Vec::new(),
             ids: HashMap::new(),
@@ -71,7 +71,7 @@ impl Default for Scene {
 }
 
 impl Scene {
-    /// Does what a command says. One that makes no sense does nothing.
+    /// Applies a command. A command that is not valid has no effect.
     pub(super) fn apply(&mut self, command: &DrawingCommand) {
         let arguments = command.arguments.as_slice();
         match (command.name.as_str(), arguments) {
@@ -93,7 +93,7 @@ impl Scene {
                     self.update(id, property, value);
                 }
             }
-            // begin-fill, end-fill, bgcolor and fgcolor are sent, and mean nothing to what draws.
+            // Kernels send begin-fill, end-fill, bgcolor and fgcolor, but these do not affect the drawing.
             _ => {}
         }
     }
@@ -101,7 +101,7 @@ impl Scene {
     fn sized(arguments: &[Value]) -> Self {
         let side = |index: usize| {
             let asked = arguments.get(index).and_then(Value::number);
-            asked.filter(|side| *side >= 1.0).unwrap_or(USUAL_SIDE).clamp(*SIDE.start(), *SIDE.end())
+            asked.filter(|side| *side >= 1.0).unwrap_or(DEFAULT_SIDE).clamp(*SIDE.start(), *SIDE.end())
         };
         let background = arguments.get(2).and_then(Value::text).and_then(Color::read).unwrap_or(Color::WHITE);
         Self { width: side(0), height: side(1), background, ..Self::default() }
@@ -140,7 +140,8 @@ impl Scene {
             step.changes.push(change);
         }
         self.changes += 1;
-        // In halves, so that a long drawing does not cost its length for each change.
+        // Drops half of them at once, because dropping them one by one would make each change cost the length of the
+        // list.
         if self.changes > MAX_CHANGES {
             self.forget_first_half();
         }
@@ -157,7 +158,7 @@ impl Scene {
     }
 }
 
-/// Makes a change in a list of shapes, which are drawn in the order of their indexes.
+/// Applies a change to a list of shapes, which are drawn in order of their indexes.
 pub(super) fn apply(shapes: &mut Vec<Shape>, change: Change) {
     match shapes.get_mut(change.index) {
         Some(shape) => *shape = change.after,

@@ -1,10 +1,10 @@
-//! The objects of a drawing: what they are, what can be changed, and how they are painted.
+//! The objects of a drawing: their properties, changes, and painting.
 
 use resvg::tiny_skia::{self, FillRule, Paint, Path, PathBuilder, Pixmap, Stroke, Transform};
 
 use super::command::Value;
 
-/// The width of all lines, in pixels of the canvas.
+/// The width of all lines, in canvas pixels.
 const STROKE: f32 = 2.0;
 
 /// A colour with its opacity.
@@ -56,7 +56,7 @@ fn between(from: f32, to: f32, part: f32) -> f32 {
     from + (to - from) * part
 }
 
-/// What kind of object it is.
+/// The kind of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Line,
@@ -65,14 +65,14 @@ enum Kind {
     Triangle,
 }
 
-/// An object. The place of all but lines is their centre.
+/// An object. Its position is its centre, except for lines.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shape {
     kind: Kind,
-    /// The centre, or where the line begins.
+    /// The centre, or the start of a line.
     x: f32,
     y: f32,
-    /// Width and height, the radius twice, or where the line ends.
+    /// Width and height, the diameter, or the end of a line.
     width: f32,
     height: f32,
     border: Color,
@@ -109,7 +109,7 @@ impl Shape {
         }
     }
 
-    /// Changes a property. False when it has none of this name or the value is none.
+    /// Sets a property. Returns false if the object does not have the property or the value is not valid.
     pub(super) fn set(&mut self, property: &str, value: &Value) -> bool {
         let is_line = self.kind == Kind::Line;
         let slot = match (property, is_line) {
@@ -131,9 +131,9 @@ impl Shape {
         value.number().map(|number| *slot = number).is_some()
     }
 
-    /// What it looks like on its way from `before`, or into being.
-    pub(super) fn on_the_way(&self, before: Option<&Self>, part: f32) -> Self {
-        let Some(before) = before else { return self.coming(part) };
+    /// The state of an object between `before` and this one. Without `before` the object is appearing.
+    pub(super) fn in_transition(&self, before: Option<&Self>, part: f32) -> Self {
+        let Some(before) = before else { return self.appearing(part) };
         Self {
             kind: self.kind,
             x: between(before.x, self.x, part),
@@ -146,8 +146,8 @@ impl Shape {
         }
     }
 
-    /// A line grows from where it begins, all else fades and grows in.
-    fn coming(&self, part: f32) -> Self {
+    /// A line grows from its start; other objects fade in and grow.
+    fn appearing(&self, part: f32) -> Self {
         if self.kind == Kind::Line {
             let (width, height) = (between(self.x, self.width, part), between(self.y, self.height, part));
             return Self { width, height, ..self.clone() };
@@ -161,7 +161,7 @@ impl Shape {
         }
     }
 
-    /// Paints it; `view` maps the canvas to the pixels.
+    /// Paints the object; `view` maps the canvas to the pixels.
     pub(super) fn paint(&self, pixmap: &mut Pixmap, view: Transform) {
         let Some(path) = self.path() else { return };
         let centre = match self.kind {

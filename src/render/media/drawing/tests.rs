@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const CANVAS: Canvas = Canvas { room: Cells { cols: 20, rows: 10 }, cell: (8, 16), fill: false };
 
-/// A record as the kernel sends it.
+/// Packs a record as the kernel sends it.
 fn packed(commands: &Value) -> Vec<u8> {
     rmp_serde::to_vec(commands).unwrap()
 }
@@ -16,7 +16,7 @@ fn canvas(rest: &[Value]) -> Value {
     Value::Array(commands)
 }
 
-/// The colour at a place of what is drawn.
+/// Returns the colour of a pixel.
 fn at(scene: &Scene, x: u32, y: u32) -> [u8; 4] {
     still(scene, &CANVAS).unwrap().pixels.get_pixel(x, y).0
 }

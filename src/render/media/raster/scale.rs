@@ -1,4 +1,4 @@
-//! A picture made larger or smaller, in tens of milliseconds for one of a window's size.
+//! Scales a picture. A picture of the window's size takes tens of milliseconds.
 
 use std::thread::Builder;
 
@@ -10,15 +10,15 @@ use resvg::tiny_skia::{
 
 use crate::terminal::CONTAINED_THREAD;
 
-/// More threads at once are no faster: what is left is the way to memory.
-const MOST_BANDS: usize = 4;
+/// More threads are not faster, because memory bandwidth is the limit.
+const MAX_BANDS: usize = 4;
 
-/// `None` for a size of nothing, or of more than memory can hold.
+/// Scales an image. `None` if the size is zero or does not fit into memory.
 pub(super) fn scale(image: DynamicImage, (width, height): (u32, u32)) -> Option<DynamicImage> {
     if (width, height) == (image.width(), image.height()) {
         return Some(image);
     }
-    // Far smaller: whole blocks are averaged, since a filter that looks at the four nearest pixels would leave some out.
+    // To shrink a lot, whole blocks are averaged. A filter that reads only the four nearest pixels would skip some.
     if image.width().checked_div(width)? >= 2 || image.height().checked_div(height)? >= 2 {
         return Some(image.thumbnail_exact(width, height));
     }
@@ -30,7 +30,7 @@ pub(super) fn scale(image: DynamicImage, (width, height): (u32, u32)) -> Option<
     Some(DynamicImage::ImageRgba8(RgbaImage::from_raw(width, height, bytes)?))
 }
 
-/// Colours in the proportion in which they are seen, so that the colour of what is not seen does not bleed into its
+/// Premultiplies the colours by their opacity, so that the colours of invisible pixels do not bleed into their
 /// neighbours.
 fn premultiplied(image: RgbaImage, opaque: bool) -> Option<Pixmap> {
     let size = IntSize::from_wh(image.width(), image.height())?;
@@ -43,16 +43,16 @@ fn premultiplied(image: RgbaImage, opaque: bool) -> Option<Pixmap> {
     Some(pixels)
 }
 
-/// The same four bytes, which were not premultiplied yet.
+/// Reinterprets the four bytes, which are not premultiplied yet.
 fn straight(pixel: PremultipliedColorU8) -> ColorU8 {
     ColorU8::from_rgba(pixel.red(), pixel.green(), pixel.blue(), pixel.alpha())
 }
 
-/// Draws it as large as `scaled` is, in bands that are drawn at the same time.
+/// Draws `original` at the size of `scaled`, in bands that are drawn in parallel.
 fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) -> Option<()> {
     let (width, height) = (scaled.width(), scaled.height());
     let (x, y) = (width as f32 / original.width() as f32, height as f32 / original.height() as f32);
-    let bands = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MOST_BANDS));
+    let bands = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_BANDS));
     let rows = height.div_ceil(bands as u32);
     let bytes = rows as usize * width as usize * 4;
     std::thread::scope(|scope| {
@@ -62,13 +62,13 @@ fn draw(original: PixmapRef<'_>, scaled: &mut Pixmap) -> Option<()> {
             let thread = Builder::new().name(CONTAINED_THREAD.to_owned());
             thread.spawn_scoped(scope, move || draw_band(original, place, band, width)).ok()
         });
-        // All begin before the first is waited for.
+        // All threads start before the first is joined.
         let bands: Vec<_> = bands.collect();
         bands.into_iter().map(|band| band?.join().ok()?).collect()
     })
 }
 
-/// Draws on whole rows of pixels, with `place` between them and the original.
+/// Draws a band of whole rows; `place` maps the original to it.
 fn draw_band(original: PixmapRef<'_>, place: Transform, band: &mut [u8], width: u32) -> Option<()> {
     let height = u32::try_from(band.len()).ok()?.checked_div(width.checked_mul(4)?)?;
     let mut band = PixmapMut::from_bytes(band, width, height)?;

@@ -34,7 +34,7 @@ fn every_format_is_read_by_its_content_and_scaled() {
     assert_eq!(small.pixels.dimensions(), (32, 20));
 }
 
-/// A PNG that says it is of this size and has next to no data.
+/// Returns a PNG that claims this size and contains almost no data.
 fn png_that_says(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = encoded(1, 1, ImageFormat::Png);
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
@@ -66,7 +66,7 @@ fn pictures_that_claim_to_be_huge_are_refused() {
             "{width}x{height}: {error:?}"
         );
     }
-    // JPEG of 65,535 on each side: the size stands in the frame header.
+    // A JPEG of 65,535 on each side: the frame header contains the size.
     let mut jpeg = encoded(16, 16, ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     jpeg[frame + 5..frame + 9].fill(0xff);
@@ -85,7 +85,7 @@ fn broken_pictures_are_told() {
     assert!(matches!(error(noise), PictureError::Damaged(_)));
 }
 
-/// A GIF of so many blue frames after a red one, each shown for no time at all.
+/// Returns a GIF with a red frame and then this many blue ones, each with a delay of zero.
 fn gif(blue: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
@@ -106,12 +106,12 @@ fn of_many_frames_the_first_is_shown_and_the_others_come_one_by_one() {
     let mut playing = frames(&shared, CANVAS).unwrap();
     let first = playing.next().unwrap().unwrap();
     assert_eq!(first.pixels.get_pixel(0, 0).0, [255, 0, 0, 255]);
-    assert_eq!(first.delay, USUAL, "a delay of nothing would be a flood");
+    assert_eq!(first.delay, DEFAULT_DELAY, "a delay of nothing would be a flood");
     assert_eq!(playing.next().unwrap().unwrap().pixels.get_pixel(3, 3).0, [0, 0, 255, 255]);
     assert_eq!(playing.count(), 1_999);
 }
 
-/// A WebP of a red frame for 80 ms and a blue one for no time at all.
+/// A WebP with a red frame of 80 ms and a blue one with a delay of zero.
 const WEBP: &str = "UklGRoQAAABXRUJQVlA4WAoAAAACAAAAAwAAAwAAQU5JTQYAAAAAAAAAAABBTk1GKAAAAAAAAAAAAAMAAAMAAFAAAAJWUDhMDwAAAC8DwAAABxD9j/4HIqL/AQBBTk1GKAAAAAAAAAAAAAMAAAMAAAAAAABWUDhMDwAAAC8DwAAABxDR//4HIqL/AQA=";
 
 #[test]
@@ -121,10 +121,10 @@ fn a_webp_that_moves_shows_its_first_frame_and_plays() {
     assert_eq!(read(bytes.clone()).unwrap().pixels.get_pixel(3, 3).0, [255, 0, 0, 255]);
     let shared: Arc<[u8]> = bytes.into();
     let playing: Vec<_> = frames(&shared, CANVAS).unwrap().map(Result::unwrap).collect();
-    // The decoder blends frames, which costs a blue one a shade.
+    // The decoder blends frames, so the blue is not exact.
     let is_blue = |frame: &Frame| frame.pixels.get_pixel(0, 0).0[2] > 250;
     let seen: Vec<_> = playing.iter().map(|frame| (is_blue(frame), frame.delay)).collect();
-    assert_eq!(seen, [(false, Duration::from_millis(80)), (true, USUAL)]);
+    assert_eq!(seen, [(false, Duration::from_millis(80)), (true, DEFAULT_DELAY)]);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn frames_that_are_cut_end_with_an_error() {
     assert!(results.len() > 10 && results.first().unwrap().is_ok());
 }
 
-/// A JPEG whose EXIF data say how the camera was held.
+/// Returns a JPEG whose EXIF data contain the orientation of the camera.
 fn turned_jpeg(orientation: u8) -> Vec<u8> {
     let jpeg = encoded(32, 16, ImageFormat::Jpeg);
     let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
@@ -163,7 +163,7 @@ fn a_photograph_is_turned_as_the_camera_was_held() {
         let turned = read(turned_jpeg(orientation)).unwrap();
         assert_eq!((turned.original, turned.pixels.dimensions()), ((16, 32), (16, 32)), "{orientation}");
     }
-    // In the original red grows to the right; turned to the right it grows downwards.
+    // In the original, red increases to the right; after the rotation it increases downwards.
     let turned = read(turned_jpeg(6)).unwrap().pixels;
     assert!(turned.get_pixel(8, 31).0[0] > turned.get_pixel(8, 0).0[0] + 20);
 }

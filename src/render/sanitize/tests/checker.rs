@@ -1,5 +1,5 @@
-//! Checks of what came out of the sanitiser, written without it: by a grammar of what is allowed, and by an emulator
-//! that tells what a terminal would do.
+//! Independent checks of the sanitizer's output: against a grammar of allowed output, and with an emulator that reports
+//! what a terminal would do.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use alacritty_terminal::term::{Config, Term, TermMode};
 use alacritty_terminal::vte::ansi::Processor;
 use unicode_width::UnicodeWidthChar;
 
-/// Says what is not allowed in `output`.
+/// Returns what is not allowed in `output`.
 pub(super) fn violation(output: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(output) else { return Some("not UTF-8".into()) };
     let mut joining = 0;
@@ -56,11 +56,11 @@ pub(super) fn violation(output: &[u8]) -> Option<String> {
     None
 }
 
-/// What the terminal wants to do besides showing text: answer, set a title, use the clipboard, ring…
+/// The requests to the terminal besides showing text: answer a query, set a title, use the clipboard, ring the bell.
 #[derive(Clone, Default)]
-struct Wishes(Rc<RefCell<Vec<String>>>);
+struct TerminalRequests(Rc<RefCell<Vec<String>>>);
 
-impl EventListener for Wishes {
+impl EventListener for TerminalRequests {
     fn send_event(&self, event: Event) {
         let harmless = matches!(event, Event::MouseCursorDirty | Event::Wakeup | Event::CursorBlinkingChange);
         if !harmless {
@@ -71,14 +71,14 @@ impl EventListener for Wishes {
 
 const BEFORE: [&str; 3] = ["$ precious line of the shell", "another one", "python > "];
 
-/// Shows `output` on a terminal under lines that are not the cell's. Says what it did that it must not.
+/// Shows `output` on a terminal below lines that do not belong to the cell. Returns what it did that it must not do.
 pub(super) fn damage(output: &[u8], cols: u16, rows: u16) -> Option<String> {
-    let wishes = Wishes::default();
+    let requests = TerminalRequests::default();
     let config = Config { scrolling_history: 100_000, ..Config::default() };
-    let mut term = Term::new(config, &TermSize::new(cols.into(), rows.into()), wishes.clone());
+    let mut term = Term::new(config, &TermSize::new(cols.into(), rows.into()), requests.clone());
     let mut processor: Processor = Processor::new();
-    let mut show = |term: &mut Term<Wishes>, text: &[u8]| {
-        // As a terminal's driver does.
+    let mut show = |term: &mut Term<TerminalRequests>, text: &[u8]| {
+        // Line ends as the terminal's driver makes them.
         let mut lines = text.split(|byte| *byte == b'\n').peekable();
         while let Some(line) = lines.next() {
             processor.advance(term, line);
@@ -99,7 +99,7 @@ pub(super) fn damage(output: &[u8], cols: u16, rows: u16) -> Option<String> {
     if before[..lines] != after[..lines.min(after.len())] {
         return Some(format!("the lines above became {:?}", &after[..lines.min(after.len())]));
     }
-    let wished = wishes.0.borrow().clone();
+    let wished = requests.0.borrow().clone();
     if !wished.is_empty() {
         return Some(format!("the terminal was made to {wished:?}"));
     }
@@ -108,8 +108,8 @@ pub(super) fn damage(output: &[u8], cols: u16, rows: u16) -> Option<String> {
         .then(|| format!("modes were left on: {:?}", modes.symmetric_difference(mode) & TermMode::all()))
 }
 
-/// All lines from the oldest.
-fn screen(term: &Term<Wishes>) -> Vec<String> {
+/// Returns all lines, the oldest first.
+fn screen(term: &Term<TerminalRequests>) -> Vec<String> {
     let grid = term.grid();
     let top = -(i32::try_from(grid.history_size()).unwrap());
     (top..i32::try_from(grid.screen_lines()).unwrap())

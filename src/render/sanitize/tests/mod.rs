@@ -1,4 +1,4 @@
-//! Group A of the project's list of bad inputs, by its numbers; and properties over anything at all.
+//! Group A of the project's list of bad inputs, with its numbers, and properties over arbitrary input.
 
 mod checker;
 
@@ -7,7 +7,7 @@ use crate::terminal::ColorDepth;
 use checker::{damage, violation};
 use proptest::prelude::*;
 
-/// What comes out of a stream in a window of 80×24 when `pieces` go in.
+/// Returns the output of a stream in a window of 80×24 for these pieces.
 fn shown<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     shown_in(80, 24, Policy::Terminal, pieces)
 }
@@ -20,11 +20,11 @@ fn shown_in<'a>(cols: u16, rows: u16, policy: Policy, pieces: impl IntoIterator<
         sanitizer.push(piece, &mut cursor, &mut pen, &mut out);
     }
     sanitizer.finish(&mut cursor, &mut pen, &mut out);
-    pen.lift(&mut out);
+    pen.reset(&mut out);
     out
 }
 
-/// Number in the list, input, what is shown.
+/// The number in the list, the input, and the output.
 const GROUP_A: &[(&str, &[u8], &str)] = &[
     ("1 title", b"a\x1b]0;x\x07b", "ab"),
     ("1 title, ST", b"a\x1b]2;x\x1b\\b", "ab"),
@@ -95,7 +95,7 @@ const GROUP_A: &[(&str, &[u8], &str)] = &[
     ("13 cut at the end", b"a\xe2\x82", "a\u{fffd}"),
     ("13 vertical tab, form feed", b"a\x0bb\x0cc", "a^Kb^Lc"),
     ("15 our own prompt", "python ❯ saved to x".as_bytes(), "python ❯ saved to x"),
-    // What programs need.
+    // Output that programs need.
     ("a bar of tqdm", b"\r 50%|##  |\r100%|####|\n", "\r 50%|##  |\r100%|####|\n"),
     ("two bars of tqdm", b"a\n\rb\x1b[A\rc\n\r", "a\n\rb\x1b[1A\rc\n\r"),
     (
@@ -160,7 +160,7 @@ fn raw_is_raw() {
     }
 }
 
-/// Feeds `piece` until `total` bytes have gone in; the longest that the state has become, and what came out.
+/// Feeds `piece` until `total` bytes are written. Returns the largest size of the state, and the length of the output.
 fn flood(start: &[u8], piece: &[u8], total: usize) -> (usize, usize) {
     let (mut cursor, mut pen) = (Cursor::new(80, 24), Pen::new(ColorDepth::TrueColor, false));
     let mut sanitizer = Sanitizer::new(Policy::Terminal, Attributes::default());
@@ -235,14 +235,14 @@ fn streams_have_colours_and_sequences_of_their_own() {
     stdout.push("a\x1b[32mb한".as_bytes().get(..8).unwrap(), &mut cursor, &mut pen, &mut out);
     stderr.push(b"E\x1b[1mF\x1b[0mG\x1b[34mH\x1b[39mI\x1b]", &mut cursor, &mut pen, &mut out);
     stdout.push("한c".as_bytes().get(1..).unwrap(), &mut cursor, &mut pen, &mut out);
-    pen.lift(&mut out);
+    pen.reset(&mut out);
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "a\x1b[32mb\x1b[31mE\x1b[1mF\x1b[22mG\x1b[34mH\x1b[31mI\x1b[32m한c\x1b[0m"
     );
 }
 
-/// Pieces of which hostile output is made.
+/// A generator of pieces of hostile output.
 fn fragment() -> impl Strategy<Value = Vec<u8>> {
     let csi = ("[0-9;:?>$ ]{0,12}", "[@-~]")
         .prop_map(|(parameters, last)| format!("\x1b[{parameters}{last}").into_bytes());

@@ -1,5 +1,5 @@
-//! The combining characters that count rows and columns in kitty's placeholders, in the order of its specification
-//! (`rowcolumn-diacritics.txt`), as runs of code points from first to last.
+//! The combining characters for row and column numbers in kitty's placeholders, in the order of the specification
+//! (`rowcolumn-diacritics.txt`), as ranges of code points.
 
 const RUNS: &[(u32, u32)] = &[
     (0x305, 0x305),
@@ -90,12 +90,12 @@ const RUNS: &[(u32, u32)] = &[
     (0x1d242, 0x1d244),
 ];
 
-/// How many there are.
+/// Returns the number of diacritics.
 pub(super) fn count() -> u32 {
     RUNS.iter().map(|(first, last)| last - first + 1).sum()
 }
 
-/// The one that stands for `number`; the last for all beyond.
+/// Returns the diacritic for `number`, or the last one if the number is too large.
 pub(super) fn of(number: u16) -> char {
     let mut left = u32::from(number);
     for (first, last) in RUNS {
