@@ -1,10 +1,10 @@
-//! Where the binary under test is.
+//! The path of the binary under test.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// The path of `bai-repl`, as text. Cargo tells it to the tests and benches of the package that makes it; a test program that was
-/// started by hand finds it in the folder above its own.
+/// Returns the path of `bai-repl`. Cargo passes it to the tests and benchmarks of the package that builds it. A test
+/// program that was started by hand finds it in the parent of its own folder.
 pub fn binary() -> &'static str {
     static BINARY: LazyLock<String> = LazyLock::new(|| {
         let path = std::env::var_os("CARGO_BIN_EXE_bai-repl").map_or_else(beside_the_test, PathBuf::from);

@@ -1,5 +1,4 @@
-//! A fake terminal: a PTY with the real binary in it and a screen model behind it, which answers the queries
-//! that a terminal answers.
+//! A fake terminal: the real binary in a PTY, with a screen model that shows its output and answers its queries.
 
 use super::{Sandbox, Screen, binary, screen};
 use alacritty_terminal::Term;
@@ -15,10 +14,10 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// How long anything may take before a test gives up. Generous: it is a limit, not a measurement.
+/// The time limit for each wait. It is generous: it is a limit, not a measurement.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The prompt of Python, with nothing typed.
+/// The prompt of Python without input.
 pub const PROMPT: &str = "python ❯";
 
 /// The binary in a fake terminal.
@@ -41,10 +40,10 @@ struct State {
     term: Term<Replies>,
     parser: Processor,
     raw: Vec<u8>,
-    /// Bytes that had come when keys were last sent.
+    /// The number of bytes that had arrived when keys were last sent.
     before_keys: usize,
     closed: bool,
-    /// Queries are not answered yet.
+    /// Whether queries remain unanswered for now.
     silent: bool,
 }
 
@@ -54,13 +53,13 @@ impl State {
     }
 }
 
-/// Collects what the terminal answers to queries; it is written back when the parser is done.
+/// Collects the answers to queries. They are written back after the parser has finished.
 #[derive(Clone, Default)]
 struct Replies(Arc<Mutex<Vec<Reply>>>);
 
 enum Reply {
     Text(String),
-    /// What the colour of this number is. Only colours that a program has set are known.
+    /// A query for the colour with this number. Only colours that a program has set are known.
     Color(usize, Arc<dyn Fn(Rgb) -> String + Send + Sync>),
 }
 
@@ -117,12 +116,12 @@ impl FakeTerminal {
         terminal
     }
 
-    /// Starts the binary in a window of that size.
+    /// Starts the binary in a window of this size.
     pub fn start_sized(sandbox: &Sandbox, arguments: &[&str], lines: u16, columns: u16) -> Self {
         Self::start_command(sandbox.in_terminal(&[&[binary()], arguments].concat()), lines, columns)
     }
 
-    /// Starts the binary in a terminal that answers no query before [`FakeTerminal::answer`].
+    /// Starts the binary in a terminal that answers queries only after [`FakeTerminal::answer`].
     pub fn start_silent(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         Self::open(sandbox.in_terminal(&[&[binary()], arguments].concat()), 24, 80, true)
     }
@@ -153,7 +152,7 @@ impl FakeTerminal {
         FakeTerminal { shared, master: pair.master, writer, replies, child }
     }
 
-    /// Sends bytes as a keyboard would.
+    /// Sends bytes as a keyboard does.
     pub fn send(&self, bytes: impl AsRef<[u8]>) {
         {
             let mut state = self.state();
@@ -164,7 +163,7 @@ impl FakeTerminal {
         writer.flush().unwrap();
     }
 
-    /// Answers what a silent terminal was asked, all of it at once.
+    /// Answers all queries that a silent terminal has received.
     pub fn answer(&self) {
         let answer = {
             let mut state = self.state();
@@ -186,19 +185,19 @@ impl FakeTerminal {
 
     /// Changes the size of the window.
     pub fn resize(&self, lines: u16, columns: u16) {
-        // The model has no window that is smaller.
+        // The smallest window that the model supports.
         self.state().term.resize(Size { lines: lines.max(1).into(), columns: columns.max(2).into() });
         self.master.resize(PtySize { rows: lines, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
-    /// Waits until the lines of the window are as `holds` wants them. It looks at less than [`FakeTerminal::wait_until`], so it
-    /// is for what is measured and for floods.
+    /// Waits until `holds` is true for the lines of the window. It reads less than [`FakeTerminal::wait_until`], so it
+    /// is meant for measurements and floods.
     #[track_caller]
     pub fn wait_until_shown(&self, what: &str, holds: impl Fn(&[String]) -> bool) {
         self.wait(what, |state| holds(&screen::lines(&state.term)).then_some(()));
     }
 
-    /// Waits until the screen is as `holds` wants it; `what` is for the message when it never is.
+    /// Waits until `holds` is true for the screen. `what` is used in the message if that never happens.
     #[track_caller]
     pub fn wait_until(&self, what: &str, holds: impl Fn(&Screen) -> bool) -> Screen {
         self.wait(what, |state| Some(state.screen()).filter(|screen| holds(screen)))
@@ -221,14 +220,14 @@ impl FakeTerminal {
         }
     }
 
-    /// Waits for a text anywhere on the screen or above it.
+    /// Waits for a text on the screen or in the scrollback.
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> Screen {
         self.wait_until(text, |screen| screen.all.contains(text))
     }
 
-    /// Types a cell of one line at this prompt, and waits until it has run: until there is one prompt more than before, with
-    /// nothing typed. That the last line is a prompt says less, for the editor paints it anew while one types.
+    /// Types a cell of one line at this prompt and waits until it has run: until there is one more prompt, without
+    /// input. It is not enough that the last line is a prompt, because the editor redraws it while the user types.
     #[track_caller]
     pub fn run(&self, prompt: &str, cell: &str) -> Screen {
         let prompts = |screen: &Screen| screen.all.matches(prompt).count();
@@ -239,8 +238,8 @@ impl FakeTerminal {
         })
     }
 
-    /// Waits until the last line that is not empty is a prompt of this text with nothing typed; not the prompt at which
-    /// the last keys were sent, before they had any effect.
+    /// Waits until the last line that is not empty is this prompt without input. The prompt at which the last keys were
+    /// sent does not count until it reacts.
     #[track_caller]
     pub fn wait_for_prompt(&self, prompt: &str) -> Screen {
         self.wait_until(&format!("the prompt {prompt}"), |screen| {
@@ -248,12 +247,12 @@ impl FakeTerminal {
         })
     }
 
-    /// The screen as it is now.
+    /// Returns the current screen.
     pub fn screen(&self) -> Screen {
         self.state().screen()
     }
 
-    /// The cells of the window, line by line, with their colours.
+    /// Returns the cells of the window with their colours, line by line.
     pub fn cells(&self) -> Vec<Vec<Cell>> {
         let state = self.state();
         let grid = state.term.grid();
@@ -264,27 +263,27 @@ impl FakeTerminal {
         (0..grid.screen_lines()).map(line).collect()
     }
 
-    /// All bytes that the program has written so far.
+    /// Returns all bytes that the program has written.
     pub fn raw(&self) -> Vec<u8> {
         self.state().raw.clone()
     }
 
-    /// How many bytes the program has written so far.
+    /// Returns how many bytes the program has written.
     pub fn written(&self) -> usize {
         self.state().raw.len()
     }
 
-    /// What the program has written since it had written so much.
+    /// Returns the bytes that the program has written after the first `written` ones.
     pub fn raw_since(&self, written: usize) -> Vec<u8> {
         self.state().raw[written..].to_vec()
     }
 
-    /// Process id of the program.
+    /// Returns the process id of the program.
     pub fn pid(&self) -> i32 {
         self.child.process_id().unwrap().try_into().unwrap()
     }
 
-    /// The terminal's modes as the kernel's line discipline has them now.
+    /// Returns the current modes of the terminal's line discipline.
     pub fn termios(&self) -> nix::sys::termios::Termios {
         let fd = self.master.as_raw_fd().unwrap();
         // SAFETY: the master stays open as long as `self`, which outlives this borrow.
@@ -292,7 +291,7 @@ impl FakeTerminal {
         nix::sys::termios::tcgetattr(fd).unwrap()
     }
 
-    /// Waits for the end of the program and of its output.
+    /// Waits until the program and its output have ended.
     #[track_caller]
     pub fn wait_for_end(mut self) -> End {
         let deadline = Instant::now() + LIMIT;
@@ -308,7 +307,7 @@ impl FakeTerminal {
         End { code, screen, line_discipline: self.termios().local_flags }
     }
 
-    /// Leaves the prompt with Ctrl-D, which must succeed.
+    /// Leaves the prompt with Ctrl-D and checks that the program exits successfully.
     #[track_caller]
     pub fn leave(self) {
         self.send("\x04");
@@ -323,7 +322,7 @@ impl FakeTerminal {
 
 impl Drop for FakeTerminal {
     fn drop(&mut self) {
-        // A test that failed leaves nothing running behind it.
+        // A failed test must not leave a running program behind.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -332,7 +331,7 @@ impl Drop for FakeTerminal {
 fn read_all(mut reader: Box<dyn Read + Send>, shared: &Shared, writer: &SharedWriter, replies: &Replies) {
     let mut buffer = vec![0; 1 << 16];
     loop {
-        // The master of a PTY reports an error when the last process on the other side is gone.
+        // The master of a PTY reports an error when the last process on the other side has ended.
         let read = reader.read(&mut buffer).unwrap_or(0);
         let mut guard = shared.state.lock().unwrap();
         let state = &mut *guard;
@@ -351,17 +350,17 @@ fn read_all(mut reader: Box<dyn Read + Send>, shared: &Shared, writer: &SharedWr
 
 fn answer_with(answer: &str, writer: &SharedWriter) {
     if !answer.is_empty() {
-        // The program may be gone by now; then nobody misses the answer.
+        // If the program has ended, the answer is not needed.
         let _ = writer.lock().unwrap().write_all(answer.as_bytes());
     }
 }
 
-/// How the program ended and what it left behind.
+/// How the program ended, and the final state of the terminal.
 pub struct End {
-    /// Exit code.
+    /// The exit code.
     pub code: u32,
     /// The last screen.
     pub screen: Screen,
-    /// The modes of the terminal's line discipline, in which the next program finds it.
+    /// The modes of the line discipline after the program.
     pub line_discipline: nix::sys::termios::LocalFlags,
 }

@@ -1,11 +1,11 @@
-//! The Python environment with pictures, tables and Jupyter kernels, in which some tests run.
+//! The Python environment with plotting, tables and Jupyter kernels that some tests need.
 
 use super::leave_out;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Its folder; the script beside this file makes it where it is not there yet. `None` where that cannot be done, for example
-/// without a network: then the test that asks has to return, and is left out.
+/// Returns its folder. The script in this folder creates the environment if it is missing. `None` if that fails, for
+/// example without a network; then the test must return and is left out.
 #[track_caller]
 pub fn furnished() -> Option<&'static str> {
     static FURNISHED: OnceLock<Option<String>> = OnceLock::new();
@@ -16,7 +16,7 @@ pub fn furnished() -> Option<&'static str> {
     folder.as_deref()
 }
 
-/// The same with more packages, for the benches. `None` where it cannot be made.
+/// Returns the folder of an environment with more packages, for benchmarks. `None` if it cannot be created.
 pub fn furnished_with(packages: &[&str]) -> Option<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/furnish");
     let output =

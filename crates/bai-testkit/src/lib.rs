@@ -1,8 +1,9 @@
-//! What the tests and benches of all the crates share: a fake terminal with the real binary in it, a sandbox to run it in,
-//! the Python environment with what people install, and a gate that remote programs wait at. Not published; a fault here fails a
-//! test, so panics are its way to tell one.
+//! Helpers for the tests and benchmarks of all crates: a fake terminal with the real binary in it, a sandbox to run it
+//! in, a Python environment with popular packages, and a gate at which remote programs wait. The crate is not
+//! published. Its helpers panic to fail a test.
 //!
-//! Servers and clients do not belong here: this crate knows none of the others, so that each of them can use it.
+//! Servers and clients do not belong here: this crate does not depend on the other crates, so that each of them can use
+//! it.
 
 mod binary;
 mod fake_terminal;

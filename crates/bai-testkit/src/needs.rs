@@ -1,19 +1,20 @@
-//! What a test needs and not every machine has. A test whose program is missing does not fail: it is left out, and the last test
-//! target of the run (`tests/left_out.rs` beside) says so in one line. With `BAI_TEST_REQUIRE_ALL` in the environment it fails.
+//! The requirements of tests that not every machine meets. A test whose program is missing does not fail but is left
+//! out. The last test target of the run (`tests/left_out.rs`) reports it in one line. With `BAI_TEST_REQUIRE_ALL` in
+//! the environment such a test fails.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The variable that makes whatever is missing a failure.
+/// The environment variable that turns a missing requirement into a failure.
 const REQUIRE_ALL: &str = "BAI_TEST_REQUIRE_ALL";
 
-/// Whether this program is on `PATH`. Without it the test that asks has to return: it is left out.
+/// Whether this program is on `PATH`. If not, the test must return; it is left out.
 #[track_caller]
 #[must_use]
 pub fn need(program: &str) -> bool {
     let is_here = is_installed(program);
     if is_here {
-        // An earlier run may have missed it.
+        // Removes the note of an earlier run.
         let _ = std::fs::remove_file(note(program));
     } else {
         leave_out(program);
@@ -21,7 +22,7 @@ pub fn need(program: &str) -> bool {
     is_here
 }
 
-/// Notes that something is missing which is no program on `PATH`, such as a package or a version.
+/// Records a missing requirement that is not a program on `PATH`, such as a package or a version.
 #[track_caller]
 pub fn leave_out(what: &str) {
     assert!(std::env::var_os(REQUIRE_ALL).is_none(), "{what} is missing, and {REQUIRE_ALL} is set");
@@ -30,7 +31,7 @@ pub fn leave_out(what: &str) {
     std::fs::write(note, "").unwrap();
 }
 
-/// What the tests of this run left out, sorted; and forgets it.
+/// Returns what the tests of this run have left out, sorted, and deletes the notes.
 pub fn take_left_out() -> Vec<String> {
     let notes = std::fs::read_dir(folder()).into_iter().flatten().flatten();
     let mut missing: Vec<String> = notes
@@ -51,12 +52,13 @@ fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| is_executable(&folder.join(program)))
 }
 
-/// One file for each thing that is missing: test programs run one after the other, their tests side by side.
+/// The path of a note. There is one file for each missing requirement, because tests run in parallel and in several
+/// processes.
 fn note(what: &str) -> PathBuf {
     folder().join(what.replace('/', "-"))
 }
 
-/// Beside the test programs, `target/<profile>/left-out`.
+/// The folder of the notes, next to the test programs: `target/<profile>/left-out`.
 fn folder() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().with_file_name("left-out")
 }

@@ -1,4 +1,4 @@
-//! A place where one test runs the binary: an empty home, a clean environment, a folder of its own.
+//! The environment in which one test runs the binary: an empty home, clean variables, and a working folder.
 
 use super::{binary, furnished};
 use portable_pty::CommandBuilder;
@@ -6,10 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// How long a program may run that is no fake terminal's. Generous: it is a limit, not a measurement.
+/// The time limit of a program outside a fake terminal. It is generous: it is a limit, not a measurement.
 const LIMIT_SECONDS: u32 = 300;
 
-/// The folders and the environment of one test. Everything in it is gone when it is dropped.
+/// The folders and the environment of one test. Dropping it deletes the folders.
 pub struct Sandbox {
     root: tempfile::TempDir,
     env: Vec<(String, String)>,
@@ -22,8 +22,8 @@ impl Default for Sandbox {
 }
 
 impl Sandbox {
-    /// An empty home and an empty working folder. Interpreters are found as on any machine: through `PATH`, and
-    /// in pyenv where it is.
+    /// Creates an empty home and an empty working folder. Interpreters are found as usual: through `PATH`, and in pyenv
+    /// if it is installed.
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("bai-repl-test-").tempdir().unwrap();
         std::fs::create_dir(root.path().join("home")).unwrap();
@@ -32,7 +32,7 @@ impl Sandbox {
         sandbox.set("HOME", sandbox.home().to_str().unwrap().to_owned());
         sandbox.set("LANG", "C.UTF-8");
         sandbox.set("TERM", "xterm-256color");
-        // The fake terminal's model is Alacritty's. A program that knows that it will be answered is patient.
+        // The model of the fake terminal is Alacritty's. A program that recognises it waits longer for answers.
         sandbox.set("ALACRITTY_WINDOW_ID", "1");
         sandbox.set("PATH", std::env::var("PATH").unwrap());
         if let Some(pyenv) = pyenv_root() {
@@ -41,8 +41,8 @@ impl Sandbox {
         sandbox
     }
 
-    /// The same in the environment with matplotlib, pandas and Jupyter kernels, as for a person who has activated it. `None`
-    /// where there is none; then the test is left out.
+    /// Creates a sandbox with the activated environment of matplotlib, pandas and Jupyter kernels. `None` if the
+    /// environment is missing; then the test is left out.
     #[track_caller]
     pub fn furnished() -> Option<Self> {
         let mut sandbox = Self::new();
@@ -50,13 +50,13 @@ impl Sandbox {
         Some(sandbox)
     }
 
-    /// Sets one variable for all that is started here.
+    /// Sets a variable for all programs that are started here.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
         self.unset(key);
         self.env.push((key.to_owned(), value.into()));
     }
 
-    /// Takes one variable away.
+    /// Removes a variable.
     pub fn unset(&mut self, key: &str) {
         self.env.retain(|(known, _)| known != key);
     }
@@ -66,7 +66,7 @@ impl Sandbox {
         self.root.path().join("home")
     }
 
-    /// The folder that the binary is started in.
+    /// The folder in which the binary starts.
     pub fn work(&self) -> PathBuf {
         self.root.path().join("work")
     }
@@ -78,12 +78,12 @@ impl Sandbox {
         path
     }
 
-    /// Any program, in the environment and the folder of this test.
+    /// Returns a command for any program, in the environment and the folder of this test.
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
-        // SAFETY: between fork and exec only `alarm` is called, which may be called there. A program that hangs is ended
-        // by its signal, and the test that waits for it fails instead of waiting for ever.
+        // SAFETY: between fork and exec only `alarm` is called, which is async-signal-safe. Its signal ends a program
+        // that hangs, so that the test fails and does not wait forever.
         unsafe {
             command.pre_exec(|| {
                 nix::unistd::alarm::set(LIMIT_SECONDS);
@@ -93,14 +93,14 @@ impl Sandbox {
         command
     }
 
-    /// The binary with these arguments.
+    /// Returns a command for the binary with these arguments.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.program(binary());
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    /// Any program with its arguments, to be started in a terminal.
+    /// Returns a command for any program, to be started in a terminal.
     pub fn in_terminal(&self, argv: &[&str]) -> CommandBuilder {
         let mut command = CommandBuilder::from_argv(argv.iter().map(Into::into).collect());
         command.env_clear();
@@ -109,19 +109,19 @@ impl Sandbox {
         command
     }
 
-    /// Runs the binary to its end without standard input.
+    /// Runs the binary without standard input and waits for its end.
     pub fn run(&self, arguments: &[&str]) -> Finished {
         Finished::of(self.command(arguments).output().unwrap())
     }
 
-    /// Runs the binary to its end with this on standard input.
+    /// Runs the binary with this standard input and waits for its end.
     pub fn run_with_stdin(&self, arguments: &[&str], input: &[u8]) -> Finished {
         use std::io::Write;
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_vec();
         let writer = std::thread::spawn(move || {
-            // A program that does not read all of it closes the pipe, which is its right.
+            // A program may close the pipe before it has read everything.
             let _ = stdin.write_all(&input);
         });
         let output = child.wait_with_output().unwrap();
@@ -130,13 +130,13 @@ impl Sandbox {
     }
 }
 
-/// What a run to the end left behind.
+/// The result of a run.
 #[must_use]
 #[derive(Debug)]
 pub struct Finished {
-    /// Exit code; `None` after a signal.
+    /// The exit code; `None` after a signal.
     pub code: Option<i32>,
-    /// Standard output, which must be UTF-8 in all tests that look at it as text.
+    /// Standard output. It must be UTF-8 in all tests that read it as text.
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
@@ -151,13 +151,13 @@ impl Finished {
         }
     }
 
-    /// Checks the code alone, and shows standard error when it differs.
+    /// Checks only the exit code, and shows standard error if it differs.
     #[track_caller]
     pub fn expect_code(&self, code: i32) {
         assert_eq!(self.code, Some(code), "standard error:\n{}", self.stderr);
     }
 
-    /// Checks code and standard output at once, and shows all of it when they differ.
+    /// Checks the exit code and standard output, and shows all output if they differ.
     #[track_caller]
     pub fn expect(&self, code: i32, stdout: &str) {
         assert_eq!(
@@ -169,7 +169,7 @@ impl Finished {
     }
 }
 
-/// Where pyenv keeps interpreters on this machine, if it is here.
+/// Returns the folder in which pyenv keeps interpreters, if it is installed.
 pub fn pyenv_root() -> Option<PathBuf> {
     let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
     let root = root.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".pyenv")))?;

@@ -1,4 +1,4 @@
-//! What the fake terminal's screen showed at one moment, as text that tests compare.
+//! A snapshot of the fake terminal's screen as text that tests can compare.
 
 use alacritty_terminal::Term;
 use alacritty_terminal::grid::Dimensions;
@@ -6,39 +6,40 @@ use alacritty_terminal::index::{Column, Line};
 use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::Flags;
 
-/// The text of a line; those above the window have negative numbers.
+/// Returns the text of a line. Lines above the window have negative numbers.
 fn text<T>(term: &Term<T>, line: i32) -> String {
     let row = &term.grid()[Line(line)];
     let cells = (0..term.columns()).map(|column| &row[Column(column)]);
     cells.filter(|cell| !cell.flags.contains(Flags::WIDE_CHAR_SPACER)).map(|cell| cell.c).collect()
 }
 
-/// The lines of the window, without spaces at their ends.
+/// Returns the lines of the window, without trailing spaces.
 pub(crate) fn lines<T>(term: &Term<T>) -> Vec<String> {
     (0..term.screen_lines() as i32).map(|line| text(term, line).trim_end().to_owned()).collect()
 }
 
-/// What the screen showed at one moment.
+/// A snapshot of the screen.
 #[derive(Debug, Clone)]
 pub struct Screen {
-    /// Everything, lines that scrolled away first; lines that were wrapped are joined.
+    /// All lines, the oldest first. Wrapped lines are joined.
     pub all: String,
-    /// The lines of the window, without spaces at their ends.
+    /// The lines of the window, without trailing spaces.
     pub lines: Vec<String>,
     /// The cursor's line and column, from 0.
     pub cursor: (usize, usize),
     /// Whether the cursor is shown.
     pub cursor_shown: bool,
-    /// Whether anything came since keys were last sent.
+    /// Whether any output has arrived since keys were last sent.
     pub answered: bool,
-    /// So many bytes have come.
+    /// The number of bytes that have arrived.
     pub written: usize,
-    /// Whether the alternate screen, mouse reports or application keys are on.
+    /// The modes of the terminal, such as the alternate screen, mouse reports and application keys.
     pub modes: TermMode,
 }
 
 impl Screen {
-    /// What this model shows; `before_keys` of the bytes had come when keys were last sent, and `written` by now.
+    /// Returns a snapshot of the model. `before_keys` bytes had arrived when keys were last sent, and `written` until
+    /// now.
     pub(crate) fn of<T>(term: &Term<T>, before_keys: usize, written: usize) -> Self {
         let grid = term.grid();
         let first = -(grid.history_size() as i32);
@@ -65,12 +66,12 @@ impl Screen {
         }
     }
 
-    /// The last line that has something on it.
+    /// Returns the last line that is not empty.
     pub fn last_line(&self) -> &str {
         self.lines.iter().rev().find(|line| !line.is_empty()).map_or("", |line| line)
     }
 
-    /// Whether a line is exactly this.
+    /// Whether a line equals `line`.
     pub fn has_line(&self, line: &str) -> bool {
         self.all.lines().any(|candidate| candidate == line)
     }

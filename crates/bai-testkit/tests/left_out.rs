@@ -1,5 +1,5 @@
-//! Says at the end of `cargo test` what the tests of this run left out. Cargo runs the packages in the order of their names, so
-//! this target is the last one.
+//! Reports at the end of `cargo test` what the tests of this run have left out. Cargo runs the packages in alphabetical
+//! order, so this target is the last one.
 
 fn main() {
     let missing = bai_testkit::take_left_out();
