@@ -1,8 +1,9 @@
-//! The performance budget, measured beside its peers in one run: `cargo bench`.
+//! The performance budget, measured together with comparable programs in one run: `cargo bench`.
 //!
-//! Peers are `python3 -q`, and `ipython` and `jupyter console` from the environment that `crates/bai-testkit/furnish` makes.
-//! Each row is the median of several rounds and the 99th percentile; the last column compares with the first row of its
-//! group. A peer that is not here is a row that says so. Nothing here asserts a time: a busy machine is no defect.
+//! These programs are `python3 -q`, and `ipython` and `jupyter console` from the environment that
+//! `crates/bai-testkit/furnish` makes. Each row is the median of several rounds and the 99th percentile. The last
+//! column compares with the first row of the group. A program that is missing has a row that says so. The benchmark
+//! does not assert times, because a busy machine is not a defect.
 
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, furnished_with};
 use portable_pty::CommandBuilder;
@@ -33,7 +34,7 @@ fn main() {
 /// A program with a prompt.
 struct Peer {
     name: &'static str,
-    /// `None` where it is not on this machine.
+    /// `None` if it is not installed.
     command: Option<CommandBuilder>,
     prompt: &'static str,
 }
@@ -41,7 +42,7 @@ struct Peer {
 trait Subject {
     fn name(&self) -> &'static str;
 
-    /// Whether it is on this machine.
+    /// Whether it is installed.
     fn is_here(&self) -> bool {
         true
     }
@@ -85,7 +86,7 @@ impl Peer {
         FakeTerminal::start_command(command, lines, 100)
     }
 
-    /// At a prompt whose kernel has answered once.
+    /// Starts it and waits at a prompt until its kernel has answered once.
     fn warm(&self) -> FakeTerminal {
         self.warm_in(40)
     }
@@ -100,8 +101,8 @@ impl Peer {
     }
 }
 
-/// Waits for an empty prompt. Only where something else has been on the last line since the keys were sent: output, or a cell
-/// that is cleared.
+/// Waits for an empty prompt. Use it only if the last line has changed since the keys were sent, through output or
+/// because a cell was cleared.
 fn next_prompt(terminal: &FakeTerminal) {
     terminal.wait_until("the prompt", |screen| screen.answered && is_prompt(screen.last_line()));
 }
@@ -115,7 +116,7 @@ fn start(peer: &Peer) -> Duration {
     let terminal = peer.open(40);
     terminal.send("x");
     terminal.wait_until("the key at the prompt", |screen| {
-        // A key that comes before the prompt is echoed by the terminal, on the same line.
+        // The terminal echoes a key that arrives before the prompt, on the same line.
         screen.last_line().contains(peer.prompt) && screen.last_line().ends_with('x')
     });
     begin.elapsed()
@@ -139,7 +140,7 @@ fn type_keys(terminal: &FakeTerminal, count: usize) -> Vec<Duration> {
 }
 
 fn long_cell(peer: &Peer) -> Vec<Duration> {
-    // A paste that is taller than the window is shown as one mark; here all of it is to be seen.
+    // The prompt folds a paste that is taller than the window. Here the whole paste must be visible.
     let terminal = peer.warm_in(250);
     let line = |i| format!("value_{i} = [{i}, 'text', {{'key': {i}}}]  # a comment\n");
     terminal.paste(&(0..199).map(line).collect::<String>());
@@ -173,7 +174,7 @@ fn tab(peer: &Peer) {
             terminal.wait_until("what was typed", |screen| screen.last_line().contains(start));
             let begin = Instant::now();
             terminal.send("\t");
-            // The hint in grey shows the same text, so the cursor tells when it is really there.
+            // The grey hint shows the same text, so only the cursor shows when the text is really there.
             terminal.wait_until("the rest", |screen| {
                 screen.last_line().chars().take(screen.cursor.1).collect::<String>().ends_with(&name)
             });
@@ -197,7 +198,7 @@ fn stop_a_flood(peer: &Peer) -> Duration {
     begin.elapsed()
 }
 
-/// Pictures from Enter to the next prompt, by each means.
+/// Measures pictures from Enter to the next prompt, with each graphics protocol.
 fn pictures(sandbox: &Sandbox) {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
@@ -240,7 +241,7 @@ fn picture(sandbox: &Sandbox, means: &str, file: &std::path::Path, kind: &str) -
     (0..10).map(|_| once()).collect()
 }
 
-/// As plotting libraries write them: a frame, ticks with text, three curves of 500 points.
+/// Returns an SVG like those of plotting libraries: a frame, ticks with text, three curves of 500 points.
 fn plot() -> String {
     let curve = |n: usize| {
         let points: Vec<_> = (0..500)
@@ -257,7 +258,7 @@ fn plot() -> String {
     )
 }
 
-/// A program that runs code and ends.
+/// A program that runs code and exits.
 struct Script<'a> {
     name: &'static str,
     sandbox: &'a Sandbox,

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Times the program against a cluster, beside the official Python client if $OFFICIAL names its `backend.ai`: wall and
-# processor time of one `print(1)` in a session that lives, and the speed and peak memory of 20 MB and 100 MB of lines.
+# Measures the program against a cluster, and the official Python client if $OFFICIAL is the path of its `backend.ai`:
+# wall and processor time of one `print(1)` in an existing session, and the speed and peak memory of 20 MB and 100 MB of
+# lines.
 #
 #   BACKEND_ENDPOINT=… BACKEND_ACCESS_KEY=… BACKEND_SECRET_KEY=… [OFFICIAL=…/bin/backend.ai] [IMAGE=python:3.13] \
 #     benches/cluster.sh [path of bai-repl, default target/dist/bai-repl]
 #
-# It makes one session and destroys it. The session gets 2 GiB: the kernel's own copy of 100 MB of lines is more than
-# the least that many images ask for. Needs GNU time.
+# It creates one session and destroys it. The session gets 2 GiB, because the kernel keeps a copy of the 100 MB of
+# lines, which needs more than the minimum of many images. Needs GNU time.
 set -eu
 program=${1:-target/dist/bai-repl}
 image=${IMAGE:-python:3.13}
@@ -42,7 +43,7 @@ if [ -n "${OFFICIAL:-}" ]; then
   for _ in $(seq "$rounds"); do
     measured "official: print(1)" "$OFFICIAL" run -q -t "$name" "$image" -c 'print(1)'
   done
-  # Last: it dies of frames above 4 MiB and leaves the session stuck.
+  # This run is the last one: the client crashes on frames above 4 MiB and leaves the session stuck.
   measured "official: 20 MB of lines" timeout 120 "$OFFICIAL" run -q -t "$name" "$image" -c "$(lines 20)"
 fi
 rm -f "/tmp/$name.time" "/tmp/$name.err"

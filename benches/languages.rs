@@ -1,35 +1,35 @@
-//! What a cell costs in each language that is installed, from the operation to its end: an empty cell, and 1,000 of them
-//! that wait in the queue. `cargo bench --bench languages`; names of images after `--` choose some.
+//! Measures the cost of a cell in each installed language, from the operation to its end: an empty cell, and 1,000
+//! empty cells in the queue. `cargo bench --bench languages`; image names after `--` select some.
 //!
-//! Compiled languages start a compiler for each cell, so fewer are queued there, and the time of each is shown. Nothing here
-//! asserts a time: a busy machine is no defect.
+//! Compiled languages start a compiler for each cell. Fewer cells are queued for them, and the time of each is shown.
+//! The benchmark does not assert times, because a busy machine is not a defect.
 
 use bai_runner::{ImageName, Kernel, KernelSpec, Op, Reply, images};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
-/// Empty cells whose median is shown.
+/// The number of empty cells for the median.
 const ROUNDS: usize = 15;
-/// Cells that are queued at once…
+/// The number of cells in the queue…
 const QUEUED: u32 = 1000;
 /// …unless that many would take longer than this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let selected: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         println!("{:24}{:>12}{:>12}{:>12}{:>20}", "image", "start", "empty cell", "p99", "queued, each");
         for image in newest_of_each().await {
-            if wanted.is_empty() || wanted.contains(&image) {
+            if selected.is_empty() || selected.contains(&image) {
                 measure(&image).await;
             }
         }
     });
 }
 
-/// One image of each language, the newest, and every Jupyter kernel.
+/// Returns the newest image of each language, and all Jupyter kernels.
 async fn newest_of_each() -> Vec<String> {
     let mut seen: Vec<&str> = Vec::new();
     let mut chosen = Vec::new();
@@ -50,7 +50,7 @@ async fn measure(image: &str) {
         Err(error) => return println!("{image:24}{error}"),
     };
     let start = began.elapsed();
-    // The first is no measure: some load what all others use.
+    // The first cell is not measured: some kernels load their libraries in it.
     cells(&kernel, &mut replies, 1).await;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
@@ -80,7 +80,7 @@ fn spec(image: &str, workdir: &Path) -> KernelSpec {
     }
 }
 
-/// The time of so many empty cells that are handed over at once.
+/// Returns the time for this many empty cells that are queued at once.
 async fn cells(kernel: &Kernel, replies: &mut Receiver<Reply>, count: u32) -> Duration {
     let began = Instant::now();
     let hand_over = async {

@@ -1,8 +1,9 @@
-//! The terminal pane's part of the performance budget: `cargo bench --bench pane`.
+//! Benchmarks of the terminal pane: `cargo bench --bench pane`.
 //!
-//! First the screen model alone, fed as the pane feeds it. Then the whole way: the real binary with a shell on the
-//! embedded engine, beside tmux and beside the same shell with nothing between, each in a window of the same size, on
-//! the same bytes. Nothing here asserts a time: a busy machine is no defect.
+//! First the screen model alone, with input in the same pieces as in the pane. Then the whole path: the real binary
+//! with a shell on the embedded engine, compared with tmux and with the same shell directly in the terminal. All use a
+//! window of the same size and the same bytes. The benchmark does not assert times, because a busy machine is not a
+//! defect.
 
 use bai_repl::terminal::model::Model;
 use bai_testkit::{FakeTerminal, Sandbox, binary};
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant};
 
 const COLUMNS: u16 = 120;
 const ROWS: u16 = 40;
-/// What the pane hands to the model at once.
+/// The size of the pieces that the pane passes to the model.
 const SLICE: usize = 4096;
-/// Bytes of each kind for the model alone, and for the whole way.
+/// The bytes of each kind for the model alone, and for the whole path.
 const MODEL_BYTES: usize = 100_000_000;
 const WAY_BYTES: usize = 10_000_000;
 
@@ -45,7 +46,9 @@ fn main() {
         .enumerate()
         .map(|(at, (name, bytes))| {
             let part = bytes.get(..WAY_BYTES).unwrap_or(bytes);
-            // The line discipline makes `\r\n` of `\n`.
+            // The line discipline turns `
+            // ` into `\r
+            // `.
             let text: Vec<u8> = part.iter().copied().filter(|byte| *byte != b'\r').collect();
             (*name, sandbox.write(&format!("bytes-{at}"), &text), text.len())
         })
@@ -58,7 +61,7 @@ fn rate(bytes: usize, time: Duration) -> f64 {
     bytes as f64 / 1e6 / time.as_secs_f64()
 }
 
-/// Processor time of this thread, which a busy machine does not change much.
+/// Returns the processor time of this thread, which depends little on the machine's load.
 fn worked() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
@@ -93,7 +96,7 @@ fn log(length: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Pictures of the whole window, each cell in a colour of its own.
+/// Returns frames of the whole window, in which each cell has its own colour.
 fn animation(length: usize) -> Vec<u8> {
     let mut text = String::new();
     for frame in 0_usize.. {
@@ -159,7 +162,7 @@ fn pane(sandbox: &Sandbox) -> Window {
     window
 }
 
-/// A terminal with a shell in it, whatever is between the two.
+/// A terminal with a shell in it, directly or through the pane or tmux.
 struct Window {
     terminal: FakeTerminal,
     serial: u32,
@@ -170,7 +173,8 @@ impl Window {
         self.terminal.wait_until_shown(row, |lines| lines.iter().any(|found| found == row));
     }
 
-    /// From Enter to the last byte on the screen, and in how many synchronized updates it was painted: only the pane makes them.
+    /// Returns the time from Enter to the last byte on the screen, and the number of synchronized updates, which only
+    /// the pane makes.
     fn cat(&mut self, file: &Path) -> (Duration, usize) {
         self.serial += 1;
         let serial = self.serial;
@@ -184,7 +188,7 @@ impl Window {
         (time, frames)
     }
 
-    /// From keys to the mark that a program makes of each in the first line; below it a still screen, or a flood.
+    /// Returns the times from a key to its mark in the first line. The rest of the window is a still screen or a flood.
     fn keys(&self, flood: bool) -> Vec<Duration> {
         let below = if flood { "yes a flood of text & " } else { "" };
         self.terminal.enter(&format!(
@@ -196,7 +200,7 @@ impl Window {
                 lines.iter().filter(|line| *line == "a flood of text").count() > 20
             });
         }
-        // The loop takes keys only when it has begun.
+        // The loop reads keys only after it has started.
         self.terminal.send("x");
         self.terminal.wait_until_shown("the first key", |lines| lines[0].starts_with("key 1"));
         let times = (2..60)
@@ -206,7 +210,7 @@ impl Window {
                 let mark = format!("key {n}");
                 self.terminal.wait_until_shown(&mark, |lines| lines[0] == mark);
                 let time = begin.elapsed();
-                // As people type: forty keys a second and no more.
+                // At typing speed: forty keys a second.
                 #[allow(clippy::disallowed_methods, reason = "no event tells that a person has thought")]
                 std::thread::sleep(Duration::from_millis(25));
                 time

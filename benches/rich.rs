@@ -1,5 +1,6 @@
-//! From the record to the bytes for the screen: a table of 1,000 rows and 20 columns as pandas writes it, whole and folded,
-//! Markdown with code, and pictures by each protocol in a window of 200×50; and the memory that 100 plots leave behind.
+//! Measures the rendering from a record to the bytes for the screen: a pandas table of 1,000 rows and 20 columns, whole
+//! and folded; Markdown with code; pictures with each protocol in a window of 200×50; and the memory that remains after
+//! 100 plots.
 
 use bai_protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
@@ -14,25 +15,25 @@ use std::time::{Duration, Instant};
 
 const TIMES: usize = 30;
 
-/// How much of the output is shown, and by which means pictures.
+/// How much of the output is shown, and with which graphics protocol.
 #[derive(Clone, Copy)]
-struct How {
+struct OutputMode {
     max_lines: Option<usize>,
     graphics: Graphics,
 }
 
-const TEXT: How = How { max_lines: None, graphics: Graphics::None };
+const TEXT: OutputMode = OutputMode { max_lines: None, graphics: Graphics::None };
 
-fn options(how: How) -> ConsoleOptions {
+fn options(mode: OutputMode) -> ConsoleOptions {
     let screen = Screen::ideal(ColorDepth::TrueColor);
     let theme = Arc::new(Theme::named("dark").expect("a theme that ships"));
     ConsoleOptions {
         repl: true,
-        graphics: how.graphics,
+        graphics: mode.graphics,
         cell: Some((8, 16)),
         links: true,
         local: true,
-        max_lines: how.max_lines,
+        max_lines: mode.max_lines,
         ..ConsoleOptions::new(screen, Size { cols: 200, rows: 50, pixels: None }, theme)
     }
 }
@@ -56,10 +57,10 @@ fn data_frame(rows: usize, columns: usize) -> ConsoleRecord {
     ConsoleRecord::Html(html)
 }
 
-fn measure(what: &str, record: &ConsoleRecord, how: How) {
+fn measure(what: &str, record: &ConsoleRecord, mode: OutputMode) {
     let mut times: Vec<Duration> = (0..TIMES)
         .map(|_| {
-            let mut console = Console::new(sink(), sink(), options(how));
+            let mut console = Console::new(sink(), sink(), options(mode));
             let began = Instant::now();
             let _flow = console.record(record).expect("a sink takes all");
             let _flow = console.flush().expect("a sink takes all");
@@ -76,7 +77,7 @@ fn measure(what: &str, record: &ConsoleRecord, how: How) {
     );
 }
 
-/// A picture with colours that change everywhere, as photographs have them.
+/// Returns a picture whose colours change everywhere, as in a photograph.
 fn picture(width: u32, height: u32, format: ImageFormat) -> ConsoleRecord {
     let pixel = |x: u32, y: u32| Rgb([(x / 3) as u8, (y / 2) as u8, ((x * y) >> 9) as u8 ^ (x as u8 & 15)]);
     let image = DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, pixel));
@@ -87,7 +88,7 @@ fn picture(width: u32, height: u32, format: ImageFormat) -> ConsoleRecord {
     ConsoleRecord::Media { mime: mime.into(), data: format!("data:{mime};base64,{data}") }
 }
 
-/// What a plot of three curves and a hundred words is.
+/// Returns a plot with three curves and a hundred words.
 fn svg_plot() -> ConsoleRecord {
     let mut svg = String::from("<svg xmlns='http://www.w3.org/2000/svg' width='640' height='480'>");
     for curve in 0..3 {
@@ -103,17 +104,17 @@ fn svg_plot() -> ConsoleRecord {
     ConsoleRecord::Media { mime: "image/svg+xml".into(), data: svg + "</svg>" }
 }
 
-/// Resident memory of this process, in MB.
+/// Returns the resident memory of this process, in MB.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
     line.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() / 1024.0
 }
 
-/// One console after another plot of 640×480 pixels each.
+/// Prints the memory of a console that shows many plots of 640×480 pixels, one after another.
 fn memory_of_plots() {
-    let how = How { max_lines: None, graphics: Graphics::Kitty };
-    let mut console = Console::new(sink(), sink(), options(how));
+    let mode = OutputMode { max_lines: None, graphics: Graphics::Kitty };
+    let mut console = Console::new(sink(), sink(), options(mode));
     let plot = picture(640, 480, ImageFormat::Png);
     let mut show = |times: usize| {
         for _ in 0..times {
@@ -134,10 +135,14 @@ fn main() {
     ];
     for (name, record) in &pictures {
         for graphics in Graphics::ALL.into_iter().filter(|graphics| *graphics != Graphics::None) {
-            measure(&format!("{name}, {}", graphics.name()), record, How { max_lines: None, graphics });
+            measure(
+                &format!("{name}, {}", graphics.name()),
+                record,
+                OutputMode { max_lines: None, graphics },
+            );
         }
     }
-    let folded = How { max_lines: Some(1_000), ..TEXT };
+    let folded = OutputMode { max_lines: Some(1_000), ..TEXT };
     measure("1,000×20 table, all rows", &data_frame(1_000, 20), TEXT);
     measure("1,000×20 table, folded at 1,000 lines", &data_frame(1_000, 20), folded);
     measure("10,000×20 table, folded at 1,000 lines", &data_frame(10_000, 20), folded);

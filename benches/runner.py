@@ -1,4 +1,4 @@
-"""Measures a runner at two ports of this machine as an agent sees it; see runner.sh."""
+"""Measures a runner at two local ports from the side of an agent; see runner.sh."""
 import sys
 import time
 
@@ -23,14 +23,14 @@ def connect(operations, replies):
 class Runner:
     def __init__(self, operations, replies):
         self.push, self.pull = connect(operations, replies)
-        # What it says while it starts is none of what is measured.
+        # Output of the startup is not measured.
         self.push.send_multipart([b"status", b""])
         while self.pull.recv_multipart()[0] != b"status":
             pass
         self.measured([(b"code", b"pass")])
 
     def measured(self, messages):
-        """Seconds until all have ended, bytes of output, records."""
+        """Returns the seconds until all have ended, the bytes of output, and the number of records."""
         size = records = 0
         started = time.perf_counter()
         for message in messages:
@@ -48,7 +48,8 @@ class Runner:
 
 def main(title, operations, replies):
     runner = Runner(operations, replies)
-    # Each measurement: what, the messages, the bytes that come of them, and what is counted if it is not the bytes.
+    # Each measurement: its title, the messages, the expected bytes, and the number of items if the rate is not in
+    # bytes.
     writes = f"{sys.executable} -c 'import os\nfor n in range({WRITES}): os.write(1, b\"0123456789\\n\")'"
     flood = f"head -c {FLOOD} /dev/zero | tr '\\0' x"
     lines = f"for n in range({LINES}): print('%09d' % n)"

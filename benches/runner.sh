@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Measures `bai-repl runner` beside the runner of Backend.AI's own agents (PyPI: backend.ai-kernel): output from a child and from a cell to
-# the agent's socket, and cells that are queued. Both are asked by the same program, `runner.py` beside this file.
+# Measures `bai-repl runner` and the runner of Backend.AI's own agents (PyPI: backend.ai-kernel): output from a child
+# and from a cell to the agent's socket, and queued cells. `runner.py` in this folder sends the same requests to both.
 #
 #   benches/runner.sh [path of bai-repl, default target/dist/bai-repl]
 #
-# Needs root, for the other runner has its folders in /home: it gets a /home of its own. Makes a virtual environment below target/.
+# Needs root, because the other runner keeps its folders in /home; it gets its own /home. Creates a virtual environment
+# below target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/dist/bai-repl}")
@@ -38,8 +39,8 @@ runner=$!
 kill "$runner"
 wait "$runner" || true
 
-# It is started as in a container. It starts itself again under another name, by which Python does not find the environment any more. What it
-# has to say of programs that are missing here is of no interest.
+# The runner starts as in a container. It executes itself again under another name, and then Python no longer finds the
+# environment. Its messages about missing programs are not relevant.
 packages=$("$python" -c 'import site; print(site.getsitepackages()[0])')
 unshare --mount --kill-child --fork sh -c '
     mount -t tmpfs none /home && mkdir /home/work && cp -r "$1/config" /home/config && cd /home/work

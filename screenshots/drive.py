@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plays a scripted session of bai-repl inside a terminal emulator: stands between the two, passes everything on in both
+"""Plays a scripted session of bai-repl inside a terminal emulator: passes all data between the two in both
 directions, types the script's lines when the prompt waits for them, and leaves a file when the last one is answered.
 
     drive.py READY PROMPT COMMAND... < SCRIPT
@@ -16,7 +16,7 @@ import time
 import tty
 
 LIMIT = 60  # seconds for one answer
-QUIET = 0.6  # seconds without output after which an answer is over
+QUIET = 0.6  # seconds without output that end an answer
 
 
 def main():
@@ -40,7 +40,7 @@ def main():
 
 
 def wait(master, keyboard, prompt):
-    """Passes on until the prompt, or a view on the whole window, is there and nothing more comes."""
+    """Passes data on until the prompt or a full-screen view is shown and the output has stopped."""
     seen, deadline = b'', time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         readable, _, _ = select.select([master, keyboard], [], [], QUIET)

@@ -1,4 +1,4 @@
-//! A console that draws for nobody, for the targets about media.
+//! A console whose output is discarded, for the media targets.
 
 use bai_protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
@@ -6,7 +6,7 @@ use bai_repl::terminal::{ColorDepth, Graphics, Screen, Size};
 use bai_repl::theme::Theme;
 use std::sync::Arc;
 
-/// Shows media one after the other.
+/// Shows media one after another.
 pub fn show<'a>(mime: &str, bodies: impl IntoIterator<Item = &'a [u8]>) {
     let screen = Screen::ideal(ColorDepth::TrueColor);
     let size = Size { cols: 20, rows: 10, pixels: None };

@@ -1,4 +1,4 @@
-//! Drawings as JSON, or in base64: records on one canvas, with a byte 0xff between them.
+//! Drawings as JSON or in base64: records on one canvas, separated by a byte 0xff.
 
 #![no_main]
 

@@ -1,6 +1,7 @@
-//! HTML and Markdown of any text through the console: nothing but our own sequences comes out, and it ends.
+//! HTML and Markdown from arbitrary text through the console: the only sequences in the output are our own, and the
+//! reader terminates.
 //!
-//! The first byte is the window's width.
+//! The first byte is the width of the window.
 
 #![no_main]
 

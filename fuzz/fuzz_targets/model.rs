@@ -1,6 +1,6 @@
-//! The screen model under arbitrary bytes, with the window resized and scrolled in between.
+//! The screen model with arbitrary bytes. The window is resized and scrolled in between.
 //!
-//! The input is the program's output; a byte 0xff, which no text has, is followed by a new size or a movement.
+//! The input is the program's output. A byte 0xff, which never occurs in text, is followed by a new size or a scroll.
 
 #![no_main]
 

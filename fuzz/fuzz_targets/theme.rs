@@ -1,4 +1,4 @@
-//! Themes of any text: wrong ones are told with a line that the file has.
+//! Themes from arbitrary text: a mistake is reported with a line number that exists in the file.
 
 #![no_main]
 
