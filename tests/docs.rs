@@ -1,5 +1,5 @@
-//! The wire reference in `docs/` and the comments that cite it: every section and row that is cited exists, and every link
-//! in the book and in the documents at the root leads somewhere.
+//! Checks of the wire reference in `docs/` and the comments that cite it: every cited section and row exists, and every
+//! link in the book and in the documents at the root has a target.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where comments may cite the book.
+/// The folders whose comments may cite the book.
 const CITING: [&str; 7] = ["src", "crates", "tests", "fuzz", "benches", "screenshots", "docs/src"];
-/// Kinds of files that have comments or text.
+/// The extensions of files with comments or text.
 const TEXT: [&str; 7] = ["rs", "md", "py", "sh", "js", "toml", "R"];
 const BOOK: &str = "docs/src";
 
@@ -18,7 +18,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The text files below a folder. Hidden folders and build output are left out.
+/// Returns the text files below a folder. Hidden folders and build output are left out.
 fn texts(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -45,13 +45,13 @@ fn group<'text>(captures: &Captures<'text>, index: usize) -> &'text str {
     captures.get(index).map_or("", |group| group.as_str())
 }
 
-/// What `pattern` finds in a text, as its first group.
+/// Returns the first group of each match of `pattern` in a text.
 fn all(pattern: &str, text: &str) -> BTreeSet<String> {
     let pattern = Regex::new(pattern).unwrap();
     pattern.captures_iter(text).map(|captures| group(&captures, 1).to_owned()).collect()
 }
 
-/// A text in one line, without the signs of comments, so that what was wrapped is in one piece.
+/// Joins a text into one line without comment signs, so that wrapped citations are found.
 fn unwrapped(text: &str) -> String {
     let words = |line: &str| line.trim().trim_start_matches(['/', '!', '#']).trim().to_owned();
     text.lines().map(words).collect::<Vec<_>>().join(" ")

@@ -1,5 +1,5 @@
-//! What real programs wrote, through our screen model, beside what tmux made of the same bytes.
-//! `tests/data/streams/README.md` says how they were recorded.
+//! The output of real programs in our screen model, compared with tmux on the same bytes.
+//! `tests/data/streams/README.md` describes the recording.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,21 +27,21 @@ fn recordings() -> Vec<(String, Vec<u8>, String)> {
     found.into_iter().map(read).collect()
 }
 
-/// A colour from the palette or of light, which takes parameters of its own.
+/// Reads a palette or RGB colour, which has parameters of its own.
 fn colour<'a>(parameter: &'a str, rest: &mut std::str::Split<'a, char>) -> String {
     let count = if rest.clone().next() == Some("5") { 2 } else { 4 };
     let words: Vec<&str> = std::iter::once(parameter).chain(rest.take(count)).collect();
     words.join(";")
 }
 
-/// What one cell shows, as tmux tells it and as our model has it.
+/// The content of one cell, from tmux and from our model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Shown {
     text: String,
-    /// The parameters that select the colour, such as `31` or `38;2;1;2;3`; nothing for the default.
+    /// The parameters that select the colour, such as `31` or `38;2;1;2;3`. Empty for the default.
     foreground: String,
     background: String,
-    /// The parameters that select the rest, such as `1` or `4:3`.
+    /// The parameters that select the other styles, such as `1` or `4:3`.
     styles: BTreeSet<String>,
 }
 
@@ -55,7 +55,7 @@ impl Shown {
                 "49" => self.background.clear(),
                 "38" => self.foreground = colour(parameter, &mut rest),
                 "48" => self.background = colour(parameter, &mut rest),
-                // Neither blinking nor a line above is shown by our model.
+                // Our model does not show blinking and overlines.
                 "5" | "5:3" => {}
                 _ => match parameter.parse::<u8>() {
                     Ok(30..=37 | 90..=97) => self.foreground = parameter.to_owned(),
@@ -98,7 +98,8 @@ impl Shown {
         }
     }
 
-    /// tmux tells the sixteen first colours in the short form, if the program gave them so; both mean the same.
+    /// Normalizes the first sixteen colours. tmux writes them in the short form if the program did; both forms mean the
+    /// same.
     fn plain(mut self) -> Self {
         for (colour, base) in [(&mut self.foreground, 30), (&mut self.background, 40)] {
             let Ok(n) = colour.parse::<u16>() else { continue };
@@ -109,7 +110,7 @@ impl Shown {
     }
 }
 
-/// The character that a program draws lines with in the character set for that.
+/// Returns the line-drawing character for a letter of that character set.
 fn line_drawing(c: char) -> char {
     match c {
         'j' => '┘',
@@ -127,8 +128,8 @@ fn line_drawing(c: char) -> char {
     }
 }
 
-/// One entry for each character that tmux tells, row by row; attributes go on from row to row.
-fn told(rows: &[&str]) -> Vec<Vec<Shown>> {
+/// Parses tmux's rows into cells, one for each character. Attributes carry over from row to row.
+fn parse_rows(rows: &[&str]) -> Vec<Vec<Shown>> {
     let mut pen = Shown::default();
     let mut drawing = false;
     rows.iter()
@@ -164,10 +165,10 @@ fn the_model_shows_what_tmux_shows() {
         let cursor = lines.pop().unwrap();
         let mut rows: Vec<Vec<Shown>> = vec![Vec::new(); ROWS.into()];
         model.glyphs().for_each(|glyph| rows[usize::from(glyph.row)].push(Shown::of(&glyph)));
-        let expected = told(&lines);
+        let expected = parse_rows(&lines);
         assert_eq!(expected.len(), rows.len(), "{name}");
         for (at, (row, expected)) in rows.iter().zip(&expected).enumerate() {
-            // What was never written, or only cleared, is not told by tmux.
+            // tmux does not report cells that were never written or only cleared.
             let (written, blank) = row.split_at(expected.len());
             for (column, (cell, expected)) in written.iter().zip(expected).enumerate() {
                 assert_eq!(cell, expected, "{name}, row {at}, character {column}");
@@ -195,7 +196,7 @@ fn where_a_stream_is_cut_makes_no_difference() {
 }
 
 #[test]
-fn what_is_repainted_is_what_was_shown() {
+fn a_repaint_restores_the_screen() {
     for (name, stream, _) in recordings() {
         let mut model = Model::new(COLUMNS, ROWS);
         model.feed(&stream);
@@ -207,7 +208,7 @@ fn what_is_repainted_is_what_was_shown() {
 }
 
 #[test]
-fn no_size_that_follows_does_harm() {
+fn later_resizes_do_no_harm() {
     for (_, stream, _) in recordings() {
         let mut model = Model::new(COLUMNS, ROWS);
         for (columns, rows) in [(1, 1), (200, 60), (2, 5), (79, 1), (80, 24)] {

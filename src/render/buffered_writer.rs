@@ -33,7 +33,7 @@ impl<W: Write> BufferedWriter<W> {
     }
 
     /// Writes the buffer if it has reached the size of a piece.
-    pub(super) fn spill(&mut self) -> io::Result<Flow> {
+    pub(super) fn write_if_full(&mut self) -> io::Result<Flow> {
         if self.buffer.len() >= PIECE { self.write_out() } else { Ok(self.flow) }
     }
 
@@ -53,7 +53,7 @@ impl<W: Write> BufferedWriter<W> {
     pub(super) fn write_through(&mut self, bytes: &[u8]) -> io::Result<Flow> {
         if bytes.len() < PIECE / 4 {
             self.buffer.extend_from_slice(bytes);
-            return self.spill();
+            return self.write_if_full();
         }
         match self.write_out()? {
             Flow::Open => self.write_now(bytes),

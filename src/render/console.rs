@@ -415,9 +415,9 @@ impl<O: Write, E: Write> Console<O, E> {
             self.passed.note(piece);
         }
         if to_err {
-            self.err.spill().map_err(RenderError::Error)
+            self.err.write_if_full().map_err(RenderError::Error)
         } else {
-            self.out.spill().map_err(RenderError::Output)
+            self.out.write_if_full().map_err(RenderError::Output)
         }
     }
 }

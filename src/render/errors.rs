@@ -42,9 +42,9 @@ impl<O: Write, E: Write> Console<O, E> {
     fn error_line(&mut self, line: &str, parts: &[Part]) -> Result<Flow, RenderError> {
         let mut at = 0;
         for part in parts {
-            let before = line.get(at..part.at.start).unwrap_or_default();
-            let text = line.get(part.at.clone()).unwrap_or_default();
-            at = part.at.end;
+            let before = line.get(at..part.range.start).unwrap_or_default();
+            let text = line.get(part.range.clone()).unwrap_or_default();
+            at = part.range.end;
             let style = self.options.theme.style(part.role).sgr_parameters(self.options.screen.colors);
             let link = part.file.as_ref().and_then(|(file, line)| self.link_to(file, *line));
             let _ = self.terminal_text(Stream::Stderr, before)?;

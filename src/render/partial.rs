@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_overwritten_is_gone() {
+    fn overwritten_text_is_removed() {
         assert_eq!(line(&["50%\r100%"]).text, "100%");
         assert_eq!(line(&["pasx\x08sword"]).text, "password");
         assert_eq!(line(&["one\x1b[2K\rtwo\x1b[K"]).text, "two");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_any_prompt_is_none() {
+    fn a_line_longer_than_any_prompt_is_not_a_prompt() {
         let mut tail = Tail::default();
         for _ in 0..100 {
             tail.note(&[b'x'; 1000], Attributes::default());

@@ -16,7 +16,7 @@ const MAX_LINE: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     /// The position in the line.
-    pub(super) at: Range<usize>,
+    pub(super) range: Range<usize>,
     pub(super) role: Role,
     /// The file and line number, if the part names one.
     pub(super) file: Option<(String, u32)>,
@@ -32,14 +32,13 @@ pub(super) fn parts(line: &str) -> Vec<Part> {
         found.push(exception);
     }
     for location in locations(line) {
-        if found
-            .iter()
-            .all(|part: &Part| part.at.end <= location.at.start || location.at.end <= part.at.start)
-        {
+        if found.iter().all(|part: &Part| {
+            part.range.end <= location.range.start || location.range.end <= part.range.start
+        }) {
             found.push(location);
         }
     }
-    found.sort_by_key(|part| part.at.start);
+    found.sort_by_key(|part| part.range.start);
     found
 }
 
@@ -61,8 +60,8 @@ fn exception(line: &str) -> Option<Part> {
         r"(?:^|: |\d\s)(fatal error|internal compiler error|error(?:\[E\d+\])?|panic|Error in)(?::| )",
     )?;
     let captures = name.captures(line).or_else(|| word.captures(line))?;
-    let at = captures.get(1)?;
-    Some(Part { at: at.start()..at.end(), role: Role::Exception, file: None })
+    let name = captures.get(1)?;
+    Some(Part { range: name.start()..name.end(), role: Role::Exception, file: None })
 }
 
 /// Finds files and line numbers: `File "x", line 3` of Python, and `x.c:3:7` of nearly all other programs.
@@ -72,7 +71,7 @@ fn locations(line: &str) -> Vec<Part> {
     let part = |captures: &regex_lite::Captures<'_>| {
         let (all, file, line) = (captures.get(1)?, captures.get(2)?, captures.get(3)?);
         let file = Some((file.as_str().to_owned(), line.as_str().parse().ok()?));
-        Some(Part { at: all.start()..all.end(), role: Role::Location, file })
+        Some(Part { range: all.start()..all.end(), role: Role::Location, file })
     };
     if let Some(python) = regex(&PYTHON, r#"^\s*(?:\| )*File ("([^"]+)", line (\d+))"#)
         && let Some(captures) = python.captures(line)
@@ -98,11 +97,11 @@ mod tests {
         let mut at = 0;
         for part in parts(line) {
             let (open, close) = if part.role == Role::Exception { ('<', '>') } else { ('[', ']') };
-            out.push_str(&line[at..part.at.start]);
+            out.push_str(&line[at..part.range.start]);
             out.push(open);
-            out.push_str(&line[part.at.clone()]);
+            out.push_str(&line[part.range.clone()]);
             out.push(close);
-            at = part.at.end;
+            at = part.range.end;
         }
         out + &line[at..]
     }

@@ -1,4 +1,4 @@
-//! The client against a genuine cluster. Not part of the ordinary suite, since it needs one; run it with
+//! The client against a genuine cluster. Not part of the ordinary suite, because it needs one. Run it with
 //!
 //! ```sh
 //! BACKEND_ENDPOINT=… BACKEND_ACCESS_KEY=… BACKEND_SECRET_KEY=… cargo test --test cluster [-- PART-OF-A-NAME]
@@ -13,14 +13,14 @@ use bai_client::*;
 use bai_protocol::complete::CompletionRequest;
 use bai_protocol::create::CreateRequest;
 use bai_protocol::record::ConsoleRecord;
-use common::{Gave, begin, cuttable, finish, prints, run};
+use common::{Outputs, begin, cuttable, finish, prints, run};
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use suite::{Outcome, Scenario, Suite, ensure, text};
 
-/// On the session on which all that holds everywhere was tried before.
+/// The scenarios on the session that has passed the scenarios for every server.
 const SHARED: &[(&str, Scenario<ComputeSession>)] = &[
     ("a picture", |s| Box::pin(picture(s))),
     ("html over polling", |s| Box::pin(html_polling(s))),
@@ -69,7 +69,7 @@ async fn all(api: &Api, suite: &Suite) -> bool {
         ),
         ("another language has no prelude", Box::pin(no_prelude(api))),
         ("html wedges and is recognised", Box::pin(html_socket(api, &image))),
-        ("a cut socket is told", Box::pin(cut_socket(api, &image))),
+        ("a cut socket is reported", Box::pin(cut_socket(api, &image))),
     ] {
         if suite.wants(name) {
             ok &= suite.report(name, scenario).await;
@@ -104,19 +104,19 @@ async fn create(api: &Api, image: &str) -> Result<ComputeSession, String> {
 
 async fn picture(session: &ComputeSession) -> Outcome {
     let code = "import matplotlib\nmatplotlib.use('agg')\n%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1,2]); plt.show()";
-    let gave = run(session, code, Transport::Auto).await?;
+    let outputs = run(session, code, Transport::Auto).await?;
     let png =
         |record: &ConsoleRecord| matches!(record, ConsoleRecord::Media { mime, .. } if mime == "image/png");
-    ensure(gave.other.iter().any(png), format!("{gave:?}"))?;
+    ensure(outputs.other.iter().any(png), format!("{outputs:?}"))?;
     Ok(String::new())
 }
 
 async fn html_polling(session: &ComputeSession) -> Outcome {
     let code = "from IPython.display import HTML, display\nprint('before'); display(HTML('<b>x</b>')); print('after')";
-    let gave = run(session, code, Transport::Poll).await?;
-    ensure(gave.finished, format!("{gave:?}"))?;
+    let outputs = run(session, code, Transport::Poll).await?;
+    ensure(outputs.finished, format!("{outputs:?}"))?;
     prints(session, Transport::Auto).await?;
-    Ok(format!("{:?}", gave.stdout))
+    Ok(format!("{:?}", outputs.stdout))
 }
 
 async fn complete(session: &ComputeSession) -> Outcome {
@@ -124,10 +124,10 @@ async fn complete(session: &ComputeSession) -> Outcome {
     Ok(format!("{} suggestions", completion.suggestions.len()))
 }
 
-/// Last among those that share a session and print rich results: from here on they are carried.
+/// The last scenario that uses the shared session and prints rich results: afterwards the prelude is installed.
 async fn prelude(session: &ComputeSession) -> Outcome {
     let count = "print(get_ipython().execution_count)";
-    let counted = |gave: Gave| gave.stdout.trim().parse::<u32>().map_err(|error| error.to_string());
+    let counted = |outputs: Outputs| outputs.stdout.trim().parse::<u32>().map_err(|error| error.to_string());
     let before = counted(run(session, count, Transport::Auto).await?)?;
     let prelude = std::sync::Arc::new(Prelude::new(session.clone()));
     let start = Instant::now();
@@ -137,7 +137,7 @@ async fn prelude(session: &ComputeSession) -> Outcome {
     let mut took = Vec::new();
     for question in ["session_valu", "str.upp", "str.low", "str.cap"] {
         let start = Instant::now();
-        // The first question loads jedi, for which a busy machine may need longer than a question is given.
+        // The first completion loads jedi, which can exceed the time limit of a completion on a busy machine.
         let answer = loop {
             match prelude.complete(CompletionRequest::at(question, question.len())).await {
                 Some(answer) => break answer,
@@ -151,22 +151,22 @@ async fn prelude(session: &ComputeSession) -> Outcome {
     let described = prelude.describe("len", false).await.unwrap_or_default();
     ensure(described.contains("number of items"), described)?;
     let html = "from IPython.display import HTML\nHTML('<b>x</b>')";
-    let gave = run(session, html, Transport::WebSocket).await?;
-    ensure(gave.finished, format!("{gave:?}"))?;
+    let outputs = run(session, html, Transport::WebSocket).await?;
+    ensure(outputs.finished, format!("{outputs:?}"))?;
     let after = counted(run(session, count, Transport::Auto).await?)?;
     ensure(after == before + 2, format!("{before} then {after}"))?;
     Ok(format!("installed in {} ms, completions in {took:?} ms", installed.as_millis()))
 }
 
-/// A kernel that is no IPython takes no harm.
+/// Checks that a kernel other than IPython is not harmed.
 async fn no_prelude(api: &Api) -> Outcome {
     let session = create(api, "bash:5.2").await?;
     let outcome = async {
         let prelude = std::sync::Arc::new(Prelude::new(session.clone()));
         let state = prelude.install().await.map_err(text)?;
         ensure(state == PreludeState::Refused, format!("{state:?}"))?;
-        let gave = run(&session, "echo alive", Transport::Auto).await?;
-        ensure(gave.finished && gave.stdout.contains("alive"), format!("{gave:?}"))?;
+        let outputs = run(&session, "echo alive", Transport::Auto).await?;
+        ensure(outputs.finished && outputs.stdout.contains("alive"), format!("{outputs:?}"))?;
         Ok(String::new())
     };
     let outcome = tokio::time::timeout(Duration::from_secs(30), outcome).await;
@@ -198,10 +198,10 @@ async fn create_errors(api: &Api) -> Outcome {
 
 async fn html_socket(api: &Api, image: &str) -> Outcome {
     let session = create(api, image).await?;
-    let gave =
+    let outputs =
         run(&session, "from IPython.display import HTML\nHTML('<b>x</b>')", Transport::WebSocket).await;
     session.destroy(DestroyOptions { forced: true, recursive: false }).await.map_err(text)?;
-    let lost = gave?.lost.ok_or("it was not lost")?;
+    let lost = outputs?.lost.ok_or("it was not lost")?;
     ensure(lost.session == SessionState::Stuck, format!("{lost:?}"))?;
     Ok(format!("{}", lost.error))
 }

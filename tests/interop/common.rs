@@ -1,5 +1,5 @@
-//! What holds on every server, a genuine cluster and our own engine alike: the scenarios, written once. Who runs them, and
-//! where, is not known here. Each leaves the session as usable as it was.
+//! The scenarios for every server, for a genuine cluster and our own engine. This module does not know which suite runs
+//! them or where. Each scenario leaves the session usable.
 
 use super::suite::{Outcome, Scenario, ensure, text};
 use bai_client::*;
@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// On one session, in this order.
+/// The scenarios on one session, in this order.
 pub const ON_EVERY_SERVER: &[(&str, Scenario<ComputeSession>)] = &[
     ("print over websocket", |s| Box::pin(prints(s, Transport::WebSocket))),
     ("print over polling", |s| Box::pin(prints(s, Transport::Poll))),
@@ -36,9 +36,9 @@ pub const ON_EVERY_SERVER: &[(&str, Scenario<ComputeSession>)] = &[
     ("attach by name and id", |s| Box::pin(attach(s))),
 ];
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Debug, Default)]
-pub struct Gave {
+pub struct Outputs {
     pub stdout: String,
     pub stderr: String,
     pub other: Vec<ConsoleRecord>,
@@ -48,58 +48,58 @@ pub struct Gave {
     pub finished: bool,
 }
 
-/// Begins to run code.
+/// Starts to run code.
 pub async fn begin(session: &ComputeSession, code: &str, transport: Transport) -> Result<Run, String> {
     session.execute(Cell::Query(code.to_owned()), RunOptions::over(transport)).await.map_err(text)
 }
 
-/// Reads to the end; `on_question` gives the answer.
-pub async fn finish(run: &mut Run, mut on_question: impl FnMut(&Run, bool)) -> Gave {
-    let mut gave = Gave::default();
+/// Reads until the end; `on_question` answers questions.
+pub async fn finish(run: &mut Run, mut on_question: impl FnMut(&Run, bool)) -> Outputs {
+    let mut outputs = Outputs::default();
     while let Some(event) = run.next().await {
         match event {
-            RunEvent::Console(ConsoleRecord::Stdout(text)) => gave.stdout.push_str(&text),
-            RunEvent::Console(ConsoleRecord::Stderr(text)) => gave.stderr.push_str(&text),
-            RunEvent::Console(other) => gave.other.push(other),
+            RunEvent::Console(ConsoleRecord::Stdout(text)) => outputs.stdout.push_str(&text),
+            RunEvent::Console(ConsoleRecord::Stderr(text)) => outputs.stderr.push_str(&text),
+            RunEvent::Console(other) => outputs.other.push(other),
             RunEvent::WaitingInput { is_password } => on_question(run, is_password),
             RunEvent::Finished { exit_code } => {
-                gave.exit = exit_code;
-                gave.finished = true;
+                outputs.exit = exit_code;
+                outputs.finished = true;
             }
-            RunEvent::Lost(lost) => gave.lost = Some(lost),
-            other => gave.notes.push(format!("{other:?}")),
+            RunEvent::Lost(lost) => outputs.lost = Some(lost),
+            other => outputs.notes.push(format!("{other:?}")),
         }
     }
-    gave
+    outputs
 }
 
-/// Runs code to its end.
-pub async fn run(session: &ComputeSession, code: &str, transport: Transport) -> Result<Gave, String> {
+/// Runs code until its end.
+pub async fn run(session: &ComputeSession, code: &str, transport: Transport) -> Result<Outputs, String> {
     Ok(finish(&mut begin(session, code, transport).await?, |_, _| {}).await)
 }
 
-/// A session that takes code and gives its output.
+/// Checks that a session accepts code and returns its output.
 pub async fn prints(session: &ComputeSession, transport: Transport) -> Outcome {
     let start = Instant::now();
-    let gave = run(session, "print(6 * 7)", transport).await?;
-    ensure(gave.stdout == "42\n" && gave.exit == Some(0), format!("{gave:?}"))?;
+    let outputs = run(session, "print(6 * 7)", transport).await?;
+    ensure(outputs.stdout == "42\n" && outputs.exit == Some(0), format!("{outputs:?}"))?;
     Ok(format!("{:.0} ms", start.elapsed().as_secs_f64() * 1e3))
 }
 
 async fn exception(session: &ComputeSession) -> Outcome {
-    let gave = run(session, "1/0", Transport::Auto).await?;
-    ensure(gave.exit == Some(1) && gave.stderr.contains("ZeroDivisionError"), format!("{gave:?}"))?;
+    let outputs = run(session, "1/0", Transport::Auto).await?;
+    ensure(outputs.exit == Some(1) && outputs.stderr.contains("ZeroDivisionError"), format!("{outputs:?}"))?;
     Ok(String::new())
 }
 
 async fn input(session: &ComputeSession, transport: Transport) -> Outcome {
     let mut run = begin(session, "a = input('a? '); b = input('b? '); print(a, b)", transport).await?;
     let mut answers = ["eins ü", ""].into_iter();
-    let gave = finish(&mut run, |run, _| {
+    let outputs = finish(&mut run, |run, _| {
         assert!(run.send_input(answers.next().unwrap_or_default().to_owned()));
     })
     .await;
-    ensure(gave.stdout == "a? b? eins ü \n" && gave.exit == Some(0), format!("{gave:?}"))?;
+    ensure(outputs.stdout == "a? b? eins ü \n" && outputs.exit == Some(0), format!("{outputs:?}"))?;
     Ok(String::new())
 }
 
@@ -107,25 +107,25 @@ async fn password(session: &ComputeSession) -> Outcome {
     let code = "import getpass; print(len(getpass.getpass('pw: ')))";
     let mut run = begin(session, code, Transport::Auto).await?;
     let mut hidden = false;
-    let gave = finish(&mut run, |run, is_password| {
+    let outputs = finish(&mut run, |run, is_password| {
         hidden = is_password;
         run.send_input("12345".to_owned());
     })
     .await;
-    ensure(hidden && gave.stdout == "pw: 5\n", format!("{gave:?}"))?;
+    ensure(hidden && outputs.stdout == "pw: 5\n", format!("{outputs:?}"))?;
     Ok(String::new())
 }
 
 async fn interrupt(session: &ComputeSession, code: &str, transport: Transport) -> Outcome {
     let mut run = begin(session, &format!("print('on')\n{code}"), transport).await?;
-    // The first output, or the question, shows that the program is at it.
+    // The first output or the question shows that the program is running.
     let first = run.next().await;
     ensure(matches!(first, Some(RunEvent::Console(_))), format!("{first:?}"))?;
     let start = Instant::now();
     run.interrupt();
-    let gave = finish(&mut run, |_, _| {}).await;
-    ensure(gave.finished && gave.exit == Some(1), format!("{gave:?}"))?;
-    ensure(gave.stderr.contains("KeyboardInterrupt"), format!("{gave:?}"))?;
+    let outputs = finish(&mut run, |_, _| {}).await;
+    ensure(outputs.finished && outputs.exit == Some(1), format!("{outputs:?}"))?;
+    ensure(outputs.stderr.contains("KeyboardInterrupt"), format!("{outputs:?}"))?;
     let took = start.elapsed();
     prints(session, transport).await?;
     Ok(format!("ended after {:.0} ms", took.as_secs_f64() * 1e3))
@@ -155,15 +155,15 @@ async fn second_waits(session: &ComputeSession) -> Outcome {
 async fn flood(session: &ComputeSession, transport: Transport) -> Outcome {
     let code = "for i in range(400_000): print('%049d' % i)";
     let start = Instant::now();
-    let gave = run(session, code, transport).await?;
+    let outputs = run(session, code, transport).await?;
     let took = start.elapsed().as_secs_f64();
-    ensure(gave.finished, format!("{:?}", gave.lost))?;
-    let bytes = gave.stdout.len();
-    ensure(bytes == 20_000_000 && gave.stdout.ends_with("399999\n"), format!("{bytes} bytes"))?;
+    ensure(outputs.finished, format!("{:?}", outputs.lost))?;
+    let bytes = outputs.stdout.len();
+    ensure(bytes == 20_000_000 && outputs.stdout.ends_with("399999\n"), format!("{bytes} bytes"))?;
     Ok(format!("{:.1} MB/s", bytes as f64 / 1e6 / took))
 }
 
-async fn batch(session: &ComputeSession, build: &str, exec: &str) -> Result<Gave, String> {
+async fn batch(session: &ComputeSession, build: &str, exec: &str) -> Result<Outputs, String> {
     let options = BatchOptions { build: build.into(), exec: exec.into(), ..Default::default() };
     let run = session.execute(Cell::Batch(options), RunOptions::default()).await;
     Ok(finish(&mut run.map_err(text)?, |_, _| {}).await)
@@ -172,12 +172,12 @@ async fn batch(session: &ComputeSession, build: &str, exec: &str) -> Result<Gave
 async fn quick_batch(session: &ComputeSession) -> Outcome {
     let start = Instant::now();
     for _ in 0..3 {
-        let gave = batch(session, "echo built", "echo ran").await?;
-        ensure(gave.stdout == "built\nran\n" && gave.exit == Some(0), format!("{gave:?}"))?;
-        let gave = batch(session, "", "exit 3").await?;
-        ensure(gave.finished && gave.exit == Some(3), format!("{gave:?}"))?;
-        let gave = batch(session, "echo built", "").await?;
-        ensure(gave.stdout == "built\n" && gave.exit == Some(0), format!("{gave:?}"))?;
+        let outputs = batch(session, "echo built", "echo ran").await?;
+        ensure(outputs.stdout == "built\nran\n" && outputs.exit == Some(0), format!("{outputs:?}"))?;
+        let outputs = batch(session, "", "exit 3").await?;
+        ensure(outputs.finished && outputs.exit == Some(3), format!("{outputs:?}"))?;
+        let outputs = batch(session, "echo built", "").await?;
+        ensure(outputs.stdout == "built\n" && outputs.exit == Some(0), format!("{outputs:?}"))?;
     }
     prints(session, Transport::Auto).await?;
     Ok(format!("nine runs in {:.1} s", start.elapsed().as_secs_f64()))
@@ -185,9 +185,12 @@ async fn quick_batch(session: &ComputeSession) -> Outcome {
 
 async fn failing_batch(session: &ComputeSession) -> Outcome {
     for _ in 0..2 {
-        let gave = batch(session, "echo wrong >&2; exit 2", "echo never").await?;
-        ensure(gave.stderr == "wrong\n" && gave.stdout.is_empty() && gave.finished, format!("{gave:?}"))?;
-        ensure(gave.exit.is_some_and(|code| code != 0), format!("{gave:?}"))?;
+        let outputs = batch(session, "echo wrong >&2; exit 2", "echo never").await?;
+        ensure(
+            outputs.stderr == "wrong\n" && outputs.stdout.is_empty() && outputs.finished,
+            format!("{outputs:?}"),
+        )?;
+        ensure(outputs.exit.is_some_and(|code| code != 0), format!("{outputs:?}"))?;
     }
     prints(session, Transport::Auto).await
 }
@@ -261,7 +264,7 @@ async fn file_names(session: &ComputeSession) -> Outcome {
     Ok(String::new())
 }
 
-/// A way to the server that can be cut: `true` in the channel ends all connections.
+/// Creates a link to the server that can be cut: `true` in the channel ends all connections.
 pub async fn cuttable(api: &Api) -> Result<(Api, watch::Sender<bool>), String> {
     let upstream = api.endpoint().trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
@@ -294,9 +297,12 @@ async fn cut(session: &ComputeSession, transport: Transport) -> Outcome {
         return Err(format!("{first:?}"));
     };
     cut.send_replace(true);
-    let gave = finish(&mut run, |_, _| {}).await;
-    let lines = format!("{head}{}", gave.stdout).lines().count();
-    ensure(gave.finished && lines == 50, format!("{lines} lines, {:?} {:?}", gave.lost, gave.notes))?;
+    let outputs = finish(&mut run, |_, _| {}).await;
+    let lines = format!("{head}{}", outputs.stdout).lines().count();
+    ensure(
+        outputs.finished && lines == 50,
+        format!("{lines} lines, {:?} {:?}", outputs.lost, outputs.notes),
+    )?;
     prints(&session, Transport::Auto).await?;
     Ok(String::new())
 }

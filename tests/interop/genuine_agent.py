@@ -1,4 +1,4 @@
-"""What a cluster's agent does with a runner, by the genuine agent's own class, with `bai-repl runner` as the runner.
+"""The operations of a cluster's agent on a runner: the genuine agent's own class with `bai-repl runner`.
 
 Takes the binary as its argument. Prints a line for each operation; the exit code is 0 when all are as expected.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from ai.backend.agent.kernel import AbstractCodeRunner, default_client_features
 
-# The class tells its trouble to a log; here an exception is enough.
+# The class logs its errors; here an exception is enough.
 logging.disable(logging.CRITICAL)
 LIMIT = 60
 KERNEL = uuid.UUID("0123abcd-0000-4000-8000-00000000000f")
@@ -37,7 +37,7 @@ def expect(holds, seen):
 
 
 class Agent(AbstractCodeRunner):
-    """The genuine class, at the ports of our runner."""
+    """The genuine class, connected to the ports of our runner."""
 
     def __init__(self, addresses):
         super().__init__(KERNEL, uuid.uuid4(), None, client_features=default_client_features)
@@ -51,7 +51,7 @@ class Agent(AbstractCodeRunner):
 
 
 class Container:
-    """A home, what an agent leaves beside it, and a runner."""
+    """A home, the files that an agent puts next to it, and a runner."""
 
     def __init__(self, folder, binary):
         self.work, self.config, self.services = (Path(folder, name) for name in ("work", "config", "services"))
@@ -87,7 +87,7 @@ def free_port():
 
 
 async def collect(agent, run_id, answers=(), on_result=None):
-    """Reads results of a run until its end: the statuses with exit codes, and everything on the console."""
+    """Reads the results of a run until its end. Returns the statuses with exit codes, and the console output."""
     answers, statuses, console = list(answers), [], []
     while True:
         await agent.attach_output_queue(run_id)
@@ -105,7 +105,7 @@ async def collect(agent, run_id, answers=(), on_result=None):
 
 
 def merged(console):
-    """The console with neighbours of one kind in one piece."""
+    """Joins adjacent console records of the same kind."""
     pieces = []
     for kind, data in console:
         if pieces and kind in ("stdout", "stderr") and pieces[-1][0] == kind:
@@ -123,7 +123,7 @@ async def query(agent, code, answers=(), on_result=None):
 
 
 async def batch(agent, answers=(), **steps):
-    # The class forgets what is said between a step's end and the next question: give it steps that take their time.
+    # The class drops output between the end of a step and the next query, so the steps must take some time.
     run_id = secrets.token_hex(16)
     await agent.attach_output_queue(run_id)
     await agent.feed_batch(steps)
@@ -228,7 +228,7 @@ async def batch_steps_follow_each_other(agent, container):
 
 @operation
 async def a_failed_build_takes_the_execution_with_it(agent, container):
-    # What the class reads between two questions is lost, so this looks at the messages themselves.
+    # The class drops what it reads between two queries, so this test reads the messages directly.
     seen = await spoken(agent, [(b"clean", b""), (b"build", b"echo no >&2; exit 2"), (b"exec", b"touch never"), (b"exec", b"echo yes")], times=2)
     expect([name for name, _ in seen] == [
         b"clean-finished", b"stderr", b"build-finished", b"finished", b"stdout", b"finished"], seen)
@@ -237,7 +237,7 @@ async def a_failed_build_takes_the_execution_with_it(agent, container):
 
 
 async def spoken(agent, messages, last=b"finished", times=1):
-    """Sends messages and reads what is said, past the class, until the last was said so many times."""
+    """Sends messages and reads the replies without the class, until the reply `last` has arrived `times` times."""
     seen = []
     await agent._close_tasks()
     sockets = await agent._get_socket_pair()
@@ -290,7 +290,7 @@ async def a_model_is_served_and_looked_after(agent, container):
         "health_check": {"enable": True, "path": "/healthy/", "interval": 1.0, "max_retries": 2, "max_wait_time": 5.0,
                          "expected_status_code": 200},
     }}
-    # The class does not pass on how a model is.
+    # The class does not report the health of a model.
     seen = await spoken(agent, [(b"start-model-service", json.dumps(model).encode())], last=b"model-service-status")
     expect([(name, json.loads(data)) for name, data in seen] == [
         (b"model-service-result", {"status": "started"}),
@@ -325,13 +325,13 @@ async def a_run_goes_on_while_the_agent_is_away(agent, container):
         if "before" in str((await agent.get_next_result(flush_timeout=0.5))["console"]):
             break
     await agent.close()
-    # The sockets are closed in the background.
+    # The class closes its sockets in the background.
     while any(link.status == "ESTABLISHED" for link in psutil.Process(container.process.pid).net_connections("tcp")):
         await asyncio.sleep(0.01)
     again = await container.agent()
     try:
         await again.attach_output_queue(run_id)
-        # Its first ping is answered: the runner has seen that there is a new one.
+        # The answer to its first ping shows that the runner has noticed the new agent.
         expect((await again.ping())["started_at"] >= 0, None)
         (container.work / "back").touch()
         seen = await collect(again, run_id)

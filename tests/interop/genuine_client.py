@@ -1,4 +1,4 @@
-"""What people do with a compute session, by the genuine Python client, at the server that BACKEND_ENDPOINT names.
+"""The usual operations on a compute session with the genuine Python client, on the server that BACKEND_ENDPOINT names.
 
 Runs with the client of 26.09 and with that of 22.03. Prints a line for each operation; the exit code is 0 when all are as expected.
 """
@@ -50,7 +50,7 @@ async def create(api, name, **options):
 
 
 async def streamed(session, code, answers=(), mode="query", options=None, on_output=None):
-    """Runs code over the WebSocket: everything that was printed, by kind, and the last frame."""
+    """Runs code over the WebSocket. Returns the output by kind, and the last frame."""
     answers, printed, last = list(answers), {}, {}
     async with session.stream_execute(code, mode=mode, opts=options or {}) as socket:
         async for message in socket:
@@ -113,7 +113,7 @@ async def rich_results_arrive_as_media(api, session):
 async def execution_by_calls(api, session):
     run, mode, code, out, seen = uuid.uuid4().hex, "query", "x = input('q? ')\nprint('got', x)", "", []
     while len(seen) < 50:
-        # The client of 22.03 wants a run id where that of 26.09 takes one.
+        # The client of 22.03 requires the run id, which is optional in 26.09.
         reply = await session.execute(run, code, mode=mode)
         seen.append(reply["status"])
         out += "".join(text for kind, text in reply["console"] if kind == "stdout")
@@ -268,7 +268,7 @@ async def refusals_are_told_with_their_status(api, session):
 async def the_session_is_destroyed(api, session):
     await session.destroy()
     try:
-        # By its id it is still known, as what it was.
+        # The session is still known by its id, with its final state.
         status = (await session.get_info())["status"]
         expect(status in ("TERMINATING", "TERMINATED"), status)
     except BackendAPIError as error:

@@ -1,4 +1,4 @@
-//! An engine with a session on it, and a terminal in that, for tests that look at terminals and services.
+//! An engine with a session and a terminal in it, for tests of terminals and services.
 
 use bai_client::*;
 use bai_engine::{Engine, EngineOptions, Workdirs};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-/// A wait that is not over by then is a failure, not a hang.
+/// Waits with a time limit, so that a test fails and does not hang.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("{what} never came"))
 }
@@ -34,7 +34,7 @@ impl Lab {
         Lab { engine, api, folder }
     }
 
-    /// A session with a shell whose words do not depend on who runs the tests.
+    /// Creates a session with a shell whose output does not depend on the user who runs the tests.
     pub async fn session(&self) -> ComputeSession {
         self.session_with(Vec::new()).await
     }

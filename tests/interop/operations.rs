@@ -1,11 +1,11 @@
-//! What the client can do to sessions of a genuine cluster beside running code. Not part of the ordinary suite, since it
-//! needs one; run it with
+//! Operations on sessions of a genuine cluster other than running code. Not part of the ordinary suite, because it
+//! needs one. Run it with
 //!
 //! ```sh
 //! BACKEND_ENDPOINT=… BACKEND_ACCESS_KEY=… BACKEND_SECRET_KEY=… cargo test --test cluster_operations [-- PART-OF-A-NAME]
 //! ```
 //!
-//! Every scenario prints one line. Sessions are destroyed at the end, also after a failure; one is held at a time.
+//! Every scenario prints one line. Sessions are destroyed at the end, also after a failure. Only one exists at a time.
 
 mod suite;
 
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use suite::{Outcome, Scenario, Suite, ensure, image, text};
 
-/// Without a session.
+/// Scenarios without a session.
 const LISTS: &[(&str, Scenario<Api>)] = &[
     ("images", |api| Box::pin(images(api))),
     ("slots, presets and resource groups", |api| Box::pin(resources(api))),
@@ -26,7 +26,7 @@ const LISTS: &[(&str, Scenario<Api>)] = &[
     ("sessions by page", |api| Box::pin(pages(api))),
 ];
 
-/// On one session, which stays usable.
+/// Scenarios on one session, which they leave usable.
 const SHARED: &[(&str, Scenario<ComputeSession>)] = &[
     ("create options arrive", |s| Box::pin(options_arrive(s))),
     ("search by name", |s| Box::pin(search(s))),
@@ -43,10 +43,10 @@ const SHARED: &[(&str, Scenario<ComputeSession>)] = &[
     ("large: a folder that is no archive", |s| Box::pin(large_folder(s))),
 ];
 
-/// On the same session, only when asked for by name: minutes of work for the agent.
+/// Scenarios on the same session that run only if they are selected by name, because they take the agent minutes.
 const SLOW: &[(&str, Scenario<ComputeSession>)] = &[("commit", |s| Box::pin(commit(s)))];
 
-/// With sessions of their own.
+/// Scenarios with sessions of their own.
 const OWN: &[(&str, Scenario<Api>)] = &[
     ("recreate under the same name", |api| Box::pin(recreate(api))),
     ("create from a template", |api| Box::pin(template(api))),
@@ -68,7 +68,7 @@ async fn all(api: &Api, suite: &Suite) -> bool {
             Ok((session, _)) => {
                 ok &= suite.run_all(SHARED, &session).await;
                 ok &= suite.run_all(slow, &session).await;
-                ok &= suite.report("destroy", gone(&session)).await;
+                ok &= suite.report("destroy", destroy_and_wait(&session)).await;
             }
             Err(error) => {
                 println!("FAIL create: {error}");
@@ -101,8 +101,8 @@ fn request(what: &str) -> CreateRequest {
     }
 }
 
-/// Destroys a session and waits for its end, so that the next one fits.
-async fn gone(session: &ComputeSession) -> Outcome {
+/// Destroys a session and waits for its end, so that there are resources for the next one.
+async fn destroy_and_wait(session: &ComputeSession) -> Outcome {
     let forced = DestroyOptions { forced: true, recursive: true };
     if session.destroy(DestroyOptions::default()).await.is_err() {
         let _ = session.destroy(forced).await;
@@ -308,21 +308,21 @@ async fn large(session: &ComputeSession) -> Outcome {
     local(std::fs::write(&from, &content))?;
     let start = Instant::now();
     let uploads = [Upload { from, to: "deep/er/large file".into() }];
-    let mut told = 0;
-    session.upload_with(&uploads, UploadOptions { overwrite: true }, |_| told += 1).await.map_err(text)?;
+    let mut calls = 0;
+    session.upload_with(&uploads, UploadOptions { overwrite: true }, |_| calls += 1).await.map_err(text)?;
     let up = start.elapsed().as_secs_f64();
     let code = "import hashlib; print(hashlib.sha256(open('/home/work/deep/er/large file', 'rb').read()).hexdigest())";
     let theirs = run(session, code).await?;
     let start = Instant::now();
     let into = folder.path().join("down");
     let paths = ["deep/er/large file".to_owned()];
-    session.download_with(&paths, &into, DownloadOptions::default(), |_| told += 1).await.map_err(text)?;
+    session.download_with(&paths, &into, DownloadOptions::default(), |_| calls += 1).await.map_err(text)?;
     let down = start.elapsed().as_secs_f64();
     ensure(local(std::fs::read(into.join("large file")))? == content, "other bytes")?;
     let left = session.list_files(".bai-repl").await;
     ensure(left.is_err(), format!("{left:?}"))?;
     let sum = theirs.trim();
-    Ok(format!("up {up:.1} s, down {down:.1} s, told {told} times, sha256 in the session {sum}"))
+    Ok(format!("up {up:.1} s, down {down:.1} s, {calls} progress calls, sha256 in the session {sum}"))
 }
 
 async fn large_folder(session: &ComputeSession) -> Outcome {
@@ -346,7 +346,7 @@ async fn recreate(api: &Api) -> Outcome {
         let like = session.blueprint().await.map_err(text)?;
         let (again, created) = session.recreate(like, |_| {}).await.map_err(text)?;
         let printed = run(&again, "import os; print('x' in globals(), os.environ['CLOP'])").await;
-        let destroyed = gone(&again).await;
+        let destroyed = destroy_and_wait(&again).await;
         ensure(created.created && again.name() == session.name() && again.id() != session.id(), "not anew")?;
         let printed = printed?;
         ensure(printed == "False it's \"här\"\n", &printed)?;
@@ -354,7 +354,7 @@ async fn recreate(api: &Api) -> Outcome {
     }
     .await;
     if outcome.is_err() {
-        let _ = gone(&session).await;
+        let _ = destroy_and_wait(&session).await;
     }
     outcome
 }
@@ -370,7 +370,7 @@ async fn template(api: &Api) -> Outcome {
     };
     let (session, created) = ComputeSession::create(api, request, |_| {}).await.map_err(text)?;
     let printed = run(&session, "print('from', 'template')").await;
-    let ended = gone(&session).await?;
+    let ended = destroy_and_wait(&session).await?;
     ensure(created.created && printed.as_deref() == Ok("from template\n"), format!("{printed:?}"))?;
     Ok(ended)
 }
@@ -395,7 +395,7 @@ async fn batch(api: &Api) -> Outcome {
         let got = session.wait_until_over(Some(Duration::from_secs(120)), |_| {}).await;
         let summary = session.summary().await.map_err(text);
         if got.is_err() {
-            let _ = gone(&session).await;
+            let _ = destroy_and_wait(&session).await;
         }
         let got = got.map_err(text)?;
         ensure(got == outcome, format!("{command}: {got:?}"))?;
@@ -413,8 +413,8 @@ async fn dependent(api: &Api) -> Outcome {
     let graph = second.dependency_graph().await.map_err(text);
     let got = second.wait_until_over(Some(Duration::from_secs(150)), |_| {}).await.map_err(text);
     if got.is_err() {
-        let _ = gone(&second).await;
-        let _ = gone(&first).await;
+        let _ = destroy_and_wait(&second).await;
+        let _ = destroy_and_wait(&first).await;
     }
     ensure(got? == BatchOutcome::Success, "failure")?;
     let graph = graph?;
@@ -428,7 +428,7 @@ async fn enqueue_only(api: &Api) -> Outcome {
     let (session, created) = ComputeSession::create(api, request, |_| {}).await.map_err(text)?;
     ensure(created.status == SessionStatus::Pending, format!("{created:?}"))?;
     session.destroy(DestroyOptions { forced: true, recursive: true }).await.map_err(text)?;
-    gone(&session).await
+    destroy_and_wait(&session).await
 }
 
 async fn never_fits(api: &Api) -> Outcome {
@@ -438,7 +438,7 @@ async fn never_fits(api: &Api) -> Outcome {
     let Err(error) = ComputeSession::create(api, request, |_| {}).await else { return Err("created".into()) };
     let session = ComputeSession::attach(api, &name).await.map_err(text);
     if let Ok(session) = &session {
-        let _ = gone(session).await;
+        let _ = destroy_and_wait(session).await;
     }
     ensure(error.kind() == ErrorKind::Timeout, text(error.clone()))?;
     Ok(format!("{error}; {:?}", error.hint()))

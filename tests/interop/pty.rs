@@ -1,11 +1,12 @@
-//! Terminals, tunnels and apps against a genuine cluster. Not part of the ordinary suite, since it needs one; run it with
+//! Terminals, tunnels and apps against a genuine cluster. Not part of the ordinary suite, because it needs one. Run it
+//! with
 //!
 //! ```sh
 //! BACKEND_ENDPOINT=… BACKEND_ACCESS_KEY=… BACKEND_SECRET_KEY=… cargo test --test cluster_pty [-- PART-OF-A-NAME]
 //! ```
 //!
-//! The session has the services `rig-echo` (TCP echo) and `rig-http` beside the ordinary ones. Every scenario prints
-//! one line; the session is destroyed at the end, also after a failure.
+//! The session has the services `rig-echo` (TCP echo) and `rig-http` in addition to the ordinary ones. Every scenario
+//! prints one line. The session is destroyed at the end, also after a failure.
 
 mod suite;
 
@@ -25,7 +26,7 @@ const SCENARIOS: &[(&str, Scenario<ComputeSession>)] = &[
     ("tunnel echoes", |s| Box::pin(echo(s))),
     ("tunnel refusals", |s| Box::pin(refusals(s))),
     ("app at a local address", |s| Box::pin(local_address(s))),
-    ("app that nobody serves", |s| Box::pin(nobody(s))),
+    ("app without a service", |s| Box::pin(app_without_service(s))),
     ("terminal", |s| Box::pin(terminal(s))),
     ("terminal comes back", |s| Box::pin(comes_back(s))),
     ("big paste", |s| Box::pin(big_paste(s))),
@@ -105,10 +106,10 @@ async fn refusals(session: &ComputeSession) -> Outcome {
     ensure(port.kind() == ErrorKind::BadRequest, format!("{port}"))?;
     let preopen = TunnelOptions::new(PREOPEN.to_string());
     let mut tunnel = Tunnel::open(session, &preopen).await.map_err(fail)?;
-    // Docker's own proxy takes the connection and closes it; without one it is refused.
+    // Docker's own proxy accepts the connection and closes it. Without a proxy the connection is refused.
     let refused = match tunnel.read(&mut [0; 10]).await {
         Ok(0) => "it closes".to_owned(),
-        Ok(_) => return Err("nobody listens, yet it reads".into()),
+        Ok(_) => return Err("no program listens, but the tunnel returned data".into()),
         Err(error) => error.to_string(),
     };
     Ok(format!("{unknown} | {port} | {refused}"))
@@ -137,7 +138,7 @@ async fn local_address(session: &ComputeSession) -> Outcome {
     Ok(format!("{url} {} {} events", reply.0.lines().last().unwrap_or_default(), events.len()))
 }
 
-async fn nobody(session: &ComputeSession) -> Outcome {
+async fn app_without_service(session: &ComputeSession) -> Outcome {
     let options = TunnelOptions::new(PREOPEN.to_string());
     let listener = AppListener::bind(session, options, "127.0.0.1:0").await.map_err(fail)?;
     let address = listener.address();
@@ -184,7 +185,7 @@ async fn terminal(session: &ComputeSession) -> Outcome {
     type_in(&pty, "echo =$((6*7))=\r").await?;
     wait_for(&mut pty, "=42=").await?;
     pty.handle().resize(37, 101);
-    // tmux hands the size on a moment later.
+    // tmux passes the size on a moment later.
     type_in(&pty, "clear; until stty size | grep 101; do sleep .1; done; echo =$(stty size | tr ' ' x)=\r")
         .await?;
     let screen = wait_for(&mut pty, "x101=").await?;
@@ -226,7 +227,7 @@ async fn comes_back(session: &ComputeSession) -> Outcome {
     Ok(format!("{seen:?}, back in {back:.1?}"))
 }
 
-/// A paste that the shell does not read, and then does: the typing side waits and nothing is lost.
+/// Pastes text into a shell that reads it only later. The sender waits and all data arrives.
 async fn big_paste(session: &ComputeSession) -> Outcome {
     const SIZE: usize = 2_000_000;
     let mut pty = open(session, 24, 80).await?;
@@ -248,12 +249,12 @@ async fn big_paste(session: &ComputeSession) -> Outcome {
     Ok(format!("2 MB in {took:.1?}"))
 }
 
-/// Output that nobody reads for longer than ttyd's own patience.
+/// Leaves output unread for longer than ttyd's own timeout.
 async fn slow_reader(session: &ComputeSession) -> Outcome {
     let mut pty = open(session, 24, 80).await?;
     type_in(&pty, "clear; seq 1 3000000; echo =do''ne=\r").await?;
     let mut events = Vec::new();
-    // The pause is what this scenario is about.
+    // This scenario tests the pause.
     tokio::time::sleep(Duration::from_secs(25)).await;
     let mut bytes = 0;
     let mut tail = String::new();

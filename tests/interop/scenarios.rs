@@ -1,4 +1,5 @@
-//! What holds on every server, tried on our own engine; `tests/interop/cluster.rs` tries the same on a genuine cluster.
+//! The scenarios for every server, run on our own engine. `tests/interop/cluster.rs` runs the same ones on a genuine
+//! cluster.
 
 #[allow(dead_code, reason = "the helpers are for clusters too")]
 mod common;
@@ -11,7 +12,7 @@ use lab::Lab;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_holds_on_a_cluster_holds_on_the_engine() {
+async fn the_engine_passes_the_scenarios_for_every_server() {
     let lab = Lab::new().await;
     let session = lab.session().await;
     let suite = suite::Suite::new(String::new(), Duration::from_secs(120));

@@ -1,9 +1,9 @@
-//! Services that need programs which no registry of ours installs everywhere: `ttyd`, and `jupyter` with Notebook and
-//! Lab. With them on `PATH`:
+//! Services that need programs which are not available on every machine: `ttyd`, and `jupyter` with Notebook and Lab.
+//! With them on `PATH`:
 //!
 //!     cargo test --test services
 //!
-//! It is no part of plain `cargo test`.
+//! Plain `cargo test` does not run it.
 
 use bai_client::pty::PtyEvent;
 use bai_client::*;

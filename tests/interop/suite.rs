@@ -1,5 +1,5 @@
-//! What the suites against a cluster have in common: who it is, which scenarios were asked for, and a line for each. The
-//! scenarios themselves are the suites'.
+//! Shared parts of the cluster test suites: the access to the cluster, the selection of scenarios, and a report line
+//! for each. The scenarios themselves are in the suites.
 
 use bai_client::{Api, ApiOptions, ClientError, Credentials};
 use std::future::Future;
@@ -7,20 +7,20 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// A remark, or what went wrong.
+/// A note on success, or the error.
 pub type Outcome = Result<String, String>;
 
-/// Something to try on a server or on a session of it.
+/// A test against a server or a session.
 pub type Scenario<T> = for<'a> fn(&'a T) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
-/// What was asked for, and how long each may take.
+/// The selected scenarios and the time limit for each.
 #[derive(Clone)]
 pub struct Suite {
     filter: String,
     limit: Duration,
 }
 
-/// Runs `all` on the cluster that the environment names; its answer is whether all went well.
+/// Runs `all` on the cluster that the environment names. The exit code reports whether all scenarios passed.
 pub fn run(limit: Duration, all: impl AsyncFnOnce(&Api, &Suite) -> bool) -> ExitCode {
     let filter = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')).unwrap_or_default();
     let Some(api) = api() else {
@@ -42,23 +42,23 @@ fn api() -> Option<Api> {
 }
 
 impl Suite {
-    /// A suite of the scenarios whose name contains `filter`, each within `limit`.
+    /// Creates a suite of the scenarios whose name contains `filter`, each within `limit`.
     pub fn new(filter: String, limit: Duration) -> Self {
         Suite { filter, limit }
     }
 
-    /// Whether all was asked for.
+    /// Whether all scenarios are selected.
     #[allow(dead_code, reason = "not every suite has something that must be asked for")]
     pub fn is_whole(&self) -> bool {
         self.filter.is_empty()
     }
 
-    /// Whether a scenario was asked for.
+    /// Whether a scenario is selected.
     pub fn wants(&self, name: &str) -> bool {
         name.contains(&self.filter)
     }
 
-    /// Tries those that were asked for, one after the other.
+    /// Runs the selected scenarios one after another.
     pub async fn run_all<T>(&self, scenarios: &[(&str, Scenario<T>)], on: &T) -> bool {
         let mut ok = true;
         for (name, scenario) in scenarios.iter().filter(|(name, _)| self.wants(name)) {
@@ -67,7 +67,7 @@ impl Suite {
         ok
     }
 
-    /// Tries one within the limit, and says in a line how it went.
+    /// Runs one scenario within the limit and reports the outcome in a line.
     pub async fn report(&self, name: &str, scenario: impl Future<Output = Outcome>) -> bool {
         let start = Instant::now();
         let outcome = match tokio::time::timeout(self.limit, scenario).await {
@@ -83,18 +83,18 @@ impl Suite {
     }
 }
 
-/// The image that sessions are made of.
+/// The image for sessions.
 pub fn image() -> String {
     std::env::var("BAI_TEST_IMAGE").unwrap_or_else(|_| "python:3.13".to_owned())
 }
 
-/// An error in words, with its kind.
+/// Returns an error as text, with its kind.
 #[allow(dead_code, reason = "one suite has errors of other types too")]
 pub fn text(error: ClientError) -> String {
     format!("{error} [{:?}]", error.kind())
 }
 
-/// Fails with these words unless it is so.
+/// Fails with the message `why` unless `condition` is true.
 pub fn ensure(condition: bool, why: impl Into<String>) -> Result<(), String> {
     if condition { Ok(()) } else { Err(why.into()) }
 }

@@ -1,5 +1,4 @@
-//! Terminals, tunnels and apps: the client against the engine, with a real shell behind it, and against servers that do
-//! what no sound server does.
+//! Terminals, tunnels and apps: the client against the engine with a real shell, and against faulty servers.
 
 use bai_client::pty::{LinkState, NotSent};
 use bai_client::*;
@@ -31,7 +30,7 @@ async fn a_shell_runs_in_the_session() {
     assert_eq!(event(&mut pty).await, None);
     assert!(matches!(pty.handle().status().link, LinkState::Up { .. }), "nothing is wrong with the link");
     assert_eq!(pty.handle().try_send(Bytes::from_static(b"x")), Err(NotSent::Closed));
-    // The next one who looks gets a new shell.
+    // The next client to connect gets a new shell.
     let mut pty = open(&session).await;
     type_in(&pty, "kill -9 $$\r").await;
     assert_eq!(event(&mut pty).await, Some(PtyEvent::Exited { code: Some(137) }));
@@ -65,7 +64,7 @@ async fn a_cut_link_comes_back_with_the_screen_and_without_what_was_typed_meanwh
 }
 
 #[tokio::test]
-async fn two_look_at_one_terminal() {
+async fn two_clients_share_one_terminal() {
     let lab = Lab::new().await;
     let session = lab.session().await;
     let mut first = open(&session).await;
@@ -88,17 +87,17 @@ async fn a_flood_waits_for_its_reader_and_ctrl_c_does_not_wait_for_the_flood() {
     let mut pty = open(&session).await;
     type_in(&pty, "yes; echo =sto''pped=\r").await;
     until(&mut pty, "y\r\ny\r\n").await;
-    // Nobody reads now. What is typed gets through all the same, and what waited to be read is bounded.
+    // From here on the output is not read. Input still arrives, and the unread output is bounded.
     type_in(&pty, "\x03").await;
     type_in(&pty, "echo =sto''pped=\r").await;
     let text = until(&mut pty, "=stopped=").await;
-    // A window, and the pieces that each of those on the way has in hand; and what `yes` wrote, now that somebody reads
-    // again, until the signal had reached it.
+    // A window of output, the pieces in transit, and what `yes` writes after the reader has resumed and before the
+    // signal arrives.
     assert!(text.len() < 32 << 20, "{} bytes were on their way", text.len());
 }
 
 #[tokio::test]
-async fn what_is_pasted_comes_back_while_it_is_pasted() {
+async fn pasted_text_is_echoed_while_the_paste_continues() {
     let lab = Lab::new().await;
     let session = lab.session().await;
     let mut pty = open(&session).await;
@@ -107,7 +106,7 @@ async fn what_is_pasted_comes_back_while_it_is_pasted() {
     let data: Bytes = (0..2_000_000u32).map(|at| b'a' + (at % 26) as u8).collect::<Vec<_>>().into();
     let handle = pty.handle();
     let paste = tokio::spawn(async move { handle.send(data).await });
-    // Both directions are full of what waits for the other.
+    // Both directions are full.
     let text = until(&mut pty, "=end=").await;
     assert_eq!(soon("the paste", paste).await.unwrap(), Ok(()));
     let letters = text.split("=end=").next().unwrap().bytes().filter(u8::is_ascii_lowercase).count();
@@ -129,7 +128,7 @@ async fn ten_megabytes_are_pasted_into_a_program_that_reads_late() {
     });
     let text = until(&mut pty, " 10000000").await;
     assert_eq!(soon("the paste", paste).await.unwrap(), Ok(()));
-    // What cksum says of the same bytes in a file.
+    // The checksum that cksum prints for the same bytes in a file.
     assert!(text.contains("4014690348 10000000"), "{text}");
 }
 
@@ -153,7 +152,7 @@ async fn the_shell_ends_with_its_session() {
     assert_eq!(running("sleep\098765\0"), Vec::<std::path::PathBuf>::new());
 }
 
-/// The folders under `/proc` of the processes with this command line.
+/// Returns the folders under `/proc` of the processes with this command line.
 fn running(command_line: &str) -> Vec<std::path::PathBuf> {
     let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
     let is_it = |path: &std::path::PathBuf| {
@@ -162,7 +161,7 @@ fn running(command_line: &str) -> Vec<std::path::PathBuf> {
     processes.filter(is_it).collect()
 }
 
-/// A port that nobody has, for a program of the session's own.
+/// Returns a free port for a program of the session.
 async fn free_port() -> u16 {
     tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }

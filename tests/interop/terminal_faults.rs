@@ -1,5 +1,4 @@
-//! Terminals and tunnels against servers that do what no sound server does: frames of 16 MiB, links that are cut,
-//! close codes, services that never answer.
+//! Terminals and tunnels against faulty servers: frames of 16 MiB, cut links, close codes, services that never answer.
 
 use bai_client::pty::{LinkState, NotSent};
 use bai_client::*;
@@ -18,12 +17,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-/// A wait that is not over by then is a failure, not a hang.
+/// Waits with a time limit, so that a test fails and does not hang.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("{what} never came"))
 }
 
-/// A server that knows one session with these apps, and hands the WebSockets of its streams to the test.
+/// A server with one session and these apps. It passes the WebSockets of its streams to the test.
 struct Server {
     listener: TcpListener,
     apps: &'static str,
@@ -47,11 +46,11 @@ impl Server {
         (server, session)
     }
 
-    /// Answers requests until one asks for a WebSocket; gives its path and the socket.
+    /// Answers requests until one opens a WebSocket. Returns its path and the socket.
     async fn socket(&self) -> (String, Socket) {
         loop {
             let (mut stream, _) = soon("a connection", self.listener.accept()).await.unwrap();
-            // Each request on a connection of its own: the reply says so.
+            // The reply closes the connection, so each request has its own.
             let Some(head) = head(&mut stream).await else { continue };
             let path = head.split(' ').nth(1).unwrap().to_owned();
             let key = head.lines().find_map(|line| {
@@ -82,7 +81,7 @@ impl Server {
         }
     }
 
-    /// The next `pty` stream, greeted.
+    /// Accepts the next `pty` stream and sends a prompt.
     async fn terminal(&self) -> Socket {
         let (path, mut socket) = self.socket().await;
         assert!(path.ends_with("/pty?app=shell"), "{path}");
@@ -146,7 +145,7 @@ async fn output_of_16_mib_in_one_frame_comes_in_pieces() {
 }
 
 #[tokio::test]
-async fn frames_that_mean_nothing_are_passed_over_and_broken_ones_end_the_link() {
+async fn unknown_frames_are_ignored_and_broken_ones_end_the_link() {
     let (server, session) = Server::new(PTY).await;
     let (mut pty, mut socket) = pair(&server, &session).await;
     socket.send(Message::text(r#"{"type":"new","x":[1]}"#)).await.unwrap();
@@ -180,7 +179,7 @@ async fn every_way_to_lose_the_link_leads_back() {
         socket = server.terminal().await;
         assert_eq!(next(&mut pty).await, Some(PtyEvent::LinkUp));
         assert_eq!(next(&mut pty).await, Some(PtyEvent::Output(Bytes::from_static(b"$ "))));
-        // Only what was typed into this link arrives.
+        // Input for the previous link does not arrive.
         pty.handle().send(Bytes::from_static(b"ls")).await.unwrap();
         let typed = soon("typing", async {
             loop {
@@ -197,7 +196,7 @@ async fn every_way_to_lose_the_link_leads_back() {
 }
 
 #[tokio::test]
-async fn a_link_that_says_nothing_any_more_is_taken_for_dead() {
+async fn a_silent_link_is_closed() {
     let (server, session) = Server::new(PTY).await;
     let (mut pty, silent) = pair(&server, &session).await;
     let before = pty.handle().status().last_heard;
@@ -227,7 +226,7 @@ async fn dropping_a_terminal_closes_its_link() {
     assert_eq!(handle.send(Bytes::from_static(b"x")).await, Err(NotSent::Closed));
 }
 
-/// The next tunnel, and what it is sent first.
+/// Accepts the next tunnel. Returns the socket and the first message.
 async fn tunnel(server: &Server) -> (Socket, Vec<u8>) {
     let (path, mut socket) = server.socket().await;
     assert!(path.contains("/tcpproxy?app=ttyd&service=ttyd"), "{path}");
@@ -259,7 +258,7 @@ async fn a_ttyd_that_never_answers_is_an_error_and_not_a_hang() {
 }
 
 #[tokio::test]
-async fn an_app_that_is_no_ttyd_is_said_to_be_none() {
+async fn an_app_other_than_ttyd_is_an_error() {
     let (server, session) = Server::new(TTYD).await;
     let other = async {
         for _ in 0..2 {

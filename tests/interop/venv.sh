@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Virtual environments with packages of the genuine article, for the scripts beside this one, which source it.
+# Virtual environments with the genuine packages, for the scripts in this folder, which source this file.
 
-# The first interpreter among these versions that can make a virtual environment, in PATH or in pyenv.
+# Prints the first interpreter of these versions that can create a virtual environment, from PATH or pyenv.
 interpreter() {
     local version found
     for version in "$@"; do
@@ -14,20 +14,22 @@ interpreter() {
     done
 }
 
-# A virtual environment: its folder, requirements, versions of Python that they can take. Made anew when the requirements change.
+# Creates a virtual environment from its folder, its requirements, and the Python versions that support them. Creates it
+# again if the requirements have changed.
 make_venv() {
     local venv=$1 requirements=$2 python
     shift 2
     if cmp -s "$requirements" "$venv/requirements"; then return; fi
     python=$(interpreter "$@")
     if [ -z "$python" ]; then
-        echo "no Python of $* is here for $requirements: it is left out"
+        echo "no Python of $* is installed for $requirements: it is left out"
         return 1
     fi
     rm -rf "${venv:?}"
     "$python" -m venv "$venv" || exit 1
-    # All that is needed is listed: some of what old packages ask for themselves can no longer be built. A failure here is one of the run,
-    # though the caller asks whether this worked: there only a missing interpreter counts.
+    # The requirements list all packages, because some dependencies of old packages can no longer be built. An error
+    # here fails the run, although the caller tests the exit code of this function: for the caller only a missing
+    # interpreter counts.
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$requirements" || exit 1
     cp "$requirements" "$venv/requirements"
 }

@@ -1,6 +1,6 @@
-//! What runs inside the fake terminal: this very test program, as somebody who opens the pane.
+//! The process inside the fake terminal: this test program in the role of a user who opens the pane.
 //!
-//! A line on the keyboard opens it (`pane`, `raw`), waits for all the news (`news`), tells what became of it, or ends (`quit`).
+//! A line of input opens the pane (`pane`, `raw`), waits for all events (`news`) and prints them, or exits (`quit`).
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -14,14 +14,14 @@ use nix::sys::termios::tcgetattr;
 
 use super::local::{BREAK, Local};
 
-/// The environment variable that makes the test program a child, and names the program in its terminal.
+/// The environment variable that turns the test program into a child and names the program in its terminal.
 pub const CHILD: &str = "PANE_TEST_CHILD";
 
 fn modes() -> String {
     tcgetattr(std::io::stdin().as_fd()).map(|modes| format!("{modes:?}")).unwrap_or_default()
 }
 
-/// Reads one line byte by byte, so that nothing is taken that is not ours.
+/// Reads one line byte by byte, so that it takes no further input.
 fn line() -> Option<String> {
     let mut line = Vec::new();
     loop {
@@ -58,7 +58,7 @@ pub fn run(program: &str) {
         if batch {
             let exit = runtime.block_on(raw::run(&host, RawOptions::default())).unwrap();
             runtime.shutdown_background();
-            // The exit code of a test cannot be told otherwise.
+            // A test has no other way to set its exit code.
             #[allow(clippy::disallowed_methods)]
             std::process::exit(exit.why.exit_code().unwrap_or(99));
         }
@@ -70,7 +70,7 @@ pub fn run(program: &str) {
             "async" => runtime.block_on(terminal::open(&host, options())),
             "raw" => runtime.block_on(raw::run(&host, RawOptions::default())),
             "news" => {
-                // All of it: the last is the end of the terminal.
+                // All events; the last one is the end of the terminal.
                 let mut all = Vec::new();
                 while let Some(piece) = news.blocking_recv() {
                     let last = matches!(piece, HostEvent::Ended(_));
@@ -83,7 +83,7 @@ pub fn run(program: &str) {
                 continue;
             }
             "frame" => {
-                // As large as one frame of a server may be.
+                // As large as the largest frame of a server.
                 let line = b"\x1b[3Xone frame of many lines, \x1b[1;32mwith colours\x1b[0m\r\n";
                 let mut frame: Vec<u8> = line.iter().copied().cycle().take(16 << 20).collect();
                 frame.extend_from_slice(b"\x1b[0m\r\nthe frame ends\r\n");

@@ -1,16 +1,17 @@
-//! The holder of the pane: this test program again, in a fake terminal; and what can be asked about it from outside.
+//! The pane's host process: this test program again, in a fake terminal, and checks of it from outside.
 
 use super::child::CHILD;
 use alacritty_terminal::term::TermMode;
 use bai_testkit::{FakeTerminal, Screen};
 use portable_pty::CommandBuilder;
 
-/// Opens the holder on a terminal in which `program` runs.
+/// Starts the host process with a terminal in which `program` runs.
 pub fn start(program: &str, columns: u16, rows: u16) -> FakeTerminal {
     start_command(CommandBuilder::new(std::env::current_exe().unwrap()), program, columns, rows)
 }
 
-/// The same under a shell with job control, which tells how the holder stopped, and lets it go on after a line.
+/// Starts it under a shell with job control. The shell reports how the process stopped and resumes it after a line of
+/// input.
 pub fn start_under_shell(program: &str, columns: u16, rows: u16) -> FakeTerminal {
     let mut command = CommandBuilder::new("bash");
     let script =
@@ -29,21 +30,21 @@ fn start_command(mut command: CommandBuilder, program: &str, columns: u16, rows:
     terminal
 }
 
-/// The process id of a holder that a shell started.
+/// Returns the process id of a host process that a shell started.
 pub fn under_shell(terminal: &FakeTerminal) -> i32 {
     let shell = terminal.pid();
     let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
     children.trim().parse().unwrap()
 }
 
-/// What the holder has in memory, in KiB.
+/// Returns the resident memory of the host process, in KiB.
 pub fn resident(terminal: &FakeTerminal) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Checks that the terminal is as whoever comes next expects it.
+/// Checks that the terminal has the modes that the next program expects.
 #[track_caller]
 pub fn assert_clean(screen: &Screen) {
     let unwanted = TermMode::ALT_SCREEN

@@ -1,4 +1,4 @@
-//! What programs, networks, signals and our own bugs do to the pane, and that the user's terminal survives it.
+//! Faults of programs, networks, signals and our own code in the pane. The user's terminal survives all of them.
 
 use alacritty_terminal::term::TermMode;
 use nix::sys::signal::{Signal, kill};
@@ -52,7 +52,7 @@ fn a_large_paste_waits_for_a_slow_program_and_the_way_out_does_not() {
     assert_clean(&terminal.screen());
     gate.open();
     terminal.send("pane\n");
-    // What cksum says of the same bytes in a file.
+    // The checksum that cksum prints for the same bytes in a file.
     terminal.wait_for("4014690348 10000000");
 }
 

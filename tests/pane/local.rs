@@ -1,4 +1,4 @@
-//! A program on this machine in place of a terminal in a session: what the pane is connected to in these tests.
+//! A local program in place of a terminal in a session. The pane in these tests is connected to it.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::sync::mpsc;
 
-/// The next command about the link finds a bug.
+/// Makes the next call of `drop_link` panic.
 pub static BREAK: AtomicBool = AtomicBool::new(false);
 
 pub struct Local {
@@ -33,7 +33,7 @@ fn pty_size(columns: u16, rows: u16) -> PtySize {
 }
 
 impl Local {
-    /// Starts `program` in a terminal of that size.
+    /// Starts `program` in a terminal of this size.
     pub fn start(program: &[&str], columns: u16, rows: u16) -> Self {
         let pair = native_pty_system().openpty(pty_size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(program[0]);
@@ -68,7 +68,7 @@ impl Local {
 }
 
 impl LocalKeys {
-    /// Output that no program has written.
+    /// Adds output that no program has written.
     pub fn output(&self, bytes: Vec<u8>) {
         let events = self.events.clone();
         std::thread::spawn(move || events.blocking_send(PtyEvent::Output(bytes.into())));
@@ -103,7 +103,7 @@ impl Keys for LocalKeys {
         let _ = self.master.lock().unwrap().resize(pty_size(columns, rows));
     }
 
-    /// The link goes down at the first call and comes back at the second; or the view breaks.
+    /// The first call takes the link down and the second restores it. With [`BREAK`] it panics.
     fn drop_link(&self) {
         assert!(!BREAK.load(Ordering::SeqCst), "broken for a test");
         let down = !self.down.fetch_xor(true, Ordering::SeqCst);

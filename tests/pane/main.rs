@@ -11,7 +11,7 @@ use holder::{assert_clean, start};
 
 const BASH: &str = "bash --norc --noprofile";
 
-/// Not a test: what [`start`] runs.
+/// Not a test: the code that [`start`] runs.
 #[test]
 fn child() {
     if let Ok(program) = std::env::var(child::CHILD) {
@@ -26,7 +26,7 @@ fn in_pane(program: &str) -> FakeTerminal {
     terminal
 }
 
-/// A text of several screens, whose lines are `line 1 of 200` and so on.
+/// Creates a text of several screens with the lines `line 1 of 200` and so on.
 fn long_file() -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), (1..=200).map(|n| format!("line {n} of 200\n")).collect::<String>()).unwrap();
@@ -52,7 +52,7 @@ fn the_pane_shows_the_program_and_gives_the_terminal_back() {
 }
 
 #[test]
-fn what_is_typed_after_leaving_is_for_who_comes_next() {
+fn input_after_leaving_goes_to_the_next_reader() {
     let terminal = in_pane(BASH);
     terminal.send("\x1dnext line\n");
     terminal.wait_for("left: PaneExit { why: Left, typed: [110] }");
@@ -84,7 +84,7 @@ fn it_opens_while_the_runtime_works_too() {
 }
 
 #[test]
-fn news_are_told_when_nobody_looks() {
+fn events_are_reported_outside_the_pane() {
     let terminal = in_pane(BASH);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gate");
@@ -98,7 +98,7 @@ fn news_are_told_when_nobody_looks() {
 }
 
 #[test]
-fn a_dead_link_is_said_and_the_way_out_works() {
+fn a_dead_link_is_reported_and_leaving_works() {
     let terminal = in_pane(BASH);
     terminal.send("echo before\r");
     terminal.wait_for("before");
@@ -140,7 +140,7 @@ fn selected_text_is_copied() {
     let terminal = in_pane(BASH);
     terminal.send("clear; echo some words here\r");
     terminal.wait_until("the output", |screen| screen.lines[0] == "some words here");
-    // At once: two clicks that are far apart are two single ones.
+    // Without a pause, because two clicks that are far apart are two single clicks.
     terminal.send("\x1b[<0;6;1M\x1b[<0;6;1m\x1b[<0;6;1M\x1b[<0;6;1m");
     terminal.wait_for("copied");
     let bytes = terminal.raw();
@@ -166,7 +166,7 @@ fn vim_gets_the_mouse_and_a_kill_leaves_no_trace() {
     terminal.resize(30, 100);
     terminal.wait_until("the new size", |screen| screen.lines.iter().any(|row| row == "line 29"));
     terminal.wait_for("100×29");
-    // Suspended and killed: neither the mouse nor the alternate screen was given back.
+    // Suspended and killed: neither the mouse nor the alternate screen was reset.
     terminal.send("\x1a");
     terminal.wait_for("Stopped");
     terminal.send("kill -9 %1; printf '\\e[?1049h\\e[?1003h\\e[?25l'; echo killed\r");
@@ -212,7 +212,7 @@ fn resize_storms_with_wide_text_end_well() {
     {
         terminal.resize(rows, columns);
     }
-    // Signals of sizes are not ordered with keys: the shell is asked until it knows.
+    // Signals about the size and keys are not ordered, so the shell is asked until it knows the size.
     terminal.send("clear; until stty size | grep '23 80'; do :; done; echo fi''tted\r");
     terminal.wait_until("the last size", |screen| {
         screen.lines.contains(&"23 80".to_owned()) && screen.lines.contains(&"fitted".to_owned())

@@ -1,17 +1,18 @@
-//! Each bad input gets one clear sentence with a hint, the right exit code, a restored terminal and nothing lost.
+//! Each bad input leads to one clear sentence with a hint, the right exit code, and a restored terminal. No data is
+//! lost.
 
-use super::daemon::{Daemon, Far};
+use super::daemon::{Daemon, ProxiedEngine};
 use bai_testkit::{FakeTerminal, Gate, Sandbox, Screen};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-/// Exit codes as the help documents them.
+/// The exit codes from the help.
 pub const CONNECT: i32 = 121;
 pub const REFUSED: i32 = 122;
 pub const NOT_FOUND: i32 = 123;
 const LOST: i32 = 125;
 
-/// A server that answers every request with these bytes.
+/// Starts a server that answers every request with these bytes. Returns its endpoint.
 pub fn canned(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -34,7 +35,7 @@ pub fn with_keys(endpoint: &str) -> Sandbox {
     sandbox
 }
 
-/// Checks what every failure has in common: the code, the words, and that no secret or escape is told.
+/// Checks what all failures have in common: the exit code, the words, and that no secret or escape sequence is shown.
 #[track_caller]
 pub fn expect_failure(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) -> String {
     let run = sandbox.run(arguments);
@@ -55,7 +56,7 @@ fn an_unknown_image_is_named_with_what_there_is() {
 }
 
 #[test]
-fn no_interpreter_is_told_with_what_to_install() {
+fn a_missing_interpreter_is_reported_with_what_to_install() {
     let mut sandbox = Sandbox::new();
     sandbox.unset("PYENV_ROOT");
     sandbox.set("PATH", "/nonexistent");
@@ -100,7 +101,7 @@ fn wrong_usage() {
 }
 
 #[test]
-fn a_broken_configuration_is_told_with_its_line() {
+fn a_broken_configuration_is_reported_with_its_line() {
     let sandbox = Sandbox::new();
     let folder = sandbox.home().join(".config/bai-repl");
     std::fs::create_dir_all(&folder).unwrap();
@@ -110,7 +111,7 @@ fn a_broken_configuration_is_told_with_its_line() {
 
 #[test]
 fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
-    let Far { sandbox, link, .. } = &Far::new();
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
     let code = format!("print('before', flush=True)\nopen({go:?}).readline()\nprint('after')");
@@ -130,7 +131,7 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
 
 #[test]
 fn a_link_that_stalls_and_comes_back_loses_nothing() {
-    let Far { sandbox, link, .. } = &Far::new();
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
     let code = format!("print('before', flush=True)\nopen({go:?}).readline()\nprint('after')");
@@ -154,7 +155,7 @@ fn a_link_that_stalls_and_comes_back_loses_nothing() {
 
 #[test]
 fn a_server_that_goes_away_in_the_middle_of_a_cell() {
-    let Far { sandbox, link, .. } = &Far::new();
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let code = "print('before', flush=True)\nimport time\nwhile True: time.sleep(1)";
     let mut child = sandbox.command(&["-c", code, "python"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -235,7 +236,7 @@ fn a_dumb_terminal_gets_no_escapes() {
     terminal.enter("6*7");
     let at_prompt = |screen: &Screen| screen.last_line() == "python ❯";
     terminal.wait_until("42", |screen| screen.has_line("42") && at_prompt(screen));
-    // What is typed while a cell runs is a line all the same.
+    // Input that is typed while a cell runs counts as a line.
     let gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); _ = open('go').readline()");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));

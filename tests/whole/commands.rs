@@ -1,4 +1,4 @@
-//! The commands about sessions, against a background engine that is reached as a cluster is.
+//! The commands for sessions, against a background engine that is reached like a cluster.
 
 use super::daemon::Daemon;
 use bai_testkit::{Finished, Sandbox};
@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout};
 const REFUSED: i32 = 122;
 const NOT_FOUND: i32 = 123;
 
-/// An engine with the sessions of these names, and a place where commands reach it.
+/// Starts an engine with sessions of these names. Returns a sandbox whose commands use it.
 fn with_sessions(names: &[&str]) -> (Sandbox, Daemon) {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
@@ -22,7 +22,7 @@ fn with_sessions(names: &[&str]) -> (Sandbox, Daemon) {
     (sandbox, daemon)
 }
 
-/// Each line as JSON.
+/// Parses each line as JSON.
 #[track_caller]
 fn objects(run: &Finished) -> Vec<Value> {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -41,7 +41,7 @@ fn expect_failure(run: &Finished, code: i32, words: &[&str]) {
     }
 }
 
-/// Lines of a program that goes on.
+/// The output lines of a program that keeps running.
 struct Stream {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -54,7 +54,7 @@ impl Stream {
         Stream { child, lines }
     }
 
-    /// Reads until a line that has this in it.
+    /// Reads until a line contains `what`, and returns the line.
     fn until(&mut self, what: &str) -> String {
         self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(what)).unwrap_or_else(|| {
             panic!("it ended before {what}");
@@ -72,7 +72,7 @@ impl Stream {
 }
 
 #[test]
-fn sessions_are_listed_for_people_and_for_programs() {
+fn sessions_are_listed_for_users_and_for_programs() {
     let (sandbox, _daemon) = with_sessions(&["work-a", "work-b"]);
     let table = sandbox.run(&["ls"]);
     assert_eq!(table.code, Some(0), "{}", table.stderr);
@@ -137,7 +137,7 @@ fn all_sessions_that_are_named_are_destroyed_and_the_first_failure_counts() {
 }
 
 #[test]
-fn what_runs_is_interrupted_and_a_restart_forgets() {
+fn a_running_cell_is_interrupted_and_a_restart_clears_the_session() {
     let (sandbox, _daemon) = with_sessions(&["work"]);
     let code = "kept = 1\nprint('begun', flush=True)\nwhile True: pass";
     let mut run = Stream::start(&sandbox, &["-t", "work", "-c", code, "python"]);
@@ -176,7 +176,7 @@ fn a_server_is_asked_which_images_it_has() {
 }
 
 #[test]
-fn events_are_told_as_they_happen_until_ctrl_c() {
+fn events_are_shown_as_they_happen_until_ctrl_c() {
     let (sandbox, _daemon) = with_sessions(&[]);
     let mut json = Stream::start(&sandbox, &["--json", "events"]);
     json.until("connected");
@@ -190,7 +190,7 @@ fn events_are_told_as_they_happen_until_ctrl_c() {
     closed.until("connected");
     let Stream { mut child, lines } = closed;
     drop(lines);
-    assert_eq!(child.wait().unwrap().code(), Some(0), "nobody reads any more");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "the reader has gone");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn files_and_folders_go_there_and_come_back() {
     sent.expect(1, "");
     assert!(sent.stderr.contains("data/link is left out"), "{}", sent.stderr);
     assert!(sent.stderr.contains("3 files, 879 KiB to work"), "{}", sent.stderr);
-    assert!(!sent.stderr.contains('\u{1b}'), "no bar where nobody looks: {:?}", sent.stderr);
+    assert!(!sent.stderr.contains('\u{1b}'), "no progress bar without a terminal: {:?}", sent.stderr);
     let listed = objects(&sandbox.run(&["--json", "files", "work", "in/data"]));
     let found: Vec<_> = listed.iter().map(|row| (row["name"].as_str().unwrap(), &row["folder"])).collect();
     assert_eq!(found, [("big.bin", &Value::Bool(false)), ("deep", &Value::Bool(true))]);
@@ -270,7 +270,7 @@ fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
     sandbox.run(&["upload", "--force", "work", "a.txt"]).expect(0, "");
     sandbox.run(&["download", "work", "a.txt", "--to", "-"]).expect(0, "newest");
 
-    // A name of the server's leads through a link of ours.
+    // A name on the server leads through a local link.
     let code =
         "import os; os.mkdir('sub'); open('sub/evil', 'w').write('x'); os.symlink('/etc/passwd', 'sub/l')";
     sandbox.run(&["-t", "work", "-c", code, "python"]).expect(0, "");
@@ -321,13 +321,13 @@ fn the_shell_completes_sessions_images_and_words() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         String::from_utf8(output.stdout).unwrap()
     };
-    // Answers that are late come from memory, so the list is made to be known.
+    // Late answers come from the cache, so the list is cached first.
     sandbox.run(&["ls", "-q", "--json"]).expect_code(0);
     let first = complete(&sandbox);
     let lines: Vec<_> = first.lines().map(str::trim).collect();
     assert_eq!(lines[..3], ["work-a work-b", "work-a work-b", "interrupt"], "{first}");
 
-    // The server is away: what it said last serves, and nothing is told on the screen.
+    // The server is away: the cached answer is used, and no error is shown.
     drop(daemon);
     assert_eq!(complete(&sandbox).lines().next().map(str::trim), Some("work-a work-b"));
     sandbox.set("BACKEND_ENDPOINT", "not a URL");

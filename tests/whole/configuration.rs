@@ -22,7 +22,7 @@ fn a_mistake_in_a_theme_does_not_end_a_script() {
         assert_eq!(json.code, Some(0), "{}", json.stderr);
         assert!(json.stdout.contains("\"42\\n\""), "{}", json.stdout);
     }
-    // A theme file that cannot be used is a mistake in that file, whoever names it.
+    // A theme file that cannot be used is a mistake in that file, whichever setting names it.
     let named = sandbox.run(&["--theme", "mine", "-c", "print(1)", "python"]);
     assert_eq!((named.code, named.stdout.as_str()), (Some(0), "1\n"), "{}", named.stderr);
 }

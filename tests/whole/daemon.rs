@@ -1,4 +1,4 @@
-//! A background engine of a test, ended with it, reached directly or through a link with faults.
+//! A background engine for a test. It ends with the test and is reached directly or through a faulty link.
 
 use super::faulty_link::Proxy;
 use bai_testkit::Sandbox;
@@ -6,22 +6,22 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-/// `bai-repl serve` with a home of its own.
+/// `bai-repl serve` in its own home.
 pub struct Daemon {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: SocketAddr,
     access_key: String,
     secret_key: String,
 }
 
 impl Daemon {
-    /// Starts it, and waits until it listens.
+    /// Starts it and waits until it listens.
     pub fn start(sandbox: &Sandbox) -> Self {
         Self::of(sandbox.command(&["serve"]))
     }
 
-    /// The same for a command that starts it in a way of its own.
+    /// Starts it with this command and waits until it listens.
     pub fn of(mut serve: Command) -> Self {
         let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -46,12 +46,12 @@ impl Daemon {
         self.child.id().try_into().unwrap()
     }
 
-    /// Waits until it has ended, which something else makes it do.
+    /// Waits until it has ended for another reason.
     pub fn wait_for_end(&mut self) {
         self.child.wait().unwrap();
     }
 
-    /// Makes it the server of all that is started in `sandbox`, reached through `endpoint`.
+    /// Makes it the server of all programs in `sandbox`, reached through `endpoint`.
     pub fn use_in(&self, sandbox: &mut Sandbox, endpoint: &str) {
         sandbox.set("BACKEND_ENDPOINT", endpoint);
         sandbox.set("BACKEND_ACCESS_KEY", self.access_key.as_str());
@@ -63,7 +63,7 @@ impl Daemon {
         (self.access_key.clone(), self.secret_key.clone())
     }
 
-    /// Where it is reached directly.
+    /// Its own endpoint, without a link in between.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -76,22 +76,22 @@ impl Drop for Daemon {
     }
 }
 
-/// A sandbox whose server is a background engine behind a link with faults.
-pub struct Far {
-    /// Where the binary is run.
+/// A sandbox whose server is a background engine behind a faulty link.
+pub struct ProxiedEngine {
+    /// The sandbox that runs the binary.
     pub sandbox: Sandbox,
     /// The link.
     pub link: Proxy,
     _engine: Daemon,
 }
 
-impl Far {
-    /// Starts the engine, in the home that the sandbox has.
+impl ProxiedEngine {
+    /// Starts the engine in the home of the sandbox.
     pub fn new() -> Self {
         let mut sandbox = Sandbox::new();
         let engine = Daemon::start(&sandbox);
         let link = Proxy::to(engine.address);
         engine.use_in(&mut sandbox, &link.endpoint());
-        Far { sandbox, link, _engine: engine }
+        ProxiedEngine { sandbox, link, _engine: engine }
     }
 }

@@ -1,4 +1,4 @@
-//! Commands at the prompt that are the command line's: files, sessions, services, and batches.
+//! Commands at the prompt that the command line also has: files, sessions, services, and batches.
 
 use super::daemon::Daemon;
 use bai_testkit::{FakeTerminal, Sandbox, need};
@@ -27,7 +27,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.wait_for("1 file, 5 B to back");
     assert_eq!(std::fs::read_to_string(sandbox.work().join("back/one file.txt")).unwrap(), "first");
     terminal.wait_for_prompt(prompt);
-    // The home folder of this machine is no part of a path in the session.
+    // `~` in a path of the session is not the home folder of this machine.
     std::fs::write(sandbox.home().join("mine.txt"), "mine").unwrap();
     terminal.enter(":upload ~/mine.txt --to '~'");
     terminal.wait_for("1 file, 4 B to work");
@@ -39,7 +39,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     terminal.enter(":files ~");
     terminal.wait_until("the file", |screen| screen.all.lines().any(|line| line.ends_with("mine.txt")));
     terminal.wait_for_prompt(prompt);
-    // Tab knows what is there, and at the server.
+    // Tab completes local files and names on the server.
     for (typed, shown) in [
         (":download in/o\t", ":download in/one\\ file.txt"),
         (":files i\t", ":files in/"),
@@ -76,7 +76,7 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
 }
 
 #[test]
-fn a_batch_builds_asks_and_tells_how_it_ended() {
+fn a_batch_builds_asks_and_reports_how_it_ended() {
     if !need("make") {
         return;
     }
@@ -107,14 +107,14 @@ fn a_batch_builds_asks_and_tells_how_it_ended() {
 }
 
 #[test]
-fn a_person_goes_from_session_to_session() {
+fn a_user_goes_from_session_to_session() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());
     sandbox.run(&["-t", "work", "-c", "kept = 1", "python"]).expect(0, "");
     let terminal = FakeTerminal::start(&sandbox, &["-t", "shell", "bash"]);
     terminal.wait_for_prompt("bash ❯");
-    // The session is open when a cell has run.
+    // After the first cell the session is open.
     terminal.enter("echo op''en");
     terminal.wait_until("the session", |screen| screen.has_line("open"));
     terminal.wait_for_prompt("bash ❯");

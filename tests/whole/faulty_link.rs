@@ -1,5 +1,5 @@
-//! A proxy on loopback between the binary and a server, which can cut and stall connections: faults that a real
-//! network has and a real engine does not show.
+//! A loopback proxy between the binary and a server. It can cut and stall connections, faults that occur in a real
+//! network but not with a local engine.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Proxy {
-    /// A proxy to the server at `target`.
+    /// Starts a proxy to the server at `target`.
     pub fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -37,35 +37,35 @@ impl Proxy {
         Proxy { address, shared }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Cuts every connection that is open now; new ones are served.
+    /// Cuts all open connections. New ones are accepted.
     pub fn cut(&self) {
         for stream in self.shared.state.lock().unwrap().open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Cuts every connection and refuses new ones, as a server that went away.
+    /// Cuts all connections and refuses new ones, like a server that has gone away.
     pub fn go_away(&self) {
         self.shared.state.lock().unwrap().refusing = true;
         self.cut();
     }
 
-    /// Serves new connections again.
+    /// Accepts new connections again.
     pub fn be_back(&self) {
         self.shared.state.lock().unwrap().refusing = false;
     }
 
-    /// Lets nothing through and closes nothing, as a link that is half open.
+    /// Passes no data and closes no connection, like a half-open link.
     pub fn stall(&self) {
         self.shared.state.lock().unwrap().stalled = true;
     }
 
-    /// Lets everything through again.
+    /// Passes data again.
     pub fn flow(&self) {
         self.shared.state.lock().unwrap().stalled = false;
         self.shared.changed.notify_all();

@@ -1,4 +1,4 @@
-//! The views that commands of the prompt open: the server's sessions, the session's files and its log.
+//! The views that commands at the prompt open: the server's sessions, the session's files, and its log.
 
 use super::daemon::Daemon;
 use alacritty_terminal::term::cell::Cell;
@@ -6,11 +6,11 @@ use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use nix::sys::termios::Termios;
 
-/// A prompt in a session of its own, on an engine that stands.
+/// Starts a prompt in its own session, on a running engine.
 fn prompt(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
     let terminal = FakeTerminal::start_sized(sandbox, &[arguments, &["python"]].concat(), 24, 90);
     terminal.wait_for_prompt(PROMPT);
-    // The session is open when a cell has run.
+    // After the first cell the session is open.
     terminal.enter("print('op' + 'en')");
     terminal.wait_until("the session", |screen| screen.has_line("open"));
     terminal.wait_for_prompt(PROMPT);
@@ -48,7 +48,7 @@ fn files_and_the_log_are_looked_at_and_the_prompt_is_as_before() {
         assert_eq!(terminal.screen().modes, before, "{command}");
         assert_eq!(modes(&terminal.termios()), found, "{command}");
     }
-    // What asks for text is text.
+    // With an argument the command prints text.
     terminal.enter(":files in");
     terminal.wait_until("the file", |screen| screen.all.lines().any(|line| line.ends_with("notes.txt")));
     terminal.wait_for_prompt(PROMPT);
@@ -80,7 +80,7 @@ fn the_files_command_is_full_screen_in_a_terminal_and_text_with_a_folder() {
 }
 
 #[test]
-fn a_person_goes_from_the_board_to_another_session_and_is_asked_before_this_one_ends() {
+fn a_user_goes_from_the_board_to_another_session_and_is_asked_before_this_one_ends() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());
@@ -98,7 +98,7 @@ fn a_person_goes_from_the_board_to_another_session_and_is_asked_before_this_one_
         terminal.wait_for("1 of 2 sessions");
         terminal.send("\r");
     };
-    // The newest is this one.
+    // The newest session is this one.
     terminal.enter(":sessions");
     terminal.wait_for("2 sessions");
     terminal.send("g\r");
@@ -126,7 +126,7 @@ fn a_person_goes_from_the_board_to_another_session_and_is_asked_before_this_one_
 }
 
 #[test]
-fn what_a_session_uses_is_told() {
+fn the_resources_of_a_session_are_shown() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());
@@ -153,10 +153,10 @@ fn what_a_session_uses_is_told() {
     });
     terminal.send("q");
     terminal.wait_for_prompt(PROMPT);
-    let told = sandbox.run(&["--json", "info", "work"]);
-    told.expect_code(0);
-    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
-    let memory = told["liveStat"]["mem"]["current"].as_f64().unwrap();
+    let info = sandbox.run(&["--json", "info", "work"]);
+    info.expect_code(0);
+    let info: serde_json::Value = serde_json::from_str(&info.stdout).unwrap();
+    let memory = info["liveStat"]["mem"]["current"].as_f64().unwrap();
     assert!(memory > 300e6, "{memory}");
     terminal.send("\x04");
     assert_eq!(terminal.wait_for_end().code, 0);
@@ -276,7 +276,7 @@ fn an_upload_asks_before_it_replaces_a_file_and_knows_the_home_folder() {
 }
 
 #[test]
-fn without_colours_a_picture_is_told_and_nothing_is_coloured() {
+fn without_colours_a_picture_is_described_and_nothing_is_coloured() {
     let mut sandbox = Sandbox::new();
     sandbox.set("NO_COLOR", "1");
     let _daemon = with_files(&mut sandbox);
@@ -309,7 +309,7 @@ fn a_terminal_that_draws_pictures_draws_the_preview_and_takes_it_away() {
     assert_eq!(count(b"\x1bP"), 0);
     terminal.send("G");
     terminal.wait_for("40×30 pixels");
-    // Help takes it away, and it comes again behind it.
+    // The help removes the picture, and closing it shows the picture again.
     let cleared = count(b"\x1b[2J");
     terminal.send("?");
     terminal.wait_for("any key closes this");

@@ -1,13 +1,13 @@
-//! What a person does about a cell that does not end by itself: Ctrl-C once and twice, at questions of the program, in
-//! the debugger; and a cell whose server is out of reach.
+//! How a user stops a cell that does not end: Ctrl-C once and twice, at questions of the program, and in the debugger.
+//! Also a cell whose server is out of reach.
 
-use super::daemon::{Daemon, Far};
+use super::daemon::{Daemon, ProxiedEngine};
 use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen};
 use nix::sys::termios::LocalFlags;
 use std::path::Path;
 
-/// A program that ignores Ctrl-C, and says that it did, until a file is there.
-fn stubborn(file: &Path) -> String {
+/// Returns a program that ignores Ctrl-C and says so, until the file exists.
+fn ignores_interrupts(file: &Path) -> String {
     format!(
         "\
 import os, time
@@ -27,7 +27,7 @@ fn run(terminal: &FakeTerminal, cell: &str) {
     terminal.send("\r");
 }
 
-/// Checks that a cell can be run, and leaves.
+/// Checks that a cell can still be run, and leaves.
 #[track_caller]
 fn expect_usable(terminal: FakeTerminal) {
     expect_answer(&terminal);
@@ -45,7 +45,7 @@ fn expect_answer(terminal: &FakeTerminal) {
     terminal.wait_for_prompt(PROMPT);
 }
 
-/// Waits until a program's question can be answered: the editor has the keyboard, so Ctrl-C is a key.
+/// Waits until the user can answer a program's question: the editor has the keyboard, so Ctrl-C is a key.
 #[track_caller]
 fn wait_for_question(terminal: &FakeTerminal, question: &str, holds: impl Fn(&Screen) -> bool) {
     terminal.wait_until(question, |screen| {
@@ -54,15 +54,15 @@ fn wait_for_question(terminal: &FakeTerminal, question: &str, holds: impl Fn(&Sc
     });
 }
 
-/// How often a line is on the screen.
+/// Counts the occurrences of a line on the screen.
 fn count(screen: &Screen, line: &str) -> usize {
     screen.all.lines().filter(|candidate| *candidate == line).count()
 }
 
-/// Runs the stubborn program until it has ignored two Ctrl-Cs and the menu is there.
+/// Runs a program that ignores Ctrl-C until the interrupt menu is shown.
 #[track_caller]
 fn to_the_menu(sandbox: &Sandbox, terminal: &FakeTerminal) {
-    run(terminal, &stubborn(&sandbox.work().join("go")));
+    run(terminal, &ignores_interrupts(&sandbox.work().join("go")));
     terminal.wait_until("the program", |screen| screen.has_line("stubborn one"));
     terminal.send("\x03");
     terminal.wait_until("its refusal", |screen| screen.has_line("no way"));
@@ -254,7 +254,7 @@ fn the_debugger_is_left_with_q() {
 
 #[test]
 fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
-    let Far { sandbox, link, .. } = &Far::new();
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
     let terminal = FakeTerminal::at_prompt(sandbox, &["python"]);
@@ -269,8 +269,8 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
 }
 
 #[test]
-fn a_server_that_goes_away_in_the_middle_of_a_cell_is_told_and_the_prompt_stays() {
-    let Far { sandbox, link, .. } = &Far::new();
+fn a_server_that_goes_away_in_the_middle_of_a_cell_is_reported_and_the_prompt_stays() {
+    let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let terminal = FakeTerminal::at_prompt(sandbox, &["python"]);
     run(&terminal, "import time\nprint('be' + 'fore')\nwhile True: time.sleep(60)");
     terminal.wait_until("the program", |screen| screen.has_line("before"));

@@ -8,7 +8,7 @@ fn a_visit_to_python() {
     let terminal = FakeTerminal::start(&sandbox, &["jupyter:Python 3 (ipykernel)"]);
     let prompt = "python ❯";
     terminal.wait_for_prompt(prompt);
-    // What jedi has not seen yet takes it seconds, and an answer that is late is not waited for.
+    // jedi needs seconds for modules that it has not seen, and the prompt does not wait for late completions.
     terminal.run(prompt, "%config IPCompleter.use_jedi = False");
     terminal.run(prompt, "globals()['unmistak' + 'able_name'] = 'text'");
     terminal.send("unmistak\t");

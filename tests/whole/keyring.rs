@@ -1,4 +1,4 @@
-//! Secrets of logins in the system's keyring: the real one of GNOME, on a bus of its own.
+//! Secrets of logins in the system keyring: the real GNOME keyring, on a private bus.
 
 use super::bad_inputs::REFUSED;
 use super::daemon::Daemon;
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// A bus, and a keyring on it when one was started.
+/// A bus, with a keyring if one was started.
 struct Desktop {
     sandbox: Sandbox,
     engine: Daemon,
@@ -16,7 +16,7 @@ struct Desktop {
 }
 
 impl Desktop {
-    /// A bus without a keyring; `None` where the test is left out.
+    /// Starts a bus without a keyring. `None` if the test is left out.
     fn new() -> Option<Self> {
         if !need("dbus-daemon") {
             return None;
@@ -25,7 +25,7 @@ impl Desktop {
         let engine = Daemon::start(&home);
         let mut desktop = Desktop { sandbox: Sandbox::new(), engine, programs: Vec::new(), _home: home };
         let root = desktop.sandbox.home();
-        // Nothing is started by need: only what a test starts is on the bus.
+        // D-Bus activation is off: only programs that a test starts are on the bus.
         let configuration = desktop.sandbox.write(
             "bus.conf",
             format!(
@@ -42,7 +42,7 @@ impl Desktop {
         Some(desktop)
     }
 
-    /// A bus with a keyring whose password is given, which unlocks or makes it; `None` where the test is left out.
+    /// Starts a bus with a keyring and gives its password, which unlocks or creates it. `None` if the test is left out.
     fn with_keyring() -> Option<Self> {
         if !need("gnome-keyring-daemon") {
             return None;
@@ -59,7 +59,7 @@ impl Desktop {
         self.sandbox.program(name)
     }
 
-    /// Starts a program with this standard input, and gives the first line that it prints, which it does when it is ready.
+    /// Starts a program with this standard input. Returns its first line, which it prints when it is ready.
     fn start(&mut self, mut command: Command, input: &str) -> String {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let name = command.get_program().to_owned();
@@ -78,7 +78,7 @@ impl Desktop {
         self.sandbox.run_with_stdin(&arguments, format!("{secret_key}\n").as_bytes())
     }
 
-    /// What the file of the login says.
+    /// Returns the content of the login file.
     fn file(&self) -> Option<String> {
         let folder = self.sandbox.home().join(".local/state/bai-repl/logins");
         let paths: Vec<PathBuf> =
@@ -108,7 +108,7 @@ fn a_secret_is_kept_in_the_keyring_and_forgotten_there() {
     assert!(!desktop.file().unwrap().contains(&secret_key));
     desktop.sandbox.run(&["-c", "print(6 * 7)", "python"]).expect(0, "42\n");
 
-    // Whoever wants none is asked for the secret again.
+    // A user who disables the keyring is asked for the secret again.
     let configuration = desktop.sandbox.home().join(".config/bai-repl/config.toml");
     std::fs::create_dir_all(configuration.parent().unwrap()).unwrap();
     std::fs::write(&configuration, "keyring = false\n").unwrap();
@@ -137,7 +137,7 @@ fn without_a_keyring_the_file_keeps_the_secret() {
 }
 
 #[test]
-fn a_keyring_that_is_gone_is_told_and_the_login_can_be_made_anew() {
+fn a_keyring_that_is_gone_is_reported_and_the_login_can_be_repeated() {
     let Some(mut desktop) = Desktop::with_keyring() else { return };
     desktop.log_in().expect(0, "");
     let mut keyring = desktop.programs.pop().unwrap();
@@ -146,7 +146,7 @@ fn a_keyring_that_is_gone_is_told_and_the_login_can_be_made_anew() {
     let run = desktop.sandbox.run(&["-c", "1", "python"]);
     run.expect(REFUSED, "");
     assert!(run.stderr.contains("the system keyring does not give the secret"), "{}", run.stderr);
-    // Keys that stand elsewhere need no keyring.
+    // Keys from another source need no keyring.
     let (access_key, secret_key) = desktop.engine.keys();
     desktop.sandbox.set("BACKEND_ACCESS_KEY", access_key);
     desktop.sandbox.set("BACKEND_SECRET_KEY", secret_key.as_str());

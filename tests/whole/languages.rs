@@ -1,8 +1,9 @@
-//! Other languages than Python at the prompt: the same keys, the same manners. Those that are not installed are left out.
+//! Languages other than Python at the prompt: the same keys and the same behaviour. Languages that are not installed
+//! are left out.
 
 use bai_testkit::{FakeTerminal, Sandbox, need};
 
-/// Defines, uses, is asked, fails, is interrupted, and leaves.
+/// Runs definitions, a question, an error and an interrupt at the prompt, and leaves.
 fn visit(image: &str, prompt: &str, cells: [(&str, &str); 4], endless: &str) {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::start(&sandbox, &[image]);

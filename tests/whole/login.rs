@@ -1,5 +1,5 @@
-//! Session mode through the front door: login with its questions, all of it through the web server's proxy, logout; and
-//! each way in which a login goes wrong.
+//! Session mode in the whole program: login with its questions, all commands through the web server's proxy, logout,
+//! and all ways in which a login can fail.
 
 use super::bad_inputs::{CONNECT, NOT_FOUND, REFUSED, expect_failure};
 use super::daemon::Daemon;
@@ -32,7 +32,7 @@ impl Lab {
         self.log_in(&format!("{PASSWORD}\n")).expect(0, "");
     }
 
-    /// Checks a login that is refused: code, words, nothing kept, no secret told.
+    /// Checks a refused login: exit code, words, no stored login, no secret in the output.
     #[track_caller]
     fn expect_refused(&self, lines: &str, words: &[&str]) {
         let run = self.log_in(lines);
@@ -52,7 +52,7 @@ impl Lab {
 }
 
 #[test]
-fn a_person_logs_in_works_and_logs_out() {
+fn a_user_logs_in_works_and_logs_out() {
     let lab = Lab::new();
     lab.web.state().wants_code = true;
     let terminal = FakeTerminal::start(&lab.sandbox, &["login", &lab.web.endpoint]);
@@ -84,7 +84,7 @@ fn a_person_logs_in_works_and_logs_out() {
     lab.sandbox.run(&["logout"]).expect(0, "");
     assert!(lab.login_files().is_empty() && lab.web.state().cookies.is_empty());
     expect_failure(&lab.sandbox, &["logout"], NOT_FOUND, &["not logged in", "bai-repl login"]);
-    // With no login left, the engine of this machine serves.
+    // Without a login the engine of this machine is used.
     lab.sandbox.run(&["-c", "print(6 * 7)", "python"]).expect(0, "42\n");
 }
 
@@ -99,8 +99,8 @@ fn a_cookie_that_ends_in_the_middle_of_work_costs_nothing() {
     terminal.wait_for_prompt("python ❯");
     lab.web.state().cookies.clear();
     terminal.enter("print('lost', x)");
-    let told = terminal.wait_for("bai-repl login http://127.0.0.1");
-    assert!(told.all.contains("has ended"), "{}", told.all);
+    let message = terminal.wait_for("bai-repl login http://127.0.0.1");
+    assert!(message.all.contains("has ended"), "{}", message.all);
     terminal.wait_for_prompt("python ❯");
     lab.log_in_well();
     terminal.enter("print('back', x + 1)");
@@ -128,7 +128,7 @@ fn a_login_that_is_refused_says_why() {
 }
 
 #[test]
-fn a_code_that_is_wanted_and_cannot_be_asked_is_told() {
+fn a_required_code_that_cannot_be_asked_is_reported() {
     let lab = Lab::new();
     lab.web.state().wants_code = true;
     let run = lab.log_in(&format!("{PASSWORD}\n"));
@@ -153,7 +153,7 @@ fn a_web_server_whose_manager_is_down() {
     let run = lab.log_in(&format!("{PASSWORD}\n"));
     run.expect(CONNECT, "");
     assert!(run.stderr.contains("502") && !run.stderr.contains('\u{1b}'), "{}", run.stderr);
-    // What cannot be ended there is forgotten here all the same.
+    // A login that the server cannot end is still deleted here.
     lab.sandbox.run(&["logout"]).expect(0, "");
     assert!(lab.login_files().is_empty());
 }

@@ -1,5 +1,5 @@
 //! Whole-program tests: the real binary, in a fake terminal or with pipes, on the embedded engine with real
-//! interpreters. Nothing is mocked; what is waited for is an event with a limit, never a sleep.
+//! interpreters. There are no mocks. Tests wait for events with a limit, and never sleep.
 
 mod daemon;
 mod faulty_link;

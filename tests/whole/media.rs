@@ -1,4 +1,4 @@
-//! Pictures from the front door: what is known about the terminal, and what is shown, saved or told.
+//! Pictures in the whole program: the facts about the terminal, and how media are shown, saved or described.
 
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, Screen};
 
@@ -10,7 +10,7 @@ fn facts(sandbox: &Sandbox, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_terminal_is_asked_and_what_follows_is_told() {
+fn the_terminal_is_queried_and_the_results_are_shown() {
     let sandbox = Sandbox::new();
     let shown = facts(&sandbox, &["config", "terminal"]);
     assert!(shown.contains("answers       yes"), "{shown}");
@@ -19,7 +19,7 @@ fn the_terminal_is_asked_and_what_follows_is_told() {
 }
 
 #[test]
-fn what_the_person_says_about_the_terminal_counts_more() {
+fn settings_of_the_user_override_the_terminal() {
     let mut sandbox = Sandbox::new();
     let folder = sandbox.home().join(".config/bai-repl");
     std::fs::create_dir_all(&folder).unwrap();
@@ -45,17 +45,17 @@ fn what_the_person_says_about_the_terminal_counts_more() {
 }
 
 #[test]
-fn without_a_terminal_nothing_is_asked_and_programs_are_told_why() {
+fn without_a_terminal_there_are_no_queries_and_json_says_why() {
     let sandbox = Sandbox::new();
-    let told = sandbox.run(&["config", "terminal", "--json"]);
-    told.expect_code(0);
-    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
-    assert_eq!((&told["asked"], &told["graphics"]), (&false.into(), &"none".into()));
-    assert_eq!(told["not_asked_because"], "standard output is no terminal");
+    let facts = sandbox.run(&["config", "terminal", "--json"]);
+    facts.expect_code(0);
+    let facts: serde_json::Value = serde_json::from_str(&facts.stdout).unwrap();
+    assert_eq!((&facts["asked"], &facts["graphics"]), (&false.into(), &"none".into()));
+    assert_eq!(facts["not_asked_because"], "standard output is no terminal");
 }
 
 #[test]
-fn what_the_terminal_said_to_a_prompt_is_known_to_the_scripts_that_follow_in_it() {
+fn answers_of_the_terminal_to_a_prompt_are_cached_for_later_scripts() {
     let mut sandbox = Sandbox::new();
     sandbox.write("pictures.py", PICTURES);
     sandbox.set("COLORTERM", "truecolor");
@@ -67,14 +67,14 @@ fn what_the_terminal_said_to_a_prompt_is_known_to_the_scripts_that_follow_in_it(
     let terminal = FakeTerminal::start_command(sandbox.in_terminal(&["sh", "-c", &script]), 24, 80);
     let on_background = || terminal.raw().windows(15).any(|bytes| bytes == b"[48;2;250;0;170");
     terminal.wait_for("-- first");
-    assert!(!on_background(), "nobody has asked the terminal for its background");
+    assert!(!on_background(), "the terminal is not asked for its background yet");
     let screen = terminal.wait_for("-- drawn");
     assert!(screen.all.contains("background    #fa00aa"), "{}", screen.all);
     assert!(on_background(), "{}", screen.all);
     assert_eq!(terminal.wait_for_end().code, 0);
 }
 
-/// A module for cells: classes that show themselves as pictures.
+/// A module for cells with classes whose instances are displayed as pictures.
 const PICTURES: &str = r#"
 import base64, json, struct, zlib
 
@@ -112,14 +112,14 @@ GIF = base64.b64decode('R0lGODlhAQABAIEAAP8AAAAAAAAAAAAAACH/C05FVFNDQVBFMi4wAwEA
 gif = Show('image/gif', GIF)
 "#;
 
-/// Where the terminal promises all colours.
+/// Creates a sandbox whose terminal announces true colour.
 fn colorful() -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("COLORTERM", "truecolor");
     sandbox
 }
 
-/// At a prompt in a window of 30×80, with the module loaded.
+/// Starts a prompt in a window of 30×80, with the module loaded.
 fn with_pictures(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
     sandbox.write("pictures.py", PICTURES);
     let terminal = FakeTerminal::start_sized(sandbox, &[&["python"], arguments].concat(), 30, 80);
@@ -128,7 +128,7 @@ fn with_pictures(sandbox: &Sandbox, arguments: &[&str]) -> FakeTerminal {
     terminal
 }
 
-/// Lines with half blocks on them.
+/// Counts the lines with half blocks.
 fn block_lines(text: &str) -> usize {
     text.lines().filter(|line| line.contains(['\u{2580}', '\u{2584}'])).count()
 }
@@ -192,7 +192,7 @@ fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
 }
 
 #[test]
-fn what_moves_plays_on_the_whole_window() {
+fn an_animation_plays_in_the_whole_window() {
     let sandbox = colorful();
     let terminal = with_pictures(&sandbox, &[]);
     terminal.run(PROMPT, "gif");
@@ -204,7 +204,7 @@ fn what_moves_plays_on_the_whole_window() {
         let times = String::from_utf8_lossy(&raw[inline..]).matches(what).count();
         times > 2000
     };
-    // More than one picture of each colour: it goes round.
+    // The animation shows each colour more than once, so it repeats.
     while !(played("48;2;255;0;0") && played("48;2;0;0;255")) {
         let before = terminal.raw().len();
         terminal.wait_until("another picture", |screen| screen.written > before);
@@ -242,7 +242,7 @@ fn the_last_picture_is_given_to_a_viewer() {
     let mut sandbox = colorful();
     let programs = sandbox.home().join("bin");
     std::fs::create_dir(&programs).unwrap();
-    // Another process writes it: a program cannot be run as long as anybody has it open for writing.
+    // Another process writes the file, because a program cannot be executed while it is open for writing.
     let viewer =
         r#"printf '#!/bin/sh\nhead -c 4 "$1" | tail -c 3 >/dev/tty\nrm "$1"\n' >xdg-open; chmod +x xdg-open"#;
     let written = std::process::Command::new("sh").args(["-c", viewer]).current_dir(&programs).status();
@@ -258,11 +258,11 @@ fn the_last_picture_is_given_to_a_viewer() {
 }
 
 #[test]
-fn an_interrupt_is_heard_while_a_picture_is_painted() {
+fn an_interrupt_arrives_while_a_picture_is_drawn() {
     let sandbox = colorful();
     let terminal = with_pictures(&sandbox, &[]);
-    let (sent, heard) = (word_from(&sandbox, "sent"), word_from(&sandbox, "heard"));
-    // Seconds of work for the painter, none for the program.
+    let (sent, caught) = (opened(&sandbox, "sent"), opened(&sandbox, "caught"));
+    // This takes the renderer seconds, but not the program.
     terminal.run(
         PROMPT,
         "noise = '<filter id=\"f\"><feTurbulence baseFrequency=\".5\" numOctaves=\"20\"/></filter>'",
@@ -270,23 +270,22 @@ fn an_interrupt_is_heard_while_a_picture_is_painted() {
     terminal.run(PROMPT, "slow = noise + '<rect width=\"80\" height=\"48\" filter=\"url(#f)\"/>' * 400");
     terminal.paste(
         "try:\n    display(svg(slow))\n    open('sent', 'w').close()\n    while True: pass\n\
-         except KeyboardInterrupt:\n    open('heard', 'w').close()",
+         except KeyboardInterrupt:\n    open('caught', 'w').close()",
     );
     terminal.send("\r\r");
     let limit = std::time::Duration::from_secs(60);
     sent.recv_timeout(limit).unwrap();
     terminal.send("\x03");
-    heard.recv_timeout(limit).unwrap();
-    let told = |screen: &Screen| block_lines(&screen.all) > 0 || screen.all.contains("takes too long");
-    assert!(!told(&terminal.screen()), "it was painted before");
-    terminal.wait_until("what became of it, and the prompt", |screen| {
-        told(screen) && screen.last_line() == PROMPT
-    });
+    caught.recv_timeout(limit).unwrap();
+    let is_over = |screen: &Screen| block_lines(&screen.all) > 0 || screen.all.contains("takes too long");
+    assert!(!is_over(&terminal.screen()), "it was drawn before");
+    terminal
+        .wait_until("the outcome and the prompt", |screen| is_over(screen) && screen.last_line() == PROMPT);
     terminal.leave();
 }
 
-/// Tells when a program has opened this file for writing.
-fn word_from(sandbox: &Sandbox, name: &str) -> std::sync::mpsc::Receiver<()> {
+/// Returns a channel that reports when a program has opened this file for writing.
+fn opened(sandbox: &Sandbox, name: &str) -> std::sync::mpsc::Receiver<()> {
     let path = sandbox.work().join(name);
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
@@ -319,7 +318,7 @@ fn each_protocol_is_spoken_when_it_is_asked_for() {
 fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
     let sandbox = colorful();
     let terminal = with_pictures(&sandbox, &[]);
-    for (cell, told) in [
+    for (cell, note) in [
         (
             "huge = bytearray(png(1, 1, (0, 0, 0))); huge[16:24] = struct.pack('>II', 60000, 60000); Show('image/png', bytes(huge))",
             "image/png",
@@ -328,16 +327,16 @@ fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
         ("Show('image/jpeg', png(9, 9, (0, 0, 0))[:40])", "image/jpeg, damaged"),
         ("Show('image/svg+xml', '<svg')", "image/svg+xml, damaged"),
         ("Show('application/x-sorna-drawing', '[' * 100000)", "x-sorna-drawing, damaged"),
-        // Too long a text beside a picture, or a profile of its colours, is no reason not to show it.
+        // A picture must be shown even with a text beside it that is too long, or with a colour profile.
         (
             "text = picture(80, 48, (250, 0, 1), (b'zTXt', b'Raw profile type exif\\0\\0' + bomb())); text",
             "▄▄▄▄\n▄▄▄▄",
         ),
         ("profile = picture(80, 48, (1, 0, 250), (b'iCCP', b'ICC\\0\\0' + bomb())); profile", "▄▄▄▄\n▄▄▄▄"),
     ] {
-        let before = terminal.screen().all.matches(told).count();
+        let before = terminal.screen().all.matches(note).count();
         let screen = terminal.run(PROMPT, cell);
-        assert!(screen.all.matches(told).count() > before, "{told}: {}", screen.all);
+        assert!(screen.all.matches(note).count() > before, "{note}: {}", screen.all);
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
@@ -348,13 +347,13 @@ fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
 }
 
 #[test]
-fn in_a_script_pictures_are_told_and_kept() {
+fn in_a_script_pictures_are_described_and_saved() {
     let sandbox = colorful();
     sandbox.write("pictures.py", PICTURES);
     let code = "from pictures import *\npicture(80, 48, (255, 0, 0))";
-    let told = sandbox.run(&["-c", code, "python"]);
-    told.expect(0, "");
-    assert!(told.stderr.contains("image/png, 80×48 pixels"), "{}", told.stderr);
+    let described = sandbox.run(&["-c", code, "python"]);
+    described.expect(0, "");
+    assert!(described.stderr.contains("image/png, 80×48 pixels"), "{}", described.stderr);
     let kept = sandbox.run(&["--media-dir", "kept", "-c", code, "python"]);
     assert!(kept.stderr.contains("saved to kept/image-001.png"), "{}", kept.stderr);
     let drawing = "from pictures import *\ndrawing([0, 'canvas', 20, 10, '#00ff00ff', '#000000ff'])";

@@ -1,19 +1,19 @@
-//! The terminal inside the session, opened from the prompt and while a cell runs: one key there, the same key back.
+//! The terminal in the session, opened at the prompt and while a cell runs. The same key opens and leaves it.
 
-use super::daemon::{Daemon, Far};
+use super::daemon::{Daemon, ProxiedEngine};
 use alacritty_terminal::term::TermMode;
 use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox, Screen, need};
 
 const KEY: &str = "\x1d";
 
-/// A prompt whose session is open, in a sandbox whose shell is bash with a prompt of its own.
+/// Starts a prompt whose session is open, in a sandbox whose shell is bash with its own prompt.
 fn in_session(sandbox: &mut Sandbox, arguments: &[&str]) -> FakeTerminal {
     sandbox.set("SHELL", "/bin/bash");
     for file in [".bashrc", ".bash_profile"] {
         std::fs::write(sandbox.home().join(file), "PS1='shell> '\n").unwrap();
     }
     let terminal = FakeTerminal::at_prompt(sandbox, arguments);
-    // The session is open when a cell has run.
+    // After the first cell the session is open.
     terminal.enter("'re' + 'ady'");
     terminal.wait_until("the session", |screen| screen.has_line("'ready'"));
     terminal.wait_for_prompt(PROMPT);
@@ -30,13 +30,13 @@ fn visit(terminal: &FakeTerminal) {
     terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("shell>"));
 }
 
-/// Presses the key again and waits for what was there before.
+/// Presses the key again and waits for the previous screen.
 fn come_back(terminal: &FakeTerminal) {
     terminal.send(KEY);
     terminal.wait_until("the way back", |screen| !in_pane(screen));
 }
 
-/// The editor has the keyboard as it had it: raw, pastes marked, nothing else switched on.
+/// Checks the editor's keyboard modes: raw, bracketed paste on, all others off.
 fn assert_editor_modes(screen: &Screen) {
     assert!(screen.modes.contains(TermMode::BRACKETED_PASTE) && screen.cursor_shown);
     let others = TermMode::MOUSE_MODE | TermMode::SGR_MOUSE | TermMode::FOCUS_IN_OUT | TermMode::APP_KEYPAD;
@@ -71,7 +71,7 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
         screen.last_line().ends_with("open('note')")
             && screen.modes.contains(TermMode::BRACKETED_PASTE)
             && screen.cursor.1 == PROMPT.chars().count() + 1 + "print('the file says', open('note')".len()
-            // Put back before the editor paints, but after the screen.
+            // The modes are restored after the screen, but before the editor paints.
             && terminal.termios() == before
     });
     assert_editor_modes(&screen);
@@ -94,10 +94,10 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     );
     terminal.send("\r\r");
     terminal.wait_until("the first lines", |screen| screen.has_line("line 3"));
-    // Typed ahead for the prompt: no shell may have it.
+    // This input is for the prompt, so the shell must not receive it.
     terminal.send("'kept'");
     visit(&terminal);
-    // Ctrl-C here is the shell's: neither the cell nor its prompt may get it.
+    // Ctrl-C here is for the shell: neither the cell nor its prompt may receive it.
     sandbox.write("wait.sh", "trap 'echo caught; exit' INT\necho waiting\nwhile :; do sleep .1; done\n");
     terminal.enter("sh wait.sh");
     terminal.wait_until("the script", |screen| screen.has_line("waiting"));
@@ -155,7 +155,7 @@ fn a_question_that_comes_meanwhile_is_asked_on_return() {
     terminal.wait_until("the remark", |screen| screen.last_line().contains("the cell asks for input"));
     come_back(&terminal);
     terminal.wait_until("the question", |screen| screen.last_line() == "who?");
-    // The key works at questions as well, and the half-typed answer waits.
+    // The key also works at questions, and the half-typed answer is kept.
     terminal.send("An");
     terminal.wait_until("half an answer", |screen| screen.last_line() == "who? An");
     visit(&terminal);
@@ -191,7 +191,7 @@ fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
 }
 
 #[test]
-fn the_prompt_tells_what_happens_in_the_terminal() {
+fn the_prompt_reports_events_of_the_terminal() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
     let gate = Gate::at(&sandbox.work().join("go"));
@@ -250,7 +250,7 @@ fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
 
 #[test]
 fn with_a_dead_link_the_key_still_leaves() {
-    let Far { sandbox, link, .. } = &mut Far::new();
+    let ProxiedEngine { sandbox, link, .. } = &mut ProxiedEngine::new();
     let terminal = in_session(sandbox, &["python"]);
     visit(&terminal);
     link.go_away();
@@ -265,7 +265,7 @@ fn with_a_dead_link_the_key_still_leaves() {
 }
 
 #[test]
-fn a_session_that_is_destroyed_while_one_looks_is_told_and_the_terminal_is_clean() {
+fn a_session_that_is_destroyed_under_the_terminal_is_reported_and_the_terminal_is_clean() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());
@@ -273,7 +273,7 @@ fn a_session_that_is_destroyed_while_one_looks_is_told_and_the_terminal_is_clean
     let terminal = FakeTerminal::start(&sandbox, &["pty", "watched"]);
     terminal.wait_until("the pane", |screen| in_pane(screen) && screen.all.contains("watched · "));
     sandbox.run(&["rm", "watched"]).expect_code(0);
-    // The last screen stays until it was read.
+    // The last screen stays until the user has read it.
     terminal.wait_for("the terminal is lost");
     terminal.send(KEY);
     let end = terminal.wait_for_end();
@@ -284,7 +284,7 @@ fn a_session_that_is_destroyed_while_one_looks_is_told_and_the_terminal_is_clean
 
 #[test]
 fn a_link_that_is_cut_comes_back_with_the_same_shell() {
-    let Far { sandbox, link, .. } = &mut Far::new();
+    let ProxiedEngine { sandbox, link, .. } = &mut ProxiedEngine::new();
     let terminal = in_session(sandbox, &["-t", "far-away", "python"]);
     visit(&terminal);
     terminal.enter("kept=here");

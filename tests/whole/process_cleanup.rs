@@ -1,4 +1,4 @@
-//! What was started ends with us, even when we are killed and can do nothing about it any more.
+//! The processes that we start end with us, even if we are killed and cannot react.
 
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -10,23 +10,23 @@ use std::io::{BufRead, BufReader};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-/// Milliseconds; a limit, not a measurement.
+/// The limit in milliseconds. It is a limit, not a measurement.
 const LIMIT: u16 = 60_000;
 
-/// Starts a child with a child of its own in the interpreter; all three hold the pipe `alive` open. Prints their numbers.
-const FAMILY: &str = "import os, subprocess, signal\n\
+/// Starts a child and a grandchild of the interpreter. All three hold the pipe `alive` open. Prints their process ids.
+const PROCESS_TREE: &str = "import os, subprocess, signal\n\
     os.set_inheritable(os.open('alive', os.O_WRONLY), True)\n\
     p = subprocess.Popen(['sh', '-c', 'sleep 1000 & echo $!; wait'], stdout=subprocess.PIPE, close_fds=False)\n\
     print('pids', os.getpid(), p.pid, int(p.stdout.readline()), flush=True)\n";
 
-/// The pipe that a family holds open.
+/// The pipe that the process tree holds open.
 fn alive(sandbox: &Sandbox) -> File {
     let path = sandbox.work().join("alive");
     mkfifo(&path, Mode::S_IRWXU).unwrap();
     OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).unwrap()
 }
 
-/// Waits until nobody holds the pipe any more; `line` is what the family has printed.
+/// Waits until no process holds the pipe. `line` is the output of the process tree.
 fn wait_until_gone(alive: &File, line: &str, what: &str) {
     let pids: Vec<i32> = line.split_whitespace().skip(1).map(|pid| pid.parse().unwrap()).collect();
     assert_eq!(pids.len(), 3, "{line:?}");
@@ -40,7 +40,7 @@ fn wait_until_gone(alive: &File, line: &str, what: &str) {
 }
 
 #[test]
-fn a_kill_of_ours_takes_the_interpreter_and_its_children_with_it() {
+fn killing_the_program_ends_the_interpreter_and_its_children() {
     for busy in [
         "while True: pass",
         "import time; time.sleep(1000)",
@@ -52,8 +52,8 @@ fn a_kill_of_ours_takes_the_interpreter_and_its_children_with_it() {
     ] {
         let sandbox = Sandbox::new();
         let alive = alive(&sandbox);
-        // With a standard input that stays silent the program waits.
-        let mut command = sandbox.command(&["-q", "-c", &format!("{FAMILY}{busy}"), "python"]);
+        // With a silent standard input the program waits.
+        let mut command = sandbox.command(&["-q", "-c", &format!("{PROCESS_TREE}{busy}"), "python"]);
         let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -65,12 +65,12 @@ fn a_kill_of_ours_takes_the_interpreter_and_its_children_with_it() {
 }
 
 #[test]
-fn a_kill_at_the_prompt_takes_the_idle_interpreter_with_it() {
+fn killing_the_prompt_ends_the_idle_interpreter() {
     let sandbox = Sandbox::new();
     let alive = alive(&sandbox);
     let terminal = FakeTerminal::start(&sandbox, &["python"]);
     terminal.wait_for_prompt(PROMPT);
-    sandbox.write("family.py", FAMILY);
+    sandbox.write("family.py", PROCESS_TREE);
     terminal.enter("exec(open('family.py').read())");
     terminal.wait_for("pids ");
     let screen = terminal.wait_for_prompt(PROMPT);

@@ -1,4 +1,4 @@
-//! A person at the prompt: keys in, screen out.
+//! A user at the prompt: keys in, screen out.
 
 use bai_testkit::{FakeTerminal, Gate, PROMPT, Sandbox};
 use nix::sys::signal::{Signal, kill};
@@ -46,7 +46,7 @@ fn the_banner_says_what_runs_where() {
 }
 
 #[test]
-fn another_version_than_was_asked_for_is_told_before_the_first_cell() {
+fn another_version_than_requested_is_reported_before_the_first_cell() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::start(&sandbox, &["python:3.99"]);
     terminal.wait_for("python:3.99 is not here; using 3.");
@@ -56,7 +56,7 @@ fn another_version_than_was_asked_for_is_told_before_the_first_cell() {
     assert_eq!(screen.all.matches("is not here").count(), 1, "{}", screen.all);
     terminal.leave();
 
-    // A cell that comes before the session is open does not hide it.
+    // A cell that runs before the session is open must not hide it.
     let terminal = FakeTerminal::start(&sandbox, &["python:3.99"]);
     terminal.wait_for(PROMPT);
     terminal.enter("6 * 7");
@@ -69,7 +69,7 @@ fn another_version_than_was_asked_for_is_told_before_the_first_cell() {
 fn tab_completes_names_and_attributes_from_the_kernel() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
-    // Not in the history as it stands, so no suggestion in grey shows the same text.
+    // This text is not in the history, so no grey suggestion shows it.
     terminal.run(PROMPT, "globals()['unmistak' + 'able_name'] = 'text'");
     let typed = |text: &str| PROMPT.chars().count() + 1 + text.len();
     terminal.send("unmistak\t");
@@ -198,7 +198,7 @@ fn else_moves_to_its_if_as_it_is_typed() {
 }
 
 #[test]
-fn a_crash_is_told_and_a_new_kernel_is_ready() {
+fn a_crash_is_reported_and_a_new_kernel_is_ready() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 1");
@@ -244,7 +244,7 @@ fn a_window_that_changes_its_size_keeps_the_cell() {
 fn a_picture_appears() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
-    // A red square of 8 by 8 pixels, written with nothing but the standard library.
+    // A red square of 8 by 8 pixels, written with the standard library only.
     terminal.paste(
         "import struct, zlib\n\
          def chunk(kind, data): return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))\n\

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 const PROGRAM: &str = "#include <stdio.h>\n#include \"answer.h\"\nint main(int n, char **a) {\n    char name[64] = \"\";\n    \
     if (n > 2 && scanf(\"%63s\", name) == 1) printf(\"hello %s\\n\", name);\n    printf(\"%d\\n\", ANSWER);\n    return n;\n}\n";
 
-/// A C project with a Makefile, its header in a folder of its own.
+/// Writes a C project with a Makefile and a header in its own folder.
 fn c_project(sandbox: &Sandbox) {
     std::fs::create_dir(sandbox.work().join("include")).unwrap();
     sandbox.write("include/answer.h", "#define ANSWER 42\n");
@@ -32,7 +32,7 @@ fn a_project_with_a_makefile_is_built_and_run() {
     assert_eq!((run.code, run.stdout.lines().last()), (Some(1), Some("42")), "{}", run.stderr);
     let steps: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("bai-repl: ")).collect();
     assert_eq!(steps, ["bai-repl: build", "bai-repl: execute"]);
-    // What is built is built in the session.
+    // The files are built in the session.
     assert!(!sandbox.work().join("main").exists());
     let run = sandbox.run_with_stdin(&["-q", "run", "gcc", ".", "--exec", "./main a b"], b"Ann\n");
     assert_eq!(run.code, Some(3), "{}", run.stderr);
@@ -90,7 +90,7 @@ fn steps_are_events_for_programs() {
 #[test]
 fn many_cases_run_and_are_shown_in_their_order() {
     let sandbox = Sandbox::new();
-    // The first case ends only when the second has.
+    // The first case ends only after the second has.
     let code = "import os, sys, time\nhere, case = os.environ['HERE'], sys.argv[1]\n\
                 while case == '1' and not os.path.exists(here): time.sleep(0.02)\n\
                 print('case', case, os.environ['X'])\nif case == '2': open(here, 'w')\nsys.exit(case == '2' and 9)\n";
@@ -150,7 +150,7 @@ fn ctrl_c_ends_the_program_and_the_sweep() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("\"data\":\"has begun")));
         kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
-        // Whatever it still has to say is said before it ends.
+        // The program writes its last output before it ends.
         let rest = lines.count();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{rest} more lines");
     }
@@ -164,7 +164,7 @@ fn a_named_session_stays_and_has_the_files() {
     let kept =
         sandbox.run(&["run", "-q", "-t", "work", "python", "--exec", "cat made main.py | head -c 5", "--rm"]);
     kept.expect(0, "by it");
-    // Ending takes the interpreter a moment.
+    // The interpreter needs a moment to end.
     let gone = sandbox.run(&["info", "work"]);
     assert!(gone.code == Some(123) || gone.stdout.contains("TERMINATING"), "{gone:?}");
     sandbox.run(&["serve", "--stop"]).expect_code(0);

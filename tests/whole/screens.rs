@@ -1,5 +1,5 @@
-//! The scripted sessions that the pictures of the README show. Their text is compared with `screenshots/*.txt`; with
-//! `SCREENSHOTS=write` in the environment text and pictures are written instead, which `screenshots/make` does.
+//! The scripted sessions for the README's pictures. Their text is compared with `screenshots/*.txt`. With
+//! `SCREENSHOTS=write` in the environment, text and pictures are written instead; `screenshots/make` does this.
 
 mod picture;
 
@@ -13,13 +13,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots")
 }
 
-/// Compares what is on the screen, or writes it.
+/// Compares the screen with the file, or writes it.
 #[track_caller]
 fn check(name: &str, terminal: &FakeTerminal) {
     compare(name, terminal.cells());
 }
 
-/// The same for cells.
+/// Compares or writes cells.
 #[track_caller]
 fn compare(name: &str, mut cells: Vec<Vec<Cell>>) {
     let is_empty = |line: &Vec<Cell>| line.iter().all(|cell| cell.c == ' ');
@@ -30,7 +30,7 @@ fn compare(name: &str, mut cells: Vec<Vec<Cell>>) {
         .iter()
         .map(|line| line.iter().map(|cell| cell.c).collect::<String>().trim_end().to_owned())
         .collect();
-    let text = timeless(&(lines.join("\n") + "\n"));
+    let text = without_variable_parts(&(lines.join("\n") + "\n"));
     let file = folder().join(format!("{name}.txt"));
     if std::env::var_os("SCREENSHOTS").is_some_and(|wish| wish == "write") {
         let svg = picture::svg(&cells, &picture::DARK);
@@ -42,8 +42,8 @@ fn compare(name: &str, mut cells: Vec<Vec<Cell>>) {
     assert_eq!(text, expected, "{name} looks different now; if it should: screenshots/make\n{text}");
 }
 
-/// What differs each time, and from one version of Python or of an editor to the next, is left out.
-fn timeless(text: &str) -> String {
+/// Removes the parts that differ between runs, or between versions of Python or of an editor.
+fn without_variable_parts(text: &str) -> String {
     let alike = |pattern: &str, text: &str, instead: &str| {
         regex_lite::Regex::new(pattern).unwrap().replace_all(text, instead).into_owned()
     };
@@ -61,7 +61,7 @@ fn timeless(text: &str) -> String {
     let text = alike(r"(?m) +(AGE|0 s)$", &text, " $1");
     let text = alike(r"CPU +MEMORY", &text, "CPU MEMORY");
     let marks = |line: &str| line.trim_start().starts_with('~') && line.contains('^');
-    // A cell that succeeds says how long it took only when that was long.
+    // A cell that succeeds shows its time only if it was long.
     let kept =
         text.lines().filter(|line| !line.starts_with("\"circle.py\"") && *line != "✓ 0 s" && !marks(line));
     kept.map(|line| format!("{line}\n")).collect()
@@ -172,7 +172,7 @@ fn the_board_of_sessions() {
     assert_eq!(terminal.wait_for_end().code, 0);
 }
 
-/// Themes on terminals whose background suits them: name, foreground, background.
+/// Themes on terminals with a suitable background: name, foreground, background.
 const THEMES: [(&str, u32, u32); 6] = [
     ("nord", 0xd8dee9, 0x2e3440),
     ("dracula", 0xf8f8f2, 0x282a36),
@@ -197,7 +197,7 @@ fn themes_side_by_side() {
     compare("themes", samples.chunks(2).flat_map(beside).collect());
 }
 
-/// On a terminal of these colours, under its name.
+/// Adds a title and the terminal's colours to the cells.
 fn framed(name: &str, mut cells: Vec<Vec<Cell>>, foreground: Rgb, background: Rgb) -> Vec<Vec<Cell>> {
     let mut title = vec![Cell::default(); cells.first().map_or(0, Vec::len)];
     for (cell, c) in title.iter_mut().skip(2).zip(name.chars()) {

@@ -1,4 +1,4 @@
-//! Code without a prompt: `-c`, a file, standard input; what goes to which stream, and the exit code.
+//! Code without a prompt: `-c`, a file, or standard input. Which output goes to which stream, and the exit codes.
 
 use bai_testkit::{Sandbox, pyenv_root};
 use std::process::Stdio;
@@ -49,7 +49,7 @@ fn the_version_is_chosen_by_the_tag() {
     if has_36 {
         run.expect(0, "(3, 6)\n");
     } else {
-        // Another version serves, and a note says so.
+        // Another version is used, and a note reports it.
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         assert!(run.stderr.contains("3.6"), "{}", run.stderr);
     }
@@ -71,7 +71,7 @@ fn input_is_answered_from_standard_input() {
 }
 
 #[test]
-fn input_without_anything_to_read_gets_an_empty_line_and_a_word_about_it() {
+fn input_at_the_end_of_standard_input_gets_an_empty_line_and_a_note() {
     let sandbox = Sandbox::new();
     let run = sandbox.run(&["-c", "print(repr(input()))", "python"]);
     run.expect(0, "''\n");
@@ -103,7 +103,7 @@ fn a_closed_pipe_is_success() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let sandbox = Sandbox::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = sandbox.command(&["-c", "print('x' * 100000)", "python"]).stdout(full).output().unwrap();
@@ -113,7 +113,7 @@ fn a_full_disk_is_told() {
 }
 
 #[test]
-fn a_closed_standard_output_hurts_nobody() {
+fn a_closed_standard_output_is_not_an_error() {
     let sandbox = Sandbox::new();
     let binary = bai_testkit::binary();
     let mut shell = sandbox.program("sh");
@@ -163,7 +163,7 @@ fn nothing_is_left_behind() {
 }
 
 #[test]
-fn another_version_than_was_asked_for_is_told_on_standard_error() {
+fn another_version_than_requested_is_reported_on_standard_error() {
     let run = Sandbox::new().run(&["-c", "print(6 * 7)", "python:3.99"]);
     run.expect(0, "42\n");
     assert!(run.stderr.contains("python:3.99 is not here; using 3."), "{}", run.stderr);

@@ -1,4 +1,4 @@
-//! The board of sessions and the views that it leads to, on a background engine.
+//! The board of sessions and the views that it opens, on a background engine.
 
 use super::daemon::Daemon;
 use bai_testkit::{FakeTerminal, Sandbox};
@@ -29,7 +29,7 @@ fn a_session_is_found_looked_into_and_destroyed() {
     sandbox.write("up.txt", "hello");
     terminal.send(format!("u{}\r", sandbox.work().join("up.txt").display()));
     terminal.wait_for("up.txt is there");
-    // The search begins with the last one.
+    // The search starts with the last pattern.
     terminal.send("/\x15up.txt\r");
     std::fs::create_dir(sandbox.work().join("down")).unwrap();
     terminal.send(format!("d\x15{}\r", sandbox.work().join("down").display()));

@@ -1,5 +1,5 @@
-//! However the program was started, with signals ignored or blocked, it hears those that are for it, and what it starts begins
-//! with the defaults.
+//! The program receives its signals and its children start with the default dispositions, even if it was started with
+//! signals ignored or blocked.
 
 use super::daemon::Daemon;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
@@ -7,44 +7,44 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::process::{Command, Stdio};
 
-/// Starts the program that follows with most signals ignored, as `nohup`, `&` and some CI systems do with a few, and all
-/// blocked that can be.
-const SPOILT: &str = "\
+/// Starts a program with most signals ignored and all others blocked. `nohup`, `&` and some CI systems do this with a
+/// few signals.
+const BLOCK_SIGNALS: &str = "\
 import os, signal, sys
 for number in 'HUP INT QUIT PIPE TERM USR1 USR2 CHLD TSTP TTIN TTOU'.split():
     signal.signal(getattr(signal, 'SIG' + number), signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
 os.execv(sys.argv[1], sys.argv[1:])";
 
-/// Prints the signals that a process which was just started ignores and blocks.
-const LOOK: &str = "grep -E '^Sig(Ign|Blk)' /proc/self/status";
+/// Prints the signals that a new process ignores and blocks.
+const PRINT_SIGNALS: &str = "grep -E '^Sig(Ign|Blk)' /proc/self/status";
 
-/// Whether that is what was printed, and neither has a signal in it. The real-time signals are not looked at: the C library
-/// keeps some of them for itself.
+/// Whether the output shows no ignored or blocked signals. Real-time signals are not checked, because the C library
+/// uses some of them.
 fn has_none(text: &str) -> bool {
     let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("Sig")?.split_once(':')).collect();
     let signals = |hex: &str| u64::from_str_radix(hex.trim(), 16).unwrap() & 0x7fff_ffff;
     lines.len() == 2 && lines.iter().all(|(_, hex)| signals(hex) == 0)
 }
 
-/// The binary behind a program that spoils its signals.
-fn spoilt(sandbox: &Sandbox, arguments: &[&str]) -> Command {
+/// Starts the binary with ignored and blocked signals.
+fn with_blocked_signals(sandbox: &Sandbox, arguments: &[&str]) -> Command {
     let mut command = sandbox.program("python3");
-    command.args(["-c", SPOILT, binary()]).args(arguments).stdin(Stdio::null());
+    command.args(["-c", BLOCK_SIGNALS, binary()]).args(arguments).stdin(Stdio::null());
     command
 }
 
 #[test]
-fn what_a_session_starts_ignores_and_blocks_no_signal() {
+fn children_of_a_session_ignore_and_block_no_signals() {
     let sandbox = Sandbox::new();
-    let cell = format!("import subprocess; subprocess.run(['sh', '-c', {LOOK:?}])");
+    let cell = format!("import subprocess; subprocess.run(['sh', '-c', {PRINT_SIGNALS:?}])");
     for arguments in [
         &["-c", &cell, "python"][..],
-        &["-c", LOOK, "bash"],
-        &["run", "python", "--exec", LOOK],
-        &["run", "python", "--build", LOOK],
+        &["-c", PRINT_SIGNALS, "bash"],
+        &["run", "python", "--exec", PRINT_SIGNALS],
+        &["run", "python", "--build", PRINT_SIGNALS],
     ] {
-        let output = spoilt(&sandbox, arguments).output().unwrap();
+        let output = with_blocked_signals(&sandbox, arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(has_none(&text), "{arguments:?}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -54,10 +54,10 @@ fn what_a_session_starts_ignores_and_blocks_no_signal() {
 fn the_shell_in_the_session_ignores_and_blocks_no_signal() {
     let mut sandbox = Sandbox::new();
     sandbox.set("SHELL", "/bin/sh");
-    let command = sandbox.in_terminal(&["python3", "-c", SPOILT, binary(), "pty", "python"]);
+    let command = sandbox.in_terminal(&["python3", "-c", BLOCK_SIGNALS, binary(), "pty", "python"]);
     let terminal = FakeTerminal::start_command(command, 24, 80);
     terminal.wait_for("leaves");
-    terminal.enter(&format!("{LOOK}; echo e''nd"));
+    terminal.enter(&format!("{PRINT_SIGNALS}; echo e''nd"));
     let screen = terminal.wait_until("the answer", |screen| screen.has_line("end"));
     assert!(has_none(&screen.all), "{}", screen.all);
 }
@@ -65,7 +65,7 @@ fn the_shell_in_the_session_ignores_and_blocks_no_signal() {
 #[test]
 fn a_cell_is_interrupted_at_a_prompt_that_was_started_with_signals_ignored() {
     let sandbox = Sandbox::new();
-    let command = sandbox.in_terminal(&["python3", "-c", SPOILT, binary(), "python"]);
+    let command = sandbox.in_terminal(&["python3", "-c", BLOCK_SIGNALS, binary(), "python"]);
     let terminal = FakeTerminal::start_command(command, 24, 80);
     terminal.wait_for_prompt(PROMPT);
     terminal.enter("print('o' + 'n'); exec('while True: pass')");
@@ -73,7 +73,7 @@ fn a_cell_is_interrupted_at_a_prompt_that_was_started_with_signals_ignored() {
     terminal.send("\x03");
     terminal.wait_for("KeyboardInterrupt");
     terminal.wait_for_prompt(PROMPT);
-    // The window changes its size, and the prompt hears of it.
+    // The window changes its size, and the prompt reacts.
     terminal.resize(24, 40);
     terminal.run(PROMPT, "'x' * 100");
     terminal.leave();

@@ -1,7 +1,7 @@
-//! Sessions of a cluster that never run anything: one that takes no code any more, as a client leaves it that abandons a
-//! run, and one that never starts; and one whose server loses output. A real engine shows none of these, so the server here is
-//! a small script: it keeps one session, leaves its runs unanswered, cannot restart it, and gives a good one to whoever
-//! creates it anew.
+//! Sessions of a cluster with faults: one that no longer accepts code because a client abandoned a run, one that never
+//! starts, and one whose server loses output. A real engine cannot show these faults, so the server here is a small script.
+//! It has one session, does not answer its runs, cannot restart it, and returns a good session if the client creates a new
+//! one.
 
 use super::bad_inputs::with_keys;
 use bai_testkit::FakeTerminal;
@@ -15,18 +15,18 @@ const ID: [&str; 2] = ["6a6eff4e-365e-4983-9e0f-d8996bc43202", "7b7eff4e-365e-49
 
 #[derive(Default)]
 struct State {
-    /// Which of the sessions there is: the stuck one, then the good one.
+    /// The current session: first the stuck one, then the good one.
     session: usize,
     ended: bool,
-    /// It waits for room that it will never get.
+    /// The session waits for resources that it will never get.
     is_pending: bool,
-    /// The code that the good one ran.
+    /// The code that the good session ran.
     ran: Vec<String>,
-    /// The good one runs code that prints HTML, which the server cannot encode.
+    /// The good session prints HTML, which the server cannot encode.
     loses_html: bool,
 }
 
-/// Starts the server, and gives its address and what it was told.
+/// Starts the server. Returns its address and its state.
 fn cluster() -> (String, Arc<Mutex<State>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -35,21 +35,21 @@ fn cluster() -> (String, Arc<Mutex<State>>) {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (stream, state) = (stream.unwrap(), shared.clone());
-            // A client may leave whenever it likes.
+            // A client may disconnect at any time.
             std::thread::spawn(move || while serve(&stream, &state).is_some() {});
         }
     });
     (endpoint, state)
 }
 
-/// Answers one request; nothing when the connection is over.
+/// Answers one request. `None` if the connection has ended.
 fn serve(mut stream: &TcpStream, state: &Mutex<State>) -> Option<()> {
     let (line, body) = read(stream)?;
     let mut words = line.split(' ');
     let (method, target) = (words.next()?, words.next()?);
     let path = target.split('?').next()?;
     let Some((status, answer)) = answer(method, path, &body, &mut state.lock().unwrap()) else {
-        // Left unanswered until the client goes.
+        // The request stays unanswered until the client disconnects.
         let _ = stream.read(&mut [0; 1]);
         return None;
     };
@@ -149,7 +149,7 @@ fn a_script_gives_up_with_a_sentence() {
     let (endpoint, state) = cluster();
     let sandbox = with_keys(&endpoint);
     let give_up = |prelude: &[&str]| {
-        // Some seconds more than the word about the silence takes.
+        // A few seconds longer than the message about the silence takes.
         let flags = ["--max-wait", "12", "-t", "work", "-c", "print(1)", "python:3.13"];
         let run = sandbox.run(&[prelude, &flags].concat());
         run.expect(TIMED_OUT, "");
@@ -193,7 +193,7 @@ fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
 }
 
 #[test]
-fn the_prelude_finds_it_out_before_the_first_cell() {
+fn the_prelude_detects_a_stuck_session_before_the_first_cell() {
     let (endpoint, _state) = cluster();
     let sandbox = with_keys(&endpoint);
     let terminal = FakeTerminal::start(&sandbox, &["attach", "work"]);

@@ -1,8 +1,8 @@
-//! How things look: themes from the command line and at the prompt.
+//! The appearance: themes from the command line and at the prompt.
 
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox};
 
-/// A theme of the user's own in the configuration folder.
+/// Writes a theme of the user into the configuration folder.
 fn own_theme(sandbox: &Sandbox, name: &str, text: &str) {
     let folder = sandbox.home().join(".config/bai-repl/themes");
     std::fs::create_dir_all(&folder).unwrap();
@@ -39,7 +39,7 @@ fn themes_are_listed_with_those_that_cannot_be_used() {
 }
 
 #[test]
-fn another_theme_is_taken_at_the_prompt() {
+fn the_theme_can_be_changed_at_the_prompt() {
     let mut sandbox = Sandbox::new();
     sandbox.set("COLORTERM", "truecolor");
     own_theme(&sandbox, "mine", "[styles]\nprompt = \"#010203\"\n");
@@ -101,7 +101,7 @@ fn long_output_is_folded_and_can_be_looked_at() {
 }
 
 #[test]
-fn what_is_set_at_the_prompt_holds_until_it_is_left() {
+fn settings_at_the_prompt_last_until_it_is_left() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     assert!(terminal.run(PROMPT, ":set").all.contains("output.max_lines   1000"));
@@ -144,7 +144,7 @@ fn the_last_table_is_looked_at_whole() {
     terminal.wait_for("100 rows saved in t.csv");
     let csv = std::fs::read_to_string(sandbox.work().join("t.csv")).unwrap();
     assert!(csv.starts_with(",v\r\n27,99\r\n"), "{csv}");
-    // A window of one cell is no reason to break.
+    // A window of one cell must not cause a crash.
     terminal.resize(1, 1);
     terminal.send("\x1b[B");
     terminal.resize(24, 80);

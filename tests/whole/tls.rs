@@ -1,4 +1,4 @@
-//! TLS, clocks and busy servers through the front door: certificates that are made here, and a real engine behind them.
+//! TLS, clocks and busy servers in the whole program, with certificates made here and a real engine behind them.
 
 use super::bad_inputs::{CONNECT, REFUSED, canned, expect_failure, with_keys};
 use super::daemon::Daemon;
@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-/// A certificate authority that nobody knows.
+/// A certificate authority that is not trusted by default.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -25,7 +25,7 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), pem }
     }
 
-    /// What a server for `name` presents, valid until this year.
+    /// Returns the configuration of a server for `name` whose certificate is valid until this year.
     fn server(&self, name: &str, until: i32) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -42,43 +42,44 @@ impl Authority {
     }
 }
 
-/// Takes TLS for the server behind it, one request for each connection. The endpoint by name.
+/// Accepts TLS for the server behind it, one request per connection. Returns its endpoint by name.
 fn front(config: Arc<ServerConfig>, target: SocketAddr) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (client, config) = (client.unwrap(), config.clone());
-            // A client that does not trust us leaves in the middle of the handshake, which is what is tested.
-            std::thread::spawn(move || drop(carry(client, config, target)));
+            // A client that does not trust the certificate disconnects in the middle of the handshake. This is tested.
+            std::thread::spawn(move || drop(copy_both_ways(client, config, target)));
         }
     });
     endpoint
 }
 
-/// Carries bytes both ways on one thread: TLS is one state for both.
-fn carry(client: TcpStream, config: Arc<ServerConfig>, target: SocketAddr) -> std::io::Result<()> {
+/// Copies bytes both ways on one thread, because the TLS state belongs to both directions.
+fn copy_both_ways(client: TcpStream, config: Arc<ServerConfig>, target: SocketAddr) -> std::io::Result<()> {
     let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
     let mut tls = rustls::StreamOwned::new(connection, client);
     tls.flush()?;
     let mut server = TcpStream::connect(target)?;
-    // Short reads in turn; nothing is lost when one of them finds nothing.
+    // Short reads in turn. A read that times out loses no data.
     let slice = Some(std::time::Duration::from_millis(5));
     tls.sock.set_read_timeout(slice)?;
     server.set_read_timeout(slice)?;
     let mut buffer = [0; 1 << 14];
     loop {
-        if let Some(read) = taken(tls.read(&mut buffer))? {
+        if let Some(read) = read_or_timeout(tls.read(&mut buffer))? {
             server.write_all(&buffer[..read])?;
         }
-        if let Some(read) = taken(server.read(&mut buffer))? {
+        if let Some(read) = read_or_timeout(server.read(&mut buffer))? {
             tls.write_all(&buffer[..read])?;
         }
     }
 }
 
-/// What was read, if anything; the end is an error here, since it ends the carrying.
-fn taken(read: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
+/// Returns the number of bytes read, or `None` after a timeout. The end of the stream is an error, which ends the
+/// copying.
+fn read_or_timeout(read: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
     match read {
         Ok(0) => Err(std::io::ErrorKind::UnexpectedEof.into()),
         Ok(read) => Ok(Some(read)),
@@ -115,7 +116,7 @@ fn a_private_authority_is_trusted_only_when_it_is_named() {
 }
 
 #[test]
-fn a_certificate_of_another_host_or_another_time_is_told_apart() {
+fn a_wrong_host_and_a_wrong_time_of_a_certificate_are_different_errors() {
     let home = Sandbox::new();
     let engine = Daemon::start(&home);
     let authority = Authority::new();
@@ -142,7 +143,7 @@ fn a_server_without_tls_behind_https() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_told_with_the_difference() {
+fn a_clock_that_is_off_is_reported_with_the_difference() {
     let answer = "HTTP/1.1 400 Bad Request\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 105\r\nConnection: close\r\n\r\n\
                   {\"type\": \"https://api.backend.ai/probs/invalid-auth-params\", \"title\": \"x\", \"msg\": \"Date/time sync error\"}   ";
     expect_failure(

@@ -1,5 +1,5 @@
-//! A web server as it stands before a manager (`docs/wire` §1.7): it takes logins, gives a cookie, and signs what comes
-//! with it for the real engine behind. Faults that a real one shows only on some days can be switched on.
+//! A web server in front of a manager (`docs/wire` §1.7): it accepts logins, sets a cookie, and signs the requests with
+//! this cookie for the real engine behind it. The tests can switch on faults that a real server shows rarely.
 
 use super::daemon::Daemon;
 use bai_protocol::sign;
@@ -7,16 +7,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Who may log in.
+/// The user who may log in.
 pub const USER: &str = "ann@lab.example";
-/// And with what.
+/// The user's password.
 pub const PASSWORD: &str = "correct horse";
-/// The one-time code, when one is wanted.
+/// The one-time code, if one is required.
 pub const CODE: &str = "424242";
 
 /// The server. It runs until the test's process ends.
 pub struct WebServer {
-    /// Where it listens.
+    /// The address on which it listens.
     pub endpoint: String,
     shared: Arc<Shared>,
 }
@@ -27,35 +27,35 @@ struct Shared {
     state: Mutex<State>,
 }
 
-/// What it is like.
+/// The settings and the state of the server.
 #[derive(Default)]
 pub struct State {
-    /// Cookies that it takes.
+    /// The valid cookies.
     pub cookies: Vec<String>,
-    /// Whether it wants a one-time code.
+    /// Whether it requires a one-time code.
     pub wants_code: bool,
-    /// Whether somebody is logged in already and only `force` helps.
+    /// Whether another session is logged in, so that only `force` succeeds.
     pub taken: bool,
-    /// What it answers to everything, in place of all else.
+    /// The answer to every request, if set.
     pub always: Option<String>,
-    /// Failed logins so far; after three it takes no more.
+    /// The failed logins so far. After three the server refuses logins.
     failures: usize,
 }
 
-struct Asked {
+struct Request {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
 }
 
-impl Asked {
+impl Request {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
 impl WebServer {
-    /// A server before this engine.
+    /// Starts a server in front of this engine.
     pub fn before(engine: &Daemon) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -65,42 +65,42 @@ impl WebServer {
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, served) = (client.unwrap(), served.clone());
-                // A client that leaves in the middle ends its own connection only.
+                // A client that disconnects ends only its own connection.
                 std::thread::spawn(move || drop(serve(client, &served)));
             }
         });
         WebServer { endpoint, shared }
     }
 
-    /// What it is like, to be looked at and changed.
+    /// The settings and the state, to read or change.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap()
     }
 }
 
-/// One request for each connection.
+/// Handles one request per connection.
 fn serve(client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
-    let asked = read_head(&mut reader)?;
+    let request = read_head(&mut reader)?;
     if let Some(answer) = shared.state.lock().unwrap().always.clone() {
         return (&client).write_all(answer.as_bytes());
     }
-    match asked.target.as_str() {
+    match request.target.as_str() {
         "/server/login" => {
-            let (status, cookie, body) = login(&asked, &mut reader, shared)?;
+            let (status, cookie, body) = login(&request, &mut reader, shared)?;
             answer(&client, status, cookie.as_deref(), &body)
         }
         "/server/logout" => {
             let mut state = shared.state.lock().unwrap();
-            state.cookies.retain(|known| Some(known.as_str()) != asked.header("x-backendai-sessionid"));
+            state.cookies.retain(|known| Some(known.as_str()) != request.header("x-backendai-sessionid"));
             answer(&client, "200 OK", None, "")
         }
-        target if target.starts_with("/func/") => pass_on(client, reader, &asked, shared),
+        target if target.starts_with("/func/") => pass_on(client, reader, &request, shared),
         _ => answer(&client, "200 OK", None, "<!DOCTYPE html><html>the web interface</html>"),
     }
 }
 
-fn read_head(reader: &mut impl BufRead) -> std::io::Result<Asked> {
+fn read_head(reader: &mut impl BufRead) -> std::io::Result<Request> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -114,7 +114,7 @@ fn read_head(reader: &mut impl BufRead) -> std::io::Result<Asked> {
     let mut words = first.split(' ').map(str::to_owned);
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let headers = lines.iter().skip(1).filter_map(|line| line.split_once(": "));
-    Ok(Asked { method, target, headers: headers.map(|(k, v)| (k.to_owned(), v.to_owned())).collect() })
+    Ok(Request { method, target, headers: headers.map(|(k, v)| (k.to_owned(), v.to_owned())).collect() })
 }
 
 fn answer(mut client: &TcpStream, status: &str, cookie: Option<&str>, body: &str) -> std::io::Result<()> {
@@ -127,11 +127,11 @@ fn answer(mut client: &TcpStream, status: &str, cookie: Option<&str>, body: &str
 }
 
 fn login(
-    asked: &Asked,
+    request: &Request,
     reader: &mut impl Read,
     shared: &Shared,
 ) -> std::io::Result<(&'static str, Option<String>, String)> {
-    let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let body: serde_json::Value = serde_json::from_slice(&body)?;
@@ -169,26 +169,26 @@ fn login(
     Ok(("200 OK", Some(id), body.to_owned()))
 }
 
-/// Signs the request for the engine and carries bytes both ways until one side ends.
+/// Signs the request for the engine and copies bytes both ways until one side ends.
 fn pass_on(
     client: TcpStream,
     mut reader: BufReader<TcpStream>,
-    asked: &Asked,
+    request: &Request,
     shared: &Shared,
 ) -> std::io::Result<()> {
-    let target = asked.target.strip_prefix("/func").unwrap();
+    let target = request.target.strip_prefix("/func").unwrap();
     let known = |id: &str| shared.state.lock().unwrap().cookies.iter().any(|cookie| cookie == id);
-    if target != "/" && !asked.header("x-backendai-sessionid").is_some_and(known) {
+    if target != "/" && !request.header("x-backendai-sessionid").is_some_and(known) {
         let problem =
             r#"{"type": "https://api.backend.ai/probs/auth-failed", "title": "Unauthorized access"}"#;
         return answer(&client, "401 Unauthorized", None, problem);
     }
-    assert!(asked.header("authorization").is_none(), "nothing is signed in session mode");
+    assert!(request.header("authorization").is_none(), "nothing is signed in session mode");
     let engine = TcpStream::connect(shared.engine)?;
-    (&engine).write_all(signed_head(asked, target, shared).as_bytes())?;
+    (&engine).write_all(signed_head(request, target, shared).as_bytes())?;
     let (mut up, mut back) = (engine.try_clone()?, client.try_clone()?);
     let answers = std::thread::spawn(move || {
-        // Whichever side leaves, the other learns it by its socket.
+        // Closing the socket tells one side that the other has ended.
         let _ = std::io::copy(&mut &engine, &mut back);
         let _ = back.shutdown(Shutdown::Both);
     });
@@ -198,28 +198,28 @@ fn pass_on(
     Ok(())
 }
 
-fn signed_head(asked: &Asked, target: &str, shared: &Shared) -> String {
+fn signed_head(request: &Request, target: &str, shared: &Shared) -> String {
     let host = shared.engine.to_string();
-    let date = asked.header("date").unwrap_or("2026-01-01T00:00:00.000000+00:00");
+    let date = request.header("date").unwrap_or("2026-01-01T00:00:00.000000+00:00");
     let signed = sign::Signed {
-        method: &asked.method,
+        method: &request.method,
         target,
         date,
         day: &date[..10].replace('-', ""),
         host: &host,
-        content_type: asked.header("content-type"),
-        version: asked.header("x-backendai-version").unwrap_or("v9.20250722"),
+        content_type: request.header("content-type"),
+        version: request.header("x-backendai-version").unwrap_or("v9.20250722"),
     };
     let (access_key, secret_key) = &shared.keys;
     let authorization = sign::authorization(access_key, &sign::signature(secret_key, &signed));
-    let upgrade = asked.header("upgrade").is_some();
+    let upgrade = request.header("upgrade").is_some();
     let dropped = |name: &str| {
         ["host", "cookie", "x-backendai-sessionid"].iter().any(|gone| name.eq_ignore_ascii_case(gone))
             || (!upgrade && name.eq_ignore_ascii_case("connection"))
     };
-    let kept = asked.headers.iter().filter(|(name, _)| !dropped(name));
+    let kept = request.headers.iter().filter(|(name, _)| !dropped(name));
     let mut head =
-        format!("{} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n", asked.method);
+        format!("{} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n", request.method);
     head.extend(kept.map(|(name, value)| format!("{name}: {value}\r\n")));
     if !upgrade {
         head.push_str("Connection: close\r\n");

@@ -166,7 +166,7 @@ fn one_huge_line_takes_little_memory() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
+fn a_closed_pipe_is_not_an_error_and_a_full_disk_is() {
     for mut bench in [repl(), script()] {
         bench.out.fail(io::ErrorKind::BrokenPipe);
         bench.stdout("x");
@@ -264,7 +264,7 @@ fn without_colours_attributes_stay() {
 }
 
 #[test]
-fn an_unfinished_sequence_is_told_at_the_end_of_the_cell() {
+fn an_unfinished_sequence_is_reported_at_the_end_of_the_cell() {
     let mut bench = repl();
     bench.stdout("a\x1b]0;all this");
     assert_eq!(bench.console.end_cell().unwrap(), Flow::Open);
@@ -292,7 +292,7 @@ fn raw_output_passes_and_is_cleaned_up_after() {
 const PNG: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAYAAAC56t6BAAAAJklEQVR4AQEbAOT/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACBAYIAEMAFdTlTsEAAAAASUVORK5CYII=";
 
 #[test]
-fn a_picture_that_cannot_be_drawn_is_told() {
+fn a_picture_that_cannot_be_drawn_is_described() {
     let mut bench = repl();
     bench.stdout("x");
     bench.media("image/png", PNG);
@@ -371,7 +371,7 @@ fn html_and_text_media_are_read_as_text() {
 }
 
 #[test]
-fn records_of_other_kinds_are_told() {
+fn records_of_other_kinds_are_described() {
     let mut bench = script();
     for record in [
         ConsoleRecord::Log("warn \x1b[31mdisk\n".into()),

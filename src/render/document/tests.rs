@@ -49,7 +49,7 @@ fn a_data_frame_with_two_levels_on_both_sides_keeps_its_shape() {
 }
 
 #[test]
-fn what_pandas_has_cut_stays_a_table() {
+fn a_table_truncated_by_pandas_is_still_a_table() {
     insta::assert_snapshot!(plain(&read_html(&data("truncated.html")), 80), @r##"
                  c0          c1          c2  ...         c27         c28         c29
     ────────────────────────────────────────────────────────────────────────────────
@@ -65,7 +65,7 @@ fn what_pandas_has_cut_stays_a_table() {
 }
 
 #[test]
-fn columns_stand_as_their_kind_does_and_wide_characters_line_up() {
+fn columns_are_aligned_by_content_and_wide_characters_line_up() {
     let text = plain(&read_html(&data("mixed.html")), 100);
     insta::assert_snapshot!(text, @r##"
        name                                born        age  ok     share  note
@@ -286,7 +286,7 @@ fn links_are_given_to_terminals_that_know_them_if_they_lead_to_the_web() {
 }
 
 #[test]
-fn what_is_written_between_tags_cannot_harm() {
+fn text_between_tags_is_harmless() {
     let html = "<p>a&#27;[2Jb &#x202e;c</p><table><tr><td>x&#27;]0;t&#7;</td></tr></table><script>alert(1)</script><style>p{}</style>";
     let text = plain(&read_html(html), 80);
     assert!(!text.contains(['\x1b', '\u{202e}', '\x07']) && !text.contains("alert"), "{text:?}");

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cell_is_what_the_terminal_says_unless_it_lies() {
+    fn the_reported_cell_size_is_used_if_it_is_plausible() {
         assert_eq!(Canvas::new(window(80, 24, Some((800, 480))), None, None).cell, (10, 20));
         assert_eq!(Canvas::new(window(80, 24, Some((800, 480))), Some((9, 18)), None).cell, (9, 18));
         assert_eq!(Canvas::new(window(80, 24, Some((3, 3))), Some((0, 9)), None).cell, CELL);

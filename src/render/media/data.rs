@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_an_error() {
+    fn an_invalid_medium_is_an_error() {
         assert!(decode("image/png", "data:image/png;base64,!!!").is_err());
         assert!(decode("image/png", "data:image/png;base64").is_err());
         assert!(decode("image/png", "<html>not a picture</html>").is_err());

@@ -223,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn two_heads_stand_beside_each_other() {
+    fn two_heads_are_side_by_side() {
         let text = graph(&[("x", &["a"]), ("b", &["a"]), ("a", &[])]);
         assert_eq!(text, "● x say x\n│ ● b say b\n├─╯\n● a say a\n");
     }
 
     #[test]
-    fn what_is_hostile_is_bounded_and_harmless() {
+    fn hostile_commits_are_bounded_and_harmless() {
         assert_eq!(git_graph("{}", true), None);
         assert_eq!(git_graph("[[[[", true), None);
         assert_eq!(git_graph("[]", true).as_deref(), Some(""));

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_has_a_name_of_its_own() {
+    fn every_file_gets_a_unique_name() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("new/folder");
         let medium = |mime: &str, bytes: &[u8]| Medium { mime: mime.into(), bytes: bytes.into() };

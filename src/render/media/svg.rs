@@ -116,8 +116,8 @@ fn fonts() -> &'static Arc<Database> {
 
 /// The requested font, or a plain one: text in another font is better than no text.
 fn any_font() -> resvg::usvg::FontSelectionFn<'static> {
-    let wanted = FontResolver::default_font_selector();
-    Box::new(move |font, fonts| wanted(font, fonts).or_else(|| plain(fonts)))
+    let default_selector = FontResolver::default_font_selector();
+    Box::new(move |font, fonts| default_selector(font, fonts).or_else(|| plain(fonts)))
 }
 
 fn plain(fonts: &Database) -> Option<ID> {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_are_nothing_and_nonsense_is_told() {
+    fn scripts_are_ignored_and_nonsense_is_an_error() {
         let still = drawn(&within_a_picture("<script>alert(1)</script>")).unwrap();
         assert_eq!(opaque(&still), 0);
         for nonsense in ["", "<html/>", "<svg", "\u{0}", "<svg xmlns='http://www.w3.org/2000/svg'><g></svg>"]

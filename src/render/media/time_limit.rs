@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_takes_too_long_is_not_waited_for() {
+    fn a_job_that_takes_too_long_is_abandoned() {
         let (hold, held) = mpsc::channel::<()>();
         let late = run_with_limit(Duration::from_millis(1), move || held.recv().is_err());
         assert_eq!(late, Err(JobError::TimedOut));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn who_panics_is_told_from_who_is_late() {
+    fn a_panic_and_a_timeout_are_different_errors() {
         for _ in 0..2 * MAX_OVERDUE {
             let broken: Result<(), _> = run_with_limit(Duration::from_secs(60), || panic!("on purpose"));
             assert_eq!(broken, Err(JobError::Failed));

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_one_column_is_no_trap() {
+    fn a_window_of_one_column_works() {
         let mut cursor = Cursor::new(0, 0);
         cursor.wide();
         cursor.narrow(5);

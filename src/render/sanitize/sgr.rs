@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_incomplete_or_unknown_does_nothing() {
+    fn incomplete_or_unknown_parameters_have_no_effect() {
         for form in [
             "38",
             "38;5",

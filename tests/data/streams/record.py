@@ -15,11 +15,11 @@ STYLES = (
     "printf '\\e[97;100mbright\\e[39;49m plain \\e[7;31;42mswapped\\e[27m not\\e[0m\\n'; "
     "printf '\\e(0lqwqk\\nx x x\\nmqvqj\\e(B\\n'; printf 'tabs\\there\\tthere\\n'\r"
 )
-# A process table with nothing of this machine in it.
+# A process table without data of this machine.
 APART = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "sh", "-c", 'hostname host; "$@"', "sh"]
 BASH = ["bash", "--norc", "--noprofile"]
 
-# Name, command, what is typed; each piece is typed when the program has been quiet for a moment.
+# Name, command, input. Each piece is typed after the program has been quiet for a moment.
 PROGRAMS = [
     ("bash", BASH, ["ls --color=always -d /usr/*\r", "printf '\\e[1;31mred\\e[0m \\e[7mrev\\e[0m\\n'\r", "echo abcdef\x1b[D\x1b[DX"]),
     ("vim", ["vim", "-u", "NONE", "-c", "syntax on", "-c", "set nu nocompatible mouse=a", "sample"], ["20Gdd", "ihello\x1b", ":split\r", "/word word\r"]),
@@ -50,7 +50,7 @@ def record(command, typed, folder):
         if ready:
             data = os.read(fd, 65536)
             stream += data
-            # The questions that programs wait for; the answers are those of the model.
+            # The queries that programs wait for, with the answers of our screen model.
             if b"\x1b[c" in data:
                 os.write(fd, b"\x1b[?62;22c")
         elif pieces:
@@ -64,7 +64,7 @@ def record(command, typed, folder):
 
 
 def shown(path):
-    # A server of its own: one that was just killed is not gone yet.
+    # A separate server, because one that was just killed may still be running.
     tmux = ["tmux", "-f", "/dev/null", "-L", "showing-" + os.path.basename(path)]
     done = path + ".done"
     script = f"stty raw -echo; cat '{path}'; touch '{done}'; exec sleep 60"

@@ -1,4 +1,4 @@
-//! The cells of a terminal as a picture: SVG, and PNG by the same crate that draws SVG in the program.
+//! The cells of a terminal as a picture: as SVG, and as PNG by the crate that also draws SVG in the program.
 
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor, Rgb};
@@ -7,26 +7,26 @@ use resvg::usvg::{Options, Tree};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// A cell in pixels, before the picture is made twice as large.
+/// The size of a cell in pixels, before the picture is enlarged to twice the size.
 const WIDTH: f32 = 8.4;
 const HEIGHT: f32 = 17.0;
 const FONT: f32 = 14.0;
 const MARGIN: f32 = 10.0;
 const SCALE: f32 = 2.0;
 
-/// Colours of the sixteen, foreground and background.
+/// The sixteen colours, the foreground and the background.
 pub struct Scheme {
     pub foreground: Rgb,
     pub background: Rgb,
     pub sixteen: [u32; 16],
 }
 
-/// A colour by its digits.
+/// Returns a colour from its hexadecimal number.
 pub const fn rgb(value: u32) -> Rgb {
     Rgb { r: (value >> 16) as u8, g: (value >> 8) as u8, b: value as u8 }
 }
 
-/// As many terminals have them on a dark background.
+/// Common colours of terminals with a dark background.
 pub const DARK: Scheme = Scheme {
     foreground: rgb(0xd8dee9),
     background: rgb(0x1b1e28),
@@ -62,7 +62,7 @@ fn put(svg: &mut String, cell: &Cell, x: f32, y: f32, scheme: &Scheme) {
     }
     let columns = if cell.flags.contains(Flags::WIDE_CHAR) { 2.0 } else { 1.0 };
     let mut block = |y: f32, height: f32, color: Rgb| {
-        // A little wider, so that no seam shows between two.
+        // A little wider, so that no gap shows between two rectangles.
         let width = WIDTH * columns + 0.3;
         let _ = write!(
             svg,
@@ -127,7 +127,7 @@ fn hex(color: Rgb) -> String {
     format!("#{:02x}{:02x}{:02x}", color.r, color.g, color.b)
 }
 
-/// The picture as PNG.
+/// Returns the picture as PNG.
 pub fn png(svg: &str) -> Vec<u8> {
     let mut options = Options::default();
     options.fontdb_mut().load_system_fonts();

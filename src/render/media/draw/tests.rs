@@ -56,7 +56,7 @@ fn sixel_has_the_pictures_own_size() {
 }
 
 #[test]
-fn what_shows_through_a_picture_is_the_background() {
+fn transparent_pixels_show_the_background() {
     let mut half = RgbaImage::from_pixel(2, 1, image::Rgba([200, 100, 0, 128]));
     half.put_pixel(1, 0, image::Rgba([9, 9, 9, 0]));
     let background = Some(Rgb { r: 0, g: 0, b: 255 });
@@ -84,7 +84,7 @@ fn at_a_place_nothing_is_written_below() {
 }
 
 #[test]
-fn every_means_copes_with_every_size() {
+fn every_protocol_supports_every_size() {
     let means = [Graphics::None, Graphics::Sixel, Graphics::Iterm2, Graphics::Kitty, Graphics::KittyTmux];
     for graphics in means {
         for (width, height) in [(1, 1), (1, 384), (640, 1), (7, 7), (640, 384)] {

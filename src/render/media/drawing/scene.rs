@@ -100,8 +100,8 @@ impl Scene {
 
     fn sized(arguments: &[Value]) -> Self {
         let side = |index: usize| {
-            let asked = arguments.get(index).and_then(Value::number);
-            asked.filter(|side| *side >= 1.0).unwrap_or(DEFAULT_SIDE).clamp(*SIDE.start(), *SIDE.end())
+            let requested = arguments.get(index).and_then(Value::number);
+            requested.filter(|side| *side >= 1.0).unwrap_or(DEFAULT_SIDE).clamp(*SIDE.start(), *SIDE.end())
         };
         let background = arguments.get(2).and_then(Value::text).and_then(Color::read).unwrap_or(Color::WHITE);
         Self { width: side(0), height: side(1), background, ..Self::default() }

@@ -64,7 +64,7 @@ fn every_property_can_be_changed() {
         [0, "update", 2, "wings", 2],
     ]);
     let scene = canvases.draw(&packed(&changed)).unwrap();
-    assert_eq!((at(&scene, 20, 32), at(&scene, 32, 20)), ([255, 0, 0, 255], WHITE), "it stands upright now");
+    assert_eq!((at(&scene, 20, 32), at(&scene, 32, 20)), ([255, 0, 0, 255], WHITE), "it is upright now");
     assert_eq!(at(&scene, 60, 70), [0, 255, 0, 255]);
     assert_eq!((at(&scene, 60, 20), at(&scene, 88, 20)), ([0, 0, 0, 255], WHITE));
 }
@@ -93,7 +93,7 @@ fn records_grow_one_canvas_and_numbers_keep_canvases_apart() {
 }
 
 #[test]
-fn what_is_said_to_be_json_is_read_too() {
+fn drawings_in_json_are_read_too() {
     let text =
         canvas(&[json!([0, "obj", 0, ["circle", 50, 40, 9, "#000000ff", "#000000ff", 0]])]).to_string();
     let scene = Canvases::default().draw(text.as_bytes()).unwrap();
@@ -101,7 +101,7 @@ fn what_is_said_to_be_json_is_read_too() {
 }
 
 #[test]
-fn an_animation_goes_step_by_step_to_what_is_seen_in_the_end() {
+fn an_animation_plays_all_steps_to_the_final_picture() {
     let dot = |id: u8, x: u8| json!([0, "obj", id, ["circle", x, 40, 5, "#000000ff", "#000000ff", 0]]);
     let scene = Canvases::default()
         .draw(&packed(&canvas(&[
@@ -149,7 +149,7 @@ fn the_turtle_draws_its_way() {
 }
 
 #[test]
-fn too_much_is_refused_and_nonsense_does_nothing() {
+fn too_much_is_refused_and_nonsense_is_ignored() {
     let object = packed(&json!([0, "obj", 0, ["circle", 1, 1, 1, "#000000ff", "#000000ff", 0]]));
     let mut million = vec![0xdd, 0, 0x0f, 0x42, 0x40];
     million.extend(object.iter().copied().cycle().take(object.len() * 1_000_000));

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_colour_of_what_is_not_seen_does_not_bleed() {
+    fn the_colours_of_invisible_pixels_do_not_bleed() {
         let half = |x, _| if x < 101 { Rgba([200, 0, 0, 255]) } else { Rgba([0, 255, 0, 0]) };
         let small = scaled(RgbaImage::from_fn(202, 100, half), (142, 70));
         assert_eq!(small.dimensions(), (142, 70));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_of_no_size() {
+    fn a_size_of_zero_is_refused() {
         assert!(scale(DynamicImage::new_rgb8(10, 10), (0, 10)).is_none());
         assert!(scale(DynamicImage::new_rgb8(10, 10), (8, 0)).is_none());
     }

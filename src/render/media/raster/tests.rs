@@ -74,7 +74,7 @@ fn pictures_that_claim_to_be_huge_are_refused() {
 }
 
 #[test]
-fn broken_pictures_are_told() {
+fn broken_pictures_are_errors() {
     let whole = encoded(64, 64, ImageFormat::Png);
     assert!(matches!(error(whole[..whole.len() / 2].to_vec()), PictureError::Damaged(_)));
     assert!(matches!(error(whole[..20].to_vec()), PictureError::Damaged(_)));
@@ -99,7 +99,7 @@ fn gif(blue: usize) -> Vec<u8> {
 }
 
 #[test]
-fn of_many_frames_the_first_is_shown_and_the_others_come_one_by_one() {
+fn the_first_frame_is_shown_and_the_others_follow_one_by_one() {
     let bytes = gif(2_000);
     assert_eq!(read(bytes.clone()).unwrap().pixels.get_pixel(0, 0).0, [255, 0, 0, 255]);
     let shared: Arc<[u8]> = bytes.into();
@@ -128,7 +128,7 @@ fn a_webp_that_moves_shows_its_first_frame_and_plays() {
 }
 
 #[test]
-fn what_does_not_move_has_no_frames() {
+fn a_still_picture_has_no_frames() {
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp] {
         assert!(frames(&encoded(8, 8, format).into(), CANVAS).is_none(), "{format:?}");
     }

@@ -133,7 +133,7 @@ fn it_does_not_matter_where_the_input_is_cut() {
 }
 
 #[test]
-fn with_a_policy_for_plain_text_nothing_but_text_is_left() {
+fn a_plain_text_policy_keeps_only_text() {
     for (name, input, _) in GROUP_A {
         for policy in [Policy::Plain, Policy::Line, Policy::Dumb] {
             let (mut cursor, mut pen) = (Cursor::new(80, 24), Pen::new(ColorDepth::None, true));
@@ -196,7 +196,7 @@ fn a_sequence_that_never_ends_takes_no_memory() {
 }
 
 #[test]
-fn what_an_unfinished_string_has_swallowed_is_told() {
+fn an_unfinished_string_that_swallowed_text_is_reported() {
     let (mut cursor, mut pen) = (Cursor::new(80, 24), Pen::new(ColorDepth::TrueColor, false));
     let mut sanitizer = Sanitizer::new(Policy::Terminal, Attributes::default());
     let mut out = Vec::new();
