@@ -24,7 +24,7 @@ pub fn size(bytes: u64) -> String {
     if size < 9.95 { format!("{size:.1} {name}") } else { format!("{size:.0} {name}") }
 }
 
-/// How long something took, in its two largest units: `7 ms`, `4.2 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`.
+/// A duration in its two largest units: `7 ms`, `4.2 s`, `3 min 12 s`, `2 h 5 min`, `3 d 4 h`.
 pub fn duration(time: Duration) -> String {
     let total = time.as_secs();
     match total {

@@ -28,7 +28,7 @@ async fn a_shell_runs_in_the_session() {
     type_in(&pty, "exit 3\r").await;
     assert_eq!(event(&mut pty).await, Some(PtyEvent::Exited { code: Some(3) }));
     assert_eq!(event(&mut pty).await, None);
-    assert!(matches!(pty.handle().status().link, LinkState::Up { .. }), "nothing is wrong with the link");
+    assert!(matches!(pty.handle().status().link, LinkState::Up { .. }), "the link is up");
     assert_eq!(pty.handle().try_send(Bytes::from_static(b"x")), Err(NotSent::Closed));
     // The next client to connect gets a new shell.
     let mut pty = open(&session).await;

@@ -186,7 +186,7 @@ fn the_last_picture_fills_the_window_until_a_key_is_pressed() {
     assert_eq!(
         terminal.run(PROMPT, "6 * 7").all.matches("42").count(),
         1,
-        "the key that left is no key of the prompt"
+        "the key that closed the picture does not reach the prompt"
     );
     terminal.leave();
 }
@@ -327,7 +327,7 @@ fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
         ("Show('image/jpeg', png(9, 9, (0, 0, 0))[:40])", "image/jpeg, damaged"),
         ("Show('image/svg+xml', '<svg')", "image/svg+xml, damaged"),
         ("Show('application/x-sorna-drawing', '[' * 100000)", "x-sorna-drawing, damaged"),
-        // A picture must be shown even with a text beside it that is too long, or with a colour profile.
+        // A picture must be shown even with a text chunk that is too long, or with a colour profile.
         (
             "text = picture(80, 48, (250, 0, 1), (b'zTXt', b'Raw profile type exif\\0\\0' + bomb())); text",
             "▄▄▄▄\n▄▄▄▄",
@@ -341,7 +341,7 @@ fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     let peak: u64 = peak.unwrap().parse().unwrap();
-    assert!(peak < 400 << 10, "nothing is unpacked whole that is half a gigabyte: {peak} kB");
+    assert!(peak < 400 << 10, "half a gigabyte is never unpacked as a whole: {peak} kB");
     assert!(terminal.run(PROMPT, "6 * 7").has_line("42"));
     terminal.leave();
 }

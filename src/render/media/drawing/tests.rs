@@ -84,8 +84,8 @@ fn records_grow_one_canvas_and_numbers_keep_canvases_apart() {
     assert_eq!([20, 80, 60, 50].map(|x| at(&scene, x, 40)), [black, black, WHITE, WHITE]);
     let other = canvases.draw(&packed(&json!([[1, "end-fill"]]))).unwrap();
     assert_eq!((at(&other, 60, 40), at(&other, 20, 40)), (black, [255, 0, 0, 255]));
-    let anew = canvases.draw(&packed(&canvas(&[]))).unwrap();
-    assert_eq!(at(&anew, 20, 40), WHITE, "the command canvas begins anew");
+    let cleared = canvases.draw(&packed(&canvas(&[]))).unwrap();
+    assert_eq!(at(&cleared, 20, 40), WHITE, "the command canvas clears it");
     for number in 0..100 {
         canvases.draw(&packed(&json!([[number, "canvas", 9, 9, "#000000ff", "#000000ff"]]))).unwrap();
     }
