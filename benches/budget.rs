@@ -1,10 +1,11 @@
 //! The performance budget, measured together with comparable programs in one run: `cargo bench`.
 //!
 //! These programs are `python3 -q`, and `ipython` and `jupyter console` from the environment that
-//! `crates/bai-testkit/furnish` makes. Each row is the median of several rounds and the 99th percentile. The last
-//! column compares with the first row of the group. A program that is missing has a row that says so. The benchmark
-//! does not assert times, because a busy machine is not a defect.
+//! `crates/bai-testkit/furnish` makes. Each row is the median of several rounds, the 99th percentile, and the ratio of
+//! our median to that of the other program. A program that is not installed or does not answer has a row that says so.
+//! The benchmark does not assert times, because a busy machine is not a defect.
 
+use bai_testkit::comparison::{self, Figure, compare};
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, furnished_with};
 use portable_pty::CommandBuilder;
 use std::process::{Command, Stdio};
@@ -13,11 +14,13 @@ use std::time::{Duration, Instant};
 fn main() {
     let sandbox = Sandbox::new();
     let peers = peers(&sandbox);
+    let (_, Some(ours)) = &peers[0] else { panic!("our own binary does not run") };
+    comparison::head("   median            p99");
     group("start to a prompt that takes keys (budget 50 ms)", &peers, |peer| rounds(15, || start(peer)));
     group("key to screen in an empty cell (budget 5 ms at p99)", &peers, keys);
-    report("key to screen in a 200-line cell (budget 5 ms at p99)", &[("bai-repl", long_cell(&peers[0]))]);
+    ours_alone("key to screen in a 200-line cell (budget 5 ms at p99)", [("bai-repl", long_cell(ours))]);
     group("Enter to the output of print(1) (budget 10 ms)", &peers, print_one);
-    tab(&peers[0]);
+    tab(ours);
     group("Ctrl-C in a flood, to the next prompt (budget 100 ms)", &peers, |peer| {
         rounds(10, || stop_a_flood(peer))
     });
@@ -31,34 +34,16 @@ fn main() {
     sizes(&sandbox);
 }
 
+/// Programs with their names, ours first; `None` where one is not installed.
+type Programs<T> = Vec<(&'static str, Option<T>)>;
+
 /// A program with a prompt.
 struct Peer {
-    name: &'static str,
-    /// `None` if it is not installed.
-    command: Option<CommandBuilder>,
+    command: CommandBuilder,
     prompt: &'static str,
 }
 
-trait Subject {
-    fn name(&self) -> &'static str;
-
-    /// Whether it is installed.
-    fn is_here(&self) -> bool {
-        true
-    }
-}
-
-impl Subject for Peer {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn is_here(&self) -> bool {
-        self.command.is_some()
-    }
-}
-
-fn peers(sandbox: &Sandbox) -> Vec<Peer> {
+fn peers(sandbox: &Sandbox) -> Programs<Peer> {
     let programs =
         furnished_with(&["jupyter-console"]).map_or_else(String::new, |venv| format!("{venv}/bin/"));
     let (ipython, console) = (format!("{programs}ipython"), format!("{programs}jupyter-console"));
@@ -74,16 +59,14 @@ fn peers(sandbox: &Sandbox) -> Vec<Peer> {
         version.is_ok_and(|status| status.success())
     };
     let peer = |(name, argv, prompt): (_, &[&str], _)| {
-        let command = there(argv[0]).then(|| sandbox.in_terminal(argv));
-        Peer { name, command, prompt }
+        (name, there(argv[0]).then(|| Peer { command: sandbox.in_terminal(argv), prompt }))
     };
     candidates.into_iter().map(peer).collect()
 }
 
 impl Peer {
     fn open(&self, lines: u16) -> FakeTerminal {
-        let command = self.command.clone().expect("only those that are here are measured");
-        FakeTerminal::start_command(command, lines, 100)
+        FakeTerminal::start_command(self.command.clone(), lines, 100)
     }
 
     /// Starts it and waits at a prompt until its kernel has answered once.
@@ -183,7 +166,7 @@ fn tab(peer: &Peer) {
             next_prompt(&terminal);
         }
     }
-    report("Tab", &[("from the kernel", first), ("again, from the cache (budget 10 ms)", again)]);
+    ours_alone("Tab", [("from the kernel", first), ("again, from the cache (budget 10 ms)", again)]);
 }
 
 fn stop_a_flood(peer: &Peer) -> Duration {
@@ -216,7 +199,7 @@ fn pictures(sandbox: &Sandbox) {
         ("a plot in SVG, Enter to the next prompt", "plot.svg", "image/svg+xml"),
     ] {
         let by = |means: &'static str| (means, picture(sandbox, means, &file(name), kind));
-        report(title, &["blocks", "kitty", "kitty-tmux", "iterm2", "sixel"].map(by));
+        ours_alone(title, ["blocks", "kitty", "kitty-tmux", "iterm2", "sixel"].map(by));
     }
 }
 
@@ -260,27 +243,16 @@ fn plot() -> String {
 
 /// A program that runs code and exits.
 struct Script<'a> {
-    name: &'static str,
     sandbox: &'a Sandbox,
     argv: Vec<&'static str>,
     last: &'static [&'static str],
 }
 
-impl Subject for Script<'_> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-}
-
-fn scripts(sandbox: &Sandbox) -> Vec<Script<'_>> {
+fn scripts(sandbox: &Sandbox) -> Programs<Script<'_>> {
+    let piped = vec!["sh", "-c", "python3 -c \"$0\" | cat"];
     vec![
-        Script { name: "bai-repl -c", sandbox, argv: vec![binary(), "-c"], last: &["python"] },
-        Script {
-            name: "python3 -c, through cat",
-            sandbox,
-            argv: vec!["sh", "-c", "python3 -c \"$0\" | cat"],
-            last: &[],
-        },
+        ("bai-repl -c", Some(Script { sandbox, argv: vec![binary(), "-c"], last: &["python"] })),
+        ("python3 -c, through cat", Some(Script { sandbox, argv: piped, last: &[] })),
     ]
 }
 
@@ -296,44 +268,30 @@ impl Script<'_> {
 
 fn sizes(sandbox: &Sandbox) {
     let binary = std::fs::metadata(binary()).unwrap().len();
-    println!("\nbinary: {:.1} MB (budget 20)", binary as f64 / 1e6);
+    println!("size of the binary (budget 20 MB)\n  {:<42}{:>9.1} MB", "bai-repl", binary as f64 / 1e6);
     let terminal = FakeTerminal::start(sandbox, &["-q", "python"]);
     terminal.wait_until("the prompt", |screen| screen.last_line() == PROMPT);
     terminal.enter("print('wa' + 'rm')");
     terminal.wait_until("the kernel", |screen| screen.has_line("warm"));
     let status = std::fs::read_to_string(format!("/proc/{}/status", terminal.pid())).unwrap();
     let resident = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    println!("idle memory, engine included: {} (budget 30 MB)", resident.trim_start_matches("VmRSS:").trim());
+    let resident = resident.trim_start_matches("VmRSS:").trim();
+    println!("idle memory, engine included (budget 30 MB)\n  {:<42}{resident:>12}", "bai-repl");
 }
 
 fn rounds(count: usize, once: impl Fn() -> Duration) -> Vec<Duration> {
     (0..count).map(|_| once()).collect()
 }
 
-fn group<T: Subject>(title: &str, subjects: &[T], measure: impl Fn(&T) -> Vec<Duration>) {
-    let times = |subject| if T::is_here(subject) { measure(subject) } else { Vec::new() };
-    let rows: Vec<_> = subjects.iter().map(|subject| (subject.name(), times(subject))).collect();
-    report(title, &rows);
+fn group<T>(title: &str, programs: &Programs<T>, measure: impl Fn(&T) -> Vec<Duration>) {
+    let programs = programs.iter().map(|(name, program)| (*name, program.as_ref()));
+    compare(title, programs, |program| Figure::of_times(measure(program)));
 }
 
-fn report(title: &str, rows: &[(&str, Vec<Duration>)]) {
-    println!("\n{title}");
-    let at = |times: &[Duration], share: f64| {
-        let mut sorted = times.to_vec();
-        sorted.sort();
-        sorted[((sorted.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3
-    };
-    let base = at(&rows[0].1, 0.5);
+/// Rows that have no peer.
+fn ours_alone<const N: usize>(title: &str, rows: [(&str, Vec<Duration>); N]) {
+    println!("{title}");
     for (name, times) in rows {
-        if times.is_empty() {
-            println!("  {name:<38} not here");
-            continue;
-        }
-        let median = at(times, 0.5);
-        println!(
-            "  {name:<38} median {median:>9.2} ms   p99 {:>9.2} ms   x{:.2}",
-            at(times, 0.99),
-            median / base
-        );
+        println!("  {name:<42}{}", Figure::of_times(times).text);
     }
 }

@@ -6,6 +6,7 @@
 //! defect.
 
 use bai_repl::terminal::model::Model;
+use bai_testkit::comparison::{self, Figure, compare};
 use bai_testkit::{FakeTerminal, Sandbox, binary};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -118,36 +119,44 @@ fn animation(length: usize) -> Vec<u8> {
 
 fn whole_way(sandbox: &Sandbox, files: &[(&str, PathBuf, usize)]) {
     let shell = ["bash", "--norc", "--noprofile"];
-    let mut windows = vec![("bash alone", open(sandbox, &shell)), ("bai-repl pty", pane(sandbox))];
+    let has_tmux = std::process::Command::new("tmux").arg("-V").output().is_ok();
     let socket = format!("bai-bench-{}", std::process::id());
-    if std::process::Command::new("tmux").arg("-V").output().is_ok() {
-        let tmux = ["tmux", "-f", "/dev/null", "-L", &socket, "new-session"];
-        windows.push(("tmux", open(sandbox, &[&tmux[..], &shell].concat())));
-    }
+    let tmux = ["tmux", "-f", "/dev/null", "-L", &socket, "new-session"];
+    let mut windows = [
+        ("bai-repl pty", Some(pane(sandbox))),
+        ("bash alone", Some(open(sandbox, &shell))),
+        ("tmux", has_tmux.then(|| open(sandbox, &[&tmux[..], &shell].concat()))),
+    ];
+    comparison::head("");
     for (name, file, length) in files {
-        println!("\ncat of {:.0} MB of {name}, to the last byte on the screen", *length as f64 / 1e6);
-        for (subject, window) in &mut windows {
+        let title =
+            format!("cat of {:.0} MB of {name}, to the last byte on the screen", *length as f64 / 1e6);
+        compare(&title, each(&mut windows), |window| {
             let (time, frames) = window.cat(file);
-            let repaints = match *subject {
-                "bai-repl pty" => {
-                    format!("{:>5.1} repaints/s (budget 60)", frames as f64 / time.as_secs_f64())
-                }
-                _ => String::new(),
+            let number = rate(*length, time);
+            // Only the pane makes frames.
+            let repaints = match frames {
+                0 => String::new(),
+                _ => format!("{:>4.0} frames/s (≤ 60)", frames as f64 / time.as_secs_f64()),
             };
-            println!("  {subject:<38} {:>8.1} MB/s   {repaints}", rate(*length, time));
-        }
+            Figure { number, text: format!("{number:>6.1} MB/s {repaints}") }
+        });
     }
     for flood in [false, true] {
-        println!("\nkey to screen, {}", if flood { "while a flood scrolls below" } else { "at rest" });
-        for (subject, window) in &mut windows {
-            let mut times = window.keys(flood);
-            times.sort();
-            let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-            println!("  {subject:<38} median {:>8.2} ms   p99 {:>8.2} ms", at(0.5), at(0.99));
-        }
+        let title = format!(
+            "key to screen, median and p99, {}",
+            if flood { "while a flood scrolls below" } else { "at rest" }
+        );
+        compare(&title, each(&mut windows), |window| Figure::of_times(window.keys(flood)));
     }
     drop(windows);
     let _ = std::process::Command::new("tmux").args(["-L", &socket, "kill-server"]).output();
+}
+
+fn each<'w>(
+    windows: &'w mut [(&'static str, Option<Window>)],
+) -> impl Iterator<Item = (&'static str, Option<&'w mut Window>)> {
+    windows.iter_mut().map(|(name, window)| (*name, window.as_mut()))
 }
 
 fn open(sandbox: &Sandbox, argv: &[&str]) -> Window {

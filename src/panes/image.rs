@@ -10,12 +10,11 @@ use crossterm::queue;
 use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::input::{Decoder, Input, Waited, read_some, wait};
 use super::wake_pipe::WakePipe;
 use crate::render::{ImageViewer, Slide, Slides, sanitize};
-use crate::terminal::{FullScreen, Out, Size, size};
+use crate::terminal::{FullScreen, Out, Size, ViewSignal, ViewSignals, size};
 
 /// An escape sequence of a key arrives at once; after this it is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
@@ -51,19 +50,13 @@ pub fn show(runtime: &Handle, image_viewer: &ImageViewer, editor_waits: bool) ->
 
 fn watch_signals(runtime: &Handle, bell: &Arc<ImageEvents>) -> io::Result<tokio::task::AbortHandle> {
     let _context = runtime.enter();
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut continued = signal(SignalKind::from_raw(libc::SIGCONT))?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
+    let mut signals = ViewSignals::listen()?;
     let bell = Arc::clone(bell);
     let task = runtime.spawn(async move {
         loop {
-            tokio::select! {
-                Some(()) = resized.recv() => bell.redraw.store(true, Ordering::Release),
-                Some(()) = continued.recv() => bell.redraw.store(true, Ordering::Release),
-                Some(()) = terminated.recv() => bell.over.store(true, Ordering::Release),
-                Some(()) = hung_up.recv() => bell.over.store(true, Ordering::Release),
-                else => return,
+            match signals.recv().await {
+                ViewSignal::Resized | ViewSignal::Continued => bell.redraw.store(true, Ordering::Release),
+                ViewSignal::Closing => bell.over.store(true, Ordering::Release),
             }
             bell.wake.ring();
         }

@@ -27,7 +27,9 @@ pub use reset::{PassthroughTracker, reset_sequences};
 pub use restore::restore;
 pub use screen::{ColorDepth, Screen, Size, size};
 pub use secret::{SecretError, read_secret, read_secret_unless};
-pub use signals::{FatalSignal, FatalSignals, interrupt_unless_ignored, listen_fatal};
+pub use signals::{
+    FatalSignal, FatalSignals, ViewSignal, ViewSignals, interrupt_unless_ignored, listen_fatal,
+};
 
 #[cfg(test)]
 pub(crate) mod tests;

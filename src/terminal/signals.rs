@@ -132,11 +132,7 @@ impl FatalSignal {
 
 /// Hears fatal signals while it lives; made by [`listen_fatal`].
 #[derive(Debug)]
-pub struct FatalSignals {
-    terminate: SignalStream,
-    /// Absent where it is ignored: what `nohup` started goes on without its terminal.
-    hang_up: Option<SignalStream>,
-}
+pub struct FatalSignals(FatalStreams);
 
 /// Takes over what happens on SIGTERM and SIGHUP: the terminal is restored, then the listener is told and must end the
 /// program soon ([`FatalSignal::die`]). Call it on the runtime, after [`super::install`].
@@ -144,15 +140,32 @@ pub struct FatalSignals {
 /// # Errors
 /// When the runtime cannot register the signals.
 pub fn listen_fatal() -> io::Result<FatalSignals> {
-    let hang_up = if is_ignored(Signal::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
-    let streams = FatalSignals { terminate: signal(SignalKind::terminate())?, hang_up };
+    let streams = FatalStreams::listen()?;
     LISTENING.store(true, Ordering::SeqCst);
-    Ok(streams)
+    Ok(FatalSignals(streams))
 }
 
 impl FatalSignals {
     /// Waits for the next fatal signal. Cancel-safe.
     pub async fn recv(&mut self) -> FatalSignal {
+        self.0.recv().await
+    }
+}
+
+#[derive(Debug)]
+struct FatalStreams {
+    terminate: SignalStream,
+    /// Absent where it is ignored: what `nohup` started goes on without its terminal.
+    hang_up: Option<SignalStream>,
+}
+
+impl FatalStreams {
+    fn listen() -> io::Result<Self> {
+        let hang_up = if is_ignored(Signal::SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { terminate: signal(SignalKind::terminate())?, hang_up })
+    }
+
+    async fn recv(&mut self) -> FatalSignal {
         tokio::select! {
             Some(()) = self.terminate.recv() => FatalSignal::Terminate,
             Some(()) = hung_up(&mut self.hang_up) => FatalSignal::HangUp,
@@ -165,6 +178,49 @@ async fn hung_up(stream: &mut Option<SignalStream>) -> Option<()> {
     match stream {
         Some(stream) => stream.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+/// A signal that a full-screen view obeys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ViewSignal {
+    /// The window has a new size.
+    Resized,
+    /// The program goes on after a suspension.
+    Continued,
+    /// The program is about to end, so the view closes.
+    Closing,
+}
+
+/// Hears the signals of a full-screen view. It does not take over what happens on fatal ones: [`listen_fatal`] does, for
+/// whoever ends the program.
+#[derive(Debug)]
+pub struct ViewSignals {
+    resized: SignalStream,
+    continued: SignalStream,
+    fatal: FatalStreams,
+}
+
+impl ViewSignals {
+    /// Call it on the runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot register the signals.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            resized: signal(SignalKind::window_change())?,
+            continued: signal(SignalKind::from_raw(libc::SIGCONT))?,
+            fatal: FatalStreams::listen()?,
+        })
+    }
+
+    /// Waits for the next signal. Cancel-safe.
+    pub async fn recv(&mut self) -> ViewSignal {
+        tokio::select! {
+            Some(()) = self.resized.recv() => ViewSignal::Resized,
+            Some(()) = self.continued.recv() => ViewSignal::Continued,
+            _ = self.fatal.recv() => ViewSignal::Closing,
+        }
     }
 }
 

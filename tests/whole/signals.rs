@@ -80,6 +80,20 @@ fn a_cell_is_interrupted_at_a_prompt_that_was_started_with_signals_ignored() {
 }
 
 #[test]
+fn a_pane_stays_open_at_a_hangup_that_is_ignored() {
+    let sandbox = Sandbox::new();
+    let command = sandbox.in_terminal(&["sh", "-c", "trap '' HUP; exec \"$0\" pty python", binary()]);
+    let terminal = FakeTerminal::start_command(command, 24, 80);
+    terminal.wait_for("leaves");
+    kill(Pid::from_raw(terminal.pid()), Signal::SIGHUP).unwrap();
+    // A pane that heard it would close after the first answer at the latest.
+    for answer in 1..=3 {
+        terminal.enter(&format!("echo answer $((40 + {answer}))"));
+        terminal.wait_for(&format!("answer {}", 40 + answer));
+    }
+}
+
+#[test]
 fn an_engine_in_the_background_outlives_its_terminal_and_ctrl_c_where_both_are_ignored() {
     let sandbox = Sandbox::new();
     let mut shell = sandbox.program("sh");

@@ -1,11 +1,12 @@
 //! Helpers for the tests and benchmarks of all crates: a fake terminal with the real binary in it, a sandbox to run it
-//! in, a Python environment with popular packages, and a gate at which remote programs wait. The crate is not
-//! published. Its helpers panic to fail a test.
+//! in, a Python environment with popular packages, a gate at which remote programs wait, and the table of the
+//! benchmarks. The crate is not published. Its helpers panic to fail a test.
 //!
 //! Servers and clients do not belong here: this crate does not depend on the other crates, so that each of them can use
 //! it.
 
 mod binary;
+pub mod comparison;
 mod fake_terminal;
 mod furnished;
 mod gate;
@@ -17,6 +18,6 @@ pub use binary::binary;
 pub use fake_terminal::{End, FakeTerminal, PROMPT};
 pub use furnished::{furnished, furnished_with};
 pub use gate::Gate;
-pub use needs::{leave_out, need, take_left_out};
+pub use needs::{leave_out, need, need_one_of, take_left_out};
 pub use sandbox::{Finished, Sandbox, pyenv_root};
 pub use screen::Screen;

@@ -12,12 +12,19 @@ const REQUIRE_ALL: &str = "BAI_TEST_REQUIRE_ALL";
 #[track_caller]
 #[must_use]
 pub fn need(program: &str) -> bool {
-    let is_here = is_installed(program);
+    need_one_of(program, &[program])
+}
+
+/// The same for what several programs can do; `what` is its name in the line at the end.
+#[track_caller]
+#[must_use]
+pub fn need_one_of(what: &str, programs: &[&str]) -> bool {
+    let is_here = programs.iter().any(|program| is_installed(program));
     if is_here {
         // Removes the note of an earlier run.
-        let _ = std::fs::remove_file(note(program));
+        let _ = std::fs::remove_file(note(what));
     } else {
-        leave_out(program);
+        leave_out(what);
     }
     is_here
 }

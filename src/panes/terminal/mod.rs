@@ -14,12 +14,11 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::host::{Ended, TerminalHost, Viewer};
 use super::prefix::PrefixKey;
-use crate::terminal::ColorDepth;
+use crate::terminal::{ColorDepth, ViewSignal, ViewSignals};
 use std::sync::atomic::Ordering;
 
 /// How the pane is opened.
@@ -127,19 +126,14 @@ impl Drop for Attached<'_> {
 /// Signals that end the program close the view, if somebody listens who will end it; else they have ended it already.
 pub(super) fn watch_signals(runtime: &Handle, viewer: &Arc<Viewer>) -> io::Result<tokio::task::AbortHandle> {
     let _context = runtime.enter();
-    let mut resized = signal(SignalKind::window_change())?;
-    let mut continued = signal(SignalKind::from_raw(libc::SIGCONT))?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
+    let mut signals = ViewSignals::listen()?;
     let viewer = Arc::clone(viewer);
     let task = runtime.spawn(async move {
         loop {
-            tokio::select! {
-                Some(()) = resized.recv() => {}
-                Some(()) = continued.recv() => viewer.continued.store(true, Ordering::Release),
-                Some(()) = terminated.recv() => viewer.hung_up.store(true, Ordering::Release),
-                Some(()) = hung_up.recv() => viewer.hung_up.store(true, Ordering::Release),
-                else => return,
+            match signals.recv().await {
+                ViewSignal::Resized => {}
+                ViewSignal::Continued => viewer.continued.store(true, Ordering::Release),
+                ViewSignal::Closing => viewer.hung_up.store(true, Ordering::Release),
             }
             viewer.redraw.store(true, Ordering::Release);
             viewer.wake.ring();
