@@ -36,7 +36,7 @@
 //! | `worker`, `queue`, `outbox`, `crash_loop` | the one task behind the handle, its two ends, and the crash-loop counter |
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
 //! | `jupyter` | kernels that speak Jupyter's protocol; `backend` is either of the two |
-//! | `step` | batch steps |
+//! | `step`, `lost_interrupt` | batch steps, and the processes of theirs that an interrupt has missed |
 //! | `process`, `dispositions`, `output`, `utf8` | child processes, their signals, and what they write |
 //! | `language` | what a language is; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
 //! | `registry` | all languages, and which of them an image means |
@@ -78,6 +78,7 @@ mod jupyter;
 mod kernel;
 mod kernel_spec;
 mod language;
+mod lost_interrupt;
 mod op;
 mod outbox;
 mod output;

@@ -3,11 +3,14 @@
 
 use super::kernel_spec::KernelSpec;
 use super::language::{Cell, Heuristic, Invocation, Resolved, StepKind};
+use super::lost_interrupt::Interrupted;
 use super::op::Step;
 use super::output::Output;
 use super::process::{self, Process, Program};
 use super::stdin::StandardInput;
+use super::wakeup::Wakeups;
 use bai_protocol::record::ConsoleRecord;
+use nix::sys::signal::Signal;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -22,6 +25,9 @@ pub(super) struct RunningStep {
     out: Output,
     err: Output,
     stdin: StandardInput,
+    /// The processes of the last interrupt, and when to look whether one has lost it.
+    interrupted: Option<Interrupted>,
+    looks: Wakeups,
     defaults: &'static [(&'static str, &'static str)],
     rest: VecDeque<Invocation>,
 }
@@ -76,7 +82,9 @@ impl RunningStep {
         let Some(first) = rest.pop_front() else { return Started::Over(None, 0) };
         match Self::spawn(&first, defaults, spec) {
             Ok((process, out, err, stdin)) => {
-                Started::Running(Box::new(RunningStep { process, out, err, stdin, defaults, rest }))
+                let (interrupted, looks) = (None, Wakeups::new(Some(Signal::SIGINT)));
+                let step = RunningStep { process, out, err, stdin, interrupted, looks, defaults, rest };
+                Started::Running(Box::new(step))
             }
             Err(error) => Started::Over(Some(cannot_run(&first, &error)), -1),
         }
@@ -107,6 +115,7 @@ impl RunningStep {
         Some(match Self::spawn(&next, self.defaults, spec) {
             Ok((process, out, err, stdin)) => {
                 (self.process, self.out, self.err, self.stdin) = (process, out, err, stdin);
+                self.looks.stop();
                 Ok(())
             }
             Err(error) => Err(cannot_run(&next, &error)),
@@ -121,6 +130,10 @@ impl RunningStep {
             () = self.out.readable(), if room => true,
             () = self.err.readable(), if room => false,
             () = self.stdin.wanted(leader) => return StepEvent::WaitsForLine,
+            _ = self.looks.due() => {
+                self.interrupted.iter().for_each(Interrupted::again);
+                return StepEvent::Progress;
+            }
         };
         let text = if from_out { self.out.read() } else { self.err.read() };
         match text {
@@ -151,7 +164,9 @@ impl RunningStep {
 
     pub(super) fn interrupt(&mut self) {
         self.stdin.look_again();
+        self.interrupted = Some(Interrupted::of(self.process.leader()));
         self.process.interrupt();
+        self.looks.start();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signals after an interrupt, for an interpreter that has one thread. SIGINT may arrive between the interpreter's last
 //! check for signals and a blocking system call. Then the call blocks as if there had been no signal. So the
 //! interpreter is woken a few more times, with a signal that has no other effect, until the driver reports that the
-//! interrupt has arrived.
+//! interrupt has arrived. Steps use the same pauses to look for processes that have lost the interrupt.
 
 use nix::sys::signal::Signal;
 use std::time::Duration;

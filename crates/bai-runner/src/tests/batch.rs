@@ -71,6 +71,34 @@ async fn heuristics_find_makefiles_and_main_programs() {
     assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("__main__ ['main.py']\n", 6));
 }
 
+/// What dash does when an interrupt comes between its fork and the exec: the handler swallows it, and another program begins.
+#[tokio::test]
+async fn a_program_that_begins_during_an_interrupt_does_not_lose_it() {
+    let mut session = Session::start("python").await;
+    let shell = "import os, signal, time; \
+                 signal.signal(signal.SIGINT, lambda *_: os.execlp('sleep', 'sleep', '1000')); \
+                 print('on', flush=True); time.sleep(1000)";
+    for shell in [format!("exec python3 -c \"{shell}\""), format!("python3 -c \"{shell}\"; exit 1")] {
+        session.send(Op::Exec(command(&shell))).await;
+        session.until_output("on").await;
+        session.send(Op::Interrupt).await;
+        assert_eq!(session.finish().await.exit_code, -2, "{shell}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_ends_in_order_after_an_interrupt_gets_no_other() {
+    let mut session = Session::start("python").await;
+    let program = "import signal, time\n\
+                   def end(number, frame):\n    signal.signal(number, signal.SIG_DFL); time.sleep(0.5); print('saved'); exit(0)\n\
+                   signal.signal(signal.SIGINT, end); print('on', flush=True); time.sleep(1000)";
+    session.send(Op::Exec(command(&format!("exec python3 -c \"{program}\"")))).await;
+    session.until_output("on").await;
+    session.send(Op::Interrupt).await;
+    let outcome = session.finish().await;
+    assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("saved\n", 0));
+}
+
 #[tokio::test]
 async fn a_step_can_be_interrupted_and_leaves_nothing_behind() {
     let mut session = Session::start("python").await;
