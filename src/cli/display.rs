@@ -186,7 +186,8 @@ pub(super) fn library() -> Library {
 fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> Result<Theme, CliError> {
     let library = library();
     let named = context.global.theme.as_ref().or(context.config.theme.as_ref());
-    let found = named.map_or_else(|| library.suited(background, screen.colors), |name| library.find(name));
+    let found =
+        named.map_or_else(|| library.default_for(background, screen.colors), |name| library.find(name));
     let theme = match found {
         Ok(theme) => theme,
         Err(error @ LibraryError::Unknown { .. }) if context.global.theme.is_some() => {
@@ -196,7 +197,7 @@ fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> 
             let why = sanitize::line(&error.to_string(), MESSAGE_WIDTH);
             eprintln!("bai-repl: warning: {why}; the default theme is used");
             // The themes that ship are sound.
-            Library::new(None).suited(background, screen.colors).unwrap_or_else(|_| Theme::plain())
+            Library::new(None).default_for(background, screen.colors).unwrap_or_else(|_| Theme::plain())
         }
     };
     Ok(if screen.dumb { Theme::plain() } else { theme })

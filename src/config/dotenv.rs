@@ -1,5 +1,5 @@
-//! The `.env` file that the official client reads from the current folder or the nearest one above (`docs/wire` §1.3).
-//! Its variables come before those of the process, as there.
+//! The `.env` file that the official client reads from the current folder or the nearest parent folder (`docs/wire`
+//! §1.3). As in that client, its variables take precedence over those of the process.
 
 use super::ConfigError;
 use std::collections::BTreeMap;
@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 
 /// A larger file is not read.
 const SIZE_LIMIT: u64 = 1 << 20;
-/// Names that only this API's clients use. `BACKEND_ENDPOINT` alone is a name that web projects like too.
+/// Endings of names that only clients of this API use. `BACKEND_ENDPOINT` alone is not a sign: web projects use it too.
 const SIGNS: [&str; 3] = ["ACCESS_KEY", "SECRET_KEY", "ENDPOINT_TYPE"];
 
-/// The variables for us in the `.env` file that counts in `folder`; none when there is none, or none that is for us.
+/// Reads our variables from the `.env` file that applies to `folder`. The map is empty if there is no such file, or if the
+/// file belongs to another program.
 ///
 /// # Errors
-/// When there is one for us that another user could have written: it decides where code and keys go.
+/// When the file is for us and another user could have written it: it decides where code and keys go.
 pub(super) fn read(folder: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let Some(path) = find(folder) else { return Ok(BTreeMap::new()) };
-    // One that cannot be read is not for us to complain about: most belong to other programs.
+    // An unreadable file is not an error: most `.env` files belong to other programs.
     let Ok(metadata) = std::fs::metadata(&path) else { return Ok(BTreeMap::new()) };
     if metadata.len() > SIZE_LIMIT {
         return Ok(BTreeMap::new());
@@ -45,15 +46,15 @@ fn find(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|above| above.join(".env")).find(|path| path.is_file())
 }
 
-/// Lines of `NAME=value`, `export` before them or not, quotes around the value or not; only the names that we read.
+/// Parses lines of `NAME=value`, with optional `export` and quotes. Keeps only the names that we read.
 fn parse(text: &str) -> BTreeMap<String, String> {
-    let wanted = |name: &str| name.starts_with("BACKEND_") || name.starts_with("SORNA_");
+    let is_ours = |name: &str| name.starts_with("BACKEND_") || name.starts_with("SORNA_");
     text.lines()
         .filter_map(|line| {
             let line = line.trim_start();
             let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
             let name = name.trim();
-            wanted(name).then(|| (name.to_owned(), unquote(value.trim())))
+            is_ours(name).then(|| (name.to_owned(), unquote(value.trim())))
         })
         .collect()
 }
@@ -64,7 +65,7 @@ fn unquote(value: &str) -> String {
             return inside.to_owned();
         }
     }
-    // Without quotes a comment ends the value.
+    // A comment ends an unquoted value.
     value.split_once(" #").map_or(value, |(before, _)| before).trim_end().to_owned()
 }
 

@@ -1,5 +1,5 @@
-//! Which server is meant and who one is there: flags, then the environment, then a profile, then the last login, then the
-//! official client's own files, then the engine in this binary.
+//! The choice of the server and of the user's identity there. The order of precedence: flags, the environment, a profile,
+//! the last login, the official client's files, the engine in this binary.
 
 use super::logins::same_endpoint;
 use super::{
@@ -9,7 +9,7 @@ use super::{
 use secrecy::SecretString;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The endpoint that stands for the engine in this binary, whatever else is configured.
+/// The endpoint that selects the engine in this binary, whatever else is configured.
 pub const LOCAL: &str = "local";
 
 /// Where sessions live.
@@ -21,29 +21,29 @@ pub enum Target {
     Cluster(Cluster),
 }
 
-/// A cluster and who one is there. Debug shows no secret.
+/// A cluster and the user's identity there. Debug shows no secret.
 #[derive(Debug)]
 pub struct Cluster {
-    /// URL, or several with commas between.
+    /// One or more URLs, separated by commas.
     pub endpoint: String,
-    /// Who one is.
+    /// Credentials of the user.
     pub identity: Identity,
-    /// Domain, `default` unless said otherwise.
+    /// Domain; `default` if not configured.
     pub domain: String,
-    /// Project, `default` unless said otherwise.
+    /// Project; `default` if not configured.
     pub group: String,
-    /// Whether certificates are left unchecked.
+    /// Whether certificate checks are switched off.
     pub insecure: bool,
-    /// Limit on the time that a connection takes to stand.
+    /// Limit on the time to establish a connection.
     pub connect_timeout: Duration,
     /// Limit on the time between two reads; `None` for no limit.
     pub read_timeout: Option<Duration>,
 }
 
-/// Who one is at a cluster.
+/// The credentials of the user at a cluster.
 #[derive(Debug, Clone)]
 pub enum Identity {
-    /// A key pair, with which requests are signed.
+    /// A key pair, which signs requests.
     Keypair {
         /// Access key.
         access_key: String,
@@ -68,7 +68,7 @@ impl From<StoredCredentials> for Identity {
     }
 }
 
-/// What is known from before: our own logins, and the official client's files.
+/// Saved logins: our own, and those in the official client's files.
 #[derive(Debug, Clone)]
 pub struct KnownLogins {
     /// Our own logins.
@@ -77,10 +77,10 @@ pub struct KnownLogins {
     pub official: OfficialFiles,
 }
 
-/// Decides by `--endpoint` and `--profile`, the environment, the file, and what was saved, in this order.
+/// Chooses the target by `--endpoint` and `--profile`, the environment, the file, and the saved logins, in this order.
 ///
 /// # Errors
-/// When what decides is wrong, is not there, or is a secret that others may read.
+/// When the deciding value is wrong or missing, or is in a file with a secret that other users may read.
 pub fn resolve(
     flag: Option<&str>,
     profile: Option<&str>,
@@ -95,10 +95,10 @@ pub fn resolve(
     context.cluster().map(Target::Cluster)
 }
 
-/// The endpoint that [`resolve`] would take; `None` for the engine in this binary.
+/// The endpoint that [`resolve`] would choose; `None` for the engine in this binary.
 ///
 /// # Errors
-/// As [`resolve`], but for what proves who one is.
+/// As [`resolve`], except for errors about credentials.
 pub fn endpoint_of(
     flag: Option<&str>,
     profile: Option<&str>,
@@ -117,7 +117,7 @@ fn chosen<'a>(
     saved: &KnownLogins,
 ) -> Result<Option<(String, Option<&'a Profile>)>, ConfigError> {
     let named = profile.or(file.profile.as_deref()).map(|name| profile_called(name, file)).transpose()?;
-    // A profile that the command line names is nearer than the environment; one that the file names is not.
+    // A profile named on the command line takes precedence over the environment; one named in the file does not.
     let explicit = if profile.is_some() { named } else { None };
     let endpoint = flag.map(str::to_owned).or_else(|| explicit.map(|p| p.endpoint.clone()));
     let endpoint = endpoint.or_else(|| env.backend("ENDPOINT")).or_else(|| named.map(|p| p.endpoint.clone()));
@@ -142,10 +142,10 @@ fn profile_called<'a>(name: &str, file: &'a FileConfig) -> Result<&'a Profile, C
     })
 }
 
-/// What decides who one is at an endpoint.
+/// The sources that decide the identity at an endpoint.
 struct Context<'a> {
     endpoint: &'a str,
-    /// The profile of this very endpoint.
+    /// The chosen profile, if it is for this endpoint.
     profile: Option<&'a Profile>,
     env: &'a Environment,
     saved: &'a KnownLogins,
@@ -174,31 +174,31 @@ impl Context<'_> {
         if self.profile.is_some_and(|p| p.insecure) || self.env.backend_flag("SKIP_SSLCERT_VALIDATION") {
             return Ok(true);
         }
-        // The official client's word holds for the endpoint that it says it of.
+        // The official client's setting applies only to the endpoint in the same file.
         let configured = self.saved.official.configured()?;
         Ok(configured.is_some_and(|c| c.insecure && same_endpoint(&c.endpoint, self.endpoint)))
     }
 
-    /// Whether the variables of the environment speak of this endpoint, or of none.
+    /// Whether the environment variables are for this endpoint, or name no endpoint.
     fn env_is_of_endpoint(&self) -> bool {
         self.env.backend("ENDPOINT").is_none_or(|endpoint| same_endpoint(&endpoint, self.endpoint))
     }
 
     fn identity(&self) -> Result<Identity, ConfigError> {
-        // Looked for only where it counts: a keyring may ask the person to unlock it.
+        // Lazy: a keyring may ask the user to unlock it.
         let login = || self.saved.logins.find(self.endpoint);
         if self.wants_session()? {
             return self.web_session(login()?);
         }
-        // A key of the profile may have its other half in the environment, or in the login that was made for it.
+        // The secret key for the profile's access key may be in the environment, or in the login that was made for it.
         let access_key = self.of_profile(|p| &p.access_key);
         let secret_key = self.of_profile(|p| &p.secret_key);
-        if let (Some(wanted), None) = (&access_key, &secret_key)
+        if let (Some(profile_key), None) = (&access_key, &secret_key)
             && let Some(Login {
                 credentials: credentials @ StoredCredentials::Keypair { access_key, .. },
                 ..
             }) = &login()?
-            && access_key == wanted
+            && access_key == profile_key
         {
             return Ok(credentials.clone().into());
         }
@@ -217,7 +217,7 @@ impl Context<'_> {
         }
     }
 
-    /// Whether this endpoint is said to be a web server.
+    /// Whether the configuration says that this endpoint is a web server.
     fn wants_session(&self) -> Result<bool, ConfigError> {
         let of_env = self.env.backend("ENDPOINT_TYPE").filter(|_| self.env_is_of_endpoint());
         match (self.profile, of_env.as_deref()) {
@@ -265,7 +265,7 @@ impl Context<'_> {
 }
 
 fn now() -> Duration {
-    // A clock before 1970 is no time at which anything has ended.
+    // With a clock before 1970, no login has expired.
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
@@ -317,7 +317,7 @@ mod tests {
         }
     }
 
-    fn asked(
+    fn cluster(
         flag: Option<&str>,
         profile: Option<&str>,
         env: &Environment,
@@ -331,10 +331,10 @@ mod tests {
     }
 
     fn chosen(flag: Option<&str>, profile: Option<&str>, env: &Environment, file: &FileConfig) -> Cluster {
-        asked(flag, profile, env, file, &nothing())
+        cluster(flag, profile, env, file, &nothing())
     }
 
-    /// What one is known by, and the secret that proves it.
+    /// The public part of the identity, and its secret.
     fn who(cluster: &Cluster) -> (&str, &str) {
         match &cluster.identity {
             Identity::Keypair { access_key, secret_key } => (access_key, secret_key.expose_secret()),
@@ -355,12 +355,12 @@ mod tests {
             resolve(None, None, &none, &FileConfig::default(), &nothing()),
             Ok(Target::Embedded)
         ));
-        // Keys alone name no server.
+        // Keys alone do not name a server.
         assert!(matches!(resolve(None, None, &env(&[]), &file(), &nothing()), Ok(Target::Embedded)));
     }
 
     #[test]
-    fn the_nearer_word_counts() {
+    fn flags_precede_profiles_and_the_environment() {
         let somewhere = env(&[("BACKEND_ENDPOINT", "https://env.example")]);
         let default = FileConfig { profile: Some("lab".into()), ..file() };
         assert_eq!(
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn mistakes_are_reported() {
         let none = Environment::of(&[]);
         let problem = |flag: Option<&str>, profile: Option<&str>, env: &Environment| {
             resolve(flag, profile, env, &file(), &nothing()).unwrap_err().to_string()
@@ -399,24 +399,27 @@ mod tests {
     }
 
     #[test]
-    fn the_last_login_is_where_one_is_when_nothing_else_says_so() {
+    fn the_last_login_is_the_default_endpoint() {
         let folder = tempfile::tempdir().unwrap();
         let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
         saved.logins.keep(&cookie("https://web.example", None)).unwrap();
         let none = Environment::of(&[]);
-        let web = asked(None, None, &none, &FileConfig::default(), &saved);
+        let web = cluster(None, None, &none, &FileConfig::default(), &saved);
         assert_eq!((web.endpoint.as_str(), who(&web)), ("https://web.example", ("cookie", "c00kie")));
         let local = resolve(Some(LOCAL), None, &none, &FileConfig::default(), &saved);
         assert!(matches!(local, Ok(Target::Embedded)));
         let elsewhere = env(&[("BACKEND_ENDPOINT", "https://env.example")]);
-        assert_eq!(who(&asked(None, None, &elsewhere, &file(), &saved)), ("A", "S"));
-        // Keys of another endpoint do not come before the login at this one.
-        assert_eq!(who(&asked(Some("https://web.example/"), None, &elsewhere, &file(), &saved)).0, "cookie");
-        assert_eq!(who(&asked(Some("https://web.example/"), None, &env(&[]), &file(), &saved)).0, "A");
+        assert_eq!(who(&cluster(None, None, &elsewhere, &file(), &saved)), ("A", "S"));
+        // Keys of another endpoint do not take precedence over the login at this one.
+        assert_eq!(
+            who(&cluster(Some("https://web.example/"), None, &elsewhere, &file(), &saved)).0,
+            "cookie"
+        );
+        assert_eq!(who(&cluster(Some("https://web.example/"), None, &env(&[]), &file(), &saved)).0, "A");
     }
 
     #[test]
-    fn a_login_that_has_ended_is_said_so() {
+    fn an_expired_login_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
         saved.logins.keep(&cookie("https://web.example", Some(9))).unwrap();
@@ -434,9 +437,9 @@ mod tests {
         saved.logins.keep(&login).unwrap();
         let mut file = file();
         file.profiles.get_mut("lab").unwrap().secret_key = None;
-        assert_eq!(who(&asked(None, Some("lab"), &env(&[]), &file, &saved)), ("LA", "kept"));
+        assert_eq!(who(&cluster(None, Some("lab"), &env(&[]), &file, &saved)), ("LA", "kept"));
         file.profiles.get_mut("lab").unwrap().access_key = Some("other".into());
-        assert_eq!(who(&asked(None, Some("lab"), &env(&[]), &file, &saved)), ("other", "S"));
+        assert_eq!(who(&cluster(None, Some("lab"), &env(&[]), &file, &saved)), ("other", "S"));
     }
 
     #[test]

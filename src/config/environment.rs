@@ -1,10 +1,9 @@
-//! The variables that the official client reads (`docs/wire` §1.3): `BACKEND_*`, and `SORNA_*` where the first is
-//! not set.
+//! The variables that the official client reads (`docs/wire` §1.3): `BACKEND_*`, or `SORNA_*` if the first is not set.
 
 use super::{ConfigError, dotenv};
 use std::ffi::OsString;
 
-/// A view of the environment, so that tests bring their own.
+/// A view of the environment, which tests can replace.
 pub struct Environment {
     lookup: Box<Lookup>,
 }
@@ -17,10 +16,10 @@ impl Environment {
         Environment { lookup: Box::new(|name| std::env::var_os(name)) }
     }
 
-    /// The environment of this process, with what a `.env` file in the current folder or above says before it.
+    /// The environment of this process. A `.env` file in the current folder or a parent folder takes precedence.
     ///
     /// # Errors
-    /// When there is one for us that is not to be trusted.
+    /// When that file is for us and cannot be trusted.
     pub fn of_process_and_folder() -> Result<Self, ConfigError> {
         let Ok(folder) = std::env::current_dir() else { return Ok(Self::of_process()) };
         let file = dotenv::read(&folder)?;
@@ -31,7 +30,7 @@ impl Environment {
         })
     }
 
-    /// Exactly these variables.
+    /// An environment of exactly these variables.
     pub fn of(variables: &[(&str, &str)]) -> Self {
         let owned: Vec<_> = variables.iter().map(|(k, v)| ((*k).to_owned(), OsString::from(v))).collect();
         Environment {
@@ -41,17 +40,17 @@ impl Environment {
         }
     }
 
-    /// A variable of ours or of the system; empty counts as not set, and so does a value that is not UTF-8.
+    /// The value of a variable. A value that is empty or not UTF-8 counts as not set.
     pub fn get(&self, name: &str) -> Option<String> {
         (self.lookup)(name)?.into_string().ok().filter(|value| !value.is_empty())
     }
 
-    /// `BACKEND_<name>`, or `SORNA_<name>`.
+    /// The value of `BACKEND_<name>`, or of `SORNA_<name>`.
     pub fn backend(&self, name: &str) -> Option<String> {
         self.get(&format!("BACKEND_{name}")).or_else(|| self.get(&format!("SORNA_{name}")))
     }
 
-    /// The same as a switch: `y yes t true on 1` in any case.
+    /// The same variable as a boolean: `y yes t true on 1` in any case mean true.
     pub fn backend_flag(&self, name: &str) -> bool {
         let yes = ["y", "yes", "t", "true", "on", "1"];
         self.backend(name).is_some_and(|value| yes.contains(&value.to_ascii_lowercase().as_str()))

@@ -1,4 +1,4 @@
-//! The configuration file, `config.toml`: every key has a default, an unknown key is an error that names it.
+//! The configuration file, `config.toml`. Every key has a default; an unknown key is an error that names the key.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -6,22 +6,21 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// What can be in the file.
+/// The content of the configuration file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FileConfig {
-    /// Name of the theme; `None` chooses by the terminal's background.
+    /// Name of the theme; if absent, the terminal's background decides.
     pub theme: Option<String>,
-    /// Keys of the editor.
+    /// Key bindings of the editor.
     pub edit_mode: EditMode,
-    /// The key that leaves the terminal and begins its commands, such as `Ctrl-]`.
+    /// The key that leaves the terminal pane and starts its commands, such as `Ctrl-]`.
     pub prefix_key: Option<String>,
-    /// Whether Python kernels of clusters get the prelude, which gives them completion and rich output; they do when
-    /// nothing is said.
+    /// Whether Python kernels of clusters get the prelude, which adds completion and rich output. The default is true.
     pub prelude: Option<bool>,
-    /// Whether secrets of logins are kept in the keyring of the system where one answers; they are when nothing is said.
+    /// Whether the system keyring, if one is available, stores the secrets of logins. The default is true.
     pub keyring: Option<bool>,
-    /// What is known about the terminal without asking it.
+    /// Facts about the terminal.
     pub terminal: TerminalConfig,
     /// Pictures.
     pub media: MediaConfig,
@@ -33,17 +32,17 @@ pub struct FileConfig {
     pub profiles: BTreeMap<String, Profile>,
 }
 
-/// What is known about the terminal without asking it; each value counts more than the terminal's own answer.
+/// Facts about the terminal. Each value takes precedence over the terminal's own answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TerminalConfig {
-    /// The means by which pictures are drawn, such as `sixel`; `auto` is what the terminal proves to have.
+    /// The graphics protocol for pictures, such as `sixel`; `auto` selects the best one that the terminal confirms.
     pub graphics: Option<String>,
-    /// A character cell in pixels, such as `10x20`.
+    /// Size of a character cell in pixels, such as `10x20`.
     pub cell: Option<String>,
-    /// The background, such as `#1e1e2e`.
+    /// Background colour, such as `#1e1e2e`.
     pub background: Option<String>,
-    /// Whether the terminal is asked at all; it is by default.
+    /// Whether the program queries the terminal. The default is true.
     pub ask: Option<bool>,
 }
 
@@ -51,7 +50,7 @@ pub struct TerminalConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MediaConfig {
-    /// Most rows that a picture takes; the window is a limit in any case.
+    /// Maximum rows of a picture; the window is always a limit.
     pub max_rows: Option<u16>,
     /// The folder in which every picture is saved.
     pub dir: Option<PathBuf>,
@@ -61,9 +60,9 @@ pub struct MediaConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutputConfig {
-    /// Of longer output of a cell only so many lines are shown; the rest is for `:output`. 0 shows all.
+    /// Maximum lines shown for the output of a cell; `:output` shows all of it. 0 means no limit.
     pub max_lines: usize,
-    /// Whether links are sent (OSC 8); nothing sends them to terminals that are known to show them.
+    /// Whether links (OSC 8) are sent; if absent, only to terminals that are known to support them.
     pub links: Option<bool>,
 }
 
@@ -73,47 +72,47 @@ impl Default for OutputConfig {
     }
 }
 
-/// Keys of the editor.
+/// Key bindings of the editor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EditMode {
-    /// As in bash.
+    /// The bindings of Emacs, as in bash.
     #[default]
     Emacs,
-    /// As in vi.
+    /// The bindings of vi.
     Vi,
 }
 
-/// What answers at an endpoint, in the official client's words.
+/// The kind of server at an endpoint, in the official client's terms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointType {
-    /// A manager: each request is signed with a key pair.
+    /// A manager: a key pair signs each request.
     #[default]
     Api,
-    /// A web server: one logs in with a password.
+    /// A web server: the user logs in with a password.
     Session,
 }
 
-/// A cluster and who one is there.
+/// A cluster and the user's identity there.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Profile {
-    /// URL of the manager, or of a web server; several may be given with commas between.
+    /// URL of the manager or web server, or several URLs separated by commas.
     pub endpoint: String,
-    /// Whether it is a manager, to which requests are signed, or a web server, to which one logs in.
+    /// The kind of server.
     pub endpoint_type: EndpointType,
-    /// Name that one logs in with.
+    /// User name for the login.
     pub user: Option<String>,
     /// Access key.
     pub access_key: Option<String>,
-    /// Secret key. `login` keeps it, in the keyring or in a file of its own, so that it need not stand here.
+    /// Secret key. It is not needed here after `login`, which stores it in the keyring or in a separate file.
     pub secret_key: Option<String>,
     /// Domain.
     pub domain: Option<String>,
     /// Project.
     pub group: Option<String>,
-    /// Whether certificates are left unchecked.
+    /// Whether certificate checks are switched off.
     pub insecure: bool,
 }
 
@@ -123,52 +122,52 @@ impl std::fmt::Debug for Profile {
     }
 }
 
-/// Why the file cannot be used.
+/// An error of the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is there and cannot be read.
+    /// A file exists and cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It is not what it should be. The message names line and column.
+    /// A file has invalid content.
     #[error("{} is not a valid configuration: {message}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong and where.
+        /// The problem and its line.
         message: String,
     },
-    /// It has a secret in it and others may read it.
+    /// A file contains a secret and other users may read it.
     #[error("{} holds a secret and other users may read it; run: chmod 600 {}", path.display(), path.display())]
     Readable {
         /// The file.
         path: PathBuf,
     },
-    /// It cannot be written.
+    /// A file cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A cookie jar that is not JSON.
+    /// A cookie jar is not JSON.
     #[error("{} was written by an older client, in a form that is not safe to read; log in again", path.display())]
     ForeignJar {
         /// The file.
         path: PathBuf,
     },
-    /// A web server that one has not logged in to.
+    /// The user has not logged in to a web server.
     #[error("you are not logged in to {endpoint}; run: bai-repl login {endpoint}")]
     NotLoggedIn {
         /// The endpoint.
         endpoint: String,
     },
-    /// A login whose secret is in the keyring, which keeps it to itself.
+    /// The keyring has the secret of a login and does not return it.
     #[error(
         "the system keyring does not give the secret of the login at {endpoint}; unlock it, or run: bai-repl login {endpoint}"
     )]
@@ -176,27 +175,27 @@ pub enum ConfigError {
         /// The endpoint.
         endpoint: String,
     },
-    /// A login that has reached its end.
+    /// A login has expired.
     #[error("the login at {endpoint} has ended; run: bai-repl login {endpoint}")]
     LoginEnded {
         /// The endpoint.
         endpoint: String,
     },
-    /// A type of endpoint that there is not.
+    /// The type of endpoint is unknown.
     #[error("BACKEND_ENDPOINT_TYPE should be api or session, not \"{0}\"")]
     EndpointType(String),
-    /// A profile was named that is not there.
+    /// The named profile does not exist.
     #[error("there is no profile \"{name}\" in the configuration; {}", known_profiles(known))]
     NoProfile {
         /// Its name.
         name: String,
-        /// Those that are there.
+        /// The names of the existing profiles.
         known: Vec<String>,
     },
     /// The endpoint is not a URL.
     #[error("\"{0}\" is not an endpoint; one looks like https://api.example.com")]
     Endpoint(String),
-    /// An endpoint without a key.
+    /// The key for an endpoint is missing.
     #[error(
         "the endpoint {endpoint} needs {missing}; set it in the environment or in the configuration file, or run: bai-repl login {endpoint}"
     )]
@@ -206,7 +205,7 @@ pub enum ConfigError {
         /// The variable to set.
         missing: &'static str,
     },
-    /// A number was expected.
+    /// A variable is not a number.
     #[error("{name} should be a number of seconds, not \"{value}\"")]
     Number {
         /// The variable.
@@ -224,7 +223,7 @@ fn known_profiles(known: &[String]) -> String {
 const SIZE_LIMIT: u64 = 1 << 20;
 
 impl FileConfig {
-    /// Reads the file; one that is not there is the default.
+    /// Reads the file; if it does not exist, returns the default.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
         let metadata = match std::fs::metadata(path) {
@@ -247,7 +246,7 @@ impl FileConfig {
 
     fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| {
-            // The whole error shows the offending line, which may hold a secret: only place and reason are told.
+            // The full error contains the offending line, which may hold a secret: report only the place and the reason.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
             format!("line {line}: {}", error.message())
@@ -260,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_a_configuration() {
+    fn an_empty_or_missing_file_is_the_default() {
         assert_eq!(FileConfig::parse(""), Ok(FileConfig::default()));
         assert_eq!(FileConfig::read(Path::new("/nonexistent/config.toml")).unwrap(), FileConfig::default());
     }
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line_and_without_the_line_itself() {
+    fn a_mistake_is_reported_with_its_line_number_and_without_the_line() {
         let message =
             FileConfig::parse("theme = \"x\"\n[profiles.lab]\nsecret_kee = \"hush\"\n").unwrap_err();
         assert!(message.starts_with("line 3: ") && message.contains("secret_kee"), "{message}");

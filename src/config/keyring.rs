@@ -1,6 +1,5 @@
-//! The keyring of the user's desktop, where there is one: the Secret Service, reached over the D-Bus of the session. It
-//! keeps the secrets of logins, one for each endpoint. What they are secrets of, and what is done without a keyring, is not
-//! decided here.
+//! The keyring of the user's desktop, if there is one: the Secret Service, over the D-Bus of the session. It stores the
+//! secrets of logins, one for each endpoint. The caller decides what the secrets are, and what to do without a keyring.
 
 use super::Environment;
 use secrecy::{ExposeSecret, SecretString};
@@ -9,24 +8,25 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long the keyring may take to answer what no person has a part in.
+/// Limit for an answer that needs no action of the user.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-/// How long a person may take to unlock it.
-const PERSON_LIMIT: Duration = Duration::from_secs(60);
+/// Limit for the user to unlock the keyring.
+const UNLOCK_LIMIT: Duration = Duration::from_secs(60);
 
-/// The keyring of this session. Having one of these does not mean that it answers.
+/// The keyring of this session. A value of this type does not mean that the keyring answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyring(());
 
 impl Keyring {
-    /// The keyring, if the environment says where its bus may be. No I/O; a bus is never started.
+    /// The keyring, if the environment says where its bus may be. Does no I/O, and never starts a bus.
     pub fn of_session(env: &Environment) -> Option<Self> {
         let named =
             ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"].iter().any(|name| env.get(name).is_some());
         named.then_some(Keyring(()))
     }
 
-    /// Keeps the secret of an endpoint, in place of an older one. Whether it did: no keyring answers on many machines.
+    /// Stores the secret of an endpoint and replaces an older one. Returns whether it succeeded: on many machines no keyring
+    /// answers.
     pub(super) fn keep(self, endpoint: &str, who: &str, secret: &SecretString) -> bool {
         let kept = wait(async {
             let service = connect().await?;
@@ -40,22 +40,22 @@ impl Keyring {
                 .await?;
             Ok(())
         });
-        told(kept).is_some()
+        log_error(kept).is_some()
     }
 
-    /// The secret of an endpoint; `None` when there is none, or the keyring stays locked or silent.
+    /// The secret of an endpoint; `None` if there is none, or if the keyring stays locked or does not answer.
     pub(super) fn find(self, endpoint: &str) -> Option<SecretString> {
         let found = wait(async {
             let service = connect().await?;
             let item = item(&service, endpoint).await?;
             answered(item.get_secret()).await
         });
-        String::from_utf8(told(found)?).ok().map(SecretString::from)
+        String::from_utf8(log_error(found)?).ok().map(SecretString::from)
     }
 
-    /// Forgets the secret of an endpoint.
+    /// Deletes the secret of an endpoint.
     pub(super) fn forget(self, endpoint: &str) {
-        told(wait(async {
+        log_error(wait(async {
             let service = connect().await?;
             item(&service, endpoint).await?.delete().await
         }));
@@ -70,7 +70,7 @@ async fn connect() -> Result<SecretService<'static>, Error> {
     answered(SecretService::connect(EncryptionType::Dh)).await
 }
 
-/// The item of an endpoint, unlocked by the person if need be.
+/// The item of an endpoint. Asks the user to unlock it if necessary.
 async fn item<'a>(service: &'a SecretService<'_>, endpoint: &'a str) -> Result<Item<'a>, Error> {
     let mut found = answered(service.search_items(attributes(endpoint))).await?;
     if let Some(item) = found.unlocked.pop() {
@@ -86,21 +86,21 @@ async fn answered<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, 
 }
 
 async fn unlocked(call: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    timeout(PERSON_LIMIT, call).await.unwrap_or(Err(Error::Prompt))
+    timeout(UNLOCK_LIMIT, call).await.unwrap_or(Err(Error::Prompt))
 }
 
-/// Waits for a question to the keyring, on a thread of its own: the caller may stand in a runtime, where nothing may block
-/// on another.
-fn wait<T: Send>(question: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
-    let asked = || {
+/// Waits for a request to the keyring on a separate thread: the caller may be inside a runtime, which cannot block on
+/// another runtime.
+fn wait<T: Send>(request: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
+    let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(|_| Error::Unavailable)?.block_on(question)
+        runtime.map_err(|_| Error::Unavailable)?.block_on(request)
     };
-    std::thread::scope(|scope| scope.spawn(asked).join().unwrap_or(Err(Error::Unavailable)))
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap_or(Err(Error::Unavailable)))
 }
 
-/// A keyring that cannot be used is worth a line in the log, and no more.
-fn told<T>(answer: Result<T, Error>) -> Option<T> {
+/// Logs an error. An unusable keyring is not reported to the user.
+fn log_error<T>(answer: Result<T, Error>) -> Option<T> {
     answer.inspect_err(|error| tracing::debug!(%error, "the keyring")).ok()
 }
 

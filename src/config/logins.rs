@@ -1,5 +1,5 @@
-//! What `login` leaves behind: for each endpoint a file that only its owner may read, with who one is there. The secret that
-//! proves it is in the keyring of the system, or in that file where no keyring answers.
+//! The logins that `login` stores: for each endpoint a file that only its owner may read, with the user's identity there.
+//! The secret is in the system keyring, or in that file if no keyring answers.
 
 use super::{ConfigError, Keyring, private};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,22 +10,22 @@ use std::path::{Path, PathBuf};
 /// A login at one endpoint. Debug shows no secret.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// The endpoint as it was given, without a slash at its end.
+    /// The endpoint as the user gave it, without a trailing slash.
     pub endpoint: String,
-    /// What the requests are proved with.
+    /// The credentials for requests.
     pub credentials: StoredCredentials,
-    /// When it was made, in seconds since 1970.
+    /// Time of the login, in seconds since 1970.
     pub since: u64,
-    /// When it ends at the latest, in seconds since 1970, if the server said so.
+    /// Time of its latest expiry, in seconds since 1970, if the server reported it.
     pub until: Option<u64>,
 }
 
-/// What requests are proved with.
+/// The credentials of a saved login.
 #[derive(Debug, Clone)]
 pub enum StoredCredentials {
     /// The cookie of a web server.
     WebSession {
-        /// Name that was logged in with.
+        /// User name.
         user: String,
         /// Value of the cookie.
         session_id: SecretString,
@@ -40,7 +40,7 @@ pub enum StoredCredentials {
 }
 
 impl StoredCredentials {
-    /// Who one is, for people.
+    /// The user name or access key, for display.
     pub fn who(&self) -> &str {
         match self {
             StoredCredentials::WebSession { user, .. } => user,
@@ -54,7 +54,7 @@ struct LoginFile {
     endpoint: String,
     kind: LoginKind,
     who: String,
-    /// `None` when it is in the keyring.
+    /// `None` if it is in the keyring.
     secret: Option<String>,
     since: u64,
     until: Option<u64>,
@@ -67,7 +67,7 @@ enum LoginKind {
     Keypair,
 }
 
-/// Where the secret of a login is.
+/// The place where the secret of a login is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretPlace {
     /// In the keyring of the system.
@@ -84,21 +84,21 @@ pub struct Logins {
 }
 
 impl Logins {
-    /// The logins that are kept in this folder, which need not exist, and their secrets with them.
+    /// The logins in this folder, which need not exist. The secrets are in the same files.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Logins { folder: folder.into(), keyring: None }
     }
 
-    /// The same with the secrets in a keyring, if one is given and it takes them.
+    /// Stores the secrets in a keyring, if one is given and accepts them.
     pub fn with_keyring(self, keyring: Option<Keyring>) -> Self {
         Logins { keyring, ..self }
     }
 
-    /// The login at this endpoint, if there is one. A keyring that is locked is waited for.
+    /// Returns the login at this endpoint, if there is one. Waits for a locked keyring.
     ///
     /// # Errors
-    /// When its file cannot be read, or others may read it; [`ConfigError::NotInKeyring`] when the keyring does not give the
-    /// secret.
+    /// When its file cannot be read, or other users may read it; [`ConfigError::NotInKeyring`] when the keyring does not
+    /// return the secret.
     pub fn find(&self, endpoint: &str) -> Result<Option<Login>, ConfigError> {
         let found = read(&self.file(endpoint))?;
         let Some(found) = found.filter(|found| same_endpoint(&found.endpoint, endpoint)) else {
@@ -118,10 +118,10 @@ impl Logins {
         Ok(Some(Login { endpoint: found.endpoint, credentials, since: found.since, until: found.until }))
     }
 
-    /// The endpoint of the login that was made last: the one that is meant when nothing names one.
+    /// The endpoint of the latest login: the default endpoint.
     ///
     /// # Errors
-    /// When the folder or a file in it cannot be read, or others may read it.
+    /// When the folder or a file in it cannot be read, or other users may read it.
     pub fn newest(&self) -> Result<Option<String>, ConfigError> {
         let failed = |source| ConfigError::Read { path: self.folder.clone(), source };
         let entries = match std::fs::read_dir(&self.folder) {
@@ -141,7 +141,7 @@ impl Logins {
         Ok(newest.map(|login| login.endpoint))
     }
 
-    /// Keeps a login, in place of an older one at the same endpoint, and says where its secret is.
+    /// Stores a login, replaces an older one at the same endpoint, and returns the place of its secret.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -167,13 +167,13 @@ impl Logins {
         Ok(if in_keyring { SecretPlace::Keyring } else { SecretPlace::File })
     }
 
-    /// Forgets the login at this endpoint. Whether there was one.
+    /// Deletes the login at this endpoint. Returns whether there was one.
     ///
     /// # Errors
     /// When the file cannot be removed.
     pub fn forget(&self, endpoint: &str) -> Result<bool, ConfigError> {
         let path = self.file(endpoint);
-        // A file that cannot be read may be removed all the same.
+        // An unreadable file can still be removed.
         let in_keyring = read(&path).ok().flatten().is_some_and(|found| found.secret.is_none());
         if let Some(keyring) = self.keyring.filter(|_| in_keyring) {
             keyring.forget(&normal(endpoint));
@@ -185,8 +185,7 @@ impl Logins {
         }
     }
 
-    /// One file for each endpoint. The name only helps to find it again and says to people what it is; the endpoint
-    /// itself stands in the file.
+    /// The file of an endpoint. Its name is only a readable key: the file contains the endpoint itself.
     fn file(&self, endpoint: &str) -> PathBuf {
         let plain = normal(endpoint).to_ascii_lowercase();
         let short = plain.strip_prefix("https://").unwrap_or(&plain);
@@ -196,18 +195,18 @@ impl Logins {
     }
 }
 
-/// What does not read as a login of this version is none: it is made anew by the next `login`.
+/// Reads a login file. A file of another version counts as absent: the next `login` replaces it.
 fn read(path: &Path) -> Result<Option<LoginFile>, ConfigError> {
     let Some(text) = private::read(path)? else { return Ok(None) };
     Ok(serde_json::from_str(&text).ok())
 }
 
-/// Whether two texts name the same endpoint: a slash at the end and the case of a host are nothing.
+/// Whether two texts name the same endpoint. A trailing slash and the case of the host do not matter.
 pub(super) fn same_endpoint(a: &str, b: &str) -> bool {
     normal(a) == normal(b)
 }
 
-/// The endpoint as it is compared and kept.
+/// The normal form of an endpoint, for comparison and storage.
 pub fn normal(endpoint: &str) -> String {
     let parts = endpoint.split(',').map(|part| {
         let part = part.trim();

@@ -1,6 +1,7 @@
-//! What the person has configured: a file, the environment, credentials, and where our own files live.
+//! The user's configuration: a file, the environment, credentials, and the folders of our own files.
 //!
-//! This floor reads and decides; it opens no connection but the one to the keyring, and knows neither the client nor the engine.
+//! This layer reads and decides. It opens no connection except the one to the keyring, and does not know the client or the
+//! engine.
 
 mod dotenv;
 mod endpoint;

@@ -1,5 +1,5 @@
 //! The files of the official client (`docs/wire` §1.3): the configuration and credentials of its second command line,
-//! and the cookie jars that its two `login` commands write. They are read and never written.
+//! and the cookie jars that its two `login` commands write. This program reads them and never writes them.
 
 use super::{ConfigError, Environment, private};
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where the official client keeps its files.
+/// The places of the official client's files.
 #[derive(Debug, Clone)]
 pub struct OfficialFiles {
     home: PathBuf,
@@ -15,11 +15,11 @@ pub struct OfficialFiles {
     profile: Option<String>,
 }
 
-/// What its configuration says.
+/// The official client's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OfficialConfig {
     pub(super) endpoint: String,
-    /// Whether it is a web server that one logs in to.
+    /// Whether the endpoint is a web server with a login.
     pub(super) is_session: bool,
     pub(super) insecure: bool,
 }
@@ -51,7 +51,8 @@ struct Cookie {
 }
 
 impl OfficialFiles {
-    /// The files below these folders: the user's home, and the folder of states. `BACKEND_PROFILE` chooses as it does there.
+    /// The files below the user's home folder and the XDG state folder. `BACKEND_PROFILE` selects the profile, as in that
+    /// client.
     pub fn below(home: impl Into<PathBuf>, state: impl Into<PathBuf>, env: &Environment) -> Self {
         OfficialFiles {
             home: home.into().join(".backend.ai"),
@@ -60,7 +61,7 @@ impl OfficialFiles {
         }
     }
 
-    /// The endpoint that its second command line uses; `None` unless its file names one.
+    /// The configuration of its second command line; `None` unless the file names an endpoint.
     pub(super) fn configured(&self) -> Result<Option<OfficialConfig>, ConfigError> {
         let path = self.folder().join("config.toml");
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
@@ -80,7 +81,7 @@ impl OfficialFiles {
         Ok(table.access_key.zip(table.secret_key.map(SecretString::from)))
     }
 
-    /// The cookie for an endpoint that one of its two `login` commands left.
+    /// The cookie for an endpoint, from one of its two `login` commands.
     pub(super) fn cookie(&self, endpoint: &str, now: f64) -> Result<Option<SecretString>, ConfigError> {
         let Some(host) = host_of(endpoint) else { return Ok(None) };
         for path in [self.folder().join("session/cookie.dat"), self.state.join("cookie.dat")] {
@@ -93,7 +94,7 @@ impl OfficialFiles {
     fn folder(&self) -> PathBuf {
         let current = || std::fs::read_to_string(self.home.join("current-profile")).ok();
         let name = self.profile.clone().or_else(current);
-        // A name is one part of a path, never a way out of the folder.
+        // A name is a single path component: it cannot lead out of the folder.
         let good = |name: &&str| !name.is_empty() && !name.contains(['/', '\0']) && !name.starts_with('.');
         match name.as_deref().map(str::trim).filter(good) {
             Some(name) => self.home.join("profiles").join(name),
@@ -109,14 +110,14 @@ fn host_of(endpoint: &str) -> Option<String> {
 
 fn table<T: serde::de::DeserializeOwned + Default>(path: &Path, text: &str) -> Result<T, ConfigError> {
     let document: Document<T> = toml::from_str(text).map_err(|error| {
-        // The whole error shows the line, which may hold a secret.
+        // The full error contains the line, which may hold a secret.
         ConfigError::Invalid { path: path.to_owned(), message: error.message().to_owned() }
     })?;
     Ok(document.table.unwrap_or_default())
 }
 
-/// The web server's cookie for this very host in a jar. A jar of an older client is a Python pickle, which is a program
-/// and is never run.
+/// The web server's cookie for exactly this host in a jar. A jar of an older client is a Python pickle, which is a program
+/// and must not be run.
 fn jar(path: &Path, host: &str, now: f64) -> Result<Option<SecretString>, ConfigError> {
     if !path.exists() {
         return Ok(None);
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn its_profile_is_the_one_that_it_would_take() {
+    fn its_profile_is_chosen_as_the_official_client_does() {
         let files = Files::new();
         files.put(".backend.ai/config.toml", "[backend-ai]\nendpoint = \"https://none\"\n");
         files.put(".backend.ai/profiles/lab/config.toml", "[backend-ai]\nendpoint = \"https://lab\"\n");
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_goes_to_its_own_host_while_it_lives() {
+    fn a_cookie_goes_to_its_own_host_until_it_expires() {
         let files = Files::new();
         files.put("state/backend.ai/cookie.dat", JAR);
         let cookie = |endpoint: &str, now: f64| {

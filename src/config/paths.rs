@@ -1,5 +1,4 @@
-//! Where our files live: the folders of the XDG base directory specification, each with the permissions that its
-//! content needs.
+//! The folders of our files, by the XDG base directory specification, each with the permissions that its content needs.
 
 use super::{Environment, OfficialFiles};
 use etcetera::{BaseStrategy, base_strategy::Xdg};
@@ -7,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The folders. None of them needs to exist: whoever writes makes what is missing.
+/// The folders of our files. They need not exist: the writing function creates them.
 #[derive(Debug, Clone)]
 pub struct Paths {
     home: PathBuf,
@@ -17,7 +16,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folders of this user; `None` when there is no home folder.
+    /// The folders of this user; `None` if there is no home folder.
     pub fn of_user() -> Option<Self> {
         let xdg = Xdg::new().ok()?;
         Some(Paths {
@@ -64,26 +63,25 @@ impl Paths {
         OfficialFiles::below(&self.home, state, env)
     }
 
-    /// Names of sessions and images, for the completion of shells when a server is slow.
+    /// The cache of session and image names, for shell completion when a server is slow.
     pub fn names_cache(&self) -> PathBuf {
         self.cache.join("names")
     }
 
-    /// What terminals answered to questions, so that they are not asked again.
+    /// The cache of terminals' answers, so that they are not queried again.
     pub fn terminal_cache(&self) -> PathBuf {
         self.cache.join("terminals")
     }
 }
 
-/// Makes a folder, and those above it, that only its owner may enter. One that is there and is open to others
-/// is closed to them.
+/// Creates a folder, and its parents, that only its owner may enter. Closes an existing folder to other users.
 pub fn private_dir(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let mode = std::fs::metadata(path)?.permissions().mode();
     if mode & 0o077 == 0 { Ok(()) } else { std::fs::set_permissions(path, PermissionsExt::from_mode(0o700)) }
 }
 
-/// Opens a file for appending that only its owner may read.
+/// Opens a file for appending, and makes it readable for its owner only.
 pub fn append_private(path: &Path) -> io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(folder) = path.parent() {

@@ -1,4 +1,4 @@
-//! Files with secrets in them: read only when they are the user's own and closed to others, written whole.
+//! Files with secrets: read only if the user owns them and they are closed to other users, and written atomically.
 
 use super::ConfigError;
 use super::paths::private_dir;
@@ -7,14 +7,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// A file larger than this holds no secret of ours.
+/// Maximum bytes that are read.
 const SIZE_LIMIT: u64 = 1 << 20;
 
-/// The content of a file with secrets; `None` when there is no such file.
+/// Returns the content of a file with secrets; `None` if there is no such file.
 ///
 /// # Errors
-/// [`ConfigError::Readable`] when others may read it, [`ConfigError::Read`] when it cannot be read, is no plain file, or
-/// belongs to somebody else.
+/// [`ConfigError::Readable`] when other users may read it, [`ConfigError::Read`] when it cannot be read, is not a regular
+/// file, or belongs to another user.
 pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_owned(), source };
     let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     };
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(failed(io::Error::other("it is no plain file")));
+        return Err(failed(io::Error::other("it is not a regular file")));
     }
     if metadata.uid() != nix::unistd::geteuid().as_raw() {
         return Err(failed(io::Error::other("it belongs to another user")));
@@ -37,14 +37,14 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     Ok(Some(text))
 }
 
-/// Writes a file that only its owner may read. It takes its place as a whole.
+/// Replaces a file atomically by one that only its owner may read.
 ///
 /// # Errors
-/// What the file system says.
+/// Errors of the file system.
 pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
     private_dir(folder)?;
-    // Made with mode 0600.
+    // `tempfile` creates it with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;

@@ -1,10 +1,10 @@
-//! Colours, styles, and fitting them to what a terminal can show.
+//! Colours and styles, and their reduction to the colours that a terminal can show.
 
 use std::fmt::Write;
 
 use crate::terminal::ColorDepth;
 
-/// A colour by its red, green and blue light, 0 to 255 each.
+/// A colour as red, green and blue, 0 to 255 each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rgb {
     /// Red.
@@ -22,43 +22,43 @@ impl From<(u8, u8, u8)> for Rgb {
 }
 
 impl Rgb {
-    /// Reads `#rrggbb`.
+    /// Parses `#rrggbb`.
     pub fn from_hex(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#')?;
-        let whole = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let [_, r, g, b] = u32::from_str_radix(digits, 16).ok().filter(|_| whole)?.to_be_bytes();
+        let valid = digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let [_, r, g, b] = u32::from_str_radix(digits, 16).ok().filter(|_| valid)?.to_be_bytes();
         Some(Self { r, g, b })
     }
 
-    /// True when dark text reads better on it than light text: by perceived brightness (ITU-R BT.601 weights).
+    /// Whether dark text is more readable on it than light text, by perceived brightness (ITU-R BT.601 weights).
     pub fn is_light(self) -> bool {
         299 * u32::from(self.r) + 587 * u32::from(self.g) + 114 * u32::from(self.b) > 128_000
     }
 
-    /// How far apart two colours are; only to be compared.
+    /// The distance between two colours; meaningful only in comparisons.
     fn distance(self, other: Self) -> u32 {
         let part = |a: u8, b: u8, weight: u32| weight * u32::from(a.abs_diff(b)).pow(2);
         part(self.r, other.r, 3) + part(self.g, other.g, 6) + part(self.b, other.b, 1)
     }
 }
 
-/// A colour as a terminal is told it.
+/// A colour in a form that terminals accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
-    /// One of the sixteen, 0 to 15, which the terminal's own scheme defines.
+    /// One of the sixteen ANSI colours, 0 to 15, which the terminal's colour scheme defines.
     Ansi(u8),
-    /// One of xterm's 256.
+    /// One of xterm's 256 colours.
     Indexed(u8),
-    /// Any colour.
+    /// A 24-bit colour.
     Rgb(Rgb),
-    /// Any colour, and the one of the sixteen that stands for it where there are no more.
+    /// A 24-bit colour, and its substitute on terminals with sixteen colours.
     Paired(Rgb, u8),
 }
 
-/// The levels of the 6×6×6 cube in xterm's palette.
+/// The levels of the 6×6×6 colour cube in xterm's palette.
 const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// xterm's own sixteen colours: only to find the nearest, the user's scheme decides how they look.
+/// xterm's default sixteen colours, to find the nearest one. The user's colour scheme decides their real values.
 const SIXTEEN: [Rgb; 16] = [
     rgb(0, 0, 0),
     rgb(205, 0, 0),
@@ -83,7 +83,7 @@ const fn rgb(r: u8, g: u8, b: u8) -> Rgb {
 }
 
 impl Color {
-    /// The nearest colour that `depth` has; `None` where there are no colours.
+    /// The nearest colour that `depth` has; `None` if there are no colours.
     pub fn fit(self, depth: ColorDepth) -> Option<Self> {
         match (depth, self) {
             (ColorDepth::None, _) => None,
@@ -112,8 +112,8 @@ impl Color {
 }
 
 impl Color {
-    /// What it looks like, as far as that is up to us: the sixteen are taken for xterm's own.
-    pub fn looks(self) -> Rgb {
+    /// The colour as RGB. The sixteen ANSI colours count as xterm's defaults.
+    pub fn to_rgb(self) -> Rgb {
         match self {
             Self::Ansi(index) | Self::Indexed(index) => indexed(index),
             Self::Rgb(rgb) | Self::Paired(rgb, _) => rgb,
@@ -121,7 +121,7 @@ impl Color {
     }
 }
 
-/// What an entry of the 256-colour palette looks like.
+/// The RGB value of an entry of the 256-colour palette.
 fn indexed(index: u8) -> Rgb {
     let level = |n: u8| CUBE.get(usize::from(n)).copied().unwrap_or(255);
     match index {
@@ -137,31 +137,31 @@ fn indexed(index: u8) -> Rgb {
     }
 }
 
-fn nearest_of_256(wanted: Rgb) -> u8 {
-    (16..=255).min_by_key(|index| indexed(*index).distance(wanted)).unwrap_or(15)
+fn nearest_of_256(color: Rgb) -> u8 {
+    (16..=255).min_by_key(|index| indexed(*index).distance(color)).unwrap_or(15)
 }
 
-/// Among so few colours the hue tells more than the distance: what has one does not become grey.
-fn nearest_of_16(wanted: Rgb) -> u8 {
-    let channels = [wanted.r, wanted.g, wanted.b];
+/// With so few colours the hue matters more than the distance: a colour with a hue must not become grey.
+fn nearest_of_16(color: Rgb) -> u8 {
+    let channels = [color.r, color.g, color.b];
     let (most, least) = channels.iter().fold((0, u8::MAX), |(most, least), n| (most.max(*n), least.min(*n)));
     if most - least <= 50 {
-        let grey = |index: &u8| indexed(*index).distance(wanted);
+        let grey = |index: &u8| indexed(*index).distance(color);
         return [0, 7, 8, 15].into_iter().min_by_key(grey).unwrap_or(7);
     }
-    // The sixteen are all mixtures of full channels: those that are on are the brighter ones of this colour.
+    // The sixteen are mixtures of full channels: switch on the brighter channels of this colour.
     let middle = least.midpoint(most);
     let hue =
         [1, 2, 4].into_iter().zip(channels).map(|(bit, n)| if n > middle { bit } else { 0 }).sum::<u8>();
     hue + if most > 190 { 8 } else { 0 }
 }
 
-/// Colours and attributes of a piece of text.
+/// Colours and attributes of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
-    /// The text's colour; `None` is the terminal's own.
+    /// Foreground colour; `None` is the terminal's default.
     pub fg: Option<Color>,
-    /// The colour behind the text.
+    /// Background colour.
     pub bg: Option<Color>,
     /// Bold.
     pub bold: bool,
@@ -179,7 +179,7 @@ pub struct Style {
 
 impl Style {
     /// The SGR parameters of this style without the introducer, such as `1;31`; empty for no style. Without colours a
-    /// background becomes reverse video, so that what is marked by it alone stays marked.
+    /// background becomes reverse video, so that text marked only by its background stays marked.
     pub fn sgr_parameters(&self, depth: ColorDepth) -> String {
         let mut out = String::new();
         let attributes = [
@@ -203,7 +203,7 @@ impl Style {
         out
     }
 
-    /// Whether foreground and background are swapped on a terminal with so many colours.
+    /// Whether foreground and background are swapped at this colour depth.
     pub fn is_reversed(&self, depth: ColorDepth) -> bool {
         self.reverse || (depth == ColorDepth::None && self.bg.is_some())
     }
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(
             Color::Rgb(rgb(17, 99, 41)).fit(ColorDepth::Ansi16),
             Some(Color::Ansi(2)),
-            "dark green is no grey"
+            "dark green is not grey"
         );
         assert_eq!(Color::Rgb(rgb(10, 10, 10)).fit(ColorDepth::Ansi16), Some(Color::Ansi(0)));
         assert_eq!(Color::Ansi(3).fit(ColorDepth::Ansi256), Some(Color::Ansi(3)), "the scheme's own is kept");

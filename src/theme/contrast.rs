@@ -1,4 +1,4 @@
-//! How well one colour can be read on another, as WCAG 2 measures it.
+//! The contrast of two colours, as WCAG 2 defines it.
 
 use super::Rgb;
 

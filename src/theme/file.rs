@@ -1,5 +1,5 @@
-//! A theme's file: TOML with a palette and a style for each part of the screen. What is wrong is told with the file and
-//! the line, whichever file of an inheritance it is in.
+//! Theme files: TOML with a palette and a style for each part of the screen. An error names the file and the line, also if
+//! the error is in an inherited file.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::{Color, Rgb, Role, Style, Theme};
 
-/// What is wrong with a theme, and where.
+/// An error in a theme file.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{file}:{line}: {problem}")]
 pub struct ThemeError {
@@ -17,11 +17,11 @@ pub struct ThemeError {
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong there, as part of a sentence.
+    /// The problem, as part of a sentence.
     pub problem: String,
 }
 
-/// Most palette names in a file, and most bytes of it: far more than a theme can use.
+/// Maximum palette entries and bytes of a file: far more than a theme can use.
 const MAX_COLORS: usize = 1_000;
 pub(super) const MAX_BYTES: usize = 256 * 1024;
 
@@ -52,18 +52,18 @@ struct File {
     status: Styles,
 }
 
-/// A colour, and what stands for it on sixteen.
+/// A colour, with an optional substitute for terminals with sixteen colours.
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "a colour of the palette is \"#ff8700\" or a list of it and one of the sixteen, [\"#ff8700\", \"yellow\"]"
+    expecting = "a colour of the palette is \"#ff8700\" or a list of it and one of the sixteen colours, [\"#ff8700\", \"yellow\"]"
 )]
 enum PaletteEntry {
     One(String),
     Paired([String; 2]),
 }
 
-/// A style: a colour, or a table.
+/// A style: a foreground colour, or a table.
 #[derive(Deserialize)]
 #[serde(
     untagged,
@@ -87,14 +87,14 @@ struct StyleTable {
     strike: bool,
 }
 
-/// A problem and the byte where it is.
+/// A byte offset and the problem there.
 type Problem = (usize, String);
 
-/// One file, read but not yet joined with what it inherits.
+/// One parsed file, not yet merged with the files that it inherits from.
 pub(super) struct Layer {
     file: String,
     text: String,
-    /// The name of the theme: its file's.
+    /// Name of the theme, which is the name of its file.
     name: String,
     inherit: Option<Spanned<String>>,
     light: Option<bool>,
@@ -104,9 +104,9 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    /// Reads a file. `file` is its name in messages; the last part of it without `.toml` is the theme's.
+    /// Parses a file. `file` is its name in messages; the last part without `.toml` is the theme's name.
     pub(super) fn read(file: &str, text: &str) -> Result<Self, ThemeError> {
-        Self::parse(file, text).map_err(|(at, problem)| problem_at(file, text, at, problem))
+        Self::parse(file, text).map_err(|(offset, problem)| problem_at(file, text, offset, problem))
     }
 
     fn parse(file: &str, text: &str) -> Result<Self, Problem> {
@@ -117,12 +117,12 @@ impl Layer {
             .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
         let stem = file.rsplit('/').next().unwrap_or(file);
         let name = stem.strip_suffix(".toml").unwrap_or(stem).to_owned();
-        if let Some(said) = read.name.as_ref().filter(|said| *said.get_ref() != name) {
-            return Err((said.span().start, format!("a theme has the name of its file: \"{name}\"")));
+        if let Some(wrong) = read.name.as_ref().filter(|given| *given.get_ref() != name) {
+            return Err((wrong.span().start, format!("a theme has the name of its file: \"{name}\"")));
         }
         let background = read.background.as_ref().map(|value| match literal(value.get_ref()) {
             Some(Color::Rgb(rgb)) => Ok(rgb),
-            _ => Err((value.span().start, "a background is written #rrggbb".to_owned())),
+            _ => Err((value.span().start, "a background has the form #rrggbb".to_owned())),
         });
         if read.palette.len() > MAX_COLORS {
             return Err((0, format!("a palette has at most {MAX_COLORS} colours")));
@@ -168,15 +168,15 @@ impl Layer {
         Ok(())
     }
 
-    /// The theme that it inherits from.
+    /// Name of the theme that it inherits from.
     pub(super) fn inherit(&self) -> Option<&str> {
         self.inherit.as_ref().map(|name| name.get_ref().as_str())
     }
 
-    /// What is wrong with the theme that it inherits from.
+    /// An error at its `inherit` key.
     pub(super) fn wrong_inheritance(&self, problem: String) -> ThemeError {
-        let at = self.inherit.as_ref().map_or(0, |name| name.span().start);
-        problem_at(&self.file, &self.text, at, problem)
+        let offset = self.inherit.as_ref().map_or(0, |name| name.span().start);
+        problem_at(&self.file, &self.text, offset, problem)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -184,7 +184,7 @@ impl Layer {
     }
 }
 
-/// Joins a theme with those that it inherits from: itself first, the farthest last.
+/// Merges a theme with those that it inherits from: itself first, its oldest ancestor last.
 pub(super) fn join(layers: &[Layer]) -> Result<Theme, ThemeError> {
     let palette = join_palettes(layers);
     let mut styles = Vec::with_capacity(Role::ALL.len());
@@ -207,7 +207,7 @@ pub(super) fn join(layers: &[Layer]) -> Result<Theme, ThemeError> {
     })
 }
 
-/// The colours by name. One that is given again keeps what stands for it on sixteen, unless that is given again too.
+/// The colours by name. A colour that overrides an inherited one keeps its substitute, unless it has its own.
 fn join_palettes(layers: &[Layer]) -> BTreeMap<&str, Color> {
     let mut palette = BTreeMap::new();
     for (name, color) in layers.iter().rev().flat_map(|layer| &layer.palette) {
@@ -220,10 +220,10 @@ fn join_palettes(layers: &[Layer]) -> BTreeMap<&str, Color> {
     palette
 }
 
-fn problem_at(file: &str, text: &str, at: usize, problem: String) -> ThemeError {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
+fn problem_at(file: &str, text: &str, offset: usize, problem: String) -> ThemeError {
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    // What the file says may be shown on a terminal.
+    // The problem may quote the file, and is shown on a terminal.
     let problem = problem.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     ThemeError { file: file.to_owned(), line, problem }
 }
@@ -231,11 +231,13 @@ fn problem_at(file: &str, text: &str, at: usize, problem: String) -> ThemeError 
 fn palette_color(entry: &PaletteEntry) -> Result<Color, String> {
     match entry {
         PaletteEntry::One(text) => literal(text).ok_or_else(|| not_a_color(text, false)),
-        PaletteEntry::Paired([text, stands_for]) => {
-            match (literal(text).ok_or_else(|| not_a_color(text, false))?, literal(stands_for)) {
-                (Color::Ansi(_), _) => Err(format!("\"{text}\" needs nothing that stands for it")),
-                (color, Some(Color::Ansi(ansi))) => Ok(Color::Paired(color.looks(), ansi)),
-                _ => Err(format!("\"{stands_for}\" is none of the sixteen, such as red or bright-red")),
+        PaletteEntry::Paired([text, substitute]) => {
+            match (literal(text).ok_or_else(|| not_a_color(text, false))?, literal(substitute)) {
+                (Color::Ansi(_), _) => Err(format!("\"{text}\" needs no substitute")),
+                (color, Some(Color::Ansi(ansi))) => Ok(Color::Paired(color.to_rgb(), ansi)),
+                _ => Err(format!(
+                    "\"{substitute}\" is not one of the sixteen colours, such as red or bright-red"
+                )),
             }
         }
     }
@@ -264,7 +266,7 @@ fn style(entry: &StyleEntry, palette: &BTreeMap<&str, Color>) -> Result<Style, S
 
 const ANSI_NAMES: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
 
-/// A colour that needs no palette: a name of the sixteen, a number of the 256, or `#rrggbb`.
+/// Parses a colour outside the palette: a name of the sixteen, a number of the 256, or `#rrggbb`.
 fn literal(text: &str) -> Option<Color> {
     if text.starts_with('#') {
         return Rgb::from_hex(text).map(Color::Rgb);
@@ -279,7 +281,7 @@ fn literal(text: &str) -> Option<Color> {
 
 fn not_a_color(name: &str, palette: bool) -> String {
     let or_palette = if palette { ", or a name from [palette]" } else { "" };
-    format!("\"{name}\" is no colour; write red, bright-red, 0 to 255, #rrggbb{or_palette}")
+    format!("\"{name}\" is not a colour; write red, bright-red, 0 to 255, #rrggbb{or_palette}")
 }
 
 fn unknown_role(section: &str, key: &str) -> String {
@@ -290,5 +292,5 @@ fn unknown_role(section: &str, key: &str) -> String {
         (name == key).then(|| format!("it belongs to [{other}]"))
     });
     let hint = elsewhere.unwrap_or_else(|| format!("known here: {}", known.join(", ")));
-    format!("\"{key}\" is no part that [{section}] can style; {hint}")
+    format!("\"{key}\" is not a part that [{section}] can style; {hint}")
 }

@@ -1,5 +1,5 @@
-//! Where themes are found by name: the user's own in a folder, and those that ship. A user's theme comes before one that
-//! ships under the same name, and may inherit from it.
+//! Finds themes by name: the user's own in a folder, and the built-in ones. A user's theme takes precedence over the
+//! built-in theme of the same name, and may inherit from it.
 
 use std::fs;
 use std::io::{self, Read};
@@ -15,7 +15,7 @@ macro_rules! shipped {
     ($($name:literal,)*) => { &[$(($name, include_str!(concat!("../../themes/", $name, ".toml"))),)*] };
 }
 
-/// The themes that ship: name and text. The first that suits a background is chosen for it.
+/// The built-in themes: name and text.
 const SHIPPED: &[(&str, &str)] = shipped![
     "dark",
     "light",
@@ -36,22 +36,22 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "tokyo-night",
 ];
 
-/// The theme that gives what others leave out.
+/// The theme that provides the styles that others leave out.
 const BASE: &str = "monochrome";
-/// Longest chain of themes that inherit from each other.
+/// Maximum length of an inheritance chain.
 const MAX_CHAIN: usize = 8;
-/// Most files of a folder that are looked at.
+/// Maximum files of a folder that are listed.
 const MAX_FILES: usize = 1_000;
 
 /// Why a theme cannot be used.
 #[derive(Debug, Error)]
 pub enum LibraryError {
-    /// Nobody has it.
+    /// It does not exist.
     #[error("there is no theme \"{name}\"; there are: {}", known.join(", "))]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The existing names.
         known: Vec<String>,
     },
     /// Its file cannot be read.
@@ -59,33 +59,33 @@ pub enum LibraryError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Its file, or one that it inherits from, is wrong.
+    /// Its file, or one that it inherits from, is invalid.
     #[error(transparent)]
-    Wrong(#[from] ThemeError),
+    Invalid(#[from] ThemeError),
 }
 
-/// The themes that there are.
+/// The available themes.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     folder: Option<PathBuf>,
 }
 
-/// A theme that can be chosen, and whose it is.
+/// An entry of the list of themes.
 #[derive(Debug)]
 pub struct ListedTheme {
     /// Its name.
     pub name: String,
-    /// The user's file, if it is the user's.
+    /// The file, if it is the user's own theme.
     pub file: Option<PathBuf>,
-    /// The theme, or what is wrong with it.
+    /// The theme, or its error.
     pub theme: Result<Theme, LibraryError>,
 }
 
 impl Library {
-    /// The themes that ship and those in `folder`, which need not exist.
+    /// The built-in themes and those in `folder`, which need not exist.
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder }
     }
@@ -95,10 +95,10 @@ impl Library {
         self.folder.as_deref()
     }
 
-    /// A theme by its name.
+    /// Returns a theme by its name.
     ///
     /// # Errors
-    /// [`LibraryError`]: there is none, or it is wrong.
+    /// [`LibraryError`] if the theme does not exist or is invalid.
     pub fn find(&self, name: &str) -> Result<Theme, LibraryError> {
         let Some(layer) = self.layer(name, false)? else {
             return Err(LibraryError::Unknown { name: name.to_owned(), known: self.names() });
@@ -106,12 +106,12 @@ impl Library {
         self.complete(layer)
     }
 
-    /// The theme that suits: monochrome without colours, else by the background's brightness where the terminal told
-    /// it, else dark. The user's own `dark` and `light` are taken if they are there.
+    /// Returns the default theme: `monochrome` without colours, else `light` or `dark` by the background's brightness; `dark`
+    /// if the background is unknown. The user's own `dark` and `light` take precedence.
     ///
     /// # Errors
-    /// [`LibraryError::Read`] and [`LibraryError::Wrong`].
-    pub fn suited(&self, background: Option<Rgb>, colors: ColorDepth) -> Result<Theme, LibraryError> {
+    /// [`LibraryError::Read`] and [`LibraryError::Invalid`].
+    pub fn default_for(&self, background: Option<Rgb>, colors: ColorDepth) -> Result<Theme, LibraryError> {
         self.find(match background {
             _ if colors == ColorDepth::None => BASE,
             Some(rgb) if rgb.is_light() => "light",
@@ -130,7 +130,7 @@ impl Library {
         names
     }
 
-    /// All themes, those included that cannot be used.
+    /// All themes, including those with errors.
     pub fn list(&self) -> Vec<ListedTheme> {
         let own = self.own();
         let listed = |name: String| {
@@ -140,10 +140,10 @@ impl Library {
         self.names().into_iter().map(listed).collect()
     }
 
-    /// Reads a theme from the text of a file; `file` is its name in messages.
+    /// Parses a theme from the text of a file; `file` is its name in messages.
     ///
     /// # Errors
-    /// [`ThemeError`] names the file, the line, and what is wrong there.
+    /// [`ThemeError`] names the file, the line, and the problem.
     pub fn parse(&self, file: &str, text: &str) -> Result<Theme, LibraryError> {
         self.complete(Layer::read(file, text)?)
     }
@@ -164,7 +164,7 @@ impl Library {
         names
     }
 
-    /// Joins a theme with what it inherits.
+    /// Merges a theme with the themes that it inherits from.
     fn complete(&self, first: Layer) -> Result<Theme, LibraryError> {
         let mut layers = vec![first];
         while let Some(last) = layers.last() {
@@ -178,7 +178,7 @@ impl Library {
                 let problem = format!("themes inherit from each other over more than {MAX_CHAIN} files");
                 return Err(last.wrong_inheritance(problem).into());
             }
-            // A user's `dark` that inherits from `dark` means the one that ships.
+            // A user's `dark` that inherits from `dark` means the built-in one.
             let seen = layers.iter().filter(|layer| layer.name() == name).count();
             let Some(parent) = self.layer(name, seen > 0)?.filter(|_| seen < 2) else {
                 let problem = match seen {
@@ -192,7 +192,7 @@ impl Library {
         Ok(file::join(&layers)?)
     }
 
-    /// One file by the theme's name.
+    /// Parses one file by the theme's name.
     fn layer(&self, name: &str, only_shipped: bool) -> Result<Option<Layer>, LibraryError> {
         if let Some(path) = self.path(name).filter(|_| !only_shipped && is_name(name)) {
             match read(&path) {
@@ -210,7 +210,7 @@ fn shipped(name: &str) -> Option<Result<Layer, ThemeError>> {
     Some(Layer::read(&format!("{name}.toml"), text))
 }
 
-/// Whether a theme can have this name: it is also a file's, and is shown.
+/// Whether this is a valid theme name: it is also a file name, and is shown to the user.
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
@@ -218,11 +218,11 @@ fn is_name(name: &str) -> bool {
         && !name.starts_with('.')
 }
 
-/// The text of a regular file that is no larger than a theme can be.
+/// Reads a regular file, up to the maximum size of a theme.
 fn read(path: &Path) -> io::Result<String> {
-    // Looked at before it is opened: to open a pipe would wait for its other end.
+    // Checked before it is opened: opening a pipe waits for its other end.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
@@ -230,20 +230,20 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 impl Theme {
-    /// Names of the themes that ship.
+    /// Names of the built-in themes.
     pub fn shipped() -> impl Iterator<Item = &'static str> {
         SHIPPED.iter().map(|(name, _)| *name)
     }
 
-    /// A theme that ships, by its name.
+    /// Returns a built-in theme by its name.
     pub fn named(name: &str) -> Option<Self> {
         Library::default().find(name).ok()
     }
 
-    /// Reads a theme from the text of a file, which may inherit from those that ship; `file` is its name in messages.
+    /// Parses a theme from the text of a file, which may inherit from built-in themes; `file` is its name in messages.
     ///
     /// # Errors
-    /// [`LibraryError::Wrong`] names the file, the line, and what is wrong there.
+    /// [`LibraryError::Invalid`] names the file, the line, and the problem.
     pub fn parse(file: &str, text: &str) -> Result<Self, LibraryError> {
         Library::default().parse(file, text)
     }

@@ -1,7 +1,7 @@
-//! Colours and signs: which style each part of the screen has ([`Role`]), read from `themes/*.toml` or a file of the
-//! user's ([`Library`]), and fitted to what the terminal can show.
+//! Colours and signs: the style of each part of the screen ([`Role`]), read from `themes/*.toml` or a file of the user
+//! ([`Library`]), and reduced to the colours that the terminal can show.
 //!
-//! Nothing here writes to a terminal or knows what the parts are for.
+//! This module does not write to a terminal, and does not know the purpose of the parts.
 
 mod color;
 mod contrast;
@@ -39,13 +39,13 @@ impl Theme {
         &self.name
     }
 
-    /// True when the theme is made for a light background.
+    /// Whether the theme is made for a light background.
     pub fn is_light(&self) -> bool {
         self.light
     }
 
-    /// The background that the theme is made for, if it says so. Nothing paints it; what is laid on it (a picture with
-    /// transparent parts) needs to know.
+    /// The background that the theme is made for, if it names one. It is not painted, but pictures with transparent parts
+    /// are blended with it.
     pub fn background(&self) -> Option<Rgb> {
         self.background
     }
@@ -55,8 +55,7 @@ impl Theme {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
-    /// `text` in the style of `role`, with the sequences around it that `depth` allows; the text itself is not
-    /// looked at.
+    /// Returns `text` between the sequences that `depth` allows for the style of `role`. The text itself stays unchanged.
     pub fn paint(&self, role: Role, depth: ColorDepth, text: &str) -> String {
         let on = self.style(role).sgr(depth);
         if on.is_empty() { text.to_owned() } else { format!("{on}{text}\x1b[0m") }

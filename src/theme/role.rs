@@ -1,8 +1,8 @@
-//! The parts of the screen that a theme gives a style to.
+//! The parts of the screen that a theme can style.
 
 macro_rules! roles {
     ($($(#[$doc:meta])* $name:ident = $key:literal,)*) => {
-        /// A part of the screen that a theme gives a style to.
+        /// A part of the screen that a theme can style.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Role { $($(#[$doc])* $name,)* }
 
@@ -10,7 +10,7 @@ macro_rules! roles {
             /// All roles, in the order of their declaration.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The role's section and key in a theme's file, with a dot between.
+            /// The role's section and key in a theme file, separated by a dot.
             pub const fn key(self) -> &'static str {
                 match self { $(Self::$name => $key,)* }
             }
@@ -21,19 +21,19 @@ macro_rules! roles {
 roles! {
     /// The prompt of a cell's first line.
     Prompt = "styles.prompt",
-    /// The prompt of its further lines.
+    /// The prompt of a cell's other lines.
     Continuation = "styles.continuation",
-    /// What the remote program writes to standard error.
+    /// Text that the remote program writes to standard error.
     Stderr = "styles.stderr",
-    /// A sentence of ours that says what failed.
+    /// An error message of this program.
     Error = "styles.error",
-    /// The footer of a cell that went well.
+    /// The footer of a cell that succeeded.
     FooterOk = "styles.footer-ok",
     /// The footer of a cell that failed.
     FooterFail = "styles.footer-fail",
     /// The suggestion after the cursor.
     Hint = "styles.hint",
-    /// A remark of ours between the output.
+    /// A note of this program between the output.
     Note = "styles.note",
     /// The bracket that matches the one at the cursor.
     BracketMatch = "styles.bracket-match",
@@ -61,13 +61,13 @@ roles! {
     Decorator = "syntax.decorator",
     /// Syntax: a variable or parameter.
     Variable = "syntax.variable",
-    /// Syntax: what cannot be right.
+    /// Syntax: invalid text.
     Invalid = "syntax.invalid",
     /// Completion: a suggestion in the list.
     CompletionItem = "completion.item",
-    /// Completion: that there are more of them.
+    /// Completion: the line that says that there are more suggestions.
     CompletionMore = "completion.more",
-    /// Output: the line of a traceback that says what happened.
+    /// Output: the line of a traceback that names the exception.
     Exception = "output.exception",
     /// Output: a file and a line in a traceback.
     Location = "output.location",
@@ -83,7 +83,7 @@ roles! {
     Quote = "output.quote",
     /// Output: a link.
     Link = "output.link",
-    /// Output: what marks the items of a list, and rules.
+    /// Output: list markers and rules.
     Marker = "output.marker",
     /// Output: a key of JSON.
     Key = "output.key",
@@ -95,36 +95,36 @@ roles! {
     TableIndex = "table.index",
     /// Tables: lines.
     TableRule = "table.rule",
-    /// Tables: a value that is missing.
+    /// Tables: a missing value.
     TableMissing = "table.missing",
     /// Panes: the title.
     PaneTitle = "pane.title",
-    /// Panes: lines around and between.
+    /// Panes: borders and separators.
     PaneBorder = "pane.border",
     /// Panes: the names of columns.
     PaneHeader = "pane.header",
-    /// Panes: the row that is selected.
+    /// Panes: the selected row.
     PaneSelected = "pane.selected",
-    /// Panes: what a search has found.
+    /// Panes: a match of a search.
     PaneMatch = "pane.match",
-    /// Panes: what matters less.
+    /// Panes: secondary text.
     PaneMuted = "pane.muted",
-    /// Panes: a state that is well.
+    /// Panes: a good state.
     PaneGood = "pane.good",
-    /// Panes: a state on its way to another.
+    /// Panes: a transitional state.
     PaneBusy = "pane.busy",
-    /// Panes: a state that is not well.
+    /// Panes: a bad state.
     PaneBad = "pane.bad",
     /// The status line.
     StatusBar = "status.bar",
     /// Status line: a key.
     StatusKey = "status.key",
-    /// Status line: what needs attention.
+    /// Status line: text that needs attention.
     StatusAlert = "status.alert",
 }
 
 impl Role {
-    /// True for what is looked at rather than read: lines, and the suggestion that is not text of the line yet.
+    /// Whether the part is decoration rather than text to read: lines, and suggestions that are not yet part of the input.
     pub const fn is_decoration(self) -> bool {
         matches!(
             self,

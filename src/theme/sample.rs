@@ -1,12 +1,12 @@
-//! A few lines in which every part of the screen that a theme styles can be seen, for those who choose one.
+//! A few sample lines that show every part that a theme can style, for users who choose a theme.
 
 use super::{Role, Theme};
 use crate::terminal::ColorDepth;
 
-/// A piece of a line, and whose style it has.
+/// A piece of a line, and the role that styles it.
 pub type Span = (Option<Role>, &'static str);
 
-/// Pieces in the order in which they are shown.
+/// The pieces of each line, in order.
 const LINES: &[&[Span]] = &[
     &[(Some(Role::Prompt), "python ❯ "), (Some(Role::Decorator), "@cache")],
     &[
@@ -111,12 +111,12 @@ const LINES: &[&[Span]] = &[
     ],
 ];
 
-/// The lines, as pieces with whose style they have.
+/// The lines, as styled pieces.
 pub fn lines() -> impl Iterator<Item = &'static [Span]> {
     LINES.iter().copied()
 }
 
-/// The same as text for a terminal with so many colours.
+/// The lines as text with escape sequences for this colour depth.
 pub fn text(theme: &Theme, depth: ColorDepth) -> String {
     let mut text = String::new();
     for line in lines() {

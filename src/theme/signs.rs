@@ -1,28 +1,28 @@
-//! The signs that are drawn, in a set for UTF-8 terminals and one for all others.
+//! The signs of the user interface, in one set for UTF-8 terminals and one for all others.
 
-/// Signs of one character set.
+/// The signs of one character set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signs {
     /// Ends the prompt.
     pub prompt: &'static str,
-    /// Ends the prompt of further lines.
+    /// Ends the prompt of continuation lines.
     pub continuation: &'static str,
-    /// Before the footer of a cell that went well.
+    /// Before the footer of a cell that succeeded.
     pub ok: &'static str,
     /// Before the footer of a cell that failed.
     pub fail: &'static str,
-    /// Between parts of a line.
+    /// Separates parts of a line.
     pub dot: &'static str,
-    /// In the place of what was cut off.
+    /// Replaces text that was cut off.
     pub ellipsis: &'static str,
-    /// Between a width and a height.
+    /// Separates a width and a height.
     pub times: &'static str,
     /// The frames of the spinner.
     pub spinner: &'static [&'static str],
 }
 
 impl Signs {
-    /// The set for a terminal whose locale says UTF-8 (`unicode`), else ASCII.
+    /// The set for UTF-8 locales (`unicode`), or for ASCII.
     pub const fn new(unicode: bool) -> Self {
         if unicode {
             Self {

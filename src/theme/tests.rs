@@ -6,17 +6,17 @@ const BLACK: Rgb = Rgb { r: 0, g: 0, b: 0 };
 const WHITE: Rgb = Rgb { r: 255, g: 255, b: 255 };
 
 fn themes() -> impl Iterator<Item = Theme> {
-    Theme::shipped().map(|name| Theme::named(name).unwrap_or_else(|| panic!("{name} is wrong")))
+    Theme::shipped().map(|name| Theme::named(name).unwrap_or_else(|| panic!("{name} is invalid")))
 }
 
 fn problem(text: &str) -> String {
     Theme::parse("my.toml", text).unwrap_err().to_string()
 }
 
-/// The colours that a role has on a terminal with so many colours.
-fn looks(theme: &Theme, role: Role, depth: ColorDepth, background: Rgb) -> Option<(Rgb, Rgb)> {
+/// The foreground and background of a role at this colour depth.
+fn shown_colors(theme: &Theme, role: Role, depth: ColorDepth, background: Rgb) -> Option<(Rgb, Rgb)> {
     let style = theme.style(role);
-    let fit = |color: Option<Color>| color.and_then(|color| color.fit(depth)).map(Color::looks);
+    let fit = |color: Option<Color>| color.and_then(|color| color.fit(depth)).map(Color::to_rgb);
     let (fg, bg) = (fit(style.fg)?, fit(style.bg).unwrap_or(background));
     Some(if style.reverse { (bg, fg) } else { (fg, bg) })
 }
@@ -33,12 +33,12 @@ fn every_shipped_theme_can_be_read_on_its_background() {
         let high = theme.name().starts_with("high-contrast");
         for (depth, background, text) in [
             (ColorDepth::TrueColor, own, if high { 7.0 } else { 4.5 }),
-            // The nearest of few colours is off by a little; WCAG's other limit, for large text, is never missed.
+            // The nearest of few colours differs a little; WCAG's limit for large text always holds.
             (ColorDepth::Ansi256, own, if high { 7.0 } else { 3.9 }),
             (ColorDepth::Ansi16, scheme, 3.9),
         ] {
             for &role in Role::ALL {
-                let Some((fg, bg)) = looks(&theme, role, depth, background) else { continue };
+                let Some((fg, bg)) = shown_colors(&theme, role, depth, background) else { continue };
                 let least = if role.is_decoration() { 3.0 } else { text };
                 let contrast = fg.contrast(bg);
                 assert!(
@@ -70,7 +70,7 @@ fn a_theme_has_a_colour_where_others_have_one() {
     }
 }
 
-/// What somebody without receptors for red or green sees: Viénot, Brettel and Mollon 1999, in linear light.
+/// A colour as a person without receptors for red or green sees it: Viénot, Brettel and Mollon 1999, in linear light.
 fn seen_without(red: bool, color: Rgb) -> [f64; 3] {
     let linear = |channel: u8| (f64::from(channel) / 255.0).powf(2.2);
     let (r, g, b) = (linear(color.r), linear(color.g), linear(color.b));
@@ -82,7 +82,7 @@ fn seen_without(red: bool, color: Rgb) -> [f64; 3] {
 #[test]
 fn in_the_colorblind_themes_well_and_failed_stay_apart_for_every_eye() {
     for theme in themes().filter(|theme| theme.name().starts_with("colorblind")) {
-        let color = |role| theme.style(role).fg.unwrap().looks();
+        let color = |role| theme.style(role).fg.unwrap().to_rgb();
         for (a, b) in [(Role::PaneGood, Role::PaneBad), (Role::Prompt, Role::Error), (Role::Key, Role::Error)]
         {
             for red in [true, false] {
@@ -97,12 +97,12 @@ fn in_the_colorblind_themes_well_and_failed_stay_apart_for_every_eye() {
 #[test]
 fn the_background_chooses_the_theme() {
     let library = Library::default();
-    let suited = |background, depth| library.suited(background, depth).unwrap().name().to_owned();
+    let chosen = |background, depth| library.default_for(background, depth).unwrap().name().to_owned();
     let navy = Rgb { r: 0, g: 0, b: 80 };
-    assert_eq!(suited(Some(WHITE), ColorDepth::Ansi256), "light");
-    assert_eq!(suited(Some(navy), ColorDepth::Ansi256), "dark");
-    assert_eq!(suited(None, ColorDepth::Ansi16), "dark");
-    assert_eq!(suited(Some(WHITE), ColorDepth::None), "monochrome");
+    assert_eq!(chosen(Some(WHITE), ColorDepth::Ansi256), "light");
+    assert_eq!(chosen(Some(navy), ColorDepth::Ansi256), "dark");
+    assert_eq!(chosen(None, ColorDepth::Ansi16), "dark");
+    assert_eq!(chosen(Some(WHITE), ColorDepth::None), "monochrome");
 }
 
 #[test]
@@ -141,8 +141,8 @@ fn a_file_gives_its_styles() {
         Style { fg: Some(Color::Ansi(9)), bg: Some(Color::Indexed(17)), bold: true, ..Style::default() };
     assert_eq!(theme.style(Role::Error), error);
     assert_eq!(theme.style(Role::Keyword).fg, Some(Color::Indexed(208)));
-    assert_eq!(theme.style(Role::Comment), Style::default(), "plain where the file says so");
-    assert!(theme.style(Role::PaneSelected).reverse, "what is left out is as in monochrome");
+    assert_eq!(theme.style(Role::Comment), Style::default(), "plain if the file says so");
+    assert!(theme.style(Role::PaneSelected).reverse, "a missing style comes from monochrome");
 }
 
 #[test]
@@ -156,39 +156,39 @@ fn a_theme_inherits_styles_and_colours() {
     assert_eq!(theme.background(), nord.background());
     assert_eq!(theme.style(Role::Keyword), nord.style(Role::Keyword));
     let green = Rgb { r: 0, g: 255, b: 0 };
-    assert_eq!(theme.style(Role::Prompt).fg, Some(Color::Paired(green, 10)), "keeps what stands for it");
+    assert_eq!(theme.style(Role::Prompt).fg, Some(Color::Paired(green, 10)), "keeps its substitute");
     assert!(theme.style(Role::Prompt).bold, "the style is dark's, the colour is the file's");
     assert_eq!(theme.style(Role::Function).fg, Some(Color::Paired(Rgb { r: 0, g: 0, b: 255 }, 6)));
     assert_eq!(theme.style(Role::Spinner).fg, Some(Color::Ansi(9)));
 }
 
 #[test]
-fn what_is_wrong_is_told_with_file_and_line() {
-    for (text, told) in [
-        ("[styles]\nprompt = \"redd\"\n", "my.toml:2: \"redd\" is no colour; write red"),
+fn an_error_is_reported_with_file_and_line() {
+    for (text, expected) in [
+        ("[styles]\nprompt = \"redd\"\n", "my.toml:2: \"redd\" is not a colour; write red"),
         (
             "[styles]\npromt = \"red\"\n",
-            "my.toml:2: \"promt\" is no part that [styles] can style; known here",
+            "my.toml:2: \"promt\" is not a part that [styles] can style; known here",
         ),
         (
             "[syntax]\nprompt = \"red\"\n",
-            "my.toml:2: \"prompt\" is no part that [syntax] can style; it belongs to [styles]",
+            "my.toml:2: \"prompt\" is not a part that [syntax] can style; it belongs to [styles]",
         ),
-        ("\n[palette]\na = \"#12\"\n", "my.toml:3: \"#12\" is no colour"),
-        ("[palette]\na = [\"#112233\", \"mauve\"]\n", "my.toml:2: \"mauve\" is none of the sixteen"),
-        ("[palette]\na = [\"red\", \"blue\"]\n", "my.toml:2: \"red\" needs nothing"),
+        ("\n[palette]\na = \"#12\"\n", "my.toml:3: \"#12\" is not a colour"),
+        ("[palette]\na = [\"#112233\", \"mauve\"]\n", "my.toml:2: \"mauve\" is not one of the sixteen"),
+        ("[palette]\na = [\"red\", \"blue\"]\n", "my.toml:2: \"red\" needs no substitute"),
         ("[palette]\na = [\"#112233\"]\n", "my.toml:2: a colour of the palette is"),
         ("[palette]\na = 7\n", "my.toml:2: a colour of the palette is"),
         ("[styles]\nprompt = { fgg = \"red\" }\n", "my.toml:2: a style is a colour or a table"),
         ("[styles]\nprompt = { bold = 1 }\n", "my.toml:2: a style is a colour or a table"),
         ("[styles]\nprompt = 3\n", "my.toml:2: a style is a colour or a table"),
-        ("[styles]\nprompt = \"#+12345\"\n", "my.toml:2: \"#+12345\" is no colour"),
+        ("[styles]\nprompt = \"#+12345\"\n", "my.toml:2: \"#+12345\" is not a colour"),
         ("[styles]\nprompt = \"red\"\nprompt = \"blue\"\n", "my.toml:3: duplicate key"),
         ("[styles]\nprompt = \n", "my.toml:2: "),
         ("[styles]\n\u{1b}[31m = 1\n", "my.toml:2: "),
         ("[nonsense]\n", "my.toml:1: unknown field `nonsense`"),
         ("light = \"yes\"\n", "my.toml:1: invalid type"),
-        ("background = \"red\"\n", "my.toml:1: a background is written #rrggbb"),
+        ("background = \"red\"\n", "my.toml:1: a background has the form #rrggbb"),
         ("name = \"other\"\n", "my.toml:1: a theme has the name of its file: \"my\""),
         (
             "light = true\ninherit = \"nobody\"\n",
@@ -199,7 +199,7 @@ fn what_is_wrong_is_told_with_file_and_line() {
         ("\u{feff}\0\0", "my.toml:1: "),
     ] {
         let problem = problem(text);
-        assert!(problem.starts_with(told), "{text:?}: {problem}");
+        assert!(problem.starts_with(expected), "{text:?}: {problem}");
         assert!(!problem.contains('\x1b'), "{problem:?}");
     }
     assert!(problem(&"#".repeat(300_000)).starts_with("my.toml:1: it is larger than"));
@@ -211,7 +211,7 @@ fn a_folder_of_the_users_own_comes_first() {
     let write = |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();
     write("mine.toml", b"inherit = 'dark'\n[styles]\nprompt = '1'\n");
     write("child.toml", b"inherit = 'mine'\n");
-    // The one that ships stands behind it.
+    // It inherits from the built-in theme of the same name.
     write("dark.toml", b"inherit = 'dark'\n[styles]\nnote = '4'\n");
     write("ring-a.toml", b"inherit = 'ring-b'\n");
     write("ring-b.toml", b"inherit = 'ring-a'\n");
@@ -237,21 +237,21 @@ fn a_folder_of_the_users_own_comes_first() {
         "inherits the user's dark"
     );
     assert_eq!(
-        library.suited(None, ColorDepth::Ansi256).unwrap().style(Role::Note).fg,
+        library.default_for(None, ColorDepth::Ansi256).unwrap().style(Role::Note).fg,
         Some(Color::Indexed(4))
     );
-    for (name, told) in [
+    for (name, expected) in [
         ("ring-a", "inherits from itself"),
         ("chain-0", "over more than 8 files"),
-        ("wrong-parent", "broken.toml:4: \"no\" is no colour"),
+        ("wrong-parent", "broken.toml:4: \"no\" is not a colour"),
         ("binary", "it is not UTF-8 text"),
-        ("folder", "it is no regular file"),
-        ("pipe", "it is no regular file"),
+        ("folder", "it is not a regular file"),
+        ("pipe", "it is not a regular file"),
         ("nobody", "there is no theme \"nobody\"; there are: binary, broken"),
         ("../dark", "there is no theme"),
     ] {
         let problem = library.find(name).unwrap_err().to_string();
-        assert!(problem.contains(told), "{name}: {problem}");
+        assert!(problem.contains(expected), "{name}: {problem}");
     }
     let listed = library.list();
     let broken: Vec<_> =
@@ -269,7 +269,7 @@ proptest! {
     fn no_file_is_worse_than_wrong(text in "(?s).{0,200}", section in "styles|palette|pane|x", key in ".{0,12}", value in ".{0,20}") {
         let _ = Theme::parse("my.toml", &text);
         let built = format!("inherit = \"dark\"\n[{section}]\n\"{key}\" = \"{value}\"\n");
-        if let Err(LibraryError::Wrong(error)) = Theme::parse("my.toml", &built) {
+        if let Err(LibraryError::Invalid(error)) = Theme::parse("my.toml", &built) {
             prop_assert!((1..=5).contains(&error.line) && !error.problem.contains('\x1b'), "{}", error);
         }
     }

@@ -19,7 +19,7 @@ fn themes_are_listed_with_those_that_cannot_be_used() {
     for name in ["dark", "light", "monochrome", "solarized-light", "nord", "mine"] {
         assert!(listed.stdout.lines().any(|line| line.starts_with(name)), "{name}: {}", listed.stdout);
     }
-    assert!(listed.stdout.contains("odd.toml:4: \"redd\" is no colour"), "{}", listed.stdout);
+    assert!(listed.stdout.contains("odd.toml:4: \"redd\" is not a colour"), "{}", listed.stdout);
     assert!(!listed.stdout.contains('\x1b'), "no colours into a pipe");
 
     let objects = sandbox.run(&["themes", "--json"]);
