@@ -169,7 +169,7 @@ pub(super) fn for_views(context: &CommandContext) -> Result<Appearance, CliError
 
 /// Whether links are sent.
 fn links(screen: &Screen, name: Option<&str>, config: &FileConfig) -> bool {
-    let known = || terminal::knows_links(name, |key| std::env::var(key).ok());
+    let known = || terminal::supports_links(name, |key| std::env::var(key).ok());
     !screen.dumb && config.output.links.unwrap_or_else(known)
 }
 

@@ -187,7 +187,7 @@ impl Raw<'_> {
     fn push(&mut self, bytes: &[u8]) {
         if let Some(passing) = &self.passing {
             self.passed.note(bytes);
-            passing.tell(&self.passed);
+            passing.update(&self.passed);
         }
         self.output_buffer.push(bytes);
     }

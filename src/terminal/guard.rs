@@ -1,4 +1,4 @@
-//! The last resort for a program that does not end well: a panic hook and signal handlers that put the terminal back.
+//! A panic hook and signal handlers that restore the terminal when the program ends abnormally.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::restore::{remember, restore};
 use super::signals;
 
-/// Remembers the terminal as it is now, so that a panic, SIGTERM, SIGHUP or a suspension (SIGTSTP) puts it back. Call it once, first
-/// in `main`, before any other part installs signal handlers; later calls do nothing.
+/// Records the terminal's state, so that a panic, SIGTERM, SIGHUP or a suspension (SIGTSTP) restores it. Call it once, first
+/// in `main`, before any other part installs signal handlers; later calls have no effect.
 ///
 /// # Errors
 /// When a signal handler cannot be installed.
@@ -19,11 +19,11 @@ pub fn install() -> io::Result<()> {
     signals::install_handlers()
 }
 
-/// The name of threads whose owner reports their panics: the hook shows none of them.
+/// The name of threads whose owner reports their panics: the hook does not print them.
 pub const CONTAINED_THREAD: &str = "contained";
 
-/// On the main thread a panic ends the program, so the terminal is put back before the message is shown. Elsewhere
-/// the program goes on and its modes must stay: the message is one line that is readable in raw mode too.
+/// A panic on the main thread ends the program, so the hook restores the terminal before it prints the message. After a
+/// panic on another thread the program continues and keeps its modes, so the message must be readable in raw mode too.
 fn install_panic_hook() {
     static RESTORED: AtomicBool = AtomicBool::new(false);
     let main = std::thread::current().id();

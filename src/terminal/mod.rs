@@ -1,8 +1,8 @@
-//! Who the user's terminal is and what state it is in: what it can show ([`Screen`], [`probe()`]), and the guards
-//! that change its modes and put them back ([`install`], [`RunMode`], [`read_secret`]).
+//! The user's terminal: its capabilities ([`Screen`], [`probe()`]), and the guards that change its modes and restore them
+//! ([`install`], [`RunMode`], [`read_secret`]).
 //!
-//! Nothing here knows what is printed or why: no records, no colours by name, no network. Line editing is the
-//! prompt's; full-screen views are the panes'.
+//! This module does not know what is printed or why: it has no records, no named colours and no network. Line editing
+//! belongs to the prompt; full-screen views belong to the panes.
 
 mod full_screen;
 mod guard;
@@ -19,7 +19,7 @@ mod signals;
 
 pub use full_screen::{FullScreen, PassthroughGuard};
 pub use guard::{CONTAINED_THREAD, install};
-pub use links::knows_links;
+pub use links::supports_links;
 pub use modes::{RawMode, RunMode};
 pub use out::Out;
 pub use probe::{Choice, Graphics, Probe, answered_late, answers_owed, passthrough, probe, recall};

@@ -1,5 +1,4 @@
-//! Modes of the terminal, each a guard that puts back exactly what it found, and the calls for them that are safe in a signal
-//! handler.
+//! Terminal modes as guards that restore the previous state, and the related calls that are safe in a signal handler.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,15 +8,15 @@ use nix::sys::termios::{
     self, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios,
 };
 
-/// Sets standard input's modes by the one call that POSIX allows in a signal handler.
+/// Sets the modes of standard input. Safe in a signal handler.
 pub(super) fn set_now(termios: &libc::termios) {
-    // SAFETY: the pointer is valid for the call, and tcsetattr is async-signal-safe. A failure (the terminal is
-    // gone) leaves nothing to put back.
+    // SAFETY: the pointer is valid for the call, and tcsetattr is async-signal-safe. It fails only if the terminal is
+    // gone; then no state needs to be restored.
     #[allow(unsafe_code)]
     let _ = unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, termios) };
 }
 
-/// Standard input's modes now, by a call that POSIX allows in a signal handler.
+/// The current modes of standard input. Safe in a signal handler.
 pub(super) fn get_now() -> Option<libc::termios> {
     let mut found = std::mem::MaybeUninit::<libc::termios>::uninit();
     // SAFETY: tcgetattr fills the structure when it returns 0, and only then is it read.
@@ -27,7 +26,7 @@ pub(super) fn get_now() -> Option<libc::termios> {
     }
 }
 
-/// `write(2)` until all is written or it fails: no locks, no buffers.
+/// Calls `write(2)` until all bytes are written or it fails, without locks or buffers.
 pub(super) fn write_to_stdout(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         // SAFETY: the pointer and the length are those of a live slice, and write is async-signal-safe.
@@ -40,7 +39,7 @@ pub(super) fn write_to_stdout(mut bytes: &[u8]) {
     }
 }
 
-/// One byte is enough for `read` to return, however long it takes.
+/// Makes `read` wait for at least one byte, without a limit of time.
 pub(super) fn set_read_one(control_chars: &mut [libc::cc_t]) {
     for (index, value) in [(SpecialCharacterIndices::VMIN, 1), (SpecialCharacterIndices::VTIME, 0)] {
         if let Some(slot) = control_chars.get_mut(index as usize) {
@@ -49,7 +48,7 @@ pub(super) fn set_read_one(control_chars: &mut [libc::cc_t]) {
     }
 }
 
-/// Modes set on a descriptor; the ones found are put back on drop.
+/// A guard for the modes of a descriptor; dropping it restores the previous ones.
 pub(super) struct TermiosGuard<'fd> {
     fd: BorrowedFd<'fd>,
     found: Termios,
@@ -70,18 +69,18 @@ impl Drop for TermiosGuard<'_> {
     }
 }
 
-/// The keyboard without any processing: keys arrive as they are pressed, and none has a meaning to the terminal. Dropping it
-/// gives back what was found.
+/// A guard for raw mode: keys arrive unprocessed, and none has a meaning for the terminal driver. Dropping it restores the
+/// previous modes.
 #[derive(Debug)]
 pub struct RawMode(());
 
 impl RawMode {
-    /// Switches standard input over. Input that is typed but not yet read is kept, here and at the end.
+    /// Switches standard input to raw mode. Unread input is kept, on entering and on leaving.
     ///
     /// # Errors
     /// When standard input is not a terminal.
     pub fn enter() -> io::Result<Self> {
-        // Without a terminal there, crossterm would take the controlling one, whose keys nobody reads.
+        // If standard input is not a terminal, crossterm would use the controlling terminal, whose keys are not read.
         termios::tcgetattr(io::stdin())?;
         enable_raw_mode()?;
         Ok(Self(()))
@@ -94,9 +93,9 @@ impl Drop for RawMode {
     }
 }
 
-/// The keyboard while a cell runs: nothing is echoed, and what is typed waits in the terminal's queue for the next
-/// prompt, byte for byte. Ctrl-C comes as SIGINT, a key of choice as SIGQUIT, Ctrl-Z suspends; none of them empties the queue.
-/// Output is processed as usual (`\n` returns the carriage). Dropping it puts back what it found.
+/// A guard for the keyboard while a cell runs: echo is off, and typed keys wait in the terminal's queue for the next prompt.
+/// Ctrl-C arrives as SIGINT, a configurable key as SIGQUIT, and Ctrl-Z suspends; none of them empties the queue. Output is
+/// processed as usual (`\n` returns the carriage). Dropping it restores the previous modes.
 #[derive(Debug)]
 pub struct RunMode {
     stdin: io::Stdin,
@@ -104,11 +103,11 @@ pub struct RunMode {
 }
 
 impl RunMode {
-    /// Switches standard input over; `None` when it is not a terminal, where there is nothing to switch. `quit` is the
-    /// control character that comes as SIGQUIT, if one is to.
+    /// Switches standard input to this mode; returns `None` if it is not a terminal. `quit` is the control character that
+    /// sends SIGQUIT, if any.
     ///
     /// # Errors
-    /// When the terminal refuses.
+    /// When the modes cannot be set.
     pub fn enter(quit: Option<u8>) -> io::Result<Option<Self>> {
         let stdin = io::stdin();
         let Ok(found) = termios::tcgetattr(&stdin) else { return Ok(None) };
@@ -123,13 +122,13 @@ impl Drop for RunMode {
     }
 }
 
-/// [`RunMode`]'s modes, made from the ones that were found.
+/// The modes of [`RunMode`], derived from the previous ones.
 fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
     let mut mode = found.clone();
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::IEXTEN);
     mode.local_flags.insert(LocalFlags::ISIG | LocalFlags::NOFLSH);
     mode.output_flags.insert(OutputFlags::OPOST | OutputFlags::ONLCR);
-    // Enter must reach the editor as the key that was pressed, not translated.
+    // Enter must reach the editor untranslated.
     mode.input_flags.remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::ISTRIP);
     if let Some(slot) = mode.control_chars.get_mut(SpecialCharacterIndices::VQUIT as usize) {
         *slot = quit.unwrap_or(libc::_POSIX_VDISABLE);
@@ -138,7 +137,7 @@ fn run_mode(found: &Termios, quit: Option<libc::cc_t>) -> Termios {
     mode
 }
 
-/// True when this process's group has the terminal, so that it may change its modes without being stopped for it.
+/// Whether the process group is in the foreground, so that it can change the modes without being stopped.
 pub(super) fn in_foreground() -> bool {
     // SAFETY: both calls take plain integers and are async-signal-safe.
     #[allow(unsafe_code)]

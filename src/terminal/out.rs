@@ -1,4 +1,4 @@
-//! Standard output and standard error without a buffer of their own: who batches, batches better.
+//! Unbuffered standard output and standard error. The callers batch their output.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A standard stream, written to directly. Interrupted calls are repeated; a stream that another program has made
-/// non-blocking is waited for, not failed.
+/// An unbuffered standard stream. It repeats interrupted calls, and waits for a stream that another program has made
+/// non-blocking.
 #[derive(Debug)]
 pub struct Out {
     stream: Stream,

@@ -1,9 +1,9 @@
-//! What must be written after remote text went to the terminal unfiltered and may have left modes on.
+//! The sequences that reset the terminal after unfiltered remote text may have left modes on.
 
-/// Puts back every mode that output can leave on and that a prompt would suffer from. Bracketed paste is left off:
-/// the editor switches it on for itself.
+/// Resets every mode that output can leave on and that would disturb a prompt. Bracketed paste stays off: the editor
+/// switches it on.
 pub(super) const AFTER_RAW: &str = concat!(
-    "\x1b\\",      // ends a string sequence that was never closed
+    "\x1b\\",      // ends an unterminated string sequence
     "\x1b[0m",     // colours and attributes
     "\x1b[?25h",   // cursor shown
     "\x1b[0 q",    // cursor's shape
@@ -23,16 +23,16 @@ pub(super) const AFTER_RAW: &str = concat!(
     "\x1b[<u",          // kitty's keyboard protocol, one level
     "\x1b[>4m",         // xterm's modifyOtherKeys
     "\x1b(B\x0f",       // ASCII character set, shifted in
-    "\x1b7\x1b[r\x1b8", // whole window scrolls, cursor where it was
+    "\x1b7\x1b[r\x1b8", // whole window scrolls, cursor stays
 );
 
-/// Leaves the alternate screen; apart, because on the main screen it would move the cursor.
+/// Leaves the alternate screen. It is separate because on the main screen it would move the cursor.
 pub(super) const LEAVE_ALTERNATE: &str = "\x1b[?1049l";
 
-/// Lets positions count from the window's corner again; apart, because it moves the cursor there.
+/// Leaves origin mode. It is separate because it moves the cursor to the corner of the window.
 const LEAVE_ORIGIN: &str = "\x1b[?6l";
 
-/// What `passed` may have changed, as far as that can be told: collected while remote text passes unfiltered.
+/// Tracks the modes that unfiltered remote text may have changed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PassthroughTracker {
     escapes: bool,
@@ -42,12 +42,12 @@ pub struct PassthroughTracker {
 }
 
 impl PassthroughTracker {
-    /// The terminal shows its alternate screen now.
+    /// Whether the terminal shows its alternate screen now.
     pub(super) fn is_alternate(&self) -> bool {
         self.alternate
     }
 
-    /// Notes what passes; pieces may be cut anywhere.
+    /// Inspects the next bytes; pieces may be cut anywhere.
     pub fn note(&mut self, bytes: &[u8]) {
         if !self.escapes && !bytes.iter().any(|byte| matches!(byte, 0x1b | 0x0e | 0x80..)) {
             return;
@@ -72,7 +72,7 @@ impl PassthroughTracker {
     }
 }
 
-/// The sequences that undo what may have been left on; empty when nothing but text passed.
+/// The sequences that reset modes that may have been left on; empty if only text passed.
 pub fn reset_sequences(passed: &PassthroughTracker) -> String {
     if !passed.escapes {
         return String::new();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_is_moved_only_where_it_must() {
+    fn the_cursor_is_moved_only_after_origin_mode() {
         assert!(!after(&[b"\x1b[31m\x1b[?6l"]).contains(LEAVE_ORIGIN));
         assert!(after(&[b"\x1b[?", b"6h"]).contains(LEAVE_ORIGIN));
     }

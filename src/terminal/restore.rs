@@ -1,4 +1,4 @@
-//! The state that the program was started in, and the way back to it.
+//! The terminal's initial state, and its restoration.
 
 use std::io;
 use std::sync::OnceLock;
@@ -12,16 +12,16 @@ use super::modes::{set_now, write_to_stdout};
 static INITIAL: OnceLock<InitialState> = OnceLock::new();
 
 struct InitialState {
-    /// Of standard input, if that is a terminal.
+    /// Modes of standard input, if it is a terminal.
     termios: Option<libc::termios>,
-    /// Standard output is a terminal that understands escape sequences.
+    /// Whether standard output is a terminal that supports escape sequences.
     escapes: bool,
 }
 
-/// What may be left on by an editor or by a cell that was cut short: colours, a hidden cursor, bracketed paste.
+/// Resets the modes that an editor or an interrupted cell may have left on: colours, a hidden cursor, bracketed paste.
 const RESTORE_MODES: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l";
 
-/// Remembers the terminal as it is now. False when that was done before.
+/// Records the terminal's current state. Returns false if it was recorded before.
 pub(super) fn remember() -> bool {
     let screen = super::Screen::detect();
     let initial = InitialState {
@@ -31,19 +31,19 @@ pub(super) fn remember() -> bool {
     INITIAL.set(initial).is_ok()
 }
 
-/// Puts the terminal back as [`super::install`] found it. Safe to call at any time, also from a signal handler, also twice.
+/// Restores the terminal's state at [`super::install`]. Safe to call at any time, repeatedly, and in a signal handler.
 pub fn restore() {
-    let Some(home) = INITIAL.get() else { return };
-    if let Some(termios) = &home.termios {
+    let Some(initial) = INITIAL.get() else { return };
+    if let Some(termios) = &initial.termios {
         set_now(termios);
     }
-    if home.escapes {
+    if initial.escapes {
         full_screen::leave();
         write_to_stdout(RESTORE_MODES);
     }
 }
 
-/// The modes that the program was started with, if it was started on a terminal.
+/// The modes at the start of the program, if it was started on a terminal.
 pub(super) fn initial_termios() -> Option<&'static libc::termios> {
-    INITIAL.get().and_then(|home| home.termios.as_ref())
+    INITIAL.get().and_then(|initial| initial.termios.as_ref())
 }

@@ -1,17 +1,17 @@
-//! What can be known about the terminal without asking it: who is a terminal, how large it is, which colours and
-//! characters it shows. All of it comes from the environment and the kernel, so it costs microseconds.
+//! Facts about the terminal that need no query: which streams are terminals, the size, the colours and the characters.
+//! They come from the environment and the operating system, so they cost microseconds.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use crossterm::terminal::{WindowSize, window_size};
 
-/// How many colours may be sent.
+/// The number of colours that may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColorDepth {
-    /// None at all: `NO_COLOR`, `TERM=dumb`, or not a terminal.
+    /// None: `NO_COLOR`, `TERM=dumb`, or not a terminal.
     None,
-    /// The sixteen of ECMA-48 and its bright twins.
+    /// Sixteen colours: the eight of ECMA-48 and their bright variants.
     Ansi16,
     /// The 256-colour palette of xterm.
     Ansi256,
@@ -19,41 +19,41 @@ pub enum ColorDepth {
     TrueColor,
 }
 
-/// The window, in character cells; never zero in either direction.
+/// The size of the window in character cells; neither side is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Columns.
     pub cols: u16,
     /// Rows.
     pub rows: u16,
-    /// The window in pixels (width, height), if the terminal tells the kernel.
+    /// Size in pixels (width, height), if the terminal reports it to the operating system.
     pub pixels: Option<(u16, u16)>,
 }
 
-/// What is assumed where nobody tells: the size of a VT100.
+/// The size if no source reports it: that of a VT100.
 const FALLBACK: Size = Size { cols: 80, rows: 24, pixels: None };
 
-/// The facts about the user's terminal that hold from start to end.
+/// The constant facts about the user's terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Screen {
-    /// Standard input is a terminal.
+    /// Whether standard input is a terminal.
     pub stdin_tty: bool,
-    /// Standard output is a terminal.
+    /// Whether standard output is a terminal.
     pub stdout_tty: bool,
-    /// Standard error is a terminal.
+    /// Whether standard error is a terminal.
     pub stderr_tty: bool,
-    /// `TERM` is unset, empty or `dumb`: no escape sequence may be sent, and it must not be asked anything.
+    /// Whether `TERM` is unset, empty or `dumb`: then no escape sequence and no query may be sent.
     pub dumb: bool,
-    /// `NO_COLOR` is set and not empty: no colours from us, and none let through.
+    /// Whether `NO_COLOR` is set and not empty: then no colours are sent, and none are passed through.
     pub no_color: bool,
-    /// How many colours may be sent.
+    /// The number of colours that may be sent.
     pub colors: ColorDepth,
-    /// The locale says UTF-8, so signs beyond ASCII are shown as meant.
+    /// Whether the locale is UTF-8, so that characters beyond ASCII are displayed correctly.
     pub unicode: bool,
 }
 
 impl Screen {
-    /// Looks at the standard streams and the environment of this process.
+    /// Inspects the standard streams and the environment of this process.
     pub fn detect() -> Self {
         Self::from_parts(
             std::io::stdin().is_terminal(),
@@ -63,7 +63,7 @@ impl Screen {
         )
     }
 
-    /// A terminal at all three streams that knows escape sequences and UTF-8: one that is only thought of, as by tests.
+    /// An imaginary terminal at all three streams that supports escape sequences and UTF-8, for example for tests.
     pub fn ideal(colors: ColorDepth) -> Self {
         Self {
             stdin_tty: true,
@@ -76,7 +76,7 @@ impl Screen {
         }
     }
 
-    /// As [`Screen::detect`], from given parts; `env` answers for a variable's name.
+    /// As [`Screen::detect`], from given values; `env` returns environment variables.
     pub fn from_parts(
         stdin_tty: bool,
         stdout_tty: bool,
@@ -101,13 +101,13 @@ impl Screen {
         Self { stdin_tty, stdout_tty, stderr_tty, dumb, no_color, colors, unicode }
     }
 
-    /// True when a person sits at both ends: keys come from a terminal and output goes to one.
+    /// Whether standard input and standard output are both terminals.
     pub fn interactive(&self) -> bool {
         self.stdin_tty && self.stdout_tty
     }
 }
 
-/// The colours that `TERM` and `COLORTERM` promise.
+/// The colour depth by `TERM` and `COLORTERM`.
 fn color_depth(term: &str, colorterm: Option<&str>) -> ColorDepth {
     if matches!(colorterm, Some("truecolor" | "24bit")) || term.ends_with("-direct") {
         return ColorDepth::TrueColor;
@@ -127,21 +127,21 @@ fn color_depth(term: &str, colorterm: Option<&str>) -> ColorDepth {
     ColorDepth::Ansi16
 }
 
-/// The size of the window now: what the terminal says, else `COLUMNS` and `LINES`, else 80×24. A side that is
-/// reported as zero (some window managers and CI systems do) is taken from the next source.
+/// The current size of the window: from the terminal, else from `COLUMNS` and `LINES`, else 80×24. A side that is reported as
+/// zero (as by some window managers and CI systems) comes from the next source.
 pub fn size() -> Size {
     resolve_size(window_size().ok(), |name| std::env::var(name).ok())
 }
 
-fn resolve_size(asked: Option<WindowSize>, env: impl Fn(&str) -> Option<String>) -> Size {
+fn resolve_size(reported: Option<WindowSize>, env: impl Fn(&str) -> Option<String>) -> Size {
     let from_env = |name: &str| env(name).and_then(|value| value.trim().parse::<u16>().ok());
-    let side = |asked: Option<u16>, name: &str, fallback: u16| {
-        asked.filter(|n| *n > 0).or_else(|| from_env(name).filter(|n| *n > 0)).unwrap_or(fallback)
+    let side = |reported: Option<u16>, name: &str, fallback: u16| {
+        reported.filter(|n| *n > 0).or_else(|| from_env(name).filter(|n| *n > 0)).unwrap_or(fallback)
     };
-    let pixels = asked.as_ref().map(|w| (w.width, w.height)).filter(|(x, y)| *x > 0 && *y > 0);
+    let pixels = reported.as_ref().map(|w| (w.width, w.height)).filter(|(x, y)| *x > 0 && *y > 0);
     Size {
-        cols: side(asked.as_ref().map(|w| w.columns), "COLUMNS", FALLBACK.cols),
-        rows: side(asked.as_ref().map(|w| w.rows), "LINES", FALLBACK.rows),
+        cols: side(reported.as_ref().map(|w| w.columns), "COLUMNS", FALLBACK.cols),
+        rows: side(reported.as_ref().map(|w| w.rows), "LINES", FALLBACK.rows),
         pixels,
     }
 }

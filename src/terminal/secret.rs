@@ -1,4 +1,5 @@
-//! One secret line from the keyboard, never echoed. The line is held in memory that is wiped, never in history or logs.
+//! Reads one secret line from the keyboard without echo. The line is held in memory that is wiped, and never enters the
+//! history or a log.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,13 +14,13 @@ use zeroize::Zeroize;
 
 use super::modes::{TermiosGuard, set_read_one};
 
-/// Why no secret was read.
+/// The reason why no secret was read.
 #[derive(Debug, Error)]
 pub enum SecretError {
-    /// Ctrl-C.
+    /// The user pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
-    /// Ctrl-D on an empty line, or the keyboard is gone.
+    /// The user pressed Ctrl-D on an empty line, or the keyboard is gone.
     #[error("end of input")]
     Eof,
     /// Standard input is not a terminal, so echo cannot be switched off.
@@ -30,26 +31,27 @@ pub enum SecretError {
     Io(#[from] io::Error),
 }
 
-/// Bytes of one secret that are kept; the rest of a longer paste is ignored. Room is taken at once, so that the
-/// buffer never moves and leaves copies behind.
+/// Maximum bytes of a secret; the rest of a longer paste is ignored. The buffer is allocated at once, so that it never moves
+/// and leaves copies behind.
 const MAX_BYTES: usize = 64 * 1024;
-/// How often an interrupt is looked for.
-const SLICE: Duration = Duration::from_millis(50);
+/// Interval between checks for an interrupt.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Reads one line from the keyboard without showing it. Enter ends it; Backspace, Ctrl-W and Ctrl-U edit; Ctrl-C and
-/// Ctrl-D leave. Bytes are taken one by one, so what is typed after Enter stays for the next reader.
+/// Reads one line from the keyboard without echo. Enter ends it; Backspace, Ctrl-W and Ctrl-U edit; Ctrl-C and Ctrl-D
+/// cancel. Reads single bytes, so keys typed after Enter stay for the next reader.
 ///
-/// `prompt` writes the prompt, once nothing is echoed any more: whoever answers at once is not shown either. The new line
-/// after it is the caller's. Blocks: not for a runtime's thread.
+/// `prompt` writes the prompt after echo is off, so that an immediate answer is not echoed either. The caller writes the
+/// line break after the answer. Blocks: do not call it on a runtime's thread.
 ///
 /// # Errors
-/// [`SecretError`] tells the four ways in which no secret comes.
+/// [`SecretError`] if no secret was read.
 pub fn read_secret(prompt: impl FnOnce()) -> Result<SecretString, SecretError> {
     read_secret_from(io::stdin().as_fd(), prompt, &|| false)
 }
 
-/// The same where the prompt is there already and nothing is echoed, given up as if by Ctrl-C once `interrupted` says so: where Ctrl-C is a signal until the question is put, one
-/// that comes just before is heard too.
+/// Reads a secret as [`read_secret`] does, after the caller has written the prompt and switched echo off. Ends as with Ctrl-C
+/// once `interrupted` returns true: Ctrl-C is a signal until this function changes the modes, and a signal that arrives just
+/// before must count too.
 ///
 /// # Errors
 /// As [`read_secret`].
@@ -63,15 +65,15 @@ fn read_secret_from(
     interrupted: &dyn Fn() -> bool,
 ) -> Result<SecretString, SecretError> {
     let mut mode = termios::tcgetattr(fd).map_err(|_| SecretError::NotATerminal)?;
-    // Signals are off so that Ctrl-C arrives as a byte: it must end the question, not the program.
+    // Signals are off so that Ctrl-C arrives as a byte: it must cancel the question, not end the program.
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
     mode.input_flags.remove(InputFlags::ICRNL | InputFlags::INLCR | InputFlags::IGNCR | InputFlags::IXON);
     set_read_one(&mut mode.control_chars);
     let _guard = TermiosGuard::switch(fd, &mode, SetArg::TCSADRAIN)?;
     prompt();
 
-    let mut line = SecretBox::new(Box::new(Line::default()));
-    let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);
+    let mut line = SecretBox::new(Box::new(SecretLine::default()));
+    let slice = PollTimeout::try_from(INTERRUPT_INTERVAL).unwrap_or(PollTimeout::ZERO);
     loop {
         if interrupted() {
             return Err(SecretError::Interrupted);
@@ -92,26 +94,26 @@ fn read_secret_from(
         }
         use secrecy::ExposeSecretMut;
         match line.expose_secret_mut().key(value) {
-            Key::More => {}
-            Key::Done => return Ok(line.expose_secret().secret()),
-            Key::Interrupted => return Err(SecretError::Interrupted),
-            Key::Eof => return Err(SecretError::Eof),
+            KeyEffect::More => {}
+            KeyEffect::Done => return Ok(line.expose_secret().secret()),
+            KeyEffect::Interrupted => return Err(SecretError::Interrupted),
+            KeyEffect::Eof => return Err(SecretError::Eof),
         }
     }
 }
 
-/// What a byte did to the line.
+/// The effect of a byte on the line.
 #[derive(Debug, PartialEq, Eq)]
-enum Key {
+enum KeyEffect {
     More,
     Done,
     Interrupted,
     Eof,
 }
 
-/// Where in an escape sequence (an arrow key, the brackets around a paste) the reader stands.
+/// The state of the reader within an escape sequence (an arrow key, or the brackets around a paste).
 #[derive(Default)]
-enum Escape {
+enum EscapeState {
     #[default]
     No,
     Started,
@@ -121,49 +123,49 @@ enum Escape {
 
 /// The line so far.
 #[derive(Default)]
-struct Line {
+struct SecretLine {
     bytes: Vec<u8>,
-    escape: Escape,
+    escape: EscapeState,
 }
 
-impl Zeroize for Line {
+impl Zeroize for SecretLine {
     fn zeroize(&mut self) {
         self.bytes.zeroize();
     }
 }
 
-impl Line {
-    fn key(&mut self, byte: u8) -> Key {
+impl SecretLine {
+    fn key(&mut self, byte: u8) -> KeyEffect {
         match self.escape {
-            Escape::No => return self.plain(byte),
-            Escape::Started => {
+            EscapeState::No => return self.plain(byte),
+            EscapeState::Started => {
                 self.escape = match byte {
-                    b'[' => Escape::Csi,
-                    b'O' => Escape::Ss3,
-                    _ => Escape::No,
+                    b'[' => EscapeState::Csi,
+                    b'O' => EscapeState::Ss3,
+                    _ => EscapeState::No,
                 }
             }
-            Escape::Csi if (0x40..=0x7e).contains(&byte) => self.escape = Escape::No,
-            Escape::Csi => {}
-            Escape::Ss3 => self.escape = Escape::No,
+            EscapeState::Csi if (0x40..=0x7e).contains(&byte) => self.escape = EscapeState::No,
+            EscapeState::Csi => {}
+            EscapeState::Ss3 => self.escape = EscapeState::No,
         }
-        // Enter and Ctrl-C are never part of a sequence: after a lone Escape they mean what they say.
+        // Enter and Ctrl-C are never part of a sequence: after a single Escape they keep their meaning.
         if matches!(byte, b'\r' | b'\n' | 3) {
-            self.escape = Escape::No;
+            self.escape = EscapeState::No;
             return self.plain(byte);
         }
-        Key::More
+        KeyEffect::More
     }
 
-    fn plain(&mut self, byte: u8) -> Key {
+    fn plain(&mut self, byte: u8) -> KeyEffect {
         match byte {
-            b'\r' | b'\n' => return Key::Done,
-            3 => return Key::Interrupted,
-            4 if self.bytes.is_empty() => return Key::Eof,
-            0x1b => self.escape = Escape::Started,
-            0x7f | 0x08 => self.rub_out_char(),
+            b'\r' | b'\n' => return KeyEffect::Done,
+            3 => return KeyEffect::Interrupted,
+            4 if self.bytes.is_empty() => return KeyEffect::Eof,
+            0x1b => self.escape = EscapeState::Started,
+            0x7f | 0x08 => self.delete_char(),
             0x15 => self.clear(),
-            0x17 => self.rub_out_word(),
+            0x17 => self.delete_word(),
             0..=0x1f => {}
             _ => {
                 if self.bytes.capacity() == 0 {
@@ -174,7 +176,7 @@ impl Line {
                 }
             }
         }
-        Key::More
+        KeyEffect::More
     }
 
     fn clear(&mut self) {
@@ -182,8 +184,8 @@ impl Line {
         self.bytes.clear();
     }
 
-    /// Takes back one character: continuation bytes of UTF-8 and the byte that leads them.
-    fn rub_out_char(&mut self) {
+    /// Deletes one character: UTF-8 continuation bytes and their lead byte.
+    fn delete_char(&mut self) {
         while let Some(byte) = self.bytes.last_mut() {
             let continuation = *byte & 0xc0 == 0x80;
             byte.zeroize();
@@ -194,16 +196,16 @@ impl Line {
         }
     }
 
-    fn rub_out_word(&mut self) {
+    fn delete_word(&mut self) {
         while self.bytes.last() == Some(&b' ') {
-            self.rub_out_char();
+            self.delete_char();
         }
         while self.bytes.last().is_some_and(|byte| *byte != b' ') {
-            self.rub_out_char();
+            self.delete_char();
         }
     }
 
-    /// A copy as text. Bytes that are not UTF-8 cannot be sent as JSON: they become replacement characters.
+    /// Returns a copy as text. Invalid UTF-8 cannot be sent as JSON, so it becomes replacement characters.
     fn secret(&self) -> SecretString {
         match std::str::from_utf8(&self.bytes) {
             Ok(text) => SecretString::from(text),
@@ -216,12 +218,12 @@ impl Line {
 mod tests {
     use super::*;
 
-    fn typed(keys: &[u8]) -> Result<String, Key> {
-        let mut line = Line::default();
+    fn typed(keys: &[u8]) -> Result<String, KeyEffect> {
+        let mut line = SecretLine::default();
         for byte in keys {
             match line.key(*byte) {
-                Key::More => {}
-                Key::Done => return Ok(line.secret().expose_secret().to_owned()),
+                KeyEffect::More => {}
+                KeyEffect::Done => return Ok(line.secret().expose_secret().to_owned()),
                 other => return Err(other),
             }
         }
@@ -233,29 +235,29 @@ mod tests {
         assert_eq!(typed(b"hunter2\r").unwrap(), "hunter2");
         assert_eq!(typed(b"hunx\x7fter\n").unwrap(), "hunter");
         assert_eq!(typed("비밀\x7f번호\r".as_bytes()).unwrap(), "비번호");
-        assert_eq!(typed(b"\x7f\x7fa\r").unwrap(), "a", "nothing to take back");
+        assert_eq!(typed(b"\x7f\x7fa\r").unwrap(), "a", "no character to delete");
         assert_eq!(typed(b"wrong\x15right\r").unwrap(), "right");
         assert_eq!(typed(b"one two  \x17three\r").unwrap(), "one three");
     }
 
     #[test]
-    fn keys_that_are_no_text_add_nothing() {
+    fn keys_without_text_are_ignored() {
         assert_eq!(typed(b"a\x1b[Ab\x1b[1;5Cc\x1bOPd\te\x00\r").unwrap(), "abcde");
         assert_eq!(typed(b"\x1b[200~pasted\x1b[201~\r").unwrap(), "pasted");
         assert_eq!(typed(b"lone\x1b\r").unwrap(), "lone", "Enter after a lone Escape is Enter");
     }
 
     #[test]
-    fn ctrl_c_and_ctrl_d_leave() {
-        assert_eq!(typed(b"abc\x03"), Err(Key::Interrupted));
-        assert_eq!(typed(b"\x1b\x03"), Err(Key::Interrupted));
-        assert_eq!(typed(b"\x04"), Err(Key::Eof));
+    fn ctrl_c_and_ctrl_d_cancel() {
+        assert_eq!(typed(b"abc\x03"), Err(KeyEffect::Interrupted));
+        assert_eq!(typed(b"\x1b\x03"), Err(KeyEffect::Interrupted));
+        assert_eq!(typed(b"\x04"), Err(KeyEffect::Eof));
         assert_eq!(typed(b"ab\x04c\r").unwrap(), "abc", "only an empty line can end the input");
     }
 
     #[test]
     fn a_huge_paste_is_bounded_and_never_moves_the_buffer() {
-        let mut line = Line::default();
+        let mut line = SecretLine::default();
         line.key(b'x');
         let first = line.bytes.as_ptr();
         for _ in 0..MAX_BYTES * 2 {

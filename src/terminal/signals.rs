@@ -1,8 +1,8 @@
-//! Signals that end or suspend the program: the terminal is put back before they take effect.
+//! Signals that end or suspend the program: the terminal is restored before they take effect.
 //!
-//! SIGTERM and SIGHUP kill by default. A program that wants to end its sessions first takes [`listen_fatal`]; the
-//! terminal is restored all the same, and a second signal kills at once. SIGINT, SIGQUIT and SIGWINCH are not
-//! touched: they belong to the prompt.
+//! SIGTERM and SIGHUP kill by default. A program that must end its sessions first calls [`listen_fatal`]; the terminal is
+//! restored in this case too, and a second signal kills at once. This module does not handle SIGINT, SIGQUIT and SIGWINCH:
+//! they belong to the prompt.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,11 +17,11 @@ use super::full_screen;
 use super::modes::{get_now, in_foreground, set_now};
 use super::restore::{initial_termios, restore};
 
-/// Somebody waits for fatal signals and ends the program in order.
+/// Whether a [`FatalSignals`] listener exists.
 static LISTENING: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handlers for SIGTERM, SIGHUP and SIGTSTP. A signal that is ignored (`nohup`) stays ignored. Signals that our
-/// parent left blocked are let through, and SIGCHLD has its default action: who ignores it never learns how a child ended.
+/// Installs the handlers for SIGTERM, SIGHUP and SIGTSTP. An ignored signal (`nohup`) stays ignored. Unblocks signals that
+/// the parent process left blocked, and gives SIGCHLD its default action: if it is ignored, the status of a child is lost.
 pub(super) fn install_handlers() -> io::Result<()> {
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     set_handler(Signal::SIGCHLD, SigHandler::SigDfl)?;
@@ -50,7 +50,7 @@ fn set_handler(signal: Signal, handler: SigHandler) -> io::Result<SigAction> {
 extern "C" fn on_fatal(number: libc::c_int) {
     let errno = Errno::last_raw();
     restore();
-    // With a listener the first signal is its to handle; tokio's handler runs after this one.
+    // A listener handles the first signal; tokio's handler runs after this one.
     if !LISTENING.swap(false, Ordering::SeqCst)
         && let Ok(signal) = Signal::try_from(number)
     {
@@ -59,8 +59,8 @@ extern "C" fn on_fatal(number: libc::c_int) {
     Errno::set_raw(errno);
 }
 
-/// Suspends with the terminal as the shell expects it, and puts the modes of now back when the program goes on in the
-/// foreground: whoever held the keyboard finds it as it was.
+/// Restores the terminal for the shell and suspends. When the program continues in the foreground, sets the modes from
+/// before the suspension again.
 extern "C" fn on_suspend(_: libc::c_int) {
     let errno = Errno::last_raw();
     let current = get_now();
@@ -74,13 +74,13 @@ extern "C" fn on_suspend(_: libc::c_int) {
     {
         set_now(&current);
         full_screen::enter_again();
-        // Other threads have heard SIGCONT already, and may have painted before the modes were put back.
+        // Other threads have received SIGCONT already, and may have painted before the modes were set.
         let _ = raise(Signal::SIGWINCH);
     }
     Errno::set_raw(errno);
 }
 
-/// Lets `signal` do what it does by default, here and now, also from within its own handler.
+/// Performs the default action of `signal` at once, also within its own handler.
 fn deliver_by_default(signal: Signal) {
     let _ = set_handler(signal, SigHandler::SigDfl);
     let mut only = SigSet::empty();
@@ -91,9 +91,9 @@ fn deliver_by_default(signal: Signal) {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
 }
 
-/// Whether this signal does nothing, because it was ignored when the program was started and nobody has listened to it since.
+/// Whether this signal is ignored: it was ignored when the program started, and no handler has been installed since.
 fn is_ignored(signal: Signal) -> bool {
-    // SAFETY: all zeroes is a valid value of this structure, and the call only writes the action of now into it.
+    // SAFETY: all zeroes is a valid value of this structure, and the call only writes the current action into it.
     #[allow(unsafe_code)]
     let (result, action) = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -102,8 +102,8 @@ fn is_ignored(signal: Signal) -> bool {
     result == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
-/// Waits for Ctrl-C; for ever where it was ignored when the program was started, as shells do to what is started with `&`.
-/// For programs in the background: whoever holds the keyboard listens in any case.
+/// Waits for Ctrl-C. Waits forever if SIGINT was ignored when the program started, as shells do with `&`. It is for
+/// programs in the background: a program that reads the keyboard must always listen.
 pub async fn interrupt_unless_ignored() {
     if is_ignored(Signal::SIGINT) || tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
@@ -113,14 +113,14 @@ pub async fn interrupt_unless_ignored() {
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FatalSignal {
-    /// Somebody asked politely.
+    /// SIGTERM.
     Terminate,
-    /// The terminal is gone.
+    /// SIGHUP: the terminal is gone.
     HangUp,
 }
 
 impl FatalSignal {
-    /// Ends the process by this signal, so that its parent sees how it died. Returns only if that is impossible.
+    /// Ends the process by this signal, so that its parent sees the cause. Returns only if that fails.
     pub fn die(self) {
         restore();
         deliver_by_default(match self {
@@ -130,12 +130,12 @@ impl FatalSignal {
     }
 }
 
-/// Hears fatal signals while it lives; made by [`listen_fatal`].
+/// A listener for fatal signals; see [`listen_fatal`].
 #[derive(Debug)]
 pub struct FatalSignals(FatalStreams);
 
-/// Takes over what happens on SIGTERM and SIGHUP: the terminal is restored, then the listener is told and must end the
-/// program soon ([`FatalSignal::die`]). Call it on the runtime, after [`super::install`].
+/// Listens for SIGTERM and SIGHUP: the terminal is restored, then the listener receives the signal and must end the program
+/// soon ([`FatalSignal::die`]). Call it on the runtime, after [`super::install`].
 ///
 /// # Errors
 /// When the runtime cannot register the signals.
@@ -155,7 +155,7 @@ impl FatalSignals {
 #[derive(Debug)]
 struct FatalStreams {
     terminate: SignalStream,
-    /// Absent where it is ignored: what `nohup` started goes on without its terminal.
+    /// `None` if SIGHUP is ignored: with `nohup` the program continues without its terminal.
     hang_up: Option<SignalStream>,
 }
 
@@ -181,19 +181,18 @@ async fn hung_up(stream: &mut Option<SignalStream>) -> Option<()> {
     }
 }
 
-/// A signal that a full-screen view obeys.
+/// A signal for a full-screen view.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ViewSignal {
     /// The window has a new size.
     Resized,
-    /// The program goes on after a suspension.
+    /// The program continues after a suspension.
     Continued,
     /// The program is about to end, so the view closes.
     Closing,
 }
 
-/// Hears the signals of a full-screen view. It does not take over what happens on fatal ones: [`listen_fatal`] does, for
-/// whoever ends the program.
+/// A listener for the signals of a full-screen view. It does not change the effect of fatal signals; [`listen_fatal`] does.
 #[derive(Debug)]
 pub struct ViewSignals {
     resized: SignalStream,
@@ -202,7 +201,7 @@ pub struct ViewSignals {
 }
 
 impl ViewSignals {
-    /// Call it on the runtime.
+    /// Registers the signals. Call it on the runtime.
     ///
     /// # Errors
     /// When the runtime cannot register the signals.

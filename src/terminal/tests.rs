@@ -1,5 +1,5 @@
-//! Guards on a real pseudo-terminal: this test program starts itself on one, plays a part there, and the test looks
-//! at the modes from the far end.
+//! Tests of the guards on a real pseudo-terminal: this test program starts itself on one with a part to play, and the test
+//! checks the modes from the far end.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -14,19 +14,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::*;
 
-/// The environment variable that tells the started program its part.
+/// The environment variable with the part of the started program.
 pub(crate) const PART: &str = "BAI_REPL_TEST_PART";
 
 /// Ctrl-].
 const CTRL_BRACKET: u8 = 0x1d;
 
-/// How long anything is waited for before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Limit of every wait before the test fails.
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often a wait looks whether the program still lives.
-const GLANCE: Duration = Duration::from_millis(200);
+/// Interval between checks that the program still runs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Lives in the started program only: plays the part that it was started for.
+/// Runs only in the started program, and plays its part.
 #[test]
 fn part() {
     let Ok(part) = std::env::var(PART) else { return };
@@ -125,7 +125,7 @@ fn part() {
     }
 }
 
-/// A program on a pseudo-terminal, seen from the far end.
+/// A program on a pseudo-terminal, controlled from the far end.
 pub(crate) struct Stage {
     pty: portable_pty::PtyPair,
     child: Box<dyn portable_pty::Child + Send + Sync>,
@@ -140,7 +140,7 @@ impl Stage {
         Self::play_in("terminal::tests::part", part)
     }
 
-    /// Starts this program so that it runs the test `player` only, which plays `part`.
+    /// Starts this test program so that it runs only the test `player`, which plays `part`.
     pub(crate) fn play_in(player: &str, part: &str) -> Self {
         let exe = std::env::current_exe().unwrap();
         let mut command = CommandBuilder::new(exe);
@@ -148,7 +148,7 @@ impl Stage {
         Self::start(command, part)
     }
 
-    /// Under a shell with job control, which tells how the program stopped and lets it go on.
+    /// Starts the program under a shell with job control, which prints its status and continues it.
     fn play_under_a_shell(part: &str) -> Self {
         let exe = std::env::current_exe().unwrap();
         let mut command = CommandBuilder::new("bash");
@@ -183,7 +183,7 @@ impl Stage {
         modes(self.fd())
     }
 
-    /// Waits until the program has said `text`.
+    /// Waits until the program has printed `text`.
     pub(crate) fn wait_for(&mut self, text: &str) {
         let text = format!("<{text}>");
         let since = Instant::now();
@@ -191,13 +191,13 @@ impl Stage {
             // SAFETY: the descriptor is the master's, which `self` keeps open.
             #[allow(unsafe_code)]
             let fd = unsafe { BorrowedFd::borrow_raw(self.fd()) };
-            let limit = PollTimeout::try_from(GLANCE).unwrap();
+            let limit = PollTimeout::try_from(CHECK_INTERVAL).unwrap();
             let ready = poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], limit).unwrap();
             if ready == 0 {
                 let ended = self.child.try_wait().unwrap().is_some();
-                let patient = since.elapsed() < PATIENCE;
+                let in_time = since.elapsed() < WAIT_LIMIT;
                 assert!(
-                    !ended && patient,
+                    !ended && in_time,
                     "{text} did not come (ended: {ended}); there was: {}",
                     self.output
                 );
@@ -220,7 +220,7 @@ impl Stage {
         kill(pid, signal).unwrap();
     }
 
-    /// Waits for the program's end; its exit status as text, and all that it has said.
+    /// Waits for the program's end. Returns its exit status as text, and its whole output.
     pub(crate) fn end(mut self) -> (String, String) {
         let status = self.child.wait().unwrap();
         let after = self.modes();
@@ -243,7 +243,7 @@ fn modes(fd: RawFd) -> Termios {
 }
 
 #[test]
-fn while_a_cell_runs_keys_wait_and_signals_come_and_then_all_is_as_before() {
+fn run_mode_queues_keys_delivers_signals_and_restores_the_modes() {
     let mut stage = Stage::play("run-mode");
     stage.wait_for("running");
     let modes = stage.modes();
@@ -261,7 +261,7 @@ fn while_a_cell_runs_keys_wait_and_signals_come_and_then_all_is_as_before() {
 }
 
 #[test]
-fn a_panic_puts_the_terminal_back_and_says_one_readable_line() {
+fn a_panic_restores_the_terminal_and_prints_one_readable_line() {
     let mut stage = Stage::play("panic");
     stage.wait_for("running");
     stage.type_keys(b"x");
@@ -272,7 +272,7 @@ fn a_panic_puts_the_terminal_back_and_says_one_readable_line() {
 }
 
 #[test]
-fn nothing_is_shown_of_a_panic_that_somebody_tells() {
+fn a_contained_panic_is_not_printed() {
     let mut stage = Stage::play("contained-panic");
     stage.wait_for("goes on");
     let (how, output) = stage.end();
@@ -281,7 +281,7 @@ fn nothing_is_shown_of_a_panic_that_somebody_tells() {
 }
 
 #[test]
-fn a_fatal_signal_puts_the_terminal_back_and_still_kills() {
+fn a_fatal_signal_restores_the_terminal_and_kills() {
     for (signal, name) in [(Signal::SIGTERM, "Terminated"), (Signal::SIGHUP, "Hangup")] {
         let mut stage = Stage::play("wait-for-signal");
         stage.wait_for("running");
@@ -293,7 +293,7 @@ fn a_fatal_signal_puts_the_terminal_back_and_still_kills() {
 }
 
 #[test]
-fn who_listens_for_fatal_signals_is_told_and_dies_of_them() {
+fn a_listener_receives_the_fatal_signal_and_dies_of_it() {
     let mut stage = Stage::play("listen");
     stage.wait_for("running");
     stage.signal(Signal::SIGTERM);
@@ -309,7 +309,7 @@ fn a_suspended_program_leaves_the_terminal_to_the_shell_and_takes_it_back() {
     stage.wait_for("status 148");
     assert_eq!(stage.modes(), stage.before);
     stage.type_keys(b"\n");
-    // The key is read by the program once it goes on; whether it has its modes back is what it says.
+    // The program reads the key when it continues, and reports whether its modes are set again.
     stage.type_keys(b"k");
     stage.wait_for("key 107 echo false");
     stage.wait_for("again 0");
@@ -317,7 +317,7 @@ fn a_suspended_program_leaves_the_terminal_to_the_shell_and_takes_it_back() {
 }
 
 #[test]
-fn what_is_typed_while_a_cell_runs_is_kept_through_interrupts() {
+fn keys_typed_while_a_cell_runs_survive_interrupts() {
     let mut stage = Stage::play("type-ahead");
     stage.wait_for("running");
     stage.type_keys(b"abc\r");
@@ -331,10 +331,10 @@ fn what_is_typed_while_a_cell_runs_is_kept_through_interrupts() {
 }
 
 #[test]
-fn a_secret_is_read_without_being_shown_and_what_follows_is_left() {
+fn a_secret_is_read_without_echo_and_later_keys_stay() {
     let mut stage = Stage::play("secret");
     stage.wait_for("running");
-    // The question is up when echo is off: what came earlier would be shown by the terminal, not by us.
+    // The prompt is ready when echo is off: the terminal would echo earlier keys.
     while stage.modes().local_flags.contains(LocalFlags::ECHO) {
         std::thread::yield_now();
     }

@@ -14,7 +14,7 @@ fn the_terminal_is_queried_and_the_results_are_shown() {
     let sandbox = Sandbox::new();
     let shown = facts(&sandbox, &["config", "terminal"]);
     assert!(shown.contains("answers       yes"), "{shown}");
-    assert!(shown.contains("pictures      blocks, because it knows no better means"), "{shown}");
+    assert!(shown.contains("pictures      blocks, because it supports no better protocol"), "{shown}");
     assert!(shown.contains("window        "), "{shown}");
 }
 
@@ -51,7 +51,7 @@ fn without_a_terminal_there_are_no_queries_and_json_says_why() {
     facts.expect_code(0);
     let facts: serde_json::Value = serde_json::from_str(&facts.stdout).unwrap();
     assert_eq!((&facts["asked"], &facts["graphics"]), (&false.into(), &"none".into()));
-    assert_eq!(facts["not_asked_because"], "standard output is no terminal");
+    assert_eq!(facts["not_asked_because"], "standard output is not a terminal");
 }
 
 #[test]

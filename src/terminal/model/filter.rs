@@ -1,14 +1,14 @@
-//! What stands in front of the parser: bounds the length of every sequence and the work that one can cause, and takes
-//! out the questions that the parser does not know.
+//! A filter in front of the parser. It bounds the length of every sequence and the work that a sequence can cause, and
+//! handles the queries that the parser does not support.
 //!
-//! The parser behind it knows 7-bit introducers only, so everything of interest begins with ESC. Text and harmless
-//! sequences pass in the pieces they came in, uncopied; only what is cut or suspicious is held.
+//! The parser supports 7-bit introducers only, so every sequence of interest begins with ESC. Text and harmless sequences
+//! pass without a copy; only incomplete or suspicious sequences are buffered.
 
-/// A CSI sequence that is longer is dropped whole; the longest in honest use sets a dozen colours.
+/// Maximum length of a CSI sequence; a longer one is dropped. The longest in normal use sets a dozen colours.
 const MAX_CSI: usize = 256;
-/// An OSC sequence that is longer is dropped whole; the longest in honest use carries a clipboard.
+/// Maximum length of an OSC sequence; a longer one is dropped. The longest in normal use carries a clipboard.
 const MAX_OSC: usize = 128 * 1024;
-/// The most bytes of a device control string that are read; the rest is dropped.
+/// Maximum bytes of a device control string that are buffered; the rest is dropped.
 const DCS_HEAD: usize = 5;
 
 const ESC: u8 = 0x1b;
@@ -16,22 +16,22 @@ const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
 const SUB: u8 = 0x1a;
 
-/// What comes out, in order.
+/// The output of the filter, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
     /// Bytes for the parser.
     Pass(&'a [u8]),
-    /// The program asks for the terminal's name and version (XTVERSION).
-    AsksVersion,
-    /// The program asks for the cursor's shape (DECRQSS of DECSCUSR).
-    AsksCursor,
-    /// The program asks for another setting (DECRQSS).
-    AsksSetting,
-    /// The program asks for a capability (XTGETTCAP).
-    AsksCapability,
+    /// A query for the terminal's name and version (XTVERSION).
+    VersionQuery,
+    /// A query for the cursor's shape (DECRQSS of DECSCUSR).
+    CursorQuery,
+    /// A query for another setting (DECRQSS).
+    SettingQuery,
+    /// A query for a capability (XTGETTCAP).
+    CapabilityQuery,
 }
 
-/// Where in a sequence the stream stands.
+/// The state of the filter within a sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum FilterState {
     #[default]
@@ -43,15 +43,15 @@ enum FilterState {
     OscEnd,
     /// Device control string.
     Dcs,
-    /// Start of string, privacy message, application command: of no use here.
+    /// Start of string, privacy message or application command; all are dropped.
     String,
-    /// An endless CSI.
+    /// A CSI sequence that is too long.
     DropCsi,
-    /// An endless OSC.
+    /// An OSC sequence that is too long.
     DropOsc,
 }
 
-/// The filter; its memory is bounded whatever comes.
+/// The filter. Its memory is bounded for any input.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     state: FilterState,
@@ -59,7 +59,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Takes the next bytes; they may be cut anywhere. `columns` bounds what one repetition may write.
+    /// Filters the next bytes, which may be cut anywhere. `columns` limits the count of a repetition.
     pub(super) fn feed(&mut self, bytes: &[u8], columns: usize, out: &mut impl FnMut(Piece<'_>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -77,17 +77,17 @@ impl Filter {
         }
     }
 
-    /// Text and harmless sequences, up to one that must be looked at closely.
+    /// Passes text and harmless sequences, up to a sequence that must be inspected.
     fn ground(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
         let mut clean = 0;
         loop {
             let tail = bytes.get(clean..).unwrap_or_default();
-            let Some(at) = find(tail, |byte| byte == ESC) else {
+            let Some(escape) = find(tail, |byte| byte == ESC) else {
                 out(Piece::Pass(bytes));
                 return bytes.len();
             };
-            clean += at;
-            match harmless(tail.get(at..).unwrap_or_default()) {
+            clean += escape;
+            match harmless(tail.get(escape..).unwrap_or_default()) {
                 Some(length) => clean += length,
                 None => break,
             }
@@ -104,7 +104,7 @@ impl Filter {
         self.hold(&[ESC]);
     }
 
-    /// Replaces what is held, giving back the memory of a long sequence.
+    /// Replaces the buffered bytes, and frees the memory of a long sequence.
     fn hold(&mut self, bytes: &[u8]) {
         self.held.clear();
         self.held.shrink_to(4 * MAX_CSI);
@@ -130,7 +130,7 @@ impl Filter {
                 self.hold(&[]);
                 self.state = FilterState::String;
             }
-            // Control characters act at once, in the midst of a sequence.
+            // Control characters within a sequence take effect at once.
             CAN | SUB => self.cancel(),
             ESC | 0x7f.. => {}
             0..0x20 => out(Piece::Pass(&[byte])),
@@ -175,7 +175,7 @@ impl Filter {
     fn finish_csi(&mut self, columns: usize, out: &mut impl FnMut(Piece<'_>)) {
         match self.held.as_slice() {
             [ESC, b'[', b'>', .., b'q'] => {
-                out(Piece::AsksVersion);
+                out(Piece::VersionQuery);
                 self.cancel();
             }
             [ESC, b'[', parameters @ .., b'b'] if leading_number(parameters) > columns => {
@@ -208,7 +208,7 @@ impl Filter {
         end + 1
     }
 
-    /// The parser gets the whole terminator, even when another sequence has begun instead of its second half.
+    /// Passes the whole terminator to the parser, even if another sequence begins instead of its second half.
     fn osc_end(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
         self.held.extend_from_slice(b"\x1b\\");
         self.release(out);
@@ -238,7 +238,7 @@ impl Filter {
         end + 1
     }
 
-    /// Strings that nobody behind needs; of a device control string the head tells which question it is.
+    /// Drops strings that the parser does not need. The head of a device control string identifies a query.
     fn string(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) -> usize {
         let end = find(bytes, |byte| matches!(byte, ESC | CAN | SUB)).unwrap_or(bytes.len());
         let room = DCS_HEAD.saturating_sub(self.held.len()).min(end);
@@ -246,9 +246,9 @@ impl Filter {
         let Some(&terminator) = bytes.get(end) else { return end };
         if terminator == ESC {
             match (self.state, self.held.as_slice()) {
-                (FilterState::Dcs, b"$q q") => out(Piece::AsksCursor),
-                (FilterState::Dcs, [b'$', b'q', ..]) => out(Piece::AsksSetting),
-                (FilterState::Dcs, [b'+', b'q', ..]) => out(Piece::AsksCapability),
+                (FilterState::Dcs, b"$q q") => out(Piece::CursorQuery),
+                (FilterState::Dcs, [b'$', b'q', ..]) => out(Piece::SettingQuery),
+                (FilterState::Dcs, [b'+', b'q', ..]) => out(Piece::CapabilityQuery),
                 _ => {}
             }
             self.start_escape();
@@ -259,15 +259,15 @@ impl Filter {
     }
 }
 
-fn find(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    bytes.iter().position(|byte| wanted(*byte))
+fn find(bytes: &[u8], matches: impl Fn(u8) -> bool) -> Option<usize> {
+    bytes.iter().position(|byte| matches(*byte))
 }
 
 fn ends_string(byte: u8) -> bool {
     matches!(byte, BEL | ESC | CAN | SUB)
 }
 
-/// The length of the sequence that `bytes` begins with, when it is whole and may pass as it is.
+/// The length of the sequence at the start of `bytes`, if it is complete and may pass unchanged.
 fn harmless(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [ESC, b'[', rest @ ..] => {
@@ -300,25 +300,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Everything that passes, with `<version>` and the like where a question was taken out.
+    /// All bytes that pass, with `<version>` and similar marks for queries.
     fn run(pieces: &[&[u8]]) -> Vec<u8> {
         let mut filter = Filter::default();
         let mut all = Vec::new();
         for piece in pieces {
             filter.feed(piece, 80, &mut |out| match out {
                 Piece::Pass(bytes) => all.extend_from_slice(bytes),
-                Piece::AsksVersion => all.extend_from_slice(b"<version>"),
-                Piece::AsksCursor => all.extend_from_slice(b"<cursor>"),
-                Piece::AsksSetting => all.extend_from_slice(b"<setting>"),
-                Piece::AsksCapability => all.extend_from_slice(b"<capability>"),
+                Piece::VersionQuery => all.extend_from_slice(b"<version>"),
+                Piece::CursorQuery => all.extend_from_slice(b"<cursor>"),
+                Piece::SettingQuery => all.extend_from_slice(b"<setting>"),
+                Piece::CapabilityQuery => all.extend_from_slice(b"<capability>"),
             });
         }
         all
     }
 
     #[test]
-    fn honest_output_passes_unchanged() {
-        for honest in [
+    fn normal_output_passes_unchanged() {
+        for normal in [
             &b"plain text\r\n"[..],
             b"\x1b[1;31mred\x1b[0m \x1b(0lqk\x1b(B \x1b7\x1b8\x1b[?1049h\x1b[>4;1m\x1b[2 q",
             b"\x1b]0;title\x07after",
@@ -327,12 +327,12 @@ mod tests {
             b"\xff\xfe\x80",
             b"\x1b[38;2;1;2;3;48;5;7m\x1b[79b",
         ] {
-            assert_eq!(String::from_utf8_lossy(&run(&[honest])), String::from_utf8_lossy(honest));
+            assert_eq!(String::from_utf8_lossy(&run(&[normal])), String::from_utf8_lossy(normal));
         }
     }
 
     #[test]
-    fn strings_of_no_use_are_dropped_and_questions_taken_out() {
+    fn unused_strings_are_dropped_and_queries_are_extracted() {
         assert_eq!(run(&[b"a\x1bPq#0;2;0;0;0sixel\x1b\\b"]), b"a\x1b\\b");
         assert_eq!(run(&[b"a\x1b_Ga=T,f=100;AAAA\x1b\\b"]), b"a\x1b\\b");
         assert_eq!(run(&[b"\x1bP$qm\x1b\\"]), b"<setting>\x1b\\");
@@ -381,7 +381,7 @@ mod tests {
     }
 
     proptest! {
-        /// Where the stream is cut makes no difference.
+        /// The positions of the cuts do not matter.
         #[test]
         fn cuts_change_nothing(
             bytes in prop::collection::vec(

@@ -1,7 +1,7 @@
-//! Going back in the scrollback, searching it, and taking text out of it.
+//! Scrolling, searching and selecting text in the scrollback.
 
 use alacritty_terminal::grid::{Dimensions, Scroll};
-use alacritty_terminal::index::{Column, Direction as Way, Line, Point, Side};
+use alacritty_terminal::index::{Column, Direction as GridDirection, Line, Point, Side};
 use alacritty_terminal::selection::{Selection, SelectionType};
 use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::term::search::RegexSearch;
@@ -9,10 +9,10 @@ use alacritty_terminal::term::viewport_to_point;
 
 use super::Model;
 
-/// A longer search text is cut, in characters.
+/// Maximum length of a search text, in characters; a longer one is cut.
 const MAX_QUERY: usize = 200;
 
-/// Which match comes next.
+/// The direction of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// Up, to older lines.
@@ -21,7 +21,7 @@ pub enum Direction {
     Newer,
 }
 
-/// What a selection grows by.
+/// The unit of a selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelectionKind {
     /// Single cells.
@@ -33,13 +33,13 @@ pub enum SelectionKind {
 }
 
 impl Model {
-    /// Moves the window over the scrollback: positive is back to older lines.
+    /// Scrolls the window; a positive number moves it to older lines.
     pub fn scroll(&mut self, lines: i32) {
         self.handler.term.scroll_display(Scroll::Delta(lines));
         self.generation += 1;
     }
 
-    /// Moves the window back to where the program writes.
+    /// Scrolls the window to the bottom, where the program writes.
     pub fn scroll_to_bottom(&mut self) {
         if self.scrolled_back() != 0 {
             self.handler.term.scroll_display(Scroll::Bottom);
@@ -47,17 +47,17 @@ impl Model {
         }
     }
 
-    /// How many lines the window is above where the program writes.
+    /// Number of lines that the window is scrolled back.
     pub fn scrolled_back(&self) -> usize {
         self.handler.term.grid().display_offset()
     }
 
-    /// How many lines can be scrolled back.
+    /// Number of lines in the scrollback.
     pub fn history(&self) -> usize {
         self.handler.term.history_size()
     }
 
-    /// Begins a selection at a cell of the window.
+    /// Starts a selection at a cell of the window.
     pub fn select(&mut self, column: u16, row: u16, kind: SelectionKind) {
         let kind = match kind {
             SelectionKind::Cells => SelectionType::Simple,
@@ -72,7 +72,7 @@ impl Model {
         self.generation += 1;
     }
 
-    /// Moves the end of the selection to a cell of the window, which is included.
+    /// Extends the selection to a cell of the window (inclusive).
     pub fn select_to(&mut self, column: u16, row: u16) {
         let point = self.point(column, row);
         if let Some(selection) = &mut self.handler.term.selection {
@@ -81,14 +81,14 @@ impl Model {
         }
     }
 
-    /// Forgets the selection.
+    /// Clears the selection.
     pub fn clear_selection(&mut self) {
         if self.handler.term.selection.take().is_some() {
             self.generation += 1;
         }
     }
 
-    /// The selected text, wrapped lines joined; `None` when nothing is selected.
+    /// The selected text, with wrapped lines joined; `None` if there is no selection.
     pub fn selected_text(&self) -> Option<String> {
         let (start, end) = self.selected_range()?;
         let mut text = String::new();
@@ -101,28 +101,28 @@ impl Model {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// Appends the cells of one line, and a new line unless the line goes on in the next one.
+    /// Appends the cells of one line, and a line break unless the line is wrapped.
     fn push_line(&self, line: Line, from: usize, to: usize, text: &mut String) {
         let term = &self.handler.term;
         let begin = text.len();
-        let mut goes_on = false;
+        let mut wrapped = false;
         let cells = term.grid()[line][..].iter().enumerate();
         for (column, cell) in cells {
-            goes_on = cell.flags.contains(Flags::WRAPLINE);
+            wrapped = cell.flags.contains(Flags::WRAPLINE);
             let spacer = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
             if (from..=to).contains(&column) && !cell.flags.intersects(spacer) {
                 text.push(if cell.c == '\t' { ' ' } else { cell.c });
                 text.extend(cell.zerowidth().unwrap_or_default());
             }
         }
-        if !goes_on && to >= term.last_column().0 {
+        if !wrapped && to >= term.last_column().0 {
             let length = text.trim_end_matches(' ').len().max(begin);
             text.truncate(length);
             text.push('\n');
         }
     }
 
-    /// The ends of the selection, both included, within the grid: what was selected may have scrolled out of it.
+    /// The inclusive ends of the selection, limited to the grid: selected lines may have scrolled out of it.
     fn selected_range(&self) -> Option<(Point, Point)> {
         let term = &self.handler.term;
         let range = term.selection.as_ref()?.to_range(term)?;
@@ -136,9 +136,9 @@ impl Model {
         Some((within(range.start), within(range.end)))
     }
 
-    /// Finds the next place where `text` stands, from the match that is selected or else from the window's edge, goes
-    /// round at the end, selects it and brings it into the window. Without capitals in `text` case makes no
-    /// difference. False when it is nowhere.
+    /// Searches the next occurrence of `text`, from the selected match or else from the window's edge, and wraps around at the
+    /// end. Selects the match and scrolls to it. The search ignores case if `text` has no capitals. Returns false if there is
+    /// no match.
     pub fn search(&mut self, text: &str, direction: Direction) -> bool {
         let text: String = text.chars().take(MAX_QUERY).collect();
         if text.is_empty() {
@@ -146,9 +146,9 @@ impl Model {
         }
         let Ok(mut pattern) = RegexSearch::new(&escape(&text)) else { return false };
         let term = &self.handler.term;
-        let (way, side) = match direction {
-            Direction::Older => (Way::Left, Side::Right),
-            Direction::Newer => (Way::Right, Side::Left),
+        let (grid_direction, side) = match direction {
+            Direction::Older => (GridDirection::Left, Side::Right),
+            Direction::Newer => (GridDirection::Right, Side::Left),
         };
         let mut origin = match (self.selected_range(), direction) {
             (Some((start, _)), Direction::Older) => self.before(start),
@@ -158,12 +158,14 @@ impl Model {
                 Point::new(term.screen_lines().saturating_sub(1), term.last_column()),
             ),
         };
-        // The grid looks to the left of the second half of a wide character, also where there is no left.
+        // The grid accesses the cell to the left of the second half of a wide character, also in the first column.
         let flags = term.grid()[origin.line][origin.column].flags;
         if origin.column.0 == 0 && flags.contains(Flags::WIDE_CHAR_SPACER) {
             origin.column = Column(1);
         }
-        let Some(found) = term.search_next(&mut pattern, origin, way, side, None) else { return false };
+        let Some(found) = term.search_next(&mut pattern, origin, grid_direction, side, None) else {
+            return false;
+        };
         let mut selection = Selection::new(SelectionType::Simple, *found.start(), Side::Left);
         selection.update(*found.end(), Side::Right);
         self.handler.term.selection = Some(selection);
@@ -172,7 +174,7 @@ impl Model {
         true
     }
 
-    /// A cell of the window as a place in the grid.
+    /// Converts a cell of the window to a point of the grid.
     fn point(&self, column: u16, row: u16) -> Point {
         let term = &self.handler.term;
         let row = usize::from(row).min(term.screen_lines().saturating_sub(1));
@@ -203,7 +205,7 @@ impl Model {
     }
 }
 
-/// The text as a pattern that matches it and nothing else.
+/// Escapes a text for a pattern that matches it literally.
 fn escape(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() * 2);
     for c in text.chars() {

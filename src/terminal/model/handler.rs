@@ -1,5 +1,5 @@
-//! Between the parser and the grid: what the grid does not know, what it would do too generously, and what must not
-//! reach the user's terminal.
+//! The handler between the parser and the grid: it adds features that the grid lacks, limits those without bounds, and
+//! blocks requests that must not reach the user's terminal.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,18 +18,18 @@ use super::ModelEvent;
 use super::modes::{Modes, MouseEncoding, MouseProtocol};
 use super::palette::Palette;
 
-/// The most combining characters that are kept on one cell; more are dropped.
+/// Maximum combining characters on one cell; more are dropped.
 const MAX_COMBINING: u8 = 8;
-/// The most bytes of answers that wait to be fetched; a program that asks on without reading gets no more.
+/// Maximum bytes of pending answers; a program that sends queries without reading gets no more.
 const MAX_ANSWERS: usize = 64 * 1024;
-/// The most clipboard requests that wait to be fetched.
+/// Maximum pending events.
 const MAX_EVENTS: usize = 64;
-/// A title is cut here, in characters.
+/// Maximum length of a title, in characters.
 const MAX_TITLE: usize = 200;
-/// A synchronized update ends after this time, whether the program says so or not.
+/// Maximum duration of a synchronized update.
 const UPDATE_LIMIT: Duration = Duration::from_millis(150);
 
-/// What the grid wants to say to the outside.
+/// The output of the grid for other modules.
 #[derive(Debug, Default)]
 pub(super) struct GridOutput {
     /// Bytes for the program's keyboard.
@@ -59,7 +59,7 @@ impl GridOutput {
     }
 }
 
-/// Collects what the grid reports; shared, as the grid keeps one end.
+/// Collects the output of the grid. It is shared because the grid owns a copy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GridListener(Arc<Mutex<GridOutput>>);
 
@@ -77,13 +77,13 @@ impl EventListener for GridListener {
             Event::Title(title) => self.with(|output| output.set_title(&title)),
             Event::ResetTitle => self.with(|output| output.set_title("")),
             Event::ClipboardStore(_, text) => self.with(|output| output.event(ModelEvent::Clipboard(text))),
-            // Colours are answered by the gate; sizes in pixels and clipboard contents are never told.
+            // The handler answers colour queries; pixel sizes and clipboard contents are never reported.
             _ => {}
         }
     }
 }
 
-/// Synchronized updates are painted late, not parsed late: nothing is buffered.
+/// Disables the parser's buffer for synchronized updates: an update delays painting, not parsing.
 #[derive(Debug, Default)]
 pub(super) struct NoSyncBuffer;
 
@@ -95,7 +95,7 @@ impl Timeout for NoSyncBuffer {
     }
 }
 
-/// The grid and what it lacks.
+/// The grid with the features that it lacks.
 pub(super) struct GridHandler {
     pub(super) term: Term<GridListener>,
     pub(super) listener: GridListener,
@@ -119,7 +119,7 @@ impl GridHandler {
         }
     }
 
-    /// When the synchronized update that is under way ends at the latest.
+    /// The deadline of the current synchronized update.
     pub(super) fn update_ends(&self) -> Option<Instant> {
         self.update_ends
     }
@@ -158,8 +158,8 @@ impl GridHandler {
         }
     }
 
-    /// The cursor's shape, as it was asked for. A program may take a refusal of this question for typed keys: vim does.
-    pub(super) fn tell_cursor_shape(&self) {
+    /// Answers the query for the cursor's shape. vim reads a refusal of this query as typed keys.
+    pub(super) fn answer_cursor_shape(&self) {
         let style = self.term.cursor_style();
         let steady = match style.shape {
             CursorShape::Underline => 4,
@@ -169,7 +169,7 @@ impl GridHandler {
         self.answer(&format!("\x1bP1$r{} q\x1b\\", steady - u8::from(style.blinking)));
     }
 
-    /// A private mode that the grid does not know; true when it was one of ours.
+    /// Sets a private mode that the grid does not support. Returns whether it is one of these.
     fn own_mode(&mut self, mode: PrivateMode, on: bool) -> bool {
         match mode.raw() {
             9 => self.x10_mouse = on,
@@ -192,12 +192,12 @@ impl GridHandler {
     }
 }
 
-/// Characters that turn text around or hide in it; no terminal program needs them.
+/// Whether a character changes the direction of text or is hidden in it; terminal programs do not need these.
 fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A title as it may be shown in one line.
+/// Cleans a title for display in one line.
 fn clean_title(title: &str) -> String {
     let shown = |c: &char| !c.is_control() && !is_deceptive(*c);
     title.chars().filter(shown).take(MAX_TITLE).collect()
@@ -289,23 +289,23 @@ impl Handler for GridHandler {
         }
     }
 
-    /// Links are not kept: each could hold kilobytes that nobody sees.
+    /// Ignores links: each could hold kilobytes of invisible data.
     fn set_hyperlink(&mut self, _: Option<Hyperlink>) {}
 
-    /// The clipboard is never told.
+    /// Never reports the clipboard.
     fn clipboard_load(&mut self, _: u8, _: &str) {}
 
     fn text_area_size_pixels(&mut self) {}
 
-    /// The second half of a wide character that lost its first half is a blank: the grid counts on finding the first
-    /// half to the left of it, also where there is no left.
+    /// Turns the second half of a wide character without its first half into a blank: the grid expects the first half to the
+    /// left of it, also in the first column.
     fn delete_chars(&mut self, count: usize) {
         self.term.delete_chars(count);
-        let at = self.term.grid().cursor.point;
-        self.term.grid_mut()[at.line][at.column].flags.remove(Flags::WIDE_CHAR_SPACER);
+        let cursor = self.term.grid().cursor.point;
+        self.term.grid_mut()[cursor.line][cursor.column].flags.remove(Flags::WIDE_CHAR_SPACER);
     }
 
-    /// The grid takes SGR 21 for the end of bold, which it is on few terminals; on most it is a double underline.
+    /// Maps SGR 21 to a double underline, as on most terminals. The grid treats it as the end of bold.
     #[inline]
     fn terminal_attribute(&mut self, attribute: Attr) {
         self.term.terminal_attribute(match attribute {

@@ -1,8 +1,8 @@
-//! The screen model of a terminal: bytes of a program in; cells, modes, a title and answers to the program's questions
-//! out. It survives anything: memory and time are bounded whatever the bytes say.
+//! The screen model of a terminal. Its input is the output of a program; its results are cells, modes, a title and answers
+//! to the program's queries. Memory and time are bounded for any input.
 //!
-//! Nothing here reads or writes a terminal: what the program asks is answered by the model ([`Model::take_answers`]),
-//! never by the terminal that the user sits at.
+//! This module does not read or write a terminal. The model answers the program's queries ([`Model::take_answers`]); they
+//! never reach the user's terminal.
 
 mod filter;
 mod find;
@@ -28,21 +28,21 @@ pub use find::{Direction, SelectionKind};
 pub use modes::{Modes, MouseEncoding, MouseProtocol};
 pub use view::{CellColor, CellStyle, Cursor, CursorShape, Glyph, Underline};
 
-/// The most lines of scrollback.
+/// Maximum lines of scrollback.
 const HISTORY: usize = 10_000;
-/// The most cells of scrollback; a very wide window has fewer lines.
+/// Maximum cells of scrollback; a very wide window has fewer lines.
 const HISTORY_CELLS: usize = 2_000_000;
-/// The widest and highest screen there is.
+/// Maximum columns and rows of a screen.
 const MAX_SIDE: u16 = 1000;
 
-/// Something that happened on the screen, to be told to the user.
+/// An event of the program that concerns the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelEvent {
     /// The bell rang.
     Bell,
-    /// The title changed; [`Model::title`] has it.
+    /// The title changed; see [`Model::title`].
     Title,
-    /// The program wants this text in the user's clipboard (OSC 52).
+    /// The program asks to set the user's clipboard to this text (OSC 52).
     Clipboard(String),
 }
 
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Model {
     }
 }
 
-/// A size as the grid wants it.
+/// The size of the grid.
 #[derive(Clone, Copy)]
 struct GridSize {
     columns: usize,
@@ -69,12 +69,12 @@ struct GridSize {
 }
 
 impl GridSize {
-    /// The grid has at least two columns, so that a wide character has room.
+    /// Limits the sides. The grid needs at least two columns for a wide character.
     fn clamped(columns: u16, rows: u16) -> Self {
         Self { columns: columns.clamp(2, MAX_SIDE).into(), rows: rows.clamp(1, MAX_SIDE).into() }
     }
 
-    /// Lines of scrollback at this width.
+    /// Maximum lines of scrollback at this width.
     fn history(self) -> usize {
         HISTORY.min(HISTORY_CELLS / self.columns.max(1))
     }
@@ -97,7 +97,7 @@ fn config(history: usize) -> Config {
 }
 
 impl Model {
-    /// An empty screen. Sides are clamped to 2–1000 columns and 1–1000 rows.
+    /// Creates an empty screen. The sides are limited to 2–1000 columns and 1–1000 rows.
     pub fn new(columns: u16, rows: u16) -> Self {
         let sides = GridSize::clamped(columns, rows);
         let listener = GridListener::default();
@@ -110,45 +110,46 @@ impl Model {
         }
     }
 
-    /// Tells the default colours (red, green, blue) of the terminal that this model stands for, for programs that
-    /// ask whether the background is dark.
+    /// Sets the default colours (red, green, blue) that the model reports to programs, for example to those that check
+    /// whether the background is dark.
     pub fn set_default_colors(&mut self, foreground: (u8, u8, u8), background: (u8, u8, u8)) {
         self.handler.palette = palette::Palette { foreground, background };
     }
 
-    /// Takes the program's next output; it may be cut anywhere. The time this takes grows with the length only, so
-    /// whoever must stay responsive feeds in slices.
+    /// Processes the program's next output, which may be cut anywhere. The time depends only on the length, so a caller that
+    /// must stay responsive feeds it in slices.
     pub fn feed(&mut self, bytes: &[u8]) {
         let columns = self.handler.term.columns();
         let Self { filter, parser, handler, .. } = self;
         filter.feed(bytes, columns, &mut |piece| match piece {
             Piece::Pass(bytes) => parser.advance(handler, bytes),
-            Piece::AsksVersion => handler.listener.with(|output| {
+            Piece::VersionQuery => handler.listener.with(|output| {
                 output.answer(concat!("\x1bP>|bai-repl ", env!("CARGO_PKG_VERSION"), "\x1b\\"));
             }),
-            Piece::AsksCursor => handler.tell_cursor_shape(),
-            Piece::AsksSetting => handler.listener.with(|output| output.answer("\x1bP0$r\x1b\\")),
-            Piece::AsksCapability => handler.listener.with(|output| output.answer("\x1bP0+r\x1b\\")),
+            Piece::CursorQuery => handler.answer_cursor_shape(),
+            Piece::SettingQuery => handler.listener.with(|output| output.answer("\x1bP0$r\x1b\\")),
+            Piece::CapabilityQuery => handler.listener.with(|output| output.answer("\x1bP0+r\x1b\\")),
         });
-        // The grid moves a scrolled window also when lines scroll that never reach the scrollback.
+        // The grid moves a scrolled window even if the scrolled lines do not reach the scrollback.
         if handler.term.grid().display_offset() > handler.term.history_size() {
             handler.term.scroll_display(alacritty_terminal::grid::Scroll::Delta(0));
         }
         self.generation += 1;
     }
 
-    /// Changes the size; lines that were wrapped are wrapped anew. Sides are clamped as in [`Model::new`].
+    /// Changes the size and rewraps lines. The sides are limited as in [`Model::new`].
     pub fn resize(&mut self, columns: u16, rows: u16) {
         let sides = GridSize::clamped(columns, rows);
-        let found = GridSize { columns: self.handler.term.columns(), rows: self.handler.term.screen_lines() };
-        if (sides.columns, sides.rows) == (found.columns, found.rows) {
+        let current =
+            GridSize { columns: self.handler.term.columns(), rows: self.handler.term.screen_lines() };
+        if (sides.columns, sides.rows) == (current.columns, current.rows) {
             return;
         }
-        if sides.history() < found.history() {
+        if sides.history() < current.history() {
             self.handler.term.set_options(config(sides.history()));
         }
         self.handler.term.resize(sides);
-        if sides.history() > found.history() {
+        if sides.history() > current.history() {
             self.handler.term.set_options(config(sides.history()));
         }
         self.generation += 1;
@@ -160,34 +161,33 @@ impl Model {
         (side(self.handler.term.columns()), side(self.handler.term.screen_lines()))
     }
 
-    /// What the program's questions are answered with since the last call: to be sent to its keyboard, unless a real
-    /// terminal answers.
+    /// Takes the answers to the program's queries since the last call. The caller sends them to the program's input, unless a
+    /// real terminal answers.
     pub fn take_answers(&mut self) -> Vec<u8> {
         self.handler.listener.with(|output| std::mem::take(&mut output.answers))
     }
 
-    /// What happened since the last call. A bell that rang many times in a row is told once.
+    /// Takes the events since the last call. Consecutive bells count as one.
     pub fn take_events(&mut self) -> Vec<ModelEvent> {
         self.handler.listener.with(|output| std::mem::take(&mut output.events))
     }
 
-    /// The title that the program gave its window: one line of printable text, or nothing.
+    /// The title that the program set: one line of printable text, maybe empty.
     pub fn title(&self) -> String {
         self.handler.listener.with(|output| output.title.clone())
     }
 
-    /// The modes that whoever holds the keyboard must obey.
+    /// The modes that the code for keys, mouse and paste must follow.
     pub fn modes(&self) -> Modes {
         self.handler.modes()
     }
 
-    /// Changes whenever the picture may have changed.
+    /// A number that changes whenever the screen may have changed.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// While the program is in the midst of a synchronized update: when to paint all the same (at most 150 ms after
-    /// its begin).
+    /// During a synchronized update, the time when the screen must be painted anyway (at most 150 ms after its start).
     pub fn updating_until(&self) -> Option<Instant> {
         self.handler.update_ends()
     }

@@ -1,13 +1,13 @@
-//! What a colour's number looks like, for programs that ask.
+//! The RGB values of colour numbers, for programs that query them.
 
 use alacritty_terminal::term::color::{COUNT, Colors};
 use alacritty_terminal::vte::ansi::NamedColor;
 
-/// Red, green and blue light.
-pub(super) type Light = (u8, u8, u8);
+/// Red, green and blue, 0 to 255 each.
+pub(super) type RgbTriple = (u8, u8, u8);
 
-/// xterm's sixteen.
-const SIXTEEN: [Light; 16] = [
+/// xterm's sixteen colours.
+const SIXTEEN: [RgbTriple; 16] = [
     (0, 0, 0),
     (205, 0, 0),
     (0, 205, 0),
@@ -26,11 +26,11 @@ const SIXTEEN: [Light; 16] = [
     (255, 255, 255),
 ];
 
-/// The colours of the terminal that the model stands for.
+/// The default colours that the model reports.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Palette {
-    pub(super) foreground: Light,
-    pub(super) background: Light,
+    pub(super) foreground: RgbTriple,
+    pub(super) background: RgbTriple,
 }
 
 impl Default for Palette {
@@ -40,8 +40,8 @@ impl Default for Palette {
 }
 
 impl Palette {
-    /// The colour with this number in the grid's table: what the program set it to, else what it is by itself.
-    pub(super) fn color(&self, set: &Colors, index: usize) -> Light {
+    /// The colour with this number in the grid's table: the program's value, else the default.
+    pub(super) fn color(&self, set: &Colors, index: usize) -> RgbTriple {
         if index < COUNT
             && let Some(color) = set[index]
         {
@@ -55,7 +55,7 @@ impl Palette {
     }
 }
 
-fn indexed(index: u8) -> Light {
+fn indexed(index: u8) -> RgbTriple {
     let level = |n: u8| if n == 0 { 0 } else { 55 + 40 * n };
     match index {
         0..=15 => SIXTEEN.get(usize::from(index)).copied().unwrap_or_default(),

@@ -1,5 +1,4 @@
-//! The way back from the model to bytes: what a plain terminal must be sent so that it shows what the model shows and
-//! behaves as the program asked.
+//! Converts the model back to bytes that make a plain terminal show the same screen with the same modes.
 
 use std::fmt::Write;
 
@@ -9,25 +8,25 @@ use super::Model;
 use super::modes::{Modes, MouseEncoding, MouseProtocol};
 use super::view::{CellColor, CellStyle, Underline};
 
-/// Everything off that a program may have switched on.
+/// Resets all modes that a program may have set.
 const PLAIN: &str = "\x1b[0m\x1b[?25l\x1b[?9l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1005l\x1b[?1006l\x1b[?1015l\
                      \x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[4l\x1b[?6l\x1b[?7h\x1b[r\x1b(B\x0f\x1b[0 q";
 
 impl Model {
-    /// The bytes that paint this screen on a terminal of the same size, whatever was there, and set the modes that the
-    /// program asked for. The alternate screen is neither entered nor left: that is for the caller to decide.
+    /// Returns the bytes that paint this screen on a terminal of the same size, whatever it showed before, and set the
+    /// program's modes. The caller enters or leaves the alternate screen.
     pub fn repaint(&self) -> Vec<u8> {
         let mut out = String::from(PLAIN);
         out.push_str("\x1b[H\x1b[2J");
         let mut pen = CellStyle::default();
-        let mut at = None;
+        let mut cursor = None;
         for glyph in self.glyphs() {
             let blank =
                 glyph.character == ' ' && glyph.combining.is_empty() && glyph.style == CellStyle::default();
             if blank {
                 continue;
             }
-            if at != Some((glyph.column, glyph.row)) {
+            if cursor != Some((glyph.column, glyph.row)) {
                 let _ = write!(out, "\x1b[{};{}H", glyph.row + 1, glyph.column + 1);
             }
             if pen != glyph.style {
@@ -36,9 +35,9 @@ impl Model {
             }
             out.push(glyph.character);
             out.extend(glyph.combining);
-            // Terminals differ about the width of what is beyond ASCII: after it the cursor is set anew.
-            let certain = glyph.character.is_ascii() && glyph.combining.is_empty();
-            at = certain.then(|| (glyph.column + 1, glyph.row));
+            // Terminals disagree on the width of characters beyond ASCII: set the cursor again after them.
+            let width_is_certain = glyph.character.is_ascii() && glyph.combining.is_empty();
+            cursor = width_is_certain.then(|| (glyph.column + 1, glyph.row));
         }
         out.push_str("\x1b[0m");
         self.write_state(&mut out);
@@ -57,7 +56,7 @@ impl Model {
         if let Some((column, row)) = self.cursor_position() {
             let _ = write!(out, "\x1b[{};{}H", row + 1, column + 1);
         }
-        // What the program writes next continues in its own colours.
+        // The program's next output continues in its current colours.
         write_style(&super::view::style_of(&term.grid().cursor.template, term.colors()), out);
         if let Some(cursor) = self.cursor() {
             let style = cursor.style_number();
@@ -94,7 +93,7 @@ fn write_modes(modes: &Modes, out: &mut String) {
     }
 }
 
-/// Appends the sequence that sets exactly this look.
+/// Appends the sequence that sets exactly this style.
 pub(super) fn write_style(style: &CellStyle, out: &mut String) {
     out.push_str("\x1b[0");
     for (on, code) in [
@@ -123,8 +122,8 @@ pub(super) fn write_style(style: &CellStyle, out: &mut String) {
     out.push('m');
 }
 
-fn write_color(ink: CellColor, base: u8, out: &mut String) {
-    let _ = match ink {
+fn write_color(color: CellColor, base: u8, out: &mut String) {
+    let _ = match color {
         CellColor::Default => Ok(()),
         CellColor::Indexed(n @ 0..=7) if base != 58 => write!(out, ";{}", base - 8 + n),
         CellColor::Indexed(n @ 8..=15) if base != 58 => write!(out, ";{}", base + 52 + n - 8),

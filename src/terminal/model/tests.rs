@@ -11,7 +11,7 @@ fn answers(bytes: &[u8]) -> String {
     String::from_utf8(model(80, 24, bytes).take_answers()).unwrap()
 }
 
-/// Everything a painter sees.
+/// All visible cells with their styles.
 fn picture(model: &Model) -> Vec<String> {
     model
         .glyphs()
@@ -26,7 +26,7 @@ fn picture(model: &Model) -> Vec<String> {
 }
 
 #[test]
-fn questions_are_answered_by_the_model() {
+fn the_model_answers_queries() {
     assert_eq!(answers(b"\x1b[c"), "\x1b[?62;22c");
     assert!(answers(b"\x1b[>c").starts_with("\x1b[>0;"));
     assert_eq!(answers(b"\x1b[5n"), "\x1b[0n");
@@ -43,9 +43,9 @@ fn questions_are_answered_by_the_model() {
 }
 
 #[test]
-fn what_a_hostile_program_says_never_comes_back_as_keys() {
+fn a_hostile_program_cannot_send_keys_through_answers() {
     assert_eq!(answers(b"\x1b]0;rm -rf /\x07\x1b[21t\x1b[20t"), "", "the title is not reported");
-    assert_eq!(answers(b"\x1b]52;c;?\x07"), "", "the clipboard is not told");
+    assert_eq!(answers(b"\x1b]52;c;?\x07"), "", "the clipboard is not reported");
     assert_eq!(answers(b"\x1bP$q\nrm -rf\n\x1b\\"), "\x1bP0$r\x1b\\");
     assert_eq!(answers(b"\x1b]50;?\x07\x05\x1bGQ"), "");
     let flood = answers(&b"\x1b[6n".repeat(100_000));
@@ -72,7 +72,7 @@ fn bells_and_clipboard_requests_are_events() {
 }
 
 #[test]
-fn modes_are_told() {
+fn modes_are_reported() {
     let mut model = model(80, 24, b"\x1b[?9h");
     assert_eq!(model.modes().mouse, MouseProtocol::X10);
     model.feed(b"\x1b[?1000h\x1b[?1015h");
@@ -197,7 +197,7 @@ fn repainting_a_plain_terminal_shows_the_same() {
 }
 
 #[test]
-fn resize_storms_with_wide_text_do_no_harm() {
+fn many_resizes_with_wide_text_are_safe() {
     let mut model = Model::new(80, 24);
     let text = "漢字かな交じり文と한글と😀 family 👨‍👩‍👧 e\u{301}\r\n".repeat(30);
     for (n, (columns, rows)) in
@@ -234,7 +234,7 @@ fn the_scrollback_of_a_wide_window_has_fewer_lines() {
 }
 
 #[test]
-fn a_region_that_scrolls_below_a_scrolled_window_does_no_harm() {
+fn a_region_that_scrolls_below_a_scrolled_window_is_safe() {
     let mut model = model(20, 6, b"\x1b[M");
     model.scroll(1);
     model.feed(b"\n\x1b[M");
@@ -256,7 +256,7 @@ fn half_of_a_wide_character_shows_nothing() {
     assert!(model.search("x", Direction::Older));
 }
 
-/// Things that a fuzzer would take long to find by bytes alone.
+/// Sequences that random bytes rarely form.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let last = prop::sample::select(b"@ABCDEFGHIJKLMPSTXZ`abcdefghlmnpqrstu".to_vec());
     let private = prop::sample::select(vec!["", "?", ">", "=", "!"]);

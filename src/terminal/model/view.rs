@@ -1,26 +1,26 @@
-//! The picture: what each cell of the window shows, and where the cursor is.
+//! The visible screen: the content of each cell, and the position of the cursor.
 
 use alacritty_terminal::index::Point;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::term::color::Colors;
 use alacritty_terminal::term::{TermMode, point_to_viewport};
-use alacritty_terminal::vte::ansi::{Color, CursorShape as Shape, NamedColor};
+use alacritty_terminal::vte::ansi::{Color, CursorShape as GridCursorShape, NamedColor};
 
 use super::Model;
 
 /// A colour of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CellColor {
-    /// The terminal's own foreground or background.
+    /// The terminal's default foreground or background.
     #[default]
     Default,
-    /// One of the 256; the first sixteen are the terminal's own.
+    /// One of the 256 colours; the terminal defines the first sixteen.
     Indexed(u8),
-    /// Red, green and blue light.
+    /// Red, green and blue.
     Rgb(u8, u8, u8),
 }
 
-/// A line under the text.
+/// A kind of underline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Underline {
     /// None.
@@ -38,16 +38,16 @@ pub enum Underline {
     Dashed,
 }
 
-/// How a cell looks.
+/// The style of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CellStyle {
-    /// The text's colour.
+    /// Colour of the text.
     pub foreground: CellColor,
-    /// The colour behind the text.
+    /// Colour behind the text.
     pub background: CellColor,
-    /// The colour of the line under the text.
+    /// Colour of the underline.
     pub underline_color: CellColor,
-    /// The line under the text.
+    /// Kind of underline.
     pub underline: Underline,
     /// Bold.
     pub bold: bool,
@@ -63,29 +63,29 @@ pub struct CellStyle {
     pub strike: bool,
 }
 
-/// One cell, or the two of a wide character.
+/// One cell, or the two cells of a wide character.
 #[derive(Clone, Copy, Debug)]
 pub struct Glyph<'a> {
-    /// From the left, from 0.
+    /// Column from the left, from 0.
     pub column: u16,
-    /// From the top of the window, from 0.
+    /// Row from the top of the window, from 0.
     pub row: u16,
-    /// The character; a space where there is none.
+    /// The character; a space in an empty cell.
     pub character: char,
-    /// Characters without width that stand on it.
+    /// Combining characters on it.
     pub combining: &'a [char],
-    /// 1 or 2 columns.
+    /// Width, 1 or 2 columns.
     pub width: u8,
-    /// How it looks.
+    /// Its style.
     pub style: CellStyle,
-    /// It is part of the selection.
+    /// Whether it is part of the selection.
     pub selected: bool,
 }
 
 /// The cursor's shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CursorShape {
-    /// What the user's terminal has by itself.
+    /// The default of the user's terminal.
     #[default]
     Default,
     /// The whole cell.
@@ -96,21 +96,21 @@ pub enum CursorShape {
     Bar,
 }
 
-/// The cursor, where it can be seen.
+/// A visible cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// From the left, from 0.
+    /// Column from the left, from 0.
     pub column: u16,
-    /// From the top of the window, from 0.
+    /// Row from the top of the window, from 0.
     pub row: u16,
     /// Its shape.
     pub shape: CursorShape,
-    /// It blinks.
+    /// Whether it blinks.
     pub blinking: bool,
 }
 
 impl Cursor {
-    /// What selects its shape in DECSCUSR (`CSI n SP q`).
+    /// The number of its shape in DECSCUSR (`CSI n SP q`).
     pub fn style_number(self) -> u8 {
         match (self.shape, self.blinking) {
             (CursorShape::Default, _) => 0,
@@ -125,7 +125,7 @@ impl Cursor {
 }
 
 impl Model {
-    /// Every cell of the window, row by row; the second half of a wide character is left out.
+    /// All cells of the window, row by row, without the second halves of wide characters.
     pub fn glyphs(&self) -> impl Iterator<Item = Glyph<'_>> {
         let term = &self.handler.term;
         let offset = term.grid().display_offset();
@@ -137,7 +137,7 @@ impl Model {
             loop {
                 let indexed = cells.next()?;
                 let cell: &Cell = indexed.cell;
-                // Deleting and inserting can leave half of a wide character behind: it shows nothing.
+                // Deleting and inserting can leave half of a wide character behind: it is shown as a space.
                 let spacer = cell.flags.contains(Flags::WIDE_CHAR_SPACER);
                 let skip = spacer && covered;
                 covered = cell.flags.contains(Flags::WIDE_CHAR)
@@ -148,11 +148,11 @@ impl Model {
                     continue;
                 }
                 let half = spacer || (cell.flags.contains(Flags::WIDE_CHAR) && !covered);
-                let Some(at) = point_to_viewport(offset, indexed.point) else { continue };
+                let Some(position) = point_to_viewport(offset, indexed.point) else { continue };
                 return Some(Glyph {
-                    column: u16::try_from(at.column.0).ok()?,
-                    row: u16::try_from(at.line).ok()?,
-                    // A tab leaves itself in the cell that it started from.
+                    column: u16::try_from(position.column.0).ok()?,
+                    row: u16::try_from(position.line).ok()?,
+                    // The grid stores a tab character in the cell where the tab started.
                     character: if half || cell.c == '\t' { ' ' } else { cell.c },
                     combining: if half { &[] } else { cell.zerowidth().unwrap_or_default() },
                     width: if covered { 2 } else { 1 },
@@ -163,25 +163,25 @@ impl Model {
         })
     }
 
-    /// The cursor; `None` while the program hides it or the window is scrolled away from it.
+    /// The cursor; `None` if the program hides it or the window is scrolled away from it.
     pub fn cursor(&self) -> Option<Cursor> {
         let term = &self.handler.term;
         if !term.mode().contains(TermMode::SHOW_CURSOR) {
             return None;
         }
         let (column, row) = self.cursor_position()?;
-        // The style is the program's only if it set one; the grid does not tell, so its default stands for none.
+        // The grid does not report whether the program set a style, so its default style counts as not set.
         let style = term.cursor_style();
         let shape = match style.shape {
-            Shape::Block if !style.blinking => CursorShape::Default,
-            Shape::Underline => CursorShape::Underline,
-            Shape::Beam => CursorShape::Bar,
+            GridCursorShape::Block if !style.blinking => CursorShape::Default,
+            GridCursorShape::Underline => CursorShape::Underline,
+            GridCursorShape::Beam => CursorShape::Bar,
             _ => CursorShape::Block,
         };
         Some(Cursor { column, row, shape, blinking: style.blinking })
     }
 
-    /// Where the cursor is, shown or not; `None` when the window is scrolled away from it.
+    /// The position of the cursor, hidden or not; `None` if the window is scrolled away from it.
     pub(super) fn cursor_position(&self) -> Option<(u16, u16)> {
         let grid = self.handler.term.grid();
         let Point { line, column } = point_to_viewport(grid.display_offset(), grid.cursor.point)?;
@@ -190,7 +190,7 @@ impl Model {
         Some((u16::try_from(column.0).ok()?, row))
     }
 
-    /// The window's rows as text, without trailing spaces: for tests and for a plain look.
+    /// The window's rows as text without trailing spaces, for tests and plain text.
     pub fn rows(&self) -> Vec<String> {
         let (_, rows) = self.size();
         let mut lines = vec![String::new(); rows.into()];
@@ -204,7 +204,7 @@ impl Model {
     }
 }
 
-/// How a cell looks, with the colours that the program redefined resolved.
+/// The style of a cell, with redefined colours resolved.
 pub(super) fn style_of(cell: &Cell, colors: &Colors) -> CellStyle {
     let flags = cell.flags;
     let underline = [
@@ -220,9 +220,9 @@ pub(super) fn style_of(cell: &Cell, colors: &Colors) -> CellStyle {
         Underline::Off
     };
     CellStyle {
-        foreground: ink(cell.fg, colors),
-        background: ink(cell.bg, colors),
-        underline_color: cell.underline_color().map_or(CellColor::Default, |color| ink(color, colors)),
+        foreground: cell_color(cell.fg, colors),
+        background: cell_color(cell.bg, colors),
+        underline_color: cell.underline_color().map_or(CellColor::Default, |color| cell_color(color, colors)),
         underline,
         bold: flags.contains(Flags::BOLD),
         dim: flags.contains(Flags::DIM),
@@ -233,7 +233,7 @@ pub(super) fn style_of(cell: &Cell, colors: &Colors) -> CellStyle {
     }
 }
 
-fn ink(color: Color, colors: &Colors) -> CellColor {
+fn cell_color(color: Color, colors: &Colors) -> CellColor {
     let index = match color {
         Color::Spec(rgb) => return CellColor::Rgb(rgb.r, rgb.g, rgb.b),
         Color::Indexed(index) => usize::from(index),

@@ -1,31 +1,31 @@
-//! Telling the terminal's answers from keys, in one stream of bytes.
+//! Separates the terminal's answers from keys in one stream of bytes.
 
 use super::Probe;
 
-/// What the bytes so far contain.
+/// The answers and keys read so far.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     probe: Probe,
-    /// How many of the last answers have come.
+    /// Number of final answers (DA1) received.
     pub(super) ends: usize,
-    /// A sequence at the end whose end has not come yet.
+    /// An incomplete sequence at the end.
     unfinished: Vec<u8>,
 }
 
-/// One thing at the start of the bytes.
+/// A token at the start of the bytes.
 enum Token<'a> {
     /// A control sequence: its parameters and its last byte.
     Csi(&'a [u8], u8),
     /// A string sequence: its kind (`]`, `P`, `_`, …) and its body.
     Text(u8, &'a [u8]),
-    /// Anything else: a key.
+    /// A key: anything else.
     Key,
-    /// The start of a sequence.
+    /// An incomplete sequence.
     Unfinished,
 }
 
 impl Answers {
-    /// Reads the bytes from their start.
+    /// Parses all bytes.
     pub(super) fn read(bytes: &[u8]) -> Self {
         let mut answers = Self::default();
         let mut rest = bytes;
@@ -46,7 +46,7 @@ impl Answers {
         answers
     }
 
-    /// True when the terminal has begun to answer: the rest must be waited for, or it ends up in the prompt.
+    /// Whether the terminal has begun to answer. Then the caller must wait for the rest, or it ends up in the prompt.
     pub(super) fn begun(&self) -> bool {
         let probe = &self.probe;
         self.ends > 0
@@ -60,8 +60,8 @@ impl Answers {
             || self.unfinished.len() > 1
     }
 
-    /// The result, and how many of the last answers, of which there must be `ends`, are missing. What looks like the
-    /// start of an answer goes; a lone ESC is a key.
+    /// Returns the result, and how many of the `ends` final answers are missing. Drops an incomplete answer; a single ESC is
+    /// a key.
     pub(super) fn finish(self, ends: usize) -> (Probe, usize) {
         let mut probe = self.probe;
         let missing = ends.saturating_sub(self.ends);
@@ -72,7 +72,7 @@ impl Answers {
         (probe, missing)
     }
 
-    /// True when it is an answer.
+    /// Whether it is an answer; records it.
     fn csi(&mut self, parameters: &[u8], last: u8) -> bool {
         match (parameters, last) {
             ([b'?', parameters @ ..], b'c') => {
@@ -99,7 +99,7 @@ impl Answers {
         }
     }
 
-    /// True when it is an answer.
+    /// Whether it is an answer; records it.
     fn text(&mut self, kind: u8, body: &[u8]) -> bool {
         match (kind, body) {
             (b'_', [b'G', answer @ ..]) => {
@@ -126,7 +126,7 @@ impl Answers {
                 self.probe.background = std::str::from_utf8(color).ok().and_then(x11_color);
                 true
             }
-            // No key sends these, so it is an answer, if to a question of somebody before us.
+            // No key sends these: it is an answer to a query of an earlier program.
             (b'P' | b']' | b'_', _) => true,
             _ => false,
         }
@@ -137,14 +137,14 @@ fn numbers(parameters: &[u8]) -> impl Iterator<Item = Option<u16>> {
     parameters.split(|byte| *byte == b';').map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
 }
 
-/// Reads height and width, neither zero, as width and height.
+/// Parses height and width, neither of them zero, and returns width and height.
 fn size(parameters: &[u8], most: u16) -> Option<(u16, u16)> {
     let mut sizes = numbers(parameters);
     let (height, width) = (sizes.next()??, sizes.next()??);
     ((1..=most).contains(&height) && (1..=most).contains(&width)).then_some((width, height))
 }
 
-/// Reads `height;width;scale`, the first two in points, as width and height in pixels.
+/// Parses `height;width;scale`, the first two in points, and returns width and height in pixels.
 fn points(text: &[u8]) -> Option<(u16, u16)> {
     let mut numbers = std::str::from_utf8(text).ok()?.split(';').map(|number| number.trim().parse::<f64>());
     let (height, width) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
@@ -155,7 +155,7 @@ fn points(text: &[u8]) -> Option<(u16, u16)> {
     Some((plausible(pixels(width))?, plausible(pixels(height))?))
 }
 
-/// Reads `rgb:rrrr/gggg/bbbb` (one to four digits each) or `#rrggbb`.
+/// Parses `rgb:rrrr/gggg/bbbb` or `rgba:…`, with one to four digits each.
 fn x11_color(text: &str) -> Option<(u8, u8, u8)> {
     let text = text.strip_prefix("rgba:").or_else(|| text.strip_prefix("rgb:"))?;
     let mut parts = text.split('/').map(|digits| {
@@ -166,7 +166,7 @@ fn x11_color(text: &str) -> Option<(u8, u8, u8)> {
     Some((parts.next()??, parts.next()??, parts.next()??))
 }
 
-/// The token at the start of `bytes`, which are not empty, and its length.
+/// The token at the start of `bytes` (not empty), and its length.
 fn token(bytes: &[u8]) -> (Token<'_>, usize) {
     match bytes {
         [0x1b] => (Token::Unfinished, 1),
@@ -187,7 +187,7 @@ fn token(bytes: &[u8]) -> (Token<'_>, usize) {
                     [0x07, ..] => (Token::Text(*kind, body), end + 3),
                     [0x1b, b'\\', ..] => (Token::Text(*kind, body), end + 4),
                     [0x1b] => (Token::Unfinished, bytes.len()),
-                    // Alt and a letter, then another key.
+                    // Alt with a letter, then another key.
                     _ => (Token::Key, 2),
                 },
                 _ => (Token::Unfinished, bytes.len()),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_lies_is_not_believed() {
+    fn implausible_answers_are_ignored() {
         let (probe, _) = Answers::read(b"\x1b[6;0;0t\x1b[6;99999;8t\x1b]11;rgb:zz/0/0\x07\x1b[?6c").finish(1);
         assert_eq!((probe.cell, probe.background, probe.sixel), (None, None, false));
         let (probe, _) = Answers::read(b"\x1b_Gi=31;ENOTSUP:no\x1b\\\x1b[?64;14;41c").finish(1);

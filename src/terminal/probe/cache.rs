@@ -1,6 +1,6 @@
-//! What terminals said before, in a small text file: a time, a key and the answers as JSON on each line. That a terminal is
-//! silent is remembered of its whole kind, so that the next start need not wait in vain; answers are remembered only of
-//! this very terminal, for programs that must not ask.
+//! A cache of terminals' answers in a small text file, with a time, a key and the answers as JSON on each line. Silence is
+//! cached for each kind of terminal, so that the next start does not wait again. Answers are cached for each single
+//! terminal, for programs that must not query it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,55 +11,55 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Probe;
 
-/// How long something is remembered, in seconds: long enough to be no burden, short enough that an update is noticed.
+/// Lifetime of an entry in seconds: long enough to avoid most waits, short enough to notice an update of the terminal.
 const WEEK: u64 = 7 * 24 * 3600;
 
-/// What is remembered is not written anew for so long, in seconds.
+/// An unchanged entry is not rewritten within this time, in seconds.
 const HOUR: u64 = 3600;
 
-/// Most lines that are kept.
+/// Maximum lines of the file.
 const MAX_LINES: usize = 64;
 
-/// Most bytes of the file that are read.
+/// Maximum bytes read from the file.
 const MAX_BYTES: u64 = 256 * 1024;
 
-/// What stands for the answers of a terminal that gave none.
+/// The value for a terminal that did not answer.
 const SILENT: &str = "silent";
 
-/// The file.
+/// The cache file.
 #[derive(Clone, Copy)]
 pub(super) struct ProbeCache<'a>(pub(super) &'a Path);
 
-/// One line.
+/// One line of the file.
 struct Line {
     time: u64,
     key: String,
-    said: String,
+    value: String,
 }
 
 impl ProbeCache<'_> {
     /// Whether terminals of this kind do not answer.
     pub(super) fn is_silent(self, kind: &str) -> bool {
-        self.find(kind).is_some_and(|line| line.said == SILENT)
+        self.find(kind).is_some_and(|line| line.value == SILENT)
     }
 
-    /// Keeps in mind that they do not.
-    pub(super) fn silent(self, kind: &str) -> io::Result<()> {
+    /// Records that terminals of this kind do not answer.
+    pub(super) fn record_silence(self, kind: &str) -> io::Result<()> {
         self.put(kind, SILENT)
     }
 
-    /// What this terminal answered.
+    /// Returns the answers of this terminal.
     pub(super) fn recall(self, this: &str) -> Option<Probe> {
-        serde_json::from_str(&self.find(this)?.said).ok()
+        serde_json::from_str(&self.find(this)?.value).ok()
     }
 
-    /// Keeps its answers.
-    pub(super) fn answered(self, this: &str, probe: &Probe) -> io::Result<()> {
-        let said = serde_json::to_string(probe)?;
-        if self.find(this).is_some_and(|line| line.said == said && now().saturating_sub(line.time) < HOUR) {
+    /// Records the answers of this terminal.
+    pub(super) fn record_answers(self, this: &str, probe: &Probe) -> io::Result<()> {
+        let value = serde_json::to_string(probe)?;
+        if self.find(this).is_some_and(|line| line.value == value && now().saturating_sub(line.time) < HOUR) {
             return Ok(());
         }
-        self.put(this, &said)
+        self.put(this, &value)
     }
 
     fn lines(self) -> Vec<Line> {
@@ -71,8 +71,8 @@ impl ProbeCache<'_> {
         let now = now();
         let line = |line: &str| {
             let mut parts = line.splitn(3, ' ');
-            let (time, key, said) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
-            Some(Line { time, key: key.to_owned(), said: said.to_owned() })
+            let (time, key, value) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+            Some(Line { time, key: key.to_owned(), value: value.to_owned() })
         };
         let lines = text.lines().filter_map(line);
         lines.filter(|line| line.time <= now && now - line.time < WEEK).take(MAX_LINES).collect()
@@ -82,31 +82,31 @@ impl ProbeCache<'_> {
         self.lines().into_iter().find(|line| line.key == key)
     }
 
-    fn put(self, key: &str, said: &str) -> io::Result<()> {
-        self.write(key, Some(Line { time: now(), key: key.to_owned(), said: said.to_owned() }))
+    fn put(self, key: &str, value: &str) -> io::Result<()> {
+        self.write(key, Some(Line { time: now(), key: key.to_owned(), value: value.to_owned() }))
     }
 
-    /// Forgets it.
+    /// Removes an entry.
     pub(super) fn forget(self, key: &str) -> io::Result<()> {
         self.write(key, None)
     }
 
-    /// Puts a line in the place of the one with this key. The file is replaced as a whole, so that two programs at once
-    /// leave one of two good files.
-    fn write(self, key: &str, instead: Option<Line>) -> io::Result<()> {
+    /// Replaces or removes the line with this key. Replaces the file atomically, so that two concurrent programs leave a
+    /// valid file.
+    fn write(self, key: &str, replacement: Option<Line>) -> io::Result<()> {
         let folder = self.0.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         let others = self.lines().into_iter().filter(|line| line.key != key).take(MAX_LINES - 1);
-        for Line { time, key, said } in instead.into_iter().chain(others) {
-            writeln!(file, "{time} {key} {said}")?;
+        for Line { time, key, value } in replacement.into_iter().chain(others) {
+            writeln!(file, "{time} {key} {value}")?;
         }
         file.persist(self.0).map_err(|error| error.error)?;
         Ok(())
     }
 }
 
-/// What tells this kind of terminal from others.
+/// The key for this kind of terminal.
 pub(super) fn kind(env: impl Fn(&str) -> Option<OsString>) -> String {
     let names = ["TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "VTE_VERSION", "LC_TERMINAL"];
     let mut parts: Vec<String> =
@@ -117,9 +117,8 @@ pub(super) fn kind(env: impl Fn(&str) -> Option<OsString>) -> String {
     word(&parts.join("/"))
 }
 
-/// What tells this very terminal from others: its device, and the shell to which it belongs with the time of its start;
-/// in tmux also the terminal that is attached to it. `None` where that cannot be known, as in a container whose terminal
-/// was opened outside, so that the shell is out of sight.
+/// The key for this single terminal: its device, and its shell with the shell's start time; in tmux also the attached
+/// terminal. `None` if these are unknown, as in a container whose shell is outside.
 pub(super) fn this(terminal: impl AsFd, attached: Option<&str>, kind: &str) -> Option<String> {
     let device = nix::sys::stat::fstat(terminal).ok()?.st_rdev;
     let shell = nix::unistd::getsid(None).ok()?.as_raw();
@@ -127,10 +126,10 @@ pub(super) fn this(terminal: impl AsFd, attached: Option<&str>, kind: &str) -> O
     Some(word(&format!("{device}/{shell}/{started}/{}/{kind}", attached.unwrap_or_default())))
 }
 
-/// When a process was started, in ticks since the start of the machine (proc(5)).
+/// Start time of a process, in ticks since boot (proc(5)).
 fn start_of(process: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name of the program, in parentheses, may hold anything; behind it the start is the twentieth.
+    // The program's name, in parentheses, may contain anything; the start time is the twentieth field after it.
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
@@ -152,9 +151,9 @@ mod tests {
         let path = folder.path().join("cache/terminals");
         let memory = ProbeCache(&path);
         assert!(!memory.is_silent("a"));
-        memory.silent("a").unwrap();
-        memory.silent("b").unwrap();
-        memory.silent("a").unwrap();
+        memory.record_silence("a").unwrap();
+        memory.record_silence("b").unwrap();
+        memory.record_silence("a").unwrap();
         assert!(memory.is_silent("a") && memory.is_silent("b") && !memory.is_silent("c"));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
         memory.forget("a").unwrap();
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_recalled_without_what_was_typed() {
+    fn answers_are_recalled_without_typed_keys() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("terminals");
         let probe = Probe {
@@ -177,24 +176,24 @@ mod tests {
             ..Probe::default()
         };
         let typed = Probe { typed: b"secret".to_vec(), ..probe.clone() };
-        ProbeCache(&path).answered("this", &typed).unwrap();
+        ProbeCache(&path).record_answers("this", &typed).unwrap();
         assert_eq!(ProbeCache(&path).recall("this"), Some(probe.clone()));
         assert_eq!(ProbeCache(&path).recall("other"), None);
         assert!(!fs::read_to_string(&path).unwrap().contains("secret"));
         let written = fs::metadata(&path).unwrap().modified().unwrap();
-        ProbeCache(&path).answered("this", &probe).unwrap();
+        ProbeCache(&path).record_answers("this", &probe).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written, "nothing new, nothing written");
     }
 
     #[test]
-    fn a_damaged_memory_is_an_empty_one() {
+    fn a_damaged_file_is_an_empty_cache() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("terminals");
         fs::write(&path, b"\xff\xfe garbage\n12 \nx y z\n\n").unwrap();
         assert!(!ProbeCache(&path).is_silent("a"));
         fs::write(&path, format!("{} this {{\"kitty\":3}}\n{} a\n", now(), now())).unwrap();
         assert!(!ProbeCache(&path).is_silent("a") && ProbeCache(&path).recall("this").is_none());
-        ProbeCache(&path).silent("a").unwrap();
+        ProbeCache(&path).record_silence("a").unwrap();
         assert!(ProbeCache(&path).is_silent("a"));
     }
 
@@ -203,7 +202,7 @@ mod tests {
         let kind = kind(|name| Some(format!("{name} x\ny").into()));
         assert!(!kind.contains(char::is_whitespace), "{kind}");
         let null = fs::File::open("/dev/null").unwrap();
-        // A test may run where the shell that started it is out of sight; then this terminal cannot be told from others.
+        // The shell that started the test may not be visible; then there is no key for this terminal.
         let shell = nix::unistd::getsid(None).unwrap().as_raw();
         let this = this(null, Some("1 2"), &kind);
         assert_eq!(this.is_some(), start_of(shell).is_some(), "shell {shell}");
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_start_of_a_process_is_known_and_of_none_is_not() {
+    fn the_start_time_is_known_for_existing_processes_only() {
         assert!(start_of(std::process::id().cast_signed()).is_some());
         assert_eq!(start_of(0), None);
     }

@@ -1,14 +1,14 @@
-//! By which means pictures are drawn, and why by these.
+//! The choice of the graphics protocol for pictures, with its reason.
 
 use super::{Probe, Screen};
 use crate::terminal::ColorDepth;
 
-/// The means by which pictures are drawn.
+/// A graphics protocol for pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Graphics {
-    /// None: not a terminal, or one that knows no escape sequences or no colours.
+    /// None: not a terminal, or a terminal without escape sequences or colours.
     None,
-    /// Half blocks in colours, which every other terminal shows.
+    /// Coloured half blocks, which every other terminal supports.
     Blocks,
     /// DEC's sixel.
     Sixel,
@@ -16,13 +16,12 @@ pub enum Graphics {
     Iterm2,
     /// Kitty's graphics protocol.
     Kitty,
-    /// Kitty's graphics protocol through tmux: the picture is sent past it, and tmux moves about characters that stand
-    /// for its parts.
+    /// Kitty's graphics protocol through tmux: tmux passes the picture on, and manages placeholder characters for its parts.
     KittyTmux,
 }
 
 impl Graphics {
-    /// All of them.
+    /// All protocols.
     pub const ALL: [Self; 6] =
         [Self::None, Self::Blocks, Self::Sixel, Self::Iterm2, Self::Kitty, Self::KittyTmux];
 
@@ -38,55 +37,58 @@ impl Graphics {
         }
     }
 
-    /// The means of this name.
+    /// Returns the protocol of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|graphics| graphics.name() == name)
     }
 }
 
-/// The means that was chosen.
+/// The chosen graphics protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// Which.
+    /// The protocol.
     pub graphics: Graphics,
-    /// Why, as part of a sentence.
+    /// The reason, as part of a sentence.
     pub why: &'static str,
 }
 
-/// Terminals that draw kitty's placeholders, by what they call themselves. There is no question for it.
+/// Names of terminals that draw kitty's placeholders. There is no query for this feature.
 const PLACEHOLDERS: [&str; 2] = ["kitty(", "ghostty "];
 
-/// The first kitty that draws them.
+/// The first version of kitty that draws them.
 const FIRST_KITTY: (u32, u32) = (0, 28);
 
 impl Probe {
-    /// The best means that the terminal has proved to have.
+    /// Chooses the best protocol that the terminal has confirmed.
     pub fn choose(&self, screen: &Screen) -> Choice {
         let choice = |graphics, why| Choice { graphics, why };
         match () {
-            () if !screen.stdout_tty => choice(Graphics::None, "standard output is no terminal"),
-            () if screen.dumb => choice(Graphics::None, "TERM says that it understands no escape sequences"),
+            () if !screen.stdout_tty => choice(Graphics::None, "standard output is not a terminal"),
+            () if screen.dumb => {
+                choice(Graphics::None, "TERM says that it does not support escape sequences")
+            }
             () if self.kitty && self.outer.is_none() => {
-                choice(Graphics::Kitty, "it answered the question for kitty's graphics")
+                choice(Graphics::Kitty, "it answered the query for kitty's graphics")
             }
             () if self.kitty && self.outer.as_deref().is_some_and(draws_placeholders) => choice(
                 Graphics::KittyTmux,
-                "the terminal around tmux answered the question for kitty's graphics",
+                "the terminal around tmux answered the query for kitty's graphics",
             ),
-            () if self.iterm2 => choice(Graphics::Iterm2, "it answered a question of iTerm2's own"),
-            () if self.name.as_deref().is_some_and(|name| name.starts_with("WezTerm ")) => {
-                choice(Graphics::Iterm2, "it says that it is WezTerm, which shows iTerm2's files")
-            }
-            () if self.sixel => choice(Graphics::Sixel, "its device attributes name sixel"),
+            () if self.iterm2 => choice(Graphics::Iterm2, "it answered a query of iTerm2"),
+            () if self.name.as_deref().is_some_and(|name| name.starts_with("WezTerm ")) => choice(
+                Graphics::Iterm2,
+                "it reports that it is WezTerm, which supports iTerm2's inline files",
+            ),
+            () if self.sixel => choice(Graphics::Sixel, "its device attributes include sixel"),
             () if screen.colors == ColorDepth::None => choice(Graphics::None, "there are no colours"),
-            () if !screen.unicode => choice(Graphics::None, "the locale's characters have no half blocks"),
+            () if !screen.unicode => choice(Graphics::None, "the locale's character set has no half blocks"),
             () if self.kitty => choice(
                 Graphics::Blocks,
-                "the terminal around tmux draws pictures, but not where tmux moves them",
+                "the terminal around tmux supports pictures, but not kitty's placeholders",
             ),
             () if !self.unasked.is_empty() => choice(Graphics::Blocks, "it was not asked"),
             () if !self.answered => choice(Graphics::Blocks, "it did not answer"),
-            () => choice(Graphics::Blocks, "it knows no better means"),
+            () => choice(Graphics::Blocks, "it supports no better protocol"),
         }
     }
 }
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_that_was_proved_is_chosen() {
+    fn the_best_confirmed_protocol_is_chosen() {
         let silent = Probe::default();
         assert_eq!(chosen(silent.clone()), Graphics::Blocks);
         assert_eq!(chosen(Probe { sixel: true, ..silent.clone() }), Graphics::Sixel);
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn in_tmux_pictures_go_past_it_only_where_placeholders_are_drawn() {
+    fn in_tmux_kitty_graphics_need_placeholders() {
         for (outer, graphics) in [
             ("kitty(0.41.1)", Graphics::KittyTmux),
             ("kitty(1.0.0)", Graphics::KittyTmux),
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_drawn_nothing_is() {
+    fn incapable_terminals_get_no_pictures() {
         let kitty = Probe { kitty: true, ..Probe::default() };
         assert_eq!(kitty.choose(&screen("dumb", "C.UTF-8")).graphics, Graphics::None);
         assert_eq!(Probe::default().choose(&screen("xterm", "C")).graphics, Graphics::None);

@@ -1,6 +1,5 @@
-//! Asking the terminal what it can show: all questions at once, one round trip, with a limit of time. The answer to
-//! the last question, which every terminal knows (DA1), ends the wait; what is not an answer was typed by the user and
-//! is given back.
+//! Queries the terminal's capabilities: all queries in one round trip, with a time limit. The answer to the last query
+//! (DA1), which every terminal supports, ends the wait. Bytes that are not an answer are typed keys, and are returned.
 
 mod answers;
 mod cache;
@@ -28,56 +27,56 @@ use multiplexer::Tmux;
 pub use multiplexer::passthrough;
 use serde::{Deserialize, Serialize};
 
-/// What the terminal said.
+/// The terminal's answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
-    /// Why it was not asked, as part of a sentence; empty when it was.
+    /// The reason why it was not queried, as part of a sentence; empty if it was.
     #[serde(skip)]
     pub unasked: &'static str,
-    /// It answered all that it must.
+    /// Whether all mandatory answers arrived.
     pub answered: bool,
-    /// It draws pictures by kitty's protocol.
+    /// Whether it supports kitty's graphics protocol.
     pub kitty: bool,
-    /// It draws sixel.
+    /// Whether it supports sixel.
     pub sixel: bool,
-    /// It knows iTerm2's own sequences, and so its inline files.
+    /// Whether it supports iTerm2's sequences, and so its inline files.
     pub iterm2: bool,
-    /// It can be told where a picture of ours begins and ends, so that it shows no half of one (mode 2026).
+    /// Whether it supports synchronized output (mode 2026), so that it never shows a half-drawn screen.
     pub synchronized: bool,
     /// Its name and version (XTVERSION). Untrusted text.
     pub name: Option<String>,
-    /// The same of the terminal in which tmux runs, if tmux lets questions through.
+    /// Name and version of the terminal around tmux, if tmux passes queries on.
     pub outer: Option<String>,
-    /// The size of a character cell in pixels, width and height; neither is zero.
+    /// Size of a character cell in pixels, width and height; neither is zero.
     pub cell: Option<(u16, u16)>,
-    /// The size of the window in pixels, width and height; neither is zero.
+    /// Size of the window in pixels, width and height; neither is zero.
     pub window: Option<(u16, u16)>,
-    /// The background's red, green and blue.
+    /// Background colour: red, green and blue.
     pub background: Option<(u8, u8, u8)>,
-    /// What the user typed meanwhile, to be given to the editor.
+    /// Keys that the user typed meanwhile, for the editor.
     #[serde(skip)]
     pub typed: Vec<u8>,
 }
 
-/// How long is waited.
+/// Time limits of a query.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// For an answer.
+    /// For the first answer.
     answer: Duration,
-    /// For the rest of it once it has begun.
+    /// For the rest once an answer has begun.
     rest: Duration,
 }
 
-/// At the desk. A program that starts must not be kept waiting by a terminal that says nothing.
+/// For local terminals: short, so that a silent terminal does not delay the start.
 const LOCAL: Limits = Limits { answer: Duration::from_millis(250), rest: Duration::from_millis(250) };
 
-/// Over ssh, where the link takes its share.
+/// For terminals over ssh, because of the latency of the link.
 const REMOTE: Limits = Limits { answer: Duration::from_secs(1), rest: Duration::from_secs(1) };
 
-/// For terminals that do answer, if perhaps not while their own window is still opening.
+/// For terminals that are known to answer, but maybe late while their window opens.
 const KNOWN: Limits = Limits { answer: Duration::from_secs(2), rest: Duration::from_secs(1) };
 
-/// Variables that such terminals set. They say how patient to be, not what can be drawn.
+/// Variables that such terminals set. They decide only the time limit, not the capabilities.
 const KNOWN_BY: &[&str] = &[
     "ALACRITTY_WINDOW_ID",
     "GHOSTTY_RESOURCES_DIR",
@@ -94,19 +93,19 @@ const KNOWN_BY: &[&str] = &[
 /// See [`answers_owed`].
 static OWED: AtomicUsize = AtomicUsize::new(0);
 
-/// The memory in which the terminal counts as silent since the last question, and its kind there.
-static THOUGHT_SILENT: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
+/// The cache file that lists this terminal as silent since the last query, and its key there.
+static RECORDED_SILENT: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
 
-/// Most bytes that are read while waiting.
+/// Maximum bytes read while waiting.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Asks the terminal. It must run before anything else reads the keyboard. Terminals that cannot be asked safely (not
-/// a terminal, `TERM=dumb`, the Linux console, a process in the background) are not; one that stayed silent is
-/// remembered in the file `memory`, if given, and not asked again for a week. Answers are kept there for [`recall`].
+/// Queries the terminal. It must run before any other code reads the keyboard. It does not query terminals that cannot be
+/// queried safely: not a terminal, `TERM=dumb`, the Linux console, a process in the background. If a cache file is given, it
+/// records there a silent terminal, which is not queried again for a week, and answers for [`recall`].
 ///
 /// # Errors
-/// When the terminal refuses; a terminal that does not answer is no error.
-pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
+/// When the terminal cannot be read or written. A silent terminal is not an error.
+pub fn probe(screen: &Screen, cache: Option<&Path>) -> io::Result<Probe> {
     let env = |name: &str| std::env::var_os(name);
     let unasked = |why| Ok(Probe { unasked: why, ..Probe::default() });
     let term = env("TERM").unwrap_or_default();
@@ -114,14 +113,14 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
         return unasked(why);
     }
     if !in_foreground() {
-        return unasked("another program has the terminal");
+        return unasked("another program is in the foreground of the terminal");
     }
-    let (kind, memory) = (cache::kind(env), memory.map(ProbeCache));
-    if memory.is_some_and(|memory| memory.is_silent(&kind)) {
+    let (kind, cache) = (cache::kind(env), cache.map(ProbeCache));
+    if cache.is_some_and(|cache| cache.is_silent(&kind)) {
         return unasked("it did not answer when it was asked within the last week");
     }
-    let tmux = around(env);
-    let questions = Questions::new(&Surroundings::look(env, tmux.as_ref()));
+    let tmux = outer_tmux(env);
+    let queries = Queries::new(&Multiplexer::detect(env, tmux.as_ref()));
     let remote = env("SSH_CONNECTION").is_some();
     let limits = match remote {
         _ if KNOWN_BY.iter().any(|name| env(name).is_some()) => KNOWN,
@@ -129,86 +128,86 @@ pub fn probe(screen: &Screen, memory: Option<&Path>) -> io::Result<Probe> {
         false => LOCAL,
     };
     let (stdin, stdout) = (io::stdin(), io::stdout());
-    let (probe, owed) = ask(stdin.as_fd(), stdout.as_fd(), &questions, limits)?;
+    let (probe, owed) = ask(stdin.as_fd(), stdout.as_fd(), &queries, limits)?;
     OWED.store(owed, Ordering::Relaxed);
     let this = this_terminal(tmux.as_ref(), &kind).filter(|_| probe.answered);
-    let kept = match (memory, this) {
-        (Some(memory), Some(this)) => memory.answered(&this, &probe),
-        (Some(memory), None) if !probe.answered && !remote => {
-            *thought_silent() = Some((memory.0.to_owned(), kind.clone()));
-            memory.silent(&kind)
+    let recorded = match (cache, this) {
+        (Some(cache), Some(this)) => cache.record_answers(&this, &probe),
+        (Some(cache), None) if !probe.answered && !remote => {
+            *recorded_silent() = Some((cache.0.to_owned(), kind.clone()));
+            cache.record_silence(&kind)
         }
         _ => Ok(()),
     };
-    if let Err(error) = kept {
-        // A memory that cannot be written costs the next start a moment, nothing more.
-        tracing::debug!(%error, "cannot remember what the terminal said");
+    if let Err(error) = recorded {
+        // Without the cache the next start only takes a little longer.
+        tracing::debug!(%error, "cannot cache the terminal's answers");
     }
     Ok(probe)
 }
 
-/// What this very terminal answered when it was asked last, within a week; for programs that must not ask it, because
-/// somebody may be typing ahead for the next one.
-pub fn recall(memory: &Path) -> Option<Probe> {
+/// Returns this terminal's answers to the last query within a week, for programs that must not query it because the user may
+/// be typing ahead for the next program.
+pub fn recall(cache: &Path) -> Option<Probe> {
     let env = |name: &str| std::env::var_os(name);
-    let this = this_terminal(around(env).as_ref(), &cache::kind(env))?;
-    ProbeCache(memory).recall(&this)
+    let this = this_terminal(outer_tmux(env).as_ref(), &cache::kind(env))?;
+    ProbeCache(cache).recall(&this)
 }
 
-/// The tmux in which we run, if we do.
-fn around(env: impl Fn(&str) -> Option<OsString>) -> Option<Tmux> {
+/// The tmux in which this program runs, if any.
+fn outer_tmux(env: impl Fn(&str) -> Option<OsString>) -> Option<Tmux> {
     env("TMUX").and_then(|_| multiplexer::tmux())
 }
 
-/// The key of this terminal in the memory.
+/// The cache key of this terminal.
 fn this_terminal(tmux: Option<&Tmux>, kind: &str) -> Option<String> {
     cache::this(io::stdout(), tmux.map(|tmux| tmux.attached.as_str()), kind)
 }
 
-/// The last of the answers that were owed has come: the terminal is slow, not silent, and is asked again next time.
+/// Records that the last missing answer arrived: the terminal is slow, not silent, and is queried again next time.
 pub fn answered_late() {
-    if let Some((path, kind)) = thought_silent().take()
+    if let Some((path, kind)) = recorded_silent().take()
         && let Err(error) = ProbeCache(&path).forget(&kind)
     {
-        tracing::debug!(%error, "cannot forget that the terminal is silent");
+        tracing::debug!(%error, "cannot remove the silent terminal from the cache");
     }
 }
 
-fn thought_silent() -> MutexGuard<'static, Option<(PathBuf, String)>> {
-    THOUGHT_SILENT.lock().unwrap_or_else(PoisonError::into_inner)
+fn recorded_silent() -> MutexGuard<'static, Option<(PathBuf, String)>> {
+    RECORDED_SILENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many answers to the last question had not come within the limit: what comes later is no key.
+/// Number of answers to the last query that are still missing after the limit. When they arrive, they are not keys.
 pub fn answers_owed() -> usize {
     OWED.load(Ordering::Relaxed)
 }
 
-/// Why a terminal must not be asked, if it must not.
+/// The reason why a terminal must not be queried; `None` if it may.
 fn unsafe_to_ask(screen: &Screen, term: &str) -> Option<&'static str> {
     match () {
-        () if !screen.stdout_tty => Some("standard output is no terminal"),
-        () if !screen.stdin_tty => Some("standard input is no terminal"),
-        () if screen.dumb => Some("TERM says that it understands no escape sequences"),
+        () if !screen.stdout_tty => Some("standard output is not a terminal"),
+        () if !screen.stdin_tty => Some("standard input is not a terminal"),
+        () if screen.dumb => Some("TERM says that it does not support escape sequences"),
         () if term.starts_with("linux") || term.starts_with("eterm") => {
-            Some("terminals of this TERM show questions instead of answering them")
+            Some("terminals with this TERM print queries instead of answering them")
         }
         () => None,
     }
 }
 
-/// What stands between us and the terminal.
+/// The multiplexer between the program and the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Surroundings {
-    /// Nothing.
+enum Multiplexer {
+    /// None.
     Direct,
-    /// tmux, which passes on what is wrapped.
+    /// tmux, which passes wrapped sequences on.
     TmuxPassing,
-    /// A multiplexer that passes nothing on.
+    /// A multiplexer that does not pass sequences on.
     Closed,
 }
 
-impl Surroundings {
-    fn look(env: impl Fn(&str) -> Option<OsString>, tmux: Option<&Tmux>) -> Self {
+impl Multiplexer {
+    fn detect(env: impl Fn(&str) -> Option<OsString>, tmux: Option<&Tmux>) -> Self {
         let term = env("TERM").unwrap_or_default();
         let term = term.to_string_lossy();
         match () {
@@ -220,10 +219,10 @@ impl Surroundings {
     }
 }
 
-/// What is written to ask.
-struct Questions {
+/// The queries as bytes for the terminal.
+struct Queries {
     text: String,
-    /// How many answers to DA1 come at the end.
+    /// Number of expected answers to DA1.
     ends: usize,
 }
 
@@ -231,7 +230,7 @@ const KITTY: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
 const XTVERSION: &str = "\x1b[>q";
 const DA1: &str = "\x1b[c";
 
-/// What is asked of whoever answers first.
+/// The queries to the nearest terminal or multiplexer.
 const ALWAYS: &str = concat!(
     "\x1b[16t",                       // cell size
     "\x1b[14t",                       // window size in pixels
@@ -240,13 +239,13 @@ const ALWAYS: &str = concat!(
     "\x1b]1337;ReportCellSize\x1b\\", // iTerm2
 );
 
-impl Questions {
-    /// DA1 is last, and the only one that every terminal answers.
-    fn new(surroundings: &Surroundings) -> Self {
-        match surroundings {
-            Surroundings::Direct => Self { text: format!("{KITTY}{XTVERSION}{ALWAYS}{DA1}"), ends: 1 },
-            Surroundings::Closed => Self { text: format!("{XTVERSION}{ALWAYS}{DA1}"), ends: 1 },
-            Surroundings::TmuxPassing => {
+impl Queries {
+    /// DA1 is last: every terminal answers it.
+    fn new(multiplexer: &Multiplexer) -> Self {
+        match multiplexer {
+            Multiplexer::Direct => Self { text: format!("{KITTY}{XTVERSION}{ALWAYS}{DA1}"), ends: 1 },
+            Multiplexer::Closed => Self { text: format!("{XTVERSION}{ALWAYS}{DA1}"), ends: 1 },
+            Multiplexer::TmuxPassing => {
                 let outer = passthrough(&format!("{KITTY}{XTVERSION}{DA1}"));
                 Self { text: format!("{XTVERSION}{outer}{ALWAYS}{DA1}"), ends: 2 }
             }
@@ -254,18 +253,18 @@ impl Questions {
     }
 }
 
-/// Asks, and waits. The second value is how many last answers are still to come.
+/// Sends the queries and waits for the answers. The second value is the number of missing final answers.
 fn ask(
     keyboard: BorrowedFd<'_>,
     display: BorrowedFd<'_>,
-    questions: &Questions,
+    queries: &Queries,
     limits: Limits,
 ) -> io::Result<(Probe, usize)> {
     let mut mode = termios::tcgetattr(keyboard)?;
     mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
     set_read_one(&mut mode.control_chars);
     let _guard = TermiosGuard::switch(keyboard, &mode, SetArg::TCSANOW)?;
-    let mut bytes = questions.text.as_bytes();
+    let mut bytes = queries.text.as_bytes();
     while !bytes.is_empty() {
         let written = nix::unistd::write(display, bytes)?;
         bytes = bytes.get(written..).unwrap_or_default();
@@ -276,14 +275,14 @@ fn ask(
     let mut read = Vec::new();
     loop {
         let answers = Answers::read(&read);
-        if answers.ends >= questions.ends || read.len() >= MAX_BYTES {
-            return Ok(answers.finish(questions.ends));
+        if answers.ends >= queries.ends || read.len() >= MAX_BYTES {
+            return Ok(answers.finish(queries.ends));
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if !left.is_zero() && readable(keyboard, left)? {
             let mut piece = [0; 1024];
             match nix::unistd::read(keyboard, &mut piece) {
-                Ok(0) => return Ok(answers.finish(questions.ends)),
+                Ok(0) => return Ok(answers.finish(queries.ends)),
                 Ok(count) => read.extend_from_slice(piece.get(..count).unwrap_or_default()),
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Err(error) => return Err(error.into()),
@@ -291,7 +290,7 @@ fn ask(
         } else if let Some(more) = rest.take().filter(|_| answers.begun()) {
             deadline = Instant::now() + more;
         } else if left.is_zero() {
-            return Ok(answers.finish(questions.ends));
+            return Ok(answers.finish(queries.ends));
         }
     }
 }

@@ -1,33 +1,34 @@
-//! tmux between us and the terminal: whether it passes on what is wrapped for it, which terminal that is, and the wrapping.
+//! tmux between the program and the terminal: whether it passes wrapped sequences on, which terminal is attached, and the
+//! wrapping.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long tmux may take to say what it allows; it takes some milliseconds.
+/// Time limit for tmux's answer, which usually takes some milliseconds.
 const LIMIT: Duration = Duration::from_millis(300);
 
-/// Most bytes of its answer that are read.
+/// Maximum bytes of its answer.
 const MAX_ANSWER: u64 = 128;
 
-/// The question: its version, what it passes on, and who is attached since when.
-const QUESTION: &str = "#{version};#{allow-passthrough};#{client_pid}@#{client_created}";
+/// The query: its version, whether it passes sequences on, and the attached client with its start time.
+const QUERY: &str = "#{version};#{allow-passthrough};#{client_pid}@#{client_created}";
 
-/// The tmux around us.
+/// The tmux in which this program runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tmux {
-    /// Programs in this pane may talk to the terminal (`allow-passthrough`).
+    /// Whether programs in this pane may write to the terminal (`allow-passthrough`).
     pub(super) lets_through: bool,
-    /// What tells the terminal that is attached from others.
+    /// Identifies the attached terminal.
     pub(super) attached: String,
 }
 
-/// Asks it; `None` when it does not answer.
+/// Queries tmux; `None` if it does not answer.
 pub(super) fn tmux() -> Option<Tmux> {
     let (sender, answer) = mpsc::sync_channel(1);
     let asking = std::thread::Builder::new().name("tmux".to_owned()).spawn(move || {
-        // Nobody waits any longer if it took too long.
+        // After the limit there is no receiver.
         let _ = sender.send(ask());
     });
     asking.ok()?;
@@ -36,7 +37,7 @@ pub(super) fn tmux() -> Option<Tmux> {
 
 fn ask() -> Option<String> {
     let mut child = Command::new("tmux")
-        .args(["display-message", "-p", QUESTION])
+        .args(["display-message", "-p", QUERY])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -52,13 +53,13 @@ fn ask() -> Option<String> {
 fn read(answer: &str) -> Option<Tmux> {
     let mut parts = answer.trim().split(';');
     let (version, allows, attached) = (parts.next()?, parts.next()?, parts.next()?);
-    // Before 3.3 there was no such option, and all was let through.
+    // Before 3.3 the option did not exist, and tmux passed everything on.
     let old = ["1", "2", "3.0", "3.1", "3.2"].iter().any(|start| version.starts_with(start));
     let lets_through = matches!(allows, "on" | "all" | "1") || (allows.is_empty() && old);
     Some(Tmux { lets_through, attached: attached.to_owned() })
 }
 
-/// Sequences as tmux passes them on to the terminal around it: every ESC in them is doubled.
+/// Wraps sequences for tmux, which passes them on to the terminal around it. Every ESC is doubled.
 pub fn passthrough(sequences: &str) -> String {
     format!("\x1bPtmux;{}\x1b\\", sequences.replace('\x1b', "\x1b\x1b"))
 }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tmux_allows_is_read_from_its_answer() {
+    fn the_answer_of_tmux_is_parsed() {
         for (answer, allowed) in [
             ("3.3a;on;12@3\n", true),
             ("3.5;all;12@3\n", true),
