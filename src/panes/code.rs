@@ -1,4 +1,4 @@
-//! Code in the colours of its language, line after line as far as it is looked at.
+//! Syntax colours of code, computed line by line as far as it is displayed.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,10 +7,10 @@ use super::shell::{Appearance, put};
 use crate::render::highlight::{Grammar, Place, Spans};
 use crate::theme::Role;
 
-/// Lines behind these stay plain: who goes to the end of a long text must not wait for seconds.
+/// Maximum coloured lines: a jump to the end of a long text must not take seconds.
 const MAX_LINES: usize = 5_000;
 
-/// The colours of one text.
+/// The syntax colours of one text.
 pub(super) struct SyntaxColours {
     grammar: Grammar,
     place: Place,
@@ -18,7 +18,7 @@ pub(super) struct SyntaxColours {
 }
 
 impl SyntaxColours {
-    /// For a file of this name; `None` when its language is not known.
+    /// Colours for a file of this name; `None` if its language is unknown.
     pub(super) fn of(path: &str) -> Option<Self> {
         let name = path.rsplit('/').next().unwrap_or(path);
         let token = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
@@ -27,7 +27,7 @@ impl SyntaxColours {
         Some(Self { grammar, place, lines: Vec::new() })
     }
 
-    /// Those of one of the text's lines, which are always the same.
+    /// The colours of one line. The text must be the same in every call.
     pub(super) fn line(&mut self, text: &[String], row: usize) -> &[(usize, Option<Role>)] {
         while self.lines.len() <= row.min(MAX_LINES - 1)
             && let Some(line) = text.get(self.lines.len())
@@ -38,7 +38,7 @@ impl SyntaxColours {
     }
 }
 
-/// Puts a line in its colours, from a byte of it on. What has none is plain.
+/// Draws a line in its colours, starting at a byte of it. Text without a colour is plain.
 pub(super) fn put_line(
     (buffer, area, row): (&mut Buffer, Rect, u16),
     line: &str,
@@ -46,14 +46,14 @@ pub(super) fn put_line(
     colours: &[(usize, Option<Role>)],
     appearance: &Appearance,
 ) {
-    let (mut column, mut at) = (0, 0);
+    let (mut column, mut start) = (0, 0);
     let rest = (usize::MAX - line.len(), None);
     for &(length, role) in colours.iter().chain([&rest]) {
-        let end = line.len().min(at + length);
+        let end = line.len().min(start + length);
         let style = role.map_or_else(|| appearance.plain_text(), |role| appearance.style(role));
-        let piece = line.get(at.max(from)..end).unwrap_or_default();
+        let piece = line.get(start.max(from)..end).unwrap_or_default();
         column = put(buffer, area, column, row, piece, style);
-        at = end;
+        start = end;
     }
 }
 

@@ -1,16 +1,16 @@
-//! Searching in what a view shows: the text that is searched for, and where it is next.
+//! Searching in the rows of a view.
 
-/// A search, which does not tell capital letters from small ones unless it has capital letters itself.
+/// A search text. It ignores case unless it has capital letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Find {
     text: String,
-    exact: bool,
+    case_sensitive: bool,
 }
 
 impl Find {
     pub(super) fn new(text: &str) -> Self {
-        let exact = text.chars().any(char::is_uppercase);
-        Self { text: text.to_owned(), exact }
+        let case_sensitive = text.chars().any(char::is_uppercase);
+        Self { text: text.to_owned(), case_sensitive }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -21,33 +21,33 @@ impl Find {
         self.text.is_empty()
     }
 
-    /// Whether it is in `text`.
+    /// Whether `text` contains it.
     pub(super) fn is_in(&self, text: &str) -> bool {
         self.first_in(text).is_some()
     }
 
-    /// The bytes of `text` where it is first.
+    /// The byte range of its first occurrence in `text`.
     pub(super) fn first_in(&self, text: &str) -> Option<std::ops::Range<usize>> {
         if self.text.is_empty() {
             return None;
         }
-        if self.exact {
-            return text.find(&self.text).map(|at| at..at + self.text.len());
+        if self.case_sensitive {
+            return text.find(&self.text).map(|start| start..start + self.text.len());
         }
-        // Small letters can be longer than their capitals, so that the place must be found in the text itself.
-        text.char_indices().find_map(|(at, _)| {
-            let rest = text.get(at..)?;
-            let length = same_start(rest, &self.text)?;
-            Some(at..at + length)
+        // A lower-case letter can have more bytes than its capital, so the range must be found in the original text.
+        text.char_indices().find_map(|(start, _)| {
+            let rest = text.get(start..)?;
+            let length = prefix_length(rest, &self.text)?;
+            Some(start..start + length)
         })
     }
 
-    /// The remark for the line below that it is not in `place`, such as `the table`.
+    /// The error message that it is not in `place`, such as `the table`.
     pub(super) fn not_in(&self, place: &str) -> Option<(String, bool)> {
         Some((format!("\"{}\" is not in {place}", self.text), true))
     }
 
-    /// The next of `count` rows, from the one after `from` on and around the end, in which it is; backwards if `back`.
+    /// The next of `count` rows that contains it, starting after `from` and wrapping around; backwards if `back`.
     pub(super) fn next(
         &self,
         count: usize,
@@ -61,13 +61,13 @@ impl Find {
     }
 }
 
-/// How many bytes of `text` are `wanted`, whatever the size of letters.
-fn same_start(text: &str, wanted: &str) -> Option<usize> {
+/// The length in bytes of `prefix` at the start of `text`, ignoring case; `None` if `text` starts differently.
+fn prefix_length(text: &str, prefix: &str) -> Option<usize> {
     let mut rest = text.chars();
     let mut length = 0;
-    for wanted in wanted.chars() {
+    for expected in prefix.chars() {
         let c = rest.next()?;
-        if c != wanted && !c.to_lowercase().eq(wanted.to_lowercase()) {
+        if c != expected && !c.to_lowercase().eq(expected.to_lowercase()) {
             return None;
         }
         length += c.len_utf8();
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capitals_are_told_apart_when_they_are_searched_for() {
+    fn a_search_with_capitals_is_case_sensitive() {
         assert_eq!(Find::new("err").first_in("An ERROR"), Some(3..6));
         assert_eq!(Find::new("Err").first_in("An ERROR"), None);
         assert_eq!(Find::new("é").first_in("CAFÉ"), Some(3..5));

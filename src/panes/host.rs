@@ -1,5 +1,5 @@
-//! The session's side of a terminal: keeps the link and the screen whether somebody looks or not, and tells the prompt
-//! what happened meanwhile.
+//! The session's side of a terminal. It keeps the link and the screen whether a view is open or not, and reports events to
+//! the prompt while no view is open.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,45 +14,45 @@ use super::wake_pipe::WakePipe;
 use crate::terminal::model::{Model, ModelEvent, Modes};
 use bai_client::pty::{LinkState, NotSent, PtyEvent, PtyStatus};
 
-/// The screen model is fed in slices of this many bytes, so that whoever wants to paint waits for one at most.
+/// Maximum bytes fed to the screen model at once: a view that wants to paint waits for one slice at most.
 const SLICE: usize = 4096;
-/// A slice that takes longer is followed by shorter ones.
+/// If a slice takes longer, the next ones are shorter.
 const SLICE_TIME: Duration = Duration::from_millis(2);
-/// So many typed bytes wait for a program that does not read; more are refused, so that the keyboard is always read and
-/// the key that leaves always works.
-const TYPED: usize = 16 * 1024 * 1024;
-/// The most bytes that are kept as they came before the first view opens.
-const EARLY: usize = 64 * 1024;
-/// The most events that wait for the prompt; when it does not read them, the latest are lost.
-const NEWS: usize = 32;
+/// Maximum typed bytes that wait for a program that does not read. More are refused, so that the keyboard is always read and
+/// the prefix key always works.
+const MAX_TYPED: usize = 16 * 1024 * 1024;
+/// Maximum raw output kept before the first view opens, in bytes.
+const MAX_EARLY: usize = 64 * 1024;
+/// Maximum events that wait for the prompt; newer ones are dropped.
+const MAX_EVENTS: usize = 32;
 
-/// What happened in a terminal that nobody looks at.
+/// An event of a terminal without an open view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostEvent {
     /// The bell rang.
     Bell,
     /// The title changed: one line of printable text.
     Title(String),
-    /// The link is gone, and why; it is tried again.
+    /// The link is lost, with the reason; it is reconnected.
     LinkDown(String),
     /// The link is back.
     LinkUp,
-    /// The terminal is over.
+    /// The terminal has ended.
     Ended(Ended),
 }
 
 /// How a terminal ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The shell ended, with its exit code where that is known.
+    /// The shell ended, with its exit code if known.
     Exited(Option<i32>),
-    /// The link is gone and will not come back; why, as far as that is known.
+    /// The link is lost for good, with the reason.
     Lost(String),
-    /// It could never be opened; why, and what to do.
+    /// It could not be opened, with the reason and the remedy.
     NotOpened(String),
 }
 
-/// A terminal in a session, connected and with its screen kept until this is dropped. Views are opened on it.
+/// A connected terminal in a session. It keeps the screen until it is dropped. Views open on it.
 #[derive(Debug)]
 pub struct TerminalHost {
     pub(super) shared: Arc<HostState>,
@@ -60,25 +60,26 @@ pub struct TerminalHost {
     tasks: [tokio::task::AbortHandle; 2],
 }
 
-/// What the tasks and the views share.
+/// The state that the tasks and the views share.
 pub(super) struct HostState {
     session: String,
-    /// Fair: who waits gets it after the slice that is being fed.
+    /// A fair lock: a view gets it after the current slice.
     pub(super) model: tokio::sync::Mutex<Model>,
-    /// A copy of the model's, so that a key never waits for the model.
+    /// A copy of the model's modes, so that a key never waits for the model.
     modes: Mutex<Modes>,
     keys: Box<dyn Keys>,
     typed: mpsc::UnboundedSender<TypedBytes>,
+    /// Number of typed bytes in the queue.
     waiting: AtomicUsize,
-    /// Counts losses of the link: what was typed before the last one is not sent.
+    /// Number of losses of the link: bytes typed before the last loss are not sent.
     losses: AtomicU64,
-    /// Typed bytes were lost and nobody was told yet.
+    /// The reason why typed bytes were lost, until a view has reported it.
     refused: Mutex<Option<NotSent>>,
     viewer: Mutex<Option<Arc<Viewer>>>,
-    /// All output so far, while nobody has looked yet, it is little, and it asked nothing.
+    /// All output so far; `None` after the first view, after too much output, or after a query.
     early: Mutex<Option<Vec<u8>>>,
-    /// What happens outside of the terminal, for the status line.
-    remark: Mutex<Option<String>>,
+    /// A message from outside the terminal, for the status line.
+    message: Mutex<Option<String>>,
     ended: OnceLock<Ended>,
 }
 
@@ -96,26 +97,26 @@ struct TypedBytes {
     bytes: Bytes,
 }
 
-/// A view that is open.
+/// An open view.
 #[derive(Debug)]
 pub(super) struct Viewer {
     pub(super) wake: WakePipe,
-    /// The bell rang since the last look.
+    /// Whether the bell rang since the last check.
     pub(super) bell: AtomicBool,
-    /// The window may look wrong and must be painted anew (it was resized, or the program was suspended).
+    /// Whether the window must be repainted (it was resized, or the program was suspended).
     pub(super) redraw: AtomicBool,
-    /// The program was suspended and goes on.
+    /// Whether the program continues after a suspension.
     pub(super) continued: AtomicBool,
-    /// A signal says that we are to end.
+    /// Whether a signal asks this program to end.
     pub(super) hung_up: AtomicBool,
-    /// What the program wants in the clipboard.
+    /// The text that the program puts into the clipboard.
     pub(super) clipboard: Mutex<Option<String>>,
-    /// The program's output as it comes, for a view that passes it through; it also has the real terminal answer.
+    /// The program's raw output, for a view that passes it through.
     tap: Option<mpsc::Sender<Bytes>>,
-    /// The real terminal answers the program's questions, so the model does not.
+    /// Whether the real terminal answers the program's queries instead of the model.
     terminal_answers: bool,
-    /// The view has closed: the tap is not waited for any more.
-    gone: Notify,
+    /// Notified when the view closes, so that a full tap does not block.
+    closed: Notify,
 }
 
 impl Viewer {
@@ -132,7 +133,7 @@ impl Viewer {
             clipboard: Mutex::new(None),
             tap,
             terminal_answers,
-            gone: Notify::new(),
+            closed: Notify::new(),
         }))
     }
 }
@@ -142,9 +143,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl TerminalHost {
-    /// Takes a connected terminal over and keeps its screen. `session` is its name as the status line shows it; the
-    /// size is that of the window for which the terminal was opened. The receiver gets what happens while no view is
-    /// open.
+    /// Starts the tasks for a connected terminal. `session` is the name for the status line; the size is that of the window
+    /// for which the terminal was opened. The receiver gets the events while no view is open.
     pub fn start<S: Source>(
         runtime: &Handle,
         source: S,
@@ -153,7 +153,7 @@ impl TerminalHost {
         rows: u16,
     ) -> (Self, mpsc::Receiver<HostEvent>) {
         let (typed, typed_receiver) = mpsc::unbounded_channel();
-        let (news, news_receiver) = mpsc::channel(NEWS);
+        let (events, event_receiver) = mpsc::channel(MAX_EVENTS);
         let (ended_sender, ended) = watch::channel(false);
         let shared = Arc::new(HostState {
             session: session.to_owned(),
@@ -166,22 +166,22 @@ impl TerminalHost {
             refused: Mutex::default(),
             viewer: Mutex::default(),
             early: Mutex::new(Some(Vec::new())),
-            remark: Mutex::default(),
+            message: Mutex::default(),
             ended: OnceLock::new(),
         });
         let tasks = [
-            runtime.spawn(attend(source, Arc::clone(&shared), news, ended_sender)).abort_handle(),
-            runtime.spawn(type_in(typed_receiver, Arc::clone(&shared))).abort_handle(),
+            runtime.spawn(receive_output(source, Arc::clone(&shared), events, ended_sender)).abort_handle(),
+            runtime.spawn(send_typed(typed_receiver, Arc::clone(&shared))).abort_handle(),
         ];
-        (Self { shared, ended, tasks }, news_receiver)
+        (Self { shared, ended, tasks }, event_receiver)
     }
 
-    /// Tells the default colours (red, green, blue) of the user's terminal, for programs that ask.
+    /// Sets the default colours (red, green, blue) of the user's terminal, for programs that query them.
     pub async fn set_default_colors(&self, foreground: (u8, u8, u8), background: (u8, u8, u8)) {
         self.shared.model.lock().await.set_default_colors(foreground, background);
     }
 
-    /// How the terminal ended, when it has.
+    /// How the terminal ended; `None` while it runs.
     pub fn ended(&self) -> Option<&Ended> {
         self.shared.ended.get()
     }
@@ -193,14 +193,14 @@ impl TerminalHost {
         self.ended().cloned().unwrap_or_else(|| Ended::Lost("the terminal was closed".to_owned()))
     }
 
-    /// How the link is.
+    /// The status of the link.
     pub fn status(&self) -> PtyStatus {
         self.shared.keys.status()
     }
 
-    /// Has the status line say what happens outside of the terminal, until it is told otherwise.
-    pub fn remark(&self, text: Option<String>) {
-        *lock(&self.shared.remark) = text;
+    /// Sets or clears a message from outside the terminal in the status line.
+    pub fn set_message(&self, text: Option<String>) {
+        *lock(&self.shared.message) = text;
         self.shared.wake();
     }
 }
@@ -232,20 +232,20 @@ impl HostState {
         self.keys.is_open()
     }
 
-    pub(super) fn remark(&self) -> Option<String> {
-        lock(&self.remark).clone()
+    pub(super) fn message(&self) -> Option<String> {
+        lock(&self.message).clone()
     }
 
     pub(super) fn drop_link(&self) {
         self.keys.drop_link();
     }
 
-    /// Typed bytes that were lost since the last call, and why.
+    /// Takes the reason why typed bytes were lost since the last call, if any were.
     pub(super) fn take_refused(&self) -> Option<NotSent> {
         lock(&self.refused).take()
     }
 
-    /// Queues typed bytes. Never waits.
+    /// Queues typed bytes without waiting.
     pub(super) fn send(&self, bytes: Bytes) -> Result<(), NotSent> {
         if self.ended.get().is_some() {
             return Err(NotSent::Closed);
@@ -258,7 +258,7 @@ impl HostState {
 
     fn queue(&self, bytes: Bytes) -> Result<(), NotSent> {
         let length = bytes.len();
-        if self.waiting.fetch_add(length, Ordering::AcqRel) + length > TYPED {
+        if self.waiting.fetch_add(length, Ordering::AcqRel) + length > MAX_TYPED {
             self.waiting.fetch_sub(length, Ordering::AcqRel);
             return Err(NotSent::Full);
         }
@@ -266,26 +266,26 @@ impl HostState {
         self.typed.send(TypedBytes { losses, bytes }).map_err(|_| NotSent::Closed)
     }
 
-    /// Tells the window's size to both sides; from a thread that is not the runtime's. The program hears of it when the
-    /// model has it: what it draws for the new size must not come to a model of the old one.
+    /// Resizes the model, then the program. Do not call it on the runtime's thread. The order matters: output for the new size
+    /// must not reach a model of the old size.
     pub(super) fn resize(&self, columns: u16, rows: u16) {
         self.model.blocking_lock().resize(columns, rows);
         self.keys.resize(rows, columns);
     }
 
-    /// Gives what has come so far, byte for byte, if this is the first view and it is worth passing on as it is.
+    /// Attaches a view. Returns the raw output so far, if this is the first view and the output is still complete.
     pub(super) fn attach(&self, viewer: &Arc<Viewer>) -> Option<Vec<u8>> {
         *lock(&self.viewer) = Some(Arc::clone(viewer));
-        // What has happened before is news to it.
+        // The view has not seen earlier events.
         viewer.wake.ring();
         lock(&self.early).take()
     }
 
-    /// Keeps what comes before the first view. An answer that was given must not be given again by a real terminal.
+    /// Keeps output before the first view, until the model answers a query: a real terminal must not answer it again.
     fn keep_early(&self, bytes: &[u8], answered: bool) {
         let mut early = lock(&self.early);
         if let Some(kept) = &mut *early {
-            if answered || kept.len() + bytes.len() > EARLY {
+            if answered || kept.len() + bytes.len() > MAX_EARLY {
                 *early = None;
             } else {
                 kept.extend_from_slice(bytes);
@@ -298,7 +298,7 @@ impl HostState {
         if slot.as_ref().is_some_and(|open| Arc::ptr_eq(open, viewer)) {
             *slot = None;
         }
-        viewer.gone.notify_one();
+        viewer.closed.notify_one();
     }
 
     fn viewer(&self) -> Option<Arc<Viewer>> {
@@ -311,14 +311,14 @@ impl HostState {
         }
     }
 
-    async fn take_output(&self, bytes: &Bytes, news: &mpsc::Sender<HostEvent>) {
+    async fn take_output(&self, bytes: &Bytes, events: &mpsc::Sender<HostEvent>) {
         let mut rest = bytes.clone();
         let mut length = SLICE;
         while !rest.is_empty() {
             let slice = rest.split_to(length.min(rest.len()));
             let began = Instant::now();
-            // Who attaches does it under the model's lock: what is fed after is tapped, what was fed before is painted.
-            let (viewer, answers, events) = {
+            // A view attaches under the model's lock: it paints what was fed before, and taps what is fed after.
+            let (viewer, answers, model_events) = {
                 let mut model = self.model.lock().await;
                 model.feed(&slice);
                 *lock(&self.modes) = model.modes();
@@ -329,7 +329,7 @@ impl HostState {
                 }
                 (viewer, answers, model.take_events())
             };
-            // Some bytes cost a thousand times what others do: clearing the screen, for one.
+            // Some bytes take a thousand times longer than others, for example to clear the screen.
             length =
                 if began.elapsed() > SLICE_TIME { (length / 4).max(64) } else { (length * 2).min(SLICE) };
             if let Some(viewer) = &viewer
@@ -338,32 +338,37 @@ impl HostState {
                 tokio::select! {
                     biased;
                     _ = tap.send(slice) => {}
-                    () = viewer.gone.notified() => {}
+                    () = viewer.closed.notified() => {}
                 }
             }
             let terminal_answers = viewer.as_ref().is_some_and(|viewer| viewer.terminal_answers);
             if !answers.is_empty() && !terminal_answers {
-                // A program that asks and does not read gets no answer.
+                // A program that sends queries and does not read gets no answer.
                 let _ = self.queue(answers.into());
             }
-            self.tell(events, viewer.as_deref(), news).await;
+            self.report(model_events, viewer.as_deref(), events).await;
             if let Some(viewer) = viewer {
                 viewer.wake.ring();
             }
         }
     }
 
-    async fn tell(&self, events: Vec<ModelEvent>, viewer: Option<&Viewer>, news: &mpsc::Sender<HostEvent>) {
-        for event in events {
+    async fn report(
+        &self,
+        model_events: Vec<ModelEvent>,
+        viewer: Option<&Viewer>,
+        events: &mpsc::Sender<HostEvent>,
+    ) {
+        for event in model_events {
             match (event, viewer) {
                 (ModelEvent::Bell, Some(viewer)) => viewer.bell.store(true, Ordering::Release),
-                (ModelEvent::Bell, None) => drop(news.try_send(HostEvent::Bell)),
+                (ModelEvent::Bell, None) => drop(events.try_send(HostEvent::Bell)),
                 (ModelEvent::Clipboard(text), Some(viewer)) => *lock(&viewer.clipboard) = Some(text),
                 (ModelEvent::Title, None) => {
                     let title = self.model.lock().await.title();
-                    let _ = news.try_send(HostEvent::Title(title));
+                    let _ = events.try_send(HostEvent::Title(title));
                 }
-                // A program that nobody looks at gets no clipboard, and the status line shows the title.
+                // Without a view, a program cannot set the clipboard. With a view, the status line shows the title.
                 (ModelEvent::Clipboard(_), None) | (ModelEvent::Title, Some(_)) => {}
             }
         }
@@ -371,17 +376,17 @@ impl HostState {
 }
 
 /// Feeds the model until the terminal ends.
-async fn attend<S: Source>(
+async fn receive_output<S: Source>(
     mut source: S,
     shared: Arc<HostState>,
-    news: mpsc::Sender<HostEvent>,
+    events: mpsc::Sender<HostEvent>,
     ended: watch::Sender<bool>,
 ) {
     let mut end = Ended::Lost("the connection was closed".to_owned());
     while let Some(event) = source.next().await {
-        let piece = match event {
+        let host_event = match event {
             PtyEvent::Output(bytes) => {
-                shared.take_output(&bytes, &news).await;
+                shared.take_output(&bytes, &events).await;
                 continue;
             }
             PtyEvent::LinkDown(why) => {
@@ -397,21 +402,21 @@ async fn attend<S: Source>(
         };
         match shared.viewer() {
             Some(viewer) => viewer.wake.ring(),
-            None if shared.is_open() => drop(news.try_send(piece)),
-            // It is the end of it, and told as such.
+            None if shared.is_open() => drop(events.try_send(host_event)),
+            // The terminal never opened: its end is reported instead.
             None => {}
         }
     }
     let _ = shared.ended.set(end.clone());
     let _ = ended.send(true);
     if shared.viewer().is_none() {
-        let _ = news.try_send(HostEvent::Ended(end));
+        let _ = events.try_send(HostEvent::Ended(end));
     }
     shared.wake();
 }
 
-/// Sends what was typed, in order, as fast as the other side reads.
-async fn type_in(mut typed: mpsc::UnboundedReceiver<TypedBytes>, shared: Arc<HostState>) {
+/// Sends typed bytes in order, as fast as the program reads.
+async fn send_typed(mut typed: mpsc::UnboundedReceiver<TypedBytes>, shared: Arc<HostState>) {
     while let Some(TypedBytes { losses, bytes }) = typed.recv().await {
         let length = bytes.len();
         let sent = if losses == shared.losses.load(Ordering::Acquire) {
@@ -433,14 +438,14 @@ mod tests {
     use futures_util::future::BoxFuture;
     use std::sync::Weak;
 
-    /// A terminal in which nothing happens, and which notes the model's size whenever it is told its own.
+    /// A silent terminal that records the model's size whenever it is resized.
     #[derive(Clone, Default)]
-    struct Onlooker {
+    struct ResizeRecorder {
         shared: Arc<OnceLock<Weak<HostState>>>,
         seen: Arc<Mutex<Vec<(u16, u16)>>>,
     }
 
-    impl Source for Onlooker {
+    impl Source for ResizeRecorder {
         type Keys = Self;
 
         async fn next(&mut self) -> Option<PtyEvent> {
@@ -452,7 +457,7 @@ mod tests {
         }
     }
 
-    impl Keys for Onlooker {
+    impl Keys for ResizeRecorder {
         fn send(&self, _: Bytes) -> BoxFuture<'_, Result<(), NotSent>> {
             Box::pin(async { Ok(()) })
         }
@@ -476,13 +481,13 @@ mod tests {
     }
 
     #[test]
-    fn the_program_hears_of_a_size_that_the_model_has() {
+    fn the_model_is_resized_before_the_program() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let onlooker = Onlooker::default();
-        let (host, _news) = TerminalHost::start(runtime.handle(), onlooker.clone(), "session", 80, 24);
-        onlooker.shared.set(Arc::downgrade(&host.shared)).unwrap();
+        let recorder = ResizeRecorder::default();
+        let (host, _events) = TerminalHost::start(runtime.handle(), recorder.clone(), "session", 80, 24);
+        recorder.shared.set(Arc::downgrade(&host.shared)).unwrap();
         host.shared.resize(100, 29);
         host.shared.resize(40, 12);
-        assert_eq!(*lock(&onlooker.seen), [(100, 29), (40, 12)]);
+        assert_eq!(*lock(&recorder.seen), [(100, 29), (40, 12)]);
     }
 }

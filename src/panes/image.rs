@@ -1,4 +1,4 @@
-//! A picture on the whole window, in motion if it moves, until a key is pressed.
+//! A full-screen picture, animated if it has several frames, until the user presses a key.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -11,116 +11,117 @@ use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
 use tokio::runtime::Handle;
 
-use super::input::{Decoder, Input, Waited, read_some, wait};
+use super::input::{Decoder, Input, WaitFor, read_some, wait};
 use super::wake_pipe::WakePipe;
 use crate::render::{ImageViewer, Slide, Slides, sanitize};
 use crate::terminal::{FullScreen, Out, Size, ViewSignal, ViewSignals, size};
 
-/// An escape sequence of a key arrives at once; after this it is the Escape key.
+/// The bytes of an escape sequence arrive at once; after this time a single ESC is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
 
-/// What happened meanwhile.
+/// Events for the view from other threads.
 struct ImageEvents {
     wake: WakePipe,
-    /// The window may have another size, or show something else.
+    /// Whether the window must be redrawn: its size may have changed.
     redraw: AtomicBool,
-    /// The program is to end.
-    over: AtomicBool,
+    /// Whether a signal asks the program to end.
+    terminated: AtomicBool,
 }
 
-/// Shows it until a key is pressed; `editor_waits` as for [`FullScreen`]. Blocks the thread that owns the keyboard.
+/// Shows a picture until the user presses a key; `editor_waits` as for [`FullScreen`]. Blocks the thread that owns the
+/// keyboard.
 ///
 /// # Errors
 /// When the terminal cannot be used.
 pub fn show(runtime: &Handle, image_viewer: &ImageViewer, editor_waits: bool) -> io::Result<()> {
-    let bell = Arc::new(ImageEvents {
+    let events = Arc::new(ImageEvents {
         wake: WakePipe::new()?,
         redraw: AtomicBool::new(false),
-        over: AtomicBool::new(false),
+        terminated: AtomicBool::new(false),
     });
-    let watcher = watch_signals(runtime, &bell)?;
+    let watcher = watch_signals(runtime, &events)?;
     let full = FullScreen::enter(editor_waits)?;
-    let result = View::new(image_viewer, &bell).live();
-    // The picture goes before the screen does that it is on.
+    let result = ImageView::new(image_viewer, &events).run();
+    // Remove the picture before leaving its screen.
     let cleared = Out::stdout().write_all(image_viewer.clear().as_bytes());
     drop(full);
     watcher.abort();
     result.and(cleared)
 }
 
-fn watch_signals(runtime: &Handle, bell: &Arc<ImageEvents>) -> io::Result<tokio::task::AbortHandle> {
+fn watch_signals(runtime: &Handle, events: &Arc<ImageEvents>) -> io::Result<tokio::task::AbortHandle> {
     let _context = runtime.enter();
     let mut signals = ViewSignals::listen()?;
-    let bell = Arc::clone(bell);
+    let events = Arc::clone(events);
     let task = runtime.spawn(async move {
         loop {
             match signals.recv().await {
-                ViewSignal::Resized | ViewSignal::Continued => bell.redraw.store(true, Ordering::Release),
-                ViewSignal::Closing => bell.over.store(true, Ordering::Release),
+                ViewSignal::Resized | ViewSignal::Continued => events.redraw.store(true, Ordering::Release),
+                ViewSignal::Closing => events.terminated.store(true, Ordering::Release),
             }
-            bell.wake.ring();
+            events.wake.ring();
         }
     });
     Ok(task.abort_handle())
 }
 
-struct View<'a> {
+struct ImageView<'a> {
     image_viewer: &'a ImageViewer,
-    bell: &'a Arc<ImageEvents>,
+    events: &'a Arc<ImageEvents>,
     decoder: Decoder,
     slides: Option<Slides>,
     window: Size,
-    /// When the next picture is due.
+    /// Time of the next frame.
     due: Option<Instant>,
-    /// When the last byte of a key came that has begun.
-    begun: Instant,
-    /// Nothing has been drawn in this window yet.
+    /// Time of the last byte of an incomplete key.
+    last_byte: Instant,
+    /// Whether the window is still empty.
     empty: bool,
 }
 
-impl<'a> View<'a> {
-    fn new(image_viewer: &'a ImageViewer, bell: &'a Arc<ImageEvents>) -> Self {
+impl<'a> ImageView<'a> {
+    fn new(image_viewer: &'a ImageViewer, events: &'a Arc<ImageEvents>) -> Self {
         Self {
             image_viewer,
-            bell,
+            events,
             decoder: Decoder::default(),
             slides: None,
             window: size(),
             due: None,
-            begun: Instant::now(),
+            last_byte: Instant::now(),
             empty: true,
         }
     }
 
-    fn live(&mut self) -> io::Result<()> {
-        self.begin()?;
+    fn run(&mut self) -> io::Result<()> {
+        self.start()?;
         loop {
-            let waiting = self.decoder.is_waiting().then(|| self.begun + ESCAPE);
+            let waiting = self.decoder.is_waiting().then(|| self.last_byte + ESCAPE);
             let until = [self.due, waiting].into_iter().flatten().min();
-            let ready = wait(Waited { keys: true, wake: Some(self.bell.wake.fd()), room: false, until })?;
-            if self.bell.over.load(Ordering::Acquire) || (ready.keys && self.leaves()?) {
+            let ready = wait(WaitFor { keys: true, wake: Some(self.events.wake.fd()), room: false, until })?;
+            if self.events.terminated.load(Ordering::Acquire) || (ready.keys && self.key_pressed()?) {
                 return Ok(());
             }
-            if !ready.keys && waiting.is_some_and(|at| at <= Instant::now()) {
+            if !ready.keys && waiting.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(());
             }
             if ready.woken {
-                self.bell.wake.take();
+                self.events.wake.take();
             }
-            if self.bell.redraw.swap(false, Ordering::AcqRel) {
-                self.begin()?;
+            if self.events.redraw.swap(false, Ordering::AcqRel) {
+                self.start()?;
             }
             self.draw()?;
         }
     }
 
-    /// True when a key was pressed. A mouse movement does not count. What follows the key is left for the next reader.
-    fn leaves(&mut self) -> io::Result<bool> {
+    /// Whether a key was pressed; mouse movements do not count. Bytes after the key stay for the next reader.
+    fn key_pressed(&mut self) -> io::Result<bool> {
         let mut byte = [0];
         if read_some(&mut byte)? == 0 {
             return Ok(true);
         }
-        self.begun = Instant::now();
+        self.last_byte = Instant::now();
         let [byte] = byte;
         Ok(matches!(
             self.decoder.push(byte),
@@ -128,26 +129,28 @@ impl<'a> View<'a> {
         ))
     }
 
-    /// Begins anew, in the window as it is now.
-    fn begin(&mut self) -> io::Result<()> {
+    /// Starts the picture again at the current size of the window.
+    fn start(&mut self) -> io::Result<()> {
         self.window = size();
-        let bell = Arc::clone(self.bell);
-        self.slides = Some(self.image_viewer.play(self.window, move || bell.wake.ring()));
+        let events = Arc::clone(self.events);
+        self.slides = Some(self.image_viewer.play(self.window, move || events.wake.ring()));
         self.due = None;
         self.empty = true;
         self.status("…")
     }
 
-    /// Draws the next picture if it is made and due.
+    /// Draws the next frame if it is ready and due.
     fn draw(&mut self) -> io::Result<()> {
         if self.due.is_some_and(|due| due > Instant::now()) {
             return Ok(());
         }
         match self.slides.as_ref().and_then(Slides::next) {
             Some(Ok(slide)) => self.put(slide),
-            Some(Err(problem)) => self.status(&format!("it is not shown: {}", sanitize::line(&problem, 100))),
+            Some(Err(problem)) => {
+                self.status(&format!("the picture cannot be shown: {}", sanitize::line(&problem, 100)))
+            }
             None => {
-                // It will ring.
+                // The next frame will wake the view.
                 self.due = None;
                 Ok(())
             }
@@ -173,7 +176,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Writes the line below the picture; what was in an empty window goes.
+    /// Writes the line below the picture; clears the window first if there is no picture yet.
     fn status(&self, text: &str) -> io::Result<()> {
         let mut out = BufWriter::new(Out::stdout());
         if self.empty {

@@ -1,4 +1,4 @@
-//! The log of a session, followed: servers cannot tell that there is more, so that it is asked for again and again.
+//! Follows the log of a session. Servers cannot push new text, so this module polls.
 
 use std::io;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use super::shell::Appearance;
 use super::text::{GrowingText, follow_text};
 use bai_client::{ComputeSession, ErrorKind, new_log_text};
 
-/// How often the log is asked for.
-const OFTEN: Duration = Duration::from_secs(1);
-/// How long an answer may take.
+/// Interval between two requests.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Time limit for an answer.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Shows the log of a session and what comes to it, until the person leaves it.
+/// Shows the log of a session and its new text, until the user leaves.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -32,21 +32,21 @@ pub fn follow_log(
 
 async fn follow(session: ComputeSession, text: GrowingText) {
     let mut seen = String::new();
-    let mut ticks = tokio::time::interval(OFTEN);
+    let mut ticks = tokio::time::interval(INTERVAL);
     loop {
         ticks.tick().await;
         match tokio::time::timeout(LIMIT, session.logs()).await {
             Ok(Ok(log)) => {
                 text.push(new_log_text(&seen, &log));
                 seen = log;
-                text.say("");
+                text.set_status("");
             }
             Ok(Err(error)) if error.kind() == ErrorKind::NotFound => {
-                text.say("the session has ended");
+                text.set_status("the session has ended");
                 return;
             }
-            Ok(Err(error)) => text.say(&error.to_string()),
-            Err(_) => text.say("the server does not answer"),
+            Ok(Err(error)) => text.set_status(&error.to_string()),
+            Err(_) => text.set_status("the server does not answer"),
         }
     }
 }

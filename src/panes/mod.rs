@@ -1,8 +1,8 @@
-//! Full-screen views of ours: the terminal inside a session, as a pane with a status line or passed straight through; and
-//! sessions, files, logs, tables, texts, themes, which share one look and one set of keys (`shell`).
+//! Full-screen views: the terminal inside a session, as a pane with a status line or passed through; and views of sessions,
+//! files, logs, tables, texts and themes, which share one frame and one set of keys (`shell`).
 //!
-//! The session's side lives in [`TerminalHost`], which outlives every view: it keeps the screen while nobody looks. A
-//! view holds the user's terminal only while it is open. Nothing here knows the prompt or the command line.
+//! [`TerminalHost`] is the session's side. It outlives every view and keeps the screen while no view is open. A view holds
+//! the user's terminal only while it is open. This module does not know the prompt or the command line.
 
 mod code;
 mod files;

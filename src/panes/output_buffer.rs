@@ -1,12 +1,12 @@
-//! Bytes on their way to the user's terminal, written in pieces that do not block, so that a slow terminal keeps no key
-//! waiting.
+//! A buffer for output to the user's terminal. It is written in pieces that do not block, so that a slow terminal does not
+//! delay keys.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 
-/// The most bytes that are written at once when the terminal has room.
+/// Maximum bytes written at once when the terminal has room.
 const PIECE: usize = 4096;
 
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl OutputBuffer {
         self.bytes.is_empty()
     }
 
-    /// Bytes that wait.
+    /// The number of waiting bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() - self.written
     }
@@ -29,10 +29,10 @@ impl OutputBuffer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Writes one piece. False when there is nobody left to write for.
+    /// Writes one piece. Returns false if the reader is gone.
     ///
     /// # Errors
-    /// When the descriptor refuses for another reason.
+    /// When the write fails for another reason.
     pub(super) fn write_some(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         let rest = self.bytes.get(self.written..).unwrap_or_default();
         let piece = rest.get(..PIECE).unwrap_or(rest);

@@ -1,8 +1,8 @@
-//! ratatui's backend for the pane: cells to bytes in a buffer, which the pane writes when the terminal has room.
+//! A backend for ratatui that converts cells to bytes in a buffer, which the pane writes when the terminal has room.
 //!
-//! ratatui's backend for crossterm does not serve: it writes at once, it knows one kind of underline, and it sends the sixteen
-//! colours in a form that terminals with only sixteen do not know. The kind of an underline travels in bits of [`Modifier`]
-//! that ratatui leaves free.
+//! ratatui's backend for crossterm is not suitable: it writes at once, it supports one kind of underline, and it sends the
+//! sixteen colours in a form that terminals with only sixteen colours do not support. The kind of an underline is stored in
+//! bits of [`Modifier`] that ratatui does not use.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,10 +20,10 @@ use crate::terminal::ColorDepth;
 use crate::terminal::model::{Cursor, Underline};
 use crate::theme;
 
-/// Where the kind of underline is kept in a [`Modifier`]: four bits above ratatui's own.
+/// Position of the kind of underline in a [`Modifier`]: four bits above ratatui's own.
 const UNDERLINE_SHIFT: u32 = 12;
 
-/// The modifier that stands for an underline.
+/// The modifier for a kind of underline.
 pub(super) fn underline(kind: Underline) -> Modifier {
     let bits = match kind {
         Underline::Off => 0,
@@ -36,7 +36,7 @@ pub(super) fn underline(kind: Underline) -> Modifier {
     Modifier::from_bits_retain(bits << UNDERLINE_SHIFT)
 }
 
-/// What a cell is painted with.
+/// The current colours and attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Pen {
     fg: Color,
@@ -45,7 +45,7 @@ struct Pen {
     modifier: Modifier,
 }
 
-/// Cells to bytes.
+/// The backend.
 #[derive(Debug)]
 pub(super) struct Painter {
     size: Size,
@@ -64,8 +64,7 @@ impl Painter {
         self.size = Size::new(columns, rows);
     }
 
-    /// The bytes of what was drawn since the last call, as one update that terminals show at once, with the cursor set;
-    /// `None` when nothing changed.
+    /// Takes the bytes drawn since the last call as one synchronized update, with the cursor; `None` if there was no change.
     pub(super) fn take_frame(&mut self, cursor: Option<Cursor>) -> Option<String> {
         let moved = self.cursor != cursor;
         if !self.drawn && !moved {
@@ -87,7 +86,7 @@ impl Painter {
         Some(frame)
     }
 
-    /// The terminal has lost what was painted: everything counts as changed.
+    /// Marks everything as changed, because the terminal has lost its content.
     pub(super) fn forget(&mut self) {
         self.cursor = None;
         self.drawn = true;
@@ -142,7 +141,7 @@ impl Painter {
     }
 }
 
-/// Adds a command of the terminal. A string always takes it.
+/// Appends a terminal command. Writing to a string cannot fail.
 fn put(command: impl Command, out: &mut String) {
     let _ = command.write_ansi(out);
 }
@@ -164,22 +163,22 @@ impl Backend for Painter {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let mut pen = None;
-        let mut at = None;
+        let mut cursor = None;
         for (x, y, cell) in content {
             self.drawn = true;
-            if at != Some((x, y)) {
+            if cursor != Some((x, y)) {
                 put(MoveTo(x, y), &mut self.out);
             }
-            let wanted =
+            let cell_pen =
                 Pen { fg: cell.fg, bg: cell.bg, line: cell.underline_color, modifier: cell.modifier };
-            if pen != Some(wanted) {
-                self.pen(wanted);
-                pen = Some(wanted);
+            if pen != Some(cell_pen) {
+                self.pen(cell_pen);
+                pen = Some(cell_pen);
             }
             let symbol = cell.symbol();
             self.out.push_str(symbol);
-            // Terminals differ about the width of what is beyond ASCII: after it the cursor is set anew.
-            at = (symbol.len() == 1).then(|| (x + 1, y));
+            // Terminals disagree on the width of characters beyond ASCII: set the cursor again after them.
+            cursor = (symbol.len() == 1).then(|| (x + 1, y));
         }
         Ok(())
     }
@@ -234,7 +233,7 @@ mod tests {
 
     use crate::panes::terminal::view::Grid;
 
-    /// What a terminal shows that gets the painter's bytes.
+    /// The screen of a terminal that receives the painter's bytes.
     fn shown(original: &Model, depth: ColorDepth) -> Model {
         let (columns, rows) = original.size();
         let mut terminal = Terminal::new(Painter::new(columns, rows, depth)).unwrap();
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_painted_is_what_the_model_shows() {
+    fn the_painted_screen_equals_the_model() {
         let mut model = Model::new(60, 10);
         model.feed(
             "plain \x1b[1;3;9;31;44mstyled\x1b[0m \x1b[4:3;58;5;9mcurly\x1b[0m \x1b[4:2mdouble\x1b[0m \x1b[38;2;1;2;3mtrue\x1b[0m\r\n\
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_changed_is_nothing_written() {
+    fn without_a_change_there_is_no_frame() {
         let mut painter = Painter::new(10, 2, ColorDepth::None);
         assert!(painter.take_frame(None).is_none());
         let cursor = Some(Cursor { column: 1, row: 1, shape: CursorShape::Default, blinking: false });

@@ -1,4 +1,4 @@
-//! A terminal that is still being opened: a view can be on it at once, and what is typed waits for it.
+//! A terminal that is still opening: a view can be open on it at once, and typed bytes wait.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -11,11 +11,11 @@ use super::host::lock;
 use super::source::{Keys, Source};
 use bai_client::pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyStatus};
 
-/// Opens a terminal; a failure is said as the person is to read it.
+/// Opens a terminal. The error is a message for the user.
 pub type Opener = BoxFuture<'static, Result<Pty, String>>;
 
-/// The terminal, from before it is there. When it cannot be opened, the one event is [`PtyEvent::LinkDown`] with the
-/// reason, and [`Keys::is_open`] has never been true.
+/// A terminal that is opening or open. If it cannot be opened, the only event is [`PtyEvent::LinkDown`] with the reason, and
+/// [`Keys::is_open`] never becomes true.
 pub struct PendingTerminal {
     stage: Stage,
     shared: Arc<PendingSize>,
@@ -23,22 +23,22 @@ pub struct PendingTerminal {
 }
 
 enum Stage {
-    PendingTerminal(Opener),
+    Opening(Opener),
     Open(Pty),
     Failed,
 }
 
 #[derive(Default)]
 struct PendingSize {
-    /// Rows and columns, as they were told last.
+    /// The last size: rows and columns.
     size: Mutex<Option<(u16, u16)>>,
 }
 
 impl PendingTerminal {
-    /// Begins when it is asked for its first event.
+    /// Creates the terminal. The first call of [`Source::next`] starts opening it.
     pub fn new(opener: Opener) -> Self {
         let (opened, _) = watch::channel(None);
-        Self { stage: Stage::PendingTerminal(opener), shared: Arc::default(), opened }
+        Self { stage: Stage::Opening(opener), shared: Arc::default(), opened }
     }
 }
 
@@ -46,7 +46,7 @@ impl Source for PendingTerminal {
     type Keys = PendingTerminalKeys;
 
     async fn next(&mut self) -> Option<PtyEvent> {
-        if let Stage::PendingTerminal(opener) = &mut self.stage {
+        if let Stage::Opening(opener) = &mut self.stage {
             match opener.await {
                 Ok(pty) => {
                     let handle = pty.handle();
@@ -65,7 +65,7 @@ impl Source for PendingTerminal {
         }
         match &mut self.stage {
             Stage::Open(pty) => pty.next().await,
-            Stage::PendingTerminal(_) | Stage::Failed => None,
+            Stage::Opening(_) | Stage::Failed => None,
         }
     }
 
@@ -74,7 +74,7 @@ impl Source for PendingTerminal {
     }
 }
 
-/// The typing side of a terminal that may still be being opened.
+/// The input side of a terminal that may still be opening.
 pub struct PendingTerminalKeys {
     shared: Arc<PendingSize>,
     opened: watch::Receiver<Option<PtyHandle>>,

@@ -1,14 +1,14 @@
-//! The key that leaves a view and begins commands to it.
+//! The prefix key, which leaves a view and starts commands to it.
 //!
-//! Alone it leaves; followed at once by one of a few keys it is a command. Any other key after it belongs to who comes
-//! next and is handed on.
+//! Alone it leaves the view. Followed at once by one of a few keys it is a command. Any other key after it also leaves, and
+//! is passed on to the next reader.
 
 use std::time::{Duration, Instant};
 
-/// How long the key waits for a command to follow.
+/// Time limit for the key of a command after the prefix.
 const WAIT: Duration = Duration::from_millis(400);
 
-/// The key that leaves a view: a control character.
+/// The prefix key: a control character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrefixKey(u8);
 
@@ -20,8 +20,8 @@ impl Default for PrefixKey {
 }
 
 impl PrefixKey {
-    /// Reads a key as configuration files and help texts write it: `Ctrl-]`, `C-a`, `^a`. `None` when it is not Ctrl with
-    /// a letter or one of `] \ ^ _`; Ctrl-[ is Escape, and Ctrl-I, Ctrl-J, Ctrl-M are Tab and Enter.
+    /// Parses a key such as `Ctrl-]`, `C-a` or `^a`. Returns `None` if it is not Ctrl with a letter or one of `] \ ^ _`. Ctrl-[
+    /// is Escape, and Ctrl-I, Ctrl-J and Ctrl-M are Tab and Enter, so they are not allowed.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let key =
@@ -37,7 +37,7 @@ impl PrefixKey {
         }
     }
 
-    /// The byte that a terminal sends for it.
+    /// The byte that terminals send for it.
     pub fn byte(self) -> u8 {
         self.0
     }
@@ -52,16 +52,16 @@ impl std::fmt::Display for PrefixKey {
 /// A command to the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PrefixCommand {
-    /// Send the prefix itself.
+    /// Send the prefix key to the program.
     Literal,
     Help,
     DropLink,
     Search,
-    /// Leave; the key that told so is for who comes next.
+    /// Leave the view; the key is for the next reader.
     Leave,
 }
 
-/// Whether the prefix was just pressed.
+/// The state of the prefix: whether it was just pressed.
 #[derive(Debug, Default)]
 pub(super) struct Prefix {
     key: PrefixKey,
@@ -77,7 +77,7 @@ impl Prefix {
         self.key
     }
 
-    /// When to leave if nothing follows.
+    /// The deadline of the next key; `None` if the prefix was not pressed.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
@@ -86,7 +86,7 @@ impl Prefix {
         self.until = Some(Instant::now() + WAIT);
     }
 
-    /// What the byte after the prefix means; `None` when the prefix was not pressed.
+    /// The command of the byte after the prefix; `None` if the prefix was not pressed.
     pub(super) fn follow(&mut self, byte: u8) -> Option<PrefixCommand> {
         self.until.take()?;
         Some(match byte {
@@ -98,7 +98,7 @@ impl Prefix {
         })
     }
 
-    /// True when nothing has followed in time: the view is to be left.
+    /// Whether the time for a command has passed, so that the view must be left.
     pub(super) fn lapsed(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now >= until)
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_decides() {
+    fn the_next_key_selects_the_command() {
         let mut prefix = Prefix::default();
         assert_eq!(prefix.follow(b'?'), None, "not pressed");
         for (byte, command) in [

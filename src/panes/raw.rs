@@ -1,7 +1,7 @@
-//! The terminal in the session passed straight through, as ssh does it: no status line, nothing redrawn. The screen
-//! model is kept all the same, so that coming back repaints what was there.
+//! Passes the terminal in the session straight through, as ssh does: without a status line or redrawing. The screen model is
+//! still fed, so that a later view can repaint the screen.
 //!
-//! Standard input and output need not be terminals: a script can be piped in and the output taken out.
+//! Standard input and output need not be terminals: a script can be piped in, and the output can be redirected.
 
 use std::io::{self, IsTerminal, Write as _};
 use std::os::fd::AsFd;
@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::host::{Ended, HostState, TerminalHost, Viewer};
-use super::input::{Waited, available, read_some, wait};
+use super::input::{WaitFor, available, read_some, wait};
 use super::output_buffer::OutputBuffer;
 use super::prefix::{Prefix, PrefixCommand, PrefixKey};
 use super::terminal::{Attached, LeaveReason, PaneExit, watch_signals};
@@ -22,30 +22,29 @@ use crate::terminal::model::Model;
 use crate::terminal::{PassthroughGuard, PassthroughTracker, RawMode, reset_sequences, size};
 use bai_client::pty::LinkState;
 
-/// The most slices of output that wait for a slow standard output; then the program waits.
-const TAP: usize = 16;
-/// The most bytes that wait here before more are taken from the tap.
-const OUTBOX: usize = 64 * 1024;
-/// Bytes of a script that are read at once.
+/// Maximum slices of output that wait for a slow standard output; then the program waits.
+const TAP_CAPACITY: usize = 16;
+/// No more output is taken from the tap while so many bytes wait.
+const MAX_BUFFERED: usize = 64 * 1024;
+/// Maximum bytes that are read at once.
 const BLOCK: usize = 16 * 1024;
-/// The end of a script is told again when the terminal has been quiet for so long: a program inside may have taken it.
+/// The end of a script is sent again after the terminal was quiet for this time: a program inside may have consumed it.
 const QUIET: Duration = Duration::from_millis(500);
-/// The longest pause between two tellings.
+/// Maximum pause before the end is sent again.
 const LONGEST_QUIET: Duration = Duration::from_secs(30);
-/// The control character that means the end of input.
+/// The control character for the end of input.
 const END_OF_INPUT: &[u8] = b"\x04";
 
-/// How it is passed through.
+/// Options of the pass-through.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RawOptions {
-    /// The key that leaves and begins commands; it has no meaning in a script.
+    /// The prefix key; it has no meaning in a script.
     pub prefix: PrefixKey,
 }
 
-/// Passes the terminal through until the user leaves or it ends, with the runtime's other work going on. The exit code
-/// of the shell is in [`LeaveReason::Ended`].
+/// Passes the terminal through until the user leaves or it ends. The exit code of the shell is in [`LeaveReason::Ended`].
 ///
-/// Not to be cancelled: the passing would go on.
+/// Not cancel-safe: the pass-through would continue.
 ///
 /// # Errors
 /// When standard input cannot be read or standard output cannot be written. A closed pipe behind standard output is
@@ -54,7 +53,7 @@ pub async fn run(host: &TerminalHost, options: RawOptions) -> io::Result<PaneExi
     let (done, result) = oneshot::channel();
     let keyboard = io::stdin().is_terminal();
     let screen = io::stdout().is_terminal();
-    let (tap, output) = mpsc::channel(TAP);
+    let (tap, output) = mpsc::channel(TAP_CAPACITY);
     let viewer = Viewer::new(Some(tap), keyboard && screen)?;
     let watcher = watch_signals(&Handle::current(), &viewer)?;
     let shared = Arc::clone(&host.shared);
@@ -72,56 +71,56 @@ pub async fn run(host: &TerminalHost, options: RawOptions) -> io::Result<PaneExi
             passing: None,
             window: (0, 0),
             script: Script::default(),
-            told_down: false,
+            link_down_reported: false,
             exit: None,
         };
-        let exit = raw.live();
+        let exit = raw.run();
         drop(attached);
         drop(done.send(exit));
     })?;
     result.await.unwrap_or_else(|_| Err(io::Error::other("the pass-through broke; this is a bug")))
 }
 
-/// What is left to do for a script on standard input.
+/// The state of a script on standard input.
 #[derive(Debug, Default)]
 struct Script {
     last_byte: Option<u8>,
     ended: bool,
-    /// When to tell the end again, and how long to wait after that.
-    again: Option<(Instant, Duration)>,
+    /// When to send the end again, and the current pause.
+    resend: Option<(Instant, Duration)>,
 }
 
 struct Raw<'a> {
     shared: &'a HostState,
     viewer: &'a Arc<Viewer>,
     output: mpsc::Receiver<Bytes>,
-    /// Standard input is a terminal.
+    /// Whether standard input is a terminal.
     keyboard: bool,
-    /// Standard output is a terminal.
+    /// Whether standard output is a terminal.
     screen: bool,
     prefix: Prefix,
     output_buffer: OutputBuffer,
     passed: PassthroughTracker,
-    /// While standard output is a terminal: what a signal must undo.
+    /// Resets the terminal on a signal, if standard output is a terminal.
     passing: Option<PassthroughGuard>,
     window: (u16, u16),
     script: Script,
-    told_down: bool,
+    link_down_reported: bool,
     exit: Option<PaneExit>,
 }
 
 impl Raw<'_> {
-    fn live(mut self) -> io::Result<PaneExit> {
+    fn run(mut self) -> io::Result<PaneExit> {
         let mode = if self.keyboard { Some(RawMode::enter()?) } else { None };
         self.passing = self.screen.then(PassthroughGuard::enter);
         let result = self.pass();
         self.passing = None;
         if self.screen {
-            let mut farewell = reset_sequences(&self.passed);
+            let mut reset = reset_sequences(&self.passed);
             if mode.is_some() {
-                farewell.push_str("\r\n");
+                reset.push_str("\r\n");
             }
-            let _ = crate::terminal::Out::stdout().write_all(farewell.as_bytes());
+            let _ = crate::terminal::Out::stdout().write_all(reset.as_bytes());
         }
         drop(mode);
         result
@@ -136,7 +135,7 @@ impl Raw<'_> {
             {
                 return Ok(exit);
             }
-            let ready = wait(Waited {
+            let ready = wait(WaitFor {
                 keys: !self.script.ended && self.exit.is_none(),
                 wake: Some(self.viewer.wake.fd()),
                 room: !self.output_buffer.is_empty(),
@@ -148,10 +147,10 @@ impl Raw<'_> {
             if self.prefix.lapsed(Instant::now()) {
                 self.leave(LeaveReason::Left, Vec::new());
             }
-            self.tell_end_again();
+            self.resend_end();
             if ready.woken {
                 self.viewer.wake.take();
-                self.look();
+                self.handle_wake();
             }
             if ready.room && !self.output_buffer.write_some(io::stdout().as_fd())? {
                 return Ok(PaneExit { why: LeaveReason::HungUp, typed: Vec::new() });
@@ -159,7 +158,7 @@ impl Raw<'_> {
         }
     }
 
-    /// From here on every byte of output comes through the tap; what was before is painted from the model.
+    /// Attaches the view. New output comes through the tap; earlier output is painted from the model.
     fn attach(&mut self) {
         self.fit_window();
         let model = self.shared.model.blocking_lock();
@@ -168,11 +167,11 @@ impl Raw<'_> {
             None => self.repaint(&model),
         }
         drop(model);
-        // What happened before somebody looked.
+        // Handle events from before the attachment.
         self.viewer.wake.ring();
     }
 
-    /// Paints what the model shows, on whatever the terminal shows.
+    /// Paints the model's screen on the terminal.
     fn repaint(&mut self, model: &Model) {
         if !self.screen {
             return;
@@ -183,7 +182,7 @@ impl Raw<'_> {
         self.push(&model.repaint());
     }
 
-    /// Output on its way to standard output.
+    /// Queues output for standard output.
     fn push(&mut self, bytes: &[u8]) {
         if let Some(passing) = &self.passing {
             self.passed.note(bytes);
@@ -193,16 +192,16 @@ impl Raw<'_> {
     }
 
     fn until(&self) -> Option<Instant> {
-        let again = self.script.again.map(|(when, _)| when);
-        self.prefix.until().into_iter().chain(again).min()
+        let resend = self.script.resend.map(|(when, _)| when);
+        self.prefix.until().into_iter().chain(resend).min()
     }
 
     fn take_output(&mut self) {
-        while self.output_buffer.len() < OUTBOX {
+        while self.output_buffer.len() < MAX_BUFFERED {
             let Ok(bytes) = self.output.try_recv() else { return };
             self.push(&bytes);
-            if let Some((_, pause)) = self.script.again {
-                self.script.again = Some((Instant::now() + pause, pause));
+            if let Some((_, pause)) = self.script.resend {
+                self.script.resend = Some((Instant::now() + pause, pause));
             }
         }
     }
@@ -213,7 +212,7 @@ impl Raw<'_> {
         }
         let mut typed = Vec::new();
         for _ in 0..available().clamp(1, BLOCK) {
-            // One by one: what follows the key that leaves is not ours.
+            // Byte by byte: bytes after the key that leaves are for the next reader.
             let mut byte = [0];
             if read_some(&mut byte)? == 0 {
                 self.leave(LeaveReason::HungUp, Vec::new());
@@ -240,10 +239,10 @@ impl Raw<'_> {
             PrefixCommand::DropLink => self.shared.drop_link(),
             PrefixCommand::Help => {
                 let text =
-                    format!("{key} leaves; {key} {key} sends it; {key} . drops the link and connects again");
+                    format!("{key} leaves; {key} {key} sends it; {key} . drops the link and reconnects");
                 self.say(&text);
             }
-            // There is nothing to search in; the key was not for the program.
+            // Search is not available here, and the key is not for the program.
             PrefixCommand::Search => {}
             PrefixCommand::Leave => self.leave(LeaveReason::Left, vec![byte]),
         }
@@ -259,8 +258,8 @@ impl Raw<'_> {
             return Ok(());
         }
         self.script.ended = true;
-        self.script.again = Some((Instant::now() + QUIET, QUIET));
-        // The end is only seen at the beginning of a line.
+        self.script.resend = Some((Instant::now() + QUIET, QUIET));
+        // The end of input is recognised only at the start of a line.
         if self.script.last_byte.is_some_and(|last| last != b'\n') {
             self.send(b"\n".to_vec());
         }
@@ -268,13 +267,13 @@ impl Raw<'_> {
         Ok(())
     }
 
-    fn tell_end_again(&mut self) {
+    fn resend_end(&mut self) {
         let now = Instant::now();
-        if let Some((when, pause)) = self.script.again
+        if let Some((when, pause)) = self.script.resend
             && now >= when
         {
             let pause = (pause * 2).min(LONGEST_QUIET);
-            self.script.again = Some((now + pause, pause));
+            self.script.resend = Some((now + pause, pause));
             self.send(END_OF_INPUT.to_vec());
         }
     }
@@ -288,7 +287,7 @@ impl Raw<'_> {
         }
     }
 
-    fn look(&mut self) {
+    fn handle_wake(&mut self) {
         self.fit_window();
         if self.viewer.hung_up.load(Ordering::Acquire) {
             self.output_buffer = OutputBuffer::default();
@@ -302,20 +301,20 @@ impl Raw<'_> {
             self.say(&error.to_string());
         }
         if let Some(ended) = self.shared.ended().cloned() {
-            // What was printed before the end is in the tap already.
+            // The tap already has all output from before the end.
             while let Ok(bytes) = self.output.try_recv() {
                 self.push(&bytes);
             }
             return self.leave(LeaveReason::Ended(ended), Vec::new());
         }
         match self.shared.status().link {
-            LinkState::Down { why, .. } if !self.told_down => {
-                self.told_down = true;
+            LinkState::Down { why, .. } if !self.link_down_reported => {
+                self.link_down_reported = true;
                 let key = self.prefix.key();
                 self.say(&format!("the link is down: {why}; connecting again; {key} leaves"));
             }
-            LinkState::Up { .. } if self.told_down => {
-                self.told_down = false;
+            LinkState::Up { .. } if self.link_down_reported => {
+                self.link_down_reported = false;
                 self.say("the link is back");
             }
             _ => {}
@@ -331,7 +330,7 @@ impl Raw<'_> {
         }
     }
 
-    /// A remark of ours, between the program's output.
+    /// Prints a message of this program between the program's output.
     fn say(&self, text: &str) {
         let text: String = text.chars().filter(|c| !c.is_control()).collect();
         let _ = crate::terminal::Out::stderr().write_all(format!("\r\nbai-repl: {text}\r\n").as_bytes());
@@ -345,7 +344,7 @@ impl Raw<'_> {
 }
 
 impl LeaveReason {
-    /// The exit code of the shell, when it ended and told one.
+    /// The exit code of the shell, if it ended and the code is known.
     pub fn exit_code(&self) -> Option<i32> {
         match self {
             Self::Ended(Ended::Exited(code)) => *code,

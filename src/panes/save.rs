@@ -1,9 +1,9 @@
-//! Writing what a view shows into a file that the person names.
+//! Saves the content of a view in a file that the user names.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 
-/// Writes `bytes` into a new file; an existing one is never replaced. The path as it is shown, or a sentence.
+/// Writes `bytes` into a new file; never replaces an existing one. Returns the path for display, or an error message.
 pub(super) fn save_new(name: &str, bytes: &[u8]) -> Result<String, String> {
     let path = bai_client::expand_tilde(name);
     let shown = path.display().to_string();

@@ -1,4 +1,4 @@
-//! What a terminal is connected to: [`Pty`] of the client, or in tests a program on this machine.
+//! The connection of a terminal: [`Pty`] of the client, or in tests a local program.
 
 use std::future::Future;
 
@@ -7,33 +7,33 @@ use futures_util::future::BoxFuture;
 
 use bai_client::pty::{NotSent, Pty, PtyEvent, PtyHandle, PtyStatus};
 
-/// The side on which things happen.
+/// The output side of a terminal: a source of events.
 pub trait Source: Send + 'static {
-    /// The typing side.
+    /// The input side.
     type Keys: Keys;
 
-    /// The next event; `None` after the last. Cancel-safe.
+    /// Returns the next event; `None` after the last. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Option<PtyEvent>> + Send;
 
-    /// The typing side.
+    /// Returns the input side.
     fn keys(&self) -> Self::Keys;
 }
 
-/// The typing side.
+/// The input side of a terminal.
 pub trait Keys: Send + Sync + 'static {
-    /// Sends typed bytes; waits while the other side does not read.
+    /// Sends typed bytes; waits while the program does not read.
     fn send(&self, bytes: Bytes) -> BoxFuture<'_, Result<(), NotSent>>;
 
-    /// Tells the window's size in cells.
+    /// Sets the size of the window in cells.
     fn resize(&self, rows: u16, columns: u16);
 
-    /// Cuts the link, so that a new one is tried.
+    /// Drops the link, so that it is reconnected.
     fn drop_link(&self);
 
-    /// How the link is.
+    /// The status of the link.
     fn status(&self) -> PtyStatus;
 
-    /// False while the terminal has yet to be opened: what is sent waits for it.
+    /// Whether the terminal is open. Until then, sent bytes wait.
     fn is_open(&self) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! A table, full screen: rows and columns scroll, the columns that name the rows stay, rows are sorted by any column,
-//! searched, and written to a CSV file.
+//! The table view: rows and columns scroll, index columns stay visible, rows can be sorted by any column, searched, and
+//! saved in a CSV file.
 
 use std::cmp::Ordering;
 use std::io;
@@ -17,12 +17,12 @@ use super::shell::{
 use crate::render::{Align, Table, is_missing};
 use crate::theme::Role;
 
-/// No column is wider.
-const WIDE: usize = 60;
+/// Maximum width of a column.
+const MAX_WIDTH: usize = 60;
 /// Cells between two columns.
 const GAP: u16 = 2;
 
-/// Shows a table until the person leaves it. As `shell::show`.
+/// Shows a table until the user leaves. Works as `shell::show`.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -36,27 +36,27 @@ pub fn show_table(
     shell::show(runtime, &waker, &mut TableView::new(table), appearance, editor_waits).map(|_| ())
 }
 
-/// Why rows stand as they do.
+/// The sort order of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sorted {
+struct SortOrder {
     column: usize,
-    down: bool,
+    descending: bool,
 }
 
 struct TableView {
     table: Arc<Table>,
     names: Vec<String>,
     widths: Vec<u16>,
-    /// The rows in the order in which they are shown.
+    /// The indices of the rows, in display order.
     order: Vec<usize>,
     scroll: Scroll,
-    /// The column that is selected.
+    /// The selected column.
     column: usize,
-    /// The first column after those that stay.
+    /// The first visible column after the index columns.
     first: usize,
-    sorted: Option<Sorted>,
+    sorted: Option<SortOrder>,
     find: Find,
-    remark: Option<(String, bool)>,
+    message: Option<(String, bool)>,
 }
 
 impl TableView {
@@ -64,8 +64,8 @@ impl TableView {
         let names: Vec<String> = (0..table.columns()).map(|column| table.column_name(column)).collect();
         let width = |(column, name): (usize, &String)| {
             let cells = table.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
-            // Room for the sign of the order.
-            let widest = cells.chain([name.width() + 2]).max().unwrap_or(0).clamp(1, WIDE);
+            // Two cells for the sign of the sort order.
+            let widest = cells.chain([name.width() + 2]).max().unwrap_or(0).clamp(1, MAX_WIDTH);
             u16::try_from(widest).unwrap_or(u16::MAX)
         };
         let widths = names.iter().enumerate().map(width).collect();
@@ -82,7 +82,7 @@ impl TableView {
             first,
             sorted: None,
             find: Find::default(),
-            remark: None,
+            message: None,
             table,
         }
     }
@@ -96,24 +96,24 @@ impl TableView {
         self.widths.get(column).copied().unwrap_or(1)
     }
 
-    /// Sorts by the selected column: upwards, downwards, as it came.
+    /// Sorts by the selected column: first ascending, then descending, then in the original order.
     fn sort(&mut self) {
         self.sorted = match self.sorted {
-            Some(Sorted { column, down: false }) if column == self.column => {
-                Some(Sorted { column, down: true })
+            Some(SortOrder { column, descending: false }) if column == self.column => {
+                Some(SortOrder { column, descending: true })
             }
-            Some(Sorted { column, down: true }) if column == self.column => None,
-            _ => Some(Sorted { column: self.column, down: false }),
+            Some(SortOrder { column, descending: true }) if column == self.column => None,
+            _ => Some(SortOrder { column: self.column, descending: false }),
         };
         self.order = (0..self.table.rows.len()).collect();
-        let Some(Sorted { column, down }) = self.sorted else { return };
+        let Some(SortOrder { column, descending }) = self.sorted else { return };
         let table = Arc::clone(&self.table);
         let numbers = table.align.get(column) == Some(&Align::Right);
         let value =
             |row: &usize| table.rows.get(*row).and_then(|row| row.get(column)).map_or("", String::as_str);
         self.order.sort_by(|a, b| {
             let (a, b) = (value(a), value(b));
-            // What is missing stands at the end, whichever way.
+            // Missing values come last in both orders.
             let missing = |cell: &str| cell.is_empty() || is_missing(cell);
             match (missing(a), missing(b)) {
                 (true, true) => Ordering::Equal,
@@ -121,13 +121,13 @@ impl TableView {
                 (false, true) => Ordering::Less,
                 (false, false) => {
                     let order = if numbers { number(a).total_cmp(&number(b)) } else { a.cmp(b) };
-                    if down { order.reverse() } else { order }
+                    if descending { order.reverse() } else { order }
                 }
             }
         });
     }
 
-    /// The columns to draw and where, in a window of so many cells. Those that name rows stay if they leave room.
+    /// The visible columns with their positions, in a window of `room` cells. Index columns stay if they leave enough room.
     fn layout(&mut self, room: u16) -> Vec<(usize, u16)> {
         let stay = |count: usize, widths: &[u16]| {
             widths.iter().take(count).map(|width| width + GAP).fold(0_u16, u16::saturating_add)
@@ -138,7 +138,7 @@ impl TableView {
         if self.column >= frozen {
             self.first = self.first.min(self.column.max(frozen));
             let left = room.saturating_sub(stay(frozen, &self.widths));
-            // Columns at the left go until the selected one is whole in the window, or the first.
+            // Scroll until the selected column is completely visible, or is the first one.
             while self.first < self.column {
                 let needed = (self.first..=self.column)
                     .map(|column| self.width(column) + GAP)
@@ -149,26 +149,26 @@ impl TableView {
                 self.first += 1;
             }
         }
-        let mut at = 0_u16;
+        let mut position = 0_u16;
         let mut shown = Vec::new();
         for column in (0..frozen).chain(self.first..self.table.columns()) {
-            if at >= room {
+            if position >= room {
                 break;
             }
-            shown.push((column, at));
-            at = at.saturating_add(self.width(column) + GAP);
+            shown.push((column, position));
+            position = position.saturating_add(self.width(column) + GAP);
         }
         shown
     }
 
     fn save(&mut self, name: &str) {
-        self.remark = Some(match super::save::save_new(name, self.in_order().to_csv().as_bytes()) {
+        self.message = Some(match super::save::save_new(name, self.in_order().to_csv().as_bytes()) {
             Ok(path) => (format!("{} rows saved in {path}", self.order.len()), false),
             Err(problem) => (problem, true),
         });
     }
 
-    /// The table with its rows as they stand.
+    /// The table with its rows in display order.
     fn in_order(&self) -> Table {
         let rows = self.order.iter().filter_map(|row| self.table.rows.get(*row)).cloned().collect();
         Table { rows, ..(*self.table).clone() }
@@ -179,14 +179,14 @@ impl TableView {
         row: usize,
         columns: &[(usize, u16)],
         area: Rect,
-        at: u16,
+        line: u16,
         buffer: &mut Buffer,
         appearance: &Appearance,
     ) {
-        let selected = row == self.scroll.at();
+        let selected = row == self.scroll.selected();
         let base = if selected { appearance.style(Role::PaneSelected) } else { appearance.plain_text() };
         if selected {
-            put(buffer, area, 0, at, &" ".repeat(area.width.into()), base);
+            put(buffer, area, 0, line, &" ".repeat(area.width.into()), base);
         }
         for &(column, x) in columns {
             let cell = self.cell(row, column);
@@ -198,7 +198,7 @@ impl TableView {
                 () => base,
             };
             let text = self.aligned(cell, column);
-            put(buffer, area, x, at, &text, style);
+            put(buffer, area, x, line, &text, style);
         }
     }
 
@@ -213,7 +213,7 @@ impl TableView {
     }
 }
 
-/// The value of a number as it is written, for sorting.
+/// Parses a number for sorting.
 fn number(cell: &str) -> f64 {
     let clean: String = cell
         .chars()
@@ -234,7 +234,7 @@ impl View for TableView {
     }
 
     fn state(&self) -> String {
-        let row = if self.order.is_empty() { 0 } else { self.scroll.at() + 1 };
+        let row = if self.order.is_empty() { 0 } else { self.scroll.selected() + 1 };
         format!("row {row} of {} · column {} of {}", self.order.len(), self.column + 1, self.table.columns())
     }
 
@@ -253,7 +253,7 @@ impl View for TableView {
         for &(column, x) in &columns {
             let sign = match self.sorted {
                 Some(sorted) if sorted.column == column => {
-                    if sorted.down {
+                    if sorted.descending {
                         " ▾"
                     } else {
                         " ▴"
@@ -274,8 +274,8 @@ impl View for TableView {
         let room = usize::from(area.height.saturating_sub(top));
         let rows = self.scroll.window(room);
         for (line, row) in rows.enumerate() {
-            let at = top + u16::try_from(line).unwrap_or(u16::MAX);
-            self.draw_row(row, &columns, area, at, buffer, appearance);
+            let line = top + u16::try_from(line).unwrap_or(u16::MAX);
+            self.draw_row(row, &columns, area, line, buffer, appearance);
         }
     }
 
@@ -309,18 +309,18 @@ impl View for TableView {
         let columns = self.table.columns();
         let find = self.find.clone();
         let is_in = |row: usize| (0..columns).any(|column| find.is_in(self.cell(row, column)));
-        match find.next(self.order.len(), self.scroll.at(), back, is_in) {
+        match find.next(self.order.len(), self.scroll.selected(), back, is_in) {
             Some(row) => {
                 self.scroll.select(row);
                 let found = (0..columns).find(|column| find.is_in(self.cell(row, *column)));
                 self.column = found.unwrap_or(self.column);
             }
-            None => self.remark = find.not_in("the table"),
+            None => self.message = find.not_in("the table"),
         }
     }
 
-    fn remark(&mut self) -> Option<(String, bool)> {
-        self.remark.take()
+    fn message(&mut self) -> Option<(String, bool)> {
+        self.message.take()
     }
 }
 
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_columns_scroll_and_the_names_of_rows_stay() {
+    fn rows_and_columns_scroll_and_index_columns_stay() {
         let mut view = view(100, 20);
         insta::assert_snapshot!(shown(&mut view, 40, 8), @r##"
          table ·… row 1 of 100 · column 2 of 20
@@ -389,30 +389,30 @@ mod tests {
     }
 
     #[test]
-    fn a_search_goes_to_the_next_row_and_says_when_there_is_none() {
+    fn a_search_selects_the_next_row_or_reports_no_match() {
         let mut view = view(30, 3);
         search_for(&mut view, "205");
-        assert_eq!((view.cell(view.scroll.at(), 2), view.column), ("205", 2));
-        let before = view.scroll.at();
+        assert_eq!((view.cell(view.scroll.selected(), 2), view.column), ("205", 2));
+        let before = view.scroll.selected();
         press(&mut view, &[Press::Char('n')]);
-        assert_eq!(view.scroll.at(), before + 10);
+        assert_eq!(view.scroll.selected(), before + 10);
         press(&mut view, &[Press::Char('N')]);
-        assert_eq!(view.scroll.at(), before);
+        assert_eq!(view.scroll.selected(), before);
         search_for(&mut view, "nothing");
-        assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("nothing")));
+        assert!(view.message().is_some_and(|(text, bad)| bad && text.contains("nothing")));
     }
 
     #[test]
-    fn it_is_saved_as_it_stands_and_replaces_nothing() {
+    fn the_table_is_saved_in_display_order_and_never_replaces_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         let mut view = view(3, 2);
         press(&mut view, &[Press::Char('s'), Press::Char('s')]);
         view.entered("save as", path.to_str().unwrap());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "c0,c1\r\n7,107\r\n4,104\r\n0,100\r\n");
-        view.remark();
+        view.message();
         view.entered("save as", path.to_str().unwrap());
-        assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("exists")));
+        assert!(view.message().is_some_and(|(text, bad)| bad && text.contains("exists")));
     }
 
     #[test]

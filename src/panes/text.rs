@@ -1,4 +1,4 @@
-//! A long text, full screen: scrolled, searched, saved; and a log that goes on, followed.
+//! The text view: a long text that can be scrolled, searched and saved, or a growing log that is followed.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,12 +15,12 @@ use super::shell::{self, Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, V
 use crate::render::sanitize;
 use crate::theme::Role;
 
-/// Most bytes of a text that goes on; what is older is forgotten.
+/// Maximum bytes of a growing text; older lines are dropped.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// Columns that one step sideways goes.
+/// Columns of one step to the left or right.
 const SIDEWAYS: usize = 8;
 
-/// A text that may still grow. All clones are one.
+/// A text that may still grow. All clones share the same text.
 #[derive(Clone, Debug)]
 pub struct GrowingText {
     shared: Arc<Mutex<GrowingLines>>,
@@ -31,11 +31,12 @@ pub struct GrowingText {
 struct GrowingLines {
     lines: Vec<String>,
     bytes: usize,
-    /// The last line has no end yet.
+    /// Whether the last line has no end yet.
     open: bool,
-    forgotten: usize,
-    /// What is to be known about the source.
-    word: String,
+    /// Number of dropped lines.
+    dropped: usize,
+    /// The status of the source.
+    status: String,
 }
 
 impl GrowingText {
@@ -47,7 +48,7 @@ impl GrowingText {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds text, which may be anything and may be cut anywhere.
+    /// Appends untrusted text, which may be cut anywhere.
     pub fn push(&self, text: &str) {
         let mut shared = self.lock();
         for piece in sanitize::text(text).split_inclusive('\n') {
@@ -63,15 +64,15 @@ impl GrowingText {
         if shared.bytes > MAX_BYTES {
             let half = shared.lines.len() / 2;
             shared.bytes -= shared.lines.drain(..half).map(|line| line.len()).sum::<usize>();
-            shared.forgotten += half;
+            shared.dropped += half;
         }
         drop(shared);
         self.wake();
     }
 
-    /// Says what is to be known about the source, such as that nothing more comes.
-    pub fn say(&self, word: &str) {
-        word.clone_into(&mut self.lock().word);
+    /// Sets the status of the source, such as that the session has ended.
+    pub fn set_status(&self, status: &str) {
+        status.clone_into(&mut self.lock().status);
         self.wake();
     }
 
@@ -82,8 +83,8 @@ impl GrowingText {
     }
 }
 
-/// Shows a text until the person leaves it, in the colours of its language if it is that of a file whose path tells it.
-/// As `shell::show`.
+/// Shows a text until the user leaves, with syntax colours if the path of its file names a known language. Works as
+/// `shell::show`.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -101,7 +102,7 @@ pub fn show_text(
     shell::show(runtime, &waker, &mut view, appearance, editor_waits).map(|_| ())
 }
 
-/// Shows a text that goes on, from its end: `start` gets it, and begins to fill it on the runtime.
+/// Shows a growing text and follows its end. `start` receives the text and spawns the task that fills it.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -125,17 +126,17 @@ struct TextView {
     title: String,
     text: GrowingText,
     scroll: Scroll,
-    /// Columns that are out of the window at the left.
+    /// Number of columns scrolled out at the left.
     left: usize,
-    /// Whether the end is followed; `None` for a text that does not grow.
+    /// Whether the view follows the end; `None` for a text that does not grow.
     follow: Option<bool>,
     find: Find,
     colours: Option<SyntaxColours>,
-    remark: Option<(String, bool)>,
+    message: Option<(String, bool)>,
 }
 
 impl TextView {
-    /// A text that does not grow.
+    /// Creates a view of a text that does not grow.
     fn whole(title: &str, text: &str) -> Self {
         let growing = GrowingText::new(None);
         growing.push(text);
@@ -153,13 +154,13 @@ impl TextView {
             follow,
             find: Find::default(),
             colours: None,
-            remark: None,
+            message: None,
         }
     }
 
     fn save(&mut self, name: &str) {
         let text = self.text.lock().lines.join("\n") + "\n";
-        self.remark = Some(match super::save::save_new(name, text.as_bytes()) {
+        self.message = Some(match super::save::save_new(name, text.as_bytes()) {
             Ok(path) => (format!("saved in {path}"), false),
             Err(problem) => (problem, true),
         });
@@ -174,13 +175,13 @@ impl View for TextView {
     fn state(&self) -> String {
         let shared = self.text.lock();
         let count = shared.lines.len();
-        let at = if count == 0 { 0 } else { self.scroll.at() + 1 };
-        let mut state = format!("line {} of {}", at + shared.forgotten, count + shared.forgotten);
+        let line = if count == 0 { 0 } else { self.scroll.selected() + 1 };
+        let mut state = format!("line {} of {}", line + shared.dropped, count + shared.dropped);
         if self.follow == Some(true) {
             state = format!("following · {state}");
         }
-        if !shared.word.is_empty() {
-            state = format!("{} · {state}", shared.word);
+        if !shared.status.is_empty() {
+            state = format!("{} · {state}", shared.status);
         }
         state
     }
@@ -200,33 +201,39 @@ impl View for TextView {
             self.scroll.go(ScrollStep::Last);
         }
         let rows = self.scroll.window(area.height.into());
-        for (at, row) in rows.enumerate() {
-            let at = u16::try_from(at).unwrap_or(u16::MAX);
+        for (window_row, row) in rows.enumerate() {
+            let window_row = u16::try_from(window_row).unwrap_or(u16::MAX);
             let Some(line) = shared.lines.get(row) else { continue };
             let shown = from_column(line, self.left);
             if let Some(colours) = &mut self.colours
                 && self.find.first_in(shown).is_none()
             {
                 let from = line.len() - shown.len();
-                put_line((buffer, area, at), line, from, colours.line(&shared.lines, row), appearance);
+                put_line(
+                    (buffer, area, window_row),
+                    line,
+                    from,
+                    colours.line(&shared.lines, row),
+                    appearance,
+                );
                 continue;
             }
-            let is_here = row == self.scroll.at() && !self.find.is_empty();
+            let is_here = row == self.scroll.selected() && !self.find.is_empty();
             let style = appearance.plain_text();
             let mut column = 0;
             let mut rest = shown;
             while let Some(found) = self.find.first_in(rest) {
                 let (before, tail) = rest.split_at_checked(found.start).unwrap_or((rest, ""));
                 let (hit, after) = tail.split_at_checked(found.len()).unwrap_or((tail, ""));
-                column = put(buffer, area, column, at, before, style);
+                column = put(buffer, area, column, window_row, before, style);
                 let role = if is_here { Role::PaneMatch } else { Role::PaneSelected };
-                column = put(buffer, area, column, at, hit, appearance.style(role));
+                column = put(buffer, area, column, window_row, hit, appearance.style(role));
                 rest = after;
                 if column >= area.width {
                     break;
                 }
             }
-            put(buffer, area, column, at, rest, style);
+            put(buffer, area, column, window_row, rest, style);
         }
     }
 
@@ -257,14 +264,14 @@ impl View for TextView {
     fn search(&mut self, back: bool) {
         let shared = self.text.lock();
         let is_in = |row: usize| shared.lines.get(row).is_some_and(|line| self.find.is_in(line));
-        let found = self.find.next(shared.lines.len(), self.scroll.at(), back, is_in);
+        let found = self.find.next(shared.lines.len(), self.scroll.selected(), back, is_in);
         drop(shared);
         match found {
             Some(row) => {
                 self.scroll.select(row);
                 self.follow = self.follow.map(|_| false);
             }
-            None => self.remark = self.find.not_in("the text"),
+            None => self.message = self.find.not_in("the text"),
         }
     }
 
@@ -274,17 +281,17 @@ impl View for TextView {
         false
     }
 
-    fn remark(&mut self) -> Option<(String, bool)> {
-        self.remark.take()
+    fn message(&mut self) -> Option<(String, bool)> {
+        self.message.take()
     }
 }
 
-/// The part of a line from a column on.
+/// The part of a line that starts at a column.
 fn from_column(line: &str, column: usize) -> &str {
     let mut skipped = 0;
-    for (at, symbol) in line.grapheme_indices(true) {
+    for (start, symbol) in line.grapheme_indices(true) {
         if skipped >= column {
-            return line.get(at..).unwrap_or_default();
+            return line.get(start..).unwrap_or_default();
         }
         skipped += symbol.width();
     }
@@ -297,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_has_its_colours_also_sideways_and_what_is_found_stands_out() {
+    fn code_is_coloured_also_when_scrolled_sideways_and_matches_stand_out() {
         let mut view = TextView::whole("x.py", "def f():\n    return 1\n");
         view.colours = SyntaxColours::of("x.py");
         let theme = crate::theme::Theme::named("dark").unwrap();
@@ -312,7 +319,7 @@ mod tests {
         assert!(keyword.is_some());
         assert_eq!(color(&mut view, 0, 0), ("d".to_owned(), keyword));
         press(&mut view, &[Press::Right]);
-        assert_eq!(color(&mut view, 1, 1), ("n".to_owned(), keyword), "eight columns are out of sight");
+        assert_eq!(color(&mut view, 1, 1), ("n".to_owned(), keyword), "eight columns are scrolled out");
         press(&mut view, &[Press::Left]);
         search_for(&mut view, "return");
         assert_ne!(color(&mut view, 4, 1).1, keyword);
@@ -348,7 +355,7 @@ mod tests {
          / search  n N next, previous  ? help
         "##);
         search_for(&mut view, "nowhere");
-        assert!(view.remark().is_some_and(|(_, bad)| bad));
+        assert!(view.message().is_some_and(|(_, bad)| bad));
         for width in 0..12 {
             for height in 0..6 {
                 shown(&mut view, width, height);
@@ -357,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_followed_until_somebody_looks_back() {
+    fn a_log_is_followed_until_the_user_scrolls_back() {
         let mut view = view("a\nb\n", Some(true));
         assert!(shown(&mut view, 40, 6).contains("following · line 2 of 2"));
         view.text.push("c\nd");
@@ -369,7 +376,7 @@ mod tests {
         view.text.push("h\n");
         assert!(shown(&mut view, 50, 6).contains("line 5 of 7"), "{}", shown(&mut view, 50, 6));
         press(&mut view, &[Press::Char('f')]);
-        view.text.say("the session is gone");
+        view.text.set_status("the session is gone");
         assert!(shown(&mut view, 70, 6).contains("the session is gone · following · line 7 of 7"));
     }
 }

@@ -1,5 +1,4 @@
-//! Choosing a theme while looking at it: the names at the left, a sample at the right, and all of it in the theme that is
-//! selected.
+//! The themes view: the names at the left and a sample at the right, all in the selected theme.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use super::shell::{self, Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, V
 use crate::render::sanitize;
 use crate::theme::{ListedTheme, Role, Theme, sample};
 
-/// Shows the themes until one is chosen; `None` when the person would rather keep `current`. As `shell::show`.
+/// Shows the themes until the user chooses one; returns `None` if the user keeps `current`. Works as `shell::show`.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -34,7 +33,7 @@ struct ThemesView {
     scroll: Scroll,
     appearance: Appearance,
     chosen: Option<String>,
-    remark: Option<(String, bool)>,
+    message: Option<(String, bool)>,
 }
 
 impl ThemesView {
@@ -46,13 +45,13 @@ impl ThemesView {
         let mut scroll = Scroll::default();
         scroll.set_count(themes.len());
         scroll.select(themes.iter().position(|(name, _)| name == current).unwrap_or(0));
-        let mut view = Self { themes, scroll, appearance, chosen: None, remark: None };
+        let mut view = Self { themes, scroll, appearance, chosen: None, message: None };
         view.preview();
         view
     }
 
     fn selected(&self) -> Option<&(String, Result<Arc<Theme>, String>)> {
-        self.themes.get(self.scroll.at())
+        self.themes.get(self.scroll.selected())
     }
 
     fn preview(&mut self) {
@@ -68,7 +67,7 @@ impl ThemesView {
                 Step::Leave
             }
             Some((_, Err(problem))) => {
-                self.remark = Some((problem.clone(), true));
+                self.message = Some((problem.clone(), true));
                 Step::Stay
             }
             None => Step::Leave,
@@ -90,7 +89,7 @@ impl View for ThemesView {
     }
 
     fn keys(&self) -> Vec<KeyHelp> {
-        vec![("↑ ↓", "look at others"), ("Enter", "take this one")]
+        vec![("↑ ↓", "preview"), ("Enter", "choose")]
     }
 
     fn appearance(&self) -> Option<Appearance> {
@@ -100,15 +99,15 @@ impl View for ThemesView {
     fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
         let widest = self.themes.iter().map(|(name, _)| name.width() + 2).max().unwrap_or(0);
         let left = u16::try_from(widest).unwrap_or(u16::MAX).min(area.width);
-        for (at, row) in self.scroll.window(area.height.into()).enumerate() {
-            let at = u16::try_from(at).unwrap_or(u16::MAX);
+        for (line, row) in self.scroll.window(area.height.into()).enumerate() {
+            let line = u16::try_from(line).unwrap_or(u16::MAX);
             let Some((name, theme)) = self.themes.get(row) else { continue };
             let style = match () {
-                () if row == self.scroll.at() => appearance.style(Role::PaneSelected),
+                () if row == self.scroll.selected() => appearance.style(Role::PaneSelected),
                 () if theme.is_err() => appearance.style(Role::PaneBad),
                 () => appearance.plain_text(),
             };
-            put(buffer, area, 0, at, &pad(&format!(" {name}"), left.into()), style);
+            put(buffer, area, 0, line, &pad(&format!(" {name}"), left.into()), style);
         }
         let right = Rect {
             x: area.x.saturating_add(left).saturating_add(2),
@@ -136,8 +135,8 @@ impl View for ThemesView {
         }
     }
 
-    fn remark(&mut self) -> Option<(String, bool)> {
-        self.remark.take()
+    fn message(&mut self) -> Option<(String, bool)> {
+        self.message.take()
     }
 }
 
@@ -158,7 +157,7 @@ mod tests {
     use crate::theme::Library;
 
     #[test]
-    fn a_theme_is_chosen_while_it_is_looked_at() {
+    fn the_selected_theme_is_previewed_and_chosen() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("aaa.toml"), "[styles]\nprompt = 'x'\n").unwrap();
         let themes = Library::new(Some(folder.path().to_owned())).list();
@@ -169,7 +168,7 @@ mod tests {
         let text = shown(&mut view, 70, 20);
         assert!(text.contains("for a light background") && text.contains("ValueError"), "{text}");
         press(&mut view, &[Press::Home, Press::Enter]);
-        assert!(view.remark().is_some_and(|(text, bad)| bad && text.contains("aaa.toml:2")));
+        assert!(view.message().is_some_and(|(text, bad)| bad && text.contains("aaa.toml:2")));
         press(&mut view, &[Press::End]);
         assert_eq!(view.press(Press::Enter), Step::Leave);
         assert_eq!(view.chosen.as_deref(), Some(last.as_str()));

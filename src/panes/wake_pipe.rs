@@ -1,10 +1,10 @@
-//! Waking a view that waits in `poll(2)` for keys: a pipe that holds at most one byte.
+//! A pipe that wakes a view from `poll(2)`. It holds at most one byte.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Both ends.
+/// Both ends of the pipe.
 #[derive(Debug)]
 pub(super) struct WakePipe {
     reader: PipeReader,
@@ -18,7 +18,7 @@ impl WakePipe {
         Ok(Self { reader, writer, rung: AtomicBool::new(false) })
     }
 
-    /// Makes [`WakePipe::fd`] readable until it is taken; never blocks, from any thread.
+    /// Makes [`WakePipe::fd`] readable until the byte is taken. Never blocks; may be called from any thread.
     pub(super) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             // One byte always fits into an empty pipe.
@@ -26,17 +26,17 @@ impl WakePipe {
         }
     }
 
-    /// Takes the byte out, when `poll` said that there is one. What changed before is seen by who looks after.
+    /// Takes the byte, after `poll` reported it. A caller that then checks the state sees all changes made before the wake-up.
     pub(super) fn take(&self) {
         let _ = (&self.reader).read_exact(&mut [0]);
         self.rung.store(false, Ordering::Release);
     }
 
-    /// Takes the byte out if the bell has rung; false if it has not.
+    /// Takes the byte if there is one. Returns whether there was.
     pub(super) fn take_rung(&self) -> bool {
         let rung = self.rung.load(Ordering::Acquire);
         if rung {
-            // Who rings writes the byte at once.
+            // `ring` writes the byte right after it sets the flag, so this read is short.
             self.take();
         }
         rung

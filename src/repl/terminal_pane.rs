@@ -103,7 +103,7 @@ impl TerminalPane {
     pub(super) async fn visit(&self) -> Result<PaneVisit, SessionError> {
         let host = self.host()?;
         self.rang.store(false, Ordering::Relaxed);
-        host.remark(None);
+        host.set_message(None);
         let (prefix, colors) = (self.prefix, self.screen.colors);
         let options = PaneOptions { prefix, colors, clipboard: true, editor_waits: true };
         let PaneExit { why, typed } = open(&host, options).await.map_err(|error| SessionError {
@@ -121,7 +121,7 @@ impl TerminalPane {
     /// Has it say what happens behind it while it is shown.
     pub(super) fn remark(&self, text: &str) {
         if let Some(host) = &self.state().host {
-            host.remark(Some(text.to_owned()));
+            host.set_message(Some(text.to_owned()));
         }
     }
 }

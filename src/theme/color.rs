@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(orange.fit(ColorDepth::None), None);
         let paired = Color::Paired(rgb(255, 135, 0), 3);
         assert_eq!(paired.fit(ColorDepth::Ansi256), Some(Color::Indexed(208)));
-        assert_eq!(paired.fit(ColorDepth::Ansi16), Some(Color::Ansi(3)), "what the theme says stands for it");
+        assert_eq!(paired.fit(ColorDepth::Ansi16), Some(Color::Ansi(3)), "the substitute of the theme");
     }
 
     #[test]

@@ -263,7 +263,7 @@ fn an_upload_asks_before_it_replaces_a_file_and_knows_the_home_folder() {
     assert!(content().contains("def area"));
     upload();
     terminal.send("y\r");
-    terminal.wait_for("code.py is there");
+    terminal.wait_for("code.py was uploaded");
     assert_eq!(content(), "new = 1\n");
     terminal.send("d");
     terminal.wait_for("download to the folder");

@@ -28,7 +28,7 @@ fn a_session_is_found_looked_into_and_destroyed() {
     terminal.wait_for("files of work");
     sandbox.write("up.txt", "hello");
     terminal.send(format!("u{}\r", sandbox.work().join("up.txt").display()));
-    terminal.wait_for("up.txt is there");
+    terminal.wait_for("up.txt was uploaded");
     // The search starts with the last pattern.
     terminal.send("/\x15up.txt\r");
     std::fs::create_dir(sandbox.work().join("down")).unwrap();

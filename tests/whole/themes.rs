@@ -63,7 +63,7 @@ fn a_theme_is_chosen_while_it_is_looked_at() {
     sandbox.set("COLORTERM", "truecolor");
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter(":theme");
-    terminal.wait_for("look at others");
+    terminal.wait_for("preview");
     terminal.send("\x1b[B");
     terminal.wait_for("for a light background");
     terminal.send("?");

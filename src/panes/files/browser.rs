@@ -1,4 +1,4 @@
-//! The browser itself: a folder as a list, what is selected beside it where there is room, keys, and what they do.
+//! The file browser view: the list of a folder, a preview of the selected file beside it if there is room, and the keys.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,28 +12,28 @@ use crate::theme::Role;
 use bai_client::{Upload, UploadOptions, expand_tilde};
 use bai_protocol::files::FileEntry;
 
-/// What the line for a file of this machine is asked for by.
+/// The label of the input line for a local file to upload.
 const UPLOAD: &str = "upload the file";
-/// What the question is asked by whether to replace a file of the session.
+/// The question whether to replace a file of the session.
 const OVERWRITE: &str = "the session has this file already: overwrite? y/N";
-/// What the question is asked by whether to stop a transfer and leave.
-const LEAVE: &str = "a transfer is stopped by that: leave? y/N";
-/// A narrower window shows the list alone.
+/// The question whether to leave and stop a transfer.
+const LEAVE: &str = "this stops the transfer: leave? y/N";
+/// Minimum columns of a window with a preview.
 const ROOMY: u16 = 72;
-/// Columns of the list beside a preview, at least and at most.
+/// Minimum and maximum columns of the list beside a preview.
 const LIST: (u16, u16) = (34, 60);
 
 pub(super) struct Browser {
     session: String,
     shared: SharedBrowser,
-    pub(super) ask: Option<SessionAccess>,
-    /// The folder that is wanted, relative to the home folder or absolute.
-    wanted: String,
+    pub(super) access: Option<SessionAccess>,
+    /// The requested folder, relative to the home folder or absolute.
+    requested: String,
     scroll: Scroll,
     find: Find,
     preview: Preview,
     appearance: Appearance,
-    /// The upload that the person is asked about.
+    /// The upload that waits for the user's answer about overwriting.
     existing: Option<Upload>,
     leaving: bool,
 }
@@ -41,7 +41,7 @@ pub(super) struct Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         self.shared.stop_transfer();
-        self.shared.lock().give_up();
+        self.shared.lock().cancel_request();
     }
 }
 
@@ -50,8 +50,8 @@ impl Browser {
         Self {
             session: session.to_owned(),
             shared: SharedBrowser::new(waker.clone()),
-            ask: None,
-            wanted: folder.to_owned(),
+            access: None,
+            requested: folder.to_owned(),
             scroll: Scroll::default(),
             find: Find::default(),
             preview: Preview::new(waker),
@@ -61,19 +61,19 @@ impl Browser {
         }
     }
 
-    /// What is to be shown on the whole window instead, unless the person has left meanwhile.
+    /// Takes the file that is ready for a full-screen view, unless the user has left.
     pub(super) fn take_opened(&mut self) -> Option<OpenedFile> {
         self.shared.lock().opened.take().filter(|_| !self.leaving)
     }
 
     pub(super) fn list(&mut self) {
-        if let Some(ask) = &self.ask {
-            self.shared.list(ask, self.wanted.clone());
+        if let Some(access) = &self.access {
+            self.shared.list(access, self.requested.clone());
         }
     }
 
     fn selected(&self) -> Option<FileEntry> {
-        self.shared.lock().entries.get(self.scroll.at()).cloned()
+        self.shared.lock().entries.get(self.scroll.selected()).cloned()
     }
 
     fn path(&self, name: &str) -> String {
@@ -85,17 +85,17 @@ impl Browser {
         let Some(entry) = self.selected() else { return };
         let path = self.path(&entry.filename);
         if entry.is_dir() {
-            self.wanted = path;
+            self.requested = path;
             self.scroll.select(0);
             self.list();
-        } else if let Some(ask) = &self.ask {
-            self.shared.open(ask, path, &entry, &self.appearance);
+        } else if let Some(access) = &self.access {
+            self.shared.open(access, path, &entry, &self.appearance);
         }
     }
 
     fn leave_folder(&mut self) {
         let folder = self.shared.lock().folder.clone();
-        self.wanted = match folder.trim_end_matches('/').rsplit_once('/') {
+        self.requested = match folder.trim_end_matches('/').rsplit_once('/') {
             Some(("", _)) => "/".to_owned(),
             Some((above, _)) => above.to_owned(),
             None if folder == "." => return,
@@ -107,35 +107,37 @@ impl Browser {
 
     fn upload(&mut self, from: &str) {
         let from = expand_tilde(from);
-        match (from.file_name().and_then(|name| name.to_str()).map(|name| self.path(name)), &self.ask) {
-            (Some(to), Some(ask)) => self.shared.upload(ask, Upload { from, to }, UploadOptions::default()),
-            (None, _) => self.shared.tell("name a file", true),
+        match (from.file_name().and_then(|name| name.to_str()).map(|name| self.path(name)), &self.access) {
+            (Some(to), Some(access)) => {
+                self.shared.upload(access, Upload { from, to }, UploadOptions::default())
+            }
+            (None, _) => self.shared.show_message("enter the name of a file", true),
             _ => {}
         }
     }
 
-    /// Sends the file that exists in the session after all, if the person said so.
+    /// Uploads the file over the existing one, if the user agreed.
     fn overwrite(&mut self, yes: bool) {
         let file = self.existing.take().filter(|_| yes);
-        if let (Some(file), Some(ask)) = (file, &self.ask) {
-            self.shared.upload(ask, file, UploadOptions { overwrite: true });
+        if let (Some(file), Some(access)) = (file, &self.access) {
+            self.shared.upload(access, file, UploadOptions { overwrite: true });
         }
     }
 
-    /// Draws the preview beside the list, if the window has room for both; what is left for the list.
+    /// Draws the preview beside the list, if the window has room for both. Returns the area of the list.
     fn draw_preview(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) -> Rect {
         let entry = self.selected().filter(|entry| area.width >= ROOMY && !entry.is_dir());
         let list = Rect { width: (area.width * 2 / 5).clamp(LIST.0, LIST.1), ..area };
         let beside =
             Rect { x: area.x + list.width + 2, width: area.width.saturating_sub(list.width + 2), ..area };
-        let wanted = entry.map(|entry| PreviewRequest {
+        let request = entry.map(|entry| PreviewRequest {
             path: self.path(&entry.filename),
             size: entry.size,
-            // Whole seconds; what is before 1970 is all one.
-            changed: entry.mtime as u64,
+            // Whole seconds; times before 1970 become 0.
+            modified: entry.mtime as u64,
             part: Part { column: beside.x, row: beside.y, columns: beside.width, rows: beside.height },
         });
-        self.preview.want(wanted, self.ask.as_ref(), appearance);
+        self.preview.request(request, self.access.as_ref(), appearance);
         if area.width < ROOMY {
             return area;
         }
@@ -150,7 +152,7 @@ impl Browser {
         let shared = self.shared.lock();
         let width = usize::from(area.width);
         if shared.entries.is_empty() && shared.busy.is_none() {
-            put(buffer, area, 0, 0, " nothing is here", appearance.style(Role::PaneMuted));
+            put(buffer, area, 0, 0, " the folder is empty", appearance.style(Role::PaneMuted));
         }
         for (line, row) in self.scroll.window(area.height.into()).enumerate() {
             let line = u16::try_from(line).unwrap_or(u16::MAX);
@@ -158,7 +160,7 @@ impl Browser {
             let size = if entry.is_dir() { String::new() } else { crate::format::size(entry.size) };
             let slash = if entry.is_dir() { "/" } else { "" };
             let name = format!("{}{slash}", sanitize::line(&entry.filename, width));
-            let selected = row == self.scroll.at();
+            let selected = row == self.scroll.selected();
             let style = match () {
                 () if selected => appearance.style(Role::PaneSelected),
                 () if self.find.is_in(&entry.filename) => appearance.style(Role::PaneMatch),
@@ -166,8 +168,8 @@ impl Browser {
                 () => appearance.plain_text(),
             };
             let muted = if selected { style } else { appearance.style(Role::PaneMuted) };
-            let at = put(buffer, area, 0, line, &pad(&format!(" {size:>8}  "), 11.min(width)), muted);
-            put(buffer, area, at, line, &pad(&name, width.saturating_sub(at.into())), style);
+            let column = put(buffer, area, 0, line, &pad(&format!(" {size:>8}  "), 11.min(width)), muted);
+            put(buffer, area, column, line, &pad(&name, width.saturating_sub(column.into())), style);
         }
     }
 }
@@ -175,7 +177,7 @@ impl Browser {
 impl View for Browser {
     fn title(&self) -> String {
         let folder = self.shared.lock().folder.clone();
-        let folder = if folder.is_empty() { self.wanted.clone() } else { folder };
+        let folder = if folder.is_empty() { self.requested.clone() } else { folder };
         format!("files of {} · {}", self.session, if folder == "." { "~" } else { folder.as_str() })
     }
 
@@ -190,13 +192,13 @@ impl View for Browser {
 
     fn keys(&self) -> Vec<KeyHelp> {
         let mut keys = vec![
-            ("Enter", "look, enter"),
+            ("Enter", "open"),
             ("Backspace", "up"),
             ("d", "download"),
             ("u", "upload"),
             ("/", "search"),
             ("n N", "next, previous"),
-            ("r", "list again"),
+            ("r", "refresh"),
         ];
         if self.shared.lock().transfer.is_some() {
             keys.insert(0, ("x", "stop"));
@@ -230,7 +232,7 @@ impl View for Browser {
         match press {
             Press::Enter | Press::Right | Press::Char('l') => self.enter(),
             Press::Char('r') => {
-                self.wanted = self.shared.lock().folder.clone();
+                self.requested = self.shared.lock().folder.clone();
                 self.list();
             }
             Press::Char('x') => self.shared.stop_transfer(),
@@ -258,8 +260,8 @@ impl View for Browser {
             self.upload(line);
         } else if label == OVERWRITE {
             self.overwrite(is_yes(line));
-        } else if let (Some(entry), Some(ask)) = (self.selected(), &self.ask) {
-            self.shared.download(ask, self.path(&entry.filename), expand_tilde(line));
+        } else if let (Some(entry), Some(access)) = (self.selected(), &self.access) {
+            self.shared.download(access, self.path(&entry.filename), expand_tilde(line));
         }
     }
 
@@ -271,11 +273,11 @@ impl View for Browser {
         let shared = self.shared.lock();
         let is_in =
             |row: usize| shared.entries.get(row).is_some_and(|entry| self.find.is_in(&entry.filename));
-        let found = self.find.next(shared.entries.len(), self.scroll.at(), back, is_in);
+        let found = self.find.next(shared.entries.len(), self.scroll.selected(), back, is_in);
         drop(shared);
         match found {
             Some(row) => self.scroll.select(row),
-            None => self.shared.tell(format!("\"{}\" is not in the folder", self.find.text()), true),
+            None => self.shared.show_message(format!("\"{}\" is not in the folder", self.find.text()), true),
         }
     }
 
@@ -283,7 +285,7 @@ impl View for Browser {
         self.preview.overlay()
     }
 
-    /// What is opened is shown by another view.
+    /// Ends this view when a file is open: another view shows it.
     fn woken(&mut self) -> bool {
         self.leaving || self.shared.lock().opened.is_some()
     }
@@ -293,8 +295,8 @@ impl View for Browser {
         self.existing.is_some().then_some(OVERWRITE)
     }
 
-    fn remark(&mut self) -> Option<(String, bool)> {
-        self.shared.lock().remark.take()
+    fn message(&mut self) -> Option<(String, bool)> {
+        self.shared.lock().message.take()
     }
 }
 
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_and_files_are_shown_with_their_sizes() {
+    fn folders_and_files_are_listed_with_their_sizes() {
         let mut files = files();
         let text = shown(&mut files, 50, 6);
         assert!(text.contains("files of work · data") && text.contains("2.0 KiB  a.csv"), "{text}");
@@ -349,7 +351,7 @@ mod tests {
          1.0 GiB  big.bin                │
                                          │
         downloading  ━━━━━━━━━━──────────  50 % · 512 MiB of 1.0 GiB · data/big.bin
-        x stop  Enter look, enter  Backspace up  d download  u upload  / search  ? help
+        x stop  Enter open  Backspace up  d download  u upload  / search  ? help
         ");
         let narrow = shown(&mut files, 40, 7);
         assert!(narrow.contains(" downloading  50 % · 512 MiB of 1.0"), "{narrow}");
@@ -357,7 +359,7 @@ mod tests {
         files.entered(LEAVE, "n");
         assert!(!files.woken());
         press(&mut files, &[Press::Char('x')]);
-        assert_eq!(files.remark(), Some(("downloading was stopped".to_owned(), false)));
+        assert_eq!(files.message(), Some(("downloading was stopped".to_owned(), false)));
         assert!(!shown(&mut files, 80, 7).contains("50 %"));
         assert_eq!(files.press(Press::Char('q')), Step::Leave);
     }
@@ -366,17 +368,17 @@ mod tests {
     fn paths_go_up_and_down_and_names_are_found() {
         let mut files = files();
         press(&mut files, &[Press::Home, Press::Enter]);
-        assert_eq!(files.wanted, "data/sub");
+        assert_eq!(files.requested, "data/sub");
         press(&mut files, &[Press::Backspace]);
-        assert_eq!(files.wanted, ".");
-        assert!(files.remark().is_none());
+        assert_eq!(files.requested, ".");
+        assert!(files.message().is_none());
         files.shared.lock().folder = "/etc".to_owned();
         press(&mut files, &[Press::Backspace]);
-        assert_eq!(files.wanted, "/");
+        assert_eq!(files.requested, "/");
         search_for(&mut files, "BIG");
-        assert_eq!(files.scroll.at(), 0, "capital letters are meant");
-        assert!(files.remark().is_some_and(|(text, bad)| bad && text.contains("is not in the folder")));
+        assert_eq!(files.scroll.selected(), 0, "capital letters are meant");
+        assert!(files.message().is_some_and(|(text, bad)| bad && text.contains("is not in the folder")));
         search_for(&mut files, "big");
-        assert_eq!(files.scroll.at(), 2);
+        assert_eq!(files.scroll.selected(), 2);
     }
 }

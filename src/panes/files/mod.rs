@@ -1,5 +1,5 @@
-//! The files of a session: folders are entered, texts and pictures looked at, files brought here and sent there, with how
-//! far it is.
+//! The file browser for a session: it lists folders, shows texts and pictures, and downloads and uploads files with a
+//! progress bar.
 
 mod browser;
 mod preview;
@@ -17,7 +17,7 @@ use bai_client::ComputeSession;
 use browser::Browser;
 use state::{OpenedFile, SessionAccess};
 
-/// Shows the files of a session, beginning with a folder, until the person leaves them. As `shell::show`.
+/// Shows the files of a session, starting with a folder, until the user leaves. Works as `shell::show`.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -30,7 +30,7 @@ pub fn show_files(
 ) -> io::Result<()> {
     let waker = ViewWaker::new()?;
     let mut view = Browser::new(session.name(), folder, waker.clone(), appearance.clone());
-    view.ask = Some(SessionAccess { runtime: runtime.clone(), session });
+    view.access = Some(SessionAccess { runtime: runtime.clone(), session });
     view.list();
     loop {
         shell::show(runtime, &waker, &mut view, appearance, editor_waits)?;

@@ -1,5 +1,5 @@
-//! What the file that is selected looks like, beside the list: a text in colours, or a picture. It is read and prepared while
-//! the list goes on; one that is not wanted any more is given up.
+//! The preview of the selected file beside the list: a text in colours, or a picture. It is read and prepared in the
+//! background, and cancelled when the selection changes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,123 +20,121 @@ use crate::render::{Blocks, ImageViewer, Overlay, Part, sanitize};
 use crate::terminal::ColorDepth;
 use crate::theme::{Rgb, Role};
 
-/// A selection that stays for so long is looked at.
-const SETTLED: Duration = Duration::from_millis(120);
-/// The most bytes of a text that are read.
-const PART: u64 = 64 * 1024;
-/// Longer lines are cut before they are coloured.
+/// Delay before the preview of a new selection is loaded.
+const DEBOUNCE: Duration = Duration::from_millis(120);
+/// Maximum bytes that are read of a text.
+const MAX_TEXT_START: u64 = 64 * 1024;
+/// Maximum characters of a line; a longer line is cut before it is coloured.
 const MAX_LINE: usize = 500;
 
-/// What is to be seen in a part of the window of this size.
+/// A request for the preview of a file in a part of the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PreviewRequest {
     pub(super) path: String,
     pub(super) size: u64,
-    /// Seconds since the epoch: a file that has changed is read again.
-    pub(super) changed: u64,
-    /// Where.
+    /// Modification time in seconds since 1970: a changed file is read again.
+    pub(super) modified: u64,
+    /// The part of the window.
     pub(super) part: Part,
 }
 
-/// What there is to be seen.
+/// The content of a preview.
 enum PreviewContent {
     /// Lines with their colours.
-    Text {
-        lines: Vec<(String, Spans)>,
-        part: bool,
-    },
+    Text { lines: Vec<(String, Spans)>, truncated: bool },
     /// A picture in half blocks.
     Blocks(Blocks),
     /// A picture that the terminal draws.
     EncodedPicture(Overlay),
-    Words(String),
+    /// A short message instead of the content.
+    Message(String),
 }
 
-/// The preview of one file after the other.
+/// The preview of the selected file.
 pub(super) struct Preview {
-    wanted: Option<PreviewRequest>,
-    seen: Arc<Mutex<Option<(PreviewRequest, PreviewContent)>>>,
+    current: Option<PreviewRequest>,
+    ready: Arc<Mutex<Option<(PreviewRequest, PreviewContent)>>>,
     task: Option<AbortHandle>,
-    /// Only one is prepared at a time.
-    turn: Arc<Semaphore>,
+    /// Allows one preparation at a time.
+    permit: Arc<Semaphore>,
     waker: ViewWaker,
 }
 
 impl Drop for Preview {
     fn drop(&mut self) {
-        self.give_up();
+        self.cancel();
     }
 }
 
 impl Preview {
     pub(super) fn new(waker: ViewWaker) -> Self {
-        Self { wanted: None, seen: Arc::default(), task: None, turn: Arc::new(Semaphore::new(1)), waker }
+        Self { current: None, ready: Arc::default(), task: None, permit: Arc::new(Semaphore::new(1)), waker }
     }
 
-    fn give_up(&mut self) {
+    fn cancel(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();
         }
     }
 
-    /// Looks at something else, if it is that.
-    pub(super) fn want(
+    /// Loads another preview, if the request has changed.
+    pub(super) fn request(
         &mut self,
-        wanted: Option<PreviewRequest>,
-        ask: Option<&SessionAccess>,
+        request: Option<PreviewRequest>,
+        access: Option<&SessionAccess>,
         appearance: &Appearance,
     ) {
-        if self.wanted == wanted {
+        if self.current == request {
             return;
         }
-        self.give_up();
-        self.wanted.clone_from(&wanted);
-        let (Some(wanted), Some(ask)) = (wanted, ask) else { return };
-        let (session, appearance, turn) = (ask.session.clone(), appearance.clone(), Arc::clone(&self.turn));
-        let (seen, waker) = (Arc::clone(&self.seen), self.waker.clone());
-        let task = ask.runtime.spawn(async move {
-            tokio::time::sleep(SETTLED).await;
-            let is_picture = may_be_picture(&wanted.path) && wanted.size <= MAX_PICTURE;
-            let most = if is_picture { MAX_PICTURE } else { PART };
-            let bytes = within(session.read_file_start(&wanted.path, most)).await;
-            let Ok(_turn) = turn.acquire_owned().await else { return };
-            let about = wanted.clone();
+        self.cancel();
+        self.current.clone_from(&request);
+        let (Some(request), Some(access)) = (request, access) else { return };
+        let (session, appearance) = (access.session.clone(), appearance.clone());
+        let (ready, permit, waker) = (Arc::clone(&self.ready), Arc::clone(&self.permit), self.waker.clone());
+        let task = access.runtime.spawn(async move {
+            tokio::time::sleep(DEBOUNCE).await;
+            let is_picture = may_be_picture(&request.path) && request.size <= MAX_PICTURE;
+            let most = if is_picture { MAX_PICTURE } else { MAX_TEXT_START };
+            let bytes = within(session.read_file_start(&request.path, most)).await;
+            let Ok(_permit) = permit.acquire_owned().await else { return };
+            let prepared_request = request.clone();
             let preparing = tokio::task::spawn_blocking(move || match bytes {
-                Ok(bytes) => prepare(&about, &bytes, &appearance),
-                Err(problem) => PreviewContent::Words(problem),
+                Ok(bytes) => prepare(&prepared_request, &bytes, &appearance),
+                Err(problem) => PreviewContent::Message(problem),
             });
             let Ok(prepared) = preparing.await else { return };
-            *lock(&seen) = Some((wanted, prepared));
+            *lock(&ready) = Some((request, prepared));
             waker.wake();
         });
         self.task = Some(task.abort_handle());
     }
 
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
-        let Some(wanted) = &self.wanted else { return };
-        match lock(&self.seen).as_ref().filter(|(of, _)| of == wanted) {
+        let Some(current) = &self.current else { return };
+        match lock(&self.ready).as_ref().filter(|(of, _)| of == current) {
             None => drop(put(buffer, area, 0, 0, "…", appearance.style(Role::PaneMuted))),
-            Some((_, PreviewContent::Words(words))) => {
-                let words = sanitize::line(words, area.width.into());
-                put(buffer, area, 0, 0, &words, appearance.style(Role::PaneMuted));
+            Some((_, PreviewContent::Message(message))) => {
+                let message = sanitize::line(message, area.width.into());
+                put(buffer, area, 0, 0, &message, appearance.style(Role::PaneMuted));
             }
-            Some((_, PreviewContent::Text { lines, part })) => {
-                draw_text(lines, *part, area, buffer, appearance)
+            Some((_, PreviewContent::Text { lines, truncated })) => {
+                draw_text(lines, *truncated, area, buffer, appearance)
             }
             Some((of, PreviewContent::Blocks(blocks))) => {
                 draw_blocks(blocks, area, buffer);
-                about(blocks.original, of, area, buffer, appearance);
+                draw_picture_facts(blocks.original, of, area, buffer, appearance);
             }
             Some((of, PreviewContent::EncodedPicture(overlay))) => {
-                about(overlay.original, of, area, buffer, appearance)
+                draw_picture_facts(overlay.original, of, area, buffer, appearance)
             }
         }
     }
 
-    /// The picture that the terminal is to draw.
+    /// The picture for the terminal to draw.
     pub(super) fn overlay(&self) -> Option<Overlay> {
-        match lock(&self.seen).as_ref() {
-            Some((of, PreviewContent::EncodedPicture(overlay))) if Some(of) == self.wanted.as_ref() => {
+        match lock(&self.ready).as_ref() {
+            Some((of, PreviewContent::EncodedPicture(overlay))) if Some(of) == self.current.as_ref() => {
                 Some(overlay.clone())
             }
             _ => None,
@@ -145,39 +143,39 @@ impl Preview {
 }
 
 fn lock(
-    seen: &Mutex<Option<(PreviewRequest, PreviewContent)>>,
+    ready: &Mutex<Option<(PreviewRequest, PreviewContent)>>,
 ) -> MutexGuard<'_, Option<(PreviewRequest, PreviewContent)>> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
+    ready.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes of a file, or its beginning, what is to be seen of it. May take seconds.
-fn prepare(wanted: &PreviewRequest, bytes: &[u8], appearance: &Appearance) -> PreviewContent {
-    let size = crate::format::size(wanted.size);
+/// Prepares the preview of a file from its first bytes. May take seconds.
+fn prepare(request: &PreviewRequest, bytes: &[u8], appearance: &Appearance) -> PreviewContent {
+    let size = crate::format::size(request.size);
     if let Some(image_viewer) = ImageViewer::of_file(bytes, appearance.pictures()) {
         if appearance.depth() == ColorDepth::None || !image_viewer.can_be_drawn() {
-            return PreviewContent::Words(format!("a picture, {} · {size}", image_viewer.extension()));
+            return PreviewContent::Message(format!("a picture, {} · {size}", image_viewer.extension()));
         }
-        // A row is kept for what it is.
-        let part = Part { rows: wanted.part.rows.saturating_sub(1), ..wanted.part };
-        let seen = match image_viewer.overlay(part) {
+        // The last row shows the size of the picture.
+        let part = Part { rows: request.part.rows.saturating_sub(1), ..request.part };
+        let content = match image_viewer.overlay(part) {
             Some(overlay) => overlay.map(PreviewContent::EncodedPicture),
             None => image_viewer.blocks(part.columns, part.rows).map(PreviewContent::Blocks),
         };
-        return seen
-            .unwrap_or_else(|problem| PreviewContent::Words(format!("a picture: {problem} · {size}")));
+        return content
+            .unwrap_or_else(|problem| PreviewContent::Message(format!("a picture: {problem} · {size}")));
     }
     match text(bytes) {
-        Some("") => PreviewContent::Words("empty".to_owned()),
+        Some("") => PreviewContent::Message("empty".to_owned()),
         Some(text) => {
-            let rows = usize::from(wanted.part.rows);
-            let part = (bytes.len() as u64) < wanted.size || text.lines().count() > rows;
-            PreviewContent::Text { lines: lines(&wanted.path, text, rows), part }
+            let rows = usize::from(request.part.rows);
+            let truncated = (bytes.len() as u64) < request.size || text.lines().count() > rows;
+            PreviewContent::Text { lines: lines(&request.path, text, rows), truncated }
         }
-        None => PreviewContent::Words(format!("no text · {size}")),
+        None => PreviewContent::Message(format!("not a text · {size}")),
     }
 }
 
-/// The first lines of a text, in the colours of its language where that is known.
+/// The first lines of a text, with syntax colours if its language is known.
 fn lines(path: &str, text: &str, count: usize) -> Vec<(String, Spans)> {
     let clean = |line: &str| -> String {
         sanitize::text(line).replace('\t', "    ").chars().take(MAX_LINE).collect()
@@ -194,7 +192,7 @@ fn lines(path: &str, text: &str, count: usize) -> Vec<(String, Spans)> {
 
 fn draw_text(
     lines: &[(String, Spans)],
-    part: bool,
+    truncated: bool,
     area: Rect,
     buffer: &mut Buffer,
     appearance: &Appearance,
@@ -202,13 +200,13 @@ fn draw_text(
     for (row, (line, colours)) in (0..area.height).zip(lines) {
         put_line((buffer, area, row), line, 0, colours, appearance);
     }
-    if part && let Some(last) = area.height.checked_sub(1) {
+    if truncated && let Some(last) = area.height.checked_sub(1) {
         put(buffer, area, 0, last, &" ".repeat(area.width.into()), appearance.plain_text());
         put(buffer, area, 0, last, "… Enter shows more", appearance.style(Role::PaneMuted));
     }
 }
 
-/// In the middle.
+/// Draws half blocks, centred.
 fn draw_blocks(blocks: &Blocks, area: Rect, buffer: &mut Buffer) {
     let left = area.width.saturating_sub(blocks.columns()) / 2;
     let top = area.height.saturating_sub(blocks.rows() + 1) / 2;
@@ -226,8 +224,8 @@ fn draw_blocks(blocks: &Blocks, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// What a picture is, in the last row.
-fn about(
+/// Draws the size of a picture in the last row.
+fn draw_picture_facts(
     (width, height): (u32, u32),
     of: &PreviewRequest,
     area: Rect,
@@ -248,9 +246,9 @@ mod tests {
     use super::*;
     use crate::terminal::Graphics;
 
-    fn wanted(path: &str, size: usize) -> PreviewRequest {
+    fn request(path: &str, size: usize) -> PreviewRequest {
         let part = Part { column: 10, row: 3, columns: 20, rows: 5 };
-        PreviewRequest { path: path.to_owned(), size: size as u64, changed: 0, part }
+        PreviewRequest { path: path.to_owned(), size: size as u64, modified: 0, part }
     }
 
     fn png(width: u32, height: u32) -> Vec<u8> {
@@ -266,25 +264,25 @@ mod tests {
     fn texts_are_coloured_and_cut_and_pictures_fit() {
         let appearance = Appearance::plain();
         let code = "def f():\n    return 1\x1b[31m\n".repeat(10);
-        let PreviewContent::Text { lines, part } =
-            prepare(&wanted("a/x.py", code.len()), code.as_bytes(), &appearance)
+        let PreviewContent::Text { lines, truncated } =
+            prepare(&request("a/x.py", code.len()), code.as_bytes(), &appearance)
         else {
-            panic!("no text");
+            panic!("not a text");
         };
-        assert!(part && lines.len() == 5);
+        assert!(truncated && lines.len() == 5);
         assert_eq!((lines[0].0.as_str(), lines[0].1[0]), ("def f():", (3, Some(Role::Keyword))));
         assert!(lines.iter().all(|(line, _)| !line.contains('\u{1b}')));
 
         let appearance = Appearance::in_colours();
         let bytes = png(400, 400);
-        let PreviewContent::Blocks(blocks) = prepare(&wanted("x.png", bytes.len()), &bytes, &appearance)
+        let PreviewContent::Blocks(blocks) = prepare(&request("x.png", bytes.len()), &bytes, &appearance)
         else {
             panic!("no picture");
         };
         assert_eq!((blocks.columns(), blocks.rows(), blocks.original), (8, 4, (400, 400)));
         assert!(matches!(blocks.at(4, 1), (Some(Rgb { r: 200, g: 10, b: 20 }), Some(_))));
         let small = png(3, 2);
-        let PreviewContent::Blocks(blocks) = prepare(&wanted("x.png", small.len()), &small, &appearance)
+        let PreviewContent::Blocks(blocks) = prepare(&request("x.png", small.len()), &small, &appearance)
         else {
             panic!("no picture");
         };
@@ -296,7 +294,7 @@ mod tests {
         let appearance = Appearance::with_graphics(Graphics::Sixel);
         let bytes = png(400, 400);
         let PreviewContent::EncodedPicture(overlay) =
-            prepare(&wanted("x.png", bytes.len()), &bytes, &appearance)
+            prepare(&request("x.png", bytes.len()), &bytes, &appearance)
         else {
             panic!("not drawn");
         };
@@ -307,21 +305,21 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_told() {
-        let words = |path: &str, bytes: &[u8], appearance: &Appearance| match prepare(
-            &wanted(path, bytes.len()),
+    fn files_without_a_preview_get_a_message() {
+        let message = |path: &str, bytes: &[u8], appearance: &Appearance| match prepare(
+            &request(path, bytes.len()),
             bytes,
             appearance,
         ) {
-            PreviewContent::Words(words) => words,
-            _ => panic!("{path} is to be seen"),
+            PreviewContent::Message(message) => message,
+            _ => panic!("{path} has a preview"),
         };
         let appearance = Appearance::in_colours();
-        assert_eq!(words("x", b"", &appearance), "empty");
-        assert!(words("x", b"\0\x01", &appearance).starts_with("no text"));
+        assert_eq!(message("x", b"", &appearance), "empty");
+        assert!(message("x", b"\0\x01", &appearance).starts_with("not a text"));
         let mut broken = png(50, 50);
         broken.truncate(60);
-        assert!(words("x.png", &broken, &appearance).starts_with("a picture: damaged"));
-        assert!(words("x.png", &png(50, 50), &Appearance::plain()).starts_with("a picture, png"));
+        assert!(message("x.png", &broken, &appearance).starts_with("a picture: damaged"));
+        assert!(message("x.png", &png(50, 50), &Appearance::plain()).starts_with("a picture, png"));
     }
 }

@@ -1,4 +1,4 @@
-//! What the browser and its tasks share. It does not draw and does not ask the session.
+//! The state that the file browser and its tasks share. This module does not draw and does not send requests.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,20 +10,20 @@ use crate::render::ImageViewer;
 use bai_client::{ComputeSession, Upload};
 use bai_protocol::files::FileEntry;
 
-/// The session, and the runtime on which it is asked.
+/// The session, and the runtime for requests to it.
 #[derive(Clone)]
 pub(super) struct SessionAccess {
     pub(super) runtime: Handle,
     pub(super) session: ComputeSession,
 }
 
-/// What is shown on the whole window.
+/// A file to show in a full-screen view.
 pub(super) enum OpenedFile {
     Text { title: String, path: String, text: String },
     Picture(ImageViewer),
 }
 
-/// What the view and its tasks share.
+/// The state that the view and its tasks share.
 #[derive(Clone)]
 pub(super) struct SharedBrowser {
     shared: Arc<Mutex<BrowserState>>,
@@ -32,21 +32,22 @@ pub(super) struct SharedBrowser {
 
 #[derive(Default)]
 pub(super) struct BrowserState {
-    /// The folder that is shown, and what is in it.
+    /// The shown folder and its entries.
     pub(super) folder: String,
     pub(super) entries: Vec<FileEntry>,
-    /// A listing, or a file to look at, is on its way.
+    /// The pending request: a listing, or a file to show.
     pub(super) busy: Option<(&'static str, AbortHandle)>,
     pub(super) opened: Option<OpenedFile>,
     pub(super) transfer: Option<Transfer>,
-    pub(super) remark: Option<(String, bool)>,
-    /// An upload whose target exists: the person is asked whether to replace it.
+    /// A message for the status line, and whether it is an error.
+    pub(super) message: Option<(String, bool)>,
+    /// An upload whose target exists: the user is asked whether to replace it.
     pub(super) existing: Option<Upload>,
 }
 
 impl BrowserState {
-    /// Gives up what is on its way to be shown.
-    pub(super) fn give_up(&mut self) {
+    /// Cancels the pending request.
+    pub(super) fn cancel_request(&mut self) {
         if let Some((_, task)) = self.busy.take() {
             task.abort();
         }
@@ -62,13 +63,13 @@ impl SharedBrowser {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tell(&self, text: impl Into<String>, bad: bool) {
-        self.lock().remark = Some((text.into(), bad));
+    pub(super) fn show_message(&self, text: impl Into<String>, is_error: bool) {
+        self.lock().message = Some((text.into(), is_error));
         self.waker.wake();
     }
 }
 
-/// A transfer that is under way.
+/// A running transfer.
 pub(super) struct Transfer {
     pub(super) what: &'static str,
     pub(super) name: String,

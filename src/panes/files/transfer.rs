@@ -1,4 +1,4 @@
-//! Files that are brought here or sent there while the browser goes on: one transfer at a time, which can be stopped.
+//! Downloads and uploads in the background of the browser: one transfer at a time, which the user can stop.
 
 use std::path::{Path, PathBuf};
 
@@ -12,50 +12,51 @@ use crate::render::sanitize;
 use crate::theme::Role;
 use bai_client::{DownloadOptions, ErrorKind, Progress, Upload, UploadOptions};
 
-/// Columns of the bar.
+/// Columns of the progress bar.
 const BAR: u16 = 20;
 
 impl Transfer {
-    /// Draws how far it is into the first row of an area.
+    /// Draws the progress in the first row of an area.
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
-        let part = if self.size == 0 { 0.0 } else { self.done.min(self.size) as f64 / self.size as f64 };
+        let fraction = if self.size == 0 { 0.0 } else { self.done.min(self.size) as f64 / self.size as f64 };
         let (done, size) = (crate::format::size(self.done), crate::format::size(self.size));
-        let mut at = put(buffer, area, 1, 0, &format!("{}  ", self.what), appearance.style(Role::PaneBusy));
+        let mut column =
+            put(buffer, area, 1, 0, &format!("{}  ", self.what), appearance.style(Role::PaneBusy));
         if area.width >= 3 * BAR {
-            let full = (part * f64::from(BAR)).round() as usize;
-            at = put(buffer, area, at, 0, &"━".repeat(full), appearance.style(Role::PaneGood));
+            let full = (fraction * f64::from(BAR)).round() as usize;
+            column = put(buffer, area, column, 0, &"━".repeat(full), appearance.style(Role::PaneGood));
             let rest = "─".repeat(usize::from(BAR).saturating_sub(full));
-            at = put(buffer, area, at, 0, &rest, appearance.style(Role::PaneMuted)) + 2;
+            column = put(buffer, area, column, 0, &rest, appearance.style(Role::PaneMuted)) + 2;
         }
         let name = sanitize::line(&self.name, area.width.into());
-        let text = format!("{:.0} % · {done} of {size} · {name}", part * 100.0);
-        put(buffer, area, at, 0, &text, appearance.plain_text());
+        let text = format!("{:.0} % · {done} of {size} · {name}", fraction * 100.0);
+        put(buffer, area, column, 0, &text, appearance.plain_text());
     }
 }
 
 impl SharedBrowser {
-    /// Begins a transfer, unless another is under way. What it says at its end is told.
+    /// Starts a transfer, unless another one is running. Shows its result as a message.
     fn transfer(
         &self,
-        ask: &SessionAccess,
+        access: &SessionAccess,
         what: &'static str,
         job: impl Future<Output = Result<String, String>> + Send + 'static,
     ) {
         let mut state = self.lock();
         if let Some(other) = &state.transfer {
-            state.remark = Some((format!("{} goes on; x stops it", other.what), true));
+            state.message = Some((format!("{} is still running; x stops it", other.what), true));
             return;
         }
         let mut transfer = Transfer::new(what);
         let shared = self.clone();
-        // It cannot end before it is entered: that needs the lock.
-        let task = ask.runtime.spawn(async move {
-            let (text, bad) = match job.await {
+        // The task cannot end before it is recorded: its end needs the lock.
+        let task = access.runtime.spawn(async move {
+            let (text, is_error) = match job.await {
                 Ok(text) => (text, false),
                 Err(problem) => (problem, true),
             };
             shared.lock().transfer = None;
-            shared.tell(text, bad);
+            shared.show_message(text, is_error);
         });
         transfer.task = Some(task.abort_handle());
         state.transfer = Some(transfer);
@@ -69,22 +70,23 @@ impl SharedBrowser {
         self.waker.wake();
     }
 
-    /// Stops what is under way. What has arrived of a large file is not fetched twice.
+    /// Stops the running transfer. A later download of a large file resumes the received part.
     pub(super) fn stop_transfer(&self) {
         let stopped = self.lock().transfer.take();
         let Some(stopped) = stopped else { return };
         if let Some(task) = &stopped.task {
             task.abort();
         }
-        self.tell(format!("{} was stopped", stopped.what), false);
+        self.show_message(format!("{} was stopped", stopped.what), false);
     }
 
-    /// Brings a file or a folder into a folder of this machine.
-    pub(super) fn download(&self, ask: &SessionAccess, path: String, to: PathBuf) {
-        let (session, meter) = (ask.session.clone(), self.clone());
-        self.transfer(ask, "downloading", async move {
-            let told = move |progress: &Progress<'_>| meter.progress(progress);
-            let downloaded = session.download_with(&[path], &to, DownloadOptions::default(), told).await;
+    /// Downloads a file or a folder into a local folder.
+    pub(super) fn download(&self, access: &SessionAccess, path: String, to: PathBuf) {
+        let (session, shared) = (access.session.clone(), self.clone());
+        self.transfer(access, "downloading", async move {
+            let on_progress = move |progress: &Progress<'_>| shared.progress(progress);
+            let downloaded =
+                session.download_with(&[path], &to, DownloadOptions::default(), on_progress).await;
             let downloaded = downloaded.map_err(|error| error.to_string())?;
             let bytes = crate::format::size(downloaded.bytes);
             let to = to.display();
@@ -95,15 +97,15 @@ impl SharedBrowser {
         });
     }
 
-    /// Sends a file of this machine into the folder that is shown. When the file exists there, `BrowserState::existing` keeps the
-    /// upload for the question whether to replace it.
-    pub(super) fn upload(&self, ask: &SessionAccess, file: Upload, options: UploadOptions) {
-        let (session, shared) = (ask.session.clone(), self.clone());
+    /// Uploads a local file into the shown folder. If the file exists there, stores the upload in `BrowserState::existing` for
+    /// the question whether to replace it.
+    pub(super) fn upload(&self, access: &SessionAccess, file: Upload, options: UploadOptions) {
+        let (session, shared) = (access.session.clone(), self.clone());
         let folder = self.lock().folder.clone();
-        self.transfer(ask, "uploading", async move {
+        self.transfer(access, "uploading", async move {
             is_file(&file.from)?;
-            let told = |progress: &Progress<'_>| shared.progress(progress);
-            match session.upload_with(std::slice::from_ref(&file), options, told).await {
+            let on_progress = |progress: &Progress<'_>| shared.progress(progress);
+            match session.upload_with(std::slice::from_ref(&file), options, on_progress).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     let sentence = error.to_string();
@@ -118,16 +120,16 @@ impl SharedBrowser {
                     shared.entries = entries;
                 }
             }
-            Ok(format!("{} is there", file.to))
+            Ok(format!("{} was uploaded", file.to))
         });
     }
 }
 
-/// Checks that it is a regular file: others would block, or have no end.
+/// Checks that it is a regular file: other kinds may block or never end.
 fn is_file(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
-        Ok(about) if about.is_file() => Ok(()),
-        Ok(_) => Err(format!("{} is no regular file", path.display())),
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err(format!("{} is not a regular file", path.display())),
         Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
 }
@@ -136,15 +138,15 @@ fn is_file(path: &Path) -> Result<(), String> {
 pub(super) mod tests {
     use super::*;
 
-    /// One that is so far.
+    /// A running download with this progress.
     pub(in crate::panes::files) fn under_way(name: &str, done: u64, size: u64) -> Transfer {
         Transfer { name: name.to_owned(), done, size, ..Transfer::new("downloading") }
     }
 
     #[test]
-    fn what_is_no_file_is_not_sent() {
+    fn only_regular_files_are_uploaded() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(is_file(folder.path()).unwrap_err().contains("no regular file"));
+        assert!(is_file(folder.path()).unwrap_err().contains("not a regular file"));
         assert!(is_file(&folder.path().join("x")).unwrap_err().starts_with("cannot read"));
     }
 }

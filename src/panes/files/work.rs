@@ -1,4 +1,4 @@
-//! What the browser asks the session for: listings, and files to look at. It runs on the runtime and wakes the view.
+//! The browser's requests to the session: listings, and files to show. They run on the runtime and wake the view.
 
 use std::time::Duration;
 
@@ -8,33 +8,33 @@ use crate::render::ImageViewer;
 use bai_client::{ClientError, ComputeSession};
 use bai_protocol::files::FileEntry;
 
-/// How long a listing, or reading what is looked at, may take.
+/// Time limit for a listing, or for reading a file to show.
 const LIMIT: Duration = Duration::from_secs(30);
-/// A longer text is shown in part; a download brings all of it.
+/// Maximum bytes of a text that are shown; a download gets all of it.
 const MAX_TEXT: u64 = 1024 * 1024;
-/// A larger picture is not shown.
+/// Maximum bytes of a picture that is shown.
 pub(super) const MAX_PICTURE: u64 = 32 * 1024 * 1024;
 
 impl SharedBrowser {
-    /// Asks the session something and takes the answer over. An earlier request is given up.
+    /// Runs a request and stores its result in the state. Cancels an earlier request.
     fn run<T: Send + 'static>(
         &self,
-        ask: &SessionAccess,
+        access: &SessionAccess,
         what: &'static str,
         job: impl Future<Output = Result<T, String>> + Send + 'static,
-        take_in: impl FnOnce(&mut BrowserState, T) + Send + 'static,
+        store: impl FnOnce(&mut BrowserState, T) + Send + 'static,
     ) {
         let mut state = self.lock();
-        state.give_up();
+        state.cancel_request();
         let shared = self.clone();
-        // It cannot end before it is entered: that needs the lock.
-        let task = ask.runtime.spawn(async move {
-            let done = job.await;
+        // The task cannot end before it is recorded: its end needs the lock.
+        let task = access.runtime.spawn(async move {
+            let result = job.await;
             let mut state = shared.lock();
             state.busy = None;
-            match done {
-                Ok(done) => take_in(&mut state, done),
-                Err(problem) => state.remark = Some((problem, true)),
+            match result {
+                Ok(value) => store(&mut state, value),
+                Err(problem) => state.message = Some((problem, true)),
             }
             drop(state);
             shared.waker.wake();
@@ -43,65 +43,72 @@ impl SharedBrowser {
     }
 
     /// Lists a folder and shows it.
-    pub(super) fn list(&self, ask: &SessionAccess, folder: String) {
-        let session = ask.session.clone();
-        let wanted = folder.clone();
-        let listing = async move { entries(&session, &wanted).await };
-        self.run(ask, "listing", listing, |shared, entries| {
+    pub(super) fn list(&self, access: &SessionAccess, folder: String) {
+        let session = access.session.clone();
+        let path = folder.clone();
+        let listing = async move { entries(&session, &path).await };
+        self.run(access, "listing", listing, |shared, entries| {
             (shared.folder, shared.entries) = (folder, entries);
         });
     }
 
-    /// Reads a file to be looked at on the whole window.
-    pub(super) fn open(&self, ask: &SessionAccess, path: String, entry: &FileEntry, appearance: &Appearance) {
-        let (session, appearance, size) = (ask.session.clone(), appearance.clone(), entry.size);
+    /// Reads a file for a full-screen view.
+    pub(super) fn open(
+        &self,
+        access: &SessionAccess,
+        path: String,
+        entry: &FileEntry,
+        appearance: &Appearance,
+    ) {
+        let (session, appearance, size) = (access.session.clone(), appearance.clone(), entry.size);
         let is_picture = may_be_picture(&entry.filename);
         if is_picture && size > MAX_PICTURE {
             let size = crate::format::size(size);
-            self.tell(format!("{size} are too much to look at; d downloads it"), true);
+            self.show_message(format!("{size} is too large to show; d downloads it"), true);
             return;
         }
         let reading = async move {
             let most = if is_picture { MAX_PICTURE } else { MAX_TEXT };
             let bytes = within(session.read_file_start(&path, most)).await?;
-            let means = appearance.pictures();
-            if let Some(image_viewer) = ImageViewer::of_file(&bytes, means).filter(ImageViewer::can_be_drawn)
+            let graphics = appearance.pictures();
+            if let Some(image_viewer) =
+                ImageViewer::of_file(&bytes, graphics).filter(ImageViewer::can_be_drawn)
             {
                 return Ok(OpenedFile::Picture(image_viewer));
             }
-            let text = text(&bytes).ok_or_else(|| format!("{path} is no text; d downloads it"))?;
+            let text = text(&bytes).ok_or_else(|| format!("{path} is not a text; d downloads it"))?;
             let part = (bytes.len() as u64) < size;
             let beginning = || format!("{path} · the first {}", crate::format::size(most));
             let title = if part { beginning() } else { path.clone() };
             Ok(OpenedFile::Text { title, path, text: text.to_owned() })
         };
-        self.run(ask, "reading", reading, |shared, opened| shared.opened = Some(opened));
+        self.run(access, "reading", reading, |shared, opened| shared.opened = Some(opened));
     }
 }
 
-/// What is in a folder, folders first.
+/// Lists a folder, folders first.
 pub(super) async fn entries(session: &ComputeSession, folder: &str) -> Result<Vec<FileEntry>, String> {
     let mut entries = within(session.list_files(folder)).await?;
     entries.sort_by(|a, b| b.is_dir().cmp(&a.is_dir()).then_with(|| a.filename.cmp(&b.filename)));
     Ok(entries)
 }
 
-/// An answer within the limit, or the reason that it is missing.
-pub(super) async fn within<T>(asked: impl Future<Output = Result<T, ClientError>>) -> Result<T, String> {
-    match tokio::time::timeout(LIMIT, asked).await {
+/// Waits for an answer within the limit. Returns the reason as text if there is none.
+pub(super) async fn within<T>(request: impl Future<Output = Result<T, ClientError>>) -> Result<T, String> {
+    match tokio::time::timeout(LIMIT, request).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err("the server does not answer".to_owned()),
     }
 }
 
-/// Whether the name of a file says that it is a picture, which is read whole or not at all.
+/// Whether the name of a file says that it is a picture. A picture is read completely or not at all.
 pub(super) fn may_be_picture(name: &str) -> bool {
     const KNOWN: [&str; 8] = [".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".svg", ".ico"];
     let name = name.to_ascii_lowercase();
     KNOWN.iter().any(|extension| name.ends_with(extension))
 }
 
-/// The text of a file or of its beginning; `None` when it is not text. A character that was cut at the end is left out.
+/// The text of a file or of its beginning; `None` if it is not text. Drops an incomplete character at the end.
 pub(super) fn text(bytes: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,

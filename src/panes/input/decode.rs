@@ -1,26 +1,26 @@
-//! From the bytes of the user's terminal to events.
+//! Decodes the bytes of the user's terminal to events.
 //!
-//! Text and control characters pass as they are; so does what is not known, for the program may know it. Replies of the
-//! terminal to questions are dropped: nobody typed them.
+//! Text, control characters and unknown sequences pass unchanged: the program may support them. The terminal's replies to
+//! queries are dropped.
 
 use super::mouse::{Mouse, decode_legacy, decode_sgr};
 use super::{Key, KeyCode};
 
 const ESC: u8 = 0x1b;
-/// A longer sequence is not a key.
+/// Maximum length of a key's sequence.
 const MAX_SEQUENCE: usize = 64;
 const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// Something that the user did.
+/// An input event of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// A character, a control character, or a sequence that is not known: to be passed on as it is.
+    /// A character, a control character, or an unknown sequence, to be passed on unchanged.
     Bytes(Vec<u8>),
     Key(Key),
-    /// A control character that came as a sequence, as some terminals send Ctrl with signs.
+    /// A control character sent as a sequence, as some terminals do for Ctrl with a sign.
     Control(u8),
     Mouse(Mouse),
-    /// The window got the focus, or lost it.
+    /// The window gained (`true`) or lost the focus.
     Focus(bool),
     PasteStart,
     Paste(Vec<u8>),
@@ -34,14 +34,14 @@ enum DecoderState {
     Escape,
     Csi,
     Ss3,
-    /// Three more bytes of the oldest mouse encoding.
+    /// Within the three bytes of the oldest mouse encoding.
     Mouse,
-    /// A string that the terminal replies with.
+    /// Within a string sequence, which is a reply of the terminal.
     Reply,
     Paste,
 }
 
-/// Takes bytes one by one; they may come at any pace.
+/// Decodes single bytes, which may arrive at any pace.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     state: DecoderState,
@@ -49,7 +49,7 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// The next byte, and what it completes.
+    /// Takes the next byte, and returns the event that it completes.
     pub(crate) fn push(&mut self, byte: u8) -> Option<Input> {
         match self.state {
             DecoderState::Ground if byte == ESC => self.hold(DecoderState::Escape, byte),
@@ -72,18 +72,18 @@ impl Decoder {
         }
     }
 
-    /// True while a sequence is incomplete: soon it is what it is.
+    /// Whether a sequence is incomplete. Then [`Decoder::time_out`] ends it soon.
     pub(crate) fn is_waiting(&self) -> bool {
         !matches!(self.state, DecoderState::Ground | DecoderState::Paste)
     }
 
-    /// True inside a paste, where no key has a meaning.
+    /// Whether the input is inside a paste, where keys are text.
     pub(crate) fn in_paste(&self) -> bool {
         self.state == DecoderState::Paste
     }
 
-    /// No more bytes came: a lone Escape is Escape, an unfinished sequence is what was typed, a paste that is not
-    /// ended is over.
+    /// Ends an incomplete sequence: a single ESC is the Escape key, an incomplete sequence is typed bytes, and an unended paste
+    /// ends.
     pub(crate) fn time_out(&mut self) -> Option<Input> {
         let state = std::mem::take(&mut self.state);
         let held = std::mem::take(&mut self.held);
@@ -94,7 +94,7 @@ impl Decoder {
         }
     }
 
-    /// Bytes inside a paste, as many as there are; what comes after its end is decoded as keys.
+    /// Takes bytes inside a paste. Bytes after its end are decoded as keys.
     pub(crate) fn paste(&mut self, bytes: &[u8]) -> Vec<Input> {
         let mut text = Vec::with_capacity(bytes.len());
         let mut done = Vec::new();
@@ -126,14 +126,14 @@ impl Decoder {
         None
     }
 
-    /// Ends the sequence; what is held is given to `read`.
+    /// Ends the sequence and passes its bytes to `read`.
     fn finish<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> T {
         self.state = DecoderState::Ground;
         let held = std::mem::take(&mut self.held);
         read(&held)
     }
 
-    fn as_typed(&mut self) -> Option<Input> {
+    fn finish_as_bytes(&mut self) -> Option<Input> {
         Some(self.finish(|held| Input::Bytes(held.to_vec())))
     }
 
@@ -142,16 +142,16 @@ impl Decoder {
             b'[' => self.hold(DecoderState::Csi, byte),
             b'O' => self.hold(DecoderState::Ss3, byte),
             b'P' | b']' | b'_' | b'^' => self.hold(DecoderState::Reply, byte),
-            // Escape twice, or Alt with a key that is a sequence itself.
+            // Escape twice, or Alt with a key that sends a sequence.
             ESC => Some(Input::Bytes(vec![ESC])),
             _ => {
                 self.held.push(byte);
-                self.as_typed()
+                self.finish_as_bytes()
             }
         }
     }
 
-    /// A string ends with BEL or ESC \; of its content only the tail is kept.
+    /// Skips a string, which ends with BEL or ESC \. Keeps only its last bytes.
     fn reply(&mut self, byte: u8) {
         let ends = byte == 7 || (byte == b'\\' && self.held.last() == Some(&ESC));
         if ends {
@@ -179,7 +179,7 @@ impl Decoder {
             }),
             (_, 0x40..=0x7e) => self.finish_csi(byte),
             (_, 0x20..0x40) if self.held.len() < MAX_SEQUENCE => None,
-            _ => self.as_typed(),
+            _ => self.finish_as_bytes(),
         }
     }
 
@@ -204,7 +204,7 @@ impl Decoder {
     }
 }
 
-/// What a sequence means: outer `None` when it is not known, inner `None` when it is not input.
+/// The event of a sequence: the outer `None` if it is unknown, the inner `None` if it is not input.
 fn read_csi(parameters: &[u8], last: u8) -> Option<Option<Input>> {
     if let [b'<', rest @ ..] = parameters {
         return Some(decode_sgr(rest, last).map(Input::Mouse));
@@ -225,7 +225,7 @@ fn read_csi(parameters: &[u8], last: u8) -> Option<Option<Input>> {
         return key(code);
     }
     match last {
-        // A cursor position report looks like F3; its row is seldom 1.
+        // A cursor position report looks like F3, but its row is rarely 1.
         b'R' if first.is_some_and(|row| row != 1) => Some(None),
         b'P' | b'Q' | b'R' | b'S' => key(f1_to_f4(last)?),
         b'n' | b't' | b'y' => Some(None),
@@ -237,7 +237,7 @@ fn read_csi(parameters: &[u8], last: u8) -> Option<Option<Input>> {
     }
 }
 
-/// Ctrl with a sign or letter, from a terminal that sends the character's number.
+/// Ctrl with a sign or letter, from a terminal that sends the code of the character.
 fn control(character: u16, modifiers: u8) -> Option<Option<Input>> {
     let byte = u8::try_from(character).ok()?;
     (modifiers == 4 && matches!(byte, b'a'..=b'z' | b'@'..=b'_')).then_some(Some(Input::Control(byte & 0x1f)))
@@ -263,7 +263,7 @@ fn function(n: u8) -> Input {
     Input::Key(Key { code: KeyCode::Function(n), modifiers: 0 })
 }
 
-/// Keys that are a number and `~`, in the numbering of VT220, xterm, the Linux console and rxvt.
+/// The keys with a number and `~`, in the numbering of VT220, xterm, the Linux console and rxvt.
 fn numbered(number: u16) -> Option<KeyCode> {
     Some(match number {
         1 | 7 => KeyCode::Home,
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn text_and_what_is_not_known_pass_as_they_are() {
+    fn text_and_unknown_sequences_pass_unchanged() {
         for bytes in
             [&b"a"[..], b"\x1b", b"\x1bx", b"\x1b[97;3u", b"\x1b[99~", b"\x1bOp", b"\x1b[", b"\x1bO", b"\x03"]
         {
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_of_the_terminal_are_not_typed() {
+    fn replies_of_the_terminal_are_not_input() {
         for reply in [
             &b"\x1b[?62;22c"[..],
             b"\x1b[>0;276;0c",
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paste_is_literal_to_its_end() {
+    fn a_paste_is_literal_until_its_end() {
         assert_eq!(
             decode(b"\x1b[200~a\x1d\x1b[A\x1b[201~b").into_iter().fold(Vec::new(), merge),
             [
@@ -397,7 +397,7 @@ mod tests {
         assert_eq!(
             decoder.paste(b"1~x"),
             [Input::PasteEnd, Input::Bytes(vec![b'x'])],
-            "what is typed after the end is a key"
+            "bytes after the end are keys"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Keys as xterm sends them, in the modes that the program asked for.
+//! Encodes keys as xterm sends them, in the program's modes.
 
 use super::{Key, KeyCode};
 use crate::terminal::model::Modes;
@@ -31,7 +31,7 @@ pub(crate) fn encode_key(key: Key, modes: &Modes) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The numbers have gaps, as the keyboard of the VT220 had.
+/// The number of a function key. The numbers have the gaps of the VT220's keyboard.
 fn function(n: u8) -> u8 {
     match n {
         ..=5 => n + 10,
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_read_as_the_same_key() {
+    fn an_encoded_key_decodes_to_the_same_key() {
         for code in all() {
             for modifiers in 0..16 {
                 let key = Key { code, modifiers };

@@ -1,5 +1,5 @@
-//! Reading standard input without taking more than is needed: what is typed after the key that leaves a view stays in
-//! the terminal's queue for who comes next.
+//! Reads standard input byte by byte if necessary: keys typed after the key that leaves a view stay in the terminal's
+//! queue for the next reader.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,57 +8,60 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// What there is to do.
+/// The result of [`wait`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ready {
-    /// Standard input has bytes, or has ended.
+    /// Whether standard input has bytes, or has ended.
     pub(crate) keys: bool,
-    /// The view was woken.
+    /// Whether the view was woken.
     pub(crate) woken: bool,
-    /// Standard output has room.
+    /// Whether standard output has room.
     pub(crate) room: bool,
 }
 
-/// What is waited for.
+/// The conditions for [`wait`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Waited<'a> {
-    /// Look at standard input.
+pub(crate) struct WaitFor<'a> {
+    /// Wait for bytes on standard input.
     pub(crate) keys: bool,
-    /// The view's pipe; none when a bell can wait until the time has come.
+    /// The view's wake pipe; `None` if a wake-up can wait until the deadline.
     pub(crate) wake: Option<BorrowedFd<'a>>,
-    /// Look whether standard output has room.
+    /// Wait for room on standard output.
     pub(crate) room: bool,
-    /// When to return in any case.
+    /// The deadline.
     pub(crate) until: Option<Instant>,
 }
 
-/// Waits for one of them.
+/// Waits for one of the conditions.
 ///
 /// # Errors
-/// When the kernel refuses; an interruption is not an error.
-pub(crate) fn wait(waited: Waited<'_>) -> io::Result<Ready> {
+/// When `poll(2)` fails; an interruption is not an error.
+pub(crate) fn wait(conditions: WaitFor<'_>) -> io::Result<Ready> {
     let stdin = io::stdin();
     let stdout = io::stdout();
     let wants = |on: bool, flag| if on { flag } else { PollFlags::empty() };
     let mut fds = [
-        PollFd::new(waited.wake.unwrap_or(stdin.as_fd()), wants(waited.wake.is_some(), PollFlags::POLLIN)),
-        PollFd::new(stdin.as_fd(), wants(waited.keys, PollFlags::POLLIN)),
-        PollFd::new(stdout.as_fd(), wants(waited.room, PollFlags::POLLOUT)),
+        PollFd::new(
+            conditions.wake.unwrap_or(stdin.as_fd()),
+            wants(conditions.wake.is_some(), PollFlags::POLLIN),
+        ),
+        PollFd::new(stdin.as_fd(), wants(conditions.keys, PollFlags::POLLIN)),
+        PollFd::new(stdout.as_fd(), wants(conditions.room, PollFlags::POLLOUT)),
     ];
-    match poll(&mut fds, timeout(waited.until)) {
+    match poll(&mut fds, timeout(conditions.until)) {
         Ok(_) => {}
         Err(Errno::EINTR) => return Ok(Ready::default()),
         Err(error) => return Err(error.into()),
     }
     let [wake, keys, room] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
     Ok(Ready {
-        woken: waited.wake.is_some() && !wake.is_empty(),
-        keys: waited.keys && !keys.is_empty(),
-        room: waited.room && !room.is_empty(),
+        woken: conditions.wake.is_some() && !wake.is_empty(),
+        keys: conditions.keys && !keys.is_empty(),
+        room: conditions.room && !room.is_empty(),
     })
 }
 
-/// Rounded up to whole milliseconds, so that the time has come when `poll` returns.
+/// The time left, rounded up to whole milliseconds, so that the deadline has passed when `poll` returns.
 fn timeout(until: Option<Instant>) -> PollTimeout {
     let Some(until) = until else { return PollTimeout::NONE };
     let rest = until.saturating_duration_since(Instant::now());
@@ -67,7 +70,7 @@ fn timeout(until: Option<Instant>) -> PollTimeout {
         .unwrap_or(PollTimeout::MAX)
 }
 
-/// How many bytes are there to be read.
+/// The number of bytes that can be read without waiting.
 pub(crate) fn available() -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: FIONREAD writes one int, and the pointer is to a live one.
@@ -76,10 +79,10 @@ pub(crate) fn available() -> usize {
     if result == 0 { usize::try_from(count).unwrap_or(0) } else { 0 }
 }
 
-/// Reads at most `buffer` bytes from standard input; 0 is its end.
+/// Reads up to the length of `buffer` from standard input. Returns 0 at its end.
 ///
 /// # Errors
-/// When it cannot be read; a terminal that has hung up is the end.
+/// When it cannot be read. A terminal that has hung up is the end, not an error.
 pub(crate) fn read_some(buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match nix::unistd::read(io::stdin().as_fd(), buffer) {

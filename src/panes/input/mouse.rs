@@ -1,8 +1,8 @@
-//! The mouse: from the reports of the user's terminal, to the reports that the program asked for.
+//! Mouse events: decodes the reports of the user's terminal, and encodes the reports that the program requested.
 
 use crate::terminal::model::{Modes, MouseEncoding, MouseProtocol};
 
-/// A mouse button; the wheel is four of them.
+/// A mouse button; the wheel counts as four buttons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Button {
     Left,
@@ -14,15 +14,15 @@ pub(crate) enum Button {
     WheelRight,
 }
 
-/// What the mouse did.
+/// The kind of a mouse event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MouseKind {
     Press(Button),
-    /// The button is not known in the oldest encodings.
+    /// A release; the oldest encodings do not report the button.
     Release(Option<Button>),
-    /// Moved with a button down.
+    /// A movement with a button down.
     Drag(Button),
-    /// Moved with none.
+    /// A movement without a button.
     Move,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Mouse {
     pub(crate) kind: MouseKind,
     pub(crate) column: u16,
     pub(crate) row: u16,
-    /// Shift is 4, Alt 8, Ctrl 16, as the reports have them.
+    /// A sum of Shift 4, Alt 8, Ctrl 16, as in the reports.
     pub(crate) modifiers: u8,
 }
 
@@ -82,7 +82,7 @@ fn event(report: u16, column: u16, row: u16, release: bool) -> Option<Mouse> {
     Some(Mouse { kind, column: column.checked_sub(1)?, row: row.checked_sub(1)?, modifiers })
 }
 
-/// The parameters of `CSI < … M` or `CSI < … m`.
+/// Decodes the parameters of `CSI < … M` or `CSI < … m`.
 pub(super) fn decode_sgr(parameters: &[u8], last: u8) -> Option<Mouse> {
     let mut numbers = std::str::from_utf8(parameters).ok()?.split(';').map(str::parse::<u16>);
     let (report, column, row) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
@@ -93,16 +93,17 @@ pub(super) fn decode_sgr(parameters: &[u8], last: u8) -> Option<Mouse> {
     }
 }
 
-/// `CSI M` and three bytes.
+/// Decodes `CSI M` and three bytes.
 pub(super) fn decode_legacy(sequence: &[u8]) -> Option<Mouse> {
     let &[_, _, _, report, column, row] = sequence else { return None };
     let number = |byte: u8| u16::from(byte).checked_sub(32);
     event(number(report)?, number(column)?, number(row)?, false)
 }
 
-/// The bytes that report `mouse` to the program; `None` when it did not ask for such events, or its encoding cannot express them.
+/// The bytes that report `mouse` to the program; `None` if it did not request such events, or if its encoding cannot express
+/// them.
 pub(crate) fn encode_mouse(mouse: Mouse, modes: &Modes) -> Option<Vec<u8>> {
-    if !is_wanted(mouse.kind, modes.mouse) {
+    if !is_requested(mouse.kind, modes.mouse) {
         return None;
     }
     let (mut report, release) = match mouse.kind {
@@ -144,7 +145,7 @@ fn encode_bytes(numbers: [u16; 3], limit: u16, write: impl Fn(u32) -> Option<Vec
     Some(bytes)
 }
 
-fn is_wanted(kind: MouseKind, protocol: MouseProtocol) -> bool {
+fn is_requested(kind: MouseKind, protocol: MouseProtocol) -> bool {
     match kind {
         MouseKind::Press(button) if is_wheel(button) => protocol >= MouseProtocol::Normal,
         MouseKind::Press(_) => protocol >= MouseProtocol::X10,
@@ -183,7 +184,7 @@ mod tests {
             Some("\x1b[M *%"),
             "no modifiers"
         );
-        assert_eq!(sent(press, (300, 4), Normal, MouseEncoding::Legacy), None, "too far to be told");
+        assert_eq!(sent(press, (300, 4), Normal, MouseEncoding::Legacy), None, "too far for the encoding");
         assert_eq!(sent(press, (300, 4), Normal, MouseEncoding::Utf8).as_deref(), Some("\x1b[M0\u{14d}%"));
         assert_eq!(sent(press, (300, 4), Normal, MouseEncoding::Urxvt).as_deref(), Some("\x1b[48;301;5M"));
         assert_eq!(
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_is_sent() {
+    fn only_requested_events_are_sent() {
         let all = [
             MouseKind::Press(Button::Left),
             MouseKind::Press(Button::WheelUp),
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_was_written() {
+    fn an_encoded_event_decodes_to_the_same_event() {
         let modes =
             Modes { mouse: MouseProtocol::Any, mouse_encoding: MouseEncoding::Sgr, ..Modes::default() };
         for kind in [

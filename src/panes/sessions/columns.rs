@@ -1,4 +1,4 @@
-//! What the board shows of a session on its line, and how wide the columns are.
+//! The columns of the sessions view: their texts and their widths.
 
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
@@ -9,9 +9,9 @@ use crate::theme::Role;
 use bai_protocol::status::SessionStatus;
 use bai_protocol::summary::SessionSummary;
 
-/// How many columns there are.
+/// Number of columns.
 const COUNT: usize = 9;
-/// Heads of the columns and their widths: the least and the most. The last ones give way first.
+/// Headings of the columns, with their minimum and maximum widths. The last ones are dropped first.
 pub(super) const COLUMNS: [(&str, usize, usize); COUNT] = [
     ("NAME", 10, 32),
     ("STATUS", 9, 14),
@@ -25,13 +25,13 @@ pub(super) const COLUMNS: [(&str, usize, usize); COUNT] = [
 ];
 /// Cells between two columns.
 pub(super) const GAP: usize = 2;
-/// Columns that are read from their right end.
+/// Columns that are aligned to the right.
 pub(super) const NUMBERS: std::ops::Range<usize> = 2..5;
 
-/// What is shown of a session, in the order of the columns.
+/// The texts of a session, in the order of the columns.
 pub(super) type RowTexts = [String; COUNT];
 
-pub(super) fn words(session: &SessionSummary, usage: Option<&Usage>) -> RowTexts {
+pub(super) fn row_texts(session: &SessionSummary, usage: Option<&Usage>) -> RowTexts {
     let now = usage.map(|usage| &usage.now);
     let gpus = now.map(|now| now.accelerators()).unwrap_or_default();
     let gpu: Vec<String> = gpus.iter().filter_map(|gpu| gpu.percent).map(format::percent).collect();
@@ -47,16 +47,16 @@ pub(super) fn words(session: &SessionSummary, usage: Option<&Usage>) -> RowTexts
             .as_deref()
             .and_then(|time| format::age_at(time, Timestamp::now()))
             .unwrap_or_default(),
-        allotted(session),
+        allocated(session),
         session.status_info.clone().unwrap_or_default(),
     ]
 }
 
-/// What a session has to use, in the server's words: `2 cpu 1.0 GiB cuda.shares 0.5`.
-pub(super) fn allotted(session: &SessionSummary) -> String {
+/// The resources of a session, in the server's terms: `2 cpu 1.0 GiB cuda.shares 0.5`.
+pub(super) fn allocated(session: &SessionSummary) -> String {
     let slots = &session.occupied_slots;
     let cpu = slots.get("cpu").map(|cpu| format!("{cpu} cpu"));
-    // Sizes are positive, and what is too large is a mistake.
+    // Sizes are positive, and a size too large for the type is a mistake.
     let memory = slots
         .get("mem")
         .and_then(|amount| amount.parse::<f64>().ok())
@@ -76,14 +76,14 @@ pub(super) fn status_role(status: &SessionStatus) -> Role {
     }
 }
 
-/// Widths of the columns in a window, none for those that have nothing to show: what is widest gives way first, then what
-/// stands last.
+/// The widths of the columns in a window; 0 for columns that are empty or do not fit. The widest columns shrink first, then the
+/// last ones are dropped.
 pub(super) fn widths(shown: &[RowTexts], room: usize) -> [usize; COUNT] {
     let mut widths = [0; COUNT];
     for (index, (width, (head, least, most))) in widths.iter_mut().zip(COLUMNS).enumerate() {
-        let words = shown.iter().filter_map(|words| words.get(index)).map(|word| word.width());
-        let widest = words.max().unwrap_or(0);
-        // Numbers that change do not make the columns move.
+        let text_widths = shown.iter().filter_map(|texts| texts.get(index)).map(|text| text.width());
+        let widest = text_widths.max().unwrap_or(0);
+        // Changing numbers must not move the columns.
         let least = if NUMBERS.contains(&index) { least } else { 0 };
         let head = head.width();
         *width = if widest == 0 && index > 1 { 0 } else { widest.max(head).max(least).min(most) };
@@ -102,7 +102,7 @@ pub(super) fn widths(shown: &[RowTexts], room: usize) -> [usize; COUNT] {
             },
         }
     }
-    // A window that is narrower than the names shows what it can of them.
+    // A window that is narrower than the names shows a part of them.
     if widths == [0; COUNT] {
         widths.iter_mut().take(1).for_each(|width| *width = room);
     }
@@ -114,8 +114,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_columns_give_way_and_empty_ones_are_not_there() {
-        let words = |gpu: &str| {
+    fn the_last_columns_are_dropped_first_and_empty_ones_have_no_width() {
+        let texts = |gpu: &str| {
             [
                 "a-long-name-of-a-session",
                 "RUNNING",
@@ -129,13 +129,13 @@ mod tests {
             ]
             .map(str::to_owned)
         };
-        let wide = widths(&[words("")], 200);
+        let wide = widths(&[texts("")], 200);
         assert_eq!(wide, [24, 7, 5, 7, 0, 29, 5, 0, 0]);
-        assert_eq!(widths(&[words("45 %")], 200)[4], 5);
-        let narrow = widths(&[words("45 %")], 40);
+        assert_eq!(widths(&[texts("45 %")], 200)[4], 5);
+        let narrow = widths(&[texts("45 %")], 40);
         assert_eq!(narrow, [10, 7, 5, 7, 0, 0, 0, 0, 0]);
         for room in 0..120 {
-            let widths = widths(&[words("45 %"), words("")], room);
+            let widths = widths(&[texts("45 %"), texts("")], room);
             let total: usize = widths.iter().filter(|width| **width > 0).map(|width| width + GAP).sum();
             assert!(total <= room + GAP, "{room} {widths:?}");
         }

@@ -1,5 +1,5 @@
-//! The sessions that live, as a board: their states as they change, what they use, a filter, and what can be done with
-//! one: go to it, look at its log or its files, end it.
+//! The sessions view: the running sessions with their status and resource usage, a filter, and actions: attach, show the
+//! log or the files, destroy.
 
 mod columns;
 mod details;
@@ -16,8 +16,7 @@ use bai_client::Api;
 use view::{Action, SessionsView};
 use watch::{SharedBoard, Watch};
 
-/// Shows the sessions until the person leaves the board or wants to go to one, whose id is then given. As
-/// `shell::show`.
+/// Shows the sessions until the user leaves or attaches to one; then returns its id. Works as `shell::show`.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -32,7 +31,7 @@ pub fn show_sessions(
     let mut view = SessionsView::new(api, shared.clone(), Some(runtime.clone()));
     loop {
         shell::show(runtime, &shared.waker, &mut view, appearance, editor_waits)?;
-        let session = match view.take_wish() {
+        let session = match view.take_action() {
             None => return Ok(None),
             Some(Action::Attach(id)) => return Ok(Some(id)),
             Some(Action::Logs(id)) => view.find(&id).map(|session| (session, true)),

@@ -1,11 +1,11 @@
-//! The board itself: one line for each session, a filter, keys, and what they do.
+//! The view itself: one line for each session, a filter, and the keys.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::runtime::Handle;
 use unicode_width::UnicodeWidthStr;
 
-use super::columns::{COLUMNS, GAP, NUMBERS, RowTexts, status_role, widths, words};
+use super::columns::{COLUMNS, GAP, NUMBERS, RowTexts, row_texts, status_role, widths};
 use super::details;
 use super::watch::{LIMIT, SharedBoard, Usage};
 use crate::panes::find::Find;
@@ -15,12 +15,12 @@ use crate::theme::Role;
 use bai_client::{Api, ComputeSession, DestroyOptions};
 use bai_protocol::summary::SessionSummary;
 
-/// What the line for a filter is asked for by.
+/// The label of the input line for a filter.
 const FILTER: &str = "filter";
-/// In windows of so many rows the details are shown until somebody does not want them.
+/// Windows with this many rows show the details by default.
 const ROOMY: u16 = 18;
 
-/// What is to be done outside of the board.
+/// An action outside of the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Attach(String),
@@ -35,12 +35,12 @@ pub(super) struct SessionsView {
     filter: Find,
     scroll: Scroll,
     action: Option<Action>,
-    /// The session that the question is about.
-    doomed: Option<SessionSummary>,
-    /// Whether details are shown, when the person has said so.
+    /// The session that waits for the user's answer before it is destroyed.
+    to_destroy: Option<SessionSummary>,
+    /// Whether to show details; `None` until the user has chosen.
     details: Option<bool>,
-    /// Whether they were when it was last drawn.
-    detailed: bool,
+    /// Whether the last drawing had details.
+    details_shown: bool,
     runtime: Option<Handle>,
 }
 
@@ -53,18 +53,18 @@ impl SessionsView {
             filter: Find::default(),
             scroll: Scroll::default(),
             action: None,
-            doomed: None,
+            to_destroy: None,
             details: None,
-            detailed: false,
+            details_shown: false,
             runtime,
         }
     }
 
-    pub(super) fn take_wish(&mut self) -> Option<Action> {
+    pub(super) fn take_action(&mut self) -> Option<Action> {
         self.action.take()
     }
 
-    /// A handle for a session of the board; why there is none is told there.
+    /// Returns a handle for a session; shows an error in the view if there is none.
     pub(super) fn find(&mut self, id: &str) -> Option<ComputeSession> {
         let finding = async { tokio::time::timeout(LIMIT, ComputeSession::find(&self.api, id)).await };
         let problem = match self.runtime.as_ref()?.block_on(finding) {
@@ -72,22 +72,22 @@ impl SessionsView {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the server does not answer".to_owned(),
         };
-        self.shared.tell(problem, true);
+        self.shared.show_message(problem, true);
         None
     }
 
     fn selected(&self) -> Option<&SessionSummary> {
-        self.rows.get(self.scroll.at()).map(|(session, _)| session)
+        self.rows.get(self.scroll.selected()).map(|(session, _)| session)
     }
 
-    /// Takes over what has changed; the same session stays selected.
+    /// Updates the rows; the same session stays selected.
     fn refresh(&mut self) {
         let selected = self.selected().map(|session| session.id.clone());
         let shared = self.shared.lock();
         let row = |session: &SessionSummary| (session.clone(), shared.usage.get(&session.id).cloned());
         let fits = |(session, usage): &(SessionSummary, Option<Usage>)| {
             self.filter.is_empty()
-                || words(session, usage.as_ref()).iter().any(|word| self.filter.is_in(word))
+                || row_texts(session, usage.as_ref()).iter().any(|text| self.filter.is_in(text))
         };
         self.rows = shared.sessions.iter().map(row).filter(fits).collect();
         drop(shared);
@@ -101,7 +101,7 @@ impl SessionsView {
     fn leave_for(&mut self, action: impl FnOnce(String) -> Action) -> Step {
         let Some(session) = self.selected() else { return Step::Stay };
         if session.status.is_dead() {
-            self.shared.lock().remark = Some((format!("{} has ended", name_of(session)), true));
+            self.shared.lock().message = Some((format!("{} has ended", name_of(session)), true));
             return Step::Stay;
         }
         self.action = Some(action(session.id.clone()));
@@ -109,20 +109,20 @@ impl SessionsView {
     }
 
     fn destroy(&mut self) {
-        let Some(doomed) = self.doomed.take() else { return };
+        let Some(session) = self.to_destroy.take() else { return };
         let (api, shared) = (self.api.clone(), self.shared.clone());
-        let name = name_of(&doomed);
+        let name = name_of(&session);
         let Some(runtime) = &self.runtime else { return };
-        shared.tell(format!("{name} is being destroyed"), false);
+        shared.show_message(format!("{name} is being destroyed"), false);
         runtime.spawn(async move {
             let destroyed = async {
-                ComputeSession::find(&api, &doomed.id).await?.destroy(DestroyOptions::default()).await
+                ComputeSession::find(&api, &session.id).await?.destroy(DestroyOptions::default()).await
             };
             match destroyed.await {
-                Ok(()) => shared.tell(format!("{name} is destroyed"), false),
-                Err(error) => shared.tell(error.to_string(), true),
+                Ok(()) => shared.show_message(format!("{name} is destroyed"), false),
+                Err(error) => shared.show_message(error.to_string(), true),
             }
-            shared.again.notify_one();
+            shared.refresh.notify_one();
         });
     }
 }
@@ -141,7 +141,7 @@ impl View for SessionsView {
         let total = shared.sessions.len();
         let mut state = match (&shared.problem, shared.loaded) {
             (Some(problem), _) => problem.clone(),
-            (None, false) => "asking…".to_owned(),
+            (None, false) => "loading…".to_owned(),
             (None, true) if self.rows.len() == total && total == 1 => "1 session".to_owned(),
             (None, true) if self.rows.len() == total => format!("{total} sessions"),
             (None, true) => format!("{} of {total} sessions", self.rows.len()),
@@ -154,14 +154,14 @@ impl View for SessionsView {
 
     fn keys(&self) -> Vec<KeyHelp> {
         vec![
-            ("Enter", "go to it"),
+            ("Enter", "attach"),
             ("l", "log"),
             ("f", "files"),
             ("d", "destroy"),
             ("/", "filter"),
-            ("i", if self.detailed { "less" } else { "more" }),
+            ("i", if self.details_shown { "less" } else { "more" }),
             ("a", "ended ones too"),
-            ("r", "ask now"),
+            ("r", "refresh"),
         ]
     }
 
@@ -170,7 +170,7 @@ impl View for SessionsView {
         let rows = self.scroll.window(usize::from(list.height.saturating_sub(1)));
         let shown = self.rows.get(rows.clone()).unwrap_or_default();
         let shown: Vec<RowTexts> =
-            shown.iter().map(|(session, usage)| words(session, usage.as_ref())).collect();
+            shown.iter().map(|(session, usage)| row_texts(session, usage.as_ref())).collect();
         let widths = widths(&shown, list.width.into());
         let heads = COLUMNS.map(|(head, ..)| head.to_owned());
         draw_line(&heads, &widths, list, 0, buffer, |_| appearance.style(Role::PaneHeader));
@@ -179,14 +179,14 @@ impl View for SessionsView {
             let text = if loaded { "there is no session here" } else { "" };
             put(buffer, list, 0, 1, text, appearance.style(Role::PaneMuted));
         }
-        for (line, (row, words)) in rows.zip(&shown).enumerate() {
+        for (line, (row, texts)) in rows.zip(&shown).enumerate() {
             let line = u16::try_from(line + 1).unwrap_or(u16::MAX);
-            let selected = row == self.scroll.at();
+            let selected = row == self.scroll.selected();
             if selected {
                 let blank = " ".repeat(list.width.into());
                 put(buffer, list, 0, line, &blank, appearance.style(Role::PaneSelected));
             }
-            draw_line(words, &widths, list, line, buffer, |index| {
+            draw_line(texts, &widths, list, line, buffer, |index| {
                 match (selected, index, self.rows.get(row)) {
                     (true, ..) => appearance.style(Role::PaneSelected),
                     (_, 1, Some((session, _))) => appearance.style(status_role(&session.status)),
@@ -207,8 +207,8 @@ impl View for SessionsView {
             Press::Char('l') => return self.leave_for(Action::Logs),
             Press::Char('f') => return self.leave_for(Action::Files),
             Press::Char('d') => {
-                self.doomed = self.selected().cloned();
-                return match self.doomed {
+                self.to_destroy = self.selected().cloned();
+                return match self.to_destroy {
                     Some(_) => Step::Ask { label: "destroy it? y/N", initial: String::new() },
                     None => Step::Stay,
                 };
@@ -216,16 +216,16 @@ impl View for SessionsView {
             Press::Char('/') => {
                 return Step::Ask { label: FILTER, initial: self.filter.text().to_owned() };
             }
-            Press::Char('i') => self.details = Some(!self.detailed),
+            Press::Char('i') => self.details = Some(!self.details_shown),
             Press::Char('a') => {
                 let mut shared = self.shared.lock();
                 shared.all = !shared.all;
                 shared.loaded = false;
                 drop(shared);
-                self.shared.again.notify_one();
+                self.shared.refresh.notify_one();
             }
-            Press::Char('r') => self.shared.again.notify_one(),
-            // What is filtered is shown again before the board is left.
+            Press::Char('r') => self.shared.refresh.notify_one(),
+            // Escape removes the filter first, and leaves the view only without one.
             Press::Escape if !self.filter.is_empty() => {
                 self.filter = Find::default();
                 self.refresh();
@@ -253,19 +253,19 @@ impl View for SessionsView {
         false
     }
 
-    fn remark(&mut self) -> Option<(String, bool)> {
-        self.shared.lock().remark.take()
+    fn message(&mut self) -> Option<(String, bool)> {
+        self.shared.lock().message.take()
     }
 }
 
 impl SessionsView {
-    /// Draws them if they are wanted and there is room; the area that is left.
+    /// Draws the details if they are switched on and fit. Returns the area of the list.
     fn draw_details(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) -> Rect {
-        let wanted = self.details.unwrap_or(area.height >= ROOMY);
-        // The selected line and its head stay to be seen.
+        let show = self.details.unwrap_or(area.height >= ROOMY);
+        // The heading and the selected line stay visible.
         let room = area.height.saturating_sub(3);
-        let selected = self.rows.get(self.scroll.at()).filter(|_| wanted && room > 0);
-        self.detailed = selected.is_some();
+        let selected = self.rows.get(self.scroll.selected()).filter(|_| show && room > 0);
+        self.details_shown = selected.is_some();
         let Some((session, usage)) = selected else { return area };
         let height = details::height(session, usage.as_ref()).min(room.max(area.height / 2));
         let list = Rect { height: area.height - height, ..area };
@@ -275,27 +275,27 @@ impl SessionsView {
     }
 }
 
-/// Writes words into their columns.
+/// Draws texts in their columns.
 fn draw_line(
-    words: &RowTexts,
+    texts: &RowTexts,
     widths: &[usize],
     area: Rect,
     row: u16,
     buffer: &mut Buffer,
     style: impl Fn(usize) -> ratatui::style::Style,
 ) {
-    let mut at = 0_u16;
-    for (index, (word, &width)) in words.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0)
+    let mut column = 0_u16;
+    for (index, (text, &width)) in texts.iter().zip(widths).enumerate().filter(|(_, (_, width))| **width > 0)
     {
-        let word = sanitize::line(word, width);
-        let text = if NUMBERS.contains(&index) {
-            let word = cut(&word, width);
-            format!("{}{word}", " ".repeat(width.saturating_sub(word.width())))
+        let text = sanitize::line(text, width);
+        let aligned = if NUMBERS.contains(&index) {
+            let text = cut(&text, width);
+            format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
         } else {
-            pad(&word, width)
+            pad(&text, width)
         };
-        put(buffer, area, at, row, &text, style(index));
-        at = at.saturating_add(u16::try_from(width + GAP).unwrap_or(u16::MAX));
+        put(buffer, area, column, row, &aligned, style(index));
+        column = column.saturating_add(u16::try_from(width + GAP).unwrap_or(u16::MAX));
     }
 }
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_are_shown_with_what_they_use_and_filtered() {
+    fn sessions_are_listed_with_their_resources_and_filtered() {
         let mut board = board(vec![
             session("1", "train", "RUNNING"),
             session("2", "\u{1b}]0;x\u{7}data", "PULLING"),
@@ -357,11 +357,11 @@ mod tests {
         assert_eq!(board.action, Some(Action::Logs("2".into())));
         board.shared.lock().sessions.clear();
         board.woken();
-        assert_eq!(board.press(Press::Enter), Step::Stay, "there is none to go to");
+        assert_eq!(board.press(Press::Enter), Step::Stay, "there is no session to attach to");
         board.shared.lock().sessions.push(session("3", "gone", "TERMINATED"));
         board.woken();
         assert_eq!(board.press(Press::Enter), Step::Stay, "it has ended");
-        assert!(board.remark().is_some_and(|(text, bad)| bad && text.contains("gone has ended")));
+        assert!(board.message().is_some_and(|(text, bad)| bad && text.contains("gone has ended")));
         board.shared.lock().sessions.clear();
         board.woken();
         assert!(shown(&mut board, 60, 6).contains("there is no session here"));
@@ -376,13 +376,13 @@ mod tests {
         board.entered("destroy it? y/N", "n");
         board.typed(FILTER, "y");
         board.entered(FILTER, "y");
-        assert!(board.doomed.is_some());
+        assert!(board.to_destroy.is_some());
         board.entered("destroy it? y/N", "y");
-        assert!(board.doomed.is_none());
+        assert!(board.to_destroy.is_none());
     }
 
     #[test]
-    fn what_a_session_uses_is_shown_and_details_where_there_is_room() {
+    fn usage_is_shown_and_details_if_they_fit() {
         let mut board = board(vec![session("1", "train", "RUNNING"), session("2", "idle", "RUNNING")]);
         let stat = LiveStat::of(&json!({
             "cpu_util": {"current": "1532", "capacity": "1000", "pct": "153.20"},
@@ -392,7 +392,7 @@ mod tests {
             "io_read": {"current": "4096", "capacity": null},
             "net_rx": {"current": "2048.5", "capacity": null},
         }));
-        board.shared.lock().take_in([("1".to_owned(), stat)].into());
+        board.shared.lock().set_usage([("1".to_owned(), stat)].into());
         board.woken();
         insta::assert_snapshot!(shown(&mut board, 80, 22), @r"
          sessions · http://127.0.0.1:1                                       2 sessions
@@ -416,7 +416,7 @@ mod tests {
          image     cr.example/stable/python:3.13
          has       2 cpu 1.0 GiB cuda.shares 0.5
          id        1
-         Enter go to it  l log  f files  d destroy  / filter  i less  r ask now  ? help
+         Enter attach  l log  f files  d destroy  / filter  i less  r refresh  ? help
         ");
         let text = shown(&mut board, 40, 12);
         assert!(text.contains("train  RUNNING  153 %  512 MiB") && !text.contains("of a core"), "{text}");

@@ -1,4 +1,4 @@
-//! Asking the server for the sessions again and again, and for what they use.
+//! Polls the server for the sessions and their resource usage.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,37 +13,37 @@ use bai_protocol::live_stat::LiveStat;
 use bai_protocol::status::SessionStatus;
 use bai_protocol::summary::SessionSummary;
 
-/// How often the server is asked.
-const OFTEN: Duration = Duration::from_secs(2);
-/// How long it may take to answer.
+/// Interval between two requests.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Time limit for an answer.
 pub(super) const LIMIT: Duration = Duration::from_secs(15);
-/// A server that cannot tell what sessions use is asked again after so many rounds.
-const PATIENCE: u32 = 15;
-/// Values of the past that are remembered of a session.
-const PAST: usize = 60;
+/// A server that cannot report usage is asked again after this many rounds.
+const USAGE_PAUSE: u32 = 15;
+/// Maximum earlier CPU values of a session.
+const HISTORY: usize = 60;
 
-/// What the board and its tasks share.
+/// The state that the view and its tasks share.
 #[derive(Clone, Debug)]
 pub(super) struct SharedBoard {
     shared: Arc<Mutex<BoardState>>,
-    /// Ask the server now.
-    pub(super) again: Arc<Notify>,
+    /// Requests an update at once.
+    pub(super) refresh: Arc<Notify>,
     pub(super) waker: ViewWaker,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct BoardState {
     pub(super) sessions: Vec<SessionSummary>,
-    /// What those that run use, by their ids.
+    /// Resource usage of the running sessions, by their ids.
     pub(super) usage: BTreeMap<String, Usage>,
-    /// Those that are over are wanted too.
+    /// Whether ended sessions are listed too.
     pub(super) all: bool,
     pub(super) loaded: bool,
     pub(super) problem: Option<String>,
-    pub(super) remark: Option<(String, bool)>,
+    pub(super) message: Option<(String, bool)>,
 }
 
-/// What a session uses, and has used while somebody looked.
+/// The resource usage of a session, with its history since the view opened.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
     pub(super) now: LiveStat,
@@ -53,33 +53,33 @@ pub(super) struct Usage {
 
 impl SharedBoard {
     pub(super) fn new(waker: ViewWaker) -> Self {
-        Self { shared: Arc::default(), again: Arc::default(), waker }
+        Self { shared: Arc::default(), refresh: Arc::default(), waker }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, BoardState> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn tell(&self, text: impl Into<String>, bad: bool) {
-        self.lock().remark = Some((text.into(), bad));
+    pub(super) fn show_message(&self, text: impl Into<String>, is_error: bool) {
+        self.lock().message = Some((text.into(), is_error));
         self.waker.wake();
     }
 }
 
 impl BoardState {
-    /// Takes over what sessions use now; of those that are not told nothing is known any more.
-    pub(super) fn take_in(&mut self, stats: BTreeMap<String, LiveStat>) {
+    /// Stores the current usage. Sessions without a report lose their history.
+    pub(super) fn set_usage(&mut self, stats: BTreeMap<String, LiveStat>) {
         let mut before = std::mem::take(&mut self.usage);
         for (id, now) in stats {
             let mut cpu = before.remove(&id).map(|before| before.cpu).unwrap_or_default();
             cpu.extend(now.cpu());
-            cpu.drain(..cpu.len().saturating_sub(PAST));
+            cpu.drain(..cpu.len().saturating_sub(HISTORY));
             self.usage.insert(id, Usage { now, cpu });
         }
     }
 }
 
-/// The asking, which ends when the board is closed.
+/// The polling task, which ends when this is dropped.
 pub(super) struct Watch(tokio::task::AbortHandle);
 
 impl Watch {
@@ -97,31 +97,31 @@ impl Drop for Watch {
 async fn watch(api: Api, shared: SharedBoard) {
     let mut pause = 0;
     loop {
-        ask(&api, &shared).await;
+        load_sessions(&api, &shared).await;
         shared.waker.wake();
         let runs = shared.lock().sessions.iter().any(|session| session.status == SessionStatus::Running);
         if runs && pause == 0 {
-            pause = if ask_use(&api, &shared).await { 0 } else { PATIENCE };
+            pause = if load_usage(&api, &shared).await { 0 } else { USAGE_PAUSE };
             shared.waker.wake();
         } else {
             pause = pause.saturating_sub(1);
         }
         tokio::select! {
-            () = tokio::time::sleep(OFTEN) => {}
-            () = shared.again.notified() => {}
+            () = tokio::time::sleep(INTERVAL) => {}
+            () = shared.refresh.notified() => {}
         }
     }
 }
 
-/// Asks for the sessions.
-async fn ask(api: &Api, shared: &SharedBoard) {
+/// Loads the sessions.
+async fn load_sessions(api: &Api, shared: &SharedBoard) {
     let all = shared.lock().all;
-    let asked = async { if all { api.sessions(&[]).await } else { api.live_sessions().await } };
-    let answer = tokio::time::timeout(LIMIT, asked).await;
+    let request = async { if all { api.sessions(&[]).await } else { api.live_sessions().await } };
+    let answer = tokio::time::timeout(LIMIT, request).await;
     let mut shared = shared.lock();
     match answer {
         Ok(Ok(mut sessions)) => {
-            // Rows that change places under the cursor would be ended by mistake.
+            // A stable order: if rows moved under the cursor, the user might destroy the wrong session.
             sessions.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
             shared.sessions = sessions;
             (shared.problem, shared.loaded) = (None, true);
@@ -131,16 +131,16 @@ async fn ask(api: &Api, shared: &SharedBoard) {
     }
 }
 
-/// Asks what they use. False when the server does not tell: the board then does without.
-async fn ask_use(api: &Api, shared: &SharedBoard) -> bool {
+/// Loads the usage. Returns false if the server does not report it.
+async fn load_usage(api: &Api, shared: &SharedBoard) -> bool {
     let answer = tokio::time::timeout(LIMIT, api.live_stats()).await;
     if let Ok(Err(error)) = &answer {
-        tracing::debug!(%error, "the server does not tell what sessions use");
+        tracing::debug!(%error, "the server does not report the usage of sessions");
     }
-    let told = answer.ok().and_then(Result::ok);
-    let known = told.is_some();
-    shared.lock().take_in(told.unwrap_or_default());
-    known
+    let stats = answer.ok().and_then(Result::ok);
+    let reported = stats.is_some();
+    shared.lock().set_usage(stats.unwrap_or_default());
+    reported
 }
 
 #[cfg(test)]
@@ -149,15 +149,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_past_of_those_that_run_is_kept_for_a_while() {
+    fn the_history_of_running_sessions_is_limited() {
         let mut shared = BoardState::default();
         for percent in 0..100 {
             let stat = json!({"cpu_util": {"current": percent * 10, "capacity": 1000}});
-            shared.take_in([("a".to_owned(), LiveStat::of(&stat))].into());
+            shared.set_usage([("a".to_owned(), LiveStat::of(&stat))].into());
         }
-        let past = &shared.usage.get("a").unwrap().cpu;
-        assert_eq!((past.len(), past.front(), past.back()), (PAST, Some(&40.0), Some(&99.0)));
-        shared.take_in(BTreeMap::new());
+        let history = &shared.usage.get("a").unwrap().cpu;
+        assert_eq!((history.len(), history.front(), history.back()), (HISTORY, Some(&40.0), Some(&99.0)));
+        shared.set_usage(BTreeMap::new());
         assert!(shared.usage.is_empty());
     }
 }

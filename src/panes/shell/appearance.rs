@@ -1,4 +1,4 @@
-//! The theme as views use it, and the one way in which they put text into a window.
+//! The theme for views, and the functions that draw text.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::terminal::Graphics;
 use crate::terminal::model::Underline;
 use crate::theme::{self, Role, Theme};
 
-/// A theme on a terminal with so many colours.
+/// A theme with the colour depth and graphics capabilities of the terminal.
 #[derive(Clone, Debug)]
 pub struct Appearance {
     theme: Arc<Theme>,
@@ -25,12 +25,12 @@ pub struct Appearance {
 }
 
 impl Appearance {
-    /// How views look on a terminal with so many colours, which draws pictures by these means.
+    /// The appearance of views on a terminal with this colour depth and these graphics capabilities.
     pub fn new(theme: Arc<Theme>, depth: ColorDepth, pictures: GraphicsCapabilities) -> Self {
         Self { theme, depth, pictures }
     }
 
-    /// How pictures are drawn.
+    /// The graphics capabilities for pictures.
     pub(in crate::panes) fn pictures(&self) -> GraphicsCapabilities {
         self.pictures
     }
@@ -46,7 +46,7 @@ impl Appearance {
         Self::with_graphics(Graphics::Blocks)
     }
 
-    /// The same with pictures by other means.
+    /// With all colours, and pictures in another graphics protocol.
     #[cfg(test)]
     pub(in crate::panes) fn with_graphics(graphics: Graphics) -> Self {
         let colors = ColorDepth::TrueColor;
@@ -61,12 +61,12 @@ impl Appearance {
         self.depth
     }
 
-    /// The style of a part.
+    /// The style of a role.
     pub(in crate::panes) fn style(&self, role: Role) -> Style {
         convert(self.theme.style(role), self.depth)
     }
 
-    /// Text without a style of its own.
+    /// The style of plain text.
     pub(in crate::panes) fn plain_text(&self) -> Style {
         Style::reset()
     }
@@ -99,8 +99,8 @@ fn convert(style: theme::Style, depth: ColorDepth) -> Style {
     Style { fg: Some(color(style.fg)), bg: Some(color(style.bg)), add_modifier: modifier, ..Style::default() }
 }
 
-/// Writes `text`, which is one line of harmless text, into a row of `area` from `column` on, as much as fits; the column
-/// after it. A wide character that does not fit whole is left out.
+/// Draws `text`, which must be one line without control characters, in a row of `area` from `column` on, as much as fits.
+/// Returns the column after it. Leaves out a wide character that fits only by half.
 pub(in crate::panes) fn put(
     buffer: &mut Buffer,
     area: Rect,
@@ -112,36 +112,36 @@ pub(in crate::panes) fn put(
     if row >= area.height {
         return column;
     }
-    let mut at = column;
+    let mut next = column;
     for symbol in text.graphemes(true) {
         let width = u16::try_from(symbol.width()).unwrap_or(u16::MAX);
         if width == 0 {
             continue;
         }
-        if at.saturating_add(width) > area.width {
+        if next.saturating_add(width) > area.width {
             break;
         }
-        if let Some(cell) = buffer.cell_mut((area.x + at, area.y + row)) {
+        if let Some(cell) = buffer.cell_mut((area.x + next, area.y + row)) {
             cell.reset();
             cell.set_symbol(symbol).set_style(style);
         }
-        for covered in at + 1..at + width {
+        for covered in next + 1..next + width {
             if let Some(cell) = buffer.cell_mut((area.x + covered, area.y + row)) {
                 cell.reset();
                 cell.set_style(style);
             }
         }
-        at += width;
+        next += width;
     }
-    at
+    next
 }
 
-/// `text` in at most `width` cells, with a sign where it was cut.
+/// `text` cut to at most `width` cells, with an ellipsis if it was cut.
 pub(in crate::panes) fn cut(text: &str, width: usize) -> String {
     crate::render::sanitize::truncate(text, width).into_owned()
 }
 
-/// `text` cut or filled to `width` cells.
+/// `text` cut or padded to `width` cells.
 pub(in crate::panes) fn pad(text: &str, width: usize) -> String {
     let text = cut(text, width);
     let space = " ".repeat(width.saturating_sub(text.width()));

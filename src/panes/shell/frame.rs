@@ -1,4 +1,4 @@
-//! The window around a view: its title above, its keys below, help over it.
+//! The frame around a view: the title above, the keys below, and the help on top.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,13 +11,13 @@ use crate::render::sanitize;
 use crate::terminal::model::{Cursor, CursorShape};
 use crate::theme::Role;
 
-/// What the line below shows instead of the keys.
+/// The content of the line below, instead of the keys.
 pub(super) struct Footer<'a> {
     pub(super) entry: Option<&'a LineEntry>,
-    pub(super) remark: Option<&'a (String, bool)>,
+    pub(super) message: Option<&'a (String, bool)>,
 }
 
-/// Keys that every view has.
+/// Keys of every view.
 const COMMON: &[KeyHelp] = &[
     ("↑ ↓ j k", "up and down"),
     ("PgUp PgDn space", "a page up or down"),
@@ -25,7 +25,7 @@ const COMMON: &[KeyHelp] = &[
     ("? q Esc", "this help, leave"),
 ];
 
-/// Draws all of it; where the cursor is to be, if a line is typed.
+/// Draws the window. Returns the cursor if the user types a line.
 pub(super) fn draw(
     view: &mut dyn View,
     below: Footer<'_>,
@@ -35,7 +35,7 @@ pub(super) fn draw(
     appearance: &Appearance,
 ) -> Option<Cursor> {
     buffer.reset();
-    // A tiny window shows the view alone.
+    // A tiny window shows only the view.
     let framed = window.height >= 3;
     let body = if framed { Rect { y: window.y + 1, height: window.height - 2, ..window } } else { window };
     view.draw(body, buffer, appearance);
@@ -82,7 +82,7 @@ fn status(
     put(buffer, window, 0, row, &" ".repeat(width), bar);
     if let Some(entry) = below.entry {
         let at = put(buffer, window, 1, row, &format!("{} ", entry.label), appearance.style(Role::StatusKey));
-        // The end of a long line is what is being typed.
+        // Show the end of a long line, where the user types.
         let text = sanitize::line(entry.text(), usize::MAX >> 8);
         let room = usize::from(window.width.saturating_sub(at + 1));
         let mut shown = text.as_str();
@@ -95,29 +95,29 @@ fn status(
         let column = at.min(window.width.saturating_sub(1));
         return Some(Cursor { column, row: window.y + row, shape: CursorShape::Default, blinking: false });
     }
-    if let Some((text, bad)) = below.remark {
-        let style = if *bad { appearance.style(Role::StatusAlert) } else { bar };
+    if let Some((text, is_error)) = below.message {
+        let style = if *is_error { appearance.style(Role::StatusAlert) } else { bar };
         put(buffer, window, 0, row, &format!(" {} ", sanitize::line(text, width)), style);
         return None;
     }
     let needed = |(key, what): &KeyHelp| u16::try_from(key.width() + what.width() + 1).unwrap_or(u16::MAX);
     let help = ("?", "help");
-    // Help tells the keys for which there is no room.
+    // Keys that do not fit are in the help, so keep room for its key.
     let kept = needed(&help) + 2;
-    let mut at: u16 = 1;
+    let mut column: u16 = 1;
     for (key, what) in view.keys().into_iter().chain([help, ("q", "leaves")]) {
         let kept = if key == help.0 || key == "q" { 0 } else { kept };
-        if at.saturating_add(needed(&(key, what))).saturating_add(kept) > window.width {
+        if column.saturating_add(needed(&(key, what))).saturating_add(kept) > window.width {
             continue;
         }
-        at = put(buffer, window, at, row, key, appearance.style(Role::StatusKey));
-        at = put(buffer, window, at, row, &format!(" {what}  "), bar);
+        column = put(buffer, window, column, row, key, appearance.style(Role::StatusKey));
+        column = put(buffer, window, column, row, &format!(" {what}  "), bar);
     }
     None
 }
 
 fn help(keys: &[KeyHelp], body: Rect, buffer: &mut Buffer, appearance: &Appearance) {
-    // The last line is kept in windows that are too low for all.
+    // Windows that are too low for all lines still show the last one.
     let most = usize::from(body.height).saturating_sub(1);
     let rows: Vec<KeyHelp> =
         keys.iter().chain(COMMON).copied().take(most).chain([("", "any key closes this")]).collect();
@@ -130,7 +130,7 @@ fn help(keys: &[KeyHelp], body: Rect, buffer: &mut Buffer, appearance: &Appearan
     for (row, (key, what)) in rows.iter().take(height).enumerate() {
         let text = pad(&format!(" {}  {what} ", pad(key, left)), width);
         let (column, row) = (u16::try_from(column).unwrap_or(0), u16::try_from(top + row).unwrap_or(0));
-        // A wide character that the box cuts in half is replaced whole.
+        // Replace a wide character that the box would cut in half.
         if let Some(before) = column.checked_sub(1)
             && let Some(cell) = buffer.cell_mut((body.x + before, body.y + row))
             && cell.symbol().width() > 1

@@ -1,11 +1,11 @@
-//! A line that is typed below a view: what to search for, a name to save under.
+//! The input line below a view, for example for a search text or a file name.
 
 use super::Press;
 
-/// The longest line.
+/// Maximum bytes of a line.
 const MAX: usize = 1_000;
 
-/// A line while it is typed.
+/// A line that the user is typing.
 #[derive(Clone, Debug)]
 pub(super) struct LineEntry {
     pub(super) label: &'static str,
@@ -13,12 +13,12 @@ pub(super) struct LineEntry {
     initial: String,
 }
 
-/// What a key made of it.
+/// The state of the line after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntryState {
     More,
     Done,
-    GivenUp,
+    Cancelled,
 }
 
 impl LineEntry {
@@ -37,8 +37,8 @@ impl LineEntry {
     pub(super) fn press(&mut self, press: &Press) -> EntryState {
         match press {
             Press::Enter => return EntryState::Done,
-            Press::Escape | Press::Ctrl('c' | 'g') => return EntryState::GivenUp,
-            Press::Backspace if self.text.is_empty() => return EntryState::GivenUp,
+            Press::Escape | Press::Ctrl('c' | 'g') => return EntryState::Cancelled,
+            Press::Backspace if self.text.is_empty() => return EntryState::Cancelled,
             Press::Backspace => drop(self.text.pop()),
             Press::Ctrl('u') => self.text.clear(),
             Press::Char(c) if self.text.len() < MAX => self.text.push(*c),

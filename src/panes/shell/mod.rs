@@ -1,9 +1,8 @@
-//! What all views that are lists or texts have in common: the loop, the title above, the line with the keys below, help
-//! on `?`, a line to type into, and the keys themselves. A view is a [`View`]: it draws its part of the window and is
-//! told what was pressed.
+//! The common part of all views of lists and texts: the loop, the title above, the line with the keys below, the help on
+//! `?`, an input line, and the common keys. A [`View`] draws its part of the window and receives the keys.
 //!
-//! [`show`] takes the calling thread, which must not be one of the runtime's, until the view is left; the terminal is
-//! then as it was found. What a view waits for runs on the runtime and rings its [`ViewWaker`].
+//! [`show`] blocks the calling thread, which must not be a runtime's thread, until the view is left; then the terminal is
+//! restored. Tasks of a view run on the runtime and wake it through its [`ViewWaker`].
 
 mod appearance;
 mod frame;
@@ -29,7 +28,7 @@ pub(super) use scroll::{Scroll, Step as ScrollStep};
 
 use super::find::Find;
 use super::host::Viewer;
-use super::input::{Decoder, Waited, available, read_some, wait};
+use super::input::{Decoder, WaitFor, available, read_some, wait};
 use super::output_buffer::OutputBuffer;
 use super::painter::Painter;
 use super::terminal::watch_signals;
@@ -37,79 +36,79 @@ use crate::render::Overlay;
 use crate::terminal::{FullScreen, Out, size};
 use line_entry::LineEntry;
 
-/// An escape sequence of a key arrives at once; after this it is the Escape key.
+/// The bytes of an escape sequence arrive at once; after this time a single ESC is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
-/// Times are brought up to date so often.
+/// Interval at which displayed times are updated.
 const CLOCK: Duration = Duration::from_secs(1);
-/// Bytes from the keyboard between two looks at the screen.
+/// Maximum bytes read from the keyboard before the screen is painted again.
 const BATCH: usize = 4096;
 
-/// What a view does after a key.
+/// The reaction of a view to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The key has no meaning to the view: the shell may have one.
+    /// The view does not use the key; the shell may use it.
     Pass,
-    /// It goes on.
+    /// The view stays open.
     Stay,
-    /// It is over.
+    /// The view closes.
     Leave,
-    /// A line is asked for: what for, and what it begins with. [`View::typed`] and [`View::entered`] get it.
+    /// The user is asked for a line, with this label and initial text. [`View::typed`] and [`View::entered`] receive it.
     Ask { label: &'static str, initial: String },
 }
 
-/// What the line for a search is asked for by.
+/// The label of the input line for a search.
 const SEARCH: &str = "search";
 
-/// A key and what it does, for the line below and for help.
+/// A key and its description, for the line below and the help.
 pub(super) type KeyHelp = (&'static str, &'static str);
 
-/// A view.
+/// A full-screen view.
 pub(super) trait View {
-    /// What it shows, in a few words.
+    /// The title of the view.
     fn title(&self) -> String;
-    /// What there is to know about it now, at the right of the title.
+    /// The current state of the view, shown to the right of the title.
     fn state(&self) -> String {
         String::new()
     }
-    /// Its own keys; the most important first.
+    /// The keys of the view, the most important first.
     fn keys(&self) -> Vec<KeyHelp>;
-    /// Draws its part of the window, which may be of any size, also empty.
+    /// Draws its part of the window, which may have any size, including an empty one.
     fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance);
-    /// A key was pressed.
+    /// Handles a key.
     fn press(&mut self, press: Press) -> Step;
-    /// A line that was asked for changes; one that is given up becomes what it was at the beginning.
+    /// Handles a change of the input line; a cancelled line returns to its initial text.
     fn typed(&mut self, _label: &'static str, _line: &str) {}
-    /// A line that was asked for is there, without the blanks around it; never an empty one.
+    /// Handles a complete input line, which is trimmed and not empty.
     fn entered(&mut self, _label: &'static str, _line: &str) {}
-    /// What is searched for in it, if it can be searched: then `/`, `n` and `N` do that.
+    /// The search text, if the view supports the search with `/`, `n` and `N`.
     fn find(&mut self) -> Option<&mut Find> {
         None
     }
-    /// Goes to where that is next.
+    /// Moves to the next match.
     fn search(&mut self, _back: bool) {}
-    /// A picture that the terminal is to draw over what [`View::draw`] has left free for it.
+    /// A picture that the terminal draws in a part that [`View::draw`] has left free.
     fn overlay(&self) -> Option<Overlay> {
         None
     }
-    /// An appearance of its own, instead of that of all views.
+    /// An own appearance instead of the common one.
     fn appearance(&self) -> Option<Appearance> {
         None
     }
-    /// It was woken. True when it is over.
+    /// Handles a wake-up. Returns true if the view must close.
     fn woken(&mut self) -> bool {
         false
     }
-    /// A question of its own, asked as after [`Step::Ask`] once no other line is typed.
+    /// A question of the view, shown as with [`Step::Ask`] when there is no other input line.
     fn question(&mut self) -> Option<&'static str> {
         None
     }
-    /// A remark for the line below, told once, and whether it is bad news.
-    fn remark(&mut self) -> Option<(String, bool)> {
+    /// Takes a message for the line below, and whether it is an error.
+    fn message(&mut self) -> Option<(String, bool)> {
         None
     }
 }
 
-/// Presses a key in a view; what has no meaning to it may have the one that it has in all views.
+/// Passes a key to a view; a key that the view does not use may have a common meaning.
 fn press_in(view: &mut dyn View, press: Press) -> Step {
     match (view.press(press), press) {
         (Step::Pass, Press::Char('/')) => match view.find() {
@@ -131,7 +130,7 @@ fn search(view: &mut dyn View, back: bool) {
     }
 }
 
-/// Tells a view what its line is.
+/// Passes a change of the input line to a view.
 fn typed(view: &mut dyn View, label: &'static str, line: &str) {
     match view.find().filter(|_| label == SEARCH) {
         Some(find) => *find = Find::new(line),
@@ -139,7 +138,7 @@ fn typed(view: &mut dyn View, label: &'static str, line: &str) {
     }
 }
 
-/// Gives a view the line that it asked for.
+/// Passes a complete input line to a view.
 fn entered(view: &mut dyn View, label: &'static str, line: &str) {
     typed(view, label, line);
     if label == SEARCH {
@@ -149,7 +148,7 @@ fn entered(view: &mut dyn View, label: &'static str, line: &str) {
     }
 }
 
-/// Wakes a view from anywhere.
+/// Wakes a view from any thread.
 #[derive(Clone, Debug)]
 pub(super) struct ViewWaker(Arc<Viewer>);
 
@@ -158,22 +157,22 @@ impl ViewWaker {
         Ok(Self(Viewer::new(None, false)?))
     }
 
-    /// Has the view look at what has changed.
+    /// Makes the view check its state and repaint.
     pub(super) fn wake(&self) {
         self.0.wake.ring();
     }
 }
 
-/// Why a view ended.
+/// The reason why a view closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ViewExit {
-    /// The person wanted to leave.
+    /// The user left.
     Left,
-    /// The terminal is gone, or a signal says that we are to end.
+    /// The terminal is gone, or a signal asks this program to end.
     HungUp,
 }
 
-/// Shows a view until it is left. With `editor_waits` marked pastes are on afterwards, as a line editor has them.
+/// Shows a view until it is left. With `editor_waits`, bracketed paste is on afterwards, as a line editor expects.
 ///
 /// # Errors
 /// When standard input or output is not a terminal.
@@ -202,12 +201,12 @@ pub(super) fn show(
         window: (0, 0),
         help: false,
         entry: None,
-        remark: None,
+        message: None,
         overlay: None,
         dirty: true,
         left: None,
     }
-    .live()
+    .run()
 }
 
 struct Stop(tokio::task::AbortHandle);
@@ -218,33 +217,33 @@ impl Drop for Stop {
     }
 }
 
-/// A view while it is shown.
+/// An open view.
 struct Shell<'a> {
     waker: &'a ViewWaker,
     view: &'a mut dyn View,
     appearance: &'a Appearance,
     terminal: Terminal<Painter>,
     decoder: Decoder,
-    /// Bytes of a character that is not complete yet.
+    /// Bytes of an incomplete character.
     pending: Vec<u8>,
     output_buffer: OutputBuffer,
     last_key: Instant,
     window: (u16, u16),
     help: bool,
     entry: Option<LineEntry>,
-    remark: Option<(String, bool)>,
-    /// The picture that the terminal shows.
+    message: Option<(String, bool)>,
+    /// The picture that the terminal shows now.
     overlay: Option<Overlay>,
     dirty: bool,
     left: Option<ViewExit>,
 }
 
 impl Shell<'_> {
-    fn live(&mut self) -> io::Result<ViewExit> {
+    fn run(&mut self) -> io::Result<ViewExit> {
         let mut drawn = Instant::now();
         loop {
             if let Some(left) = self.left {
-                // The picture goes before the screen does that it is on.
+                // Remove the picture before leaving its screen.
                 if let Some(overlay) = self.overlay.take() {
                     Out::stdout().write_all(overlay.clear.as_bytes())?;
                 }
@@ -256,7 +255,7 @@ impl Shell<'_> {
             }
             let clock = drawn + CLOCK;
             let until = if self.decoder.is_waiting() { clock.min(self.last_key + ESCAPE) } else { clock };
-            let ready = wait(Waited {
+            let ready = wait(WaitFor {
                 keys: true,
                 wake: Some(self.waker.0.wake.fd()),
                 room: !self.output_buffer.is_empty(),
@@ -299,7 +298,7 @@ impl Shell<'_> {
     fn read_keys(&mut self) -> io::Result<()> {
         self.last_key = Instant::now();
         let mut left = available().clamp(1, BATCH);
-        // One by one: what follows the key that leaves is not ours.
+        // Byte by byte: bytes after the key that leaves are for the next reader.
         while left > 0 && self.left.is_none() {
             let mut byte = [0];
             if read_some(&mut byte)? == 0 {
@@ -325,17 +324,17 @@ impl Shell<'_> {
     }
 
     fn press(&mut self, press: Press) {
-        self.remark = None;
+        self.message = None;
         if std::mem::take(&mut self.help) {
             return;
         }
         if let Some(entry) = &mut self.entry {
             let (label, done) = (entry.label, entry.press(&press));
-            let line = if done == line_entry::EntryState::GivenUp { entry.initial() } else { entry.text() }
+            let line = if done == line_entry::EntryState::Cancelled { entry.initial() } else { entry.text() }
                 .to_owned();
             match done {
                 line_entry::EntryState::Done => entered(self.view, label, &line),
-                line_entry::EntryState::More | line_entry::EntryState::GivenUp => {
+                line_entry::EntryState::More | line_entry::EntryState::Cancelled => {
                     typed(self.view, label, &line)
                 }
             }
@@ -359,7 +358,7 @@ impl Shell<'_> {
         if overlay != self.overlay
             && let Some(shown) = self.overlay.take()
         {
-            // Cells that have not changed would leave it where it is.
+            // Unchanged cells are not painted and would leave the picture visible, so repaint all.
             self.output_buffer.push(shown.clear.as_bytes());
             self.window = (0, 0);
         }
@@ -375,18 +374,18 @@ impl Shell<'_> {
         {
             self.entry = Some(LineEntry::new(label, String::new()));
         }
-        if let Some(remark) = self.view.remark() {
-            self.remark = Some(remark);
+        if let Some(message) = self.view.message() {
+            self.message = Some(message);
         }
         let appearance = self.view.appearance().unwrap_or_else(|| self.appearance.clone());
         let view = &mut *self.view;
-        let (entry, remark, help) = (self.entry.as_ref(), self.remark.as_ref(), self.help);
+        let (entry, message, help) = (self.entry.as_ref(), self.message.as_ref(), self.help);
         let mut cursor = None;
         self.terminal.draw(|frame| {
             let area = frame.area();
             cursor = frame::draw(
                 view,
-                frame::Footer { entry, remark },
+                frame::Footer { entry, message },
                 help,
                 area,
                 frame.buffer_mut(),
@@ -411,17 +410,17 @@ impl Shell<'_> {
 pub(super) mod tests {
     use super::*;
 
-    /// What a view shows in a window of this size, without the spaces at the ends of lines.
+    /// The content of a window of this size, without trailing spaces.
     pub(in crate::panes) fn shown(view: &mut dyn View, columns: u16, rows: u16) -> String {
         let area = Rect::new(0, 0, columns, rows);
         let mut buffer = Buffer::empty(area);
         let appearance = Appearance::plain();
-        let below = frame::Footer { entry: None, remark: None };
+        let below = frame::Footer { entry: None, message: None };
         frame::draw(view, below, false, area, &mut buffer, &appearance);
         text(&buffer)
     }
 
-    /// Presses keys, each of which must have a meaning to the view.
+    /// Presses keys; the view must use each of them.
     pub(in crate::panes) fn press(view: &mut dyn View, presses: &[Press]) {
         for press in presses {
             assert_ne!(press_in(view, *press), Step::Pass, "{press:?}");
@@ -454,11 +453,11 @@ pub(super) mod tests {
         text
     }
 
-    struct Nothing;
+    struct EmptyView;
 
-    impl View for Nothing {
+    impl View for EmptyView {
         fn title(&self) -> String {
-            "nothing".into()
+            "empty".into()
         }
         fn state(&self) -> String {
             "3 of 4".into()
@@ -476,15 +475,15 @@ pub(super) mod tests {
 
     #[test]
     fn every_window_shows_what_fits() {
-        insta::assert_snapshot!(shown(&mut Nothing, 44, 4), @"
-         nothing                             3 of 4
+        insta::assert_snapshot!(shown(&mut EmptyView, 44, 4), @"
+         empty                               3 of 4
         body
 
          / search  s sort  ? help  q leaves
         ");
         for columns in 0..30 {
             for rows in 0..6 {
-                shown(&mut Nothing, columns, rows);
+                shown(&mut EmptyView, columns, rows);
             }
         }
     }
@@ -495,8 +494,8 @@ pub(super) mod tests {
         for (columns, rows) in [(1, 1), (3, 2), (40, 12), (10, 30)] {
             let area = Rect::new(0, 0, columns, rows);
             let mut buffer = Buffer::empty(area);
-            let below = frame::Footer { entry: None, remark: None };
-            frame::draw(&mut Nothing, below, true, area, &mut buffer, &appearance);
+            let below = frame::Footer { entry: None, message: None };
+            frame::draw(&mut EmptyView, below, true, area, &mut buffer, &appearance);
             if columns == 40 {
                 assert!(text(&buffer).contains("sort") && text(&buffer).contains("any key closes this"));
             }

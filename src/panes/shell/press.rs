@@ -1,8 +1,8 @@
-//! Keys as views see them.
+//! The keys and mouse events for views.
 
 use crate::panes::input::{Button, Input, Key, KeyCode, Mouse, MouseKind};
 
-/// A key, or the mouse.
+/// A key or a mouse event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::panes) enum Press {
     Up,
@@ -19,9 +19,9 @@ pub(in crate::panes) enum Press {
     Backspace,
     Delete,
     Char(char),
-    /// With the letter in lower case.
+    /// Ctrl with a letter in lower case.
     Ctrl(char),
-    /// The left button, at a cell of the window.
+    /// A click of the left button at a cell of the window.
     Click {
         column: u16,
         row: u16,
@@ -30,7 +30,7 @@ pub(in crate::panes) enum Press {
     WheelDown,
 }
 
-/// What was pressed. `pending` holds the bytes of a character that is not complete.
+/// Converts input to keys. `pending` holds the bytes of an incomplete character.
 pub(super) fn read(input: Input, pending: &mut Vec<u8>) -> Vec<Press> {
     match input {
         Input::Bytes(bytes) | Input::Paste(bytes) => text(&bytes, pending),
@@ -43,7 +43,7 @@ pub(super) fn read(input: Input, pending: &mut Vec<u8>) -> Vec<Press> {
 
 fn text(bytes: &[u8], pending: &mut Vec<u8>) -> Vec<Press> {
     let mut presses = Vec::new();
-    // A lone Escape, or Alt with a key, which has no meaning here.
+    // A single Escape, or Alt with a key, which views do not use.
     if let [0x1b, rest @ ..] = bytes {
         return if rest.is_empty() { vec![Press::Escape] } else { presses };
     }

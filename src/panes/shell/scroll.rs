@@ -1,21 +1,21 @@
-//! Which of many rows is selected and which are in the window.
+//! The selected row and the visible rows of a list.
 
 use super::Press;
 
-/// A selection among rows of which a window shows some.
+/// The scroll state of a list: the selected row and the rows in the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::panes) struct Scroll {
-    /// How many rows there are.
+    /// Number of rows.
     count: usize,
-    /// The row that is selected.
-    at: usize,
+    /// The selected row.
+    selected: usize,
     /// The first row in the window.
     top: usize,
-    /// Rows that the window had when it was last drawn.
+    /// Rows of the window at the last drawing.
     room: usize,
 }
 
-/// A way to go.
+/// A movement of the selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::panes) enum Step {
     By(isize),
@@ -25,7 +25,7 @@ pub(in crate::panes) enum Step {
 }
 
 impl Step {
-    /// What a key says about it.
+    /// The movement of a key; `None` if it is not a movement.
     pub(in crate::panes) fn of(press: Press) -> Option<Self> {
         Some(match press {
             Press::Up | Press::Char('k') | Press::Ctrl('p') => Self::By(-1),
@@ -42,49 +42,49 @@ impl Step {
 }
 
 impl Scroll {
-    /// There are so many rows now.
+    /// Sets the number of rows.
     pub(in crate::panes) fn set_count(&mut self, count: usize) {
         self.count = count;
-        self.at = self.at.min(count.saturating_sub(1));
+        self.selected = self.selected.min(count.saturating_sub(1));
     }
 
-    /// The row that is selected.
-    pub(in crate::panes) fn at(&self) -> usize {
-        self.at
+    /// The selected row.
+    pub(in crate::panes) fn selected(&self) -> usize {
+        self.selected
     }
 
     /// Selects a row.
     pub(in crate::panes) fn select(&mut self, row: usize) {
-        self.at = row.min(self.count.saturating_sub(1));
+        self.selected = row.min(self.count.saturating_sub(1));
     }
 
-    /// Goes a step; false when that is nowhere.
+    /// Moves the selection. Returns whether it changed.
     pub(in crate::panes) fn go(&mut self, step: Step) -> bool {
-        let before = self.at;
+        let before = self.selected;
         let last = self.count.saturating_sub(1);
         let page = isize::try_from(self.room.max(1)).unwrap_or(isize::MAX);
-        self.at = match step {
-            Step::By(rows) => self.at.saturating_add_signed(rows).min(last),
-            Step::Page(pages) => self.at.saturating_add_signed(pages.saturating_mul(page)).min(last),
+        self.selected = match step {
+            Step::By(rows) => self.selected.saturating_add_signed(rows).min(last),
+            Step::Page(pages) => self.selected.saturating_add_signed(pages.saturating_mul(page)).min(last),
             Step::First => 0,
             Step::Last => last,
         };
-        self.at != before
+        self.selected != before
     }
 
-    /// True when the last row is selected.
+    /// Whether the last row is selected.
     pub(in crate::panes) fn is_at_end(&self) -> bool {
-        self.at + 1 >= self.count
+        self.selected + 1 >= self.count
     }
 
-    /// The rows to draw in a window of so many: the selected one is among them.
+    /// The visible rows in a window of `room` rows; they include the selected row.
     pub(in crate::panes) fn window(&mut self, room: usize) -> std::ops::Range<usize> {
         self.room = room;
-        if self.at < self.top {
-            self.top = self.at;
+        if self.selected < self.top {
+            self.top = self.selected;
         }
-        if self.at >= self.top + room {
-            self.top = (self.at + 1).saturating_sub(room);
+        if self.selected >= self.top + room {
+            self.top = (self.selected + 1).saturating_sub(room);
         }
         self.top = self.top.min(self.count.saturating_sub(room));
         self.top..(self.top + room).min(self.count)
@@ -102,14 +102,14 @@ mod tests {
         scroll.set_count(100);
         assert_eq!(scroll.window(10), 0..10);
         scroll.go(Step::Page(1));
-        assert_eq!((scroll.at(), scroll.window(10)), (10, 1..11));
+        assert_eq!((scroll.selected(), scroll.window(10)), (10, 1..11));
         scroll.go(Step::Last);
         assert_eq!(scroll.window(10), 90..100);
         assert!(scroll.is_at_end() && !scroll.go(Step::By(1)));
         scroll.set_count(3);
-        assert_eq!((scroll.at(), scroll.window(10)), (2, 0..3));
+        assert_eq!((scroll.selected(), scroll.window(10)), (2, 0..3));
         scroll.set_count(0);
-        assert_eq!((scroll.at(), scroll.window(0)), (0, 0..0));
+        assert_eq!((scroll.selected(), scroll.window(0)), (0, 0..0));
         for room in 0..4 {
             scroll.set_count(7);
             scroll.select(5);

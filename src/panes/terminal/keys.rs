@@ -1,4 +1,4 @@
-//! What keys do: most go to the program, some are ours.
+//! Handles keys: most go to the program, some belong to the pane.
 
 use std::time::Instant;
 
@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use super::LeaveReason;
 use super::pane::Pane;
-use super::view::{Notice, Overlay};
+use super::view::{Notice, PaneMode};
 use crate::panes::input::{Input, Key, KeyCode, encode_key};
 use crate::panes::prefix::PrefixCommand;
 use crate::terminal::model::{Direction, Modes};
 
-/// Copied text that is longer is not sent to the terminal, which would refuse it.
+/// Maximum bytes of copied text; terminals refuse longer text.
 const MAX_COPY: usize = 100_000;
 
 const SHIFT: u8 = 1;
@@ -22,17 +22,17 @@ impl Pane<'_> {
         match command {
             PrefixCommand::Leave => self.leave(LeaveReason::Left, typed),
             PrefixCommand::Literal => self.pass_on(&[self.prefix.key().byte()]),
-            PrefixCommand::Help => self.overlay = Overlay::Help,
-            PrefixCommand::Search => self.overlay = Overlay::Search { text: String::new(), found: None },
+            PrefixCommand::Help => self.mode = PaneMode::Help,
+            PrefixCommand::Search => self.mode = PaneMode::Search { text: String::new(), found: None },
             PrefixCommand::DropLink => {
                 self.shared.drop_link();
-                self.notice = Some(Notice::new("the link was dropped; connecting again"));
+                self.notice = Some(Notice::new("the link was dropped; reconnecting"));
             }
         }
     }
 
     pub(super) fn input(&mut self, input: Input) {
-        // What came in the same paste block after the key that leaves is for who comes next.
+        // Input after the key that leaves is for the next reader.
         if let Some(exit) = &mut self.exit {
             if let Input::Bytes(bytes) = input {
                 exit.typed.extend(bytes);
@@ -41,7 +41,7 @@ impl Pane<'_> {
         }
         let Some(input) = self.after_prefix(input) else { return };
         let prefix = self.prefix.key().byte();
-        match (input, &mut self.overlay) {
+        match (input, &mut self.mode) {
             (Input::Bytes(bytes), _) if bytes == [prefix] => self.press_prefix(),
             (Input::Control(byte), _) if byte == prefix => self.press_prefix(),
             (Input::Mouse(mouse), _) => self.mouse(mouse),
@@ -50,16 +50,16 @@ impl Pane<'_> {
                     self.pass_on(if on { b"\x1b[I" } else { b"\x1b[O" });
                 }
             }
-            (Input::Bytes(_) | Input::Key(_) | Input::Control(_), Overlay::Help) => {
-                self.overlay = Overlay::Nothing;
+            (Input::Bytes(_) | Input::Key(_) | Input::Control(_), PaneMode::Help) => {
+                self.mode = PaneMode::Normal;
                 self.dirty = true;
             }
-            (input, Overlay::Search { .. }) => self.search_input(&input),
+            (input, PaneMode::Search { .. }) => self.search_input(&input),
             (input, _) => self.program_input(input),
         }
     }
 
-    /// After the prefix a key is a command, or belongs to who comes next. What is no key is given back.
+    /// Handles the key after the prefix: a command, or a key for the next reader. Returns other input unchanged.
     fn after_prefix(&mut self, input: Input) -> Option<Input> {
         if self.prefix.until().is_none() {
             return Some(input);
@@ -101,17 +101,17 @@ impl Pane<'_> {
             Input::Control(byte) => self.typed_key(&[byte]),
             Input::Bytes(bytes) => self.typed_key(&bytes),
             Input::PasteStart if modes.bracketed_paste => {
-                self.marking_paste = true;
+                self.paste_started = true;
                 self.pass_on(b"\x1b[200~");
             }
-            // What was begun is ended, whatever the program wants by now.
-            Input::PasteEnd if std::mem::take(&mut self.marking_paste) => self.pass_on(b"\x1b[201~"),
+            // End a started paste even if the program has changed its mode since.
+            Input::PasteEnd if std::mem::take(&mut self.paste_started) => self.pass_on(b"\x1b[201~"),
             Input::Paste(bytes) => self.typed_key(&bytes),
             Input::PasteStart | Input::PasteEnd | Input::Mouse(_) | Input::Focus(_) => {}
         }
     }
 
-    /// Typing shows where the program writes.
+    /// Sends a typed key to the program, after scrolling to the bottom.
     fn typed_key(&mut self, bytes: &[u8]) {
         if self.pointer.scrolled_back || self.pointer.selected {
             self.pointer.scrolled_back = false;
@@ -124,7 +124,7 @@ impl Pane<'_> {
         self.pass_on(bytes);
     }
 
-    /// Bytes for the program, sent together when all keys that are there have been looked at.
+    /// Queues bytes for the program. They are sent together after all available keys are handled.
     pub(super) fn pass_on(&mut self, bytes: &[u8]) {
         self.typed.extend_from_slice(bytes);
     }
@@ -149,7 +149,7 @@ impl Pane<'_> {
     }
 
     fn search_input(&mut self, input: &Input) {
-        let Overlay::Search { text, found } = &mut self.overlay else { return };
+        let PaneMode::Search { text, found } = &mut self.mode else { return };
         self.dirty = true;
         let direction = match input {
             Input::Bytes(bytes) => match bytes.as_slice() {
@@ -184,9 +184,9 @@ impl Pane<'_> {
         self.pointer.selected = true;
     }
 
-    /// Takes over what has come of the text, which may be cut inside a character.
+    /// Appends the complete characters of the received bytes to the search text.
     fn search_text(&mut self) {
-        let Overlay::Search { text, found } = &mut self.overlay else { return };
+        let PaneMode::Search { text, found } = &mut self.mode else { return };
         let partial = &mut self.pointer.partial;
         let whole = match std::str::from_utf8(partial) {
             Ok(whole) => whole.len(),
@@ -203,13 +203,13 @@ impl Pane<'_> {
         *found = None;
     }
 
-    /// Ends the search; what was found stays selected and in view until the next key.
+    /// Ends the search; the match stays selected and visible until the next key.
     fn end_search(&mut self) {
-        self.overlay = Overlay::Nothing;
+        self.mode = PaneMode::Normal;
         self.pointer.partial.clear();
     }
 
-    /// Puts text into the user's clipboard, by way of the terminal.
+    /// Copies text to the user's clipboard through the terminal (OSC 52).
     pub(super) fn copy(&mut self, text: &str) {
         if text.len() > MAX_COPY {
             self.notice = Some(Notice::new("too long for the clipboard"));

@@ -1,7 +1,7 @@
-//! The terminal pane: the program in the session full screen, with one status line of ours.
+//! The terminal pane: the program in the session, full screen with a status line.
 //!
-//! [`open`] suspends an async caller, [`open_blocking`] a thread; both run the view on a thread of its own, and both
-//! give the user's terminal back exactly as they found it. The terminal in the session goes on.
+//! [`open`] is for async callers, [`open_blocking`] for threads. Both run the view on a separate thread, and restore the
+//! user's terminal afterwards. The terminal in the session continues.
 
 mod keys;
 mod pace;
@@ -21,50 +21,50 @@ use super::prefix::PrefixKey;
 use crate::terminal::{ColorDepth, ViewSignal, ViewSignals};
 use std::sync::atomic::Ordering;
 
-/// How the pane is opened.
+/// Options of the pane.
 #[derive(Clone, Debug)]
 pub struct PaneOptions {
-    /// The key that leaves and begins commands.
+    /// The prefix key.
     pub prefix: PrefixKey,
-    /// How many colours the user's terminal has.
+    /// Colour depth of the user's terminal.
     pub colors: ColorDepth,
-    /// Selected text, and what the program asks to be copied, may go to the user's clipboard (OSC 52).
+    /// Whether selected text, and text that the program copies, may go to the user's clipboard (OSC 52).
     pub clipboard: bool,
-    /// A line editor waits behind the pane: it finds marked pastes switched on, as it had them.
+    /// Whether a line editor waits behind the pane. Then bracketed paste is switched on afterwards, as it expects.
     pub editor_waits: bool,
 }
 
-/// The rows that a program in the pane has, in a window of so many: one is the status line's, which a tiny window lacks.
+/// The rows for the program in a window of this height: all except the status line, which a tiny window does not have.
 pub fn rows_for_program(window: u16) -> u16 {
     if window >= 3 { window - 1 } else { window }
 }
 
-/// Why the pane was left.
+/// The reason why the pane was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaveReason {
-    /// The user left; the terminal goes on.
+    /// The user left; the terminal continues.
     Left,
-    /// The terminal ended, or could never be opened. After [`Ended::Lost`] the pane stays until the user leaves it, so that the last screen can
-    /// be read.
+    /// The terminal ended, or could not be opened. After [`Ended::Lost`] the pane stays open until the user leaves it, so that
+    /// the user can read the last screen.
     Ended(Ended),
-    /// The user's terminal is gone, or a signal says that we are to end.
+    /// The user's terminal is gone, or a signal asks this program to end.
     HungUp,
 }
 
-/// How the pane was left.
+/// The result of a pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct PaneExit {
-    /// Why.
+    /// The reason.
     pub why: LeaveReason,
-    /// What was typed after the key that leaves, as far as it had been read: for who comes next. Mostly empty, as the
-    /// rest is still in the terminal's queue.
+    /// Bytes that were read after the key that leaves, for the next reader. Mostly empty: unread bytes stay in the terminal's
+    /// queue.
     pub typed: Vec<u8>,
 }
 
-/// Opens the pane and waits, with the runtime's other work going on, until it is left.
+/// Opens the pane and waits until it is left.
 ///
-/// Not to be cancelled: the view would go on. Nothing else may read the keyboard or write to the terminal meanwhile.
+/// Not cancel-safe: the view would continue. No other code may read the keyboard or write to the terminal meanwhile.
 ///
 /// # Errors
 /// When standard input and output are not a terminal, or stop working.
@@ -74,7 +74,8 @@ pub async fn open(host: &TerminalHost, options: PaneOptions) -> io::Result<PaneE
     result.await.unwrap_or_else(|_| Err(broken()))
 }
 
-/// The same for a thread that is not the runtime's, such as one that a line editor has called back on.
+/// Opens the pane as [`open`] does and blocks the thread, which must not be a runtime's thread. It is for callbacks of a line
+/// editor.
 ///
 /// # Errors
 /// As [`open`].
@@ -107,7 +108,7 @@ fn spawn(
     Ok(())
 }
 
-/// Detaches the view, also when it panics.
+/// A guard that detaches the view, also when it panics.
 pub(super) struct Attached<'a> {
     pub(super) shared: &'a super::host::HostState,
     pub(super) viewer: &'a Arc<Viewer>,
@@ -121,9 +122,9 @@ impl Drop for Attached<'_> {
     }
 }
 
-/// Wakes the view and has it painted anew when the window changes and after a suspension. A window that went through
-/// several sizes and back to the first shows what it made of the old picture, so the size alone does not tell.
-/// Signals that end the program close the view, if somebody listens who will end it; else they have ended it already.
+/// Wakes the view and makes it repaint after a change of the window and after a suspension. Comparing sizes is not enough: a
+/// window that was resized several times and back has a damaged screen at the same size. Fatal signals close the view; a
+/// listener elsewhere ends the program.
 pub(super) fn watch_signals(runtime: &Handle, viewer: &Arc<Viewer>) -> io::Result<tokio::task::AbortHandle> {
     let _context = runtime.enter();
     let mut signals = ViewSignals::listen()?;

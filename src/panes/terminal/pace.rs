@@ -1,84 +1,85 @@
-//! When the next picture may be painted: no more than 60 a second, also in a short burst, and those first that a key's
-//! echo waits for. Knows times only; what is painted is the pane's.
+//! Decides when the next frame may be painted: at most 60 in a second, also in a short burst, with priority for frames that
+//! show the echo of a key. It handles only times; the pane paints.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// In no stretch of this length…
-const STRETCH: Duration = Duration::from_millis(250);
-/// …are there more pictures than these, which is 60 a second.
-const PICTURES: usize = 15;
-/// Output by itself is painted at this distance, which leaves a picture in each stretch to the first key.
-const OUTPUT: Duration = Duration::from_millis(18);
-/// While somebody types it is painted more seldom: the pictures are the echoes'.
-const OUTPUT_BESIDE_KEYS: Duration = Duration::from_millis(34);
-/// Somebody types who has typed so lately.
+/// The sliding window in which frames are counted.
+const WINDOW: Duration = Duration::from_millis(250);
+/// Maximum frames in a window, which is 60 in a second.
+const MAX_FRAMES: usize = 15;
+/// Interval between frames for output alone. It leaves one frame in each window for the first key.
+const OUTPUT_INTERVAL: Duration = Duration::from_millis(18);
+/// Interval between frames for output while the user types: echoes need the other frames.
+const OUTPUT_INTERVAL_WHILE_TYPING: Duration = Duration::from_millis(34);
+/// The user counts as typing for this time after a key.
 const TYPING: Duration = Duration::from_secs(1);
-/// In the midst of other output a picture that is painted sooner after a key would show all but its echo.
-const ECHO: Duration = Duration::from_millis(3);
-/// So many pictures after a key may show its echo, at this distance.
-const ECHOES: u8 = 2;
-const ECHOES_APART: Duration = Duration::from_millis(5);
-/// All but the first only while a stretch has room for so many more: for the first of the next keys.
-const SPARED: usize = 4;
+/// Delay between a key and its echo during other output: an earlier frame would not contain the echo.
+const ECHO_DELAY: Duration = Duration::from_millis(3);
+/// Number of frames after a key that may show its echo.
+const ECHO_FRAMES: u8 = 2;
+/// Interval between these frames.
+const ECHO_INTERVAL: Duration = Duration::from_millis(5);
+/// The second echo frame needs room for this many more frames in the window, which stay free for the next keys.
+const RESERVED: usize = 4;
 
-/// What was painted and typed of late.
+/// The recent frames and keys.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When the last pictures were painted, at most [`PICTURES`].
+    /// The times of the last frames, at most [`MAX_FRAMES`].
     painted: VecDeque<Instant>,
     key: Option<Instant>,
-    /// The echo is not to be looked for before.
+    /// The earliest time for the first echo frame.
     echo_from: Option<Instant>,
-    /// Pictures that may yet show the echo of the last key.
-    echoes: u8,
+    /// Number of frames left that may show the echo of the last key.
+    echo_frames: u8,
 }
 
 impl Pace {
-    /// A key goes to the program. `busy` says that there is something to paint already, which is no echo.
+    /// Records a key for the program. `busy` says that other output waits to be painted.
     pub(super) fn key(&mut self, now: Instant, busy: bool) {
         self.key = Some(now);
-        // Who types faster than that sees something, too.
-        let waits = self.echoes == ECHOES && self.echo_from.is_some();
-        if !waits {
-            self.echo_from = busy.then(|| now + ECHO);
+        // A pending echo keeps its time, so that very fast typing does not delay it forever.
+        let pending = self.echo_frames == ECHO_FRAMES && self.echo_from.is_some();
+        if !pending {
+            self.echo_from = busy.then(|| now + ECHO_DELAY);
         }
-        self.echoes = ECHOES;
+        self.echo_frames = ECHO_FRAMES;
     }
 
-    /// A picture is painted.
+    /// Records a painted frame.
     pub(super) fn painted(&mut self, now: Instant) {
-        if self.painted.len() == PICTURES {
+        if self.painted.len() == MAX_FRAMES {
             self.painted.pop_front();
         }
         self.painted.push_back(now);
-        self.echoes = self.echoes.saturating_sub(1);
+        self.echo_frames = self.echo_frames.saturating_sub(1);
     }
 
-    /// When the last picture was painted.
+    /// The time of the last frame.
     pub(super) fn last(&self) -> Option<Instant> {
         self.painted.back().copied()
     }
 
-    /// The first moment for the next picture, if there is something to paint at `now`; none is at once.
+    /// The earliest time for the next frame, if there is output to paint at `now`; `None` means at once.
     pub(super) fn next(&self, now: Instant) -> Option<Instant> {
         let typing = self.key.is_some_and(|key| now.saturating_duration_since(key) < TYPING);
-        let distance = match self.echoes {
-            _ if !typing => OUTPUT,
-            ECHOES => ECHOES_APART,
-            1.. if self.room_for(SPARED).is_none_or(|at| at <= now) => ECHOES_APART,
-            _ => OUTPUT_BESIDE_KEYS,
+        let interval = match self.echo_frames {
+            _ if !typing => OUTPUT_INTERVAL,
+            ECHO_FRAMES => ECHO_INTERVAL,
+            1.. if self.room_for(RESERVED).is_none_or(|time| time <= now) => ECHO_INTERVAL,
+            _ => OUTPUT_INTERVAL_WHILE_TYPING,
         };
-        let apart = self.last().map(|last| last + distance);
-        let full = self.room_for(1);
-        let echo = self.echo_from.filter(|_| self.echoes == ECHOES);
-        apart.max(full).max(echo)
+        let after_last = self.last().map(|last| last + interval);
+        let within_limit = self.room_for(1);
+        let echo = self.echo_from.filter(|_| self.echo_frames == ECHO_FRAMES);
+        after_last.max(within_limit).max(echo)
     }
 
-    /// When a stretch has room for so many more pictures; none is that it has.
+    /// The time when the window has room for `more` frames; `None` means now.
     fn room_for(&self, more: usize) -> Option<Instant> {
-        let excess = (self.painted.len() + more).checked_sub(PICTURES + 1)?;
-        self.painted.get(excess).map(|painted| *painted + STRETCH)
+        let excess = (self.painted.len() + more).checked_sub(MAX_FRAMES + 1)?;
+        self.painted.get(excess).map(|painted| *painted + WINDOW)
     }
 }
 
@@ -88,9 +89,10 @@ mod tests {
 
     const MILLI: Duration = Duration::from_millis(1);
 
-    /// Paints for `length` whenever it may, with output all the time and a key every `keys`. Gives the times of both.
+    /// Paints for `length` as often as allowed, with continuous output and a key every `keys`. Returns the times of frames and
+    /// keys.
     fn flood(pace: &mut Pace, begin: Instant, length: Duration, keys: Option<Duration>) -> [Vec<Instant>; 2] {
-        let (mut pictures, mut typed) = (Vec::new(), Vec::new());
+        let (mut frames, mut typed) = (Vec::new(), Vec::new());
         let mut now = begin;
         let mut next_key = keys.map(|every| begin + every);
         while now < begin + length {
@@ -103,30 +105,30 @@ mod tests {
             }
             if pace.next(now).is_none_or(|at| now >= at) {
                 pace.painted(now);
-                pictures.push(now);
+                frames.push(now);
             }
             now += MILLI / 2;
         }
-        [pictures, typed]
+        [frames, typed]
     }
 
     #[test]
-    fn no_stretch_has_more_than_its_share_of_sixty_a_second() {
+    fn no_window_has_more_frames_than_sixty_in_a_second() {
         for keys in [None, Some(1), Some(7), Some(16), Some(30), Some(100), Some(900)] {
             let keys = keys.map(|millis| MILLI * millis);
-            let [pictures, _] = flood(&mut Pace::default(), Instant::now(), MILLI * 5000, keys);
-            assert!(pictures.len() > 100, "{keys:?}: it still moves");
-            for stretch in pictures.windows(PICTURES + 1) {
-                assert!(stretch[PICTURES] - stretch[0] >= STRETCH, "{keys:?}");
+            let [frames, _] = flood(&mut Pace::default(), Instant::now(), MILLI * 5000, keys);
+            assert!(frames.len() > 100, "{keys:?}: it still moves");
+            for window in frames.windows(MAX_FRAMES + 1) {
+                assert!(window[MAX_FRAMES] - window[0] >= WINDOW, "{keys:?}");
             }
         }
     }
 
     #[test]
     fn output_alone_is_painted_evenly() {
-        let [pictures, _] = flood(&mut Pace::default(), Instant::now(), MILLI * 1000, None);
-        assert!((50..=60).contains(&pictures.len()));
-        assert!(pictures.windows(2).all(|two| two[1] - two[0] >= Duration::from_secs(1) / 60));
+        let [frames, _] = flood(&mut Pace::default(), Instant::now(), MILLI * 1000, None);
+        assert!((50..=60).contains(&frames.len()));
+        assert!(frames.windows(2).all(|two| two[1] - two[0] >= Duration::from_secs(1) / 60));
     }
 
     #[test]
@@ -135,12 +137,12 @@ mod tests {
         let begin = Instant::now();
         let [_, none] = flood(&mut pace, begin, MILLI * 2000, None);
         assert!(none.is_empty());
-        // As fast as somebody types, and as a key that is held down repeats; the first key of all included.
+        // At the speed of typing, and at the speed of a repeating key; including the very first key.
         for (from, every) in [(2000, 100), (4000, 33)] {
-            let [pictures, keys] = flood(&mut pace, begin + MILLI * from, MILLI * 2000, Some(MILLI * every));
+            let [frames, keys] = flood(&mut pace, begin + MILLI * from, MILLI * 2000, Some(MILLI * every));
             for key in &keys[..keys.len() - 1] {
-                let echo = *key + ECHO;
-                let shown = pictures.iter().find(|picture| **picture >= echo).unwrap();
+                let echo = *key + ECHO_DELAY;
+                let shown = frames.iter().find(|frame| **frame >= echo).unwrap();
                 assert!(*shown - *key <= MILLI * 12, "{:?} with a key each {every} ms", *shown - *key);
             }
         }

@@ -1,4 +1,4 @@
-//! The loop that owns the view: keys first, then paint, then wait.
+//! The loop of the pane: handle keys, paint, wait.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,30 +12,30 @@ use ratatui::widgets::Widget;
 
 use super::pace::Pace;
 use super::pointer_state::Pointer;
-use super::view::{Grid, Help, Notice, Overlay, Status};
+use super::view::{Grid, Help, Notice, PaneMode, Status};
 use super::{LeaveReason, PaneExit, PaneOptions};
 use crate::panes::host::{Ended, HostState, Viewer, lock};
-use crate::panes::input::{Decoder, Waited, available, read_some, wait};
+use crate::panes::input::{Decoder, WaitFor, available, read_some, wait};
 use crate::panes::output_buffer::OutputBuffer;
 use crate::panes::painter::Painter;
 use crate::panes::prefix::Prefix;
 use crate::terminal::model::{CursorShape, Model, MouseProtocol};
 use crate::terminal::{FullScreen, size};
 
-/// A program that is in the midst of an update is looked at again so soon.
-const UPDATE: Duration = Duration::from_millis(17);
-/// An escape sequence of a key arrives at once; after this it is the Escape key.
+/// Interval between checks whether a synchronized update has ended.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(17);
+/// The bytes of an escape sequence arrive at once; after this time a single ESC is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
-/// A paste that brings nothing for so long is over, ended or not: the key that leaves must work again.
-const PASTE: Duration = Duration::from_secs(2);
-/// Times in the status line are brought up to date so often.
+/// A paste without input for this time counts as ended: the prefix key must work again.
+const PASTE_LIMIT: Duration = Duration::from_secs(2);
+/// Interval at which times in the status line are updated.
 const CLOCK: Duration = Duration::from_secs(1);
-/// Bytes of a paste that are read at once.
+/// Maximum bytes of a paste that are read at once.
 const BLOCK: usize = 4096;
-/// Bytes from the keyboard between two looks at the screen.
+/// Maximum bytes read from the keyboard before the screen is painted again.
 const BATCH: usize = 64 * 1024;
 
-/// The view while it is open.
+/// An open pane.
 pub(super) struct Pane<'a> {
     pub(super) shared: &'a HostState,
     viewer: &'a Arc<Viewer>,
@@ -45,26 +45,26 @@ pub(super) struct Pane<'a> {
     pub(super) prefix: Prefix,
     pub(super) output_buffer: OutputBuffer,
     pub(super) typed: Vec<u8>,
-    pub(super) overlay: Overlay,
+    pub(super) mode: PaneMode,
     pub(super) notice: Option<Notice>,
     pub(super) pointer: Pointer,
-    /// The paste that comes was begun with its mark.
-    pub(super) marking_paste: bool,
-    /// The window, all of it.
+    /// Whether the start of a bracketed paste was sent to the program.
+    pub(super) paste_started: bool,
+    /// Columns and rows of the whole window.
     window: (u16, u16),
     painted: Option<u64>,
-    /// Ours has changed, whatever the program's screen did.
+    /// Whether the window must be painted.
     pub(super) dirty: bool,
     pub(super) pace: Pace,
     opened: Instant,
-    /// The program is in the midst of an update: until when its old screen is left.
+    /// During a synchronized update, the time until which the old screen stays.
     hold: Option<Instant>,
     last_key: Instant,
-    shown: MirroredModes,
+    mirrored: MirroredModes,
     pub(super) exit: Option<PaneExit>,
 }
 
-/// Modes of the user's terminal that follow the program's.
+/// Modes of the user's terminal that follow the program's modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct MirroredModes {
     any_motion: bool,
@@ -85,10 +85,10 @@ pub(super) fn run(shared: &HostState, viewer: &Arc<Viewer>, options: &PaneOption
         prefix: Prefix::new(options.prefix),
         output_buffer: OutputBuffer::default(),
         typed: Vec::new(),
-        overlay: Overlay::default(),
+        mode: PaneMode::default(),
         notice: None,
         pointer: Pointer::default(),
-        marking_paste: false,
+        paste_started: false,
         window: (0, 0),
         painted: None,
         dirty: true,
@@ -96,23 +96,23 @@ pub(super) fn run(shared: &HostState, viewer: &Arc<Viewer>, options: &PaneOption
         opened: Instant::now(),
         hold: None,
         last_key: Instant::now(),
-        shown: MirroredModes::default(),
+        mirrored: MirroredModes::default(),
         exit: None,
     };
     let _full = FullScreen::enter(options.editor_waits)?;
-    pane.live()
+    pane.run()
 }
 
 impl Pane<'_> {
-    fn live(&mut self) -> io::Result<PaneExit> {
+    fn run(&mut self) -> io::Result<PaneExit> {
         loop {
             if let Some(exit) = self.exit.take() {
                 return Ok(exit);
             }
             self.paint()?;
-            let ready = wait(Waited {
+            let ready = wait(WaitFor {
                 keys: true,
-                // A picture is due in a moment, and whoever rings until then is looked at before it.
+                // If a frame is due soon, wake-ups are handled just before it.
                 wake: (!self.dirty || !self.output_buffer.is_empty()).then(|| self.viewer.wake.fd()),
                 room: !self.output_buffer.is_empty(),
                 until: Some(self.until()),
@@ -120,10 +120,10 @@ impl Pane<'_> {
             if ready.keys {
                 self.read_keys()?;
             }
-            self.clocks();
+            self.handle_timers();
             if ready.woken {
                 self.viewer.wake.take();
-                self.look();
+                self.handle_wake();
             }
             if ready.room && !self.output_buffer.write_some(io::stdout().as_fd())? {
                 self.leave(LeaveReason::HungUp, Vec::new());
@@ -131,17 +131,17 @@ impl Pane<'_> {
         }
     }
 
-    /// When there is something to do although nothing happens.
+    /// The next deadline of a timer.
     fn until(&self) -> Instant {
         let now = Instant::now();
         let mut until = now + CLOCK;
-        let mut at = |time: Option<Instant>| until = time.map_or(until, |time| until.min(time));
-        at(self.prefix.until());
-        at(self.decoder.is_waiting().then(|| self.last_key + ESCAPE));
-        at(self.decoder.in_paste().then(|| self.last_key + PASTE));
-        at(self.notice.as_ref().map(|notice| notice.until));
-        // A picture waits for its time, or for room in the terminal, which wakes by itself.
-        at((self.dirty && self.output_buffer.is_empty()).then(|| self.paint_at(now)));
+        let mut limit = |time: Option<Instant>| until = time.map_or(until, |time| until.min(time));
+        limit(self.prefix.until());
+        limit(self.decoder.is_waiting().then(|| self.last_key + ESCAPE));
+        limit(self.decoder.in_paste().then(|| self.last_key + PASTE_LIMIT));
+        limit(self.notice.as_ref().map(|notice| notice.until));
+        // A frame waits for its time, or for room in the terminal, which is a condition of the wait itself.
+        limit((self.dirty && self.output_buffer.is_empty()).then(|| self.paint_at(now)));
         until
     }
 
@@ -151,8 +151,8 @@ impl Pane<'_> {
         while left > 0 && self.exit.is_none() {
             if self.decoder.in_paste() {
                 let mut block = [0; BLOCK];
-                let wanted = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
-                let read = read_some(wanted)?;
+                let free = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
+                let read = read_some(free)?;
                 let bytes = block.get(..read).unwrap_or_default();
                 for input in self.decoder.paste(bytes) {
                     self.input(input);
@@ -160,7 +160,7 @@ impl Pane<'_> {
                 left = if read == 0 { 0 } else { left.saturating_sub(read) };
                 continue;
             }
-            // One by one: what follows the key that leaves is not ours.
+            // Byte by byte: bytes after the key that leaves are for the next reader.
             let mut byte = [0];
             if read_some(&mut byte)? == 0 {
                 self.leave(LeaveReason::HungUp, Vec::new());
@@ -180,14 +180,15 @@ impl Pane<'_> {
         }
     }
 
-    /// What time itself brings.
-    fn clocks(&mut self) {
+    /// Handles expired timers.
+    fn handle_timers(&mut self) {
         let now = Instant::now();
         if self.prefix.lapsed(now) {
             self.leave(LeaveReason::Left, Vec::new());
         }
         let quiet = now.duration_since(self.last_key);
-        if (self.decoder.is_waiting() && quiet >= ESCAPE) || (self.decoder.in_paste() && quiet >= PASTE) {
+        if (self.decoder.is_waiting() && quiet >= ESCAPE) || (self.decoder.in_paste() && quiet >= PASTE_LIMIT)
+        {
             if let Some(input) = self.decoder.time_out() {
                 self.input(input);
             }
@@ -200,11 +201,11 @@ impl Pane<'_> {
         self.dirty |= now.saturating_duration_since(self.pace.last().unwrap_or(self.opened)) >= CLOCK;
     }
 
-    /// Looks at what the session's side has.
-    fn look(&mut self) {
+    /// Handles events of the session's side.
+    fn handle_wake(&mut self) {
         self.dirty = true;
         if self.viewer.redraw.swap(false, Ordering::AcqRel) {
-            self.forget_screen();
+            self.invalidate_screen();
         }
         if self.viewer.hung_up.load(Ordering::Acquire) {
             self.leave(LeaveReason::HungUp, Vec::new());
@@ -226,8 +227,8 @@ impl Pane<'_> {
         }
     }
 
-    fn forget_screen(&mut self) {
-        self.shown = MirroredModes::default();
+    fn invalidate_screen(&mut self) {
+        self.mirrored = MirroredModes::default();
         self.painted = None;
         self.window = (0, 0);
     }
@@ -242,33 +243,33 @@ impl Pane<'_> {
         }
     }
 
-    /// When the next picture may be painted.
+    /// The earliest time for the next frame.
     fn paint_at(&self, now: Instant) -> Instant {
         self.pace.next(now).max(self.hold).unwrap_or(now)
     }
 
-    /// Paints, if something changed, its time has come, and the terminal has taken the last picture.
+    /// Paints, if the window must be painted, the time has come, and the terminal has taken the last frame.
     fn paint(&mut self) -> io::Result<()> {
         let now = Instant::now();
         if !self.dirty || !self.output_buffer.is_empty() || now < self.paint_at(now) {
             return Ok(());
         }
         if self.viewer.wake.take_rung() {
-            self.look();
+            self.handle_wake();
         }
         self.fit_window()?;
         let model = self.shared.model.blocking_lock();
-        // In the midst of an update the program's screen is left as it was.
+        // During a synchronized update the old screen stays.
         if let Some(end) = model.updating_until()
             && now < end
             && self.painted.is_some()
         {
-            self.hold = Some(end.min(now + UPDATE));
+            self.hold = Some(end.min(now + UPDATE_INTERVAL));
             return Ok(());
         }
         self.draw(&model)?;
         self.painted = Some(model.generation());
-        let cursor = model.cursor().filter(|_| !matches!(self.overlay, Overlay::Help));
+        let cursor = model.cursor().filter(|_| !matches!(self.mode, PaneMode::Help));
         drop(model);
         let cursor = cursor.map(|cursor| crate::terminal::model::Cursor {
             shape: if self.prefix.until().is_some() { CursorShape::Default } else { cursor.shape },
@@ -299,7 +300,7 @@ impl Pane<'_> {
         Ok(())
     }
 
-    /// The part of the window that is the program's: all but the status line, which a tiny window lacks.
+    /// The size of the program's screen: the window without the status line, which a tiny window does not have.
     pub(super) fn screen(&self) -> (u16, u16) {
         let (columns, rows) = self.window;
         (columns, super::rows_for_program(rows))
@@ -310,7 +311,7 @@ impl Pane<'_> {
         let status = self.shared.status();
         let title = model.title();
         let ended = self.shared.ended().map(describe);
-        let remark = self.shared.remark();
+        let message = self.shared.message();
         let line = Status {
             session: self.shared.session(),
             status: &status,
@@ -320,12 +321,12 @@ impl Pane<'_> {
             prefix: self.prefix.key(),
             prefixed: self.prefix.until().is_some(),
             notice: self.notice.as_ref().map(|notice| notice.text.as_str()),
-            overlay: &self.overlay,
+            mode: &self.mode,
             opening: !self.shared.is_open(),
-            remark: remark.as_deref(),
+            message: message.as_deref(),
             ended: ended.as_deref(),
         };
-        let help = matches!(self.overlay, Overlay::Help).then(|| Help { prefix: self.prefix.key() });
+        let help = matches!(self.mode, PaneMode::Help).then(|| Help { prefix: self.prefix.key() });
         self.terminal.draw(|frame| {
             let window = frame.area();
             let screen = Rect { height: rows.min(window.height), ..window };
@@ -340,24 +341,24 @@ impl Pane<'_> {
         Ok(())
     }
 
-    /// Asks the user's terminal for the mouse and the keypad as the program wants them.
+    /// Sets the mouse and keypad modes of the user's terminal as the program requested them.
     fn follow_modes(&mut self) {
         let modes = self.shared.modes();
-        let wanted = MirroredModes {
+        let requested = MirroredModes {
             any_motion: modes.mouse == MouseProtocol::Any,
             application_keypad: modes.application_keypad,
         };
-        if wanted.any_motion != self.shown.any_motion {
-            self.output_buffer.push(if wanted.any_motion {
+        if requested.any_motion != self.mirrored.any_motion {
+            self.output_buffer.push(if requested.any_motion {
                 b"\x1b[?1003h"
             } else {
                 b"\x1b[?1003l\x1b[?1002h"
             });
         }
-        if wanted.application_keypad != self.shown.application_keypad {
-            self.output_buffer.push(if wanted.application_keypad { b"\x1b=" } else { b"\x1b>" });
+        if requested.application_keypad != self.mirrored.application_keypad {
+            self.output_buffer.push(if requested.application_keypad { b"\x1b=" } else { b"\x1b>" });
         }
-        self.shown = wanted;
+        self.mirrored = requested;
     }
 }
 

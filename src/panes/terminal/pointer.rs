@@ -1,4 +1,4 @@
-//! What the mouse does: it is the program's when it asked for it, else it scrolls and selects.
+//! Handles the mouse: events go to the program if it requested them; otherwise the mouse scrolls and selects.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use super::view::Notice;
 use crate::panes::input::{Button, Key, KeyCode, Mouse, MouseKind, encode_key, encode_mouse};
 use crate::terminal::model::{MouseProtocol, SelectionKind};
 
-/// Lines for one notch of the wheel.
+/// Lines for one step of the wheel.
 const NOTCH: i32 = 3;
-/// Clicks that follow each other within this time are one double or triple click.
+/// Clicks within this time form a double or triple click.
 const CLICKS: Duration = Duration::from_millis(400);
 
 impl Pane<'_> {
@@ -55,13 +55,15 @@ impl Pane<'_> {
     }
 
     fn start_selection(&mut self, mouse: Mouse) {
-        let at = (mouse.column, mouse.row);
+        let position = (mouse.column, mouse.row);
         let now = Instant::now();
         let count = match self.pointer.last_click {
-            Some(click) if click.at == at && now.duration_since(click.when) < CLICKS => click.count % 3 + 1,
+            Some(click) if click.position == position && now.duration_since(click.when) < CLICKS => {
+                click.count % 3 + 1
+            }
             _ => 1,
         };
-        self.pointer.last_click = Some(Click { at, when: now, count });
+        self.pointer.last_click = Some(Click { position, when: now, count });
         self.pointer.dragging = true;
         self.pointer.selected = count > 1;
         let kind = match count {

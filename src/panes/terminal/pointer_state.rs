@@ -1,24 +1,24 @@
-//! What the pane remembers of the mouse between two events.
+//! The state of mouse and selection between two events.
 
 use std::time::Instant;
 
-/// What is known of mouse, selection and window position.
+/// The state of mouse, selection and scrolling.
 #[derive(Debug, Default)]
 pub(super) struct Pointer {
-    /// The window is over the scrollback.
+    /// Whether the window is scrolled back.
     pub(super) scrolled_back: bool,
-    /// Something is selected.
+    /// Whether text is selected.
     pub(super) selected: bool,
-    /// A character of the search text that is not whole yet.
+    /// Bytes of an incomplete character of the search text.
     pub(super) partial: Vec<u8>,
-    /// A selection is being drawn out.
+    /// Whether the user is dragging a selection.
     pub(super) dragging: bool,
     pub(super) last_click: Option<Click>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Click {
-    pub(super) at: (u16, u16),
+    pub(super) position: (u16, u16),
     pub(super) when: Instant,
     pub(super) count: u8,
 }

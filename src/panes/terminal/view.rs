@@ -1,4 +1,4 @@
-//! What the pane shows: the program's screen, and one line of ours below it.
+//! The widgets of the pane: the program's screen, the status line below it, and the help.
 
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,8 @@ impl Widget for Grid<'_> {
             if glyph.column + u16::from(glyph.width) > area.width || glyph.row >= area.height {
                 continue;
             }
-            let at = (area.x + glyph.column, area.y + glyph.row);
-            if let Some(cell) = buffer.cell_mut(at) {
+            let position = (area.x + glyph.column, area.y + glyph.row);
+            if let Some(cell) = buffer.cell_mut(position) {
                 paint(&glyph, cell);
             }
         }
@@ -38,7 +38,7 @@ fn paint(glyph: &Glyph<'_>, cell: &mut Cell) {
     if !glyph.combining.is_empty() {
         let symbol: String =
             std::iter::once(glyph.character).chain(glyph.combining.iter().copied()).collect();
-        // What would change the width (joiners, emoji presentation) would shift the rest of the line.
+        // Leave out characters that change the width (joiners, emoji presentation): they would shift the rest of the line.
         if symbol.width() == usize::from(glyph.width) && !symbol.ends_with('\u{200d}') {
             cell.set_symbol(&symbol);
         }
@@ -62,30 +62,30 @@ fn paint(glyph: &Glyph<'_>, cell: &mut Cell) {
     }
 }
 
-fn color(ink: CellColor) -> Color {
-    match ink {
+fn color(color: CellColor) -> Color {
+    match color {
         CellColor::Default => Color::Reset,
         CellColor::Indexed(index) => Color::Indexed(index),
         CellColor::Rgb(r, g, b) => Color::Rgb(r, g, b),
     }
 }
 
-/// What the line of ours has to say besides the usual.
+/// The mode of the pane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Overlay {
+pub(super) enum PaneMode {
     #[default]
-    Nothing,
-    /// The keys, over the screen.
+    Normal,
+    /// The help is shown over the screen.
     Help,
-    /// A text is typed that is searched for.
+    /// The user types a search text.
     Search {
         text: String,
-        /// The last search found something; `None` before the first.
+        /// Whether the last search found a match; `None` before the first search.
         found: Option<bool>,
     },
 }
 
-/// Everything that the status line tells.
+/// The content of the status line.
 pub(super) struct Status<'a> {
     pub(super) session: &'a str,
     pub(super) status: &'a PtyStatus,
@@ -93,31 +93,31 @@ pub(super) struct Status<'a> {
     pub(super) title: &'a str,
     pub(super) scrolled: usize,
     pub(super) prefix: PrefixKey,
-    /// The prefix was pressed, and what comes next decides.
+    /// Whether the prefix was pressed, so that the next key is a command.
     pub(super) prefixed: bool,
-    /// A remark that stays for a while.
+    /// A temporary message.
     pub(super) notice: Option<&'a str>,
-    pub(super) overlay: &'a Overlay,
-    /// It is not there yet.
+    pub(super) mode: &'a PaneMode,
+    /// Whether the terminal is still opening.
     pub(super) opening: bool,
-    /// What happens outside of the terminal.
-    pub(super) remark: Option<&'a str>,
+    /// A message from outside the terminal.
+    pub(super) message: Option<&'a str>,
     /// How the terminal ended, if it has.
     pub(super) ended: Option<&'a str>,
 }
 
 impl Status<'_> {
-    /// Left and right text, and whether it is an alarm.
+    /// The left and right texts, and whether it is an alert.
     fn text(&self) -> (String, String, bool) {
         let key = self.prefix;
         if self.prefixed {
             let text = format!(" {key} sends it · ? help · / search · . reconnect");
             return (text, format!("{key} leaves "), false);
         }
-        if let Overlay::Search { text, found } = self.overlay {
-            let verdict = if *found == Some(false) { "  (nowhere)" } else { "" };
+        if let PaneMode::Search { text, found } = self.mode {
+            let result = if *found == Some(false) { "  (not found)" } else { "" };
             return (
-                format!(" search: {text}{verdict}"),
+                format!(" search: {text}{result}"),
                 "Enter older · ↓ newer · Esc ends ".to_owned(),
                 false,
             );
@@ -142,12 +142,12 @@ impl Status<'_> {
     }
 
     fn usual(&self) -> String {
-        let remark = self.remark.map(|remark| format!(" {remark} ·")).unwrap_or_default();
+        let message = self.message.map(|message| format!(" {message} ·")).unwrap_or_default();
         if self.opening {
-            return format!("{remark} {} · opening the terminal…", self.session);
+            return format!("{message} {} · opening the terminal…", self.session);
         }
         let (columns, rows) = self.size;
-        let mut text = format!("{remark} {} · {} · {columns}×{rows}", self.session, self.status.service);
+        let mut text = format!("{message} {} · {} · {columns}×{rows}", self.session, self.status.service);
         match &self.status.link {
             LinkState::Up { round_trip: Some(time) } => text.push_str(&format!(" · {}", milliseconds(*time))),
             LinkState::Up { round_trip: None } => text.push_str(" · connected"),
@@ -165,9 +165,9 @@ impl Status<'_> {
 
 impl Widget for Status<'_> {
     fn render(self, area: Rect, buffer: &mut Buffer) {
-        let (left, right, alarm) = self.text();
+        let (left, right, alert) = self.text();
         let style = Style::new().add_modifier(Modifier::REVERSED);
-        let style = if alarm { style.fg(Color::Indexed(1)).add_modifier(Modifier::BOLD) } else { style };
+        let style = if alert { style.fg(Color::Indexed(1)).add_modifier(Modifier::BOLD) } else { style };
         buffer.set_stringn(area.x, area.y, " ".repeat(area.width.into()), area.width.into(), style);
         let width = usize::from(area.width);
         let right_width = right.width();
@@ -180,7 +180,7 @@ impl Widget for Status<'_> {
     }
 }
 
-/// The keys, in a box over the screen.
+/// The help: the keys, in a box over the screen.
 pub(super) struct Help {
     pub(super) prefix: PrefixKey,
 }
@@ -191,8 +191,8 @@ impl Widget for Help {
         let lines = [
             (key.clone(), "leave; the terminal stays connected"),
             (format!("{key} {key}"), "send the key itself"),
-            (format!("{key} /"), "search back in what was printed"),
-            (format!("{key} ."), "drop the link and connect again"),
+            (format!("{key} /"), "search the output backwards"),
+            (format!("{key} ."), "drop the link and reconnect"),
             (format!("{key} ?"), "this help"),
             ("Shift-PgUp, wheel".to_owned(), "scroll back"),
             ("drag, double click".to_owned(), "select and copy (Shift: your terminal's own)"),
@@ -207,7 +207,7 @@ impl Widget for Help {
         let style = Style::new().add_modifier(Modifier::REVERSED);
         for (row, (keys, what)) in (top..top + height).zip(&lines) {
             let line = format!(" {keys:<21}{what} ");
-            // A wide character that the box cuts in half is replaced whole.
+            // Replace a wide character that the box would cut in half.
             if left > area.x
                 && let Some(cell) = buffer.cell_mut((left - 1, row))
                 && cell.symbol().width() > 1
@@ -224,7 +224,7 @@ impl Widget for Help {
     }
 }
 
-/// A remark that goes away by itself.
+/// A message that disappears after some seconds.
 #[derive(Debug)]
 pub(super) struct Notice {
     pub(super) text: String,
@@ -244,12 +244,12 @@ fn milliseconds(time: Duration) -> String {
     }
 }
 
-/// Text from elsewhere, fit for one line.
+/// Replaces control characters in untrusted text, for display in one line.
 pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// `text` in at most `width` columns, with a sign where it was cut.
+/// `text` cut to at most `width` columns, with an ellipsis if it was cut.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -286,9 +286,9 @@ mod tests {
             prefix: PrefixKey::default(),
             prefixed: false,
             notice: None,
-            overlay: &Overlay::Nothing,
+            mode: &PaneMode::Normal,
             opening: false,
-            remark: None,
+            message: None,
             ended: None,
         };
         change(&mut status);
@@ -299,26 +299,26 @@ mod tests {
     }
 
     #[test]
-    fn the_status_line_says_where_one_is_and_how_to_leave() {
+    fn the_status_line_shows_the_session_and_the_key_to_leave() {
         assert_eq!(
             line(80, |_| {}),
             format!("{:<50}{}", " work · ttyd · 80×23 · 12 ms · vim", "Ctrl-] leaves · Ctrl-] ? help ")
         );
         assert_eq!(line(20, |_| {}), " work · ttyd · 80×… ");
-        let text = line(80, |status| status.remark = Some("the cell has ended"));
+        let text = line(80, |status| status.message = Some("the cell has ended"));
         assert!(text.starts_with(" the cell has ended · work · ttyd"), "{text}");
         assert!(line(80, |status| status.opening = true).starts_with(" work · opening the terminal…  "));
         assert_eq!(line(3, |_| {}).chars().count(), 3);
     }
 
     #[test]
-    fn a_dead_link_is_said() {
+    fn a_lost_link_is_reported() {
         let down = PtyStatus {
             service: "ttyd".into(),
             link: LinkState::Down { since: Instant::now(), why: "no\nanswer".into() },
             last_heard: Instant::now(),
         };
-        // The reference must outlive the closure, so the status is leaked: it is a test.
+        // The reference must outlive the closure, so this test leaks the status.
         let down: &'static PtyStatus = Box::leak(Box::new(down));
         let text = line(120, |status| status.status = down);
         assert!(
