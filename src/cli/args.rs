@@ -1,4 +1,4 @@
-//! The one table of flags: the command line, its help, and the shell completions come from it.
+//! The flags of the command line. Its help and the shell completions are made from them.
 
 mod creation;
 mod run;
@@ -25,102 +25,102 @@ use std::path::PathBuf;
     name = "bai-repl",
     version,
     override_usage = "bai-repl [OPTIONS] [IMAGE] [SCRIPT]\n       bai-repl [OPTIONS] <COMMAND>",
-    after_help = "Exit codes: 0; the remote program's own; 2 wrong usage; 121 could not connect; 122 refused; \
-                  123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
-                  With nothing configured, sessions run on the engine in this program. BACKEND_ENDPOINT, \
-                  BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY name a cluster, and so does bai-repl login."
+    after_help = "Exit codes: 0 success; the exit code of the remote program; 2 wrong usage; 121 could not connect; \
+                  122 refused; 123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
+                  Without configuration, sessions run on the engine in this program. BACKEND_ENDPOINT, \
+                  BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY choose a cluster, and so does bai-repl login."
 )]
 pub(super) struct Arguments {
-    /// What to do other than open a session.
+    /// The subcommand; without one a session is opened.
     #[command(subcommand)]
     pub(super) command: Option<CliCommand>,
 
-    /// What to open and how.
+    /// The flags for opening a session.
     #[command(flatten)]
     pub(super) open: OpenFlags,
 
-    /// What holds for all that this program does.
+    /// The flags of all commands.
     #[command(flatten)]
     pub(super) global: GlobalFlags,
 }
 
 impl Arguments {
-    /// Reads a command line. What holds for every command may stand anywhere; what says how a session is opened may
-    /// not stand before another command.
+    /// Parses a command line. Global flags can be anywhere; flags for opening a session must not come before a subcommand.
     pub(super) fn read<S: Into<OsString> + Clone>(
         words: impl IntoIterator<Item = S>,
     ) -> clap::error::Result<Self> {
         let mut table = Self::command();
         let matches = table.try_get_matches_from_mut(words)?;
-        let told = |argument: &&clap::Arg| {
+        let is_given = |argument: &&clap::Arg| {
             let source = matches.value_source(argument.get_id().as_str());
             !argument.is_global_set() && source == Some(ValueSource::CommandLine)
         };
-        if let (Some(command), Some(argument)) = (matches.subcommand_name(), table.get_arguments().find(told))
+        if let (Some(command), Some(argument)) =
+            (matches.subcommand_name(), table.get_arguments().find(is_given))
         {
             let message =
-                format!("'{argument}' opens a session and does not go with the command '{command}'");
+                format!("'{argument}' opens a session and cannot be used with the command '{command}'");
             return Err(table.clone().error(clap::error::ErrorKind::ArgumentConflict, message));
         }
         Self::from_arg_matches(&matches)
     }
 }
 
-/// Opening a session.
+/// The flags for opening a session.
 #[derive(Debug, Args)]
 pub(super) struct OpenFlags {
     /// Image of the session, such as python:3.6 [default: python]
     pub(super) image: Option<String>,
 
-    /// Program to run; without it the prompt opens, or standard input is run when it is not a terminal
+    /// Program to run [default: the prompt, or standard input if it is not a terminal]
     #[arg(value_parser = local_path())]
     pub(super) script: Option<PathBuf>,
 
-    /// Run this code; the exit code is the remote program's
+    /// Run this code; the exit code is that of the remote program
     #[arg(short = 'c', value_name = "CODE", conflicts_with = "script")]
     pub(super) code: Option<String>,
 
-    /// How the session is made.
+    /// How the session is created.
     #[command(flatten)]
     pub(super) creation: CreationFlags,
 
-    /// Save every picture and other medium in this folder
+    /// Save all pictures and other media in this folder
     #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(super) media_dir: Option<PathBuf>,
 }
 
-/// What holds for every command.
+/// The flags of all commands.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct GlobalFlags {
-    /// URL of a cluster, or "local" for the engine in this program [env: BACKEND_ENDPOINT]
+    /// URL of the cluster, or "local" for the engine in this program [env: BACKEND_ENDPOINT]
     #[arg(long, global = true, value_name = "URL")]
     pub(super) endpoint: Option<String>,
 
-    /// Profile of the configuration file
+    /// Profile in the configuration file
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) profile: Option<String>,
 
-    /// Leave certificates unchecked, for this endpoint and this time
+    /// Do not check certificates, for this command only
     #[arg(long, global = true)]
     pub(super) insecure: bool,
 
-    /// One JSON object on a line for each event
+    /// Print one JSON object on a line for each event
     #[arg(long, global = true)]
     pub(super) json: bool,
 
-    /// Say only what went wrong
+    /// Print only errors
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
 
-    /// Write a trace to the log file; repeat for more
+    /// Write a trace to the log file; repeat it for more detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 
-    /// How runs talk to the server: auto, ws or poll
+    /// How runs are sent to the server: auto, ws or poll
     #[arg(long, global = true, value_name = "WAY", default_value = "auto", value_parser = ["auto", "ws", "poll"])]
     pub(super) transport: String,
 
-    /// Leave the kernel of a cluster as it is: there is no completion then, and HTML is lost
+    /// Do not install the prelude in the kernels of a cluster: completion is missing then, and HTML is lost
     #[arg(long, global = true)]
     pub(super) no_prelude: bool,
 
@@ -128,66 +128,66 @@ pub(super) struct GlobalFlags {
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) theme: Option<String>,
 
-    /// How pictures are drawn: auto, kitty, kitty-tmux, iterm2, sixel, blocks or none [default: what the terminal can]
+    /// How pictures are shown: auto, kitty, kitty-tmux, iterm2, sixel, blocks or none [default: the best that the terminal supports]
     #[arg(long, global = true, value_name = "HOW", env = "BAI_REPL_GRAPHICS", hide_env_values = true)]
     pub(super) graphics: Option<String>,
 }
 
-/// Everything other than opening a session.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
-    /// Open the prompt on a session that lives
+    /// Open the prompt on an existing session
     Attach(Subject),
-    /// Run files in batch mode: upload, clean, build, execute; also for ranges of values, in parallel
+    /// Run files in batch mode: upload, clean, build, execute; also in parallel for ranges of values
     Run(Box<Run>),
-    /// Open a terminal inside a session, or inside a new one
+    /// Open a terminal in a session, or in a new one
     Pty(Pty),
     /// List sessions
     Ls(Ls),
-    /// Show what is known about a session
+    /// Show facts about a session
     Info(Subject),
     /// Destroy sessions
     Rm(Rm),
-    /// Start the interpreter of a session anew: variables are lost, files stay
+    /// Restart the interpreter of a session: variables are lost, files are kept
     Restart(Restart),
-    /// Give a session another name
+    /// Rename a session
     Rename(Rename),
-    /// Ask the program that runs in a session to stop
+    /// Interrupt the program that runs in a session
     Interrupt(Subject),
     /// Show the log of a session's container
     Logs(Logs),
-    /// Show what happens to sessions, as it happens
+    /// Show the events of sessions as they happen
     Events(Events),
     /// Copy files and folders to a session
     Upload(Upload),
     /// Copy files and folders from a session
     Download(Download),
-    /// Show the files of a session: full screen in a terminal, as text for a folder that is named
+    /// Show the files of a session: full screen in a terminal, or the files of PATH as text
     Files(Files),
     /// List the apps of a session
     Apps(Apps),
     /// Open a local address for an app of a session
     App(App),
-    /// List what sessions can be made from
+    /// List the images that sessions can be created from
     Images,
-    /// Watch the sessions full screen: go to one, look at its log or files, end it
+    /// Show the sessions full screen: attach to one, read its log or files, destroy it
     Sessions,
-    /// List the themes, or show how one looks
+    /// List the themes, or preview one
     Themes(Themes),
-    /// Log in at a cluster's web server, or keep the key pair of a manager
+    /// Log in to a cluster's web server, or save the key pair for a manager
     Login(Login),
-    /// End a login
+    /// Log out
     Logout {
-        /// URL of the server [default: the one that sessions are made at]
+        /// URL of the server [default: the one that sessions are created on]
         #[arg(value_name = "URL")]
         server: Option<String>,
     },
-    /// Show what is configured and found out
+    /// Show the configuration and what was detected
     #[command(subcommand)]
     Config(Config),
-    /// Run the engine as a background server, which other clients can use too
+    /// Run the engine as a background server that other clients can use too
     Serve(Serve),
-    /// Serve a cluster's agent, as the program in a container that runs code
+    /// Serve a cluster's agent as the program that runs code in a container
     Runner(Runner),
     /// Print a completion script for a shell: source <(bai-repl completions bash)
     Completions {
@@ -196,112 +196,112 @@ pub(super) enum CliCommand {
     },
 }
 
-/// What is configured and found out.
+/// What `bai-repl config` shows.
 #[derive(Debug, Subcommand)]
 pub(super) enum Config {
-    /// Ask the terminal what it can show, and say what follows from its answers
+    /// Query the terminal, and show its answers and the settings that follow from them
     Terminal,
 }
 
-/// A terminal inside a session.
+/// The flags of `bai-repl pty`.
 #[derive(Debug, Args)]
 pub(super) struct Pty {
     /// Name or id of a session, or an image for a new one [default: python]
     #[arg(value_name = "SESSION|IMAGE", value_parser = NonEmptyStringValueParser::new())]
     pub(super) session_or_image: Option<String>,
 
-    /// App that gives the terminal [default: what the session has]
+    /// App that provides the terminal [default: the one that the session has]
     pub(super) app: Option<String>,
 
-    /// No pane: pass the bytes straight through, as ssh does
+    /// Pass all bytes through, as ssh does, and do not show a pane
     #[arg(long)]
     pub(super) raw: bool,
 }
 
-/// Themes.
+/// The flags of `bai-repl themes`.
 #[derive(Debug, Default, Args)]
 pub(super) struct Themes {
-    /// Show how this one looks
+    /// Preview this theme
     #[arg(value_name = "NAME", id = "shown")]
     pub(super) name: Option<String>,
 }
 
-/// A login.
+/// The flags of `bai-repl login`.
 #[derive(Debug, Default, Args)]
 pub(super) struct Login {
-    /// URL of the cluster's web server or manager [default: the one that sessions are made at]
+    /// URL of the cluster's web server or manager [default: the one that sessions are created on]
     #[arg(value_name = "URL", id = "server")]
     pub(super) endpoint: Option<String>,
 
-    /// Name of the user [env: BACKEND_USER]; the password is asked, or is BACKEND_PASSWORD
+    /// User name [env: BACKEND_USER]; the password is BACKEND_PASSWORD, or asked for
     #[arg(long, value_name = "NAME")]
     pub(super) user: Option<String>,
 
-    /// Access key, at a manager; the secret key is asked
+    /// Access key for a manager; the secret key is asked for
     #[arg(long, value_name = "KEY", conflicts_with = "user")]
     pub(super) access_key: Option<String>,
 
-    /// Read the password, or the secret key, from a line of standard input, and a one-time code from the next
+    /// Read the password or the secret key from the first line of standard input, and a one-time code from the second
     #[arg(long)]
     pub(super) password_stdin: bool,
 
-    /// End a login of the same user elsewhere, where the server allows only one
+    /// End a login of the same user elsewhere, if the server allows only one
     #[arg(long)]
     pub(super) force: bool,
 }
 
-/// The background engine.
+/// The flags of `bai-repl serve`.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// Address on the loopback interface; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     pub(super) listen: SocketAddr,
 
-    /// Folder that sessions work in; without it each has one of its own
+    /// Working folder of all sessions [default: each session has its own]
     #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(super) workdir: Option<PathBuf>,
 
-    /// End the background engine that runs, and its sessions
+    /// Stop the running background engine, and its sessions
     #[arg(long)]
     pub(super) stop: bool,
 
-    /// Leave when no session has been there for a while, as an engine does that was started by need
+    /// Stop when there has been no session for a while, as an engine does that was started on demand
     #[arg(long, hide = true)]
     pub(super) by_need: bool,
 }
 
-/// The runner in a container.
+/// The flags of `bai-repl runner`.
 #[derive(Debug, Args)]
 pub(super) struct Runner {
-    /// Language or runtime type, such as python or gcc; app has none
+    /// Language or runtime type, such as python or gcc; app runs no code
     #[arg(value_name = "LANG", value_parser = NonEmptyStringValueParser::new())]
     pub(super) language: String,
 
-    /// Interpreter or compiler [default: what is found]
+    /// Interpreter or compiler [default: the one that is found]
     #[arg(value_parser = local_path())]
     pub(super) runtime: Option<PathBuf>,
 
-    /// Where to listen; whoever reaches the ports can run code here. In a container this is 0.0.0.0
+    /// Address to listen on, in a container 0.0.0.0. Everyone who reaches the ports can run code here
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(super) host: IpAddr,
 
-    /// Port for operations; 0 picks a free one [default: what intrinsic-ports.json says, or 2000]
+    /// Port for operations; 0 picks a free one [default: that of intrinsic-ports.json, or 2000]
     #[arg(long, value_name = "PORT")]
     pub(super) operations_port: Option<u16>,
 
-    /// Port for replies; 0 picks a free one [default: what intrinsic-ports.json says, or 2001]
+    /// Port for replies; 0 picks a free one [default: that of intrinsic-ports.json, or 2001]
     #[arg(long, value_name = "PORT")]
     pub(super) replies_port: Option<u16>,
 
-    /// Folder that code runs in [default: /home/work, or this one where that is missing]
+    /// Working folder [default: /home/work, or the current folder if that does not exist]
     #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(super) workdir: Option<PathBuf>,
 
-    /// Folder with what the agent says: environ.txt, intrinsic-ports.json
+    /// Folder with the files of the agent: environ.txt, intrinsic-ports.json
     #[arg(long, value_name = "FOLDER", default_value = "/home/config", value_parser = local_path())]
     pub(super) config: PathBuf,
 
-    /// Folder with the definitions of services
+    /// Folder with service definitions
     #[arg(long, value_name = "FOLDER", default_value = "/etc/backend.ai/service-defs", value_parser = local_path())]
     pub(super) service_defs: PathBuf,
 }
@@ -324,12 +324,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sound() {
+    fn the_flags_are_consistent() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn an_image_is_no_command() {
+    fn an_image_is_not_a_command() {
         let arguments = Arguments::read(["bai-repl", "-t", "work", "python:3.6", "a.py"]).unwrap();
         assert!(arguments.command.is_none());
         assert_eq!(arguments.open.image.as_deref(), Some("python:3.6"));
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_usage_is_told() {
+    fn wrong_usage_is_reported() {
         for wrong in [
             &["-e", "x", "python"][..],
             &["--rm", "--keep"],

@@ -1,30 +1,30 @@
-//! Messages about the steps of a batch run: which begins, and how it ended. This module prints nothing itself.
+//! Messages about the start and end of each step of a batch run. This module does not print them.
 
 use super::output::OutputMessage;
 use bai_client::{Cell, Step};
 use bai_protocol::execute::BatchOptions;
 use serde_json::json;
 
-/// Longer commands are shortened in messages.
-const SHOWN: usize = 60;
+/// Maximum width of a command in a message.
+const COMMAND_WIDTH: usize = 60;
 
-/// The steps of a run; a run of a cell has none.
+/// The steps of a run. A cell has no steps.
 pub(super) struct BatchSteps<'a> {
     commands: BatchOptions,
     on_step: &'a (dyn Fn(&'static str) + Sync),
-    /// What goes well is not told.
+    /// The start of a step is not reported.
     quiet: bool,
-    /// How many of the steps have begun or were passed over.
+    /// How many of the steps have started or were skipped.
     passed: usize,
 }
 
 impl<'a> BatchSteps<'a> {
-    /// Of a run that has none.
+    /// No steps.
     pub(super) fn none() -> Self {
         BatchSteps { commands: BatchOptions::default(), on_step: &|_| (), quiet: true, passed: 0 }
     }
 
-    /// The steps of this cell. `on_step` hears the name of each that begins.
+    /// The steps of this cell. `on_step` is called with the name of each step that starts.
     pub(super) fn of(cell: &Cell, quiet: bool, on_step: &'a (dyn Fn(&'static str) + Sync)) -> Self {
         let commands = match cell {
             Cell::Batch(commands) => commands.clone(),
@@ -33,7 +33,7 @@ impl<'a> BatchSteps<'a> {
         BatchSteps { commands, on_step, quiet, passed: 0 }
     }
 
-    /// The run begins: its first step, if it has one.
+    /// The message about the first step, if there is one.
     pub(super) fn begin(&mut self) -> Option<OutputMessage> {
         let commands = self.commands.clone();
         // The language's default clean step usually has no effect, so it is not reported.
@@ -48,18 +48,18 @@ impl<'a> BatchSteps<'a> {
         None
     }
 
-    /// A step has ended: the next, if the run goes on.
+    /// The message about the step after `step`, if the run goes on.
     pub(super) fn begin_after(&mut self, step: Step, exit_code: Option<i32>) -> Option<OutputMessage> {
         let over = match step {
             Step::Clean => 1,
             Step::Build if exit_code.unwrap_or(0) != 0 => return None,
             Step::Build => 2,
         };
-        // The one that was told last may be under way only now.
+        // The step that was reported last may have started only now.
         if self.passed > over { None } else { self.begin() }
     }
 
-    /// How a step ended. A success is not reported to people.
+    /// The message about the end of a step. People get no message about a success.
     pub(super) fn finished(&self, step: Step, exit_code: Option<i32>) -> OutputMessage {
         let (name, code) = (name(step), exit_code.unwrap_or(0));
         let event = json!({"event": "step-finished", "step": name, "exitCode": exit_code});
@@ -76,7 +76,7 @@ impl<'a> BatchSteps<'a> {
     fn begun(&self, name: &'static str, command: &str) -> OutputMessage {
         (self.on_step)(name);
         let event = json!({"event": "step-started", "step": name, "command": command});
-        let shown = crate::render::sanitize::line(command, SHOWN);
+        let shown = crate::render::sanitize::line(command, COMMAND_WIDTH);
         let sentence = match command {
             _ if self.quiet => String::new(),
             "*" => format!("bai-repl: {name}"),

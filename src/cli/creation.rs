@@ -1,4 +1,4 @@
-//! From the flags of the command line to a create request, and from a create request to a session.
+//! From the flags of the command line to a create request, and to the code that a script runs.
 
 use super::args::{CreationFlags, OpenFlags};
 use super::error::CliError;
@@ -8,23 +8,20 @@ use bai_protocol::create::{CreateRequest, check_name};
 use std::io::Read;
 use std::path::Path;
 
-/// The image when none is named.
+/// The default image.
 pub(super) const DEFAULT_IMAGE: &str = "python";
 
-/// A script or a bootstrap script larger than this is a mistake.
+/// Maximum size of a script or a bootstrap script.
 const SIZE_LIMIT: u64 = 64 << 20;
 
-/// What is to be created from an image, as the flags say.
+/// The request for a new session with this image and these flags.
 pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateRequest, CliError> {
     let name = match &flags.name {
         Some(name) => {
-            let wrong = |error| {
-                CliError::new(
-                    ExitStatus::Usage,
-                    format!("\"{name}\" cannot be the name of a session: {error}"),
-                )
+            let invalid = |error| {
+                CliError::new(ExitStatus::Usage, format!("\"{name}\" is not a valid session name: {error}"))
             };
-            check_name(name).map_err(wrong)?;
+            check_name(name).map_err(invalid)?;
             name.clone()
         }
         None => session_name::generate(),
@@ -50,18 +47,18 @@ pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateReques
     })
 }
 
-/// The image that is named, or the default one.
+/// The image of the command line, or the default image.
 pub(super) fn image(open: &OpenFlags) -> &str {
     open.image.as_deref().unwrap_or(DEFAULT_IMAGE)
 }
 
-/// Whether the session is destroyed when this program ends: one with a generated name is, one that the user named is not,
-/// unless they said otherwise.
+/// Whether the session is destroyed when this program ends. By default a session with a generated name is, and one that the
+/// user named is not.
 pub(super) fn is_temporary(flags: &CreationFlags) -> bool {
     if flags.rm { true } else { !flags.keep && flags.name.is_none() }
 }
 
-/// Code to run without a prompt, if any: from `-c`, a file, or standard input when that is not a terminal.
+/// The code to run without a prompt, if any: from `-c`, a file, or standard input if that is not a terminal.
 pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
     if let Some(code) = &open.code {
         return Ok(Some(Code { text: code.clone(), stdin_is_free: true }));
@@ -78,12 +75,12 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
     Ok(Some(Code { text: text_of(bytes, "standard input")?, stdin_is_free: false }))
 }
 
-/// Code without a prompt.
+/// Code to run without a prompt.
 #[derive(Debug)]
 pub(super) struct Code {
     /// Source text.
     pub(super) text: String,
-    /// Whether standard input is left for the program's own questions.
+    /// Whether the program can read standard input.
     pub(super) stdin_is_free: bool,
 }
 
@@ -100,11 +97,14 @@ fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, CliError> {
     if bytes.len() as u64 >= SIZE_LIMIT {
         return Err(CliError::new(
             ExitStatus::Usage,
-            format!("{name} is larger than 64 MiB, which is too large for a cell"),
+            format!("{name} is larger than 64 MiB, the maximum size of a cell"),
         ));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        CliError::new(ExitStatus::Usage, format!("{name} is not UTF-8: byte {at} is not part of a character"))
+        let position = error.utf8_error().valid_up_to();
+        CliError::new(
+            ExitStatus::Usage,
+            format!("{name} is not UTF-8: byte {position} is not part of a character"),
+        )
     })
 }

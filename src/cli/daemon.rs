@@ -1,4 +1,4 @@
-//! The background engine from the command line's side: finding it, starting it in the background, being it, ending it.
+//! The background engine from the side of the command line: finds, starts, runs and stops it.
 
 use super::args::Serve;
 use super::error::CliError;
@@ -16,13 +16,13 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-/// What a shell can read to use the engine.
+/// A file that a shell can source to use the engine.
 const SHELL_FILE: &str = "env.sh";
-/// How long an engine may take from its start until it listens.
+/// Time limit from the start of the engine until it listens.
 const START_LIMIT: Duration = Duration::from_secs(20);
-/// How long an engine that was started by need stays without a session.
+/// How long an engine that was started on demand runs without a session.
 const IDLE_END: Duration = Duration::from_secs(60);
-/// How long an engine may take to end when it is asked to.
+/// Time limit for stopping the engine.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 impl From<DaemonError> for CliError {
@@ -31,7 +31,7 @@ impl From<DaemonError> for CliError {
     }
 }
 
-/// The background engine, if one runs. One of another version is told about and used: it is never ended unasked.
+/// The background engine, if one runs. An engine of another version is used too, with a warning.
 pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, CliError> {
     let Some(found) = daemon::read(&paths.engine_dir())? else { return Ok(None) };
     if !found.is_alive().await {
@@ -39,7 +39,7 @@ pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, CliError> 
     }
     if found.version != env!("CARGO_PKG_VERSION") {
         eprintln!(
-            "bai-repl: the background engine is version {}, this program is {}; bai-repl serve --stop ends it with its sessions",
+            "bai-repl: the background engine is version {}, this program is {}; bai-repl serve --stop stops it and its sessions",
             found.version,
             env!("CARGO_PKG_VERSION")
         );
@@ -47,8 +47,7 @@ pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, CliError> 
     Ok(Some(found))
 }
 
-/// The background engine; one is started in the background when none runs. Of several programs that want one at the
-/// same time, one starts it.
+/// The background engine; it is started if none runs. If several programs need it at the same time, one of them starts it.
 pub(super) async fn find_or_start(paths: &Paths) -> Result<DaemonInfo, CliError> {
     if let Some(found) = find(paths).await? {
         return Ok(found);
@@ -62,7 +61,7 @@ pub(super) async fn find_or_start(paths: &Paths) -> Result<DaemonInfo, CliError>
     start_in_background(paths).await?;
     let started = find(paths).await?;
     started.ok_or_else(|| {
-        CliError::new(ExitStatus::Connect, "the background engine was started and does not answer")
+        CliError::new(ExitStatus::Connect, "the background engine was started, but does not answer")
     })
 }
 
@@ -79,17 +78,17 @@ async fn start_in_background(paths: &Paths) -> Result<(), CliError> {
     let mut child =
         tokio::process::Command::from(command).kill_on_drop(false).spawn().map_err(|error| failed(&error))?;
     let Some(stdout) = child.stdout.take() else { return Err(failed(&"it has no standard output")) };
-    // Its first line says that it listens.
+    // The first line of its output means that it listens.
     let mut line = String::new();
     let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
     match read {
         Ok(Ok(length)) if length > 0 => Ok(()),
         Ok(_) => Err(failed(&"it ended at once").hint("its log is engine.log in the state folder")),
-        Err(_) => Err(failed(&"it does not come up")),
+        Err(_) => Err(failed(&"it does not start to listen in time")),
     }
 }
 
-/// Is the background engine, until a signal ends it or its time is over.
+/// Runs the background engine, until a signal ends it or it has had no session for too long.
 pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
     let paths = user_paths()?;
     if options.stop {
@@ -98,9 +97,9 @@ pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
     if let Some(found) = find(&paths).await? {
         return Err(CliError::new(
             ExitStatus::Refused,
-            format!("a background engine runs already, as process {}", found.pid),
+            format!("a background engine is already running, as process {}", found.pid),
         )
-        .hint("bai-repl serve --stop ends it with its sessions"));
+        .hint("bai-repl serve --stop stops it and its sessions"));
     }
     let workdirs = match &options.workdir {
         Some(folder) => Workdirs::Shared(folder.canonicalize().map_err(|error| {
@@ -132,7 +131,7 @@ pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
     }
 }
 
-/// Writes the state file and one that a shell can read, and says so in one line.
+/// Writes the state file and the file for shells, and prints the command that sources the latter.
 fn announce(paths: &Paths, engine: &Engine) -> Result<(), CliError> {
     let folder = paths.engine_dir();
     let state = DaemonInfo {
@@ -152,29 +151,29 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), CliError> {
         writeln!(text, "export {name}='{value}'").map_err(failed)?;
     }
     text.persist(&file).map_err(|error| failed(error.error))?;
-    // The parent process may have ended; then the line is not needed.
+    // An error is ignored: the parent process may have ended.
     let _ = writeln!(std::io::stdout(), ". {}", file.display());
     Ok(())
 }
 
 async fn stop(paths: &Paths) -> Result<ExitStatus, CliError> {
     let Some(found) = find(paths).await? else {
-        return Err(CliError::new(ExitStatus::NotFound, "no background engine runs"));
+        return Err(CliError::new(ExitStatus::NotFound, "no background engine is running"));
     };
     let failed = |error: &dyn std::fmt::Display| {
         CliError::new(
             ExitStatus::Failed,
-            format!("the background engine, process {}, cannot be ended: {error}", found.pid),
+            format!("the background engine, process {}, cannot be stopped: {error}", found.pid),
         )
     };
     let pid = i32::try_from(found.pid).map_err(|error| failed(&error))?;
     kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(|error| failed(&error))?;
     let gone = async {
-        let mut often = tokio::time::interval(Duration::from_millis(50));
+        let mut interval = tokio::time::interval(Duration::from_millis(50));
         while kill(Pid::from_raw(pid), None).is_ok() {
-            often.tick().await;
+            interval.tick().await;
         }
     };
-    tokio::time::timeout(STOP_LIMIT, gone).await.map_err(|_| failed(&"it does not end"))?;
+    tokio::time::timeout(STOP_LIMIT, gone).await.map_err(|_| failed(&"it does not end in time"))?;
     Ok(ExitStatus::Ok)
 }

@@ -1,5 +1,5 @@
-//! The commands that the prompt and the command line have in common: the flags of a `:command` are those of the
-//! subcommand without the session, and the same function does the work, with the session that is open.
+//! The commands that the prompt shares with the command line. A `:command` has the flags of the subcommand without the
+//! session, and the same function runs it on the open session.
 
 use super::args::{AppFlags, AppsFlags, Arguments, DownloadFlags, FilesFlags, LogsFlags, Ls, UploadFlags};
 use super::commands::{self, apps, download, files, logs, ls, upload};
@@ -16,14 +16,14 @@ use futures_util::future::{BoxFuture, FutureExt};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Does the prompt's commands with the command line's functions.
+/// Runs commands of the prompt with the functions of the command line.
 pub(super) struct CommandDelegate {
     server: Arc<Mutex<Option<Server>>>,
     context: CommandContext,
 }
 
 impl CommandDelegate {
-    /// For a prompt whose sessions are on this server.
+    /// A delegate for a prompt whose session is on this server.
     pub(super) fn new(server: Arc<Mutex<Option<Server>>>, context: &CommandContext) -> Self {
         let mut context = context.clone();
         // The prompt's output is for people.
@@ -38,7 +38,7 @@ impl CommandDelegate {
         api.ok_or_else(|| CliError::new(ExitStatus::Failed, "there is no session"))
     }
 
-    async fn done(
+    async fn run_command(
         &self,
         command: DelegatedCommand,
         session: &ComputeSession,
@@ -78,7 +78,7 @@ impl CommandDelegate {
     }
 }
 
-/// Reads the words after `:name` as the flags of the subcommand `name`. `None` when they asked for help, which is shown.
+/// Parses the words after `:name` as the flags of the subcommand `name`. `None` if they ask for help, which is then printed.
 fn flags<F: Args + FromArgMatches>(name: &'static str, words: Vec<String>) -> Result<Option<F>, CliError> {
     let table = Arguments::command();
     let about = table.find_subcommand(name).and_then(clap::Command::get_about).cloned();
@@ -91,18 +91,18 @@ fn flags<F: Args + FromArgMatches>(name: &'static str, words: Vec<String>) -> Re
             table::put(&error.to_string())?;
             Ok(None)
         }
-        Err(error) => Err(usage(name, &table, &error)),
+        Err(error) => Err(usage_error(name, &table, &error)),
     }
 }
 
-/// Says what is wrong with the flags. A flag that only the command line has is told as such.
-fn usage(name: &str, table: &clap::Command, error: &clap::Error) -> CliError {
-    let hint = format!(":{name} --help tells the flags");
+/// The error for invalid flags. A flag that only the command line has gets its own message.
+fn usage_error(name: &str, table: &clap::Command, error: &clap::Error) -> CliError {
+    let hint = format!(":{name} --help lists the flags");
     if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) {
         let long = flag.trim_start_matches('-').split('=').next().unwrap_or_default();
         if table.get_arguments().any(|argument| argument.get_long() == Some(long)) {
             let why = format!(
-                "--{long} is a flag of the command line: commands at the prompt use the session that is open"
+                "--{long} is a flag of the command line: commands at the prompt use the open session"
             );
             return CliError::new(ExitStatus::Usage, why).hint(hint);
         }
@@ -120,7 +120,7 @@ impl DelegatedCommands for CommandDelegate {
         words: Vec<String>,
     ) -> BoxFuture<'_, Result<(), SessionError>> {
         async move {
-            self.done(command, &session, words).await.map(drop).map_err(CliError::into_session_error)
+            self.run_command(command, &session, words).await.map(drop).map_err(CliError::into_session_error)
         }
         .boxed()
     }
@@ -131,7 +131,7 @@ impl DelegatedCommands for CommandDelegate {
 
     fn find(&self, session: String) -> BoxFuture<'_, Result<(), SessionError>> {
         async move {
-            // Where a new prompt will look, which need not be where this one is.
+            // The new prompt will look on this server, which can be another than that of this prompt.
             let server = Server::find(&self.context).await?;
             commands::find(&self.context, &server, &session).await.map(drop)
         }
@@ -144,7 +144,7 @@ impl DelegatedCommands for CommandDelegate {
 mod tests {
     use super::*;
 
-    fn told(words: &[&str]) -> String {
+    fn usage_message(words: &[&str]) -> String {
         let words = words.iter().map(|&word| word.to_owned()).collect();
         flags::<UploadFlags>("upload", words).unwrap_err().sentence().to_owned()
     }
@@ -153,11 +153,11 @@ mod tests {
     fn flags_of_the_command_line_are_refused_at_the_prompt() {
         for flag in ["--endpoint", "--profile", "--insecure", "--json", "--quiet", "--transport=ws", "--name"]
         {
-            let told = told(&["x", flag]);
-            assert!(told.contains("is a flag of the command line"), "{flag}: {told}");
+            let message = usage_message(&["x", flag]);
+            assert!(message.contains("is a flag of the command line"), "{flag}: {message}");
         }
-        assert_eq!(told(&["x", "--nonsense"]), "unexpected argument '--nonsense' found");
-        assert!(told(&[]).contains("required"), "{}", told(&[]));
+        assert_eq!(usage_message(&["x", "--nonsense"]), "unexpected argument '--nonsense' found");
+        assert!(usage_message(&[]).contains("required"), "{}", usage_message(&[]));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How output looks here: what the terminal can show, the theme that suits it, where pictures go.
+//! How output is displayed: the capabilities of the terminal, the theme, the folder for pictures.
 
 use super::args::OpenFlags;
 use super::context::CommandContext;
@@ -15,35 +15,35 @@ use nix::unistd::{AccessFlags, access};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The longest reason in a warning.
+/// Maximum width of a reason in a warning.
 const MESSAGE_WIDTH: usize = 1_000;
 
-/// What is known about the terminal, asked and set.
+/// The answers of the terminal, and the settings that follow from them and from the user.
 #[derive(Debug)]
 pub(super) struct DisplayReport {
-    /// From the environment.
+    /// The terminal as the environment describes it.
     pub(super) screen: Screen,
-    /// What it answered.
+    /// The answers of the terminal.
     pub(super) probe: Probe,
-    /// The window.
+    /// Size of the window.
     pub(super) size: Size,
-    /// How pictures are drawn.
+    /// How pictures are shown.
     pub(super) choice: Choice,
-    /// A character cell in pixels.
+    /// Size of a character cell in pixels.
     pub(super) cell: Option<(u16, u16)>,
-    /// The background.
+    /// Background colour.
     pub(super) background: Option<Rgb>,
-    /// The theme that suits.
+    /// The theme in use.
     pub(super) theme: Theme,
     settings: DisplaySettings,
 }
 
-/// Asks the terminal what it supports, and applies the user's settings.
-pub(super) fn find_out(context: &CommandContext) -> Result<DisplayReport, CliError> {
+/// Queries the terminal, and applies the user's settings.
+pub(super) fn query_terminal(context: &CommandContext) -> Result<DisplayReport, CliError> {
     let settings = DisplaySettings::read(context)?;
     let screen = Screen::detect();
     let probe = if settings.ask {
-        terminal::probe(&screen, memory().as_deref())
+        terminal::probe(&screen, answer_cache().as_deref())
             .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?
     } else {
         Probe { unasked: "the configuration says so", ..Probe::default() }
@@ -57,7 +57,7 @@ pub(super) fn find_out(context: &CommandContext) -> Result<DisplayReport, CliErr
     Ok(DisplayReport { choice, cell, background, theme, screen, probe, size, settings })
 }
 
-/// The user's setting counts on every terminal.
+/// How pictures are shown: the user's setting, if there is one.
 fn choose(settings: &DisplaySettings, screen: &Screen, found: impl FnOnce() -> Choice) -> Choice {
     match settings.graphics {
         Some(graphics) if screen.stdout_tty && !screen.dumb => Choice { graphics, why: "you said so" },
@@ -65,13 +65,14 @@ fn choose(settings: &DisplaySettings, screen: &Screen, found: impl FnOnce() -> C
     }
 }
 
-/// Options of the console for a prompt, which asks the terminal what it can do. The second value is what was typed
-/// meanwhile, which belongs to the editor.
+/// Options of the console for a prompt. The terminal is queried; the second value is the text that the user typed in the
+/// meantime, for the editor.
 pub(super) fn for_prompt(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<(ConsoleOptions, String), CliError> {
-    let DisplayReport { screen, probe, choice, cell, background, theme, settings, .. } = find_out(context)?;
+    let DisplayReport { screen, probe, choice, cell, background, theme, settings, .. } =
+        query_terminal(context)?;
     let typed = String::from_utf8_lossy(&probe.typed).replace('\r', "\n");
     let options = ConsoleOptions {
         repl: screen.stdout_tty,
@@ -80,7 +81,7 @@ pub(super) fn for_prompt(
         cell,
         background,
         links: links(&screen, probe.name.as_deref(), &context.config),
-        // What cannot be told now is told when the session is opened.
+        // An error is ignored here: it is reported when the session is opened.
         local: !server::is_cluster(context).unwrap_or(true),
         max_lines: Some(context.config.output.max_lines).filter(|lines| *lines > 0),
         ..plain(open.media_dir.as_deref(), &settings, screen, theme)?
@@ -88,18 +89,18 @@ pub(super) fn for_prompt(
     Ok((options, typed.chars().filter(|c| *c == '\n' || !c.is_control()).collect()))
 }
 
-/// Where it is kept what terminals said.
-fn memory() -> Option<PathBuf> {
+/// The file that caches the answers of terminals.
+fn answer_cache() -> Option<PathBuf> {
     Paths::of_user().map(|paths| paths.terminal_cache())
 }
 
-/// What the terminal said when a prompt asked it.
-fn remembered(screen: &Screen, settings: &DisplaySettings) -> Option<Probe> {
-    memory().filter(|_| screen.stdout_tty && settings.ask).and_then(|memory| terminal::recall(&memory))
+/// The cached answers of the terminal from an earlier prompt.
+fn cached_answers(screen: &Screen, settings: &DisplaySettings) -> Option<Probe> {
+    answer_cache().filter(|_| screen.stdout_tty && settings.ask).and_then(|cache| terminal::recall(&cache))
 }
 
-/// Options of the console for a run without a prompt. The terminal is not asked: somebody may be typing ahead for
-/// the next command. What it said to a prompt before is taken.
+/// Options of the console for a run without a prompt. The terminal is not queried, because the user may type ahead for the
+/// next command. Its cached answers are used.
 pub(super) fn for_script(
     media_dir: Option<&Path>,
     context: &CommandContext,
@@ -110,7 +111,8 @@ pub(super) fn for_script(
     } else {
         DisplaySettings::without_terminal(context)?
     };
-    let probe = remembered(&screen, &settings).unwrap_or(Probe { unasked: "no prompt", ..Probe::default() });
+    let probe =
+        cached_answers(&screen, &settings).unwrap_or(Probe { unasked: "no prompt", ..Probe::default() });
     let background = settings.background.or(probe.background.map(Rgb::from));
     let theme = theme(&screen, background, context)?;
     let choice = choose(&settings, &screen, || probe.choose(&screen));
@@ -142,47 +144,47 @@ fn plain(
     })
 }
 
-/// Whether files can be written into a folder, which need not exist yet. It is not made before there is a file for it.
+/// Checks that files can be written into a folder, which need not exist yet. It is created with its first file.
 fn check_folder(folder: &Path) -> Result<(), CliError> {
     let existing = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
     let existing = existing.unwrap_or(Path::new("."));
-    let wrong = |why: String| {
+    let invalid = |why: String| {
         CliError::new(ExitStatus::Usage, why)
-            .hint("--media-dir, or dir in [media] of the configuration, names the folder for pictures")
+            .hint("--media-dir, or dir under [media] in the configuration, sets the folder for pictures")
     };
     if !existing.is_dir() {
-        return Err(wrong(format!("{} is not a folder", existing.display())));
+        return Err(invalid(format!("{} is not a folder", existing.display())));
     }
     let writable = AccessFlags::W_OK | AccessFlags::X_OK;
     access(existing, writable)
-        .map_err(|error| wrong(format!("cannot write into {}: {}", existing.display(), error.desc())))
+        .map_err(|error| invalid(format!("cannot write into {}: {}", existing.display(), error.desc())))
 }
 
-/// How full-screen views look. The terminal is not asked, as for a run without a prompt.
+/// The appearance of full-screen views. The terminal is not queried, as for a run without a prompt.
 pub(super) fn for_views(context: &CommandContext) -> Result<Appearance, CliError> {
     let options = for_script(None, context)?;
     let ConsoleOptions { graphics, background, cell, synchronized, .. } = options;
     let colors = options.screen.colors;
-    let means = GraphicsCapabilities { graphics, colors, background, cell, synchronized };
-    Ok(Appearance::new(options.theme, colors, means))
+    let capabilities = GraphicsCapabilities { graphics, colors, background, cell, synchronized };
+    Ok(Appearance::new(options.theme, colors, capabilities))
 }
 
-/// Whether links are sent.
+/// Whether links are sent to the terminal.
 fn links(screen: &Screen, name: Option<&str>, config: &FileConfig) -> bool {
-    let known = || terminal::supports_links(name, |key| std::env::var(key).ok());
-    !screen.dumb && config.output.links.unwrap_or_else(known)
+    let supported = || terminal::supports_links(name, |key| std::env::var(key).ok());
+    !screen.dumb && config.output.links.unwrap_or_else(supported)
 }
 
-/// The themes that ship and the user's own.
+/// The built-in themes and the user's own.
 pub(super) fn library() -> Library {
     Library::new(Paths::of_user().map(|paths| paths.themes_dir()))
 }
 
-/// The theme that is named, or the one that suits. A mistake in a file is a warning, and the theme that suits is taken;
-/// a terminal that knows no sequences gets none at all.
+/// The theme of the flag or the configuration, or the one that suits the background. A mistake in a theme file is a warning,
+/// and the suitable theme is used. A dumb terminal gets no styles.
 ///
 /// # Errors
-/// When the flag names a theme that does not exist.
+/// If the flag names a theme that does not exist.
 fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> Result<Theme, CliError> {
     let library = library();
     let named = context.global.theme.as_ref().or(context.config.theme.as_ref());
@@ -196,7 +198,7 @@ fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> 
         Err(error) => {
             let why = sanitize::line(&error.to_string(), MESSAGE_WIDTH);
             eprintln!("bai-repl: warning: {why}; the default theme is used");
-            // The themes that ship are sound.
+            // The built-in themes are valid.
             Library::new(None).default_for(background, screen.colors).unwrap_or_else(|_| Theme::plain())
         }
     };

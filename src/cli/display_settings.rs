@@ -1,5 +1,5 @@
-//! The user's settings for the terminal and for pictures: a flag counts more than the environment, which counts
-//! more than the configuration file, which counts more than what the terminal says.
+//! The user's settings for the terminal and for pictures. A flag has precedence over the environment, that over the
+//! configuration file, and that over the answers of the terminal.
 
 use super::context::CommandContext;
 use std::path::PathBuf;
@@ -9,28 +9,28 @@ use super::exit_status::ExitStatus;
 use crate::terminal::Graphics;
 use crate::theme::Rgb;
 
-/// The settings.
+/// The settings of the user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DisplaySettings {
-    /// How pictures are drawn; `None` leaves it to the terminal's answers.
+    /// How pictures are shown; `None` if the terminal's answers decide.
     pub(super) graphics: Option<Graphics>,
-    /// A character cell in pixels.
+    /// Size of a character cell in pixels.
     pub(super) cell: Option<(u16, u16)>,
-    /// The background.
+    /// Background colour.
     pub(super) background: Option<Rgb>,
-    /// Whether the terminal is asked.
+    /// Whether the terminal is queried.
     pub(super) ask: bool,
-    /// Most rows of a picture.
+    /// Maximum number of rows of a picture.
     pub(super) max_rows: Option<u16>,
     /// The folder in which all media are saved.
     pub(super) media_dir: Option<PathBuf>,
 }
 
 impl DisplaySettings {
-    /// Reads them.
+    /// Reads the settings.
     ///
     /// # Errors
-    /// When one has an invalid value.
+    /// If one has an invalid value.
     pub(super) fn read(context: &CommandContext) -> Result<Self, CliError> {
         let terminal = &context.config.terminal;
         let graphics = match (&context.global.graphics, &terminal.graphics) {
@@ -38,10 +38,11 @@ impl DisplaySettings {
             _ => graphics_flag(context)?,
         };
         let cell = terminal.cell.as_deref().map(|text| {
-            cell(text).ok_or_else(|| wrong("terminal.cell", text, "a size in pixels such as 10x20"))
+            cell(text).ok_or_else(|| invalid("terminal.cell", text, "a size in pixels such as 10x20"))
         });
         let background = terminal.background.as_deref().map(|text| {
-            Rgb::from_hex(text).ok_or_else(|| wrong("terminal.background", text, "a colour such as #1e1e2e"))
+            Rgb::from_hex(text)
+                .ok_or_else(|| invalid("terminal.background", text, "a colour such as #1e1e2e"))
         });
         Ok(Self {
             graphics,
@@ -53,17 +54,17 @@ impl DisplaySettings {
         })
     }
 
-    /// Reads only those that count without a terminal.
+    /// Reads only the settings that apply without a terminal.
     ///
     /// # Errors
-    /// When the flag has an invalid value. The file's settings of the terminal are not checked.
+    /// If the flag has an invalid value. The terminal settings of the file are not checked.
     pub(super) fn without_terminal(context: &CommandContext) -> Result<Self, CliError> {
         graphics_flag(context)?;
         Ok(Self { media_dir: context.config.media.dir.clone(), ..Self::default() })
     }
 }
 
-/// What the flag says.
+/// The value of the flag.
 fn graphics_flag(context: &CommandContext) -> Result<Option<Graphics>, CliError> {
     match &context.global.graphics {
         Some(name) => graphics(name, "--graphics or BAI_REPL_GRAPHICS"),
@@ -77,12 +78,12 @@ fn graphics(name: &str, setting: &str) -> Result<Option<Graphics>, CliError> {
     }
     Graphics::named(name).map(Some).ok_or_else(|| {
         let names: Vec<_> = Graphics::ALL.iter().rev().map(|graphics| graphics.name()).collect();
-        wrong(setting, name, &format!("auto, {}", names.join(", ")))
+        invalid(setting, name, &format!("auto, {}", names.join(", ")))
     })
 }
 
-fn wrong(setting: &str, value: &str, expected: &str) -> CliError {
-    CliError::new(ExitStatus::Usage, format!("{setting} is \"{value}\"; it should be {expected}"))
+fn invalid(setting: &str, value: &str, expected: &str) -> CliError {
+    CliError::new(ExitStatus::Usage, format!("{setting} is \"{value}\"; expected {expected}"))
 }
 
 fn cell(text: &str) -> Option<(u16, u16)> {
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_counts() {
+    fn a_flag_has_precedence_over_the_file() {
         let from_file = config(Some("sixel"), Some("10x20"), Some("#102030"));
         let read = DisplaySettings::read(&from_file).unwrap();
         assert_eq!((read.graphics, read.cell), (Some(Graphics::Sixel), Some((10, 20))));
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_means_nothing_is_told() {
+    fn an_invalid_value_is_reported() {
         for wrong in [
             config(Some("telepathy"), None, None),
             config(None, Some("10"), None),

@@ -1,4 +1,4 @@
-//! What is said when something fails: what and why in one sentence, what to do in another, and the exit code.
+//! Errors of the command line: a sentence about what failed and why, a hint about what to do, and the exit status.
 
 use super::exit_status::ExitStatus;
 use crate::config::ConfigError;
@@ -16,7 +16,7 @@ pub(super) struct CliError {
     hint: Option<String>,
 }
 
-/// Longer messages are cut: they come from servers.
+/// Maximum width of a message; parts of it come from servers.
 const MESSAGE_WIDTH: usize = 1_000;
 
 impl CliError {
@@ -25,18 +25,18 @@ impl CliError {
         CliError { exit, message: message.to_string(), hint: None }
     }
 
-    /// How the program ends by it.
+    /// The exit status of the program.
     pub(super) fn exit(&self) -> ExitStatus {
         self.exit
     }
 
-    /// The same with a word about what to do.
+    /// Adds a hint about what to do.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// What failed, and why.
+    /// The sentence about what failed, and why.
     pub(super) fn sentence(&self) -> &str {
         &self.message
     }
@@ -46,8 +46,8 @@ impl CliError {
         SessionError { sentence: self.message, hint: self.hint }
     }
 
-    /// Says it on standard error, with whatever a server put into it made harmless.
-    pub(super) fn tell(&self) -> ExitStatus {
+    /// Prints the error on standard error, without the control characters of a server. Returns the exit status.
+    pub(super) fn report(&self) -> ExitStatus {
         eprintln!("bai-repl: {}", sanitize::line(&self.message, MESSAGE_WIDTH));
         if let Some(hint) = &self.hint {
             eprintln!("hint: {}", sanitize::line(hint, MESSAGE_WIDTH));
@@ -88,14 +88,12 @@ impl From<LibraryError> for CliError {
                 CliError::new(ExitStatus::Usage, format!("there is no theme \"{name}\""))
                     .hint(format!("there are: {}", known.join(", ")))
             }
-            other => {
-                CliError::new(ExitStatus::Usage, other).hint("bai-repl themes lists those that can be used")
-            }
+            other => CliError::new(ExitStatus::Usage, other).hint("bai-repl themes lists the valid themes"),
         }
     }
 }
 
-/// Which exit code a kind of error has.
+/// The exit status for a kind of error.
 pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
     match kind {
         ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NotABackend => ExitStatus::Connect,

@@ -1,38 +1,38 @@
-//! How this program ends: one table of exit codes.
+//! The exit codes of this program.
 
 use crate::terminal::FatalSignal;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitStatus {
-    /// All is well.
+    /// Success.
     Ok,
     /// The remote program ended with this code.
     Remote(i32),
-    /// Something of ours failed, and no other line here says what.
+    /// Another error of this program.
     Failed,
     /// The command line or the configuration is wrong.
     Usage,
     /// No connection could be made.
     Connect,
-    /// The server refused: wrong key, not allowed, a quota.
+    /// The server refused, because of a wrong key, a permission or a quota.
     Refused,
-    /// What was named is not there: a session, an image, an interpreter.
+    /// A session, an image or an interpreter does not exist.
     NotFound,
-    /// A limit of time passed.
+    /// A time limit has passed.
     TimedOut,
-    /// The session or the connection was lost on the way.
+    /// The session or the connection was lost.
     Lost,
 }
 
 impl ExitStatus {
-    /// What a shell gives to a program that this signal ended.
+    /// The exit status that a shell reports for a program that this signal ended.
     pub(super) fn of_signal(signal: FatalSignal) -> Self {
         ExitStatus::Remote(if signal == FatalSignal::HangUp { 129 } else { 143 })
     }
 
-    /// The process's exit code. A remote code that does not fit keeps its low eight bits, as in a shell; one that
-    /// would then read as success reads as 1.
+    /// The exit code of the process. A remote code that does not fit is reduced to its low eight bits, as in a shell; if those
+    /// are 0 although it failed, the code is 1.
     pub(super) fn code(self) -> u8 {
         match self {
             ExitStatus::Ok => 0,
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_code_is_passed_on_and_failure_never_reads_as_success() {
+    fn a_remote_code_is_passed_on_and_a_failure_is_never_0() {
         for (remote, code) in
             [(0, 0), (3, 3), (255, 255), (256, 1), (-1, 255), (-9, 247), (i32::MIN, 1), (130, 130)]
         {

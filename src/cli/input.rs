@@ -1,4 +1,4 @@
-//! Answers to a program that asks for input when there is no prompt: lines of standard input, or of the keyboard.
+//! Input for a program that runs without a prompt: lines of standard input, or of the keyboard.
 
 use crate::terminal::{SecretError, read_secret};
 use secrecy::ExposeSecret;
@@ -6,7 +6,7 @@ use std::io::BufRead;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
-/// What became of a question.
+/// The reply to a request for input.
 #[derive(Debug)]
 pub(super) enum InputReply {
     /// A line, without its newline.
@@ -17,20 +17,20 @@ pub(super) enum InputReply {
     Interrupted,
 }
 
-/// Where answers come from.
+/// The source of input.
 #[derive(Debug)]
 pub(super) struct InputSource {
     questions: Option<mpsc::Sender<(bool, oneshot::Sender<InputReply>)>>,
 }
 
 impl InputSource {
-    /// No answers: standard input was the script.
-    pub(super) fn nobody() -> Self {
+    /// A source without input, because standard input was the script.
+    pub(super) fn empty() -> Self {
         InputSource { questions: None }
     }
 
-    /// Standard input answers, terminal or not. It is read only when something is asked, in a thread of its own, since
-    /// a read cannot be called off.
+    /// Standard input, terminal or not. It is read only on a request, and on its own thread, because a read cannot be
+    /// cancelled.
     pub(super) fn from_stdin() -> Self {
         let (questions, mut receiver) = mpsc::channel::<(bool, oneshot::Sender<InputReply>)>(1);
         std::thread::spawn(move || {
@@ -42,7 +42,7 @@ impl InputSource {
         InputSource { questions: Some(questions) }
     }
 
-    /// The answer to one question.
+    /// Requests one line.
     pub(super) async fn ask(&self, is_password: bool) -> InputReply {
         let Some(questions) = &self.questions else { return InputReply::End };
         let (reply, answer) = oneshot::channel();

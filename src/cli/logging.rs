@@ -1,7 +1,7 @@
-//! The trace log: a file that only its owner may read, with what looks like a secret taken out.
+//! The trace log: a file that only its owner can read, and in which secrets are replaced.
 //!
-//! Code of ours never puts a secret into an event. The filter here is the second line: it also lets nothing
-//! through from other crates below a warning, since some of them print whole requests.
+//! The workspace's own code never puts a secret into an event. The filter here is a second defence. It also drops events of
+//! other crates below the level of warnings, because some of them contain whole requests.
 
 use crate::config::append_private;
 use regex_lite::Regex;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Starts tracing into the file. `verbosity` is how often the flag was given; 0 starts nothing.
+/// Starts tracing into the file. `verbosity` is how often the flag was given; 0 means no trace.
 pub(super) fn start(verbosity: u8, path: &Path) -> io::Result<()> {
     let level = match verbosity {
         0 => return Ok(()),
@@ -28,7 +28,7 @@ pub(super) fn start(verbosity: u8, path: &Path) -> io::Result<()> {
         .with_ansi(false)
         .with_writer(Redacted(file.into()))
         .finish();
-    // A second subscriber in one process is a mistake of ours that costs the log and nothing else.
+    // An error is ignored: a second subscriber in one process would be a bug, and only its log would be missing.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
 }
@@ -43,7 +43,7 @@ impl<'a> MakeWriter<'a> for Redacted {
     }
 }
 
-/// Holds one event until it is whole, so that no secret is split between two writes.
+/// Buffers one whole event, so that a secret is not split between two writes.
 struct RedactedLine {
     file: std::sync::Arc<std::fs::File>,
     line: Vec<u8>,
@@ -63,12 +63,12 @@ impl Write for RedactedLine {
 impl Drop for RedactedLine {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.line);
-        // A log that cannot be written must not disturb the work that it is about.
+        // An error is ignored: a full disk must not stop the program.
         let _ = (&*self.file).write_all(redact(&text).as_bytes());
     }
 }
 
-/// The text with keys, signatures, cookies, tokens, passwords and user names in URLs replaced.
+/// Replaces keys, signatures, cookies, tokens, passwords, and user names in URLs.
 pub(super) fn redact(text: &str) -> String {
     static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let patterns = [
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_left_as_it_is() {
+    fn other_text_is_unchanged() {
         let line = "run 7d1f of session quiet-otter-3f2a: 101 from http://127.0.0.1:8091/stream/session/x/execute in 3 ms";
         assert_eq!(redact(line), line);
     }
 
     #[test]
-    fn a_log_is_for_its_owner() {
+    fn only_the_owner_can_read_the_log() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/bai-repl.log");

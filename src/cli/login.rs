@@ -1,4 +1,5 @@
-//! `login` and `logout`: asks who one is, has the server confirm it, and keeps the proof where only its owner reads it.
+//! `bai-repl login` and `logout`: asks for credentials, has the server check them, and stores the login where only its owner
+//! can read it.
 
 use super::args::Login as Flags;
 use super::context::CommandContext;
@@ -15,43 +16,45 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
 
-/// Logs in at a web server, or keeps a key pair of a manager, whichever answers.
+/// Logs in to a web server, or stores a key pair for a manager, depending on which of them answers.
 pub(super) fn login(
     runtime: &Runtime,
     flags: &Flags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let env = Environment::of_process_and_folder()?;
-    let endpoint = meant(flags.endpoint.as_deref(), context, &env)?.ok_or_else(|| {
-        CliError::new(ExitStatus::Usage, "no server is named")
+    let endpoint = chosen_endpoint(flags.endpoint.as_deref(), context, &env)?.ok_or_else(|| {
+        CliError::new(ExitStatus::Usage, "no server was given")
             .hint("bai-repl login https://webui.example.com")
     })?;
-    let asked = LoginAttempt { flags, context, env: &env, endpoint: normal(&endpoint) };
-    let api = asked.api(Credentials::Anonymous)?;
+    let attempt = LoginAttempt { flags, context, env: &env, endpoint: normal(&endpoint) };
+    let api = attempt.api(Credentials::Anonymous)?;
     let (credentials, until) = match runtime.block_on(api.server_kind())? {
-        ServerKind::WebServer => asked.web_session(runtime, &api)?,
-        ServerKind::Manager => (asked.keypair(runtime)?, None),
+        ServerKind::WebServer => attempt.web_session(runtime, &api)?,
+        ServerKind::Manager => (attempt.keypair(runtime)?, None),
     };
     let who = credentials.who().to_owned();
-    let login = Login { endpoint: asked.endpoint.clone(), credentials, since: now(), until };
+    let login = Login { endpoint: attempt.endpoint.clone(), credentials, since: now(), until };
     let kept = logins(&env, &context.config)?.keep(&login)?;
     if !context.global.quiet {
-        let host = label_of(&asked.endpoint);
+        let host = label_of(&attempt.endpoint);
         let storage = if kept == SecretPlace::Keyring { "; the system keyring keeps the secret" } else { "" };
         eprintln!("logged in to {host} as {}{storage}", crate::render::sanitize::line(&who, 200));
-        match env.backend("ENDPOINT").filter(|other| normal(other) != asked.endpoint) {
+        match env.backend("ENDPOINT").filter(|other| normal(other) != attempt.endpoint) {
             Some(other) => eprintln!(
-                "hint: BACKEND_ENDPOINT names {} and comes first; --endpoint {} reaches this one",
+                "hint: BACKEND_ENDPOINT names {} and has precedence; --endpoint {} chooses this server",
                 label_of(&other),
-                asked.endpoint
+                attempt.endpoint
             ),
-            None => eprintln!("sessions are made there from now on; --endpoint local is this machine"),
+            None => {
+                eprintln!("sessions are created there from now on; --endpoint local chooses this machine")
+            }
         }
     }
     Ok(ExitStatus::Ok)
 }
 
-/// Ends the login at a server, also on the server's side if it can be reached.
+/// Logs out of a server, also on the server's side if it can be reached.
 pub(super) fn logout(
     runtime: &Runtime,
     endpoint: Option<&str>,
@@ -59,15 +62,15 @@ pub(super) fn logout(
 ) -> Result<ExitStatus, CliError> {
     let env = Environment::of_process_and_folder()?;
     let saved = saved(&env, &context.config)?;
-    let nowhere = || {
+    let not_logged_in = || {
         CliError::new(ExitStatus::NotFound, "you are not logged in anywhere")
             .hint("bai-repl login https://webui.example.com")
     };
-    let endpoint = meant(endpoint, context, &env)?.ok_or_else(nowhere)?;
+    let endpoint = chosen_endpoint(endpoint, context, &env)?.ok_or_else(not_logged_in)?;
     let login = match saved.logins.find(&endpoint) {
-        // What the keyring keeps to itself cannot be ended there, and is forgotten here all the same.
+        // Without the secret from the keyring the server cannot end the login; it is still removed here.
         Err(error @ ConfigError::NotInKeyring { .. }) => {
-            CliError::from(error).tell();
+            CliError::from(error).report();
             return forget(&saved.logins, &endpoint, context);
         }
         found => found?,
@@ -75,19 +78,19 @@ pub(super) fn logout(
     let Some(login) = login else {
         let known = match saved.logins.newest()? {
             Some(endpoint) => format!("the last login was at {endpoint}"),
-            None => "there is no login to end".to_owned(),
+            None => "there is no saved login".to_owned(),
         };
         let sentence = format!("you are not logged in to {}", normal(&endpoint));
         return Err(CliError::new(ExitStatus::NotFound, sentence).hint(known));
     };
     if let StoredCredentials::WebSession { session_id, .. } = &login.credentials {
         let (flags, endpoint) = (Flags::default(), login.endpoint.clone());
-        let asked = LoginAttempt { flags: &flags, context, env: &env, endpoint };
-        let api = asked.api(Credentials::WebSession { session_id: session_id.clone() })?;
+        let attempt = LoginAttempt { flags: &flags, context, env: &env, endpoint };
+        let api = attempt.api(Credentials::WebSession { session_id: session_id.clone() })?;
         if let Err(error) = runtime.block_on(api.web_logout()) {
             CliError::from(error)
-                .hint("the login is forgotten here; the server ends it by itself later")
-                .tell();
+                .hint("the login is removed on this machine; it expires on the server later")
+                .report();
         }
     }
     forget(&saved.logins, &endpoint, context)
@@ -101,8 +104,8 @@ fn forget(logins: &Logins, endpoint: &str, context: &CommandContext) -> Result<E
     Ok(ExitStatus::Ok)
 }
 
-/// The endpoint: the one that is named, or the one at which sessions would be created.
-fn meant(
+/// The endpoint of the command line, or the one that sessions are created on.
+fn chosen_endpoint(
     named: Option<&str>,
     context: &CommandContext,
     env: &Environment,
@@ -117,7 +120,7 @@ fn meant(
     )?)
 }
 
-/// What a login is asked for, and where.
+/// A login that is being made.
 struct LoginAttempt<'a> {
     flags: &'a Flags,
     context: &'a CommandContext,
@@ -134,7 +137,7 @@ impl LoginAttempt<'_> {
         if options.insecure {
             let host = label_of(&self.endpoint);
             eprintln!(
-                "bai-repl: warning: the certificate of {host} is not checked; anybody in between can read the password"
+                "bai-repl: warning: the certificate of {host} is not checked; others on the network can read the password"
             );
         }
         Ok(Api::new(options)?)
@@ -152,8 +155,8 @@ impl LoginAttempt<'_> {
     ) -> Result<(StoredCredentials, Option<u64>), CliError> {
         self.warn_of_plain_http();
         let host = label_of(&self.endpoint);
-        let known = self.flags.user.clone().or_else(|| self.profile()?.user.clone());
-        let user = match known.or_else(|| self.env.backend("USER")) {
+        let user = self.flags.user.clone().or_else(|| self.profile()?.user.clone());
+        let user = match user.or_else(|| self.env.backend("USER")) {
             Some(user) => user,
             None => ask(&format!("user name at {host}: "))?,
         };
@@ -175,9 +178,10 @@ impl LoginAttempt<'_> {
                     until,
                 ))
             }
-            LoginReply::WantsOtp => {
-                Err(CliError::new(ExitStatus::Refused, "could not log in: the code was not taken"))
-            }
+            LoginReply::WantsOtp => Err(CliError::new(
+                ExitStatus::Refused,
+                "could not log in: the server did not accept the code",
+            )),
         }
     }
 
@@ -186,7 +190,7 @@ impl LoginAttempt<'_> {
         let known = self.flags.access_key.clone().or_else(|| self.profile()?.access_key.clone());
         let access_key = match known {
             Some(key) => key,
-            None => ask(&format!("{host} is a manager, which takes a key pair\naccess key: "))?,
+            None => ask(&format!("{host} is a manager, which needs a key pair\naccess key: "))?,
         };
         let secret_key = self.secret(&format!("secret key of {access_key}: "), "BACKEND_SECRET_KEY")?;
         let api = self
@@ -195,7 +199,7 @@ impl LoginAttempt<'_> {
         Ok(StoredCredentials::Keypair { access_key, secret_key })
     }
 
-    /// A secret from the keyboard, or a line of standard input when the flag says that it stands there.
+    /// Reads a secret from the keyboard, or from a line of standard input with `--password-stdin`.
     fn secret(&self, prompt: &str, variable: &str) -> Result<SecretString, CliError> {
         if self.flags.password_stdin {
             return line_of_stdin().map(SecretString::from);
@@ -208,9 +212,9 @@ impl LoginAttempt<'_> {
             SecretError::NotATerminal => {
                 let hint = match variable {
                     "BACKEND_PASSWORD" => {
-                        "set BACKEND_PASSWORD, or give it a line of standard input with --password-stdin"
+                        "set BACKEND_PASSWORD, or pass the password on standard input with --password-stdin"
                     }
-                    _ => "--password-stdin takes it from a line of standard input",
+                    _ => "--password-stdin reads it from a line of standard input",
                 };
                 CliError::new(ExitStatus::Usage, error).hint(hint)
             }
@@ -221,26 +225,28 @@ impl LoginAttempt<'_> {
 
     fn warn_of_plain_http(&self) {
         let plain = self.endpoint.split(',').filter_map(|part| url::Url::parse(part).ok()).any(|url| {
-            let here = match url.host() {
+            let is_local = match url.host() {
                 Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
                 Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
                 Some(url::Host::Domain(name)) => name == "localhost",
                 None => false,
             };
-            url.scheme() == "http" && !here
+            url.scheme() == "http" && !is_local
         });
         if plain {
             let host = label_of(&self.endpoint);
-            eprintln!("bai-repl: warning: {host} has no TLS; anybody in between can read the password");
+            eprintln!(
+                "bai-repl: warning: {host} does not use TLS; others on the network can read the password"
+            );
         }
     }
 }
 
-/// A word from the keyboard, with echo.
+/// Reads a word from the keyboard, with echo.
 fn ask(prompt: &str) -> Result<String, CliError> {
     if !std::io::stdin().is_terminal() {
         return Err(CliError::new(ExitStatus::Usage, "cannot ask: standard input is not a terminal")
-            .hint("name the user with --user, or the key with --access-key"));
+            .hint("--user sets the user name, --access-key sets the key"));
     }
     say(prompt);
     line_of_stdin()

@@ -1,7 +1,7 @@
-//! The command line: flags and subcommands. It chooses a cluster or the engine, and wires the other floors
-//! together; whatever can be of use without a command line lives on one of them.
+//! The command line: flags and subcommands. It chooses a cluster or the engine, and connects the other layers. Code that is
+//! useful without a command line belongs to one of those layers.
 
-/// In place of the standard macro, which panics where standard error is full or closed.
+/// Replaces the standard macro, which panics if standard error is full or closed.
 macro_rules! eprintln {
     () => { eprintln!("") };
     ($($words:tt)*) => {{
@@ -51,8 +51,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// How long background work may take to end when the program leaves.
-const GOODBYE: Duration = Duration::from_millis(500);
+/// Time limit for background work when the program ends.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(500);
 
 /// Runs the program from its command line to its exit code.
 pub fn main() -> ExitCode {
@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let exit = match Arguments::read(std::env::args_os()) {
-        Ok(arguments) => start(arguments).unwrap_or_else(|error| error.tell()),
+        Ok(arguments) => start(arguments).unwrap_or_else(|error| error.report()),
         Err(error) => {
             // A closed pipe is success: `bai-repl --help | head`.
             let _ = error.print();
@@ -86,7 +86,7 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
     let exit = dispatch(&runtime, arguments, config);
-    runtime.shutdown_timeout(GOODBYE);
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
     exit
 }
 

@@ -1,5 +1,5 @@
-//! Names of sessions and images, as each server last told them: shell completion takes them where the server is slow.
-//! No server is asked here.
+//! A cache of the names of sessions and images on each server, for shell completion when the server is slow. This module
+//! sends no requests.
 
 use super::context::CommandContext;
 use super::server;
@@ -8,15 +8,15 @@ use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Names that are remembered of one server, at most.
-const NAMES: usize = 5_000;
-/// What is remembered is not read beyond this.
+/// Maximum number of cached names for one server.
+const MAX_NAMES: usize = 5_000;
+/// A larger cache file is ignored.
 const FILE_LIMIT: u64 = 4 << 20;
 
-/// What has names.
+/// A kind of cached names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameKind {
-    /// Names of sessions that live.
+    /// Names of live sessions.
     Sessions,
     /// Image references.
     Images,
@@ -30,7 +30,7 @@ impl NameKind {
         }
     }
 
-    /// The command that remembers what it lists.
+    /// The command that lists these names and caches them.
     pub(super) fn command(self) -> &'static str {
         match self {
             NameKind::Sessions => "ls",
@@ -39,10 +39,10 @@ impl NameKind {
     }
 }
 
-/// Remembers the names that a server has, for a time when it is slow.
+/// Caches the names on a server.
 pub(super) fn remember<'a>(kind: NameKind, context: &CommandContext, names: impl Iterator<Item = &'a str>) {
-    let Some(file) = memory_file(kind, context) else { return };
-    let names = names.take(NAMES).filter(|name| !name.contains('\n'));
+    let Some(file) = cache_file(kind, context) else { return };
+    let names = names.take(MAX_NAMES).filter(|name| !name.contains('\n'));
     let lines: String = names.flat_map(|name| [name, "\n"]).collect();
     let written = (|| {
         let folder = file.parent().unwrap_or(&file);
@@ -52,13 +52,13 @@ pub(super) fn remember<'a>(kind: NameKind, context: &CommandContext, names: impl
         temporary.persist(&file).map(drop).map_err(|error| error.error)
     })();
     if let Err(error) = written {
-        tracing::debug!(%error, "the names could not be remembered");
+        tracing::debug!(%error, "the names could not be cached");
     }
 }
 
-/// The names that were remembered.
+/// The cached names.
 pub(super) fn recall(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
-    let file = memory_file(kind, context)?;
+    let file = cache_file(kind, context)?;
     let metadata = std::fs::metadata(&file).ok()?;
     if !metadata.is_file() || metadata.len() > FILE_LIMIT {
         return None;
@@ -66,9 +66,9 @@ pub(super) fn recall(kind: NameKind, context: &CommandContext) -> Option<Vec<Str
     Some(std::fs::read_to_string(&file).ok()?.lines().map(str::to_owned).collect())
 }
 
-/// One file for each server and each user of it.
-fn memory_file(kind: NameKind, context: &CommandContext) -> Option<PathBuf> {
-    let digest = hex::encode(Sha256::digest(server::key(context).ok()?.as_bytes()));
+/// The cache file for the server and its user.
+fn cache_file(kind: NameKind, context: &CommandContext) -> Option<PathBuf> {
+    let digest = hex::encode(Sha256::digest(server::cache_key(context).ok()?.as_bytes()));
     let short = digest.get(..16)?;
     Some(Paths::of_user()?.names_cache().join(format!("{}-{short}", kind.name())))
 }

@@ -1,4 +1,4 @@
-//! `bai-repl IMAGE`: opens a session and runs code in it, or the prompt.
+//! `bai-repl IMAGE`: opens a session, and runs code in it or opens the prompt.
 
 use super::args::OpenFlags;
 use super::batch_steps::BatchSteps;
@@ -18,7 +18,7 @@ use bai_client::{Cell, ComputeSession, RunOptions};
 use bai_protocol::create::CreateRequest;
 use tokio::runtime::Runtime;
 
-/// Runs the code that is given, or opens the prompt when there is none.
+/// Runs the code of the command line, or opens the prompt if there is none.
 pub(super) fn run(
     runtime: &Runtime,
     open: &OpenFlags,
@@ -40,10 +40,10 @@ async fn run_code(
 ) -> Result<ExitStatus, CliError> {
     let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&open.creation);
-    // What is wrong about the output is reported before anything is created.
+    // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
     let server = Server::open(context, !temporary).await?;
-    // If this request fails, no session exists that would have to be destroyed.
+    // If this request fails, there is no session to destroy.
     server.api.version().await?;
     let name = request.name.clone();
     let opened = open_in_place(&server, request, context, &mut fatal).await;
@@ -53,14 +53,14 @@ async fn run_code(
         Ok(Opened::Session { session, is_new }) => {
             run_in_place(&session, is_new, code, open, context, display, &mut fatal).await
         }
-        Ok(Opened::Left(exit)) => {
+        Ok(Opened::Interrupted(exit)) => {
             if !temporary {
-                eprintln!("bai-repl: {name} is left as it is; bai-repl rm {name} ends it");
+                eprintln!("bai-repl: {name} is left as it is; bai-repl rm {name} destroys it");
             }
             Ok(exit)
         }
         Err(error) if temporary && error.exit() == ExitStatus::TimedOut => {
-            Err(error.hint("it is destroyed now; --max-wait SECONDS waits longer, 0 for ever"))
+            Err(error.hint("the session is destroyed now; --max-wait SECONDS waits longer, 0 without limit"))
         }
         Err(error) => Err(error),
     };
@@ -77,8 +77,8 @@ enum Opened {
         session: ComputeSession,
         is_new: bool,
     },
-    /// Somebody wanted to leave before it was there.
-    Left(ExitStatus),
+    /// A signal ended the wait for it.
+    Interrupted(ExitStatus),
 }
 
 async fn open_in_place(
@@ -88,11 +88,11 @@ async fn open_in_place(
     fatal: &mut FatalSignals,
 ) -> Result<Opened, CliError> {
     let opening = OpeningProgress::start(context, &request.name);
-    let create = ComputeSession::create(&server.api, request, |status| opening.tell(status));
+    let create = ComputeSession::create(&server.api, request, |status| opening.report(status));
     tokio::select! {
         biased;
-        signal = fatal.recv() => Ok(Opened::Left(ExitStatus::of_signal(signal))),
-        _ = tokio::signal::ctrl_c() => Ok(Opened::Left(ExitStatus::Remote(130))),
+        signal = fatal.recv() => Ok(Opened::Interrupted(ExitStatus::of_signal(signal))),
+        _ = tokio::signal::ctrl_c() => Ok(Opened::Interrupted(ExitStatus::Remote(130))),
         created = create => created
             .map(|(session, made)| Opened::Session { session, is_new: made.created })
             .map_err(CliError::from),
@@ -115,14 +115,14 @@ async fn run_in_place(
     }
     let wanted = context.wants_prelude();
     let prelude = readiness::prelude_use(session.api(), creation::image(open), wanted).await;
-    // A new session runs no other client's program.
+    // Another client's program cannot run in a new session.
     if (prelude == PreludeUse::Wanted || !is_new)
         && let Some(exit) = readiness::make_ready(session, prelude, readiness::patience(open), fatal).await?
     {
         return Ok(exit);
     }
     let output = Output::start(context.global.json, display);
-    let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::nobody() };
+    let input = if code.stdin_is_free { InputSource::from_stdin() } else { InputSource::empty() };
     let (cell, options) = (Cell::Query(code.text), RunOptions::over(context.transport()));
     script::run(session, cell, options, output, &input, Some(fatal), BatchSteps::none()).await
 }

@@ -1,5 +1,5 @@
-//! The writer of a run without a prompt: one thread that owns standard output, so that a reader who is slow, or
-//! stopped, never keeps the run loop from hearing Ctrl-C.
+//! The writer of a run without a prompt: one thread that owns standard output, so that the run loop receives Ctrl-C even if
+//! the reader of the output is slow or stopped.
 
 use super::case_output::CaseOutput;
 use super::error::CliError;
@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 use std::io::Write;
 use tokio::sync::{mpsc, oneshot};
 
-/// Records that wait for the writer, at most; the server is held back by them.
-const WAITING: usize = 16;
+/// Maximum number of messages that wait for the writer. More of them slow down the server.
+const MAX_WAITING: usize = 16;
 
-/// What the writer is told.
+/// A message to the writer.
 #[derive(Debug)]
 pub(super) enum OutputMessage {
-    /// The program printed something.
+    /// Output of the program.
     Record(ConsoleRecord),
-    /// Something else happened, for programs that read us: an object with the key `event`.
+    /// Another event, for programs that read our output: an object with the key `event`.
     Event(Value),
-    /// A step begins or ends, or a case does: an object for programs that read us, a sentence for people.
+    /// The start or end of a step or a case: an object for programs that read our output, and a sentence for people.
     Step(Value, String),
-    /// All that a case of a sweep has printed, under a headline.
+    /// The output of one case of a sweep, and its headline.
     Case(String, CaseOutput),
-    /// Write everything so far at once, because the user is about to be asked.
+    /// A request to write everything now, because the user is about to be asked.
     Flush(oneshot::Sender<()>),
 }
 
@@ -37,17 +37,17 @@ pub(super) struct Output {
 
 impl Output {
     /// Starts the writer: JSON lines or the program's own output.
-    pub(super) fn start(json: bool, look: ConsoleOptions) -> Self {
+    pub(super) fn start(json: bool, options: ConsoleOptions) -> Self {
         Self::start_with(move |messages| {
-            if json { write_json(messages) } else { write_plain(messages, look, |write| write()) }
+            if json { write_json(messages) } else { write_plain(messages, options, |write| write()) }
         })
     }
 
-    /// Starts a writer that does something else with the messages.
+    /// Starts a writer with another function for the messages.
     pub(super) fn start_with(
         write: impl FnOnce(mpsc::Receiver<OutputMessage>) -> Result<Flow, CliError> + Send + 'static,
     ) -> Self {
-        let (messages, receiver) = mpsc::channel(WAITING);
+        let (messages, receiver) = mpsc::channel(MAX_WAITING);
         let (sender, outcome) = oneshot::channel();
         std::thread::spawn(move || {
             let result = write(receiver);
@@ -57,7 +57,7 @@ impl Output {
         Output { messages, outcome }
     }
 
-    /// Starts a writer that keeps what one case of a sweep prints, to be shown later.
+    /// Starts a writer that keeps the output of one case of a sweep, which is shown later.
     pub(super) fn for_case() -> Result<(Self, CaseOutput), CliError> {
         let failed =
             |error| CliError::new(ExitStatus::Failed, format!("cannot keep a case's output: {error}"));
@@ -66,12 +66,12 @@ impl Output {
         Ok((Self::start_with(write), output))
     }
 
-    /// The channel to the writer. It is closed when the reader has gone or writing failed.
+    /// The channel to the writer. It is closed when the reader is gone or writing failed.
     pub(super) fn messages(&self) -> &mpsc::Sender<OutputMessage> {
         &self.messages
     }
 
-    /// Waits until all that was said so far is written.
+    /// Waits until all messages so far are written.
     pub(super) async fn flush(&self) {
         let (done, wait) = oneshot::channel();
         if self.messages.send(OutputMessage::Flush(done)).await.is_ok() {
@@ -79,7 +79,7 @@ impl Output {
         }
     }
 
-    /// Ends the writer when it has written everything.
+    /// Waits until the writer has written everything, and ends it.
     pub(super) async fn finish(self) -> Result<Flow, CliError> {
         drop(self.messages);
         self.outcome.await.unwrap_or_else(|_| {
@@ -88,14 +88,13 @@ impl Output {
     }
 }
 
-/// Writes messages as people read them. Each time it writes, `around` does that, so that something else on the terminal
-/// can be put aside.
+/// Writes messages for people. Each write runs inside of `around`, which can hide other things on the terminal.
 pub(super) fn write_plain(
     mut messages: mpsc::Receiver<OutputMessage>,
-    look: ConsoleOptions,
+    options: ConsoleOptions,
     around: impl Fn(&mut dyn FnMut()),
 ) -> Result<Flow, CliError> {
-    let mut console = Console::new(Out::stdout(), Out::stderr(), look);
+    let mut console = Console::new(Out::stdout(), Out::stderr(), options);
     console.begin_cell();
     let failed = |error: crate::render::RenderError| CliError::new(ExitStatus::Failed, error);
     while let Some(message) = messages.blocking_recv() {
@@ -109,7 +108,7 @@ pub(super) fn write_plain(
     console.end_cell().map_err(failed)
 }
 
-/// Writes a message and those that wait behind it.
+/// Writes a message and those that wait after it.
 fn write_waiting(
     console: &mut Console<Out, Out>,
     messages: &mut mpsc::Receiver<OutputMessage>,
@@ -186,7 +185,7 @@ fn write_line(out: &mut impl Write, event: &Value) -> std::io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// A record as an event: `type` is the record's, `data` its content, `mime` that of a medium.
+/// A record as an event: `type` is the type of the record, `data` its content, `mime` the type of a medium.
 pub(super) fn record_event(record: ConsoleRecord) -> Value {
     match record {
         ConsoleRecord::Stdout(data) => json!({"event": "console", "type": "stdout", "data": data}),
@@ -210,12 +209,12 @@ fn write_case_records(
     while let Some(message) = messages.blocking_recv() {
         let record = match message {
             OutputMessage::Record(record) => record,
-            // A headline above all this tells what the steps would.
+            // The headline of the case replaces the messages about steps that succeeded.
             OutputMessage::Step(_, sentence) if !sentence.is_empty() => {
                 ConsoleRecord::Stderr(format!("{sentence}\n"))
             }
             OutputMessage::Flush(done) => {
-                // The output is shown later, so there is no wait here.
+                // The output is shown later, so nobody has to wait.
                 let _ = done.send(());
                 continue;
             }

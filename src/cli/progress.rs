@@ -1,5 +1,5 @@
-//! Progress on standard error: of file transfers, and of a session that starts. Shown only on a terminal, and not with
-//! `--quiet`.
+//! Progress of file transfers and of a session that starts, on standard error. It is shown only on a terminal, and not with
+//! `--quiet` or `--json`.
 
 use super::context::CommandContext;
 use crate::format;
@@ -12,11 +12,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
-/// The widest name beside a bar.
+/// Maximum width of a name next to a bar.
 const NAME_WIDTH: usize = 24;
-/// How long a session may take before a word about it is of use.
-const PATIENCE: Duration = Duration::from_millis(400);
-/// How often the elapsed time moves.
+/// The progress of a session is shown after this time.
+const SHOW_DELAY: Duration = Duration::from_millis(400);
+/// How often the display is updated.
 pub(super) const TICK: Duration = Duration::from_millis(120);
 
 /// Whether standard error is a terminal and progress is wanted.
@@ -26,7 +26,7 @@ pub(super) fn is_wanted(context: &CommandContext) -> bool {
 }
 
 pub(super) fn style(bar: &ProgressBar, template: &str) {
-    // The templates are ours; a wrong one would leave the default.
+    // All templates are valid; an invalid one would leave the default.
     if let Ok(style) = ProgressStyle::with_template(template) {
         let style = style
             .with_key("bytes", |state: &ProgressState, out: &mut dyn Write| {
@@ -48,12 +48,12 @@ pub(super) fn style(bar: &ProgressBar, template: &str) {
     }
 }
 
-/// Files on their way. The line goes when it is dropped.
+/// The progress of a file transfer. Its line is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct TransferProgress(ProgressBar);
 
 impl TransferProgress {
-    /// A transfer of so many bytes.
+    /// Starts the progress of a transfer with this many bytes.
     pub(super) fn start(context: &CommandContext, bytes: u64) -> Self {
         let target =
             if is_wanted(context) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -65,14 +65,14 @@ impl TransferProgress {
         TransferProgress(bar)
     }
 
-    /// It is at this file, and so many bytes of all have arrived.
+    /// Shows the current file, and how many bytes of all files have arrived.
     pub(super) fn at(&self, name: &str, bytes: u64) {
         self.0.set_message(sanitize::line(name, NAME_WIDTH));
         self.0.set_position(bytes);
     }
 
-    /// Says something without disturbing the line.
-    pub(super) fn say(&self, text: &str) {
+    /// Prints a message above the line.
+    pub(super) fn print(&self, text: &str) {
         let text = sanitize::line(text, 1_000);
         self.0.suspend(|| eprintln!("bai-repl: {text}"));
     }
@@ -84,8 +84,8 @@ impl Drop for TransferProgress {
     }
 }
 
-/// A session that is on its way to run: each status as it comes. Shown only when it takes a while; the line goes when
-/// this is dropped.
+/// The progress of a session that starts: each status as it comes. It is shown only if the start takes a while. Its line is
+/// removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct OpeningProgress {
     bar: ProgressBar,
@@ -94,7 +94,7 @@ pub(super) struct OpeningProgress {
 }
 
 impl OpeningProgress {
-    /// Of the session of this name.
+    /// Starts the progress of the session with this name.
     pub(super) fn start(context: &CommandContext, name: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         style(&bar, "{spinner} {prefix}: {msg} {elapsed}");
@@ -102,7 +102,7 @@ impl OpeningProgress {
         let later = bar.clone();
         let show = is_wanted(context).then(|| {
             AbortOnDropHandle::new(tokio::spawn(async move {
-                tokio::time::sleep(PATIENCE).await;
+                tokio::time::sleep(SHOW_DELAY).await;
                 later.set_draw_target(ProgressDrawTarget::stderr());
                 later.enable_steady_tick(TICK);
             }))
@@ -110,8 +110,8 @@ impl OpeningProgress {
         OpeningProgress { bar, passed: Mutex::default(), _show: show }
     }
 
-    /// It is in this status now.
-    pub(super) fn tell(&self, status: &SessionStatus) {
+    /// Shows the current status.
+    pub(super) fn report(&self, status: &SessionStatus) {
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.push(sanitize::line(status.name(), NAME_WIDTH));
         self.bar.set_message(passed.join(" → "));

@@ -1,4 +1,4 @@
-//! `bai-repl pty`: a terminal inside a session, as a pane or passed straight through.
+//! `bai-repl pty`: a terminal in a session, as a pane or passed straight through.
 
 use super::args::{OpenFlags, Pty as Flags};
 use super::context::CommandContext;
@@ -17,7 +17,7 @@ use futures_util::FutureExt as _;
 use std::io::IsTerminal;
 use tokio::runtime::Handle;
 
-/// Opens the terminal and stays until it is left or ends. A session that was made for it is destroyed then.
+/// Opens the terminal, and returns when the user leaves it or it ends. A session that was created for it is then destroyed.
 pub(super) async fn open(
     flags: &Flags,
     open: &OpenFlags,
@@ -26,25 +26,25 @@ pub(super) async fn open(
     let prefix = prefix(&context.config)?;
     let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let (server, found) = find(flags, context).await?;
-    let made = if found.is_none() { Some(session_name::generate()) } else { None };
-    let exit = stay(&server, found, made.as_deref(), flags, open, prefix, &mut fatal).await;
-    if let Some(name) = made {
+    let new_name = if found.is_none() { Some(session_name::generate()) } else { None };
+    let exit = run_terminal(&server, found, new_name.as_deref(), flags, open, prefix, &mut fatal).await;
+    if let Some(name) = new_name {
         destroy_session(&server.api, &name).await;
     }
     server.close().await;
     exit
 }
 
-/// The key that leaves the terminal, and at the prompt opens it.
+/// The key that leaves the terminal, and that opens it at the prompt.
 pub(super) fn prefix(config: &FileConfig) -> Result<PrefixKey, CliError> {
     let Some(text) = &config.prefix_key else { return Ok(PrefixKey::default()) };
     PrefixKey::parse(text).ok_or_else(|| {
-        CliError::new(ExitStatus::Usage, format!("\"{text}\" is not a key that can leave the terminal"))
-            .hint("one looks like Ctrl-]")
+        CliError::new(ExitStatus::Usage, format!("\"{text}\" cannot be the key that leaves the terminal"))
+            .hint("an example of a valid key is Ctrl-]")
     })
 }
 
-/// The session of that name, if there is one, and the server where it is or a new one can be.
+/// The server, and the session of that name if there is one.
 async fn find(flags: &Flags, context: &CommandContext) -> Result<(Server, Option<ComputeSession>), CliError> {
     if let Some(name) = &flags.session_or_image
         && let Some((server, session)) = existing(name, context).await?
@@ -54,8 +54,8 @@ async fn find(flags: &Flags, context: &CommandContext) -> Result<(Server, Option
     Ok((Server::open(context, false).await?, None))
 }
 
-/// Opens the terminal in the session that was found, or in a new one, and stays in it. A signal that ends us ends this.
-async fn stay(
+/// Opens the terminal in the session that was found, or in a new one, and shows it. A fatal signal ends it.
+async fn run_terminal(
     server: &Server,
     found: Option<ComputeSession>,
     name: Option<&str>,
@@ -91,7 +91,7 @@ async fn create(
     Ok(ComputeSession::create(&server.api, request, |_| ()).await?.0)
 }
 
-/// A session that lives, where there is a server with sessions. What looks like an image is not looked for.
+/// The existing session of that name, and its server. A name that looks like an image is not looked up.
 async fn existing(
     name: &str,
     context: &CommandContext,
@@ -99,7 +99,7 @@ async fn existing(
     if name.contains([':', '/']) {
         return Ok(None);
     }
-    let Some(server) = Server::with_sessions(context).await? else { return Ok(None) };
+    let Some(server) = Server::find_running(context).await? else { return Ok(None) };
     match ComputeSession::attach(&server.api, name).await {
         Ok(session) => Ok(Some((server, session))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -112,9 +112,9 @@ async fn connect(session: &ComputeSession, flags: &Flags) -> Result<TerminalHost
     let source = flags.app.clone().map_or(PtySource::Auto, PtySource::App);
     let options = PtyOptions { source, rows: size.rows, columns: size.cols };
     let pty = Pty::open(session, options).await.map_err(|error: ClientError| CliError::from(error))?;
-    let (host, news) = TerminalHost::start(&Handle::current(), pty, session.name(), size.cols, size.rows);
+    let (host, events) = TerminalHost::start(&Handle::current(), pty, session.name(), size.cols, size.rows);
     // There is no prompt that could show background events.
-    drop(news);
+    drop(events);
     Ok(host)
 }
 
@@ -124,9 +124,9 @@ async fn view(
     prefix: PrefixKey,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
-    let straight = flags.raw || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal();
-    // A signal that ends us closes the view, too.
-    let left = if straight {
+    let is_raw = flags.raw || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal();
+    // A fatal signal also closes the view.
+    let left = if is_raw {
         raw::run(host, RawOptions { prefix }).await
     } else {
         let colors = Screen::detect().colors;
@@ -137,7 +137,7 @@ async fn view(
     Ok(match why {
         LeaveReason::Ended(Ended::Exited(code)) => ExitStatus::Remote(code.unwrap_or(0)),
         LeaveReason::Ended(Ended::Lost(why) | Ended::NotOpened(why)) => {
-            CliError::new(ExitStatus::Lost, format!("the terminal is lost: {why}")).tell()
+            CliError::new(ExitStatus::Lost, format!("the terminal is lost: {why}")).report()
         }
         LeaveReason::Left => ExitStatus::Ok,
         LeaveReason::HungUp => fatal.recv().now_or_never().map_or(ExitStatus::Ok, ExitStatus::of_signal),

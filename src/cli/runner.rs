@@ -1,4 +1,4 @@
-//! The runner for a cluster's agent, from the command line's side: where it listens and works, and when it ends.
+//! The runner for a cluster's agent, from the side of the command line: its addresses, its working folder, and its end.
 
 use super::args::Runner;
 use super::error::CliError;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use tokio_util::sync::CancellationToken;
 
-/// The user's files in a container.
+/// The user's home folder in a container.
 const HOME: &str = "/home/work";
 
 impl From<AgentError> for CliError {
@@ -44,7 +44,7 @@ pub(super) async fn serve(flags: Runner) -> Result<ExitStatus, CliError> {
         eprintln!("hint: {}; commands and services work", error.hint());
     }
     let [operations, replies] = runner.addresses();
-    // The parent process may have ended; then the line is not needed.
+    // An error is ignored: the parent process may have ended.
     let _ = writeln!(std::io::stdout(), "operations at tcp://{operations}, replies at tcp://{replies}");
     let stop = CancellationToken::new();
     let mut serving = pin!(runner.serve(&stop));

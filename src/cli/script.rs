@@ -1,5 +1,5 @@
-//! Running code without a prompt: `-c`, a file, or standard input. Standard output gets what the remote program
-//! printed and nothing else; the exit code is the remote program's.
+//! Runs code without a prompt: `-c`, a file, or standard input. Only the output of the remote program goes to standard output;
+//! the exit code is that of the remote program.
 
 use super::batch_steps::BatchSteps;
 use super::error::{CliError, exit_of};
@@ -14,14 +14,14 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A second Ctrl-C within this time leaves without waiting for the program.
-const AGAIN: Duration = Duration::from_secs(2);
-/// How long a program may take to end after the reader of its output has gone.
+/// A second Ctrl-C within this time ends this program without waiting for the remote one.
+const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
+/// Time limit for the end of a program after the reader of its output is gone.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// What ends the loop early.
+/// Why the loop ended before the run.
 enum EarlyEnd {
-    /// The writer has no reader, or failed.
+    /// The writer has no reader or failed.
     Output,
     /// The user pressed Ctrl-C again.
     Interrupted,
@@ -29,7 +29,7 @@ enum EarlyEnd {
     Fatal(FatalSignal),
 }
 
-/// One run on its way.
+/// One run that is being followed.
 struct ScriptRun<'a> {
     run: Run,
     output: &'a Output,
@@ -39,10 +39,10 @@ struct ScriptRun<'a> {
     fatal: Option<&'a mut FatalSignals>,
     steps: BatchSteps<'a>,
     interrupted: Option<Instant>,
-    told_no_input: bool,
+    no_input_reported: bool,
 }
 
-/// Runs a cell in the session and follows it to its end.
+/// Runs a cell in the session, and returns when it ends.
 pub(super) async fn run(
     session: &ComputeSession,
     cell: Cell,
@@ -63,7 +63,7 @@ pub(super) async fn run(
         fatal,
         steps,
         interrupted: None,
-        told_no_input: false,
+        no_input_reported: false,
     };
     let ended = script.follow().await;
     let was_interrupted = script.interrupted.is_some();
@@ -74,7 +74,7 @@ pub(super) async fn run(
             Ok(if was_interrupted && exit != ExitStatus::Ok {
                 ExitStatus::Remote(130)
             } else {
-                closed_is_fine(flow, exit)
+                exit_with_reader(flow, exit)
             })
         }
         Err(EarlyEnd::Interrupted) => Ok(ExitStatus::Remote(130)),
@@ -87,7 +87,7 @@ pub(super) async fn run(
     }
 }
 
-/// The next fatal signal; pends for ever where another task receives them.
+/// The next fatal signal; pending for ever if another task receives them.
 async fn fatal(signals: &mut Option<&mut FatalSignals>) -> FatalSignal {
     match signals {
         Some(signals) => signals.recv().await,
@@ -95,8 +95,8 @@ async fn fatal(signals: &mut Option<&mut FatalSignals>) -> FatalSignal {
     }
 }
 
-/// A reader that has gone had what it wanted.
-fn closed_is_fine(flow: Flow, exit: ExitStatus) -> ExitStatus {
+/// A reader that is gone had enough output, so that is a success.
+fn exit_with_reader(flow: Flow, exit: ExitStatus) -> ExitStatus {
     if flow == Flow::Closed { ExitStatus::Ok } else { exit }
 }
 
@@ -133,7 +133,7 @@ impl ScriptRun<'_> {
                 Some(RunEvent::Lost(lost)) => return self.lost(lost).await,
                 Some(RunEvent::NotStarted { waited }) => eprintln!("bai-repl: {}", not_started(waited)),
                 Some(RunEvent::OutputLost(error)) => {
-                    CliError::from(output_lost(&error, FrontEnd::CommandLine)).tell();
+                    CliError::from(output_lost(&error, FrontEnd::CommandLine)).report();
                 }
                 Some(_) => {}
                 None => return Ok(ExitStatus::Lost),
@@ -141,7 +141,7 @@ impl ScriptRun<'_> {
         }
     }
 
-    /// Passes a message to the writer, and hears signals while the writer has no room for it.
+    /// Passes a message to the writer, and handles signals while the writer has no room for it.
     async fn say(&mut self, message: OutputMessage) -> Result<(), EarlyEnd> {
         loop {
             tokio::select! {
@@ -170,9 +170,9 @@ impl ScriptRun<'_> {
             }
             InputReply::Interrupted => self.interrupt()?,
             InputReply::End => {
-                if !std::mem::replace(&mut self.told_no_input, true) {
+                if !std::mem::replace(&mut self.no_input_reported, true) {
                     eprintln!(
-                        "bai-repl: the program asks for input and there is none; it gets an empty line"
+                        "bai-repl: the program asks for input, but there is none; it gets an empty line"
                     );
                 }
                 self.run.send_input(String::new());
@@ -183,7 +183,7 @@ impl ScriptRun<'_> {
 
     fn interrupt(&mut self) -> Result<(), EarlyEnd> {
         let now = Instant::now();
-        if self.interrupted.is_some_and(|before| now.duration_since(before) < AGAIN) {
+        if self.interrupted.is_some_and(|before| now.duration_since(before) < SECOND_INTERRUPT_LIMIT) {
             return Err(EarlyEnd::Interrupted);
         }
         self.interrupted = Some(now);
@@ -193,16 +193,16 @@ impl ScriptRun<'_> {
 
     async fn lost(&mut self, lost: LostRun) -> Result<ExitStatus, EarlyEnd> {
         self.say(OutputMessage::Event(json!({"event": "lost", "why": lost.error.to_string()}))).await?;
-        let after = match lost.session {
+        let hint = match lost.session {
             SessionState::Usable => "the session can still be used",
             SessionState::Stuck => "the session is stuck: destroy it and create another",
             SessionState::Gone => "the session is gone",
-            _ => "the server does not answer, so the session's state is not known",
+            _ => "the server does not answer, so the state of the session is unknown",
         };
         let exit = match exit_of(lost.error.kind()) {
             ExitStatus::Failed | ExitStatus::Connect | ExitStatus::TimedOut => ExitStatus::Lost,
             other => other,
         };
-        Ok(CliError::new(exit, &lost.error).hint(after).tell())
+        Ok(CliError::new(exit, &lost.error).hint(hint).report())
     }
 }

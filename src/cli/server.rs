@@ -1,4 +1,4 @@
-//! Where sessions live: a cluster that is configured, the background engine, or an engine in this very process.
+//! The server of sessions: a configured cluster, the background engine, or an engine in this process.
 
 use super::context::CommandContext;
 use super::daemon;
@@ -17,19 +17,19 @@ use tempfile::TempDir;
 const EMBEDDED: &str = "embedded engine";
 const BACKGROUND: &str = "background engine";
 
-/// A server of sessions. If it holds an engine, the engine ends with it.
+/// A server of sessions. If it owns an engine, the engine ends with it.
 #[derive(Debug)]
 pub(super) struct Server {
-    /// The way to it.
+    /// The client of the server.
     pub(super) api: Api,
     engine: Option<Engine>,
-    /// The working folder of its sessions, if they have their own.
+    /// The folder with the working folders of its sessions, if they have their own.
     folder: Option<TempDir>,
 }
 
 impl Server {
-    /// Opens the server that flags, environment or configuration name. The default is an engine: the background
-    /// one for sessions that are to outlive this program, else one in this process.
+    /// Opens the server of the flags, the environment or the configuration. The default is an engine: the background
+    /// engine for sessions that outlive this program, otherwise one in this process.
     pub(super) async fn open(context: &CommandContext, outlive: bool) -> Result<Self, CliError> {
         match target(context)? {
             Target::Cluster(cluster) => Self::cluster(cluster, context.global.insecure, &context.config),
@@ -41,12 +41,13 @@ impl Server {
         }
     }
 
-    /// The same for sessions that files are uploaded to: in an engine of ours each works in a folder of its own.
-    pub(super) async fn open_apart(context: &CommandContext, outlive: bool) -> Result<Self, CliError> {
+    /// Opens the server for sessions to which files are uploaded. In an engine in this process each session has its own
+    /// working folder.
+    pub(super) async fn open_for_uploads(context: &CommandContext, outlive: bool) -> Result<Self, CliError> {
         match target(context)? {
             Target::Embedded if !outlive => {
                 let failed = |error| {
-                    CliError::new(ExitStatus::Failed, format!("cannot make a folder for files: {error}"))
+                    CliError::new(ExitStatus::Failed, format!("cannot create a folder for files: {error}"))
                 };
                 let folder = tempfile::Builder::new().prefix("bai-repl-").tempdir().map_err(failed)?;
                 let mut server = Self::engine_in(Workdirs::Own(folder.path().to_owned())).await?;
@@ -57,16 +58,19 @@ impl Server {
         }
     }
 
-    /// Opens a server on which sessions may already live: a cluster, or the background engine if one runs.
+    /// Opens a server that can have existing sessions: a cluster, or the background engine.
+    ///
+    /// # Errors
+    /// [`ExitStatus::NotFound`] if no background engine runs.
     pub(super) async fn find(context: &CommandContext) -> Result<Self, CliError> {
-        Self::with_sessions(context).await?.ok_or_else(|| {
-            CliError::new(ExitStatus::NotFound, "no background engine runs, so there are no sessions")
-                .hint("bai-repl -t NAME python starts one with a session that lives on")
+        Self::find_running(context).await?.ok_or_else(|| {
+            CliError::new(ExitStatus::NotFound, "no background engine is running, so there are no sessions")
+                .hint("bai-repl -t NAME python starts one, and a session that is kept")
         })
     }
 
-    /// The same; `None` when no background engine runs.
-    pub(super) async fn with_sessions(context: &CommandContext) -> Result<Option<Self>, CliError> {
+    /// Opens a server that can have existing sessions. `None` if no background engine runs.
+    pub(super) async fn find_running(context: &CommandContext) -> Result<Option<Self>, CliError> {
         match target(context)? {
             Target::Cluster(cluster) => {
                 Self::cluster(cluster, context.global.insecure, &context.config).map(Some)
@@ -78,13 +82,13 @@ impl Server {
         }
     }
 
-    /// Shuts down the engine that it holds, if any, and waits until its kernels have ended.
+    /// Shuts down the engine that it owns, if any, and waits until its kernels have ended.
     pub(super) async fn close(self) {
         if let Some(engine) = self.engine {
             engine.shutdown().await;
         }
         if let Some(folder) = self.folder {
-            // What cannot be removed is the system's to remove: it is among its temporary files.
+            // An error is ignored: the system removes its temporary files later.
             let _ = folder.close();
         }
     }
@@ -107,7 +111,7 @@ impl Server {
         }
         if options.insecure {
             eprintln!(
-                "bai-repl: warning: the certificate of {label} is not checked; anybody in between can read and change everything"
+                "bai-repl: warning: the certificate of {label} is not checked; others on the network can read and change everything"
             );
         }
         Ok(Server { api: Api::new(options)?, engine: None, folder: None })
@@ -136,7 +140,7 @@ impl Server {
     }
 }
 
-/// What people call the server that [`Server::open`] would open.
+/// The name for people of the server that [`Server::open`] would open.
 pub(super) fn target_label(context: &CommandContext, outlive: bool) -> Result<String, CliError> {
     let env = Environment::of_process_and_folder()?;
     let saved = saved(&env, &context.config)?;
@@ -148,13 +152,13 @@ pub(super) fn target_label(context: &CommandContext, outlive: bool) -> Result<St
     })
 }
 
-/// What tells one server, and one user of it, from others; for what is remembered about it.
-pub(super) fn key(context: &CommandContext) -> Result<String, CliError> {
+/// Identifies a server and its user, for caches.
+pub(super) fn cache_key(context: &CommandContext) -> Result<String, CliError> {
     Ok(match target(context)? {
         Target::Cluster(Cluster { endpoint, identity: Identity::Keypair { access_key, .. }, .. }) => {
             format!("{endpoint} {access_key}")
         }
-        // Who is logged in there may change; a web server is used by one person on one machine.
+        // The login can change, but one machine has one user of a web server.
         Target::Cluster(cluster) => cluster.endpoint,
         Target::Embedded => BACKGROUND.to_owned(),
     })
@@ -168,7 +172,7 @@ pub(super) fn is_cluster(context: &CommandContext) -> Result<bool, CliError> {
 fn target(context: &CommandContext) -> Result<Target, CliError> {
     let env = Environment::of_process_and_folder()?;
     let saved = saved(&env, &context.config)?;
-    // A keyring may be waited for.
+    // The keyring can block.
     tokio::task::block_in_place(|| {
         Ok(resolve(
             context.global.endpoint.as_deref(),
@@ -180,18 +184,18 @@ fn target(context: &CommandContext) -> Result<Target, CliError> {
     })
 }
 
-/// What is known from before.
+/// The logins that are saved, those of the official client too.
 pub(super) fn saved(env: &Environment, config: &FileConfig) -> Result<KnownLogins, CliError> {
     Ok(KnownLogins { logins: logins(env, config)?, official: user_paths()?.official(env) })
 }
 
-/// The logins of this user.
+/// The logins that this program has saved.
 pub(super) fn logins(env: &Environment, config: &FileConfig) -> Result<Logins, CliError> {
     let keyring = Keyring::of_session(env).filter(|_| config.keyring != Some(false));
     Ok(Logins::in_folder(user_paths()?.logins_dir()).with_keyring(keyring))
 }
 
-/// Finds a login that was made while this program runs, so that an expired cookie does not end the work.
+/// Finds a login that was made while this program runs, so that the program can continue after its cookie has expired.
 fn renewal(cluster: &Cluster, config: &FileConfig) -> Option<Renewal> {
     let Identity::WebSession { .. } = cluster.identity else { return None };
     let logins = logins(&Environment::of_process(), config).ok()?;
@@ -203,7 +207,7 @@ fn renewal(cluster: &Cluster, config: &FileConfig) -> Option<Renewal> {
     }))
 }
 
-/// Host and port of the first endpoint, without what may be secret in a URL.
+/// Host and port of the first endpoint, without parts of the URL that may be secret.
 pub(super) fn label_of(endpoint: &str) -> String {
     let first = endpoint.split(',').next().unwrap_or_default().trim();
     let Ok(url) = url::Url::parse(first) else { return "cluster".to_owned() };
@@ -211,7 +215,7 @@ pub(super) fn label_of(endpoint: &str) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Destroys the session of ours; what cannot be destroyed is told, since somebody may pay for it.
+/// Destroys the session. An error is reported, because the session may cost money.
 pub(super) async fn destroy_session(api: &Api, name: &str) {
     let destroyed = async {
         let session = ComputeSession::attach(api, name).await?;
@@ -220,6 +224,6 @@ pub(super) async fn destroy_session(api: &Api, name: &str) {
     if let Err(error) = destroyed.await
         && error.kind() != ErrorKind::NotFound
     {
-        CliError::from(error).tell();
+        CliError::from(error).report();
     }
 }

@@ -1,4 +1,4 @@
-//! Generated names for sessions: easy to say, hard to confuse, such as `quiet-otter-3f2a`.
+//! Generated names for sessions, which are easy to say and to tell apart, such as `quiet-otter-3f2a`.
 
 const MOODS: [&str; 24] = [
     "amber", "brave", "bright", "calm", "clever", "crisp", "eager", "early", "gentle", "golden", "happy",
@@ -11,7 +11,7 @@ const ANIMALS: [&str; 24] = [
     "tapir", "wren",
 ];
 
-/// A new name. The four digits at the end keep two people apart who were given the same animal.
+/// A new name. The four digits at the end make it unique among users.
 pub(super) fn generate() -> String {
     let pick = |words: &[&'static str]| fastrand::choice(words.iter().copied()).unwrap_or("new");
     format!("{}-{}-{:04x}", pick(&MOODS), pick(&ANIMALS), fastrand::u16(..))
@@ -22,7 +22,7 @@ mod tests {
     use bai_protocol::create::check_name;
 
     #[test]
-    fn every_name_is_one_that_servers_take() {
+    fn servers_accept_every_name() {
         for _ in 0..1_000 {
             let name = super::generate();
             assert_eq!(check_name(&name), Ok(()), "{name}");

@@ -1,5 +1,5 @@
-//! Completion of names in the shell: the shell asks this program, which asks the server and, when that is slow,
-//! uses the names that it last told. Only candidates are ever printed.
+//! Completion of names in the shell. The shell asks this program, which asks the server; if the server is slow, cached names
+//! are used. Only candidates are printed.
 
 use super::args::Arguments;
 use super::commands::images;
@@ -18,30 +18,30 @@ use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The variable by which a shell's script asks for candidates.
+/// The variable with which the script of a shell asks for candidates.
 const VARIABLE: &str = "BAI_REPL_COMPLETE";
-/// How long a server may take: somebody has pressed Tab.
+/// Time limit for the server, because the user waits after Tab.
 const LIMIT: Duration = Duration::from_millis(200);
-/// How long a slow server is not asked again.
-const AGAIN: Duration = Duration::from_secs(10);
+/// The names of a slow server are refreshed at most once in this time.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Answers the shell, if it is a shell that asks.
+/// Answers a shell that asks for candidates. False if this is not such a call.
 pub(super) fn answer() -> bool {
     if std::env::var_os(VARIABLE).is_none() {
         return false;
     }
-    // What goes wrong here must not be told into a half-typed command.
+    // Error messages must not be printed into the command that the user types.
     if let Ok(null) = std::fs::File::options().write(true).open("/dev/null") {
         let _ = nix::unistd::dup2_stderr(null);
     }
     let here = std::env::current_dir().ok();
     let environment = CompleteEnv::with_factory(|| with_completers(Arguments::command())).var(VARIABLE);
-    // Without candidates the shell does what it does for any word.
+    // An error is ignored: without candidates the shell completes as usual.
     let _ = environment.try_complete(std::env::args_os(), here.as_deref());
     true
 }
 
-/// The table of flags, with what completes each value that has names.
+/// Adds a completer to each flag whose values are names.
 fn with_completers(command: clap::Command) -> clap::Command {
     let complete = |argument: clap::Arg| match argument.get_id().as_str() {
         "session" | "sessions" => argument.add(ArgValueCompleter::new(sessions)),
@@ -54,7 +54,7 @@ fn with_completers(command: clap::Command) -> clap::Command {
     command.mut_args(complete).mut_subcommands(with_completers)
 }
 
-/// Prints the script that makes a shell ask.
+/// Prints the script that makes a shell ask this program.
 pub(super) fn script(shell: clap_complete::Shell) -> Result<ExitStatus, CliError> {
     let shells = Shells::builtins();
     let name = shell.to_string();
@@ -68,7 +68,7 @@ pub(super) fn script(shell: clap_complete::Shell) -> Result<ExitStatus, CliError
     table::write_bytes(&script).map(|_| ExitStatus::Ok)
 }
 
-/// How the script calls this program: by name if the user did so, else by its whole path.
+/// How the script calls this program: by name if the user did so, otherwise by its absolute path.
 fn program() -> String {
     let called = std::env::args().next().unwrap_or_default();
     if !called.is_empty() && !called.contains('/') {
@@ -77,17 +77,17 @@ fn program() -> String {
     std::env::current_exe().ok().and_then(|path| path.into_os_string().into_string().ok()).unwrap_or(called)
 }
 
-/// Sessions that live.
+/// Names of live sessions.
 fn sessions(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(&[NameKind::Sessions], current)
 }
 
-/// Images.
+/// Names of images.
 fn image_names(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(&[NameKind::Images], current)
 }
 
-/// Both.
+/// Names of live sessions and images.
 fn sessions_and_images(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(&[NameKind::Sessions, NameKind::Images], current)
 }
@@ -95,18 +95,18 @@ fn sessions_and_images(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Profiles of the configuration file.
 fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
     let config = Paths::of_user().and_then(|paths| FileConfig::read(&paths.config_file()).ok());
-    fitting(config.into_iter().flat_map(|config| config.profiles.into_keys()), current)
+    matching(config.into_iter().flat_map(|config| config.profiles.into_keys()), current)
 }
 
-/// The themes that can be chosen.
+/// Names of themes.
 fn themes(current: &OsStr) -> Vec<CompletionCandidate> {
-    fitting(display::library().names().into_iter(), current)
+    matching(display::library().names().into_iter(), current)
 }
 
-fn fitting(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {
-    let Some(begun) = current.to_str() else { return Vec::new() };
-    // A shell would take a control character for more than a part of a name.
-    let fits = |name: &String| name.starts_with(begun) && !name.chars().any(char::is_control);
+fn matching(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = current.to_str() else { return Vec::new() };
+    // A shell could interpret a control character.
+    let fits = |name: &String| name.starts_with(typed) && !name.chars().any(char::is_control);
     let mut names: Vec<_> = names.filter(fits).collect();
     names.sort();
     names.dedup();
@@ -116,10 +116,10 @@ fn fitting(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<Completi
 fn candidates(kinds: &[NameKind], current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(context) = typed_context() else { return Vec::new() };
     let names = kinds.iter().flat_map(|kind| names(*kind, &context).unwrap_or_default());
-    fitting(names, current)
+    matching(names, current)
 }
 
-/// The context of the command that is being typed: the configuration, and the flags that say which server is meant.
+/// The context of the command that is being typed: the configuration, and the flags that choose the server.
 fn typed_context() -> Option<CommandContext> {
     let config = FileConfig::read(&Paths::of_user()?.config_file()).ok()?;
     let mut context = CommandContext { config, ..CommandContext::default() };
@@ -139,11 +139,11 @@ fn typed_context() -> Option<CommandContext> {
     Some(context)
 }
 
-/// The names from the server, or from memory when the server does not answer in time.
+/// The names from the server, or from the cache if the server does not answer in time.
 fn names(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().ok()?;
     let asked = runtime.block_on(async { tokio::time::timeout(LIMIT, ask(kind, context)).await });
-    // Do not wait for a search for interpreters that still runs.
+    // Do not wait for a search for interpreters that is still running.
     runtime.shutdown_background();
     match asked {
         Ok(Some(names)) => Some(names),
@@ -158,7 +158,7 @@ fn names(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
 async fn ask(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
     let names: Vec<String> = match kind {
         NameKind::Sessions => {
-            let Some(server) = Server::with_sessions(context).await.ok()? else {
+            let Some(server) = Server::find_running(context).await.ok()? else {
                 return Some(Vec::new());
             };
             let sessions = server.api.live_sessions().await.ok()?;
@@ -170,9 +170,9 @@ async fn ask(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// Lets another process find out what this one has no time for, for the next time.
+/// Starts a process that refreshes the cached names in the background.
 fn refresh(kind: NameKind, context: &CommandContext) {
-    if !first_in_a_while() {
+    if !is_refresh_due() {
         return;
     }
     let Ok(program) = std::env::current_exe() else { return };
@@ -186,16 +186,16 @@ fn refresh(kind: NameKind, context: &CommandContext) {
         command.arg("--insecure");
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // It continues after our answer; if it cannot start, the names are not remembered.
+    // It continues after our answer. If it cannot start, the names are not cached.
     drop(std::os::unix::process::CommandExt::process_group(&mut command, 0).spawn());
 }
 
-/// Whether no refresh was started a moment ago: users may press Tab often.
-fn first_in_a_while() -> bool {
+/// Whether the last refresh was long enough ago.
+fn is_refresh_due() -> bool {
     let Some(paths) = Paths::of_user() else { return false };
     let marker = paths.names_cache().join("asked");
     let since = std::fs::metadata(&marker).and_then(|metadata| metadata.modified()).ok();
-    if since.and_then(|time| time.elapsed().ok()).is_some_and(|passed| passed < AGAIN) {
+    if since.and_then(|time| time.elapsed().ok()).is_some_and(|passed| passed < REFRESH_INTERVAL) {
         return false;
     }
     private_dir(&paths.names_cache()).and_then(|()| std::fs::write(&marker, "")).is_ok()

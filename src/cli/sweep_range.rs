@@ -1,9 +1,9 @@
-//! Ranges of values, as the official client writes them, and the cases that they make. No I/O here.
+//! Ranges of values in the syntax of the official client, and the cases that they make. This module does no I/O.
 
 use std::collections::BTreeSet;
 
-/// Values in one range, at most.
-const MOST: usize = 10_000;
+/// Maximum number of values in a range, and of cases.
+const MAX_VALUES: usize = 10_000;
 
 /// A variable and the values that it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +23,10 @@ impl Range {
         let parts: Vec<&str> = rest.split(',').map(str::trim).collect();
         let values = match (kind, parts.as_slice()) {
             ("case", parts) => Ok(parts.iter().map(|part| (*part).to_owned()).collect()),
-            ("range", [stop]) => whole("0", stop, "1"),
-            ("range", [start, stop]) => whole(start, stop, "1"),
-            ("range", [start, stop, step]) => whole(start, stop, step),
-            ("linspace", [start, stop, count]) => even(start, stop, count),
+            ("range", [stop]) => integers("0", stop, "1"),
+            ("range", [start, stop]) => integers(start, stop, "1"),
+            ("range", [start, stop, step]) => integers(start, stop, step),
+            ("linspace", [start, stop, count]) => linspace(start, stop, count),
             _ => {
                 Err("expected case:a,b,c or range:START,STOP[,STEP] or linspace:START,STOP,COUNT after the ="
                     .to_owned())
@@ -48,8 +48,8 @@ fn is_in_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
-/// Whole numbers from `start` up or down to `stop`, without that.
-fn whole(start: &str, stop: &str, step: &str) -> Result<Vec<String>, String> {
+/// Integers from `start` up or down to `stop`, which is excluded.
+fn integers(start: &str, stop: &str, step: &str) -> Result<Vec<String>, String> {
     let number = |text: &str| text.parse::<i64>().map_err(|_| format!("\"{text}\" is not a whole number"));
     let (start, stop, step) = (number(start)?, number(stop)?, number(step)?);
     if step == 0 {
@@ -58,8 +58,8 @@ fn whole(start: &str, stop: &str, step: &str) -> Result<Vec<String>, String> {
     let mut values = Vec::new();
     let mut value = start;
     while (step > 0 && value < stop) || (step < 0 && value > stop) {
-        if values.len() == MOST {
-            return Err(format!("the range has more than {MOST} values"));
+        if values.len() == MAX_VALUES {
+            return Err(format!("the range has more than {MAX_VALUES} values"));
         }
         values.push(value.to_string());
         let Some(next) = value.checked_add(step) else { break };
@@ -68,33 +68,33 @@ fn whole(start: &str, stop: &str, step: &str) -> Result<Vec<String>, String> {
     Ok(values)
 }
 
-/// So many numbers from `start` to `stop`, both included, at even distances.
-fn even(start: &str, stop: &str, count: &str) -> Result<Vec<String>, String> {
+/// `count` evenly spaced numbers from `start` to `stop`, both included.
+fn linspace(start: &str, stop: &str, count: &str) -> Result<Vec<String>, String> {
     let number = |text: &str| {
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
         number.ok_or_else(|| format!("\"{text}\" is not a number"))
     };
     let (start, stop) = (number(start)?, number(stop)?);
     let count: u32 = count.parse().map_err(|_| format!("\"{count}\" is not a count"))?;
-    if count as usize > MOST {
-        return Err(format!("the range has more than {MOST} values"));
+    if count as usize > MAX_VALUES {
+        return Err(format!("the range has more than {MAX_VALUES} values"));
     }
     let parts = f64::from(count.saturating_sub(1).max(1));
-    let at = |index: u32| match index {
+    let value = |index: u32| match index {
         0 => start,
         last if last + 1 == count => stop,
         index => start + (stop - start) * f64::from(index) / parts,
     };
-    Ok((0..count).map(|index| tidy(at(index))).collect())
+    Ok((0..count).map(|index| rounded(value(index))).collect())
 }
 
-/// A number without the last digits, in which only the error of its calculation is to be seen.
-fn tidy(number: f64) -> String {
+/// A number without the last digits, which are rounding errors.
+fn rounded(number: f64) -> String {
     let rounded: f64 = format!("{number:.12e}").parse().unwrap_or(number);
     rounded.to_string()
 }
 
-/// What is run again and again, with places for values.
+/// The commands and variables of all cases, with placeholders for values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Template {
     pub(super) env: Vec<(String, String)>,
@@ -107,7 +107,7 @@ pub(super) struct Template {
 pub(super) struct Case {
     /// The variables with their values, in the order of the command line.
     pub(super) values: Vec<(String, String)>,
-    /// With the values in it.
+    /// The template with the values filled in.
     pub(super) filled: Template,
 }
 
@@ -119,7 +119,7 @@ impl Case {
     }
 }
 
-/// Every combination of values, the last range changing fastest; what would be the same twice is there once.
+/// All combinations of values; the last range changes fastest. Equal cases are removed.
 pub(super) fn cases(
     template: &Template,
     env: &[Range],
@@ -128,19 +128,19 @@ pub(super) fn cases(
 ) -> Result<Vec<Case>, String> {
     let count = [env, build, exec].into_iter().flatten().map(|range| range.values.len());
     let count = count.fold(1_usize, usize::saturating_mul);
-    if count > MOST {
-        return Err(format!("the ranges make {count} cases, which is more than {MOST}"));
+    if count > MAX_VALUES {
+        return Err(format!("the ranges make {count} cases, which is more than {MAX_VALUES}"));
     }
     for (ranges, text, what) in [(build, &template.build, "--build"), (exec, &template.exec, "--exec")] {
-        if let Some(idle) = ranges.iter().find(|range| !mentions(text, &range.name)) {
-            let name = &idle.name;
-            return Err(format!("{what} does not mention ${name}, so its values would change nothing"));
+        if let Some(unused) = ranges.iter().find(|range| !mentions(text, &range.name)) {
+            let name = &unused.name;
+            return Err(format!("{what} does not contain ${name}, so its values would have no effect"));
         }
     }
     let mut cases = vec![Case { values: Vec::new(), filled: template.clone() }];
     for range in env {
         let used = template.env.iter().any(|(_, text)| mentions(text, &range.name));
-        cases = spread(&cases, range, |filled, value| {
+        cases = expand(&cases, range, |filled, value| {
             for (_, text) in &mut filled.env {
                 *text = fill(text, &range.name, value);
             }
@@ -150,17 +150,17 @@ pub(super) fn cases(
         });
     }
     for range in build {
-        cases = spread(&cases, range, |filled, value| filled.build = fill(&filled.build, &range.name, value));
+        cases = expand(&cases, range, |filled, value| filled.build = fill(&filled.build, &range.name, value));
     }
     for range in exec {
-        cases = spread(&cases, range, |filled, value| filled.exec = fill(&filled.exec, &range.name, value));
+        cases = expand(&cases, range, |filled, value| filled.exec = fill(&filled.exec, &range.name, value));
     }
     let mut seen = BTreeSet::new();
     cases.retain(|case| seen.insert(case.filled.clone()));
     Ok(cases)
 }
 
-fn spread(cases: &[Case], range: &Range, set: impl Fn(&mut Template, &str)) -> Vec<Case> {
+fn expand(cases: &[Case], range: &Range, set: impl Fn(&mut Template, &str)) -> Vec<Case> {
     let with = |case: &Case, value: &String| {
         let mut case = case.clone();
         case.values.push((range.name.clone(), value.clone()));
@@ -174,7 +174,7 @@ fn mentions(text: &str, name: &str) -> bool {
     fill(text, name, "") != text
 }
 
-/// Puts a value in the place of `$name` and `${name}`. Other variables are left to the shell.
+/// Replaces `$name` and `${name}` with a value. Other variables are left to the shell.
 fn fill(text: &str, name: &str, value: &str) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -189,7 +189,7 @@ fn fill(text: &str, name: &str, value: &str) -> String {
             }
             None => {
                 filled.push('$');
-                // `$$name` is the shell's, too.
+                // `$$name` is left to the shell too.
                 rest = match after.strip_prefix('$') {
                     Some(tail) => {
                         filled.push('$');

@@ -1,5 +1,5 @@
-//! What the commands print: an aligned table for people that fits the window, or one JSON object on a line for
-//! programs. Whatever a server said is made harmless here.
+//! The output of commands: an aligned table for people that fits the window, or one JSON object on a line for programs. Control
+//! characters in the text of servers are removed here.
 
 use super::context::CommandContext;
 use super::error::CliError;
@@ -13,23 +13,23 @@ use std::os::fd::AsFd;
 use tokio::sync::oneshot;
 use unicode_width::UnicodeWidthStr;
 
-/// The widest cell of a table.
+/// Maximum width of a cell.
 const CELL_WIDTH: usize = 200;
-/// A column that has to give way keeps this much, if it had it.
-const NARROW: usize = 8;
-/// Between two columns.
+/// Minimum width of a column that is made narrower.
+const MIN_WIDTH: usize = 8;
+/// Width of the gap between two columns.
 const GAP: usize = 2;
 
-/// The head of a column, and on which side its cells stand.
+/// A column: its name, and the alignment of its cells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
-    /// The key under which programs find it.
+    /// Its name, which is also the key in JSON.
     pub(super) name: &'static str,
     right: bool,
 }
 
 impl Column {
-    /// A column of words.
+    /// A column of text.
     pub(super) const fn of(name: &'static str) -> Self {
         Column { name, right: false }
     }
@@ -40,12 +40,12 @@ impl Column {
     }
 }
 
-/// One row.
+/// A row of a table.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
-    /// For programs: an object.
+    /// The object for programs.
     pub(super) json: Value,
-    /// For people: a cell for each column, untrusted.
+    /// The cells for people, one for each column. Their text is untrusted.
     pub(super) cells: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn print(
     write(&table(columns, rows, window)).map(|_| ExitStatus::Ok)
 }
 
-/// Prints what belongs to one thing: a name and a value on each line.
+/// Prints facts: a name and a value on each line, or one JSON object.
 pub(super) fn print_facts(
     context: &CommandContext,
     json: &Value,
@@ -79,8 +79,8 @@ pub(super) fn print_facts(
     write(&facts.iter().map(line).collect::<String>()).map(|_| ExitStatus::Ok)
 }
 
-/// Tells what was done: an event for programs on standard output, a sentence for people on standard error.
-pub(super) fn tell(context: &CommandContext, event: &Value, sentence: &str) -> Result<(), CliError> {
+/// Reports what was done: an event for programs on standard output, or a sentence for people on standard error.
+pub(super) fn report(context: &CommandContext, event: &Value, sentence: &str) -> Result<(), CliError> {
     if context.global.json {
         put(&format!("{event}\n"))?;
     } else if !context.global.quiet {
@@ -89,17 +89,17 @@ pub(super) fn tell(context: &CommandContext, event: &Value, sentence: &str) -> R
     Ok(())
 }
 
-/// Writes to standard output. A reader that has gone had what it wanted.
+/// Writes text to standard output. A closed pipe is not an error.
 pub(super) fn write(text: &str) -> Result<Flow, CliError> {
     write_bytes(text.as_bytes())
 }
 
-/// The same, for what is the last to be written or does not depend on a reader.
+/// Writes text to standard output, and ignores a closed pipe.
 pub(super) fn put(text: &str) -> Result<(), CliError> {
     write(text).map(drop)
 }
 
-/// The same with any bytes.
+/// Writes bytes to standard output. A closed pipe is not an error.
 pub(super) fn write_bytes(bytes: &[u8]) -> Result<Flow, CliError> {
     match Out::stdout().write_all(bytes) {
         Ok(()) => Ok(Flow::Open),
@@ -110,16 +110,16 @@ pub(super) fn write_bytes(bytes: &[u8]) -> Result<Flow, CliError> {
     }
 }
 
-/// Waits until the reader of standard output has gone; for ever when that cannot happen, as with a file.
+/// Waits until the reader of standard output is gone; for ever if there is no reader, as with a file.
 pub(super) async fn reader_gone() {
     let (gone, wait) = oneshot::channel();
-    // A thread of its own, which ends with the program: the runtime watches only what is in its own hands.
+    // The runtime cannot watch standard output, so a thread does. It ends with the program.
     std::thread::spawn(move || {
         let stdout = std::io::stdout();
-        // No event is asked for: that the other end is closed is told always.
-        let watched = poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::empty())], PollTimeout::NONE);
-        // Whoever waited may have ended otherwise.
-        let _ = gone.send(watched.is_ok());
+        // No event is requested: a closed reader is always reported.
+        let polled = poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::empty())], PollTimeout::NONE);
+        // The receiver may have stopped to wait.
+        let _ = gone.send(polled.is_ok());
     });
     if wait.await != Ok(true) {
         std::future::pending::<()>().await;
@@ -152,14 +152,14 @@ fn table(columns: &[Column], rows: &[Row], window: Option<usize>) -> String {
     text
 }
 
-/// Makes columns narrower until they fit: the widest first, and when none can give any more, those at the end go.
+/// Makes columns narrower until they fit, the widest first. If that is not enough, columns at the end are removed.
 fn fit(widths: &mut Vec<usize>, window: usize) {
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
     while total(widths) > window {
         let excess = total(widths) - window;
-        let narrower = widths.iter_mut().max_by_key(|width| **width).filter(|width| **width > NARROW);
+        let narrower = widths.iter_mut().max_by_key(|width| **width).filter(|width| **width > MIN_WIDTH);
         if let Some(width) = narrower {
-            *width -= excess.min(*width - NARROW).min(4);
+            *width -= excess.min(*width - MIN_WIDTH).min(4);
         } else if widths.len() > 1 {
             widths.pop();
         } else {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_whatever_is_in_them() {
+    fn columns_are_aligned_with_any_text() {
         let columns = [Column::of("name"), Column::number("size"), Column::of("status")];
         let rows = [row(&["한글", "7", "RUNNING"]), row(&["a\u{1b}[2Jb", "1234567", ""])];
         let expected = "NAME     SIZE  STATUS\n한글        7  RUNNING\nab    1234567\n";

@@ -1,21 +1,21 @@
-//! The flags that say how a session is made, for whatever makes one.
+//! The flags for creating a session, which all commands share that create one.
 
 use super::local_path;
 use clap::Args;
 use std::path::PathBuf;
 
-/// How a session is made, and how long it stays.
+/// How a session is created, and when it is destroyed.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreationFlags {
-    /// Name of the session: it is reused when it lives, and lives on when this program leaves
+    /// Name of the session; an existing session of that name is reused, and the session is kept when this program ends
     #[arg(short = 't', long = "name", value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
 
-    /// Environment of the session's programs (repeatable)
+    /// Environment variable in the session (repeatable)
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = super::key_value)]
     pub(in crate::cli) env: Vec<(String, String)>,
 
-    /// Virtual folder of the cluster (repeatable)
+    /// Virtual folder of the cluster to mount (repeatable)
     #[arg(short = 'm', long = "mount", visible_alias = "volume", value_name = "FOLDER")]
     pub(in crate::cli) mounts: Vec<String>,
 
@@ -23,7 +23,7 @@ pub(in crate::cli) struct CreationFlags {
     #[arg(short = 'r', long = "resources", value_name = "SLOT=AMOUNT", value_parser = super::key_value)]
     pub(in crate::cli) resources: Vec<(String, String)>,
 
-    /// Option of the resources, such as shmem=64m (repeatable)
+    /// Resource option, such as shmem=64m (repeatable)
     #[arg(long = "resource-opts", value_name = "KEY=VALUE", value_parser = super::key_value)]
     pub(in crate::cli) resource_opts: Vec<(String, String)>,
 
@@ -31,11 +31,11 @@ pub(in crate::cli) struct CreationFlags {
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) scaling_group: Option<String>,
 
-    /// Project that the session belongs to
+    /// Project of the session
     #[arg(short = 'g', long, value_name = "NAME")]
     pub(in crate::cli) group: Option<String>,
 
-    /// Domain
+    /// Domain of the session
     #[arg(short = 'd', long, value_name = "NAME")]
     pub(in crate::cli) domain: Option<String>,
 
@@ -47,27 +47,27 @@ pub(in crate::cli) struct CreationFlags {
     #[arg(long, value_name = "MODE")]
     pub(in crate::cli) cluster_mode: Option<String>,
 
-    /// Free text kept with the session
+    /// Free text stored with the session
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) tag: Option<String>,
 
-    /// File with a shell script that runs in the session first
+    /// File with a shell script that runs when the session starts
     #[arg(long, value_name = "FILE", value_parser = local_path())]
     pub(in crate::cli) bootstrap_script: Option<PathBuf>,
 
-    /// How long to wait for the session, in seconds; 0 waits for ever [default: for ever to run, 60 to take a script]
+    /// Seconds to wait for the session, 0 for no limit [default: no limit until it runs, 60 until it runs a script's code]
     #[arg(long, value_name = "SECONDS")]
     pub(in crate::cli) max_wait: Option<u32>,
 
-    /// Fail when a session of that name lives
+    /// Fail if a session of that name exists
     #[arg(long)]
     pub(in crate::cli) no_reuse: bool,
 
-    /// Destroy the session when this program leaves, also a named one
+    /// Destroy the session when this program ends, even if it was named
     #[arg(long, conflicts_with = "keep")]
     pub(in crate::cli) rm: bool,
 
-    /// Keep the session when this program leaves, also one that it named itself
+    /// Keep the session when this program ends, even if it was not named
     #[arg(long)]
     pub(in crate::cli) keep: bool,
 }

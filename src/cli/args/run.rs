@@ -5,14 +5,14 @@ use crate::cli::sweep_range::Range;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Batch mode.
+/// The flags of `bai-repl run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A step whose command is not given does what the files ask for: make where there is a Makefile, else \
-what the language does; without files it is skipped. --clean '' skips a step, too.\n\n\
+    after_help = "A step without a command depends on the files: make if there is a Makefile, otherwise the usual command \
+of the language; without files it is skipped. An empty command, as in --clean '', also skips a step.\n\n\
 Ranges are NAME=case:a,b,c, NAME=range:START,STOP[,STEP] (whole numbers, STOP excluded) and \
 NAME=linspace:START,STOP,COUNT (STOP included). Each combination of values runs in a session of its own, with $NAME or ${NAME} \
-replaced in the commands and variables. The output comes in the order of the cases; the exit code is that of the first case \
+replaced in the commands and variables. The output is printed in the order of the cases; the exit code is that of the first case \
 that failed."
 )]
 pub(in crate::cli) struct Run {
@@ -23,47 +23,47 @@ pub(in crate::cli) struct Run {
     #[arg(value_parser = local_path())]
     pub(in crate::cli) files: Vec<PathBuf>,
 
-    /// Run this code instead of files; the exit code is the remote program's
+    /// Run this code instead of files; the exit code is that of the remote program
     #[arg(short = 'c', value_name = "CODE", conflicts_with_all = ["files", "clean", "build", "exec", "build_range", "exec_range"])]
     pub(in crate::cli) code: Option<String>,
 
-    /// Shell command that cleans up first
+    /// Shell command of the clean step
     #[arg(long, value_name = "CMD")]
     pub(in crate::cli) clean: Option<String>,
 
-    /// Shell command that builds
+    /// Shell command of the build step
     #[arg(long, value_name = "CMD")]
     pub(in crate::cli) build: Option<String>,
 
-    /// Shell command that is executed when the build went well
+    /// Shell command of the execute step, which runs if the build succeeded
     #[arg(long, value_name = "CMD")]
     pub(in crate::cli) exec: Option<String>,
 
-    /// Folder that the files keep their places below [default: the current one]
+    /// Folder to which the paths of the files are relative [default: the current folder]
     #[arg(long, value_name = "DIR", value_parser = local_path())]
     pub(in crate::cli) basedir: Option<PathBuf>,
 
-    /// Values of a variable for --env; one that no --env mentions is set itself (repeatable)
+    /// Values of a variable in --env; a variable that no --env uses is set itself (repeatable)
     #[arg(long, value_name = "NAME=RANGE", value_parser = Range::parse)]
     pub(in crate::cli) env_range: Vec<Range>,
 
-    /// Values of a variable for the build command (repeatable)
+    /// Values of a variable in the build command (repeatable)
     #[arg(long, value_name = "NAME=RANGE", value_parser = Range::parse, requires = "build")]
     pub(in crate::cli) build_range: Vec<Range>,
 
-    /// Values of a variable for the command that is executed (repeatable)
+    /// Values of a variable in the command of the execute step (repeatable)
     #[arg(long, value_name = "NAME=RANGE", value_parser = Range::parse, requires = "exec")]
     pub(in crate::cli) exec_range: Vec<Range>,
 
-    /// Most sessions at a time
+    /// Maximum number of sessions at the same time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(in crate::cli) max_parallel: u32,
 
-    /// How pictures are saved when they cannot be shown
+    /// Save all pictures and other media in this folder
     #[arg(long, value_name = "FOLDER", value_parser = local_path())]
     pub(in crate::cli) media_dir: Option<PathBuf>,
 
-    /// How the session is made.
+    /// How the session is created.
     #[command(flatten)]
     pub(in crate::cli) creation: CreationFlags,
 }

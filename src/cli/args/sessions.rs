@@ -1,26 +1,26 @@
-//! The flags of the commands about sessions and their files.
+//! The flags of commands about sessions and their files.
 
 use super::local_path;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// A session that a command is about.
+/// The session that a command is about.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Subject {
-    /// Name or id of the session, or the beginning of one
+    /// Name or id of the session, or a unique beginning of it
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) session: String,
 }
 
-/// The list of sessions.
+/// The flags of `bai-repl ls`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Ls {
-    /// Also those that are over
+    /// Also list sessions that have ended
     #[arg(short, long)]
     pub(in crate::cli) all: bool,
 
-    /// Only those in one of these states, such as RUNNING,PENDING (repeatable)
+    /// List only sessions with one of these statuses, such as RUNNING,PENDING (repeatable)
     #[arg(short, long, value_name = "STATUS", value_delimiter = ',')]
     pub(in crate::cli) status: Vec<String>,
 
@@ -33,11 +33,11 @@ pub(in crate::cli) struct Ls {
     )]
     pub(in crate::cli) columns: Vec<LsColumn>,
 
-    /// Order by this column
+    /// Sort by this column
     #[arg(long, value_name = "COLUMN", default_value = "created")]
     pub(in crate::cli) sort: LsColumn,
 
-    /// Turn the order around
+    /// Reverse the order
     #[arg(long)]
     pub(in crate::cli) reverse: bool,
 }
@@ -47,17 +47,17 @@ pub(in crate::cli) struct Ls {
 pub(in crate::cli) enum LsColumn {
     /// Name.
     Name,
-    /// Where it is in its life.
+    /// Status.
     Status,
-    /// Why it is there.
+    /// Reason of the status.
     Reason,
     /// Image.
     Image,
-    /// When it was created.
+    /// Time of creation.
     Created,
-    /// When it ended.
+    /// Time of the end.
     Ended,
-    /// Text of its creator.
+    /// Free text of the creator.
     Tag,
     /// Project.
     Project,
@@ -65,78 +65,78 @@ pub(in crate::cli) enum LsColumn {
     Id,
 }
 
-/// Destruction.
+/// The flags of `bai-repl rm`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rm {
-    /// Names or ids, or beginnings of them
+    /// Names or ids of sessions, or unique beginnings of them
     #[arg(required = true, value_name = "SESSION", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) sessions: Vec<String>,
 
-    /// Whatever state it is in, such as ERROR
+    /// Destroy sessions in any status, such as ERROR
     #[arg(short, long)]
     pub(in crate::cli) force: bool,
 
-    /// Also the sessions that depend on it
+    /// Also destroy the sessions that depend on them
     #[arg(long)]
     pub(in crate::cli) recursive: bool,
 }
 
-/// A fresh interpreter.
+/// The flags of `bai-repl restart`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Restart {
     /// The session.
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
-    /// Where the server cannot restart, destroy the session and create one like it: its files are lost, too
+    /// If the server cannot restart sessions, destroy the session and create a similar one; files are lost too
     #[arg(long)]
     pub(in crate::cli) recreate: bool,
 }
 
-/// A new name.
+/// The flags of `bai-repl rename`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rename {
     /// The session.
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
-    /// The new name
+    /// New name
     pub(in crate::cli) name: String,
 }
 
-/// The log of a session's container.
+/// The flags of `bai-repl logs`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Logs {
     /// The session.
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
-    /// What of it.
+    /// Which part of the log.
     #[command(flatten)]
     pub(in crate::cli) flags: LogsFlags,
 }
 
-/// What of a log is shown.
+/// Which part of a log is shown.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LogsFlags {
-    /// Go on with what comes, until the session ends or Ctrl-C
+    /// Follow the log until the session ends or Ctrl-C is pressed
     #[arg(short, long)]
     pub(in crate::cli) follow: bool,
 
-    /// Only the last lines
+    /// Show only the last N lines
     #[arg(short = 'n', long, value_name = "N")]
     pub(in crate::cli) lines: Option<usize>,
 }
 
-/// Events as they happen.
+/// The flags of `bai-repl events`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Events {
-    /// Only those of this session, until it ends [default: all sessions, until Ctrl-C]
+    /// Session whose events are shown, until it ends [default: all sessions, until Ctrl-C]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) session: Option<String>,
 }
 
-/// Files to a session.
+/// The flags of `bai-repl upload`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Upload {
     /// The session.
@@ -151,20 +151,20 @@ pub(in crate::cli) struct Upload {
 /// Which files are uploaded, and where to.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UploadFlags {
-    /// Files and folders of this machine; - is standard input, for which --to names the file
+    /// Files and folders on this machine; - is standard input, and --to is then the file
     #[arg(required = true, value_name = "FILE", value_parser = local_path())]
     pub(in crate::cli) files: Vec<PathBuf>,
 
-    /// Folder of the session, relative to its home folder
+    /// Target folder in the session, relative to its home folder
     #[arg(long, value_name = "FOLDER", default_value = "")]
     pub(in crate::cli) to: String,
 
-    /// Replace what is there
+    /// Replace existing files
     #[arg(short, long)]
     pub(in crate::cli) force: bool,
 }
 
-/// Files from a session.
+/// The flags of `bai-repl download`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Download {
     /// The session.
@@ -179,20 +179,20 @@ pub(in crate::cli) struct Download {
 /// Which files are downloaded, and where to.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DownloadFlags {
-    /// Files and folders of the session, relative to its home folder
+    /// Files and folders in the session, relative to its home folder
     #[arg(required = true, value_name = "PATH")]
     pub(in crate::cli) paths: Vec<String>,
 
-    /// Folder of this machine; - is standard output, for one file
+    /// Target folder on this machine; - is standard output, for one file
     #[arg(long, value_name = "FOLDER", default_value = ".", value_parser = local_path())]
     pub(in crate::cli) to: PathBuf,
 
-    /// Replace what is there
+    /// Replace existing files
     #[arg(short, long)]
     pub(in crate::cli) force: bool,
 }
 
-/// A session's files.
+/// The flags of `bai-repl files`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Files {
     /// The session.
@@ -207,28 +207,28 @@ pub(in crate::cli) struct Files {
 /// Which files are listed.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FilesFlags {
-    /// Folder of the session, which is listed as text [default: the home folder, full screen in a terminal]
+    /// Folder in the session to list as text [default: the home folder, full screen in a terminal]
     #[arg(value_name = "PATH")]
     pub(in crate::cli) path: Option<String>,
 }
 
-/// A session whose apps are listed.
+/// The flags of `bai-repl apps`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Apps {
     /// The session.
     #[command(flatten)]
     pub(in crate::cli) subject: Subject,
 
-    /// Its flags.
+    /// The other flags.
     #[command(flatten)]
     pub(in crate::cli) flags: AppsFlags,
 }
 
-/// The list of apps has no flags of its own.
+/// The list of apps has no other flags.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AppsFlags {}
 
-/// A local address for an app.
+/// The flags of `bai-repl app`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct App {
     /// The session.
@@ -246,19 +246,19 @@ pub(in crate::cli) struct AppFlags {
     /// Name of the app
     pub(in crate::cli) app: String,
 
-    /// Where to listen; port 0 picks a free one
+    /// Local address to listen on; port 0 picks a free one
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub(in crate::cli) bind: String,
 
-    /// Port of the app, when it has several
+    /// Port of the app, if it has several
     #[arg(long, value_name = "PORT")]
     pub(in crate::cli) port: Option<u16>,
 
-    /// Option for the app's start, such as "--title x" (repeatable)
+    /// Argument for starting the app, such as "--title x" (repeatable)
     #[arg(long = "arg", value_name = "OPTION", allow_hyphen_values = true)]
     pub(in crate::cli) arguments: Vec<String>,
 
-    /// Variable for the app's start (repeatable)
+    /// Environment variable for starting the app (repeatable)
     #[arg(long = "env", value_name = "KEY=VALUE")]
     pub(in crate::cli) envs: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! `bai-repl apps` and `bai-repl app`: services of a session, and a local address that leads to one.
+//! `bai-repl apps` and `bai-repl app`: lists the apps of a session, and opens a local address for one.
 
 use crate::cli::args::{App, AppFlags, Apps};
 use crate::cli::context::CommandContext;
@@ -9,7 +9,7 @@ use bai_client::{AppEvent, AppListener, ComputeSession, TunnelOptions};
 use bai_protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
 
-/// Lists the apps of the session that is named.
+/// Lists the apps of the session that the command line names.
 pub(in crate::cli) async fn run_apps(
     context: &CommandContext,
     command: &Apps,
@@ -18,7 +18,7 @@ pub(in crate::cli) async fn run_apps(
     list_apps(context, &session).await
 }
 
-/// Opens an app of the session that is named.
+/// Opens an app of the session that the command line names.
 pub(in crate::cli) async fn run_app(context: &CommandContext, command: &App) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, &command.subject).await?;
     open_app(&session, &command.flags).await
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn list_apps(
     table::print(context, &["app", "protocol", "ports"].map(Column::of), &rows.collect::<Vec<_>>())
 }
 
-/// Opens a local address for an app and carries its connections until Ctrl-C.
+/// Opens a local address for an app, and forwards its connections until Ctrl-C.
 pub(in crate::cli) async fn open_app(
     session: &ComputeSession,
     flags: &AppFlags,
@@ -49,13 +49,13 @@ pub(in crate::cli) async fn open_app(
     let options = TunnelOptions { app: flags.app.clone(), port: flags.port, parameters };
     let listener = AppListener::bind(session, options, &flags.bind).await?;
     eprintln!("{} of {} is at {} (Ctrl-C ends it)", flags.app, session.name(), listener.url());
-    let told = |event| {
+    let on_event = |event| {
         if let AppEvent::Failed { error, .. } = event {
-            CliError::from(error).tell();
+            CliError::from(error).report();
         }
     };
     tokio::select! {
-        () = listener.serve(told) => {}
+        () = listener.serve(on_event) => {}
         _ = tokio::signal::ctrl_c() => {}
     }
     Ok(ExitStatus::Ok)

@@ -1,4 +1,4 @@
-//! `bai-repl config`: what is configured and found out. About the terminal: what it answered, and what follows.
+//! `bai-repl config`: shows the answers of the terminal, and the settings that follow from them.
 
 use crate::cli::context::CommandContext;
 use serde_json::json;
@@ -10,9 +10,9 @@ use crate::cli::table;
 use crate::terminal::ColorDepth;
 use crate::theme::Rgb;
 
-/// Asks the terminal and shows what is known about it.
+/// Queries the terminal and shows facts about it.
 pub(in crate::cli) fn terminal(context: &CommandContext) -> Result<ExitStatus, CliError> {
-    let found = display::find_out(context)?;
+    let found = display::query_terminal(context)?;
     table::print_facts(context, &as_json(&found), &facts(&found))
 }
 

@@ -58,7 +58,7 @@ pub(in crate::cli) async fn download(
     check_targets(&plan, flags)?;
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
     let bar = TransferProgress::start(context, total);
-    plan.left_out.iter().for_each(|why| bar.say(why));
+    plan.left_out.iter().for_each(|why| bar.print(why));
     let mut arrived = Downloaded::default();
     let ended = transfer::until_ctrl_c(download_files(session, &plan, flags, &bar, &mut arrived)).await;
     drop(bar);
@@ -75,7 +75,7 @@ pub(in crate::cli) async fn download(
         let noun = if count == 1 { "file" } else { "files" };
         let bytes = arrived.files.iter().map(|(_, _, bytes)| bytes).sum();
         let sentence = format!("{count} {noun}, {} to {}", format::size(bytes), flags.to.display());
-        table::tell(context, &json!({}), &sentence)?;
+        table::report(context, &json!({}), &sentence)?;
     }
     Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit_status(&plan.left_out) })
 }
@@ -122,7 +122,7 @@ async fn download_files(
         let on_progress = |progress: &Progress<'_>| bar.at(&first.name, before + progress.all_done);
         let downloaded = session.download_with(&paths, &into, options, on_progress).await?;
         for skipped in &downloaded.skipped {
-            bar.say(&format!("{} is left out: {}", skipped.name, skipped.why));
+            bar.print(&format!("{} is left out: {}", skipped.name, skipped.why));
         }
         for file in group {
             arrived.bytes += file.bytes;
@@ -130,7 +130,7 @@ async fn download_files(
                 arrived.files.push((file.from.clone(), into.join(&file.name), file.bytes));
             } else {
                 arrived.missing = true;
-                bar.say(&format!("{} did not arrive", file.from));
+                bar.print(&format!("{} did not arrive", file.from));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `bai-repl events`: what happens to sessions, as it happens.
+//! `bai-repl events`: shows the events of sessions as they happen.
 
 use crate::cli::args::Events;
 use crate::cli::context::CommandContext;
@@ -13,11 +13,10 @@ use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::json;
 
-/// The widest name and the widest reason that are shown.
+/// Maximum width of a name and of a reason.
 const WIDTH: usize = 80;
 
-/// Follows them. The events of one session end with it; Ctrl-C, which ends the others, is how it is meant to end, so
-/// that is success.
+/// Follows the events. Those of one session end with the session, those of all sessions with Ctrl-C, which is a success.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Events) -> Result<ExitStatus, CliError> {
     let server = Server::find(context).await?;
     let one = match &flags.session {
@@ -42,7 +41,7 @@ async fn follow(
     if context.global.json {
         put(&format!("{}\n", json!({"event": "connected"})))?;
     } else if !context.global.quiet {
-        eprintln!("following the events (Ctrl-C ends it)");
+        eprintln!("following the events (Ctrl-C stops)");
     }
     while let Some(event) = events.next().await {
         let flow = write(&if context.global.json { for_programs(&event) } else { for_people(&event) })?;

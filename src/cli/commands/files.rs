@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-/// Shows the files of the session that is named: full screen in a terminal, as text for a folder that is named, for
-/// programs, and where full screens cannot be shown.
+/// Shows the files of the session that the command line names: full screen in a terminal; as text with a folder, with
+/// `--json`, and if the terminal cannot show full screens.
 pub(in crate::cli) fn run(
     runtime: &Runtime,
     context: &CommandContext,
@@ -27,13 +27,13 @@ pub(in crate::cli) fn run(
     if command.flags.path.is_some() || !full_screen {
         return runtime.block_on(list_files(context, &session, &command.flags));
     }
-    let look = display::for_views(context)?;
-    crate::panes::show_files(runtime.handle(), session, ".", &look, false)
+    let appearance = display::for_views(context)?;
+    crate::panes::show_files(runtime.handle(), session, ".", &appearance, false)
         .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     Ok(ExitStatus::Ok)
 }
 
-/// Lists the files of a folder of this session, by name.
+/// Lists the files in a folder of this session, sorted by name.
 pub(in crate::cli) async fn list_files(
     context: &CommandContext,
     session: &ComputeSession,

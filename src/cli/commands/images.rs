@@ -1,4 +1,4 @@
-//! `bai-repl images`: what sessions can be made from.
+//! `bai-repl images`: lists the images that sessions can be created from.
 
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
@@ -10,7 +10,7 @@ use crate::format;
 use bai_client::ImageOptions;
 use serde_json::json;
 
-/// Shows what the cluster has, or what the engine of this machine can run.
+/// Lists the images of the cluster, or the interpreters that the engine of this machine can run.
 pub(in crate::cli) async fn run(context: &CommandContext) -> Result<ExitStatus, CliError> {
     if server::is_cluster(context)? { of_cluster(context).await } else { of_engine(context).await }
 }
@@ -56,7 +56,7 @@ async fn of_engine(context: &CommandContext) -> Result<ExitStatus, CliError> {
     table::print(context, &columns, &rows.collect::<Vec<_>>())
 }
 
-/// Names that the user may give to open a session.
+/// The image names that a session can be opened with.
 pub(in crate::cli) async fn names(context: &CommandContext) -> Result<Vec<String>, CliError> {
     if server::is_cluster(context)? {
         let server = Server::find(context).await?;

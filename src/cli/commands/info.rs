@@ -1,4 +1,4 @@
-//! `bai-repl info`: what is known about one session.
+//! `bai-repl info`: shows facts about one session.
 
 use crate::cli::args::Subject;
 use crate::cli::context::CommandContext;
@@ -8,8 +8,8 @@ use crate::cli::table;
 use crate::repl::session_facts;
 use serde_json::{Value, json};
 
-/// Shows it. Programs get all that the server says, under the server's names, with `name`, `id` and, as `liveStat`, what the
-/// session uses now beside it.
+/// Shows the facts. The JSON object has all fields of the server's answer, and `name`, `id` and the current usage as
+/// `liveStat`.
 pub(in crate::cli) async fn run(context: &CommandContext, subject: &Subject) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, subject).await?;
     let facts = session.facts().await?;

@@ -5,13 +5,13 @@ use crate::cli::args::Subject;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::table::tell;
+use crate::cli::table;
 
-/// Asks what runs in it to stop. Servers do not tell whether anything runs.
+/// Interrupts the session. Servers do not report whether a program runs in it.
 pub(in crate::cli) async fn run(context: &CommandContext, subject: &Subject) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, subject).await?;
     session.interrupt().await?;
-    let sentence = format!("what runs in session {} is asked to stop", session.name());
-    tell(context, &event("interrupted", &session), &sentence)?;
+    let sentence = format!("session {} is interrupted", session.name());
+    table::report(context, &event("interrupted", &session), &sentence)?;
     Ok(ExitStatus::Ok)
 }

@@ -1,4 +1,4 @@
-//! `bai-repl logs`: what a session's container has written.
+//! `bai-repl logs`: shows the log of a session's container.
 
 use crate::cli::args::{Logs, LogsFlags};
 use crate::cli::context::CommandContext;
@@ -11,16 +11,16 @@ use bai_client::{ClientError, ComputeSession, ErrorKind, new_log_text};
 use serde_json::json;
 use std::time::Duration;
 
-/// How often the log is asked for while it is followed: servers cannot tell that there is more.
-const OFTEN: Duration = Duration::from_secs(1);
+/// How often the log is requested while it is followed, because servers do not report changes.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows the log of the session that is named.
+/// Shows the log of the session that the command line names.
 pub(in crate::cli) async fn run(context: &CommandContext, command: &Logs) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, &command.subject).await?;
     show_log(context, &session, &command.flags).await
 }
 
-/// Shows the log of this session, and follows it when the flags say so. Ctrl-C ends that with success.
+/// Shows the log of this session, and follows it with `--follow`. Ctrl-C ends that with success.
 pub(in crate::cli) async fn show_log(
     context: &CommandContext,
     session: &ComputeSession,
@@ -47,10 +47,10 @@ async fn follow(
     if context.global.json {
         put(&format!("{}\n", json!({"event": "connected"})))?;
     }
-    let mut ticks = tokio::time::interval(OFTEN);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     loop {
         ticks.tick().await;
-        // Asked first: what is written until then is in the log that is read afterwards.
+        // This comes first, so that the log that is read afterwards is complete if the session is over.
         let over = is_over(session).await?;
         match session.logs().await {
             Ok(log) => {
@@ -59,12 +59,12 @@ async fn follow(
                 }
                 seen = log;
             }
-            // The container is gone, for which servers have different words.
+            // The container is gone. Servers report that with different errors.
             Err(error) if over || error.kind() == ErrorKind::NotFound => {
-                tracing::debug!(%error, "no log any more");
+                tracing::debug!(%error, "the log is gone");
                 return Ok(ExitStatus::Ok);
             }
-            Err(error) if is_passing(&error) => tracing::debug!(%error, "the log could not be read"),
+            Err(error) if is_temporary(&error) => tracing::debug!(%error, "the log could not be read"),
             Err(error) => return Err(error.into()),
         }
         if over {
@@ -77,13 +77,13 @@ async fn is_over(session: &ComputeSession) -> Result<bool, CliError> {
     match session.info().await {
         Ok(info) => Ok(info.status.is_some_and(|status| status.is_dead())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        Err(error) if is_passing(&error) => Ok(false),
+        Err(error) if is_temporary(&error) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether the server may just be away for a moment; what it has to say then is not lost.
-fn is_passing(error: &ClientError) -> bool {
+/// Whether the error is temporary. The log is not lost then.
+fn is_temporary(error: &ClientError) -> bool {
     matches!(error.kind(), ErrorKind::Busy | ErrorKind::Timeout | ErrorKind::Lost | ErrorKind::Connect)
 }
 
@@ -106,7 +106,7 @@ fn last_lines(text: &str, count: usize) -> &str {
     if count == 0 {
         return "";
     }
-    let start = body.rmatch_indices('\n').nth(count - 1).map_or(0, |(at, _)| at + 1);
+    let start = body.rmatch_indices('\n').nth(count - 1).map_or(0, |(position, _)| position + 1);
     text.get(start..).unwrap_or_default()
 }
 

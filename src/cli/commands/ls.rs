@@ -1,4 +1,4 @@
-//! `bai-repl ls`: the sessions.
+//! `bai-repl ls`: lists the sessions.
 
 use crate::cli::args::{Ls, LsColumn};
 use crate::cli::context::CommandContext;
@@ -13,33 +13,37 @@ use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Lists the sessions that live, or those that the flags ask for.
+/// Lists the live sessions, or those that the flags select.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Ls) -> Result<ExitStatus, CliError> {
-    let wanted = statuses(&flags.status)?;
+    let statuses = parse_statuses(&flags.status)?;
     let server = Server::find(context).await?;
-    let sessions = sessions(&server.api, flags, &wanted).await?;
-    if wanted.is_empty() && !flags.all {
+    let sessions = sessions(&server.api, flags, &statuses).await?;
+    if statuses.is_empty() && !flags.all {
         let names = sessions.iter().filter_map(|session| session.name.as_deref());
         name_cache::remember(NameKind::Sessions, context, names);
     }
     print(context, sessions, flags)
 }
 
-/// The same for this server, of which shells need not know: an engine may end with its prompt.
+/// Lists the sessions of this server for the prompt. Their names are not cached, because an engine may end with its prompt.
 pub(in crate::cli) async fn list(
     context: &CommandContext,
     api: &Api,
     flags: &Ls,
 ) -> Result<ExitStatus, CliError> {
-    let sessions = sessions(api, flags, &statuses(&flags.status)?).await?;
+    let sessions = sessions(api, flags, &parse_statuses(&flags.status)?).await?;
     print(context, sessions, flags)
 }
 
-async fn sessions(api: &Api, flags: &Ls, wanted: &[SessionStatus]) -> Result<Vec<SessionSummary>, CliError> {
-    if wanted.is_empty() && !flags.all {
+async fn sessions(
+    api: &Api,
+    flags: &Ls,
+    statuses: &[SessionStatus],
+) -> Result<Vec<SessionSummary>, CliError> {
+    if statuses.is_empty() && !flags.all {
         Ok(api.live_sessions().await?)
     } else {
-        Ok(api.sessions(wanted).await?)
+        Ok(api.sessions(statuses).await?)
     }
 }
 
@@ -61,12 +65,13 @@ fn print(
     table::print(context, &columns, &sessions.iter().map(row).collect::<Vec<_>>())
 }
 
-/// An unknown status would match no session, or break the server's reply.
-fn statuses(names: &[String]) -> Result<Vec<SessionStatus>, CliError> {
+/// Parses statuses. An unknown one is an error here: it would match no session, or break the server's reply.
+fn parse_statuses(names: &[String]) -> Result<Vec<SessionStatus>, CliError> {
     let known = |name: &String| match SessionStatus::from(name.trim().to_owned()) {
         SessionStatus::Unknown(name) => {
-            Err(CliError::new(ExitStatus::Usage, format!("\"{name}\" is not a status of a session"))
-                .hint("such as PENDING, PREPARING, RUNNING, TERMINATING, TERMINATED, ERROR, CANCELLED"))
+            Err(CliError::new(ExitStatus::Usage, format!("\"{name}\" is not a status of a session")).hint(
+                "examples are PENDING, PREPARING, RUNNING, TERMINATING, TERMINATED, ERROR and CANCELLED",
+            ))
         }
         status => Ok(status),
     };
@@ -87,7 +92,7 @@ fn name(column: LsColumn) -> &'static str {
     }
 }
 
-/// The server's own text in a column.
+/// The server's text for a column.
 fn text(session: &SessionSummary, column: LsColumn) -> String {
     let text = match column {
         LsColumn::Name => &session.name,

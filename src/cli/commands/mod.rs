@@ -1,8 +1,8 @@
-//! The commands about sessions, their files and what they are made from, each in a file of its own. What several of
-//! them need is here: finding the session that is meant, and what a list of sessions has for programs.
+//! The commands about sessions, their files and images, each in its own file. This file has what several of them need: the
+//! lookup of a session, and the event for programs.
 //!
-//! With `--json` a list gives an object for each row, whose keys are the columns; times are the server's own, sizes are
-//! in bytes. What does something gives an object for each thing done, with the key `event`.
+//! With `--json` a list prints an object for each row, whose keys are the columns. Times have the server's format, sizes are in
+//! bytes. A command that changes something prints an object with the key `event` for each change.
 
 pub(super) mod apps;
 pub(super) mod config;
@@ -31,7 +31,7 @@ use crate::cli::context::CommandContext;
 use bai_client::{ClientError, ComputeSession, ErrorKind};
 use serde_json::{Value, json};
 
-/// The session that the user means, and its server.
+/// The session that the command line names, and its server.
 async fn session(context: &CommandContext, subject: &Subject) -> Result<(Server, ComputeSession), CliError> {
     let server = Server::find(context).await?;
     let session = find(context, &server, &subject.session).await?;
@@ -51,7 +51,7 @@ pub(super) async fn find(
     })
 }
 
-/// What was done to a session, for programs.
+/// The event about a change of a session, for programs.
 fn event(name: &str, session: &ComputeSession) -> Value {
     json!({"event": name, "session": session.name(), "id": session.id()})
 }

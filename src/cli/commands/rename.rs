@@ -1,18 +1,18 @@
-//! `bai-repl rename`: another name for a session.
+//! `bai-repl rename`: renames a session.
 
 use super::event;
 use crate::cli::args::Rename;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::table::tell;
+use crate::cli::table;
 use bai_protocol::create::check_name;
 
-/// Renames it. A name that no session can have is told before anybody is asked.
+/// Renames the session. An invalid name is reported before the first request.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rename) -> Result<ExitStatus, CliError> {
     let name = &flags.name;
     check_name(name).map_err(|error| {
-        CliError::new(ExitStatus::Usage, format!("\"{name}\" cannot be the name of a session: {error}"))
+        CliError::new(ExitStatus::Usage, format!("\"{name}\" is not a valid session name: {error}"))
     })?;
     let (_server, session) = super::session(context, &flags.subject).await?;
     let renamed = session.rename(name).await?;
@@ -20,6 +20,6 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rename) -> Res
     if let Some(event) = event.as_object_mut() {
         event.insert("before".to_owned(), session.name().into());
     }
-    tell(context, &event, &format!("session {} is called {name} now", session.name()))?;
+    table::report(context, &event, &format!("session {} is now called {name}", session.name()))?;
     Ok(ExitStatus::Ok)
 }

@@ -1,4 +1,4 @@
-//! `bai-repl restart`: a fresh interpreter in a session.
+//! `bai-repl restart`: restarts the interpreter of a session.
 
 use super::event;
 use crate::cli::args::Restart;
@@ -6,15 +6,15 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::OpeningProgress;
-use crate::cli::table::tell;
+use crate::cli::table;
 use bai_client::{ComputeSession, ErrorKind};
 
-/// Restarts it, and returns when it takes code again.
+/// Restarts the interpreter, and returns when the session can run code again.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Restart) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, &flags.subject).await?;
     match session.restart().await {
         Ok(()) => {
-            tell(
+            table::report(
                 context,
                 &event("restarted", &session),
                 &format!("session {} is restarted", session.name()),
@@ -22,12 +22,12 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Restart) -> Re
         }
         Err(error) if error.kind() == ErrorKind::Unsupported && flags.recreate => {
             let session = recreate(context, &session).await?;
-            let sentence = format!("session {} is a new one like the old", session.name());
-            tell(context, &event("recreated", &session), &sentence)?;
+            let sentence = format!("session {} is replaced by a similar one", session.name());
+            table::report(context, &event("recreated", &session), &sentence)?;
         }
         Err(error) if error.kind() == ErrorKind::Unsupported => {
             return Err(CliError::new(ExitStatus::Refused, error)
-                .hint("--recreate destroys it and creates one like it; its variables and files are lost"));
+                .hint("--recreate destroys it and creates a similar one; its variables and files are lost"));
         }
         Err(error) => return Err(error.into()),
     }
@@ -37,6 +37,6 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Restart) -> Re
 async fn recreate(context: &CommandContext, session: &ComputeSession) -> Result<ComputeSession, CliError> {
     let request = session.blueprint().await?;
     let opening = OpeningProgress::start(context, session.name());
-    let (session, _) = session.recreate(request, |status| opening.tell(status)).await?;
+    let (session, _) = session.recreate(request, |status| opening.report(status)).await?;
     Ok(session)
 }

@@ -1,4 +1,4 @@
-//! `bai-repl rm`: the end of sessions.
+//! `bai-repl rm`: destroys sessions.
 
 use super::{event, find};
 use crate::cli::args::Rm;
@@ -6,17 +6,17 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::server::Server;
-use crate::cli::table::tell;
+use crate::cli::table;
 use bai_client::DestroyOptions;
 
-/// Destroys them. All are tried; the first error decides the exit code.
+/// Destroys the sessions. All are tried; the first error determines the exit code.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rm) -> Result<ExitStatus, CliError> {
     let server = Server::find(context).await?;
     let mut exit = ExitStatus::Ok;
     for name in &flags.sessions {
         if let Err(error) = destroy(&server, name, context, flags).await {
-            let failed = error.tell();
-            exit = if exit == ExitStatus::Ok { failed } else { exit };
+            let failure = error.report();
+            exit = if exit == ExitStatus::Ok { failure } else { exit };
         }
     }
     Ok(exit)
@@ -25,5 +25,5 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rm) -> Result<
 async fn destroy(server: &Server, name: &str, context: &CommandContext, flags: &Rm) -> Result<(), CliError> {
     let session = find(context, server, name).await?;
     session.destroy(DestroyOptions { forced: flags.force, recursive: flags.recursive }).await?;
-    tell(context, &event("destroyed", &session), &format!("session {} is destroyed", session.name()))
+    table::report(context, &event("destroyed", &session), &format!("session {} is destroyed", session.name()))
 }

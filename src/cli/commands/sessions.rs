@@ -1,4 +1,4 @@
-//! `bai-repl sessions`: the sessions that live, full screen.
+//! `bai-repl sessions`: shows the live sessions full screen.
 
 use crate::cli::args::OpenFlags;
 use crate::cli::context::CommandContext;
@@ -9,7 +9,7 @@ use crate::cli::{display, prompt};
 use crate::terminal::Screen;
 use tokio::runtime::Runtime;
 
-/// Shows them until the user leaves, or goes to one.
+/// Shows the sessions until the user leaves, or attaches to one.
 pub(in crate::cli) fn run(
     runtime: &Runtime,
     open: &OpenFlags,
@@ -19,13 +19,13 @@ pub(in crate::cli) fn run(
     if screen.dumb || !screen.interactive() {
         return Err(CliError::new(
             ExitStatus::Usage,
-            "the board of sessions needs a terminal that shows full screens",
+            "the board of sessions needs a terminal that can show full screens",
         )
         .hint("bai-repl ls lists the sessions"));
     }
-    let look = display::for_views(context)?;
+    let appearance = display::for_views(context)?;
     let server = runtime.block_on(Server::find(context))?;
-    let chosen = crate::panes::show_sessions(runtime.handle(), &server.api, &look, false)
+    let chosen = crate::panes::show_sessions(runtime.handle(), &server.api, &appearance, false)
         .map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;
     runtime.block_on(server.close());
     match chosen {

@@ -1,5 +1,4 @@
-//! `bai-repl themes`: the themes that can be chosen, those of the user that cannot be used with what is wrong with them,
-//! and how one looks.
+//! `bai-repl themes`: lists the themes, also the user's invalid ones with their errors, or previews one.
 
 use crate::cli::args::Themes;
 use crate::cli::context::CommandContext;
@@ -12,7 +11,7 @@ use crate::theme::{ListedTheme, Role, Theme, sample};
 use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
-/// What each theme is shown with in the list.
+/// The sample of each theme in the list.
 const SWATCH: &[(Role, &str)] = &[
     (Role::Prompt, "❯ "),
     (Role::Keyword, "def "),
@@ -25,16 +24,16 @@ const SWATCH: &[(Role, &str)] = &[
     (Role::PaneSelected, " selected "),
 ];
 
-/// Lists the themes, or shows the one that is named.
+/// Lists the themes, or previews one.
 pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<ExitStatus, CliError> {
     let library = display::library();
     let screen = Screen::detect();
     let depth = screen.colors;
     // Output that is not a terminal gets no escape sequences, not even bold.
-    let shown = |theme: &Theme| if screen.stdout_tty { theme.clone() } else { Theme::plain() };
+    let visible = |theme: &Theme| if screen.stdout_tty { theme.clone() } else { Theme::plain() };
     if let Some(name) = &flags.name {
         let theme = library.find(name)?;
-        return table::write(&sample::text(&shown(&theme), depth)).map(|_| ExitStatus::Ok);
+        return table::write(&sample::text(&visible(&theme), depth)).map(|_| ExitStatus::Ok);
     }
     let themes = library.list();
     if context.global.json {
@@ -42,9 +41,9 @@ pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<Ex
             .map(|_| ExitStatus::Ok);
     }
     let width = themes.iter().map(|theme| theme.name.width()).max().unwrap_or(0);
-    table::put(&themes.iter().map(|theme| line(theme, width, depth, shown)).collect::<String>())?;
+    table::put(&themes.iter().map(|theme| line(theme, width, depth, visible)).collect::<String>())?;
     if let Some(folder) = library.folder() {
-        table::tell(context, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
+        table::report(context, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
     }
     Ok(ExitStatus::Ok)
 }
@@ -59,14 +58,14 @@ fn object(listed: &ListedTheme) -> serde_json::Value {
     })
 }
 
-fn line(listed: &ListedTheme, width: usize, depth: ColorDepth, shown: impl Fn(&Theme) -> Theme) -> String {
+fn line(listed: &ListedTheme, width: usize, depth: ColorDepth, visible: impl Fn(&Theme) -> Theme) -> String {
     let name = format!("{}{}", listed.name, " ".repeat(width.saturating_sub(listed.name.width())));
     match &listed.theme {
         Err(problem) => format!("{name}  {}\n", sanitize::line(&problem.to_string(), 300)),
         Ok(theme) => {
             let kind = if theme.is_light() { "light" } else { "dark " };
-            let looks = shown(theme);
-            let swatch: String = SWATCH.iter().map(|(role, text)| looks.paint(*role, depth, text)).collect();
+            let theme = visible(theme);
+            let swatch: String = SWATCH.iter().map(|(role, text)| theme.paint(*role, depth, text)).collect();
             let own = listed.file.as_ref().map_or("", |_| "  (yours)");
             format!("{name}  {kind}  {swatch}{own}\n")
         }

@@ -88,7 +88,7 @@ async fn upload_source(
     let UploadSource::Files(plan) = source else { return upload_stdin(context, session, flags).await };
     let total = plan.bytes();
     let bar = TransferProgress::start(context, total);
-    plan.left_out.iter().for_each(|why| bar.say(why));
+    plan.left_out.iter().for_each(|why| bar.print(why));
     let uploads = plan.uploads();
     let mut arrived = BTreeSet::new();
     let sent = session.upload_with(&uploads, UploadOptions { overwrite: flags.force }, |progress| {
@@ -115,7 +115,7 @@ async fn upload_source(
         TransferEnd::Done => {
             let sentence =
                 format!("{}, {} to {}", files_of(uploads.len()), format::size(total), session.name());
-            table::tell(context, &json!({}), &sentence)?;
+            table::report(context, &json!({}), &sentence)?;
             Ok(transfer::exit_status(&plan.left_out))
         }
     }
@@ -150,7 +150,7 @@ async fn upload_stdin(
         return Ok(ExitStatus::Remote(130));
     }
     let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());
-    table::tell(context, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
+    table::report(context, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
     Ok(ExitStatus::Ok)
 }
 

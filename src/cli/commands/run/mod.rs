@@ -1,5 +1,5 @@
-//! `bai-repl run`: files to a session, its three batch steps, their output and the program's exit code back. One session is
-//! run here; several, for ranges of values, in `sweep`.
+//! `bai-repl run`: uploads files to a session, runs its three batch steps, and returns their output and the exit code of the
+//! program. A run in one session is here; runs in several sessions, for ranges of values, are in `sweep`.
 
 mod sweep;
 mod sweep_progress;
@@ -22,7 +22,7 @@ use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
 
-/// Everything that is the same in all cases.
+/// What all cases share.
 #[derive(Debug)]
 struct RunPlan {
     request: CreateRequest,
@@ -32,7 +32,7 @@ struct RunPlan {
 }
 
 impl RunPlan {
-    /// What is run in a case.
+    /// What a case runs.
     fn cell(&self, case: &Case) -> Cell {
         match &self.code {
             Some(code) => Cell::Query(code.clone()),
@@ -44,7 +44,7 @@ impl RunPlan {
         }
     }
 
-    /// The session that a case runs in; `number` tells those of several cases apart.
+    /// The request for the session of a case; with several cases `number` makes the name unique.
     fn request(&self, case: &Case, number: Option<usize>) -> CreateRequest {
         let mut request = self.request.clone();
         request.environ.extend(case.filled.env.iter().cloned());
@@ -60,11 +60,11 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     let (plan, cases) = plan(flags).await?;
     let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&flags.creation);
-    // A session of that name may live already, where sessions live on.
+    // A session of that name may exist on the server of sessions that are kept.
     let outlive = !temporary || flags.creation.name.is_some();
-    // What is wrong about the output is reported before anything is created.
+    // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(flags.media_dir.as_deref(), context)?;
-    let server = Server::open_apart(context, outlive).await?;
+    let server = Server::open_for_uploads(context, outlive).await?;
     server.api.version().await?;
     let exit = match cases.as_slice() {
         [case] => {
@@ -72,12 +72,12 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
             run.run(case, Output::start(context.global.json, display), &mut fatal).await
         }
         _ => {
-            let at_once = usize::try_from(flags.max_parallel).unwrap_or(1);
+            let max_parallel = usize::try_from(flags.max_parallel).unwrap_or(1);
             sweep::run(
                 &server,
                 plan,
                 cases,
-                sweep::SweepOptions { at_once, temporary, context },
+                sweep::SweepOptions { max_parallel, temporary, context },
                 display,
                 &mut fatal,
             )
@@ -88,15 +88,15 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     exit
 }
 
-/// Reads the flags and the files; no request is sent yet.
+/// Reads the flags and finds the files. It sends no requests.
 async fn plan(flags: &Flags) -> Result<(RunPlan, Vec<Case>), CliError> {
     let commands = [&flags.clean, &flags.build, &flags.exec];
     if flags.files.is_empty() && flags.code.is_none() && commands.iter().all(|command| command.is_none()) {
         return Err(CliError::new(ExitStatus::Usage, "there is nothing to run")
-            .hint("name files, or give --exec a command, or -c some code"));
+            .hint("give files, a command with --exec, or code with -c"));
     }
-    let usual = if flags.files.is_empty() { "" } else { "*" };
-    let command = |given: &Option<String>| given.clone().unwrap_or_else(|| usual.to_owned());
+    let default = if flags.files.is_empty() { "" } else { "*" };
+    let command = |given: &Option<String>| given.clone().unwrap_or_else(|| default.to_owned());
     let template = Template {
         env: flags.creation.env.clone(),
         build: command(&flags.build),
@@ -115,7 +115,7 @@ fn find(files: &[PathBuf], base: &Path) -> Result<UploadPlan, CliError> {
     if files.is_empty() { Ok(UploadPlan::default()) } else { upload::plan_relative_to(files, base) }
 }
 
-/// One session, whose output goes straight to ours.
+/// A run in one session, whose output goes to our standard output.
 struct SingleRun<'a> {
     server: &'a Server,
     plan: &'a RunPlan,
@@ -159,7 +159,7 @@ impl SingleRun<'_> {
         exit
     }
 
-    /// The session, with the files in it.
+    /// Creates the session and uploads the files.
     async fn prepare(&self, request: CreateRequest) -> Result<ComputeSession, CliError> {
         let session = create(&self.server.api, request, self.context).await?;
         if let Some(note) = session.note().await
@@ -169,7 +169,7 @@ impl SingleRun<'_> {
         }
         let files = &self.plan.files;
         let bar = TransferProgress::start(self.context, files.bytes());
-        files.left_out.iter().for_each(|why| bar.say(why));
+        files.left_out.iter().for_each(|why| bar.print(why));
         session
             .upload_with(&files.uploads(), REPLACE, |progress| bar.at(progress.name, progress.all_done))
             .await?;
@@ -183,21 +183,21 @@ async fn create(
     context: &CommandContext,
 ) -> Result<ComputeSession, CliError> {
     let opening = OpeningProgress::start(context, &request.name);
-    Ok(ComputeSession::create(api, request, |status| opening.tell(status)).await?.0)
+    Ok(ComputeSession::create(api, request, |status| opening.report(status)).await?.0)
 }
 
 /// The files of a run replace those of the previous run.
 const REPLACE: UploadOptions = UploadOptions { overwrite: true };
 
-/// A session with the files in it, for a case among others; `tell` hears what it is at.
+/// Creates the session of a case and uploads the files; `report` is called with its status.
 async fn prepare(
     api: &Api,
     request: CreateRequest,
     files: &UploadPlan,
-    tell: impl Fn(&str) + Send + Sync,
+    report: impl Fn(&str) + Send + Sync,
 ) -> Result<ComputeSession, CliError> {
-    let (session, _) = ComputeSession::create(api, request, |status| tell(status.name())).await?;
-    tell("uploading");
+    let (session, _) = ComputeSession::create(api, request, |status| report(status.name())).await?;
+    report("uploading");
     session.upload(&files.uploads(), REPLACE).await?;
     Ok(session)
 }

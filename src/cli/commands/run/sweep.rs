@@ -1,4 +1,4 @@
-//! Many cases of one program: sessions in parallel, each output kept until it is its turn to be shown.
+//! Many cases of one program: they run in sessions in parallel, and their outputs are shown one after the other.
 
 use super::sweep_progress::SweepProgress;
 use super::{RunPlan, prepare};
@@ -26,11 +26,11 @@ use tokio::task::JoinSet;
 
 /// How a sweep is run.
 pub(super) struct SweepOptions<'a> {
-    /// Most sessions at a time.
-    pub(super) at_once: usize,
-    /// Whether a session is destroyed when its case is over.
+    /// Maximum number of sessions at the same time.
+    pub(super) max_parallel: usize,
+    /// Whether a session is destroyed at the end of its case.
     pub(super) temporary: bool,
-    /// What holds for every command.
+    /// The context of the command.
     pub(super) context: &'a CommandContext,
 }
 
@@ -42,11 +42,11 @@ struct SweepContext {
     temporary: bool,
     count: usize,
     board: SweepProgress,
-    /// Where events go at once, for programs.
+    /// The channel for events, which programs get at once.
     messages: mpsc::Sender<OutputMessage>,
 }
 
-/// A case that is over.
+/// A case that has ended.
 struct FinishedCase {
     number: usize,
     exit: ExitStatus,
@@ -55,7 +55,7 @@ struct FinishedCase {
     case_output: Option<CaseOutput>,
 }
 
-/// Runs all cases. The exit code is that of the first, in their order, that failed.
+/// Runs all cases. The exit code is that of the first case that failed, in the order of the cases.
 pub(super) async fn run(
     server: &Server,
     plan: RunPlan,
@@ -70,7 +70,7 @@ pub(super) async fn run(
         false => {
             let board = board.clone();
             Output::start_with(move |messages| {
-                output::write_plain(messages, look, |write| board.aside(write))
+                output::write_plain(messages, look, |write| board.suspend(write))
             })
         }
     };
@@ -84,13 +84,13 @@ pub(super) async fn run(
         messages: output.messages().clone(),
     });
     let mut sweep = Sweep {
-        at_once: options.at_once,
+        max_parallel: options.max_parallel,
         waiting: cases.into_iter().enumerate().collect(),
         running: JoinSet::new(),
         live: BTreeMap::new(),
         done: BTreeMap::new(),
         next: 1,
-        to_say: VecDeque::new(),
+        to_send: VecDeque::new(),
         exits: BTreeMap::new(),
         stopping: false,
         shared: shared.clone(),
@@ -106,24 +106,24 @@ pub(super) async fn run(
 }
 
 struct Sweep {
-    at_once: usize,
+    max_parallel: usize,
     waiting: VecDeque<(usize, Case)>,
     running: JoinSet<FinishedCase>,
     /// The sessions of the cases that run.
     live: BTreeMap<usize, String>,
-    /// Cases that are over before an earlier one is.
+    /// Cases that have ended before an earlier one.
     done: BTreeMap<usize, FinishedCase>,
     /// The case that is shown next.
     next: usize,
-    to_say: VecDeque<OutputMessage>,
+    to_send: VecDeque<OutputMessage>,
     exits: BTreeMap<usize, ExitStatus>,
-    /// No more cases are begun.
+    /// No more cases are started.
     stopping: bool,
     shared: Arc<SweepContext>,
 }
 
 impl Sweep {
-    /// Runs until all is over and said; gives the exit code when it was ended from outside.
+    /// Runs until all cases have ended and are shown. Returns the exit status if it was ended early.
     async fn follow(
         &mut self,
         output: &Output,
@@ -133,17 +133,17 @@ impl Sweep {
             signal(SignalKind::interrupt()).map_err(|error| CliError::new(ExitStatus::Failed, error))?;
         loop {
             self.begin();
-            if self.running.is_empty() && self.to_say.is_empty() {
+            if self.running.is_empty() && self.to_send.is_empty() {
                 return Ok(None);
             }
             tokio::select! {
                 biased;
                 signal = fatal.recv() => return Ok(Some(ExitStatus::of_signal(signal))),
-                // The cases that run hear it, too.
+                // The cases that run receive it too.
                 _ = interrupts.recv() => self.stopping = true,
                 () = output.messages().closed() => return Ok(Some(ExitStatus::Ok)),
-                room = output.messages().reserve(), if !self.to_say.is_empty() => {
-                    if let (Ok(permit), Some(message)) = (room, self.to_say.pop_front()) {
+                room = output.messages().reserve(), if !self.to_send.is_empty() => {
+                    if let (Ok(permit), Some(message)) = (room, self.to_send.pop_front()) {
                         permit.send(message);
                     }
                 }
@@ -155,7 +155,7 @@ impl Sweep {
     }
 
     fn begin(&mut self) {
-        while !self.stopping && self.running.len() < self.at_once {
+        while !self.stopping && self.running.len() < self.max_parallel {
             let Some((index, case)) = self.waiting.pop_front() else { return };
             let number = index + 1;
             let request = self.shared.plan.request(&case, Some(number));
@@ -164,7 +164,7 @@ impl Sweep {
                 let values: Map<String, Value> =
                     case.values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
                 let event = json!({"event": "case-started", "case": number, "values": values, "session": request.name});
-                self.to_say.push_back(OutputMessage::Event(event));
+                self.to_send.push_back(OutputMessage::Event(event));
             }
             let one = CaseRun { shared: self.shared.clone(), case, number };
             self.running.spawn(one.run(request));
@@ -178,14 +178,14 @@ impl Sweep {
         self.done.insert(ended.number, ended);
         while let Some(ended) = self.done.remove(&self.next) {
             self.next += 1;
-            self.to_say.push_back(match ended.case_output {
+            self.to_send.push_back(match ended.case_output {
                 Some(case_output) => OutputMessage::Case(ended.headline, case_output),
                 None => OutputMessage::Event(ended.event),
             });
         }
     }
 
-    /// Ends what still runs when the sweep is left early.
+    /// Ends the cases that still run, and destroys their sessions.
     async fn end(&mut self) {
         self.running.abort_all();
         while self.running.join_next().await.is_some() {}
@@ -202,7 +202,7 @@ impl Sweep {
     }
 }
 
-/// One case on its way.
+/// A case that runs.
 struct CaseRun {
     shared: Arc<SweepContext>,
     case: Case,
@@ -227,14 +227,14 @@ impl CaseRun {
         let event = json!({
             "event": "case-finished", "case": self.number, "exitCode": exit.code(), "how": how, "seconds": took.as_secs_f64(),
         });
-        let said = format!(
+        let sentence = format!(
             "bai-repl: case {} of {count}: {}: {how}, {}",
             self.number,
             self.case.label(),
             format::duration(took)
         );
         let headline =
-            if self.shared.context.global.quiet && exit.code() == 0 { String::new() } else { said };
+            if self.shared.context.global.quiet && exit.code() == 0 { String::new() } else { sentence };
         FinishedCase { number: self.number, exit, headline, event, case_output }
     }
 
@@ -260,11 +260,11 @@ impl CaseRun {
         let on_step = |name: &'static str| line.at(name);
         let steps = BatchSteps::of(&cell, true, &on_step);
         let options = RunOptions::over(self.shared.context.transport());
-        script::run(&session, cell, options, output, &InputSource::nobody(), None, steps).await
+        script::run(&session, cell, options, output, &InputSource::empty(), None, steps).await
     }
 }
 
-/// A writer that passes each message on as an event of a case.
+/// A writer that forwards each message as an event of a case.
 fn forward(number: usize, to: mpsc::Sender<OutputMessage>) -> Output {
     Output::start_with(move |mut messages| {
         while let Some(message) = messages.blocking_recv() {

@@ -1,15 +1,14 @@
-//! The table of a sweep on a terminal: how far it is, and a line for each case that runs. Nothing is shown where nobody
-//! looks.
+//! The progress of a sweep on a terminal: a bar, and a line for each case that runs. Without a terminal it is not shown.
 
 use crate::cli::context::CommandContext;
 use crate::cli::progress;
 use crate::render::sanitize;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 
-/// The widest label of a case.
-const LABEL: usize = 40;
+/// Maximum width of the label of a case.
+const LABEL_WIDTH: usize = 40;
 
-/// The table. Its lines go when it is dropped.
+/// The progress of a sweep. Its lines are removed when it is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct SweepProgress {
     lines: MultiProgress,
@@ -18,7 +17,7 @@ pub(super) struct SweepProgress {
 }
 
 impl SweepProgress {
-    /// A table for so many cases.
+    /// Starts the progress of this many cases.
     pub(super) fn start(context: &CommandContext, cases: usize) -> Self {
         let wanted = progress::is_wanted(context);
         let target = if wanted { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -31,11 +30,11 @@ impl SweepProgress {
         SweepProgress { lines, whole, failed: Default::default() }
     }
 
-    /// A case begins.
+    /// Adds a line for a case that starts.
     pub(super) fn begin(&self, number: usize, label: &str) -> CaseProgress {
         let bar = self.lines.add(ProgressBar::new_spinner());
         progress::style(&bar, "  {spinner} {prefix} {msg} {elapsed}");
-        bar.set_prefix(format!("{number}  {}", sanitize::line(label, LABEL)));
+        bar.set_prefix(format!("{number}  {}", sanitize::line(label, LABEL_WIDTH)));
         bar.tick();
         if !self.lines.is_hidden() {
             bar.enable_steady_tick(progress::TICK);
@@ -43,7 +42,7 @@ impl SweepProgress {
         CaseProgress(bar)
     }
 
-    /// A case has ended.
+    /// Counts a case that has ended.
     pub(super) fn ended(&self, went_well: bool) {
         use std::sync::atomic::Ordering;
         if !went_well {
@@ -53,27 +52,27 @@ impl SweepProgress {
         self.whole.inc(1);
     }
 
-    /// Does something that writes to the terminal, with the table out of its way.
-    pub(super) fn aside(&self, write: &mut dyn FnMut()) {
+    /// Runs a function that writes to the terminal, with the progress hidden.
+    pub(super) fn suspend(&self, write: &mut dyn FnMut()) {
         self.lines.suspend(write);
     }
 
-    /// Takes the table off the screen.
+    /// Removes the progress from the screen.
     pub(super) fn finish(&self) {
         self.whole.finish_and_clear();
-        // What cannot be cleared is not on a terminal.
+        // An error is ignored: it means that there is no terminal.
         let _ = self.lines.clear();
     }
 }
 
-/// The line of a case that runs. It goes when it is dropped.
+/// The line of a case that runs. It is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct CaseProgress(ProgressBar);
 
 impl CaseProgress {
-    /// The case is at this now.
+    /// Shows the current step of the case.
     pub(super) fn at(&self, what: &str) {
-        self.0.set_message(sanitize::line(what, LABEL));
+        self.0.set_message(sanitize::line(what, LABEL_WIDTH));
     }
 }
 
