@@ -3,7 +3,7 @@
 use super::error::StartError;
 use super::image::ImageName;
 use super::language::{
-    Cell, FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Plan, Resolved,
+    Cell, FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, NOT_RUN, Plan, Resolved,
 };
 use super::search_paths::SearchPaths;
 use std::path::{Path, PathBuf};
@@ -48,6 +48,6 @@ impl Language for App {
     }
 
     fn execute_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
-        Heuristic::Done(Some("nothing to run: this session has no language".to_owned()), 127)
+        Heuristic::Done(Some("nothing to run: this session has no language".to_owned()), NOT_RUN)
     }
 }

@@ -1,7 +1,7 @@
 //! What `build *` and `exec *` do (`docs/wire` §9.5): the rules that the table of languages has, carried out in a folder of
 //! this machine. Languages that are not in the table answer for themselves.
 
-use super::language::{Heuristic, Invocation};
+use super::language::{Heuristic, Invocation, NOT_RUN};
 use super::search_paths::{children, is_executable};
 use bai_protocol::language::{Language, Needs, Rule, Word};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(super) fn build(language: &Language, tool: &Path, workdir: &Path) -> Heurist
         let missing: Vec<String> = std::iter::once("Makefile".to_owned())
             .chain(language.build.iter().map(|rule| describe(language, rule.needs)))
             .collect();
-        let code = if language.is_compiled { 127 } else { 0 };
+        let code = if language.is_compiled { NOT_RUN } else { 0 };
         Heuristic::Done(Some(format!("nothing to build: no {}", either(&missing))), code)
     })
 }
@@ -25,7 +25,7 @@ pub(super) fn execute(language: &Language, tool: &Path, workdir: &Path) -> Heuri
     first(language, language.execute, tool, workdir).unwrap_or_else(|| {
         let missing: Vec<String> =
             language.execute.iter().map(|rule| describe(language, rule.needs)).collect();
-        Heuristic::Done(Some(format!("nothing to run: there is no {}", either(&missing))), 127)
+        Heuristic::Done(Some(format!("nothing to run: there is no {}", either(&missing))), NOT_RUN)
     })
 }
 

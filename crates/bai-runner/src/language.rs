@@ -168,6 +168,9 @@ pub(super) enum StepKind {
     Exec,
 }
 
+/// Exit code of a task that could not begin: there is no program or interpreter, or the build before it failed.
+pub(super) const NOT_RUN: i32 = 127;
+
 /// What a step does that was asked for `*`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heuristic {

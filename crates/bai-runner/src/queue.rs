@@ -1,13 +1,10 @@
 //! The queue of tasks (`docs/wire` §9.4): strictly first in, first out, and a build that failed takes the next
 //! `exec` with it. No I/O here.
 
-use super::language::StepKind;
+use super::language::{NOT_RUN, StepKind};
 use super::op::Step;
 use super::reply::Reply;
 use std::collections::VecDeque;
-
-/// Exit code of an `exec` that was not run because the build before it failed.
-const NOT_RUN: i32 = 127;
 
 /// Something that waits its turn and ends in one finished reply.
 #[derive(Debug, PartialEq)]

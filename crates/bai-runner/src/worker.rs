@@ -9,7 +9,7 @@ use super::crash_loop::CrashLoop;
 use super::error::StartError;
 use super::interpreter::Event;
 use super::kernel_spec::KernelSpec;
-use super::language::{Resolved, StepKind};
+use super::language::{NOT_RUN, Resolved, StepKind};
 use super::op::Op;
 use super::outbox::Outbox;
 use super::process_tree::{self, ProcessTree};
@@ -329,7 +329,7 @@ impl Worker {
                 if let Some(Task::Code(_)) = self.queue.peek()
                     && let Some(Next::Run(task) | Next::Over(task, _)) = self.queue.next()
                 {
-                    self.outbox.push(task.finished(127));
+                    self.outbox.push(task.finished(NOT_RUN));
                 }
             }
         }

@@ -24,7 +24,7 @@ pub struct Language {
     pub programs: &'static [&'static str],
     /// Extensions of source files, without the dot. The first one is that of a new file.
     pub extensions: &'static [&'static str],
-    /// The grammar that colours it, by the name that the highlighter has for it.
+    /// The grammar that colours it, by the name that the highlighter has for it; [`Language::PLAIN_TEXT`] if it has none.
     pub grammar: &'static str,
     /// What comments, strings and blocks look like.
     pub syntax: Syntax,
@@ -42,6 +42,9 @@ pub struct Language {
 }
 
 impl Language {
+    /// The grammar of a language that the highlighter cannot colour. A row names it explicitly.
+    pub const PLAIN_TEXT: &'static str = "Plain Text";
+
     /// A language of which only the name is known, or not even that. Also the defaults of a row.
     pub const UNKNOWN: Self = Language {
         name: "",
@@ -49,7 +52,7 @@ impl Language {
         hints: &[],
         programs: &[],
         extensions: &["txt"],
-        grammar: "Plain Text",
+        grammar: "",
         syntax: Syntax::PLAIN,
         documentation: None,
         takes_prelude: false,
@@ -193,8 +196,16 @@ mod tests {
     #[test]
     fn each_row_is_whole() {
         let mut seen: Vec<&str> = Vec::new();
+        let mut extensions: Vec<&str> = Vec::new();
         for language in ALL {
             let name = language.name;
+            for extension in language.extensions {
+                assert!(
+                    !extensions.contains(extension),
+                    "{name}: .{extension} belongs to another language, too"
+                );
+                extensions.push(extension);
+            }
             for word in std::iter::once(&name).chain(language.aliases) {
                 assert!(!seen.contains(word), "{word} stands for one language");
                 seen.push(word);
@@ -202,7 +213,8 @@ mod tests {
                 assert_eq!(word.to_ascii_lowercase(), **word, "image names are compared in lower case");
             }
             assert!(!language.programs.is_empty(), "{name}: which program runs it?");
-            assert!(language.grammar != Language::UNKNOWN.grammar, "{name}: which grammar colours it?");
+            let is_coloured = language.grammar != Language::UNKNOWN.grammar;
+            assert!(is_coloured, "{name}: which grammar colours it? Language::PLAIN_TEXT, if there is none");
             assert!(
                 language.extensions != Language::UNKNOWN.extensions,
                 "{name}: what do its files end with?"

@@ -3,7 +3,7 @@
 
 /// The driver of bash.
 pub(super) const BASH: &str = include_str!("bash/driver.sh");
-/// The driver of Node.js; `node/aside.js` is the thread that it starts.
+/// The driver of Node.js.
 pub(super) const NODE: &str = concat!(include_str!("node/driver.js"), "\n");
 
 /// The driver of Ruby, which is one text in three files; so are those that follow.

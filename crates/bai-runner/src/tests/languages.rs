@@ -74,7 +74,15 @@ async fn a_failure_says_why_and_has_an_exit_code() {
                 outcome.stderr()
             );
             assert!(matches!(outcome.exit_code, 1 | 2 | 127), "{}: {}", words.image, outcome.exit_code);
-            assert_eq!(session.run(words.exit).await.exit_code, 3, "{}", words.image);
+            if !words.define.is_empty() {
+                session.value(words.define).await;
+            }
+            let outcome = session.run(words.exit).await;
+            assert_eq!(outcome.exit_code, 3, "{}: {outcome:?}", words.image);
+            // An exit that the driver does not catch ends the interpreter, and the variables are gone.
+            assert!(!outcome.stderr().contains("A new one has been started"), "{}: {outcome:?}", words.image);
+            let (code, shown) = words.value;
+            assert_eq!(session.value(code).await, shown, "{} goes on", words.image);
             let (code, shown) = words.unicode;
             assert_eq!(session.value(code).await, shown, "{} goes on", words.image);
         },

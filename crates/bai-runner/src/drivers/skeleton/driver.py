@@ -1,5 +1,5 @@
 # A driver to copy when you add a language. It does all that a driver must do, and little more. A test runs it
-# (tests/skeleton.rs), so it works. It is in Python because every machine with our tests has one; its language is a small
+# (tests/skeleton.rs), so it works. `./try driver.py` beside it plays the runner, so that you can watch the messages. It is in Python because every machine with our tests has one; its language is a small
 # part of Python, too. Write yours in your language. The parts marked YOURS are the language, the rest is the same everywhere.
 #
 # The runner starts the interpreter with the arguments of its row in scripted.rs, and writes this text and a NUL to the control
@@ -10,10 +10,12 @@
 #   run ID CODE                    started              (aside)   SIGINT ends the cell from now on
 #                                  done, exit code      (report)
 #   complete ID CODE               completions          (aside)
+#   input TEXT                                                    the answer to `ask`, which few drivers send
 #   wake                                                          SIGINT was sent; only some languages need to know
 #   bye                                                           end, as the interpreter does by itself
 #   ack NUMBER                                                    all that was written before this message has been read
 #
+# A language that cannot take a descriptor by its number opens the file /proc/self/fd/NUMBER, as the rows of R and Octave do.
 # What a cell prints goes to standard output and standard error, as in any program. Standard input needs no code: the
 # runner sees who reads from it.
 
