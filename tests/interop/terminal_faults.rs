@@ -201,7 +201,7 @@ async fn a_silent_link_is_closed() {
     let (mut pty, silent) = pair(&server, &session).await;
     let before = pty.handle().status().last_heard;
     assert!(
-        matches!(next(&mut pty).await, Some(PtyEvent::LinkDown(why)) if why.starts_with("nothing was heard for"))
+        matches!(next(&mut pty).await, Some(PtyEvent::LinkDown(why)) if why.starts_with("the other side was silent for"))
     );
     let LinkState::Down { since, .. } = pty.handle().status().link else { panic!("it is up") };
     assert_eq!(since, before);

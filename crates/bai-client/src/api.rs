@@ -1,4 +1,4 @@
-//! A server that we talk to: its endpoints, which of them answers, and who we are. What is asked of it is in `request`.
+//! A server: its endpoints, which of them answers, and our credentials. Requests to it are in `request`.
 
 use super::endpoint::Endpoint;
 use super::error::ClientError;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore};
 
-/// A server that we talk to. Cheap to clone; making one does no I/O.
+/// A server. Cheap to clone; making one does no I/O.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), bai_client::ClientError> {
@@ -32,7 +32,7 @@ struct Inner {
     current: AtomicUsize,
     server: OnceCell<(Hello, ApiVersion)>,
     turns: Mutex<HashMap<String, Weak<Semaphore>>>,
-    /// The cookie that the last renewal gave, in place of the one in the options.
+    /// The cookie of the last renewal, which replaces the one in the options.
     renewed: Mutex<Option<SecretString>>,
 }
 
@@ -54,12 +54,12 @@ impl Api {
         })))
     }
 
-    /// What the options say.
+    /// The options.
     pub fn options(&self) -> &ApiOptions {
         &self.0.options
     }
 
-    /// The endpoint that is in use, for people.
+    /// The endpoint in use, for the user.
     pub fn endpoint(&self) -> &str {
         self.endpoints_from_current().next().map_or("", |(_, endpoint)| endpoint.shown())
     }
@@ -92,13 +92,13 @@ impl Api {
         Some(renewed.unwrap_or_else(|| session_id.clone()))
     }
 
-    /// Looks for a newer cookie than the one in use. Whether there is one.
+    /// Looks for a newer cookie than the one in use. Returns whether there is one.
     pub(super) fn renew(&self) -> bool {
         let (Some(used), Some(renewal)) = (self.session_id(), &self.0.options.renewal) else { return false };
         let Some(newer) = renewal.find().filter(|id| id.expose_secret() != used.expose_secret()) else {
             return false;
         };
-        tracing::info!("a newer login is taken up");
+        tracing::info!("a newer login is used");
         *self.0.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(newer);
         true
     }
@@ -108,8 +108,8 @@ impl Api {
         self.0.options.read_timeout
     }
 
-    /// The right to run code in a session: one permit for each session of this server, however many
-    /// handles there are (`docs/wire` §3.6).
+    /// The turn of a session, which a run holds: one permit for each session of this server, for all its handles
+    /// (`docs/wire` §3.6).
     pub(super) fn turn(&self, session: &str) -> Arc<Semaphore> {
         let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(session).and_then(Weak::upgrade) {

@@ -18,29 +18,29 @@ use tokio::time::timeout;
 const CONNECTIONS: usize = 256;
 /// How long a refused connection is kept for its peer to read why.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(2);
-/// How long to wait when this machine cannot take a connection, such as for want of file descriptors.
+/// How long to wait when this machine cannot take a connection, for lack of file descriptors, for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What happens at the local address of an app.
+/// An event at the local address of an app.
 #[derive(Debug, Clone)]
 pub enum AppEvent {
-    /// A connection was taken and leads to the service.
+    /// A connection was accepted and leads to the service.
     Opened {
-        /// Who connected.
+        /// The peer.
         peer: SocketAddr,
     },
     /// A connection is over.
     Closed {
-        /// Who had connected.
+        /// The peer.
         peer: SocketAddr,
         /// Bytes from here to the service.
         sent: u64,
         /// Bytes from the service to here.
         received: u64,
     },
-    /// A connection came to nothing; its peer was told in an HTTP 503 reply.
+    /// A connection failed; its peer got an HTTP 503 reply.
     Failed {
-        /// Who connected.
+        /// The peer.
         peer: SocketAddr,
         /// Why.
         error: ClientError,
@@ -51,7 +51,7 @@ impl ComputeSession {
     /// The apps of the session.
     ///
     /// # Errors
-    /// As any request.
+    /// As for any request.
     pub async fn apps(&self) -> Result<Vec<App>, ClientError> {
         list(&self.at).await
     }
@@ -80,11 +80,11 @@ pub struct AppListener {
 impl AppListener {
     /// Finds the app, starts it and listens at `address` (`HOST:PORT`; port 0 is any free one).
     ///
-    /// Services that the person starts (preopen ports) are not tried: a try would be a connection to them.
+    /// Services that the user starts (preopen ports) are not tried: a try would be a connection to them.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for an app that the session does not have; [`ErrorKind::Server`] for one that does not
-    /// start; [`ErrorKind::Local`] when the address cannot be listened at.
+    /// start; [`ErrorKind::Local`] when it cannot listen at the address.
     pub async fn bind(
         session: &ComputeSession,
         options: TunnelOptions,
@@ -103,7 +103,7 @@ impl AppListener {
             });
         };
         let local = |error: std::io::Error| {
-            ClientError::new(ErrorKind::Local, &what, format!("{address} cannot be listened at: {error}"))
+            ClientError::new(ErrorKind::Local, &what, format!("cannot listen at {address}: {error}"))
                 .with_source(error)
                 .with_hint("another address can be given with -b HOST:PORT")
         };
@@ -115,7 +115,7 @@ impl AppListener {
         Ok(AppListener { session: session.at.clone(), options, app, listener, address: bound })
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -125,7 +125,7 @@ impl AppListener {
         &self.app
     }
 
-    /// The address for people: the app's own template, or one that fits its protocol.
+    /// The address for the user, from the app's own template or one that fits its protocol.
     pub fn url(&self) -> String {
         self.app.url(&self.address.ip().to_string(), self.address.port())
     }
@@ -142,7 +142,7 @@ impl AppListener {
                 accepted = self.listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                     Ok((socket, peer)) => connections.push(self.lead(socket, peer, events.clone())),
                     Err(error) => {
-                        tracing::warn!(%error, "a connection could not be taken");
+                        tracing::warn!(%error, "a connection could not be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -150,7 +150,7 @@ impl AppListener {
         }
     }
 
-    /// One connection, from its first byte to its last.
+    /// Serves one connection.
     async fn lead(
         &self,
         mut socket: TcpStream,
@@ -175,14 +175,14 @@ impl AppListener {
             TunnelEnd::Refused => ErrorKind::Connect,
             TunnelEnd::Failed(_) => ErrorKind::Server,
             TunnelEnd::Lost(_) => ErrorKind::Lost,
-            // A relay on the way took the connection, but no service was behind it, perhaps before the question was read.
+            // A relay on the way accepted the connection, but there was no service behind it. It may have closed before it read the request.
             TunnelEnd::Finished
                 if received == 0 && self.answers_always() && (sent > 0 || asks(&socket).await) =>
             {
                 ErrorKind::Connect
             }
             TunnelEnd::Finished | TunnelEnd::LocalGone => {
-                // What was written last must arrive, so the socket is not closed over unread bytes.
+                // The last bytes must arrive, so the socket is not closed while bytes are unread.
                 let _ = timeout(REFUSAL_LIMIT, finish(&mut socket)).await;
                 carrier.close().await;
                 return AppEvent::Closed { peer, sent, received };
@@ -198,19 +198,19 @@ impl AppListener {
         AppEvent::Failed { peer, error }
     }
 
-    /// Whether a request to this app has a reply, if anybody is there.
+    /// Whether a running app of this kind answers every request.
     fn answers_always(&self) -> bool {
         ["http", "preopen"].contains(&self.app.protocol.as_str())
     }
 }
 
-/// Whether the peer has something to say, or soon has.
+/// Whether the peer sends something now or soon.
 async fn asks(socket: &TcpStream) -> bool {
     matches!(timeout(REFUSAL_LIMIT, socket.peek(&mut [0])).await, Ok(Ok(1..)))
 }
 
-/// Ends the writing side and reads what is left: closing over unread bytes would reset the connection and take the
-/// last bytes with it.
+/// Ends the writing side and reads the rest. Closing while bytes are unread would reset the connection and lose the last
+/// bytes.
 async fn finish(socket: &mut TcpStream) -> std::io::Result<()> {
     socket.shutdown().await?;
     let mut rest = [0; 4096];
@@ -218,7 +218,7 @@ async fn finish(socket: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Says why in a form that browsers show and that people can read in anything else.
+/// Reports the error in a form that browsers show and that the user can read in any other program.
 async fn refuse(socket: &mut TcpStream, error: &ClientError) {
     let hint = error.hint().map(|hint| format!("{hint}\n")).unwrap_or_default();
     let body = format!("{error}\n{hint}");
@@ -227,11 +227,11 @@ async fn refuse(socket: &mut TcpStream, error: &ClientError) {
          Connection: close\r\n\r\n",
         body.len()
     );
-    let told = async {
+    let reply = async {
         socket.write_all(head.as_bytes()).await?;
         socket.write_all(body.as_bytes()).await?;
         finish(socket).await
     };
-    // Whether the peer reads it is its own affair.
-    let _ = timeout(REFUSAL_LIMIT, told).await;
+    // The peer need not read it.
+    let _ = timeout(REFUSAL_LIMIT, reply).await;
 }

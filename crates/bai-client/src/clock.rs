@@ -19,7 +19,7 @@ impl RequestDate {
     }
 }
 
-/// How many seconds our clock is ahead of the server's; negative when behind. Nothing without a `Date` header.
+/// How many seconds our clock is ahead of the server's; negative when behind. `None` without a `Date` header.
 pub(super) fn ahead_of(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
     let text = headers.get(DATE)?.to_str().ok()?;
     let theirs = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_difference_is_told_in_words() {
+    fn the_difference_is_given_in_words() {
         let mut headers = HeaderMap::new();
         let now = "2026-11-21T02:04:05Z".parse().unwrap();
         assert_eq!(ahead_of(&headers, now), None);

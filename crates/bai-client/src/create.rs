@@ -12,19 +12,19 @@ use serde_json::Value;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How often the status is read beside the events, which may not come at all.
+/// The interval for reading the status in addition to the events, which may not arrive.
 const POLL: Duration = Duration::from_secs(2);
-/// How long a server that waits by itself (before 19.09) may take.
+/// The limit for servers before 19.09, which wait for the session themselves.
 const OLD_SERVER_LIMIT: Duration = Duration::from_secs(3600);
 
 /// The outcome of [`ComputeSession::create`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Created {
-    /// Whether it is new; if not, a session of that name and image was there.
+    /// Whether it is new; if not, a session of that name and image existed.
     pub created: bool,
     /// Its status now.
     pub status: SessionStatus,
-    /// Its services, as far as the server had told them when it took the request.
+    /// Its services, if the server reported them when it accepted the request.
     pub service_ports: Vec<ServicePort>,
 }
 
@@ -35,16 +35,16 @@ pub enum BatchOutcome {
     Success,
     /// It gave another exit code.
     Failure,
-    /// The server does not say; also for sessions that were destroyed, and that are not of the batch type.
+    /// The server does not report it. Also for sessions that were destroyed or are not of the batch type.
     Undefined,
 }
 
-/// What a session is followed to.
+/// The status until which a session is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
     /// It runs.
     Running,
-    /// It runs, or has run: short batch sessions may be over before anybody looks.
+    /// It runs, or has run: a short batch session may be over at the first look.
     Begun,
     /// It has run.
     Over,
@@ -60,19 +60,19 @@ impl Goal {
         }
     }
 
-    /// Whether a session that ends is on its way to the goal.
+    /// Whether this goal includes a session that ends.
     fn allows(self, status: &SessionStatus) -> bool {
         self == Goal::Over && *status == SessionStatus::Terminating
     }
 }
 
 impl ComputeSession {
-    /// Creates a session, or takes the one of that name if the request allows it, and follows it until it runs.
+    /// Creates a session, or reuses the one of that name if the request allows it, and follows it until it runs.
     ///
     /// The request is always enqueued and then followed, whatever its `enqueue_only` says: servers that wait by
     /// themselves never answer for a session that ends in ERROR (`docs/wire` §10, row 24). With `enqueue_only` this
-    /// returns right after the request was taken. `max_wait_seconds` limits the following, not the session.
-    /// `on_status` is told each status once, in order.
+    /// returns as soon as the request is accepted. `max_wait_seconds` limits the wait, not the session.
+    /// `on_status` gets each status once, in order.
     ///
     /// # Errors
     /// [`ErrorKind::SessionFailed`] when it will never run, with the server's reason; [`ErrorKind::Timeout`] when
@@ -89,7 +89,7 @@ impl ComputeSession {
         })?;
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
         let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));
-        // Servers have a default for both, except where a template gives the rest: 26.9.6 finds no project then.
+        // Servers have defaults for both, except for a template: 26.9.6 finds no project then.
         let fallback = || request.template.is_some().then(|| "default".to_owned());
         let wire = CreateRequest {
             enqueue_only: true,
@@ -105,13 +105,13 @@ impl ComputeSession {
         }
         let reply: CreateReply = match call.json(&wire.to_wire(version))?.send().await {
             Ok(reply) => reply.json()?,
-            // 26.9.6 makes the session of a template and then fails to say so.
+            // 26.9.6 makes the session of a template, but answers with an error.
             Err(error) if error.kind() == ErrorKind::Server && request.template.is_some() => {
-                made_all_the_same(api, &request.name).await.ok_or(error)?
+                made_nevertheless(api, &request.name).await.ok_or(error)?
             }
             // The request may have arrived.
             Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Lost) => {
-                let hint = "the session may be there all the same: look at the list of sessions first";
+                let hint = "the session may exist nevertheless: look at the list of sessions first";
                 return Err(error.with_hint(hint));
             }
             Err(error) => return Err(error),
@@ -130,8 +130,8 @@ impl ComputeSession {
         Ok((session, created))
     }
 
-    /// Waits until the session runs. `on_status` is told each status once, in order; without `max_wait` the wait
-    /// is as long as the session is in the queue.
+    /// Waits until the session runs. `on_status` gets each status once, in order. Without `max_wait` the wait has no
+    /// limit.
     ///
     /// # Errors
     /// As [`ComputeSession::create`].
@@ -144,7 +144,7 @@ impl ComputeSession {
         self.follow(status, Goal::Running, max_wait, on_status).await
     }
 
-    /// Waits until a batch session is over, and tells how its command ended. `on_status` is told each status once, in
+    /// Waits until a batch session is over, and returns the outcome of its command. `on_status` is told each status once, in
     /// order.
     ///
     /// # Errors
@@ -169,7 +169,7 @@ impl ComputeSession {
         })
     }
 
-    /// Follows the status by events, and by asking now and then, from `status` on.
+    /// Follows the status from `status` on, by events and by polling.
     async fn follow(
         &self,
         status: SessionStatus,
@@ -189,7 +189,7 @@ impl ComputeSession {
             if status.is_dead() && !goal.allows(&status) {
                 return Err(self.why_it_failed(&status).await);
             }
-            // Events tell what happens from now on, so subscribe first and ask afterwards (`docs/wire` §10, row 52).
+            // The stream has only events from now on, so subscribe first and ask afterwards (`docs/wire` §10, row 52).
             let events = events.get_or_insert_with(|| self.events());
             let seen = tokio::select! {
                 event = events.next() => event.and_then(|event| event.status()),
@@ -210,7 +210,7 @@ impl ComputeSession {
         }
     }
 
-    /// The current status; `None` when the server cannot tell it now.
+    /// The current status, or `None` if the server cannot report it now.
     async fn poll_status(&self) -> Result<Option<SessionStatus>, ClientError> {
         match self.info().await {
             // Servers of API v3 have no status, and answer only for sessions that run.
@@ -225,7 +225,7 @@ impl ComputeSession {
                 Err(error)
             }
             Err(error) => {
-                tracing::debug!(%error, "the status could not be read; waiting on");
+                tracing::debug!(%error, "the status could not be read; still waiting");
                 Ok(None)
             }
         }
@@ -242,8 +242,8 @@ impl ComputeSession {
     }
 }
 
-/// The reply that a server should have given, for a session of that name that is younger than any request may take.
-async fn made_all_the_same(api: &Api, name: &str) -> Option<CreateReply> {
+/// Makes the reply that the server failed to send, if there is a session of that name which is younger than any request may take.
+async fn made_nevertheless(api: &Api, name: &str) -> Option<CreateReply> {
     let session = ComputeSession::attach(api, name).await.ok()?;
     let info = session.info().await.ok()?;
     let young = info.age.is_some_and(|age| age < api.reply_limit().as_secs_f64() * 1e3);
@@ -263,7 +263,7 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Why a session is in its state: the server's word for it, and the messages of the errors that it kept.
+/// The reason for the state of a session: the server's word for it, and the messages of its errors.
 fn reason(info: &SessionInfo) -> Option<String> {
     let mut parts: Vec<String> = info.status_info.iter().filter(|text| !text.is_empty()).cloned().collect();
     if let Some(data) = &info.status_data {

@@ -58,7 +58,7 @@ impl Endpoint {
         }
     }
 
-    /// The address for people.
+    /// The address for the user.
     pub(super) fn shown(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }

@@ -1,5 +1,5 @@
-//! What can go wrong between us and a server, as one type with a kind, a sentence, data and a hint. Flags and commands of a
-//! program are not named here: who has them adds them by the kind.
+//! The error of this crate: one type with a kind, a sentence, data and a hint. It names no flags or commands of a
+//! program. A program adds them by the kind.
 
 use bai_protocol::problem::{ErrorBody, Problem};
 use std::error::Error;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub enum ErrorKind {
     /// No server answers there: refused, unresolvable, unreachable.
     Connect,
-    /// The server's certificate is not to be trusted, or the TLS set-up of this machine is broken.
+    /// The server's certificate is not trusted, or the TLS set-up of this machine is broken.
     Tls,
     /// The server does not know the key, or does not accept the signature.
     Auth,
@@ -27,29 +27,29 @@ pub enum ErrorKind {
     Forbidden,
     /// No such session, image, file…
     NotFound,
-    /// The app speaks another protocol than that of a terminal. [`ClientError::subject`] is the app.
+    /// The app does not speak the protocol of a terminal. [`ClientError::subject`] is the app.
     NotATerminal,
-    /// A name that fits several sessions.
+    /// The name matches several sessions.
     Ambiguous,
-    /// A file exists already, and the options do not allow to replace it. [`ClientError::existing`] names the files.
+    /// A file exists, and the options do not allow replacing it. [`ClientError::existing`] names the files.
     AlreadyExists,
-    /// A valid request that the server turns down: the name is taken, a quota is reached, the state is wrong.
+    /// The server refuses a valid request: the name is taken, a quota is reached, the state is wrong.
     Refused,
-    /// The server, or this crate, finds the request malformed.
+    /// The request is malformed, according to the server or to this crate.
     BadRequest,
-    /// The server cannot do that at all; restart on clusters from 26.4.4 on, for example.
+    /// The server does not support it; a restart on clusters from 26.4.4 on, for example.
     Unsupported,
     /// Too many requests (429), or the server asks to come back later (503).
     Busy,
     /// The server failed (5xx).
     Server,
-    /// The answer is not that of a Backend.AI server: HTML, a redirect, something else.
+    /// The answer does not come from a Backend.AI server: HTML, a redirect, something else.
     NotABackend,
-    /// The session ended in a state in which it will never run.
+    /// The session ended and will never run.
     SessionFailed,
     /// No answer in time.
     Timeout,
-    /// The connection ended in the middle.
+    /// The connection ended too early.
     Lost,
     /// A file of this machine could not be read or written.
     Local,
@@ -94,14 +94,14 @@ impl ClientError {
         }))
     }
 
-    /// The failure that a reply with an error status stands for.
+    /// The failure for a reply with an error status.
     pub(crate) fn from_reply(what: &str, status: u16, body: &[u8]) -> Self {
         let body = ErrorBody::parse(body);
         let kind = kind_of(status, body.slug());
         let why = match &body {
             ErrorBody::Problem(problem) => {
-                let said = problem.summary();
-                if said.is_empty() { format!("the server answers {status}") } else { said }
+                let summary = problem.summary();
+                if summary.is_empty() { format!("the server answers {status}") } else { summary }
             }
             ErrorBody::Opaque(text) if text.is_empty() => format!("the server answers {status}"),
             ErrorBody::Opaque(text) if looks_like_html(text) => {
@@ -122,7 +122,7 @@ impl ClientError {
         self
     }
 
-    /// Says what the kind is about, as [`ErrorKind`] defines it.
+    /// Sets the subject, as [`ErrorKind`] defines it.
     pub(crate) fn about(mut self, subject: impl Into<String>) -> Self {
         self.0.subject = Some(subject.into());
         self
@@ -169,32 +169,32 @@ impl ClientError {
         &self.0.what
     }
 
-    /// Why it failed, in the server's words where it had some. Untrusted text.
+    /// Why it failed, in the server's words if it gave a reason. Untrusted text.
     pub fn why(&self) -> &str {
         &self.0.why
     }
 
-    /// The HTTP status, when a server answered.
+    /// The HTTP status, if a server answered.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The server's problem body, when it sent one. Untrusted text.
+    /// The server's problem body, if it sent one. Untrusted text.
     pub fn problem(&self) -> Option<&Problem> {
         self.0.problem.as_ref()
     }
 
-    /// The files that exist already, when that is why it failed. Untrusted text.
+    /// The existing files, for [`ErrorKind::AlreadyExists`]. Untrusted text.
     pub fn existing(&self) -> &[String] {
         &self.0.existing
     }
 
-    /// What the kind is about, where [`ErrorKind`] says so: an endpoint, an app.
+    /// The subject of the kind, if [`ErrorKind`] names one: an endpoint, an app.
     pub fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()
     }
 
-    /// What the person could do about it, when there is something to say.
+    /// A hint for the user, if there is one.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref().or(match self.0.kind {
             ErrorKind::Connect => Some("is the endpoint right, and is the server up?"),
@@ -237,7 +237,7 @@ pub(crate) fn looks_like_html(text: &str) -> bool {
     ["<!doctype", "<html", "<head", "<body"].iter().any(|tag| start.starts_with(tag))
 }
 
-/// The kind for a status and, where the status says too little, the problem's slug (`docs/wire` §1.8).
+/// The kind for a status and, where the status is not specific, the problem's slug (`docs/wire` §1.8).
 fn kind_of(status: u16, slug: Option<&str>) -> ErrorKind {
     match (status, slug.unwrap_or_default()) {
         (_, "too-many-sessions-matched") => ErrorKind::Ambiguous,

@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Servers send a comment at least every 15 s; this much silence means that the connection is dead.
+/// The silence after which the connection counts as dead. Servers send a comment at least every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
-/// The longest line that is taken, in bytes.
+/// The longest line that is accepted, in bytes.
 const LINE_LIMIT: usize = 1024 * 1024;
 /// The first pause before a new connection; it doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -25,15 +25,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Events that may wait for the reader.
 const QUEUE: usize = 64;
 
-/// Which events are wanted.
+/// The filter of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selection {
-    /// Name and UUID of one session; all sessions of the user without.
+    /// Name and UUID of one session, or `None` for all sessions of the user.
     session: Option<(String, Option<String>)>,
 }
 
 impl Selection {
-    /// Servers honour the filter of the query in part only, so every event is compared again.
+    /// Whether an event passes. Servers apply the filter of the query only in part, so every event is compared again.
     fn takes(&self, event: &SessionEvent) -> bool {
         match &self.session {
             None => true,
@@ -43,8 +43,8 @@ impl Selection {
     }
 }
 
-/// Events as they happen. There is no replay: read the state after subscribing. When the connection is lost, a new
-/// one is made, with a fresh signature and growing pauses, for as long as this lives.
+/// Events as they happen. There is no replay: read the state after subscribing. A lost connection is made again, with a
+/// fresh signature and growing pauses, as long as this lives.
 #[derive(Debug)]
 pub struct EventStream {
     events: mpsc::Receiver<SessionEvent>,
@@ -58,7 +58,7 @@ impl EventStream {
         self.events.recv().await
     }
 
-    /// Waits for the first connection: what happens from then on is told. Later calls return at once.
+    /// Waits for the first connection, after which no event is missed. Later calls return at once.
     ///
     /// # Errors
     /// Why the first try failed. The stream goes on trying, so a caller that can wait may keep reading it.
@@ -103,7 +103,7 @@ async fn follow(
     loop {
         let connected = connect(api, selection).await;
         if let Some(first) = first.take() {
-            // Not everybody waits for it.
+            // The caller may not wait for it.
             let _ = first.send(connected.as_ref().map(drop).map_err(ClientError::clone));
         }
         match connected {
@@ -144,7 +144,7 @@ async fn connect(api: &Api, selection: &Selection) -> Result<Events, ClientError
     open(request).await
 }
 
-/// Asks for a stream of events, whatever they are about.
+/// Opens a stream of events of any kind.
 pub(super) async fn open(request: Request<'_>) -> Result<Events, ClientError> {
     let response = request.event_stream().open().await?;
     let mut line = 0;
@@ -159,7 +159,7 @@ pub(super) async fn open(request: Request<'_>) -> Result<Events, ClientError> {
     Ok(chunks.boxed().eventsource())
 }
 
-/// The next event; `None` when the connection has ended, is dead, or speaks something else.
+/// The next event, or `None` if the connection has ended, is dead, or does not carry events.
 async fn next_event(stream: &mut Events) -> Option<SessionEvent> {
     match stream.next().await? {
         Ok(event) if event.event == "server_close" => None,

@@ -1,5 +1,5 @@
-//! What there is to know about one session, in one call. Only data: which facts are shown, in which words, is for the
-//! program that shows them.
+//! The facts about one session, in one call. This is only data: a program chooses which facts it shows, and in which
+//! words.
 
 use crate::error::ClientError;
 use crate::session::ComputeSession;
@@ -8,29 +8,29 @@ use bai_protocol::live_stat::LiveStat;
 use serde_json::Value;
 use std::time::Duration;
 
-/// What is known about a session. Texts of the server are untrusted.
+/// The facts about a session. Texts of the server are untrusted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionFacts {
     /// Its name, as [`ComputeSession::name`].
     pub name: String,
     /// Its UUID, as [`ComputeSession::id`].
     pub id: Option<String>,
-    /// The endpoint that it was asked through.
+    /// The endpoint of the server.
     pub endpoint: String,
-    /// What the server says about it.
+    /// The server's information.
     pub info: SessionInfo,
-    /// What it uses now; empty when the server does not know.
+    /// Its current use of resources; empty if the server does not know it.
     pub usage: LiveStat,
 }
 
 impl SessionFacts {
-    /// How long ago the session was created.
+    /// The time since the session was created.
     pub fn age(&self) -> Option<Duration> {
         let seconds = self.info.age? / 1000.0;
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    /// The id of its active run, where the server tells.
+    /// The id of its active run, if the server reports it.
     pub fn current_run(&self) -> Option<&str> {
         self.text("currentRunId")
     }
@@ -51,10 +51,10 @@ impl SessionFacts {
 }
 
 impl ComputeSession {
-    /// Asks what there is to know about the session.
+    /// Reads the facts about the session.
     ///
     /// # Errors
-    /// As [`ComputeSession::info`]. It is not an error when the server cannot tell what the session uses.
+    /// As [`ComputeSession::info`]. It is not an error if the server does not know the use of resources.
     pub async fn facts(&self) -> Result<SessionFacts, ClientError> {
         let info = self.info().await?;
         Ok(SessionFacts {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 impl Api {
-    /// Asks a query and gives its data.
+    /// Sends a query and returns its data.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] before 19.09; [`ErrorKind::Refused`] for what the server says beside 200; else what
@@ -31,7 +31,7 @@ impl Api {
     }
 }
 
-/// A version that is written in this program.
+/// Reads a version constant of this program.
 pub(super) fn since(version: &str) -> ApiVersion {
     version.parse().unwrap_or(bai_protocol::version::NEWEST)
 }

@@ -7,15 +7,15 @@ use bai_protocol::version::{ApiVersion, Hello};
 use reqwest::Method;
 
 impl Api {
-    /// The API version that both sides speak; asked once (`docs/wire` §1.1).
+    /// The API version that both sides speak; negotiated once (`docs/wire` §1.1).
     ///
     /// # Errors
-    /// Whatever keeps the server from answering; [`ErrorKind::NotABackend`] when what answers is something else.
+    /// The reason why the server does not answer; [`ErrorKind::NotABackend`] if another kind of server answers.
     pub async fn version(&self) -> Result<ApiVersion, ClientError> {
         Ok(self.hello_and_version().await?.1)
     }
 
-    /// What the server says about itself; asked once.
+    /// The server's answer to `GET /`; requested once.
     ///
     /// # Errors
     /// As [`Api::version`].
@@ -23,12 +23,12 @@ impl Api {
         Ok(&self.hello_and_version().await?.0)
     }
 
-    /// What the server can do beyond the common API; empty when the server cannot be asked.
+    /// The server's capabilities beyond the common API; empty if the server does not answer.
     pub async fn capabilities(&self) -> Capabilities {
         self.hello().await.map(|hello| hello.capabilities.clone()).unwrap_or_default()
     }
 
-    /// Whether the server announces this capability. False when the server cannot be asked.
+    /// Whether the server announces this capability. False if the server does not answer.
     pub async fn has(&self, capability: Capability) -> bool {
         self.hello().await.is_ok_and(|hello| hello.capabilities.has(capability))
     }
@@ -53,7 +53,7 @@ impl Api {
             ClientError::new(ErrorKind::NotABackend, what, error.to_string()).with_source(error)
         })?;
         let version = ApiVersion::negotiate(theirs).ok_or_else(|| {
-            let why = format!("it speaks {theirs}, which is older than all that this program knows");
+            let why = format!("it speaks {theirs}, which is older than all versions that this program knows");
             ClientError::new(ErrorKind::Unsupported, what, why)
         })?;
         tracing::info!(server = %theirs, used = %version, manager = hello.manager.as_deref(), "version");

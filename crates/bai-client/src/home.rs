@@ -1,9 +1,9 @@
-//! Paths of this machine as people type them.
+//! Paths of this machine in the notation of a shell.
 
 use std::path::{Path, PathBuf};
 
-/// Replaces a leading `~` with the home folder, as a shell does: `~` alone and `~/x`. Every other path stays as it is,
-/// also `~user/x`.
+/// Replaces a leading `~` with the home folder, as a shell does: `~` alone and `~/x`. Any other path is unchanged,
+/// `~user/x` too. Only for paths of this machine: a path of a session has its own home folder.
 ///
 /// ```
 /// # use std::path::PathBuf;

@@ -99,7 +99,7 @@ pub use session::{ComputeSession, DestroyOptions};
 pub use task::Task;
 pub use tunnel::{Tunnel, TunnelOptions};
 
-/// The innermost reason of an error, in its own words; never a URL.
+/// The message of the innermost source of an error; never a URL.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -108,18 +108,18 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     innermost.to_string()
 }
 
-/// Whether TLS is why a connection failed.
+/// Whether a connection failed because of TLS.
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     tls_error(error).is_some()
 }
 
-/// Whether what answers does not speak TLS at all.
+/// Whether the peer does not speak TLS.
 fn is_plain(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// The error of TLS in an error. An I/O error hides what it wraps from `source`, so it is opened, as often as layers have
-/// wrapped it.
+/// The error of TLS in an error. The `source` of an I/O error skips the error that it wraps, so it is unwrapped at every
+/// level.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     error

@@ -11,19 +11,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 const WHAT: &str = "list the sessions";
-/// Sessions on one page; servers give no more.
+/// Sessions on one page, which is the servers' limit.
 const PAGE: u64 = 100;
-/// Sessions in one list, at most.
+/// The largest number of sessions in one list.
 const MOST: u64 = 5000;
 
-/// Which sessions are wanted, in which order. The default is all of this user's, the newest first.
+/// A query for sessions. The default is all sessions of this user, the newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionQuery {
     /// Only those in one of these statuses; all when empty.
     pub statuses: Vec<SessionStatus>,
-    /// Only those whose name has this text in it, in any case. Letters, digits, `_`, `.` and `-`.
+    /// Only those whose name contains this text, in any case. Letters, digits, `_`, `.` and `-`.
     pub name: Option<String>,
-    /// A filter in the server's own little language, such as `type == "batch"`. From 21.09 on.
+    /// A filter in the server's own language, such as `type == "batch"`. From 21.09 on.
     pub filter: Option<String>,
     /// Fields to sort by, `-` before one for descending, commas between. From 21.09 on.
     pub order: Option<String>,
@@ -31,9 +31,9 @@ pub struct SessionQuery {
     pub access_key: Option<String>,
     /// Only those of this project, by UUID.
     pub group_id: Option<String>,
-    /// How many to leave out at the beginning.
+    /// The number of sessions to skip.
     pub offset: u64,
-    /// How many to give, at most 5000.
+    /// The number of sessions to return, at most 5000.
     pub limit: Option<u64>,
 }
 
@@ -42,7 +42,7 @@ pub struct SessionQuery {
 pub struct SessionPage {
     /// The sessions.
     pub items: Vec<SessionSummary>,
-    /// How many there are in all.
+    /// The total number of sessions.
     pub total: u64,
 }
 
@@ -54,7 +54,7 @@ struct List {
 }
 
 impl Api {
-    /// This user's sessions as the server orders them; with `statuses`, only those in one of them. At most 5000.
+    /// The sessions of this user in the server's order, at most 5000. With `statuses`, only those in one of them.
     ///
     /// # Errors
     /// As [`Api::search_sessions`].
@@ -63,18 +63,18 @@ impl Api {
         Ok(self.search_sessions(&query).await?.items)
     }
 
-    /// This user's sessions that live, without reading through all that are over where the server can leave them out.
+    /// The live sessions of this user. If the server can, it leaves out those that are over.
     ///
     /// # Errors
     /// As [`Api::search_sessions`].
     pub async fn live_sessions(&self) -> Result<Vec<SessionSummary>, ClientError> {
         let alive: Vec<_> = SessionStatus::alive().collect();
         let sessions = match self.sessions(&alive).await {
-            // Servers of another age do not know all of the names, and say so in many ways.
+            // Servers of another age do not know all statuses, and report that in many ways.
             Err(error)
                 if matches!(error.kind(), ErrorKind::Refused | ErrorKind::BadRequest | ErrorKind::Server) =>
             {
-                tracing::debug!(%error, "the server is asked for all sessions");
+                tracing::debug!(%error, "requesting all sessions instead");
                 self.sessions(&[]).await?
             }
             listed => listed?,
@@ -105,7 +105,7 @@ impl Api {
                 break;
             }
         }
-        // Our own engine does not know filters, and is small enough for us to look.
+        // Our own engine does not know filters, but has few sessions, so they are filtered here.
         if let Some(name) = query.name.as_ref().map(|name| name.to_lowercase()) {
             let before = page.items.len();
             page.items.retain(|item| item.name.as_ref().is_some_and(|n| n.to_lowercase().contains(&name)));
@@ -116,7 +116,7 @@ impl Api {
 }
 
 impl ComputeSession {
-    /// The session as lists show it; also of one that is over, if the handle knows its UUID.
+    /// The session's entry in the list. Also for a session that is over, if the handle knows its UUID.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Unsupported`] before 20.03; else what the server says.
@@ -142,7 +142,7 @@ impl ComputeSession {
     }
 }
 
-/// The fields that a server of this age has. What is not here is missing in the summary.
+/// The fields that a server of this age has. The others are missing in the summary.
 fn fields(version: ApiVersion) -> String {
     let mut fields = String::from(if version.major() <= 4 {
         "session_id: sess_id name: sess_id type: sess_type"
@@ -168,7 +168,7 @@ fn fields(version: ApiVersion) -> String {
     fields
 }
 
-/// Declares only the arguments that are used: older servers do not know all.
+/// The text of the query. It declares only the used arguments, since older servers do not know all.
 fn query_text(query: &SessionQuery, version: ApiVersion) -> Result<String, ClientError> {
     let is_plain = |c: char| c.is_alphanumeric() || "_.-".contains(c);
     if query.name.as_deref().is_some_and(|name| name.is_empty() || !name.chars().all(is_plain)) {
@@ -218,7 +218,7 @@ fn variables(query: &SessionQuery, limit: u64, offset: u64, version: ApiVersion)
     variables
 }
 
-/// The filter in the server's language, the wanted name in it.
+/// The filter in the server's language, with the wanted name.
 fn filter(query: &SessionQuery, version: ApiVersion) -> Option<String> {
     let name = query.name.as_deref().filter(|_| version >= since("v6.20210815"));
     let name = name.map(|name| format!("name ilike \"%{name}%\""));

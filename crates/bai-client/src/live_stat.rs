@@ -1,5 +1,5 @@
-//! What sessions use now (`protocol::live_stat`), through GraphQL. Always asked for by itself: a server whose store of metrics
-//! is away answers such a query with an error, which must not take a list or a session's facts with it.
+//! The current use of resources (`protocol::live_stat`), through GraphQL, always in a query of its own: a server whose
+//! store of metrics is down answers it with an error, which must not break a list or a session's facts.
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const WHAT: &str = "ask what sessions use";
-/// Sessions that are asked about at once: as many as servers give on a page.
+/// The number of sessions in one query: the servers' page size.
 const MOST: u64 = 100;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ struct List {
 }
 
 impl Session {
-    /// What all of its containers use together.
+    /// The use by all its containers.
     fn sum(&self) -> LiveStat {
         let mut sum = LiveStat::default();
         for container in self.containers.iter().flatten().flatten() {
@@ -46,8 +46,8 @@ impl Session {
 }
 
 impl Api {
-    /// What this user's running sessions use now, by the sessions' ids; the newest hundred of them. A session of which
-    /// nothing is known is left out.
+    /// The current use of resources by this user's running sessions, the newest hundred, by their ids. Sessions without
+    /// known metrics are left out.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] before 20.03; else what the server says.
@@ -73,7 +73,7 @@ impl Api {
 }
 
 impl ComputeSession {
-    /// What it uses now; empty when the server does not know.
+    /// The session's current use of resources; empty if the server does not know it.
     ///
     /// # Errors
     /// As [`Api::live_stats`].

@@ -1,9 +1,9 @@
-//! Following a log that can only be read whole.
+//! Following a log of which a server sends only the whole text.
 
-/// When a server has dropped the beginning of its log, what follows the last this many bytes is new.
+/// The number of last bytes by which a log is recognised after the server has dropped its beginning.
 const OVERLAP: usize = 4096;
 
-/// What `now` has that `before` had not.
+/// The text that was added to `before` to give `now`.
 pub fn new_log_text<'t>(before: &str, now: &'t str) -> &'t str {
     if let Some(more) = now.strip_prefix(before) {
         return more;
@@ -21,7 +21,7 @@ mod tests {
     use super::new_log_text as news;
 
     #[test]
-    fn what_is_new_is_told_once() {
+    fn new_text_is_returned_once() {
         assert_eq!(news("", "a\n"), "a\n");
         assert_eq!(news("a\n", "a\nb\n"), "b\n");
         assert_eq!(news("a\n", "a\n"), "");

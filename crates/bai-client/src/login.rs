@@ -14,12 +14,12 @@ use std::time::Duration;
 /// Name of the web server's cookie.
 const COOKIE: &str = "AIOHTTP_SESSION";
 
-/// What answers at an endpoint.
+/// The kind of server at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
     /// A manager: requests are signed with a key pair.
     Manager,
-    /// A web server: one logs in with a password.
+    /// A web server: the user logs in with a password.
     WebServer,
 }
 
@@ -36,21 +36,21 @@ pub struct WebLogin {
     pub force: bool,
 }
 
-/// What the server says to a login that it does not refuse.
+/// The reply to a login that the server does not refuse.
 #[derive(Debug)]
 pub enum LoginReply {
-    /// One is logged in.
+    /// The login succeeded.
     Done(LoggedIn),
-    /// It wants a one-time code too.
+    /// The server also wants a one-time code.
     WantsOtp,
 }
 
-/// A login that was made. Debug shows no secret.
+/// A successful login. Debug output shows no secret.
 #[derive(Debug)]
 pub struct LoggedIn {
     /// Value of the cookie.
     pub session_id: SecretString,
-    /// How long the cookie lives, if the server said so.
+    /// The lifetime of the cookie, if the server reports it.
     pub lives: Option<Duration>,
     /// Access key that the server signs with; untrusted text.
     pub access_key: Option<String>,
@@ -68,7 +68,7 @@ struct Body<'a> {
     force: Option<bool>,
 }
 
-/// The reply. A refusal that comes as a problem has its words at the top, any other in `data`.
+/// The reply. The message of a refusal is at the top level if it is a problem, else in `data`.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Outcome {
@@ -90,17 +90,17 @@ struct Data {
 }
 
 impl Api {
-    /// Whether a manager or a web server answers, by their hello. Needs no credentials.
+    /// Finds out from the hello whether a manager or a web server answers. Needs no credentials.
     ///
     /// # Errors
-    /// What keeps it from answering; [`ErrorKind::NotABackend`] when something else answers.
+    /// The reason why it does not answer; [`ErrorKind::NotABackend`] if another kind of server answers.
     pub async fn server_kind(&self) -> Result<ServerKind, ClientError> {
         let what = "log in";
         for (path, kind) in [("/", ServerKind::Manager), ("/func/", ServerKind::WebServer)] {
             let request = self.request(what, Method::GET, path).unsigned().any_status().limit(1 << 20);
             let reply = match request.send().await {
                 Ok(reply) => reply,
-                // A web page of any size, or a redirect to one, may stand where a manager says hello.
+                // A web server may answer with a page of any size, or a redirect to one, where a manager says hello.
                 Err(error)
                     if kind == ServerKind::Manager
                         && matches!(error.kind(), ErrorKind::NotABackend | ErrorKind::Server) =>
@@ -117,11 +117,11 @@ impl Api {
         Err(ClientError::new(ErrorKind::NotABackend, what, why))
     }
 
-    /// Logs in at a web server. The cookie is not kept here: make a new [`Api`] with it.
+    /// Logs in at a web server. This [`Api`] does not keep the cookie: make a new one with it.
     ///
     /// # Errors
     /// [`ErrorKind::Auth`] for a wrong name, password or code, [`ErrorKind::Busy`] after too many of them,
-    /// [`ErrorKind::LoggedInElsewhere`] when another login of the user holds, [`ErrorKind::Refused`] when the user must set up
+    /// [`ErrorKind::LoggedInElsewhere`] when the user has another login, [`ErrorKind::Refused`] when the user must set up
     /// something first.
     pub async fn web_login(&self, login: &WebLogin) -> Result<LoginReply, ClientError> {
         let body = Body {
@@ -137,7 +137,7 @@ impl Api {
     /// Ends the login of this web server on its side.
     ///
     /// # Errors
-    /// What keeps the server from doing it. It is not an error when the server has already forgotten the login.
+    /// The reason why the server does not do it. It is not an error if the server has already forgotten the login.
     pub async fn web_logout(&self) -> Result<(), ClientError> {
         let request = self.request("log out", Method::POST, "/server/logout").unsigned().any_status();
         let reply = request.json(&json!({}))?.send().await?;
@@ -147,10 +147,10 @@ impl Api {
         Err(ClientError::from_reply("log out", reply.status.as_u16(), &reply.body))
     }
 
-    /// Asks the manager whether it takes our key pair.
+    /// Checks that the manager accepts our key pair.
     ///
     /// # Errors
-    /// [`ErrorKind::Auth`] when it does not.
+    /// [`ErrorKind::Auth`] if it does not.
     pub async fn check_keypair(&self) -> Result<(), ClientError> {
         let request = self.request("log in", Method::POST, "/auth").json(&json!({"echo": "hello"}))?;
         request.send().await.map(drop)

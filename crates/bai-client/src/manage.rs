@@ -1,4 +1,4 @@
-//! What can be done to a session beside running code: its name, its images, its history, its services
+//! Management of a session beside running code: its name, its images, its history, its services
 //! (`docs/wire` §2.6–§2.8, §7.3).
 
 use super::error::{ClientError, ErrorKind};
@@ -16,13 +16,13 @@ use std::time::Duration;
 
 /// How long a service may take to start: the server gives it 35 s.
 const SERVICE_LIMIT: Duration = Duration::from_secs(60);
-/// The largest task log that is taken, in bytes.
+/// The largest accepted task log, in bytes.
 const TASK_LOG_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Options of [`ComputeSession::start_service`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceOptions {
-    /// Which of the app's ports in the container, when it has several.
+    /// One of the app's ports in the container, if it has several.
     pub port: Option<u16>,
     /// Environment of the service; only names that its definition allows.
     pub envs: BTreeMap<String, String>,
@@ -46,7 +46,7 @@ struct TaskReply {
 }
 
 impl ComputeSession {
-    /// Gives the session another name, and a handle that knows it. From 22.03 on; the session must run.
+    /// Renames the session and returns a handle with the new name. From 22.03 on; the session must run.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a name that no session can have, and from servers that refuse it: the name is
@@ -62,7 +62,7 @@ impl ComputeSession {
         Ok(self.renamed(name))
     }
 
-    /// When the session came to each of its statuses. From 22.03 on.
+    /// The time of each status of the session. From 22.03 on.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when it is gone; a session that is over is found only by a handle with its UUID.
@@ -71,7 +71,7 @@ impl ComputeSession {
         Ok(StatusHistory::from_wire(&call.send().await?.json()?))
     }
 
-    /// The session and what it waits for. From 22.03 on.
+    /// The session and its dependencies. From 22.03 on.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when it is gone; a session without dependencies is a graph of one, which some
@@ -81,7 +81,7 @@ impl ComputeSession {
         self.at.request(what, Method::GET, "/dependency-graph").await?.send().await?.json()
     }
 
-    /// The server's complaint about the session; `None` in the ordinary case. From 22.03 on.
+    /// The server's abuse report about the session, normally `None`. From 22.03 on.
     ///
     /// # Errors
     /// What the server says.
@@ -91,7 +91,7 @@ impl ComputeSession {
         Ok(serde_json::from_value(reply).ok())
     }
 
-    /// How a session of the system type is reached by SSH; `None` for other sessions. From 22.09 on.
+    /// The SSH address of a session of the system type; `None` for other sessions. From 22.09 on.
     ///
     /// # Errors
     /// What the server says.
@@ -154,8 +154,8 @@ impl ComputeSession {
         Ok(Task::follow(self.api(), &reply.task_id))
     }
 
-    /// The log of a batch session, up to 64 MiB, as far as the server keeps one: it stands in the user's virtual folder
-    /// `.logs`. Untrusted text. From 19.09 on.
+    /// The log of a batch session, up to 64 MiB, if the server keeps one: it is in the user's virtual folder `.logs`.
+    /// Untrusted text. From 19.09 on.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such folder, or no log in it.
@@ -177,11 +177,11 @@ impl ComputeSession {
         self.read_logs(Some(kernel_id)).await
     }
 
-    /// Starts a service for a browser, through the cluster's app proxy, and gives where. From 22.03 on. A tunnel
+    /// Starts a service for a browser, through the cluster's app proxy, and returns its address. From 22.03 on. A tunnel
     /// ([`super::AppListener`]) needs no proxy.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for an app that the session has not; [`ErrorKind::Busy`] when the cluster has no app
+    /// [`ErrorKind::NotFound`] for an app that the session does not have; [`ErrorKind::Busy`] when the cluster has no app
     /// proxy; [`ErrorKind::Server`] when the proxy or the service does not start.
     pub async fn start_service(
         &self,

@@ -1,4 +1,4 @@
-//! How to reach a server: endpoint, credentials, limits of time.
+//! The options for a server: endpoint, credentials, time limits.
 
 use super::error::{ClientError, ErrorKind};
 use secrecy::{ExposeSecret, SecretString};
@@ -6,13 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How we identify ourselves to the server.
+/// The credentials for a server.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Credentials {
     /// An access key with its secret key; each request is signed (`docs/wire` §1.4).
     Keypair {
-        /// The access key; no secret.
+        /// The access key, which is not secret.
         access_key: String,
         /// The secret key.
         secret_key: SecretString,
@@ -28,7 +28,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// A key pair. An empty access key means anonymous, as in the official client.
+    /// A key pair, or no credentials if the access key is empty, as in the official client.
     pub fn keypair(access_key: impl Into<String>, secret_key: impl Into<SecretString>) -> Self {
         let access_key = access_key.into();
         if access_key.is_empty() {
@@ -51,39 +51,39 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// How to reach a server. `ApiOptions::new(endpoint)` has the defaults of the official client.
+/// The options for a server. `ApiOptions::new(endpoint)` has the defaults of the official client.
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
-    /// Base URL, or several separated by commas: the next is tried when one cannot be connected to. A path in
-    /// the URL is put before every path of the API.
+    /// Base URL, or several separated by commas: the next one is tried if a connection fails. A path in the URL is
+    /// prepended to every path of the API.
     pub endpoint: String,
-    /// How we identify ourselves.
+    /// The credentials.
     pub credentials: Credentials,
-    /// Domain, sent as a header and with new sessions that name none.
+    /// The domain, sent as a header and with new sessions that do not name one.
     pub domain: Option<String>,
-    /// Project of new sessions that name none.
+    /// The project of new sessions that do not name one.
     pub group: Option<String>,
-    /// How long connecting may take, TLS included. Default 10 s.
+    /// The time limit for connecting, TLS included. Default 10 s.
     pub connect_timeout: Duration,
-    /// How long an ordinary reply may take as a whole. Default 30 s. Runs, transfers of files and restarts have
+    /// The time limit for a whole ordinary reply. Default 30 s. Runs, transfers of files and restarts have
     /// limits of their own.
     pub read_timeout: Duration,
-    /// Whether the server's certificate goes unchecked. Never implied by anything else.
+    /// Whether to skip the check of the server's certificate. No other option implies this.
     pub insecure: bool,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// Where a newer cookie may be found when a web server no longer takes the one of the credentials.
+    /// The source of a newer cookie, if a web server no longer accepts that of the credentials.
     pub renewal: Option<Renewal>,
 }
 
-/// Looks for the cookie of a login that was made after ours.
+/// A function that looks for the cookie of a newer login.
 #[derive(Clone)]
 pub struct Renewal(Arc<FindLogin>);
 
 type FindLogin = dyn Fn() -> Option<SecretString> + Send + Sync;
 
 impl Renewal {
-    /// Looks with `find`, which is called on the runtime. Work that may wait for longer than for a file belongs into
+    /// A renewal with `find`, which is called on the runtime. Put work that may take longer than reading a file into
     /// `tokio::task::block_in_place`.
     pub fn new(find: impl Fn() -> Option<SecretString> + Send + Sync + 'static) -> Self {
         Renewal(Arc::new(find))
@@ -101,7 +101,7 @@ impl fmt::Debug for Renewal {
 }
 
 impl ApiOptions {
-    /// Options for an endpoint, with defaults for all else and no credentials.
+    /// Options for an endpoint, with defaults and no credentials.
     pub fn new(endpoint: impl Into<String>) -> Self {
         ApiOptions {
             endpoint: endpoint.into(),
@@ -135,13 +135,13 @@ impl ApiOptions {
         Ok(ApiOptions::new(endpoint).with_credentials(Credentials::keypair(access_key, secret_key)))
     }
 
-    /// The same with credentials.
+    /// Sets the credentials.
     pub fn with_credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = credentials;
         self
     }
 
-    /// Checks what can be checked without the network.
+    /// Checks the options, without the network.
     pub(super) fn check(&self) -> Result<(), ClientError> {
         let bad = |why: &str| Err(ClientError::new(ErrorKind::BadRequest, "use these credentials", why));
         let plain = |text: &str| text.bytes().all(|b| (0x21..0x7f).contains(&b));

@@ -1,5 +1,5 @@
-//! A new session in the place of an old one: for servers that cannot restart (`docs/wire` §10, row 38), and for
-//! sessions that take no more code.
+//! Replacing a session by a new one: for servers that cannot restart (`docs/wire` §10, row 38), and for sessions that
+//! accept no more code.
 
 use super::create::Created;
 use super::error::{ClientError, ErrorKind};
@@ -13,15 +13,16 @@ use tokio::time::{Instant, sleep};
 
 /// How long the old session may take to end.
 const END_LIMIT: Duration = Duration::from_secs(90);
-/// How often it is looked at meanwhile.
+/// The interval for reading its status meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
 
 impl ComputeSession {
     /// Destroys the session and creates one of the same name. **Everything in it is lost**: variables, processes, and
-    /// all files that are not in a virtual folder. Only to be called when the person has agreed to that.
+    /// all files that are not in a virtual folder. Call it only when the user has agreed to that.
     ///
-    /// `request` is what the session was created from, or [`ComputeSession::blueprint`]; its name is replaced by this
-    /// session's, and a session of that name is never taken instead. `on_status` is told each status of the new one.
+    /// `request` is the request of the old session, or [`ComputeSession::blueprint`]. Its name is replaced by this
+    /// session's name, and an existing session of that name is never reused. `on_status` gets each status of the new
+    /// session.
     ///
     /// # Errors
     /// As [`ComputeSession::destroy`] and [`ComputeSession::create`]; [`ErrorKind::Timeout`] when the old session does not
@@ -36,9 +37,9 @@ impl ComputeSession {
         ComputeSession::create(self.api(), request, on_status).await
     }
 
-    /// A request for a session like this one, from what the server tells about it: image, type, resources, project,
-    /// virtual folders, environment, preopen ports. It does not tell the bootstrap script, dependencies, agents, and
-    /// where and how virtual folders are mounted.
+    /// A request for a session like this one, from the server's information: image, type, resources, project,
+    /// virtual folders, environment, preopen ports. The server does not report the bootstrap script, dependencies,
+    /// agents, and where and how virtual folders are mounted.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] before 20.03; else what the server says.
@@ -51,7 +52,7 @@ impl ComputeSession {
         } else {
             &summary.requested_slots
         };
-        // `Decimal` in the server's words; zero is what was not asked for.
+        // The server writes a `Decimal`; zero means not requested.
         let slots = slots.iter().filter(|(_, amount)| amount.parse::<f64>() != Ok(0.0));
         Ok(CreateRequest {
             name: self.name().to_owned(),
@@ -75,7 +76,7 @@ impl ComputeSession {
         })
     }
 
-    /// Destroys it and waits until its name is free. A session that is gone already is what was wanted.
+    /// Destroys the session and waits until its name is free. It succeeds if the session is already gone.
     ///
     /// # Errors
     /// As [`ComputeSession::destroy`]; [`ErrorKind::Timeout`] when it does not end within 90 s.
@@ -83,7 +84,7 @@ impl ComputeSession {
         match self.destroy(DestroyOptions::default()).await {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            // States in which a server ends sessions only by force.
+            // In some states a server ends sessions only by force.
             Err(error) if matches!(error.kind(), ErrorKind::Refused | ErrorKind::Server) => {
                 self.destroy(DestroyOptions { forced: true, recursive: false }).await?;
             }
@@ -97,7 +98,7 @@ impl ComputeSession {
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "the session could not be looked at"),
+                Err(error) => tracing::debug!(%error, "the session's status could not be read"),
             }
             if Instant::now() >= deadline {
                 let why = format!("it has not ended after {} s", END_LIMIT.as_secs());
@@ -108,7 +109,7 @@ impl ComputeSession {
     }
 }
 
-/// The shared memory among the options, which newer servers keep for each container: that of the first is taken. Other
+/// The shared memory among the options. Newer servers have it for each container; that of the first one is used. Other
 /// options are the server's own.
 fn shared_memory(options: &BTreeMap<String, String>) -> Option<(String, String)> {
     let nested = |text: &String| serde_json::from_str::<Value>(text).ok()?.get("shmem").cloned();
@@ -118,7 +119,7 @@ fn shared_memory(options: &BTreeMap<String, String>) -> Option<(String, String)>
     Some(("shmem".to_owned(), amount))
 }
 
-/// An amount without the zeros behind its point, which requests for bytes must not have.
+/// An amount without zeros after its decimal point, which requests for bytes must not have.
 fn whole(amount: &str) -> String {
     match amount.split_once('.') {
         Some((whole, part)) if part.bytes().all(|b| b == b'0') => whole.to_owned(),

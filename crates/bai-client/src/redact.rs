@@ -1,4 +1,4 @@
-//! What of a request may be written to a log: never a key, a signature, a cookie or a token.
+//! The parts of a request that may be written to a log: never a key, a signature, a cookie or a token.
 
 use reqwest::header::HeaderMap;
 use url::Url;
@@ -13,7 +13,7 @@ const SECRET_PARAMETERS: [&str; 7] =
 pub(super) fn url(url: &Url) -> String {
     let mut url = url.clone();
     if !url.username().is_empty() || url.password().is_some() {
-        // These fail only for URLs that cannot have a user name at all.
+        // These fail only for URLs that cannot have a user name.
         let _ = url.set_username("");
         let _ = url.set_password(None);
     }
@@ -34,7 +34,7 @@ pub(super) fn url(url: &Url) -> String {
     url.into()
 }
 
-/// The names of the headers, with the values of those that tell nothing secret.
+/// The names of the headers, with the values of those that are not secret.
 pub(super) fn headers(headers: &HeaderMap) -> String {
     const OPEN: [&str; 9] = [
         "content-type",

@@ -1,4 +1,4 @@
-//! A session as paths name it, and the two small calls that a run makes beside its own connection.
+//! The reference to a session in paths, and the two small calls that a run makes beside its own connection.
 
 use super::api::Api;
 use super::error::ClientError;
@@ -9,17 +9,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use std::time::Duration;
 
-/// All that is not unreserved in RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How long an interrupt may take: it is best effort, and the run is watched anyway.
+/// How long an interrupt may take. It is best effort, since the run is watched in any case.
 const INTERRUPT_LIMIT: Duration = Duration::from_secs(5);
 
 /// One session of one server.
 #[derive(Debug, Clone)]
 pub(super) struct SessionRef {
     pub(super) api: Api,
-    /// The UUID where the server has given one, else the name.
+    /// The UUID if the server has given one, else the name.
     pub(super) key: String,
 }
 

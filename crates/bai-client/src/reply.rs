@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 
-/// A reply with a success status, read whole.
+/// A complete reply with a success status.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
@@ -37,7 +37,7 @@ impl Reply {
     }
 }
 
-/// Reads a body of at most `limit` bytes; a longer one is refused, or with `cut` ends there.
+/// Reads a body of at most `limit` bytes. A longer one is an error, or with `cut` is truncated.
 pub(super) async fn read_body(
     mut response: Response,
     what: &str,

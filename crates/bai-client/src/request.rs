@@ -38,7 +38,7 @@ pub(super) struct Request<'a> {
     signed: bool,
     any_status: bool,
     limit: usize,
-    /// Whether a reply that is longer is cut there, instead of being refused.
+    /// Whether a longer reply is truncated instead of refused.
     cut: bool,
     within: Duration,
 }
@@ -113,19 +113,19 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Takes a refusal (4xx) as a reply too: what it says is more than its status.
+    /// Accepts a refusal (4xx) as a reply too, because its body has more information than its status.
     pub(super) fn any_status(mut self) -> Self {
         self.any_status = true;
         self
     }
 
-    /// How many bytes of reply are taken, decompressed. Default 16 MiB.
+    /// Sets the largest size of the decompressed reply. Default 16 MiB.
     pub(super) fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// Asks for the first bytes of the reply only, and reads no more than these also where the server gives all.
+    /// Requests only the first bytes of the reply, and reads no more even if the server sends all.
     pub(super) fn start(mut self, bytes: usize) -> Self {
         if let Ok(range) = HeaderValue::from_str(&format!("bytes=0-{}", bytes.saturating_sub(1))) {
             self.headers.insert(RANGE, range);
@@ -134,7 +134,7 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// How long all of it may take. Default: the read timeout of the options.
+    /// Sets the time limit of the whole exchange. Default: the read timeout of the options.
     pub(super) fn within(mut self, time: Duration) -> Self {
         self.within = time;
         self
@@ -151,7 +151,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Sends it and gives the reply as soon as its head is there; [`Request::within`] limits that wait. Status 101
+    /// Sends it and returns the reply as soon as its head has arrived; [`Request::within`] limits that wait. Status 101
     /// counts as success.
     pub(super) async fn open(self) -> Result<Response, ClientError> {
         match tokio::time::timeout(self.within, self.answered()).await {
@@ -186,7 +186,7 @@ impl<'a> Request<'a> {
             if self.any_status && status.is_client_error() {
                 return Ok(response);
             }
-            // A login that was renewed beside us is taken up; the request that is refused has changed nothing.
+            // Use a login that another program has renewed. The refused request has changed nothing.
             if status == StatusCode::UNAUTHORIZED && !renewed && self.api.renew() {
                 renewed = true;
                 continue;
@@ -237,7 +237,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Sends to the endpoint in use, or, when it cannot be connected to, to the next one.
+    /// Sends to the endpoint in use, or to the next one if the connection fails.
     async fn sent(&self) -> Result<Response, ClientError> {
         let mut last = None;
         for (index, endpoint) in self.api.endpoints_from_current() {
@@ -299,7 +299,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// How long to wait before the next try: what the server asks for, else longer each time; never too long.
+/// The pause before the next try: the one that the server asks for, else longer each time, within a limit.
 fn pause_asked_for(headers: &HeaderMap, tries: u32) -> Duration {
     let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let pause = asked.map_or(Duration::from_millis(400) * tries, Duration::from_secs);

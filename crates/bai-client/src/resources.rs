@@ -1,4 +1,4 @@
-//! Lists of what a cluster has to give: images, slots, presets, resource groups, virtual folders (`docs/wire` §2.10).
+//! Lists of a cluster's resources: images, slots, presets, resource groups, virtual folders (`docs/wire` §2.10).
 
 use super::api::Api;
 use super::error::ClientError;
@@ -10,12 +10,12 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Which images are wanted.
+/// The filter for images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImageOptions {
-    /// Also those that are made for the server's own work. From 20.09 on.
+    /// Also images for the server's own work. From 20.09 on.
     pub operation: bool,
-    /// Only those that an agent has already. From 20.09 on.
+    /// Only images that an agent has. From 20.09 on.
     pub installed: bool,
 }
 
@@ -35,7 +35,7 @@ struct ScalingGroup {
 }
 
 impl Api {
-    /// The images of which this user may make sessions, by reference. Our engine lists the interpreters of its machine.
+    /// The images for sessions of this user, by reference. Our engine lists the interpreters of its machine.
     ///
     /// # Errors
     /// [`super::ErrorKind::Unsupported`] before 19.09; else what the server says.
@@ -58,7 +58,7 @@ impl Api {
         Ok(images)
     }
 
-    /// The slots that the cluster knows, by name, each with what it counts: `count`, `bytes` or `unique`.
+    /// The slots of the cluster, by name, each with its unit: `count`, `bytes` or `unique`.
     ///
     /// # Errors
     /// What the server says.
@@ -66,7 +66,7 @@ impl Api {
         self.get("list the resource slots", "/config/resource-slots", &[]).await
     }
 
-    /// How the slots are shown, those of one resource group if one is named. From 23.03 on.
+    /// The descriptions of the slots, or of those of one resource group. From 23.03 on.
     ///
     /// # Errors
     /// [`super::ErrorKind::NotFound`] before 23.03 and from the engine of bai-repl; else what the server says.
@@ -78,7 +78,7 @@ impl Api {
         self.get("describe the resource slots", "/config/resource-slots/details", &query).await
     }
 
-    /// The resource presets, those of one resource group if one is named. From 19.09 on.
+    /// The resource presets, or those of one resource group. From 19.09 on.
     ///
     /// # Errors
     /// [`super::ErrorKind::NotFound`] from servers without presets, the engine of bai-repl among them; else what the server says.
@@ -87,8 +87,8 @@ impl Api {
         Ok(self.get::<Presets>("list the resource presets", "/resource/presets", &query).await?.presets)
     }
 
-    /// The resource presets with whether they fit now, and how much this key and its project may still use. Without
-    /// `group`, the project of the options, or `default`.
+    /// The resource presets, whether they fit now, and how much this key and its project may still use. Without `group`,
+    /// for the project of the options, or for `default`.
     ///
     /// # Errors
     /// [`super::ErrorKind::NotFound`] for an unknown project, and from servers without presets; else what the server says.
@@ -141,7 +141,7 @@ impl Api {
     }
 }
 
-/// GraphQL's word for it: nothing restricts, `false` leaves them out.
+/// The value of GraphQL's argument: `null` includes all images, `false` leaves those for the server out.
 fn is_operation(options: ImageOptions) -> &'static str {
     if options.operation { "null" } else { "false" }
 }

@@ -1,4 +1,4 @@
-//! A compute session and what can be done to it, apart from files and from waiting for it to start.
+//! A compute session and its operations, except for files and for waiting until it runs.
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// How long a completion may take. It answers a key, so a late one is worth nothing.
+/// How long a completion may take. It follows a key press, so a late one is useless.
 const COMPLETION_LIMIT: Duration = Duration::from_secs(3);
 /// How long a restart may take: the server waits for the new container.
 const RESTART_LIMIT: Duration = Duration::from_secs(120);
-/// The largest log that is taken, in bytes.
+/// The largest accepted log, in bytes.
 const LOG_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A compute session on a server. Cheap to clone; all clones share one turn, so that runs of one session follow
@@ -33,9 +33,9 @@ pub struct ComputeSession {
 /// Options of [`ComputeSession::destroy`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DestroyOptions {
-    /// Destroys it whatever state it is in; for sessions in ERROR, for example.
+    /// Destroys it in any state; for sessions in ERROR, for example.
     pub forced: bool,
-    /// Destroys the sessions that depend on it, too.
+    /// Also destroys the sessions that depend on it.
     pub recursive: bool,
 }
 
@@ -55,17 +55,17 @@ impl ComputeSession {
     /// [`ComputeSession::wait_until_running`].
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`] when servers find several.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`] if the server finds several.
     pub async fn attach(api: &Api, name_or_id: &str) -> Result<ComputeSession, ClientError> {
         Self::look_up(api, name_or_id, false).await
     }
 
-    /// Finds the session for a person, who may also give the beginning of a name or UUID, if only one session has it.
+    /// Finds the session by a name or UUID, or by its beginning, if only one session matches.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`], with the sessions that it may mean.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`], with the matching sessions.
     pub async fn find(api: &Api, reference: &str) -> Result<ComputeSession, ClientError> {
-        // Every name begins with the empty text, so it chooses no session.
+        // Every name begins with the empty text, so it selects no session.
         Self::look_up(api, reference, !reference.is_empty()).await
     }
 
@@ -90,7 +90,7 @@ impl ComputeSession {
                 several => return Err(ambiguous(&what, several)),
             }
         }
-        // Servers do not match ids of sessions that are over, and old ones match nothing; the path still may.
+        // Servers do not match ids of sessions that are over, and old servers match no ids. The path may still work.
         let at = SessionRef { api: api.clone(), key: reference.to_owned() };
         at.info().await.map_err(|error| error.with_what(&what))?;
         let id = uuid::Uuid::parse_str(reference).is_ok().then(|| reference.to_owned());
@@ -107,12 +107,12 @@ impl ComputeSession {
         self.id.as_deref()
     }
 
-    /// The server it is on.
+    /// The server of the session.
     pub fn api(&self) -> &Api {
         &self.at.api
     }
 
-    /// Runs code. One run at a time: a second call waits until the first run is over, be it read or dropped.
+    /// Runs code. One run at a time: a second call waits until the first run is over, read or dropped.
     ///
     /// # Errors
     /// What the server says to the attempt, such as [`ErrorKind::NotFound`]. Failures after that are
@@ -131,11 +131,11 @@ impl ComputeSession {
         if api.has(Capability::WholeBatch).await {
             return false;
         }
-        // A server that does not answer says so to the run.
+        // A server that does not answer reports its error to the run.
         api.hello().await.is_ok_and(|hello| run::steps::are_lossy(hello.manager.as_deref()))
     }
 
-    /// Runs code if no run of this process is active; gives `None` otherwise.
+    /// Runs code if no run of this process is active, else returns `None`.
     ///
     /// # Errors
     /// As [`ComputeSession::execute`].
@@ -144,10 +144,9 @@ impl ComputeSession {
         run::start(self.at.clone(), Start::Cell(cell), options, turn).await.map(Some)
     }
 
-    /// Follows a run that the session already has, by polling, from the first output that was not read yet.
-    ///
-    /// Only ids that the server really knows: a genuine server takes an unknown one for a run that never ends.
-    /// [`ComputeSession::current_run`] gives one where the server tells.
+    /// Follows an existing run of the session by polling, from the first output that was not read yet.
+    /// The server must know the id: on a genuine server an unknown id is a run that never ends.
+    ///[`ComputeSession::current_run`] returns one, if the server reports it.
     ///
     /// # Errors
     /// None at once; failures are [`super::RunEvent::Lost`].
@@ -164,8 +163,8 @@ impl ComputeSession {
         self.turn.available_permits() == 0
     }
 
-    /// Waits until no run of this process is under way, for at most `limit`. Gives whether that is so. To be called
-    /// before the process ends: a run that is cut off then would leave the session of a cluster stuck.
+    /// Waits until no run of this process is under way, for at most `limit`. Returns whether that is so. Call it before
+    /// the process ends: a run that is cut off then leaves the session of a cluster stuck.
     pub async fn settle(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.turn.acquire()).await.is_ok()
     }
@@ -183,7 +182,7 @@ impl ComputeSession {
         Ok(id.map(RunId::from_wire))
     }
 
-    /// Asks the running program to stop. Best effort; says nothing about whether one runs. Takes 5 s at most.
+    /// Asks the running program to stop. Best effort: success does not mean that a program runs. Takes 5 s at most.
     ///
     /// # Errors
     /// What the server says, or [`ErrorKind::Timeout`].
@@ -191,7 +190,7 @@ impl ComputeSession {
         self.at.interrupt().await
     }
 
-    /// The possible continuations at the cursor. Takes 3 s at most. Empty where the kernel has no completion.
+    /// The completions at the cursor. Takes 3 s at most. Empty if the kernel has no completion.
     ///
     /// # Errors
     /// What the server says, or [`ErrorKind::Timeout`].
@@ -201,7 +200,7 @@ impl ComputeSession {
         Ok(Completion::from_wire(&reply.json()?))
     }
 
-    /// What the server knows about the session.
+    /// The server's information about the session.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when it is gone.
@@ -209,8 +208,8 @@ impl ComputeSession {
         self.at.info().await
     }
 
-    /// What the server wants the person to know about the session, such as that it runs another version than was asked
-    /// for. `None` from servers that have no notes; these are not asked.
+    /// The server's note about the session for the user, for example that it does not run the requested version. `None`
+    /// from servers without notes, which are not asked.
     pub async fn note(&self) -> Option<String> {
         if !self.api().has(Capability::SessionNotes).await {
             return None;
@@ -218,7 +217,7 @@ impl ComputeSession {
         self.info().await.ok()?.note
     }
 
-    /// What the session's container has written, up to 64 MiB. Untrusted text.
+    /// The log of the session's container, up to 64 MiB. Untrusted text.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when it is gone.
@@ -235,10 +234,10 @@ impl ComputeSession {
         Ok(reply.result.logs)
     }
 
-    /// Starts the kernel anew: variables are gone, files stay.
+    /// Restarts the kernel: variables are lost, files remain.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] on clusters from 26.4.4 on; [`ComputeSession::recreate`] is what is left there.
+    /// [`ErrorKind::Unsupported`] on clusters from 26.4.4 on; use [`ComputeSession::recreate`] there.
     pub async fn restart(&self) -> Result<(), ClientError> {
         let call = self.at.request("restart the session", Method::PATCH, "").await?;
         call.within(RESTART_LIMIT).send().await.map(drop).map_err(|error| match error.kind() {
@@ -265,14 +264,14 @@ impl ComputeSession {
     }
 }
 
-/// The sessions whose name or UUID begins so. They are looked for in the list: newer servers match whole names only.
+/// The sessions whose name or UUID has this beginning, from the list: newer servers match only whole names.
 async fn begun(api: &Api, beginning: &str) -> Result<Vec<Match>, ClientError> {
     let listed = api.live_sessions().await?.into_iter();
     let matches = listed.map(|s| Match { id: s.id, name: s.name.unwrap_or_default(), status: s.status });
     Ok(matches.filter(|m| m.name.starts_with(beginning) || m.id.starts_with(beginning)).collect())
 }
 
-/// Says which sessions a name may mean, as far as they fit into a sentence.
+/// The error that lists the matching sessions, as many as fit into a sentence.
 fn ambiguous(what: &str, several: &[Match]) -> ClientError {
     const TOLD: usize = 8;
     let tell = |m: &Match| format!("{} ({}, {})", m.name, m.status, m.id);
@@ -284,7 +283,7 @@ fn ambiguous(what: &str, several: &[Match]) -> ClientError {
     ClientError::new(ErrorKind::Ambiguous, what, why)
 }
 
-/// Servers tell of sessions that are over beside the one that has their name now.
+/// Removes sessions that are over if a live one has the same name, since servers list both.
 fn leave_out_the_dead(fitting: &mut Vec<Match>, reference: &str) {
     if fitting.len() > 1 && fitting.iter().any(|m| !m.status.is_dead()) {
         fitting.retain(|m| m.id == reference || !m.status.is_dead());

@@ -12,12 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Events that may wait for the reader.
 const QUEUE: usize = 16;
-/// How often a connection is made that tells nothing, in a row.
+/// How many connections in a row may bring no event.
 const TRIES: u32 = 4;
 /// The pause before the first new connection; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A background task. Dropping it does not change anything on the server.
+/// A background task. Dropping it changes nothing on the server.
 #[derive(Debug)]
 pub struct Task {
     id: String,
@@ -26,13 +26,13 @@ pub struct Task {
 }
 
 impl Task {
-    /// Follows a task by its UUID. Late is as good as early: servers repeat the last event.
+    /// Follows a task by its UUID. A late start loses nothing, since servers repeat the last event.
     pub fn follow(api: &Api, id: &str) -> Task {
         let (sender, events) = mpsc::channel(QUEUE);
         let (api, task) = (api.clone(), id.to_owned());
         let following = tokio::spawn(async move {
             if let Err(error) = follow(&api, &task, &sender).await {
-                // A reader that is gone misses nothing.
+                // The reader may be gone, which is fine.
                 let _ = sender.send(Err(error)).await;
             }
         });
@@ -44,16 +44,16 @@ impl Task {
         &self.id
     }
 
-    /// The next event; `None` after the last one. Cancel-safe. Errors are last, too: what the server says to the
-    /// question, or [`ErrorKind::Lost`] when it tells nothing several times.
+    /// The next event; `None` after the last one. Cancel-safe. An error is last too: the server's answer to the request,
+    /// or [`ErrorKind::Lost`] after several connections without an event.
     pub async fn next(&mut self) -> Option<Result<TaskEvent, ClientError>> {
         self.events.recv().await
     }
 
-    /// Waits for the end; `on_progress` is told what comes before. Gives what the task said last.
+    /// Waits for the end; `on_progress` gets the events before it. Returns the last message of the task.
     ///
     /// # Errors
-    /// As [`Task::next`]; [`ErrorKind::Server`] when the task failed, was called off, or failed in part.
+    /// As [`Task::next`]; [`ErrorKind::Server`] if the task failed, was cancelled, or failed in part.
     pub async fn finish(mut self, mut on_progress: impl FnMut(&TaskEvent)) -> Result<String, ClientError> {
         let what = "finish the task";
         while let Some(event) = self.next().await {
@@ -81,7 +81,7 @@ async fn follow(
     let (mut tries, mut pause) = (0, PAUSE);
     while tries < TRIES {
         let call = api.request(what, Method::GET, "/events/background-task");
-        // The name of today and the one before.
+        // The current name and the older one.
         let mut stream = match events::open(call.query("taskId", id).query("task_id", id)).await {
             Ok(stream) => Some(stream),
             Err(error) if tries + 1 == TRIES || !is_passing(&error) => return Err(error),
@@ -99,7 +99,7 @@ async fn follow(
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    Err(ClientError::new(ErrorKind::Lost, what, "the server tells nothing about it"))
+    Err(ClientError::new(ErrorKind::Lost, what, "the server reports nothing about it"))
 }
 
 /// The next event of a connection, while there is one.

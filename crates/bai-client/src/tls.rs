@@ -1,6 +1,6 @@
-//! TLS configurations: the platform's verifier, none at all on request, and for plain HTTP one that trusts no certificate.
+//! TLS configurations: with the platform's verifier, without verification on request, and for plain HTTP one that trusts no certificate.
 //!
-//! The provider is named explicitly in each, so that nothing depends on what a process has installed globally.
+//! The provider is named explicitly in each, so that it does not depend on a provider that the process has installed globally.
 
 use super::error::{ClientError, ErrorKind};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -10,13 +10,13 @@ use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, SignatureScheme
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
 
-/// Verifies as the operating system does; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
+/// Verifies certificates like the operating system; `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured.
 pub(super) fn verified() -> Result<ClientConfig, ClientError> {
     let builder = builder()?.with_platform_verifier().map_err(failed)?;
     Ok(with_alpn(builder.with_no_client_auth()))
 }
 
-/// Verifies nothing. Only for `insecure`.
+/// Verifies no certificate. Only for `insecure`.
 pub(super) fn unverified() -> Result<ClientConfig, ClientError> {
     tracing::warn!("the server's certificate is not checked, because the options say so");
     let verifier = Arc::new(TrustAnybody(Arc::new(ring::default_provider())));
@@ -24,8 +24,8 @@ pub(super) fn unverified() -> Result<ClientConfig, ClientError> {
     Ok(with_alpn(builder.with_no_client_auth()))
 }
 
-/// Trusts no certificate, for endpoints without TLS: reading the platform's certificates would only cost time, or fail on
-/// a machine that has none.
+/// Trusts no certificate, for endpoints without TLS: reading the platform's certificates would cost time, or fail on a
+/// machine without certificates.
 pub(super) fn unused() -> Result<ClientConfig, ClientError> {
     Ok(builder()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }

@@ -20,19 +20,19 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The largest frame that is taken, in bytes. Genuine servers send 256 KiB at most.
+/// The largest accepted frame, in bytes. Genuine servers send 256 KiB at most.
 const FRAME_LIMIT: usize = 32 * 1024 * 1024;
-/// How long the server may take to start the service: 35 s on genuine ones, and the way there.
+/// How long the server may take to start the service: 35 s on genuine servers, plus the network.
 const START_LIMIT: Duration = Duration::from_secs(45);
-/// Bytes in flight between the tunnel and who uses it, for each direction.
+/// Bytes in flight between the tunnel and its user, for each direction.
 const BUFFER: usize = 256 * 1024;
 
-/// Which service a tunnel goes to, and how the service is started if it does not run yet.
+/// The service of a tunnel, and how it is started if it does not run yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TunnelOptions {
     /// Name of the app.
     pub app: String,
-    /// One of the app's ports; its first if none.
+    /// One of the app's ports. Default: the first.
     pub port: Option<u16>,
     /// Options and environment of the service.
     pub parameters: ServiceParameters,
@@ -47,9 +47,8 @@ impl TunnelOptions {
 
 /// One TCP connection to a service. Reads and writes like a socket, with back-pressure both ways; dropping it
 /// ends the connection.
-///
-/// The protocol cannot say that only one direction is over: after a shutdown of the writing side the service
-/// sees nothing, and the other direction goes on until it has been quiet for half a minute.
+/// The protocol cannot close only one direction. After a shutdown of the writing side the service notices nothing, and
+///the other direction goes on until it has been quiet for half a minute.
 pub struct Tunnel {
     local: DuplexStream,
     ended: Arc<OnceLock<TunnelEnd>>,
@@ -83,7 +82,7 @@ impl Tunnel {
                 () = gone.cancelled() => TunnelEnd::LocalGone,
             };
             tracing::debug!(?end, "tunnel");
-            // Set before the pipe closes, so that a reader that meets its end can ask for the reason.
+            // Set before the pipe closes, so that a reader at its end finds the reason.
             let _ = result.set(end);
             drop((reader, writer));
             carrier.close().await;

@@ -1,4 +1,4 @@
-//! The upgrade of one of a session's streams to a WebSocket. Each is signed anew (`docs/wire` §7.2).
+//! The upgrade of a session's stream to a WebSocket. Each one has a new signature (`docs/wire` §7.2).
 
 use super::error::{ClientError, ErrorKind};
 use super::reference::SessionRef;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// A stream of a session that is to be opened.
+/// A stream of a session to open.
 pub(super) struct Stream<'a> {
     /// Completes "could not …".
     pub(super) what: &'a str,
@@ -19,10 +19,10 @@ pub(super) struct Stream<'a> {
     pub(super) within: Duration,
 }
 
-/// Asks for the stream and gives the raw connection, on which WebSocket frames come next.
+/// Requests the stream and returns the raw connection, on which WebSocket frames follow.
 ///
 /// # Errors
-/// What the server says instead of 101; [`ErrorKind::NotABackend`] when something in between answers.
+/// The server's answer instead of 101; [`ErrorKind::NotABackend`] if a proxy answers.
 pub(super) async fn open(session: &SessionRef, stream: Stream<'_>) -> Result<Upgraded, ClientError> {
     let path = session.stream_path(stream.what, stream.name).await?;
     let key = generate_key();

@@ -1,5 +1,5 @@
-//! Bundles of representations, as Jupyter and IPython give them: one result by MIME type. Here is the one rule that says which of
-//! them a terminal is shown.
+//! Bundles of representations, as Jupyter and IPython give them: one result by MIME type. This module decides which of
+//! them a terminal shows.
 
 use super::record::ConsoleRecord;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ const SVG: &str = "image/svg+xml";
 /// Text in the order of preference, after pictures and before plain text.
 const TEXTS: &[&str] = &["text/markdown", "text/latex", "application/json"];
 
-/// The record of the representation that a terminal can do most with; `None` for an empty bundle. Plain text is preferred to
+/// The record of the representation that a terminal shows best, or `None` for an empty bundle. Plain text is preferred to
 /// LaTeX and JSON where it says more than that there is an object.
 pub fn best(mut bundle: Map<String, Value>) -> Option<ConsoleRecord> {
     let mut take = |kind: &str| bundle.remove(kind).filter(|value| !value.is_null()).map(text);
@@ -44,7 +44,7 @@ pub fn best(mut bundle: Map<String, Value>) -> Option<ConsoleRecord> {
     }
 }
 
-/// A string as it is, all else as its JSON.
+/// The text of a string, or the JSON of any other value.
 pub fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,

@@ -4,17 +4,17 @@ use super::lenient::null_as_default;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What the kernel is asked: the code around the cursor.
+/// The question to the kernel: the code around the cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletionRequest {
     /// The text up to the cursor.
     pub code: String,
-    /// Where the cursor is.
+    /// The position of the cursor.
     #[serde(default, deserialize_with = "null_as_default")]
     pub options: CompletionOptions,
 }
 
-/// The cursor's place; every field may be missing on the wire.
+/// The position of the cursor. Every field may be missing on the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CompletionOptions {
@@ -59,12 +59,12 @@ fn split_at_boundary(text: &str, position: usize) -> (&str, &str) {
     text.split_at(at)
 }
 
-/// What could stand at the cursor.
+/// The possible completions at the cursor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Completion {
-    /// Candidates in the order in which they are to be shown.
+    /// Candidates, in the order of display.
     pub suggestions: Vec<String>,
-    /// Where in `code` the text begins that a suggestion replaces, in code points. Our engine says so; other
+    /// The position in `code`, in code points, where the text that a suggestion replaces begins. Our engine says so; other
     /// servers do not, and then the longest suffix of the line that begins a suggestion is replaced.
     pub start: Option<usize>,
 }
@@ -81,7 +81,7 @@ impl Completion {
         }})
     }
 
-    /// Takes whatever a server answered: walks down `result` and `completions` until there is a list, or a
+    /// Reads any reply: walks down `result` and `completions` until there is a list, or a
     /// list under `suggestions`. Anything else gives no completion; it is never an error.
     pub fn from_wire(body: &Value) -> Self {
         let mut at = body;

@@ -21,9 +21,9 @@ pub struct IncomingCreate {
     pub image: Option<String>,
     /// Whether to answer at once.
     pub enqueue_only: bool,
-    /// How long to wait, in seconds; 0 is for ever.
+    /// How long to wait, in seconds; 0 means without limit.
     pub max_wait_seconds: u64,
-    /// Whether to take a live session of that name; true when missing.
+    /// Whether to reuse a live session of that name; true when missing.
     pub reuse: bool,
     /// Free text.
     pub tag: Option<String>,
@@ -35,7 +35,7 @@ pub struct IncomingCreate {
     pub bootstrap_script: Option<String>,
     /// Environment of the session's programs. Values that are not strings are written as JSON.
     pub environ: BTreeMap<String, String>,
-    /// Ports that the user's own programs will listen at.
+    /// Ports on which the user's own programs listen.
     pub preopen_ports: Vec<u16>,
 }
 
@@ -78,9 +78,9 @@ pub struct CreateReply {
     pub session_id: String,
     /// The session's name; missing on old servers.
     pub session_name: Option<String>,
-    /// Where it is; missing on old servers, where a reply means that it runs.
+    /// Its status; missing on old servers, where a reply means RUNNING.
     pub status: SessionStatus,
-    /// Whether it is new; missing on very old servers, where it is.
+    /// Whether it is new; missing on very old servers, which always create a new one.
     pub created: bool,
     /// Services; may be empty before the session runs.
     pub service_ports: Vec<ServicePort>,

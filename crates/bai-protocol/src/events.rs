@@ -4,11 +4,11 @@ use super::lenient;
 use super::status::SessionStatus;
 use serde::{Deserialize, Serialize};
 
-/// The payload of one event. The query's filter is not honoured everywhere, so compare `session_id`.
+/// The payload of one event. Not every server applies the query's filter, so compare `session_id`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EventData {
-    /// Why, such as `user-requested`; empty when there is no reason.
+    /// The reason, such as `user-requested`, or empty.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub reason: String,
     /// Name of the session.
@@ -43,7 +43,7 @@ impl SessionEvent {
         SessionEvent { name: name.to_owned(), data: serde_json::from_str(data).unwrap_or_default() }
     }
 
-    /// The status that the session has now, when the event tells of one.
+    /// The status of the session now, if the event reports one.
     pub fn status(&self) -> Option<SessionStatus> {
         SessionStatus::from_event(&self.name)
     }

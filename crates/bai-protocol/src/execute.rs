@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// What an execute request asks for. The words are traps: it is `continue` and `input`, never `continued` or
+/// The mode of an execute request. The words are traps: it is `continue` and `input`, never `continued` or
 /// `user-input` (`docs/wire` §10, rows 1 and 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,9 +15,9 @@ pub enum Mode {
     Query,
     /// Run the three batch steps.
     Batch,
-    /// Nothing new: more output of the run.
+    /// Ask for more output of the run.
     Continue,
-    /// A line for the program that waits.
+    /// Send a line to the program that waits for input.
     Input,
     /// An old alias of the complete endpoint.
     Complete,
@@ -42,7 +42,7 @@ pub struct BatchOptions {
 /// reads only one (`docs/wire` §3.1).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExecuteRequest {
-    /// What is asked.
+    /// The mode.
     pub mode: Mode,
     /// Source text for `query`, the typed text for `input`, else empty.
     pub code: String,
@@ -51,10 +51,10 @@ pub struct ExecuteRequest {
     run_id_old: String,
     /// The run id as servers from 25.6 on name it.
     run_id: String,
-    /// An object; only the first call of a batch run has something in it.
+    /// An object, empty except in the first call of a batch run.
     pub options: Value,
-    /// The last frame that was received, for the engine of bai-repl only: it numbers its frames then (`seq`) and sends again
-    /// what came after that one. 0 before the first.
+    /// The last frame that was received, for the engine of bai-repl only. The engine then numbers its frames (`seq`) and
+    /// repeats those after this one. 0 before the first frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     received: Option<u64>,
 }
@@ -80,7 +80,7 @@ impl ExecuteRequest {
         Self::new(Mode::Input, run_id, text, Value::Object(Default::default()))
     }
 
-    /// Says which frame was received last, if the frames are numbered.
+    /// Adds the number of the last received frame, if the frames are numbered.
     pub fn counting(self, received: Option<u64>) -> Self {
         ExecuteRequest { received, ..self }
     }
@@ -98,17 +98,17 @@ impl ExecuteRequest {
     }
 }
 
-/// The name of one execution, made by the client so that it is never lost (`docs/wire` §3.6).
+/// The id of one execution. The client makes it, so that it is never lost (`docs/wire` §3.6).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunId(String);
 
 impl RunId {
-    /// A new one: 32 hexadecimal digits.
+    /// Makes a new id of 32 hexadecimal digits.
     pub fn random() -> Self {
         RunId(uuid::Uuid::new_v4().simple().to_string())
     }
 
-    /// One that came over the wire.
+    /// An id that was read from the wire.
     pub fn from_wire(text: impl Into<String>) -> Self {
         RunId(text.into())
     }
@@ -129,7 +129,7 @@ impl fmt::Display for RunId {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct IncomingExecute {
-    /// The question; `None` when missing or null.
+    /// The mode, or `None` when missing or null.
     pub mode: Option<String>,
     /// Source or input text.
     #[serde(deserialize_with = "lenient::null_as_default")]
@@ -140,18 +140,18 @@ pub struct IncomingExecute {
     /// Batch commands or the cursor, by mode.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub options: Value,
-    /// The last frame that a client has which counts them; our own does.
+    /// The last frame that the client has, if it counts them, as ours does.
     pub received: Option<u64>,
 }
 
 impl IncomingExecute {
-    /// The run id under whichever name it came.
+    /// The run id, under either name.
     pub fn run_id(&self) -> Option<RunId> {
         let id = self.run_id.as_ref().or(self.run_id_old.as_ref())?;
         (!id.is_empty()).then(|| RunId::from_wire(id.as_str()))
     }
 
-    /// The batch commands; what is missing or malformed is empty.
+    /// The batch commands. Those that are missing or malformed are empty.
     pub fn batch(&self) -> BatchOptions {
         serde_json::from_value(self.options.clone()).unwrap_or_default()
     }
@@ -171,13 +171,13 @@ pub enum RunStatus {
     BuildFinished,
     /// The run is over.
     Finished,
-    /// The agent's watchdog fired. The WebSocket server loops on it, so no further frame comes.
+    /// The agent's time limit was reached. The WebSocket server loops on it, so no further frame follows.
     ExecTimeout,
     /// WebSocket only: something failed, `msg` says what, the socket closes.
     Error,
     /// WebSocket only: the server goes away, the socket closes.
     ServerRestarting,
-    /// A word that this crate has not heard of; the run goes on.
+    /// A status that this crate does not know. The run goes on.
     Unknown(String),
 }
 
@@ -230,10 +230,10 @@ pub struct ExecuteResult {
     /// Files that the run left in its output folder; old servers only.
     #[serde(default)]
     pub files: Option<Value>,
-    /// What failed; with `error` and `server-restarting`.
+    /// The message of `error` and `server-restarting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
-    /// The frame's number; the engine of bai-repl only, and only when it was asked to count.
+    /// The frame's number; only from the engine of bai-repl, and only for a client that counts.
     #[serde(default, deserialize_with = "lenient::number", skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
@@ -253,7 +253,7 @@ impl ExecuteResult {
         }
     }
 
-    /// Whether what is typed now must not be shown.
+    /// Whether the input must not be shown.
     pub fn is_password(&self) -> bool {
         let flag = self.options.as_ref().and_then(|options| options.get("is_password"));
         flag.and_then(Value::as_bool).unwrap_or(false)

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 /// The folder that every relative path starts from.
 pub const HOME: &str = "/home/work";
-/// Parts in one upload, at most.
+/// The largest number of parts in one upload.
 pub const MAX_UPLOAD_FILES: usize = 20;
-/// Bytes of one uploaded part: less than this.
+/// One uploaded part must have fewer bytes than this.
 pub const UPLOAD_LIMIT: u64 = 1_048_576;
-/// Paths in one download, at most.
+/// The largest number of paths in one download.
 pub const MAX_DOWNLOAD_FILES: usize = 5;
-/// Bytes of one downloaded tar, at most.
+/// The largest size of one downloaded tar, in bytes.
 pub const DOWNLOAD_LIMIT: u64 = 1_048_576;
 
 /// The reply to `GET /{P}/{s}/files`.
@@ -21,10 +21,10 @@ pub struct ListReply {
     /// A JSON array as text, with a newline; empty on error.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub files: String,
-    /// What the listing helper said on standard error.
+    /// Standard error of the listing helper.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub errors: String,
-    /// The path as it was asked for.
+    /// The requested path.
     #[serde(alias = "folder_path", deserialize_with = "lenient::null_as_default")]
     pub abspath: String,
 }
@@ -35,7 +35,7 @@ pub struct FileEntry {
     /// Type and permissions as `ls -l` writes them, such as `-rw-r--r--`.
     #[serde(default)]
     pub mode: String,
-    /// Bytes.
+    /// The size in bytes.
     #[serde(default)]
     pub size: u64,
     /// Last change of the inode, seconds since the epoch.
@@ -65,7 +65,7 @@ impl ListReply {
         ListReply { files, errors: String::new(), abspath: path.to_owned() }
     }
 
-    /// The entries, or what the server said instead.
+    /// The entries, or the server's error text.
     pub fn entries(&self) -> Result<Vec<FileEntry>, String> {
         if self.files.trim().is_empty() {
             let said = self.errors.trim().lines().last().unwrap_or_default();
@@ -75,8 +75,8 @@ impl ListReply {
     }
 }
 
-/// A path as an upload may name it: relative to the home folder. Absolute ones below it are made relative, as the
-/// server would refuse them (`docs/wire` §10, row 36); what would leave it is refused here.
+/// The path in the form that an upload needs: relative to the home folder. An absolute path below it is made relative,
+/// because the server would refuse it (`docs/wire` §10, row 36). `None` for a path outside of it.
 pub fn upload_path(path: &str) -> Option<String> {
     let inside =
         path.strip_prefix(HOME).filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(path);

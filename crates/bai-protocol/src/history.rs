@@ -1,11 +1,11 @@
-//! A session's past and relations (`docs/wire` §2.6–§2.7, §8.3): history, dependencies, commits, background tasks.
+//! A session's history and relations (`docs/wire` §2.6–§2.7, §8.3): history, dependencies, commits, background tasks.
 
 use super::lenient;
 use super::status::SessionStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// When a session came to each status, the earliest first.
+/// The time of each status of a session, the earliest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatusHistory(pub Vec<(SessionStatus, String)>);
 
@@ -23,7 +23,7 @@ impl StatusHistory {
     }
 }
 
-/// A session in the graph of what waits for what.
+/// A session in the graph of dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DependencyNode {
     /// UUID.
@@ -31,32 +31,32 @@ pub struct DependencyNode {
     /// Name.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub session_name: String,
-    /// Where it is, as text: some servers write `SessionStatus.RUNNING`.
+    /// Its status, as text: some servers write `SessionStatus.RUNNING`.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub status: String,
-    /// What it waits for.
+    /// The sessions that it depends on.
     #[serde(default = "Vec::new", deserialize_with = "lenient::list")]
     pub depends_on: Vec<DependencyNode>,
 }
 
 impl DependencyNode {
-    /// Where it is.
+    /// Its status.
     pub fn session_status(&self) -> SessionStatus {
         let name = self.status.rsplit('.').next().unwrap_or_default();
         SessionStatus::from(name.to_owned())
     }
 }
 
-/// What a server has against a session.
+/// A report of a server about abuse by a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AbuseReport {
     /// UUID of the container.
     pub kernel: String,
-    /// What it did. Untrusted text.
+    /// The report. Untrusted text.
     pub abuse_report: String,
 }
 
-/// How a session of the system type is reached by SSH.
+/// The address of a session of the system type for SSH.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectAccess {
     /// Such as `SYSTEM`.
@@ -65,7 +65,7 @@ pub struct DirectAccess {
     /// Such as `system`.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub session_type: String,
-    /// Where to connect to.
+    /// The host to connect to.
     pub public_host: String,
     /// Ports there.
     #[serde(default = "Vec::new", deserialize_with = "lenient::list")]
@@ -89,11 +89,11 @@ pub struct Commit {
 /// Whether a commit is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommitState {
-    /// None is.
+    /// No commit is under way.
     Ready,
-    /// One is.
+    /// A commit is under way.
     Ongoing,
-    /// A word that this crate has not heard of.
+    /// A status that this crate does not know.
     Other(String),
 }
 
@@ -109,33 +109,33 @@ impl CommitState {
     }
 }
 
-/// What a background task does, as its events tell.
+/// An event of a background task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TaskEvent {
-    /// It goes on.
+    /// It makes progress.
     Progress {
-        /// How far, in the task's own unit.
+        /// The amount done, in the task's own unit.
         current: f64,
-        /// How far it has to go, in the same unit; 0 when it does not know.
+        /// The amount in all, in the same unit; 0 when unknown.
         total: f64,
-        /// What it does. Untrusted text.
+        /// Its current step. Untrusted text.
         message: String,
     },
     /// It is done.
     Done {
-        /// What it says. Untrusted text.
+        /// Its message. Untrusted text.
         message: String,
-        /// What went wrong in parts of it. Untrusted text.
+        /// Errors in parts of it. Untrusted text.
         errors: Vec<String>,
     },
-    /// It failed, with what it says. Untrusted text.
+    /// It failed, with its message. Untrusted text.
     Failed(String),
-    /// It was called off, with what it says. Untrusted text.
+    /// It was cancelled, with its message. Untrusted text.
     Cancelled(String),
 }
 
 impl TaskEvent {
-    /// Reads an event under its name of today or of before 22.09; `None` for others.
+    /// Reads an event under its current name or its name before 22.09. `None` for other events.
     pub fn parse(name: &str, data: &str) -> Option<Self> {
         let body: Value = serde_json::from_str(data).unwrap_or_default();
         let message = body.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -157,7 +157,7 @@ impl TaskEvent {
         }
     }
 
-    /// Whether nothing comes after it.
+    /// Whether it is the last event.
     pub fn is_last(&self) -> bool {
         !matches!(self, TaskEvent::Progress { .. })
     }

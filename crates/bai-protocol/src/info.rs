@@ -15,22 +15,22 @@ pub struct SessionInfo {
     /// Image reference.
     #[serde(deserialize_with = "lenient::text")]
     pub image: Option<String>,
-    /// The same under its old name; modern servers send both.
+    /// The image reference under its old name. Modern servers send both.
     #[serde(deserialize_with = "lenient::text")]
     pub lang: Option<String>,
-    /// Where the session is; missing on API v3.
+    /// The status of the session; missing on API v3.
     pub status: Option<SessionStatus>,
-    /// Why it is there.
+    /// The reason for the status.
     #[serde(deserialize_with = "lenient::text")]
     pub status_info: Option<String>,
     /// Details of a failure.
     pub status_data: Option<Value>,
     /// Time since creation, in milliseconds.
     pub age: Option<f64>,
-    /// When it was created.
+    /// The time of its creation.
     #[serde(deserialize_with = "lenient::text")]
     pub creation_time: Option<String>,
-    /// When it ended.
+    /// The time of its end.
     #[serde(deserialize_with = "lenient::text")]
     pub termination_time: Option<String>,
     /// Cells run so far; stays 0 on 26.x.
@@ -46,25 +46,25 @@ pub struct SessionInfo {
     pub occupied_slots: Option<String>,
     /// Live statistics.
     pub last_stat: Option<Value>,
-    /// What runs the cells, such as `python 3.6.15 (/usr/bin/python3.6)`; only the engine of bai-repl tells.
+    /// The interpreter of the cells, such as `python 3.6.15 (/usr/bin/python3.6)`; only from the engine of bai-repl.
     #[serde(deserialize_with = "lenient::text")]
     pub interpreter: Option<String>,
-    /// What the person should know about it, such as that it is not the version that was asked for; likewise.
+    /// A note for the user, for example that it is not the requested version; only from the engine of bai-repl.
     #[serde(deserialize_with = "lenient::text")]
     pub note: Option<String>,
-    /// What else the server said.
+    /// The other fields of the reply.
     #[serde(flatten)]
     pub rest: BTreeMap<String, Value>,
 }
 
 impl SessionInfo {
-    /// The image reference under whichever name it came.
+    /// The image reference, under either name.
     pub fn image(&self) -> Option<&str> {
         self.image.as_deref().or(self.lang.as_deref())
     }
 
-    /// The resources in use in the notation that they are asked for in, `cpu=1 mem=1g`; what is not understood stays as the
-    /// server said it, and an empty text gives `None`.
+    /// The resources in use in the notation of requests, `cpu=1 mem=1g`. A text that cannot be read is returned
+    /// unchanged, and an empty one gives `None`.
     pub fn resources(&self) -> Option<String> {
         let said = self.occupied_slots.as_ref()?;
         let slots = python::dictionary(said).or_else(|| serde_json::from_str(said).ok());
@@ -72,12 +72,12 @@ impl SessionInfo {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// How many cells the session has run; `None` where the server does not count.
+    /// The number of cells that the session has run, or `None` if the server does not count them.
     pub fn cells(&self) -> Option<u64> {
         self.num_queries_executed.filter(|count| *count > 0)
     }
 
-    /// The environment that the session was created with, as far as the server tells it in a readable form.
+    /// The environment that the session was created with, if the server reports it in a readable form.
     pub fn environ(&self) -> Option<BTreeMap<String, String>> {
         match self.rest.get("environ")? {
             Value::String(text) => python::dictionary(text),
@@ -86,7 +86,7 @@ impl SessionInfo {
     }
 }
 
-/// One slot as it is asked for: `cpu=1`, `mem=512m`.
+/// One slot in the notation of requests: `cpu=1`, `mem=512m`.
 fn slot((name, amount): (&String, &String)) -> String {
     let number =
         if amount.contains('.') { amount.trim_end_matches('0').trim_end_matches('.') } else { amount };
@@ -121,7 +121,7 @@ pub struct Match {
     pub id: String,
     /// Name.
     pub name: String,
-    /// Where it is.
+    /// Its status.
     pub status: SessionStatus,
 }
 

@@ -13,7 +13,7 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Anything that is a string stays one; numbers and booleans become their text; null and the text `"None"`,
+/// Strings stay unchanged; numbers and booleans become their text; null and the text `"None"`,
 /// which 26.x sends for an empty value (`docs/wire` §2.6), give `None`.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
@@ -24,8 +24,8 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     })
 }
 
-/// An exit code: an integer, an integral float or a numeric string; all else is "not known". Codes that do
-/// not fit saturate.
+/// An exit code: an integer, an integral float or a numeric string. Any other value gives `None`. Codes out of range
+/// saturate.
 pub(super) fn exit_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
     let value = Value::deserialize(deserializer)?;
     let wide = match &value {
@@ -36,7 +36,7 @@ pub(super) fn exit_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     Ok(wide.map(|code| i32::try_from(code).unwrap_or(if code < 0 { i32::MIN } else { i32::MAX })))
 }
 
-/// A number that counts something; all else is none.
+/// A non-negative number. Any other value gives `None`.
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(Value::deserialize(deserializer)?.as_u64())
 }
@@ -63,7 +63,7 @@ fn unwrapped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Err
     })
 }
 
-/// A map to texts, or text with JSON in it; numbers become their text, and null says nothing.
+/// A map to texts, or text with JSON in it; numbers become their text, and null is left out.
 pub(super) fn slots<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {

@@ -1,4 +1,4 @@
-//! Live statistics of a container: what it uses now. GraphQL gives them as `live_stat`, text with JSON in it: a map from the
+//! Live statistics of a container: its current use of resources. GraphQL gives them as `live_stat`, text with JSON in it: a map from the
 //! names of metrics to their values, whose numbers are texts. Which metrics there are depends on the server's age and on the
 //! accelerators of its machines:
 //!
@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A capacity from here on stands for none: 26.x writes the largest integer for it.
+/// A capacity from here on means no limit: 26.x writes the largest integer for it.
 const NO_CAPACITY: f64 = 4.0e18;
 
 /// One value, in the metric's own unit.
@@ -25,18 +25,18 @@ const NO_CAPACITY: f64 = 4.0e18;
 pub struct Metric {
     /// Now.
     pub current: f64,
-    /// At most, where there is such a thing.
+    /// The limit, if there is one.
     pub capacity: Option<f64>,
     /// How much of the capacity it is, in percent; may be more than 100 where the capacity is that of one of several.
     pub percent: Option<f64>,
 }
 
-/// What a container, or a session with several, uses now.
+/// The current use of resources by a container, or by a session with several.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct LiveStat(BTreeMap<String, Metric>);
 
-/// An amount of bytes, and how many there are at most.
+/// A number of bytes, and its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes {
     /// Now.
@@ -50,14 +50,14 @@ pub struct Bytes {
 pub struct Accelerator {
     /// `cuda`, `rocm`…
     pub name: String,
-    /// How busy, in percent of what the session has.
+    /// Its load, in percent of what the session has.
     pub percent: Option<f64>,
     /// Its memory.
     pub memory: Option<Bytes>,
 }
 
 impl LiveStat {
-    /// Reads what a server sent, as text or as it is. Null, and values that are not metrics or numbers, are left out.
+    /// Reads the server's value: JSON, or JSON in a text. Null, and values that are not metrics or numbers, are left out.
     pub fn of(value: &Value) -> Self {
         match value {
             Value::String(text) => match serde_json::from_str(text) {
@@ -72,7 +72,7 @@ impl LiveStat {
         }
     }
 
-    /// Adds what another container of the same session uses.
+    /// Adds the use of another container of the same session.
     pub fn add(&mut self, other: &Self) {
         for (name, more) in &other.0 {
             let Some(sum) = self.0.get_mut(name) else {
@@ -147,7 +147,7 @@ fn add(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     }
 }
 
-/// Servers before 20.03 had bare numbers of another meaning here, which are none.
+/// Reads one metric. Bare numbers, which servers before 20.03 sent with another meaning, are not metrics.
 fn metric(value: &Value) -> Option<Metric> {
     let field = |name: &str| number(value.get(name)?);
     let current = field("current")?;

@@ -1,5 +1,4 @@
-//! Error bodies (`docs/wire` §1.8): `application/problem+json` from a manager, anything at all from whoever
-//! stands in between.
+//! Error bodies (`docs/wire` §1.8): `application/problem+json` from a manager, anything at all from a proxy on the way.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,19 +8,19 @@ const TYPE_BASE: &str = "https://api.backend.ai/probs/";
 /// How much of an opaque body is kept for the message, in characters.
 const OPAQUE_LIMIT: usize = 300;
 
-/// What a server said about a request that it did not fulfil.
+/// The server's description of a failed request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
     /// A URI; [`Problem::slug`] is the part to compare.
     #[serde(rename = "type")]
     pub kind: String,
-    /// One sentence for people.
+    /// One sentence for the user.
     #[serde(default)]
     pub title: String,
-    /// More words, when the server has them.
+    /// More details, if the server gives them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<String>,
-    /// Structured extra: an object or a string.
+    /// Structured data: an object or a string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
     /// `<domain>_<operation>_<detail>`; servers from about 24.12 on.
@@ -33,7 +32,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of ours, with the slug that the genuine server gives to such a case.
+    /// A problem of our engine, with the slug that the genuine server uses in this case.
     pub fn new(slug: &str, title: impl Into<String>) -> Self {
         Problem {
             kind: format!("{TYPE_BASE}{slug}"),
@@ -45,13 +44,13 @@ impl Problem {
         }
     }
 
-    /// The same with more words.
+    /// Adds details.
     pub fn with_msg(mut self, msg: impl Into<String>) -> Self {
         self.msg = Some(msg.into());
         self
     }
 
-    /// The same with structured extra.
+    /// Adds structured data.
     pub fn with_data(mut self, data: Value) -> Self {
         self.data = Some(data);
         self
@@ -62,7 +61,7 @@ impl Problem {
         self.kind.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
     }
 
-    /// One line for people: title, then what else there is. Not yet fit for a terminal: the words are the server's.
+    /// One line for the user: the title, then the details. It is untrusted text, so a terminal must sanitise it.
     pub fn summary(&self) -> String {
         let inner = |key: &str| self.agent_details.as_ref()?.get(key)?.as_str().map(str::to_owned);
         let extra = self.msg.clone().or_else(|| self.data.as_ref()?.as_str().map(str::to_owned));
@@ -77,14 +76,14 @@ impl Problem {
 /// The body of a reply with an error status.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ErrorBody {
-    /// The server spoke the API's own form.
+    /// A problem in the API's own form.
     Problem(Box<Problem>),
-    /// Something else: HTML of a proxy, plain text, or an empty body. The beginning of it, markup included.
+    /// The beginning of another body, markup included: HTML of a proxy, plain text, or empty.
     Opaque(String),
 }
 
 impl ErrorBody {
-    /// Reads a body of any kind. Only a JSON object with a string `type` is a problem.
+    /// Reads any body. Only a JSON object with a string `type` is a problem.
     pub fn parse(body: &[u8]) -> Self {
         match serde_json::from_slice::<Problem>(body) {
             Ok(problem) => ErrorBody::Problem(Box::new(problem)),
@@ -94,7 +93,7 @@ impl ErrorBody {
         }
     }
 
-    /// The problem's slug; `None` for an opaque body.
+    /// The problem's slug, or `None` for an opaque body.
     pub fn slug(&self) -> Option<&str> {
         match self {
             ErrorBody::Problem(problem) => Some(problem.slug()),

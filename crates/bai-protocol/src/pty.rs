@@ -1,5 +1,5 @@
-//! Terminals over a WebSocket: the frames of the `pty` stream (`docs/wire` §7.1) and of ttyd (§7.5). Bytes in,
-//! bytes out; who carries them is not decided here.
+//! Terminals over a WebSocket: the frames of the `pty` stream (`docs/wire` §7.1) and of ttyd (§7.5). Only the encoding is
+//! here; the caller transports the bytes.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -15,15 +15,15 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// How far each side of the engine's `pty` stream may be ahead of what the other side has acknowledged, in bytes before base64.
-/// What is on its way is what a key's echo comes behind.
+/// The echo of a key arrives after the bytes that are on their way.
 pub const WINDOW: u64 = 64 * 1024;
 
-/// A frame that is not what was agreed.
+/// A frame that breaks the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a terminal frame that is not what was agreed: {0}")]
 pub struct BadFrame(String);
 
-/// What a client says on the `pty` stream.
+/// A frame of a client on the `pty` stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PtyRequest {
     /// Typed bytes.
@@ -37,26 +37,27 @@ pub enum PtyRequest {
     },
     /// Keeps the session from being idle.
     Ping,
-    /// A new shell.
+    /// Start a new shell.
     Restart,
-    /// So many bytes of output were taken over this connection in all. Said only to a server that has said the same: from
-    /// the first on, the server keeps within [`WINDOW`] of it.
+    /// The total number of output bytes that the client has received over this connection. Sent only to a server that
+    /// sends it too. From the first one on, the server stays within [`WINDOW`] of this number.
     Received(u64),
     /// An unknown type of frame. To be ignored.
     Unknown(String),
 }
 
-/// What a server says on the `pty` stream.
+/// A frame of a server on the `pty` stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PtyReply {
     /// Terminal output, cut anywhere.
     Output(Bytes),
     /// A failure, in the server's words.
     Error(String),
-    /// The shell is gone, with its exit code where known; the last frame. Only the engine of bai-repl says so.
+    /// The shell has ended, with its exit code if known. The last frame; only from the engine of bai-repl.
     Exit(Option<i32>),
-    /// So many typed bytes were taken over this connection in all. Only the engine of bai-repl says so: first 0, to tell that it
-    /// counts, and from then on it wants to be at most [`WINDOW`] behind.
+    /// The total number of typed bytes that the server has received over this connection; only from the engine of
+    /// bai-repl. It sends 0 first to announce that it counts. From then on the client stays within [`WINDOW`] of this
+    /// number.
     Received(u64),
     /// An unknown type of frame. To be ignored.
     Unknown(String),
@@ -155,11 +156,11 @@ fn parse(frame: &[u8]) -> Result<Wire<'_>, BadFrame> {
 }
 
 fn text_of(wire: &Wire<'_>) -> String {
-    // Strings and numbers only: there is nothing in it that JSON could not say.
+    // It has only strings and numbers, which JSON can always represent.
     serde_json::to_string(wire).unwrap_or_default()
 }
 
-/// The same JSON as `text_of` gives, without a second copy of what may be megabytes.
+/// Makes the same JSON as `text_of`, without a second copy of data that may be megabytes.
 fn with_base64(kind: &str, key: &str, bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() / 3 * 4 + 40);
     text.push_str(r#"{"type":""#);
@@ -172,7 +173,7 @@ fn with_base64(kind: &str, key: &str, bytes: &[u8]) -> String {
     text
 }
 
-/// Line breaks inside are passed over: MIME encoders put them there.
+/// Decodes base64. It skips line breaks, which MIME encoders insert.
 fn decode(text: &str) -> Result<Bytes, BadFrame> {
     let bad = |error: base64::DecodeError| BadFrame(error.to_string());
     if !text.bytes().any(|byte| byte.is_ascii_whitespace()) {
@@ -185,14 +186,14 @@ fn decode(text: &str) -> Result<Bytes, BadFrame> {
 /// A number of cells, kept between 1 and what fits.
 fn cells(number: Option<f64>) -> Result<u16, BadFrame> {
     let number = number.ok_or_else(|| BadFrame("a size without rows or columns".into()))?;
-    // `as` saturates, which is what is wanted here.
+    // `as` saturates, as intended.
     Ok((number as u16).max(1))
 }
 
 /// The sub-protocol that a WebSocket to ttyd must ask for; without it ttyd never answers.
 pub const TTYD_SUBPROTOCOL: &str = "tty";
 
-/// What a client says to ttyd.
+/// A message of a client to ttyd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TtydRequest<'a> {
     /// The first message: token from `/token` (empty where there is none) and size in cells.
@@ -213,9 +214,9 @@ pub enum TtydRequest<'a> {
         /// Columns.
         columns: u16,
     },
-    /// No more output until [`TtydRequest::Resume`].
+    /// Stop the output until [`TtydRequest::Resume`].
     Pause,
-    /// Output again.
+    /// Continue the output.
     Resume,
 }
 
@@ -242,7 +243,7 @@ impl TtydRequest<'_> {
     }
 }
 
-/// What ttyd says.
+/// A message of ttyd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TtydReply {
     /// Terminal output, cut anywhere.
@@ -256,7 +257,7 @@ pub enum TtydReply {
 }
 
 impl TtydReply {
-    /// Takes a message apart; what it carries is not copied.
+    /// Reads a message, without a copy of its payload.
     pub fn parse(mut message: Bytes) -> Self {
         if message.is_empty() {
             return TtydReply::Unknown;

@@ -1,4 +1,4 @@
-//! The little of Python's notation that servers put where JSON belongs (`docs/wire` §2.6): a dictionary of texts, and of
+//! The part of Python's notation that servers send in place of JSON (`docs/wire` §2.6): a dictionary of texts, and of
 //! decimal numbers, which become their text.
 
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
-//! Console records (`docs/wire` §3.3, §5.1): what a program printed, as `[type, payload]` on the wire.
+//! Console records (`docs/wire` §3.3, §5.1): the output of a program, as `[type, payload]` on the wire.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-/// One record. Text may contain anything at all: it is the remote program's.
+/// One record. Its text is untrusted, since the remote program wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConsoleRecord {
     /// Text of standard output.
@@ -19,9 +19,9 @@ pub enum ConsoleRecord {
     },
     /// Raw HTML.
     Html(String),
-    /// A log record; no known runner sends one.
+    /// A log record. No known runner sends one.
     Log(String),
-    /// A type that this crate has not heard of, with its payload as JSON.
+    /// A record of an unknown type, with its payload as JSON.
     Unknown {
         /// The type's name.
         kind: String,
@@ -51,7 +51,7 @@ impl ConsoleRecord {
     /// Joins `next` to this record, if both are text of one stream and the text stays within `limit` bytes.
     ///
     /// # Errors
-    /// Gives `next` back when it cannot be joined.
+    /// Returns `next` if it cannot be joined.
     pub fn append(&mut self, next: Self, limit: usize) -> Result<(), Self> {
         match (self, next) {
             (ConsoleRecord::Stdout(text), ConsoleRecord::Stdout(more))
@@ -93,7 +93,7 @@ impl ConsoleRecord {
         })
     }
 
-    /// Cuts a text after `at` bytes, or at the next end of a character, and gives the rest. `None` when there is no rest,
+    /// Cuts a text after `at` bytes, or at the next end of a character, and returns the rest. `None` when there is no rest,
     /// or when this is not text of standard output or standard error.
     pub fn split_off(&mut self, at: usize) -> Option<Self> {
         let (text, kind): (_, fn(String) -> Self) = match self {

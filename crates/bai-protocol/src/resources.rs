@@ -1,4 +1,4 @@
-//! What a cluster has to give (`docs/wire` §2.10): images, slots, presets, resource groups, virtual folders.
+//! The resources of a cluster (`docs/wire` §2.10): images, slots, presets, resource groups, virtual folders.
 
 use super::lenient;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub struct Label {
 }
 
 impl Image {
-    /// All that it is called: its reference, and its short names, which do as well.
+    /// All its names: the reference, and the short names, which are equivalent.
     pub fn names(&self) -> impl Iterator<Item = String> + use<> {
         std::iter::once(self.reference()).chain(self.aliases.clone())
     }
@@ -76,7 +76,7 @@ pub struct Preset {
 }
 
 /// The presets, and how much may still be used. Amounts are texts: numbers, `Infinity`, or `NaN` for what the server does
-/// not tell.
+/// not report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PresetCheck {
@@ -109,10 +109,10 @@ pub struct PresetCheck {
 /// How a slot is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotDetails {
-    /// For people, such as `CPU`.
+    /// The label, such as `CPU`.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub human_readable_name: String,
-    /// More words.
+    /// The description.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub description: String,
     /// Unit, such as `GiB`.
@@ -128,13 +128,13 @@ pub struct VirtualFolder {
     pub id: String,
     /// Name, by which sessions mount it.
     pub name: String,
-    /// Where it is stored.
+    /// The host of its storage.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub host: String,
     /// `ready`, `delete-pending`…; missing on old servers.
     #[serde(default)]
     pub status: Option<String>,
-    /// `ro`, `rw` or `wd` (may delete, too).
+    /// `ro`, `rw` or `wd` (may also delete).
     #[serde(default)]
     pub permission: Option<String>,
     /// `general`, `model` or `data`.

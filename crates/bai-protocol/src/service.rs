@@ -1,5 +1,5 @@
-//! Apps of a session and how one is asked for (`docs/wire` §7.2, §7.3): the list, the parameters of a start, the
-//! address for people.
+//! Apps of a session and requests for them (`docs/wire` §7.2, §7.3): the list, the parameters of a start, the address for
+//! the user.
 
 use super::lenient;
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ pub struct App {
     /// `tcp`, `http`, `preopen`, `vnc`, `rdp`, `internal`, `pty`.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
     pub protocol: String,
-    /// Ports in the container; the first is the one that is meant when none is named.
+    /// Ports in the container; the first is the default.
     #[serde(default, alias = "container_ports", deserialize_with = "lenient::list")]
     pub ports: Vec<u16>,
-    /// How its address looks to people; see [`App::url`].
+    /// The template of its address for the user; see [`App::url`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_template: Option<String>,
     /// Options that a start may set.
@@ -30,10 +30,10 @@ pub struct App {
     pub allowed_envs: Vec<String>,
 }
 
-/// Where a service is reached through a cluster's app proxy (`docs/wire` §7.3).
+/// The address of a service behind a cluster's app proxy (`docs/wire` §7.3).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceAddress {
-    /// What lets its bearer in: a secret.
+    /// The access token: a secret.
     pub token: String,
     /// URL of the proxy's coordinator.
     pub wsproxy_addr: String,
@@ -46,7 +46,7 @@ impl std::fmt::Debug for ServiceAddress {
 }
 
 impl App {
-    /// Where people find the app when it listens at `host` and `port`. An IPv6 address gets its brackets.
+    /// The address for the user of an app that listens at `host` and `port`. An IPv6 address gets its brackets.
     pub fn url(&self, host: &str, port: u16) -> String {
         let bracketed =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.into() };
@@ -70,9 +70,9 @@ pub fn parse_apps(body: &[u8]) -> Result<Vec<App>, serde_json::Error> {
     lenient::list(&mut json)
 }
 
-/// Ports of a container that clusters keep for themselves.
+/// Ports of a container that clusters reserve.
 const RESERVED: [u16; 6] = [2000, 2001, 2002, 2003, 2200, 7681];
-/// Protocols that a label may name; `pty` is passed over.
+/// Protocols that a label may name. Not `pty`.
 const PROTOCOLS: [&str; 5] = ["tcp", "http", "preopen", "vnc", "rdp"];
 
 /// Whether a service, or the user, may open this port in a container.
@@ -80,16 +80,16 @@ pub fn may_be_opened(port: u16) -> bool {
     port > 1024 && port < u16::MAX && !RESERVED.contains(&port)
 }
 
-/// A label that is not as agreed.
+/// A malformed label.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadLabel {
-    /// No `name:protocol:port`.
+    /// It is not `name:protocol:port`.
     #[error("{0:?} is no service; one looks like jupyter:http:8080 or name:tcp:[8081,8082]")]
     Shape(String),
-    /// A protocol that nobody speaks.
+    /// An unknown protocol.
     #[error("{0} is no protocol of services")]
     Protocol(String),
-    /// A port that may not be opened, or is named twice.
+    /// A reserved port, or one that is named twice.
     #[error("the port {0} is reserved or named twice")]
     Port(u16),
 }
@@ -134,7 +134,7 @@ pub fn parse_service_ports(label: &str) -> Result<Vec<App>, BadLabel> {
     Ok(apps)
 }
 
-/// What an option of a service is set to. On the wire: null, a string, or a list of strings.
+/// The value of an option of a service. On the wire: null, a string, or a list of strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ArgumentValue {
@@ -155,7 +155,7 @@ pub struct ServiceParameters {
     pub envs: BTreeMap<String, String>,
 }
 
-/// Why text cannot be a parameter of a service.
+/// Why a text is not a parameter of a service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadParameter {
     /// An option without a name.
@@ -169,13 +169,13 @@ pub enum BadParameter {
     Json {
         /// `arguments` or `envs`.
         name: &'static str,
-        /// What the parser says.
+        /// The message of the parser.
         why: String,
     },
 }
 
 impl ServiceParameters {
-    /// Adds an option as people write it: `--opt value`, `--opt=value` or `--opt`. The same option again makes a
+    /// Adds an option in the notation of the command line: `--opt value`, `--opt=value` or `--opt`. The same option again makes a
     /// list of values.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl ServiceParameters {
         Ok(())
     }
 
-    /// Adds a variable as people write it: `NAME=value`.
+    /// Adds a variable in the notation `NAME=value`.
     ///
     /// # Errors
     /// [`BadParameter::Env`] when there is no name, no `=`, or a NUL.
@@ -222,9 +222,9 @@ impl ServiceParameters {
         }
     }
 
-    /// The query parameters that say this: none for what is empty, since old servers refuse empty objects.
+    /// The query parameters. An empty map gives none, since old servers refuse empty objects.
     pub fn to_query(&self) -> Vec<(&'static str, String)> {
-        // Strings and lists of strings only: there is nothing in them that JSON could not say.
+        // They have only strings and lists of strings, which JSON can always represent.
         let mut query = Vec::new();
         if !self.arguments.is_empty() {
             query.push(("arguments", serde_json::to_string(&self.arguments).unwrap_or_default()));
@@ -235,7 +235,7 @@ impl ServiceParameters {
         query
     }
 
-    /// Reads the JSON texts of a query; what is missing or empty is empty.
+    /// Reads the JSON texts of a query. A missing or empty text gives an empty map.
     ///
     /// # Errors
     /// [`BadParameter::Json`] for another shape.

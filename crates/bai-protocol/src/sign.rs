@@ -1,6 +1,6 @@
 //! The keypair signature (`docs/wire` §1.4): which text is signed, how, and how a server checks it.
 //!
-//! Pure functions of their arguments: the caller brings the date and sends the very strings that were signed.
+//! The functions are pure: the caller gives the date and sends exactly the strings that were signed.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -44,8 +44,8 @@ pub fn authorization(access_key: &str, signature: &str) -> String {
     format!("BackendAI signMethod=HMAC-SHA256, credential={access_key}:{signature}")
 }
 
-/// What an `Authorization` header says: the access key and the signature. Both scheme names that servers
-/// accept are read, and only the hash that this crate computes.
+/// Reads the access key and the signature from an `Authorization` header. It accepts both scheme names that servers
+/// accept, and only the hash that this crate computes.
 pub fn parse_authorization(header: &str) -> Option<(&str, &str)> {
     let (scheme, parameters) = header.trim().split_once(' ')?;
     if !["BackendAI", "Sorna"].contains(&scheme) {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Where a session is in its life. Reads and writes as the upper-case name of the REST API; lower case, which
-/// event names carry, is read too.
+/// The status of a session. It is written as the upper-case name of the REST API. Lower case, as in event names, is read
+/// too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[allow(missing_docs, reason = "the names are the server's; `docs/wire` §2.3 tells what each means")]
@@ -28,7 +28,7 @@ pub enum SessionStatus {
     Cancelled,
     /// Only in the reply to create: `maxWaitSeconds` passed and the session goes on without us.
     Timeout,
-    /// A name that this crate has not heard of.
+    /// A status that this crate does not know.
     Unknown(String),
 }
 
@@ -54,7 +54,7 @@ const NAMES: [(&str, SessionStatus); 18] = [
 ];
 
 impl SessionStatus {
-    /// All known statuses of sessions that live: those that run, are on their way to it, or wait for it.
+    /// All known statuses of live sessions: those that run, start, or wait to start.
     pub fn alive() -> impl Iterator<Item = SessionStatus> {
         let named = NAMES.into_iter().map(|(_, status)| status);
         named.filter(|status| !status.is_dead() && *status != SessionStatus::Timeout)
@@ -65,7 +65,7 @@ impl SessionStatus {
         matches!(self, SessionStatus::Running | SessionStatus::RunningDegraded)
     }
 
-    /// Whether waiting for it to run is hopeless: it is over, going, or failed.
+    /// Whether it can no longer start to run: it has ended, is ending, or has failed.
     pub fn is_dead(&self) -> bool {
         use SessionStatus::*;
         matches!(self, Terminating | Terminated | Error | Cancelled)
@@ -79,8 +79,8 @@ impl SessionStatus {
         NAMES.iter().find(|(_, status)| status == self).map_or("", |(name, _)| name)
     }
 
-    /// The status that an event's name tells of: `session_started` is RUNNING, and any other `session_<status>` is
-    /// that status (`docs/wire` §8.1). Events of kernels, and outcomes of batch sessions, tell of none.
+    /// The status that an event's name reports: `session_started` is RUNNING, and any other `session_<status>` is
+    /// that status (`docs/wire` §8.1). Events of kernels, and outcomes of batch sessions, report none.
     pub fn from_event(event: &str) -> Option<Self> {
         match event.strip_prefix("session_")? {
             "started" => Some(SessionStatus::Running),

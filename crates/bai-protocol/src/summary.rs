@@ -1,4 +1,4 @@
-//! A session as lists show it (`docs/wire` §2.5). Several of its fields are strings that contain JSON.
+//! A session in a list (`docs/wire` §2.5). Several of its fields are strings that contain JSON.
 
 use super::create::{ServicePort, SessionType};
 use super::lenient;
@@ -6,7 +6,7 @@ use super::status::SessionStatus;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// One session in the list. What a server does not say is missing.
+/// One session in the list. Fields that the server does not send are missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct SessionSummary {
     /// UUID; the name on servers before 20.03.
@@ -15,7 +15,7 @@ pub struct SessionSummary {
     /// Name.
     #[serde(default)]
     pub name: Option<String>,
-    /// `interactive`, `batch`, `inference` or `system`, in whatever case the server writes it.
+    /// `interactive`, `batch`, `inference` or `system`, in upper or lower case.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
     /// Image reference.
@@ -24,15 +24,15 @@ pub struct SessionSummary {
     /// Machine architecture.
     #[serde(default)]
     pub architecture: Option<String>,
-    /// Where it is.
+    /// Its status.
     pub status: SessionStatus,
-    /// Why it is there.
+    /// The reason for the status.
     #[serde(default)]
     pub status_info: Option<String>,
-    /// When it was created, ISO 8601.
+    /// The time of its creation, ISO 8601.
     #[serde(default)]
     pub created_at: Option<String>,
-    /// When it ended, ISO 8601.
+    /// The time of its end, ISO 8601.
     #[serde(default)]
     pub terminated_at: Option<String>,
     /// How a batch session ended: `success`, `failure`, or `undefined` before that.
@@ -47,19 +47,19 @@ pub struct SessionSummary {
     /// Domain.
     #[serde(default, rename = "domain_name")]
     pub domain: Option<String>,
-    /// Whose it is.
+    /// Its owner.
     #[serde(default)]
     pub access_key: Option<String>,
     /// Resource group.
     #[serde(default)]
     pub scaling_group: Option<String>,
-    /// What a batch session runs.
+    /// The command of a batch session.
     #[serde(default)]
     pub startup_command: Option<String>,
     /// Virtual folders, by name.
     #[serde(default, deserialize_with = "lenient::list")]
     pub mounts: Vec<String>,
-    /// `single-node` or `multi-node`, in whatever case the server writes it.
+    /// `single-node` or `multi-node`, in upper or lower case.
     #[serde(default)]
     pub cluster_mode: Option<String>,
     /// Number of containers.
@@ -68,10 +68,10 @@ pub struct SessionSummary {
     /// Place in the queue.
     #[serde(default)]
     pub priority: Option<u8>,
-    /// What it has: slots by name, memory in bytes.
+    /// The allocated slots by name, memory in bytes.
     #[serde(default, deserialize_with = "lenient::slots")]
     pub occupied_slots: BTreeMap<String, String>,
-    /// What it asked for, likewise.
+    /// The requested slots by name, memory in bytes.
     #[serde(default, deserialize_with = "lenient::slots")]
     pub requested_slots: BTreeMap<String, String>,
     /// Options such as `shmem`.
@@ -83,7 +83,7 @@ pub struct SessionSummary {
 }
 
 impl SessionSummary {
-    /// What sort of session it is, when the server says a known one.
+    /// The type of the session, if it is a known one.
     pub fn session_type(&self) -> Option<SessionType> {
         match self.kind.as_deref()?.to_ascii_lowercase().as_str() {
             "interactive" => Some(SessionType::Interactive),

@@ -4,8 +4,8 @@ use crate::capability::Capabilities;
 use serde::Deserialize;
 use std::{fmt, str::FromStr};
 
-/// Every version that this crate may send, oldest first. `v6.20210815` is listed although servers from 26.2 on
-/// refuse it, because it is only ever chosen when the server itself announced it.
+/// Every version that this crate may send, oldest first. Servers from 26.2 on refuse `v6.20210815`, but it is chosen only
+/// for a server that announced it.
 pub const KNOWN: [&str; 15] = [
     "v4.20181215",
     "v4.20190115",
@@ -68,8 +68,8 @@ impl ApiVersion {
         self.major
     }
 
-    /// The version to speak with a server that announced `server`: the older of the two sides, and among what
-    /// both know. A server that is older than all that we know is refused with `None`.
+    /// The version to speak with a server that announced `server`: the older one of the two sides, among those that both
+    /// know. `None` for a server that is older than all known versions.
     pub fn negotiate(server: ApiVersion) -> Option<ApiVersion> {
         KNOWN.iter().filter_map(|text| text.parse().ok()).filter(|known| *known <= server).max()
     }

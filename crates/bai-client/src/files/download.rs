@@ -1,4 +1,4 @@
-//! Files from a session: the steps of the plan, and archives that are unpacked.
+//! Downloads: the steps of the plan are carried out, and archives are unpacked.
 
 use super::large_down::LargeDownload;
 use super::plan::{self, DownloadStep};
@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 /// Options of [`ComputeSession::download`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DownloadOptions {
-    /// Whether files that are there may be replaced. A symbolic link is then replaced itself, never what it points to.
+    /// Whether existing files may be replaced. A symbolic link is then replaced itself, never its target.
     pub overwrite: bool,
 }
 
-/// What [`ComputeSession::download`] brought.
+/// The result of [`ComputeSession::download`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Downloaded {
     /// The files that were written, relative to the target folder.
     pub files: Vec<PathBuf>,
-    /// Their bytes, all together.
+    /// Their total size in bytes.
     pub bytes: u64,
     /// Entries that were left out, each with the reason. Untrusted text.
     pub skipped: Vec<Skipped>,
@@ -33,15 +33,15 @@ pub struct Downloaded {
 /// An entry of an archive that was not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Its name, as far as it is text.
+    /// Its name; bytes that are not text are replaced.
     pub name: String,
     /// Why, in a few words.
     pub why: &'static str,
 }
 
 impl ComputeSession {
-    /// Downloads files and folders of any size into a folder, which is made if it is not there; each arrives under the
-    /// last part of its path.
+    /// Downloads files and folders of any size into a folder, which is made if it is missing. Each gets the last part of
+    /// its path as its name.
     ///
     /// # Errors
     /// As [`ComputeSession::download_with`].
@@ -54,20 +54,18 @@ impl ComputeSession {
         self.download_with(paths, into, options, |_| {}).await
     }
 
-    /// Downloads files and folders of any size, and tells how far it is.
-    ///
-    /// What the server sends is written inside the folder only: no entry leaves it, no symbolic link on the way is
-    /// followed, links and devices are left out, and no file is replaced unless the options allow it.
-    ///
-    /// Servers give archives of up to 1 MiB. Larger folders are fetched file by file. A larger file is cut into parts by a
-    /// small shell command in the session, which waits for the run that is under way, as every run does; the parts stand
-    /// in `.bai-repl` in the home folder meanwhile, and take as much room as the file. What arrived is compared by
-    /// SHA-256 before it takes its place. A download that was cut goes on where it was when it is called again, as long
-    /// as the file has not changed.
+    /// Downloads files and folders of any size, and reports the progress.
+    /// Files are written only inside the folder: no entry leaves it, no symbolic link on the way is followed, links and
+    ///devices are left out, and no file is replaced unless the options allow it.
+    /// Servers send archives of up to 1 MiB. Larger folders are fetched file by file. A small shell command in the
+    ///session, which waits for the current run as every run does, cuts a larger file into parts. The parts are in
+    ///`.bai-repl` in the home folder meanwhile, and need as much space as the file. The result is compared by SHA-256
+    ///before it is moved to the target. An interrupted download continues when it is called again, if the file has not
+    ///changed.
     ///
     /// # Errors
-    /// [`ErrorKind::Local`] when something cannot be written, a file that is there included; [`ErrorKind::Lost`] when
-    /// what arrived is not what was sent; else what the server says. What was written before stays.
+    /// [`ErrorKind::Local`] if a file cannot be written, or exists; [`ErrorKind::Lost`] if a file arrived damaged; else
+    /// what the server says. Files that were written before the error remain.
     pub async fn download_with(
         &self,
         paths: &[String],
@@ -91,7 +89,7 @@ impl ComputeSession {
                     let whole =
                         self.unpack(&one, into, below.clone(), options, &mut downloaded, &mut meter).await;
                     let Err(error) = whole else { continue };
-                    // Too large, in words that differ with each server. What is not is refused again on the way.
+                    // The archive is probably too large; each server has its own words for that. Another error returns on the way.
                     if !matches!(error.kind(), ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused)
                     {
                         return Err(error);
@@ -142,8 +140,8 @@ impl ComputeSession {
         Ok(())
     }
 
-    /// The archives of some paths: POST on servers from 24.09 on, GET before, with the names in the body up to
-    /// 19.09.
+    /// Fetches the archives of some paths: with POST on servers from 24.09 on, with GET before, with the names in the
+    /// body up to 19.09.
     async fn fetch(&self, paths: &[String]) -> Result<Reply, ClientError> {
         let version = self.api().version().await?;
         if version.major() <= 4 {

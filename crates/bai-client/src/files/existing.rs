@@ -1,14 +1,14 @@
-//! Which targets of an upload exist in the session already. Servers replace such a file without a word.
+//! The check for targets of an upload that exist in the session. Servers replace such a file without a question.
 
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Names in one sentence, at most.
+/// The largest number of names in one sentence.
 const NAMED: usize = 5;
 
 impl ComputeSession {
-    /// Refuses to go on when one of these paths exists. The paths are relative to the home folder.
+    /// Fails if one of these paths exists. The paths are relative to the home folder.
     pub(super) async fn refuse_existing(&self, targets: &[&str]) -> Result<(), ClientError> {
         let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for target in targets {

@@ -1,7 +1,6 @@
 //! Download of files that are larger than a server gives: cut in the session, fetched part by part, verified here.
-//!
-//! What has arrived stands beside the target until it is whole, and is named after the file as it was when the transfer
-//! began, so that one that was cut goes on where it was, and one of a file that has changed begins anew.
+//! Until it is complete, the received part is beside the target. Its name depends on the file's state when the transfer
+//!began: an interrupted transfer continues, and the transfer of a file that has changed begins again.
 
 use super::large_up::{FOLDER, PART, blocking, identity, patiently};
 use super::partial_download::PartialDownload;
@@ -15,17 +14,17 @@ use std::path::PathBuf;
 /// Letters in the name of a part.
 const LETTERS: usize = 6;
 
-/// A large file that is wanted.
+/// The download of one large file.
 pub(super) struct LargeDownload {
     /// Its path in the session.
     pub(super) path: String,
-    /// What the session's listing says about it.
+    /// Its entry in the session's listing.
     pub(super) entry: FileEntry,
     /// The folder on this machine.
     pub(super) into: PathBuf,
-    /// Folders below that.
+    /// Folders below that one.
     pub(super) below: Vec<String>,
-    /// Whether a file that is there may be replaced.
+    /// Whether an existing file may be replaced.
     pub(super) overwrite: bool,
 }
 
@@ -62,7 +61,9 @@ impl ComputeSession {
         while index * PART < size {
             let part = format!("{folder}/p{}", letters(index));
             let content = patiently(|| self.read_file(&part)).await.map_err(|error| {
-                error.with_what(&what).with_hint("begin it again: what has arrived is not fetched twice")
+                error
+                    .with_what(&what)
+                    .with_hint("start it again: parts that have arrived are not fetched twice")
             })?;
             let expected = PART.min(size - index * PART);
             if content.len() as u64 != expected {
@@ -74,9 +75,9 @@ impl ComputeSession {
             index += 1;
         }
         let (_, same) = partial.writing(&what, move |partial| partial.finish(&sum)).await?;
-        // Whatever becomes of it: the file is here.
+        // A failure does not matter: the file is here.
         if let Err(error) = self.shell(&what, &forget(&folder)).await {
-            tracing::debug!(%error, "the parts stay in the session");
+            tracing::debug!(%error, "the parts remain in the session");
         }
         if !same {
             return Err(ClientError::new(ErrorKind::Lost, what, "what arrived is not what was sent")
@@ -85,13 +86,13 @@ impl ComputeSession {
         Ok(wanted.below.iter().collect::<PathBuf>().join(name))
     }
 
-    /// Cuts the file into parts, unless that was done before.
+    /// Cuts the file into parts, unless they exist.
     async fn cut(&self, what: &str, path: &str, folder: &str) -> Result<(), ClientError> {
         if self.list_files(folder).await.is_ok_and(|parts| parts.iter().any(|part| part.filename == "sum")) {
             return Ok(());
         }
         let (file, folder) = (word(path), word(folder));
-        // The sum comes last: where it is, all is.
+        // The checksum is written last: if it exists, all parts exist.
         let command = format!(
             "{SUM}; set -e; mkdir -p {folder}; split -b {PART} -a {LETTERS} {file} {folder}/p; \
              sum {file} > {folder}/sum.new; test -s {folder}/sum.new; mv {folder}/sum.new {folder}/sum"

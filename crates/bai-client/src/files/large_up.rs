@@ -1,7 +1,5 @@
-//! Upload of files that are larger than a server takes: in parts, joined and verified in the session.
-//!
-//! The parts stand in a folder that is named after their content, so that a transfer that was cut goes on where it was
-//! when it is begun again, by any client.
+//! Upload of files that are larger than a server accepts: in parts, joined and verified in the session.
+//! The folder of the parts is named after their content, so that any client can continue an interrupted transfer.
 
 use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
@@ -17,20 +15,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where parts stand, below the home folder.
+/// The folder of the parts, below the home folder.
 pub(super) const FOLDER: &str = ".bai-repl";
 /// Bytes of one part.
 pub(super) const PART: u64 = 1_000_000;
 /// Parts in one call.
 const TOGETHER: usize = 4;
-/// How often a call is tried when the way to the server is at fault.
+/// How often a call is tried when the connection to the server fails.
 const TRIES: u32 = 4;
 /// The pause before the second try; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The exit code of the joining command for parts that are not what was sent.
+/// The exit code of the joining command for parts that differ from the file.
 const DIFFERENT: i32 = 99;
 
-/// A local file that is sent.
+/// The local file of an upload.
 struct UploadSource {
     file: Arc<File>,
     size: u64,
@@ -50,7 +48,7 @@ impl ComputeSession {
         let folder = format!("{FOLDER}/up-{}", identity(&[&source.sum, to]));
         let parent = Path::new(to).parent().and_then(Path::to_str).filter(|path| !path.is_empty());
         let parent = word(parent.unwrap_or("."));
-        // Made by the session's own user, so that it may write there: what an upload makes belongs to the server.
+        // The session's own user makes the folder, so that it may write there. A folder that an upload makes belongs to the server.
         let ground = format!("mkdir -p {} {parent} && test -w {parent}", word(&folder));
         for again in [true, false] {
             self.shell_ok(&what, &ground).await.map_err(|error| {
@@ -75,7 +73,7 @@ impl ComputeSession {
             .with_hint("does another program write to the file?"))
     }
 
-    /// Sends the parts that are not there yet.
+    /// Sends the missing parts.
     async fn send_parts(
         &self,
         what: &str,
@@ -103,7 +101,7 @@ impl ComputeSession {
                 parts.push((format!("{folder}/{name}"), source.part(*offset, *size, what).await?));
             }
             patiently(|| self.send_files(&parts)).await.map_err(|error| {
-                error.with_what(what).with_hint("begin it again: what has arrived is not sent twice")
+                error.with_what(what).with_hint("start it again: parts that have arrived are not sent twice")
             })?;
             call.iter().for_each(|(_, _, size)| meter.add(*size));
         }
@@ -112,7 +110,7 @@ impl ComputeSession {
 }
 
 impl UploadSource {
-    /// Reads all of it once.
+    /// Reads the whole file once, for its size and checksums.
     async fn read(mut file: File, what: &str) -> Result<UploadSource, ClientError> {
         let read = move || {
             let (mut sum, mut size) = (Sha256::new(), 0);
@@ -138,7 +136,7 @@ impl UploadSource {
     }
 }
 
-/// Work on this machine's files, beside the runtime.
+/// Runs blocking work on this machine's files on another thread.
 pub(super) async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
@@ -150,7 +148,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     done.map_err(failed)
 }
 
-/// Tries again what failed on its way.
+/// Repeats a call that failed on its way to the server.
 pub(super) async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
     mut call: impl FnMut() -> F,
 ) -> Result<T, ClientError> {
@@ -163,7 +161,7 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
                     ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy
                 ) =>
             {
-                tracing::debug!(%error, "a part did not pass; trying again");
+                tracing::debug!(%error, "a part did not arrive; trying again");
             }
             other => return other,
         }
@@ -173,7 +171,7 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, ClientError>>>(
     call().await
 }
 
-/// A short name for these texts together.
+/// A short name for these texts.
 pub(super) fn identity(of: &[&str]) -> String {
     let mut sum = Sha256::new();
     for text in of {
@@ -183,7 +181,7 @@ pub(super) fn identity(of: &[&str]) -> String {
     hex::encode(sum.finalize()).chars().take(16).collect()
 }
 
-/// Joins the parts beside the target, and puts the whole in its place only if it is what was sent.
+/// The command that joins the parts beside the target, and moves the result to the target only if it is equal to the file.
 fn join(folder: &str, to: &str, source: &UploadSource) -> String {
     let (folder, target, whole) = (word(folder), word(to), word(&format!("{to}.bai-part")));
     let sum = &source.sum;

@@ -27,19 +27,19 @@ use std::time::Duration;
 
 /// How long one call with file contents may take.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(120);
-/// The largest reply with file contents that is taken, in bytes. Genuine servers give less.
+/// The largest accepted reply with file contents, in bytes. Genuine servers send less.
 const REPLY_LIMIT: usize = 64 * 1024 * 1024;
 
 impl ComputeSession {
     /// The content of one file.
     ///
     /// # Errors
-    /// What the server says; modern ones answer 500 for a file that is not there.
+    /// What the server says. Modern servers answer 500 for a missing file.
     pub async fn read_file(&self, path: &str) -> Result<Bytes, ClientError> {
         Ok(self.post_or_get("read the file", "/download_single", &[("file", path)], None).await?.body)
     }
 
-    /// The first bytes of one file, at most so many. Servers that give no part of a file are not read further; genuine ones
+    /// The first `most` bytes of one file. If the server sends the whole file, the rest is not read. Genuine servers
     /// refuse a file of more than 1 MiB.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl ComputeSession {
         result
     }
 
-    /// What is in a folder of the session, in the server's order. `path` is relative to the home folder or absolute.
+    /// The entries of a folder of the session, in the server's order. `path` is relative to the home folder or absolute.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when the server cannot list it; else what the server says.
@@ -89,7 +89,7 @@ impl ComputeSession {
     }
 }
 
-/// Whether the server has no such route, so that its older form is worth a try.
+/// Whether the server does not have this route, so that an older form may work.
 fn is_no_route(error: &ClientError) -> bool {
     let slug = error.problem().map(bai_protocol::problem::Problem::slug);
     match error.status() {

@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
-/// The content type and the body of an upload. File names are sent as they are, since genuine servers store a
-/// percent-encoded one literally; the caller makes sure that they have no control characters.
+/// The content type and the body of an upload. File names are sent unescaped, since genuine servers store a
+/// percent-encoded name literally. The caller checks that they have no control characters.
 pub(super) fn form(files: &[(String, Bytes)]) -> (String, Bytes) {
     let boundary = format!("bai-{}", uuid::Uuid::new_v4().simple());
     let mut body = BytesMut::new();

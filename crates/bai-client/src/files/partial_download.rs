@@ -1,5 +1,5 @@
-//! The place on this machine where a large file arrives, piece by piece: beside its target, under a name of our own, until
-//! it is whole. Every step is relative to an open folder, and follows no symbolic link.
+//! A large file while it arrives, piece by piece: beside its target, under a name of our own, until it is complete. Every
+//! step is relative to an open folder, and follows no symbolic link.
 
 use super::large_up::blocking;
 use super::unpack::{folder, name_anew};
@@ -14,7 +14,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// A file that arrives.
+/// An incomplete file.
 pub(super) struct PartialDownload {
     folder: OwnedFd,
     file: File,
@@ -25,7 +25,7 @@ pub(super) struct PartialDownload {
 }
 
 impl PartialDownload {
-    /// Opens the place, with what has arrived there before.
+    /// Opens the incomplete file, with the bytes of an earlier attempt.
     pub(super) fn open(
         into: &Path,
         below: &[String],
@@ -50,12 +50,12 @@ impl PartialDownload {
         Ok(PartialDownload { folder, file, have, name: name.to_owned(), partial, overwrite })
     }
 
-    /// Bytes that have arrived.
+    /// The number of bytes that have arrived.
     pub(super) fn have(&self) -> u64 {
         self.have
     }
 
-    /// Does something to it beside the runtime.
+    /// Changes the file on a thread for blocking work.
     pub(super) async fn writing<T: Send + 'static>(
         mut self,
         what: &str,
@@ -64,21 +64,21 @@ impl PartialDownload {
         blocking(what, move || work(&mut self).map(|done| (self, done))).await
     }
 
-    /// Forgets what came after the first `bytes`.
+    /// Removes everything after the first `bytes`.
     pub(super) fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
         self.file.set_len(bytes)?;
         self.have = self.file.seek(SeekFrom::Start(bytes))?;
         Ok(())
     }
 
-    /// Adds what has arrived.
+    /// Adds the next bytes.
     pub(super) fn append(&mut self, content: &[u8]) -> io::Result<()> {
         self.file.write_all(content)?;
         self.have += content.len() as u64;
         Ok(())
     }
 
-    /// Puts it in its place if its SHA-256 is this, else removes it. Gives whether it is.
+    /// Moves the file to its target if its SHA-256 is `sum`, else removes it. Returns whether the SHA-256 was right.
     pub(super) fn finish(&mut self, sum: &str) -> io::Result<bool> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut own = Sha256::new();
@@ -97,7 +97,7 @@ impl PartialDownload {
             return Ok(true);
         }
         if same {
-            // This fails when the name was taken meanwhile; a rename would replace the file.
+            // This fails if the name was taken meanwhile; a rename would replace that file.
             name_anew(folder, partial, &self.name)?;
             return Ok(true);
         }

@@ -1,5 +1,5 @@
-//! What to fetch in which way: servers give archives of up to 1 MiB, so what is larger is fetched in parts, and folders
-//! that are larger are taken apart.
+//! The plan of a download. Servers send archives of up to 1 MiB, so larger files are fetched in parts, and larger folders
+//! file by file.
 
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
@@ -8,15 +8,15 @@ use std::collections::HashMap;
 
 /// The largest file of which a server gives an archive: room for the archive's own blocks and its padding.
 const SMALL: u64 = DOWNLOAD_LIMIT - 16 * 1024;
-/// Entries of one download, at most.
+/// The largest number of entries in one download.
 const ENTRIES: usize = 100_000;
-/// Folders in a name, at most.
+/// The largest number of folders in a name.
 const DEPTH: usize = 64;
 
 /// A step of a download.
 #[derive(Debug)]
 pub(super) enum DownloadStep {
-    /// Archives of a few small things, into a folder below the target.
+    /// Archives of a few small files, into a folder below the target.
     Archives { paths: Vec<String>, below: Vec<String>, bytes: u64 },
     /// One folder of unknown size.
     Folder { path: String, below: Vec<String> },
@@ -25,7 +25,7 @@ pub(super) enum DownloadStep {
 }
 
 impl DownloadStep {
-    /// How much it brings, as far as that is known.
+    /// Its size in bytes, as far as it is known.
     pub(super) fn bytes(&self) -> u64 {
         match self {
             DownloadStep::Archives { bytes, .. } => *bytes,
@@ -36,7 +36,7 @@ impl DownloadStep {
 }
 
 impl ComputeSession {
-    /// The steps for what a person named. What cannot be looked at is left to the server, which says why.
+    /// The steps for the paths of the user. A path that cannot be listed is left to the server, which reports the reason.
     pub(super) async fn plan(&self, paths: &[String]) -> Vec<DownloadStep> {
         let mut listings: HashMap<String, Vec<FileEntry>> = HashMap::new();
         let mut found = Vec::new();
@@ -56,7 +56,7 @@ impl ComputeSession {
         steps(found, &[])
     }
 
-    /// The steps for what is in a folder.
+    /// The steps for the content of a folder.
     pub(super) async fn plan_folder(
         &self,
         path: &str,
@@ -80,7 +80,7 @@ impl ComputeSession {
     }
 }
 
-/// Groups what is small, in order; what is large goes alone.
+/// Groups small files, in order. Each large file has its own step.
 fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<DownloadStep> {
     let below = || below.to_vec();
     let (mut steps, mut small, mut bytes) = (Vec::new(), Vec::new(), 0);

@@ -3,19 +3,19 @@
 /// The progress of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress<'a> {
-    /// The file that is on its way: its path in the session.
+    /// The current file: its path in the session.
     pub name: &'a str,
-    /// Bytes of it that have arrived. It goes back to 0 when a file has to be sent again.
+    /// Its bytes that have arrived. 0 again when the file has to be sent again.
     pub done: u64,
     /// Its size, in bytes.
     pub size: u64,
     /// Bytes of all files that have arrived.
     pub all_done: u64,
-    /// Bytes of all files, as far as they are known: what folders hold is found on the way.
+    /// Bytes of all known files: the content of folders is found on the way.
     pub all_size: u64,
 }
 
-/// The function that is told the progress.
+/// The function that receives the progress.
 pub(super) type ProgressCallback<'a> = &'a mut (dyn FnMut(&Progress<'_>) + Send);
 
 /// Counts the bytes and reports them.
@@ -33,12 +33,12 @@ impl<'a> ProgressMeter<'a> {
         ProgressMeter { tell, name: String::new(), done: 0, size: 0, all_done: 0, all_size: 0 }
     }
 
-    /// More is to be transferred than was known.
+    /// Adds to the expected total.
     pub(super) fn expect(&mut self, bytes: u64) {
         self.all_size += bytes;
     }
 
-    /// A file begins, or begins again.
+    /// Begins a file, or begins it again.
     pub(super) fn begin(&mut self, name: &str, size: u64) {
         if self.name == name {
             self.all_done -= self.done;
@@ -47,7 +47,7 @@ impl<'a> ProgressMeter<'a> {
         self.add(0);
     }
 
-    /// More of it has arrived.
+    /// Adds bytes of the current file that have arrived.
     pub(super) fn add(&mut self, bytes: u64) {
         self.done += bytes;
         self.all_done += bytes;
@@ -60,7 +60,7 @@ impl<'a> ProgressMeter<'a> {
         });
     }
 
-    /// A whole file has arrived.
+    /// Adds a complete file.
     pub(super) fn whole(&mut self, name: &str, size: u64) {
         self.name.clear();
         self.begin(name, size);

@@ -1,5 +1,5 @@
-//! Small shell commands in the session, by which large files are cut and joined. They run as batch steps, which leave the
-//! variables, the history and the numbering of cells alone, in every language.
+//! Small shell commands in the session, which cut and join large files. They run as batch steps, which do not change the
+//! variables, the history and the numbering of cells, in any language.
 
 use crate::error::{ClientError, ErrorKind};
 use crate::run::{Cell, RunEvent, RunOptions};
@@ -12,12 +12,12 @@ use tokio::time::timeout;
 
 /// How long a command may take, after the runs before it have ended.
 const LIMIT: Duration = Duration::from_secs(900);
-/// How much of what a command says is kept, in bytes.
+/// How much of a command's output is kept, in bytes.
 const SAID: usize = 4096;
 
-/// How a command ended.
+/// The end of a command.
 pub(super) struct CommandEnd {
-    /// Its exit code, when the server told it.
+    /// Its exit code, if the server reported it.
     pub(super) code: Option<i32>,
     /// The last line that it wrote.
     pub(super) said: String,
@@ -26,7 +26,7 @@ pub(super) struct CommandEnd {
 impl ComputeSession {
     /// Runs a shell command in the home folder. It waits for its turn, as every run does.
     pub(super) async fn shell(&self, what: &str, command: &str) -> Result<CommandEnd, ClientError> {
-        // Servers without this capability lose what a batch step says in its first and last moments, its end included
+        // Servers without this capability lose the output of the first and last moments of a batch step, its end included
         // (`docs/wire` §3.7).
         let pause = if self.api().has(Capability::WholeBatch).await { "" } else { "sleep 0.5; " };
         let exec = format!("{pause}( {command} ); code=$?; {pause}exit $code");
@@ -55,7 +55,7 @@ impl ComputeSession {
         Ok(CommandEnd { code: end?, said: said.trim().to_owned() })
     }
 
-    /// The same, for a command that must succeed.
+    /// Runs a shell command that must succeed.
     pub(super) async fn shell_ok(&self, what: &str, command: &str) -> Result<(), ClientError> {
         let ended = self.shell(what, command).await?;
         if ended.code == Some(0) {
@@ -71,20 +71,20 @@ impl ComputeSession {
     }
 }
 
-/// The end of a text that is no longer than what is kept.
+/// The end of a text, within the limit of what is kept.
 fn last(text: &str) -> &str {
     let from = text.len().saturating_sub(SAID);
     let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.get(from..).unwrap_or_default()
 }
 
-/// A path as one word of the shell; never taken for an option.
+/// Quotes a path as one word of the shell that is not an option.
 pub(super) fn word(path: &str) -> String {
     let path = if path.starts_with('/') { path.to_owned() } else { format!("./{path}") };
     format!("'{}'", path.replace('\'', "'\\''"))
 }
 
-/// A shell function `sum` that writes the SHA-256 of a file first on its line, with whatever the session has for it.
+/// A shell function `sum` that writes the SHA-256 of a file first on its line, with the program that the session has for it.
 pub(super) const SUM: &str = "sum() { sha256sum \"$1\" 2>/dev/null || shasum -a 256 \"$1\" 2>/dev/null || \
     openssl dgst -sha256 -r \"$1\"; }";
 

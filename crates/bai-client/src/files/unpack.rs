@@ -1,8 +1,8 @@
-//! Unpacking of archives that a server sent, which may be hostile: no file is written outside of the target folder,
-//! whatever the entries are called and whatever links lie there.
+//! Unpacking of a server's archives, which may be hostile: no file is written outside of the target folder, whatever
+//! names the entries have and whatever links exist there.
 //!
-//! Every step is made relative to an open folder and refuses symbolic links, so that a link that appears in between
-//! does not help anybody either.
+//! Every step is made relative to an open folder and refuses symbolic links, so that a link that appears in between is
+//! harmless too.
 
 use super::Skipped;
 use bytes::Bytes;
@@ -15,24 +15,24 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// Entries in one archive, at most.
+/// The largest number of entries in one archive.
 const ENTRIES: usize = 100_000;
-/// Bytes that one call may write: more than the server can have sent, so that only a sparse bomb meets it.
+/// The largest number of bytes that one call may write. Only a sparse bomb reaches it, since servers send less.
 const BYTES: u64 = 256 * 1024 * 1024;
-/// Folders in a name, at most.
+/// The largest number of folders in a name.
 const DEPTH: usize = 64;
 
-/// Where archives go, and how.
+/// The target and the options of unpacking.
 pub(super) struct Unpacking {
     pub(super) into: PathBuf,
-    /// Folders below that, which are made.
+    /// Folders below that one, which are made.
     pub(super) below: Vec<String>,
-    /// What was asked for: the first part of an entry's name must be one of these. An empty one allows all.
+    /// The requested names: the first part of an entry's name must be one of these. An empty one allows all.
     pub(super) wanted: Vec<String>,
     pub(super) overwrite: bool,
 }
 
-/// What was written.
+/// The result of unpacking.
 #[derive(Debug, Default)]
 pub(super) struct Unpacked {
     pub(super) files: Vec<PathBuf>,
@@ -73,7 +73,7 @@ impl Unpacking {
         Ok(())
     }
 
-    /// The parts of a name that may be written, or why not.
+    /// The parts of a name, or why the entry is left out.
     fn judge<'n>(&self, name: &'n [u8], kind: tar::EntryType) -> Result<Vec<&'n str>, &'static str> {
         match kind {
             tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::Directory => {}
@@ -115,11 +115,11 @@ impl Unpacking {
         let Some((name, folders)) = parts.split_last() else { return Ok(()) };
         let folder = folder(root, folders).map_err(about)?;
         let left = BYTES.saturating_sub(unpacked.bytes);
-        // Under another name first, so that a file is there whole or not at all, whatever ends this program.
+        // Under another name first, so that a file is complete or missing, even if this program is killed.
         let temporary = format!(".bai-repl-{}", uuid::Uuid::new_v4().simple());
         let bytes = create(&folder, &temporary, entry, left).and_then(|bytes| {
             let named = if self.overwrite {
-                // A link that is there is replaced instead of followed.
+                // An existing link is replaced instead of followed.
                 renameat(&folder, temporary.as_str(), &folder, *name)
             } else {
                 name_anew(&folder, &temporary, name)
@@ -135,7 +135,7 @@ impl Unpacking {
     }
 }
 
-/// Opens a folder below `root`, making what is missing. A symbolic link on the way is an error.
+/// Opens a folder below `root`, and makes missing folders. A symbolic link on the way is an error.
 pub(super) fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
     let mut at = root.try_clone()?;
     for part in parts {
@@ -152,7 +152,7 @@ pub(super) fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// Gives a file its name if nothing has that name yet.
+/// Gives a file its name if that name is free.
 pub(super) fn name_anew(folder: &OwnedFd, temporary: &str, name: &str) -> Result<(), Errno> {
     match linkat(folder, temporary, folder, name, AtFlags::empty()) {
         Ok(()) => unlinkat(folder, temporary, UnlinkatFlags::NoRemoveDir),
@@ -168,8 +168,8 @@ pub(super) fn name_anew(folder: &OwnedFd, temporary: &str, name: &str) -> Result
     }
 }
 
-/// Makes a new file with the entry's content, whole or not at all. Only the permissions of the owner's own
-/// class of bits are taken over: no setuid, no setgid, no sticky bit.
+/// Makes a new file with the entry's content, complete or not at all. Only the owner's permission bits are copied: no
+/// setuid, no setgid, no sticky bit.
 fn create(folder: &OwnedFd, name: &str, entry: &mut tar::Entry<'_, &[u8]>, left: u64) -> io::Result<u64> {
     let size = entry.size();
     if size > left {
@@ -183,7 +183,7 @@ fn create(folder: &OwnedFd, name: &str, entry: &mut tar::Entry<'_, &[u8]>, left:
         if copied == size { Ok(copied) } else { Err(io::Error::other("the archive ends in the middle")) }
     });
     if whole.is_err() {
-        // The first error is the one to tell of.
+        // The first error is the one to report.
         let _ = unlinkat(folder, Path::new(name), UnlinkatFlags::NoRemoveDir);
     }
     whole

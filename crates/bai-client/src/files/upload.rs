@@ -1,4 +1,4 @@
-//! Files to a session: checked first, small ones together, large ones in parts.
+//! Uploads: all files are checked first. Small files go together, large ones in parts.
 
 use super::progress::{Progress, ProgressMeter};
 use super::{TRANSFER_LIMIT, large_up, multipart};
@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 /// One file to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// The file on this machine. A symbolic link is followed; anything but a regular file is refused.
+    /// The file on this machine. Symbolic links are followed; only regular files are accepted.
     pub from: PathBuf,
-    /// Where it goes, relative to the session's home folder or absolute below it. Missing folders are made.
+    /// The target, relative to the session's home folder or absolute below it. Missing folders are made.
     pub to: String,
 }
 
@@ -28,8 +28,8 @@ pub struct UploadOptions {
 }
 
 impl ComputeSession {
-    /// Uploads files of any size, in as many calls as the server's limits ask for. All files are checked before the first
-    /// is sent.
+    /// Uploads files of any size, in as many calls as the server's limits require. All files are checked before the first
+    /// one is sent.
     ///
     /// # Errors
     /// As [`ComputeSession::upload_with`].
@@ -37,17 +37,17 @@ impl ComputeSession {
         self.upload_with(files, options, |_| {}).await
     }
 
-    /// Uploads files of any size, and tells how far it is.
-    ///
-    /// Servers take less than 1 MiB in a file. A larger one goes up in parts to a folder `.bai-repl` in the home folder, and
-    /// a small shell command in the session joins them and compares the SHA-256; until then the target stays as it was. That
-    /// command is a run: it waits for the one that is under way. An upload that was cut goes on where it was when it is
-    /// called again for the same file and target. Large files go first.
+    /// Uploads files of any size, and reports the progress.
+    /// Servers accept files of less than 1 MiB. A larger file is sent in parts to the folder `.bai-repl` in the home
+    ///folder. A small shell command in the session joins them and compares the SHA-256; until then the target is
+    ///unchanged. That command is a run and waits for the current one. An interrupted upload continues when it is called
+    ///again for the same file and target. Large files are sent first.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for one that exists,
-    /// unless the options allow to replace it; [`ErrorKind::Local`] for a file that cannot be read; [`ErrorKind::Refused`] when the session cannot write there; [`ErrorKind::Lost`] when what arrived is not
-    /// what was sent, twice; else what the server says.
+    /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
+    /// target, unless the options allow replacing it; [`ErrorKind::Local`] for a file that cannot be read;
+    /// [`ErrorKind::Refused`] if the session cannot write there; [`ErrorKind::Lost`] if the file arrived damaged twice;
+    /// else what the server says.
     pub async fn upload_with(
         &self,
         files: &[Upload],
@@ -124,13 +124,13 @@ fn target(to: &str) -> Result<String, ClientError> {
     }
 }
 
-/// Opens a regular file, and tells its size.
+/// Opens a regular file, and returns its size.
 fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
     let what = || format!("read {}", from.display());
     let failed = |error: std::io::Error| {
         ClientError::new(ErrorKind::Local, what(), error.to_string()).with_source(error)
     };
-    // Checked before opening: opening a FIFO would wait for a writer.
+    // Check before opening: opening a FIFO would wait for a writer.
     let metadata = std::fs::metadata(from).map_err(failed)?;
     if !metadata.is_file() {
         return Err(ClientError::new(ErrorKind::Local, what(), "it is not a regular file"));
@@ -138,7 +138,7 @@ fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
     Ok((std::fs::File::open(from).map_err(failed)?, metadata.len()))
 }
 
-/// Reads a file that may be growing or shrinking meanwhile: what is there now, if it is small enough.
+/// Reads the current content of a file, if it is small enough. The file may be growing or shrinking meanwhile.
 fn read(from: &Path) -> Result<Vec<u8>, ClientError> {
     let mut content = Vec::new();
     open(from)?.0.take(UPLOAD_LIMIT).read_to_end(&mut content).map_err(|error| {

@@ -1,5 +1,5 @@
-//! Rich results in the form in which the prelude sends them: an SVG record whose body is the JSON of a whole bundle of
-//! representations. Each becomes the one record that a terminal can do most with; an ordinary SVG stays one.
+//! Rich results as the prelude sends them: an SVG record whose body is the JSON of a bundle of representations. Each
+//! becomes the record that a terminal shows best. An ordinary SVG is unchanged.
 
 use bai_protocol::bundle;
 use bai_protocol::record::ConsoleRecord;
@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 /// The type of the prelude's answers to questions.
 pub(super) const ANSWER: &str = "application/vnd.bai-repl.answer+json";
-/// What carries a bundle.
+/// The type of the record that carries a bundle.
 const CARRIER: &str = "image/svg+xml";
-/// How the body of a bundle begins; no SVG does.
+/// The beginning of a bundle's body. No SVG begins so.
 const BEGINNING: &str = "{\"bai-repl\":";
 
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ struct Carried {
     data: Map<String, Value>,
 }
 
-/// The record that is in this one; any other record as it is.
+/// Unpacks the record of a bundle. Any other record is unchanged.
 pub(crate) fn unpack(record: ConsoleRecord) -> ConsoleRecord {
     let ConsoleRecord::Media { mime, data } = &record else { return record };
     if mime != CARRIER || !data.starts_with(BEGINNING) {

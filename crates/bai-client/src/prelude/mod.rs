@@ -1,8 +1,7 @@
-//! The kernel prelude: a piece of Python that is run once in an IPython kernel of a cluster, whose runner has no
-//! completion and passes on neither HTML nor Markdown nor LaTeX (`docs/wire` §3.8, §5.1).
-//!
-//! [`Prelude`] installs it and asks it; the Python is `prelude.py`, which tells what it changes. What it sends is
-//! unpacked for every run, by `bundle`. Kernels that are not IPython do not understand it and stay as they are.
+//! The kernel prelude: Python code that runs once in an IPython kernel of a cluster. The cluster's runner has no
+//! completion and does not transmit HTML, Markdown and LaTeX (`docs/wire` §3.8, §5.1).
+//! [`Prelude`] installs it and sends it questions. The Python code is `prelude.py`, which documents its changes. `bundle`
+//!unpacks its output, for every run. Kernels other than IPython do not understand it and are not changed.
 
 mod bundle;
 
@@ -23,22 +22,22 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 
 const SOURCE: &str = include_str!("prelude.py");
-/// How a cell begins that is a question.
+/// The beginning of a cell that is a question.
 const MARK: &str = "#bai-repl: ";
-/// One request for a question, without the handshake of a socket; and a cut connection leaves no session stuck.
+/// The transport of questions: one request, without the handshake of a socket. A lost connection does not leave the session stuck.
 const TRANSPORT: Transport = Transport::Poll;
-/// How long a cell waits for a question that the kernel works on; the prelude itself gives up earlier.
+/// How long a cell waits for a question in the kernel. The prelude itself gives up earlier.
 const WAY_LIMIT: Duration = Duration::from_secs(6);
 
-/// What is known about the prelude in a kernel.
+/// The state of the prelude in a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PreludeState {
-    /// It was not installed yet, or the attempt broke off.
+    /// It is not installed yet, or the attempt failed.
     Absent,
-    /// It is on its way to the kernel.
+    /// It is being installed.
     Installing,
-    /// It is there.
+    /// It is installed.
     Present,
     /// The kernel is not IPython, or did not accept it.
     Refused,
@@ -49,17 +48,17 @@ pub enum PreludeState {
 pub struct Prelude {
     session: ComputeSession,
     state: watch::Sender<PreludeState>,
-    /// The session did not answer a question for some seconds.
+    /// Whether the session has not answered a question for some seconds.
     unanswered: watch::Sender<bool>,
     asking: Mutex<()>,
-    /// Counts completions: one that others have overtaken is not asked any more.
+    /// Counts completions: an outdated one is not sent any more.
     latest: AtomicU64,
-    /// The server has no completion, and the kernel has.
+    /// Whether the server has no completion, but the kernel has.
     server_is_mute: AtomicBool,
 }
 
 impl Prelude {
-    /// For this session. No code runs yet.
+    /// Makes the prelude of this session. It runs no code yet.
     pub fn new(session: ComputeSession) -> Self {
         Prelude {
             session,
@@ -71,16 +70,16 @@ impl Prelude {
         }
     }
 
-    /// What is known about it now.
+    /// The current state.
     pub fn state(&self) -> PreludeState {
         *self.state.borrow()
     }
 
-    /// Runs it in the kernel. Once is enough until the kernel is started anew; more often does no harm. Cells wait for it
+    /// Installs it in the kernel. Once is enough until the kernel restarts; a repetition is harmless. Cells wait for it
     /// from this call on, before the future is polled.
     ///
     /// # Errors
-    /// As [`ComputeSession::execute`], and why a run was lost. A kernel that does not understand it is not an error.
+    /// As [`ComputeSession::execute`], and the reason why a run was lost. A kernel that does not understand it is not an error.
     pub fn install(self: &Arc<Self>) -> impl Future<Output = Result<PreludeState, ClientError>> + use<> {
         self.state.send_replace(PreludeState::Installing);
         let prelude = Arc::clone(self);
@@ -106,8 +105,8 @@ impl Prelude {
         installed.map(|_| state)
     }
 
-    /// What could stand at the cursor: the server's answer when it has one, else the kernel's. Empty when neither
-    /// can be asked now.
+    /// The completions at the cursor: from the server if it has them, else from the kernel. `None` if neither can answer
+    /// now.
     pub async fn complete(&self, request: CompletionRequest) -> Option<Completion> {
         let number = self.latest.fetch_add(1, Ordering::Relaxed) + 1;
         if !self.server_is_mute.load(Ordering::Relaxed) {
@@ -128,23 +127,23 @@ impl Prelude {
         Some(completion)
     }
 
-    /// Signature and documentation of a name, with its source when `detailed`; text with colours. `None` when the
-    /// kernel does not know the name, or cannot be asked now.
+    /// Signature and documentation of a name, with its source if `detailed`, as text with colours. `None` if the kernel
+    /// does not know the name or cannot answer now.
     pub async fn describe(&self, name: &str, detailed: bool) -> Option<String> {
         let question = json!({"ask": "describe", "name": name, "detail": u8::from(detailed)});
         let answer = self.ask(&question, || true).await?;
         answer.get("text").and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// Waits until a cell can be run without a question before it, for a few seconds at most.
+    /// Waits until no question is in progress, so that a cell can run, for a few seconds at most.
     ///
     /// # Errors
-    /// [`ErrorKind::Busy`] when the session does not even begin with a question: it is at something else, or stuck.
+    /// [`ErrorKind::Busy`] if the session does not begin to answer a question: it runs something else, or is stuck.
     pub async fn make_way(&self) -> Result<(), ClientError> {
         let mut unanswered = self.unanswered.subscribe();
         let mut state = self.state.subscribe();
         let free = async {
-            // Neither can fail: what sends is `self`.
+            // Neither can fail: `self` owns the senders.
             let _ = state.wait_for(|state| *state != PreludeState::Installing).await;
             let _ = self.asking.lock().await;
         };
@@ -157,12 +156,12 @@ impl Prelude {
 
     /// Waits until the session has left a question unanswered for some seconds. Never ends while the session answers.
     pub async fn unanswered(&self) -> ClientError {
-        // It cannot fail: what sends is `self`.
+        // It cannot fail: `self` owns the sender.
         let _ = self.unanswered.subscribe().wait_for(|unanswered| *unanswered).await;
         unanswered_error()
     }
 
-    /// Asks when nothing runs, unless it is not `wanted` any more by then.
+    /// Sends a question when the session is idle, if it is still `wanted` then.
     async fn ask(&self, question: &Value, wanted: impl Fn() -> bool) -> Option<Value> {
         if self.state() != PreludeState::Present {
             return None;
@@ -175,7 +174,7 @@ impl Prelude {
         match self.ask_alone(code.clone()).await.ok()?? {
             Reply::Told(answer) => Some(answer),
             Reply::Nothing => {
-                // A new kernel does not know the mark, and has taken a comment for a cell.
+                // A new kernel does not know the mark, and has run it as a cell with a comment.
                 self.install_alone().await.ok().filter(|state| *state == PreludeState::Present)?;
                 match self.ask_alone(code).await.ok()?? {
                     Reply::Told(answer) => Some(answer),
@@ -185,7 +184,7 @@ impl Prelude {
         }
     }
 
-    /// `None` when the session is busy.
+    /// Sends a question. `None` if the session is busy.
     async fn ask_alone(&self, code: String) -> Result<Option<Reply>, ClientError> {
         let options = RunOptions::over(TRANSPORT);
         let Some(run) = self.session.execute_if_idle(Cell::Query(code), options).await? else {
@@ -194,7 +193,7 @@ impl Prelude {
         Ok(Some(self.answer(run).await?.map_or(Reply::Nothing, Reply::Told)))
     }
 
-    /// Reads a run to its end, and gives the prelude's answer. Other output is discarded.
+    /// Reads a run to its end, and returns the prelude's answer. Other output is discarded.
     async fn answer(&self, mut run: Run) -> Result<Option<Value>, ClientError> {
         let mut answer = None;
         while let Some(event) = run.next().await {
@@ -225,13 +224,13 @@ enum Reply {
     Nothing,
 }
 
-/// The cell that brings the prelude.
+/// The cell that installs the prelude.
 fn cell() -> String {
     bring(SOURCE)
 }
 
-/// A cell that runs this Python in a namespace of its own. One line and one expression: what does not speak Python
-/// refuses it as a whole.
+/// A cell that runs this Python code in a namespace of its own. It is one line and one expression, so a kernel of another
+/// language refuses all of it.
 fn bring(source: &str) -> String {
     // A JSON string is a Python string.
     let source = Value::from(source);

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Runs the cells that it is given in a kernel, and prints for each what came.
+/// Runs cells in a kernel, and prints the outputs of each.
 const DRIVER: &str = include_str!("tests.py");
 
 /// CPython, and what is installed in its environment.
 const OLD: (&str, &[&str]) = ("3.6", &["ipykernel==5.5.6", "ipython==7.16.3"]);
 const NEW: (&str, &[&str]) = ("3.13", &["ipykernel"]);
-/// Where the current one is not here, any other.
+/// Any other version, where the current one is missing.
 const ANY: (&str, &[&str]) = ("3", &["ipykernel"]);
 
 /// An environment with IPython, made under `target` where it is not there yet. `None` where that CPython is missing or cannot
@@ -60,7 +60,7 @@ fn succeeds(command: &mut Command) -> bool {
     output.status.success()
 }
 
-/// What each cell gave in one fresh kernel, as `[kind, content]`.
+/// The outputs of each cell in one fresh kernel, as `[kind, content]`.
 fn outputs(python: &Path, cells: &[String]) -> Vec<Vec<Value>> {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("driver.py");
@@ -116,7 +116,7 @@ fn both(check: impl Fn(&Path)) {
     }
 }
 
-/// The state that a person sees, as text, and what the history's database has of this session.
+/// The state that a user sees, as text, and what the history's database has of this session.
 const STATE: &str = "(lambda shell, past: (past.writeout_cache(), (In, Out, _, _i, _ii, shell.execution_count, \
      [name for name in globals() if 'bai' in name], [row[0] for row in past.db.execute(\
      'SELECT line FROM history WHERE session = ?', (past.session_number,))]))[1])(\

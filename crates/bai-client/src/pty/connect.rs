@@ -1,4 +1,4 @@
-//! How a terminal is found in a session and connected to.
+//! Finding the terminal of a session and connecting to it.
 
 use super::handle::Size;
 use super::link::{Codec, Link};
@@ -19,25 +19,25 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-/// The largest frame that is taken, in bytes: 16 MiB of output are 22 MiB of base64.
+/// The largest accepted frame, in bytes: 16 MiB of output are 22 MiB of base64.
 const FRAME_LIMIT: usize = 64 * 1024 * 1024;
 /// How long the upgrade of the `pty` stream, or of ttyd inside its tunnel, may take.
 const UPGRADE_LIMIT: Duration = Duration::from_secs(15);
-/// How long ttyd may take to give its token, which may well be empty.
+/// How long ttyd may take to send its token, which may be empty.
 const TOKEN_LIMIT: Duration = Duration::from_secs(5);
 const WHAT: &str = "open the terminal";
 
 /// The service behind a terminal: found once, connected to as often as needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
-    /// ttyd, or what speaks as it does, behind the app of this name.
+    /// ttyd, or a program with the same protocol, behind the app of this name.
     Ttyd(String),
-    /// The `pty` stream, and which app of it where it has several.
+    /// The `pty` stream, and one of its apps if it has several.
     Stream(Option<String>),
 }
 
 impl Source {
-    /// Asks the session what it has.
+    /// Asks the session for its apps.
     pub(super) async fn find(session: &SessionRef, options: &PtyOptions) -> Result<Source, ClientError> {
         match &options.source {
             PtySource::Ttyd => Ok(Source::Ttyd("ttyd".into())),
@@ -55,7 +55,7 @@ impl Source {
         }
     }
 
-    /// The name of the service, for people.
+    /// The name of the service, for the user.
     pub(super) fn service(&self) -> &str {
         match self {
             Source::Ttyd(app) | Source::Stream(Some(app)) => app,
@@ -120,7 +120,7 @@ async fn ttyd(session: &SessionRef, app: &str) -> Result<Link, ClientError> {
     let token = token(Tunnel::connect(session, &options).await.map_err(retitle)?).await;
     let tunnel = Tunnel::connect(session, &options).await.map_err(retitle)?;
     let bad = |kind, why: String| ClientError::new(kind, WHAT, format!("the app {app} {why}"));
-    // The name is for the header only: the connection is there already.
+    // The name is only for the header: the connection exists.
     let mut request = "ws://localhost/ws"
         .into_client_request()
         .map_err(|error| bad(ErrorKind::BadRequest, error.to_string()).with_source(error))?;
@@ -145,8 +145,7 @@ struct Token {
     token: String,
 }
 
-/// The token that ttyd wants to hear when it was started with a password; empty when it was not, or when it does
-/// not say.
+/// The token that a ttyd with a password requires; empty if it has no password or does not answer.
 async fn token(mut tunnel: Tunnel) -> String {
     let asked = async {
         tunnel.write_all(b"GET /token HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;

@@ -1,4 +1,4 @@
-//! The life of a terminal over all its connections: open, lose, come back.
+//! A terminal over all its connections: it opens, loses and restores the link.
 
 use super::connect::Source;
 use super::handle::{LinkState, PtyHandle, PtyState, PtyStatus, Size};
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 const EVENTS: usize = 1;
 /// How many pieces of typing wait for the connection; each is at most 16 KiB.
 const TYPED: usize = 8;
-/// The pause before the second attempt to come back; it doubles from there.
+/// The pause before the second attempt to reconnect; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -69,12 +69,12 @@ impl Driver {
             };
             tracing::info!(%why, service = self.source.service(), "the link of the terminal is down");
             self.mark_down(&why);
-            // Typed into the old shell, so not for the new one. Who waits for room is let go by this.
+            // It was typed into the old shell, so it is not for the new one. This also wakes callers that wait for space.
             while self.ends.input.try_recv().is_ok() {}
             if self.ends.events.send(PtyEvent::LinkDown(why)).await.is_err() {
                 return;
             }
-            let Some(next) = self.come_back().await else { return };
+            let Some(next) = self.reconnect().await else { return };
             link = next;
             connection += 1;
             self.ends.state.send_modify(|state| {
@@ -98,8 +98,8 @@ impl Driver {
         });
     }
 
-    /// Tries until there is a link. `None` when trying is of no use, which was reported, or when all handles are gone.
-    async fn come_back(&mut self) -> Option<Link> {
+    /// Tries until there is a link. `None` after an error that does not pass, which was reported, or when all handles are gone.
+    async fn reconnect(&mut self) -> Option<Link> {
         let mut pause = Duration::ZERO;
         loop {
             let DriverChannels { events, input, size, cut, .. } = &mut self.ends;
@@ -120,7 +120,7 @@ impl Driver {
                 Ok(link) => return Some(link),
                 Err(error) => error,
             };
-            tracing::info!(%error, "the terminal does not come back yet");
+            tracing::info!(%error, "the terminal is not connected again yet");
             self.mark_down(&error.to_string());
             if is_hopeless(&error) {
                 // The reader may be gone, which is fine.
@@ -132,19 +132,19 @@ impl Driver {
     }
 }
 
-/// Takes typing away while there is no link. Never completes.
+/// Discards typing while there is no link. Never completes.
 async fn drop_all(input: &mut mpsc::Receiver<super::handle::Typed>) {
     while input.recv().await.is_some() {}
     std::future::pending().await
 }
 
-/// Twice the last pause, within limits, and up to a quarter less, so that many clients do not come at once.
+/// Twice the last pause, within limits, minus up to a quarter, so that many clients do not reconnect at once.
 fn next_pause(pause: Duration) -> Duration {
     let next = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
     next.mul_f64(1.0 - fastrand::f64() / 4.0)
 }
 
-/// Whether the same attempt will never do.
+/// Whether the same attempt can never succeed.
 fn is_hopeless(error: &ClientError) -> bool {
     matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! The typing side of a terminal: what a view holds to send keys, tell sizes and show how the link is.
+//! The typing side of a terminal, with which a view sends keys and sizes and shows the state of the link.
 
 use bytes::Bytes;
 use std::fmt;
@@ -20,59 +20,59 @@ impl Size {
     }
 }
 
-/// How a terminal is connected.
+/// The connection of a terminal.
 #[derive(Debug, Clone)]
 pub struct PtyStatus {
-    /// What is behind it: the name of the app, or `pty` for the stream.
+    /// The service: the name of the app, or `pty` for the stream.
     pub service: String,
     /// The link.
     pub link: LinkState,
-    /// When anything was last heard from the other side.
+    /// The time of the last message from the peer.
     pub last_heard: Instant,
 }
 
-/// The link of a terminal.
+/// The state of a terminal's link.
 #[derive(Debug, Clone)]
 pub enum LinkState {
-    /// There is one.
+    /// The link is up.
     Up {
-        /// How long the latest ping took there and back.
+        /// The round-trip time of the latest ping.
         round_trip: Option<Duration>,
     },
-    /// There is none.
+    /// The link is down.
     Down {
-        /// When it was last known to live.
+        /// The time at which it was last known to be up.
         since: Instant,
-        /// Why it is gone.
+        /// Why it is down.
         why: String,
     },
 }
 
-/// Why typed bytes were not sent. They are dropped: keys must never appear in another shell, later.
+/// Why typed bytes were not sent. They are dropped, since keys must never appear later in another shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
     /// There is no link now.
     #[error("the link is down; what you typed was not sent")]
     LinkDown,
-    /// The other side reads more slowly than you type; only [`PtyHandle::try_send`] says so.
+    /// The peer reads more slowly than the user types; only from [`PtyHandle::try_send`].
     #[error("the other side is not reading; what you typed was not sent")]
     Full,
-    /// The terminal is over.
+    /// The terminal has ended.
     #[error("the terminal has ended")]
     Closed,
 }
 
-/// Typed bytes, with the connection that they were typed into.
+/// Typed bytes, with the connection for which they were typed.
 pub(super) struct Typed {
     pub(super) connection: u64,
     pub(super) bytes: Bytes,
 }
 
-/// What the handles and the task behind them share.
+/// The state that the handles share with their task.
 #[derive(Clone)]
 pub(super) struct PtyState {
     pub(super) status: PtyStatus,
-    /// Counts connections; zero is none yet.
+    /// The number of the connection; zero means none yet.
     pub(super) connection: u64,
 }
 
@@ -89,8 +89,8 @@ pub struct PtyHandle {
 const PIECE: usize = 16 * 1024;
 
 impl PtyHandle {
-    /// Sends typed bytes. Waits while the other side does not read (back-pressure); what was begun on a link that
-    /// dies meanwhile is dropped. Not cancel-safe: a part of `bytes` may have been sent.
+    /// Sends typed bytes. Waits while the peer does not read (back-pressure). If the link breaks meanwhile, the rest is
+    /// dropped. Not cancel-safe: a part of `bytes` may have been sent.
     ///
     /// # Errors
     /// [`NotSent::LinkDown`], [`NotSent::Closed`]: none, or only a first part, of `bytes` was sent.
@@ -119,19 +119,19 @@ impl PtyHandle {
         })
     }
 
-    /// Tells the window's size in cells; zero counts as one. Only the latest size counts: a storm of them costs a few
-    /// messages. A link that comes back gets it first.
+    /// Sets the window's size in cells; zero counts as one. Only the latest size is sent, so many changes cost few
+    /// messages. A restored link gets the size first.
     pub fn resize(&self, rows: u16, columns: u16) {
         let size = Size::new(rows, columns);
         self.size.send_if_modified(|old| std::mem::replace(old, size) != size);
     }
 
-    /// Cuts the link, be it dead or alive, and tries again at once.
+    /// Closes the link, dead or alive, and connects again at once.
     pub fn drop_link(&self) {
         self.cut.notify_one();
     }
 
-    /// How the link is.
+    /// The current status.
     pub fn status(&self) -> PtyStatus {
         self.state.borrow().status.clone()
     }
@@ -139,7 +139,7 @@ impl PtyHandle {
     /// Waits until the status differs from when this was last called on this handle. Cancel-safe.
     ///
     /// # Errors
-    /// [`NotSent::Closed`] when it will never differ again.
+    /// [`NotSent::Closed`] when it can no longer change.
     pub async fn changed(&mut self) -> Result<PtyStatus, NotSent> {
         self.state.changed().await.map_err(|_| NotSent::Closed)?;
         Ok(self.state.borrow_and_update().status.clone())

@@ -1,4 +1,4 @@
-//! One connection to a terminal: frames in the words of what is behind it, events out.
+//! One connection to a terminal: frames of the service's protocol in, events out.
 
 use super::PtyEvent;
 use super::handle::{LinkState, PtyState, Size, Typed};
@@ -17,48 +17,48 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-/// How often the other side is asked for a sign of life.
+/// The interval of pings.
 const PING_EVERY: Duration = Duration::from_secs(5);
-/// How long it may give none.
+/// How long the peer may be silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(16);
-/// How long a new connection may say nothing.
+/// How long a new connection may be silent.
 const FIRST_ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// How long saying goodbye may take.
+/// How long closing may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-/// How much more output is taken before that is said.
-const WORTH_SAYING: u64 = WINDOW / 4;
+/// How many bytes of output are received between two acknowledgements.
+const ACKNOWLEDGE_BYTES: u64 = WINDOW / 4;
 /// Bytes of output in one event.
 const PIECE: usize = 64 * 1024;
 
-/// What carries the WebSocket: a connection to the server, or a tunnel.
+/// The transport of the WebSocket: a connection to the server, or a tunnel.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 pub(super) type Io = Box<dyn ByteStream>;
 type Socket = WebSocketStream<Io>;
 
-/// In whose words the frames are.
+/// The protocol of the frames.
 #[derive(Debug, Clone)]
 pub(super) enum Codec {
     Ttyd { token: String },
     Stream,
 }
 
-/// What a frame says.
+/// The content of a frame.
 enum Incoming {
     Output(Bytes),
     Exit(Option<i32>),
     Failure(String),
-    /// So much typing was taken in all.
+    /// The total number of typed bytes that the peer has received.
     Taken(u64),
     Other,
 }
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
     /// The shell has ended.
     Exited(Option<i32>),
-    /// The link broke; another may come.
+    /// The link broke; another one may follow.
     Down(String),
     /// The reader of the events is gone.
     Left,
@@ -114,7 +114,7 @@ impl Codec {
 pub(super) struct Link {
     socket: Socket,
     codec: Codec,
-    /// What the first answer said, not yet told.
+    /// The first answer, which is not processed yet.
     first: Option<Message>,
 }
 
@@ -122,11 +122,11 @@ pub(super) struct Link {
 struct KeepAlive {
     heard: Mutex<Instant>,
     ping: Mutex<Option<(u64, Instant)>>,
-    /// The reader of the events is slow: we do not read from the other side.
+    /// Whether the reader of the events is slow, so that we do not read from the peer.
     delivering: AtomicBool,
-    /// How much output was given away.
+    /// How much output was delivered.
     shown: watch::Sender<u64>,
-    /// How much typing the other side has taken, if it counts.
+    /// How much typing the peer has received, if it counts.
     taken: watch::Sender<Option<u64>>,
 }
 
@@ -135,7 +135,7 @@ impl Link {
         Link { socket, codec, first: None }
     }
 
-    /// Says who we are and how large the window is, and waits for anything to come back.
+    /// Sends the token and the window's size, and waits for any answer.
     pub(super) async fn greet(&mut self, size: Size) -> Result<(), ClientError> {
         let what = "open the terminal";
         let lost = |why: String| ClientError::new(ErrorKind::Lost, what, why);
@@ -156,10 +156,8 @@ impl Link {
         match timeout(FIRST_ANSWER_LIMIT, answered).await {
             Ok(message) => self.first = Some(message?),
             Err(_) => {
-                let why = format!(
-                    "it takes the connection and says nothing for {} s",
-                    FIRST_ANSWER_LIMIT.as_secs()
-                );
+                let why =
+                    format!("it accepts the connection and is silent for {} s", FIRST_ANSWER_LIMIT.as_secs());
                 let error = ClientError::new(ErrorKind::Timeout, what, why);
                 return Err(match self.codec {
                     Codec::Stream => {
@@ -185,13 +183,13 @@ impl Link {
             end = listen(codec, self.first, &mut stream, events, state, &pulse) => end,
             why = speak(codec, &mut sink, input, size, connection, &pulse) => End::Down(why),
         };
-        // Whether the goodbye arrives changes nothing.
+        // The close frame need not arrive.
         let _ = timeout(CLOSE_LIMIT, sink.send(Message::Close(None))).await;
         end
     }
 }
 
-/// The ends of the channels to the views, as the task behind a terminal holds them.
+/// The task's ends of the channels to the views.
 pub(super) struct DriverChannels {
     pub(super) events: mpsc::Sender<PtyEvent>,
     pub(super) input: mpsc::Receiver<Typed>,
@@ -214,7 +212,7 @@ impl KeepAlive {
     fn hear(&self, state: &watch::Sender<PtyState>) {
         let now = Instant::now();
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        // Not worth waking anybody for.
+        // This does not wake the views.
         state.send_if_modified(|state| {
             state.status.last_heard = now;
             false
@@ -225,7 +223,7 @@ impl KeepAlive {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
-    /// A pong: if it answers the latest ping, how long that took.
+    /// The round-trip time, if this pong answers the latest ping.
     fn pong(&self, payload: &[u8]) -> Option<Duration> {
         let mut ping = self.ping.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, sent) = ping.take_if(|(number, _)| number.to_be_bytes() == payload)?;
@@ -309,7 +307,7 @@ async fn speak(
         let message = tokio::select! {
             biased;
             changed = size.changed(), if sized => {
-                // No handle is left to tell sizes; the terminal goes on.
+                // No handle is left that sets sizes; the terminal goes on.
                 sized = changed.is_ok();
                 if !sized {
                     continue;
@@ -319,14 +317,14 @@ async fn speak(
             _ = ticks.tick() => {
                 let silent = pulse.silent_for();
                 if silent > SILENCE_LIMIT && !pulse.delivering.load(Ordering::Relaxed) {
-                    return format!("nothing was heard for {} s", silent.as_secs());
+                    return format!("the other side was silent for {} s", silent.as_secs());
                 }
                 pings += 1;
                 let mut ping = pulse.ping.lock().unwrap_or_else(PoisonError::into_inner);
                 *ping = Some((pings, Instant::now()));
                 Message::Ping(Bytes::copy_from_slice(&pings.to_be_bytes()))
             }
-            // The other ends of this and the last are the pulse's, which lives.
+            // The senders of this and of `shown` belong to `pulse`, which lives.
             Ok(()) = taken.changed() => continue,
             Some(typed) = input.recv(), if counted.is_none_or(|taken| sent.saturating_sub(taken) < WINDOW) => {
                 if typed.connection != connection {
@@ -337,7 +335,7 @@ async fn speak(
             }
             Ok(()) = shown.changed() => {
                 let now = *shown.borrow_and_update();
-                if counted.is_none() || now - said < WORTH_SAYING {
+                if counted.is_none() || now - said < ACKNOWLEDGE_BYTES {
                     continue;
                 }
                 said = now;
@@ -350,7 +348,7 @@ async fn speak(
     }
 }
 
-/// What a close frame says, for people.
+/// The text of a close frame, for the user.
 fn said(frame: Option<&CloseFrame>) -> String {
     match frame {
         Some(frame) if frame.reason.is_empty() => {

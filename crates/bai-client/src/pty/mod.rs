@@ -1,8 +1,8 @@
-//! A terminal inside a session: one byte stream with a size, whatever is behind it.
+//! A terminal inside a session: one byte stream with a size, for every kind of source.
 //!
 //! Three sources: the app `ttyd` through a tunnel, as clusters have it (`docs/wire` §7.5); the `pty` stream
-//! (§7.1), as the engine of bai-repl has it; any app whose protocol is `pty`. The link comes back by itself. No terminal of the
-//! user's lives here: what is typed comes in as bytes, what is printed goes out as bytes.
+//! (§7.1), as the engine of bai-repl has it; any app whose protocol is `pty`. A lost link is restored automatically. The
+//! user's own terminal is not part of this module: input and output are bytes.
 
 mod connect;
 mod driver;
@@ -16,24 +16,24 @@ use super::session::ComputeSession;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-/// Where the terminal comes from.
+/// The source of a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum PtySource {
-    /// What the session offers: an app with protocol `pty`, else `ttyd`, else the `pty` stream.
+    /// The best source of the session: an app with protocol `pty`, else `ttyd`, else the `pty` stream.
     #[default]
     Auto,
     /// The app `ttyd` through a tunnel.
     Ttyd,
     /// The `pty` stream.
     Stream,
-    /// The app of this name: protocol `pty`, or one that speaks as ttyd does.
+    /// The app of this name, with protocol `pty` or that of ttyd.
     App(String),
 }
 
-/// How a terminal is opened.
+/// The options of a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PtyOptions {
-    /// Where it comes from.
+    /// The source.
     pub source: PtySource,
     /// Rows of the window; zero counts as one.
     pub rows: u16,
@@ -41,24 +41,24 @@ pub struct PtyOptions {
     pub columns: u16,
 }
 
-/// What happens to a terminal.
+/// An event of a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PtyEvent {
     /// Bytes for the screen, cut anywhere; at most 64 KiB at once.
     Output(Bytes),
-    /// The link is gone, and why. It is tried again until [`PtyEvent::LinkUp`], or until [`Pty`] has no more
-    /// events, if trying again is of no use. What was typed and not yet sent is dropped.
+    /// The link is down, with the reason. It is tried again until [`PtyEvent::LinkUp`]; after an error that does not
+    /// pass, [`Pty`] has no more events. Typed bytes that are not yet sent are dropped.
     LinkDown(String),
-    /// The link is back. What the program printed meanwhile may be missing; ttyd and the engine of bai-repl repaint.
+    /// The link is up again. Output of the time between may be missing; ttyd and the engine of bai-repl repaint.
     LinkUp,
-    /// The shell has ended, with its exit code where the source tells. The last event.
+    /// The shell has ended. The last event.
     Exited {
-        /// Exit code of the shell; 128 and the signal if one killed it.
+        /// Exit code of the shell, if the source reports it; 128 plus the signal if one killed it.
         code: Option<i32>,
     },
 }
 
-/// A terminal inside a session: the side on which things happen. Its link lives until this is dropped.
+/// A terminal inside a session: the receiver of its events. Its link lives until this is dropped.
 #[derive(Debug)]
 pub struct Pty {
     events: mpsc::Receiver<PtyEvent>,
@@ -70,18 +70,18 @@ impl Pty {
     ///
     /// # Errors
     /// What the server says; [`super::ErrorKind::NotFound`] when the session has no such app;
-    /// [`super::ErrorKind::Timeout`] when there is no terminal behind what it has.
+    /// [`super::ErrorKind::Timeout`] when no terminal answers behind its app.
     pub async fn open(session: &ComputeSession, options: PtyOptions) -> Result<Pty, ClientError> {
         driver::start(session.at.clone(), options).await
     }
 
-    /// The next event; `None` after the last one. Cancel-safe. While nobody asks, the program in the
-    /// terminal has to wait (back-pressure).
+    /// The next event; `None` after the last one. Cancel-safe. While no event is read, the program in the terminal has to
+    /// wait (back-pressure).
     pub async fn next(&mut self) -> Option<PtyEvent> {
         self.events.recv().await
     }
 
-    /// What happens next if it has happened already.
+    /// The next event, if there is one now.
     pub fn try_next(&mut self) -> Option<PtyEvent> {
         self.events.try_recv().ok()
     }

@@ -22,7 +22,7 @@ impl Request<'_> {
         }
     }
 
-    /// Puts date, version and credentials into the headers; what is signed is exactly what is sent.
+    /// Adds date, version and credentials to the headers. The signed strings are exactly those that are sent.
     pub(super) async fn identify(
         &self,
         endpoint: &Endpoint,
@@ -41,7 +41,7 @@ impl Request<'_> {
         if !self.signed {
             return Ok(());
         }
-        // Boxed, since the question for the version is itself a request, though one that is not signed.
+        // Boxed, since the version is read by a request too, though an unsigned one.
         let version =
             Box::pin(self.api.version()).await.map_err(|error| error.with_what(&self.what))?.to_string();
         let date = RequestDate::new(Timestamp::now());
@@ -84,7 +84,7 @@ impl Request<'_> {
     }
 }
 
-/// The part of a URL that stands in the request line.
+/// The part of a URL in the request line.
 fn target(url: &Url) -> &str {
     // The range lies between two positions of the URL itself, so it cannot be out of bounds.
     #[allow(clippy::indexing_slicing, clippy::string_slice)]

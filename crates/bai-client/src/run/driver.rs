@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 /// Events that may wait for the reader.
 const QUEUE: usize = 64;
-/// When to say that the server has not begun.
+/// When to report that the server has not begun.
 const NOT_STARTED: Duration = Duration::from_secs(5);
 /// How long the server may take to end a question by itself after an interrupt, before an empty line is sent.
 const GRACE: Duration = Duration::from_millis(150);
@@ -33,7 +33,7 @@ const INTERRUPT_AGAIN: Duration = Duration::from_secs(3);
 pub(crate) enum Start {
     /// A new run.
     Cell(Cell),
-    /// A run that the server has already.
+    /// A run that exists on the server.
     Resume(RunId),
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn start_in_turn(
     options: RunOptions,
 ) -> Result<Run, ClientError> {
     let turn = turn.acquire_owned().await.map_err(|_| {
-        // The semaphore is never closed; said for completeness.
+        // This cannot happen, since the semaphore is never closed.
         ClientError::new(ErrorKind::Lost, "run the code", "the session is closed")
     })?;
     self::start(session, start, options, turn).await
@@ -85,7 +85,7 @@ pub(crate) async fn start(
         input: input_receiver,
         interrupts: interrupt_receiver,
         leave: leave_receiver,
-        telling: None,
+        interrupt_request: None,
         leaving: None,
         not_started: Some(Instant::now() + NOT_STARTED),
         empty_answer: None,
@@ -110,13 +110,13 @@ struct Driver {
     interrupts: watch::Receiver<u64>,
     leave: watch::Receiver<bool>,
     /// An interrupt on its way to the server.
-    telling: Option<BoxFuture<'static, ()>>,
-    /// The question whether the server keeps the output of a run that was left running.
+    interrupt_request: Option<BoxFuture<'static, ()>>,
+    /// The request that finds out whether the server keeps the output of a run that was left running.
     leaving: Option<BoxFuture<'static, bool>>,
     not_started: Option<Instant>,
     /// When a question that an interrupt has not ended gets an empty line.
     empty_answer: Option<Instant>,
-    /// When a question that crossed an interrupt is put to the person.
+    /// When a question that crossed an interrupt is put to the user.
     crossed: Option<Instant>,
     drain: Option<Drain>,
     options: RunOptions,
@@ -149,8 +149,8 @@ impl Driver {
         if let Link::Socket(socket) = &mut self.link
             && leaves
         {
-            // The client that resumes the run goes on from here. A server that is not told repeats a little.
-            let _ = socket.tell_now(self.received).await;
+            // The client that resumes the run continues from here. Without this message the server repeats a little.
+            let _ = socket.acknowledge_now(self.received).await;
         }
         drop(turn);
         if let Link::Socket(socket) = self.link {
@@ -168,7 +168,7 @@ impl Driver {
             DriverEvent::Delivered => {}
             DriverEvent::Interrupt => self.interrupt(),
             DriverEvent::Dropped => self.begin_to_drain(),
-            DriverEvent::Told => self.interrupt_is_told().await,
+            DriverEvent::InterruptSent => self.interrupt_was_sent().await,
             DriverEvent::Answer(text) => {
                 if self.machine.answer() {
                     self.answer(&text).await;
@@ -231,12 +231,12 @@ impl Driver {
         }
     }
 
-    /// Remembers which numbered frames have arrived, and tells the server now and then.
+    /// Remembers the number of the last frame, and acknowledges frames now and then.
     async fn count(&mut self, seq: Option<u64>) {
         if let (true, Link::Socket(socket), Some(seq)) = (self.numbered(), &mut self.link, seq) {
             self.received = seq;
             if !self.machine.is_over()
-                && let Err(end) = socket.tell(seq).await
+                && let Err(end) = socket.acknowledge(seq).await
             {
                 self.ended(end);
             }
@@ -272,11 +272,11 @@ impl Driver {
             _ if end.resumable => None,
             ErrorKind::NotFound | ErrorKind::Server => None,
             ErrorKind::Lost if !matches!(self.link, Link::Poll(_)) => None,
-            // Polling has tried long enough.
+            // Polling has already tried for long enough.
             ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
                 Some(SessionState::Unknown)
             }
-            // A refusal leaves the session as it was.
+            // A refusal does not change the session.
             _ => Some(SessionState::Usable),
         };
         match state {
@@ -294,7 +294,7 @@ impl Driver {
             SessionState::Stuck => "the session takes no more code; destroy it and create it again",
             SessionState::Gone => "the session is gone; create it again",
             SessionState::Usable => "the session takes the next cell",
-            SessionState::Unknown => "whether the session takes another cell is not known; trying one tells",
+            SessionState::Unknown => "it is not known whether the session takes another cell; try one",
         };
         let run_id = matches!(self.link, Link::Poll(_)).then(|| self.run_id.clone());
         let lost = LostRun { error: error.with_hint(hint), session, run_id };
@@ -304,9 +304,9 @@ impl Driver {
     fn interrupt(&mut self) {
         self.machine.interrupt_begins();
         self.crossed = None;
-        if self.telling.is_none() {
+        if self.interrupt_request.is_none() {
             let session = self.session.clone();
-            self.telling = Some(Box::pin(async move {
+            self.interrupt_request = Some(Box::pin(async move {
                 if let Err(error) = session.interrupt().await {
                     tracing::warn!(%error, "the interrupt failed");
                 }
@@ -314,9 +314,9 @@ impl Driver {
         }
     }
 
-    async fn interrupt_is_told(&mut self) {
-        self.telling = None;
-        match self.machine.interrupt_is_told() {
+    async fn interrupt_was_sent(&mut self) {
+        self.interrupt_request = None;
+        match self.machine.interrupt_was_sent() {
             OpenQuestion::Nothing => return,
             OpenQuestion::Crossed => {
                 self.crossed = Some(Instant::now() + GRACE);
@@ -349,7 +349,7 @@ impl Driver {
         }
     }
 
-    /// The handle is gone: interrupt, unless it said to let the program run, and read on to the end.
+    /// The handle is gone: interrupts the program, unless the handle let it run on, and reads on to the end.
     fn begin_to_drain(&mut self) {
         let now = Instant::now();
         if *self.leave.borrow() {
@@ -359,7 +359,7 @@ impl Driver {
             return;
         }
         self.drain = Some(Drain { again: Some(now), give_up: Some(now + self.options.drain_limit) });
-        // An open question is answered once the interrupt is told.
+        // An open question is answered after the interrupt was sent.
         self.machine.drain();
     }
 }

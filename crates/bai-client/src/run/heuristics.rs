@@ -1,23 +1,22 @@
-//! What `*` means in a batch run where the server's own answer would be lost or is missing (`docs/wire` §3.7, §9.5): small
-//! shell scripts that look at the files of the session. The rules are those of the table of languages; here they only
-//! become text.
+//! The meaning of `*` in a batch run on servers whose own result would be lost or is missing (`docs/wire` §3.7, §9.5): small
+//! shell scripts that look at the files of the session. The rules are in the table of languages; here they become text.
 
 use bai_protocol::language::{self, Language, Needs, Rule, Word};
 
-/// How a program is built: by `make` first, then by what the files tell.
+/// The script that builds a program: with `make` first, then by the rules.
 pub(super) fn build() -> String {
     let make = "if [ -f Makefile ] || [ -f makefile ]; then exec make; fi\n";
     make.to_owned() + &script(|language| language.build)
 }
 
-/// How a program is run.
+/// The script that runs a program.
 pub(super) fn execute() -> String {
     let missing = "echo \"no program was found to execute: neither ./main nor main.py, main.js, main.R or the like is here\" >&2\n\
                    exit 127";
     script(|language| language.execute) + missing
 }
 
-/// One branch for each rule: `./main` comes first, then programs that their name tells, then any other.
+/// One branch for each rule: `./main` first, then programs with a known name, then any other.
 fn script(rules: fn(&Language) -> &'static [Rule]) -> String {
     let mut all: Vec<(&Language, &Rule)> = Vec::new();
     for &language in language::ALL {
@@ -31,7 +30,7 @@ fn script(rules: fn(&Language) -> &'static [Rule]) -> String {
     let mut branches: Vec<String> = Vec::new();
     for (language, rule) in all {
         let branch = branch(language, rule);
-        // Many languages have the same names for what a compiler made.
+        // Many languages have the same names for the output of a compiler.
         if !branches.contains(&branch) {
             branches.push(branch);
         }
@@ -39,11 +38,11 @@ fn script(rules: fn(&Language) -> &'static [Rule]) -> String {
     branches.concat()
 }
 
-/// The shell becomes the rule's command, if the folder holds what the rule needs.
+/// The branch of one rule: the shell becomes its command, if the folder fulfils its condition.
 fn branch(language: &Language, rule: &Rule) -> String {
     let command: Vec<String> = rule.words().map(|word| in_shell(language, word)).collect();
     let exec = format!("exec {}", command.join(" "));
-    // Names of sources may hold spaces.
+    // Names of sources may contain spaces.
     let exec = if rule.words().any(|word| word == Word::Sources) {
         format!("IFS='\n'; set -f; {exec}")
     } else {

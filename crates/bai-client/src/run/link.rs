@@ -1,4 +1,4 @@
-//! The connection of a run, whichever transport it has.
+//! The connection of a run, over any transport.
 
 use super::link_event::LinkEvent;
 use super::lost_run::Recovery;
@@ -11,15 +11,15 @@ use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
 use futures_util::future::BoxFuture;
 
-/// How a run is followed just now.
+/// The current connection of a run.
 pub(super) enum Link {
     Socket(Box<SocketLink>),
     Poll(Box<PollLink>),
-    /// Between two connections: finding out what became of the run.
+    /// Between two connections: it finds out the state of the run.
     Asking(ClientError, BoxFuture<'static, Recovery>),
 }
 
-/// Opens the connection of a new run, and gives what has to be sent on it first.
+/// Opens the connection of a new run, and returns the first message to send on it.
 pub(super) async fn connect(
     session: &SessionRef,
     capabilities: &Capabilities,
@@ -52,14 +52,14 @@ pub(super) async fn connect(
     }
 }
 
-/// The next thing that the link has. Cancel-safe.
+/// The next event of the link. Cancel-safe.
 pub(super) async fn next(link: &mut Link, waiting: bool) -> LinkEvent {
     let result = match link {
         Link::Socket(socket) => socket.next(waiting).await,
         Link::Poll(poll) => return poll.next().await,
         Link::Asking(error, asking) => {
-            let fate = asking.await;
-            return LinkEvent::Recovery(error.clone(), fate);
+            let recovery = asking.await;
+            return LinkEvent::Recovery(error.clone(), recovery);
         }
     };
     result.map_or_else(LinkEvent::End, LinkEvent::Frame)

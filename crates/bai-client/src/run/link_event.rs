@@ -1,4 +1,4 @@
-//! What comes from the connection of a run, whichever transport it has, and how the connection ends.
+//! The events of a run's connection, over any transport, and its end.
 
 use super::lost_run::Recovery;
 use crate::error::{ClientError, ErrorKind};
@@ -25,7 +25,7 @@ impl LinkEnd {
         LinkEnd { error: end.with_source(error), resumable }
     }
 
-    /// The server ended it, or speaks nonsense.
+    /// The server ended it, or broke the protocol.
     pub(super) fn failed(error: ClientError) -> LinkEnd {
         LinkEnd { error, resumable: false }
     }
@@ -34,7 +34,7 @@ impl LinkEnd {
 /// One event of the link.
 pub(super) enum LinkEvent {
     Frame(ExecuteResult),
-    /// The server dropped something and goes on.
+    /// The server lost some output and goes on.
     OutputLost(ClientError),
     End(LinkEnd),
     Recovery(ClientError, Recovery),

@@ -1,4 +1,4 @@
-//! After a run was lost: whether its session can still be used, and whether the run can be found again.
+//! The examination after a run was lost: can its session still be used, and can the run be found again?
 
 use super::SessionState;
 use crate::error::{ClientError, ErrorKind};
@@ -15,11 +15,11 @@ const AWAY_LIMIT: Duration = Duration::from_secs(20);
 /// How long the trial run may take. A session that is not stuck answers within a second.
 const TRIAL_LIMIT: Duration = Duration::from_secs(6);
 
-/// What can be done about a run whose connection was lost.
+/// The outcome for a run whose connection was lost.
 pub(super) enum Recovery {
-    /// The server may still have it, under this id, with what was not delivered.
+    /// The server may still have the run, under its id, with the missing output.
     Resumable,
-    /// It is lost, and the session is left so.
+    /// The run is lost, and the session is in this state.
     Lost(SessionState),
 }
 
@@ -34,7 +34,7 @@ pub(super) async fn examine(session: &SessionRef, resumable: bool) -> Recovery {
         match session.info().await {
             Ok(info) => break info,
             Err(error) if error.kind() == ErrorKind::NotFound => return Recovery::Lost(SessionState::Gone),
-            // A server that does not listen any more has ended.
+            // A server that no longer listens has ended.
             Err(error)
                 if error.kind() == ErrorKind::Connect
                     && capabilities.has(Capability::SessionsEndWithServer) =>
@@ -66,7 +66,7 @@ fn is_passing(error: &ClientError) -> bool {
     )
 }
 
-/// Runs nothing, under an id of our own, and sees whether that is answered.
+/// Runs empty code, under an id of our own, and checks whether that is answered.
 async fn try_out(session: &SessionRef) -> SessionState {
     if let Err(error) = session.interrupt().await {
         tracing::debug!(%error, "the lost program was not interrupted");

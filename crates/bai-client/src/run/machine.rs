@@ -1,5 +1,4 @@
-//! What each frame of a run means, and what is to be done about it: a state machine without I/O, the same for
-//! both transports.
+//! The meaning of each frame of a run, and the action that it needs: a state machine without I/O, for both transports.
 
 use super::{RunEvent, Step};
 use crate::prelude::unpack;
@@ -9,38 +8,38 @@ use std::collections::VecDeque;
 /// The state of one run.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
-    /// The program waits for a line and has not been answered.
+    /// Whether the program waits for a line that is not answered yet.
     waiting: bool,
-    /// An interrupt is on its way to the server; what is asked meanwhile is not for the person any more.
+    /// Whether an interrupt is on its way to the server. Questions that come meanwhile are not for the user.
     interrupting: bool,
-    /// The open question is from before an interrupt that the server has been told of.
+    /// Whether the open question is older than an interrupt that was sent to the server.
     stale: bool,
     /// A question that came while an interrupt was on its way, and whether it is for a password: either the interrupt
     /// ends it, or the program caught the interrupt and asks again.
     crossed: Option<bool>,
-    /// The last event was emitted.
+    /// Whether the last event was emitted.
     over: bool,
-    /// The handle is gone: events are discarded.
+    /// Whether the handle is gone, so that events are discarded.
     silent: bool,
-    /// Questions are answered with an empty line.
+    /// Whether questions are answered with an empty line.
     answering: bool,
     /// Events that the caller has not taken yet.
     events: VecDeque<RunEvent>,
 }
 
-/// What the driver has to do about a question that is open when the server has been told of an interrupt.
+/// The open question after an interrupt was sent to the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum OpenQuestion {
-    /// There is none.
+    /// There is no open question.
     Nothing,
-    /// One from before the interrupt. If nothing ends it soon, it needs an empty line, because genuine servers deliver
+    /// It is older than the interrupt. If it does not end soon, it needs an empty line, because genuine servers deliver
     /// an interrupt only after an answer.
     Before,
-    /// One that crossed the interrupt. If nothing ends it soon, it is put to the person.
+    /// It crossed the interrupt. If it does not end soon, it is put to the user.
     Crossed,
 }
 
-/// What the driver has to do after a frame.
+/// The driver's next action after a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NextAction {
     /// Read on; over HTTP, ask for more.
@@ -51,17 +50,17 @@ pub(super) enum NextAction {
     AnswerEmpty,
     /// Close: the run is over.
     Close,
-    /// The server ended the run with these words; find out what became of the session.
+    /// The server ended the run with this message; find out the state of the session.
     Failed {
-        /// The server's words.
+        /// The server's message.
         message: String,
-        /// Whether it goes away as a whole.
+        /// Whether the whole server restarts.
         restarting: bool,
     },
 }
 
 impl Machine {
-    /// Takes a frame. What comes after the last event is ignored.
+    /// Processes a frame. Frames after the last event are ignored.
     pub(super) fn frame(&mut self, frame: ExecuteResult) -> NextAction {
         if self.over {
             return NextAction::Close;
@@ -112,8 +111,7 @@ impl Machine {
         NextAction::Continue
     }
 
-    /// An answer of the person: whether it is to be sent. What nobody asked for is dropped, and so is what comes
-    /// after an interrupt.
+    /// Whether the user's answer is to be sent. An answer without a question, or after an interrupt, is dropped.
     pub(super) fn answer(&mut self) -> bool {
         if self.interrupting || self.stale || self.crossed.is_some() || self.over {
             return false;
@@ -121,7 +119,7 @@ impl Machine {
         std::mem::take(&mut self.waiting)
     }
 
-    /// The person's answer has not been sent yet: a question that comes meanwhile is the one that it answers.
+    /// The user's answer is not sent yet: a question that arrives meanwhile is the one that it answers.
     pub(super) fn answer_is_under_way(&mut self) {
         self.waiting = true;
     }
@@ -129,12 +127,12 @@ impl Machine {
     /// An interrupt begins.
     pub(super) fn interrupt_begins(&mut self) {
         self.interrupting = true;
-        // What crossed an earlier one is from before this one.
+        // A question that crossed an earlier interrupt is older than this one.
         self.crossed = None;
     }
 
-    /// The server has been told of the interrupt, or could not be.
-    pub(super) fn interrupt_is_told(&mut self) -> OpenQuestion {
+    /// The interrupt was sent to the server, or sending failed.
+    pub(super) fn interrupt_was_sent(&mut self) -> OpenQuestion {
         self.interrupting = false;
         if !self.waiting || self.over {
             return OpenQuestion::Nothing;
@@ -146,7 +144,7 @@ impl Machine {
         OpenQuestion::Before
     }
 
-    /// Puts the question that crossed an interrupt to the person, when nothing has ended it.
+    /// Puts the question that crossed an interrupt to the user, if it is still open.
     pub(super) fn ask_what_crossed(&mut self) {
         if let Some(is_password) = self.crossed.take()
             && !self.over
@@ -155,14 +153,14 @@ impl Machine {
         }
     }
 
-    /// Whether the question from before the interrupt is still open, and so needs an empty line now.
+    /// Whether the question that is older than the interrupt is still open, so that it needs an empty line now.
     pub(super) fn take_stale_question(&mut self) -> bool {
         let open = std::mem::take(&mut self.stale) && !self.over;
         self.waiting &= !open;
         open
     }
 
-    /// The handle is gone and the program is to end: questions get an empty answer from now on.
+    /// The handle is gone and the program has to end: questions get an empty answer from now on.
     pub(super) fn drain(&mut self) {
         self.answering = true;
         self.discard();
@@ -188,7 +186,7 @@ impl Machine {
         }
     }
 
-    /// The oldest event that was not taken yet.
+    /// Takes the oldest event.
     pub(super) fn pop(&mut self) -> Option<RunEvent> {
         self.events.pop_front()
     }
@@ -269,12 +267,12 @@ mod tests {
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
         assert!(!machine.answer(), "an answer after the interrupt is dropped");
-        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Before);
+        assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Before);
         assert!(!machine.answer());
         assert!(machine.take_stale_question());
         assert!(!machine.take_stale_question());
         machine.frame(frame(RunStatus::Finished));
-        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Nothing);
+        assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Nothing);
     }
 
     #[test]
@@ -282,7 +280,7 @@ mod tests {
         let mut machine = Machine::default();
         machine.interrupt_begins();
         assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), NextAction::Await);
-        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Crossed);
+        assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Crossed);
         assert!(events(&mut machine).is_empty() && !machine.answer());
         machine.ask_what_crossed();
         machine.ask_what_crossed();
@@ -296,7 +294,7 @@ mod tests {
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
         machine.frame(printed(RunStatus::WaitingInput, "again? "));
-        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Crossed);
+        assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Crossed);
         machine.frame(frame(RunStatus::Continued));
         machine.ask_what_crossed();
         assert_eq!(events(&mut machine).len(), 2, "the question from before, and the output");
@@ -308,7 +306,7 @@ mod tests {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
-        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Before);
+        assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Before);
         machine.frame(frame(RunStatus::WaitingInput));
         assert!(!machine.take_stale_question(), "this is a new question");
         assert_eq!(events(&mut machine).len(), 2);
@@ -335,7 +333,7 @@ mod tests {
         let mut machine = Machine::default();
         machine.frame(printed(RunStatus::WaitingInput, "x"));
         machine.drain();
-        assert_eq!(machine.interrupt_is_told(), OpenQuestion::Before);
+        assert_eq!(machine.interrupt_was_sent(), OpenQuestion::Before);
         assert!(machine.take_stale_question());
         assert_eq!(machine.frame(printed(RunStatus::WaitingInput, "y")), NextAction::AnswerEmpty);
         assert_eq!(machine.frame(frame(RunStatus::Finished)), NextAction::Close);

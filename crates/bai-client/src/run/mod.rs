@@ -1,8 +1,8 @@
-//! One execution, from its first word to `finished`: what the caller holds, and what it yields.
+//! One execution, from its start to `finished`: the caller's handle and its events.
 //!
 //! [`Run`] is only a handle. A task of its own (`driver`) owns the connection, asks the pure state machine
 //! (`machine`) what each frame means, and holds the session's turn until the run is over, so that a run is never
-//! abandoned, whatever becomes of the handle (`docs/wire` §3.6).
+//! abandoned, even if the handle is dropped (`docs/wire` §3.6).
 
 mod driver;
 mod heuristics;
@@ -28,8 +28,8 @@ use zeroize::Zeroizing;
 pub enum Cell {
     /// Source text, in the session's namespace.
     Query(String),
-    /// The three batch steps, in shell commands; empty ones are skipped, and `*` does what the files ask for. At servers
-    /// that lose what is said between the steps each is a run of its own; the caller sees no difference.
+    /// The three batch steps, as shell commands. Empty ones are skipped, and `*` depends on the files. On servers that
+    /// lose output between the steps, each step is a run of its own; the caller sees no difference.
     Batch(BatchOptions),
 }
 
@@ -40,10 +40,10 @@ impl Cell {
     }
 }
 
-/// How a run's output travels.
+/// The transport of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Transport {
-    /// WebSocket; polling when something in between refuses the upgrade, or the server is too old for it.
+    /// WebSocket, or polling if a proxy refuses the upgrade or the server is too old for it.
     #[default]
     Auto,
     /// WebSocket only.
@@ -56,13 +56,13 @@ pub enum Transport {
 /// Options of one run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// How output travels.
+    /// The transport.
     pub transport: Transport,
     /// How long a server may be silent on a connection that has already delivered a frame and is not
     /// waiting for input, before the connection counts as dead. Default 60 s; genuine servers
     /// speak every 0.2 s (WebSocket) or 2 s (polling).
     pub silence_limit: Duration,
-    /// How long a dropped run may take to end after its interrupt, before it is given up. Default 30 s.
+    /// How long a dropped run may take to end after its interrupt, before it is abandoned. Default 30 s.
     pub drain_limit: Duration,
 }
 
@@ -77,13 +77,13 @@ impl Default for RunOptions {
 }
 
 impl RunOptions {
-    /// Defaults, with a transport.
+    /// The defaults with this transport.
     pub fn over(transport: Transport) -> Self {
         RunOptions { transport, ..Default::default() }
     }
 }
 
-/// A batch step whose end is told before the run's own.
+/// A batch step that ends before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     /// The step `clean`.
@@ -96,34 +96,34 @@ pub enum Step {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RunEvent {
-    /// Something was printed. Untrusted text.
+    /// Output of the program. Untrusted text.
     Console(ConsoleRecord),
     /// The program waits for a line; its prompt was printed before. Answer with [`Run::send_input`].
     WaitingInput {
-        /// Whether what is typed must not be shown.
+        /// Whether the input must not be shown.
         is_password: bool,
     },
     /// A batch step ended; the run goes on.
     StepFinished {
-        /// Which.
+        /// The step.
         step: Step,
-        /// Its exit code, when the server knows it.
+        /// Its exit code, if the server knows it.
         exit_code: Option<i32>,
     },
-    /// The server has not said anything about this run for some seconds. On a cluster another client may be running
-    /// something in the session, or the session is stuck. Told at most once in a run; the run goes on.
+    /// The server has been silent about this run for some seconds. On a cluster another client may be running code in the
+    /// session, or the session is stuck. Sent at most once in a run; the run goes on.
     NotStarted {
-        /// How long it has been.
+        /// The time since the start.
         waited: Duration,
     },
     /// The connection was lost and restored; no output is missing. Sent each time.
     Resumed,
-    /// The server failed to pass on something that was printed, HTML on genuine servers, for example; that part of the
-    /// output is lost and the run goes on. The exit code is not known after this.
+    /// The server failed to transmit some output; genuine servers fail with HTML, for example. That output is lost and
+    /// the run goes on. The exit code is not known after this.
     OutputLost(ClientError),
     /// The run is over. The last event.
     Finished {
-        /// Exit code, when the server knows it.
+        /// Exit code, if the server knows it.
         exit_code: Option<i32>,
     },
     /// The run cannot be followed any more. The last event.
@@ -134,11 +134,11 @@ pub enum RunEvent {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct LostRun {
-    /// What happened. Its kind is [`super::ErrorKind::Lost`] for a connection that ended, or that of the server's answer.
+    /// The error. Its kind is [`super::ErrorKind::Lost`] for a connection that ended, or that of the server's answer.
     pub error: ClientError,
-    /// In which state the session is left.
+    /// The state of the session.
     pub session: SessionState,
-    /// The run's id, when the server gave the run the one that we made up.
+    /// The run's id, if the server uses the id that we made.
     pub run_id: Option<RunId>,
 }
 
@@ -148,12 +148,11 @@ pub struct LostRun {
 pub enum SessionState {
     /// It takes the next run.
     Usable,
-    /// It answers no execution any more; on clusters only destroying it helps, and creating another
-    /// (`docs/wire` §3.6).
+    /// It no longer answers executions. On clusters it must be destroyed and created again (`docs/wire` §3.6).
     Stuck,
-    /// It does not exist any more.
+    /// It no longer exists.
     Gone,
-    /// The server could not be asked.
+    /// The server does not answer.
     Unknown,
 }
 
@@ -172,7 +171,7 @@ pub struct Run {
 impl Run {
     /// The next event; `None` after [`RunEvent::Finished`] or [`RunEvent::Lost`]. Cancel-safe.
     ///
-    /// Events wait in a bounded queue. A caller that does not read them holds back the server, and in the end the program.
+    /// Events wait in a bounded queue. A caller that does not read them slows down the server, and finally the program.
     pub async fn next(&mut self) -> Option<RunEvent> {
         if self.over {
             return None;
@@ -182,8 +181,8 @@ impl Run {
         event
     }
 
-    /// Answers [`RunEvent::WaitingInput`], without a newline. Gives whether the answer was taken: a second
-    /// answer to one question is not, and one that comes after an interrupt is dropped.
+    /// Answers [`RunEvent::WaitingInput`], without a newline. Returns whether the answer was accepted. A second answer to
+    /// one question is not accepted, and one after an interrupt is dropped.
     pub fn send_input(&self, text: impl Into<Zeroizing<String>>) -> bool {
         self.input.try_send(text.into()).is_ok()
     }
@@ -196,7 +195,7 @@ impl Run {
     }
 
     /// Lets the program run on without an interrupt. A server with [`bai_protocol::capability::Capability::KeptOutput`]
-    /// keeps the rest of the output for the client that resumes the run. Elsewhere that output is read and thrown away
+    /// keeps the rest of the output for the client that resumes the run. Elsewhere that output is read and discarded
     /// while this process lives.
     pub fn leave(self) {
         self.leave.send_replace(true);

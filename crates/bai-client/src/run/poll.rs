@@ -12,36 +12,36 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long one call may take. The server answers after 2 s at the latest, unless another run holds the session.
+/// How long one call may take. The server answers within 2 s, unless another run holds the session.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
-/// The largest reply that is taken, in bytes: 2 s of output.
+/// The largest accepted reply, in bytes: 2 s of output.
 const REPLY_LIMIT: usize = 512 * 1024 * 1024;
 /// Calls that may fail in a row before the run counts as lost.
 const FAILURES: u32 = 8;
-/// Server errors that may come in a row: one is the known answer to output that the server cannot encode, and the
-/// same run goes on after it (`docs/wire` §10, row 11).
+/// Server errors that may occur in a row. One is the known answer to output that the server cannot encode; the run goes
+/// on after it (`docs/wire` §10, row 11).
 const SERVER_FAILURES: u32 = 2;
-/// The least time between two calls that brought nothing, whatever the server does.
+/// The shortest time between two calls without output, whatever the server does.
 const FLOOR: Duration = Duration::from_millis(250);
 
 pub(super) struct PollLink {
     session: SessionRef,
-    /// Whether the server numbers its replies and sends again what did not arrive.
+    /// Whether the server numbers its replies and repeats those that did not arrive.
     numbered: bool,
     run_id: RunId,
-    /// The number of the last reply that came, for a server that numbers them.
+    /// The number of the last received reply, for a server that numbers them.
     received: Option<u64>,
-    /// What to ask next.
+    /// The next request.
     call: Option<Arc<ExecuteRequest>>,
-    /// What was asked last.
+    /// The last request.
     last: Arc<ExecuteRequest>,
-    /// The answer to it.
+    /// The pending reply to it.
     pending: Option<BoxFuture<'static, Result<ExecuteResult, ClientError>>>,
     asked: Instant,
     not_before: Instant,
     failures: u32,
     server_failures: u32,
-    /// The server has dropped something, the run's own end perhaps.
+    /// Whether the server has lost output, and perhaps the end of the run.
     output_lost: bool,
 }
 
@@ -55,7 +55,7 @@ impl PollLink {
         PollLink::new(session, run_id, first, numbered, 0)
     }
 
-    /// A run that has begun elsewhere, of which everything up to the frame `received` is here.
+    /// A run that began on another connection and was received up to the frame `received`.
     pub(super) fn resume(session: SessionRef, run_id: RunId, numbered: bool, received: u64) -> PollLink {
         let first = ExecuteRequest::resume(&run_id);
         PollLink::new(session, run_id, first, numbered, received)
@@ -123,7 +123,7 @@ impl PollLink {
         }
     }
 
-    /// The next reply; pending for as long as there is nothing to ask. Cancel-safe.
+    /// The next reply; pending while there is no request. Cancel-safe.
     pub(super) async fn next(&mut self) -> LinkEvent {
         loop {
             let result = match &mut self.pending {
@@ -159,28 +159,28 @@ impl PollLink {
         self.failures = 0;
         self.server_failures = 0;
         if reply.status == RunStatus::Continued && reply.console.is_empty() {
-            // The server's window paces us; one that has no window must not make us spin.
+            // The server's wait paces us. A server that does not wait must not make us spin.
             self.not_before = self.asked + FLOOR;
         }
         reply
     }
 
-    /// Decides whether to try on, under the same run id; what is returned is to be told.
+    /// Decides whether to try again, under the same run id. Returns the event to report.
     fn failed(&mut self, error: ClientError) -> Option<LinkEvent> {
         let (again, pause) = match error.kind() {
             ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Busy => {
                 self.failures += 1;
                 let pause = Duration::from_millis(200) * 2u32.pow(self.failures.min(5));
-                // What never reached the server is sent again as it was; for all else only `continue` is safe, as
-                // code or an answer must not arrive twice.
+                // A request that never reached the server is sent again. Otherwise only `continue` is safe, as code or an
+                // answer must not arrive twice.
                 let resume = || self.counted(ExecuteRequest::resume(&self.run_id));
                 (if error.maybe_sent() { resume() } else { self.last.clone() }, pause)
             }
             ErrorKind::Server if !self.numbered => {
                 self.server_failures += 1;
-                // The server stumbled over the output and forgot what it had, `finished` perhaps. Empty code under the
-                // same id releases the run in any case: if the program still runs its own end comes first, else that
-                // of the empty code.
+                // The server failed on the output and lost it, perhaps with `finished`. Empty code under the same id
+                // releases the run in any case: if the program still runs, its own end comes first, else that of the
+                // empty code.
                 (Arc::new(ExecuteRequest::query(&self.run_id, "")), Duration::ZERO)
             }
             _ => return Some(LinkEvent::End(LinkEnd::failed(error))),
@@ -188,7 +188,7 @@ impl PollLink {
         if self.failures >= FAILURES || self.server_failures >= SERVER_FAILURES {
             return Some(LinkEvent::End(LinkEnd::failed(error)));
         }
-        tracing::debug!(%error, failures = self.failures, "polling fails; trying on");
+        tracing::debug!(%error, failures = self.failures, "polling fails; trying again");
         self.call.get_or_insert(again);
         self.not_before = Instant::now() + pause;
         if error.kind() == ErrorKind::Server {

@@ -16,18 +16,18 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// The largest frame that is taken, in bytes. Genuine servers put 0.2 s of output into one frame.
+/// The largest accepted frame, in bytes. Genuine servers put 0.2 s of output into one frame.
 const FRAME_LIMIT: usize = 256 * 1024 * 1024;
-/// The largest first frame that genuine servers take, in bytes.
+/// The largest first frame that genuine servers accept, in bytes.
 const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
 /// How long writing one small frame may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(20);
-/// How long saying goodbye may take.
+/// How long closing may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-/// A server that numbers its frames is told what arrived after this many bytes, or frames, whichever is first. It stops
-/// sending when a MiB is not acknowledged.
-const TELL_BYTES: usize = 128 * 1024;
-const TELL_FRAMES: usize = 32;
+/// Numbered frames are acknowledged after this many bytes or frames, whichever is first. The server stops sending when a
+/// MiB is not acknowledged.
+const ACKNOWLEDGE_BYTES: usize = 128 * 1024;
+const ACKNOWLEDGE_FRAMES: usize = 32;
 const WHAT: &str = "follow the run";
 
 pub(super) struct SocketLink {
@@ -36,20 +36,20 @@ pub(super) struct SocketLink {
     last_heard: Instant,
     pinged: bool,
     started: bool,
-    /// Bytes and frames that came and that the server has not been told of.
-    untold: (usize, usize),
+    /// The received bytes and frames that are not acknowledged yet.
+    unacknowledged: (usize, usize),
 }
 
 /// Why there is no WebSocket.
 pub(super) enum NoSocket {
-    /// The server itself refused, or no server is there: polling would fail in the same way.
+    /// The server itself refused, or does not answer: polling would fail in the same way.
     Refused(ClientError),
-    /// Something in between does not pass upgrades on; polling may work.
+    /// A proxy does not forward upgrades; polling may work.
     Blocked(ClientError),
 }
 
 /// The first frame. Servers with [`Capability::RunIds`] take the run id from it; others ignore the key. Servers with
-/// [`Capability::NumberedFrames`] read `received: 0` as the wish for numbers.
+/// [`Capability::NumberedFrames`] number their frames after `received: 0`.
 #[derive(Serialize)]
 struct FirstFrame<'a> {
     #[serde(flatten)]
@@ -77,11 +77,11 @@ impl SocketLink {
             last_heard: Instant::now(),
             pinged: false,
             started: false,
-            untold: (0, 0),
+            unacknowledged: (0, 0),
         })
     }
 
-    /// The text of the first frame, if a server would take it.
+    /// The text of the first frame, if a server would accept it.
     pub(super) fn first_frame(
         cell: &Cell,
         run_id: &RunId,
@@ -114,19 +114,19 @@ impl SocketLink {
         }
     }
 
-    /// Tells the server that we have all frames up to this one, if it is time to.
-    pub(super) async fn tell(&mut self, received: u64) -> Result<(), LinkEnd> {
-        let (bytes, frames) = self.untold;
-        if bytes < TELL_BYTES && frames < TELL_FRAMES {
+    /// Acknowledges all frames up to this one, when it is time to.
+    pub(super) async fn acknowledge(&mut self, received: u64) -> Result<(), LinkEnd> {
+        let (bytes, frames) = self.unacknowledged;
+        if bytes < ACKNOWLEDGE_BYTES && frames < ACKNOWLEDGE_FRAMES {
             return Ok(());
         }
-        self.tell_now(received).await
+        self.acknowledge_now(received).await
     }
 
-    /// Tells the server that we have all frames up to this one.
-    pub(super) async fn tell_now(&mut self, received: u64) -> Result<(), LinkEnd> {
-        self.untold = (0, 0);
-        // Text would be taken for input.
+    /// Acknowledges all frames up to this one.
+    pub(super) async fn acknowledge_now(&mut self, received: u64) -> Result<(), LinkEnd> {
+        self.unacknowledged = (0, 0);
+        // The server would read text as input.
         let note = Message::binary(format!("{{\"received\":{received}}}").into_bytes());
         self.write(note).await
     }
@@ -174,7 +174,7 @@ impl SocketLink {
 
     async fn ping(&mut self) -> Result<(), LinkEnd> {
         if self.pinged {
-            // Not dead by silence: the next sign of life is asked for one limit later.
+            // Silence is normal now: the next ping follows one limit later.
             self.last_heard = Instant::now();
         }
         self.pinged = true;
@@ -183,22 +183,22 @@ impl SocketLink {
 
     fn parse(&mut self, frame: &[u8]) -> Result<ExecuteResult, LinkEnd> {
         self.started = true;
-        self.untold.0 += frame.len();
-        self.untold.1 += 1;
+        self.unacknowledged.0 += frame.len();
+        self.unacknowledged.1 += 1;
         serde_json::from_slice(frame).map_err(|error| {
             let why = format!("the server sent a frame that is not what was agreed: {error}");
             LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why).with_source(error))
         })
     }
 
-    /// Says goodbye, without waiting long. Web servers do not close after `finished`, so we do.
+    /// Closes the connection, without waiting long. Web servers do not close it after `finished`, so the client does.
     pub(super) async fn close(mut self) {
-        // Whether the goodbye arrives changes nothing: the run is over.
+        // The close frame need not arrive: the run is over.
         let _ = timeout(CLOSE_LIMIT, self.socket.close(None)).await;
     }
 }
 
-/// Tells whose refusal it is: an API error is the server's own; everything else comes from something in between.
+/// Finds out who refused: an API error comes from the server itself, any other error from a proxy.
 fn judge(error: ClientError) -> NoSocket {
     // A proxy that answers for a server may refuse only the upgrade. Where no server answers, all requests fail.
     let unreachable = error.kind() == ErrorKind::Connect && error.status().is_none();

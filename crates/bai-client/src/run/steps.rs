@@ -1,4 +1,4 @@
-//! Batch runs at servers that lose what is said between two steps, the end of the run included (`docs/wire` §3.7):
+//! Batch runs on servers that lose output between two steps, the end of the run included (`docs/wire` §3.7):
 //! each step is a run of its own there, and its command begins after a pause. The reader of the run sees no difference.
 //!
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
@@ -20,20 +20,20 @@ const PAUSE: &str = "0.5";
 /// Exit code of a run whose build failed (`docs/wire` §3.4).
 const NOT_RUN: i32 = 127;
 
-/// A step that is still to be run; without a kind it is the last.
+/// A step that has not run yet; the last one has no kind.
 struct BatchStep {
     step: Option<Step>,
     command: String,
 }
 
-/// Whether a manager of this release has agents that lose what is said between two steps: those from 25.12 on.
+/// Whether the agents of a manager of this release lose output between two steps: those from 25.12 on.
 pub(crate) fn are_lossy(manager: Option<&str>) -> bool {
-    // Only very old ones do not tell their release.
+    // Only very old managers do not report their release.
     let Some(manager) = manager else { return false };
     let mut numbers = manager.split(['.', '-']).map(|part| part.parse::<u32>());
     match (numbers.next(), numbers.next()) {
         (Some(Ok(year)), Some(Ok(month))) => (year, month) >= (25, 12),
-        // The pauses cost less than a run without an end.
+        // A pause costs less than a run without an end.
         _ => true,
     }
 }
@@ -82,7 +82,7 @@ async fn begin(
     part: &BatchStep,
     options: &RunOptions,
 ) -> Result<Run, ClientError> {
-    // The pause stands before the command and not around it: the shell becomes its last program, which is then the one
+    // The pause is before the command and not around it: the shell becomes its last program, which is then the one
     // that an interrupt reaches.
     let exec = match part.command.as_str() {
         "" => format!("sleep {PAUSE}"),
@@ -92,7 +92,7 @@ async fn begin(
     start_in_turn(session.clone(), turn.clone(), Start::Cell(cell), options.clone()).await
 }
 
-/// How one step ended.
+/// The end of one step.
 enum StepEnd {
     Finished(Option<i32>),
     /// The last event was delivered, or the reader is gone.
@@ -108,9 +108,9 @@ struct Relay {
     input: mpsc::Receiver<Zeroizing<String>>,
     interrupts: watch::Receiver<u64>,
     leave: watch::Receiver<bool>,
-    /// No further step is wanted.
+    /// Whether no further step has to run.
     interrupted: bool,
-    /// The reader has gone and lets it run on.
+    /// Whether the reader is gone and lets the run go on.
     left: bool,
 }
 
@@ -137,8 +137,8 @@ impl Relay {
         }
     }
 
-    /// The next step that has something to run; the others are told as done. The last is run in any case: its end is the
-    /// end of the run.
+    /// The next step with a command; the others are reported as finished. The last step always runs: its end is the end
+    /// of the run.
     async fn next_part(&mut self, run: &Run) -> Option<BatchStep> {
         loop {
             let part = self.parts.pop_front()?;
@@ -190,7 +190,7 @@ impl Relay {
         }
     }
 
-    /// Passes an event on; an interrupt is heard also while the reader has no room for it.
+    /// Delivers an event. An interrupt is noticed even while the reader has no space for it.
     async fn tell(&mut self, run: &Run, event: RunEvent) {
         while !self.left {
             tokio::select! { biased;
@@ -199,7 +199,7 @@ impl Relay {
                     run.interrupt();
                 }
                 room = self.events.reserve() => {
-                    // Without a reader it goes nowhere; the next look at the run sees that.
+                    // Without a reader it is dropped; the next look at the run notices that.
                     if let Ok(permit) = room {
                         permit.send(event);
                     }

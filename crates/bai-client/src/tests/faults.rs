@@ -292,7 +292,7 @@ async fn a_create_that_may_have_arrived_is_not_repeated_and_says_what_to_look_at
     let server = Server::start(|_, _| async { None }).await;
     let error = soon(ComputeSession::create(&server.api(), request(), |_| {})).await.unwrap_err();
     assert_eq!((error.kind(), server.asked().len()), (ErrorKind::Lost, 1), "it is not sent twice");
-    assert!(error.hint().unwrap().contains("may be there all the same"), "{:?}", error.hint());
+    assert!(error.hint().unwrap().contains("may exist nevertheless"), "{:?}", error.hint());
 }
 
 #[tokio::test]

@@ -15,13 +15,13 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-/// How often the server is asked for a sign of life, so that no proxy on the way takes the tunnel for idle.
+/// The interval of pings, so that no proxy closes the tunnel as idle.
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// How long the server may give none.
+/// How long the server may be silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-/// How long the service may be quiet after the local side has said all that it had to say.
+/// How long the service may be quiet after the local side has finished writing.
 const LINGER: Duration = Duration::from_secs(30);
-/// How long saying goodbye may take.
+/// How long closing may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// Bytes in one frame.
 const PIECE: usize = 64 * 1024;
@@ -46,7 +46,7 @@ impl fmt::Display for TunnelEnd {
         match self {
             TunnelEnd::Finished => f.write_str("the service closed the connection"),
             TunnelEnd::LocalGone => f.write_str("the connection was closed here"),
-            TunnelEnd::Refused => f.write_str("nobody listens at the port of the service"),
+            TunnelEnd::Refused => f.write_str("no program listens at the port of the service"),
             TunnelEnd::Failed(why) => write!(f, "the server does not reach the service: {why}"),
             TunnelEnd::Lost(why) => write!(f, "the link to the server broke: {}", crate::cause(&**why)),
         }
@@ -71,11 +71,11 @@ impl TunnelEnd {
 /// The state that the two directions of a tunnel share.
 struct KeepAlive {
     start: Instant,
-    /// Milliseconds after `start` at which the server was last heard.
+    /// Milliseconds after `start` of the server's last message.
     heard: AtomicU64,
-    /// The same for bytes of the service.
+    /// Milliseconds after `start` of the service's last bytes.
     data: AtomicU64,
-    /// The local side is slow: the server is not being listened to.
+    /// Whether the local side is slow, so that the server's messages are not read.
     delivering: AtomicBool,
     sent: AtomicU64,
     received: AtomicU64,
@@ -128,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         (self.pulse.sent.load(Ordering::Relaxed), self.pulse.received.load(Ordering::Relaxed))
     }
 
-    /// Says goodbye, without waiting long. Whether it arrives changes nothing.
+    /// Sends a close frame, without waiting long. It need not arrive.
     pub(crate) async fn close(mut self) {
         let _ = timeout(CLOSE_LIMIT, self.sink.send(Message::Close(None))).await;
     }
@@ -208,15 +208,15 @@ where
                 pulse.delivering.store(false, Ordering::Relaxed);
             }
             Some(Ok(Message::Close(frame))) => return closed(frame),
-            // Text means nothing here; pings are answered below us.
+            // Text has no meaning here; the library answers pings.
             Some(Ok(_)) => {}
             Some(Err(error)) => return TunnelEnd::lost(error),
-            None => return TunnelEnd::lost("it ended without a goodbye"),
+            None => return TunnelEnd::lost("it ended without a close frame"),
         }
     }
 }
 
-/// What a close frame of a server means (`docs/wire` §7.2).
+/// The meaning of a server's close frame (`docs/wire` §7.2).
 fn closed(frame: Option<CloseFrame>) -> TunnelEnd {
     let Some(frame) = frame else { return TunnelEnd::Finished };
     match u16::from(frame.code) {

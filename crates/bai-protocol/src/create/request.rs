@@ -1,4 +1,4 @@
-//! What a client asks for: the body of create and of create from a template, as each API version wants it.
+//! The body of a create request, with and without a template, in the form of each API version.
 
 use crate::version::ApiVersion;
 use serde::Serialize;
@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 /// Ports that a session needs for itself (`docs/wire` §2.2).
 const RESERVED_PORTS: [u16; 4] = [2000, 2001, 2200, 7681];
 
-/// What a session is to be. Only what is set is sent: null for an optional key is refused by modern servers
-/// (`docs/wire` §10, row 26). What a server of an old version does not know yet is left out.
+/// The wanted session. Only the fields that are set are sent: null for an optional key is refused by modern servers
+/// (`docs/wire` §10, row 26). Keys that are newer than the server's version are left out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateRequest {
     /// The session's name, 4 to 64 characters; see [`check_name`].
@@ -18,11 +18,11 @@ pub struct CreateRequest {
     pub image: String,
     /// UUID of the session template. It gives the fields that are not set here.
     pub template: Option<String>,
-    /// What sort of session; interactive, or the template's, when not set.
+    /// The type of the session. Default: the template's, else interactive.
     pub session_type: Option<SessionType>,
-    /// What a batch session runs, as a shell command.
+    /// The shell command of a batch session.
     pub startup_command: Option<String>,
-    /// When a batch session starts at the earliest: ISO 8601, or a time from now such as `10m`.
+    /// The earliest start of a batch session: ISO 8601, or a time from now such as `10m`.
     pub starts_at: Option<String>,
     /// How long a batch session may run: seconds, or with a unit such as `30s`, `5m`, `1h`, `2d`, `1w`. From 24.09 on.
     pub batch_timeout: Option<String>,
@@ -34,7 +34,7 @@ pub struct CreateRequest {
     pub priority: Option<u8>,
     /// Machine architecture; the server's default is `x86_64`.
     pub architecture: Option<String>,
-    /// Project that pays for it.
+    /// The project to which it is charged.
     pub group: Option<String>,
     /// Domain.
     pub domain: Option<String>,
@@ -46,21 +46,21 @@ pub struct CreateRequest {
     pub tag: Option<String>,
     /// Whether the server answers at once instead of waiting for RUNNING.
     pub enqueue_only: bool,
-    /// How long a waiting server waits, in seconds; 0 is for ever.
+    /// How long a server that waits may wait, in seconds; 0 means without limit.
     pub max_wait_seconds: Option<u32>,
-    /// Whether a live session of the same name and image is taken instead.
+    /// Whether a live session of the same name and image is reused.
     pub reuse: bool,
     /// Environment of the session's programs.
     pub environ: BTreeMap<String, String>,
     /// Virtual folders by name, or `name/path` for a folder inside one.
     pub mounts: Vec<String>,
-    /// Where virtual folders go, by name: a path in the container, below `/home/work` when relative.
+    /// Mount points of virtual folders, by name: a path in the container, below `/home/work` when relative.
     pub mount_map: BTreeMap<String, String>,
     /// How virtual folders are mounted, by name. From 20.09 on.
     pub mount_options: BTreeMap<String, MountOption>,
     /// Virtual folders by UUID. From 25.12 on.
     pub mount_ids: Vec<String>,
-    /// Where virtual folders go, by UUID. From 25.12 on.
+    /// Mount points of virtual folders, by UUID. From 25.12 on.
     pub mount_id_map: BTreeMap<String, String>,
     /// Slots by name: `cpu`, `mem`, `cuda.device`…
     pub resources: BTreeMap<String, String>,
@@ -72,7 +72,7 @@ pub struct CreateRequest {
     pub preopen_ports: Vec<u16>,
     /// Shell text that runs before services.
     pub bootstrap_script: Option<String>,
-    /// Ids of the agents that are to run it, one for each container; for admins. From 20.09 on.
+    /// Ids of the agents on which it runs, one for each container; for admins. From 20.09 on.
     pub agents: Vec<String>,
     /// UUID of the network that its containers join. From 24.09 on.
     pub network: Option<String>,
@@ -80,7 +80,7 @@ pub struct CreateRequest {
     pub owner_access_key: Option<String>,
 }
 
-/// What sort of session (`docs/wire` §2.4).
+/// The type of a session (`docs/wire` §2.4).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionType {
@@ -91,20 +91,20 @@ pub enum SessionType {
     Batch,
     /// It serves a model; servers make these themselves.
     Inference,
-    /// A helper of the server, such as for uploads.
+    /// A helper of the server, for uploads for example.
     System,
 }
 
 /// How one virtual folder is mounted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct MountOption {
-    /// `ro`, `rw` or `wd` (may delete, too); never more than the folder's own permission.
+    /// `ro`, `rw` or `wd` (may also delete), within the folder's own permission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permission: Option<String>,
     /// The folder inside the virtual folder that is mounted instead of all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subpath: Option<String>,
-    /// Where it goes, as in [`CreateRequest::mount_map`].
+    /// The mount point, as in [`CreateRequest::mount_map`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount_destination: Option<String>,
 }
@@ -120,10 +120,10 @@ impl CreateRequest {
         if self.template.is_some() { "/_/create-from-template" } else { "" }
     }
 
-    /// Finds what every server would refuse.
+    /// Checks for what every server would refuse.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first problem.
     pub fn check(&self) -> Result<(), BadRequest> {
         check_name(&self.name)?;
         let is_batch = self.session_type == Some(SessionType::Batch);
@@ -146,8 +146,8 @@ impl CreateRequest {
         Ok(())
     }
 
-    /// The body for a server that speaks `version`. Keys are left out that the official client does not yet send
-    /// at that version.
+    /// The body for a server that speaks `version`. Keys that the official client does not yet send at that version are
+    /// left out.
     pub fn to_wire(&self, version: ApiVersion) -> Value {
         let mut body = Map::new();
         body.insert(version.name_key().into(), json!(self.name));
@@ -200,7 +200,7 @@ impl CreateRequest {
     }
 }
 
-/// The version since when a key exists that always did.
+/// The version of the keys that have always existed.
 const ALL: &str = "v4.20181215";
 
 /// Adds a key if `version` knows it and it has a value.
@@ -223,11 +223,11 @@ fn typed(text: &str) -> Value {
     }
 }
 
-/// Whether a server would take this as a session's name: 4 to 64 characters, word characters at both ends,
+/// Checks that a server accepts this as a session's name: 4 to 64 characters, word characters at both ends,
 /// inside also `.` and `-`, and not the reserved `from-template`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The rule that it breaks.
 pub fn check_name(name: &str) -> Result<(), BadName> {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let length = name.chars().count();
@@ -241,16 +241,16 @@ pub fn check_name(name: &str) -> Result<(), BadName> {
     if name == "from-template" { Err(BadName::Reserved) } else { Ok(()) }
 }
 
-/// Why a name cannot be a session's.
+/// Why a session cannot have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
     /// Too short or too long.
     #[error("a session name has 4 to 64 characters, this one has {0}")]
     Length(usize),
-    /// Something else than letters, digits, `_`, `.` and `-`, or not a letter or digit at an end.
+    /// A character other than letters, digits, `_`, `.` and `-`, or one at an end that is not a letter or digit.
     #[error("a session name has letters, digits and _, inside also . and -")]
     Characters,
-    /// A word of the server's own.
+    /// A name that the server reserves.
     #[error("that session name is reserved")]
     Reserved,
 }

@@ -5,7 +5,7 @@
 /// One way to build or to run a program. The rules of a language are tried in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// What must be in the folder.
+    /// The condition: what the folder must contain.
     pub needs: Needs,
     /// The command, as words with single spaces. [`Rule::words`] tells what the words in braces mean.
     pub command: &'static str,

@@ -1,6 +1,6 @@
-//! What a language is. One table answers all who ask: the runner, which needs an interpreter; the prompt, which colours code
-//! and judges cells; the client, which brings a prelude and finds programs. What only one of them can know stays there,
-//! and is keyed by a row of this table: how an interpreter is started, for example. The image name tells the language.
+//! The table of languages. The runner uses it to find an interpreter, the prompt to colour code and to judge cells, the
+//! client to bring a prelude and to find programs. Facts that only one of them can know stay there, keyed by a row of
+//! this table: how an interpreter is started, for example. The name of the image tells the language.
 
 mod batch;
 mod syntax;
@@ -13,12 +13,12 @@ pub use table::*;
 /// One language.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Language {
-    /// The word for it: in image names, in the prompt, in the name of its history file.
+    /// Its name: in image names, in the prompt, in the name of its history file.
     pub name: &'static str,
-    /// Other words for it in image names. A word fits as it is, before a hyphen (`r` and `r-base`), and before a
+    /// Other words for it in image names. A word matches alone, before a hyphen (`r` and `r-base`), and before a
     /// version (`lua` and `lua5.4`).
     pub aliases: &'static [&'static str],
-    /// Parts of image names which suggest that the language is in there, when no word says so.
+    /// Parts of image names that suggest the language, when no word names it.
     pub hints: &'static [&'static str],
     /// The interpreter or compiler: names of the program, the preferred one first.
     pub programs: &'static [&'static str],
@@ -26,10 +26,10 @@ pub struct Language {
     pub extensions: &'static [&'static str],
     /// The grammar that colours it, by the name that the highlighter has for it; [`Language::PLAIN_TEXT`] if it has none.
     pub grammar: &'static str,
-    /// What comments, strings and blocks look like.
+    /// The syntax of comments, strings and blocks.
     pub syntax: Syntax,
-    /// Code that prints the documentation of the name `{}`. Without it the language has nothing of the kind, or a front
-    /// end knows more.
+    /// Code that prints the documentation of the name `{}`. `None` if the language has no such code, or if a front end
+    /// knows more.
     pub documentation: Option<&'static str>,
     /// Whether a cluster's kernel of this language takes the prelude of the client.
     pub takes_prelude: bool,
@@ -45,7 +45,7 @@ impl Language {
     /// The grammar of a language that the highlighter cannot colour. A row names it explicitly.
     pub const PLAIN_TEXT: &'static str = "Plain Text";
 
-    /// A language of which only the name is known, or not even that. Also the defaults of a row.
+    /// An unknown language, and the defaults of a row.
     pub const UNKNOWN: Self = Language {
         name: "",
         aliases: &[],
@@ -66,7 +66,7 @@ impl Language {
         self.extensions.first().copied().unwrap_or_default()
     }
 
-    /// Whether a word, such as the bare name of an image, stands for this language.
+    /// Whether a word, such as the bare name of an image, names this language.
     fn is_called(&self, word: &str) -> bool {
         let fits = |known: &&str| {
             let rest = word.strip_prefix(known)?;
@@ -77,8 +77,8 @@ impl Language {
     }
 }
 
-/// The language of an image's bare name, in lower case and without registry, path and tag: `r-base` is R. `None` when the
-/// name does not say.
+/// The language of an image's bare name, in lower case and without registry, path and tag: `r-base` is R. `None` if the
+/// name does not tell.
 pub fn of_name(name: &str) -> Option<&'static Language> {
     let name = name.strip_prefix("kernel-").unwrap_or(name);
     ALL.iter().copied().find(|language| language.is_called(name))
@@ -93,7 +93,7 @@ pub fn name_and_tag(image: &str) -> (&str, &str) {
     last.split_once(':').unwrap_or((last, ""))
 }
 
-/// The language that an image says it holds. Images of frameworks say it by their version of Python: a part like `py36` or
+/// The language that the name of an image states. Images of frameworks state their version of Python: a part like `py36` or
 /// `py3.10` of the tag or of the name.
 pub fn of_image(image: &str) -> Option<&'static Language> {
     let (name, tag) = name_and_tag(image.trim());
@@ -107,8 +107,8 @@ pub fn of_image(image: &str) -> Option<&'static Language> {
     of_name(&name).or_else(|| marked().then_some(&PYTHON))
 }
 
-/// The language that an image of a cluster probably holds: what it says, or what a part of its name suggests. `pytorch:2.1`
-/// says nothing, and suggests Python.
+/// The probable language of a cluster's image: the stated one, or the one that a part of its name suggests. `pytorch:2.1`
+/// states no language and suggests Python.
 pub fn likely_of_image(image: &str) -> Option<&'static Language> {
     let (name, tag) = name_and_tag(image.trim());
     let (name, tag) = (name.to_ascii_lowercase(), tag.to_ascii_lowercase());

@@ -1,7 +1,7 @@
-//! The syntax of a language, as far as a prompt needs it: what comments, strings and blocks look like. Only data is
-//! here. The prompt's scanner reads it.
+//! The syntax of a language, as far as a prompt needs it: comments, strings and blocks. Only data is here. The prompt's
+//! scanner reads it.
 
-/// What the text of a language looks like. [`Syntax::PLAIN`] has the default of each field.
+/// The syntax of a language. [`Syntax::PLAIN`] has the default of each field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Syntax {
     /// Signs around strings that end with their line.
@@ -10,7 +10,7 @@ pub struct Syntax {
     pub long_quotes: &'static str,
     /// The sign of a comment that ends with its line.
     pub line_comment: &'static str,
-    /// A second sign of such a comment, where a language has two.
+    /// A second sign of such a comment, if the language has two.
     pub other_comment: Option<&'static str>,
     /// The signs around a comment that may have several lines.
     pub block_comment: Option<(&'static str, &'static str)>,
@@ -25,15 +25,15 @@ pub struct Syntax {
     pub text_marks: &'static [&'static str],
     /// Words before a text between any two signs, as in Perl. After `s`, `tr` and `y` there are two texts.
     pub quote_words: &'static [&'static str],
-    /// Words that open a block wherever they stand.
+    /// Words that open a block in any position.
     pub openers: &'static [&'static str],
     /// Words that open a block as the first word of a statement.
     pub starters: &'static [&'static str],
     /// Words that close a block.
     pub closers: &'static [&'static str],
-    /// What stands at the end of a line that goes on in the next one.
+    /// Signs at the end of a line that continues on the next one.
     pub continues: &'static [&'static str],
-    /// How a complete cell ends, and how the last line begins that is complete without this end.
+    /// The end of a complete cell, and the beginning of a last line that needs no such end.
     pub ends: Option<(&'static str, &'static str)>,
     /// Whether code may end with `?`, so that `name?` is a call, or an operator as in Rust, and not a question.
     pub question_mark_in_names: bool,

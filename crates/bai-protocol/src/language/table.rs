@@ -3,13 +3,13 @@
 
 use super::{Language, Needs, Rule, Syntax};
 
-/// All languages. In a folder with the programs of several languages a batch run takes the one that comes first here.
+/// All languages. In a folder with programs of several languages, a batch run takes the first language of this list.
 pub static ALL: &[&Language] = &[
     &RUST, &PYTHON, &C, &CPP, &GOLANG, &HASKELL, &FORTRAN, &OCAML, &NODEJS, &R, &JULIA, &RUBY, &LUA, &PHP,
     &PERL, &OCTAVE, &SCHEME, &SQLITE, &JAVA, &BASH,
 ];
 
-/// What a compiler made, under the names that compilers give it.
+/// The output of a compiler, under its usual names.
 const MAIN: &[Rule] = &[Rule::program("main"), Rule::program("a.out")];
 
 /// Rust.
@@ -31,7 +31,7 @@ pub static RUST: Language = Language {
     ..Language::UNKNOWN
 };
 
-/// Python. Its syntax is more than a row can say: the prompt has a parser for it.
+/// Python. The prompt has a parser for its syntax, which is more than a row can describe.
 pub static PYTHON: Language = Language {
     name: "python",
     aliases: &["cpython", "py", "ipython"],

@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 pub(super) enum DriverEvent {
     /// An event was handed over.
     Delivered,
-    /// The person wants the program to stop.
+    /// The user wants the program to stop.
     Interrupt,
     /// The handle is gone.
     Dropped,
-    /// The server has been told of the interrupt.
-    Told,
-    /// The person's answer.
+    /// The interrupt was sent to the server.
+    InterruptSent,
+    /// The user's answer.
     Answer(Zeroizing<String>),
     /// The server had its time to end a question after an interrupt.
     GraceOver,
@@ -32,8 +32,8 @@ pub(super) enum DriverEvent {
 }
 
 impl Driver {
-    /// Waits for the first thing that happens. The order is a priority: the wishes of the person go before the
-    /// messages of the server, and we do not read while events wait, so that the reader paces the server.
+    /// Waits for the first thing that happens. The order is a priority: the user's actions come before the server's
+    /// messages. It does not read while events wait, so that the reader paces the server.
     pub(super) async fn next_event(&mut self) -> DriverEvent {
         let listening = self.drain.is_none();
         let (again, give_up) = self.drain.as_ref().map_or((None, None), |drain| (drain.again, drain.give_up));
@@ -42,7 +42,7 @@ impl Driver {
             changed = self.interrupts.changed(), if listening => {
                 if changed.is_ok() { DriverEvent::Interrupt } else { DriverEvent::Dropped }
             }
-            () = maybe(&mut self.telling) => DriverEvent::Told,
+            () = maybe(&mut self.interrupt_request) => DriverEvent::InterruptSent,
             Some(text) = self.input.recv(), if listening => DriverEvent::Answer(text),
             () = maybe_at(self.empty_answer) => DriverEvent::GraceOver,
             () = maybe_at(self.crossed) => DriverEvent::StillAsked,
@@ -57,14 +57,14 @@ impl Driver {
             () = maybe_at(self.not_started) => DriverEvent::NotStarted,
             () = maybe_at(again) => DriverEvent::InterruptAgain,
             () = maybe_at(give_up) => DriverEvent::GiveUp,
-            heard = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
-                DriverEvent::LinkEvent(heard)
+            event = next(&mut self.link, self.machine.is_waiting()), if !self.machine.has_events() => {
+                DriverEvent::LinkEvent(event)
             }
         }
     }
 }
 
-/// Waits for the future; for ever when there is none.
+/// Waits for the future, or for ever without one.
 async fn maybe<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,
