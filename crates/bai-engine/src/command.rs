@@ -1,4 +1,4 @@
-//! What a session's actor can be asked to do.
+//! The commands of a session's actor.
 
 use super::run::Run;
 use bai_protocol::execute::BatchOptions;
@@ -27,7 +27,7 @@ impl Work {
     }
 }
 
-/// What a session's actor can be asked.
+/// A command for a session's actor.
 pub(super) enum SessionCommand {
     /// Queue a run.
     Begin(Arc<Run>, Work),

@@ -20,7 +20,7 @@ const HELLO: Duration = Duration::from_secs(2);
 /// The largest state file or hello that is read, in bytes.
 const SHORT: u64 = 16 << 10;
 
-/// How a background engine is reached.
+/// The address and the keys of a background engine.
 #[derive(Debug, Clone)]
 pub struct DaemonInfo {
     /// URL such as `http://127.0.0.1:41234`.
@@ -44,7 +44,7 @@ pub enum DaemonError {
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Another user could have written or read it.
@@ -52,7 +52,7 @@ pub enum DaemonError {
     NotOurs {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
 }

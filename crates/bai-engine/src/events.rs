@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-/// How often a silent stream sends a sign of life.
+/// The interval of comments on a silent stream.
 const PING: Duration = Duration::from_secs(10);
 
 /// `GET /events/session` and, for API v4, `GET /stream/kernel/_/events`.

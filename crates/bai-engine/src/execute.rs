@@ -133,7 +133,7 @@ async fn complete_at(session: &Session, body: &Value) -> ApiResult<Value> {
     let options = body.get("options").cloned().unwrap_or_default();
     let request = CompletionRequest {
         code: body.get("code").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        // Malformed options are ignored; the code alone must do.
+        // Malformed options are ignored; only the code is used then.
         options: serde_json::from_value(options).unwrap_or_default(),
     };
     let (asker, kernel) = oneshot::channel::<Kernel>();

@@ -1,7 +1,7 @@
 //! The embedded engine: a server on loopback that speaks the cluster's own API (`docs/wire`), for one user.
 //!
-//! It drives [`bai_runner`] and knows no client and no terminal. It keeps what other servers lose: output between batch
-//! steps, runs whose socket closed, and output that came while no run was active.
+//! It drives [`bai_runner`] and knows no client and no terminal. It keeps data that other servers lose: output between
+//! batch steps, runs whose socket closed, and output that came while no run was active.
 //!
 //! The tests of any client can use it. It needs a tokio runtime:
 //!
@@ -24,11 +24,11 @@
 //! | `server`, `options`, `state` | the engine that others start, and the state that all handlers share |
 //! | `routes`, `auth`, `request`, `error` | from bytes to handlers, and every error as a problem |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql`, `pty`, `services`, `live_stat` | the handlers |
-//! | `sessions`, `session`, `command` | the sessions by name and by id; their statuses; what their actors can be asked |
+//! | `sessions`, `session`, `command` | the sessions by name and by id; their statuses; the commands of their actors |
 //! | `actor` | the one owner of a session's kernel |
 //! | `run`, `buffer`, `frame` | the output of a kernel, on its way to its collectors |
 //! | `terminal` | a session's terminal: its shell, its viewers, its last output |
-//! | `meter` | what a session uses |
+//! | `meter` | the use of resources by a session |
 //! | `stale_folders` | folders of sessions whose engine was killed |
 //! | [`daemon`] | the state file by which a background engine is found |
 

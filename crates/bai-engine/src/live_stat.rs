@@ -1,4 +1,4 @@
-//! What sessions use now, measured when a client asks.
+//! The current use of resources by sessions, measured on request.
 
 use super::meter::SPAN;
 use super::session::Session;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The least time between two measurements that are compared for the use of CPU time.
 pub(super) const SPAN: Duration = Duration::from_millis(200);
-/// An older measurement is not compared: it says too little about the present.
+/// The age from which a measurement is not compared: it says too little about the present.
 const OLD: Duration = Duration::from_secs(10);
 
 /// The measurements of one session.
@@ -96,11 +96,11 @@ mod tests {
         let stat = LiveStat::of(&meter.value());
         assert_eq!((stat.cpu(), stat.memory().map(|memory| memory.used)), (Some(150.0), Some(20)));
         assert_eq!(stat.get("cpu_used").map(|metric| metric.current), Some(4000.0));
-        // Two who ask at once are told the same.
+        // Two requests at the same time get the same answer.
         meter.take_in(start + Duration::from_millis(2_010), used(4000, 30));
         let stat = LiveStat::of(&meter.value());
         assert_eq!((stat.cpu(), stat.memory().map(|memory| memory.used)), (Some(150.0), Some(30)));
-        // A program that has ended is no negative use.
+        // A program that has ended does not give a negative use.
         meter.take_in(start + Duration::from_secs(4), used(100, 5));
         assert_eq!(LiveStat::of(&meter.value()).cpu(), Some(0.0));
         meter.take_in(start + Duration::from_secs(6), None);

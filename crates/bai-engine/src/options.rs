@@ -1,11 +1,11 @@
-//! What an engine is started with.
+//! The options of an engine.
 
 use super::keypair::Keypair;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where sessions work.
+/// The folders of sessions.
 #[derive(Debug, Clone)]
 pub enum Workdirs {
     /// All sessions in this folder, which is the user's own. The engine makes and removes nothing in it. Uploads and
@@ -23,7 +23,7 @@ pub struct EngineOptions {
     pub listen: SocketAddr,
     /// The key pair that clients must sign with.
     pub keypair: Keypair,
-    /// Where sessions work.
+    /// The folders of sessions.
     pub workdirs: Workdirs,
     /// How long the engine stays without a session; `None` is for ever.
     pub idle_end: Option<Duration>,

@@ -93,7 +93,7 @@ async fn missing(what: &'static str) -> ApiError {
     ApiError::not_implemented(what)
 }
 
-/// What this server can do beyond the common API.
+/// The capabilities of this server beyond the common API.
 const CAPABILITIES: [Capability; 11] = [
     Capability::RunIds,
     Capability::NumberedFrames,
@@ -108,7 +108,7 @@ const CAPABILITIES: [Capability; 11] = [
     Capability::Completion,
 ];
 
-/// `GET /`: which API this is. The only answer that needs no signature.
+/// `GET /`: the version and the capabilities. The only request without a signature.
 async fn hello(State(server): State<Arc<ServerState>>) -> Response {
     let version = bai_protocol::version::NEWEST.to_string();
     let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
@@ -128,7 +128,7 @@ async fn echo(RawQuery(query): RawQuery, body: Body) -> ApiResult {
     Ok(json_reply(StatusCode::OK, &json!({"authorized": "yes", "echo": echo})))
 }
 
-/// `GET /config/resource-slots`: what a machine of our own has.
+/// `GET /config/resource-slots`: the slots of a single machine.
 async fn resource_slots() -> Response {
     json_reply(StatusCode::OK, &json!({"cpu": "count", "mem": "bytes"}))
 }

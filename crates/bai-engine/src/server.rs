@@ -36,9 +36,9 @@ pub enum EngineError {
         "the engine cannot listen on {address}: {source}; choose another port, or 0 to let the system choose"
     )]
     Listen {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A temporary folder for sessions could not be made.
@@ -117,7 +117,7 @@ impl Engine {
         &self.state.keypair
     }
 
-    /// The variables by which clients are told of a server: its endpoint, the access key and the secret key. Give them to the
+    /// The variables that give clients a server: its endpoint, the access key and the secret key. Give them to the
     /// program that is to use this engine.
     pub fn client_environment(&self) -> [(&'static str, String); 3] {
         let keypair = self.keypair();

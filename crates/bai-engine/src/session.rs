@@ -67,7 +67,7 @@ pub(super) struct Session {
     pub(super) interpreter: OnceLock<KernelInfo>,
     pub(super) services: OnceLock<Services>,
     queries: AtomicU64,
-    /// The last measurement of what it uses.
+    /// The last measurement of its use of resources.
     pub(super) meter: Meter,
     /// Notified of new runs and log text, for tests.
     #[cfg(test)]

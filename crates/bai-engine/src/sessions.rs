@@ -60,7 +60,7 @@ impl Sessions {
         Placed::New
     }
 
-    /// The session that a path names. An id also finds a session that has ended; a name does not.
+    /// The session of a path. An id also finds a session that has ended; a name does not.
     pub(super) fn find(&self, reference: &str) -> Option<Arc<Session>> {
         let all = self.lock();
         let by_id = all.iter().find(|session| session.id() == reference);

@@ -1,4 +1,4 @@
-//! The runtime type `app`, of images that name none. It has services and batch commands, but no language.
+//! The runtime type `app`, for images without a runtime type. It has services and batch commands, but no language.
 
 use super::error::StartError;
 use super::image::ImageName;
@@ -44,10 +44,10 @@ impl Language for App {
     }
 
     fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
-        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+        Heuristic::Done(Some("no program to build: there is no Makefile".to_owned()), 0)
     }
 
     fn execute_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
-        Heuristic::Done(Some("nothing to run: this session has no language".to_owned()), NOT_RUN)
+        Heuristic::Done(Some("no program to run: this session has no language".to_owned()), NOT_RUN)
     }
 }

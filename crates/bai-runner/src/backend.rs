@@ -1,4 +1,4 @@
-//! What runs the cells of a language whose variables persist: an interpreter under our driver, or a Jupyter kernel. The
+//! The process that runs the cells of a language with persistent variables: an interpreter under our driver, or a Jupyter kernel. The
 //! worker talks to both in the driver's messages.
 
 use super::error::StartError;
@@ -62,7 +62,7 @@ impl Backend {
         }
     }
 
-    /// A line for whoever reads standard input.
+    /// Sends a line to the reader of standard input.
     pub(super) fn type_line(&mut self, line: &str) {
         if let Backend::Driven(interpreter) = self {
             interpreter.type_line(line);

@@ -1,35 +1,35 @@
-//! What `build *` and `exec *` do (`docs/wire` §9.5): the rules that the table of languages has, carried out in a folder of
-//! this machine. Languages that are not in the table answer for themselves.
+//! `build *` and `exec *` (`docs/wire` §9.5): the rules of the table of languages, applied to a folder of this machine.
+//! Languages that are not in the table have their own answer.
 
 use super::language::{Heuristic, Invocation, NOT_RUN};
 use super::search_paths::{children, is_executable};
 use bai_protocol::language::{Language, Needs, Rule, Word};
 use std::path::{Path, PathBuf};
 
-/// Folders deeper than this are not looked through for sources.
+/// The depth to which folders are searched for sources.
 const DEPTH: usize = 16;
 
-/// What `build *` does in a folder without a `Makefile`; `tool` is the interpreter or compiler.
+/// The work of `build *` in a folder without a `Makefile`; `tool` is the interpreter or compiler.
 pub(super) fn build(language: &Language, tool: &Path, workdir: &Path) -> Heuristic {
     first(language, language.build, tool, workdir).unwrap_or_else(|| {
         let missing: Vec<String> = std::iter::once("Makefile".to_owned())
             .chain(language.build.iter().map(|rule| describe(language, rule.needs)))
             .collect();
         let code = if language.is_compiled { NOT_RUN } else { 0 };
-        Heuristic::Done(Some(format!("nothing to build: no {}", either(&missing))), code)
+        Heuristic::Done(Some(format!("no program to build: there is no {}", either(&missing))), code)
     })
 }
 
-/// What `exec *` does.
+/// The work of `exec *`.
 pub(super) fn execute(language: &Language, tool: &Path, workdir: &Path) -> Heuristic {
     first(language, language.execute, tool, workdir).unwrap_or_else(|| {
         let missing: Vec<String> =
             language.execute.iter().map(|rule| describe(language, rule.needs)).collect();
-        Heuristic::Done(Some(format!("nothing to run: there is no {}", either(&missing))), NOT_RUN)
+        Heuristic::Done(Some(format!("no program to run: there is no {}", either(&missing))), NOT_RUN)
     })
 }
 
-/// The command of the first rule that has what it needs.
+/// The command of the first rule whose condition is fulfilled.
 fn first(language: &Language, rules: &[Rule], tool: &Path, workdir: &Path) -> Option<Heuristic> {
     rules.iter().find_map(|rule| {
         let program = match rule.needs {
@@ -51,7 +51,7 @@ fn first(language: &Language, rules: &[Rule], tool: &Path, workdir: &Path) -> Op
     })
 }
 
-/// A program of this name. A last part of `*` is any in that folder.
+/// A program of this name. A last part of `*` stands for any name in that folder.
 fn program(workdir: &Path, name: &str) -> Option<PathBuf> {
     match name.strip_suffix('*') {
         Some(folder) => children(&workdir.join(folder)).into_iter().find(|path| is_executable(path)),
@@ -59,7 +59,7 @@ fn program(workdir: &Path, name: &str) -> Option<PathBuf> {
     }
 }
 
-/// What a rule needs, as a person calls it.
+/// The condition of a rule, in words for the user.
 fn describe(language: &Language, needs: Needs) -> String {
     match needs {
         Needs::File(name) => name.to_owned(),
@@ -116,8 +116,8 @@ mod tests {
             let tool = Path::new("/tool");
             let (build, execute) =
                 (build(language, tool, folder.path()), execute(language, tool, folder.path()));
-            assert_eq!(build, says(format!("nothing to build: {build_says}"), code));
-            assert_eq!(execute, says(format!("nothing to run: there is {execute_says}"), 127));
+            assert_eq!(build, says(format!("no program to build: there is {build_says}"), code));
+            assert_eq!(execute, says(format!("no program to run: there is {execute_says}"), 127));
         }
     }
 

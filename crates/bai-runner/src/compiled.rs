@@ -1,5 +1,5 @@
-//! Languages in which a cell is a program: it is written to a scratch folder, compiled there where that is needed, and
-//! run in the session's folder. Each has a row here; how a cell becomes a program is in `compiled_cells.rs`.
+//! Languages in which a cell is a program: it is written to a scratch folder, compiled there if necessary, and run in the
+//! session's folder. Each language has a row here. `compiled_cells.rs` turns a cell into a program.
 
 use super::batch;
 use super::compiled_cells as cells;
@@ -16,13 +16,13 @@ use std::path::Path;
 #[derive(Debug)]
 pub(super) struct Compiled {
     row: &'static table::Language,
-    /// What is missing when it is not there.
+    /// The name of the missing program in errors.
     title: &'static str,
     install: &'static str,
     tool: Tool,
-    /// The files that a cell becomes in the scratch folder: names and texts.
+    /// Makes the files of a cell in the scratch folder: names and texts.
     files: fn(&str, &str) -> cells::Files,
-    /// Commands that make a program of them and run it. `{tool}` is the program that was found, `{folder}` the scratch folder.
+    /// The commands that build and run the program. `{tool}` is the found compiler or interpreter, `{folder}` the scratch folder.
     commands: &'static [&'static [&'static str]],
 }
 
@@ -104,7 +104,7 @@ pub(super) static ALL: &[Compiled] = &[
         tool: Tool { ask: &["-version"], homes: &[".sdkman/candidates/java/*/bin"] },
         files: cells::java,
         commands: &[
-            // Its messages name the file as it was named.
+            // Its messages contain the name of the file as given here.
             &[
                 "sh",
                 "-c",
@@ -144,7 +144,7 @@ pub(super) static ALL: &[Compiled] = &[
         files: cells::fortran,
         commands: &[
             &["{tool}", "-cpp", "-J", "{folder}", "-o", "{folder}/cell", "{folder}/cell.f90"],
-            // A question is to be seen before it is answered.
+            // The prompt must be visible before the answer.
             &["env", "GFORTRAN_UNBUFFERED_PRECONNECTED=y", "{folder}/cell"],
         ],
     },

@@ -1,5 +1,5 @@
-//! Cells as programs. A cell that is a whole program stays as it is; statements without one get what the language wants
-//! around them, and the compiler is told which line is the cell's first.
+//! Cells as programs. A cell that is a complete program is unchanged. Bare statements get the code that the language
+//! needs around them, and the compiler gets the line number of the cell's first line.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// Names and texts.
 pub(super) type Files = Vec<(Cow<'static, str>, String)>;
 
-/// Lets C show a question before it waits for the answer: on a pipe it would keep what is printed without a newline.
+/// Makes C show a prompt before it waits for the answer: on a pipe it would buffer text without a newline.
 const INPUT_C: &str = "#include <stdio.h>\n__attribute__((constructor)) static void prepare(void) {\n    \
                        setvbuf(stdin, NULL, _IONBF, 0);\n    setvbuf(stdout, NULL, _IOLBF, 1 << 16);\n}\n";
 const HEADERS_C: &str = "#include <ctype.h>\n#include <errno.h>\n#include <math.h>\n#include <stdbool.h>\n#include <stdint.h>\n\
@@ -100,7 +100,7 @@ pub(super) fn java(code: &str, folder: &str) -> Files {
         );
         ("Cell".to_owned(), text)
     };
-    // The compiler wants a public class in a file of its name.
+    // The compiler requires a public class to be in a file of its name.
     vec![
         (format!("{class}.java").into(), text),
         ("files".into(), format!("{class}.java\n")),
@@ -162,7 +162,7 @@ pub(super) fn ocaml(code: &str, _folder: &str) -> Files {
     vec![("cell.ml".into(), format!("# 1 \"cell\"\n{code}\n"))]
 }
 
-/// Whether a function of this name is defined or called: the name, not part of another, and a parenthesis.
+/// Whether a function of this name is defined or called: the whole name followed by a parenthesis.
 fn calls(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let before = code.get(..at).and_then(|text| text.chars().next_back());
@@ -172,7 +172,7 @@ fn calls(code: &str, name: &str) -> bool {
     })
 }
 
-/// Lines that have to come first, and the rest with empty lines in their place.
+/// Splits off the lines that have to come first. The rest has empty lines in their place.
 fn hoist(code: &str, is_first: impl Fn(&str) -> bool) -> (String, String) {
     let (mut first, mut rest) = (String::new(), String::new());
     let mut goes_on = false;

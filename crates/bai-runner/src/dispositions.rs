@@ -1,7 +1,6 @@
-//! What a child process inherits of our signals: it begins with the default action for each, and with none blocked.
-//!
-//! We may have been started with some of them ignored, by `nohup`, by a shell's `&` or by a CI system. A child would inherit
-//! that, and an interpreter that starts with SIGINT ignored cannot be interrupted.
+//! The signal dispositions of a child process: it begins with the default action for each signal, and with none blocked.
+//! Our process may have been started with ignored signals, by `nohup`, by a shell's `&` or by a CI system. A child would
+//!inherit that, and an interpreter that starts with SIGINT ignored cannot be interrupted.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -9,7 +8,7 @@ use std::process::Command;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 
-/// Makes the child of this command begin with the defaults.
+/// Gives the child of this command the defaults.
 #[allow(unsafe_code)]
 pub(crate) fn by_default(command: &mut Command) -> &mut Command {
     // SAFETY: `reset` only makes system calls that are safe after fork; it neither allocates nor takes a lock.

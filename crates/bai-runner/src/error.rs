@@ -7,9 +7,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum StartError {
     /// No language accepts this image name.
-    #[error("the image {image:?} is not one that this machine can run; {known}")]
+    #[error("this machine cannot run the image {image:?}; {known}")]
     UnknownImage {
-        /// The name as it was given.
+        /// The requested name.
         image: String,
         /// The images that exist, as a clause.
         known: String,
@@ -17,7 +17,7 @@ pub enum StartError {
     /// The language is known, but its interpreter is not installed.
     #[error("{image} needs {language}, and none was found in {looked}")]
     NoInterpreter {
-        /// The name as it was given.
+        /// The requested name.
         image: String,
         /// The language with the accepted versions, such as `CPython 3.6 or later`.
         language: &'static str,
@@ -29,7 +29,7 @@ pub enum StartError {
     /// No Jupyter kernel of this name is installed.
     #[error("there is no Jupyter kernel {name:?}; {known}")]
     NoJupyterKernel {
-        /// The name as it was given.
+        /// The requested name.
         name: String,
         /// The installed kernels, as a clause.
         known: String,
@@ -47,7 +47,7 @@ pub enum StartError {
     Workdir {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The interpreter's process could not be started.
@@ -55,7 +55,7 @@ pub enum StartError {
     Spawn {
         /// The interpreter.
         executable: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The interpreter ended before it was ready.
@@ -65,7 +65,7 @@ pub enum StartError {
         executable: PathBuf,
         /// How it ended, such as `ended with exit code 1`.
         how: String,
-        /// The end of what it wrote.
+        /// The end of its output.
         output: String,
     },
     /// The interpreter did not become ready in time.
@@ -73,7 +73,7 @@ pub enum StartError {
     Timeout {
         /// The interpreter.
         executable: PathBuf,
-        /// How long we waited.
+        /// The waiting time.
         seconds: u64,
     },
     /// The kernel was shut down or restarted again while it started.
@@ -88,7 +88,7 @@ impl StartError {
             StartError::UnknownImage { .. } => "name an image of the list, such as python or python:3.11",
             StartError::NoInterpreter { install, .. } => install,
             StartError::NoJupyterKernel { .. } => {
-                "bai-repl images lists what is here; kernels come with packages such as ipykernel"
+                "bai-repl images lists the available images; kernels come with packages such as ipykernel"
             }
             StartError::JupyterInstead { hint, .. } => hint,
             StartError::Workdir { .. } => "choose a folder that exists and that you may enter",

@@ -1,5 +1,5 @@
-//! Image names: which language and version `python:3.6`, `cr.example/stable/python-tensorflow:2.1-py36@x86_64` and
-//! similar names stand for. This module only reads the text; `registry` knows what the machine has.
+//! Image names: the language and version in `python:3.6`, `cr.example/stable/python-tensorflow:2.1-py36@x86_64` and
+//! similar names. This module only reads the text; `registry` knows the images of the machine.
 
 use bai_protocol::language;
 
@@ -12,7 +12,7 @@ pub struct ImageName {
     full: String,
     /// Last part of the path, such as `python` or `python-tensorflow`.
     pub name: String,
-    /// What follows the colon, such as `3.6-ubuntu18.04`.
+    /// The tag after the colon, such as `3.6-ubuntu18.04`.
     pub tag: Option<String>,
 }
 
@@ -30,13 +30,13 @@ impl ImageName {
         &self.full
     }
 
-    /// The name of a Jupyter kernel: all that follows `jupyter:`, whatever a folder's name or a title may hold.
+    /// The name of a Jupyter kernel: the whole text after `jupyter:`, since a folder's name or a title may contain any character.
     pub(super) fn jupyter_kernel(&self) -> Option<&str> {
         let (prefix, name) = self.full.split_at_checked(JUPYTER.len())?;
         prefix.eq_ignore_ascii_case(JUPYTER).then_some(name.trim())
     }
 
-    /// The language that the name tells: `r-base` is `r`; a mark such as `py36` in name or tag is a `python`.
+    /// The language of the name: `r-base` is `r`; a mark such as `py36` in name or tag means `python`.
     pub(super) fn language(&self) -> Option<&'static str> {
         if self.jupyter_kernel().is_some() {
             return Some("jupyter");
@@ -44,21 +44,21 @@ impl ImageName {
         language::of_image(&self.full).map(|language| language.name)
     }
 
-    /// The version that is asked for: the tag's, else the one that follows the language's name, as in `lua5.4`.
+    /// The requested version: the tag's, else the one after the language's name, as in `lua5.4`.
     pub(super) fn version(&self) -> Option<WantedVersion> {
         let digits = self.name.trim_start_matches(|c: char| !c.is_ascii_digit());
         self.leading_version().or_else(|| WantedVersion::parse(digits.split('-').next()?))
     }
 
-    /// The version that the tag begins with: `3.6-ubuntu18.04` is 3.6, `3` is 3 with any minor, `latest` is none.
+    /// The version at the beginning of the tag: `3.6-ubuntu18.04` is 3.6, `3` is 3 with any minor, `latest` gives `None`.
     pub(super) fn leading_version(&self) -> Option<WantedVersion> {
         let tag = self.tag.as_deref()?;
         let head = tag.strip_prefix('v').unwrap_or(tag);
         WantedVersion::parse(head.split(['-', '_', '+']).next()?)
     }
 
-    /// The version in a part like `py36`, `py3` or `py3.10` of the tag or of the name: how images of frameworks
-    /// say which Python they carry.
+    /// The version in a part like `py36`, `py3` or `py3.10` of the tag or of the name, by which images of frameworks name
+    /// their Python.
     pub(super) fn python_mark(&self) -> Option<WantedVersion> {
         let tag = self.tag.as_deref().unwrap_or_default();
         let mut parts = tag.split('-').chain(self.name.split('-'));
@@ -85,7 +85,7 @@ impl std::fmt::Display for ImageName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WantedVersion {
     pub(super) major: u32,
-    /// `None` when any will do.
+    /// `None` accepts any minor version.
     pub(super) minor: Option<u32>,
 }
 

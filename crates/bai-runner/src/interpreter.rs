@@ -83,7 +83,7 @@ impl Interpreter {
         let executable = &resolved.info.executable;
         let workdir = &spec.workdir;
         std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
-        let unsuitable = || std::io::Error::other("the language has no interpreter that stays");
+        let unsuitable = || std::io::Error::other("the language has no persistent interpreter");
         let start = || {
             let (to_driver, control_in) = process::pipe_to_driver()?;
             let (control, control_out) = process::pipe_from_driver()?;
@@ -175,8 +175,8 @@ impl Interpreter {
         };
         let stream = if from_out { &mut self.out } else { &mut self.err };
         let Some(text) = stream.read() else { return Event::Progress };
-        // The first write after a pause is passed on at once; a flood is taken in larger pieces. A program that changes
-        // between the streams waits until each is read, so that is done at once too.
+        // The first write after a pause is forwarded at once; a flood is read in larger pieces. A program that alternates
+        // between the streams waits until each is read, so a change of stream is read at once too.
         if text.len() < LARGE && from_out == self.was_out {
             self.resume_at = Instant::now() + PACE;
             stream.rest();
@@ -206,7 +206,7 @@ impl Interpreter {
         std::iter::from_fn(|| self.control.next_now()).map(|(_, message)| message).collect()
     }
 
-    /// A line for whoever reads standard input.
+    /// Sends a line to the reader of standard input.
     pub(super) fn type_line(&mut self, line: &str) {
         if let Some(stdin) = &mut self.stdin {
             stdin.send(line);

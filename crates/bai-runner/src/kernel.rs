@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 const COMMANDS: usize = 64;
 /// How many replies wait for the reader. Beyond that the program waits.
 const REPLIES: usize = 16;
-/// The limit for a completion. A later one would be of no use.
+/// The limit for a completion. A later one would be useless.
 const COMPLETE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A running kernel. Clones are handles to the same one; when the last is dropped its processes are killed.
@@ -46,7 +46,7 @@ impl Kernel {
         Self::start_resolved(what, spec).await
     }
 
-    /// The same, of an interpreter that was found already.
+    /// Starts a kernel with an interpreter that is already found.
     pub(super) async fn start_resolved(
         what: Resolved,
         spec: KernelSpec,
@@ -78,7 +78,7 @@ impl Kernel {
         tokio::time::timeout(COMPLETE_WITHIN, ask).await.ok().flatten().unwrap_or_default()
     }
 
-    /// What this kernel runs.
+    /// The interpreter of this kernel.
     pub fn describe(&self) -> KernelInfo {
         KernelInfo::clone(&self.info)
     }

@@ -1,14 +1,14 @@
-//! What a kernel is made from.
+//! The specification of a kernel.
 
 use super::image::ImageName;
 use std::path::PathBuf;
 
-/// What a kernel is made from.
+/// The specification of a kernel.
 #[derive(Debug, Clone)]
 pub struct KernelSpec {
     /// The folder that the code runs in.
     pub workdir: PathBuf,
-    /// Variables on top of our own environment, which is passed on without its secrets. The search for the interpreter
+    /// Variables on top of our own environment, which the kernel gets without its secrets. The search for the interpreter
     /// uses them too (`PATH`, `VIRTUAL_ENV`).
     pub env: Vec<(String, String)>,
     /// The image to run.

@@ -1,15 +1,14 @@
-//! What a language is to the runner: the operations of the field, as far as languages differ in them.
+//! The runner's interface to a language: the operations in which languages differ.
 //!
 //! | Operation | Who does it |
 //! |---|---|
-//! | init | [`Language::init`] says how the interpreter is started under a driver; none means that each cell is a program |
-//! | clean, build, execute | `clean_heuristic` and its neighbours say what `*` means; commands are the base's |
+//! | init | [`Language::init`] starts the interpreter under a driver; `None` means that each cell is a program |
+//! | clean, build, execute | `clean_heuristic` and its neighbours define `*`; the base runs commands |
 //! | query | the driver, or the commands that [`Language::query`] gives |
-//! | complete | the driver; a program has nothing to be asked |
-//! | interrupt, input, services, status, shutdown | the base, alike for all: signals, pipes, processes |
-//!
-//! A language is a file, or a row in `scripted.rs` or `compiled.rs`; `registry.rs` lists them all. What is not the runner's alone,
-//! such as names and the files of batch runs, is in `bai_protocol::language`.
+//! | complete | the driver; there is no completion without one |
+//! | interrupt, input, services, status, shutdown | the base, for all languages: signals, pipes, processes |
+//! A language is a file, or a row in `scripted.rs` or `compiled.rs`; `registry.rs` lists them all. Facts that others need
+//!too, such as names and the files of batch runs, are in `bai_protocol::language`.
 
 use super::error::StartError;
 use super::image::ImageName;
@@ -21,10 +20,10 @@ use std::path::{Path, PathBuf};
 
 /// One language.
 pub(super) trait Language: Sync {
-    /// Its name in the field, such as `python`.
+    /// Its usual name, such as `python`.
     fn name(&self) -> &'static str;
 
-    /// Whether an image of this name holds this language.
+    /// Whether an image of this name has this language.
     fn answers_to(&self, image: &ImageName) -> bool {
         image.language() == Some(self.name())
     }
@@ -39,25 +38,25 @@ pub(super) trait Language: Sync {
     /// control in, control out, aside out. `None` when each cell is a program of its own.
     fn init(&self, executable: &Path, pipes: [i32; 3]) -> Option<Launch>;
 
-    /// Whether its cells are run by a Jupyter kernel, which needs no driver of ours.
+    /// Whether a Jupyter kernel runs its cells. Then it needs no driver.
     fn is_jupyter(&self) -> bool {
         false
     }
 
-    /// What runs a cell in a language without a driver.
+    /// The plan that runs a cell in a language without a driver.
     fn query(&self, _cell: &Cell<'_>) -> Plan {
         Plan::default()
     }
 
-    /// What the step `clean` does when it is asked for `*` (`docs/wire` §9.5).
+    /// The meaning of `*` in the step `clean` (`docs/wire` §9.5).
     fn clean_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
         Heuristic::Done(None, 0)
     }
 
-    /// The same for `build`, in a folder without a `Makefile`.
+    /// The meaning of `*` in the step `build`, in a folder without a `Makefile`.
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic;
 
-    /// The same for `exec`.
+    /// The meaning of `*` in the step `exec`.
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic;
 }
 
@@ -66,11 +65,11 @@ pub(super) trait Language: Sync {
 pub(super) struct Cell<'a> {
     pub(super) code: &'a str,
     pub(super) executable: &'a Path,
-    /// A folder that is the kernel's own and empty.
+    /// An empty folder of the kernel's own.
     pub(super) scratch: &'a Path,
 }
 
-/// What runs a cell: files to write, and commands of which each runs when the one before it succeeded.
+/// The plan that runs a cell: files to write, and commands. Each command runs only if the one before it succeeded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) files: Vec<(PathBuf, String)>,
@@ -101,7 +100,7 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// What was chosen.
+    /// The description of the interpreter.
     pub fn info(&self) -> &KernelInfo {
         &self.info
     }
@@ -113,29 +112,29 @@ impl std::fmt::Debug for Resolved {
     }
 }
 
-/// What a kernel runs.
+/// The description of a kernel's interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelInfo {
     /// Name of the language, such as `python`.
     pub language: &'static str,
     /// Full version of the interpreter, such as `3.6.15`.
     pub version: String,
-    /// Where the interpreter is.
+    /// The path of the interpreter.
     pub executable: PathBuf,
-    /// One line for the person when something else was asked for: `python:3.6 is not here; using 3.11.7`.
+    /// One line for the user if it is not the requested version: `python:3.6 is not here; using 3.11.7`.
     pub note: Option<String>,
 }
 
 /// An image name that this machine can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundImage {
-    /// The name to ask for, such as `python:3.6`.
+    /// The image name, such as `python:3.6`.
     pub name: String,
     /// Name of the language.
     pub language: &'static str,
     /// Full version of the interpreter.
     pub version: String,
-    /// Where the interpreter is.
+    /// The path of the interpreter.
     pub executable: PathBuf,
     /// How it was found: `PATH`, `pyenv`, `uv`, `conda`, `virtual environment`.
     pub origin: &'static str,
@@ -144,17 +143,17 @@ pub struct FoundImage {
 /// How to start an interpreter with its driver.
 pub(super) struct Launch {
     pub(super) args: Vec<OsString>,
-    /// Variables that are set unless the person has set them.
+    /// Variables that are set unless the user has set them.
     pub(super) default_env: &'static [(&'static str, &'static str)],
     /// Variables that must not reach the interpreter.
     pub(super) remove_env: &'static [&'static str],
-    /// What the loader reads from the control pipe first.
+    /// The driver's source, which the loader reads from the control pipe first.
     pub(super) source: String,
-    /// How the driver wants to be spoken to.
+    /// The form of the messages to the driver.
     pub(super) dialect: Dialect,
-    /// Whether the interpreter and its children can read what the person types from standard input.
+    /// Whether the interpreter and its children can read the user's input from standard input.
     pub(super) stdin: bool,
-    /// A signal that does nothing but end a system call that waits, for a driver that hears no [`ToDriver::Wake`] meanwhile.
+    /// A signal that only ends a blocking system call, for a driver that does not notice [`ToDriver::Wake`] meanwhile.
     ///
     /// [`ToDriver::Wake`]: super::wire::ToDriver::Wake
     pub(super) wake: Option<Signal>,
@@ -171,11 +170,11 @@ pub(super) enum StepKind {
 /// Exit code of a task that could not begin: there is no program or interpreter, or the build before it failed.
 pub(super) const NOT_RUN: i32 = 127;
 
-/// What a step does that was asked for `*`.
+/// The work of a step with `*`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heuristic {
     /// Run this.
     Run(Invocation),
-    /// Nothing to run: a line for standard error, if any, and the exit code of the step.
+    /// No command: a line for standard error, if any, and the exit code of the step.
     Done(Option<String>, i32),
 }

@@ -31,17 +31,17 @@
 //!
 //! | File | Its job |
 //! |---|---|
-//! | `op`, `reply` | what a kernel is asked to do, and what it answers |
-//! | `kernel`, `kernel_spec` | the handle of a kernel, and what a kernel is made from |
+//! | `op`, `reply` | the operations of a kernel, and its replies |
+//! | `kernel`, `kernel_spec` | the handle of a kernel, and its specification |
 //! | `worker`, `queue`, `outbox`, `crash_loop` | the one task behind the handle, its two ends, and the crash-loop counter |
 //! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
 //! | `jupyter` | kernels that speak Jupyter's protocol; `backend` is either of the two |
-//! | `step`, `lost_interrupt` | batch steps, and the processes of theirs that an interrupt has missed |
-//! | `process`, `dispositions`, `output`, `utf8` | child processes, their signals, and what they write |
-//! | `language` | what a language is; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
+//! | `step`, `lost_interrupt` | batch steps, and their processes that an interrupt has missed |
+//! | `process`, `dispositions`, `output`, `utf8` | child processes, their signals, and their output |
+//! | `language` | the interface to a language; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
 //! | `registry` | all languages, and which of them an image means |
-//! | `image`, `search_paths`, `tool`, `python_search` | what a name asks for, and where its interpreter is |
-//! | `stdin` | what the user types, and which process waits for it |
+//! | `image`, `search_paths`, `tool`, `python_search` | the meaning of a name, and the search for its interpreter |
+//! | `stdin` | the user's input, and the process that waits for it |
 //! | `services` | daemons of the session to which clients connect |
 //! | `pty`, `process_tree` | a terminal with a shell, and everything that was started in it |
 //! | `agent` | the same kernel for a cluster's agent, over ZeroMQ |

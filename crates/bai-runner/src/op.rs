@@ -1,4 +1,4 @@
-//! Operations: what a kernel runner can be asked to do (`docs/wire` §9.2).
+//! The operations of a kernel runner (`docs/wire` §9.2).
 
 use bai_protocol::complete::CompletionRequest;
 
@@ -24,19 +24,19 @@ pub enum Op {
     Status,
 }
 
-/// What a batch step runs (`docs/wire` §3.7).
+/// The work of a batch step (`docs/wire` §3.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// No work: the step is reported as done with exit code 0.
     Skip,
-    /// `*`: `make` when there is a `Makefile`, else what the language usually does.
+    /// `*`: `make` if there is a `Makefile`, else the language's usual command.
     Heuristic,
     /// A shell command.
     Command(String),
 }
 
 impl Step {
-    /// Reads the wire's form: null or an empty text skips, `*` asks for the heuristic, everything else is a command.
+    /// Reads the wire's form: null or an empty text skips the step, `*` means the heuristic, any other text is a command.
     pub fn from_wire(text: Option<&str>) -> Self {
         match text {
             None | Some("") => Step::Skip,

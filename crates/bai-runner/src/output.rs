@@ -39,7 +39,7 @@ impl Output {
         Output { pipe: Pipe::Watched(pipe), decoder: Utf8Decoder::default(), buffer: vec![0; CHUNK] }
     }
 
-    /// Waits until there is something to read; for ever once all writers have closed the stream. Ends a rest.
+    /// Waits until there is output to read; for ever once all writers have closed the stream. Ends a rest.
     /// Cancel-safe.
     pub(super) async fn readable(&mut self) {
         if let Pipe::Resting(_) = self.pipe {
@@ -69,8 +69,7 @@ impl Output {
         });
     }
 
-    /// One piece of the output that has woken us; `None` when there is none. The text may be empty, for half a code
-    /// point.
+    /// One piece of the available output, or `None`. The text may be empty, for half a code point.
     pub(super) fn read(&mut self) -> Option<String> {
         let Pipe::Watched(pipe) = &self.pipe else { return None };
         let result = pipe.try_read(&mut self.buffer);

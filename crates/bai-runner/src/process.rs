@@ -195,7 +195,7 @@ fn move_high(fd: &OwnedFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// The exit code that a shell would report, and the sentence that says how a process ended.
+/// The exit code that a shell would report, and a clause about the end of the process.
 pub(super) fn describe_end(status: &ExitStatus) -> (i32, String) {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {

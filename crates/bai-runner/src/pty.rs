@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 /// Variables that describe the terminal in which we were started.
-const NOT_PASSED_ON: [&str; 19] = [
+const REMOVED_VARIABLES: [&str; 19] = [
     "TERM_PROGRAM",
     "TERM_PROGRAM_VERSION",
     "TERM_SESSION_ID",
@@ -47,7 +47,7 @@ const READ: usize = 16 * 1024;
 pub struct TerminalSpec {
     /// The folder in which the shell starts.
     pub workdir: PathBuf,
-    /// Variables on top of our own environment, which is passed on without its secrets.
+    /// Variables on top of our own environment, which the shell gets without its secrets.
     pub env: Vec<(String, String)>,
     /// Rows, at least one.
     pub rows: u16,
@@ -82,7 +82,7 @@ impl Terminal {
         if !env.iter().any(|(name, _)| name == "TERM") {
             env.push(("TERM".into(), "xterm-256color".into()));
         }
-        let env = process::environment(&env, &[], &NOT_PASSED_ON);
+        let env = process::environment(&env, &[], &REMOVED_VARIABLES);
         let mut command = Command::new(shell(&env));
         command.current_dir(&spec.workdir).env_clear().envs(env);
         command.stdin(pty.slave.try_clone()?).stdout(pty.slave.try_clone()?).stderr(pty.slave);
@@ -295,7 +295,7 @@ mod tests {
         let process_tree = terminal.process_tree.clone();
         assert!(process_tree.members().len() >= 5, "{:?}", process_tree.members());
         drop(terminal);
-        // The system needs a moment to take them away; each round of waiting ends with its own look.
+        // The system needs a moment to remove them; each round checks again.
         let gone = timeout(Duration::from_secs(30), async {
             while !process_tree.members().is_empty() {
                 tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Python as a language of the runner: its image names, how its driver is loaded, and what batch steps do. The driver
+//! Python as a language of the runner: its image names, how its driver is loaded, and the work of batch steps. The driver
 //! itself is in `drivers/python`.
 
 use super::batch;
@@ -16,8 +16,8 @@ use std::path::Path;
 /// CPython 3.6 and later.
 pub(super) struct Python;
 
-/// Reads the driver up to a NUL from the control pipe. Everything else is in the driver: nothing long or secret
-/// is on the command line, and no file has to be written.
+/// Reads the driver up to a NUL from the control pipe. Everything else is in the driver, so the command line has no long
+/// or secret text, and no file has to be written.
 const LOADER: &str = "import os,sys
 d=b''
 while d[-1:]!=b'\\0':
@@ -61,17 +61,17 @@ impl Language for Python {
     }
 
     fn init(&self, _executable: &Path, pipes: [i32; 3]) -> Option<Launch> {
-        // Unbuffered: what native code prints through the C library keeps its place in the output of the cell.
+        // Unbuffered, so that output of native code through the C library keeps its order in the output of the cell.
         let mut args: Vec<OsString> = vec!["-u".into(), "-c".into(), LOADER.into()];
         args.extend(pipes.iter().map(|number| number.to_string().into()));
         Some(Launch {
             args,
-            // A cell's figures go out as pictures; programs that a cell starts have no window either.
+            // Figures of a cell become pictures. Programs that a cell starts have no window either.
             default_env: &[("MPLBACKEND", "agg")],
             remove_env: &["PYTHONSTARTUP", "PYTHONINSPECT"],
             source: drivers::python(),
             dialect: Dialect::Json,
-            // sys.stdin asks through the driver.
+            // The driver implements sys.stdin.
             stdin: false,
             wake: None,
         })
@@ -86,7 +86,7 @@ impl Language for Python {
     }
 }
 
-/// The version that an image name asks for: of `python` and `python:…` the tag is the version; images of
+/// The version that an image name requests: of `python` and `python:…` the tag is the version; images of
 /// frameworks carry a mark such as `py36`.
 fn wanted(image: &ImageName) -> Option<WantedVersion> {
     match image.name.as_str() {

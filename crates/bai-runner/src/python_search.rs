@@ -1,5 +1,5 @@
-//! The search for CPython: the active environment, `PATH`, pyenv, uv, conda. Versions are read from the names
-//! that version managers give to folders; only what remains is run, with a time limit, and remembered.
+//! The search for CPython: the active environment, `PATH`, pyenv, uv, conda. Versions are read from the names of version
+//! managers' folders. Only the other interpreters are run, with a time limit, and the result is remembered.
 
 use super::image::WantedVersion;
 use super::search_paths::{SearchPaths, children, is_executable};
@@ -61,7 +61,7 @@ impl std::fmt::Display for Version {
 struct Lead {
     executable: PathBuf,
     origin: &'static str,
-    /// The version that the name of a folder gives away.
+    /// The version in the name of a folder.
     version: Option<Version>,
 }
 
@@ -75,8 +75,8 @@ impl<'a> Search<'a> {
         Search { search_paths }
     }
 
-    /// The interpreter to use: one of the wanted version if there is any, the person's own default before
-    /// others; else the active environment's; else the nearest version.
+    /// The interpreter to use: one of the wanted version if there is any, the user's default before others; else that of
+    /// the active environment; else the nearest version.
     pub(super) fn best(&self, wanted: Option<WantedVersion>) -> Option<Candidate> {
         if let Some(exact) = self.first(wanted) {
             return Some(exact);
@@ -91,8 +91,8 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// The first in order of preference that is of the wanted version. Leads whose version is known to be
-    /// another are not run.
+    /// The first interpreter of the wanted version, in the order of preference. Leads with another known version are not
+    /// run.
     fn first(&self, wanted: Option<WantedVersion>) -> Option<Candidate> {
         let fits = |found: &Candidate| wanted.is_none_or(|wanted| found.is(wanted));
         let could_fit = |lead: &Lead| match (lead.version, wanted) {
@@ -104,8 +104,7 @@ impl<'a> Search<'a> {
         self.leads(wanted).iter().filter(|lead| could_fit(lead)).filter_map(probe).find(fits)
     }
 
-    /// Every interpreter, newest last in no case: in order of version, newest first, one for each minor version
-    /// and the person's default of that version before others.
+    /// All interpreters, newest first: one for each minor version, and the user's default of that version before others.
     pub(super) fn all(&self) -> Vec<Candidate> {
         let mut found: Vec<Candidate> = Vec::new();
         for candidate in self.leads(None).iter().filter_map(probe) {
@@ -146,7 +145,7 @@ impl<'a> Search<'a> {
         let mut leads = Vec::new();
         for name in names {
             for folder in self.search_paths.path() {
-                // A shim only says which of pyenv's own installations is meant; those are asked directly.
+                // A shim only selects one of pyenv's own installations, which are searched directly.
                 if Some(&folder) == shims.as_ref() {
                     leads.extend(self.pyenv_default());
                 } else {
@@ -166,7 +165,7 @@ impl<'a> Search<'a> {
         self.search_paths.folder("PYENV_ROOT").or_else(|| self.search_paths.home(".pyenv"))
     }
 
-    /// The installation that pyenv's shims lead to.
+    /// The installation that pyenv's shims select.
     fn pyenv_default(&self) -> Vec<Lead> {
         let Some(root) = self.pyenv_root() else { return Vec::new() };
         let named =
@@ -214,7 +213,7 @@ impl<'a> Search<'a> {
 }
 
 fn pyenv_lead(prefix: &Path) -> Lead {
-    // Folders of other implementations and of virtual environments have names that are no version.
+    // The names of folders of other implementations and of virtual environments are not versions.
     let version = prefix.file_name().and_then(|name| name.to_str()).and_then(Version::parse);
     Lead { executable: interpreter_in(prefix), origin: "pyenv", version }
 }
@@ -233,7 +232,7 @@ fn versioned_names(folder: &Path) -> Vec<Lead> {
 
 const QUESTION: &str = "import sys; print(sys.implementation.name, '%d.%d.%d' % sys.version_info[:3])";
 
-/// Makes sure that a lead is a CPython that we can use.
+/// Checks that a lead is a usable CPython.
 fn probe(lead: &Lead) -> Option<Candidate> {
     if !is_executable(&lead.executable) {
         return None;
@@ -247,7 +246,7 @@ fn probe(lead: &Lead) -> Option<Candidate> {
     Some(Candidate { executable: lead.executable.clone(), version, origin: lead.origin })
 }
 
-/// Runs an executable to learn whether it is CPython and which; nothing of the person's own is loaded.
+/// Runs an executable to find out whether it is CPython, and its version. It loads no files of the user.
 fn ask(executable: &Path) -> Option<Version> {
     let said = tool::ask(executable, &["-I", "-S", "-c", QUESTION])?;
     Version::parse(said.trim().strip_prefix("cpython ")?)

@@ -1,4 +1,4 @@
-//! The search for CPython in made-up places and on this machine.
+//! The search for CPython in invented folders and on this machine.
 
 use super::*;
 

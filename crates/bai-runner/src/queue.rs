@@ -1,12 +1,12 @@
-//! The queue of tasks (`docs/wire` §9.4): strictly first in, first out, and a build that failed takes the next
-//! `exec` with it. No I/O here.
+//! The queue of tasks (`docs/wire` §9.4): strictly first in, first out. After a failed build the next `exec` is not run.
+//! This module does no I/O.
 
 use super::language::{NOT_RUN, StepKind};
 use super::op::Step;
 use super::reply::Reply;
 use std::collections::VecDeque;
 
-/// Something that waits its turn and ends in one finished reply.
+/// A task that waits in the queue and ends with one finished reply.
 #[derive(Debug, PartialEq)]
 pub(super) enum Task {
     Code(String),
@@ -24,12 +24,12 @@ impl Task {
     }
 }
 
-/// What comes next.
+/// The next task.
 #[derive(Debug, PartialEq)]
 pub(super) enum Next {
     /// Run this.
     Run(Task),
-    /// This is over without running, with that exit code.
+    /// This task ends without running, with that exit code.
     Over(Task, i32),
 }
 
@@ -65,14 +65,14 @@ impl TaskQueue {
         self.waiting.front()
     }
 
-    /// Notes how a task ended.
+    /// Records how a task ended.
     pub(super) fn ended(&mut self, task: &Task, exit_code: i32) {
         if let Task::Step(StepKind::Build, _) = task {
             self.build_failed = exit_code != 0;
         }
     }
 
-    /// Forgets everything; gives what waited.
+    /// Clears the state, and returns the waiting tasks.
     pub(super) fn clear(&mut self) -> Vec<Task> {
         self.build_failed = false;
         self.waiting.drain(..).collect()

@@ -1,4 +1,4 @@
-//! All languages, and which of them an image name means on this machine. A language does not know this file.
+//! All languages, and the choice of one for an image name on this machine. A language does not know this module.
 
 use super::error::StartError;
 use super::image::ImageName;
@@ -11,7 +11,7 @@ use super::{app, compiled, scripted};
 use bai_protocol::language as table;
 use std::path::Path;
 
-/// The languages, in the order in which they are asked whether an image is theirs.
+/// The languages, in the order in which they are asked whether they accept an image.
 pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
     let scripted = scripted::ALL.iter().map(|row| row as &dyn Language);
     let compiled = compiled::ALL.iter().map(|row| row as &dyn Language);
@@ -22,7 +22,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static dyn Language> {
 /// A language without a driver of ours: only its Jupyter kernel runs it.
 struct ByJupyterOnly {
     row: &'static table::Language,
-    /// What is missing when the kernel is not there.
+    /// The name of the missing kernel in errors.
     title: &'static str,
     install: &'static str,
 }

@@ -1,6 +1,6 @@
-//! Languages whose interpreter stays, under a driver of ours: variables live from cell to cell, and completion comes from
-//! the live namespace. A row says what the interpreter is called and how it is started; the driver is a file in
-//! `drivers`. Python, which has more ways to be found, is in `python.rs`.
+//! Languages with a persistent interpreter under our driver: variables live from cell to cell, and completion comes from
+//! the live namespace. A row has the names of the interpreter and its arguments; the driver is a file in `drivers`.
+//! Python needs a longer search, so it is in `python.rs`.
 
 use super::batch;
 use super::drivers;
@@ -19,12 +19,12 @@ use std::path::Path;
 #[derive(Debug)]
 pub(super) struct Scripted {
     row: &'static table::Language,
-    /// What is missing when it is not there.
+    /// The name of the missing program in errors.
     title: &'static str,
     install: &'static str,
     tool: Tool,
-    /// How the interpreter is told to read the driver from its control pipe: `{in}`, `{out}` and `{aside}` are the numbers
-    /// of the driver's pipes. What begins with `{again}` is given very often.
+    /// The arguments that make the interpreter read the driver from its control pipe. `{in}`, `{out}` and `{aside}` are
+    /// the numbers of the driver's pipes. An argument that begins with `{again}` is repeated [`AGAIN`] times.
     args: &'static [&'static str],
     driver: &'static str,
     dialect: Dialect,
@@ -144,7 +144,7 @@ pub(super) static ALL: &[Scripted] = &[
         args: &["-e", R_LOADER, "{in}", "{out}", "{aside}"],
         driver: drivers::R,
         dialect: Dialect::Words,
-        // Without one R would take every text for bytes.
+        // Without it R would treat every text as bytes.
         default_env: &[("LANG", "C.UTF-8")],
         remove_env: &["R_DEFAULT_PACKAGES"],
         wake: None,
@@ -179,7 +179,7 @@ pub(super) static SKELETON: Scripted = Scripted {
     wake: None,
 };
 
-/// The same, into an environment of its own, in which the driver finds its pipes.
+/// Reads the driver up to a NUL, into an environment of its own, in which the driver finds its pipes.
 const R_LOADER: &str = "local({p<-commandArgs(TRUE);i<-fifo(paste0('/proc/self/fd/',p[1]),'rb',blocking=TRUE);s<-raw();\
 repeat{b<-readBin(i,'raw',65536L);if(!length(b))quit(status=1);s<-c(s,b);if(s[length(s)]==0)break};\
 s<-parse(text=rawToChar(s[-length(s)]),keep.source=FALSE,encoding='UTF-8');\
@@ -191,16 +191,16 @@ for(;;){const n=require('fs').readSync(p[0],b,0,65536);if(!n)process.exit(1);\
 s.push(Buffer.from(b.subarray(0,n)));if(b[n-1]===0)break}\
 (0,eval)(Buffer.concat(s).toString('utf8').slice(0,-1))(p,require)";
 
-/// The driver is evaluated where the local variables of the top level are, of which it adds none.
+/// The driver is evaluated in the scope of the top level's local variables. It adds none.
 const RUBY_LOADER: &str = "eval(IO.for_fd(Integer(ARGV[0]), autoclose: false).gets(\"\\0\").chomp(\"\\0\"), \
 TOPLEVEL_BINDING, '<bai-repl driver>', 1)";
 
-/// Cells run below what was evaluated here, not in it: traces would show all of the driver.
+/// Cells run after this evaluation, not inside it: traces would show the whole driver.
 const PERL_LOADER: &str = "package _bai; open our $control, '<&=', shift or die; our $text = ''; \
 1 while \"\\0\" ne substr $text, -1 and sysread $control, $text, 65536, length $text; chop $text; \
 eval qq{#line 1 \"<bai-repl driver>\"\\n$text}; die $@ if $@; serve()";
 
-/// Each file of the driver begins as a file of PHP does.
+/// Each file of the driver begins with `<?php`.
 const PHP_LOADER: &str = "eval((function () { global $argv; $pipe = fopen(\"php://fd/$argv[1]\", 'r'); \
 for ($text = ''; substr($text, -1) !== \"\\0\"; $text .= $piece) { $piece = fread($pipe, 65536); \
 if ($piece === '' || $piece === false) exit(1); } \
@@ -211,10 +211,10 @@ repeat local byte = control:read(1) text[#text + 1] = byte until byte == '\\0' o
 package.loaded._bai = assert((loadstring or load)(table.concat(text), '=<bai-repl driver>'))\
 (control, '{out}', '{aside}')";
 
-/// How often an argument is given that begins with `{again}`.
+/// How often an argument that begins with `{again}` is repeated.
 const AGAIN: usize = 1000;
 
-/// The same, up to the driver's last line and the NUL behind it: a line is what Octave reads without waiting for more.
+/// Reads the driver up to its last line and the NUL after it. Octave reads a line without waiting for more.
 const OCTAVE_LOADER: &str = "__bai_s='';__bai_i=fopen('/proc/self/fd/{in}','r');\
 do __bai_l=fgetl(__bai_i);__bai_s=[__bai_s,__bai_l,char(10)];until strcmp(__bai_l,'% The end.');fread(__bai_i,1);\
 eval(__bai_s);__bai_main__(__bai_i,fopen('/proc/self/fd/{out}','w'),fopen('/proc/self/fd/{aside}','w'));";
@@ -269,7 +269,7 @@ impl Language for Scripted {
     }
 }
 
-/// The program for an image among those that were found, or why there is none.
+/// Chooses the program for an image among the found ones, or reports why there is none.
 pub(super) fn find(
     language: &'static str,
     title: &'static str,

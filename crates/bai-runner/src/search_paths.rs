@@ -1,4 +1,4 @@
-//! Where interpreters may be: the search path, the active environment, and the folders of version managers. The
+//! The places of interpreters: the search path, the active environment, and the folders of version managers. The
 //! variables are read once, so that tests can search with other variables.
 
 use std::collections::{HashMap, HashSet};
@@ -18,7 +18,7 @@ impl SearchPaths {
         SearchPaths { vars: vars.collect() }
     }
 
-    /// The same with a session's own variables on top.
+    /// Adds a session's own variables on top.
     pub(super) fn with(mut self, extra: &[(String, String)]) -> Self {
         self.vars.extend(extra.iter().map(|(name, value)| (name.clone(), value.into())));
         self
@@ -44,7 +44,7 @@ impl SearchPaths {
         self.folder("HOME").map(|home| home.join(below))
     }
 
-    /// The folders of `PATH`, each once whatever its name is (`/bin` often is `/usr/bin`), without relative ones: the
+    /// The folders of `PATH`, each once even under several names (`/bin` often is `/usr/bin`), without relative ones: the
     /// result must not depend on the current folder.
     pub(super) fn path(&self) -> Vec<PathBuf> {
         let Some(path) = self.var("PATH") else { return Vec::new() };
@@ -55,7 +55,7 @@ impl SearchPaths {
     }
 }
 
-/// The folders and files directly in `folder`, sorted by name; none when it cannot be read.
+/// The folders and files directly in `folder`, sorted by name; empty if it cannot be read.
 pub(super) fn children(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();

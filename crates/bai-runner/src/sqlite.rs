@@ -105,6 +105,6 @@ mod tests {
             SearchPaths::of(&[("HOME", home.path().to_str().unwrap()), ("PATH", shims.to_str().unwrap())]);
         let all = Sqlite.find_all(&search_paths);
         assert!(matches!(&all[..], [one] if one.name.starts_with("sqlite:3.")), "{all:?}");
-        assert_eq!(std::fs::read_dir(shims).unwrap().count(), 2, "nobody ran a shim");
+        assert_eq!(std::fs::read_dir(shims).unwrap().count(), 2, "no shim was run");
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct StandardInput {
     /// `None` after the end of the input.
     writer: Option<OwnedFd>,
     inode: u64,
-    /// Bytes that the pipe has not taken yet.
+    /// Bytes that are not in the pipe yet.
     unwritten: Vec<u8>,
     /// A waiting process has been reported.
     asked: bool,
@@ -75,7 +75,7 @@ impl StandardInput {
         self.look_again();
     }
 
-    /// The next wait has been announced in another way.
+    /// The next wait has been announced by the driver.
     pub(super) fn told(&mut self) {
         self.asked = true;
     }

@@ -157,7 +157,7 @@ impl RunningStep {
         take(ConsoleRecord::Stderr(self.err.finish().unwrap_or_default()));
     }
 
-    /// A line for whoever reads standard input.
+    /// Sends a line to the reader of standard input.
     pub(super) fn type_line(&mut self, line: &str) {
         self.stdin.send(line);
     }

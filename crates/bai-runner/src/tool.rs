@@ -1,5 +1,5 @@
-//! Programs of this machine with their versions: interpreters and compilers. They are run to ask for their version,
-//! with a time limit. The answer is remembered until the file changes.
+//! Interpreters and compilers of this machine, with their versions. They are run to print their version, with a time
+//! limit. The answer is remembered until the file changes.
 
 use super::dispositions;
 use super::image::WantedVersion;
@@ -12,10 +12,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How long a program may take to tell its version: much longer than needed on an idle machine.
+/// How long a program may take to print its version: much longer than needed on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How the programs of a language are found and asked for their version. A version may follow their names, as in
+/// The search for the programs of a language, and the question for their version. A version may follow their names, as in
 /// `gcc-12` and `lua5.4`.
 #[derive(Debug)]
 pub(super) struct Tool {
@@ -34,7 +34,7 @@ pub(super) struct FoundTool {
     pub(super) origin: &'static str,
 }
 
-/// A version as a program prints it: `5.2.15`, `20.20.2`, `21`.
+/// A version in a program's output: `5.2.15`, `20.20.2`, `21`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) text: String,
@@ -101,7 +101,7 @@ pub(super) fn best(
     nearest
 }
 
-/// All of them, one for each version, newest first.
+/// All programs, one for each version, newest first.
 pub(super) fn all(found: impl Iterator<Item = FoundTool>) -> Vec<FoundTool> {
     let mut all: Vec<FoundTool> = Vec::new();
     for found in found {
@@ -114,7 +114,7 @@ pub(super) fn all(found: impl Iterator<Item = FoundTool>) -> Vec<FoundTool> {
 }
 
 impl Tool {
-    /// The programs in the order in which they are preferred; each is only asked when it is its turn.
+    /// The programs in the order of preference. Each is asked only when it is its turn.
     pub(super) fn found(
         &self,
         language: &Language,
@@ -159,8 +159,8 @@ fn folders(search_paths: &SearchPaths, pattern: &str) -> Vec<PathBuf> {
 type VersionCache = HashMap<(PathBuf, String, Option<SystemTime>), Option<String>>;
 static KNOWN: LazyLock<Mutex<VersionCache>> = LazyLock::new(Mutex::default);
 
-/// The output of a program that is run with `args`, in an environment in which it loads no files of the user. `None`
-/// when it cannot be run, prints nothing, or takes too long.
+/// The output of a program that is run with `args`, in an environment in which it loads no files of the user. `None` if
+/// it cannot be run, has no output, or takes too long.
 pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
     let changed = executable.metadata().and_then(|meta| meta.modified()).ok();
     let key = (executable.to_owned(), args.join("\n"), changed);

@@ -113,10 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_measured_also_where_the_environment_was_emptied() {
+    fn a_tree_is_measured_even_with_an_empty_environment() {
         let mine = format!("USAGE_TEST={}", uuid::Uuid::new_v4());
         let (name, value) = mine.split_once('=').unwrap();
-        // A grandchild that knows nothing of the variable, with 50 MB.
+        // A grandchild without the variable, with 50 MB.
         let script = "env -i sh -c 'x=$(head -c 50000000 /dev/zero | tr \"\\0\" a); echo there >&2; read y; echo $x' > /dev/null";
         let mut command = Command::new("sh");
         command.args(["-c", script]).env(name, value).stdin(Stdio::piped()).stderr(Stdio::piped());

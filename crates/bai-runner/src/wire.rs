@@ -33,9 +33,9 @@ pub(super) enum Dialect {
     /// A JSON object on a line.
     Json,
     /// The name of the message, its number if it has one, and the rest of the line: the text, in which a backslash
-    /// stands before `n` for a newline, before `r` for a carriage return, and before a backslash.
+    /// precedes `n` for a newline, before `r` for a carriage return, and before a backslash.
     Words,
-    /// The same, and an empty line after each: for a reader that returns a line only when it has seen the next one.
+    /// As `Words`, with an empty line after each message: for a reader that returns a line only when it has seen the next one.
     Paragraphs,
 }
 
@@ -128,7 +128,7 @@ const MOST_PARTIAL: usize = 64;
 #[derive(Default)]
 pub(super) struct Frames {
     bytes: Vec<u8>,
-    /// How many of the bytes were taken.
+    /// How many of the bytes were processed.
     taken: usize,
     partial: HashMap<u32, Vec<u8>>,
 }
@@ -157,7 +157,7 @@ impl Frames {
             let whole = self.partial.remove(&id).unwrap_or_default();
             match serde_json::from_slice(&whole) {
                 Ok(message) => return Some((id, message)),
-                Err(error) => tracing::warn!(%error, "a driver's message makes no sense"),
+                Err(error) => tracing::warn!(%error, "a driver's message is malformed"),
             }
         }
     }
@@ -216,7 +216,7 @@ impl MessageReader {
         }
     }
 
-    /// Reads the bytes that are there. Returns false at the end of the stream.
+    /// Reads the available bytes. Returns false at the end of the stream.
     fn fill(&mut self) -> bool {
         self.frames.bytes.reserve(READ_AT_ONCE);
         match self.pipe.try_read_buf(&mut self.frames.bytes) {
@@ -226,7 +226,7 @@ impl MessageReader {
     }
 }
 
-/// The sending end. Keeps bytes that the pipe does not take yet.
+/// The sending end. Keeps bytes for which the pipe has no space yet.
 pub(super) struct MessageWriter {
     pipe: Sender,
     dialect: Dialect,
@@ -248,7 +248,7 @@ impl MessageWriter {
         self.write_now();
     }
 
-    /// How many bytes the driver has not taken.
+    /// How many bytes the driver has not read.
     pub(super) fn backlog(&self) -> usize {
         self.pending.len()
     }

@@ -55,9 +55,9 @@ struct RunningTask {
     task: Task,
     /// Number of the cell. The driver repeats it at the end of the cell.
     id: u64,
-    /// Whether the driver has said that the cell can be interrupted.
+    /// Whether the driver has reported that the cell can be interrupted.
     started: bool,
-    /// An interrupt came before that.
+    /// Whether an interrupt came before that.
     interrupt_wanted: bool,
     /// The step's process.
     step: Option<Box<RunningStep>>,

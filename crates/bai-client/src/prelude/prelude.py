@@ -1,12 +1,12 @@
-# Runs once in an IPython kernel of a cluster, and again after a restart; running it twice changes nothing. It gives the
-# client what the kernel runner there has not:
+# Runs once in an IPython kernel of a cluster, and again after a restart; running it twice changes nothing. It adds
+# functions that the kernel runner there lacks:
 #
-# - rich results (HTML, Markdown, LaTeX, JSON) travel inside a representation that the runner passes on untouched;
+# - rich results (HTML, Markdown, LaTeX, JSON) are inside a representation that the runner transmits unchanged;
 # - a cell that is one comment with the mark below is a question of the client's: it is answered here and never becomes
 #   a cell, so In, Out, _, the execution count and the history know nothing of it;
-# - what IPython would put into a pager is printed.
+# - text that IPython would put into a pager is printed.
 #
-# The cell that brought it is taken back too. It has a namespace of its own: nothing here is seen by the person's code.
+# The cell that installs it is removed from the history too. It has a namespace of its own, which the user's code does not see.
 
 import functools
 import inspect
@@ -19,17 +19,17 @@ VERSION = 1
 MARK = '#bai-repl: '
 CARRIER = 'image/svg+xml'
 ANSWER = 'application/vnd.bai-repl.answer+json'
-# The runner does these well by itself.
+# The runner handles these types itself.
 PASSED_ON = ('text/plain', 'image/png', 'image/jpeg', 'image/svg+xml')
-# Seconds that a question may take: it keeps the next cell waiting.
+# The limit for a question, in seconds, since the next cell waits for it.
 LIMIT = 4.0
 SUGGESTIONS = 2000
 
 
 def carried(bundle):
-    """The bundle in the one representation that comes through whole."""
+    """The bundle, in the representation that arrives complete."""
     def text(value):
-        # Characters that are no Unicode cannot travel.
+        # Invalid characters cannot be sent.
         return value.encode('utf-8', 'replace').decode('utf-8')
 
     def binary(value):
@@ -92,7 +92,7 @@ class Prelude:
         self.kernel.do_execute = do_execute
 
     def answer(self, text):
-        # A question is never an error of the person's.
+        # An error of a question is not the user's.
         try:
             question = json.loads(text)
             answer = self.within_limit(lambda: getattr(self, 'ask_' + question['ask'])(question))
@@ -101,7 +101,7 @@ class Prelude:
         self.say(answer)
 
     def within_limit(self, work):
-        """Interrupts what takes too long; objects may do anything when they are asked for their attributes."""
+        """Interrupts a question that takes too long; objects may run any code when their attributes are read."""
         main, late = threading.main_thread().ident, threading.Event()
 
         def stop():
@@ -119,11 +119,11 @@ class Prelude:
                 alarm.cancel()
         except KeyboardInterrupt:
             late.set()
-        # Completers catch the interrupt themselves, and then what they give is not all.
+        # Completers catch the interrupt themselves, and then their result is incomplete.
         return {'error': 'it took too long'} if late.is_set() else answer
 
     def say(self, answer):
-        # Not by way of `publish`: this is no display of the person's.
+        # Not through `publish`, since this is not a display of the user.
         publisher = self.shell.display_pub
         content = {'data': carried({ANSWER: answer}), 'metadata': {}, 'transient': {}}
         publisher.session.send(
@@ -140,10 +140,10 @@ class Prelude:
 
 
 def forget_this_cell(shell):
-    """Makes the cell that runs now one that never was, in the history's database too."""
+    """Removes the running cell from the history, in its database too."""
     import sqlite3
     past = shell.history_manager
-    # The thread that saves may be about to: everything is saved now, so that there is nothing left to it.
+    # The saving thread may be about to save, so everything is saved now and none is left for it.
     past.writeout_cache()
     if getattr(past, 'enabled', False):
         session = past.session_number
@@ -153,7 +153,7 @@ def forget_this_cell(shell):
                     'DELETE FROM history WHERE session = ? AND line = (SELECT max(line) FROM history WHERE session = ?)',
                     (session, session))
         except sqlite3.Error:
-            # The line stays there, so its number has to.
+            # The line remains there, so its number has to remain too.
             return
     code = past.input_hist_raw[-1]
     for inputs in (past.input_hist_raw, past.input_hist_parsed):

@@ -1,11 +1,11 @@
-# Runs cells in a kernel of its own, as the kernel runner of a cluster does, and prints what came of each as JSON.
+# Runs cells in a kernel of its own, as the kernel runner of a cluster does, and prints the outputs of each as JSON.
 
 import json
 import sys
 
 from jupyter_client.manager import KernelManager
 
-# More than anything takes.
+# More than every step takes.
 LIMIT = 120
 
 

@@ -102,12 +102,12 @@ async fn session_list(server: &ServerState, field: &Field) -> Value {
     json!({"items": describe_all(&page, field).await, "total_count": total})
 }
 
-/// Whether a field is asked for, at whatever depth.
+/// Whether a field is requested, at any depth.
 fn asks_for(field: &Field, name: &str) -> bool {
     field.fields.iter().any(|inner| inner.name == name || asks_for(inner, name))
 }
 
-/// Descriptions of sessions. Their use is measured only when it is asked for, because that takes a moment.
+/// Descriptions of sessions. Their use is measured only on request, because that takes a moment.
 async fn describe_all(sessions: &[Arc<Session>], field: &Field) -> Vec<Value> {
     let stats = match asks_for(field, "live_stat") || asks_for(field, "last_stat") {
         true => measure(sessions).await,
@@ -160,7 +160,7 @@ async fn images() -> Value {
     Value::Array(found.into_iter().map(describe).collect())
 }
 
-/// Picks the fields that were asked for, from each element of a list.
+/// Selects the requested fields from each element of a list.
 fn project(source: Value, fields: &[Field]) -> Value {
     match source {
         Value::Array(items) => Value::Array(items.into_iter().map(|item| project(item, fields)).collect()),

@@ -8,7 +8,7 @@ use std::str::Chars;
 /// How deep selections and values may be nested.
 const MAX_DEPTH: usize = 32;
 
-/// A field that is asked for.
+/// A requested field.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Field {
     /// The key of the answer.
@@ -26,7 +26,7 @@ enum Token {
     Sign(char),
 }
 
-/// Reads a query; variables stand in its arguments by their values.
+/// Reads a query, and replaces variables in its arguments by their values.
 pub(super) fn parse(query: &str, variables: &Value) -> Result<Vec<Field>, String> {
     let mut parser = Parser { tokens: tokens(query)?.into_iter().peekable(), variables };
     match parser.tokens.peek() {

@@ -1,6 +1,6 @@
 //! One viewer of a session's terminal, over a WebSocket.
 //!
-//! Both sides acknowledge how much they have taken, and neither sends more than a window ahead of that. Without this,
+//! Both sides acknowledge the received bytes, and neither sends more than a window ahead of that. Without this,
 //! the sockets would hold megabytes, and the echo of a key would wait behind them.
 
 use crate::session::Session;
@@ -23,7 +23,7 @@ const WORTH_SAYING: u64 = WINDOW / 4;
 /// How much input is kept for a shell that does not read. Beyond it the socket is not read. A client that acknowledges
 /// never gets there.
 const TYPED: usize = 2 * WINDOW as usize;
-/// How often a client gets a sign of life. Its own pings may wait unread behind input that the shell does not take.
+/// The interval of messages to a silent client. Its own pings may wait unread behind input that the shell does not take.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long a client may be silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(45);
@@ -73,11 +73,11 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
 
 /// The state that both directions share.
 struct FlowState {
-    /// When the client was last heard. `None` while the socket is not read.
+    /// When the client last sent a message. `None` while the socket is not read.
     heard: Mutex<Option<Instant>>,
     /// How much output the client has acknowledged, if it acknowledges.
     shown: watch::Sender<Option<u64>>,
-    /// How much of its input the terminal has taken.
+    /// How much of its input the terminal has read.
     typed: watch::Sender<u64>,
 }
 

@@ -121,7 +121,7 @@ impl Drop for Collector {
     }
 }
 
-/// What a collector got. It is delivered again when this is dropped before [`Delivery::delivered`].
+/// The output for a collector. It is delivered again when this is dropped before [`Delivery::delivered`].
 #[derive(Debug)]
 pub(crate) struct Delivery {
     run: Arc<Run>,

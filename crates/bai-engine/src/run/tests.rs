@@ -145,7 +145,7 @@ async fn a_collector_wakes_for_news_that_comes_later() {
         run.finish(End::Destroyed("gone".into()));
         run.finish(End::Finished(0));
     };
-    // The collector is asked first, and waits.
+    // The collector is polled first, and waits.
     let (delivery, ()) = tokio::join!(collect(&run, PATIENT, 0), later);
     assert_eq!(delivery.outcome, Outcome::Ended(End::Destroyed("gone".into())));
 }

@@ -114,7 +114,7 @@ pub(super) async fn shutdown(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Which service to start, and how.
+/// The service to start, with its parameters.
 struct ServiceRequest {
     app: String,
     port: Option<u16>,

@@ -22,14 +22,14 @@ const STALLED: Duration = Duration::from_secs(10);
 /// Resets the screen before a new shell prints to it.
 const RESET: &[u8] = b"\x1bc";
 
-/// What a terminal can be asked.
+/// A command for a terminal.
 #[derive(Debug)]
 pub(crate) enum TerminalCommand {
     /// Add a viewer. It gets the last output and everything from now on.
     Attach { size: Option<(u16, u16)>, reply: oneshot::Sender<Subscription> },
     /// Rows and columns.
     Resize(u16, u16),
-    /// A new shell.
+    /// Start a new shell.
     Restart,
 }
 

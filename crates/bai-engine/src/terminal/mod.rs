@@ -1,7 +1,7 @@
-//! The terminal of a session: a shell, its viewers, and what it printed last. It knows no HTTP.
+//! The terminal of a session: a shell, its viewers, and its last output. It knows no HTTP.
 //!
 //! The shell starts when the first viewer attaches, and it stays when all viewers leave. A viewer that attaches later
-//! first gets the last of what was printed. Several viewers may watch and type at the same time. The exit code comes
+//! first gets the last output. Several viewers may watch and type at the same time. The exit code comes
 //! last, in a type of frame of our own that other clients ignore.
 
 mod broadcaster;
@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Leads to a session's terminal, which starts when it is first needed.
+/// The access to a session's terminal, which starts when it is first needed.
 #[derive(Debug, Default)]
 pub(super) struct TerminalHandle(Mutex<Option<mpsc::Sender<TerminalCommand>>>);
 

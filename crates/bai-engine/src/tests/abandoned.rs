@@ -1,4 +1,4 @@
-//! Runs whose client went away: they go on, what they said is kept within bounds, and they can be taken up again.
+//! Runs whose client disconnected: they go on, their output is kept within bounds, and a client can continue them.
 
 use super::client::{Lab, Ws, soon, text_of};
 use super::pipe::Pipe;
@@ -105,7 +105,7 @@ async fn a_flood_that_nobody_collects_waits_in_the_program_and_is_complete_after
         }
     }
     assert!(most < 12 << 20, "{most} bytes were kept");
-    // What was on its way when the socket went, in the buffers of both ends, may be gone with it.
+    // Bytes in the buffers of both ends may be lost with the socket.
     assert!(bytes > 14 << 20, "{bytes} of 24 MiB arrived");
 }
 
@@ -156,7 +156,7 @@ async fn a_request_that_was_given_up_loses_no_output() {
     let body = json!({"mode": "query", "code": "print(input('? '))", "runId": "g1"});
     lab.post("/session/given-up", body).await;
     let run = lab.run_of("given-up", "g1").await;
-    // The reply is computed and its connection gone before it is sent.
+    // The reply is ready, and its connection breaks before it is sent.
     let mut parts = lab.parts(Method::POST, "/session/given-up");
     parts.content_type = Some("application/json".into());
     let text = json!({"mode": "input", "code": "here", "runId": "g1"}).to_string();

@@ -1,4 +1,4 @@
-//! Who may ask, and what every refusal looks like.
+//! Access control, and the form of every refusal.
 
 use super::client::{IMAGE, Lab, Parts, read, slug};
 use crate::{Engine, EngineError, EngineOptions, Keypair, Workdirs};

@@ -1,4 +1,4 @@
-//! A plain client: signs, sends, and shows what came back.
+//! A simple client: it signs, sends, and returns the replies.
 
 use crate::run::Run;
 use crate::session::Session;
@@ -23,7 +23,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// The image that tests run: any Python.
 pub(super) const IMAGE: &str = "python";
 
-/// A wait in a test that is not passed is a failure, not a hang.
+/// The limit of every wait in a test, so that a failure does not hang.
 pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), future)
         .await
@@ -38,7 +38,7 @@ pub(super) struct Lab {
     pub(super) http: reqwest::Client,
 }
 
-/// What is signed and sent; tests change what they want to be wrong.
+/// The parts of a request that are signed and sent. Tests change them to make errors.
 #[derive(Clone)]
 pub(super) struct Parts {
     pub(super) method: Method,
@@ -104,7 +104,7 @@ impl Lab {
         headers
     }
 
-    /// Sends a request as it is described.
+    /// Sends a request with these parts.
     pub(super) async fn send(&self, parts: &Parts, body: impl Into<reqwest::Body>) -> reqwest::Response {
         let url = format!("{}{}", self.engine.endpoint(), parts.target);
         let mut request = self.http.request(parts.method.clone(), url);
@@ -134,15 +134,15 @@ impl Lab {
         self.call(Method::POST, target, body).await
     }
 
-    /// A running session; gives its id.
+    /// Makes a running session; returns its id.
     pub(super) async fn session(&self, name: &str) -> String {
         let (status, reply) = self.post("/session", json!({"name": name, "image": IMAGE})).await;
         assert_eq!((status, &reply["status"]), (StatusCode::CREATED, &json!("RUNNING")), "{reply}");
         reply["sessionId"].as_str().unwrap().to_owned()
     }
 
-    /// An execute call and as many more as it takes until there is news; gives the last result with all output. How
-    /// output is split into replies depends on how busy the machine is.
+    /// Sends execute calls until there is output or a new status; returns the last result with all output. The split of
+    /// output into replies depends on the load of the machine.
     pub(super) async fn execute(&self, session: &str, mode: &str, run: &str, code: &str) -> Value {
         let mut result = self.execute_once(session, mode, run, code).await;
         let mut console: Vec<Value> = Vec::new();
@@ -164,7 +164,7 @@ impl Lab {
         }
     }
 
-    /// One execute call; gives the result.
+    /// One execute call; returns the result.
     pub(super) async fn execute_once(&self, session: &str, mode: &str, run: &str, code: &str) -> Value {
         let body = json!({"mode": mode, "code": code, "runId": run, "run_id": run, "options": {}});
         let (status, mut reply) = self.post(&format!("/session/{session}"), body).await;
@@ -172,7 +172,7 @@ impl Lab {
         reply["result"].take()
     }
 
-    /// Runs code by polling; gives what it printed and its exit code.
+    /// Runs code by polling; returns its output and its exit code.
     pub(super) async fn run(&self, session: &str, code: &str) -> (String, i64) {
         let run = uuid::Uuid::new_v4().simple().to_string();
         let result = self.execute(session, "query", &run, code).await;
@@ -201,12 +201,12 @@ impl Lab {
         ws
     }
 
-    /// A look inside.
+    /// The engine's state.
     pub(super) fn inside(&self, session: &str) -> Arc<Session> {
         self.engine.state().sessions.find(session).unwrap()
     }
 
-    /// A look at a run, once the engine has it.
+    /// A run, once the engine has it.
     pub(super) async fn run_of(&self, session: &str, run: &str) -> Arc<Run> {
         let session = self.inside(session);
         let id = RunId::from_wire(run);
@@ -220,7 +220,7 @@ impl Lab {
         info["currentRunId"].as_str().map(str::to_owned)
     }
 
-    /// Listens to events until one with this name comes; gives the names until then.
+    /// Reads events until one with this name arrives; returns the names until then.
     pub(super) async fn listen(&self, target: &str) -> Events {
         let reply = self.send(&self.parts(Method::GET, target), "").await;
         assert_eq!(reply.status(), StatusCode::OK);
@@ -252,7 +252,7 @@ pub(super) fn slug(problem: &Value) -> &str {
     problem["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
 }
 
-/// What a result or a frame says on standard output and standard error.
+/// The text of a result or a frame on standard output and standard error.
 pub(super) fn text_of(result: &Value) -> String {
     let console = result["console"].as_array().into_iter().flatten();
     console.filter(|r| r[0] == "stdout" || r[0] == "stderr").map(|r| r[1].as_str().unwrap()).collect()
@@ -282,7 +282,7 @@ impl Ws {
         }
     }
 
-    /// Frames until one has this status; gives the text of all, and that frame.
+    /// Reads frames until one has this status; returns the text of all, and that frame.
     pub(super) async fn until(&mut self, status: &str) -> (String, Value) {
         let mut printed = String::new();
         loop {
@@ -295,7 +295,7 @@ impl Ws {
         }
     }
 
-    /// Frames until the text has come.
+    /// Reads frames until the text has arrived.
     pub(super) async fn until_printed(&mut self, wanted: &str) {
         let mut printed = String::new();
         while !printed.contains(wanted) {
@@ -303,7 +303,7 @@ impl Ws {
         }
     }
 
-    /// Until the pong with this number; gives how many came.
+    /// Reads until the pong with this number; returns the number of pongs.
     pub(super) async fn until_pong(&mut self, last: u16) -> usize {
         let mut count = 0;
         loop {
@@ -316,13 +316,13 @@ impl Ws {
         }
     }
 
-    /// The next thing that comes, which must be a pong and no frame.
+    /// The next message, which must be a pong.
     pub(super) async fn next_is_pong(&mut self) {
         let message = soon("a pong", self.0.next()).await.unwrap().unwrap();
         assert!(matches!(message, Message::Pong(_)), "{message:.100?}");
     }
 
-    /// Until the server has closed it.
+    /// Reads until the server has closed it.
     pub(super) async fn until_closed(&mut self) {
         while self.next().await.is_some() {}
     }

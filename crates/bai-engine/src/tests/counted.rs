@@ -1,11 +1,11 @@
-//! Clients that count what they get: frames have numbers then, and nothing is lost with a connection.
+//! Clients that acknowledge: their frames have numbers, and no output is lost with a connection.
 
 use super::client::{Lab, Ws, slug, soon, text_of};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-/// A socket whose first frame says this.
+/// A socket with this first frame.
 async fn asked(lab: &Lab, session: &str, first: Value) -> Ws {
     let mut ws = lab.open(session).await;
     ws.send(&first.to_string()).await;
@@ -20,13 +20,13 @@ async fn resumed(lab: &Lab, session: &str, run: &str, received: u64) -> Ws {
     asked(lab, session, json!({"mode": "continue", "runId": run, "received": received})).await
 }
 
-/// One call that counts; gives the whole reply.
+/// One call of a client that acknowledges; returns the whole reply.
 async fn polled(lab: &Lab, session: &str, run: &str, received: u64) -> (StatusCode, Value) {
     let body = json!({"mode": "continue", "code": "", "runId": run, "options": {}, "received": received});
     lab.post(&format!("/session/{session}"), body).await
 }
 
-/// Everything to the end of the run: text, and the numbers in the order in which they came.
+/// Reads to the end of the run: the text, and the numbers in their order.
 async fn rest(ws: &mut Ws) -> (String, Vec<u64>) {
     let (mut printed, mut numbers) = (String::new(), Vec::new());
     loop {
@@ -59,7 +59,7 @@ async fn what_a_client_has_not_received_comes_again_by_socket_and_by_polling() {
     let (_, last) = rest(&mut ws).await;
     numbers.extend(last);
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "counted from 1 without a gap");
-    // The run is over and the socket cut before it said goodbye.
+    // The run is over, and the socket broke before its close frame.
     drop(ws);
     let all = "one\natwo\nbthree\n";
     let (again, numbers_again) = rest(&mut resumed(&lab, "counts", "r", 0).await).await;
@@ -104,15 +104,15 @@ async fn the_engine_waits_to_be_told_what_arrived() {
     let code = "for i in range(40): print('x' * (100 << 10))\nprint(input())";
     let mut ws = queried(&lab, "window", "w", code).await;
     let (mut bytes, mut last) = (0, 0_u64);
-    // What a frame counts for is its text and a little more.
+    // A frame counts as its text and a little more.
     while bytes + last as usize * (1 << 10) < 1 << 20 {
         let frame = ws.next().await.unwrap();
         bytes += text_of(&frame).len();
-        // That a silent run has begun is told without a number.
+        // The frame that reports the start of a silent run has no number.
         last = frame["seq"].as_u64().unwrap_or(last);
     }
     let run = lab.run_of("window", "w").await;
-    // What waits in the run is bounded, too; then the program waits itself.
+    // The waiting output of the run is bounded too; then the program itself waits.
     soon("back-pressure", run.until(|run| !run.has_room())).await;
     ws.send_message(Message::Ping("1".into())).await;
     ws.next_is_pong().await;

@@ -1,4 +1,4 @@
-//! A background engine: found again by its state file, ended when it is idle.
+//! A background engine: it is found by its state file, and ends when it is idle.
 
 use super::client::{Lab, soon};
 use crate::daemon::{self, DaemonInfo};
@@ -40,7 +40,7 @@ async fn an_engine_ends_when_its_last_session_has_been_gone_for_a_while() {
     let idle = Lab::with(folder, options).await;
     soon("the end", idle.engine.ended()).await;
 
-    // The while begins when there is a session, which takes its time to start.
+    // The idle time begins after a session, which needs time to start.
     let lab = Lab::new().await;
     lab.session("last").await;
     let ending = tokio::spawn(server::end_when_idle(lab.engine.state().clone(), a_while));

@@ -1,4 +1,4 @@
-//! Sessions: made, found, renamed, restarted, ended.
+//! Sessions are made, found, renamed, restarted and ended.
 
 use super::client::{IMAGE, Lab, slug};
 use crate::{EngineOptions, Workdirs};

@@ -1,4 +1,4 @@
-//! Many sessions at once, and ends in the middle of things: processes must be gone, clients must be told.
+//! Many sessions at once, and shutdowns during work: processes must be gone, and clients must get an error.
 
 use super::client::{Lab, Ws, soon};
 use super::pipe::{Pipe, Writers};
@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
-/// Starts a cell that runs for ever, with a child; gives both as those who hold a pipe.
+/// Starts a cell that runs for ever, with a child; returns the pipe that both hold.
 async fn busy(lab: &Lab, session: &str) -> (Ws, Writers) {
     let pipe = Pipe::new();
     let writers = pipe.writers();

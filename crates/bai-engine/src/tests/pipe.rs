@@ -26,14 +26,14 @@ impl Pipe {
         format!("{:?}", self.path())
     }
 
-    /// Lets a program go on that waits in `open(…).read()`.
+    /// Releases a program that waits in `open(…).read()`.
     pub(super) async fn release(&self) {
         let path = self.path();
         let write = tokio::task::spawn_blocking(move || std::fs::write(path, "x"));
         soon("the reader", write).await.unwrap().unwrap();
     }
 
-    /// A look at who has it open for writing; must be taken before they open it.
+    /// A watch on the processes that have it open for writing. Make it before they open it.
     pub(super) fn writers(&self) -> Writers {
         Writers(tokio::net::unix::pipe::OpenOptions::new().open_receiver(self.path()).unwrap())
     }
@@ -43,7 +43,7 @@ impl Pipe {
 pub(super) struct Writers(tokio::net::unix::pipe::Receiver);
 
 impl Writers {
-    /// Until there are none any more, after there were some.
+    /// Waits until there were some and there are none any more.
     pub(super) async fn gone(mut self) {
         let mut rest = Vec::new();
         soon("the end of the processes", self.0.read_to_end(&mut rest)).await.unwrap();

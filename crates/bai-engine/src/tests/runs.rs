@@ -1,4 +1,4 @@
-//! Execution over both transports: output, input, batch steps, interrupt, completion, and what is asked wrongly.
+//! Execution over both transports: output, input, batch steps, interrupt, completion, and wrong requests.
 
 use super::client::{Lab, slug, soon, text_of};
 use super::pipe::Pipe;
@@ -39,7 +39,7 @@ async fn a_run_that_begins_in_silence_is_told_of_and_one_that_waits_for_its_turn
     let mut running = lab.query("busy", &silent(&first)).await;
     assert_eq!(running.next().await.as_ref(), Some(&begun));
     let mut waiting = lab.query("busy", &silent(&second)).await;
-    // Here as much time goes by as a silence takes to be told.
+    // This takes as long as a silence takes to be reported.
     let mut elsewhere = lab.query("free", &silent(&other)).await;
     assert_eq!(elsewhere.next().await.as_ref(), Some(&begun));
     waiting.send_message(Message::Ping(Default::default())).await;
@@ -106,7 +106,7 @@ async fn a_line_that_comes_before_the_question_is_kept_for_it() {
     ws.until_printed("on\n").await;
     ws.send("one").await;
     ws.send_message(Message::binary(&b"two"[..])).await;
-    // Answered after what came before it.
+    // It is answered after the earlier messages.
     ws.send_message(Message::Ping(7_u16.to_be_bytes().to_vec().into())).await;
     ws.until_pong(7).await;
     pipe.release().await;

@@ -1,4 +1,4 @@
-//! What is refused where services are asked for.
+//! Requests for services that are refused.
 
 use super::client::Lab;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! Files in and out.
+//! Uploads and downloads.
 
 use super::client::{IMAGE, Lab, read, slug};
 use crate::{EngineOptions, Workdirs};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Read;
 
-/// A multipart body of files as they are named.
+/// A multipart body of files with these names.
 fn multipart(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, content) in files {
@@ -30,7 +30,7 @@ impl Lab {
         read(self.send(&parts, body).await).await
     }
 
-    /// Downloads as an old or as a new client does; gives the files of all tars by their names.
+    /// Downloads like an old or a new client; returns the files of all tars by their names.
     async fn download(&self, method: Method, target: &str) -> BTreeMap<String, Vec<u8>> {
         let reply = self.send(&self.parts(method, target), "").await;
         assert_eq!(reply.status(), StatusCode::OK);

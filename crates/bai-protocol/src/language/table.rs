@@ -229,7 +229,7 @@ pub static RUBY: Language = Language {
         question_mark_in_names: true,
         ..Syntax::PLAIN
     },
-    documentation: Some("defined?(_bai_doc) ? _bai_doc('{}') : puts('nothing is known of {} here')"),
+    documentation: Some("defined?(_bai_doc) ? _bai_doc('{}') : puts('{} is not known here')"),
     execute: &[Rule::file("main.rb", "{tool} main.rb")],
     ..Language::UNKNOWN
 };
@@ -261,7 +261,7 @@ pub static PHP: Language = Language {
     grammar: "PHP Source",
     syntax: Syntax { quotes: "", long_quotes: "\"'`", text_marks: &["<<<"], ..Syntax::C_LIKE },
     documentation: Some(
-        "function_exists('_bai_doc') ? _bai_doc('{}') : print \"nothing is known of that here\\n\";",
+        "function_exists('_bai_doc') ? _bai_doc('{}') : print \"that name is not known here\\n\";",
     ),
     execute: &[Rule::file("main.php", "{tool} main.php")],
     ..Language::UNKNOWN
@@ -282,7 +282,7 @@ pub static PERL: Language = Language {
         ..Syntax::PLAIN
     },
     documentation: Some(
-        "defined &main::_bai_doc ? main::_bai_doc('{}') : print \"nothing is known of that here\\n\"",
+        "defined &main::_bai_doc ? main::_bai_doc('{}') : print \"that name is not known here\\n\"",
     ),
     execute: &[Rule::file("main.pl", "{tool} main.pl")],
     ..Language::UNKNOWN

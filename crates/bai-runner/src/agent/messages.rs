@@ -173,10 +173,8 @@ fn json<T: serde::de::DeserializeOwned>(
     name: &str,
     answer: Option<Message>,
 ) -> Result<T, Unreadable> {
-    serde_json::from_str(text).map_err(|error| Unreadable {
-        why: format!("the payload of {name} is not as agreed: {error}"),
-        answer,
-    })
+    serde_json::from_str(text)
+        .map_err(|error| Unreadable { why: format!("the payload of {name} is malformed: {error}"), answer })
 }
 
 fn of_json(name: &'static str, value: &Value) -> Message {

@@ -63,7 +63,7 @@ pub struct AgentOptions {
     pub language: String,
     /// The interpreter or compiler. `None` searches for it.
     pub runtime: Option<PathBuf>,
-    /// Where to listen. Whoever reaches the ports can run code here.
+    /// The address to listen on. Every program that reaches the ports can run code here.
     pub host: IpAddr,
     /// Ports for operations and replies. For `None` the port comes from `intrinsic-ports.json`, else it is 2000 or
     /// 2001.
@@ -84,11 +84,11 @@ pub enum AgentError {
     #[error("{0}")]
     Listen(String),
     /// A file of the agent cannot be read.
-    #[error("cannot read what the agent says in {}: {source}", folder.display())]
+    #[error("cannot read the agent's files in {}: {source}", folder.display())]
     Config {
         /// The folder with the file.
         folder: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// Neither the language nor the runtime type without one starts.
@@ -233,13 +233,13 @@ impl AgentRunner {
 
     async fn on_operation(&mut self, parts: &[Bytes]) -> Result<(), KernelGone> {
         let [name, payload] = parts else {
-            tracing::warn!(parts = parts.len(), "a message of another shape is passed over");
+            tracing::warn!(parts = parts.len(), "a malformed message is skipped");
             return Ok(());
         };
         match Request::read(name, payload) {
             Ok(request) => self.take(request).await,
             Err(Unreadable { why, answer }) => {
-                tracing::warn!(why, "an operation is passed over");
+                tracing::warn!(why, "an operation is skipped");
                 answer.into_iter().for_each(|answer| self.services.say(answer));
                 Ok(())
             }
@@ -276,7 +276,7 @@ impl AgentRunner {
             Request::ShutdownService(name) => self.services.shut_down(name),
             Request::StartModelService(model) => self.services.start_model(*model),
             Request::Apps(name) => self.services.list(name),
-            Request::Event(what) => tracing::info!(what, "the agent tells"),
+            Request::Event(what) => tracing::info!(what, "an event of the agent"),
         }
         Ok(())
     }

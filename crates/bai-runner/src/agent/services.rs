@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Where agents expect the services that every container has.
+/// The ports on which agents expect the services of every container.
 const SSHD: u16 = 2200;
 const TTYD: u16 = 7681;
 /// How long these services may delay the start of the runner.
@@ -194,13 +194,13 @@ impl AgentServices {
     }
 
     async fn answer(&self, message: Message) {
-        // An error says that the runner ends.
+        // An error means that the runner ends.
         let _ = self.answers.send(message).await;
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if self.tasks.len() >= AT_ONCE {
-            tracing::warn!("the agent asks for more than it reads: a request is passed over");
+            tracing::warn!("the agent sends more requests than it reads answers: a request is skipped");
             return;
         }
         let over = self.over.clone();

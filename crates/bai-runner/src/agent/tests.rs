@@ -1,5 +1,5 @@
-//! A runner with an agent at its sockets that does what genuine ones would not. What genuine ones do is in
-//! `tests/interop/genuine_agent.py`.
+//! A runner with an agent that behaves as genuine agents would not. `tests/interop/genuine_agent.py` tests with a genuine
+//! one.
 
 use super::*;
 use futures_util::StreamExt;
@@ -84,8 +84,9 @@ impl Agent {
         }
     }
 
-    /// Goes, and waits until the runner has noticed and hangs up. It takes a moment, for processes that were forked from ours
-    /// hold the connection for as long; and unlike genuine agents this one would not connect again when the runner hangs up on it.
+    /// Disconnects, and waits until the runner has noticed and has closed its connections. That takes a moment, because
+    /// processes that were forked from ours hold the connection meanwhile. Unlike genuine agents, this one would not
+    /// connect again when the runner closes its connection.
     async fn leave(self) {
         let Agent { operations, mut replies } = self;
         let mut events = replies.monitor();
@@ -107,7 +108,7 @@ impl Agent {
     }
 }
 
-/// What a socket of this kind says first, in two parts: its greeting and its first command.
+/// The first bytes of a socket of this kind, in two parts: its greeting and its first command.
 fn handshake(kind: &str) -> (Vec<u8>, Vec<u8>) {
     let greeting = [&[0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0][..], b"NULL", &[0; 48]].concat();
     (greeting, [b"\x04\x1a\x05READY\x0bSocket-Type\0\0\0\x04", kind.as_bytes()].concat())
@@ -124,7 +125,7 @@ async fn odd_messages_change_nothing() {
     assert_eq!(agent.next().await, ("completion".into(), br#"{"suggestions":[]}"#.to_vec()));
     assert_eq!(agent.run("echo on").await, "on\n");
     agent.leave().await;
-    // One who connects and says nothing, one who says nonsense, one who stops in the middle of a message.
+    // One peer that is silent, one that sends nonsense, one that stops in the middle of a message.
     let (greeting, ready) = handshake("PUSH");
     let half = [&greeting[..], &ready, b"\x01\x04code\x00\x20echo"].concat();
     for bytes in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 64], &greeting[..20], &half] {
@@ -132,7 +133,7 @@ async fn odd_messages_change_nothing() {
             let mut socket = TcpStream::connect(address).await.unwrap();
             let _ = socket.write_all(bytes).await;
             let _ = socket.shutdown().await;
-            // The runner hangs up, too.
+            // The runner closes its connection too.
             let _ = timeout(LIMIT, socket.read_to_end(&mut Vec::new())).await.unwrap();
         }
     }
@@ -190,7 +191,7 @@ async fn an_agent_that_was_connecting_when_the_one_before_went_gets_its_replies(
 async fn an_agent_that_does_not_read_stops_the_program_and_not_the_runner() {
     let lab = Lab::new("bash", None).await;
     let mut agent = Agent::new(&lab).await;
-    // The program counts what it has got rid of; what is on its way is bounded, whatever it prints.
+    // The program counts its written bytes. The bytes in flight are bounded, however much it prints.
     let flood = "piece=$(head -c 1000000 /dev/zero | tr '\\0' x); for ((n = 1; n <= 1000; n++)); do echo $piece; echo $n > written; done";
     agent.send(&["code", flood]).await;
     let written = || std::fs::read_to_string(lab.folder.path().join("written")).unwrap_or_default();
@@ -206,7 +207,7 @@ async fn an_agent_that_does_not_read_stops_the_program_and_not_the_runner() {
     };
     let megabytes = timeout(LIMIT, standstill).await.unwrap();
     assert!(megabytes < 100, "{megabytes} MB are on their way to an agent that does not read");
-    // The interrupt is heard; then everything arrives that was written.
+    // The interrupt works; then everything that was written arrives.
     agent.send(&["interrupt", ""]).await;
     let (said, code) = agent.finish().await;
     assert_ne!(code, r#"{"exitCode":0}"#);
@@ -216,7 +217,7 @@ async fn an_agent_that_does_not_read_stops_the_program_and_not_the_runner() {
 }
 
 #[tokio::test]
-async fn without_an_interpreter_there_are_batch_steps_all_the_same() {
+async fn without_an_interpreter_batch_steps_still_run() {
     let lab = Lab::new("bash", Some("/nowhere/bash")).await;
     let mut agent = Agent::new(&lab).await;
     agent.send(&["code", "echo on"]).await;
@@ -227,7 +228,7 @@ async fn without_an_interpreter_there_are_batch_steps_all_the_same() {
 }
 
 #[tokio::test]
-async fn more_questions_than_anybody_reads_do_not_stop_the_runner() {
+async fn more_requests_than_answers_that_are_read_do_not_stop_the_runner() {
     let lab = Lab::new("bash", None).await;
     let mut agent = Agent::new(&lab).await;
     for _ in 0..300 {
@@ -239,7 +240,7 @@ async fn more_questions_than_anybody_reads_do_not_stop_the_runner() {
 }
 
 #[tokio::test]
-async fn ports_that_are_taken_are_told_of() {
+async fn ports_that_are_taken_are_reported() {
     let lab = Lab::new("app", None).await;
     let taken = AgentRunner::start(AgentOptions {
         language: "app".to_owned(),

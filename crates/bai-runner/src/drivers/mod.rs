@@ -1,12 +1,12 @@
-//! The small programs that live inside the interpreters. They are files of their own languages in the folders
-//! beside this one; here they are packed into what a loader reads. Nothing else lives here.
+//! The small programs that live inside the interpreters. They are files of their own languages in the folders beside this
+//! file. This module only packs them into the texts that a loader reads.
 
 /// The driver of bash.
 pub(super) const BASH: &str = include_str!("bash/driver.sh");
 /// The driver of Node.js.
 pub(super) const NODE: &str = concat!(include_str!("node/driver.js"), "\n");
 
-/// The driver of Ruby, which is one text in three files; so are those that follow.
+/// The driver of Ruby: one text in three files. The next ones have several files too.
 pub(super) const RUBY: &str =
     concat!(include_str!("ruby/driver.rb"), include_str!("ruby/suggest.rb"), include_str!("ruby/explain.rb"));
 /// The driver of Perl.
@@ -47,7 +47,7 @@ pub(super) const SQLITE: &str = include_str!("sqlite/driver.py");
 #[cfg(test)]
 pub(super) const SKELETON: &str = include_str!("skeleton/driver.py");
 
-/// The files of the Python driver; each is a module of its own. `boot.py` says when which is loaded.
+/// The files of the Python driver; each is a module of its own. `boot.py` loads them.
 const PYTHON: &[(&str, &str)] = &[
     ("wire", include_str!("python/wire.py")),
     ("interrupts", include_str!("python/interrupts.py")),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long after the reply the end of the output may come, or the other way round.
 const LATE: Duration = Duration::from_secs(3);
-/// The same when an interrupt may have hit the kernel before it could reply.
+/// The same limit when an interrupt may have stopped the kernel before its reply.
 const LATE_AFTER_INTERRUPT: Duration = Duration::from_millis(300);
 
 /// Languages beside those of the table in which a name can end in a question mark.
@@ -21,21 +21,21 @@ pub(super) struct Cell {
     /// The id of the request.
     pub(super) request: String,
     progress: Progress,
-    /// Whether the kernel has said how it ended.
+    /// Whether the cell succeeded, once the kernel has replied.
     replied: Option<bool>,
-    /// Whether all output is there.
+    /// Whether all output has arrived.
     idle: bool,
     /// The exit code of an error that was shown.
     failed: Option<i32>,
     interrupted: bool,
-    /// No missing message is waited for any longer.
+    /// When the wait for a missing message ends.
     late: Option<Instant>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Progress {
     Waiting,
-    /// The kernel has taken the cell, and runs it at this time at the latest.
+    /// The kernel has accepted the cell, and runs it at this time at the latest.
     Taken(Instant),
     /// It can be interrupted.
     Started,
@@ -67,7 +67,7 @@ impl Cell {
         (before != Progress::Started).then_some(self.id)
     }
 
-    /// Whether it must have started by now, although the kernel has not said so.
+    /// Whether it must have started by now, although the kernel has not reported it.
     pub(super) fn starts_by(&mut self, now: Instant) -> bool {
         let surely = matches!(self.progress, Progress::Taken(by) if by <= now);
         surely && self.start().is_some()

@@ -30,7 +30,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(10);
 pub(super) struct ConnectionFile {
     info: ConnectionInfo,
     file: TempPath,
-    /// Keep the ports until the kernel takes them.
+    /// Reserve the ports until the kernel uses them.
     listeners: Vec<TcpListener>,
 }
 
@@ -141,7 +141,7 @@ async fn read<S: zeromq::SocketRecv>(mut from: Connection<S>, to: mpsc::Sender<K
                     return;
                 }
             }
-            Ok(None) => tracing::warn!("a message of a Jupyter kernel makes no sense"),
+            Ok(None) => tracing::warn!("a message of a Jupyter kernel is malformed"),
             Err(error) => tracing::warn!(%error, "a message of a Jupyter kernel is refused"),
         }
     }
@@ -163,7 +163,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn who_has_only_inherited_a_port_is_not_the_kernel() {
+    async fn a_process_that_has_only_inherited_a_port_is_not_the_kernel() {
         let mut connection_file = ConnectionFile::create("test").await.unwrap();
         let listeners = std::mem::take(&mut connection_file.listeners);
         let info = connection_file.info.clone();

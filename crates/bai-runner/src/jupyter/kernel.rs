@@ -1,9 +1,8 @@
 //! A running Jupyter kernel in the place of an interpreter under a driver. The worker's messages become Jupyter's, and
 //! the kernel's messages become the worker's events.
-//!
-//! Output and replies come over different sockets. The kernel says that it is idle after the last output of a cell, so
-//! a cell is over when both this status and the reply have come. When one of them is lost, the other counts after a
-//! while.
+//! Output and replies come over different sockets. The kernel reports the status idle after the last output of a cell, so
+//!a cell is over when both this status and the reply have arrived. If one of them is lost, the other one alone counts
+//!after a while.
 
 use super::cell::{Cell, asked_about};
 use super::connection::{ConnectionFile, Sockets};
@@ -29,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// This variable tells a kernel which process has started it.
+/// The variable that tells a kernel which process has started it.
 const PARENT: &str = "JPY_PARENT_PID";
 /// How long a kernel may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -37,10 +36,10 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Output from before a question may arrive this long after the question.
 const BEFORE_QUESTION: Duration = Duration::from_millis(30);
-/// A cell can be interrupted this long after the kernel took it, if the kernel has not said so itself.
+/// A cell can be interrupted this long after the kernel accepted it, if the kernel has not reported its start.
 const SURELY_STARTED: Duration = Duration::from_millis(500);
 /// How long to wait for the last output of a kernel that has ended.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const LAST_OUTPUT: Duration = Duration::from_millis(100);
 /// With this many unanswered completions, no more are requested.
 const MOST_COMPLETIONS: usize = 4;
 
@@ -153,7 +152,7 @@ impl JupyterKernel {
             clears: false,
             ended: None,
         });
-        match ready.until_heard().await {
+        match ready.until_it_answers().await {
             None => Ok(ready),
             Some(status) => {
                 let (_, how) = process::describe_end(&status);
@@ -165,7 +164,7 @@ impl JupyterKernel {
 
     /// Asks the kernel about itself until it answers on both sockets: before that, output could be lost. Returns the
     /// exit status if the process ended first.
-    async fn until_heard(&mut self) -> Option<ExitStatus> {
+    async fn until_it_answers(&mut self) -> Option<ExitStatus> {
         let (mut replied, mut told) = (false, false);
         let mut again = tokio::time::interval(ASK_AGAIN);
         while !(replied && told) {
@@ -190,7 +189,7 @@ impl JupyterKernel {
             match self.next_event(room).await {
                 JupyterEvent::Answer(message) => self.on_answer(message),
                 JupyterEvent::Output(message) => self.on_output(&message),
-                JupyterEvent::Ended(status) => self.ended = Some((status, Instant::now() + LAST_WORDS)),
+                JupyterEvent::Ended(status) => self.ended = Some((status, Instant::now() + LAST_OUTPUT)),
                 JupyterEvent::Text(is_out) => self.on_text(is_out),
                 JupyterEvent::Time => {
                     if let Some(event) = self.on_time() {
@@ -251,8 +250,7 @@ impl JupyterKernel {
                 self.ready.push_back(Event::Aside(FromDriver::Started { id }));
             } else if cell.is_late(now) {
                 if cell.is_output_missing() {
-                    let sentence =
-                        "The kernel has not said that this is all of the output; some may be lost.\n";
+                    let sentence = "The kernel has not reported the end of the output; some may be lost.\n";
                     self.text(ConsoleRecord::Stderr(sentence.to_owned()));
                 }
                 self.finish();
@@ -266,7 +264,7 @@ impl JupyterKernel {
         let text = if is_out { self.out.read() } else { self.err.read() };
         let Some(text) = text else { return };
         if self.cell.is_none() {
-            return tracing::debug!(text, "a Jupyter kernel wrote this");
+            return tracing::debug!(text, "direct output of a Jupyter kernel");
         }
         self.text(if is_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) });
     }
@@ -383,7 +381,7 @@ impl JupyterKernel {
         match *message {
             ToDriver::Run { id, code } => {
                 // Earlier direct output does not belong to the cell.
-                self.drain(|reply| tracing::debug!(?reply, "a Jupyter kernel wrote this"));
+                self.drain(|reply| tracing::debug!(?reply, "direct output of a Jupyter kernel"));
                 let (request, inspects) = match asked_about(code, &self.language) {
                     Some((name, detail)) => (inspect(name, detail), true),
                     None => (execute(code), false),
@@ -481,6 +479,6 @@ fn post(to: &mpsc::Sender<JupyterMessage>, content: JupyterMessageContent) -> St
 fn send(to: &mpsc::Sender<JupyterMessage>, message: JupyterMessage) {
     // Only a dead kernel leaves so many requests waiting.
     if let Err(error) = to.try_send(message) {
-        tracing::warn!(%error, "a Jupyter kernel takes no requests");
+        tracing::warn!(%error, "a Jupyter kernel accepts no requests");
     }
 }

@@ -67,12 +67,12 @@ impl KernelMessage {
         self.text("execution_state")
     }
 
-    /// Whether a reply says that the request was done.
+    /// Whether a reply reports success.
     pub(super) fn went_well(&self) -> bool {
         matches!(self.text("status"), "ok" | "")
     }
 
-    /// Whether output is to be cleared only when more comes.
+    /// Whether to clear output only when more arrives.
     pub(super) fn waits(&self) -> bool {
         self.is("wait")
     }
@@ -83,7 +83,7 @@ impl KernelMessage {
         (start.and_then(|start| usize::try_from(start).ok()), self.texts("matches"))
     }
 
-    /// The text of a question, and whether a password is asked for.
+    /// The text of a question, and whether it asks for a password.
     pub(super) fn question(&self) -> (String, bool) {
         (self.text("prompt").to_owned(), self.is("password"))
     }
@@ -101,7 +101,7 @@ impl KernelMessage {
         }
     }
 
-    /// The traceback as the kernel made it, else the error in one line.
+    /// The kernel's traceback, or else the error in one line.
     fn traceback(&self) -> String {
         let told = self.texts("traceback").join("\n");
         let (name, value) = (self.text("ename"), self.text("evalue"));
@@ -122,7 +122,7 @@ impl KernelMessage {
         }
     }
 
-    /// Text that the kernel wants to be read in a pager.
+    /// Text for a pager.
     pub(super) fn pages(&self) -> Vec<ConsoleRecord> {
         let payload = self.content.get("payload").and_then(Value::as_array).into_iter().flatten();
         let pages = payload.filter(|item| item.get("source").and_then(Value::as_str) == Some("page"));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_their_traceback_and_their_exit_code() {
+    fn errors_have_their_traceback_and_their_exit_code() {
         let error = |name: &str, value: &str, traceback: &[&str]| {
             heard("error", json!({"ename": name, "evalue": value, "traceback": traceback}))
         };

@@ -74,11 +74,11 @@ impl Language for Jupyter {
     }
 
     fn build_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
-        Heuristic::Done(Some("nothing to build: no Makefile".to_owned()), 0)
+        Heuristic::Done(Some("no program to build: there is no Makefile".to_owned()), 0)
     }
 
     fn execute_heuristic(&self, _executable: &Path, _workdir: &Path) -> Heuristic {
-        let sentence = "nothing to run: a Jupyter kernel knows no programs, so the step needs a command";
+        let sentence = "no program to run: a Jupyter kernel has no programs, so the step needs a command";
         Heuristic::Done(Some(sentence.to_owned()), 127)
     }
 }

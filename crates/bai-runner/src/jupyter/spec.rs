@@ -1,5 +1,5 @@
-//! Kernelspecs: Jupyter's descriptions of its kernels, and how each kernel is started. This module reads files and runs
-//! no program.
+//! Kernelspecs: Jupyter's descriptions of its kernels, and the command that starts each. This module reads files and runs
+//! no programs.
 
 use crate::search_paths::{SearchPaths, children, is_executable};
 use bai_protocol::language;
@@ -33,12 +33,12 @@ impl Kernelspec {
         &self.spec.display_name
     }
 
-    /// The language as Jupyter names it, in lower case: `python`, `r`, `javascript`.
+    /// Jupyter's name of the language, in lower case: `python`, `r`, `javascript`.
     pub(crate) fn language(&self) -> String {
         self.spec.language.to_lowercase()
     }
 
-    /// Whether the kernel wants to be interrupted by a message instead of a signal.
+    /// Whether the kernel is interrupted by a message instead of a signal.
     pub(super) fn interrupted_by_message(&self) -> bool {
         self.spec.interrupt_mode.as_deref() == Some("message")
     }
@@ -70,7 +70,7 @@ impl Kernelspec {
     }
 }
 
-/// Replaces `${NAME}` by the value from `known`. An unknown name stays as it is.
+/// Replaces `${NAME}` by the value from `known`. An unknown name is unchanged.
 fn fill_in(text: &str, known: impl Fn(&str) -> Option<String>) -> String {
     let mut filled = String::new();
     let mut rest = text;

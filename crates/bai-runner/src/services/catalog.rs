@@ -30,11 +30,11 @@ struct BuiltIn {
     program: &'static str,
     /// Another program that it needs.
     needs: Option<&'static str>,
-    /// Where the program may be, besides the search path.
+    /// Folders of the program, besides the search path.
     folders: &'static [&'static str],
-    /// How it listens at `{host}` and `{ports[0]}`.
+    /// The command that listens at `{host}` and `{ports[0]}`.
     command: &'static [&'static str],
-    /// How it listens at `{socket}`, if it can. A service without authentication needs this, because a port is open to
+    /// The command that listens at `{socket}`, if it can. A service without authentication needs this, because a port is open to
     /// every user of this machine.
     on_socket: Option<&'static [&'static str]>,
     /// Options that a start may set, with their defaults.
@@ -58,7 +58,7 @@ const PLAIN: BuiltIn = BuiltIn {
 const SYSTEM: &[&str] = &["/usr/sbin", "/usr/local/sbin"];
 /// The script that starts sshd. It has no brace, which a template would try to fill.
 const SSHD: &str = include_str!("sshd.sh");
-/// Where agents put programs into containers.
+/// The folder into which agents put programs.
 const OF_AGENTS: &str = "/opt/kernel";
 
 /// Jupyter and ttyd ask for no password: only the owner of the session can reach their sockets or a container's ports.
@@ -264,7 +264,7 @@ pub(super) fn defined(folder: &Path) -> Vec<(KnownService, PathBuf)> {
         let definition: Definition = match read {
             Ok(definition) => definition,
             Err(error) => {
-                tracing::warn!(path = %path.display(), error, "a service definition is passed over");
+                tracing::warn!(path = %path.display(), error, "a service definition is skipped");
                 continue;
             }
         };

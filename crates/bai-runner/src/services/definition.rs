@@ -147,7 +147,7 @@ impl Definition {
     }
 }
 
-/// Splits a line into words as a shell does: blanks part, quotes and backslashes keep together.
+/// Splits a line into words as a shell does: at blanks, except in quotes and after backslashes.
 fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

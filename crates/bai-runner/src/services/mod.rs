@@ -31,14 +31,14 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long a service may take until it takes connections.
+/// How long a service may take until it accepts connections.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How often a connection is tried.
 const TRY_EVERY: Duration = Duration::from_millis(50);
 /// How long a service may take to end by itself when it is asked to.
 const END_LIMIT: Duration = Duration::from_secs(2);
 /// How long to wait for the last output of a service that has ended.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
 /// How many bytes of a service's output are kept, for the error when it does not start.
 const SAID: usize = 4096;
 /// The protocol of ports that the user serves.
@@ -48,7 +48,7 @@ const PREOPEN: &str = "preopen";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// No such service exists here.
+    /// There is no such service.
     #[error("there is no service {0} here")]
     Unknown(String),
     /// The service has no such port.
@@ -56,7 +56,7 @@ pub enum ServiceError {
     Port {
         /// The service.
         name: String,
-        /// The port that was asked for.
+        /// The requested port.
         port: u16,
     },
     /// The request is not allowed, or the program does not start.
@@ -69,7 +69,7 @@ pub enum ServiceError {
     },
 }
 
-/// Where a service takes connections.
+/// The address at which a service accepts connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceAddress {
     /// A port of this machine.
@@ -139,7 +139,7 @@ impl Drop for Running {
     }
 }
 
-/// Where a service must take connections.
+/// The address at which a service must accept connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Listen {
     /// At a private socket, or else at a free port of 127.0.0.1.
@@ -148,22 +148,22 @@ pub(super) enum Listen {
     At(IpAddr, Vec<u16>),
 }
 
-/// How a service is started.
+/// The options of a start.
 pub(super) struct Launch<'a> {
     pub(super) definition: &'a Definition,
-    /// What `{runtime_path}` stands for.
+    /// The value of `{runtime_path}`.
     pub(super) program: &'a Path,
     /// The folder that it runs in.
     pub(super) workdir: &'a Path,
     pub(super) on_socket: bool,
     pub(super) place: &'a Listen,
     pub(super) asked: &'a ServiceParameters,
-    /// How long it may take until it takes connections. `None` is without limit, for a model that must be loaded.
+    /// How long it may take until it accepts connections. `None` means without limit, for a model that must be loaded.
     pub(super) limit: Option<Duration>,
 }
 
 impl Services {
-    /// The services of a session; none runs yet. `env` comes on top of our own environment, which is passed on without
+    /// The services of a session; none runs yet. `env` comes on top of our own environment, which services get without
     /// its secrets; `preopen` are ports on which the user's own programs will listen.
     pub fn new(workdir: PathBuf, env: Vec<(String, String)>, preopen: Vec<u16>) -> Self {
         let (definitions, running, over) =
@@ -191,7 +191,7 @@ impl Services {
         preopen.chain(known).collect()
     }
 
-    /// Starts a service if it does not run, waits until it takes connections, and returns its address. `port` is one of
+    /// Starts a service if it does not run, waits until it accepts connections, and returns its address. `port` is one of
     /// its ports in the list of apps.
     ///
     /// # Errors
@@ -224,7 +224,7 @@ impl Services {
         self.run(name, &launch).await.map(|(address, _)| address)
     }
 
-    /// The same at ports that an agent has chosen. Returns whether it ran before. `{runtime_path}` of definition files
+    /// Starts a service at ports that an agent has chosen. Returns whether it ran before. `{runtime_path}` of definition files
     /// is `runtime`.
     ///
     /// # Errors
@@ -274,7 +274,7 @@ impl Services {
         let service = match self.over.run_until_cancelled(started).await {
             Some(Ok(started)) => started.map_err(failed)?,
             Some(Err(_)) => {
-                return Err(failed(format!("it took no connection within {} s", limit.as_secs())));
+                return Err(failed(format!("it accepted no connection within {} s", limit.as_secs())));
             }
             None => return Err(failed("the session has ended".to_owned())),
         };
@@ -324,7 +324,7 @@ impl Services {
 
     async fn launch(&self, launch: &Launch<'_>) -> Result<Running, String> {
         let said = |error: io::Error| error.to_string();
-        // Made with access for its owner alone.
+        // Only its owner has access.
         let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(said)?;
         // ttyd recognises a socket by this ending; another name would be a network interface.
         let socket = scratch.path().join("service.sock");
@@ -398,7 +398,7 @@ fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io
     command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
 }
 
-/// Waits until the service takes a connection or ends.
+/// Waits until the service accepts a connection or ends.
 async fn until_open(
     running: &mut Running,
     tail: &OutputTail,
@@ -413,7 +413,7 @@ async fn until_open(
             status = running.child.wait() => {
                 let how = status.map_or_else(|error| error.to_string(), |status| process::describe_end(&status).1);
                 // Its child processes may hold the pipes open for longer.
-                let _ = timeout(LAST_WORDS, last_words).await;
+                let _ = timeout(LAST_OUTPUT, last_words).await;
                 return Err(format!("it {how}{}", tail.said()));
             }
             _ = tries.tick() => {

@@ -58,7 +58,7 @@ async fn one(
         }
         "run_command" => command(&words(args), workdir, env).await,
         "log" => {
-            tracing::info!(message = text("message"), "a service says");
+            tracing::info!(message = text("message"), "a message of a service");
             Ok(Value::Null)
         }
         other => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{other} is not a known step"))),

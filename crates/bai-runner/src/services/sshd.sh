@@ -1,10 +1,10 @@
-# Starts sshd for one session: program, private folder, address, port, and what every login runs instead of a shell, if anything.
-# The host key and the configuration are of this start alone. Who may log in is who holds a key of this very user.
+# Starts sshd for one session: program, private folder, address, port, and optionally the command that every login runs instead of a shell.
+# The host key and the configuration are made for this start. Holders of this user's keys may log in.
 program=$1 folder=$2 address=$3 port=$4 instead=$5
 umask 077
 ssh-keygen -q -t ed25519 -N '' -f "$folder/host_key" </dev/null || exit
 cat ~/.ssh/authorized_keys ~/.ssh/*.pub >"$folder/keys" 2>/dev/null
-# Started by root, sshd wants a folder of the system.
+# As root, sshd needs a folder of the system.
 [ "$(id -u)" != 0 ] || mkdir -p -m 755 /run/sshd
 cat >"$folder/config" <<END
 ListenAddress $address:$port
@@ -13,7 +13,7 @@ AuthorizedKeysFile $folder/keys
 AllowUsers $(id -un)
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-# Folders for temporary files are everybody's; this one is not.
+# The folder for temporary files is shared with all users; this one is private.
 StrictModes no
 UsePAM no
 PidFile none

@@ -11,7 +11,7 @@ pub(super) type Variables = BTreeMap<String, Value>;
 pub(super) enum TemplateError {
     #[error("{{{0}}} has no value")]
     Undefined(String),
-    #[error("{0:?} has a brace without its partner")]
+    #[error("{0:?} has an unmatched brace")]
     Brace(String),
 }
 

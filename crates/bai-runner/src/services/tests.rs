@@ -1,4 +1,4 @@
-//! Services as they run: real programs, real sockets.
+//! Services with real programs and real sockets.
 
 use super::definition::Definition;
 use super::*;
@@ -53,7 +53,7 @@ async fn a_service_runs_until_it_is_dropped() {
     assert!(reply.ends_with("from the session"), "{reply}");
     let address = running.address.clone();
     drop(running);
-    // The system takes the socket away with the process, a moment later.
+    // The system removes the socket a moment after the process.
     let refused = timeout(Duration::from_secs(30), async {
         while address.connect().await.is_ok() {
             tokio::task::yield_now().await;
@@ -93,7 +93,7 @@ async fn ports_that_the_user_serves_are_not_started() {
 }
 
 #[test]
-fn definition_files_are_read_and_broken_ones_passed_over() {
+fn definition_files_are_read_and_broken_ones_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("web.json", r#"{"command": ["x"], "allowed_arguments": ["--a"]}"#),
@@ -194,7 +194,7 @@ async fn sshd_lets_the_owner_in_for_a_shell_and_for_files() {
     assert_eq!(std::fs::read_to_string(home.path().join("copied")).unwrap(), "from the session");
 }
 
-/// Runs a program that has to succeed; gives its standard output.
+/// Runs a program that has to succeed, and returns its standard output.
 async fn run(words: &[&str], input: &str) -> String {
     let mut command = Command::new(words[0]);
     command

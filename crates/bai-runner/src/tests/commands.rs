@@ -1,4 +1,4 @@
-//! What people type at IPython's prompt: `!command`, `%name`, `name?`.
+//! The commands of IPython's prompt: `!command`, `%name`, `name?`.
 
 use super::super::Op;
 use super::harness::{Session, pythons};

@@ -106,7 +106,7 @@ async fn what_nobody_has_computed_is_known_to_jedi_or_not_at_all() {
         "class Thing:\n    colour = 1\ndef make() -> Thing: raise SystemExit('was called')\nmade = Thing()";
     let Some(mut session) = Session::start_furnished().await else { return };
     session.value(code).await;
-    // jedi is loaded when it is asked for first; that question goes unanswered.
+    // The first question only loads jedi and has no answer.
     let loaded = async {
         while complete(&session, "make().col").await.suggestions != ["colour"] {
             session.value("import time; time.sleep(0.01)").await;

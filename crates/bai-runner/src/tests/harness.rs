@@ -1,4 +1,4 @@
-//! A kernel with its replies, and the list of the interpreters that every test runs against.
+//! A kernel with its replies, and the list of interpreters for every test.
 
 use super::super::*;
 use bai_testkit::furnished;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// Longer than anything here takes; a test that reaches it has failed.
+/// Longer than every step takes; a test that reaches it has failed.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
-/// Every CPython that a person could ask for here, as image names. At least one, else nothing is tested.
+/// Every CPython of this machine, as image names. At least one, since tests need it.
 pub(super) async fn pythons() -> Vec<String> {
     let found = images().await.into_iter().filter(|image| image.language == "python");
     let found: Vec<String> = found.map(|image| image.name).collect();
@@ -47,7 +47,7 @@ fn is_alive(pid: nix::unistd::Pid) -> bool {
     !matches!(state, None | Some('Z' | 'X'))
 }
 
-/// What a cell gave.
+/// The output of a cell.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Outcome {
     pub(super) replies: Vec<Reply>,
@@ -71,7 +71,7 @@ impl Outcome {
         self.replies.iter().map(text).collect()
     }
 
-    /// Everything in its order, with `E` before what is on standard error and a mark for everything else.
+    /// All output in its order, with `E` before text on standard error and a mark for other records.
     pub(super) fn sequence(&self) -> Vec<String> {
         let mut sequence: Vec<String> = Vec::new();
         for reply in &self.replies {
@@ -118,7 +118,7 @@ impl Session {
     }
 
     pub(super) async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {
-        // Not the language of whoever runs the tests.
+        // Not the locale of the user who runs the tests.
         let env = [&[("LC_ALL", "C.UTF-8")], env].concat();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (workdir, image) = (folder.path().to_owned(), ImageName::parse(image));
@@ -171,7 +171,7 @@ impl Session {
         self.until(|reply| matches!(reply, Reply::Finished { .. })).await
     }
 
-    /// Runs a cell that asks for nothing.
+    /// Runs a cell that needs no input.
     pub(super) async fn run(&mut self, code: &str) -> Outcome {
         self.run_with(code, &[]).await
     }
@@ -194,7 +194,7 @@ impl Session {
         }
     }
 
-    /// Runs a cell that has to succeed without a word on standard error; gives its standard output.
+    /// Runs a cell that has to succeed without output on standard error, and returns its standard output.
     pub(super) async fn value(&mut self, code: &str) -> String {
         let outcome = self.run(code).await;
         assert_eq!((outcome.stderr().as_str(), outcome.exit_code), ("", 0), "{code}");

@@ -1,5 +1,5 @@
-//! Programs that do not do what they should, or do far too much: the queue goes on, records stay in order, and nobody is
-//! left behind. What Python code does to its own interpreter is in `survival`.
+//! Programs that misbehave: the queue goes on, records stay in order, and no process is left behind. `survival` has
+//! Python code that damages its own interpreter.
 
 use super::super::*;
 use super::harness::{LIMIT, Session, gone};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tokio::time::timeout;
 
-/// A program that takes the place of an interpreter.
+/// A program in the place of an interpreter.
 fn interpreter(folder: &Path, text: &str) -> PathBuf {
     // Another process writes it: one that is forked from ours meanwhile would hold it open for writing.
     let write = "printf '#!/bin/sh\\n%s\\n' \"$0\" >interpreter; chmod +x interpreter";
@@ -122,7 +122,7 @@ async fn who_ignores_an_interrupt_is_ended_by_a_restart() {
     for _ in 0..20 {
         session.send(Op::Interrupt).await;
     }
-    // Everything else is served meanwhile.
+    // Other requests are served meanwhile.
     session.send(Op::Status).await;
     assert!(matches!(session.next().await, Reply::Status(_)));
     session.kernel.restart().await.unwrap();
@@ -182,7 +182,7 @@ async fn daemons_end_with_the_session() {
 #[tokio::test]
 async fn a_compilation_that_never_ends_can_be_stopped() {
     let mut session = Session::start("gcc").await;
-    // The compiler waits for what somebody writes into the pipe.
+    // The compiler waits for input from the pipe.
     let _pipe = Gate::at(&session.folder.path().join("endless.h"));
     let include = format!("#include \"{}\"\n", session.folder.path().join("endless.h").display());
     session.send(Op::Code(format!("{include}int main(void) {{ return 0; }}"))).await;

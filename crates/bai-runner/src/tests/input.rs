@@ -1,4 +1,4 @@
-//! What asks for lines: `input()`, `getpass`, `sys.stdin`, the debugger, `help()`.
+//! Code that asks for lines: `input()`, `getpass`, `sys.stdin`, the debugger, `help()`.
 
 use super::super::{Op, Reply};
 use super::harness::{Session, pythons};

@@ -1,4 +1,4 @@
-//! Interrupts: what they stop, and that they stop nothing else.
+//! Interrupts: they stop the running code and nothing else.
 
 use super::super::Op;
 use super::harness::{Session, pythons};

@@ -1,4 +1,4 @@
-//! Jupyter kernels, tried with ipykernel and bash_kernel from the furnished environment.
+//! Jupyter kernels, with ipykernel and bash_kernel from the test environment.
 
 use super::super::*;
 use super::harness::{LIMIT, Outcome, Session, gone};
@@ -95,7 +95,7 @@ async fn what_runs_is_interrupted_and_what_dies_is_replaced() {
     session.send(Op::Interrupt).await;
     assert_eq!(session.finish().await.exit_code, 1);
 
-    // What such a cell has printed may be lost with the kernel's own threads.
+    // The output of such a cell may be lost with the kernel's own threads.
     let outcome = session.run("import os; os._exit(7)").await;
     assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("", 7));
     assert!(outcome.stderr().contains("A new one has been started"), "{outcome:?}");
@@ -157,7 +157,7 @@ async fn an_unknown_kernel_says_which_there_are() {
     );
 }
 
-/// Kernels that are in a folder of a test's own.
+/// Kernels in a test's own folder.
 fn install(name: &str, spec: &serde_json::Value) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let kernel = folder.path().join("kernels").join(name);

@@ -1,4 +1,4 @@
-//! One table of what people do, over every language of this machine. Languages that are not installed are left out.
+//! One table of scenarios, for every language of this machine. Languages that are not installed are left out.
 
 mod own;
 mod words;
@@ -22,7 +22,7 @@ fn every_language_has_its_words() {
     }
 }
 
-/// Those that are installed.
+/// The installed languages.
 fn here() -> Vec<&'static Words> {
     let is_here = |words: &&Words| resolve(words.image).is_ok();
     let (here, missing): (Vec<_>, Vec<_>) = TABLE.iter().partition(is_here);
@@ -31,7 +31,7 @@ fn here() -> Vec<&'static Words> {
     here
 }
 
-/// Runs a scenario in a session of each language at once, or only those that say the words it needs.
+/// Runs a scenario in a session of each language at the same time, or only of those that have the words for it.
 async fn in_each(needs: fn(&Words) -> bool, scenario: impl AsyncFn(&'static Words, Session)) {
     for words in here().into_iter().filter(|words| needs(words)) {
         println!("{}", words.image);

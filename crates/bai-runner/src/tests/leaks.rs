@@ -1,4 +1,4 @@
-//! What is left of sessions that have ended: nothing.
+//! Sessions that have ended leave no processes, files or descriptors.
 
 use super::super::*;
 use super::harness::{LIMIT, Session};
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 const SESSIONS: usize = 200;
 const AT_ONCE: usize = 8;
-/// Says to this very test, in a process of its own, where temporary files are.
+/// The variable that gives this test, in a process of its own, the folder of temporary files.
 const ALONE: &str = "BAI_REPL_TEST_ALONE";
 
 /// Descriptors and processes can be counted only where no other test runs: in a process of its own, which this test starts.
@@ -30,7 +30,7 @@ fn two_hundred_sessions_leave_nothing_behind() {
 fn alone(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        // The first has the runtime open what it needs.
+        // During the first session the runtime opens its own descriptors.
         one_after_the_other(1).await;
         nothing_left(folder, usize::MAX).await;
         let before = descriptors();
@@ -42,8 +42,8 @@ fn alone(folder: &Path) {
     });
 }
 
-/// Waits until there is no file and no process, and no more than so many descriptors. The system takes processes away a
-/// moment after they have been killed, and their folders go with them.
+/// Waits until there is no file and no process, and no more than so many descriptors. The system removes processes and
+/// their folders a moment after they were killed.
 async fn nothing_left(folder: &Path, most: usize) {
     let ended = async {
         while descriptors() > most || !files(folder).is_empty() || !children().is_empty() {

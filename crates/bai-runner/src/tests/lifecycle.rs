@@ -1,4 +1,4 @@
-//! Starting, restarting and ending kernels, and that nothing is left behind.
+//! Starting, restarting and ending kernels, which leaves no process behind.
 
 use super::super::*;
 use super::harness::{Session, gone, pythons};

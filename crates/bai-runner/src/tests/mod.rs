@@ -1,4 +1,4 @@
-//! Kernels of every CPython on this machine, driven as the engine drives them.
+//! Kernels of every CPython on this machine, used as the engine uses them.
 
 mod harness;
 

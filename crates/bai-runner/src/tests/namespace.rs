@@ -1,4 +1,4 @@
-//! The user's namespace is a real `__main__`, and only theirs.
+//! The user's namespace is a real `__main__` that only the user changes.
 
 use super::harness::{Session, at_least, pythons};
 

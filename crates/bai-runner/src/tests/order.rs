@@ -1,12 +1,12 @@
-//! The order of what a cell shows, whoever writes it: the interpreter to both streams, its children to either, and
-//! records that are no text. Any sequence of them arrives as it happened.
+//! The order of a cell's output: the interpreter writes to both streams, its children to either, and records are not
+//! text. Any sequence of them arrives in its order.
 
 use super::harness::{Session, pythons};
 use proptest::prop_assert_eq;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::RefCell;
 
-/// One thing that a cell does.
+/// One action of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Act {
     Out,
@@ -52,7 +52,7 @@ def fork(n):
     os.waitpid(pid, 0)
 ";
 
-/// The line of the cell, and what is to be seen: a stream's mark with text, or a record.
+/// The line of the cell, and the expected output: a stream's mark with text, or a record.
 fn written(act: Act, n: usize) -> (String, String) {
     let out = format!("O:{n}\n");
     match act {
@@ -70,7 +70,7 @@ fn written(act: Act, n: usize) -> (String, String) {
     }
 }
 
-/// Neighbours on one stream are one piece.
+/// Joins neighbours on one stream.
 fn expected(acts: &[Act]) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     for (n, &act) in acts.iter().enumerate() {

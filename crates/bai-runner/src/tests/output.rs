@@ -1,4 +1,4 @@
-//! What is written arrives whole and in order, whoever writes it.
+//! All output arrives complete and in order, whichever process writes it.
 
 use super::super::{ConsoleRecord, Op, Reply};
 use super::harness::{Session, pythons};
@@ -7,7 +7,7 @@ use bai_testkit::Gate;
 #[tokio::test]
 async fn children_and_native_code_are_captured_in_order() {
     for python in pythons().await {
-        // Whoever runs the tests may have set this.
+        // The environment of the tests may have set this.
         let mut session = Session::start_with(&python, &[("PYTHONUNBUFFERED", "")]).await;
         session.value("import os, subprocess, sys, ctypes\nlibc = ctypes.CDLL(None)").await;
         let code = "print('a', end=' ')\nos.system('echo b')\nprint('c')\nsubprocess.check_call(['echo', 'd'])\n\
@@ -84,7 +84,7 @@ async fn what_is_written_between_cells_arrives_too() {
 async fn nobody_reading_stops_the_program_and_not_the_runner() {
     let mut session = Session::start("python").await;
     session.send(Op::Code("while True: print('z' * 1000)".into())).await;
-    // Served although nobody has read a reply since the flood began.
+    // It is served although no reply was read since the flood began.
     let request = bai_protocol::complete::CompletionRequest::at("prin", 4);
     assert_eq!(session.kernel.complete(request).await.suggestions, ["print"]);
     session.send(Op::Interrupt).await;

@@ -1,4 +1,4 @@
-//! Pictures and rich text: what the value of a cell, `display()` and figures become.
+//! Pictures and rich text from the value of a cell, from `display()` and from figures.
 
 use super::super::{ConsoleRecord, Reply};
 use super::harness::{Session, pythons};

@@ -1,4 +1,4 @@
-//! What is particular to Ruby, Perl, PHP and Lua: what stays, what is shown, how they are stopped, what they know of names.
+//! Particulars of Ruby, Perl, PHP and Lua: persistent variables, the display of values, interrupts, documentation of names.
 
 use super::super::*;
 use super::harness::{LIMIT, Session};
@@ -21,7 +21,7 @@ impl Session {
         }
     }
 
-    /// Cells that fail, with a part of what they say; none says anything of the driver.
+    /// Cells that fail, with a part of their message. No message mentions the driver.
     async fn fails(&mut self, cells: &[(&str, &str)]) {
         for (code, says) in cells {
             let outcome = self.run(code).await;
@@ -31,7 +31,7 @@ impl Session {
         }
     }
 
-    /// Cells that print `on` and then wait, in a child, asleep, wherever: an interrupt ends each.
+    /// Cells that print `on` and then wait in various ways: an interrupt ends each.
     async fn stops(&mut self, cells: &[&str]) {
         for code in cells {
             self.send(Op::Code((*code).to_owned())).await;
@@ -58,7 +58,7 @@ impl Session {
         assert_eq!(sequence, ["O:1\n", "E:2\n", "O:3\n", "E:4\n", "O:5\n", "E:6\n"], "{code}");
     }
 
-    /// A cell that takes the interpreter with it is told of, and the next one runs in another.
+    /// A cell that ends the interpreter is reported, and the next one runs in a new interpreter.
     async fn survives(&mut self, code: &str, next: (&str, &str)) {
         let outcome = self.run(code).await;
         assert!(outcome.stderr().contains("A new one has been started"), "{outcome:?}");
@@ -241,7 +241,7 @@ async fn php_shows_values_and_outlives_its_fatal_errors() {
             "echo \"on\\n\"; while (true) { system('sleep 9'); }",
             "echo \"on\\n\"; fgets(STDIN);",
             "echo \"on\\n\"; sleep(60);",
-            // The interrupt comes, and is not seen, before the wait begins.
+            // The interrupt arrives, unnoticed, before the wait begins.
             "pcntl_async_signals(false); echo \"on\\n\"; sleep(60); pcntl_async_signals(true); sleep(60);",
         ])
         .await;

@@ -1,4 +1,4 @@
-//! The driver that `CONTRIBUTING.md` tells people to copy does all that a driver must do.
+//! The driver to copy, which `CONTRIBUTING.md` recommends, does all that a driver must do.
 
 use super::super::language::Resolved;
 use super::super::scripted::SKELETON;

@@ -1,4 +1,4 @@
-//! What user code does to its own interpreter, and that the session goes on.
+//! User code that damages its own interpreter: the session goes on.
 
 use super::super::{ConsoleRecord, Op, Reply};
 use super::harness::{Session, pythons};
@@ -33,7 +33,7 @@ async fn the_session_goes_on_whatever_a_cell_breaks() {
             assert_eq!(shown, ("fine\n42\n".to_owned(), String::new(), 0), "{python}: {code}");
             let said = session.run("1/0").await.stderr();
             if code == without_modules {
-                // The traceback module of some versions imports others when it is used, and may find nothing.
+                // The traceback module of some versions imports others when it is used, and may not find them.
                 assert!(said.contains("ZeroDivisionError"), "{python}: {said}");
                 continue;
             }

@@ -1,8 +1,7 @@
-# The driver of bash: reads messages of words from the runner, runs cells in this very shell, and says how they ended.
-# crates/bai-runner/src/wire.rs describes the messages. All names begin with _bai_, for the user's code shares the shell.
-#
-# A cell that exits, that is interrupted, or that fails under `set -e` ends a shell that is no terminal's. So the shell
-# hands what it knows to a new one that takes its place in the same process: variables, functions, options, traps.
+# The driver of bash: reads messages of words from the runner, runs cells in this shell, and reports how they ended.
+# crates/bai-runner/src/wire.rs describes the messages. All names begin with _bai_, because the user's code shares the shell.
+# Without a terminal, a cell that exits, is interrupted, or fails under `set -e` ends the shell. So the shell hands its
+#state to a new one that replaces it in the same process: variables, functions, options, traps.
 
 _bai_in=$1 _bai_out=$2 _bai_aside=$3 _bai_heir=$4
 set --
@@ -11,7 +10,7 @@ exec {_bai_stdin}<&0
 _bai_command_here='(^|[;|&(]|'$'\n''|(^|[[:space:]])(do|then|else|sudo|time))[[:space:]]*$'
 _bai_number=0 _bai_running= _bai_status=0 _bai_flags= _bai_waiting=()
 
-# pipe, JSON: one message, in pieces that the runner takes in one go.
+# pipe, JSON: sends a message, in frames that are written in one piece.
 _bai_send() {
     local LC_ALL=C piece header last=0 rest=$2
     ((_bai_number = (_bai_number + 1) & 0xffffffff))
@@ -26,7 +25,7 @@ _bai_send() {
     done
 }
 
-# JSON: a message that keeps its place in the output; returns when all that was written before it has been taken.
+# JSON: sends a message that keeps its place in the output; returns when the runner has read all earlier output.
 _bai_say() {
     _bai_send "$_bai_out" "$1"
     local line number=$_bai_number
@@ -40,8 +39,8 @@ _bai_say() {
     exit
 }
 
-# Two pipes have no common order. So between two commands it is waited until the output of the first has been read: always
-# at the beginning of a cell, and after commands that took some time.
+# Two pipes have no common order, so the driver waits between two commands until the output of the first has been read:
+# always at the beginning of a cell, and after commands that took some time.
 _bai_order() {
     [[ -n $_bai_running && $BASHPID == "$$" ]] || return 0
     if ((_bai_steps++ < 200)) || [[ ${EPOCHREALTIME/[.,]/} -gt $_bai_next ]]; then
@@ -50,7 +49,7 @@ _bai_order() {
     fi
 } 2>/dev/null
 
-# text: _bai_quoted becomes its JSON.
+# text: sets _bai_quoted to its JSON.
 _bai_quote() {
     local text=${1//\\/\\\\} c code
     text=${text//\"/\\\"}
@@ -98,7 +97,7 @@ read() {
     builtin read "$@"
 }
 
-# "id code": answers with what the last word could become.
+# "id code": answers with the completions of the last word.
 _bai_complete() {
     local id=${1%% *} code word start list= item IFS=$'\n' kind LC_ALL=C.UTF-8
     printf -v code '%b' "${1#* }"
@@ -110,7 +109,7 @@ _bai_complete() {
         \$*) kind=v item='$' ;;
         *)
             item= kind=f
-            # A command stands first, or after what separates commands.
+            # A command comes first, or after a separator of commands.
             [[ $before =~ $_bai_command_here && $word != */* ]] && kind=c
             ;;
     esac
@@ -131,7 +130,7 @@ _bai_complete() {
     _bai_send "$_bai_aside" "{\"say\":\"completions\",\"id\":$id,\"start\":$start,\"suggestions\":[${list#,}]}"
 } 2>/dev/null
 
-# What a new shell needs to know, as commands.
+# The state for a new shell, as commands.
 _bai_testament() {
     local _bai_name _bai_names
     _bai_names=$(compgen -v)
@@ -168,7 +167,7 @@ _bai_end() {
         bash "$_bai_in" "$_bai_out" "$_bai_aside" "$fd"
 }
 
-# Options that would change how the driver itself runs are the cells' alone.
+# Options that would change the driver itself apply only to cells.
 _bai_keep_flags() {
     _bai_flags=
     case $- in *e*) _bai_flags+=e ;; esac
@@ -194,7 +193,7 @@ _bai_interrupt() {
     [[ -n $_bai_running && $BASHPID == "$$" ]] && exit 130
 }
 
-# line: makes _bai_code what is to be run; says that it can be interrupted.
+# line: sets _bai_code to the code to run; reports that it can be interrupted.
 _bai_begin() {
     local rest=${1#run }
     _bai_running=${rest%% *} _bai_steps=0 _bai_next=0
@@ -223,7 +222,7 @@ while :; do
         _bai_line=${_bai_waiting[0]}
         _bai_waiting=("${_bai_waiting[@]:1}")
     elif ! IFS= builtin read -r -u "$_bai_in" _bai_line; then
-        # The runner is gone, and everything that it started goes with it.
+        # The runner has ended, and so does everything that it started.
         kill -KILL 0
     fi
     case $_bai_line in

@@ -1,9 +1,8 @@
--- The driver of Lua, of 5.1 and later; crates/bai-runner/src/wire.rs describes the messages. Lua has one thread and no signals; the
--- runner is heard between cells and while the driver waits for it.
---
--- Lua's own program makes an error of the first SIGINT that comes while it runs an argument `-e`, and dies of the second. So
--- it is started with many such arguments, each of which calls the function that this file gives: when a cell has been
--- interrupted, the function returns, and the next argument makes the next SIGINT an error again.
+-- The driver of Lua, of 5.1 and later; crates/bai-runner/src/wire.rs describes the messages. Lua has one thread and no
+-- signals, so the driver reads messages between cells and while it waits for the runner.
+-- Lua's own program raises an error at the first SIGINT while it runs an argument `-e`, and the second one kills it. So
+--it is started with many such arguments, each of which calls the function that this file returns. After an interrupted
+--cell the function returns, and in the next argument SIGINT raises an error again.
 --
 -- `local` variables live on: a cell ends with a closure over those of its outermost scope, and the next cell is compiled as
 -- a function whose free variables are joined with that closure's. So functions of all cells share them.
@@ -16,7 +15,7 @@ aside:setvbuf('full', 8192)
 io.stdout:setvbuf('line')
 io.stdin:setvbuf('line')
 
--- What cells may replace.
+-- Functions that cells may replace.
 local pcall, xpcall, error, tostring, type, select, pairs, print = pcall, xpcall, error, tostring, type, select, pairs, print
 local load, unpack = loadstring or load, table.unpack or unpack
 local concat, floor, sort = table.concat, math.floor, table.sort
@@ -32,7 +31,7 @@ local interrupted, secret = false, false
 
 local number = 0
 
--- One message, in pieces that the runner takes in one go.
+-- Sends a message, in frames that are written in one piece.
 local function send(pipe, payload)
     number = (number + 1) % 0x40000000
     local start = 1
@@ -54,7 +53,7 @@ local function quote(text)
     return '"' .. text:gsub('[%c"\\]', function(c) return ('\\u%04x'):format(c:byte()) end) .. '"'
 end
 
--- How many code points a text has.
+-- The number of code points in a text.
 local function length(text)
     return select(2, text:gsub('[^\128-\191]', ''))
 end
@@ -71,7 +70,7 @@ local function complete(id, code)
     send(aside, ('{"say":"completions","id":%s,"start":%s,"suggestions":[%s]}'):format(id, start, concat(list, ',')))
 end
 
--- Returns when the runner has taken all that was written before.
+-- Returns when the runner has read all earlier output.
 local function say(payload)
     stdout:flush()
     local ack = 'ack ' .. send(report, payload)
@@ -84,7 +83,7 @@ end
 
 -- ---- standard streams
 
--- Two pipes have no common order. So who writes to standard error waits before and after until the runner has read.
+-- Two pipes have no common order, so a write to standard error waits before and after until the runner has read the output.
 local methods = getmetatable(stdout).__index
 local write, read = methods.write, methods.read
 
@@ -117,7 +116,7 @@ function io.read(...)
     return io.input():read(...)
 end
 
--- There is no terminal whose echo could be turned off.
+-- There is no terminal, so there is no echo to turn off.
 local function is_stty(command)
     local sign = type(command) == 'string' and command:match('^%s*stty%f[%s].-(%-?)echo%f[^%w]')
     if sign then secret = sign == '-' end
@@ -129,7 +128,7 @@ function os.execute(command)
     if command == nil then return execute() end
     if is_stty(command) then return true, 'exit', 0 end
     local ok, how, code = execute(command)
-    -- Lua does not see the signal that has ended its child.
+    -- Lua does not notice the signal that has ended its child.
     local killed = how == 'signal' and code == 2 or how == 'exit' and code == 130 or type(ok) == 'number' and ok % 128 == 2
     if killed then error('interrupted!', 2) end
     return ok, how, code
@@ -140,7 +139,7 @@ function io.popen(command, ...)
     return popen(is_stty(command) and ':' or command, ...)
 end
 
--- ---- what a cell may do to the interpreter
+-- ---- functions that would change or end the interpreter
 
 local Exit = {}
 local exit = os.exit
@@ -153,7 +152,7 @@ local function is_interrupt(problem)
     return type(problem) == 'string' and problem:find('interrupted!$') ~= nil
 end
 
--- Nobody catches what ends a cell.
+-- No code catches the error that ends a cell.
 local function through(ok, problem, ...)
     if not ok and (is_interrupt(problem) or getmetatable(problem) == Exit) then error(problem, 0) end
     return ok, problem, ...
@@ -166,7 +165,7 @@ function globals.xpcall(...) return through(xpcall(...)) end
 
 local blocks = { ['function'] = 1, ['do'] = 1, ['if'] = 1, ['repeat'] = 1, ['end'] = -1, ['until'] = -1 }
 
--- Goes through a cell: the `local` names of its outermost scope in order, every word in it, and where that scope returns.
+-- Scans a cell: the `local` names of its outermost scope in order, every word in it, and where that scope returns.
 local function scan(code)
     local at, depth, names, words, returns = 1, 0, {}, {}, nil
     while true do
@@ -215,7 +214,7 @@ local function scan(code)
     end
 end
 
--- Where in a cell of statements the expression begins that ends it; nil when there is none.
+-- The start of the expression at the end of a cell of statements, or nil.
 local function last_expression(code, name)
     local line = #code
     for _ = 1, 50 do
@@ -235,7 +234,7 @@ local function join(cell)
         if variable and debug.upvaluejoin then
             debug.upvaluejoin(cell, at, variable.closure, variable.at)
         elseif variable then
-            -- Lua 5.1 cannot join: functions of other cells go on with a variable of their own.
+            -- Lua 5.1 cannot join: functions of other cells keep a variable of their own.
             debug.setupvalue(cell, at, select(2, debug.getupvalue(variable.closure, variable.at)))
             kept[name] = { closure = cell, at = at }
         end
@@ -246,7 +245,7 @@ local function box(value)
     return { closure = function() return value end, at = 1 }
 end
 
--- Keeps the variables of a closure that ends a cell, whose names are given too: a constant is no variable of it.
+-- Keeps the variables of the closure at the end of a cell. Their names are given, because a constant is not a variable of it.
 local function keep(names, closure)
     local values = { closure() }
     for at, name in ipairs(names) do kept[name] = box(values[at]) end
@@ -256,7 +255,7 @@ local function keep(names, closure)
     end
 end
 
--- The cell as a function; or nil and why not.
+-- The cell as a function, or nil and the error.
 local function compile(code, name)
     local starts
     if load('return ' .. code, name) then
@@ -273,7 +272,7 @@ local function compile(code, name)
     for word in pairs(words) do
         if kept[word] and #used < 190 then used[#used + 1] = word end
     end
-    -- Where the same name was declared twice, the last one counts.
+    -- If a name was declared twice, the last one counts.
     local own, seen = {}, {}
     for at = #names, 1, -1 do
         if not seen[names[at]] then own[#own + 1] = names[at] end
@@ -290,7 +289,7 @@ local function compile(code, name)
         local head = 'local ' .. concat(used, ', ') .. ' = ... return function(...) '
         return load(head .. before .. rest .. '\nend', name)
     end
-    -- As arguments, calls do not take the place of the cell that makes them, and traces show it.
+    -- As arguments, calls do not replace the frame of the cell that makes them, so traces show it.
     local maker = starts and make('return _bai_all(' .. code:sub(split):gsub('[;%s]+$', '') .. '\n)')
     local problem
     if not maker then
@@ -304,8 +303,7 @@ end
 
 -- ---- cells
 
--- Of an error that nobody has caught: what it says and where it was, without frames of ours. What the cell has in its
--- variables is kept.
+-- The message and the place of an uncaught error, without the driver's frames. The cell's variables are kept.
 local function handler(cell, own)
     return function(problem)
         if getmetatable(problem) == Exit then return problem end
@@ -334,7 +332,7 @@ local function handler(cell, own)
         local lines = {}
         for line in debug.traceback('', 2):gmatch('[^\n]+') do
             if line:find('^%s+%[C%]: in .-xpcall') then
-                -- What xpcall runs is the cell; a call that ends it has taken its place.
+                -- xpcall runs the cell; a tail call has replaced its frame.
                 lines[#lines] = lines[#lines]:gsub(': in .*$', ': in main chunk'):gsub('%(%.%.%.tail calls%.%.%.%)', 'in main chunk')
                 break
             end
@@ -353,7 +351,7 @@ local function evaluate(code)
     cells = cells + 1
     local name = '=<cell ' .. cells .. '>'
     sources[name:sub(2)] = code
-    -- `name?`, which makes no sense otherwise.
+    -- `name?`, which is otherwise invalid.
     local asked = code:match('^%s*([%a_][%w_.:]*)%?%??%s*$')
     local cell, problem, own = compile(asked and ('_bai_doc("%s")'):format(asked) or code, name)
     if not cell then
@@ -368,7 +366,7 @@ local function evaluate(code)
         complain(tostring(problem) .. '\n')
         return 1
     end
-    -- What io.write gives is no news.
+    -- The value of io.write is not shown.
     if count > 0 and not (count == 1 and values[1] == stdout) then print(unpack(values, 1, count)) end
     return 0
 end
@@ -393,7 +391,7 @@ end
 local function wait()
     local line, problem = control:read('*l')
     if not line and not problem then
-        -- The runner is gone, and everything that it started goes with it.
+        -- The runner has ended, and so does everything that it started.
         execute('kill -KILL 0')
     end
     return line

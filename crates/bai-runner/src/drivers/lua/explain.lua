@@ -1,5 +1,5 @@
 
--- ---- what a name is
+-- ---- the documentation of a name
 
 local function lines_of(source)
     local text = sources[source:match('^=(.*)') or '']
@@ -32,7 +32,7 @@ end
 
 function explain(name)
     local value = resolve(name)
-    if value == nil then return 'nothing is known of ' .. name end
+    if value == nil then return name .. ' is not known' end
     if type(value) == 'function' then return describe(name, value) end
     local lines = { ('%s = %s'):format(name, tostring(value)), type(value) }
     if type(value) == 'table' then

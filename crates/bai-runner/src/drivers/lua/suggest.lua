@@ -1,5 +1,5 @@
 
--- ---- what could stand at the cursor; nothing of the person's is called for it
+-- ---- completions at the cursor, without a call of the user's code
 
 local keywords = { 'and', 'break', 'do', 'else', 'elseif', 'end', 'false', 'for', 'function', 'goto', 'if', 'in', 'local', 'nil', 'not',
     'or', 'repeat', 'return', 'then', 'true', 'until', 'while' }
@@ -10,7 +10,7 @@ local function variable(name)
     return rawget(globals, name)
 end
 
--- A field, also of what a table is made from.
+-- A field, also one that a table inherits.
 local function field(value, name)
     for _ = 1, 20 do
         if type(value) == 'table' and rawget(value, name) ~= nil then return rawget(value, name) end
@@ -20,7 +20,7 @@ local function field(value, name)
     end
 end
 
--- The value of a path of names; nil when it has none.
+-- The value of a path of names, or nil.
 local function resolve(path)
     local value
     for sign, name in path:gmatch('([.:]?)([%a_][%w_]*)') do
@@ -59,7 +59,7 @@ local function files(prefix)
     return list
 end
 
--- Whether a line ends inside a string, and what of it is there.
+-- Whether a line ends inside a string, and the string's text so far.
 local function in_string(line)
     local sign, from
     local at = 1
@@ -75,7 +75,7 @@ local function in_string(line)
     return sign and line:sub(from)
 end
 
--- What was typed of the word, and words that could stand there.
+-- The typed part of the word, and its completions.
 function suggest(code)
     local line = code:match('[^\n]*$')
     local text = in_string(line)

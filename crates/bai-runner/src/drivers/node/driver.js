@@ -1,9 +1,8 @@
 // The driver of Node.js; crates/bai-runner/src/wire.rs describes the messages. Two threads: this one, the main thread, runs cells and
 // nothing else, so that they see an ordinary Node.js. The other one, `aside`, talks to the runner; it completes names and
 // stops cells also while this one is busy, as a debugger would.
-//
-// Cells are evaluated as the console of a browser evaluates them: names can be declared again, `await` works at the top
-// level, and the value is known.
+// Cells are evaluated as in the console of a browser: names can be declared again, `await` works at the top level, and
+//the cell has a value.
 (function main(pipes, require) {
     'use strict';
     const fs = require('fs');
@@ -15,8 +14,8 @@
 
     const [CONTROL_IN, CONTROL_OUT, ASIDE_OUT] = pipes;
     const PIECE = 4096 - 7;
-    // What the two threads share: [0] the last message whose output the runner has taken, [1] SIGINTs that this thread has
-    // noticed, [2] the length of an answer that this thread waits for, or what stands for it; and the answer.
+    // Memory that the two threads share: [0] the last message whose output the runner has read, [1] the SIGINTs that this
+    // thread has noticed, [2] the length of the answer for which this thread waits, or a code; and the answer.
     const shared = new Int32Array(new SharedArrayBuffer(16));
     const answer = new Uint8Array(new SharedArrayBuffer(1 << 16));
     const TAKEN = 0, NOTICED = 1, ANSWER = 2;
@@ -56,7 +55,7 @@
         }
     }
 
-    // Returns when the runner has taken all that was written before.
+    // Returns when the runner has read all earlier output.
     function say(message) {
         send(message);
         for (let taken; (taken = load(shared, TAKEN)) !== number;) waitFor(shared, TAKEN, taken);
@@ -64,7 +63,7 @@
 
     // --- standard streams -----------------------------------------------------------------------------------------
 
-    // Two pipes have no common order: who changes from one to the other waits until the first has been read.
+    // Two pipes have no common order, so a change from one to the other waits until the first has been read.
     let last = 1;
     function order(stream, fd) {
         const write = stream._write, writev = stream._writev;
@@ -90,7 +89,7 @@
         process.stderr.write(text.endsWith('\n') ? text : text + '\n');
     }
 
-    // What the person types, asked for when somebody reads.
+    // The user's input, which is requested when code reads it.
     class StandardInput extends Readable {
         constructor() {
             super({ read: () => this.ask() });
@@ -127,7 +126,7 @@
         },
     });
 
-    // A line, now: the other thread brings it. A wait for memory ends when a cell is stopped; one for a pipe would not.
+    // Reads a line synchronously: the other thread brings it. A wait for memory ends when a cell is stopped; a wait for a pipe would not.
     function readLine(password) {
         store(shared, ANSWER, NOT_YET);
         try {
@@ -181,7 +180,7 @@
         if (isPath(target)) {
             target = target.startsWith('file:') ? target : pathToFileURL(require('path').resolve(target)).href;
         } else if (!target.startsWith('node:') && !builtinModules.includes(target)) {
-            // A package is looked for from the session's folder. Where only `import` finds it, the name is tried as it is.
+            // A package is searched from the session's folder. If only `import` finds it, the name is used unchanged.
             try {
                 target = pathToFileURL(requireHere.resolve(target)).href;
             } catch {}
@@ -198,7 +197,7 @@
         throw new Exit(Number(code) | 0);
     };
 
-    // Ends the process as one that has nothing left to do.
+    // Ends the process normally, as without further work.
     function leave() {
         try {
             process.emit('exit', 0);
@@ -211,7 +210,7 @@
 
     // --- source text ----------------------------------------------------------------------------------------------
 
-    // Calls action(code, start) for every stretch of code that is no string, comment, template or regular expression.
+    // Calls action(code, start) for every piece of code outside of strings, comments, templates and regular expressions.
     function mapCode(source, action) {
         let out = '', from = 0, at = 0, before = '';
         const depth = [];
@@ -260,7 +259,7 @@
         return out + action(source.slice(from));
     }
 
-    // `import` statements and calls become calls of ours: the evaluator knows neither.
+    // `import` statements and calls become calls of the driver, because the evaluator supports neither.
     function translate(source) {
         if (!source.includes('import')) return source;
         const statement = /^([ \t]*)import\s+(?:([\w$*{},\s]+?)\s+from\s+)?(['"])([^'"\n]+)\3[ \t]*;?/gm;
@@ -303,7 +302,7 @@
         const text = translate(source);
         const answer = (error, result) => finish(cell, error, result);
         if (!isObject(text)) return evaluate(text + name, answer);
-        // What could be an object is one; a block is tried when that makes no sense.
+        // A cell that could be an object is an object. If that is invalid, it is a block.
         evaluate(`(${text}\n)${name}`, (error, result) => {
             const failed = result && result.exceptionDetails && result.exceptionDetails.exception;
             if (failed && failed.className === 'SyntaxError') return evaluate(text + name, answer);
@@ -311,7 +310,7 @@
         });
     }
 
-    // The values that the inspector speaks of, as they are.
+    // The real values for the inspector's descriptions.
     let taken;
     hidden('_bai_take', (value) => { taken = value; });
     function valueOf(remote, done) {
@@ -324,7 +323,7 @@
         }, () => {
             const value = taken;
             taken = undefined;
-            // A symbol comes in its wrapper.
+            // A symbol arrives in its wrapper.
             done(remote.type === 'symbol' ? value.valueOf() : value);
         });
     }
@@ -334,7 +333,7 @@
         if (error || !result) return interrupted(cell);
         const failure = result.exceptionDetails;
         if (failure) {
-            // A rejected promise is told as one.
+            // A rejected promise is reported as one.
             return valueOf(failure.exception || result.result, (value) => fail(cell, value));
         }
         valueOf(result.result, (value) => {
@@ -355,7 +354,7 @@
 
     function describe(value) {
         if (!util.types.isNativeError(value)) return 'Uncaught ' + inspect(value);
-        // Frames of ours say nothing to the person.
+        // The driver's own frames do not help the user.
         let ours = false;
         const lines = inspect(value).split('\n').filter((line) => {
             const frame = /^ {4}at /.test(line);
@@ -388,11 +387,11 @@
         if (cell.over) return;
         cell.over = true;
         process.exitCode = undefined;
-        // Who still waits has waited for this cell's input.
+        // A reader that still waits has waited for this cell's input.
         if (stdin.waits) stdin = new StandardInput();
         if (current === cell) current = null;
         session.post('Runtime.releaseObjectGroup', { objectGroup: 'cell' }, () => {});
-        // Streams on pipes are written at once; what is queued all the same goes first.
+        // Streams on pipes are written at once; queued output goes first.
         process.stdout.write('', () => process.stderr.write('', () => send({ say: 'done', id: cell.id, code })));
     }
 
@@ -405,10 +404,10 @@
         complain(describe(error));
     });
 
-    // The signal itself. A cell that waits is given up here; one that computes is stopped by the other thread.
+    // The signal itself. This thread abandons a cell that waits; the other thread stops one that computes.
     const noticed = () => {
         add(shared, NOTICED, 1);
-        // Who listens for the signal decides what it means.
+        // A listener of the user for the signal decides what happens.
         if (current && process.listenerCount('SIGINT') === 1) interrupted(current);
     };
     process.on('SIGINT', noticed);
@@ -417,7 +416,7 @@
         if (message.do === 'run') run(message.id, message.code);
         else if (message.do === 'input') stdin.answer(message.text);
         else if (message.do === 'bye') leave();
-        // The cell was stopped and has not said so: it had waited before.
+        // The cell was stopped and has not reported it, because it had waited before.
         else if (message.do === 'stopped' && current && current.id === message.id) interrupted(current);
     });
 
@@ -444,7 +443,7 @@
         const { pipes: [CONTROL_IN, CONTROL_OUT, ASIDE_OUT], shared, answer, port } = workerData;
         const TAKEN = 0, NOTICED = 1, ANSWER = 2, PIECE = 4096 - 7;
         const NOT_YET = -1, NEVER = -2;
-        // A main thread that has not noticed a signal after so many milliseconds computes.
+        // A main thread that has not noticed a signal after this many milliseconds is computing.
         const COMPUTES_AFTER = 60;
         const session = new inspector.Session();
         session.connectToMainThread();
@@ -485,7 +484,7 @@
             lastNoticed = Atomics.load(shared, NOTICED);
         }
 
-        // To who waits in this moment, else to who listens.
+        // To the synchronous reader, if there is one, else to the listeners.
         function input(message) {
             if (Atomics.load(shared, ANSWER) !== NOT_YET) return port.postMessage(message);
             const bytes = Buffer.from(message.text).subarray(0, answer.length);
@@ -513,7 +512,7 @@
             if (path) {
                 const expression = path.replace(/\??\.$/, '');
                 if (!expression || /[\])]$/.test(expression)) return { start: null, names };
-                // Not as a cell: the answer of one would wait until the main thread is idle.
+                // Not as a cell, whose answer would wait until the main thread is idle.
                 const { result } = await post('Runtime.evaluate', { expression: `(${expression})`, ...quick });
                 if (!result || result.subtype === 'error' && !/error/i.test(expression)) return { start: null, names };
                 names = await members(result, quick);
@@ -525,7 +524,7 @@
             }
             await post('Runtime.releaseObjectGroup', { objectGroup: 'completion' });
             names = [...new Set(names)].filter((name) => name.startsWith(prefix) && IDENTIFIER.test(name) && !name.startsWith('_bai_'));
-            // What is the object's own comes before what it inherits; a name with an underscore comes last.
+            // The object's own names come before inherited ones; names with an underscore come last.
             names.sort((a, b) => a.startsWith('_') - b.startsWith('_'));
             return { start: [...code].length - [...prefix].length, names: names.slice(0, 1000) };
         }
@@ -591,7 +590,7 @@
             text = lines.pop();
             for (const line of lines) handle(JSON.parse(line));
         });
-        // The runner is gone, and everything that it started goes with it.
+        // The runner has ended, and so does everything that it started.
         stream.on('end', () => process.kill(0, 'SIGKILL'));
         send(CONTROL_OUT, { say: 'ready' });
     }

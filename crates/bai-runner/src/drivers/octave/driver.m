@@ -1,10 +1,10 @@
-% The driver of Octave; crates/bai-runner/src/wire.rs describes the messages. Octave before 7 has no JSON, so the runner speaks in words. All
-% names begin with __bai_, and functions are locked, because `clear all` takes what is not.
+% The driver of Octave; crates/bai-runner/src/wire.rs describes the messages. Octave before 7 has no JSON, so the runner's
+% messages are words. All names begin with __bai_, and functions are locked, because `clear all` removes unlocked ones.
 %
-% An interrupt is no error here: it passes every `catch`, and would end the driver too. But it runs the cleanup of
+% An interrupt is not an error here: it passes every `catch`, and would end the driver too. But it runs the cleanup of
 % `unwind_protect`, and an error that is raised there takes its place. __bai_guard__ rests on that.
 
-% name, value: what lasts between calls.
+% name, value: state that lasts between calls.
 function value = __bai_state__(name, value)
   mlock();
   persistent state = struct("number", 0, "exit", [], "starting", true, "woken", false, "seen", {cell(0, 2)}, "in", -1, "out", -1, "aside", -1);
@@ -25,7 +25,7 @@ function text = __bai_json__(text)
   text = ["\"" text "\""];
 end
 
-% A message, in pieces that the runner takes in one go.
+% Sends a message, in frames that are written in one piece.
 function number = __bai_send__(pipe, text)
   mlock();
   number = __bai_state__("number", mod(__bai_state__("number") + 1, 2^32));
@@ -45,7 +45,7 @@ function line = __bai_line__()
     line = fgetl(__bai_state__("in"));
   until (! isempty(line))
   if (! ischar(line))
-    % The runner is gone.
+    % The runner has ended.
     kill(getpid(), SIG.KILL);
   end
   if (strncmp(line, "complete ", 9))
@@ -55,7 +55,7 @@ function line = __bai_line__()
   end
 end
 
-% A message that keeps its place in the output; returns when all that was written before it has been taken.
+% Sends a message that keeps its place in the output; returns when the runner has read all earlier output.
 function __bai_say__(text)
   mlock();
   if (__bai_state__("starting"))
@@ -88,7 +88,7 @@ end
 
 % --- reading and writing ----------------------------------------------------------------------------------------------
 
-% A line that the person types; empty at the end of the input.
+% A line of the user; empty at the end of the input.
 function line = __bai_ask__(prompt)
   mlock();
   if (__bai_state__("starting"))
@@ -142,7 +142,7 @@ function keyboard(varargin)
   end
 end
 
-% Two pipes have no common order: who writes to standard error waits before and after until what was written has been read.
+% Two pipes have no common order, so a write to standard error waits before and after until the output has been read.
 function varargout = __bai_write__(name, arguments, count)
   mlock();
   if (__bai_state__("starting"))
@@ -198,7 +198,7 @@ function varargout = warning(varargin)
   end
 end
 
-% The driver's pipes are files like others.
+% The driver's pipes are files like any other.
 function status = fclose(file)
   mlock();
   if (__bai_state__("starting"))
@@ -215,7 +215,7 @@ function status = fclose(file)
   status = 0;
 end
 
-% A command takes the interrupt that was meant for the cell too.
+% A command receives the interrupt for the cell too.
 function varargout = system(varargin)
   mlock();
   if (nargin == 0)
@@ -253,7 +253,7 @@ function __bai_exit__(arguments)
   __bai_stop__();
 end
 
-% The interrupt that ends the cell, now.
+% Raises the interrupt that ends the cell.
 function __bai_stop__()
   mlock();
   if (__bai_state__("starting"))
@@ -277,7 +277,7 @@ end
 
 % --- figures ----------------------------------------------------------------------------------------------------------
 
-% All that is on a figure. The flag by which Octave knows that something has changed is no help: `drawnow` and `pause` clear it.
+% The whole content of a figure. Octave's own flag for changes does not help: `drawnow` and `pause` clear it.
 function content = __bai_look__(figure)
   mlock();
   if (__bai_state__("starting"))
@@ -286,7 +286,7 @@ function content = __bai_look__(figure)
   content = arrayfun(@get, findall(figure), "UniformOutput", false);
 end
 
-% Shows the figures that are not as they were when they were shown last.
+% Shows the figures that have changed since they were shown last.
 function __bai_figures__()
   mlock();
   if (__bai_state__("starting"))
@@ -311,7 +311,7 @@ function __bai_draw__(figure)
   if (__bai_state__("starting"))
     return;
   end
-  % A figure is as large as its window would be, in finer dots.
+  % A figure has the size of its window, with a finer resolution.
   size = round(1.5 * get(figure, "position")(3:4));
   picture = [tempname() ".png"];
   current = get(0, "currentfigure");
@@ -332,7 +332,7 @@ end
 
 % --- completion -------------------------------------------------------------------------------------------------------
 
-% "complete id code": answers with what the last word could become.
+% "complete id code": answers with the completions of the last word.
 function __bai_complete__(line)
   mlock();
   if (__bai_state__("starting"))
@@ -356,7 +356,7 @@ function __bai_complete__(line)
     found = found(1:min(end, 1000));
   end
   before = code(1:end - numel(word));
-  % Bytes that go on with a character do not count.
+  % Continuation bytes of a character do not count.
   start = sum(bitand(uint8(before), 192) != 128);
   list = strjoin(cellfun(@__bai_json__, found(:)', "UniformOutput", false), ",");
   __bai_send__(__bai_state__("aside"), sprintf("{\"say\":\"completions\",\"id\":%d,\"start\":%d,\"suggestions\":[%s]}", id, start, list));
@@ -364,7 +364,7 @@ end
 
 % --- cells ------------------------------------------------------------------------------------------------------------
 
-% An error as Octave tells it.
+% The text of an error, as Octave writes it.
 function __bai_report__(problem)
   mlock();
   if (__bai_state__("starting"))
@@ -389,7 +389,7 @@ function __bai_report__(problem)
   __bai_tell__(text);
 end
 
-% Runs an action, and gives whether it was interrupted.
+% Runs an action, and returns whether it was interrupted.
 function interrupted = __bai_guard__(action)
   mlock();
   interrupted = true;
@@ -450,7 +450,7 @@ function __bai_run__(line)
       __bai_state__("code", __bai_state__("exit"));
     end
   end
-  % An interrupt that comes so late is not the next cell's.
+  % An interrupt that comes so late is not for the next cell.
   while (__bai_guard__(@() __bai_over__(id)))
   end
 end

@@ -1,13 +1,13 @@
-# The driver of Perl; crates/bai-runner/src/wire.rs describes the messages. There is one thread, so what the runner says while a cell
-# runs comes with a signal: SIGIO. All names are in the package _bai.
+# The driver of Perl; crates/bai-runner/src/wire.rs describes the messages. There is one thread, so the runner's messages
+# during a cell come with a signal: SIGIO. All names are in the package _bai.
 #
 # `my` variables live on. When a cell has been compiled, the variables of its outermost scope are looked up in its pad and
-# kept, whatever becomes of the cell. The next cell is compiled inside a scope in which they have been declared anew as
-# aliases of what was kept, so that subroutines of all cells share them.
+# kept, even if the cell fails. The next cell is compiled inside a scope that declares them again as aliases of the kept
+# ones, so that subroutines of all cells share them.
 
 package _bai;
 
-# First, for no lexical variable may be in sight of a cell.
+# This comes first, because a cell must not see any lexical variable.
 sub perform { @_ = (); eval $_bai::text }
 
 use strict;
@@ -35,7 +35,7 @@ $| = 1;
 
 # ---- messages
 
-# pipe, JSON: one message, in pieces that the runner takes in one go.
+# pipe, JSON: sends a message, in frames that are written in one piece.
 sub transmit {
     my ($pipe, $rest) = @_;
     my $mine = $number = ($number + 1) & 0xffffffff;
@@ -51,7 +51,7 @@ sub transmit {
     return $mine;
 }
 
-# JSON: returns when the runner has taken all that was written before. Nobody listens in a process that a cell has forked.
+# JSON: returns when the runner has read all earlier output. In a process that a cell has forked it returns at once.
 sub say_all {
     return if $$ != $process;
     local $SIG{IO} = 'IGNORE';
@@ -63,7 +63,7 @@ sub say_all {
 
 our ($unread, $receiving) = ('', 0);
 
-# Takes the messages that are there; waits for one if it is told to.
+# Processes the messages that have arrived; waits for one on request.
 sub receive {
     my ($waits) = @_;
     return if $receiving;
@@ -73,7 +73,7 @@ sub receive {
         vec($ready = '', fileno $control, 1) = 1;
         my $count = select $ready, undef, undef, $waits ? undef : 0;
         return if $count <= 0;
-        # The runner is gone, and everything that it started goes with it.
+        # The runner has ended, and so does everything that it started.
         sysread $control, $unread, 65536, length $unread or kill KILL => 0;
         take($1) while $unread =~ s/\A([^\n]*)\n//;
         $waits = 0;
@@ -86,7 +86,7 @@ sub take {
     push @waiting, [$id, unescape($text // '')] if $word eq 'run';
     push @waiting, undef if $word eq 'bye';
     _bai::Suggest::answer($id, unescape($text // '')) if $word eq 'complete';
-    # SIGINT was sent, and Perl does not see it while it waits in system().
+    # SIGINT was sent, and Perl does not notice it while it waits in system().
     if ($word eq 'wake' && $running && !$interrupted && ref $SIG{INT} && $SIG{INT} == \&on_interrupt) {
         $receiving = 0;
         interrupt();
@@ -110,8 +110,8 @@ sub quote {
 
 # ---- standard streams
 
-# Two pipes have no common order. So who writes to standard error waits before and after until the runner has read; that
-# mostly happens in the next moment, which the system tells sooner than the runner.
+# Two pipes have no common order, so a write to standard error waits before and after until the runner has read the
+# output. That usually happens at once, and the system reports it sooner than the runner.
 my $fionread = $^O eq 'linux' ? 0x541b : 0;
 
 sub settle {
@@ -126,7 +126,7 @@ sub settle {
 sub complain {
     my ($text) = @_;
     utf8::encode($text) if utf8::is_utf8($text);
-    # Traces do without frames of ours.
+    # Traces leave out the driver's frames.
     if (index($text, '<bai-repl driver>') >= 0) {
         $text =~ s/^\teval '(?:my \$_bai_;|#line 1 "<bai-repl driver>").*?' called at <bai-repl driver> line \d+\.?\n?//msg;
         $text =~ s/^\t.* called at (?:<bai-repl driver>|-e) line \d+\.?\n?//mg;
@@ -167,7 +167,7 @@ sub complain {
 }
 
 {
-    # Standard input while what is typed must not be seen.
+    # Standard input for text that must not be shown.
     package _bai::Secret;
     sub TIEHANDLE { open my $in, '<&=', 0; bless [$in], shift }
     sub READLINE {
@@ -182,7 +182,7 @@ sub complain {
     sub UNTIE { }
 }
 
-# Term::ReadKey asks a terminal, and there is none.
+# Term::ReadKey needs a terminal, and there is none.
 my $read_key = <<'MODULE';
 package Term::ReadKey;
 our $VERSION = '2.38';
@@ -206,7 +206,7 @@ unshift @INC, sub {
     $module;
 };
 
-# ---- what a cell may do to the interpreter
+# ---- functions that would change or end the interpreter
 
 sub interrupt {
     $interrupted = 1;
@@ -226,7 +226,7 @@ BEGIN {
         die bless \$code, '_bai::Exit' if $$ == $process && $running;
         CORE::exit($code);
     };
-    # Messages of the runner wake who sleeps.
+    # The runner's messages interrupt a sleep.
     *CORE::GLOBAL::sleep = sub (;$) {
         return CORE::sleep() unless @_;
         my ($slept, $before) = (0, 0);
@@ -242,8 +242,8 @@ our $woken = 0;
 
 # ---- cells
 
-# Called when a cell has been compiled: keeps the variables of its outermost scope. `_bai_`, the first of them, tells which
-# scope that is.
+# Called when a cell has been compiled: keeps the variables of its outermost scope. `_bai_`, the first of them, identifies
+# that scope.
 sub keep {
     my $padlist = B::svref_2object($_[0])->OUTSIDE->OUTSIDE->PADLIST;
     my @names = $padlist->ARRAYelt(0)->ARRAY;
@@ -268,7 +268,7 @@ sub keep {
     }
 }
 
-# The pragmas of a cell hold in the next ones. They are applied once more to be seen, for at the end of a cell they are gone.
+# The pragmas of a cell apply to the next ones. They are applied again to read them, because they are gone at the end of a cell.
 sub keep_pragmas {
     my ($code) = @_;
     $package = $1 while $code =~ /(?:^|[;}])\s*package\s+([\w:]+)\s*;/mg;
@@ -304,7 +304,7 @@ sub evaluate {
     my ($code) = @_;
     my $name = '<cell ' . ++$cells . '>';
     $sources{$name} = [split /\n/, $code, -1];
-    # `name?`, which makes no sense otherwise.
+    # `name?`, which is otherwise invalid.
     $code = "main::_bai_doc('$1')" if $code =~ /^\s*([\$\@%]?[A-Za-z_][\w:]*)\?\??\s*$/;
     $text = scope();
     $cell = "my \$_bai_; UNITCHECK { _bai::keep(sub {}) }\n#line 1 \"$name\"\n$code\n";
@@ -326,7 +326,7 @@ sub evaluate {
     return 0;
 }
 
-# As Perl tells it.
+# In Perl's own form.
 sub report {
     my ($error) = @_;
     my $said = eval { "$error" };
@@ -355,7 +355,7 @@ sub run {
         $status = evaluate($code);
         1;
     } or do {
-        # An interrupt that came when the cell was over.
+        # An interrupt that came after the end of the cell.
         $running = 0;
         report($@) if !$interrupted;
     };
@@ -363,7 +363,7 @@ sub run {
     $users_handler = $SIG{INT} || 'DEFAULT';
     $users_handler = \&on_interrupt if !ref $users_handler && $users_handler eq 'DEFAULT';
     ($SIG{INT}, $SIG{IO}) = (sub { }, 'IGNORE');
-    # What an interrupted system() has left.
+    # The processes of an interrupted system().
     if ($interrupted) {
         $SIG{QUIT} = 'DEFAULT';
         1 while waitpid(-1, POSIX::WNOHANG()) > 0;

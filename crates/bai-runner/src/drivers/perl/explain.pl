@@ -1,12 +1,12 @@
 
-# ---- what a name is
+# ---- the documentation of a name
 {
     package _bai::Explain;
 
     sub name {
         my ($name) = @_;
         my $text = $name =~ /^[\$\@%]/ ? variable($name) : subroutine($name) // function($name) // module($name);
-        print STDOUT defined $text ? $text : "nothing is known of $name\n";
+        print STDOUT defined $text ? $text : "$name is not known\n";
         return;
     }
 
@@ -29,7 +29,7 @@
         return "$head\nwritten in C\n" if $cv->XSUB || !$cv->START->can('line');
         my ($file, $line) = ($cv->START->file, $cv->START->line);
         my @source = $_bai::sources{$file} ? @{$_bai::sources{$file}} : lines($file);
-        # The first statement may stand below the line that names it.
+        # The first statement may be below the line that names it.
         my ($short) = $name =~ /(\w+)$/;
         $line-- while $line > 1 && ($source[$line - 1] // '') !~ /\bsub\s+\Q$short\E\b/;
         my @above;

@@ -7,7 +7,7 @@
     my %silent = map { $_ => 1 } qw(print printf say for foreach while until if unless sub package use no our my local state
         BEGIN END INIT require binmode close chdir warn carp cluck);
 
-    # What is shown of a cell's value; nothing where its last statement gives none that anybody wants.
+    # The text of a cell's value; empty if its last statement has no useful value.
     sub result {
         my ($code, @value) = @_;
         return undef if !@value || @value == 1 && !defined $value[0] || $silent{last_word($code)};
@@ -92,7 +92,7 @@
         return "\"$bytes\"";
     }
 
-    # On one line where it fits.
+    # On one line if it fits.
     sub wrap {
         my ($open, $close, $indent, @items) = @_;
         my $line = join ', ', @items;

@@ -1,5 +1,5 @@
 
-# ---- what could stand at the cursor; nothing of the user's is called for it
+# ---- completions at the cursor, without a call of the user's code
 {
     package _bai::Suggest;
     my $most = 1000;
@@ -28,7 +28,7 @@
         _bai::transmit($aside, "{\"say\":\"completions\",\"id\":$id,\"start\":$start,\"suggestions\":[$list]}");
     }
 
-    # What was typed of the word, and words that could stand there.
+    # The typed part of the word, and its completions.
     sub suggest {
         my ($line) = $_[0] =~ /([^\n]*)\z/;
         return ($1, modules($1)) if $line =~ /\b(?:use|no|require)\s+([\w:]*)$/;
@@ -47,7 +47,7 @@
         return \%{"${package}::"};
     }
 
-    # Names of a kind in a package.
+    # The names of one kind in a package.
     sub of_kind {
         my ($package, $kind) = @_;
         my $stash = stash($package);

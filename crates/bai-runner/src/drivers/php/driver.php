@@ -1,16 +1,15 @@
 <?php
-// The driver of PHP; crates/bai-runner/src/wire.rs describes the messages. There is one thread, so the runner is heard between cells
-// and while the driver waits for it. All names are in the namespace _bai.
-//
-// A cell is a file that is included by the loop at the end of main.php, which stands in no function; so its variables are
-// the global ones. Before it is included, source.php makes a few words in it mean what they should mean here.
+// The driver of PHP; crates/bai-runner/src/wire.rs describes the messages. There is one thread, so the driver reads
+// messages between cells and while it waits for the runner. All names are in the namespace _bai.
+// A cell is a file that the loop at the end of main.php includes. That loop is outside of functions, so the cell's
+//variables are global. Before that, source.php replaces a few words in it, such as `exit`.
 
 namespace _bai {
-    /** Messages: out in frames that the runner takes in one go, in as lines of words. */
+    /** Messages: sent in frames that are written in one piece, received as lines of words. */
     final class Wire
     {
         public static $control, $report, $aside;
-        /** Cells that have come. */
+        /** Cells that have arrived. */
         public static array $waiting = [];
         private static int $number = 0, $taken = 0;
         private static ?string $input = null;
@@ -35,7 +34,7 @@ namespace _bai {
             return $number;
         }
 
-        /** Returns when the runner has taken all that was written before. Nobody listens in a process that a cell has forked. */
+        /** Returns when the runner has read all earlier output; at once in a process that a cell has forked. */
         public static function say(array $message): void
         {
             if (getmypid() !== Cells::$process) {
@@ -47,7 +46,7 @@ namespace _bai {
             }
         }
 
-        /** A line that the person types; null at the end of the input. */
+        /** A line of the user, or null at the end of the input. */
         public static function ask(bool $password): ?string
         {
             self::$input = null;
@@ -58,7 +57,7 @@ namespace _bai {
             return self::$input === "\x04" ? null : self::$input;
         }
 
-        /** Waits for a message. A signal that comes meanwhile is heeded afterwards. */
+        /** Waits for a message. A signal that comes meanwhile is handled afterwards. */
         public static function receive(): void
         {
             Cells::hold();
@@ -69,7 +68,7 @@ namespace _bai {
         private static function take($line): void
         {
             if ($line === false) {
-                // The runner is gone, and everything that it started goes with it. A signal may have cut the wait short.
+                // The runner has ended, and so does everything that it started. Or a signal has cut the wait short.
                 if (feof(self::$control)) {
                     function_exists('posix_kill') ? posix_kill(0, 9) : exit(1);
                 }
@@ -100,11 +99,11 @@ namespace _bai {
         }
     }
 
-    /** Standard input: lines are asked for when somebody reads. */
+    /** Standard input: a line is requested when code reads. */
     final class Input
     {
         public $context;
-        /** Whether what is typed must not be seen. */
+        /** Whether the input must not be shown. */
         public static bool $secret = false;
         private string $rest = '';
         private bool $over = false;
@@ -147,7 +146,7 @@ namespace _bai {
         }
     }
 
-    /** Standard error. Two pipes have no common order, so who writes waits before and after until the runner has read. */
+    /** Standard error. Two pipes have no common order, so a write waits before and after until the runner has read. */
     final class Errors
     {
         public $context;
@@ -181,7 +180,7 @@ namespace _bai {
         Wire::say(['say' => 'sync']);
     }
 
-    // What source.php puts in the place of the originals.
+    // The functions with which source.php replaces the originals.
 
     function quit($status = 0): void
     {
@@ -201,7 +200,7 @@ namespace _bai {
         return Wire::ask(Input::$secret) ?? false;
     }
 
-    /** There is no terminal whose echo could be turned off. */
+    /** There is no terminal, so there is no echo to turn off. */
     function stty(string $command): string
     {
         if (preg_match('/(-?)\becho\b/', $command, $match)) {

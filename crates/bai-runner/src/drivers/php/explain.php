@@ -1,6 +1,6 @@
 <?php
 namespace _bai {
-    /** What a name is: how it is called, where it comes from, and the comment that stands before it. */
+    /** The documentation of a name: its signature, its origin, and the comment before it. */
     function explain(string $name): string
     {
         try {
@@ -29,9 +29,9 @@ namespace _bai {
                 return "$name = " . Show::value(constant($name)) . "\n";
             }
         } catch (\ReflectionException | \Error $error) {
-            // Then nothing is known of it.
+            // Then it is not known.
         }
-        return "nothing is known of $name\n";
+        return "$name is not known\n";
     }
 
     function describe(\ReflectionFunctionAbstract $function): string

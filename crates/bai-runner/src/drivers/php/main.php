@@ -63,7 +63,7 @@ namespace _bai {
             if (function_exists('pcntl_async_signals')) {
                 pcntl_async_signals(true);
                 pcntl_signal(SIGINT, [self::class, 'interrupt'], false);
-                // What waits is woken by it, and then sees an interrupt that came just before it began to wait.
+                // It wakes a waiting call, which then notices an interrupt from just before the wait.
                 pcntl_signal(SIGURG, [self::class, 'wake'], false);
             }
             Wire::send(Wire::$report, ['say' => 'ready']);
@@ -104,7 +104,7 @@ namespace _bai {
             }
         }
 
-        /** Waits for a cell, and makes it a file. */
+        /** Waits for a cell, and writes it to a file. */
         public static function begin(): void
         {
             while (!Wire::$waiting) {
@@ -127,8 +127,8 @@ namespace _bai {
         }
 
         /**
-         * What PHP cannot bear, it dies of: a function that exists already, a method that its interface lacks. So what
-         * declares anything is compiled by a copy of this process first.
+         * PHP ends at some errors in declarations: an existing function, a method that an interface lacks. So a cell with
+         * declarations is first compiled by a copy of this process.
          */
         private static function compiles(?string $text): bool
         {
@@ -141,7 +141,7 @@ namespace _bai {
                 try {
                     include self::$file;
                 } catch (\Throwable $error) {
-                    // It will be told when the cell is run.
+                    // It is reported when the cell runs.
                 }
                 posix_kill(getmypid(), 9);
             }
@@ -201,7 +201,7 @@ namespace _bai {
             return self::name("$head\n$trace");
         }
 
-        /** Where the person's code was. */
+        /** The position in the user's code. */
         private static function place(\Throwable $error): string
         {
             foreach ($error->getTrace() as $frame) {
@@ -212,7 +212,7 @@ namespace _bai {
             return '';
         }
 
-        /** A text with the names of cells as people know them. */
+        /** A text with the names of cells that the user knows. */
         public static function name(string $text): string
         {
             return preg_replace(['~cell://(\d+)~', '/\bbai-(stdin|stderr):\/\//'], ['<cell $1>', 'php://$1'], $text);
@@ -226,7 +226,7 @@ namespace _bai {
             return false;
         }
 
-        /** The process ends: says why, if it is not the one that a check has forked and that succeeded. */
+        /** Runs at the end of the process: reports why, except in a copy whose check succeeded. */
         public static function last(): void
         {
             $error = error_get_last();
@@ -270,7 +270,7 @@ namespace {
                 \_bai\Cells::fail($_bai_error);
             }
         } catch (\_bai\Interrupted $_bai_error) {
-            // It came when the cell was over.
+            // It came after the end of the cell.
         }
         unset($_bai_error);
         \_bai\Cells::over();

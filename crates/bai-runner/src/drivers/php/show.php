@@ -1,6 +1,6 @@
 <?php
 namespace _bai {
-    /** Values in PHP's own notation, on one line where they fit. */
+    /** Values in PHP's own notation, on one line if they fit. */
     final class Show
     {
         private const WIDTH = 76, MOST = 1000, DEEP = 12;
@@ -102,7 +102,7 @@ namespace _bai {
         }
     }
 
-    /** How a function is called. */
+    /** The signature of a function. */
     function parameters(\ReflectionFunctionAbstract $function): string
     {
         $shown = [];

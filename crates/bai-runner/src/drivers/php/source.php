@@ -10,7 +10,7 @@ namespace _bai {
         public bool $declares = false;
         private array $tokens = [];
         private string $prefix = '';
-        /** Where the expression is that is the cell's value. */
+        /** The position of the expression that is the cell's value. */
         private ?array $value = null;
         private array $uses = [];
         private bool $is_first = false;
@@ -30,7 +30,7 @@ namespace _bai {
         public function __construct(string $code)
         {
             $code = preg_replace('/^\s*<\?php\b/', '', $code);
-            // `name?`, which makes no sense otherwise.
+            // `name?`, which is otherwise invalid.
             if (preg_match('/^\s*(\$?[A-Za-z_\\\\][\w\\\\]*(?:(?:->|::)\w+)*)\?\??\s*$/', $code, $asked)) {
                 $code = '_bai_doc(' . var_export($asked[1], true) . ');';
             }
@@ -55,14 +55,14 @@ namespace _bai {
                 $text = $this->join("{$this->prefix} ");
                 token_get_all($text, TOKEN_PARSE);
             } catch (\ParseError $error) {
-                // What makes no sense is told as it was written.
+                // Errors of invalid code refer to the original text.
                 $this->value = null;
                 $text = $this->join("{$this->prefix} ");
             }
             return $text;
         }
 
-        /** A text that declares what the cell declares and does nothing; null when there can be none. */
+        /** Code with the declarations of the cell and no other effect, or null if that is impossible. */
         public function checkable(): ?string
         {
             return $this->is_first ? null : $this->join("{$this->prefix} return;");
@@ -88,7 +88,7 @@ namespace _bai {
             return in_array($token[0], [T_WHITESPACE, T_COMMENT, T_DOC_COMMENT, T_OPEN_TAG], true);
         }
 
-        /** The place of the next token that is no space, or of the one before. */
+        /** The position of the next token that is not a space, or of the previous one. */
         private function beside(int $at, int $step): ?int
         {
             for ($at += $step; isset($this->tokens[$at]); $at += $step) {
@@ -139,7 +139,7 @@ namespace _bai {
             }
         }
 
-        /** Goes through the statements of the cell; makes the last one its value. */
+        /** Scans the statements of the cell, and makes the last one its value. */
         private function statements(): void
         {
             $depth = 0;

@@ -1,6 +1,6 @@
 <?php
 namespace _bai {
-    /** What could stand at the cursor. Nothing of the person's is called for it. */
+    /** Completions at the cursor, without a call of the user's code. */
     final class Suggest
     {
         private const MOST = 1000;
@@ -24,7 +24,7 @@ namespace _bai {
                     $fits[(string) $name] = ltrim($name, '$')[0] ?? '';
                 }
             }
-            // PHP does not mind case in names of functions and classes, but who typed it does.
+            // PHP ignores case in names of functions and classes, but the typed case is kept.
             uksort($fits, function ($a, $b) use ($prefix) {
                 $rank = function ($name) use ($prefix) {
                     return [strpos($name, $prefix) !== 0, (ltrim($name, '$')[0] ?? '') === '_', strtolower($name)];
@@ -35,7 +35,7 @@ namespace _bai {
             Wire::send(Wire::$aside, ['say' => 'completions', 'id' => $id, 'start' => $start, 'suggestions' => $names]);
         }
 
-        /** What was typed of the word, and words that could stand there. */
+        /** The typed part of the word, and its completions. */
         private static function suggest(string $code): array
         {
             $line = substr($code, (int) strrpos("\n$code", "\n"));
@@ -81,7 +81,7 @@ namespace _bai {
             }, $names);
         }
 
-        /** The value of a path of variables and fields; null when it has none. */
+        /** The value of a path of variables and fields, or null. */
         public static function resolve(string $path)
         {
             $parts = preg_split('/\??->/', ltrim($path, '$'));

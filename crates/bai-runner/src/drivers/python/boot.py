@@ -19,7 +19,7 @@ package = types.ModuleType('_bai_repl')
 
 
 def load(name):
-    """A module of the driver, loaded when it is asked for first."""
+    """A module of the driver, loaded at its first use."""
     module = package.__dict__.get(name)
     if module is None:
         module = types.ModuleType('_bai_repl.' + name)

@@ -33,7 +33,7 @@ class _Cells:
         self.classes = {}
 
     def compile(self, source):
-        """The code objects of a cell: its statements, and its last expression apart, whose value is shown."""
+        """The code objects of a cell: its statements, and separately its last expression, whose value is shown."""
         self.count += 1
         display.results.cell = self.count
         filename = '<cell %d>' % self.count
@@ -76,20 +76,20 @@ def _is_silenced(source):
 
 
 cells = _Cells()
-# What else is to be done at the end of every cell.
+# Other work at the end of every cell.
 at_end = []
 
 
 def _run_code(code):
     value = _eval(code, main.__dict__)
     if code.co_flags & _COROUTINE:
-        # Imported when first needed: it brings asyncio with it.
+        # Imported at the first use, because it imports asyncio.
         value = load('waiting').run(value)
     return value
 
 
 def run_text(source, filename):
-    """Runs an expression or statements in the session's namespace; gives the value of the expression."""
+    """Runs an expression or statements in the session's namespace; returns the value of the expression."""
     try:
         code = _compile(source, filename, 'eval', cells.flags, True)
     except SyntaxError:
@@ -99,7 +99,7 @@ def run_text(source, filename):
 
 
 def run(source, started):
-    """Runs a cell; gives its exit code. Calls started() when the cell can be interrupted."""
+    """Runs a cell; returns its exit code. Calls started() when the cell can be interrupted."""
     code = _guarded(lambda: _run_source(source, started))
     for action in at_end:
         # An error there is the cell's error.
@@ -121,7 +121,7 @@ def _run_source(source, started):
 
 
 def _guarded(action):
-    """Runs user code with SIGINT armed by it; tells what went wrong."""
+    """Runs user code, which can be interrupted, and reports its exception."""
     kind = value = trace = None
     try:
         try:

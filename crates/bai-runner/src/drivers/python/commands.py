@@ -1,4 +1,4 @@
-# What people type at IPython's prompt and is not Python: !command, %name, name? and ?name. A cell is translated before it
+# The commands of IPython's prompt that are not Python: !command, %name, name? and ?name. A cell is translated before it
 # is compiled; its lines keep their numbers, and tracebacks show them as they were typed.
 
 import builtins
@@ -21,7 +21,7 @@ def _call(kind, text):
 
 
 def translate(source):
-    """The cell as Python. No statement of Python begins with ! or %, so nothing that is valid is changed."""
+    """The cell as Python. No statement of Python begins with ! or %, so valid code is not changed."""
     question = _QUESTION.match(source)
     if question:
         mark, name, name_before, mark_after = question.groups()
@@ -39,7 +39,7 @@ def translate(source):
 
 
 def _skip_line(source, at, depth):
-    """Where the next line begins that does not continue a string, and how many brackets are open there."""
+    """The start of the next line that does not continue a string, and the number of open brackets there."""
     while True:
         part = _PART.search(source, at)
         if part is None:
@@ -60,7 +60,7 @@ def _shell(command):
         process = subprocess.Popen(command, shell=True)
         process.wait()
     except KeyboardInterrupt:
-        # The command was interrupted too and may be tidying up. Who does not want to wait for it interrupts again.
+        # The command was interrupted too and may be cleaning up. A second interrupt ends the wait.
         try:
             if process is not None:
                 process.wait()
@@ -127,7 +127,7 @@ def _pip(text):
 
 def _run_file(text):
     """%run FILE ARGUMENTS"""
-    # In the session's own namespace, so that what the file defines can be pickled and used like what a cell defines.
+    # In the session's own namespace, so that the definitions of the file can be pickled and used like those of a cell.
     import shlex
     words = shlex.split(text)
     if not words:
@@ -199,7 +199,7 @@ _COMMANDS = {
 
 
 def command(kind, text):
-    """Does what a line asks for; a builtin under the name __command__."""
+    """Runs the command of a line; a builtin under the name __command__."""
     if kind == '!':
         return _shell(text)
     if kind != '%':

@@ -1,5 +1,5 @@
-# What could stand at the cursor. The live namespace answers first; where it cannot (the result of a call that has not
-# been made), jedi does if the interpreter has it. Runs in a thread of its own, so also while a cell runs.
+# Completion at the cursor. The live namespace answers first. If it cannot (for the result of a call, for example), jedi
+# does, if the interpreter has it. It runs in a thread of its own, even while a cell runs.
 
 import _thread
 import collections
@@ -14,7 +14,7 @@ _STUCK = 2.0
 
 
 class _Worker:
-    """Answers one question at a time, the newest first; older ones that still wait are answered with nothing."""
+    """Answers one question at a time, the newest first; older ones that still wait get an empty answer."""
 
     def __init__(self):
         self._waiting = collections.deque()
@@ -43,7 +43,7 @@ class _Worker:
                 try:
                     start, names = load('suggest').suggest(code, post)
                 except BaseException:
-                    # Whatever the user's objects do when they are looked at: there is no completion then.
+                    # The user's objects may raise any error when they are inspected: there is no completion then.
                     start, names = None, []
                 _answer(id, start, names)
                 if generation != self._generation:

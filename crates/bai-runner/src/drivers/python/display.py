@@ -1,5 +1,4 @@
-# How a value is shown: the text that the interactive interpreter shows, or the richest picture that the value offers
-# of itself.
+# The display of a value: the text of the interactive interpreter, or the richest representation that the value offers.
 
 import base64
 import builtins
@@ -10,7 +9,7 @@ from _bai_repl import wire
 
 _MISSING = object()
 _PICTURES = ('image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/bmp')
-# In the order of preference; the method that gives each.
+# In the order of preference, each with its method.
 _RICH = (
     ('image/png', '_repr_png_'),
     ('image/jpeg', '_repr_jpeg_'),
@@ -20,12 +19,12 @@ _RICH = (
     ('text/latex', '_repr_latex_'),
     ('application/json', '_repr_json_'),
 )
-# What only a bundle can offer.
+# Types that only a bundle can have.
 _OTHERS = ('image/gif', 'image/webp', 'image/bmp', 'application/x-sorna-drawing', 'application/vnd.sorna.gitgraph')
 
 
 def _method(value, name):
-    """A method that the value's class, or the value itself, truly has: objects that answer to any name do not count."""
+    """A method that the value's class, or the value itself, really has: objects with an attribute for every name do not count."""
     if isinstance(value, type):
         return None
     if getattr(type(value), name, None) is None and name not in getattr(value, '__dict__', ()):
@@ -65,7 +64,7 @@ def bundle(value):
 
 
 def show_bundle(offered):
-    """Sends the best of several representations. False when none can be sent but text."""
+    """Sends the best of several representations. False if only text can be sent."""
     for kind in [kind for kind, _ in _RICH] + list(_OTHERS):
         data = offered.get(kind)
         if data is None:
@@ -82,7 +81,7 @@ def show_bundle(offered):
             try:
                 data = json.dumps(data)
             except Exception:
-                # It is no JSON; perhaps another representation is what it says it is.
+                # It is not JSON; another representation may be valid.
                 continue
         if kind == 'text/html':
             wire.say({'say': 'html', 'data': str(data)})
@@ -93,7 +92,7 @@ def show_bundle(offered):
     return False
 
 
-# Shows objects of other people's classes; a hook that imports matplotlib adds its figures here.
+# Functions that show objects of other libraries; the hook for matplotlib adds its figures here.
 special = []
 
 
@@ -111,7 +110,7 @@ def show(value):
 
 
 def display(*values, **options):
-    """Shows values as the last line of a cell shows its own; a builtin. With raw=True they are bundles of data by
+    """Shows values like the value of a cell; a builtin. With raw=True they are bundles of data by
     MIME type."""
     for value in values:
         if options.get('raw') and isinstance(value, dict):
@@ -131,7 +130,7 @@ class _Results:
     def keep(self, value):
         names = builtins.__dict__
         if names.get('_', _MISSING) is not self.last[0] and '_' in names:
-            # Somebody else uses the name, as gettext.install() does.
+            # Another library uses the name, as gettext.install() does.
             return
         self.last = [value] + self.last[:2]
         for name, old in zip(('_', '__', '___'), self.last):

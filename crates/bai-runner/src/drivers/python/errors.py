@@ -1,4 +1,4 @@
-# How an uncaught exception is told: as Python tells it, without the driver's own frames.
+# The report of an uncaught exception: in Python's form, without the driver's own frames.
 
 import sys
 import traceback
@@ -11,7 +11,7 @@ _default_hook = sys.__excepthook__
 
 
 def _without_ours(report, seen):
-    # An exception can be its own context by detours.
+    # An exception can be its own context indirectly.
     if report is None or id(report) in seen:
         return
     seen.add(id(report))
@@ -35,7 +35,7 @@ def describe(kind, value, trace):
     _without_ours(report, set())
     lines = list(report.format())
     if not report.stack and lines and lines[0].startswith('Traceback'):
-        # Nothing of the user's was running: a syntax error, or an error in the display of a value.
+        # No code of the user was running: a syntax error, or an error in the display of a value.
         del lines[0]
     return ''.join(lines)
 
@@ -64,7 +64,7 @@ def report(kind, value, trace):
 
 
 def exit_code(value):
-    """What SystemExit means for a cell: its number, 0 for none, 1 and a message for anything else."""
+    """The exit code of SystemExit: its number, 0 without a value, 1 with a message for any other value."""
     code = value.code
     if code is None:
         return 0

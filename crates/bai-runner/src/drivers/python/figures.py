@@ -13,7 +13,7 @@ def _send(figure):
     picture = io.BytesIO()
     figure.savefig(picture, format='png', bbox_inches='tight', dpi=figure.dpi, facecolor=figure.get_facecolor())
     display.show_bundle({'image/png': picture.getvalue()})
-    # Drawing on it again makes it stale; saving it at another size does too.
+    # Drawing on it again makes it stale, and so does saving it at another size.
     figure.stale = False
 
 

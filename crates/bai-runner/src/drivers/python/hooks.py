@@ -1,4 +1,4 @@
-# What is changed in other people's modules when they are imported, and not before.
+# Changes in modules of other libraries, made when they are imported.
 
 import sys
 
@@ -15,7 +15,7 @@ def when_imported(name, change):
 
 
 class _Finder:
-    """Stands first on sys.meta_path and lets the others do the work."""
+    """The first finder on sys.meta_path, which lets the others do the work."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -49,7 +49,7 @@ class _Loader:
         try:
             self._change(module)
         except Exception:
-            # A release that is built differently: it then works as it does everywhere else.
+            # A release with another structure: it is not changed.
             pass
 
 

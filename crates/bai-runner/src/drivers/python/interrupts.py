@@ -1,4 +1,4 @@
-# When SIGINT stops the user's code, and when it does nothing. While a cell runs the handler is the user's (at first
+# The handling of SIGINT. While a cell runs the handler is the user's (at first
 # Python's own, which raises KeyboardInterrupt); between cells SIGINT is ignored, so that one that comes late neither
 # ends the driver nor leaks into the next cell.
 
@@ -12,7 +12,7 @@ _kill_thread = signal.pthread_kill
 _sleep = time.sleep
 _start_thread = _thread.start_new_thread
 _SIGINT = signal.SIGINT
-# A signal that nobody uses; it only wakes the main thread.
+# An unused signal, which only wakes the main thread.
 _NUDGE = getattr(signal, 'SIGRTMIN', signal.SIGURG - 7) + 7
 _main_thread = _thread.get_ident()
 _users_handler = signal.default_int_handler
@@ -26,14 +26,14 @@ def _ignore(number, frame):
 def arm():
     """From here on SIGINT goes to the user's code."""
     global _armed
-    # Calls the ignoring handler for what is still pending, before the other one takes its place.
+    # Calls the ignoring handler for pending signals, before the other one replaces it.
     _signal(_SIGINT, _ignore)
     _armed = True
     _signal(_SIGINT, _users_handler)
 
 
 def disarm():
-    """From here on SIGINT does nothing. A KeyboardInterrupt that comes in between is swallowed."""
+    """From here on SIGINT is ignored. A KeyboardInterrupt that comes in between is swallowed."""
     global _armed, _users_handler
     while True:
         try:

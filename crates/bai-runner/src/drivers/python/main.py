@@ -9,7 +9,7 @@ _exit = os._exit
 
 
 class _Work:
-    """The cell that the runner wants run; it never sends a second one before the first is over."""
+    """The next cell. The runner never sends a second one before the first is over."""
 
     def __init__(self):
         self._there = wire.Bell()
@@ -48,11 +48,11 @@ def serve():
         try:
             id, code = work.take()
         except BaseException:
-            # A signal handler of the user's has raised between two cells.
+            # A signal handler of the user has raised an exception between two cells.
             streams.complain('Exception between two cells: %s\n' % sys.exc_info()[0].__name__)
             continue
         if id is None:
-            # The interpreter goes on to its end, as that of any program.
+            # The interpreter ends normally, as in any program.
             return
         _run(id, code)
 
@@ -66,7 +66,7 @@ def _run(id, code):
     except BaseException:
         streams.complain('Exception at the end of a cell: %s\n' % sys.exc_info()[0].__name__)
     if wire.in_child():
-        # A process that the cell has forked and that ran to the cell's end.
+        # This process was forked by the cell, and reached the cell's end.
         _exit(exit_code & 0xff)
     while True:
         try:

@@ -1,4 +1,4 @@
-# The names that can be imported, without importing anything.
+# The names that can be imported, found without an import.
 
 import io
 import pkgutil
@@ -10,7 +10,7 @@ _LARGEST_SOURCE = 2000000
 
 
 def top_level():
-    """Every module that `import` finds; read again when sys.path has changed."""
+    """All modules that `import` finds; read again when sys.path has changed."""
     global _top_level
     key = tuple(str(entry) for entry in sys.path)
     if _top_level[0] != key:
@@ -21,7 +21,7 @@ def top_level():
 
 
 def _places(package):
-    """Where the submodules of a package are."""
+    """The folders with the submodules of a package."""
     module = sys.modules.get(package)
     if module is not None:
         return list(getattr(module, '__path__', None) or ())

@@ -1,4 +1,4 @@
-# What is changed in the standard library and in IPython so that they work in a session: each change is made when the
+# The changes in the standard library and in IPython that let them work in a session: each change is made when the
 # module is imported.
 
 import functools
@@ -10,7 +10,7 @@ from _bai_repl import cells, display, errors, hooks, streams
 
 
 def _starts_child(module, name):
-    """Keeps the order between us and the children that this function starts, who write to the same streams."""
+    """Keeps the order between us and the children of this function, which write to the same streams."""
     original = getattr(module, name, None)
     if original is None:
         return
@@ -27,7 +27,7 @@ def _starts_child(module, name):
 
 
 def _subprocess(module):
-    # The name under which it is called is another since 3.11.
+    # It is called under another name since 3.11.
     if hasattr(module, '_fork_exec'):
         _starts_child(module, '_fork_exec')
     else:
@@ -42,7 +42,7 @@ def _inspect(module):
     original = module.getfile
 
     def getfile(object):
-        # Of a class Python only knows the module, and __main__ has no file: the cell is remembered.
+        # Python only knows the module of a class, and __main__ has no file, so the cell is remembered.
         if isinstance(object, type) and getattr(object, '__module__', None) == '__main__':
             filename = cells.cells.classes.get(object.__qualname__)
             if filename is not None:
@@ -54,7 +54,7 @@ def _inspect(module):
 
 
 def _multiprocessing(module):
-    # The default of 3.14 on Linux starts children that know nothing of the cells' functions.
+    # The default of 3.14 on Linux starts children without the functions of cells.
     fork = module._concrete_contexts.get('fork')
     if fork is not None and sys.platform == 'linux':
         module._default_context._default_context = fork
@@ -62,7 +62,7 @@ def _multiprocessing(module):
 
 def _threading(module):
     def excepthook(args):
-        """Tells of an uncaught exception in a thread."""
+        """Reports an uncaught exception in a thread."""
         if args.exc_type is SystemExit:
             return
         name = args.thread.name if args.thread is not None else module.get_ident()
@@ -97,6 +97,6 @@ def install():
     hooks.when_imported('matplotlib.pyplot', _pyplot)
     if sys.version_info >= (3, 12):
         import warnings
-        # True, but the driver's threads are none of the user's business.
+        # True, but the driver's threads do not concern the user.
         message = 'This process .* is multi-threaded, use of fork'
         warnings.filterwarnings('ignore', message=message, category=DeprecationWarning)

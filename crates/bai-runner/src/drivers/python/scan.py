@@ -1,5 +1,5 @@
 # Reading unfinished code backwards from the cursor: is it inside a string or a comment, which brackets are open, and
-# which expression stands before a dot or a bracket. Text only; nothing is evaluated here.
+# which expression is before a dot or a bracket. This module only reads text; it evaluates no code.
 
 import re
 
@@ -14,7 +14,7 @@ _FAR = 50000
 
 
 class Scan:
-    """Where the cursor at the end of `code` is."""
+    """The context of the cursor at the end of `code`."""
 
     def __init__(self, code):
         self.offset = 0
@@ -23,11 +23,11 @@ class Scan:
             code = code[self.offset:]
         self.code = code
         self.in_comment = False
-        # Of the string that the cursor is in: where its quotes begin, the quotes, the letters before them.
+        # The string around the cursor: the start of its quotes, the quotes, the letters before them.
         self.string = None
-        # Open brackets with their places.
+        # The open brackets with their positions.
         self.open = []
-        # Where the statement begins.
+        # The start of the statement.
         self.statement = 0
         self._read()
 
@@ -78,7 +78,7 @@ def primary_before(code, end):
         if not found:
             return None
         if code[at:at + 1] in '([' and at > 0 and re.match(r'[\w)\]"\']', code[at - 1]):
-            # A call or a subscript: what it belongs to comes before it.
+            # A call or a subscript: its object comes before it.
             continue
         if at > 0 and code[at - 1] == '.':
             at -= 1

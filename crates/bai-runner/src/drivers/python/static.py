@@ -1,5 +1,5 @@
-# What the live namespace cannot answer, asked of jedi when the interpreter has it. jedi takes a while to load, so the
-# first question only starts that, and is answered with nothing.
+# Completions by jedi, if the interpreter has it, where the live namespace has no answer. jedi takes a while to load, so
+# the first question only starts that and has no answer.
 
 import _thread
 import sys
@@ -18,7 +18,7 @@ def _load():
         jedi.settings.add_bracket_after_function = False
         _jedi = jedi
     except BaseException:
-        # It is not there, or too old for this interpreter.
+        # It is missing, or too old for this interpreter.
         pass
     finally:
         # jedi raises the limit when it is imported; that is for the user to decide.

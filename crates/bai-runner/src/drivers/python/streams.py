@@ -1,6 +1,6 @@
-# sys.stdin, sys.stdout and sys.stderr. What is written goes to the real descriptors 1 and 2, where children and C
-# extensions write too; every write is passed on at once. Two pipes have no common order, so a change from one to the
-# other waits until the runner has read the first. What is read is asked for through the runner.
+# sys.stdin, sys.stdout and sys.stderr. Output goes to the real descriptors 1 and 2, where children and C extensions write
+# too, at once for every write. Two pipes have no common order, so a change from one to the other waits until the runner
+# has read the first. Input is requested from the runner.
 
 import _thread
 import fcntl
@@ -18,16 +18,16 @@ _NOTHING = b'\0\0\0\0'
 _HIGH = 200
 _yield = os.sched_yield
 
-# Kept in case that user code closes descriptors 1 and 2.
+# Kept in case user code closes descriptors 1 and 2.
 _SPARE = {1: fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _HIGH), 2: fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _HIGH)}
 
-# How often it is looked whether the runner has read a stream before the runner is asked to say so.
+# The number of checks whether the runner has read a stream, before the runner is asked.
 _LOOKS = 200
 
 
 class _Standard(io.FileIO):
     def _write_rest(self, data, written):
-        # A signal handler of the user's can cut a write short.
+        # A signal handler of the user can cut a write short.
         view = memoryview(data).cast('B')
         while written < len(view):
             written += _file_write(self, view[written:]) or 0
@@ -66,7 +66,7 @@ def _unread(number):
 
 
 def _settle(number):
-    """Returns when the runner has read all of a stream. It mostly has in the next moment; asking takes longer."""
+    """Returns when the runner has read all of a stream. Usually that happens at once, and asking takes longer."""
     for _ in range(_LOOKS):
         if not _unread(number):
             return
@@ -75,14 +75,14 @@ def _settle(number):
 
 
 def before_child():
-    """What a child writes comes after all that was written before it was started."""
+    """Puts the output of a child after all output from before its start."""
     flush()
     _settle(1)
     _settle(2)
 
 
 def after_child():
-    """What it has written to standard error comes before what is written next."""
+    """Puts its text on standard error before the next output."""
     _output.__class__ = _OutputAfterError
 
 
@@ -104,7 +104,7 @@ class _Questions:
             try:
                 wire.say({'say': 'ask', 'password': password})
                 answered.wait()
-                # Ctrl-D, as far as a protocol of lines can say it.
+                # Ctrl-D, as a line.
                 return None if self._answer == '\x04' else self._answer
             finally:
                 self._answered = None
@@ -121,7 +121,7 @@ questions = _Questions()
 
 
 class StandardInput(io.TextIOBase):
-    """Lines that the person types. Reading all of it ends at an empty line or at Ctrl-D."""
+    """Lines of the user. Reading all of them ends at an empty line or at Ctrl-D."""
 
     name = '<stdin>'
     mode = 'r'
@@ -150,7 +150,7 @@ class StandardInput(io.TextIOBase):
         return True
 
     def close(self):
-        # exit() and quit() close it; the next cell may want it.
+        # exit() and quit() close it, but the next cell may need it.
         pass
 
     def _line(self):
@@ -212,7 +212,7 @@ class _InputBytes(io.RawIOBase):
 
 
 def ask_password(prompt='Password: ', stream=None, **options):
-    """Takes the place of getpass.getpass()."""
+    """A replacement for getpass.getpass()."""
     target = stream if stream is not None else sys.stdout
     target.write(prompt)
     target.flush()
@@ -241,12 +241,12 @@ def _is_usable(stream):
     try:
         return stream is not None and not stream.closed
     except Exception:
-        # Whatever the user has put there has a write() of its own, or they will be told.
+        # An object of the user has a write() of its own, or raises an error.
         return hasattr(stream, 'write')
 
 
 def repair():
-    """Puts back what a cell has closed. What it has replaced stays replaced, as in any interpreter."""
+    """Restores streams that a cell has closed. Replaced streams stay replaced, as in any interpreter."""
     for number, spare in _SPARE.items():
         try:
             os.fstat(number)
@@ -273,7 +273,7 @@ def flush():
 
 
 def complain(text):
-    """Writes to standard error, whatever has become of sys.stderr."""
+    """Writes to standard error, even if sys.stderr is broken."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -1,5 +1,5 @@
-# The suggestions themselves. Each function answers for one kind of place and returns where the replaced text begins
-# and the replacements, or None when the place is of another kind.
+# The suggestions themselves. Each function is for one kind of place. It returns the start of the replaced text and the
+# replacements, or None for another kind of place.
 
 import ast
 import builtins
@@ -37,7 +37,7 @@ def suggest(code, post):
 
 
 def _ranked(names, prefix):
-    """Names that begin so, first those for everybody, then _private, then __special__."""
+    """Names with this beginning: first the public ones, then _private, then __special__."""
     names = {name for name in names if isinstance(name, str) and name.startswith(prefix)}
     return sorted(names, key=lambda name: (name.startswith('_') + name.startswith('__'), name.lower(), name))
 
@@ -151,13 +151,13 @@ def _dir(value):
         try:
             return names(value)
         except BaseException:
-            # From a __dir__ of the user's, or one whose result cannot be sorted.
+            # From a __dir__ of the user, or one whose result cannot be sorted.
             continue
     return []
 
 
 class _Unknown(Exception):
-    """The value is not there yet, or asking for it would run code."""
+    """The value does not exist yet, or reading it would run code."""
 
 
 _SAFE_TO_INDEX = (list, tuple, dict, str, bytes)
@@ -174,7 +174,7 @@ def evaluate(text):
     except _Unknown:
         raise
     except BaseException:
-        # From a property or __getattr__ of the user's.
+        # From a property or __getattr__ of the user.
         raise _Unknown
 
 

@@ -1,4 +1,4 @@
-# Top-level await: one event loop for the whole session, so that what a cell has opened can be used by the next.
+# Top-level await: one event loop for the whole session, so that the next cell can use objects of an earlier one.
 
 import asyncio
 

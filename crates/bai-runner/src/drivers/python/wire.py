@@ -28,7 +28,7 @@ _unanswered = {}
 
 
 class Bell:
-    """Lets one thread wait until another has rung; ringing twice is ringing once."""
+    """Lets one thread wait until another one rings; ringing twice has the effect of once."""
 
     def __init__(self):
         self._lock = _new_lock()
@@ -43,14 +43,14 @@ class Bell:
 
 
 class Plain:
-    """A text in pieces of bytes in which JSON escapes nothing. Pictures are large, and copies of them take time."""
+    """A text that needs no escapes in JSON, in pieces of bytes. Pictures are large, and copies of them take time."""
 
     def __init__(self, *pieces):
         self.pieces = pieces
 
 
 def _encode(value):
-    """JSON. The json module would stumble over builtins that the user has replaced."""
+    """Writes JSON. The json module would fail with builtins that the user has replaced."""
     pieces = []
     _add(value, pieces.append)
     return b''.join(pieces)
@@ -96,12 +96,12 @@ def _send(pipe, number, message):
         try:
             _write(pipe, header + piece)
         except OSError:
-            # The pipe is gone: user code has closed it, or the runner has ended. There is nobody left to serve.
+            # The pipe is closed: user code has closed it, or the runner has ended. No client is left.
             _exit(70)
 
 
 def say(message):
-    """A message that keeps its place in the output; returns when the runner has taken all that came before it."""
+    """Sends a message that keeps its place in the output; returns when the runner has read all earlier output."""
     if in_child():
         return
     number = next(_numbers) & 0xffffffff
@@ -114,19 +114,19 @@ def say(message):
 
 
 def say_last(message):
-    """A message that keeps its place in the output, for which nobody has to wait."""
+    """Sends a message that keeps its place in the output, without waiting."""
     if not in_child():
         _send(CONTROL_OUT, next(_numbers) & 0xffffffff, message)
 
 
 def say_aside(message):
-    """A message that is independent of the output."""
+    """Sends a message that is independent of the output."""
     if not in_child():
         _send(ASIDE_OUT, next(_numbers) & 0xffffffff, message)
 
 
 def sync():
-    """Returns when the runner has read everything that was written so far."""
+    """Returns when the runner has read all output so far."""
     say({'say': 'sync'})
 
 
@@ -135,7 +135,7 @@ def _listen(handlers):
     while True:
         line = lines.readline()
         if not line:
-            # The runner is gone, and everything that it started goes with it.
+            # The runner has ended, and so does everything that it started.
             _killpg(0, signal.SIGKILL)
         message, _ = _scan(line.decode('utf-8'), 0)
         what = message.pop('do')

@@ -1,19 +1,19 @@
-# Cells: run one expression after the other in the global environment, as R's console does.
+# Runs the expressions of a cell in the global environment, as R's console does.
 
 warned <- list()
-# What warnings() and traceback() tell of.
+# The data of warnings() and traceback().
 last_warnings <- NULL
 last_calls <- NULL
 replace("warnings", function(...) if (length(last_warnings)) structure(last_warnings, class = "warnings"))
 precede(".traceback", bquote(if (is.null(x)) return(.(function() last_calls)())))
 
-# Whether a call is the driver's own: what it evaluates, or what reads the cell.
+# Whether a call is the driver's own: one that it evaluates, or that reads the cell.
 is_ours <- function(call) {
     is.call(call) && length(call) > 1 &&
         (identical(call[[2]], quote(bai_expression)) || identical(call[[2]], quote(bai_code)))
 }
 
-# An error as R tells it.
+# The text of an error, as R writes it.
 report <- function(problem, what = "Error") {
     call <- conditionCall(problem)
     text <- conditionMessage(problem)
@@ -49,7 +49,7 @@ show_warnings <- function() {
     tell(paste(utils::capture.output(print(structure(calls, class = "warnings"))), collapse = "\n"))
 }
 
-# For traceback(): the calls between the cell and what has failed.
+# For traceback(): the calls between the cell and the failed call.
 on_error <- function(problem) {
     calls <- sys.calls()
     ours <- which(vapply(calls, is_ours, NA))
@@ -59,7 +59,7 @@ on_error <- function(problem) {
     last_calls <<- rev(lapply(calls, deparse))
 }
 
-# Shows a value where a method can be found that a cell has defined.
+# Shows a value in a place where methods of cells are found.
 show_value <- function(value) {
     settle(1L)
     if (isS4(value)) return(methods::show(value))

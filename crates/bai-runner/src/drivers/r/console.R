@@ -1,5 +1,6 @@
-# What R's functions for reading and writing do here: they ask the person through the runner, and keep standard output and
-# standard error in order. Two pipes have no common order: who changes from one to the other waits until the first has been read.
+# Replacements of R's functions for input and output: they ask the user through the runner, and keep standard output and
+# standard error in order. Two pipes have no common order, so a change from one to the other waits until the first has
+# been read.
 
 last <- 1L
 
@@ -12,7 +13,7 @@ settle <- function(stream) {
 
 settle_for <- function(con) settle(if (inherits(con, "connection") && as.integer(con) == 2L) 2L else 1L)
 
-# A line on standard error that is the driver's own.
+# A line of the driver itself on standard error.
 tell <- function(text) {
     force(text)
     settle(2L)
@@ -27,7 +28,7 @@ replace <- function(name, value, space = baseenv()) {
     }
 }
 
-# Lets a function of R do something first.
+# Adds an action before a function of R.
 precede <- function(name, first, space = baseenv()) {
     changed <- get(name, envir = space)
     body(changed) <- call("{", first, body(changed))
@@ -36,7 +37,7 @@ precede <- function(name, first, space = baseenv()) {
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
-# A line that the person types; NULL at the end of the input.
+# A line of the user, or NULL at the end of the input.
 ask <- function(password = FALSE) {
     if (in_child()) return(NULL)
     line <- NULL
@@ -68,7 +69,7 @@ read_lines <- function(n) {
     read
 }
 
-# The lines that scan() needs: as many as it says, else to an empty one at the console, else to the end of the input.
+# The lines for scan(): as many as requested, else up to an empty one at the console, else up to the end of the input.
 scan_lines <- function(wanted, nlines, sep, at_console) {
     read <- character()
     items <- 0
@@ -105,7 +106,7 @@ replace("menu", function(choices, graphics = FALSE, title = NULL) {
         say_text("Enter an item from the menu, or 0 to exit\n")
     }
 }, asNamespace("utils"))
-# Where packages that ask for a password look first.
+# The function that packages use first to ask for a password.
 options(askpass = function(prompt = "Password: ") ask_after(prompt, TRUE))
 setHook(packageEvent("getPass", "onLoad"), function(...) {
     assignInNamespace("getPass", function(msg = "PASSWORD: ", ...) ask_after(msg, TRUE), "getPass")
@@ -117,7 +118,7 @@ precede("cat", bquote(.(settle_for)(file)))
 precede("writeLines", bquote(.(settle_for)(con)))
 precede("print.default", bquote(.(settle)(1L)))
 
-# A command writes to both, and takes the SIGINT that was meant for the cell too.
+# A command writes to both, and receives the SIGINT for the cell too.
 around_command <- function() {
     sync()
     if (in_child()) return()

@@ -1,6 +1,6 @@
-# What R knows about names: completion, as its own console does it, and help as plain text.
+# R's knowledge of names: completion, as in its own console, and help as plain text.
 
-# "complete id code": answers with what the end of the code could become.
+# "complete id code": answers with the completions of the end of the code.
 complete <- function(line) {
     id <- sub("^complete ([0-9]+) .*", "\\1", line)
     answer <- tryCatch({
@@ -20,7 +20,7 @@ complete <- function(line) {
 show_files <- function(files, header = "", title = "", delete.file = FALSE) {
     for (file in files) {
         text <- readLines(file, warn = FALSE)
-        # Underlined and bold as a typewriter did it.
+        # Underlined and bold text, as on a typewriter.
         text <- gsub(".\b", "", text)
         writeLines(text)
         if (delete.file) unlink(file)

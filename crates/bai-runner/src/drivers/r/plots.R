@@ -1,9 +1,9 @@
-# Pictures. Plots are drawn on a device of ours that remembers what was drawn; a page is shown when the next one begins and at
-# the end of the cell. It stays, so that a later cell can add to it, which shows it again.
+# Pictures. Plots are drawn on a device of the driver that records the drawing. A page is shown when the next one begins
+# and at the end of the cell. It remains, and when a later cell adds to it, it is shown again.
 #
-# Its size is what notebooks of R let people say: options(repr.plot.width, repr.plot.height) in inches, repr.plot.res.
+# Its size comes from the options of R notebooks: repr.plot.width and repr.plot.height in inches, and repr.plot.res.
 
-# The number of the device, a page that is to be shown, and what was on the page when it was looked at last.
+# The number of the device, a page to show, and the content of the page at the last look.
 canvas <- NULL
 drawn <- NULL
 seen <- NULL
@@ -23,7 +23,7 @@ open_canvas <- function(...) {
 
 is_open <- function() !is.null(canvas) && canvas %in% grDevices::dev.list()
 
-# Remembers what is on the page.
+# Records the content of the page.
 remember <- function() {
     if (in_child() || !is_open()) return(invisible())
     current <- grDevices::dev.cur()
@@ -37,13 +37,13 @@ remember <- function() {
     }
 }
 
-# Whether an entry of what a device remembers leaves a mark on the page; settings do not.
+# Whether an entry of a device's record draws on the page; settings do not.
 is_mark <- function(entry) {
     name <- tryCatch(entry[[2]][[1]]$name, error = function(...) NULL)
     !(is.character(name) && name %in% c("C_par", "C_layout", "C_clip", "C_strWidth", "C_strHeight", "palette", "palette2"))
 }
 
-# Shows what was remembered.
+# Shows the recorded page.
 show_page <- function() {
     if (is.null(drawn)) return(invisible())
     current <- grDevices::dev.cur()
@@ -82,7 +82,7 @@ options(device = open_canvas)
 setHook("before.plot.new", function(...) if (is_open() && grDevices::dev.cur() == canvas && graphics::par("page")) turn_page())
 setHook("before.grid.newpage", turn_page)
 
-# A table that is to be looked at.
+# A table for View().
 replace("View", function(x, title = NULL) {
     x <- as.data.frame(x)
     most <- utils::head(x, 1000)

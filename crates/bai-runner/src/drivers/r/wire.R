@@ -1,16 +1,16 @@
-# Messages to and from the runner; crates/bai-runner/src/wire.rs describes them. R has no JSON: the runner speaks in words here.
+# Messages to and from the runner; crates/bai-runner/src/wire.rs describes them. R has no JSON, so the runner's messages are words.
 
 PID <- Sys.getpid()
 control_out <- file(paste0("/proc/self/fd/", PIPES[2]), "wb", raw = TRUE)
 aside_out <- file(paste0("/proc/self/fd/", PIPES[3]), "wb", raw = TRUE)
 number <- 0
-# Lines of the runner that nobody has taken, and the beginning of one that is still to come.
+# Lines of the runner that are not processed yet, and the beginning of an incomplete one.
 lines <- character()
 rest <- raw()
-# SIGINT was sent since the cell began.
+# Whether SIGINT was sent since the cell began.
 woken <- FALSE
 
-# Lets a SIGINT that came be noticed now.
+# Lets R notice a pending SIGINT now.
 notice <- function() allowInterrupts(Sys.sleep(0.001))
 
 # Functions that user code may replace; the driver keeps the real ones.
@@ -29,7 +29,7 @@ json <- function(text) {
     paste0("\"", text, "\"")
 }
 
-# One message, in pieces that the runner takes in one go.
+# Sends a message, in frames that are written in one piece.
 send <- function(pipe, message) {
     number <<- (number + 1) %% 2^32
     payload <- charToRaw(enc2utf8(message))
@@ -45,7 +45,7 @@ send <- function(pipe, message) {
 next_line <- function() {
     while (!length(lines)) {
         piece <- readBin(control_in, "raw", 65536L)
-        # The runner is gone.
+        # The runner has ended.
         if (!length(piece)) real_quit("no", 0, FALSE)
         rest <<- c(rest, piece)
         ends <- which(rest == as.raw(10))
@@ -70,8 +70,8 @@ unescape <- function(text) {
     text
 }
 
-# Serves what may come at any time, and gives the line that begins with what is waited for. NULL when SIGINT came instead
-# and `is_patient` does not say to go on.
+# Serves messages that may come at any time, and returns the line with the awaited beginning. NULL if SIGINT came first,
+# unless `is_patient` is set.
 wait_for <- function(beginning, is_patient) {
     repeat {
         line <- next_line()
@@ -84,7 +84,7 @@ wait_for <- function(beginning, is_patient) {
     }
 }
 
-# A message that keeps its place in the output; returns when all that was written before it has been taken.
+# Sends a message that keeps its place in the output; returns when the runner has read all earlier output.
 say <- function(message) {
     if (in_child()) return(invisible())
     suspendInterrupts({

@@ -1,7 +1,7 @@
 # The driver of Ruby; crates/bai-runner/src/wire.rs describes the messages. The main thread runs cells and nothing else, so that they
 # see an ordinary Ruby. A second thread talks to the runner; it completes names also while a cell runs.
 #
-# What cells could see of this are one private constant, the methods _bai_doc and IO.console, and a second thread.
+# Cells can see only these parts of it: one private constant, the methods _bai_doc and IO.console, and a second thread.
 
 module BaiRepl
   CONTROL, REPORT, ASIDE = ARGV.shift(3).zip(%w[r w w]).map do |number, mode|
@@ -9,7 +9,7 @@ module BaiRepl
   end
   PROCESS = Process.pid
 
-  # Messages: out in frames that a signal cannot tear, in as lines of words.
+  # Messages: sent in frames that a signal cannot tear, received as lines of words.
   module Wire
     PIECE = 4096 - 7
     LOCK = Mutex.new
@@ -19,7 +19,7 @@ module BaiRepl
     class << self
       def send(pipe, message)
         payload = json(message).b
-        # A handler of a signal may not lock; it has interrupted the only thread that could be in here.
+        # A signal handler may not lock; it has interrupted the only thread that could be here.
         number = begin
           LOCK.synchronize { @number = (@number + 1) & 0xffffffff }
         rescue ThreadError
@@ -33,7 +33,7 @@ module BaiRepl
         number
       end
 
-      # Returns when the runner has taken all that was written before. Nobody listens in a process that a cell has forked.
+      # Returns when the runner has read all earlier output; at once in a process that a cell has forked.
       def say(message)
         return if Process.pid != PROCESS
         taken = Queue.new
@@ -69,14 +69,14 @@ module BaiRepl
           when 'complete' then Suggest.answer(id.to_i, unescape(text || ''))
           end
         end
-        # The runner is gone, and everything that it started goes with it.
+        # The runner has ended, and so does everything that it started.
         Process.kill(:KILL, 0)
       end
     end
   end
 
-  # Two pipes have no common order. So who writes to standard error waits before and after until the runner has read; that
-  # mostly happens in the next moment, which the system tells sooner than the runner.
+  # Two pipes have no common order, so a write to standard error waits before and after until the runner has read the
+  # output. That usually happens at once, and the system reports it sooner than the runner.
   module Ordered
     FIONREAD = RUBY_PLATFORM.include?('linux') ? 0x541b : nil
     LOOKS = 60
@@ -101,7 +101,7 @@ module BaiRepl
     end
   end
 
-  # `warn` writes without asking the stream's own `write`.
+  # `warn` does not use the stream's own `write`.
   module Warned
     def warn(message, *rest)
       Ordered.settle(STDOUT)
@@ -112,7 +112,7 @@ module BaiRepl
     ruby2_keywords(:warn) if respond_to?(:ruby2_keywords, true)
   end
 
-  # What io/console does with a terminal, for who asks a person for a secret. The answer comes on standard input.
+  # The functions of io/console for code that asks for a secret. The answer comes on standard input.
   module Secret
     def noecho(**)
       Wire.say(say: :ask, password: true, stdin: true)
@@ -133,7 +133,7 @@ module BaiRepl
     end
   end
 
-  # There is no terminal; who asks for it gets the standard streams.
+  # There is no terminal; the standard streams replace it.
   class Console < BasicObject
     WRITES = %i[write print puts printf << putc flush sync= p].freeze
 
@@ -152,14 +152,14 @@ module BaiRepl
     NOTHING = proc {}
     DEFINITIONS = %i[DEFN DEFS CLASS MODULE SCLASS ALIAS VALIAS UNDEF].freeze
     ASSIGNMENTS = %i[LASGN DASGN DASGN_CURR IASGN GASGN CVASGN CDECL MASGN OP_ASGN_OR OP_ASGN_AND OP_ASGN1 OP_ASGN2].freeze
-    # As much of an assigned value is shown as one line takes.
+    # An assigned value is shown on one line only.
     GLANCE = 76
     SOURCES = {}
     @users_handler = 'DEFAULT'
     @count = 0
 
     class << self
-      # Returns when the interpreter is to end.
+      # Returns when the interpreter has to end.
       def serve
         while (cell = WAITING.pop)
           run(*cell)
@@ -177,13 +177,13 @@ module BaiRepl
             disarm
           end
         rescue Interrupt
-          # It came when the cell was over.
+          # It came after the end of the cell.
         end
         exit!(status) if Process.pid != PROCESS
         Wire.send(REPORT, say: :done, id: id, code: status)
       end
 
-      # From here on SIGINT does nothing.
+      # From here on SIGINT is ignored.
       def disarm
         handler = trap('INT', NOTHING)
         @users_handler = handler unless handler.equal?(NOTHING)
@@ -205,20 +205,20 @@ module BaiRepl
         1
       end
 
-      # What answers `Name?` and `name??`; with one sign, a name that begins with a small letter is a method's.
+      # The question `Name?` or `name??`. With one mark, a name that begins with a small letter is a method.
       def question(code)
         asked = code.match(/\A\s*((?:@@?|\$)?[\p{L}_][\p{L}\p{N}_:.#]*)(\?\??)\s*\z/) or return
         "_bai_doc('#{asked[1]}')" if asked[2] == '??' || asked[1] =~ /(?:\A|[:.])\p{Lu}[^:.#]*\z/
       end
 
-      # What the last statement is.
+      # The kind of the last statement.
       def kind(code)
         tree = RubyVM::AbstractSyntaxTree.parse(code).children.last
         tree = tree.children.last while tree && tree.type == :BLOCK
         return :definition if DEFINITIONS.include?(tree&.type)
         ASSIGNMENTS.include?(tree&.type) ? :assignment : :expression
       rescue StandardError, ScriptError
-        # Other implementations have no such tree.
+        # Other implementations do not have this tree.
         code =~ /^\s*(def|class|module)\b.*\z/m && code.rstrip.end_with?('end') ? :definition : :expression
       end
 
@@ -236,7 +236,7 @@ module BaiRepl
       end
 
       def report(error)
-        # As Ruby tells it, without frames of ours.
+        # In Ruby's form, without the driver's frames.
         text = error.full_message(highlight: false, order: :top)
         lines = text.lines.reject { |line| line =~ /\A\s+(from|\d+: from) (<bai-repl driver>|-e):\d+:in / }
         lines[0] = lines[0].sub(/\A(<bai-repl driver>|-e):\d+:in [`'][^']*': /, '') if lines[0]

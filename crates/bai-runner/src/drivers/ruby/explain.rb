@@ -1,5 +1,5 @@
 
-  # What a name is: how it is called, where it comes from, the comment above it, and what `ri` has on it.
+  # The documentation of a name: its signature, its origin, the comment above it, and the text of `ri`.
   module Explain
     class << self
       def name(text)
@@ -9,7 +9,7 @@
         lines << '' << ri(text, method) if lines.size < 3
         puts lines.compact.join("\n").rstrip
       rescue NameError => error
-        puts "nothing is known of #{text}: #{error.message.lines.first.chomp}"
+        puts "#{text} is not known: #{error.message.lines.first.chomp}"
       end
 
       private

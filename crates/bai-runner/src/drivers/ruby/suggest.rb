@@ -1,5 +1,5 @@
 
-  # What could stand at the cursor. Nothing of the user's is called for it but what reads an attribute.
+  # Completions at the cursor. The only user code that it calls are readers of attributes.
   module Suggest
     MOST = 1000
     NAME = '[\p{L}_][\p{L}\p{N}_]*'
@@ -42,7 +42,7 @@
         end
       end
 
-      # Names that begin as what was typed does, those with an underscore last.
+      # Names with the typed beginning, those with an underscore last.
       def found(code, prefix, names)
         names = names.map(&:to_s).uniq.select { |name| name.start_with?(prefix) && !name.start_with?('_bai_') }
         hidden, plain = names.partition { |name| name.start_with?('_') }
@@ -62,11 +62,11 @@
         names = object.constants.sort + names if Module === object && sign == '::'
         names.reject { |name| name !~ /\A#{NAME}[?!]?\z/ }
       rescue TypeError
-        # It is no Object.
+        # It is not an Object.
         []
       end
 
-      # The value of a path of names; of calls, only of those that read an attribute.
+      # The value of a path of names, in which only readers of attributes are called.
       def resolve(path)
         first, *rest = path.split(/(::|\.|&\.)/)
         first, _, *rest = rest if first.empty?

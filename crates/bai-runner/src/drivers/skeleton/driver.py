@@ -1,6 +1,7 @@
-# A driver to copy when you add a language. It does all that a driver must do, and little more. A test runs it
-# (tests/skeleton.rs), so it works. `./try driver.py` beside it plays the runner, so that you can watch the messages. It is in Python because every machine with our tests has one; its language is a small
-# part of Python, too. Write yours in your language. The parts marked YOURS are the language, the rest is the same everywhere.
+# A driver to copy when you add a language. It does all that a driver must do, and little more. A test (tests/skeleton.rs)
+# runs it. `./try driver.py` beside it plays the runner, so that you can watch the messages. It is in Python because every
+# machine that runs the tests has Python; its language is a small part of Python too. Write yours in your language. The parts
+# marked YOURS depend on the language; the rest is the same in every driver.
 #
 # The runner starts the interpreter with the arguments of its row in scripted.rs, and writes this text and a NUL to the control
 # pipe. The arguments read and evaluate it. Then the two exchange messages, which crates/bai-runner/src/wire.rs describes:
@@ -12,12 +13,12 @@
 #   complete ID CODE               completions          (aside)
 #   input TEXT                                                    the answer to `ask`, which few drivers send
 #   wake                                                          SIGINT was sent; only some languages need to know
-#   bye                                                           end, as the interpreter does by itself
-#   ack NUMBER                                                    all that was written before this message has been read
+#   bye                                                           end normally
+#   ack NUMBER                                                    all output before this message has been read
 #
 # A language that cannot take a descriptor by its number opens the file /proc/self/fd/NUMBER, as the rows of R and Octave do.
-# What a cell prints goes to standard output and standard error, as in any program. Standard input needs no code: the
-# runner sees who reads from it.
+# The output of a cell goes to standard output and standard error, as in any program. Standard input needs no code: the
+# runner notices which process reads from it.
 
 import json
 import os
@@ -36,7 +37,7 @@ last_number = 0
 
 
 def send(pipe, **message):
-    """One message, in frames of less than 4,096 bytes: number, length, whether it is the last, payload."""
+    """Sends a message, in frames of less than 4,096 bytes: number, length, whether it is the last frame, payload."""
     global last_number
     last_number = (last_number + 1) % 2 ** 30
     payload = json.dumps(message).encode()
@@ -132,7 +133,7 @@ def run(number, code):
 
 
 def complete(number, code):
-    """`start` counts characters and tells where the word begins that a suggestion replaces."""
+    """Sends the completions. `start` is the position, in characters, of the word that a suggestion replaces."""
     word = code[len(code.rstrip('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_')):]
     send(aside, say='completions', id=number, start=len(code) - len(word), suggestions=suggest(word))
 

@@ -1,9 +1,9 @@
-# The driver of SQLite, in Python: its sqlite3 module is in every Python, stops a query from another thread, and says where a
-# statement ends. Cells are statements of SQL and the commands with a dot that people know from the sqlite3 program.
-# crates/bai-runner/src/wire.rs describes the messages. Two threads: the main one runs cells; the other one listens to the runner, completes
-# names from what it remembers of the schema, and interrupts.
+# The driver of SQLite, in Python: the module sqlite3 is in every Python, stops a query from another thread, and finds the
+# end of a statement. Cells are statements of SQL and the dot commands of the sqlite3 program.
+# crates/bai-runner/src/wire.rs describes the messages. Two threads: the main one runs cells; the other one reads the
+# runner's messages, completes names from a copy of the schema, and interrupts.
 #
-# Run with the name of a file in place of the numbers of pipes, it is the program that executes the file.
+# With the name of a file in place of the numbers of pipes, it executes the file as a program.
 
 import csv
 import io
@@ -22,16 +22,16 @@ import time
 import unicodedata
 
 PIPES = [int(number) for number in sys.argv[1:]] if len(sys.argv) == 4 else None
-# Steps of SQLite between two looks whether the cell is to end.
+# Steps of SQLite between two checks for an interrupt.
 STEPS = 20000
-# Rows that are looked at before the columns of a table get their widths.
+# Rows by which the columns of a table get their widths.
 ROWS_AHEAD = 1000
-# A cell of a table that is wider is cut, unless it stands alone.
+# A wider cell of a table is cut, unless it is the only one.
 WIDEST = 60
 
 
 class Failure(Exception):
-    """What ends a cell with a sentence."""
+    """Ends a cell with an error message."""
 
 
 class Interrupted(Exception):
@@ -65,7 +65,7 @@ class Session:
         except sqlite3.Error as error:
             raise Failure('%s: %s' % (path, error))
         connection.text_factory = lambda text: text.decode('utf-8', 'replace')
-        # The signal is noticed in it too: this is the main thread's code.
+        # The signal is noticed here too, since this runs on the main thread.
         connection.set_progress_handler(lambda: self.stop, STEPS)
         self.connection, self.path = connection, path
         self.remember()
@@ -121,7 +121,7 @@ def width(text):
 
 
 def fitted(text, size, right):
-    # What turns out to be wider than the first rows were stands out, unless it is very wide.
+    # A value that is wider than those of the first rows exceeds the column, unless it is very wide.
     if width(text) > size >= WIDEST:
         kept = ''
         for c in text:
@@ -237,7 +237,7 @@ def cmd_databases(session, words):
 
 
 def cmd_open(session, words):
-    """.open ?FILE?              another database in place of this one; none is one in memory"""
+    """.open ?FILE?              opens another database in place of this one; without a file, one in memory"""
     session.connection.close()
     try:
         session.open(words[0] if words else ':memory:')
@@ -260,7 +260,7 @@ def cmd_dump(session, words):
 
 
 def cmd_import(session, words):
-    """.import ?--csv? FILE TABLE  rows of a CSV file; a table that is not there is made, its columns named by the first row"""
+    """.import ?--csv? FILE TABLE  rows of a CSV file; a missing table is made, with column names from the first row"""
     words = [word for word in words if word != '--csv']
     if len(words) != 2:
         raise Failure('.import wants a file and a table')
@@ -305,12 +305,12 @@ def cmd_headers(session, words):
 
 
 def cmd_timer(session, words):
-    """.timer on|off             whether the time of each statement is told"""
+    """.timer on|off             whether the time of each statement is shown"""
     session.timer = switch(words, 'timer')
 
 
 def cmd_nullvalue(session, words):
-    """.nullvalue TEXT           what stands for NULL"""
+    """.nullvalue TEXT           the text for NULL"""
     session.null = words[0] if words else ''
 
 
@@ -425,7 +425,7 @@ def query(session, statement):
 
 
 def run_cell(session, text):
-    """Runs a cell and gives its exit code."""
+    """Runs a cell and returns its exit code."""
     code = 1
     try:
         run(session, text)
@@ -465,7 +465,7 @@ FUNCTIONS = ('abs avg changes char coalesce count date datetime dense_rank first
 
 
 def suggestions(session, code):
-    """Where the word begins that the code ends with, and what it could become."""
+    """The start of the last word of the code, and its completions."""
     before, line = code.rpartition('\n')[::2]
     if line.startswith('.') and re.fullmatch(r'\.\w*', line):
         return len(code) - len(line), ['.' + name for name in sorted(list(COMMANDS) + list(SYNONYMS)) if name.startswith(line[1:])]
@@ -510,7 +510,7 @@ def send(pipe, message):
 
 
 def sync():
-    """Returns when the runner has read everything that was written so far."""
+    """Returns when the runner has read all output so far."""
     if PIPES is None:
         return
     number = send(PIPES[1], {'say': 'sync'})
@@ -538,9 +538,9 @@ def listen(session, cells):
         elif what == 'bye':
             cells.put(None)
         elif what == 'wake':
-            # The main thread may be inside of a query, where it does not notice the signal.
+            # The main thread may be in a query, where it does not notice the signal.
             session.connection.interrupt()
-    # The runner is gone, and everything that it started goes with it.
+    # The runner has ended, and so does everything that it started.
     os.killpg(0, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-//! What a language has that no other has.
+//! Features of single languages.
 
 use super::super::super::*;
 use super::super::harness::{LIMIT, Session};
@@ -235,7 +235,7 @@ async fn octave_shows_values_and_figures_and_keeps_the_order() {
     assert_eq!(session.run_with("n = input('number? ') + 1", &["6 * 7"]).await.stdout(), "number? n = 43\n");
     let outcome = session.run("function f(x)\n  error('bad %d', x);\nend\nf(2)").await;
     assert_eq!(outcome.stderr(), "error: bad 2\nerror: called from\n    f at line 2 column 3\n");
-    // A command says itself that it runs. It is one process, for a shell that starts the next command notices nothing.
+    // A command reports that it runs. It is one process, because a shell that starts the next command notices no interrupt.
     for waits in [
         "disp('on'); pause(100)",
         "system(\"awk 'BEGIN { print \\\"on\\\"; fflush(); while (1) x++ }'\")",
@@ -319,7 +319,7 @@ async fn sqlite_has_files_modes_and_names_while_a_query_runs() {
 
 #[test]
 fn julia_points_to_its_jupyter_kernel() {
-    // Where that is installed it is named, which the tests of Jupyter try.
+    // If it is installed, the error names it, which the tests of Jupyter check.
     if let Err(error) = resolve("julia:1.10") {
         assert!(error.to_string().starts_with("julia:1.10 needs the Jupyter kernel of Julia"), "{error}");
         assert!(error.hint().contains("jupyter:"), "{}", error.hint());

@@ -1,16 +1,16 @@
-//! What each language says to do the same things: one row for each.
+//! The code of each language for the same scenarios: one row for each.
 
-/// One language in its own words. Empty where it has no such thing.
+/// The code of one language. Empty if it has no such feature.
 pub(super) struct Words {
     pub(super) image: &'static str,
     /// A cell that defines something, and one that uses it with what it prints.
     pub(super) define: &'static str,
     pub(super) value: (&'static str, &'static str),
-    /// A cell that fails, and what standard error says then.
+    /// A cell that fails, and its text on standard error.
     pub(super) fail: (&'static str, &'static str),
     /// A cell that asks `who? ` and prints `hi ` with the answer.
     pub(super) ask: &'static str,
-    /// The same for a password, which is asked as one.
+    /// A cell that asks for a password and prints `hi ` with the answer.
     pub(super) password: &'static str,
     /// A cell that prints `on` and then never ends.
     pub(super) endless: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct Words {
     pub(super) unicode: (&'static str, &'static str),
     /// A cell that prints 10 MB in lines of 80 bytes.
     pub(super) flood: &'static str,
-    /// A cell after which the file `end` holds `bye`, once the interpreter has ended as it does by itself.
+    /// A cell after which the file `end` contains `bye`, once the interpreter has ended normally.
     pub(super) farewell: &'static str,
     /// A program that prints `batch`, in a file of this name.
     pub(super) batch: (&'static str, &'static str),
