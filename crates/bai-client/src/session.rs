@@ -145,8 +145,9 @@ impl ComputeSession {
     }
 
     /// Follows an existing run of the session by polling, from the first output that was not read yet.
+    ///
     /// The server must know the id: on a genuine server an unknown id is a run that never ends.
-    ///[`ComputeSession::current_run`] returns one, if the server reports it.
+    /// [`ComputeSession::current_run`] returns one, if the server reports it.
     ///
     /// # Errors
     /// None at once; failures are [`super::RunEvent::Lost`].

@@ -47,8 +47,9 @@ impl TunnelOptions {
 
 /// One TCP connection to a service. Reads and writes like a socket, with back-pressure both ways; dropping it
 /// ends the connection.
+///
 /// The protocol cannot close only one direction. After a shutdown of the writing side the service notices nothing, and
-///the other direction goes on until it has been quiet for half a minute.
+/// the other direction goes on until it has been quiet for half a minute.
 pub struct Tunnel {
     local: DuplexStream,
     ended: Arc<OnceLock<TunnelEnd>>,

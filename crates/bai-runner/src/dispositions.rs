@@ -1,6 +1,7 @@
 //! The signal dispositions of a child process: it begins with the default action for each signal, and with none blocked.
+//!
 //! Our process may have been started with ignored signals, by `nohup`, by a shell's `&` or by a CI system. A child would
-//!inherit that, and an interpreter that starts with SIGINT ignored cannot be interrupted.
+//! inherit that, and an interpreter that starts with SIGINT ignored cannot be interrupted.
 
 use std::io;
 use std::os::unix::process::CommandExt;

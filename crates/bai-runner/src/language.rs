@@ -7,8 +7,9 @@
 //! | query | the driver, or the commands that [`Language::query`] gives |
 //! | complete | the driver; there is no completion without one |
 //! | interrupt, input, services, status, shutdown | the base, for all languages: signals, pipes, processes |
+//!
 //! A language is a file, or a row in `scripted.rs` or `compiled.rs`; `registry.rs` lists them all. Facts that others need
-//!too, such as names and the files of batch runs, are in `bai_protocol::language`.
+//! too, such as names and the files of batch runs, are in `bai_protocol::language`.
 
 use super::error::StartError;
 use super::image::ImageName;

@@ -55,13 +55,15 @@ impl ComputeSession {
     }
 
     /// Downloads files and folders of any size, and reports the progress.
+    ///
     /// Files are written only inside the folder: no entry leaves it, no symbolic link on the way is followed, links and
-    ///devices are left out, and no file is replaced unless the options allow it.
+    /// devices are left out, and no file is replaced unless the options allow it.
+    ///
     /// Servers send archives of up to 1 MiB. Larger folders are fetched file by file. A small shell command in the
-    ///session, which waits for the current run as every run does, cuts a larger file into parts. The parts are in
-    ///`.bai-repl` in the home folder meanwhile, and need as much space as the file. The result is compared by SHA-256
-    ///before it is moved to the target. An interrupted download continues when it is called again, if the file has not
-    ///changed.
+    /// session, which waits for the current run as every run does, cuts a larger file into parts. The parts are in
+    /// `.bai-repl` in the home folder meanwhile, and need as much space as the file. The result is compared by SHA-256
+    /// before it is moved to the target. An interrupted download continues when it is called again, if the file has not
+    /// changed.
     ///
     /// # Errors
     /// [`ErrorKind::Local`] if a file cannot be written, or exists; [`ErrorKind::Lost`] if a file arrived damaged; else

@@ -1,6 +1,7 @@
 //! Download of files that are larger than a server gives: cut in the session, fetched part by part, verified here.
+//!
 //! Until it is complete, the received part is beside the target. Its name depends on the file's state when the transfer
-//!began: an interrupted transfer continues, and the transfer of a file that has changed begins again.
+//! began: an interrupted transfer continues, and the transfer of a file that has changed begins again.
 
 use super::large_up::{FOLDER, PART, blocking, identity, patiently};
 use super::partial_download::PartialDownload;

@@ -1,4 +1,5 @@
 //! Upload of files that are larger than a server accepts: in parts, joined and verified in the session.
+//!
 //! The folder of the parts is named after their content, so that any client can continue an interrupted transfer.
 
 use super::progress::ProgressMeter;

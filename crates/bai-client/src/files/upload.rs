@@ -38,10 +38,11 @@ impl ComputeSession {
     }
 
     /// Uploads files of any size, and reports the progress.
+    ///
     /// Servers accept files of less than 1 MiB. A larger file is sent in parts to the folder `.bai-repl` in the home
-    ///folder. A small shell command in the session joins them and compares the SHA-256; until then the target is
-    ///unchanged. That command is a run and waits for the current one. An interrupted upload continues when it is called
-    ///again for the same file and target. Large files are sent first.
+    /// folder. A small shell command in the session joins them and compares the SHA-256; until then the target is
+    /// unchanged. That command is a run and waits for the current one. An interrupted upload continues when it is called
+    /// again for the same file and target. Large files are sent first.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing

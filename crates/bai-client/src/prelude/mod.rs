@@ -1,7 +1,8 @@
 //! The kernel prelude: Python code that runs once in an IPython kernel of a cluster. The cluster's runner has no
 //! completion and does not transmit HTML, Markdown and LaTeX (`docs/wire` §3.8, §5.1).
+//!
 //! [`Prelude`] installs it and sends it questions. The Python code is `prelude.py`, which documents its changes. `bundle`
-//!unpacks its output, for every run. Kernels other than IPython do not understand it and are not changed.
+//! unpacks its output, for every run. Kernels other than IPython do not understand it and are not changed.
 
 mod bundle;
 

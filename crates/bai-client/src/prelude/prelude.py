@@ -2,8 +2,8 @@
 # functions that the kernel runner there lacks:
 #
 # - rich results (HTML, Markdown, LaTeX, JSON) are inside a representation that the runner transmits unchanged;
-# - a cell that is one comment with the mark below is a question of the client's: it is answered here and never becomes
-#   a cell, so In, Out, _, the execution count and the history know nothing of it;
+# - a cell that is one comment with the mark below is a question of the client: it is answered here and never becomes
+#   a cell, so In, Out, _, the execution count and the history do not contain it;
 # - text that IPython would put into a pager is printed.
 #
 # The cell that installs it is removed from the history too. It has a namespace of its own, which the user's code does not see.

@@ -120,7 +120,7 @@ async fn read_frame(receiver: &mut Receiver) -> Option<Option<PtyRequest>> {
     match request {
         Ok(request) => Some(Some(request)),
         Err(error) => {
-            tracing::debug!(%error, "passed over");
+            tracing::debug!(%error, "a malformed frame is skipped");
             Some(None)
         }
     }

@@ -1,8 +1,9 @@
 //! A running Jupyter kernel in the place of an interpreter under a driver. The worker's messages become Jupyter's, and
 //! the kernel's messages become the worker's events.
+//!
 //! Output and replies come over different sockets. The kernel reports the status idle after the last output of a cell, so
-//!a cell is over when both this status and the reply have arrived. If one of them is lost, the other one alone counts
-//!after a while.
+//! a cell is over when both this status and the reply have arrived. If one of them is lost, the other one alone counts
+//! after a while.
 
 use super::cell::{Cell, asked_about};
 use super::connection::{ConnectionFile, Sockets};

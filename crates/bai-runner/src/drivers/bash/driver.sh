@@ -1,7 +1,8 @@
 # The driver of bash: reads messages of words from the runner, runs cells in this shell, and reports how they ended.
 # crates/bai-runner/src/wire.rs describes the messages. All names begin with _bai_, because the user's code shares the shell.
+#
 # Without a terminal, a cell that exits, is interrupted, or fails under `set -e` ends the shell. So the shell hands its
-#state to a new one that replaces it in the same process: variables, functions, options, traps.
+# state to a new one that replaces it in the same process: variables, functions, options, traps.
 
 _bai_in=$1 _bai_out=$2 _bai_aside=$3 _bai_heir=$4
 set --

@@ -1,8 +1,9 @@
 -- The driver of Lua, of 5.1 and later; crates/bai-runner/src/wire.rs describes the messages. Lua has one thread and no
 -- signals, so the driver reads messages between cells and while it waits for the runner.
+--
 -- Lua's own program raises an error at the first SIGINT while it runs an argument `-e`, and the second one kills it. So
---it is started with many such arguments, each of which calls the function that this file returns. After an interrupted
---cell the function returns, and in the next argument SIGINT raises an error again.
+-- it is started with many such arguments, each of which calls the function that this file returns. After an interrupted
+-- cell the function returns, and in the next argument SIGINT raises an error again.
 --
 -- `local` variables live on: a cell ends with a closure over those of its outermost scope, and the next cell is compiled as
 -- a function whose free variables are joined with that closure's. So functions of all cells share them.

@@ -1,8 +1,9 @@
-// The driver of Node.js; crates/bai-runner/src/wire.rs describes the messages. Two threads: this one, the main thread, runs cells and
-// nothing else, so that they see an ordinary Node.js. The other one, `aside`, talks to the runner; it completes names and
-// stops cells also while this one is busy, as a debugger would.
+// The driver of Node.js; crates/bai-runner/src/wire.rs describes the messages. There are two threads. This one, the main
+// thread, only runs cells, so that they see an ordinary Node.js. The other one, `aside`, talks to the runner. It completes
+// names and stops cells even while this one is busy, as a debugger would.
+//
 // Cells are evaluated as in the console of a browser: names can be declared again, `await` works at the top level, and
-//the cell has a value.
+// the cell has a value.
 (function main(pipes, require) {
     'use strict';
     const fs = require('fs');

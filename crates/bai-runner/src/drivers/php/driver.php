@@ -1,8 +1,9 @@
 <?php
 // The driver of PHP; crates/bai-runner/src/wire.rs describes the messages. There is one thread, so the driver reads
 // messages between cells and while it waits for the runner. All names are in the namespace _bai.
+//
 // A cell is a file that the loop at the end of main.php includes. That loop is outside of functions, so the cell's
-//variables are global. Before that, source.php replaces a few words in it, such as `exit`.
+// variables are global. Before that, source.php replaces a few words in it, such as `exit`.
 
 namespace _bai {
     /** Messages: sent in frames that are written in one piece, received as lines of words. */

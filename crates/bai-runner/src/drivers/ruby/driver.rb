@@ -1,5 +1,5 @@
-# The driver of Ruby; crates/bai-runner/src/wire.rs describes the messages. The main thread runs cells and nothing else, so that they
-# see an ordinary Ruby. A second thread talks to the runner; it completes names also while a cell runs.
+# The driver of Ruby; crates/bai-runner/src/wire.rs describes the messages. The main thread only runs cells, so that they
+# see an ordinary Ruby. A second thread talks to the runner; it completes names even while a cell runs.
 #
 # Cells can see only these parts of it: one private constant, the methods _bai_doc and IO.console, and a second thread.
 
