@@ -1,5 +1,5 @@
-//! Checks of the wire reference in `docs/` and the comments that cite it: every cited section and row exists, and every
-//! link in the book and in the documents at the root has a target.
+//! Checks of the wire reference in `docs/` and the comments that cite it: every cited section and row exists, every
+//! link in the book and in the documents at the root has a target, and every path that they name exists.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -96,6 +96,29 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root().join(name));
+    let tops = [".ci", "benches", "crates", "docs", "fuzz", "screenshots", "src", "tests", "themes"];
+    let mut missing = Vec::new();
+    for path in documents.into_iter().chain(book()) {
+        for named in all(r"`([\w.\-]+/[\w./\-]*)`", &read(&path)) {
+            let (top, below) = named.split_once('/').unwrap();
+            let target = match top {
+                // `bai-client/run` is short for `crates/bai-client/src/run`.
+                _ if top.starts_with("bai-") => root().join("crates").join(top).join("src").join(below),
+                _ if tops.contains(&top) => root().join(&named),
+                // Otherwise a path of a session, a server or another program.
+                _ => continue,
+            };
+            if !target.exists() {
+                missing.push(format!("{}: {named}", path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "paths that do not exist: {missing:#?}");
 }
 
 /// Whether a document has the heading that an anchor names. An empty anchor is the document itself.

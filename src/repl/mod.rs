@@ -1,6 +1,6 @@
 //! The prompt and the life of a cell: editor, completion, highlighting, history, `:commands`, and the loop
-//! that runs a cell. Nothing here speaks HTTP or knows how a console record becomes bytes; that is `client`
-//! and `render`.
+//! that runs a cell. Nothing here speaks HTTP or knows how a console record becomes bytes; that is the job of
+//! `bai-client` and `render`.
 //!
 //! [`run`] takes the thread that owns the keyboard and keeps it until the user leaves; everything that waits for a
 //! network runs on the runtime beside it.

@@ -21,11 +21,11 @@ pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
         ("created", info.creation_time.clone()),
         ("ended", info.termination_time.clone()),
         ("cells", info.cells().map(|count| count.to_string())),
-        ("run", owned(facts.current_run())),
+        ("run", info.current_run_id.clone()),
         ("resources", info.resources()),
         ("uses", format::usage(&facts.usage)),
-        ("project", owned(facts.project())),
-        ("domain", owned(facts.domain())),
+        ("project", info.group_id.clone()),
+        ("domain", info.domain_name.clone()),
         ("tag", info.tag.clone()),
     ];
     let is_said = |value: &String| !matches!(value.as_str(), "" | "{}" | "None");

@@ -1,8 +1,8 @@
 //! Apps of a session: the list, and a local address that leads to one of them.
 
 use super::error::{ClientError, ErrorKind};
-use super::reference::SessionRef;
 use super::session::ComputeSession;
+use super::session_ref::SessionRef;
 use super::tunnel::{self, Carrier, Tunnel, TunnelEnd, TunnelOptions};
 use bai_protocol::service::{App, parse_apps};
 use futures_util::StreamExt;

@@ -5,7 +5,6 @@ use crate::error::ClientError;
 use crate::session::ComputeSession;
 use bai_protocol::info::SessionInfo;
 use bai_protocol::live_stat::LiveStat;
-use serde_json::Value;
 use std::time::Duration;
 
 /// The facts about a session. Texts of the server are untrusted.
@@ -28,25 +27,6 @@ impl SessionFacts {
     pub fn age(&self) -> Option<Duration> {
         let seconds = self.info.age? / 1000.0;
         Duration::try_from_secs_f64(seconds).ok()
-    }
-
-    /// The id of its active run, if the server reports it.
-    pub fn current_run(&self) -> Option<&str> {
-        self.text("currentRunId")
-    }
-
-    /// The project that it belongs to, by its id.
-    pub fn project(&self) -> Option<&str> {
-        self.text("groupId")
-    }
-
-    /// The domain that it belongs to.
-    pub fn domain(&self) -> Option<&str> {
-        self.text("domainName")
-    }
-
-    fn text(&self, key: &str) -> Option<&str> {
-        self.info.rest.get(key).and_then(Value::as_str)
     }
 }
 

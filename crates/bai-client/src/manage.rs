@@ -2,8 +2,8 @@
 //! (`docs/wire` §2.6–§2.8, §7.3).
 
 use super::error::{ClientError, ErrorKind};
-use super::reference::SessionRef;
 use super::session::ComputeSession;
+use super::session_ref::SessionRef;
 use super::task::Task;
 use bai_protocol::create::check_name;
 use bai_protocol::history::{AbuseReport, Commit, CommitState, DependencyNode, DirectAccess, StatusHistory};

@@ -2,8 +2,8 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind};
-use super::reference::SessionRef;
 use super::run::{self, Cell, Run, RunOptions, Start};
+use super::session_ref::SessionRef;
 use bai_protocol::capability::Capability;
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::execute::RunId;
@@ -178,9 +178,7 @@ impl ComputeSession {
         if !self.api().has(Capability::CurrentRun).await {
             return Ok(None);
         }
-        let info = self.at.info().await?;
-        let id = info.rest.get("currentRunId").and_then(serde_json::Value::as_str);
-        Ok(id.map(RunId::from_wire))
+        Ok(self.at.info().await?.current_run())
     }
 
     /// Asks the running program to stop. Best effort: success does not mean that a program runs. Takes 5 s at most.

@@ -5,8 +5,8 @@ mod carry;
 pub(super) use carry::{Carrier, TunnelEnd};
 
 use super::error::ClientError;
-use super::reference::SessionRef;
 use super::session::ComputeSession;
+use super::session_ref::SessionRef;
 use super::upgrade;
 use bai_protocol::service::ServiceParameters;
 use reqwest::Upgraded;

@@ -1,7 +1,7 @@
 //! The upgrade of a session's stream to a WebSocket. Each one has a new signature (`docs/wire` §7.2).
 
 use super::error::{ClientError, ErrorKind};
-use super::reference::SessionRef;
+use super::session_ref::SessionRef;
 use reqwest::{Method, StatusCode, Upgraded};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;

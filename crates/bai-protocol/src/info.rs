@@ -1,5 +1,6 @@
 //! Information about a session, its logs and its history (`docs/wire` §2.6, §2.8).
 
+use super::execute::RunId;
 use super::lenient;
 use super::python;
 use super::status::SessionStatus;
@@ -15,7 +16,7 @@ pub struct SessionInfo {
     /// Image reference.
     #[serde(deserialize_with = "lenient::text")]
     pub image: Option<String>,
-    /// The image reference under its old name. Modern servers send both.
+    /// The image reference under its old name; modern servers send both names.
     #[serde(deserialize_with = "lenient::text")]
     pub lang: Option<String>,
     /// The status of the session; missing on API v3.
@@ -52,7 +53,16 @@ pub struct SessionInfo {
     /// A note for the user, for example that it is not the requested version; only from the engine of bai-repl.
     #[serde(deserialize_with = "lenient::text")]
     pub note: Option<String>,
-    /// The other fields of the reply.
+    /// The id of the active run, on servers with the capability `current-run`.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub current_run_id: Option<String>,
+    /// The id of the project that the session belongs to.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
+    /// The domain that the session belongs to.
+    #[serde(deserialize_with = "lenient::text", skip_serializing_if = "Option::is_none")]
+    pub domain_name: Option<String>,
+    /// Fields that no code of ours reads.
     #[serde(flatten)]
     pub rest: BTreeMap<String, Value>,
 }
@@ -77,7 +87,12 @@ impl SessionInfo {
         self.num_queries_executed.filter(|count| *count > 0)
     }
 
-    /// The environment that the session was created with, if the server reports it in a readable form.
+    /// The active run, if the server reports one.
+    pub fn current_run(&self) -> Option<RunId> {
+        self.current_run_id.as_deref().map(RunId::from_wire)
+    }
+
+    /// The environment that the session was created with, as far as the server tells it in a readable form.
     pub fn environ(&self) -> Option<BTreeMap<String, String>> {
         match self.rest.get("environ")? {
             Value::String(text) => python::dictionary(text),
@@ -158,6 +173,20 @@ mod tests {
         assert_eq!(read(json!({"lang": "old"})).image(), Some("old"));
         assert_eq!(read(json!({"lang": "same", "image": "same"})).image(), Some("same"));
         assert_eq!(read(json!({})).image(), None);
+    }
+
+    #[test]
+    fn the_active_run_and_the_owner_may_be_missing_or_odd() {
+        let sent = json!({"currentRunId": "r1", "groupId": "g1", "domainName": "default"});
+        let info: SessionInfo = serde_json::from_value(sent.clone()).unwrap();
+        assert_eq!(info.current_run(), Some(RunId::from_wire("r1")));
+        assert_eq!((info.group_id.as_deref(), info.domain_name.as_deref()), (Some("g1"), Some("default")));
+        for (name, value) in sent.as_object().unwrap() {
+            assert_eq!(serde_json::to_value(&info).unwrap().get(name), Some(value));
+        }
+        let odd = json!({"currentRunId": null, "groupId": "None"});
+        let info: SessionInfo = serde_json::from_value(odd).unwrap();
+        assert_eq!((info.current_run(), info.group_id, info.domain_name), (None, None, None));
     }
 
     #[test]

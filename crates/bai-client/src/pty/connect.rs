@@ -5,7 +5,7 @@ use super::link::{Codec, Link};
 use super::{PtyOptions, PtySource};
 use crate::app;
 use crate::error::{ClientError, ErrorKind};
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use crate::tunnel::{Tunnel, TunnelOptions};
 use crate::upgrade;
 use bai_protocol::pty::TTYD_SUBPROTOCOL;

@@ -5,7 +5,7 @@ use super::handle::{LinkState, PtyHandle, PtyState, PtyStatus, Size};
 use super::link::{DriverChannels, End, Link};
 use super::{Pty, PtyEvent, PtyOptions};
 use crate::error::{ClientError, ErrorKind};
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};

@@ -9,7 +9,7 @@ use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
 use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
 use event::DriverEvent;

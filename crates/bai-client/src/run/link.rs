@@ -6,7 +6,7 @@ use super::poll::PollLink;
 use super::socket::{NoSocket, SocketLink};
 use super::{Cell, RunOptions, Transport};
 use crate::error::ClientError;
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::RunId;
 use futures_util::future::BoxFuture;

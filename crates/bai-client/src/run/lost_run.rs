@@ -2,7 +2,7 @@
 
 use super::SessionState;
 use crate::error::{ClientError, ErrorKind};
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::{ExecuteReply, ExecuteRequest, RunId, RunStatus};
 use bai_protocol::status::SessionStatus;

@@ -4,7 +4,7 @@
 use super::Cell;
 use super::link_event::{LinkEnd, LinkEvent};
 use crate::error::{ClientError, ErrorKind};
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use bai_protocol::execute::{ExecuteReply, ExecuteRequest, ExecuteResult, Mode, RunId, RunStatus};
 use futures_util::future::BoxFuture;
 use reqwest::Method;

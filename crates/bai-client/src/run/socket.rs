@@ -3,7 +3,7 @@
 use super::Cell;
 use super::link_event::LinkEnd;
 use crate::error::{ClientError, ErrorKind};
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use crate::upgrade;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::execute::{ExecuteResult, RunId, StreamRequest};

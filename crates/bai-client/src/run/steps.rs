@@ -6,7 +6,7 @@
 use super::heuristics;
 use super::{Cell, Run, RunEvent, RunOptions, Start, Step, start_in_turn};
 use crate::error::ClientError;
-use crate::reference::SessionRef;
+use crate::session_ref::SessionRef;
 use bai_protocol::execute::BatchOptions;
 use std::collections::VecDeque;
 use std::sync::Arc;

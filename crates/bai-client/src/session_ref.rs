@@ -1,4 +1,5 @@
-//! The reference to a session in paths, and the two small calls that a run makes beside its own connection.
+//! A reference to a session: its name in paths, and requests below its path. The two calls that runs need too, its
+//! state and the interrupt, are here; [`super::ComputeSession`] offers them to users of the crate.
 
 use super::api::Api;
 use super::error::ClientError;
