@@ -109,6 +109,10 @@ fn every_path_that_a_document_names_exists() {
             let target = match top {
                 // `bai-client/run` is short for `crates/bai-client/src/run`.
                 _ if top.starts_with("bai-") => root().join("crates").join(top).join("src").join(below),
+                // `docs/wire` is short for `docs/src/wire`.
+                "docs" if below.starts_with("wire") => root().join(BOOK).join(below),
+                // A folder of Backend.AI's own repository.
+                "src" if below.starts_with("ai/") => continue,
                 _ if tops.contains(&top) => root().join(&named),
                 // Otherwise a path of a session, a server or another program.
                 _ => continue,
