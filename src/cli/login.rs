@@ -5,12 +5,12 @@ use super::args::Login as Flags;
 use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
-use super::server::{label_of, logins, saved};
+use super::server::{api_options, label_of, logins, saved};
 use crate::config::{
     ConfigError, Environment, Login, Logins, Profile, SecretPlace, StoredCredentials, endpoint_of, normal,
 };
 use crate::terminal::{SecretError, read_secret};
-use bai_client::{Api, ApiOptions, Credentials, LoginReply, ServerKind, WebLogin};
+use bai_client::{Api, Credentials, LoginReply, ServerKind, WebLogin};
 use secrecy::SecretString;
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -130,7 +130,7 @@ struct LoginAttempt<'a> {
 
 impl LoginAttempt<'_> {
     fn api(&self, credentials: Credentials) -> Result<Api, CliError> {
-        let mut options = ApiOptions::new(&self.endpoint).with_credentials(credentials);
+        let mut options = api_options(&self.endpoint, credentials);
         let of_profile = self.profile().is_some_and(|profile| profile.insecure);
         options.insecure =
             self.context.global.insecure || of_profile || self.env.backend_flag("SKIP_SSLCERT_VALIDATION");

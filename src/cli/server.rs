@@ -100,7 +100,7 @@ impl Server {
             Identity::Keypair { access_key, secret_key } => Credentials::keypair(access_key, secret_key),
             Identity::WebSession { session_id } => Credentials::WebSession { session_id },
         };
-        let mut options = ApiOptions::new(cluster.endpoint).with_credentials(credentials);
+        let mut options = api_options(cluster.endpoint, credentials);
         options.renewal = renewal;
         options.domain = Some(cluster.domain);
         options.group = Some(cluster.group);
@@ -134,10 +134,16 @@ impl Server {
 
     fn engine_at(endpoint: &str, keypair: &Keypair) -> Result<Self, CliError> {
         let secret = keypair.secret_key().expose_secret().to_owned();
-        let options =
-            ApiOptions::new(endpoint).with_credentials(Credentials::keypair(keypair.access_key(), secret));
+        let options = api_options(endpoint, Credentials::keypair(keypair.access_key(), secret));
         Ok(Server { api: Api::new(options)?, engine: None, folder: None })
     }
+}
+
+/// Options in which the program names itself, not the client library.
+pub(super) fn api_options(endpoint: impl Into<String>, credentials: Credentials) -> ApiOptions {
+    let mut options = ApiOptions::new(endpoint).with_credentials(credentials);
+    options.user_agent = concat!("bai-repl/", env!("CARGO_PKG_VERSION")).into();
+    options
 }
 
 /// The name for people of the server that [`Server::open`] would open.

@@ -283,8 +283,7 @@ fn check(endpoint: &str) -> Result<(), ConfigError> {
 
 fn seconds(env: &Environment, name: &'static str) -> Result<Option<Duration>, ConfigError> {
     let Some(value) = env.backend(name) else { return Ok(None) };
-    let parsed = value.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
-    parsed.map(Some).ok_or(ConfigError::Number { name, value })
+    bai_protocol::environment::seconds(&value).map(Some).ok_or(ConfigError::Number { name, value })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The variables that the official client reads (`docs/wire` §1.3): `BACKEND_*`, or `SORNA_*` if the first is not set.
 
 use super::{ConfigError, dotenv};
+use bai_protocol::environment;
 use std::ffi::OsString;
 
 /// A view of the environment, which tests can replace.
@@ -47,40 +48,11 @@ impl Environment {
 
     /// The value of `BACKEND_<name>`, or of `SORNA_<name>`.
     pub fn backend(&self, name: &str) -> Option<String> {
-        self.get(&format!("BACKEND_{name}")).or_else(|| self.get(&format!("SORNA_{name}")))
+        environment::variable(|name| self.get(name), name)
     }
 
-    /// The same variable as a boolean: `y yes t true on 1` in any case mean true.
+    /// The same variable as a boolean.
     pub fn backend_flag(&self, name: &str) -> bool {
-        let yes = ["y", "yes", "t", "true", "on", "1"];
-        self.backend(name).is_some_and(|value| yes.contains(&value.to_ascii_lowercase().as_str()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_old_prefix_is_the_second_choice() {
-        let env = Environment::of(&[
-            ("BACKEND_GROUP", "new"),
-            ("SORNA_GROUP", "old"),
-            ("SORNA_DOMAIN", "d"),
-            ("BACKEND_ENDPOINT", ""),
-        ]);
-        assert_eq!(env.backend("GROUP").as_deref(), Some("new"));
-        assert_eq!(env.backend("DOMAIN").as_deref(), Some("d"));
-        assert_eq!(env.backend("ENDPOINT"), None);
-    }
-
-    #[test]
-    fn switches_are_read_as_the_official_client_reads_them() {
-        for (value, expected) in
-            [("Yes", true), ("1", true), ("on", true), ("no", false), ("0", false), ("2", false)]
-        {
-            let env = Environment::of(&[("BACKEND_SKIP_SSLCERT_VALIDATION", value)]);
-            assert_eq!(env.backend_flag("SKIP_SSLCERT_VALIDATION"), expected, "{value}");
-        }
+        self.backend(name).is_some_and(|value| environment::is_true(&value))
     }
 }

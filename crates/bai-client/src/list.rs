@@ -105,8 +105,9 @@ impl Api {
                 break;
             }
         }
-        // Our own engine does not know filters, but has few sessions, so they are filtered here.
-        if let Some(name) = query.name.as_ref().map(|name| name.to_lowercase()) {
+        // Servers before 21.09 have no filters.
+        let unfiltered = query.name.as_ref().filter(|_| filter(query, version).is_none());
+        if let Some(name) = unfiltered.map(|name| name.to_lowercase()) {
             let before = page.items.len();
             page.items.retain(|item| item.name.as_ref().is_some_and(|n| n.to_lowercase().contains(&name)));
             page.total = page.total.saturating_sub((before - page.items.len()) as u64);

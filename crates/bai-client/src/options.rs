@@ -1,6 +1,7 @@
 //! The options for a server: endpoint, credentials, time limits.
 
 use super::error::{ClientError, ErrorKind};
+use bai_protocol::environment;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::Arc;
@@ -111,28 +112,45 @@ impl ApiOptions {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             insecure: false,
-            user_agent: concat!("bai-repl/", env!("CARGO_PKG_VERSION")).into(),
+            user_agent: concat!("bai-client/", env!("CARGO_PKG_VERSION")).into(),
             renewal: None,
         }
     }
 
-    /// Options from the environment variables that the official client reads: `BACKEND_ENDPOINT`, and for a key pair
-    /// `BACKEND_ACCESS_KEY` and `BACKEND_SECRET_KEY`.
+    /// Options from the environment variables that the official client reads (`docs/wire` §1.3): `BACKEND_ENDPOINT`,
+    /// `BACKEND_ACCESS_KEY`, `BACKEND_SECRET_KEY`, `BACKEND_DOMAIN`, `BACKEND_GROUP`, `BACKEND_CONNECTION_TIMEOUT`,
+    /// `BACKEND_READ_TIMEOUT` and `BACKEND_SKIP_SSLCERT_VALIDATION`, or the same with `SORNA_`. Without an access key requests
+    /// are anonymous.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] when `BACKEND_ENDPOINT` is missing or one of the variables is not UTF-8.
+    /// [`ErrorKind::BadRequest`] when the endpoint is missing, when one of the two keys is missing, or when a
+    /// timeout is not a number.
     pub fn from_env() -> Result<Self, ClientError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ClientError> {
         let bad = |why: String| ClientError::new(ErrorKind::BadRequest, "read the environment", why);
-        let variable = |name: &str| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(bad(format!("{name} is not UTF-8"))),
+        let variable = |name: &str| environment::variable(&lookup, name);
+        let required = |name: &str| variable(name).ok_or_else(|| bad(format!("BACKEND_{name} is not set")));
+        let timeout = |name: &str| {
+            let read = |value: String| {
+                environment::seconds(&value)
+                    .ok_or_else(|| bad(format!("BACKEND_{name} is not a number of seconds: {value}")))
+            };
+            variable(name).map(read).transpose().map(|time| time.filter(|time| !time.is_zero()))
         };
-        let endpoint = variable("BACKEND_ENDPOINT")?;
-        let endpoint = endpoint.ok_or_else(|| bad("BACKEND_ENDPOINT is not set".to_owned()))?;
-        let access_key = variable("BACKEND_ACCESS_KEY")?.unwrap_or_default();
-        let secret_key = variable("BACKEND_SECRET_KEY")?.unwrap_or_default();
-        Ok(ApiOptions::new(endpoint).with_credentials(Credentials::keypair(access_key, secret_key)))
+        let mut options = ApiOptions::new(required("ENDPOINT")?);
+        if variable("ACCESS_KEY").is_some() || variable("SECRET_KEY").is_some() {
+            options.credentials = Credentials::keypair(required("ACCESS_KEY")?, required("SECRET_KEY")?);
+        }
+        options.domain = variable("DOMAIN");
+        options.group = variable("GROUP");
+        options.connect_timeout = timeout("CONNECTION_TIMEOUT")?.unwrap_or(options.connect_timeout);
+        options.read_timeout = timeout("READ_TIMEOUT")?.unwrap_or(options.read_timeout);
+        options.insecure =
+            variable("SKIP_SSLCERT_VALIDATION").is_some_and(|value| environment::is_true(&value));
+        Ok(options)
     }
 
     /// Sets the credentials.
@@ -183,5 +201,47 @@ mod tests {
             assert!(options.check().is_err(), "{key:?}");
         }
         assert!(matches!(Credentials::keypair("", "s"), Credentials::Anonymous));
+    }
+
+    fn of(variables: &[(&str, &str)]) -> Result<ApiOptions, ClientError> {
+        let lookup =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        ApiOptions::from_variables(lookup)
+    }
+
+    #[test]
+    fn the_variables_of_the_official_client_are_obeyed() {
+        let endpoint = ("BACKEND_ENDPOINT", "http://127.0.0.1:1");
+        let options = of(&[
+            endpoint,
+            ("BACKEND_ACCESS_KEY", "A"),
+            ("BACKEND_SECRET_KEY", "S"),
+            ("BACKEND_DOMAIN", "dom"),
+            ("SORNA_GROUP", "team"),
+            ("BACKEND_READ_TIMEOUT", "7"),
+            ("BACKEND_CONNECTION_TIMEOUT", "2.5"),
+            ("BACKEND_SKIP_SSLCERT_VALIDATION", "yes"),
+        ])
+        .unwrap();
+        assert_eq!((options.domain.as_deref(), options.group.as_deref()), (Some("dom"), Some("team")));
+        assert_eq!(options.read_timeout, Duration::from_secs(7));
+        assert_eq!(options.connect_timeout, Duration::from_millis(2500));
+        assert!(options.insecure && matches!(options.credentials, Credentials::Keypair { .. }));
+        // 0 means no limit to the official client; every wait of ours has one.
+        assert_eq!(
+            of(&[endpoint, ("BACKEND_READ_TIMEOUT", "0")]).unwrap().read_timeout,
+            Duration::from_secs(30)
+        );
+        assert!(matches!(of(&[endpoint]).unwrap().credentials, Credentials::Anonymous));
+        for (variables, missing) in [
+            (vec![], "BACKEND_ENDPOINT is not set"),
+            (vec![endpoint, ("BACKEND_ACCESS_KEY", "A")], "BACKEND_SECRET_KEY is not set"),
+            (
+                vec![endpoint, ("BACKEND_READ_TIMEOUT", "x")],
+                "BACKEND_READ_TIMEOUT is not a number of seconds: x",
+            ),
+        ] {
+            assert!(of(&variables).unwrap_err().to_string().contains(missing), "{missing}");
+        }
     }
 }

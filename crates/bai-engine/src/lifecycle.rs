@@ -167,14 +167,14 @@ pub(super) async fn destroy(
     if status.is_dead() && status != SessionStatus::Terminating {
         return Err(ApiError::no_such_session());
     }
-    let ran = status.is_executable() || status == SessionStatus::Restarting;
-    if ran {
-        server.sessions.move_to(&session, SessionStatus::Terminating, "user-requested");
-    } else {
-        server.sessions.move_to(&session, SessionStatus::Cancelled, "user-requested");
-    }
+    let ran =
+        status.is_executable() || matches!(status, SessionStatus::Restarting | SessionStatus::Terminating);
+    let (next, outcome) = match ran {
+        true => (SessionStatus::Terminating, "terminated"),
+        false => (SessionStatus::Cancelled, "cancelled"),
+    };
+    server.sessions.move_to(&session, next, "user-requested");
     session.stop.cancel();
-    let outcome = if ran || status == SessionStatus::Terminating { "terminated" } else { "cancelled" };
     Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": outcome}})))
 }
 

@@ -23,6 +23,7 @@ pub mod bundle;
 pub mod capability;
 pub mod complete;
 pub mod create;
+pub mod environment;
 pub mod events;
 pub mod execute;
 pub mod files;

@@ -30,6 +30,20 @@ impl ComputeSession {
     }
 }
 
+/// Refuses targets that name one file twice: the last upload would replace the others.
+pub(super) fn refuse_repeated(targets: &[&str]) -> Result<(), ClientError> {
+    let parts =
+        |path: &str| path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
+    let mut seen = BTreeSet::new();
+    match targets.iter().find(|target| !seen.insert(parts(target))) {
+        Some(target) => {
+            let why = format!("two files are to be uploaded to {target}, so no file was copied");
+            Err(ClientError::new(ErrorKind::BadRequest, "upload", why))
+        }
+        None => Ok(()),
+    }
+}
+
 fn already_exists(existing: Vec<String>) -> ClientError {
     let mut named: Vec<_> = existing.iter().take(NAMED).cloned().collect();
     if existing.len() > NAMED {
@@ -38,4 +52,17 @@ fn already_exists(existing: Vec<String>) -> ClientError {
     let verb = if existing.len() == 1 { "is" } else { "are" };
     let why = format!("{} {verb} there already, so no file was copied", named.join(", "));
     ClientError::new(ErrorKind::AlreadyExists, "upload", why).with_existing(existing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_files_for_one_target_are_refused() {
+        assert!(refuse_repeated(&["a", "sub/a", "b"]).is_ok());
+        for repeated in [["a", "a"], ["sub/a", "./sub/a"], ["sub//a", "sub/a"]] {
+            assert_eq!(refuse_repeated(&repeated).unwrap_err().kind(), ErrorKind::BadRequest, "{repeated:?}");
+        }
+    }
 }

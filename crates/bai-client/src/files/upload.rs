@@ -1,5 +1,6 @@
 //! Uploads: all files are checked first. Small files go together, large ones in parts.
 
+use super::existing::refuse_repeated;
 use super::progress::{Progress, ProgressMeter};
 use super::{TRANSFER_LIMIT, large_up, multipart};
 use crate::error::{ClientError, ErrorKind};
@@ -62,8 +63,9 @@ impl ComputeSession {
             meter.expect(size);
             if size < UPLOAD_LIMIT { small.push((file, to)) } else { large.push((file, to)) }
         }
+        let targets: Vec<_> = small.iter().chain(&large).map(|(_, to)| to.as_str()).collect();
+        refuse_repeated(&targets)?;
         if !options.overwrite {
-            let targets: Vec<_> = small.iter().chain(&large).map(|(_, to)| to.as_str()).collect();
             self.refuse_existing(&targets).await?;
         }
         for (file, to) in large {

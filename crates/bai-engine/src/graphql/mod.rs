@@ -1,6 +1,7 @@
 //! The few GraphQL queries by which clients list sessions and images (`docs/wire` §2.5). Fields that do not apply to
 //! a single machine are null.
 
+mod filter;
 mod parse;
 
 use super::error::{ApiError, ApiResult};
@@ -13,6 +14,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine as _;
+use filter::{Filter, Order};
 use parse::Field;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -61,7 +63,7 @@ async fn answer(server: &ServerState, body: Body) -> ApiResult<Result<Value, Str
 
 async fn resolve(server: &ServerState, field: &Field) -> Result<Value, String> {
     let source = match field.name.as_str() {
-        "compute_session_list" | "legacy_compute_session_list" => session_list(server, field).await,
+        "compute_session_list" | "legacy_compute_session_list" => session_list(server, field).await?,
         "compute_session" | "compute_session_node" => {
             let id =
                 ["id", "sess_id", "session_id"].iter().find_map(|key| field.arguments.get(*key)?.as_str());
@@ -84,22 +86,41 @@ fn local_id(id: &str) -> String {
     local.unwrap_or(id).to_owned()
 }
 
-async fn session_list(server: &ServerState, field: &Field) -> Value {
+/// The arguments of the list that the engine obeys.
+const LIST_ARGUMENTS: [&str; 6] = ["limit", "offset", "status", "filter", "order", "access_key"];
+
+/// An argument that the engine does not know is an error: without it the list would hold more than was asked for.
+async fn session_list(server: &ServerState, field: &Field) -> Result<Value, String> {
+    let unknown =
+        |(key, value): &(&String, &Value)| !value.is_null() && !LIST_ARGUMENTS.contains(&key.as_str());
+    if let Some((key, _)) = field.arguments.iter().find(unknown) {
+        return Err(format!("the engine does not know the argument {key:?} of a list of sessions"));
+    }
     let number =
         |key: &str| field.arguments.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
-    let wanted = field.arguments.get("status").and_then(Value::as_str);
-    let is_wanted = |session: &Arc<Session>| {
+    let text = |key: &str| field.arguments.get(key).and_then(Value::as_str);
+    let filter = text("filter").map(Filter::parse).transpose()?;
+    let order = text("order").map(Order::parse).transpose()?;
+    let is_of_key = text("access_key").is_none_or(|key| key == server.keypair.access_key());
+    let has_status = |session: &Arc<Session>| {
         let status = session.status();
-        wanted.is_none_or(|list| list.split(',').any(|name| name.trim().eq_ignore_ascii_case(status.name())))
+        let is_named =
+            |list: &str| list.split(',').any(|name| name.trim().eq_ignore_ascii_case(status.name()));
+        text("status").is_none_or(is_named)
     };
     let mut sessions = server.sessions.all();
     // Newest first, as on the genuine server by default.
     sessions.reverse();
-    sessions.retain(is_wanted);
+    sessions.retain(|session| {
+        is_of_key && has_status(session) && filter.as_ref().is_none_or(|filter| filter.matches(session))
+    });
+    if let Some(order) = order {
+        sessions.sort_by(|one, other| order.compare(one, other));
+    }
     let total = sessions.len();
     let page = sessions.into_iter().skip(number("offset").unwrap_or(0)).take(number("limit").unwrap_or(100));
     let page: Vec<_> = page.collect();
-    json!({"items": describe_all(&page, field).await, "total_count": total})
+    Ok(json!({"items": describe_all(&page, field).await, "total_count": total}))
 }
 
 /// Whether a field is requested, at any depth.

@@ -221,3 +221,37 @@ async fn sessions_and_images_are_listed_by_graphql() {
         lab.post("/admin/graphql", json!({"query": "{ compute_session(id: \"listed\") { status } }"})).await;
     assert_eq!(bare, json!({"compute_session": {"status": "RUNNING"}}));
 }
+
+#[tokio::test]
+async fn a_list_of_sessions_obeys_its_arguments_or_refuses_them() {
+    let lab = Lab::new().await;
+    for name in ["list-b", "list-a", "other"] {
+        lab.session(name).await;
+    }
+    let list = async |arguments: &str| {
+        let query = format!("{{ compute_session_list({arguments}) {{ items {{ name }} total_count }} }}");
+        let (_, reply) = lab.post("/admin/gql", json!({"query": query})).await;
+        let items = reply["data"]["compute_session_list"]["items"].as_array().cloned();
+        let names =
+            |items: Vec<Value>| items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect();
+        items.map(names).ok_or_else(|| reply["errors"][0]["message"].as_str().unwrap().to_owned())
+    };
+    for (arguments, expected) in [
+        (r#"filter: "name == \"list-a\"""#, vec!["list-a"]),
+        (r#"filter: "(name ilike \"LIST%\") & (name != \"list-a\")""#, vec!["list-b"]),
+        (r#"filter: "type == \"batch\"""#, vec![]),
+        (r#"order: "name""#, vec!["list-a", "list-b", "other"]),
+        (r#"order: "-name", limit: 1"#, vec!["other"]),
+        (r#"access_key: "SOMEBODYELSE""#, vec![]),
+    ] {
+        assert_eq!(
+            list(arguments).await,
+            Ok(expected.into_iter().map(str::to_owned).collect::<Vec<_>>()),
+            "{arguments}"
+        );
+    }
+    for arguments in [r#"filter: "nonsense ==""#, r#"order: "nosuchfield""#, r#"group_id: "1""#, "nosuch: 1"]
+    {
+        assert!(list(arguments).await.is_err(), "{arguments}");
+    }
+}

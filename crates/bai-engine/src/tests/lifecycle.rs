@@ -255,3 +255,16 @@ async fn a_restart_ends_what_runs_and_forgets_variables() {
     assert!(printed.contains("NameError") && code == 1, "{printed}");
     assert_eq!(lab.get("/session/again").await.1["status"], "RUNNING");
 }
+
+#[tokio::test]
+async fn a_session_that_is_destroyed_twice_is_terminated() {
+    let lab = Lab::new().await;
+    let mut everything = lab.listen("/events/session?sessionName=*&scope=*").await;
+    lab.session("twice").await;
+    let first = lab.call(Method::DELETE, "/session/twice", Value::Null);
+    let second = lab.call(Method::DELETE, "/session/twice", Value::Null);
+    let (first, _) = tokio::join!(first, second);
+    assert_eq!(first.1["stats"]["status"], "terminated");
+    let events = everything.until("session_terminated").await;
+    assert!(!events.iter().any(|(name, _)| name == "session_cancelled"), "{events:?}");
+}
