@@ -1,4 +1,4 @@
-//! What is said at the beginning.
+//! The banner at the start of the prompt.
 
 use super::options::Banner;
 use super::terminal::{PromptTerminal, TerminalError};

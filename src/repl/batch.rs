@@ -1,4 +1,4 @@
-//! `:batch`: the steps of a batch run in the session.
+//! `:batch`: runs the steps of a batch in the session.
 
 use super::cell::CellOptions;
 use super::command_actions::CommandResult;
@@ -8,7 +8,7 @@ use bai_client::Cell;
 use bai_protocol::execute::BatchOptions;
 
 impl Repl {
-    /// Runs the steps of a batch in the session. A step that is not given does what the files ask for.
+    /// Runs the steps of a batch in the session. A step without a command depends on the files in the session.
     pub(super) fn batch(&mut self, argument: &str) -> CommandResult {
         match shell_words::split(argument).and_then(steps) {
             Ok(steps) => {
@@ -22,7 +22,7 @@ impl Repl {
     }
 }
 
-/// The commands of the steps.
+/// Parses the commands of the steps.
 fn steps(words: Vec<String>) -> Result<BatchOptions, String> {
     let [mut clean, mut build, mut exec] = ["*"; 3].map(str::to_owned);
     let mut words = words.into_iter();
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_that_are_not_given_do_what_the_files_ask_for() {
+    fn a_step_without_a_command_depends_on_the_files() {
         let read = |line: &str| shell_words::split(line).and_then(steps).map(|s| (s.clean, s.build, s.exec));
         let strings = |[a, b, c]: [&str; 3]| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(read("").unwrap(), strings(["*"; 3]));

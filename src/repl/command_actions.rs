@@ -1,4 +1,4 @@
-//! What each `:word` does.
+//! The actions of the `:commands`.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -16,13 +16,13 @@ use super::settings;
 use super::terminal::{TerminalError, WaitOutcome, open};
 use crate::render::{Stream, sanitize};
 
-/// A file that is read into the editor or run is no longer than this.
+/// Maximum size of a file that is read into the editor or run.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(super) type CommandResult = Result<LoopAction, TerminalError>;
 
 impl Repl {
-    /// Does what a command asks for.
+    /// Runs a command.
     pub(super) fn command(&mut self, command: PromptCommand) -> CommandResult {
         match command {
             PromptCommand::Help(topic) => self.help(topic.as_deref()),
@@ -87,19 +87,19 @@ impl Repl {
             let _ = writeln!(text, "{usage:width$}{}", entry.help);
         }
         if text.is_empty() {
-            return self.say("no such command; :help lists them all");
+            return self.say("there is no such command; :help lists all commands");
         }
         if topic.is_none() {
             text.push_str(
-                "\nEnter runs a complete cell, Alt-Enter makes a line, a blank line ends a block\n\
-                 Tab completes, → takes the suggestion, Ctrl-R searches the history\n\
-                 Ctrl-C clears the cell or stops the program, Ctrl-D leaves\n\
+                "\nEnter runs a complete cell, Alt-Enter inserts a line, a blank line ends a block\n\
+                 Tab completes, → accepts the suggestion, Ctrl-R searches the history\n\
+                 Ctrl-C clears the cell or interrupts the program, Ctrl-D leaves\n\
                  Ctrl-X Ctrl-E edits the cell in $EDITOR\n",
             );
             let key = self.terminal.pane.key_name();
             let _ = writeln!(
                 text,
-                "{key} opens a terminal in the session, also while a cell runs, and leaves it"
+                "{key} opens a terminal in the session, also while a cell runs, and leaves it again"
             );
         }
         self.say(&text)
@@ -107,9 +107,9 @@ impl Repl {
 
     fn new_session(&mut self) -> CommandResult {
         match self.open_session() {
-            Some(_) if !self.lost => return self.say("the session is open; :restart starts its kernel anew"),
+            Some(_) if !self.lost => return self.say("the session is open; :restart starts a new kernel"),
             Some(session) => {
-                // It may be gone already; a new one is wanted in any case.
+                // An error is only noted: the session may be gone already.
                 let label = || "destroying the lost session".to_owned();
                 if let WaitOutcome::Done(Err(error)) =
                     self.runtime.block_on(self.terminal.wait(label, session.destroy()))?
@@ -124,7 +124,7 @@ impl Repl {
         Ok(LoopAction::Continue)
     }
 
-    /// Starts the kernel anew. True when that worked.
+    /// Restarts the kernel. True on success.
     fn restart(&mut self) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };
         let waited = self
@@ -143,13 +143,13 @@ impl Repl {
         }
     }
 
-    /// Replaces the session by one of the same name, if the user agrees, where the server cannot restart a kernel. True
-    /// when there is a new one.
+    /// Replaces the session with a new one of the same name, if the user agrees, because the server cannot restart a kernel.
+    /// True if there is a new session.
     pub(super) fn recreate(&mut self) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };
         self.terminal
-            .note("this server cannot restart a kernel; another session can take its place and its name")?;
-        if !self.confirm("destroy this session, with all files outside mounted folders? [y/N] ")? {
+            .note("this server cannot restart a kernel; a new session can replace this one under its name")?;
+        if !self.confirm("destroy this session, with all files outside of mounted folders? [y/N] ")? {
             return Ok(false);
         }
         let label = || "destroying the session".to_owned();
@@ -183,7 +183,7 @@ impl Repl {
         self.cell(&code, CellOptions { ours: true, ..Default::default() })
     }
 
-    /// Shows what a name is, where the session tells that without running a cell.
+    /// Shows the description of a name, if the session gives one without running a cell.
     pub(super) fn describe(&mut self, name: &str, detailed: bool) -> Result<bool, TerminalError> {
         let Some(session) = self.session()? else { return Ok(false) };
         let asking = session.describe(name.to_owned(), detailed);
@@ -198,8 +198,8 @@ impl Repl {
         }
     }
 
-    /// The name in `name?` or `name??`, as people type it in IPython, and whether it is the latter.
-    pub(super) fn asked_about(&self, line: &str) -> Option<(String, bool)> {
+    /// The name in `name?` or `name??`, as in IPython, and whether it has two question marks.
+    pub(super) fn question_about(&self, line: &str) -> Option<(String, bool)> {
         let name = line.trim().strip_suffix('?')?;
         let (name, detailed) = name.strip_suffix('?').map_or((name, false), |name| (name, true));
         if !detailed && !self.language.asks_with_one_sign(name) {
@@ -211,7 +211,7 @@ impl Repl {
     fn replay(&mut self) -> CommandResult {
         let cells: Vec<RanCell> = self.cells.iter().filter(|cell| !cell.failed).cloned().collect();
         if cells.is_empty() {
-            return self.say("there is no cell to run again");
+            return self.say("there are no cells to run again");
         }
         if !self.restart()? {
             return Ok(LoopAction::Continue);
@@ -220,11 +220,11 @@ impl Repl {
         for (index, cell) in cells.iter().enumerate() {
             let (number, code) = (index + 1, sanitize::line(&cell.code, 60));
             self.terminal.note(&format!("[{number}/{}] {code}", cells.len()))?;
-            let (went_well, then) = self.run_cell(&cell.code, CellOptions::default())?;
+            let (succeeded, then) = self.run_cell(&cell.code, CellOptions::default())?;
             if then == LoopAction::Quit {
                 return Ok(then);
             }
-            if !went_well && number < cells.len() {
+            if !succeeded && number < cells.len() {
                 self.cells.extend(cells.iter().skip(number).cloned());
                 return self.fail(format!("the replay stopped at cell {number}"), None);
             }
@@ -259,7 +259,7 @@ impl Repl {
             self.runtime.block_on(self.terminal.wait(|| "interrupting".to_owned(), session.interrupt()))?;
         match waited {
             WaitOutcome::Done(Err(error)) => self.terminal.error(&error)?,
-            WaitOutcome::Done(Ok(())) => self.terminal.note("told the session to stop what it runs")?,
+            WaitOutcome::Done(Ok(())) => self.terminal.note("the session was interrupted")?,
             WaitOutcome::Interrupted => {}
         }
         Ok(LoopAction::Continue)
@@ -294,7 +294,7 @@ impl Repl {
             .collect();
         let skipped = found.len().saturating_sub(100);
         let text: String = found.into_iter().skip(skipped).collect();
-        self.say(if text.is_empty() { "nothing found" } else { &text })
+        self.say(if text.is_empty() { "no cells found" } else { &text })
     }
 
     fn edit(&mut self, path: Option<&Path>) -> CommandResult {
@@ -315,7 +315,7 @@ impl Repl {
     fn save(&mut self, path: &Path, overwrite: bool) -> CommandResult {
         let shown = path.display();
         if self.cells.is_empty() {
-            return self.say("no cell was run yet: nothing to save");
+            return self.say("there are no cells to save yet");
         }
         let cells: Vec<&str> = self.cells.iter().map(|cell| cell.code.as_str()).collect();
         let text = cells.join("\n\n") + "\n";
@@ -330,13 +330,13 @@ impl Repl {
         }
     }
 
-    /// The text of a file; says why when there is none.
+    /// The text of a file. `None` if it cannot be read; then the reason is shown.
     fn read(&mut self, path: &Path) -> Result<Option<String>, TerminalError> {
         let shown = path.display();
         let problem = match std::fs::metadata(path) {
             Err(error) => format!("cannot read {shown}: {error}"),
-            Ok(about) if !about.is_file() => format!("{shown} is not a regular file"),
-            Ok(about) if about.len() > MAX_FILE_BYTES => {
+            Ok(metadata) if !metadata.is_file() => format!("{shown} is not a regular file"),
+            Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
                 format!("{shown} is larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024))
             }
             Ok(_) => match std::fs::read(path).map(String::from_utf8) {
@@ -348,7 +348,7 @@ impl Repl {
         self.fail(problem, None).map(|_| None)
     }
 
-    /// Shows what can be set, or sets one of them: `NAME VALUE`, also with an equals sign between.
+    /// Lists the settings, or changes one: `NAME VALUE` or `NAME = VALUE`.
     fn set(&mut self, argument: &str) -> CommandResult {
         let (name, value) = argument
             .split_once(|c: char| c == '=' || c.is_whitespace())
@@ -366,11 +366,12 @@ impl Repl {
                 });
                 match done {
                     Ok(shown) => {
-                        let text =
-                            format!("{name} is {shown} until you leave; in the configuration it lasts");
+                        let text = format!(
+                            "{name} is {shown} until you leave; the configuration file keeps settings"
+                        );
                         self.terminal.note(&text).map(|()| LoopAction::Continue)
                     }
-                    Err(sentence) => self.fail(sentence, Some(":set lists what can be set")),
+                    Err(sentence) => self.fail(sentence, Some(":set lists the settings")),
                 }
             }
         }

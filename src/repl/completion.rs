@@ -1,5 +1,5 @@
-//! What Tab finds: the live kernel's answer, from the cache when it was asked before; else the names that were seen
-//! in this session. In a command, the names that the session or its server knows. Typing never waits for it.
+//! Completion with Tab: the answer of the kernel, which is cached, or else the names that were seen in this session. In a
+//! command, names from the session or its server. A key ends the wait for an answer.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,42 +13,42 @@ use tokio::runtime::Handle;
 use super::language::Language;
 use bai_protocol::complete::{Completion, CompletionRequest};
 
-/// How long a Tab waits when no key comes.
+/// How long Tab waits for an answer if no key is pressed.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// How often the keyboard is looked at meanwhile: a key that waits this long is not felt.
-const SLICE: Duration = Duration::from_millis(4);
-/// Answers that are kept.
-const CACHED: usize = 32;
-/// How long names from the server are taken for the names that it has.
-const NAMES_LAST: Duration = Duration::from_secs(5);
-/// Names that are remembered for when the kernel has no answer.
+/// How often the keyboard is checked during the wait; a user does not notice such a delay.
+const KEY_INTERVAL: Duration = Duration::from_millis(4);
+/// Maximum number of cached answers.
+const MAX_CACHED: usize = 32;
+/// How long names from the server are cached.
+const NAMES_LIFETIME: Duration = Duration::from_secs(5);
+/// Maximum number of names that are kept for when the kernel has no answer.
 const MAX_NAMES: usize = 5_000;
-/// Suggestions that are looked at to find what they replace, and the text that is looked at.
-const LOOKED_AT: usize = 2_000;
+/// Maximum number of suggestions, and of characters, that are searched for the text to replace.
+const SEARCH_LIMIT: usize = 2_000;
 
-/// Who knows what could stand at the cursor.
+/// A source of completions.
 pub trait CompletionSource: Send + Sync {
-    /// Asks. `None` when there is no answer; an empty answer is one.
+    /// The completions of a request. `None` if there is no answer, which is not the same as an empty answer.
     fn complete(&self, request: CompletionRequest) -> BoxFuture<'static, Option<Completion>>;
 
-    /// All names of a kind, in no particular order. `None` when there is no answer.
+    /// All names of a kind, in any order. `None` if there is no answer.
     fn names(&self, names: RemoteNameKind) -> BoxFuture<'static, Option<Vec<String>>>;
 }
 
-/// What the session or its server has names of.
+/// A kind of names that the session or its server has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteNameKind {
-    /// What is in a folder of the session; folders have a slash behind them.
+    /// Files in a folder of the session; folders end with a slash.
     Files(String),
     /// Apps of the session.
     Apps,
-    /// Sessions that live.
+    /// Live sessions.
     Sessions,
     /// Images.
     Images,
 }
 
-/// What is asked.
+/// A question to the source.
 #[derive(Clone, PartialEq)]
 enum CompletionQuery {
     Code(CompletionRequest),
@@ -56,7 +56,7 @@ enum CompletionQuery {
 }
 
 impl CompletionQuery {
-    async fn put(self, source: Arc<dyn CompletionSource>) -> Option<Completion> {
+    async fn ask(self, source: Arc<dyn CompletionSource>) -> Option<Completion> {
         match self {
             CompletionQuery::Code(request) => source.complete(request).await,
             CompletionQuery::Names(names) => {
@@ -66,10 +66,10 @@ impl CompletionQuery {
     }
 }
 
-/// Suggestions, and the place in the line that they replace.
+/// Suggestions, and the part of the line that they replace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Suggestions {
-    /// Byte position in the text where the replaced part begins; it ends at the cursor.
+    /// Byte position where the replaced part starts; it ends at the cursor.
     pub(super) start: usize,
     /// Whole replacements, without control characters.
     pub(super) items: Vec<String>,
@@ -80,7 +80,7 @@ pub(super) struct Completer {
     runtime: Handle,
     language: Arc<dyn Language>,
     source: Mutex<Option<Arc<dyn CompletionSource>>>,
-    /// Counts cells: an answer from before a cell may be wrong after it.
+    /// Counts cells, because a cell can make earlier answers wrong.
     generation: Arc<AtomicU64>,
     cache: Arc<Mutex<VecDeque<Cached>>>,
     names: Mutex<VecDeque<String>>,
@@ -95,7 +95,7 @@ struct Cached {
 
 impl Cached {
     fn answers(&self, question: &CompletionQuery, generation: u64) -> bool {
-        let lasts = matches!(question, CompletionQuery::Code(_)) || self.since.elapsed() < NAMES_LAST;
+        let lasts = matches!(question, CompletionQuery::Code(_)) || self.since.elapsed() < NAMES_LIFETIME;
         lasts && self.generation == generation && self.question == *question
     }
 }
@@ -112,13 +112,13 @@ impl Completer {
         }
     }
 
-    /// The session that is asked from now on.
+    /// Sets the session that answers from now on.
     pub(super) fn set_source(&self, source: Option<Arc<dyn CompletionSource>>) {
         *lock(&self.source) = source;
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Tells that a cell was run: its names are known, and older answers are old.
+    /// Notes that a cell was run: its names can be suggested, and earlier answers are outdated.
     pub(super) fn cell_ran(&self, cell: &str) {
         self.generation.fetch_add(1, Ordering::Relaxed);
         let mut names = lock(&self.names);
@@ -132,7 +132,7 @@ impl Completer {
         }
     }
 
-    /// What could stand at byte `position` of `text`. Gives up at once when `keys_waiting`.
+    /// The suggestions at byte `position` of `text`. Stops to wait when `keys_waiting` is true.
     pub(super) fn find(&self, text: &str, position: usize, keys_waiting: impl Fn() -> bool) -> Suggestions {
         let request = CompletionRequest::at(text, position);
         let position = request.code.len();
@@ -145,7 +145,7 @@ impl Completer {
         }
     }
 
-    /// The names that [continue](continues) what was typed. Gives up at once when `keys_waiting`.
+    /// The names that [continue](continues) the typed text. Stops to wait when `keys_waiting` is true.
     pub(super) fn names(
         &self,
         names: RemoteNameKind,
@@ -170,14 +170,14 @@ impl Completer {
         let Some(source) = lock(&self.source).clone() else { return Reply::Nobody };
         let (sender, receiver) = sync_channel(1);
         let (cache, generations) = (Arc::clone(&self.cache), Arc::clone(&self.generation));
-        // The task outlives our patience: its answer is in the cache when Tab is pressed again.
+        // The task goes on after the wait, so that its answer is in the cache when Tab is pressed again.
         self.runtime.spawn(async move {
-            let completion = question.clone().put(source).await;
+            let completion = question.clone().ask(source).await;
             if let Some(completion) = completion.clone()
                 && generations.load(Ordering::Relaxed) == generation
             {
                 let mut cache = lock(&cache);
-                cache.truncate(CACHED - 1);
+                cache.truncate(MAX_CACHED - 1);
                 cache.push_front(Cached { question, generation, since: Instant::now(), completion });
             }
             // The receiver may have given up waiting.
@@ -185,7 +185,7 @@ impl Completer {
         });
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match receiver.recv_timeout(SLICE) {
+            match receiver.recv_timeout(KEY_INTERVAL) {
                 Ok(Some(completion)) => return Reply::Kernel(completion),
                 Ok(None) | Err(RecvTimeoutError::Disconnected) => return Reply::Nobody,
                 Err(RecvTimeoutError::Timeout) if keys_waiting() => return Reply::KeysCame,
@@ -195,7 +195,7 @@ impl Completer {
         }
     }
 
-    /// Finds what the kernel's suggestions replace.
+    /// Finds the part of the line that the kernel's suggestions replace.
     fn place(&self, text: &str, position: usize, completion: Completion) -> Suggestions {
         let before = text.get(..position).unwrap_or_default();
         let mut items = completion.suggestions;
@@ -213,17 +213,17 @@ impl Completer {
         Suggestions { start, items }
     }
 
-    /// The beginning of the longest suffix of the line with which a suggestion begins. With none, suggestions may
-    /// only follow text that is not a name: `os.` yes, `foo` no.
+    /// The start of the longest suffix of the line with which a suggestion begins. Without one, suggestions are valid only
+    /// after text that is not a name: after `os.`, but not after `foo`.
     fn start_of_suffix(&self, before: &str, items: &[String]) -> Option<usize> {
         let line = before.rsplit('\n').next().unwrap_or_default();
         let offset = before.len() - line.len();
         let starts = |same: &dyn Fn(&str, &str) -> bool| {
             let mut from =
-                line.char_indices().map(|(at, _)| at).skip(line.chars().count().saturating_sub(LOOKED_AT));
+                line.char_indices().map(|(at, _)| at).skip(line.chars().count().saturating_sub(SEARCH_LIMIT));
             from.find(|&at| {
                 let suffix = line.get(at..).unwrap_or_default();
-                items.iter().take(LOOKED_AT).any(|item| same(item, suffix))
+                items.iter().take(SEARCH_LIMIT).any(|item| same(item, suffix))
             })
         };
         let found = starts(&|item, suffix| item.starts_with(suffix)).or_else(|| starts(&begins));
@@ -262,18 +262,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a name begins as typed and can be shown; a hidden one only when its dot is typed.
+/// Whether a name begins as typed and can be shown. A hidden name needs the typed dot.
 pub(super) fn continues(name: &str, typed: &str) -> bool {
     let hidden = name.starts_with('.') && !typed.starts_with('.');
     !hidden && name.starts_with(typed) && !name.chars().any(char::is_control)
 }
 
-/// The byte position of code point `count` of `text`; none beyond its end.
+/// The byte position of code point `count` in `text`. `None` beyond its end.
 fn byte_position(text: &str, count: usize) -> Option<usize> {
     text.char_indices().map(|(at, _)| at).chain([text.len()]).nth(count)
 }
 
-/// Whether `item` begins with `typed` when case does not count.
+/// Whether `item` begins with `typed`, ignoring case.
 fn begins(item: &str, typed: &str) -> bool {
     let mut rest = item.chars().flat_map(char::to_lowercase);
     typed.chars().flat_map(char::to_lowercase).all(|c| rest.next() == Some(c))
@@ -297,7 +297,7 @@ mod tests {
     use crate::repl::language::Python;
     use futures_util::FutureExt;
 
-    /// Answers as it was told, and counts the questions.
+    /// Gives a fixed answer, and counts the questions.
     struct FixedSource(Option<Completion>, AtomicU64);
 
     impl CompletionSource for FixedSource {
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_may_say_where_they_go() {
+    fn the_kernel_may_give_the_position() {
         assert_eq!(find(told(&["größe"], Some(4)), "ä = grö", 9).0, 5);
         assert_eq!(find(told(&["größe"], Some(4000)), "ä = grö", 9).0, 5);
         // Inside a code point: moved to its beginning.
@@ -363,13 +363,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_shown_is_never_offered() {
+    fn control_characters_are_never_suggested() {
         let source = told(&["a\nrm -rf", "a\u{1b}[31m", "a\u{9b}", "", "ab", "ab"], None);
         assert_eq!(find(source, "a", 1), (0, vec!["ab".to_owned()]));
     }
 
     #[test]
-    fn a_hundred_thousand_are_no_burden() {
+    fn a_hundred_thousand_suggestions_are_fast() {
         let items: Vec<String> = (0..100_000).map(|n| format!("name{n}")).collect();
         let source =
             Arc::new(FixedSource(Some(Completion { suggestions: items, start: None }), AtomicU64::new(0)));

@@ -1,39 +1,39 @@
-//! Commands that the command line has, too: about the server's sessions, and about the files and services of this one.
-//! Their flags are read, and their work is done, by whoever stands above the prompt; they write to the terminal themselves.
+//! Commands that the prompt shares with the command line, about the server's sessions and about the files and apps of this one.
+//! The layer above the prompt parses their flags and runs them; they write to the terminal themselves.
 
 use super::session::SessionError;
 use bai_client::{Api, ComputeSession};
 use futures_util::future::BoxFuture;
 
-/// Whoever does what the command line can do.
+/// Runs commands of the command line for the prompt.
 pub trait DelegatedCommands: Send + Sync {
-    /// Does a command in this session, with these words as its flags. Ctrl-C, which is a signal meanwhile, ends it.
+    /// Runs a command on this session, with these words as its flags. Ctrl-C ends it, as a signal.
     fn run(
         &self,
         command: DelegatedCommand,
         session: ComputeSession,
         words: Vec<String>,
     ) -> BoxFuture<'_, Result<(), SessionError>>;
-    /// The server of the prompt's session, once that is known.
+    /// The server of the prompt's session; an error before that is open.
     fn server(&self) -> BoxFuture<'_, Result<Api, SessionError>>;
-    /// Whether there is a session of this name, id, or beginning that a prompt can be opened on.
+    /// Checks that there is a session of this name, id or beginning, on which a prompt can be opened.
     fn find(&self, session: String) -> BoxFuture<'_, Result<(), SessionError>>;
 }
 
-/// A command that the command line has, too.
+/// A command that the prompt shares with the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DelegatedCommand {
     /// `:ls`: the sessions of the server.
     Ls,
     /// `:files`: the files of the session.
     Files,
-    /// `:logs`: the log of its container.
+    /// `:logs`: the log of the session's container.
     Logs,
-    /// `:upload`: files to it.
+    /// `:upload`: copies files to the session.
     Upload,
-    /// `:download`: files from it.
+    /// `:download`: copies files from the session.
     Download,
-    /// `:apps`: its apps.
+    /// `:apps`: the apps of the session.
     Apps,
     /// `:app`: a local address for an app.
     App,

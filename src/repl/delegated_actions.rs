@@ -1,4 +1,4 @@
-//! Gives a command that the command line has, too, to whoever does it; and goes to another session.
+//! Runs the commands that the prompt shares with the command line, and switches to another session.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::prompt::{LoopAction, Repl};
 use super::shell_words;
 use super::terminal::WaitOutcome;
 
-/// How long what was interrupted may take to say how far it came.
+/// Time limit for an interrupted command to end by itself.
 const INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 
 impl Repl {
-    /// Shows a view where the command has one and nothing else is asked for; else does the command as text.
+    /// Shows the view of a command, if it has one and no argument; otherwise runs the command, which prints text.
     pub(super) fn show_view_or_run(&mut self, command: DelegatedCommand, argument: &str) -> CommandResult {
         match command {
             _ if !argument.is_empty() || !self.can_show_views() => self.run_delegated(command, argument),
@@ -29,7 +29,8 @@ impl Repl {
             Err(sentence) => return self.fail(sentence, None),
         };
         if words.iter().any(|word| word == "-") {
-            return self.fail("standard input and output are the prompt's".to_owned(), None);
+            return self
+                .fail("- cannot be used here: the prompt needs standard input and output".to_owned(), None);
         }
         let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
         let (delegated, session) = (std::sync::Arc::clone(&self.delegated), session.client().clone());
@@ -37,11 +38,11 @@ impl Repl {
         let done = runtime.block_on(async {
             terminal.fresh_line()?;
             let _keys = terminal.hold_keys()?;
-            let doing = delegated.run(command, session, words);
-            tokio::pin!(doing);
+            let running = delegated.run(command, session, words);
+            tokio::pin!(running);
             let done = tokio::select! { biased;
-                done = &mut doing => WaitOutcome::Done(done),
-                () = terminal.interrupts.next() => match tokio::time::timeout(INTERRUPT_LIMIT, doing).await {
+                done = &mut running => WaitOutcome::Done(done),
+                () = terminal.interrupts.next() => match tokio::time::timeout(INTERRUPT_LIMIT, running).await {
                     Ok(done) => WaitOutcome::Done(done),
                     Err(_) => WaitOutcome::Interrupted,
                 },
@@ -49,16 +50,16 @@ impl Repl {
             Ok::<_, super::terminal::TerminalError>(done)
         })?;
         self.terminal.console.line_was_read();
-        // A Ctrl-C that the command received is not for the next cell.
+        // A Ctrl-C that the command received must not interrupt the next cell.
         self.terminal.interrupts.came();
         match done {
             WaitOutcome::Done(Ok(())) => Ok(LoopAction::Continue),
             WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| LoopAction::Continue),
-            WaitOutcome::Interrupted => self.terminal.note("given up").map(|()| LoopAction::Continue),
+            WaitOutcome::Interrupted => self.terminal.note("interrupted").map(|()| LoopAction::Continue),
         }
     }
 
-    /// Goes to another session. This one is left as when the user leaves.
+    /// Switches to another session. This one is left as when the user quits.
     pub(super) fn switch_session(&mut self, next: NextSession) -> CommandResult {
         if let NextSession::Attach(session) = &next {
             let delegated = std::sync::Arc::clone(&self.delegated);

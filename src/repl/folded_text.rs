@@ -1,17 +1,17 @@
-//! Folded text: what is taller than the screen stands in the editor as one short mark, because an editor that
-//! repaints more lines than there are would scroll the screen at every key.
+//! Folded text: a text that is taller than the screen is one short mark in the editor. An editor that repaints more lines than
+//! the screen has would scroll at every key.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use unicode_width::UnicodeWidthStr;
 
-/// Opens and closes a mark. Brackets that no language gives a meaning to.
+/// The brackets of a mark, which no language uses.
 const OPEN: char = '⟦';
 const CLOSE: char = '⟧';
 
-/// A cell below this height is never folded, however low the screen: a few lines can always be edited.
+/// A cell below this height is never folded, even on a very low screen.
 const NEVER_BELOW_ROWS: usize = 6;
-/// More rows than these are folded on any screen.
+/// A text with more rows is folded on every screen.
 const MAX_ROWS: usize = 1_000;
 
 /// The texts behind the marks.
@@ -25,7 +25,7 @@ impl FoldedTexts {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The mark for `text` if it is too tall for the screen as it is now.
+    /// The mark for `text`, if it is too tall for the screen.
     pub(super) fn fold_if_tall(&self, text: &str) -> Option<String> {
         let size = crate::terminal::size();
         let limit = usize::from(size.rows).saturating_sub(3).clamp(NEVER_BELOW_ROWS, MAX_ROWS);
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_stand_for_their_text_exactly() {
+    fn a_mark_is_replaced_with_its_exact_text() {
         let folds = FoldedTexts::default();
         let (a, b) = ("x\n".repeat(5000), "y".repeat(1_000_000));
         let line = format!("f({}) + {} ⟦9⟧", folds.fold(&a), folds.fold(&b));

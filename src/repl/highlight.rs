@@ -1,4 +1,4 @@
-//! Colours for the cell while it is typed: each line is parsed once and remembered, so that a key costs one line.
+//! Colours for the cell while it is typed. Parsed lines are cached, so that a key causes the parsing of one line.
 
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
@@ -10,7 +10,7 @@ use crate::theme::Role;
 /// A cell with more lines is shown without colours.
 const MAX_LINES: usize = 200;
 
-/// One line as it was parsed.
+/// A parsed line.
 #[derive(Debug, Clone)]
 struct Line {
     text: String,
@@ -26,11 +26,11 @@ pub(super) struct Highlight {
 }
 
 impl Highlight {
-    /// Begins to load the grammar on a thread of its own; until it is there, text is shown without colours.
+    /// Starts to load the grammar on its own thread; until it is loaded, text is shown without colours.
     pub(super) fn new(syntax: &str) -> Self {
         let grammar = Arc::new(OnceLock::new());
-        let (phase, syntax) = (Arc::clone(&grammar), syntax.to_owned());
-        let warm = move || {
+        let (loading, syntax) = (Arc::clone(&grammar), syntax.to_owned());
+        let load = move || {
             let loaded = Grammar::named(&syntax);
             if let Some(grammar) = &loaded {
                 // The first line compiles the grammar's patterns.
@@ -40,34 +40,34 @@ impl Highlight {
                     let _ = grammar.parse(line, &mut place);
                 }
             }
-            // Only this thread sets it.
-            let _ = phase.set(loaded);
+            // This cannot fail: only this thread sets it.
+            let _ = loading.set(loaded);
         };
         // Without a thread there are no colours; the prompt works without them.
-        let _ = std::thread::Builder::new().name("highlight".into()).spawn(warm);
+        let _ = std::thread::Builder::new().name("highlight".into()).spawn(load);
         Highlight { grammar, lines: RefCell::default() }
     }
 
-    /// `text` with colours, bytes at `marked` shown as matching brackets. Control characters are left out: the editor
-    /// counts them as zero columns.
+    /// `text` with colours. The bytes at `marked` are shown as matching brackets. Control characters are left out, because the
+    /// editor counts them as zero columns.
     pub(super) fn paint(&self, text: &str, marked: &[usize], paint: &Paint) -> String {
         let mut out = String::with_capacity(text.len() * 2);
-        let mut at = 0;
+        let mut position = 0;
         let mut put = |text: &str, role: Option<Role>| {
-            let end = at + text.len();
-            let (mut from, mut rest) = (at, text);
-            for &mark in marked.iter().filter(|&&mark| (at..end).contains(&mark)) {
+            let end = position + text.len();
+            let (mut from, mut rest) = (position, text);
+            for &mark in marked.iter().filter(|&&mark| (position..end).contains(&mark)) {
                 let Some((head, tail)) = rest.split_at_checked(mark - from) else { continue };
                 let length = tail.chars().next().map_or(0, char::len_utf8);
                 let Some((bracket, tail)) = tail.split_at_checked(length) else { continue };
-                paint.push(&mut out, role, &shown(head));
+                paint.push(&mut out, role, &without_controls(head));
                 paint.push(&mut out, Some(Role::BracketMatch), bracket);
                 (from, rest) = (mark + length, tail);
             }
             if !rest.is_empty() {
-                paint.push(&mut out, role, &shown(rest));
+                paint.push(&mut out, role, &without_controls(rest));
             }
-            at = end;
+            position = end;
         };
         let Some(Some(grammar)) = self.grammar.get() else {
             put(text, None);
@@ -83,7 +83,7 @@ impl Highlight {
             let mut rest = line.text.as_str();
             for &(length, role) in &line.spans {
                 let Some((span, tail)) = rest.split_at_checked(length) else { break };
-                // The line end stays outside of every style.
+                // Line ends have no style.
                 match span.strip_suffix('\n') {
                     Some(before) => {
                         put(before, role);
@@ -98,16 +98,16 @@ impl Highlight {
     }
 }
 
-/// `text` as it may be shown.
-fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+/// `text` without control characters.
+fn without_controls(text: &str) -> std::borrow::Cow<'_, str> {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
         return super::printable::printable(text).into();
     }
     text.into()
 }
 
-/// Brings the remembered lines up to date with `text`: lines at the beginning and at the end that are as they were
-/// are kept, as long as the parser comes to them in the same state.
+/// Updates the cached lines for `text`. Unchanged lines at the beginning and at the end are kept, if the parser reaches them in
+/// the same state.
 fn update(lines: &mut Vec<Line>, text: &str, grammar: &Grammar) {
     let new: Vec<&str> = text.split_inclusive('\n').collect();
     let same = lines.iter().zip(&new).take_while(|(old, new)| old.text == **new).count();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_anywhere_gives_what_a_fresh_look_gives() {
+    fn an_edit_anywhere_gives_the_same_as_a_new_highlighter() {
         let highlight = ready("Python");
         let mut text = "x = 1\n".repeat(8) + "y = 2";
         let edits =

@@ -1,4 +1,4 @@
-//! `:image`: the last picture again, on the whole window, in a file, or in another program.
+//! `:image`: shows the last picture again in the whole window, saves it, or opens it in another program.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::render::ImageViewer;
 const OPENER: &str = "xdg-open";
 
 impl Repl {
-    /// Does with the last picture what is wanted.
+    /// Shows, saves or opens the last picture.
     pub(super) fn image(&mut self, what: &ImageUse) -> CommandResult {
         let Some(image_viewer) = self.terminal.console.image_viewer() else {
             return self.say("there was no picture yet");
@@ -79,7 +79,7 @@ impl Repl {
     }
 }
 
-/// The picture in a file that stays, because it is not known how long somebody looks at it.
+/// Saves the picture in a temporary file, which is kept because the viewer's end is unknown.
 fn temporary(image_viewer: &ImageViewer) -> Result<PathBuf, String> {
     let extension = image_viewer.extension();
     let bytes = image_viewer.file(extension)?;

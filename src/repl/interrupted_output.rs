@@ -1,19 +1,19 @@
-//! A flood that was interrupted: what is still on its way when Ctrl-C is pressed may take the terminal many seconds, and
-//! the user does not want to see it. Its end is shown, and how much is left out.
+//! Output that arrives after Ctrl-C. A long rest would occupy the terminal for many seconds, and the user does not need it. Only
+//! its end is shown, and how much is left out.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::render::Stream;
 
-/// Bytes after an interrupt that are shown as they come.
-const SHOWN: usize = 32 * 1024;
-/// Bytes of the end that are kept: the traceback is there.
-const KEPT: usize = 16 * 1024;
-/// So long after an interrupt a flood is one that was not stopped: it is shown again.
+/// Number of bytes after an interrupt that are shown at once.
+const SHOWN_BYTES: usize = 32 * 1024;
+/// Number of bytes of the end that are kept. They contain the traceback.
+const KEPT_BYTES: usize = 16 * 1024;
+/// After this time the program has not stopped, and its output is shown again.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What is held back.
+/// The output that is held back.
 #[derive(Debug, Default)]
 pub(super) struct InterruptedOutput {
     since: Option<Instant>,
@@ -23,30 +23,30 @@ pub(super) struct InterruptedOutput {
     tail_bytes: usize,
 }
 
-/// What is shown when the flood is over.
+/// What is shown when no more output arrives.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HeldBack {
-    /// Bytes that are not shown.
+    /// Number of bytes that are not shown.
     pub(super) skipped: usize,
-    /// What is.
+    /// The end, which is shown.
     pub(super) tail: Vec<(Stream, String)>,
 }
 
 impl InterruptedOutput {
-    /// Ctrl-C was pressed.
+    /// Notes that Ctrl-C was pressed.
     pub(super) fn interrupted(&mut self) {
         self.since = Some(Instant::now());
         self.shown = 0;
     }
 
-    /// Whether a piece of output is to be shown now. If not, it is held back.
+    /// Whether a piece of output is shown now. If not, it is held back.
     pub(super) fn admits(&mut self, stream: Stream, piece: &str) -> bool {
         let recent = self.since.is_some_and(|since| since.elapsed() < LIMIT);
-        if self.tail.is_empty() && (!recent || self.shown < SHOWN) {
+        if self.tail.is_empty() && (!recent || self.shown < SHOWN_BYTES) {
             self.shown += piece.len();
             return true;
         }
-        let mut from = piece.len().saturating_sub(KEPT);
+        let mut from = piece.len().saturating_sub(KEPT_BYTES);
         while !piece.is_char_boundary(from) {
             from += 1;
         }
@@ -55,7 +55,7 @@ impl InterruptedOutput {
         self.tail_bytes += kept.len();
         self.tail.push_back((stream, kept.to_owned()));
         while let Some((_, oldest)) = self.tail.front()
-            && self.tail_bytes - oldest.len() >= KEPT
+            && self.tail_bytes - oldest.len() >= KEPT_BYTES
         {
             self.skipped += oldest.len();
             self.tail_bytes -= oldest.len();
@@ -64,7 +64,7 @@ impl InterruptedOutput {
         false
     }
 
-    /// What was held back, when nothing more comes at once.
+    /// Takes the output that was held back, when no more output arrives.
     pub(super) fn rest(&mut self) -> Option<HeldBack> {
         if self.tail.is_empty() {
             return None;
@@ -75,7 +75,7 @@ impl InterruptedOutput {
     }
 }
 
-/// A number of bytes as people say it.
+/// A number of bytes for people.
 pub(super) fn bytes(count: usize) -> String {
     match count {
         0..1_000 => format!("{count} bytes"),
@@ -105,7 +105,7 @@ mod tests {
         let rest = flood.rest().unwrap();
         let kept: usize = rest.tail.iter().map(|(_, text)| text.len()).sum();
         assert_eq!(shown * 1000 + rest.skipped + kept, 10_000 * 1000 + "KeyboardInterrupt\n".len());
-        assert!(shown * 1000 < 2 * SHOWN && kept < 2 * KEPT, "{shown} {kept}");
+        assert!(shown * 1000 < 2 * SHOWN_BYTES && kept < 2 * KEPT_BYTES, "{shown} {kept}");
         assert_eq!(rest.tail.last(), Some(&(Stream::Stderr, "KeyboardInterrupt\n".to_owned())));
         assert!(flood.admits(Stream::Stdout, "more"));
     }
@@ -114,7 +114,7 @@ mod tests {
     fn a_single_huge_piece_is_cut() {
         let mut flood = InterruptedOutput::default();
         flood.interrupted();
-        flood.admits(Stream::Stdout, &"x".repeat(SHOWN));
+        flood.admits(Stream::Stdout, &"x".repeat(SHOWN_BYTES));
         flood.admits(Stream::Stdout, &"ö".repeat(5_000_001));
         let rest = flood.rest().unwrap();
         assert!(rest.skipped > 9_900_000 && rest.tail.len() == 1);

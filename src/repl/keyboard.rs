@@ -1,4 +1,4 @@
-//! The keyboard, as the run loop reads it while the editor does not.
+//! The keyboard, for the run loop.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,7 +11,7 @@ use tokio::io::unix::AsyncFd;
 pub(super) struct Keyboard(AsyncFd<OwnedFd>);
 
 impl Keyboard {
-    /// Must be called on the runtime.
+    /// Opens the keyboard. Must be called on the runtime.
     pub(super) fn open() -> io::Result<Self> {
         let fd = io::stdin().as_fd().try_clone_to_owned()?;
         // SAFETY: an `OwnedFd` is one open descriptor, the same for as long as it lives, and it lives in the `AsyncFd`.
@@ -20,7 +20,7 @@ impl Keyboard {
         Ok(Keyboard(registered?))
     }
 
-    /// All that was typed before the menu was there. It was meant for the prompt.
+    /// Takes all that was typed before the menu was shown, which is for the prompt.
     pub(super) fn drain(&self) -> String {
         let mut bytes = Vec::new();
         while bytes.len() < 64 * 1024 && self.ready() {

@@ -1,9 +1,8 @@
-//! The prompt and the life of a cell: editor, completion, highlighting, history, `:commands`, and the loop
-//! that runs a cell. Nothing here speaks HTTP or knows how a console record becomes bytes; that is the job of
-//! `bai-client` and `render`.
+//! The prompt and the life of a cell: editor, completion, highlighting, history, `:commands`, and the loop that runs a cell. This
+//! module does not speak HTTP, and does not turn console records into bytes; `bai_client` and `render` do.
 //!
-//! [`run`] takes the thread that owns the keyboard and keeps it until the user leaves; everything that waits for a
-//! network runs on the runtime beside it.
+//! [`run`] blocks the thread that owns the keyboard until the user leaves. All code that waits for a network runs on the
+//! runtime.
 
 mod banner;
 mod batch;
@@ -55,7 +54,7 @@ pub use terminal_pane::TerminalPane;
 /// Runs the prompt on this thread until the user leaves. A closed terminal is not an error.
 ///
 /// # Errors
-/// A sentence, when the terminal cannot be used.
+/// A sentence, if the terminal cannot be used.
 pub fn run(options: ReplOptions) -> Result<ReplExit, SessionError> {
     let result = prompt::Repl::new(options).and_then(|mut repl| repl.run());
     match result {

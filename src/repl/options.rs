@@ -1,4 +1,4 @@
-//! What the prompt is made from, and what comes of it.
+//! The options of the prompt, and its result.
 
 use super::delegated::DelegatedCommands;
 use super::editor::Keymap;
@@ -11,38 +11,37 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// What the prompt is made from.
+/// The options of the prompt.
 pub struct ReplOptions {
-    /// Where everything runs that waits. It must have more than the calling thread.
+    /// The runtime for all code that waits. It must have threads besides the calling one.
     pub runtime: tokio::runtime::Handle,
-    /// Opens the session. Called at once, while the first line is typed.
+    /// Opens the session. It is called at once, while the user types the first line.
     pub open: SessionOpener,
-    /// Whoever does what the command line can do.
+    /// Runs the commands that the prompt shares with the command line.
     pub delegated: Arc<dyn DelegatedCommands>,
-    /// What is said at the beginning.
+    /// The text at the start.
     pub banner: Banner,
-    /// The session's language: [`super::language::for_image`].
+    /// The language of the session: [`super::language::for_image`].
     pub language: Arc<dyn Language>,
-    /// The terminal, and how programs' output is shown on it; its theme is also the prompt's.
+    /// The terminal, and how output is shown on it. Its theme is also that of the prompt.
     pub console: ConsoleOptions,
     /// The themes that can be chosen at the prompt.
     pub themes: Library,
     /// The terminal inside the session.
     pub pane: Arc<TerminalPane>,
-    /// What happens in that terminal while it is not shown, in sentences.
+    /// Notices about that terminal while it is in the background.
     pub pane_notices: mpsc::Receiver<String>,
-    /// What was typed before the editor could read it.
+    /// Text that was typed before the editor started.
     pub typed: String,
-    /// Keys of the editor.
+    /// Key bindings of the editor.
     pub keymap: Keymap,
     /// The folder of the history files; without one the history lasts as long as the program.
     pub history_dir: Option<PathBuf>,
-    /// No banner, and no word about the session at the end.
+    /// Whether the banner and the message about the session at the end are left out.
     pub quiet: bool,
-    /// What becomes of the session at the end.
+    /// What happens to the session at the end.
     pub leave: OnLeave,
-    /// The session lives on when this process ends, and its server keeps a run whose client has gone, so that a program
-    /// can be left running in it.
+    /// Whether a program can be left running: the session outlives this process, and its server keeps a run without a client.
     pub outlives: bool,
 }
 
@@ -51,16 +50,16 @@ pub struct ReplOptions {
 pub enum OnLeave {
     /// It is destroyed.
     Destroy,
-    /// It stays.
+    /// It is kept.
     Keep,
 }
 
-/// What is said at the beginning.
+/// The text at the start of the prompt.
 #[derive(Debug, Clone, Default)]
 pub struct Banner {
-    /// Where the session lives: `embedded engine`, or the endpoint's host.
+    /// The server of the session: `embedded engine`, or the host of the endpoint.
     pub server: String,
-    /// What the image is, where that is known: `python:3.6 is CPython 3.6.15`.
+    /// The image, such as `python:3.6`.
     pub image: String,
     /// Name of the session.
     pub session: String,
@@ -69,17 +68,17 @@ pub struct Banner {
 /// The session that the user goes to from a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextSession {
-    /// To a session that lives, by its name, id, or a beginning of either.
+    /// An existing session, by its name, its id, or the beginning of either.
     Attach(String),
-    /// To a new session of this image.
+    /// A new session of this image.
     Create(String),
 }
 
 /// How the prompt was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplExit {
-    /// Where to go on.
+    /// The next session, if there is one.
     pub next: Option<NextSession>,
-    /// The session that stays, if one does.
+    /// The session that is kept, if one is.
     pub session: Option<String>,
 }

@@ -1,20 +1,19 @@
-//! Long output of a cell: its first lines are shown as they come, and when it is over, its last ones; what is between is
-//! for `:output`, which has all of it.
+//! Long output of a cell: its first lines are shown at once, and its last lines at the end. `:output` shows all of it.
 
 use std::collections::VecDeque;
 
 use crate::render::Stream;
 
-/// Lines of the end that are shown.
+/// Number of lines at the end that are shown.
 const LAST: usize = 20;
-/// Bytes of the end that are kept for that.
-const KEPT: usize = 16 * 1024;
-/// So many bytes count as a line, too: a text without line ends is also long.
-const LONG_LINE: usize = 4 * 1024;
-/// Bytes of the beginning and of the end of an output that are kept for `:output`.
-const HALF: usize = 4 * 1024 * 1024;
+/// Number of bytes at the end that are kept for that.
+const KEPT_BYTES: usize = 16 * 1024;
+/// This many bytes also count as a line, because a text without line ends can be long too.
+const BYTES_PER_LINE: usize = 4 * 1024;
+/// Number of bytes at the start, and of bytes at the end, that are kept for `:output`.
+const HALF_BYTES: usize = 4 * 1024 * 1024;
 
-/// What a cell has printed, as much as is kept.
+/// The kept output of a cell.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
     head: String,
@@ -25,14 +24,14 @@ pub(super) struct Transcript {
 
 impl Transcript {
     fn push(&mut self, text: &str) {
-        if self.tail.is_empty() && self.head.len() + text.len() <= HALF {
+        if self.tail.is_empty() && self.head.len() + text.len() <= HALF_BYTES {
             self.head.push_str(text);
             return;
         }
         self.tail_bytes += text.len();
         self.tail.push_back(text.to_owned());
         while let Some(oldest) = self.tail.front()
-            && self.tail_bytes - oldest.len() >= HALF
+            && self.tail_bytes - oldest.len() >= HALF_BYTES
         {
             self.dropped += oldest.len();
             self.tail_bytes -= oldest.len();
@@ -44,7 +43,7 @@ impl Transcript {
         self.head.is_empty() && self.tail.is_empty()
     }
 
-    /// All of it, with a remark where something is missing.
+    /// The whole text, with a note where a part is missing.
     pub(super) fn text(&self) -> String {
         let mut text = self.head.clone();
         if self.dropped > 0 {
@@ -55,13 +54,13 @@ impl Transcript {
     }
 }
 
-/// The output of a cell while it comes.
+/// The output of a running cell.
 #[derive(Debug)]
 pub(super) struct OutputFold {
-    /// Lines that are shown; `None` for all.
-    most: Option<usize>,
+    /// Maximum number of lines that are shown; `None` for all.
+    max_lines: Option<usize>,
     shown: usize,
-    /// Bytes since the last line that counted.
+    /// Number of bytes since the last counted line.
     line_bytes: usize,
     folded_lines: usize,
     end: VecDeque<(Stream, String)>,
@@ -72,16 +71,16 @@ pub(super) struct OutputFold {
 /// What is shown when the output pauses.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Folded {
-    /// Lines that are not shown.
+    /// Number of lines that are not shown.
     pub(super) lines: usize,
     /// The last lines.
     pub(super) end: Vec<(Stream, String)>,
 }
 
 impl OutputFold {
-    pub(super) fn new(most: Option<usize>) -> Self {
+    pub(super) fn new(max_lines: Option<usize>) -> Self {
         Self {
-            most,
+            max_lines,
             shown: 0,
             line_bytes: 0,
             folded_lines: 0,
@@ -91,32 +90,32 @@ impl OutputFold {
         }
     }
 
-    /// True while output is held back.
+    /// Whether output is held back.
     pub(super) fn is_folding(&self) -> bool {
         !self.end.is_empty()
     }
 
-    /// Lines that are held back now.
+    /// Number of lines that are held back.
     pub(super) fn lines(&self) -> usize {
         self.folded_lines
     }
 
-    /// Keeps a piece of output for later that is not shown for another reason.
+    /// Keeps a piece of output for `:output`.
     pub(super) fn keep(&mut self, piece: &str) {
         self.transcript.push(piece);
     }
 
-    /// Takes a piece of output; what of it is to be shown.
+    /// Keeps a piece of output. Returns the part that is shown now.
     pub(super) fn admit<'a>(&mut self, stream: Stream, piece: &'a str) -> &'a str {
         self.keep(piece);
-        let Some(most) = self.most else { return piece };
+        let Some(max_lines) = self.max_lines else { return piece };
         if self.is_folding() {
             self.hold(stream, piece);
             return "";
         }
         let mut taken = 0;
         for line in piece.split_inclusive('\n') {
-            if self.shown >= most {
+            if self.shown >= max_lines {
                 break;
             }
             taken += line.len();
@@ -129,23 +128,23 @@ impl OutputFold {
         shown
     }
 
-    /// Counts a line or a part of one. Text that a carriage return overwrites, as in progress bars, does not count.
+    /// Counts a line or a part of one. Text that a carriage return overwrites, as in progress bars, is not counted.
     fn count(&mut self, line: &str) {
         self.line_bytes = match line.rfind('\r') {
             Some(at) if !line.ends_with("\r\n") => line.len() - at,
             _ => self.line_bytes + line.len(),
         };
         if line.ends_with('\n') {
-            self.shown += 1 + self.line_bytes / LONG_LINE;
+            self.shown += 1 + self.line_bytes / BYTES_PER_LINE;
             self.line_bytes = 0;
-        } else if self.line_bytes >= LONG_LINE {
-            self.shown += self.line_bytes / LONG_LINE;
-            self.line_bytes %= LONG_LINE;
+        } else if self.line_bytes >= BYTES_PER_LINE {
+            self.shown += self.line_bytes / BYTES_PER_LINE;
+            self.line_bytes %= BYTES_PER_LINE;
         }
     }
 
     fn hold(&mut self, stream: Stream, text: &str) {
-        let mut from = text.len().saturating_sub(KEPT);
+        let mut from = text.len().saturating_sub(KEPT_BYTES);
         while !text.is_char_boundary(from) {
             from += 1;
         }
@@ -154,14 +153,14 @@ impl OutputFold {
         self.end_bytes += kept.len();
         self.end.push_back((stream, kept.to_owned()));
         while let Some((_, oldest)) = self.end.front()
-            && self.end_bytes - oldest.len() >= KEPT
+            && self.end_bytes - oldest.len() >= KEPT_BYTES
         {
             self.end_bytes -= oldest.len();
             self.end.pop_front();
         }
     }
 
-    /// What was held back, when something else is to be shown or the cell is over. What comes then is shown again.
+    /// Takes the end of the output that was held back. Later output is shown again.
     pub(super) fn unfold(&mut self) -> Option<Folded> {
         if !self.is_folding() {
             return None;
@@ -180,7 +179,7 @@ fn last_lines(texts: Vec<(Stream, String)>) -> Vec<(Stream, String)> {
     let mut ends = 0;
     let mut kept: Vec<(Stream, String)> = Vec::new();
     for (stream, text) in texts.into_iter().rev() {
-        // The end of the last line is none between two lines.
+        // The line end of the last line does not separate two lines.
         let body = if kept.is_empty() { text.strip_suffix('\n').unwrap_or(&text) } else { &text };
         let before = body.rmatch_indices('\n').nth(LAST - 1 - ends).map(|(at, _)| at);
         if let Some(at) = before {
@@ -238,7 +237,10 @@ mod tests {
         let mut fold = OutputFold::new(Some(10));
         let shown: usize = (0..1_000).map(|_| fold.admit(Stream::Stdout, &"x".repeat(1_000)).len()).sum();
         assert!((30_000..60_000).contains(&shown), "{shown}");
-        assert!(fold.unfold().unwrap().end.iter().map(|(_, text)| text.len()).sum::<usize>() <= KEPT + 1_000);
+        assert!(
+            fold.unfold().unwrap().end.iter().map(|(_, text)| text.len()).sum::<usize>()
+                <= KEPT_BYTES + 1_000
+        );
     }
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
             fold.admit(Stream::Stdout, &piece);
         }
         let text = fold.transcript.text();
-        assert!(text.len() < 2 * HALF + 2 * piece.len() && text.contains("are not kept]"));
+        assert!(text.len() < 2 * HALF_BYTES + 2 * piece.len() && text.contains("are not kept]"));
         assert!(text.starts_with("line 0\n") && text.ends_with("line 9999\n"));
     }
 }

@@ -1,9 +1,9 @@
-//! Styles as bytes: the theme's styles fitted to this terminal once, so that painting is cheap at each key.
+//! Styles as bytes: the escape sequences of a theme are made once for this terminal, so that painting is fast at each key.
 
 use crate::terminal::ColorDepth;
 use crate::theme::{Role, Signs, Theme};
 
-/// A theme on one terminal.
+/// The styles of a theme on one terminal.
 #[derive(Debug, Clone)]
 pub(super) struct Paint {
     on: Vec<String>,
@@ -19,12 +19,12 @@ impl Paint {
         Paint { on, signs: Signs::new(unicode) }
     }
 
-    /// The sequence that begins a role's style; empty when it has none.
+    /// The sequence that starts the style of a role; empty if it has no style.
     pub(super) fn on(&self, role: Role) -> &str {
         self.on.get(role as usize).map_or("", String::as_str)
     }
 
-    /// Writes `text` in a role's style.
+    /// Appends `text` in the style of a role.
     pub(super) fn push(&self, out: &mut String, role: Option<Role>, text: &str) {
         match role.map_or("", |role| self.on(role)) {
             "" => out.push_str(text),
@@ -36,7 +36,7 @@ impl Paint {
         }
     }
 
-    /// `text` in a role's style.
+    /// `text` in the style of a role.
     pub(super) fn text(&self, role: Role, text: &str) -> String {
         let mut out = String::with_capacity(text.len() + 16);
         self.push(&mut out, Some(role), text);

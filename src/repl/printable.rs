@@ -1,4 +1,4 @@
-//! Text that may be shown and edited: what was typed, pasted or read from a file, without control characters.
+//! Text without control characters, which is safe to show and to edit: typed, pasted, or read from a file.
 
 /// `text` without control characters other than tab and line feed.
 pub(super) fn printable(text: &str) -> String {

@@ -212,7 +212,7 @@ impl Repl {
             Some(Ok(command)) => self.command(command),
             Some(Err(usage)) => self.terminal.note(&usage).map(|()| LoopAction::Continue),
             None => {
-                if let Some((name, detailed)) = self.asked_about(line)
+                if let Some((name, detailed)) = self.question_about(line)
                     && self.describe(&name, detailed)?
                 {
                     return Ok(LoopAction::Continue);

@@ -1,5 +1,5 @@
-//! The session behind the prompt: a session of the client, with what the prompt adds to it: how cells travel, the prelude,
-//! and errors as sentences. How a cell is shown is in `cell`.
+//! The session of the prompt: a session of the client, to which the prompt adds the transport of cells, the prelude, and errors as
+//! sentences. Showing a cell is in `cell`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use bai_client::{
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::resources::Image;
 
-/// How long leaving waits for a question that was put to the kernel.
+/// Time limit for background requests to the kernel when the user leaves.
 const SETTLE_LIMIT: Duration = Duration::from_secs(3);
 
-/// An error for the user: a sentence, and what to do. The text may hold a server's words; it is made harmless when it
-/// is shown.
+/// An error for the user: a sentence, and a hint. The text may come from a server; its control characters are removed when it is
+/// shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionError {
     /// What failed, and why.
@@ -33,7 +33,7 @@ pub struct SessionError {
 }
 
 impl SessionError {
-    /// The sentence, and below it what to do.
+    /// The sentence, and the hint on the next line.
     pub fn in_lines(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{}\n{hint}", self.sentence),
@@ -57,9 +57,9 @@ impl From<ClientError> for SessionError {
 /// How the prompt uses a session.
 #[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
-    /// How cells travel.
+    /// How cells are sent to the server.
     pub transport: Transport,
-    /// What the user is told once about the session.
+    /// A note about the session, which is shown once.
     pub note: Option<String>,
     /// Whether the kernel gets the prelude.
     pub prelude: PreludeUse,
@@ -68,26 +68,26 @@ pub struct SessionOptions {
 /// Whether a kernel gets the prelude, and why not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PreludeUse {
-    /// It needs none: it is our own engine's, or no Python.
+    /// It needs none: it is a kernel of our engine, or not a Python kernel.
     #[default]
     Needless,
-    /// It does.
+    /// It gets the prelude.
     Wanted,
     /// The user does not want it.
     Unwanted,
 }
 
-/// What became of a restart.
+/// The outcome of a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartOutcome {
     /// The kernel is new.
     Done,
-    /// The server cannot do that; only another session helps.
+    /// The server cannot restart kernels. A new session is needed.
     Unsupported,
 }
 
-/// Where the opening of a session tells how far it is: a status in the server's word, such as `PREPARING`. It is told there
-/// when the session is only wanted to be destroyed.
+/// The progress of opening a session: the server's name of each status, such as `PREPARING`. In the other direction it reports
+/// that the user has given up.
 #[derive(Debug, Clone)]
 pub struct OpenProgress {
     status: watch::Sender<String>,
@@ -106,14 +106,14 @@ impl OpenProgress {
         self.status.send_replace(status.into());
     }
 
-    /// Waits until the session is only wanted to be destroyed: then it need not run. Comes after the first status, if at
-    /// all.
+    /// Waits until the user gives up. The session will then be destroyed, and need not be running for that. This happens only
+    /// after the first status.
     pub async fn given_up(&self) {
         self.given_up.cancelled().await;
     }
 }
 
-/// Opens the session; called again when it failed or was lost and the user asks for it.
+/// Opens the session. It is called again if the user asks for that after a failure or a loss.
 pub type SessionOpener =
     Box<dyn Fn(OpenProgress) -> BoxFuture<'static, Result<Arc<PromptSession>, SessionError>> + Send + Sync>;
 
@@ -142,12 +142,12 @@ impl PromptSession {
         self.session.name()
     }
 
-    /// What the user should know about it before the first cell.
+    /// The note for the user, which is shown before the first cell.
     pub(super) fn note(&self) -> Option<&str> {
         self.options.note.as_deref()
     }
 
-    /// Begins to run a cell or a batch. Waits for another run of ours that has not ended yet.
+    /// Starts to run a cell or a batch. Waits for an earlier run of this program.
     pub(super) async fn execute(&self, cell: Cell) -> Result<Run, SessionError> {
         if let Some(prelude) = &self.prelude {
             prelude.make_way().await?;
@@ -155,18 +155,18 @@ impl PromptSession {
         Ok(self.session.execute(cell, RunOptions::over(self.options.transport)).await?)
     }
 
-    /// Stops what the session runs, whoever started it.
+    /// Interrupts what the session runs, also for another client.
     pub(super) async fn interrupt(&self) -> Result<(), SessionError> {
         Ok(self.session.interrupt().await?)
     }
 
-    /// Makes it ready for completion and rich output, behind the prompt; cells wait for that from this call on. Gives an
-    /// error when the session does not answer.
+    /// Installs the prelude in the background; from this call on cells wait for it. Returns an error if the session does not
+    /// answer.
     pub(super) fn prepare(&self) -> BoxFuture<'static, Option<SessionError>> {
         let Some(prelude) = self.prelude.clone() else { return std::future::ready(None).boxed() };
         let installing = prelude.install();
         async move {
-            // It continues when the session does not answer: dropping the run would leave the session stuck.
+            // The task goes on if the session does not answer: dropping its run would leave the session stuck.
             let installing = tokio::spawn(installing);
             tokio::select! {
                 done = installing => {
@@ -181,15 +181,15 @@ impl PromptSession {
         .boxed()
     }
 
-    /// Signature and documentation of a name, with its source when `detailed`, without running a cell. `None` when that
-    /// is not possible now.
+    /// Signature and documentation of a name, and its source if `detailed`, without running a cell. `None` if that is not
+    /// possible now.
     pub(super) async fn describe(&self, name: String, detailed: bool) -> Option<String> {
         let prelude = self.prelude.clone()?;
-        // A task of its own: dropping the run would interrupt what the session runs.
+        // This is a separate task, because dropping its run would interrupt what the session runs.
         tokio::spawn(async move { prelude.describe(&name, detailed).await }).await.ok().flatten()
     }
 
-    /// Starts its kernel anew: variables are gone, a running cell ends.
+    /// Restarts the kernel: variables are lost, and a running cell ends.
     pub(super) async fn restart(&self) -> Result<RestartOutcome, SessionError> {
         match self.session.restart().await {
             Ok(()) => {
@@ -201,24 +201,24 @@ impl PromptSession {
         }
     }
 
-    /// Waits for a short time until our background runs in it have ended.
+    /// Waits for a short time until the background runs of this program have ended.
     pub(super) async fn settle(&self) {
         if self.prelude.is_some() {
             self.session.settle(SETTLE_LIMIT).await;
         }
     }
 
-    /// Ends the session, and waits until its name is free again.
+    /// Destroys the session, and waits until its name can be used again.
     pub(super) async fn make_room(&self) -> Result<(), SessionError> {
         Ok(self.session.end().await?)
     }
 
-    /// Ends the session.
+    /// Destroys the session.
     pub(super) async fn destroy(&self) -> Result<(), SessionError> {
         Ok(self.session.destroy(DestroyOptions::default()).await?)
     }
 
-    /// What there is to know about it: names and values, in order.
+    /// Facts about the session: names and values, in order.
     pub(super) async fn info(&self) -> Result<Vec<(String, String)>, SessionError> {
         let facts = self.session.facts().await?;
         let rows = super::session_facts::rows(&facts).into_iter();
@@ -227,11 +227,11 @@ impl PromptSession {
         Ok(rows)
     }
 
-    /// What `:info` says of the prelude.
+    /// The state of the prelude for `:info`.
     fn prelude_row(&self) -> Option<String> {
         let state = match &self.prelude {
             Some(prelude) => match prelude.state() {
-                PreludeState::Present => "on: completion, documentation and rich output come through it",
+                PreludeState::Present => "on: it provides completion, documentation and rich output",
                 PreludeState::Refused => "none: the kernel is not IPython",
                 PreludeState::Installing => "being installed",
                 _ => "not installed",

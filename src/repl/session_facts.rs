@@ -1,9 +1,9 @@
-//! The facts about a session in words: the one list behind `bai-repl info` and `:info`.
+//! The facts about a session as text, for `bai-repl info` and `:info`.
 
 use crate::format;
 use bai_client::SessionFacts;
 
-/// The names and values of the facts, in the order in which they are shown. What the server left out is left out.
+/// The names and values of the facts, in the order in which they are shown. Facts that the server left out are missing.
 pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
     let info = &facts.info;
     let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -28,6 +28,6 @@ pub(crate) fn rows(facts: &SessionFacts) -> Vec<(&'static str, String)> {
         ("domain", info.domain_name.clone()),
         ("tag", info.tag.clone()),
     ];
-    let is_said = |value: &String| !matches!(value.as_str(), "" | "{}" | "None");
-    rows.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_said)?))).collect()
+    let is_known = |value: &String| !matches!(value.as_str(), "" | "{}" | "None");
+    rows.into_iter().filter_map(|(name, value)| Some((name, value.filter(is_known)?))).collect()
 }

@@ -1,5 +1,5 @@
-//! `:set`: what can be changed at the prompt, until it is left. The names and values are those of the configuration file,
-//! which is never written.
+//! `:set`: the settings that can be changed at the prompt, until it ends. Names and values are those of the configuration file,
+//! which is not written.
 
 use std::fmt::Write as _;
 
@@ -7,17 +7,17 @@ use super::shell_words::file;
 use crate::render::ConsoleOptions;
 use crate::terminal::Graphics;
 
-/// The theme is changed in another way, because more than the console has it.
+/// The theme, which is set separately, because not only the console uses it.
 pub(super) const THEME: &str = "theme";
 
-/// One of them.
+/// One setting.
 pub(super) struct Setting {
     pub(super) name: &'static str,
-    /// Values that are offered.
+    /// Values that are suggested.
     pub(super) words: &'static [&'static str],
     takes: &'static str,
     pub(super) show: fn(&ConsoleOptions) -> String,
-    /// False when the value is invalid.
+    /// Sets the value. False if it is invalid.
     set: fn(&mut ConsoleOptions, &str) -> bool,
 }
 
@@ -26,12 +26,12 @@ const GRAPHICS: [&str; Graphics::ALL.len()] = {
     [a.name(), b.name(), c.name(), d.name(), e.name(), f.name()]
 };
 
-/// All of them.
+/// All settings except the theme.
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "media.dir",
         words: &["none"],
-        takes: "where every picture is saved, or none",
+        takes: "the folder where all pictures are saved, or none",
         show: |options| {
             options.media_dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string())
         },
@@ -43,7 +43,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "media.max_rows",
         words: &["auto"],
-        takes: "most rows of a picture, or auto: the window's",
+        takes: "the maximum rows of a picture, or auto for those of the window",
         show: |options| options.max_rows.map_or_else(|| "auto".to_owned(), |rows| rows.to_string()),
         set: |options, value| {
             let rows = value.parse().ok().filter(|rows| *rows > 0);
@@ -85,10 +85,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// Sets one of them.
+/// Changes one setting.
 ///
 /// # Errors
-/// What is wrong, as a sentence.
+/// A sentence about the mistake.
 pub(super) fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Result<&'static Setting, String> {
     let setting = SETTINGS.iter().find(|setting| setting.name == name);
     let setting = setting.ok_or_else(|| format!("there is no setting {name}"))?;
@@ -100,7 +100,7 @@ pub(super) fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Resu
     Ok(setting)
 }
 
-/// All of them with their values.
+/// A list of all settings and their values.
 pub(super) fn list(options: &ConsoleOptions) -> String {
     let mut text = String::new();
     for Setting { name, takes, show, .. } in SETTINGS {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_shown() {
+    fn a_changed_setting_is_shown() {
         let mut options = options();
         for (name, value, shown) in [
             ("media.dir", "plots", "plots"),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_changes_nothing() {
+    fn an_invalid_value_changes_nothing() {
         let mut options = options();
         for (name, value) in [
             ("media.max_rows", "0"),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_terminal_no_pictures_are_drawn() {
+    fn pictures_need_a_terminal() {
         let mut options = ConsoleOptions { repl: false, ..options() };
         assert!(set(&mut options, "terminal.graphics", "kitty").is_err());
     }

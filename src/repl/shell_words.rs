@@ -1,12 +1,12 @@
-//! The words of a command's line, as a shell would part them: blanks part them, quotes and backslashes keep them together.
+//! Splits a line into words as a shell does: blanks separate words, quotes and backslashes keep them together.
 
 use std::path::PathBuf;
 
-/// The words. An error is a sentence.
+/// Splits a line into words. An error is a sentence.
 pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     let mut reader = Reader::default();
     let mut words: Vec<String> =
-        line.char_indices().filter_map(|(at, letter)| reader.take(at, letter)).collect();
+        line.char_indices().filter_map(|(at, letter)| reader.read(at, letter)).collect();
     if let Some(open) = reader.quote {
         return Err(format!("a quote {open} is not closed"));
     }
@@ -18,12 +18,12 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
 pub(super) fn last(line: &str) -> (usize, String) {
     let mut reader = Reader::default();
     for (at, letter) in line.char_indices() {
-        reader.take(at, letter);
+        reader.read(at, letter);
     }
     reader.end().unwrap_or((line.len(), String::new()))
 }
 
-/// A text as one word.
+/// Escapes a text, so that it is one word.
 pub(super) fn escape(text: &str) -> String {
     let mut word = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -46,15 +46,15 @@ pub(super) fn file(argument: &str) -> PathBuf {
 
 #[derive(Default)]
 struct Reader {
-    /// Where it begins, and what it is so far.
+    /// The position of the word, and its text so far.
     word: Option<(usize, String)>,
     quote: Option<char>,
     escaped: bool,
 }
 
 impl Reader {
-    /// Takes the letter at a byte position; gives the word that it ends.
-    fn take(&mut self, at: usize, letter: char) -> Option<String> {
+    /// Reads the letter at a byte position. Returns the word that it ends.
+    fn read(&mut self, at: usize, letter: char) -> Option<String> {
         if !std::mem::take(&mut self.escaped) {
             match (self.quote, letter) {
                 (Some(open), close) if open == close => {
@@ -83,7 +83,7 @@ impl Reader {
         &mut self.word.get_or_insert_with(|| (at, String::new())).1
     }
 
-    /// The word that the line ends in. A backslash at the end stands for itself.
+    /// The last word of the line. A backslash at the end is literal.
     fn end(mut self) -> Option<(usize, String)> {
         if self.escaped {
             self.word(0).push('\\');
@@ -98,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn words_are_parted_as_a_shell_parts_them() {
+    fn words_are_split_as_a_shell_splits_them() {
         for (line, words) in [
             ("", &[][..]),
             ("  a  b ", &["a", "b"]),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_may_have_no_end() {
+    fn the_last_word_may_be_incomplete() {
         for (line, start, word) in [
             ("", 0, ""),
             ("a ", 2, ""),

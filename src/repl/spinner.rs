@@ -1,4 +1,4 @@
-//! The line that says that something takes its time: shown after a second of silence, gone before anything else.
+//! The spinner: a line that is shown after a second without output, and removed before other text.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ pub(super) const QUIET: Duration = Duration::from_secs(1);
 /// How often the line changes.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// The spinner; a line of the screen is its own while it is shown.
+/// The spinner. While it is shown it has its own line.
 #[derive(Debug)]
 pub(super) struct Spinner {
     enabled: bool,
@@ -23,12 +23,12 @@ pub(super) struct Spinner {
 }
 
 impl Spinner {
-    /// A spinner, which on some terminals stays away.
+    /// A spinner; if not `enabled`, it is never shown.
     pub(super) fn new(enabled: bool) -> Self {
         Spinner { enabled, shown: false, frame: 0 }
     }
 
-    /// Shows the next frame, on the line where the cursor is, at whose start it must be.
+    /// Shows the next frame on the cursor's line. The cursor must be at its start.
     pub(super) fn show(
         &mut self,
         out: &mut impl Write,
@@ -53,13 +53,13 @@ impl Spinner {
         out.write_all(format!("\r\x1b[K{}", paint.text(Role::Spinner, &text)).as_bytes())
     }
 
-    /// Takes it off the screen.
+    /// Removes it from the screen.
     pub(super) fn hide(&mut self, out: &mut impl Write) -> io::Result<()> {
         if std::mem::take(&mut self.shown) { out.write_all(b"\r\x1b[K") } else { Ok(()) }
     }
 }
 
-/// How long since `start`.
+/// The time since `start`.
 pub(super) fn since(start: Instant) -> Duration {
     Instant::now().saturating_duration_since(start)
 }

@@ -1,13 +1,13 @@
-//! The list of suggestions under the line: shown until the next key, never left in the scrollback.
+//! The list of suggestions below the line. It is shown until the next key, and never stays in the scrollback.
 
 use unicode_width::UnicodeWidthStr;
 
-/// Rows of a list at most; the next Tab shows the next page.
+/// Maximum number of rows; the next Tab shows the next page.
 const MAX_ROWS: usize = 8;
-/// Columns that one suggestion may take.
+/// Maximum width of a suggestion.
 const MAX_WIDTH: usize = 40;
 
-/// Suggestions for one place in one text.
+/// Suggestions for one position in one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SuggestionList {
     items: Vec<String>,
@@ -23,16 +23,16 @@ impl SuggestionList {
         SuggestionList { items, text: text.to_owned(), position, first: 0, shown: 0 }
     }
 
-    /// Turns to the next page; after the last comes the first.
-    pub(super) fn turn(&mut self) {
+    /// Turns to the next page; after the last page comes the first.
+    pub(super) fn next_page(&mut self) {
         self.first += self.shown;
         if self.first >= self.items.len() {
             self.first = 0;
         }
     }
 
-    /// The page as text that begins with a line feed, for a screen of so many columns and rows, of which `used` are
-    /// taken by the line above. Empty when there is no room.
+    /// The page as text that begins with a line feed, for a screen with this many columns and rows. The line above takes `used`
+    /// rows. Empty if there is no room.
     pub(super) fn page(&mut self, columns: usize, rows: usize, used: usize, ellipsis: &str) -> String {
         let rows = rows.saturating_sub(used + 1).min(MAX_ROWS);
         let columns = columns.saturating_sub(1);
@@ -62,7 +62,7 @@ impl SuggestionList {
         let left = rest.len().saturating_sub(shown);
         if (left > 0 || self.first > 0) && rows > needed {
             page.push_str(&clip(
-                &format!("\n{ellipsis} {left} more, Tab turns the page"),
+                &format!("\n{ellipsis} {left} more, Tab shows the next page"),
                 columns + 1,
                 ellipsis,
             ));
@@ -71,8 +71,7 @@ impl SuggestionList {
     }
 }
 
-/// How many candidates fit into `rows`, and the width of a column then. One row is kept for the remark when not all
-/// fit.
+/// How many candidates fit into `rows`, and the width of a column. One row is kept for the note if not all fit.
 fn fitting(candidates: &[String], columns: usize, rows: usize) -> (usize, usize) {
     let grid = |count: usize, rows: usize| {
         let widest = candidates.iter().take(count).map(|item| item.width()).max().unwrap_or(0);
@@ -130,7 +129,7 @@ mod tests {
         let first = listing.page(80, 24, 1, "…");
         assert!(first.starts_with("\nitem00000") && first.contains("more, Tab"), "{first}");
         assert!(first.lines().count() <= MAX_ROWS + 1 && first.lines().all(|line| line.width() < 80));
-        listing.turn();
+        listing.next_page();
         assert!(!listing.page(80, 24, 1, "…").contains("item00000"));
     }
 
@@ -151,7 +150,7 @@ mod tests {
     fn the_last_page_is_followed_by_the_first() {
         let mut listing = listing(&["a", "b", "c"]);
         listing.page(80, 24, 1, "…");
-        listing.turn();
+        listing.next_page();
         assert_eq!(listing.page(80, 24, 1, "…"), "\na  b  c");
     }
 }

@@ -1,5 +1,5 @@
-//! The one writer to the terminal between two lines of the editor: the program's output through the console, our own
-//! sentences, the spinner. It also hears Ctrl-C and changes of the window.
+//! The only writer to the terminal between two lines of the editor: it shows the program's output through the console, our own
+//! messages, and the spinner. It also receives Ctrl-C and changes of the window size.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ use crate::render::{Console, ConsoleOptions, Flow, RenderError, sanitize};
 use crate::terminal::{Out, RunMode, Screen};
 use crate::theme::{Role, Theme};
 
-/// LeaveReason the terminal cannot be used any more.
+/// Why the terminal cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TerminalError {
     /// The terminal was closed.
@@ -59,15 +59,15 @@ pub(super) struct PromptTerminal {
     out: Out,
 }
 
-/// The Ctrl-Cs that came as signals. All clones are one listener: what one has heard, none hears again.
+/// The Ctrl-Cs that arrive as signals. All clones share one counter: each Ctrl-C is received once.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupts {
     count: watch::Receiver<u64>,
-    heard: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
 }
 
 impl Interrupts {
-    /// Begins to listen; to be called once, before the first line is read.
+    /// Starts to listen. To be called once, before the first line is read.
     fn listen(runtime: &Handle) -> io::Result<Self> {
         let _inside = runtime.enter();
         let mut signals = signal(SignalKind::interrupt())?;
@@ -77,27 +77,27 @@ impl Interrupts {
                 counter.send_modify(|count| *count += 1);
             }
         });
-        Ok(Interrupts { count, heard: Arc::default() })
+        Ok(Interrupts { count, received: Arc::default() })
     }
 
     /// Waits for the next one. Cancel-safe.
     pub(super) async fn next(&mut self) {
-        let heard = self.heard.load(Ordering::Relaxed);
-        match self.count.wait_for(|count| *count > heard).await {
-            Ok(count) => self.heard.store(*count, Ordering::Relaxed),
-            // The runtime is shutting down; whoever waits is about to be dropped.
+        let received = self.received.load(Ordering::Relaxed);
+        match self.count.wait_for(|count| *count > received).await {
+            Ok(count) => self.received.store(*count, Ordering::Relaxed),
+            // The runtime is shutting down, so this future is about to be dropped.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Whether one came since the last look.
+    /// Whether one arrived since the last check.
     pub(super) fn came(&self) -> bool {
         let count = *self.count.borrow();
-        self.heard.swap(count, Ordering::Relaxed) < count
+        self.received.swap(count, Ordering::Relaxed) < count
     }
 }
 
-/// The key that opens the pane, while no editor reads keys: it comes as a signal.
+/// The key that opens the pane. While no editor reads keys, it arrives as a signal.
 #[derive(Debug)]
 pub(super) struct PaneKey {
     signal: Signal,
@@ -105,19 +105,19 @@ pub(super) struct PaneKey {
 }
 
 impl PaneKey {
-    /// Whether it was pressed and not handled yet.
+    /// Whether it was pressed and is not handled yet.
     pub(super) fn is_pressed(&mut self) -> bool {
         self.pressed |= self.signal.recv().now_or_never().is_some();
         self.pressed
     }
 
-    /// Takes it, if it was pressed.
+    /// Whether it was pressed; it is handled then.
     pub(super) fn take(&mut self) -> bool {
         self.is_pressed();
         std::mem::take(&mut self.pressed)
     }
 
-    /// Waits for it and takes it. Cancel-safe.
+    /// Waits until it is pressed; it is handled then. Cancel-safe.
     pub(super) async fn next(&mut self) {
         if !std::mem::take(&mut self.pressed) {
             self.signal.recv().await;
@@ -150,8 +150,8 @@ impl PromptTerminal {
         })
     }
 
-    /// How views look.
-    pub(super) fn look(&self) -> Appearance {
+    /// The appearance of views.
+    pub(super) fn appearance(&self) -> Appearance {
         Appearance::new(
             Arc::clone(self.console.theme()),
             self.screen.colors,
@@ -165,7 +165,7 @@ impl PromptTerminal {
         self.console.set_theme(theme);
     }
 
-    /// A line of ours in a style of its own. The text may be anything: it is made harmless.
+    /// Shows a line in a style. Control characters are removed from the text.
     pub(super) fn line(&mut self, role: Option<Role>, text: &str) -> Result<(), TerminalError> {
         self.fresh_line()?;
         let mut painted = String::new();
@@ -178,12 +178,12 @@ impl PromptTerminal {
         Ok(())
     }
 
-    /// A remark of ours.
+    /// Shows a note.
     pub(super) fn note(&mut self, text: &str) -> Result<(), TerminalError> {
         self.line(Some(Role::Note), text)
     }
 
-    /// What failed, and what to do.
+    /// Shows an error and its hint.
     pub(super) fn error(&mut self, error: &SessionError) -> Result<(), TerminalError> {
         self.line(Some(Role::Error), &error.sentence)?;
         match &error.hint {
@@ -192,18 +192,18 @@ impl PromptTerminal {
         }
     }
 
-    /// Takes the spinner away and goes to the start of a line.
+    /// Removes the spinner and goes to the start of a line.
     pub(super) fn fresh_line(&mut self) -> Result<(), TerminalError> {
         self.spinner.hide(&mut self.out)?;
         open(self.console.fresh_line()?)
     }
 
-    /// Makes room for the program's output.
+    /// Removes the spinner, before output of the program.
     pub(super) fn clear_spinner(&mut self) -> Result<(), TerminalError> {
         Ok(self.spinner.hide(&mut self.out)?)
     }
 
-    /// Shows the spinner where there is room for it: not behind an unfinished line.
+    /// Shows the spinner, unless the cursor is after an unfinished line.
     pub(super) fn spin(&mut self, elapsed: Duration, label: &str) -> Result<(), TerminalError> {
         if !self.console.needs_newline() {
             self.spinner.show(&mut self.out, &self.paint, elapsed, label)?;
@@ -211,19 +211,19 @@ impl PromptTerminal {
         Ok(())
     }
 
-    /// The window may have another size.
+    /// Reads the size of the window, which may have changed.
     pub(super) fn resized(&mut self) {
         self.console.resize(crate::terminal::size());
     }
 
-    /// Writes bytes that are ours, as they are.
+    /// Writes our own bytes, with escape sequences.
     pub(super) fn raw(&mut self, bytes: &str) -> Result<(), TerminalError> {
         open(self.console.flush()?)?;
         Ok(self.out.write_all(bytes.as_bytes())?)
     }
 
-    /// Takes the keyboard for as long as the guard lives: keys wait for the next line, Ctrl-C is a signal. Pastes keep
-    /// their brackets, so that they stay whole until then.
+    /// Holds keys back for the next line while the guard exists; Ctrl-C is a signal. Pastes keep their brackets, so that they stay
+    /// whole.
     pub(super) fn hold_keys(&mut self) -> Result<Option<RunMode>, TerminalError> {
         let mode = RunMode::enter(Some(self.pane.key()))?;
         if mode.is_some() {
@@ -232,12 +232,12 @@ impl PromptTerminal {
         Ok(mode)
     }
 
-    /// Asks the terminal for brackets around pastes; the editor has switched them off when it gave the keyboard back.
+    /// Turns on bracketed paste, which the editor turns off at the end of a line.
     pub(super) fn keep_pastes_whole(&mut self) -> Result<(), TerminalError> {
         if self.screen.stdout_tty && !self.screen.dumb { self.raw("\x1b[?2004h") } else { Ok(()) }
     }
 
-    /// Waits for something that is not a cell, with a spinner and what `label` says. Ctrl-C ends the wait.
+    /// Waits for a future that is not a cell, with a spinner and a label. Ctrl-C ends the wait.
     pub(super) async fn wait<T>(
         &mut self,
         label: impl Fn() -> String,
@@ -265,7 +265,7 @@ impl PromptTerminal {
     }
 }
 
-/// An error when the terminal was closed.
+/// An error if the terminal was closed.
 pub(super) fn open(flow: Flow) -> Result<(), TerminalError> {
     if flow == Flow::Closed { Err(TerminalError::Closed) } else { Ok(()) }
 }

@@ -1,5 +1,5 @@
-//! The terminal inside the prompt's session: connected on the first visit, and from then on for as long as the session is
-//! the prompt's.
+//! The terminal inside the prompt's session. It is connected on the first visit, and stays connected as long as the prompt has
+//! this session.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,8 @@ use crate::panes::{Ended, HostEvent, PendingTerminal, PrefixKey, TerminalHost};
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
 
-/// So many sentences wait for the prompt; when it does not look, the latest are lost.
-const NEWS: usize = 8;
+/// Maximum number of notices that wait for the prompt; later ones are dropped.
+const MAX_NOTICES: usize = 8;
 
 /// The pane of the prompt.
 pub struct TerminalPane {
@@ -23,8 +23,8 @@ pub struct TerminalPane {
     screen: Screen,
     prefix: PrefixKey,
     state: Mutex<PaneState>,
-    news: mpsc::Sender<String>,
-    /// The bell was told since the last visit: once is enough.
+    notices: mpsc::Sender<String>,
+    /// The bell was reported since the last visit; it is reported only once.
     rang: Arc<AtomicBool>,
 }
 
@@ -35,14 +35,14 @@ struct PaneState {
 }
 
 impl TerminalPane {
-    /// A pane without a session yet. The receiver gets what happens while it is not shown.
+    /// A pane without a session yet. The receiver gets notices about it while it is in the background.
     pub fn new(runtime: Handle, screen: Screen, prefix: PrefixKey) -> (Self, mpsc::Receiver<String>) {
-        let (news, sentences) = mpsc::channel(NEWS);
-        let pane = Self { runtime, screen, prefix, state: Mutex::default(), news, rang: Arc::default() };
-        (pane, sentences)
+        let (notices, receiver) = mpsc::channel(MAX_NOTICES);
+        let pane = Self { runtime, screen, prefix, state: Mutex::default(), notices, rang: Arc::default() };
+        (pane, receiver)
     }
 
-    /// The session that it is in from now on. The terminal of another is given up.
+    /// Sets the session. The terminal of an earlier session is closed.
     pub fn enter(&self, session: ComputeSession) {
         *self.state() = PaneState { session: Some(session), host: None };
     }
@@ -51,13 +51,13 @@ impl TerminalPane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The terminal; a new one when there is none or it is over.
+    /// The terminal; a new one if there is none or it has ended.
     fn host(&self) -> Result<Arc<TerminalHost>, SessionError> {
         if self.screen.dumb || !self.screen.interactive() {
             return Err(SessionError {
-                sentence: "the terminal inside the session needs a terminal here that shows full screens"
+                sentence: "the terminal inside the session needs a local terminal that can show full screens"
                     .into(),
-                hint: Some("bai-repl pty --raw passes one straight through".into()),
+                hint: Some("bai-repl pty --raw passes its bytes straight through".into()),
             });
         }
         let mut state = self.state();
@@ -81,8 +81,8 @@ impl TerminalPane {
             }
             .boxed(),
         );
-        let (host, news) = TerminalHost::start(&self.runtime, opening, &name, columns, rows);
-        self.runtime.spawn(tell(news, self.news.clone(), Arc::clone(&self.rang), self.prefix));
+        let (host, events) = TerminalHost::start(&self.runtime, opening, &name, columns, rows);
+        self.runtime.spawn(report(events, self.notices.clone(), Arc::clone(&self.rang), self.prefix));
         let host = Arc::new(host);
         state.host = Some(Arc::clone(&host));
         Ok(host)
@@ -93,13 +93,13 @@ impl TerminalPane {
         self.prefix.byte()
     }
 
-    /// How that key is called.
+    /// The name of that key.
     pub(super) fn key_name(&self) -> String {
         self.prefix.to_string()
     }
 
-    /// Shows it until the user leaves it. Not to be cancelled; nothing else may read the keyboard or write to the
-    /// terminal meanwhile, which is afterwards as it was.
+    /// Shows the terminal until the user leaves it. The future must not be cancelled, and no other code may use the keyboard or the
+    /// local terminal in the meantime. The local terminal is restored afterwards.
     pub(super) async fn visit(&self) -> Result<PaneVisit, SessionError> {
         let host = self.host()?;
         self.rang.store(false, Ordering::Relaxed);
@@ -118,7 +118,7 @@ impl TerminalPane {
         Ok(PaneVisit { typed: String::from_utf8_lossy(&typed).into_owned(), remark })
     }
 
-    /// Has it say what happens behind it while it is shown.
+    /// Shows a remark in it while it is shown.
     pub(super) fn remark(&self, text: &str) {
         if let Some(host) = &self.state().host {
             host.set_message(Some(text.to_owned()));
@@ -126,32 +126,32 @@ impl TerminalPane {
     }
 }
 
-/// How a visit went.
+/// The result of a visit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PaneVisit {
-    /// What was typed after the key that leaves: for the prompt. Mostly empty.
+    /// Text that was typed after the key that leaves, for the prompt. Usually empty.
     pub(super) typed: String,
-    /// What the user should know about it.
+    /// A remark for the user.
     pub(super) remark: Option<String>,
 }
 
-/// Visits the pane from the thread that owns the keyboard.
+/// A function that visits the pane from the thread that owns the keyboard.
 pub(super) type VisitPane = Arc<dyn Fn() -> Result<PaneVisit, SessionError> + Send + Sync>;
 
-/// Puts what happens in a terminal that is not shown into sentences.
-async fn tell(
-    mut news: mpsc::Receiver<HostEvent>,
+/// Turns the events of a terminal in the background into sentences.
+async fn report(
+    mut events: mpsc::Receiver<HostEvent>,
     sentences: mpsc::Sender<String>,
     rang: Arc<AtomicBool>,
     prefix: PrefixKey,
 ) {
-    while let Some(piece) = news.recv().await {
-        let text = match piece {
+    while let Some(event) = events.recv().await {
+        let text = match event {
             HostEvent::Bell if !rang.swap(true, Ordering::Relaxed) => {
                 format!("the terminal in the session rang its bell; {prefix} goes there")
             }
             HostEvent::Ended(ended) => sentence(&ended, prefix),
-            // The status line tells the rest to who looks.
+            // The status line of the pane shows the others.
             HostEvent::Bell | HostEvent::Title(_) | HostEvent::LinkDown(_) | HostEvent::LinkUp => continue,
         };
         // If no prompt listens, the sentence is dropped.

@@ -1,5 +1,5 @@
-//! The views that are opened at the prompt: a theme is chosen, the last table and the last output are looked at, and so are
-//! the server's sessions, and the files and the log of this one.
+//! The full-screen views of the prompt: the choice of a theme, the last table, the last output, the server's sessions, and the
+//! files and the log of this session.
 
 use std::io;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::theme::Theme;
 use bai_client::ComputeSession;
 
 impl Repl {
-    /// Uses the theme that is named, or lets the user choose one.
+    /// Uses the given theme, or lets the user choose one.
     pub(super) fn theme(&mut self, name: Option<&str>) -> CommandResult {
         let chosen = match name {
             Some(name) => name.to_owned(),
             None if !self.can_show_views() => return self.say(&self.themes.names().join(", ")),
             None => {
                 let (themes, current) = (self.themes.list(), self.terminal.console.theme().name().to_owned());
-                let look = self.terminal.look();
-                match self.run_view(|runtime| choose_theme(runtime, themes, &current, &look))? {
+                let appearance = self.terminal.appearance();
+                match self.run_view(|runtime| choose_theme(runtime, themes, &current, &appearance))? {
                     Some(Some(chosen)) => chosen,
                     _ => return Ok(LoopAction::Continue),
                 }
@@ -43,30 +43,30 @@ impl Repl {
         self.editor.set_paint(self.terminal.paint.clone());
     }
 
-    /// Shows the last table, all of it.
+    /// Shows the whole last table.
     pub(super) fn table(&mut self) -> CommandResult {
         let Some(table) = self.terminal.console.last_table() else {
             return self.say("no table has been shown yet");
         };
-        self.show_view(move |runtime, look| show_table(runtime, table, look, true))
+        self.show_view(move |runtime, appearance| show_table(runtime, table, appearance, true))
     }
 
-    /// Shows the output of the last cell, as far as it was kept.
+    /// Shows the kept output of the last cell.
     pub(super) fn output(&mut self) -> CommandResult {
         if self.terminal.output.is_empty() {
-            return self.say("the last cell has printed nothing");
+            return self.say("the last cell has no output");
         }
         let text = self.terminal.output.text();
-        self.show_view(move |runtime, look| {
-            show_text(runtime, "output of the last cell", None, &text, look, true)
+        self.show_view(move |runtime, appearance| {
+            show_text(runtime, "output of the last cell", None, &text, appearance, true)
         })
     }
 
-    /// Shows the server's sessions, and goes to the one that is chosen there.
+    /// Shows the server's sessions, and switches to the one that the user chooses.
     pub(super) fn sessions(&mut self) -> CommandResult {
         if !self.can_show_views() {
             return self
-                .fail("this terminal shows no full screens".to_owned(), Some(":ls lists the sessions"));
+                .fail("this terminal cannot show full screens".to_owned(), Some(":ls lists the sessions"));
         }
         let delegated = Arc::clone(&self.delegated);
         let asking = self.terminal.wait(|| "opening the session".to_owned(), delegated.server());
@@ -77,15 +77,14 @@ impl Repl {
             }
             WaitOutcome::Interrupted => return Ok(LoopAction::Continue),
         };
-        let look = self.terminal.look();
-        match self.run_view(|runtime| show_sessions(runtime, &api, &look, true))? {
+        let appearance = self.terminal.appearance();
+        match self.run_view(|runtime| show_sessions(runtime, &api, &appearance, true))? {
             Some(Some(id)) => self.attach_from_board(id),
             _ => Ok(LoopAction::Continue),
         }
     }
 
-    /// Goes to a session that was chosen on the board, unless that is this one, or this one would end with it and the
-    /// person would rather stay.
+    /// Switches to a session that was chosen on the board, unless it is this one. Asks first if this session would be destroyed.
     fn attach_from_board(&mut self, id: String) -> CommandResult {
         let here = self.open_session();
         if let Some(here) = here.as_ref().filter(|here| here.client().id() == Some(&id)) {
@@ -105,12 +104,14 @@ impl Repl {
 
     /// Shows the session's files.
     pub(super) fn files(&mut self) -> CommandResult {
-        self.show_session_view(|runtime, session, look| show_files(runtime, session, ".", look, true))
+        self.show_session_view(|runtime, session, appearance| {
+            show_files(runtime, session, ".", appearance, true)
+        })
     }
 
-    /// Shows the session's log and what comes to it.
+    /// Shows the session's log, and follows it.
     pub(super) fn follow_log(&mut self) -> CommandResult {
-        self.show_session_view(|runtime, session, look| follow_log(runtime, session, look, true))
+        self.show_session_view(|runtime, session, appearance| follow_log(runtime, session, appearance, true))
     }
 
     fn show_session_view(
@@ -118,7 +119,7 @@ impl Repl {
         show: impl FnOnce(&tokio::runtime::Handle, ComputeSession, &Appearance) -> io::Result<()>,
     ) -> CommandResult {
         let Some(session) = self.session()? else { return Ok(LoopAction::Continue) };
-        self.show_view(move |runtime, look| show(runtime, session.client().clone(), look))
+        self.show_view(move |runtime, appearance| show(runtime, session.client().clone(), appearance))
     }
 
     fn show_view(
@@ -126,18 +127,18 @@ impl Repl {
         show: impl FnOnce(&tokio::runtime::Handle, &Appearance) -> io::Result<()>,
     ) -> CommandResult {
         if !self.can_show_views() {
-            let hint = Some("a terminal that knows escape sequences is needed at both ends");
-            return self.fail("this terminal shows no full screens".to_owned(), hint);
+            let hint = Some("standard input and output must be a terminal that supports escape sequences");
+            return self.fail("this terminal cannot show full screens".to_owned(), hint);
         }
-        let look = self.terminal.look();
-        self.run_view(|runtime| show(runtime, &look)).map(|_| LoopAction::Continue)
+        let appearance = self.terminal.appearance();
+        self.run_view(|runtime| show(runtime, &appearance)).map(|_| LoopAction::Continue)
     }
 
     pub(super) fn can_show_views(&self) -> bool {
         !self.terminal.screen.dumb && self.terminal.screen.interactive()
     }
 
-    /// Gives the terminal to a view until it is left. `None` when it could not be shown; the error is reported.
+    /// Gives the terminal to a view until the user leaves it. `None` if it could not be shown; then the error is reported.
     pub(super) fn run_view<T>(
         &mut self,
         show: impl FnOnce(&tokio::runtime::Handle) -> io::Result<T>,
@@ -147,7 +148,7 @@ impl Repl {
         self.terminal.resized();
         match shown {
             Ok(shown) => Ok(Some(shown)),
-            Err(error) => self.fail(format!("cannot show it: {error}"), None).map(|_| None),
+            Err(error) => self.fail(format!("cannot show the view: {error}"), None).map(|_| None),
         }
     }
 }

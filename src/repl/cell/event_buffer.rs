@@ -1,4 +1,4 @@
-//! A run, and those of its events that could not be shown when they came.
+//! A run, and a buffer for its events that cannot be shown yet.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,12 +7,12 @@ use bai_client::{Run, RunEvent};
 use bai_protocol::record::ConsoleRecord;
 use zeroize::Zeroizing;
 
-/// So many bytes are held; then the program waits in its own `write` until they are shown.
+/// Maximum number of buffered bytes. When the buffer is full, the program waits in its own `write`.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// What an event costs besides its text.
+/// Size of an event without its text.
 const EVENT_BYTES: usize = 256;
 
-/// A run, and those of its events that are held back.
+/// A run, and its events that are held back.
 pub(super) struct BufferedRun {
     run: Run,
     held: EventBuffer,
@@ -23,7 +23,7 @@ impl BufferedRun {
         BufferedRun { run, held: EventBuffer::default() }
     }
 
-    /// The next event, in the order in which they came. Cancel-safe.
+    /// The next event, in the order of arrival. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<RunEvent> {
         match self.held.pop() {
             Some(event) => Some(event),
@@ -31,7 +31,7 @@ impl BufferedRun {
         }
     }
 
-    /// Takes the next event from the run and holds it. Waits for ever when nothing more can be held. Cancel-safe.
+    /// Takes the next event from the run and holds it back. Pending for ever if the buffer is full. Cancel-safe.
     pub(super) async fn hold_next(&mut self) -> HeldEvent {
         if !self.held.has_room() {
             return std::future::pending().await;
@@ -40,7 +40,7 @@ impl BufferedRun {
         self.held.push(event)
     }
 
-    /// When the run ended, if that was before it could be shown.
+    /// The time when the run ended, if its end is held back.
     pub(super) fn over_since(&self) -> Option<Instant> {
         self.held.over
     }
@@ -58,7 +58,7 @@ impl BufferedRun {
     }
 }
 
-/// What the user should know although the event cannot be shown now.
+/// What the user is told about an event that cannot be shown yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeldEvent {
     Output,
@@ -66,12 +66,12 @@ pub(super) enum HeldEvent {
     End,
 }
 
-/// Events in the order in which they came, up to a limit of bytes.
+/// Events in the order of arrival, up to a limit of bytes.
 #[derive(Debug, Default)]
 struct EventBuffer {
     events: VecDeque<RunEvent>,
     bytes: usize,
-    /// When the run's last event came.
+    /// The time of the run's last event.
     over: Option<Instant>,
 }
 
@@ -80,7 +80,7 @@ impl EventBuffer {
         self.over.is_none() && self.bytes < MAX_BYTES
     }
 
-    /// Holds an event. `None` is the end of the run.
+    /// Holds an event back. `None` is the end of the run.
     fn push(&mut self, event: Option<RunEvent>) -> HeldEvent {
         let what = match &event {
             Some(RunEvent::WaitingInput { .. }) => HeldEvent::Question,
@@ -99,7 +99,7 @@ impl EventBuffer {
     fn append(&mut self, event: RunEvent) {
         use ConsoleRecord::{Stderr, Stdout};
         self.bytes += size(&event);
-        // Text that goes on is one text, so that a program that prints letters costs no event for each.
+        // Consecutive texts are joined, so that a program that prints single letters does not fill the buffer with events.
         match (self.events.back_mut(), event) {
             (Some(RunEvent::Console(Stdout(before))), RunEvent::Console(Stdout(text)))
             | (Some(RunEvent::Console(Stderr(before))), RunEvent::Console(Stderr(text))) => {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn events_come_out_in_the_order_in_which_they_came() {
+    fn events_keep_their_order() {
         let question = RunEvent::WaitingInput { is_password: false };
         let mut buffer = EventBuffer::default();
         let held = [out("a"), out("b"), question, out("c")].map(|event| buffer.push(Some(event)));

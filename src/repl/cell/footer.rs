@@ -8,7 +8,7 @@ use crate::repl::spinner::QUIET;
 use crate::repl::terminal::{PromptTerminal, TerminalError};
 use crate::theme::Role;
 
-/// The line after a cell, when there is something to say.
+/// Shows the line after a cell, if there is something to report.
 pub(super) fn footer(
     terminal: &mut PromptTerminal,
     end: &CellEnd,
@@ -24,7 +24,7 @@ pub(super) fn footer(
             terminal.line(Some(Role::FooterOk), &format!("{} {}", signs.ok, duration(time)))
         }
         CellEnd::Finished(Some(0) | None) => Ok(()),
-        // An exception says itself what it is.
+        // An exception has printed its own message.
         CellEnd::Finished(Some(1)) => {
             terminal.line(Some(Role::FooterFail), &format!("{} {}", signs.fail, duration(time)))
         }

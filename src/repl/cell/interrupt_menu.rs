@@ -8,7 +8,7 @@ use crate::theme::Role;
 use bai_client::RunEvent;
 use std::time::Duration;
 
-/// How long a run may take to end after the session was restarted under it.
+/// Time limit for the end of a run after its session was restarted.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// What to do with a program that does not stop.
@@ -20,8 +20,8 @@ enum MenuChoice {
     Destroy,
 }
 
-/// The menu's line.
-fn question(can_leave: bool) -> &'static str {
+/// The text of the menu.
+fn menu_text(can_leave: bool) -> &'static str {
     if can_leave {
         "still running: [w]ait, [r]estart the kernel, [l]eave it running and quit, [d]estroy the session?"
     } else {
@@ -29,7 +29,7 @@ fn question(can_leave: bool) -> &'static str {
     }
 }
 
-/// What a key chooses.
+/// The choice of a key.
 fn choice(key: u8, can_leave: bool) -> Option<MenuChoice> {
     match key.to_ascii_lowercase() {
         b'w' | b'k' | b'\r' | b'\n' | 0x1b => Some(MenuChoice::Wait),
@@ -41,15 +41,14 @@ fn choice(key: u8, can_leave: bool) -> Option<MenuChoice> {
 }
 
 impl RunningCell<'_> {
-    /// Asks what to do with a program that does not stop. Gives what is to be done next, unless it is to be followed
-    /// as before.
+    /// Asks what to do with a program that does not stop. `None` if the run goes on as before.
     pub(super) async fn menu(&mut self) -> Result<Option<PauseReason>, TerminalError> {
         let keyboard = Keyboard::open()?;
         self.typed.keys.push_str(&keyboard.drain());
-        self.terminal.line(Some(Role::Note), question(self.options.outlives))?;
+        self.terminal.line(Some(Role::Note), menu_text(self.options.outlives))?;
         let mut held = Vec::new();
-        // Asked while the menu is there; a program that catches Ctrl-C and asks again must not take the menu away.
-        let mut asked = None;
+        // A question of the program waits until the menu is closed: a program that catches Ctrl-C may ask again.
+        let mut question = None;
         let choice = loop {
             let Some(run) = &mut self.run else { break MenuChoice::Wait };
             tokio::select! {
@@ -62,7 +61,7 @@ impl RunningCell<'_> {
                     }
                 }
                 event = run.next(), if held.len() < 256 => match event {
-                    Some(RunEvent::WaitingInput { is_password }) => asked = Some(is_password),
+                    Some(RunEvent::WaitingInput { is_password }) => question = Some(is_password),
                     event => {
                         let over = matches!(event, Some(RunEvent::Finished { .. } | RunEvent::Lost(_)) | None);
                         held.push(event);
@@ -81,7 +80,7 @@ impl RunningCell<'_> {
         open(self.terminal.console.flush()?)?;
         self.interrupted = None;
         match choice {
-            MenuChoice::Wait => Ok(asked.map(|is_password| PauseReason::Question { is_password })),
+            MenuChoice::Wait => Ok(question.map(|is_password| PauseReason::Question { is_password })),
             MenuChoice::Restart => self.restart().await,
             MenuChoice::Leave => {
                 if let Some(run) = self.run.take() {
@@ -107,7 +106,7 @@ impl RunningCell<'_> {
         match self.terminal.wait(|| "restarting the kernel".to_owned(), self.session.restart()).await? {
             WaitOutcome::Done(Ok(RestartOutcome::Done)) => {}
             WaitOutcome::Done(Ok(RestartOutcome::Unsupported)) => {
-                // Whether the session goes is yet to be asked; the program in it was interrupted already.
+                // The user is asked later whether to destroy the session. The program in it was interrupted already.
                 if let Some(run) = self.run.take() {
                     run.leave();
                 }

@@ -1,5 +1,5 @@
-//! The life of one cell, from its submission to its footer: output as it comes, questions answered in place, Ctrl-C in
-//! three steps, and what to say at the end.
+//! The life of one cell, from its start to its footer: its output, its questions to the user, Ctrl-C in three steps, and its
+//! end.
 
 mod event_buffer;
 mod footer;
@@ -26,47 +26,47 @@ use bai_protocol::record::ConsoleRecord;
 use event_buffer::BufferedRun;
 use footer::footer;
 
-/// A second Ctrl-C within this time asks what to do.
-const AGAIN: Duration = Duration::from_secs(2);
-/// How long output is collected before it is shown, while more keeps coming.
-const BATCH: Duration = Duration::from_millis(8);
-/// How long a question is held back that was on its way when Ctrl-C was pressed: most likely the program has ended.
-const DOUBT: Duration = Duration::from_secs(1);
-/// How much text is given to the terminal between two looks at Ctrl-C.
-const PIECE: usize = 64 * 1024;
+/// A second Ctrl-C within this time opens the interrupt menu.
+const SECOND_INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
+/// How long output is collected before it is shown, while more arrives.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(8);
+/// How long a question is held back that arrives after Ctrl-C: probably the program is about to end.
+const QUESTION_DELAY: Duration = Duration::from_secs(1);
+/// Size of the pieces of text between which Ctrl-C is checked.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// How a cell ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CellEnd {
-    /// With an exit code, when the server knows it.
+    /// It has ended; the exit code, if the server knows it.
     Finished(Option<i32>),
-    /// It was never begun, or its end will never be known.
+    /// It did not start, or its end will not be known.
     Lost {
-        /// The session takes another cell.
+        /// The session can run another cell.
         usable: bool,
     },
-    /// The kernel was started anew under it.
+    /// The kernel was restarted.
     Restarted,
-    /// The user wants a new kernel, and the server cannot start one in this session.
+    /// The user wants to restart the kernel, but the server cannot.
     Unrestartable,
-    /// The session was destroyed under it.
+    /// The session was destroyed.
     Destroyed,
-    /// It runs on; the user leaves.
+    /// It goes on running, and the user leaves.
     LeftRunning,
 }
 
 /// How a cell is run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct CellOptions {
-    /// Tell the time also of a quick success.
+    /// The duration is shown even for a quick success.
     pub(super) timed: bool,
     /// The session outlives this program, so that a cell can be left running.
     pub(super) outlives: bool,
-    /// The code is from this program: it does not count as a cell of the user.
+    /// The code is from this program, not from the user.
     pub(super) ours: bool,
 }
 
-/// Why following a run stopped.
+/// Why following a run was interrupted.
 enum PauseReason {
     End(CellEnd),
     Question { is_password: bool },
@@ -74,16 +74,16 @@ enum PauseReason {
     Pane,
 }
 
-/// What is typed or pasted for later.
+/// Text that the user typed or pasted in advance.
 #[derive(Debug, Default)]
 pub(super) struct TypedAhead {
-    /// Lines for questions to come; the last may be unfinished.
+    /// Lines for future questions; the last one may be incomplete.
     answers: Option<String>,
     /// Keys that were pressed before a menu was shown.
     pub(super) keys: String,
 }
 
-/// Runs one cell to its end. Blocks the thread that owns the keyboard.
+/// Runs one cell until it ends. Blocks the thread that owns the keyboard.
 pub(super) fn run(
     runtime: &Handle,
     terminal: &mut PromptTerminal,
@@ -116,18 +116,18 @@ pub(super) fn run(
         start,
         interrupted: None,
         silent_since_interrupt: false,
-        doubtful: None,
+        delayed_question: None,
         flood: InterruptedOutput::default(),
         fold: OutputFold::new(max_lines),
-        spun: start,
+        last_spin: start,
         typed: TypedAhead::default(),
-        end_of_file_said: false,
+        end_of_file_reported: false,
         options,
     };
     let end = running.run_to_end()?;
     let start = running.start;
     let mut typed = std::mem::take(&mut running.typed);
-    // What was pasted for questions that never came is not thrown away.
+    // Text that was pasted for questions is kept, even if there were no questions.
     typed.keys.push_str(&typed.answers.take().unwrap_or_default());
     let interrupted = running.interrupted.is_some();
     let transcript = std::mem::take(&mut running.fold.transcript);
@@ -143,21 +143,21 @@ struct RunningCell<'a> {
     terminal: &'a mut PromptTerminal,
     editor: &'a mut Editor,
     session: &'a PromptSession,
-    /// Gone when the run was left or taken from us.
+    /// `None` after the run was left.
     run: Option<BufferedRun>,
     start: Instant,
-    /// When Ctrl-C was pressed last.
+    /// The time of the last Ctrl-C.
     interrupted: Option<Instant>,
-    /// A program that printed since may have caught the interrupt and gone on, which is its right.
+    /// No output has arrived since. A program that prints may have caught the interrupt, which is allowed.
     silent_since_interrupt: bool,
-    /// A question that Ctrl-C may have ended before it was put, and when it came.
-    doubtful: Option<(bool, Instant)>,
+    /// A question that is held back after Ctrl-C, and the time when it arrived.
+    delayed_question: Option<(bool, Instant)>,
     flood: InterruptedOutput,
     fold: OutputFold,
-    /// When the spinner was last shown while output is held back.
-    spun: Instant,
+    /// The time when the spinner was last shown while output is held back.
+    last_spin: Instant,
     typed: TypedAhead,
-    end_of_file_said: bool,
+    end_of_file_reported: bool,
     options: CellOptions,
 }
 
@@ -182,17 +182,17 @@ impl RunningCell<'_> {
                     None
                 }
                 PauseReason::Question { is_password } => {
-                    // The keyboard is given up only to the system's own line editing: until somebody else has it,
-                    // typed keys must not be echoed.
-                    let by_the_system = !is_password && self.editor.is_plain();
-                    if by_the_system {
+                    // Only the line editing of the system needs the keyboard in its normal mode. Otherwise keys must
+                    // not be echoed before the editor reads them.
+                    let by_system = !is_password && self.editor.is_plain();
+                    if by_system {
                         drop(mode.take());
                     }
                     let asked = Instant::now();
                     let pause = self.answer(is_password)?;
                     // The time that the user takes to answer does not count.
                     self.start += since(asked);
-                    if by_the_system {
+                    if by_system {
                         mode = self.terminal.hold_keys()?;
                     }
                     self.terminal.keep_pastes_whole()?;
@@ -202,7 +202,7 @@ impl RunningCell<'_> {
         }
     }
 
-    /// Shows what comes until something is to be done about it.
+    /// Shows events until one of them needs an action.
     async fn follow(&mut self) -> Result<PauseReason, TerminalError> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -226,7 +226,7 @@ impl RunningCell<'_> {
                 }
                 event = run.next() => event,
                 _ = tick.tick() => {
-                    if let Some((is_password, _)) = self.doubtful.take_if(|(_, came)| since(*came) >= DOUBT) {
+                    if let Some((is_password, _)) = self.delayed_question.take_if(|(_, came)| since(*came) >= QUESTION_DELAY) {
                         return Ok(PauseReason::Question { is_password });
                     }
                     if self.fold.is_folding() {
@@ -238,7 +238,7 @@ impl RunningCell<'_> {
                     continue;
                 }
             };
-            // Output that is held back leaves the line that says so.
+            // While output is held back, the spinner's line says so and stays.
             if !(self.fold.is_folding() && is_text(event.as_ref())) {
                 self.terminal.clear_spinner()?;
             }
@@ -249,9 +249,9 @@ impl RunningCell<'_> {
         }
     }
 
-    /// Shows an event and those that are here already; what is collected is written every few milliseconds.
+    /// Shows an event and those that have already arrived. Collected output is flushed every few milliseconds.
     async fn show(&mut self, first: Option<RunEvent>) -> Result<Option<PauseReason>, TerminalError> {
-        let (mut begun, mut event) = (Instant::now(), first);
+        let (mut last_flush, mut event) = (Instant::now(), first);
         let pause = loop {
             if !is_text(event.as_ref()) {
                 self.end_flood()?;
@@ -265,12 +265,12 @@ impl RunningCell<'_> {
             }
             let Some(next) = self.run.as_mut().and_then(|run| run.next().now_or_never()) else { break None };
             event = next;
-            if since(begun) >= BATCH {
-                if self.fold.is_folding() && since(self.spun) >= TICK {
+            if since(last_flush) >= FLUSH_INTERVAL {
+                if self.fold.is_folding() && since(self.last_spin) >= TICK {
                     self.spin_folding()?;
                 }
                 open(self.terminal.console.flush()?)?;
-                begun = Instant::now();
+                last_flush = Instant::now();
                 if self.terminal.interrupts.came() && self.interrupt() {
                     break Some(self.event(event).await?.unwrap_or(PauseReason::Menu));
                 }
@@ -294,15 +294,15 @@ impl RunningCell<'_> {
         Ok(())
     }
 
-    /// Says how much is held back because there is so much.
+    /// Shows how many lines of a long output are held back.
     fn spin_folding(&mut self) -> Result<(), TerminalError> {
-        self.spun = Instant::now();
+        self.last_spin = Instant::now();
         open(self.terminal.console.flush()?)?;
-        let label = format!("{} more lines; :output shows them when it is over", self.fold.lines());
+        let label = format!("{} more lines; :output shows them when the cell has ended", self.fold.lines());
         self.terminal.spin(since(self.start), &label)
     }
 
-    /// Shows the end of what was held back because there was so much.
+    /// Shows the end of a long output that was held back.
     fn end_fold(&mut self) -> Result<(), TerminalError> {
         let Some(folded) = self.fold.unfold() else { return Ok(()) };
         self.terminal.clear_spinner()?;
@@ -318,14 +318,14 @@ impl RunningCell<'_> {
     async fn event(&mut self, event: Option<RunEvent>) -> Result<Option<PauseReason>, TerminalError> {
         self.silent_since_interrupt &= !matches!(event, Some(RunEvent::Console(_)));
         if !self.silent_since_interrupt {
-            self.doubtful = None;
+            self.delayed_question = None;
         }
         Ok(match event {
             Some(RunEvent::Console(ConsoleRecord::Stdout(text))) => self.text(Stream::Stdout, &text)?,
             Some(RunEvent::Console(ConsoleRecord::Stderr(text))) => self.text(Stream::Stderr, &text)?,
             Some(RunEvent::Console(record)) => self.record(&record).await?,
             Some(RunEvent::WaitingInput { is_password }) if self.silent_since_interrupt => {
-                self.doubtful = Some((is_password, Instant::now()));
+                self.delayed_question = Some((is_password, Instant::now()));
                 None
             }
             Some(RunEvent::WaitingInput { is_password }) => Some(PauseReason::Question { is_password }),
@@ -350,7 +350,7 @@ impl RunningCell<'_> {
                 None
             }
             Some(RunEvent::Resumed) => {
-                self.terminal.note("the connection was lost and is back; nothing is missing")?;
+                self.terminal.note("the connection was lost and is restored; no output is missing")?;
                 None
             }
             Some(RunEvent::Finished { exit_code }) => Some(PauseReason::End(CellEnd::Finished(exit_code))),
@@ -358,7 +358,7 @@ impl RunningCell<'_> {
                 self.terminal.error(&lost.error.into())?;
                 Some(PauseReason::End(CellEnd::Lost { usable: lost.session == SessionState::Usable }))
             }
-            // An event of a later client: it is not for this prompt.
+            // Other events are not shown at the prompt.
             Some(_) => None,
             None => Some(PauseReason::End(CellEnd::Lost { usable: true })),
         })
@@ -388,12 +388,12 @@ impl RunningCell<'_> {
         }
     }
 
-    /// Text in pieces, so that Ctrl-C is heard however much it is.
+    /// Shows text in pieces, so that Ctrl-C is handled even during a long text.
     fn text(&mut self, stream: Stream, text: &str) -> Result<Option<PauseReason>, TerminalError> {
         let mut rest = text;
         let mut menu = None;
         while !rest.is_empty() {
-            let mut end = PIECE.min(rest.len());
+            let mut end = PIECE_BYTES.min(rest.len());
             while !rest.is_char_boundary(end) {
                 end += 1;
             }
@@ -413,9 +413,11 @@ impl RunningCell<'_> {
         Ok(menu)
     }
 
-    /// Ctrl-C was pressed: interrupts the program. True when the interrupt menu should open.
+    /// Interrupts the program after Ctrl-C. True if the interrupt menu should open.
     fn interrupt(&mut self) -> bool {
-        let again = self.interrupted.is_some_and(|last| since(last) < AGAIN || self.silent_since_interrupt);
+        let again = self
+            .interrupted
+            .is_some_and(|last| since(last) < SECOND_INTERRUPT_LIMIT || self.silent_since_interrupt);
         self.interrupted = Some(Instant::now());
         self.flood.interrupted();
         self.silent_since_interrupt = true;
@@ -426,7 +428,7 @@ impl RunningCell<'_> {
     }
 }
 
-/// Whether an event is text of the program.
+/// Whether an event is text that the program printed.
 fn is_text(event: Option<&RunEvent>) -> bool {
     matches!(event, Some(RunEvent::Console(ConsoleRecord::Stdout(_) | ConsoleRecord::Stderr(_))))
 }

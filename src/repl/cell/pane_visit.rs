@@ -1,4 +1,4 @@
-//! A visit to the terminal inside the session while a cell runs: the cell goes on behind it.
+//! A visit to the terminal inside the session while a cell runs in the background.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::repl::printable::printable;
 use crate::repl::terminal::{TerminalError, open};
 
 impl RunningCell<'_> {
-    /// Shows the pane until it is left. What the cell does meanwhile is held, and shown by who follows it next.
+    /// Shows the pane until the user leaves it. Events of the cell are held back in the meantime, and shown afterwards.
     pub(super) async fn visit_pane(&mut self) -> Result<(), TerminalError> {
         self.terminal.clear_spinner()?;
         open(self.terminal.console.flush()?)?;
-        // What was typed before the key was meant for the prompt; a shell must not run it.
+        // Text that was typed before the key is for the prompt. The shell must not run it.
         if self.terminal.screen.stdin_tty {
             self.typed.keys.push_str(&Keyboard::open()?.drain());
         }

@@ -1,4 +1,4 @@
-//! Questions of the program, answered where its prompt stands: lines, and secrets that are never shown.
+//! Input for the program: lines that the user edits after the program's prompt, and secrets without echo.
 
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
@@ -12,9 +12,9 @@ use crate::repl::terminal::{TerminalError, open};
 use crate::terminal::{SecretError, read_secret_unless};
 
 impl RunningCell<'_> {
-    /// The program waits for a line. Gives what is to be done instead of going on.
+    /// Reads a line for the program. `None` if the run goes on.
     pub(super) fn answer(&mut self, is_password: bool) -> Result<Option<PauseReason>, TerminalError> {
-        // Ctrl-C as the question came: it is still a signal.
+        // Ctrl-C was pressed when the question arrived: it is still a signal.
         if self.terminal.interrupts.came() {
             return Ok(self.interrupt().then_some(PauseReason::Menu));
         }
@@ -77,13 +77,13 @@ impl RunningCell<'_> {
     }
 
     pub(super) fn send(&self, text: Zeroizing<String>) {
-        // An answer that comes too late (the run was interrupted meanwhile) is not wanted any more.
-        let _taken = self.run.as_ref().is_some_and(|run| run.send_input(text));
+        // False if the run has ended in the meantime: then the answer is not needed.
+        let _sent = self.run.as_ref().is_some_and(|run| run.send_input(text));
     }
 
     fn send_end(&mut self) -> Result<(), TerminalError> {
-        if !std::mem::replace(&mut self.end_of_file_said, true) {
-            self.terminal.note("the protocol cannot say end of file; an empty line was sent")?;
+        if !std::mem::replace(&mut self.end_of_file_reported, true) {
+            self.terminal.note("the protocol has no end of file; an empty line was sent")?;
         }
         self.send(Zeroizing::default());
         Ok(())

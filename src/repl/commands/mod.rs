@@ -1,5 +1,5 @@
-//! The `:words` of the prompt: what they are called, what they take, and how a line is read as one. Only known words
-//! are commands; any other line belongs to the kernel.
+//! The `:commands` of the prompt: their names, their arguments, and the parser. Only known words are commands; all other lines
+//! are for the kernel.
 
 mod suggest;
 
@@ -10,7 +10,7 @@ use crate::repl::shell_words::file;
 
 pub(super) use suggest::{Suggestion, suggest};
 
-/// What a `:word` asks for.
+/// A parsed `:command`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PromptCommand {
     Help(Option<String>),
@@ -41,29 +41,29 @@ pub(super) enum PromptCommand {
     Attach(String),
 }
 
-/// What is to become of the last picture.
+/// What `:image` does with the last picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ImageUse {
-    /// Shown on the whole window.
+    /// Shows it in the whole window.
     Show,
-    /// Kept in a file.
+    /// Saves it in a file.
     Save(PathBuf),
-    /// Given to a program of this machine that shows pictures.
+    /// Opens it in an image viewer on this machine.
     Open,
-    /// None of these.
+    /// An invalid argument.
     Unknown,
 }
 
-/// What a command takes after its word.
+/// The kind of argument that a command takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Argument {
     None,
     File,
     MaybeFile,
-    /// Words as the command line takes them, files of this machine among them.
+    /// Words as on the command line, some of which are files on this machine.
     Words,
     MaybeWords,
-    /// The same with files of the session.
+    /// Words as on the command line, some of which are files in the session.
     RemoteWords,
     MaybeRemoteWords,
     Session,
@@ -76,7 +76,7 @@ pub(super) enum Argument {
     Code,
 }
 
-/// One row of the table that help, completion and the reader share.
+/// A row of the table of commands, which help, completion and the parser share.
 #[derive(Debug)]
 pub(super) struct CommandSpec {
     pub(super) word: &'static str,
@@ -98,18 +98,20 @@ const fn entry(
 
 /// All commands, in the order in which help shows them.
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    entry("help", "[WORD]", Argument::MaybeText, "this list, or one command of it", |a| {
+    entry("help", "[WORD]", Argument::MaybeText, "show this list, or the help of one command", |a| {
         PromptCommand::Help(text(a))
     }),
-    entry("doc", "NAME", Argument::Text, "documentation of a name", |a| PromptCommand::Doc(a.to_owned())),
-    entry("time", "CODE", Argument::Code, "run code and tell how long it took", |a| {
+    entry("doc", "NAME", Argument::Text, "show the documentation of a name", |a| {
+        PromptCommand::Doc(a.to_owned())
+    }),
+    entry("time", "CODE", Argument::Code, "run code and show how long it took", |a| {
         PromptCommand::Time(a.to_owned())
     }),
-    entry("run", "FILE", Argument::File, "run a file of this machine in the session", |a| {
+    entry("run", "FILE", Argument::File, "run a file on this machine in the session", |a| {
         PromptCommand::Run(file(a))
     }),
-    entry("load", "FILE", Argument::File, "put a file into the editor", |a| PromptCommand::Load(file(a))),
-    entry("edit", "[FILE]", Argument::MaybeFile, "write the next cell in $EDITOR", |a| {
+    entry("load", "FILE", Argument::File, "load a file into the editor", |a| PromptCommand::Load(file(a))),
+    entry("edit", "[FILE]", Argument::MaybeFile, "edit the next cell in $EDITOR", |a| {
         PromptCommand::Edit(text(a).map(|name| file(&name)))
     }),
     entry("save", "FILE", Argument::File, "save the session's cells (`:save! FILE` overwrites)", |a| {
@@ -119,87 +121,97 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         "history",
         "[TEXT]",
         Argument::MaybeText,
-        "cells typed so far, or those that contain a text",
+        "list the cells of the history, or those that contain a text",
         |a| PromptCommand::History(text(a)),
     ),
-    entry("output", "", Argument::None, "all that the last cell has printed: scroll, search, save", |_| {
-        PromptCommand::Output
-    }),
-    entry("table", "", Argument::None, "the last table, whole: scroll, sort, search, export", |_| {
+    entry(
+        "output",
+        "",
+        Argument::None,
+        "show the whole output of the last cell: scroll, search, save",
+        |_| PromptCommand::Output,
+    ),
+    entry("table", "", Argument::None, "show the whole last table: scroll, sort, search, export", |_| {
         PromptCommand::Table
     }),
     entry(
         "theme",
         "[NAME]",
         Argument::MaybeText,
-        "choose a theme while looking at it, or take the one named",
+        "choose a theme with a preview, or use the theme NAME",
         |a| PromptCommand::Theme(text(a)),
     ),
-    entry("set", "[NAME VALUE]", Argument::Setting, "what can be set at the prompt, or set it", |a| {
+    entry("set", "[NAME VALUE]", Argument::Setting, "list the settings, or change one", |a| {
         PromptCommand::Set(a.to_owned())
     }),
     entry(
         "image",
         "[save FILE | open]",
         Argument::MaybeText,
-        "the last picture on the whole window, or in a file, or in a viewer",
+        "show the last picture in the whole window, save it, or open it in a viewer",
         |a| PromptCommand::Image(image(a)),
     ),
     entry("clear", "", Argument::None, "clear the screen", |_| PromptCommand::Clear),
-    entry("interrupt", "", Argument::None, "stop what the session runs (Ctrl-C while it runs)", |_| {
-        PromptCommand::Interrupt
-    }),
-    entry("restart", "", Argument::None, "start the kernel anew: all variables are lost", |_| {
+    entry(
+        "interrupt",
+        "",
+        Argument::None,
+        "interrupt what the session runs (Ctrl-C while a cell runs)",
+        |_| PromptCommand::Interrupt,
+    ),
+    entry("restart", "", Argument::None, "restart the kernel: all variables are lost", |_| {
         PromptCommand::Restart
     }),
-    entry("replay", "", Argument::None, "start the kernel anew and run the session's cells again", |_| {
+    entry("replay", "", Argument::None, "restart the kernel and run the session's cells again", |_| {
         PromptCommand::Replay
     }),
-    entry("reset", "", Argument::None, "forget all variables, after asking", |_| PromptCommand::Reset),
+    entry("reset", "", Argument::None, "restart the kernel after asking, and forget all cells", |_| {
+        PromptCommand::Reset
+    }),
     entry(
         "new",
         "[IMAGE]",
         Argument::MaybeImage,
-        "another session, of that image; without one, this session again when it is lost",
+        "open a new session of an image; without IMAGE, open a lost session again",
         |a| PromptCommand::New(text(a)),
     ),
     entry(
         "attach",
         "SESSION",
         Argument::Session,
-        "go to a session that lives; this one is left as by :quit",
+        "go to an existing session; this one is left as with :quit",
         |a| PromptCommand::Attach(a.to_owned()),
     ),
-    entry("pty", "", Argument::None, "a terminal in the session (also a key: see below)", |_| {
+    entry("pty", "", Argument::None, "open a terminal in the session (also with a key, see below)", |_| {
         PromptCommand::Pty
     }),
-    entry("info", "", Argument::None, "about the session", |_| PromptCommand::Info),
+    entry("info", "", Argument::None, "show facts about the session", |_| PromptCommand::Info),
     entry(
         "logs",
         "[-n LINES] [-f]",
         Argument::MaybeWords,
-        "the session's log, full screen; with flags as `bai-repl logs`",
+        "show the session's log full screen; with flags as `bai-repl logs`",
         |a| PromptCommand::Delegated(DelegatedCommand::Logs, a.to_owned()),
     ),
     entry(
         "ls",
         "[FLAGS]",
         Argument::MaybeText,
-        "list the server's sessions; flags as those of `bai-repl ls`",
+        "list the server's sessions; the flags are those of `bai-repl ls`",
         |a| PromptCommand::Delegated(DelegatedCommand::Ls, a.to_owned()),
     ),
     entry(
         "sessions",
         "",
         Argument::None,
-        "the server's sessions, full screen: go to one, its log, its files",
+        "show the server's sessions full screen: go to one, read its log or files",
         |_| PromptCommand::Sessions,
     ),
     entry(
         "files",
         "[FOLDER]",
         Argument::MaybeRemoteWords,
-        "files of the session, full screen; those of a folder that is named, as text",
+        "show the session's files full screen, or list a folder as text",
         |a| PromptCommand::Delegated(DelegatedCommand::Files, a.to_owned()),
     ),
     entry("upload", "FILE… [--to FOLDER] [--force]", Argument::Words, "copy files to the session", |a| {
@@ -212,17 +224,21 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         "copy files from the session",
         |a| PromptCommand::Delegated(DelegatedCommand::Download, a.to_owned()),
     ),
-    entry("apps", "", Argument::MaybeText, "what the session serves", |a| {
+    entry("apps", "", Argument::MaybeText, "list the apps of the session", |a| {
         PromptCommand::Delegated(DelegatedCommand::Apps, a.to_owned())
     }),
-    entry("app", "NAME [-b HOST:PORT]", Argument::App, "a local address for an app, until Ctrl-C", |a| {
-        PromptCommand::Delegated(DelegatedCommand::App, a.to_owned())
-    }),
+    entry(
+        "app",
+        "NAME [-b HOST:PORT]",
+        Argument::App,
+        "open a local address for an app, until Ctrl-C",
+        |a| PromptCommand::Delegated(DelegatedCommand::App, a.to_owned()),
+    ),
     entry(
         "batch",
         "[--clean CMD] [--build CMD] [--exec CMD]",
         Argument::MaybeText,
-        "clean, build and execute what is in the session",
+        "clean, build and execute the files in the session",
         |a| PromptCommand::Batch(a.to_owned()),
     ),
     entry("quit", "", Argument::None, "leave (also Ctrl-D)", |_| PromptCommand::Quit),
@@ -241,14 +257,14 @@ fn image(argument: &str) -> ImageUse {
     }
 }
 
-/// The word, and what follows it.
+/// Splits a line into the command's name and the rest.
 fn split(line: &str) -> Option<(&str, &str)> {
     let rest = line.strip_prefix(':')?;
     let end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
     rest.split_at_checked(end)
 }
 
-/// Reads a line. `None` when it is no command; an error is a sentence that says how the command is used.
+/// Parses a line. `None` if it is not a command; an error is a sentence about the command's usage.
 pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
     let (word, rest) = split(line.trim())?;
     if word == "q" && rest.trim().is_empty() {
@@ -259,7 +275,7 @@ pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
         Some(rest) if entry.word == "save" => (true, rest),
         _ => (false, rest),
     };
-    // `:run.x` or `:info(` is something else.
+    // `:run.x` and `:info(` are not commands.
     if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
         return None;
     }
@@ -286,7 +302,7 @@ pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
     }))
 }
 
-/// The code in a command that takes code: it is judged and continued like a cell.
+/// The code in a command that takes code. It can have several lines, like a cell.
 pub(super) fn code_of(line: &str) -> Option<&str> {
     let (word, rest) = split(line.trim())?;
     COMMANDS
@@ -325,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_the_kernels() {
+    fn other_lines_are_for_the_kernel() {
         for line in
             ["", ":", ":x", ":helpme", "help", "x :help", ":info()", ":run.x", ":help!", ":quit!", "::help"]
         {
@@ -343,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_judged_by_its_code() {
+    fn the_code_of_time_is_found() {
         assert_eq!(code_of(":time for x in y:"), Some("for x in y:"));
         assert_eq!(code_of(":load x"), None);
         assert_eq!(code_of("x"), None);

@@ -1,4 +1,4 @@
-//! What Tab suggests in a command: its word, files of this machine, settings, or what the session or its server has names of.
+//! What Tab suggests in a command: its name, files on this machine, settings, or names from the session or its server.
 
 use std::path::{Path, PathBuf};
 
@@ -8,26 +8,26 @@ use crate::repl::settings::SETTINGS;
 use crate::repl::shell_words;
 use crate::repl::shell_words::file;
 
-/// What can complete a command.
+/// The suggestions for a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::repl) enum Suggestion {
-    /// What is known here.
-    Here(Suggestions),
-    /// What the session or its server knows.
+    /// Suggestions that need no request.
+    Local(Suggestions),
+    /// Names to request from the session or its server.
     Remote(RemoteCompletion),
 }
 
-/// Names to be asked for.
+/// A request for names, and where they go in the line.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::repl) struct RemoteCompletion {
     pub(in crate::repl) names: RemoteNameKind,
-    /// How the names begin that are wanted.
+    /// The typed beginning of the name.
     pub(in crate::repl) typed: String,
-    /// What stands before the name in what is to be put in.
+    /// The typed folder before the name.
     folder: String,
-    /// Byte position in the line where that goes; it ends at the cursor.
+    /// Byte position in the line where the replaced text starts; it ends at the cursor.
     start: usize,
-    /// It is a word among others.
+    /// The name is one of several words, so it needs escapes.
     escaped: bool,
 }
 
@@ -38,7 +38,7 @@ impl RemoteCompletion {
     }
 
     fn files(path: &str, start: usize, escaped: bool) -> Suggestion {
-        let (folder, typed) = in_folder(path);
+        let (folder, typed) = split_folder(path);
         let (folder, typed) = (folder.to_owned(), typed.to_owned());
         Suggestion::Remote(RemoteCompletion {
             names: RemoteNameKind::Files(folder.clone()),
@@ -49,8 +49,8 @@ impl RemoteCompletion {
         })
     }
 
-    /// What is to be put in for these names.
-    pub(in crate::repl) fn found(&self, names: Vec<String>) -> Suggestions {
+    /// The suggestions for these names.
+    pub(in crate::repl) fn suggestions(&self, names: Vec<String>) -> Suggestions {
         let whole = |name: String| format!("{}{name}", self.folder);
         let items = names.into_iter().map(whole);
         let items = if self.escaped { escaped(items) } else { items.collect() };
@@ -62,15 +62,15 @@ fn escaped(items: impl IntoIterator<Item = String>) -> Vec<String> {
     items.into_iter().map(|item| shell_words::escape(&item)).collect()
 }
 
-/// Completes a command's word, or what follows it.
+/// Completes the name or the argument of a command.
 pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggestion {
     let before = line.get(..position).unwrap_or_default().trim_start();
-    let here = |start, items| Suggestion::Here(Suggestions { start, items });
-    let Some((word, rest)) = split(before) else { return here(0, Vec::new()) };
+    let local = |start, items| Suggestion::Local(Suggestions { start, items });
+    let Some((word, rest)) = split(before) else { return local(0, Vec::new()) };
     if rest.is_empty() {
         let words = COMMANDS.iter().filter(|entry| entry.word.starts_with(word));
         let items = words.map(|entry| format!(":{}", entry.word)).collect();
-        return here(position.saturating_sub(word.len() + 1), items);
+        return local(position.saturating_sub(word.len() + 1), items);
     }
     let rest = rest.strip_prefix('!').unwrap_or(rest);
     let whole = rest.trim_start();
@@ -78,11 +78,11 @@ pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggestion {
     let (at, last) = shell_words::last(rest);
     let last_at = position.saturating_sub(rest.len()) + at;
     match COMMANDS.iter().find(|entry| entry.word == word).map(|entry| entry.argument) {
-        Some(Argument::File | Argument::MaybeFile) => here(all, files(whole)),
-        Some(Argument::Words | Argument::MaybeWords) => here(last_at, escaped(files(&last))),
+        Some(Argument::File | Argument::MaybeFile) => local(all, files(whole)),
+        Some(Argument::Words | Argument::MaybeWords) => local(last_at, escaped(files(&last))),
         Some(Argument::Setting) => {
             let earlier = rest.split_whitespace().next().filter(|earlier| *earlier != last);
-            here(last_at, settings(earlier, &last))
+            local(last_at, settings(earlier, &last))
         }
         Some(Argument::RemoteWords | Argument::MaybeRemoteWords) => {
             RemoteCompletion::files(&last, last_at, true)
@@ -90,16 +90,16 @@ pub(in crate::repl) fn suggest(line: &str, position: usize) -> Suggestion {
         Some(Argument::Session) => RemoteCompletion::of(RemoteNameKind::Sessions, whole, all),
         Some(Argument::MaybeImage) => RemoteCompletion::of(RemoteNameKind::Images, whole, all),
         Some(Argument::App) => RemoteCompletion::of(RemoteNameKind::Apps, &last, last_at),
-        _ => here(0, Vec::new()),
+        _ => local(0, Vec::new()),
     }
 }
 
-/// A path's folder, with its slash, and the rest.
-fn in_folder(path: &str) -> (&str, &str) {
+/// Splits a path into its folder, with the slash, and the rest.
+fn split_folder(path: &str) -> (&str, &str) {
     path.rfind('/').and_then(|slash| path.split_at_checked(slash + 1)).unwrap_or(("", path))
 }
 
-/// Names of settings, or values of the one that was typed before.
+/// Names of settings, or values of the setting that was typed before.
 fn settings(earlier: Option<&str>, typed: &str) -> Vec<String> {
     let words: Vec<&str> = match earlier {
         None => SETTINGS.iter().map(|setting| setting.name).collect(),
@@ -113,9 +113,9 @@ fn settings(earlier: Option<&str>, typed: &str) -> Vec<String> {
     words.into_iter().filter(|word| word.starts_with(typed)).map(str::to_owned).collect()
 }
 
-/// Files that begin as typed, folders with a slash behind them; names with control characters are left out.
+/// Files whose names begin as typed; folders end with a slash. Names with control characters are left out.
 fn files(typed: &str) -> Vec<String> {
-    let (folder, beginning) = in_folder(typed);
+    let (folder, beginning) = split_folder(typed);
     let place = if folder.is_empty() { PathBuf::from(".") } else { file(folder) };
     let mut found: Vec<String> = std::fs::read_dir(place)
         .into_iter()
@@ -139,10 +139,10 @@ mod tests {
     use super::super::parse;
     use super::*;
 
-    /// What is known here about the end of a line.
+    /// The local suggestions at the end of a line.
     fn known(line: &str) -> Suggestions {
         match suggest(line, line.len()) {
-            Suggestion::Here(found) => found,
+            Suggestion::Local(found) => found,
             Suggestion::Remote(_) => panic!("{line}: nobody needs to be asked"),
         }
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_among_other_words_is_one_word() {
+    fn a_name_with_spaces_is_escaped_to_one_word() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("one more.py"), "").unwrap();
         let path = folder.path().display();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_knows_is_asked_for() {
+    fn names_of_the_server_are_requested() {
         let files = |folder: &str| RemoteNameKind::Files(folder.to_owned());
         for (line, names, typed, answer, put_in) in [
             (":download da", files(""), "da", "data/", ":download data/"),
@@ -212,7 +212,7 @@ mod tests {
         ] {
             let Suggestion::Remote(asked) = suggest(line, line.len()) else { panic!("{line}") };
             assert_eq!((&asked.names, asked.typed.as_str()), (&names, typed), "{line}");
-            let Suggestions { start, items } = asked.found(vec![answer.to_owned()]);
+            let Suggestions { start, items } = asked.suggestions(vec![answer.to_owned()]);
             assert_eq!(format!("{}{}", &line[..start], items[0]), put_in);
         }
         assert_eq!(parse(":attach"), Some(Err("usage: :attach SESSION".into())));

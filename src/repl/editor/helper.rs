@@ -1,5 +1,5 @@
-//! What rustyline asks while a line is edited: its colours, the suggestion behind it, the list below it, and edits that
-//! no command of its own makes.
+//! The callbacks of rustyline while a line is edited: its colours, the suggestion after it, the list below it, and edits for
+//! which rustyline has no command.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use crate::repl::paint::Paint;
 use crate::repl::printable::printable;
 use crate::theme::Role;
 
-/// The helper of the one editor, for cells and for answers.
+/// The helper of the editor, for cells and for answers.
 pub(super) struct EditorHelper {
     pub(super) shared: SharedEditorState,
     pub(super) language: Arc<dyn Language>,
     pub(super) highlight: Highlight,
     pub(super) paint: Paint,
-    /// Columns of the prompt in use.
+    /// Width of the current prompt.
     pub(super) prompt_width: usize,
 }
 
-/// Text behind or below the line, and what → takes of it.
+/// Text after or below the line, and the part of it that → accepts.
 #[derive(Debug)]
 pub(super) struct HintText {
     display: String,
@@ -48,7 +48,7 @@ impl Hint for HintText {
 }
 
 impl EditorHelper {
-    /// The bytes of the bracket at the cursor and of its partner.
+    /// The byte positions of the bracket at the cursor and of its partner.
     fn brackets(&self, line: &str, position: usize) -> Vec<usize> {
         let is_bracket = |c: char| matches!(c, '(' | ')' | '[' | ']' | '{' | '}');
         let before = line.get(..position).and_then(|head| head.chars().next_back());
@@ -66,17 +66,17 @@ impl EditorHelper {
         pair
     }
 
-    /// The line as it stays in the scrollback: its further lines stand under the first.
+    /// The line as it stays in the scrollback: its other lines are aligned with the first.
     fn aligned(&self, painted: &str) -> String {
         let sign = self.paint.signs().continuation;
         let pad = " ".repeat(self.prompt_width.saturating_sub(sign.width() + 1));
         let mark = self.paint.text(Role::Continuation, &format!("{pad}{sign} "));
-        // The blank line that ended the cell has done its duty.
+        // The blank line that ended the cell is left out.
         let painted = painted.trim_end_matches([' ', '\n']);
         painted.replace('\n', &format!("\n{mark}"))
     }
 
-    /// The rest of the newest entry of the history that begins with the line.
+    /// The rest of the newest history entry that begins with the line.
     fn suggestion(&self, line: &str, position: usize, context: &Context<'_>) -> Option<HintText> {
         if line.is_empty() || position < line.len() {
             return None;
@@ -133,7 +133,7 @@ impl Highlighter for EditorHelper {
     fn highlight<'l>(&self, line: &'l str, position: usize) -> Cow<'l, str> {
         let state = self.shared.lock();
         let (mode, last_view) = (state.mode, state.last_view);
-        // The whole line is shown from its end only: until then rustyline counts rows as it edits them.
+        // The last view is aligned only when the cursor is at the end: before that rustyline counts the rows that it edits.
         let last_view = last_view && position == line.len();
         let ending = state.ending.clone().filter(|_| last_view);
         drop(state);
@@ -155,7 +155,7 @@ impl Highlighter for EditorHelper {
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        // The list stands on lines of its own below the cell; the suggestion goes on with its last line.
+        // The list is on its own lines below the cell; the suggestion continues the last line.
         let Some(list) = hint.strip_prefix('\n') else {
             return Cow::Owned(self.paint.text(Role::Hint, hint));
         };
@@ -191,7 +191,7 @@ impl Completer for EditorHelper {
     type Candidate = String;
 
     fn complete(&self, _: &str, position: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        // Tab is handled by the keys. This command carries an edit that they have prepared: one candidate makes
+        // The key handler handles Tab. This command applies an edit that it has prepared: a single candidate makes
         // rustyline call `update`.
         let candidates =
             if self.shared.lock().edit.is_some() { vec![String::from("edit")] } else { Vec::new() };

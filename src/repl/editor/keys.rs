@@ -1,5 +1,5 @@
-//! The keys whose meaning is ours: Enter, Tab, Backspace, Ctrl-C, a paste. One handler sees every key first and
-//! leaves the rest to rustyline.
+//! The keys that this program handles itself: Enter, Tab, Backspace, Ctrl-C, a paste. One handler gets every key first, and
+//! leaves the others to rustyline.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use crate::repl::printable::printable;
 use crate::repl::suggestion_list::SuggestionList;
 use crate::repl::terminal_pane::{PaneVisit, VisitPane};
 
-/// Keys that follow each other so fast were not typed by hand.
-const BURST: Duration = Duration::from_millis(3);
-/// A Ctrl-C after such a pause in a paste is the user's, who waits for an end that does not come.
-const PAUSE: Duration = Duration::from_millis(300);
+/// Keys with a shorter interval were not typed by hand.
+const MACHINE_INTERVAL: Duration = Duration::from_millis(3);
+/// A Ctrl-C after this pause in a paste is from the user, because the end of the paste is missing.
+const PASTE_PAUSE: Duration = Duration::from_millis(300);
 
 const BACKSPACE: KeyEvent = KeyEvent(KeyCode::Backspace, Modifiers::NONE);
 const ENTER: KeyEvent = KeyEvent(KeyCode::Enter, Modifiers::NONE);
@@ -54,7 +54,7 @@ impl ConditionalEventHandler for KeyHandler {
         let mut state = self.shared.lock();
         let since =
             state.last_key.replace(now).map_or(Duration::MAX, |last| now.saturating_duration_since(last));
-        if state.late.takes(key) {
+        if state.late.accepts(key) {
             return Some(Cmd::Noop);
         }
         if state.paste.is_some() {
@@ -83,7 +83,7 @@ impl ConditionalEventHandler for KeyHandler {
         }
         state.searching = false;
         if let Some(indent) = auto_indent
-            && since < BURST
+            && since < MACHINE_INTERVAL
             && let Some(command) = machine_typed(&mut state, indent, key, context)
         {
             return Some(command);
@@ -119,7 +119,7 @@ impl KeyHandler {
     }
 
     fn pasting(&self, state: &mut EditorState, key: KeyEvent, since: Duration) -> Cmd {
-        let given_up = key == KeyEvent::ctrl('C') && since > PAUSE;
+        let given_up = key == KeyEvent::ctrl('C') && since > PASTE_PAUSE;
         let ended = given_up || state.paste.as_mut().is_some_and(|paste| paste.key(key));
         if !ended {
             return Cmd::Noop;
@@ -157,14 +157,14 @@ impl KeyHandler {
         }
     }
 
-    /// Ends the line. From here on Ctrl-C is meant for the cell, so it comes as a signal; those before are history.
+    /// Ends the line. From now on Ctrl-C is for the cell and arrives as a signal; earlier ones are discarded.
     fn accept(&self) -> Cmd {
         (self.interrupted)();
-        hear_ctrl_c();
+        make_ctrl_c_a_signal();
         Cmd::AcceptLine
     }
 
-    /// A new line at the cursor, whatever stands there.
+    /// Inserts a new line at the cursor.
     fn new_line(&self, context: &EventContext<'_>) -> Cmd {
         let before = context.line().get(..context.pos()).unwrap_or_default();
         let indent = self.language.indent_after(&self.folds.unfold(before));
@@ -178,7 +178,7 @@ impl KeyHandler {
         Cmd::Insert(1, format!("\n{indent}"))
     }
 
-    /// A colon may end a line that goes with an earlier block: `else:`.
+    /// Dedents a line such as `else:`, which its colon completes.
     fn colon(&self, context: &EventContext<'_>) -> Option<Cmd> {
         let (line, position) = (context.line(), context.pos());
         let (before, after) = line.split_at_checked(position)?;
@@ -223,7 +223,7 @@ impl KeyHandler {
             && listing.text == line
             && listing.position == position
         {
-            listing.turn();
+            listing.next_page();
             return Cmd::Repaint;
         }
         state.listing = None;
@@ -236,13 +236,13 @@ impl KeyHandler {
         let is_command = line.trim_start().starts_with(':');
         if is_command && commands::code_of(line).is_none() {
             return match commands::suggest(line, position) {
-                Suggestion::Here(found) => found,
-                Suggestion::Remote(asked) => {
-                    asked.found(self.completer.names(asked.names.clone(), &asked.typed, keys_waiting))
+                Suggestion::Local(found) => found,
+                Suggestion::Remote(query) => {
+                    query.suggestions(self.completer.names(query.names.clone(), &query.typed, keys_waiting))
                 }
             };
         }
-        // What stands before the code of a command would only confuse the kernel.
+        // The kernel gets only the code of a command.
         let skipped = if is_command { line.len() - commands::code_of(line).map_or(0, str::len) } else { 0 };
         let Some(code) = position.checked_sub(skipped).and(line.get(skipped..)) else {
             return Suggestions::default();
@@ -252,7 +252,7 @@ impl KeyHandler {
         found
     }
 
-    /// Puts in what all suggestions agree on, and lists them when there are several.
+    /// Inserts the common beginning of all suggestions, and lists them if there are several.
     fn suggest(&self, found: Suggestions, line: &str, position: usize) -> Cmd {
         let Suggestions { start, items } = found;
         let typed = line.get(start..position).unwrap_or_default();
@@ -269,7 +269,7 @@ impl KeyHandler {
                 }
                 None => (line.to_owned(), position),
             };
-            // What all have up to the last dot need not be read a hundred times.
+            // The list leaves out the part up to the last dot, which all suggestions share.
             let skip = typed.rfind(['.', '/']).map_or(0, |dot| dot + 1);
             let known = typed.get(..skip).unwrap_or_default();
             let short = |item: String| item.strip_prefix(known).map(str::to_owned).unwrap_or(item);
@@ -284,7 +284,7 @@ impl KeyHandler {
         Cmd::Complete
     }
 
-    /// Shows the pane, with the line as it is behind it.
+    /// Shows the pane. The line is unchanged afterwards.
     fn visit_pane(&self, context: &EventContext<'_>) -> Cmd {
         let (typed, remark) = match (self.pane)() {
             Ok(PaneVisit { typed, remark }) => (typed, remark),
@@ -294,14 +294,14 @@ impl KeyHandler {
         if typed == "\r" {
             return self.enter(context);
         }
-        // Other keys that are not text are lost: rustyline does not take them back.
+        // Other keys that are not text are lost: rustyline cannot take them back.
         match printable(&typed) {
             text if text.is_empty() => Cmd::Repaint,
             text => Cmd::Insert(1, text),
         }
     }
 
-    /// Lets the user's own editor have the cell.
+    /// Opens the cell in the user's own editor.
     pub(super) fn edit_outside(&self, context: &EventContext<'_>) -> Cmd {
         let line = context.line();
         match external::edit(&self.folds.unfold(line), self.language.extension()) {
@@ -327,8 +327,8 @@ impl ConditionalEventHandler for ExternalEditorKey {
     }
 }
 
-/// A key that came at once after a line break of ours: a program types, or a paste without brackets. It brings its own
-/// indentation, which must not be added to ours.
+/// Handles a key that came at once after our line break: it is from a program, or from a paste without brackets. It has its
+/// own indentation, which must not be added to ours.
 fn machine_typed(
     state: &mut EditorState,
     indent: AutoIndent,
@@ -364,12 +364,12 @@ fn takes_hint(context: &EventContext<'_>) -> bool {
     context.hint_text().is_some() && context.pos() == context.line().len()
 }
 
-/// Makes Ctrl-C a signal that leaves the queue of keys as it is. The modes do not outlast rustyline's call.
-fn hear_ctrl_c() {
+/// Makes Ctrl-C a signal that does not clear the queue of keys. rustyline restores the modes when its call returns.
+fn make_ctrl_c_a_signal() {
     let stdin = std::io::stdin();
     if let Ok(mut mode) = termios::tcgetattr(&stdin) {
         mode.local_flags.insert(LocalFlags::ISIG | LocalFlags::NOFLSH);
-        // Where it is refused, Ctrl-C waits a few milliseconds more.
+        // If this fails, Ctrl-C only arrives a few milliseconds later.
         let _ = termios::tcsetattr(&stdin, SetArg::TCSANOW, &mode);
     }
 }

@@ -1,6 +1,5 @@
-//! Answers of the terminal that come after nobody waited for them any more, as rustyline takes them apart: they are not keys
-//! that somebody pressed, and must not become a cell. Which questions are asked, and for how long one waits, is in
-//! `terminal::probe`.
+//! Answers of the terminal that arrive after the time limit, as rustyline parses them. They are not keys that the user pressed,
+//! and must not become a cell. The questions and the time limit are in `terminal::probe`.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +7,13 @@ use rustyline::{KeyCode, KeyEvent, Modifiers};
 
 use crate::terminal;
 
-/// The longest answer that is a text; longer input comes from the user.
-const LONGEST: usize = 256;
+/// Maximum length of an answer that is a text; longer input comes from the user.
+const MAX_LENGTH: usize = 256;
 
-/// Input that comes later than this after the prompt is not an answer: the terminal gives none, and Alt-P is a key there.
-const LATEST: Duration = Duration::from_secs(30);
+/// Input is not an answer after this time: the terminal gives no answers, and Alt-P is a key.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// The part of an answer that has come.
+/// The part of an answer that has arrived.
 #[derive(Debug, Default)]
 enum ReplyPart {
     #[default]
@@ -25,10 +24,10 @@ enum ReplyPart {
     Text(usize),
 }
 
-/// Tells answers from keys.
+/// Distinguishes answers from keys.
 #[derive(Debug)]
 pub(super) struct LateReplies {
-    /// So many answers to the last question have not come yet.
+    /// Number of answers to the last question that have not arrived yet.
     owed: usize,
     part: ReplyPart,
     since: Instant,
@@ -41,14 +40,14 @@ impl Default for LateReplies {
 }
 
 impl LateReplies {
-    /// Whether this is a piece of an answer and not a key.
-    pub(super) fn takes(&mut self, key: KeyEvent) -> bool {
-        if self.owed == 0 || self.since.elapsed() > LATEST {
+    /// Whether this is a part of an answer, and not a key.
+    pub(super) fn accepts(&mut self, key: KeyEvent) -> bool {
+        if self.owed == 0 || self.since.elapsed() > TIME_LIMIT {
             return false;
         }
         let KeyEvent(code, modifiers) = key;
         self.part = match (&self.part, code, modifiers) {
-            // rustyline does not know the sequence, and has read a few bytes of it.
+            // rustyline does not know the sequence, and has read its first bytes.
             (_, KeyCode::UnknownEscSeq, _) => ReplyPart::Sequence,
             (ReplyPart::Sequence, KeyCode::Char('0'..='9' | ';' | '$' | '?'), Modifiers::NONE) => {
                 ReplyPart::Sequence
@@ -64,7 +63,7 @@ impl LateReplies {
             }
             (ReplyPart::Text(_), KeyCode::Char('\\'), Modifiers::ALT) => ReplyPart::None,
             (ReplyPart::Text(_), KeyCode::Char('G'), Modifiers::CTRL) => ReplyPart::None,
-            (ReplyPart::Text(length @ ..LONGEST), KeyCode::Char(_), Modifiers::NONE) => {
+            (ReplyPart::Text(length @ ..MAX_LENGTH), KeyCode::Char(_), Modifiers::NONE) => {
                 ReplyPart::Text(length + 1)
             }
             (_, KeyCode::Char(']' | 'P' | '_'), Modifiers::ALT) => ReplyPart::Text(0),
@@ -81,7 +80,7 @@ impl LateReplies {
 mod tests {
     use super::*;
 
-    /// What is left of these as keys. A piece is what follows an ESC as far as rustyline reads it, or plain characters.
+    /// The keys among these pieces. A piece is the part after an ESC that rustyline reads, or plain characters.
     fn keys(owed: usize, pieces: &[&str]) -> String {
         let mut late = LateReplies { owed, part: ReplyPart::None, since: Instant::now() };
         let mut left = String::new();
@@ -94,7 +93,7 @@ mod tests {
             let plain = piece.chars().map(|c| KeyEvent(KeyCode::Char(c), Modifiers::NONE));
             let keys: Vec<KeyEvent> = first.map_or_else(|| plain.collect(), |key| vec![key]);
             for key in keys {
-                if let (false, KeyEvent(KeyCode::Char(c), _)) = (late.takes(key), key) {
+                if let (false, KeyEvent(KeyCode::Char(c), _)) = (late.accepts(key), key) {
                     left.push(c);
                 }
             }
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_no_keys_and_keys_stay_keys() {
+    fn answers_are_dropped_and_keys_are_kept() {
         let answers = [
             "x",
             "ESC [",
@@ -126,9 +125,9 @@ mod tests {
     }
 
     #[test]
-    fn what_only_begins_like_an_answer_ends_with_the_next_key() {
+    fn input_that_only_begins_like_an_answer_ends_with_the_next_key() {
         assert_eq!(keys(1, &["ESC [", "word", "ESC [", "12print"]), "wordprint");
-        let long = "a".repeat(LONGEST + 3);
+        let long = "a".repeat(MAX_LENGTH + 3);
         assert_eq!(keys(1, &["ESC P", &long]), "aaa");
     }
 }

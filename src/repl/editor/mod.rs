@@ -1,5 +1,5 @@
-//! The editor: rustyline on the thread that owns the keyboard, for cells and for the lines that programs ask for. What
-//! is read is handed out as text; nothing here runs anything.
+//! The editor: rustyline on the thread that owns the keyboard, for cells and for the input of programs. It returns text; this
+//! module runs no code.
 
 mod external;
 mod helper;
@@ -37,7 +37,7 @@ use state::{EditorEnd, Mode, SharedEditorState};
 pub(super) use external::edit as edit_outside;
 pub(super) use notifier::Notifier;
 
-/// The keys of the editor.
+/// The key bindings of the editor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keymap {
     /// As in Emacs and most shells.
@@ -47,27 +47,27 @@ pub enum Keymap {
     Vi,
 }
 
-/// What the prompt gave.
+/// The result of reading a cell.
 #[derive(Debug)]
 pub(super) enum CellRead {
     /// A cell, or a command.
     Cell(String),
-    /// Ctrl-C: what was typed is thrown away.
+    /// Ctrl-C: the typed text is discarded.
     Cancelled,
-    /// Ctrl-D on an empty line, or the keyboard is gone.
+    /// Ctrl-D on an empty line, or the terminal is gone.
     End,
     /// The keyboard cannot be read.
     Failed(io::Error),
 }
 
-/// What a question gave.
+/// The result of reading an answer.
 #[derive(Debug)]
 pub(super) enum AnswerRead {
-    /// A line, and the lines that were pasted after it; the last of those may be unfinished.
+    /// A line, and the lines that were pasted after it; the last of them may be incomplete.
     Line { text: String, rest: Option<String> },
     /// Ctrl-C.
     Interrupted,
-    /// Ctrl-D on an empty line, or the keyboard is gone.
+    /// Ctrl-D on an empty line, or the terminal is gone.
     End,
     /// The keyboard cannot be read.
     Failed(io::Error),
@@ -81,13 +81,13 @@ pub(super) struct EditorParts {
     pub(super) screen: Screen,
     pub(super) keymap: Keymap,
     pub(super) history: Option<PathBuf>,
-    /// Tells, once, that Ctrl-C came as a signal.
+    /// True, once, after Ctrl-C arrived as a signal.
     pub(super) interrupted: Interrupted,
-    /// The control character that opens the pane, and the way into it.
+    /// The control character that opens the pane, and the function that shows it.
     pub(super) pane: (u8, VisitPane),
 }
 
-/// Tells, once, that Ctrl-C came as a signal.
+/// True, once, after Ctrl-C arrived as a signal.
 pub(super) type Interrupted = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The editor.
@@ -117,7 +117,7 @@ impl Editor {
     /// An editor on this terminal, and a sentence for the user if the history cannot be used.
     ///
     /// # Errors
-    /// When the terminal cannot be used.
+    /// If the terminal cannot be used.
     pub(super) fn new(parts: EditorParts) -> io::Result<(Self, Option<String>)> {
         let EditorParts { language, completer, paint, screen, keymap, history, interrupted, pane } = parts;
         let folds = Arc::new(FoldedTexts::default());
@@ -175,7 +175,7 @@ impl Editor {
         self.paint = paint;
     }
 
-    /// Reads a cell, beginning with `initial`.
+    /// Reads a cell; `initial` is its initial text.
     pub(super) fn read_cell(&mut self, initial: &str) -> CellRead {
         self.begin(Mode::Cell);
         let initial = self.folds.fold_if_tall(initial).unwrap_or_else(|| initial.to_owned());
@@ -193,13 +193,13 @@ impl Editor {
                     }
                     Ok((line, _)) => CellRead::Cell(self.folds.unfold(&line)),
                     Err(ReadlineError::Eof) => CellRead::End,
-                    Err(error) => gone(error).map_or(CellRead::End, CellRead::Failed),
+                    Err(error) => unless_gone(error).map_or(CellRead::End, CellRead::Failed),
                 }
             }
         }
     }
 
-    /// Reads a line for a program whose question is `prompt`, beginning with `initial`.
+    /// Reads a line for a program whose question is `prompt`; `initial` is its initial text.
     pub(super) fn read_answer(&mut self, prompt: &PartialLine, initial: &str) -> AnswerRead {
         self.begin(Mode::Answer);
         match &mut self.input {
@@ -222,7 +222,7 @@ impl Editor {
                     Ok((typed, Some(EditorEnd::Pasted(pasted)))) => split_paste(&typed, &pasted),
                     Ok((text, None)) => AnswerRead::Line { text, rest: None },
                     Err(ReadlineError::Eof) => AnswerRead::End,
-                    Err(error) => gone(error).map_or(AnswerRead::End, AnswerRead::Failed),
+                    Err(error) => unless_gone(error).map_or(AnswerRead::End, AnswerRead::Failed),
                 };
                 if let AnswerRead::Line { text, .. } = &answer {
                     // Answers are kept in memory only: this cannot fail.
@@ -234,17 +234,17 @@ impl Editor {
         }
     }
 
-    /// Whether the system edits lines, not we.
+    /// Whether the line editing of the system is used.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.input, LineReader::Plain(..))
     }
 
-    /// Where others can show something while a line is edited.
+    /// Shows notices while a line is edited.
     pub(super) fn notifier(&self) -> Notifier {
         self.notifier.clone()
     }
 
-    /// Puts a cell or command into the history. A sentence for the user when it cannot be saved.
+    /// Adds a cell or a command to the history. Returns a sentence for the user if it cannot be saved.
     pub(super) fn remember(&mut self, cell: &str) -> Option<String> {
         self.histories_mut().remember(cell)
     }
@@ -280,7 +280,7 @@ fn rich(
 ) -> io::Result<rustyline::Editor<EditorHelper, Histories>> {
     let config = Builder::new()
         .edit_mode(if keymap == Keymap::Vi { EditMode::Vi } else { EditMode::Emacs })
-        // The highlighter makes text harmless, so it is asked also where there are no colours.
+        // The highlighter removes control characters, so it is also used without colours.
         .color_mode(ColorMode::Forced)
         .bell_style(BellStyle::None)
         .behavior(if screen.stdout_tty { Behavior::Stdio } else { Behavior::PreferTerm })
@@ -294,8 +294,7 @@ fn rich(
     Ok(editor)
 }
 
-/// One call of the editor. Bytes that are no UTF-8 make rustyline fail and forget the line: it is begun again with the
-/// line as it was.
+/// Reads one line. Bytes that are not UTF-8 make rustyline fail and forget the line; then it starts again with the same line.
 fn read<P: rustyline::Prompt + ?Sized>(
     editor: &mut rustyline::Editor<EditorHelper, Histories>,
     shared: &SharedEditorState,
@@ -303,7 +302,7 @@ fn read<P: rustyline::Prompt + ?Sized>(
     initial: &str,
 ) -> rustyline::Result<(String, Option<EditorEnd>)> {
     let mut result = editor.readline_with_initial(prompt, (initial, ""));
-    // A keyboard that sends nothing else would keep us here for ever.
+    // The limit is for a keyboard that sends only such bytes.
     for _ in 0..100 {
         match &result {
             Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {}
@@ -316,8 +315,8 @@ fn read<P: rustyline::Prompt + ?Sized>(
     result.map(|line| (line, shared.lock().ending.take()))
 }
 
-/// The error, unless it says that the terminal is gone.
-fn gone(error: ReadlineError) -> Option<io::Error> {
+/// The error. `None` if it means that the terminal is gone.
+fn unless_gone(error: ReadlineError) -> Option<io::Error> {
     match error {
         ReadlineError::Errno(nix_error) if nix_error as i32 == libc::EIO => None,
         ReadlineError::Io(error) if error.raw_os_error() == Some(libc::EIO) => None,
@@ -326,13 +325,13 @@ fn gone(error: ReadlineError) -> Option<io::Error> {
     }
 }
 
-/// The first line of a paste goes with what was typed before it, the others wait for the next questions.
+/// Splits a paste: its first line is added to the typed text, the others are for the next questions.
 fn split_paste(typed: &str, pasted: &str) -> AnswerRead {
     let (first, rest) = pasted.split_once('\n').unwrap_or((pasted, ""));
     AnswerRead::Line { text: format!("{typed}{first}"), rest: (!rest.is_empty()).then(|| rest.to_owned()) }
 }
 
-/// Reads lines until they are a cell.
+/// Reads lines until the cell is complete.
 fn plain_cell(
     reader: &mut PlainReader,
     language: &dyn Language,

@@ -1,20 +1,20 @@
-//! A bracketed paste, key by key. rustyline's own reader of pastes would keep control bytes and could wait for ever
-//! for an end that a stray escape has swallowed.
+//! A bracketed paste, key by key. rustyline's own paste reader keeps control bytes, and can wait for ever for an end mark that
+//! a stray escape has hidden.
 
 use crate::repl::printable::printable;
 use rustyline::{KeyCode, KeyEvent, Modifiers};
 
-/// Stands in the buffer for what was no text: an escape sequence, a control key.
+/// A placeholder in the buffer for a key that is not text: an escape sequence or a control key.
 const NOT_TEXT: char = '\u{1b}';
 
-/// A paste that has begun.
+/// A paste that has started.
 #[derive(Debug, Default)]
 pub(super) struct Paste {
     text: String,
 }
 
 impl Paste {
-    /// Takes the next key. True when it was the end of the paste.
+    /// Adds the next key. True if it was the end of the paste.
     pub(super) fn key(&mut self, KeyEvent(code, modifiers): KeyEvent) -> bool {
         match code {
             KeyCode::BracketedPasteEnd => return true,
@@ -23,7 +23,7 @@ impl Paste {
                 if modifiers != Modifiers::NONE {
                     self.text.push(NOT_TEXT);
                 }
-                // A control key carries a letter that was not typed.
+                // The letter of a control key is not text.
                 if !modifiers.contains(Modifiers::CTRL) {
                     self.text.push(c);
                 }
@@ -32,7 +32,7 @@ impl Paste {
             KeyCode::Tab => self.text.push('\t'),
             _ => self.text.push(NOT_TEXT),
         }
-        // An escape just before the end mark takes the mark's own escape with it.
+        // rustyline drops the escape of the end mark after another escape.
         self.text.ends_with("\u{1b}[201~")
     }
 
@@ -59,7 +59,7 @@ mod tests {
     const END: KeyEvent = KeyEvent(KeyCode::BracketedPasteEnd, Modifiers::NONE);
 
     #[test]
-    fn text_comes_through_and_control_bytes_do_not() {
+    fn text_is_kept_and_control_bytes_are_dropped() {
         let text = "a\r\n\tb\u{7}\u{0}\rc\nd\u{9b}e\u{85}";
         assert_eq!(paste(typed(text).chain([END])).as_deref(), Some("a\n\tb\nc\nde"));
     }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_inside_are_no_keys() {
+    fn keys_in_a_paste_are_not_commands() {
         let keys = [KeyEvent::ctrl('C'), KeyEvent::alt('x'), KeyEvent(KeyCode::Up, Modifiers::NONE), END];
         assert_eq!(paste(keys).as_deref(), Some("x"));
     }

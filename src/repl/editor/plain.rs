@@ -1,5 +1,4 @@
-//! Lines from a terminal that understands nothing but lines (`TERM=dumb`), or from what is no terminal: the system
-//! echoes and edits, we read.
+//! Lines from a dumb terminal (`TERM=dumb`), or from standard input that is not a terminal. The system echoes and edits them.
 
 use crate::repl::printable::printable;
 use std::io::{self, Write};
@@ -9,10 +8,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// How often Ctrl-C is looked for. It arrives as a signal on any thread, which does not end a read on this one.
-const SLICE: Duration = Duration::from_millis(50);
+/// How often Ctrl-C is checked. It arrives as a signal on any thread, which does not end a read on this one.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What came instead of a line.
+/// Why no line was read.
 #[derive(Debug)]
 pub(super) enum ReadStop {
     Interrupted,
@@ -20,7 +19,7 @@ pub(super) enum ReadStop {
     Failed(io::Error),
 }
 
-/// A reader of lines, which keeps what it has read too much.
+/// A reader of lines, which buffers the input after the line.
 #[derive(Debug, Default)]
 pub(super) struct PlainReader {
     buffer: Vec<u8>,
@@ -28,7 +27,7 @@ pub(super) struct PlainReader {
 }
 
 impl PlainReader {
-    /// Shows `prompt` and reads one line, without its end. `interrupted` tells, once, that Ctrl-C was pressed.
+    /// Shows `prompt` and reads one line, without its end. `interrupted` is true, once, after Ctrl-C was pressed.
     pub(super) fn line(&mut self, prompt: &str, interrupted: &dyn Fn() -> bool) -> Result<String, ReadStop> {
         let mut out = io::stdout();
         out.write_all(prompt.as_bytes()).and_then(|()| out.flush()).map_err(ReadStop::Failed)?;
@@ -36,10 +35,10 @@ impl PlainReader {
             if let Some(end) = self.buffer.iter().position(|b| matches!(b, b'\n' | b'\r')) {
                 let rest = self.buffer.split_off(end + 1);
                 let line = std::mem::replace(&mut self.buffer, rest);
-                let is_untouched = line.last() == Some(&b'\r');
+                let is_raw = line.last() == Some(&b'\r');
                 let line = text(&line);
-                if is_untouched {
-                    // It was typed while a cell ran: the system has neither translated Enter nor echoed the line.
+                if is_raw {
+                    // It was typed while a cell ran: the system has not translated Enter and not echoed the line.
                     out.write_all(line.as_bytes())
                         .and_then(|()| out.write_all(b"\n"))
                         .map_err(ReadStop::Failed)?;
@@ -58,13 +57,13 @@ impl PlainReader {
 
     fn read(&mut self, interrupted: &dyn Fn() -> bool) -> Result<(), ReadStop> {
         let stdin = io::stdin();
-        let slice = PollTimeout::try_from(SLICE).unwrap_or(PollTimeout::ZERO);
+        let interval = PollTimeout::try_from(CHECK_INTERVAL).unwrap_or(PollTimeout::ZERO);
         loop {
             if interrupted() {
                 self.buffer.clear();
                 return Err(new_line(ReadStop::Interrupted));
             }
-            match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], slice) {
+            match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], interval) {
                 Ok(0) | Err(Errno::EINTR) => {}
                 Ok(_) => break,
                 Err(error) => return Err(ReadStop::Failed(error.into())),
@@ -75,7 +74,7 @@ impl PlainReader {
             Ok(0) => self.ended = true,
             Ok(count) => self.buffer.extend_from_slice(bytes.get(..count).unwrap_or_default()),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            // The other side of a terminal that is gone.
+            // The terminal is gone.
             Err(Errno::EIO) => self.ended = true,
             Err(error) => return Err(ReadStop::Failed(error.into())),
         }
@@ -83,7 +82,7 @@ impl PlainReader {
     }
 }
 
-/// Ends the line that the prompt stands in, which no Enter has ended.
+/// Ends the line of the prompt, because the user has not pressed Enter.
 fn new_line(stop: ReadStop) -> ReadStop {
     match io::stdout().write_all(b"\n") {
         Ok(()) => stop,

@@ -1,5 +1,5 @@
-//! The history file of one language: one JSON object on a line for each cell, so that a cell is kept exactly and
-//! a damaged line costs only itself. Appended under a lock in one write; read from its end.
+//! The history file of one language: one JSON object on a line for each cell, so that a cell is kept exactly and a damaged line
+//! affects only itself. A cell is appended under a lock in one write; the file is read from its end.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// How much of a file's end is read. Cells are short: these are tens of thousands.
+/// How much of the end of a file is read, which is tens of thousands of cells.
 const READ_BYTES: u64 = 8 * 1024 * 1024;
-/// A longer cell is remembered until the program ends, but not on disk.
+/// A longer cell is not saved on disk.
 const MAX_CELL_BYTES: usize = 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -19,18 +19,18 @@ struct HistoryLine<'a> {
     cell: std::borrow::Cow<'a, str>,
 }
 
-/// A history file that can be used, or not: then the history lasts as long as the program.
+/// A history file.
 #[derive(Debug)]
 pub(super) struct HistoryFile {
     path: PathBuf,
 }
 
-/// What a file gave.
+/// The content of a history file.
 #[derive(Debug, Default)]
 pub(super) struct LoadedHistory {
     /// Cells, oldest first.
     pub(super) cells: Vec<String>,
-    /// Lines that were not understood.
+    /// Number of lines that could not be parsed.
     pub(super) damaged: usize,
 }
 
@@ -43,7 +43,7 @@ impl HistoryFile {
         &self.path
     }
 
-    /// Reads what is there; a file that does not exist yet is empty.
+    /// Reads the file; a missing file is an empty history.
     pub(super) fn load(&self) -> io::Result<LoadedHistory> {
         let mut file = match self.open(OpenOptions::new().read(true)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LoadedHistory::default()),
@@ -55,7 +55,7 @@ impl HistoryFile {
         let mut bytes = Vec::new();
         file.take(READ_BYTES).read_to_end(&mut bytes)?;
         let mut loaded = LoadedHistory::default();
-        // The first line of a later part is a line's end.
+        // After a skip, the first line is incomplete.
         for line in bytes.split(|&b| b == b'\n').skip(usize::from(skipped > 0)) {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
@@ -68,7 +68,7 @@ impl HistoryFile {
         Ok(loaded)
     }
 
-    /// Appends one cell at once, whoever else appends.
+    /// Appends one cell. Other programs may append at the same time.
     pub(super) fn append(&self, cell: &str) -> io::Result<()> {
         if cell.len() > MAX_CELL_BYTES {
             return Ok(());
@@ -87,26 +87,26 @@ impl HistoryFile {
         file.write_all(&line)
     }
 
-    /// Opens a file that is ours alone. Others could otherwise read, or choose, what the user will run.
+    /// Opens the file, and makes sure that only the user can access it: others must not read or write what the user will run.
     fn open(&self, options: &mut OpenOptions) -> io::Result<File> {
         let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why);
         // Opening a FIFO must not wait for its other end.
         let file = options.custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(&self.path)?;
-        let about = file.metadata()?;
-        if !about.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(refused("it is not a regular file"));
         }
-        if about.uid() != nix::unistd::geteuid().as_raw() {
+        if metadata.uid() != nix::unistd::geteuid().as_raw() {
             return Err(refused("it belongs to another user"));
         }
-        if about.permissions().mode() & 0o077 != 0 {
+        if metadata.permissions().mode() & 0o077 != 0 {
             file.set_permissions(PermissionsExt::from_mode(0o600))?;
         }
         Ok(file)
     }
 }
 
-/// Whether the writer before us was cut off in the middle of its line.
+/// Whether the last line is incomplete because its writer was killed.
 fn ends_in_a_torn_line(file: &mut File) -> io::Result<bool> {
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(false);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_costs_only_its_line() {
+    fn a_damaged_line_affects_only_itself() {
         let folder = tempfile::tempdir().unwrap();
         let history = file(folder.path());
         history.append("a").unwrap();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_write_is_closed_or_refused() {
+    fn a_file_that_others_could_write_is_protected_or_refused() {
         let folder = tempfile::tempdir().unwrap();
         let history = file(folder.path());
         history.append("a").unwrap();

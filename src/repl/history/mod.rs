@@ -1,5 +1,5 @@
-//! What was typed before: cells, kept per language on disk, and answers to `input()`, kept in memory alone.
-//! Passwords never come here.
+//! The history: cells, which are saved on disk for each language, and answers to programs, which are kept only in memory.
+//! Passwords are never added.
 
 mod file;
 
@@ -13,19 +13,19 @@ use rustyline::history::{History, SearchDirection, SearchResult};
 use super::folded_text::FoldedTexts;
 use file::HistoryFile;
 
-/// Cells that are remembered; older ones stay in the file.
+/// Maximum number of entries in memory; older cells stay in the file.
 const MAX_ENTRIES: usize = 20_000;
 
-/// Whose history the arrow keys walk through.
+/// Which history the arrow keys use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HistoryKind {
     /// Cells, at the prompt.
     Cells,
-    /// Lines typed for a program that asked.
+    /// Answers to programs.
     Answers,
 }
 
-/// The entry that the editor took last, as it showed it: one that comes back unchanged is ready to be run.
+/// The history entry that the editor showed last. If the user submits it unchanged, it is complete.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recalled(Arc<Mutex<String>>);
 
@@ -52,8 +52,8 @@ pub(super) struct Histories {
 }
 
 impl Histories {
-    /// Reads the history of a language from `folder`. The second value is a sentence for the user when the file
-    /// cannot be used, or was damaged.
+    /// Reads the history of a language from `folder`. The second value is a sentence for the user if the file cannot be used or
+    /// is damaged.
     pub(super) fn open(
         folder: Option<&Path>,
         language: &str,
@@ -83,24 +83,24 @@ impl Histories {
             }
             Err(error) => {
                 notice =
-                    Some(format!("the history in {path} cannot be used ({error}); this one is not saved"));
+                    Some(format!("the history in {path} cannot be used ({error}); new cells are not saved"));
             }
         }
         (histories, notice)
     }
 
-    /// What the editor took last.
+    /// The entry that the editor showed last.
     pub(super) fn recalled(&self) -> Recalled {
         self.recalled.clone()
     }
 
-    /// Chooses whose history is in use.
+    /// Chooses the history that is used.
     pub(super) fn choose(&mut self, kind: HistoryKind) {
         self.kind = kind;
     }
 
-    /// Remembers a cell or an answer; a repetition of the last one is not kept twice. A sentence for the user when it
-    /// could not be saved, which is said once.
+    /// Adds a cell or an answer, unless it repeats the last one. Returns a sentence for the user, only once, if it cannot be
+    /// saved.
     pub(super) fn remember(&mut self, text: &str) -> Option<String> {
         let entries = self.entries_mut();
         if text.trim().is_empty() || entries.back().is_some_and(|last| last == text) {
@@ -137,7 +137,7 @@ impl Histories {
         }
     }
 
-    /// The nearest entry from `start` that fits. The cursor goes to its end, from where Enter runs it.
+    /// The nearest matching entry from `start`. The cursor goes to its end, so that Enter runs it.
     fn find(
         &self,
         start: usize,
@@ -155,7 +155,7 @@ impl Histories {
         }
     }
 
-    /// An entry as the editor may have it: what is taller than the screen is folded.
+    /// An entry as the editor shows it: a text that is taller than the screen is folded.
     fn shown<'a>(&'a self, index: usize, entry: &'a str) -> SearchResult<'a> {
         let entry = self.folds.fold_if_tall(entry).map_or(Cow::Borrowed(entry), Cow::Owned);
         SearchResult { pos: entry.len(), entry, idx: index }
@@ -166,7 +166,7 @@ fn file_name(folder: &Path, language: &str) -> PathBuf {
     folder.join(format!("{language}.jsonl"))
 }
 
-/// Whether `term` is in `entry`: case counts only when the term has upper case.
+/// Whether `entry` contains `term`. Case is ignored unless the term has upper case.
 fn contains(entry: &str, term: &str) -> bool {
     if term.chars().any(char::is_uppercase) || !term.is_ascii() {
         return entry.contains(term);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_said_once() {
+    fn a_file_that_cannot_be_written_is_reported_once() {
         let folder = tempfile::tempdir().unwrap();
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "").unwrap();

@@ -1,5 +1,4 @@
-//! A language whose cells a Jupyter kernel runs. It is the language itself in everything but one: the kernel tells what a
-//! name is.
+//! A language whose cells a Jupyter kernel runs. It differs from the language itself in one point: the kernel describes names.
 
 use super::{Completeness, Language};
 
@@ -7,7 +6,7 @@ use super::{Completeness, Language};
 pub struct Jupyter(Box<dyn Language>);
 
 impl Jupyter {
-    /// The kernel's language, in Jupyter's word for it: `python`, `r`, `javascript`.
+    /// The language with Jupyter's name for it: `python`, `r`, `javascript`.
     pub fn of(language: &str) -> Self {
         Jupyter(super::for_image(language))
     }

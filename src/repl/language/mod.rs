@@ -1,5 +1,5 @@
-//! What the prompt must know of each language: when a cell is complete, how the next line is indented, which
-//! brackets belong together, what a name is. Only descriptions are here: no drawing, no kernel, no I/O.
+//! What the prompt needs to know about each language: when a cell is complete, how the next line is indented, which brackets
+//! match, what a name is. This module draws nothing, knows no kernel, and does no I/O.
 
 mod jupyter;
 mod plain;
@@ -18,15 +18,15 @@ pub enum Completeness {
     Complete,
     /// More lines are expected.
     Incomplete {
-        /// White space with which the next line begins.
+        /// The indentation of the next line.
         indent: String,
     },
-    /// No further line can mend it: run it, so that the kernel reports the error in its own words.
+    /// No further line can make it valid: it is run, so that the kernel reports the error.
     Invalid,
 }
 
 impl Completeness {
-    /// More lines are expected, and the next one begins with `indent`.
+    /// More lines are expected, and the next one has the indentation `indent`.
     pub fn more(indent: impl Into<String>) -> Self {
         Completeness::Incomplete { indent: indent.into() }
     }
@@ -40,14 +40,14 @@ pub trait Language: Send + Sync {
     /// Name of the grammar in the highlighter's set. Code of an unknown grammar has no colours.
     fn grammar(&self) -> &str;
 
-    /// Judges a whole cell, the cursor being at its end.
+    /// Whether a whole cell is complete, with the cursor at its end.
     fn completeness(&self, cell: &str) -> Completeness;
 
-    /// The white space with which a line begins that is opened after `before`, whatever the cell's state.
+    /// The indentation of a new line after `before`, in any state of the cell.
     fn indent_after(&self, before: &str) -> String;
 
-    /// Where the last line of `before` is to be moved to the left, now that it is complete up to its end: the white
-    /// space with which it begins then. `None` when it stays.
+    /// The smaller indentation for the last line of `before`, if its last character shows that it belongs to an outer block.
+    /// `None` if its indentation stays.
     fn dedent(&self, _before: &str) -> Option<String> {
         None
     }
@@ -57,11 +57,10 @@ pub trait Language: Send + Sync {
         "    "
     }
 
-    /// Byte position of the bracket that belongs to the one at byte `position`, brackets in strings and
-    /// comments not counted.
+    /// Byte position of the bracket that matches the one at byte `position`. Brackets in strings and comments are ignored.
     fn matching_bracket(&self, cell: &str, position: usize) -> Option<usize>;
 
-    /// Words of the language itself, offered when the kernel has no answer.
+    /// Keywords, which are suggested if the kernel has no answer.
     fn keywords(&self) -> &[&str] {
         &[]
     }
@@ -69,13 +68,12 @@ pub trait Language: Send + Sync {
     /// Extension of source files, without the dot.
     fn extension(&self) -> &str;
 
-    /// Code that prints the documentation of `name`; `None` when the name is not one that the language could
-    /// have, or when the language has no such thing.
+    /// Code that prints the documentation of `name`. `None` if this is not a valid name, or if the language has no such code.
     fn documentation(&self, _name: &str) -> Option<String> {
         None
     }
 
-    /// Whether `name?` asks for documentation, as in IPython. In some languages it is a call; `name??` asks in each.
+    /// Whether `name?` asks for documentation, as in IPython. In some languages it is a call; `name??` asks in all of them.
     fn asks_with_one_sign(&self, _name: &str) -> bool {
         true
     }
@@ -85,12 +83,12 @@ pub trait Language: Send + Sync {
         c == '_' || c.is_alphabetic()
     }
 
-    /// Whether a name can go on with `c`.
+    /// Whether a name can contain `c` after its beginning.
     fn continues_name(&self, c: char) -> bool {
         c == '_' || c.is_alphanumeric()
     }
 
-    /// The names in a text, in order, repeated as they are; shorter than two characters are left out.
+    /// The names in a text, in order and with repetitions. Names with one character are left out.
     fn names<'t>(&self, text: &'t str) -> Vec<&'t str> {
         text.split(|c| !self.continues_name(c))
             .filter(|word| word.chars().nth(1).is_some())
@@ -108,7 +106,7 @@ pub fn for_image(image: &str) -> Box<dyn Language> {
     }
 }
 
-/// The white space at the beginning of a line.
+/// The indentation of a line.
 fn leading_space(line: &str) -> &str {
     let rest = line.trim_start_matches([' ', '\t']);
     line.strip_suffix(rest).unwrap_or_default()
@@ -119,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_image_tells_the_language() {
+    fn the_image_determines_the_language() {
         assert_eq!(for_image("python:3.6").name(), "python");
         assert_eq!(for_image("cr.example:5000/stable/python:3.11-ubuntu").name(), "python");
         assert_eq!(for_image("cr.example/stable/r-base:4.3").name(), "r");

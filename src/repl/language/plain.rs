@@ -1,12 +1,12 @@
-//! The languages for which a row of the table is enough: what their strings and comments look like, which words open and close
-//! blocks. A cell is complete when its brackets, strings and blocks are closed. In a language that is not in the table a blank
-//! line ends a cell, too.
+//! Languages that are fully described by a row of the table: the syntax of strings and comments, and the words that open and
+//! close blocks. A cell is complete when its brackets, strings and blocks are closed. In a language that is not in the table, a
+//! blank line also ends a cell.
 
 use super::scan::scan;
 use super::{Completeness, Language, leading_space};
 use bai_protocol::language::{self, Language as Row};
 
-/// A language by its row, or one of which only the name is known.
+/// A language with its row, or an unknown one with only a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plain {
     name: String,
@@ -21,7 +21,7 @@ impl Plain {
         Plain { name: row.name.to_owned(), row }
     }
 
-    /// The language that a name stands for, or one that has only this name.
+    /// The language of a name, or an unknown one with this name.
     pub fn named(name: &str) -> Self {
         if let Some(row) = language::of_name(name) {
             return Self::of(row);
@@ -50,8 +50,8 @@ impl Language for Plain {
         let blank = cell.rsplit('\n').take_while(|line| line.trim().is_empty()).count();
         // One blank line can be part of a function. Two mean that the user wants to end the cell.
         let enough = if self.is_known() { 2 } else { 1 };
-        let wants_out = blank >= enough && !scan.in_text && cell.contains('\n');
-        if scan.is_complete() || wants_out {
+        let is_ended = blank >= enough && !scan.in_text && cell.contains('\n');
+        if scan.is_complete() || is_ended {
             return Completeness::Complete;
         }
         Completeness::more(if scan.in_text { String::new() } else { self.indent_after(cell) })
@@ -82,7 +82,7 @@ impl Language for Plain {
         let code = self.row.documentation?;
         let is_name = |c: char| c.is_alphanumeric() || "_$@%&:.#>-!?=".contains(c);
         let begins = name.starts_with(|c: char| c == '_' || c.is_alphabetic() || "$@%".contains(c));
-        // An operator is not a name, although the name of a method may end with its signs.
+        // An operator is not a name, although a method name may end with the same characters.
         let is_whole = begins
             && name.chars().all(is_name)
             && !name.contains("==")
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_line_may_stand_in_a_function() {
+    fn a_function_may_contain_a_blank_line() {
         let node = Plain::named("nodejs");
         assert_eq!(node.completeness("function f() {\n  a();\n"), Completeness::more(""));
         assert_eq!(node.completeness("function f() {\n  a();\n\n"), Completeness::Complete);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_can_be_explained_are_no_code() {
+    fn only_names_have_documentation() {
         let explained = |image: &str, name: &str| Plain::named(image).documentation(name);
         assert_eq!(explained("r", "stats::median").as_deref(), Some("?stats::median"));
         assert_eq!(explained("octave", "numel").as_deref(), Some("help numel"));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_asked_about() {
+    fn questions_about_names_are_recognised() {
         for (image, name, asked) in [
             ("ruby", "String#upcase", true),
             ("ruby", "list.empty?", true),

@@ -1,18 +1,18 @@
-//! A scan over a cell of any of the table's languages: what is open at its end. It is made for what users type at a prompt, not
-//! every program that could be written: where it is unsure it takes a cell for complete, and the kernel judges.
+//! A scan over a cell of any language in the table: it finds what is open at the end of the cell. It is made for cells that users
+//! type, not for every possible program. In doubt the cell counts as complete, and the kernel reports errors.
 
 use bai_protocol::language::Syntax;
 
-/// What a scan has found.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Byte positions of brackets that belong together.
+    /// Byte positions of matching brackets.
     pub(super) pairs: Vec<(usize, usize)>,
-    /// Brackets and words that are open, with their byte positions.
+    /// Open brackets and words, with their byte positions.
     open: Vec<(Opener, usize)>,
-    /// The cell ends inside a string, a comment or a text.
+    /// Whether the cell ends inside a string, a comment or a text.
     pub(super) in_text: bool,
-    /// The last line wants another one.
+    /// Whether the last line continues on the next.
     continues: bool,
 }
 
@@ -24,14 +24,14 @@ enum Opener {
     Loop,
 }
 
-/// Words of loops, where `do` may stand before the body.
+/// Words of loops, which may have a `do` before their body.
 const LOOPS: [&str; 3] = ["while", "until", "for"];
 
 fn is_word(opener: Opener) -> bool {
     matches!(opener, Opener::Word | Opener::Loop)
 }
 
-/// Whether a definition is all on its line, as in `def twice(x) = 2 * x`.
+/// Whether a definition is complete on one line, as in `def twice(x) = 2 * x`.
 fn is_endless(definition: &str) -> bool {
     let line = definition.lines().next().unwrap_or_default();
     let name = line.trim_start_matches("def").trim_start();
@@ -43,7 +43,7 @@ fn is_endless(definition: &str) -> bool {
     after.starts_with('=') && !after.starts_with("==") && !after.starts_with("=~")
 }
 
-/// The sign that ends what `open` begins.
+/// The closing character for `open`.
 fn closing(open: char) -> char {
     match open {
         '(' => ')',
@@ -59,7 +59,7 @@ impl Scan {
         self.open.is_empty() && !self.in_text && !self.continues
     }
 
-    /// Whether something was opened at or after this byte position that is still open.
+    /// Whether something is still open that was opened at or after this byte position.
     pub(super) fn opened_after(&self, position: usize) -> bool {
         !self.in_text && self.open.iter().any(|&(_, at)| at >= position)
     }
@@ -93,7 +93,7 @@ pub(super) fn scan(text: &str, syntax: &Syntax) -> Scan {
     found
 }
 
-/// Whether a text ends with a sign, or with a word that is not the end of another.
+/// Whether a text ends with a sign or a whole word.
 fn ends_with(text: &str, sign: &str) -> bool {
     let is_name = |c: char| c == '_' || c.is_alphanumeric();
     text.strip_suffix(sign).is_some_and(|rest| !(sign.starts_with(is_name) && rest.ends_with(is_name)))
@@ -104,7 +104,7 @@ impl<'t> Scanner<'t> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Takes what begins here. False at the end.
+    /// Reads the next token. False at the end of the text.
     fn step(&mut self) -> bool {
         let rest = self.rest();
         let Some(c) = rest.chars().next() else { return false };
@@ -138,7 +138,7 @@ impl<'t> Scanner<'t> {
         true
     }
 
-    /// In a shell a hash inside a word begins no comment.
+    /// Whether a comment can start here. In a shell a hash inside a word does not start one.
     fn may_comment(&self) -> bool {
         let last = self.text.get(..self.at).and_then(|text| text.chars().next_back());
         self.syntax.line_comment != "#" || last.is_none_or(|c| c.is_whitespace() || ";()|&".contains(c))
@@ -255,7 +255,7 @@ impl<'t> Scanner<'t> {
         self.at += c.len_utf8();
     }
 
-    /// Whether a loop's word is what was opened last, on the line that this is.
+    /// Whether the word of a loop on this line was opened last.
     fn loops_on_this_line(&self) -> bool {
         let last = self.found.open.last();
         last.is_some_and(|&(opener, at)| {
@@ -264,7 +264,7 @@ impl<'t> Scanner<'t> {
         })
     }
 
-    /// Skips the text that is quoted by a word which ends at `end`. False when the word is not a quote here.
+    /// Skips the text after a quoting word that ends at `end`. False if the word is not a quote here.
     fn quoted(&mut self, word: &str, end: usize) -> bool {
         let after = self.rest().get(end..).unwrap_or_default();
         let space = after.len() - after.trim_start_matches(' ').len();
@@ -291,7 +291,7 @@ impl<'t> Scanner<'t> {
         true
     }
 
-    /// Passes over a text that began with `open`. False when it does not end.
+    /// Skips a text that started with `open`. False if it does not end.
     fn skip_quoted(&mut self, from: usize, open: char) -> bool {
         let (close, mut depth) = (closing(open), 1);
         let start = self.at + from;
@@ -312,7 +312,7 @@ impl<'t> Scanner<'t> {
         false
     }
 
-    /// The word that ends a text which begins here with `mark`.
+    /// The word that ends the text that starts here with `mark`.
     fn text_word(&self, mark: &str) -> Option<&'t str> {
         let rest = self.rest().strip_prefix(mark)?.trim_start_matches(['\'', '"']);
         let end = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
@@ -342,7 +342,7 @@ impl<'t> Scanner<'t> {
         self.before = '<';
     }
 
-    /// Passes over the texts that begin with this newline. False when the cell ends in one.
+    /// Skips the here-documents that start after this newline. False if the cell ends inside of one.
     fn here_documents(&mut self) -> bool {
         let mut lines = self.rest().split_inclusive('\n');
         self.at += lines.next().map_or(0, str::len);
@@ -360,7 +360,7 @@ impl<'t> Scanner<'t> {
                 self.documents.remove(0);
                 if self.documents.is_empty() {
                     self.before = '\n';
-                    // The newline that ended the text is code's again.
+                    // The newline after the text belongs to the code.
                     return true;
                 }
             }

@@ -1,7 +1,7 @@
 //! Python, 3.6 to 3.14: when a cell is complete, and how the next line is indented.
 //!
-//! The judgement is the one that people know from interactive Python: a block is ended by a blank line, a
-//! statement by its line; an error that no further line can mend is submitted at once.
+//! The rules are those of interactive Python: a blank line ends a block, the end of the line ends a statement, and an error that
+//! no further line can correct is submitted at once.
 
 mod scan;
 
@@ -97,7 +97,7 @@ impl Language for Python {
         if !head.opens_block() {
             return None;
         }
-        // Outwards through the blocks that are still open here.
+        // Search outwards through the blocks that are still open here.
         let mut outer = usize::MAX;
         for line in earlier.iter().rev().filter(|line| line.indent.len() <= head.indent.len()) {
             if line.indent.len() >= outer {
@@ -143,11 +143,11 @@ impl Language for Python {
 }
 
 fn blank_lines_at_end(cell: &str) -> usize {
-    // The first line of a cell is never counted: a cell that is only blank has no block to end.
+    // The first line is not counted: a blank cell has no block to end.
     cell.rsplit('\n').take(cell.matches('\n').count()).take_while(|line| line.trim().is_empty()).count()
 }
 
-/// The step of indentation that this cell uses: that of its first indented block.
+/// The indentation step of this cell, taken from its first indented block.
 fn unit<'a>(lines: &[Logical<'a>], otherwise: &'a str) -> &'a str {
     lines
         .iter()
@@ -170,15 +170,14 @@ fn indent_after_line(found: &Scan<'_>, otherwise: &str) -> String {
     last.indent.to_owned()
 }
 
-/// The indentation of the innermost `try` that has neither `except` nor `finally` yet, if the code so far
-/// cannot do without.
+/// The indentation of the innermost `try` that still needs an `except` or a `finally`.
 fn open_try<'a>(lines: &[Logical<'a>]) -> Option<&'a str> {
     let mut open: Vec<&str> = Vec::new();
     for line in lines {
         match line.first {
             "try" if line.colon => open.push(line.indent),
             "except" | "finally" => {
-                // Whatever was open further in is over as well.
+                // This also ends all blocks that are further in.
                 open.retain(|indent| indent.len() < line.indent.len());
             }
             _ => {}

@@ -1,7 +1,7 @@
-//! One pass over Python source: which brackets and strings are open at its end, and what its logical lines are.
-//! It knows tokens, not grammar, and never fails: half-typed code is its usual food.
+//! One pass over Python source: it finds the brackets and strings that are open at its end, and the logical lines. It knows
+//! tokens, not grammar, and never fails, because it usually gets incomplete code.
 
-/// What is open at some place, innermost last.
+/// What is open at a position; the innermost frame is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Frame {
     Bracket {
@@ -25,23 +25,23 @@ enum Frame {
 /// A logical line: a statement, or the head of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Logical<'t> {
-    /// Its white space, as typed.
+    /// Its indentation, as typed.
     pub(super) indent: &'t str,
-    /// Its first word, or its first character if the line does not begin with a word. `async` is left out.
+    /// Its first word, or its first character if that is not part of a word. `async` is skipped.
     pub(super) first: &'t str,
-    /// It has the colon of a compound statement.
+    /// Whether it has the colon of a compound statement.
     pub(super) colon: bool,
-    /// Something other than a comment follows that colon.
+    /// Whether more than a comment follows that colon.
     pub(super) body: bool,
 }
 
 impl Logical<'_> {
-    /// Ends in the colon that opens a block.
+    /// Whether it ends with the colon that opens a block.
     pub(super) fn opens_block(&self) -> bool {
         self.is_compound() && self.colon && !self.body
     }
 
-    /// Begins with a word that can open a block.
+    /// Whether it begins with a word that can open a block.
     pub(super) fn is_compound(&self) -> bool {
         const HEADS: &[&str] = &[
             "if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class",
@@ -51,20 +51,21 @@ impl Logical<'_> {
     }
 }
 
-/// What was found.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Scan<'t> {
     /// Logical lines in order, without comments and blank lines.
     pub(super) lines: Vec<Logical<'t>>,
     /// Pairs of brackets in code, as byte positions.
     pub(super) pairs: Vec<(usize, usize)>,
-    /// Where the innermost open bracket is.
+    /// Position of the innermost open bracket.
     pub(super) open_bracket: Option<usize>,
-    /// The text ends inside a triple-quoted string.
+    /// Whether the text ends inside a triple-quoted string.
     pub(super) in_triple: bool,
-    /// The text ends in a backslash that continues the line.
+    /// Whether the text ends with a backslash that continues the line.
     pub(super) continued: bool,
-    /// A string that does not end on its line, or a closing bracket without an opening one. No further line can correct it.
+    /// Whether there is an error that no further line can correct: a string that does not end on its line, or a closing bracket
+    /// without an opening one.
     pub(super) broken: bool,
 }
 
@@ -74,7 +75,7 @@ struct Scanner<'t> {
     frames: Vec<Frame>,
     found: Scan<'t>,
     line: Option<Logical<'t>>,
-    /// `lambda`s of the current line whose colon has not come yet, each with its depth.
+    /// The depth of each `lambda` of the current line whose colon is still missing.
     lambdas: Vec<usize>,
 }
 
@@ -126,7 +127,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Notes that the current logical line has a token, of which `word` is the text.
+    /// Notes a token of the current logical line; `word` is its text.
     fn token(&mut self, word: &'t str) {
         match &mut self.line {
             Some(line) if line.first == "async" => line.first = word,
@@ -178,7 +179,7 @@ impl<'t> Scanner<'t> {
             None => self.found.continued = true,
             Some('\n') => {
                 self.bump('\n');
-                // The newline may be the last character: then the line that follows is still to be typed.
+                // If the newline is the last character, the next line is still missing.
                 self.found.continued = self.rest().is_empty();
             }
             Some(_) => self.found.broken = true,
@@ -238,7 +239,7 @@ impl<'t> Scanner<'t> {
         self.bump(c);
     }
 
-    /// At an opening quote, after `prefix`.
+    /// Reads a string from its opening quote, after `prefix`.
     fn string(&mut self, prefix: &str) {
         let Some(quote) = self.peek() else { return };
         let triple = self.rest().chars().take(3).filter(|&c| c == quote).count() == 3;
@@ -280,7 +281,7 @@ impl<'t> Scanner<'t> {
         !triple || self.rest().chars().take(3).filter(|&c| c == quote).count() == 3
     }
 
-    /// In the text of an f-string.
+    /// Reads a character in the text of an f-string.
     fn template(&mut self, c: char, quote: char, triple: bool, raw: bool) {
         match c {
             '\\' => {
@@ -312,7 +313,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// In the format specification of a field: text until the brace that ends the field.
+    /// Reads a character in the format specification of a field, which ends with the brace of the field.
     fn spec(&mut self, c: char) {
         match c {
             '}' => {
