@@ -15,7 +15,7 @@ pub fn need(program: &str) -> bool {
     need_one_of(program, &[program])
 }
 
-/// The same for what several programs can do; `what` is its name in the line at the end.
+/// Whether one of several programs that can do something is installed; `what` names it in the line at the end.
 #[track_caller]
 #[must_use]
 pub fn need_one_of(what: &str, programs: &[&str]) -> bool {

@@ -14,7 +14,7 @@ pub struct Pen {
     enabled: bool,
     /// The attributes of the last request.
     wanted: Attributes,
-    /// The same attributes in the terminal's colours: what the terminal has now.
+    /// The current attributes in the colours of the terminal.
     now: Attributes,
     codes: String,
 }

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// The largest number of entries in one archive.
 const ENTRIES: usize = 100_000;
-/// The largest number of bytes that one call may write. Only a sparse bomb reaches it, since servers send less.
+/// The largest number of bytes that one call may write. Servers send less; only an archive
+/// with sparse files, which are large after unpacking, reaches it.
 const BYTES: u64 = 256 * 1024 * 1024;
 /// The largest number of folders in a name.
 const DEPTH: usize = 64;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long after the reply the end of the output may come, or the other way round.
 const LATE: Duration = Duration::from_secs(3);
-/// The same limit when an interrupt may have stopped the kernel before its reply.
+/// The limit for a reply that an interrupt may have prevented.
 const LATE_AFTER_INTERRUPT: Duration = Duration::from_millis(300);
 
 /// Languages beside those of the table in which a name can end in a question mark.
