@@ -10,7 +10,7 @@ use crate::config::{FileConfig, Paths};
 use crate::panes::Appearance;
 use crate::render::{ConsoleOptions, GraphicsCapabilities, sanitize};
 use crate::terminal::{self, Choice, Probe, Screen, Size};
-use crate::theme::{Library, LibraryError, Rgb, Theme};
+use crate::theme::{Library, Rgb, Theme};
 use nix::unistd::{AccessFlags, access};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -145,7 +145,7 @@ fn plain(
 }
 
 /// Checks that files can be written into a folder, which need not exist yet. It is created with its first file.
-fn check_folder(folder: &Path) -> Result<(), CliError> {
+pub(super) fn check_folder(folder: &Path) -> Result<(), CliError> {
     let existing = folder.ancestors().find(|above| above.symlink_metadata().is_ok());
     let existing = existing.unwrap_or(Path::new("."));
     let invalid = |why: String| {
@@ -180,21 +180,20 @@ pub(super) fn library() -> Library {
     Library::new(Paths::of_user().map(|paths| paths.themes_dir()))
 }
 
-/// The theme of the flag or the configuration, or the one that suits the background. A mistake in a theme file is a warning,
-/// and the suitable theme is used. A dumb terminal gets no styles.
+/// The theme that is named, or the one that suits. A terminal that knows no sequences gets none at all.
 ///
 /// # Errors
-/// If the flag names a theme that does not exist.
+/// When the flag names a theme that does not exist or cannot be used. A theme of the file was checked when it was read.
 fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> Result<Theme, CliError> {
     let library = library();
-    let named = context.global.theme.as_ref().or(context.config.theme.as_ref());
-    let found =
-        named.map_or_else(|| library.default_for(background, screen.colors), |name| library.find(name));
+    if let Some(name) = &context.global.theme {
+        let theme = library.find(name)?;
+        return Ok(if screen.dumb { Theme::plain() } else { theme });
+    }
+    let named = context.config.theme.as_ref();
+    let found = named.map_or_else(|| library.default_for(background, screen.colors), |name| library.find(name));
     let theme = match found {
         Ok(theme) => theme,
-        Err(error @ LibraryError::Unknown { .. }) if context.global.theme.is_some() => {
-            return Err(error.into());
-        }
         Err(error) => {
             let why = sanitize::line(&error.to_string(), MESSAGE_WIDTH);
             eprintln!("bai-repl: warning: {why}; the default theme is used");

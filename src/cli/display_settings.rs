@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use crate::config::TextRule;
 use crate::terminal::Graphics;
 use crate::theme::Rgb;
 
@@ -30,24 +31,17 @@ impl DisplaySettings {
     /// Reads the settings.
     ///
     /// # Errors
-    /// If one has an invalid value.
+    /// When the flag has an invalid value. A setting of the file with one was reported, and counts as not set.
     pub(super) fn read(context: &CommandContext) -> Result<Self, CliError> {
         let terminal = &context.config.terminal;
         let graphics = match (&context.global.graphics, &terminal.graphics) {
-            (None, Some(name)) => graphics(name, "terminal.graphics")?,
+            (None, Some(name)) => graphics(name).unwrap_or_default(),
             _ => graphics_flag(context)?,
         };
-        let cell = terminal.cell.as_deref().map(|text| {
-            cell(text).ok_or_else(|| invalid("terminal.cell", text, "a size in pixels such as 10x20"))
-        });
-        let background = terminal.background.as_deref().map(|text| {
-            Rgb::from_hex(text)
-                .ok_or_else(|| invalid("terminal.background", text, "a colour such as #1e1e2e"))
-        });
         Ok(Self {
             graphics,
-            cell: cell.transpose()?,
-            background: background.transpose()?,
+            cell: terminal.cell.as_deref().and_then(cell),
+            background: terminal.background.as_deref().and_then(Rgb::from_hex),
             ask: terminal.ask.unwrap_or(true),
             max_rows: context.config.media.max_rows,
             media_dir: context.config.media.dir.as_ref().map(bai_client::expand_tilde),
@@ -57,33 +51,46 @@ impl DisplaySettings {
     /// Reads only the settings that apply without a terminal.
     ///
     /// # Errors
-    /// If the flag has an invalid value. The terminal settings of the file are not checked.
+    /// When the flag has an invalid value.
     pub(super) fn without_terminal(context: &CommandContext) -> Result<Self, CliError> {
         graphics_flag(context)?;
-        Ok(Self { media_dir: context.config.media.dir.clone(), ..Self::default() })
+        let media_dir = context.config.media.dir.as_ref().map(bai_client::expand_tilde);
+        Ok(Self { media_dir, ..Self::default() })
     }
 }
+
+/// The rules for the texts of the file that are settings of the terminal.
+pub(super) const TEXT_RULES: [TextRule; 3] = [
+    TextRule { key: "terminal.graphics", check: |text| graphics(text).map(drop) },
+    TextRule {
+        key: "terminal.cell",
+        check: |text| cell(text).map(drop).ok_or_else(|| wrong(text, "a size in pixels such as 10x20")),
+    },
+    TextRule {
+        key: "terminal.background",
+        check: |text| Rgb::from_hex(text).map(drop).ok_or_else(|| wrong(text, "a colour such as #1e1e2e")),
+    },
+];
 
 /// The value of the flag.
 fn graphics_flag(context: &CommandContext) -> Result<Option<Graphics>, CliError> {
-    match &context.global.graphics {
-        Some(name) => graphics(name, "--graphics or BAI_REPL_GRAPHICS"),
-        None => Ok(None),
-    }
+    let Some(name) = &context.global.graphics else { return Ok(None) };
+    graphics(name)
+        .map_err(|why| CliError::new(ExitStatus::Usage, format!("--graphics or BAI_REPL_GRAPHICS {why}")))
 }
 
-fn graphics(name: &str, setting: &str) -> Result<Option<Graphics>, CliError> {
+fn graphics(name: &str) -> Result<Option<Graphics>, String> {
     if name == "auto" || name.is_empty() {
         return Ok(None);
     }
     Graphics::named(name).map(Some).ok_or_else(|| {
         let names: Vec<_> = Graphics::ALL.iter().rev().map(|graphics| graphics.name()).collect();
-        invalid(setting, name, &format!("auto, {}", names.join(", ")))
+        wrong(name, &format!("auto, {}", names.join(", ")))
     })
 }
 
-fn invalid(setting: &str, value: &str, expected: &str) -> CliError {
-    CliError::new(ExitStatus::Usage, format!("{setting} is \"{value}\"; expected {expected}"))
+fn wrong(value: &str, expected: &str) -> String {
+    format!("is \"{value}\"; expected {expected}")
 }
 
 fn cell(text: &str) -> Option<(u16, u16)> {
@@ -123,15 +130,16 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_value_is_reported() {
-        for wrong in [
-            config(Some("telepathy"), None, None),
-            config(None, Some("10"), None),
-            config(None, Some("0x20"), None),
-            config(None, None, Some("red-ish")),
+    fn a_value_that_means_nothing_is_told() {
+        for (key, text) in [
+            ("terminal.graphics", "telepathy"),
+            ("terminal.cell", "10"),
+            ("terminal.cell", "0x20"),
+            ("terminal.background", "red-ish"),
         ] {
-            let error = DisplaySettings::read(&wrong).unwrap_err();
-            assert!(error.sentence().starts_with("terminal."), "{}", error.sentence());
+            let rule = TEXT_RULES.iter().find(|rule| rule.key == key).unwrap();
+            let problem = (rule.check)(text).unwrap_err();
+            assert!(problem.starts_with(&format!("is \"{text}\"; expected ")), "{problem}");
         }
     }
 }

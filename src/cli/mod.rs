@@ -13,6 +13,7 @@ mod args;
 mod batch_steps;
 mod case_output;
 mod commands;
+mod configuration;
 mod context;
 mod creation;
 mod daemon;
@@ -79,7 +80,7 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
             logging::start(arguments.global.verbose, &log).map_err(|error| {
                 CliError::new(ExitStatus::Failed, format!("cannot write the log {}: {error}", log.display()))
             })?;
-            FileConfig::read(&paths.config_file())?
+            configuration::read(&paths.config_file(), arguments.command.as_ref())?
         }
         None => FileConfig::default(),
     };

@@ -23,7 +23,7 @@ pub(super) async fn open(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let prefix = prefix(&context.config)?;
+    let prefix = prefix(&context.config);
     let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let (server, found) = find(flags, context).await?;
     let new_name = if found.is_none() { Some(session_name::generate()) } else { None };
@@ -36,12 +36,8 @@ pub(super) async fn open(
 }
 
 /// The key that leaves the terminal, and that opens it at the prompt.
-pub(super) fn prefix(config: &FileConfig) -> Result<PrefixKey, CliError> {
-    let Some(text) = &config.prefix_key else { return Ok(PrefixKey::default()) };
-    PrefixKey::parse(text).ok_or_else(|| {
-        CliError::new(ExitStatus::Usage, format!("\"{text}\" cannot be the key that leaves the terminal"))
-            .hint("an example of a valid key is Ctrl-]")
-    })
+pub(super) fn prefix(config: &FileConfig) -> PrefixKey {
+    config.prefix_key.as_deref().and_then(PrefixKey::parse).unwrap_or_default()
 }
 
 /// The server, and the session of that name if there is one.

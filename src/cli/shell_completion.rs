@@ -94,7 +94,7 @@ fn sessions_and_images(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Profiles of the configuration file.
 fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
-    let config = Paths::of_user().and_then(|paths| FileConfig::read(&paths.config_file()).ok());
+    let config = Paths::of_user().and_then(|paths| FileConfig::read(&paths.config_file(), &[]).ok());
     matching(config.into_iter().flat_map(|config| config.profiles.into_keys()), current)
 }
 
@@ -121,7 +121,7 @@ fn candidates(kinds: &[NameKind], current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// The context of the command that is being typed: the configuration, and the flags that choose the server.
 fn typed_context() -> Option<CommandContext> {
-    let config = FileConfig::read(&Paths::of_user()?.config_file()).ok()?;
+    let config = FileConfig::read(&Paths::of_user()?.config_file(), &[]).ok()?;
     let mut context = CommandContext { config, ..CommandContext::default() };
     let words: Vec<String> = std::env::args().collect();
     for (index, word) in words.iter().enumerate() {

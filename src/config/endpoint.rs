@@ -116,11 +116,17 @@ fn chosen<'a>(
     file: &'a FileConfig,
     saved: &KnownLogins,
 ) -> Result<Option<(String, Option<&'a Profile>)>, ConfigError> {
-    let named = profile.or(file.profile.as_deref()).map(|name| profile_called(name, file)).transpose()?;
     // A profile named on the command line takes precedence over the environment; one named in the file does not.
-    let explicit = if profile.is_some() { named } else { None };
-    let endpoint = flag.map(str::to_owned).or_else(|| explicit.map(|p| p.endpoint.clone()));
-    let endpoint = endpoint.or_else(|| env.backend("ENDPOINT")).or_else(|| named.map(|p| p.endpoint.clone()));
+    let explicit = profile.map(|name| file.profile_called(name)).transpose()?;
+    let nearer = flag.map(str::to_owned).or_else(|| explicit.map(|p| p.endpoint.clone()));
+    let endpoint = match nearer.or_else(|| env.backend("ENDPOINT")) {
+        Some(endpoint) => Some(endpoint),
+        None => file
+            .selected_profile()?
+            .map(|name| file.profile_called(name))
+            .transpose()?
+            .map(|p| p.endpoint.clone()),
+    };
     let endpoint = match endpoint {
         Some(endpoint) if endpoint == LOCAL => return Ok(None),
         Some(endpoint) => Some(endpoint),
@@ -131,15 +137,20 @@ fn chosen<'a>(
     };
     let Some(endpoint) = endpoint else { return Ok(None) };
     check(&endpoint)?;
-    let of_endpoint = named.filter(|profile| same_endpoint(&profile.endpoint, &endpoint));
-    Ok(Some((endpoint, of_endpoint)))
+    Ok(Some((endpoint.clone(), profile_of_endpoint(&endpoint, profile, file)?)))
 }
 
-fn profile_called<'a>(name: &str, file: &'a FileConfig) -> Result<&'a Profile, ConfigError> {
-    file.profiles.get(name).ok_or_else(|| ConfigError::NoProfile {
-        name: name.to_owned(),
-        known: file.profiles.keys().cloned().collect(),
-    })
+/// The profile that is named, if it is of this endpoint. Only then its settings decide anything.
+fn profile_of_endpoint<'a>(
+    endpoint: &str,
+    profile: Option<&str>,
+    file: &'a FileConfig,
+) -> Result<Option<&'a Profile>, ConfigError> {
+    let Some(name) = profile.or(file.profile.as_deref()) else { return Ok(None) };
+    match file.profiles.get(name) {
+        Some(found) if same_endpoint(&found.endpoint, endpoint) => file.profile_called(name).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// The sources that decide the identity at an endpoint.

@@ -1,5 +1,6 @@
-//! The configuration file, `config.toml`. Every key has a default; an unknown key is an error that names the key.
+//! The configuration file, `config.toml`: every setting has a default, and one that is wrong counts as not set.
 
+use super::settings::{self, TextRule, WrongSetting};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -30,6 +31,9 @@ pub struct FileConfig {
     pub profile: Option<String>,
     /// Clusters by name.
     pub profiles: BTreeMap<String, Profile>,
+    /// The settings that are wrong and count as not set.
+    #[serde(skip)]
+    pub wrong: Vec<WrongSetting>,
 }
 
 /// Facts about the terminal. Each value takes precedence over the terminal's own answer.
@@ -184,6 +188,9 @@ pub enum ConfigError {
     /// The type of endpoint is unknown.
     #[error("BACKEND_ENDPOINT_TYPE should be api or session, not \"{0}\"")]
     EndpointType(String),
+    /// A setting that decides about the server or the credentials is wrong.
+    #[error("{} is wrong in the configuration file, line {}, and decides which server is used", .0.key(), .0.line)]
+    Setting(WrongSetting),
     /// The named profile does not exist.
     #[error("there is no profile \"{name}\" in the configuration; {}", known_profiles(known))]
     NoProfile {
@@ -223,8 +230,11 @@ fn known_profiles(known: &[String]) -> String {
 const SIZE_LIMIT: u64 = 1 << 20;
 
 impl FileConfig {
-    /// Reads the file; if it does not exist, returns the default.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    /// Reads the file; one that is not there is the default. The rules are for texts whose meaning is not known here.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or holds a secret that others may read.
+    pub fn read(path: &Path, rules: &[TextRule]) -> Result<Self, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -235,8 +245,8 @@ impl FileConfig {
             return Err(failed(io::Error::other("it is larger than 1 MiB")));
         }
         let text = std::fs::read_to_string(path).map_err(failed)?;
-        let config =
-            Self::parse(&text).map_err(|message| ConfigError::Invalid { path: path.to_owned(), message })?;
+        let config = Self::parse(&text, rules)
+            .map_err(|message| ConfigError::Invalid { path: path.to_owned(), message })?;
         let has_secret = config.profiles.values().any(|profile| profile.secret_key.is_some());
         if has_secret && metadata.permissions().mode() & 0o077 != 0 {
             return Err(ConfigError::Readable { path: path.to_owned() });
@@ -244,13 +254,37 @@ impl FileConfig {
         Ok(config)
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| {
-            // The full error contains the offending line, which may hold a secret: report only the place and the reason.
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() + 1;
-            format!("line {line}: {}", error.message())
+    fn parse(text: &str, rules: &[TextRule]) -> Result<Self, String> {
+        let mut document = settings::parse(text)?;
+        let wrong = settings::take_wrong(text, document.get_mut(), rules);
+        let config = FileConfig::deserialize(toml::Deserializer::from(document));
+        config.map(|config| FileConfig { wrong, ..config }).map_err(|error| error.message().to_owned())
+    }
+
+    /// A profile by its name.
+    ///
+    /// # Errors
+    /// When there is none, or a setting of it is wrong: that would choose another server or other credentials.
+    pub(super) fn profile_called(&self, name: &str) -> Result<&Profile, ConfigError> {
+        self.check(&["profiles", name])?;
+        self.profiles.get(name).ok_or_else(|| ConfigError::NoProfile {
+            name: name.to_owned(),
+            known: self.profiles.keys().cloned().collect(),
         })
+    }
+
+    /// The name of the profile that the file selects.
+    ///
+    /// # Errors
+    /// When the setting is wrong.
+    pub(super) fn selected_profile(&self) -> Result<Option<&str>, ConfigError> {
+        self.check(&["profile"])?;
+        Ok(self.profile.as_deref())
+    }
+
+    fn check(&self, path: &[&str]) -> Result<(), ConfigError> {
+        let wrong = self.wrong.iter().find(|wrong| wrong.concerns(path));
+        wrong.map_or(Ok(()), |wrong| Err(ConfigError::Setting(wrong.clone())))
     }
 }
 
@@ -259,26 +293,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_or_missing_file_is_the_default() {
-        assert_eq!(FileConfig::parse(""), Ok(FileConfig::default()));
-        assert_eq!(FileConfig::read(Path::new("/nonexistent/config.toml")).unwrap(), FileConfig::default());
+    fn nothing_is_a_configuration() {
+        assert_eq!(FileConfig::parse("", &[]), Ok(FileConfig::default()));
+        assert_eq!(
+            FileConfig::read(Path::new("/nonexistent/config.toml"), &[]).unwrap(),
+            FileConfig::default()
+        );
     }
 
     #[test]
     fn a_whole_file_is_read() {
         let text = "theme = \"light\"\nedit_mode = \"vi\"\nprofile = \"lab\"\n[profiles.lab]\nendpoint = \"https://x\"\naccess_key = \"A\"\n";
-        let config = FileConfig::parse(text).unwrap();
+        let config = FileConfig::parse(text, &[]).unwrap();
         assert_eq!((config.edit_mode, config.theme.as_deref()), (EditMode::Vi, Some("light")));
         assert_eq!(config.profiles["lab"].access_key.as_deref(), Some("A"));
     }
 
     #[test]
-    fn a_mistake_is_reported_with_its_line_number_and_without_the_line() {
-        let message =
-            FileConfig::parse("theme = \"x\"\n[profiles.lab]\nsecret_kee = \"hush\"\n").unwrap_err();
-        assert!(message.starts_with("line 3: ") && message.contains("secret_kee"), "{message}");
-        let message = FileConfig::parse("\n[profiles.lab]\nsecret_key = [\"hush\"]\n").unwrap_err();
-        assert!(message.starts_with("line 3: ") && !message.contains("hush"), "{message}");
+    fn a_mistake_is_told_with_its_line_and_without_the_line_itself() {
+        let wrong = |text: &str| match FileConfig::parse(text, &[]).unwrap().wrong.as_slice() {
+            [wrong] => (wrong.line, wrong.key(), wrong.problem.clone()),
+            other => panic!("{other:?}"),
+        };
+        let (line, key, problem) = wrong("theme = \"x\"\n[profiles.lab]\nsecret_kee = \"hush\"\n");
+        assert_eq!((line, key.as_str()), (3, "profiles.lab.secret_kee"));
+        assert!(problem.contains("secret_key") && !problem.contains("hush"), "{problem}");
+        let (line, _, problem) = wrong("\n[profiles.lab]\nsecret_key = [\"hush\"]\n");
+        assert_eq!((line, problem.as_str()), (3, "should be a text in quotes"));
+        let message = FileConfig::parse("\nsecret_key = hush\n", &[]).unwrap_err();
+        assert!(message.starts_with("line 2: ") && !message.contains("hush"), "{message}");
     }
 
     #[test]
@@ -287,9 +330,9 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, "[profiles.lab]\nendpoint = \"https://x\"\nsecret_key = \"hush\"\n").unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        assert!(matches!(FileConfig::read(&path), Err(ConfigError::Readable { .. })));
+        assert!(matches!(FileConfig::read(&path, &[]), Err(ConfigError::Readable { .. })));
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-        let config = FileConfig::read(&path).unwrap();
+        let config = FileConfig::read(&path, &[]).unwrap();
         assert!(!format!("{config:?}").contains("hush"));
     }
 }

@@ -12,6 +12,7 @@ mod logins;
 mod official;
 mod paths;
 mod private;
+mod settings;
 
 pub use endpoint::{Cluster, Identity, KnownLogins, LOCAL, Target, endpoint_of, resolve};
 pub use environment::Environment;
@@ -22,3 +23,4 @@ pub use keyring::Keyring;
 pub use logins::{Login, Logins, SecretPlace, StoredCredentials, normal};
 pub use official::OfficialFiles;
 pub use paths::{Paths, append_private, private_dir};
+pub use settings::{TextRule, WrongSetting};

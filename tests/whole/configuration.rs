@@ -8,6 +8,96 @@ fn configure(sandbox: &Sandbox, text: &str) {
     std::fs::write(folder.join("config.toml"), text).unwrap();
 }
 
+fn sandbox_theme(sandbox: &Sandbox, name: &str, text: &str) {
+    std::fs::write(sandbox.home().join(format!(".config/bai-repl/themes/{name}.toml")), text).unwrap();
+}
+
+#[test]
+fn a_setting_that_is_wrong_is_a_warning_and_counts_as_not_set() {
+    let sandbox = Sandbox::new();
+    let other = "[profiles.lab]\nendpoint = \"http://127.0.0.1:1\"\n";
+    for (text, place, expected) in [
+        ("theem = \"dark\"\n", "config.toml:1: theem", "is not a setting"),
+        ("\ntheme = 5\n", "config.toml:2: theme", "the name of a theme"),
+        ("prelude = \"no\"\n", "config.toml:1: prelude", "true or false"),
+        ("edit_mode = \"foo\"\n", "config.toml:1: edit_mode", "emacs or vi"),
+        ("[media]\nmax_rows = \"x\"\n", "config.toml:2: media.max_rows", "a whole number from 1"),
+        ("[media]\nmax_rows = 0\n", "config.toml:2: media.max_rows", "a whole number from 1"),
+        ("[media]\ndir = \"/dev/null\"\n", "config.toml:2: media.dir", "is not a folder"),
+        ("[output]\nmax_lines = -1\n", "config.toml:2: output.max_lines", "a whole number from 0"),
+        ("terminal = true\n", "config.toml:1: terminal", "a table"),
+        ("[terminal]\ngraphics = \"sixle\"\n", "config.toml:2: terminal.graphics", "sixel"),
+        ("[terminal]\ncell = \"10\"\n", "config.toml:2: terminal.cell", "10x20"),
+        ("[terminal]\nbackground = \"red-ish\"\n", "config.toml:2: terminal.background", "#1e1e2e"),
+        ("prefix_key = \"x\"\n", "config.toml:1: prefix_key", "Ctrl-]"),
+        ("[profiles.lab]\nendpiont = \"x\"\n", "config.toml:2: profiles.lab.endpiont", "is not a setting"),
+    ] {
+        configure(&sandbox, text);
+        for arguments in [&["themes"][..], &["config", "terminal"], &["ls"], &["--json", "ls"]] {
+            let run = sandbox.run(arguments);
+            assert_ne!(run.code, Some(2), "{text} {arguments:?}: {}", run.stderr);
+            let told = run.stderr.matches("warning").count();
+            assert_eq!(told, 1, "{text} {arguments:?}: {}", run.stderr);
+            assert!(run.stderr.contains(place), "{text}: {}", run.stderr);
+            assert!(run.stderr.contains(expected), "{text}: {}", run.stderr);
+            assert!(!run.stdout.contains("warning"), "{text}: {}", run.stdout);
+        }
+        let run = sandbox.run(&["-c", "print(6 * 7)", "python"]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(0), "42\n"), "{text}: {}", run.stderr);
+    }
+    // The rest of the file counts.
+    configure(&sandbox, &format!("theem = 1\nprofile = \"lab\"\n{other}"));
+    assert_eq!(sandbox.run(&["ls"]).code, Some(2), "the profile has no key");
+    configure(&sandbox, "secret_kee = \"hush\"\n");
+    assert!(!sandbox.run(&["ls"]).stderr.contains("hush"));
+}
+
+#[test]
+fn a_mistake_in_the_chosen_profile_is_an_error() {
+    let sandbox = Sandbox::new();
+    let lab = "[profiles.lab]\nendpoint = \"http://127.0.0.1:1\"\nacces_key = \"A\"\nsecret_key = 5\n";
+    for text in [format!("profile = \"lab\"\n{lab}"), "profile = 5\n".to_owned()] {
+        configure(&sandbox, &text);
+        let run = sandbox.run(&["ls"]);
+        assert_eq!(run.code, Some(2), "{text}: {}", run.stderr);
+        assert_eq!(sandbox.run(&["themes"]).code, Some(0));
+        let local = sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]);
+        assert_eq!((local.code, local.stdout.as_str()), (Some(0), "1\n"), "{text}: {}", local.stderr);
+    }
+    configure(&sandbox, lab);
+    assert_eq!(sandbox.run(&["--profile", "lab", "ls"]).code, Some(2));
+    assert_eq!(sandbox.run(&["ls"]).code, Some(123));
+}
+
+#[test]
+fn a_file_that_is_not_toml_ends_only_what_connects() {
+    let sandbox = Sandbox::new();
+    configure(&sandbox, "theme = \n");
+    for arguments in [&["ls"][..], &["-c", "print(1)", "python"], &["rm", "work"]] {
+        let run = sandbox.run(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("line 1"), "{}", run.stderr);
+    }
+    for arguments in [&["themes"][..], &["config", "terminal"], &["completions", "bash"]] {
+        let run = sandbox.run(arguments);
+        assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.stderr.matches("warning").count(), 1, "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_profile_in_the_file_does_not_end_what_names_its_server() {
+    let mut sandbox = Sandbox::new();
+    configure(&sandbox, "profile = \"nix\"\n");
+    let run = sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "1\n"), "{}", run.stderr);
+    assert_eq!(sandbox.run(&["ls"]).code, Some(2));
+    assert_eq!(sandbox.run(&["--profile", "nix", "--endpoint", "local", "ls"]).code, Some(2));
+    sandbox.set("BACKEND_ENDPOINT", "local");
+    let run = sandbox.run(&["-c", "print(1)", "python"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "1\n"), "{}", run.stderr);
+}
+
 #[test]
 fn a_mistake_in_a_theme_does_not_end_a_script() {
     let sandbox = Sandbox::new();
@@ -22,9 +112,18 @@ fn a_mistake_in_a_theme_does_not_end_a_script() {
         assert_eq!(json.code, Some(0), "{}", json.stderr);
         assert!(json.stdout.contains("\"42\\n\""), "{}", json.stdout);
     }
-    // A theme file that cannot be used is a mistake in that file, whichever setting names it.
-    let named = sandbox.run(&["--theme", "mine", "-c", "print(1)", "python"]);
-    assert_eq!((named.code, named.stdout.as_str()), (Some(0), "1\n"), "{}", named.stderr);
+}
+
+#[test]
+fn a_theme_that_the_command_line_names_must_be_usable() {
+    let sandbox = Sandbox::new();
+    configure(&sandbox, "");
+    sandbox_theme(&sandbox, "mine", "[styles]\nprompt = \"redd\"\n");
+    for (theme, why) in [("mine", "mine.toml:2"), ("nobody", "there is no theme \"nobody\"")] {
+        let named = sandbox.run(&["--theme", theme, "-c", "print(1)", "python"]);
+        assert_eq!((named.code, named.stdout.as_str()), (Some(2), ""), "{}", named.stderr);
+        assert!(named.stderr.contains(why), "{}", named.stderr);
+    }
 }
 
 #[test]

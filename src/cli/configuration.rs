@@ -1,0 +1,72 @@
+//! The configuration file as this program reads it: what the layers below know about its texts, what is said about
+//! mistakes, and which mistakes end a command.
+
+use super::args::CliCommand;
+use super::display;
+use super::display_settings::TEXT_RULES;
+use super::error::CliError;
+use crate::config::{FileConfig, TextRule};
+use crate::panes::PrefixKey;
+use crate::render::sanitize;
+use std::path::Path;
+
+/// The longest warning.
+const WARNING_WIDTH: usize = 1_000;
+
+/// Reads the file, and warns of each setting that is wrong.
+///
+/// # Errors
+/// When the file cannot be used at all and the command needs it to find its server.
+pub(super) fn read(path: &Path, command: Option<&CliCommand>) -> Result<FileConfig, CliError> {
+    if matches!(command, Some(CliCommand::Serve(_) | CliCommand::Runner(_))) {
+        return Ok(FileConfig::default());
+    }
+    let [graphics, cell, background] = TEXT_RULES;
+    let rules = [graphics, cell, background, THEME, PREFIX_KEY, MEDIA_FOLDER];
+    let config = match FileConfig::read(path, &rules) {
+        Ok(config) => config,
+        Err(error) if connects(command) => return Err(error.into()),
+        Err(error) => {
+            warn(&error.to_string());
+            FileConfig::default()
+        }
+    };
+    for wrong in &config.wrong {
+        let place = format!("{}:{}", path.display(), wrong.line);
+        warn(&format!("{place}: {} {}; it counts as not set", wrong.key(), wrong.problem));
+    }
+    Ok(config)
+}
+
+/// Whether a command needs a server, so that it matters which one.
+fn connects(command: Option<&CliCommand>) -> bool {
+    !matches!(command, Some(CliCommand::Themes(_) | CliCommand::Config(_) | CliCommand::Completions { .. }))
+}
+
+fn warn(text: &str) {
+    eprintln!("bai-repl: warning: {}", sanitize::line(text, WARNING_WIDTH));
+}
+
+const THEME: TextRule = TextRule {
+    key: "theme",
+    check: |name| {
+        let found = display::library().find(name).map(drop);
+        found.map_err(|error| format!("is \"{name}\", which cannot be used: {error}"))
+    },
+};
+
+const PREFIX_KEY: TextRule = TextRule {
+    key: "prefix_key",
+    check: |text| {
+        let why = || format!("is \"{text}\"; it should be Ctrl and a letter or sign, such as Ctrl-]");
+        PrefixKey::parse(text).map(drop).ok_or_else(why)
+    },
+};
+
+const MEDIA_FOLDER: TextRule = TextRule {
+    key: "media.dir",
+    check: |text| {
+        let checked = display::check_folder(&bai_client::expand_tilde(text));
+        checked.map_err(|error| format!("cannot be used: {}", error.sentence()))
+    },
+};
