@@ -1,15 +1,20 @@
 //! The commands that the prompt shares with the command line. A `:command` has the flags of the subcommand without the
 //! session, and the same function runs it on the open session.
 
-use super::args::{AppFlags, AppsFlags, Arguments, DownloadFlags, FilesFlags, LogsFlags, Ls, UploadFlags};
+use super::args::{
+    AppFlags, AppsFlags, Arguments, CreationFlags, DownloadFlags, FilesFlags, LogsFlags, Ls, UploadFlags,
+};
 use super::commands::{self, apps, download, files, logs, ls, upload};
 use super::context::CommandContext;
+use super::creation::request;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::new_session::NewSessionSlot;
 use super::server::Server;
-use super::table;
+use super::{session_name, table};
 use crate::repl::{DelegatedCommand, DelegatedCommands, FrontEnd, SessionError};
 use bai_client::{Api, ComputeSession};
+use bai_protocol::create::CreateRequest;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches};
 use futures_util::future::{BoxFuture, FutureExt};
@@ -20,16 +25,23 @@ use tokio::sync::Mutex;
 pub(super) struct CommandDelegate {
     server: Arc<Mutex<Option<Server>>>,
     context: CommandContext,
+    creation: CreationFlags,
+    new_session: NewSessionSlot,
 }
 
 impl CommandDelegate {
-    /// A delegate for a prompt whose session is on this server.
-    pub(super) fn new(server: Arc<Mutex<Option<Server>>>, context: &CommandContext) -> Self {
+    /// A delegate for a prompt whose session is on this server. A session that it creates goes into the slot.
+    pub(super) fn new(
+        server: Arc<Mutex<Option<Server>>>,
+        context: &CommandContext,
+        creation: &CreationFlags,
+        new_session: &NewSessionSlot,
+    ) -> Self {
         let mut context = context.clone();
         // The prompt's output is for people.
         context.global.json = false;
         context.front_end = FrontEnd::Prompt;
-        CommandDelegate { server, context }
+        CommandDelegate { server, context, creation: creation.clone(), new_session: new_session.clone() }
     }
 
     async fn api(&self) -> Result<Api, CliError> {
@@ -136,6 +148,17 @@ impl DelegatedCommands for CommandDelegate {
             commands::find(&self.context, &server, &session).await.map(drop)
         }
         .map(|found| found.map_err(CliError::into_session_error))
+        .boxed()
+    }
+
+    fn create(&self, image: String) -> BoxFuture<'_, Result<(), SessionError>> {
+        async move {
+            // A session without a name from the user is temporary.
+            let request =
+                CreateRequest { name: session_name::generate(), ..request(&image, &self.creation)? };
+            self.new_session.create(&self.context, request).await
+        }
+        .map(|created| created.map_err(CliError::into_session_error))
         .boxed()
     }
 }

@@ -191,7 +191,8 @@ fn theme(screen: &Screen, background: Option<Rgb>, context: &CommandContext) -> 
         return Ok(if screen.dumb { Theme::plain() } else { theme });
     }
     let named = context.config.theme.as_ref();
-    let found = named.map_or_else(|| library.default_for(background, screen.colors), |name| library.find(name));
+    let found =
+        named.map_or_else(|| library.default_for(background, screen.colors), |name| library.find(name));
     let theme = match found {
         Ok(theme) => theme,
         Err(error) => {

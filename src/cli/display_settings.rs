@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_means_nothing_is_told() {
+    fn an_invalid_value_is_reported() {
         for (key, text) in [
             ("terminal.graphics", "telepathy"),
             ("terminal.cell", "10"),

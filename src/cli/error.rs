@@ -103,6 +103,7 @@ pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
         | ErrorKind::ClockSkew
         | ErrorKind::Forbidden
         | ErrorKind::Refused
+        | ErrorKind::NameTaken
         | ErrorKind::AlreadyExists
         | ErrorKind::Busy => ExitStatus::Refused,
         ErrorKind::NotFound | ErrorKind::NotATerminal | ErrorKind::Ambiguous => ExitStatus::NotFound,

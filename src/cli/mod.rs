@@ -26,6 +26,7 @@ mod input;
 mod logging;
 mod login;
 mod name_cache;
+mod new_session;
 mod open_session;
 mod output;
 mod paths;
@@ -100,7 +101,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
     let context = &CommandContext { global, config, front_end: FrontEnd::CommandLine };
     let Some(command) = command else { return open_session::run(runtime, &open, context) };
     match command {
-        CliCommand::Attach(subject) => prompt::attach(runtime, subject.session, &open, context),
+        CliCommand::Attach(subject) => open_session::attach(runtime, subject.session, &open, context),
         CliCommand::Pty(flags) => runtime.block_on(pty::open(&flags, &open, context)),
         CliCommand::Run(flags) => runtime.block_on(run::run(context, &flags)),
         CliCommand::Ls(flags) => runtime.block_on(ls::run(context, &flags)),

@@ -1,4 +1,4 @@
-//! `bai-repl IMAGE`: opens a session, and runs code in it or opens the prompt.
+//! `bai-repl IMAGE` and `bai-repl attach`: open a session and run code in it, or the prompt.
 
 use super::args::OpenFlags;
 use super::batch_steps::BatchSteps;
@@ -32,6 +32,37 @@ pub(super) fn run(
     }
 }
 
+/// Runs the code on standard input in an existing session, or opens the prompt on it when that is a terminal.
+pub(super) fn attach(
+    runtime: &Runtime,
+    name: String,
+    open: &OpenFlags,
+    context: &CommandContext,
+) -> Result<ExitStatus, CliError> {
+    match creation::code(open, Screen::detect().stdin_tty)? {
+        Some(code) => runtime.block_on(attach_and_run(&name, code, open, context)),
+        None => prompt::attach(runtime, name, open, context),
+    }
+}
+
+async fn attach_and_run(
+    name: &str,
+    code: Code,
+    open: &OpenFlags,
+    context: &CommandContext,
+) -> Result<ExitStatus, CliError> {
+    let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let display = display::for_script(open.media_dir.as_deref(), context)?;
+    let server = Server::find(context).await?;
+    let session = super::commands::find(context, &server, name).await?;
+    let info = session.info().await?;
+    let existing =
+        OpenedSession { session, is_new: false, image: info.image().unwrap_or_default().to_owned() };
+    let exit = run_in_place(&existing, code, open, context, display, &mut fatal).await;
+    server.close().await;
+    exit
+}
+
 async fn run_code(
     request: CreateRequest,
     code: Code,
@@ -50,8 +81,8 @@ async fn run_code(
     // If the server refuses us, it has created no session, and would also refuse to destroy one.
     let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
     let exit = match opened {
-        Ok(Opened::Session { session, is_new }) => {
-            run_in_place(&session, is_new, code, open, context, display, &mut fatal).await
+        Ok(Opened::Session(session)) => {
+            run_in_place(&session, code, open, context, display, &mut fatal).await
         }
         Ok(Opened::Interrupted(exit)) => {
             if !temporary {
@@ -73,12 +104,16 @@ async fn run_code(
 
 /// How opening a session ended.
 enum Opened {
-    Session {
-        session: ComputeSession,
-        is_new: bool,
-    },
+    Session(OpenedSession),
     /// A signal ended the wait for it.
     Interrupted(ExitStatus),
+}
+
+/// A session in which code can be run.
+struct OpenedSession {
+    session: ComputeSession,
+    is_new: bool,
+    image: String,
 }
 
 async fn open_in_place(
@@ -88,33 +123,34 @@ async fn open_in_place(
     fatal: &mut FatalSignals,
 ) -> Result<Opened, CliError> {
     let opening = OpeningProgress::start(context, &request.name);
+    let image = request.image.clone();
     let create = ComputeSession::create(&server.api, request, |status| opening.report(status));
     tokio::select! {
         biased;
         signal = fatal.recv() => Ok(Opened::Interrupted(ExitStatus::of_signal(signal))),
         _ = tokio::signal::ctrl_c() => Ok(Opened::Interrupted(ExitStatus::Remote(130))),
         created = create => created
-            .map(|(session, made)| Opened::Session { session, is_new: made.created })
+            .map(|(session, made)| Opened::Session(OpenedSession { session, is_new: made.created, image }))
             .map_err(CliError::from),
     }
 }
 
 async fn run_in_place(
-    session: &ComputeSession,
-    is_new: bool,
+    opened: &OpenedSession,
     code: Code,
     open: &OpenFlags,
     context: &CommandContext,
     display: ConsoleOptions,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
+    let OpenedSession { session, is_new, image } = opened;
     if let Some(note) = session.note().await
         && !context.global.quiet
     {
         eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
     }
     let wanted = context.wants_prelude();
-    let prelude = readiness::prelude_use(session.api(), creation::image(open), wanted).await;
+    let prelude = readiness::prelude_use(session.api(), image, wanted).await;
     // Another client's program cannot run in a new session.
     if (prelude == PreludeUse::Wanted || !is_new)
         && let Some(exit) = readiness::make_ready(session, prelude, readiness::patience(open), fatal).await?

@@ -3,12 +3,13 @@
 
 use super::args::OpenFlags;
 use super::context::CommandContext;
-use super::creation::{is_temporary, request};
+use super::creation::is_temporary;
 use super::delegated::CommandDelegate;
+use super::display;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::new_session::NewSessionSlot;
 use super::server::{Server, target_label};
-use super::{display, session_name};
 use crate::config::{EditMode, Paths};
 use crate::repl::{
     Banner, Keymap, NextSession, OnLeave, OpenProgress, PromptSession, ReplOptions, SessionError,
@@ -29,7 +30,7 @@ pub(super) fn attach(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let prompts = Prompts { runtime, open, context };
+    let prompts = Prompts { runtime, open, context, new_session: NewSessionSlot::default() };
     prompts.run_all(prompts.attach(&name)?)
 }
 
@@ -40,7 +41,7 @@ pub(super) fn create(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let prompts = Prompts { runtime, open, context };
+    let prompts = Prompts { runtime, open, context, new_session: NewSessionSlot::default() };
     prompts.run_all(PromptTarget::create(request, is_temporary(&open.creation)))
 }
 
@@ -83,6 +84,8 @@ struct Prompts<'a> {
     runtime: &'a Runtime,
     open: &'a OpenFlags,
     context: &'a CommandContext,
+    /// The session that `:new` has created for the next prompt.
+    new_session: NewSessionSlot,
 }
 
 impl Prompts<'_> {
@@ -98,11 +101,11 @@ impl Prompts<'_> {
     fn target(&self, next: NextSession) -> Result<PromptTarget, CliError> {
         match next {
             NextSession::Attach(name) => self.attach(&name),
-            NextSession::Create(image) => {
-                // A session without a name from the user is temporary.
-                let name = session_name::generate();
-                let request = CreateRequest { name, ..request(&image, &self.open.creation)? };
-                Ok(PromptTarget::create(request, true))
+            NextSession::Created => {
+                let new = self.new_session.take();
+                let new = new.ok_or_else(|| CliError::new(ExitStatus::Failed, "there is no new session"))?;
+                let (request, server) = new.into_parts();
+                Ok(PromptTarget { server, ..PromptTarget::create(request, true) })
             }
         }
     }
@@ -153,7 +156,12 @@ impl Prompts<'_> {
                 outlive: !is_temporary,
                 prelude: context.wants_prelude(),
             }),
-            delegated: Arc::new(CommandDelegate::new(server.clone(), context)),
+            delegated: Arc::new(CommandDelegate::new(
+                server.clone(),
+                context,
+                &self.open.creation,
+                &self.new_session,
+            )),
             banner,
             language: language.into(),
             console,

@@ -230,7 +230,7 @@ fn known_profiles(known: &[String]) -> String {
 const SIZE_LIMIT: u64 = 1 << 20;
 
 impl FileConfig {
-    /// Reads the file; one that is not there is the default. The rules are for texts whose meaning is not known here.
+    /// Reads the file; if it does not exist, returns the default. The rules are for texts whose meaning is not known here.
     ///
     /// # Errors
     /// When the file cannot be read, is not TOML, or holds a secret that others may read.
@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_a_configuration() {
+    fn an_empty_or_missing_file_is_the_default() {
         assert_eq!(FileConfig::parse("", &[]), Ok(FileConfig::default()));
         assert_eq!(
             FileConfig::read(Path::new("/nonexistent/config.toml"), &[]).unwrap(),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line_and_without_the_line_itself() {
+    fn a_mistake_is_reported_with_its_line_number_and_without_the_line() {
         let wrong = |text: &str| match FileConfig::parse(text, &[]).unwrap().wrong.as_slice() {
             [wrong] => (wrong.line, wrong.key(), wrong.problem.clone()),
             other => panic!("{other:?}"),

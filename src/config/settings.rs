@@ -181,7 +181,7 @@ fn expected(kind: &Kind) -> String {
 /// Reads a document. An error is the line and what is wrong.
 pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, String> {
     DeTable::parse(text).map_err(|error| {
-        // The whole error shows the line, which may hold a secret: only place and reason are told.
+        // The full error contains the offending line, which may hold a secret: report only the place and the reason.
         let start = error.span().map_or(0, |span| span.start);
         format!("line {}: {}", line_at(text, start), error.message())
     })

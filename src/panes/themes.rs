@@ -28,8 +28,14 @@ pub fn choose_theme(
     Ok(view.chosen)
 }
 
+struct Row {
+    name: String,
+    label: String,
+    theme: Result<Arc<Theme>, String>,
+}
+
 struct ThemesView {
-    themes: Vec<(String, Result<Arc<Theme>, String>)>,
+    themes: Vec<Row>,
     scroll: Scroll,
     appearance: Appearance,
     chosen: Option<String>,
@@ -40,33 +46,37 @@ impl ThemesView {
     fn new(themes: Vec<ListedTheme>, current: &str, appearance: Appearance) -> Self {
         let themes: Vec<_> = themes
             .into_iter()
-            .map(|listed| (listed.name, listed.theme.map(Arc::new).map_err(|error| error.to_string())))
+            .map(|listed| Row {
+                label: listed.label(),
+                name: listed.name,
+                theme: listed.theme.map(Arc::new).map_err(|error| error.to_string()),
+            })
             .collect();
         let mut scroll = Scroll::default();
         scroll.set_count(themes.len());
-        scroll.select(themes.iter().position(|(name, _)| name == current).unwrap_or(0));
+        scroll.select(themes.iter().position(|row| row.name == current).unwrap_or(0));
         let mut view = Self { themes, scroll, appearance, chosen: None, message: None };
         view.preview();
         view
     }
 
-    fn selected(&self) -> Option<&(String, Result<Arc<Theme>, String>)> {
+    fn selected(&self) -> Option<&Row> {
         self.themes.get(self.scroll.selected())
     }
 
     fn preview(&mut self) {
-        if let Some((_, Ok(theme))) = self.selected() {
+        if let Some(Row { theme: Ok(theme), .. }) = self.selected() {
             self.appearance = self.appearance.with_theme(Arc::clone(theme));
         }
     }
 
     fn choose(&mut self) -> Step {
         match self.selected() {
-            Some((name, Ok(_))) => {
+            Some(Row { name, theme: Ok(_), .. }) => {
                 self.chosen = Some(name.clone());
                 Step::Leave
             }
-            Some((_, Err(problem))) => {
+            Some(Row { theme: Err(problem), .. }) => {
                 self.message = Some((problem.clone(), true));
                 Step::Stay
             }
@@ -82,9 +92,10 @@ impl View for ThemesView {
 
     fn state(&self) -> String {
         match self.selected() {
-            Some((_, Ok(theme))) if theme.is_light() => "for a light background".to_owned(),
-            Some((_, Ok(_))) => "for a dark background".to_owned(),
-            _ => String::new(),
+            Some(Row { theme: Ok(theme), .. }) if theme.is_light() => "for a light background".to_owned(),
+            Some(Row { theme: Ok(_), .. }) => "for a dark background".to_owned(),
+            Some(Row { theme: Err(_), .. }) => "cannot be used".to_owned(),
+            None => String::new(),
         }
     }
 
@@ -97,17 +108,17 @@ impl View for ThemesView {
     }
 
     fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance) {
-        let widest = self.themes.iter().map(|(name, _)| name.width() + 2).max().unwrap_or(0);
+        let widest = self.themes.iter().map(|row| row.label.width() + 2).max().unwrap_or(0);
         let left = u16::try_from(widest).unwrap_or(u16::MAX).min(area.width);
         for (line, row) in self.scroll.window(area.height.into()).enumerate() {
             let line = u16::try_from(line).unwrap_or(u16::MAX);
-            let Some((name, theme)) = self.themes.get(row) else { continue };
+            let Some(Row { label, theme, .. }) = self.themes.get(row) else { continue };
             let style = match () {
                 () if row == self.scroll.selected() => appearance.style(Role::PaneSelected),
                 () if theme.is_err() => appearance.style(Role::PaneBad),
                 () => appearance.plain_text(),
             };
-            put(buffer, area, 0, line, &pad(&format!(" {name}"), left.into()), style);
+            put(buffer, area, 0, line, &pad(&format!(" {label}"), left.into()), style);
         }
         let right = Rect {
             x: area.x.saturating_add(left).saturating_add(2),
@@ -115,10 +126,7 @@ impl View for ThemesView {
             ..area
         };
         match self.selected() {
-            Some((_, Err(problem))) => {
-                let text = sanitize::line(problem, 1_000);
-                put(buffer, right, 0, 0, &text, appearance.style(Role::PaneBad));
-            }
+            Some(Row { theme: Err(problem), .. }) => draw_problem(right, buffer, appearance, problem),
             _ => draw_sample(right, buffer, appearance),
         }
     }
@@ -137,6 +145,15 @@ impl View for ThemesView {
 
     fn message(&mut self) -> Option<(String, bool)> {
         self.message.take()
+    }
+}
+
+/// Shows why a theme cannot be used, in as many rows as that takes.
+fn draw_problem(area: Rect, buffer: &mut Buffer, appearance: &Appearance, problem: &str) {
+    let text: Vec<char> = sanitize::line(problem, 1_000).chars().collect();
+    for (row, part) in (0..area.height).zip(text.chunks(usize::from(area.width).max(1))) {
+        let part: String = part.iter().collect();
+        put(buffer, area, 0, row, &part, appearance.style(Role::PaneBad));
     }
 }
 
@@ -163,11 +180,14 @@ mod tests {
         let themes = Library::new(Some(folder.path().to_owned())).list();
         let last = themes.last().unwrap().name.clone();
         let mut view = ThemesView::new(themes, "dark", Appearance::plain());
-        assert_eq!(view.selected().unwrap().0, "dark");
+        assert_eq!(view.selected().unwrap().name, "dark");
         press(&mut view, &[Press::Down]);
         let text = shown(&mut view, 70, 20);
         assert!(text.contains("for a light background") && text.contains("ValueError"), "{text}");
-        press(&mut view, &[Press::Home, Press::Enter]);
+        press(&mut view, &[Press::Home]);
+        let text = shown(&mut view, 70, 20);
+        assert!(text.contains("aaa (cannot be used)") && !text.contains("ValueError"), "{text}");
+        press(&mut view, &[Press::Enter]);
         assert!(view.message().is_some_and(|(text, bad)| bad && text.contains("aaa.toml:2")));
         press(&mut view, &[Press::End]);
         assert_eq!(view.press(Press::Enter), Step::Leave);

@@ -8,7 +8,6 @@ use std::path::Path;
 use super::cell::CellOptions;
 use super::commands::{COMMANDS, PromptCommand};
 use super::editor::edit_outside;
-use super::options::NextSession;
 use super::printable::printable;
 use super::prompt::{LoopAction, RanCell, Repl};
 use super::session::{RestartOutcome, SessionError};
@@ -28,8 +27,8 @@ impl Repl {
             PromptCommand::Help(topic) => self.help(topic.as_deref()),
             PromptCommand::Quit => Ok(LoopAction::Quit),
             PromptCommand::New(None) => self.new_session(),
-            PromptCommand::New(Some(image)) => self.switch_session(NextSession::Create(image)),
-            PromptCommand::Attach(session) => self.switch_session(NextSession::Attach(session)),
+            PromptCommand::New(Some(image)) => self.create_session(image),
+            PromptCommand::Attach(session) => self.attach_session(session),
             PromptCommand::Restart => self.restart().map(|_| LoopAction::Continue),
             PromptCommand::Replay => self.replay(),
             PromptCommand::Reset => self.reset(),

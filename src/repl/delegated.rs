@@ -18,6 +18,8 @@ pub trait DelegatedCommands: Send + Sync {
     fn server(&self) -> BoxFuture<'_, Result<Api, SessionError>>;
     /// Checks that there is a session of this name, id or beginning, on which a prompt can be opened.
     fn find(&self, session: String) -> BoxFuture<'_, Result<(), SessionError>>;
+    /// Creates a session of this image, and waits until it runs. The next prompt is opened on it.
+    fn create(&self, image: String) -> BoxFuture<'_, Result<(), SessionError>>;
 }
 
 /// A command that the prompt shares with the command line.

@@ -6,6 +6,7 @@ use super::command_actions::CommandResult;
 use super::delegated::DelegatedCommand;
 use super::options::NextSession;
 use super::prompt::{LoopAction, Repl};
+use super::session::SessionError;
 use super::shell_words;
 use super::terminal::WaitOutcome;
 
@@ -59,20 +60,32 @@ impl Repl {
         }
     }
 
-    /// Switches to another session. This one is left as when the user quits.
-    pub(super) fn switch_session(&mut self, next: NextSession) -> CommandResult {
-        if let NextSession::Attach(session) = &next {
-            let delegated = std::sync::Arc::clone(&self.delegated);
-            let looking = delegated.find(session.clone());
-            match self.runtime.block_on(self.terminal.wait(|| "asking".to_owned(), looking))? {
-                WaitOutcome::Done(Ok(())) => {}
-                WaitOutcome::Done(Err(error)) => {
-                    return self.terminal.error(&error).map(|()| LoopAction::Continue);
-                }
-                WaitOutcome::Interrupted => return Ok(LoopAction::Continue),
+    /// Switches to an existing session. This one is left as when the user quits.
+    pub(super) fn attach_session(&mut self, session: String) -> CommandResult {
+        let delegated = std::sync::Arc::clone(&self.delegated);
+        self.switch_session("asking", delegated.find(session.clone()), NextSession::Attach(session))
+    }
+
+    /// Switches to a new session of an image. This one is left as when the user quits, once the new one runs.
+    pub(super) fn create_session(&mut self, image: String) -> CommandResult {
+        let delegated = std::sync::Arc::clone(&self.delegated);
+        self.switch_session("opening the new session", delegated.create(image), NextSession::Created)
+    }
+
+    /// Switches to another session if `ready` says that it can be used.
+    fn switch_session(
+        &mut self,
+        label: &str,
+        ready: impl Future<Output = Result<(), SessionError>>,
+        next: NextSession,
+    ) -> CommandResult {
+        match self.runtime.block_on(self.terminal.wait(|| label.to_owned(), ready))? {
+            WaitOutcome::Done(Ok(())) => {
+                self.next = Some(next);
+                Ok(LoopAction::Quit)
             }
+            WaitOutcome::Done(Err(error)) => self.terminal.error(&error).map(|()| LoopAction::Continue),
+            WaitOutcome::Interrupted => self.terminal.note("given up").map(|()| LoopAction::Continue),
         }
-        self.next = Some(next);
-        Ok(LoopAction::Quit)
     }
 }

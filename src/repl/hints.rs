@@ -40,6 +40,9 @@ pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
     let general = error.hint().map(str::to_owned);
     match error.kind() {
         ErrorKind::AlreadyExists => Some(FORCE_HINT.to_owned()),
+        ErrorKind::NameTaken => {
+            Some(format!("bai-repl attach {subject} goes to it; or give another name after -t"))
+        }
         ErrorKind::LoginEnded => Some(format!("run: bai-repl login {subject}")),
         ErrorKind::LoggedInElsewhere => Some(match general {
             Some(general) => format!("{general}; --force ends that login"),

@@ -70,8 +70,8 @@ pub struct Banner {
 pub enum NextSession {
     /// An existing session, by its name, its id, or the beginning of either.
     Attach(String),
-    /// A new session of this image.
-    Create(String),
+    /// The session that [`DelegatedCommands::create`] has created.
+    Created,
 }
 
 /// How the prompt was left.

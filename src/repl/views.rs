@@ -5,11 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use super::command_actions::CommandResult;
-use super::options::NextSession;
 use super::prompt::{LoopAction, Repl};
 use super::terminal::{TerminalError, WaitOutcome};
 use crate::panes::{Appearance, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
-use crate::theme::Theme;
+use crate::theme::{ListedTheme, Theme};
 use bai_client::ComputeSession;
 
 impl Repl {
@@ -17,7 +16,10 @@ impl Repl {
     pub(super) fn theme(&mut self, name: Option<&str>) -> CommandResult {
         let chosen = match name {
             Some(name) => name.to_owned(),
-            None if !self.can_show_views() => return self.say(&self.themes.names().join(", ")),
+            None if !self.can_show_views() => {
+                let labels: Vec<_> = self.themes.list().iter().map(ListedTheme::label).collect();
+                return self.say(&labels.join(", "));
+            }
             None => {
                 let (themes, current) = (self.themes.list(), self.terminal.console.theme().name().to_owned());
                 let appearance = self.terminal.appearance();
@@ -99,7 +101,7 @@ impl Repl {
                 return Ok(LoopAction::Continue);
             }
         }
-        self.switch_session(NextSession::Attach(id))
+        self.attach_session(id)
     }
 
     /// Shows the session's files.

@@ -84,6 +84,14 @@ pub struct ListedTheme {
     pub theme: Result<Theme, LibraryError>,
 }
 
+impl ListedTheme {
+    /// Its name in a list, with a remark when it cannot be used.
+    pub fn label(&self) -> String {
+        let remark = if self.theme.is_err() { " (cannot be used)" } else { "" };
+        format!("{}{remark}", self.name)
+    }
+}
+
 impl Library {
     /// The built-in themes and those in `folder`, which need not exist.
     pub fn new(folder: Option<PathBuf>) -> Self {

@@ -278,3 +278,28 @@ fn the_terminal_is_as_it_was_after_every_kind_of_end() {
         assert!(!end.screen.modes.contains(alacritty_terminal::term::TermMode::BRACKETED_PASTE), "{name}");
     }
 }
+
+#[test]
+fn a_new_session_that_cannot_be_created_costs_nothing() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    terminal.run(PROMPT, "kept = 6 * 7");
+    for (line, told) in [(":new phyton", "phyton"), (":new --help", "usage: :new [IMAGE]")] {
+        terminal.enter(line);
+        terminal.wait_until(told, |screen| {
+            screen.all.matches(told).count() > screen.all.matches(line).count() / 2
+        });
+        let screen = terminal.wait_for_prompt(PROMPT);
+        assert!(!screen.all.contains("is destroyed"), "{}", screen.all);
+        assert_eq!(screen.all.matches("embedded engine").count(), 1, "{}", screen.all);
+        terminal.enter("kept");
+        terminal.wait_until("42", |screen| screen.has_line("42"));
+        terminal.wait_for_prompt(PROMPT);
+    }
+    terminal.enter(":new python");
+    terminal.wait_until("another banner", |screen| screen.all.matches("embedded engine").count() == 2);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.enter("'kept' in globals()");
+    terminal.wait_until("False", |screen| screen.has_line("False"));
+    terminal.leave();
+}

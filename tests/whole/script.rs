@@ -171,3 +171,30 @@ fn another_version_than_requested_is_reported_on_standard_error() {
     run.expect(0, "42\n");
     assert_eq!(run.stderr, "");
 }
+
+#[test]
+fn standard_input_is_a_script_for_attach_as_for_an_image() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "kept = 70", "python"]).expect_code(0);
+    sandbox.run_with_stdin(&["attach", "work"], b"print(kept + 7)").expect(0, "77\n");
+    sandbox.run_with_stdin(&["attach", "work"], b"import sys; sys.exit(4)").expect_code(4);
+    let json = sandbox.run_with_stdin(&["--json", "attach", "work"], b"print(kept + 7)");
+    assert_eq!(json.code, Some(0), "{}", json.stderr);
+    for line in json.stdout.lines() {
+        assert!(line.starts_with('{'), "{}", json.stdout);
+    }
+    assert!(json.stdout.contains("77\\n"), "{}", json.stdout);
+}
+
+#[test]
+fn a_name_whose_session_runs_another_image_is_explained() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "print(1)", "python"]).expect_code(0);
+    let other = sandbox.run(&["-t", "work", "-c", "echo 1", "bash"]);
+    assert_eq!(other.code, Some(122), "{}", other.stderr);
+    assert!(other.stderr.contains("a session of that name runs python"), "{}", other.stderr);
+    assert!(other.stderr.contains("not bash"), "{}", other.stderr);
+    assert!(other.stderr.contains("bai-repl attach work"), "{}", other.stderr);
+    assert!(!other.stderr.contains("requested not to reuse"), "{}", other.stderr);
+    assert_eq!(sandbox.run(&["-t", "work", "-c", "print(1)", "python"]).code, Some(0));
+}

@@ -114,6 +114,7 @@ impl ComputeSession {
                 let hint = "the session may exist nevertheless: look at the list of sessions first";
                 return Err(error.with_hint(hint));
             }
+            Err(error) if request.reuse => return Err(explain_taken(api, &request, error).await),
             Err(error) => return Err(error),
         };
         let id = (version.major() >= 5).then(|| reply.session_id.clone());
@@ -239,6 +240,23 @@ impl ComputeSession {
             Err(_) => format!("it is {status}"),
         };
         ClientError::new(ErrorKind::SessionFailed, format!("start the session {}", self.name()), why)
+    }
+}
+
+/// Servers turn down a name whose session runs another image as if nobody had asked to reuse it. Says what that session
+/// runs, where the server tells.
+async fn explain_taken(api: &Api, request: &CreateRequest, error: ClientError) -> ClientError {
+    if error.problem().is_none_or(|problem| problem.slug() != "session-already-exists") {
+        return error;
+    }
+    let name = &request.name;
+    let running = async { ComputeSession::attach(api, name).await.ok()?.info().await.ok() }.await;
+    match running.as_ref().and_then(|info| info.image()) {
+        Some(image) => {
+            let why = format!("a session of that name runs {image}, not {}", request.image);
+            error.with_kind(ErrorKind::NameTaken).with_why(why).about(name)
+        }
+        None => error,
     }
 }
 

@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Ambiguous,
     /// A file exists, and the options do not allow replacing it. [`ClientError::existing`] names the files.
     AlreadyExists,
+    /// A session of that name lives and runs another image. [`ClientError::subject`] is the name.
+    NameTaken,
     /// The server refuses a valid request: the name is taken, a quota is reached, the state is wrong.
     Refused,
     /// The request is malformed, according to the server or to this crate.
@@ -141,6 +143,11 @@ impl ClientError {
 
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
+        self
+    }
+
+    pub(crate) fn with_why(mut self, why: impl Into<String>) -> Self {
+        self.0.why = why.into();
         self
     }
 

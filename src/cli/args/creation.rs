@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// How a session is created, and when it is destroyed.
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Clone)]
 pub(in crate::cli) struct CreationFlags {
     /// Name of the session; an existing session of that name is reused, and the session is kept when this program ends
     #[arg(short = 't', long = "name", value_name = "NAME")]

@@ -40,7 +40,7 @@ pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<Ex
         return table::write(&themes.iter().map(|theme| format!("{}\n", object(theme))).collect::<String>())
             .map(|_| ExitStatus::Ok);
     }
-    let width = themes.iter().map(|theme| theme.name.width()).max().unwrap_or(0);
+    let width = themes.iter().map(|theme| theme.label().width()).max().unwrap_or(0);
     table::put(&themes.iter().map(|theme| line(theme, width, depth, visible)).collect::<String>())?;
     if let Some(folder) = library.folder() {
         table::report(context, &json!(null), &format!("themes of your own: {}/NAME.toml", folder.display()))?;
@@ -59,7 +59,8 @@ fn object(listed: &ListedTheme) -> serde_json::Value {
 }
 
 fn line(listed: &ListedTheme, width: usize, depth: ColorDepth, visible: impl Fn(&Theme) -> Theme) -> String {
-    let name = format!("{}{}", listed.name, " ".repeat(width.saturating_sub(listed.name.width())));
+    let label = listed.label();
+    let name = format!("{label}{}", " ".repeat(width.saturating_sub(label.width())));
     match &listed.theme {
         Err(problem) => format!("{name}  {}\n", sanitize::line(&problem.to_string(), 300)),
         Ok(theme) => {

@@ -294,6 +294,10 @@ pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
         {
             return usage();
         }
+        // An image is one word, and there are no flags.
+        Argument::MaybeImage if argument.starts_with('-') || argument.contains(char::is_whitespace) => {
+            return usage();
+        }
         _ => {}
     }
     Some(Ok(match (entry.make)(argument) {
@@ -351,9 +355,12 @@ mod tests {
 
     #[test]
     fn a_wrong_use_is_explained() {
-        for (line, usage) in
-            [(":load", "usage: :load FILE"), (":quit now", "usage: :quit"), (":doc ", "usage: :doc NAME")]
-        {
+        for (line, usage) in [
+            (":load", "usage: :load FILE"),
+            (":quit now", "usage: :quit"),
+            (":new --help", "usage: :new [IMAGE]"),
+            (":doc ", "usage: :doc NAME"),
+        ] {
             assert_eq!(parse(line), Some(Err(usage.into())));
         }
     }
