@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, command: Option<&CliCommand>) -> Result<FileConf
     };
     for wrong in &config.wrong {
         let place = format!("{}:{}", path.display(), wrong.line);
-        warn(&format!("{place}: {} {}; it counts as not set", wrong.key(), wrong.problem));
+        warn(&format!("{place}: {} {}; it is ignored", wrong.key(), wrong.problem));
     }
     Ok(config)
 }
@@ -51,7 +51,7 @@ const THEME: TextRule = TextRule {
     key: "theme",
     check: |name| {
         let found = display::library().find(name).map(drop);
-        found.map_err(|error| format!("is \"{name}\", which cannot be used: {error}"))
+        found.map_err(|error| format!("cannot be used: {error}"))
     },
 };
 

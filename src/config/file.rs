@@ -189,7 +189,7 @@ pub enum ConfigError {
     #[error("BACKEND_ENDPOINT_TYPE should be api or session, not \"{0}\"")]
     EndpointType(String),
     /// A setting that decides about the server or the credentials is wrong.
-    #[error("{} is wrong in the configuration file, line {}, and decides which server is used", .0.key(), .0.line)]
+    #[error("{}, in line {} of the configuration file, is wrong; it decides which server or credentials are used", .0.key(), .0.line)]
     Setting(WrongSetting),
     /// The named profile does not exist.
     #[error("there is no profile \"{name}\" in the configuration; {}", known_profiles(known))]
