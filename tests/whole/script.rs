@@ -178,12 +178,12 @@ fn standard_input_is_a_script_for_attach_as_for_an_image() {
     sandbox.run(&["-t", "work", "-c", "kept = 70", "python"]).expect_code(0);
     sandbox.run_with_stdin(&["attach", "work"], b"print(kept + 7)").expect(0, "77\n");
     sandbox.run_with_stdin(&["attach", "work"], b"import sys; sys.exit(4)").expect_code(4);
-    let json = sandbox.run_with_stdin(&["--json", "attach", "work"], b"print(kept + 7)");
+    let json = sandbox.run_with_stdin(&["--json", "attach", "work"], b"print(kept + 7, end='')");
     assert_eq!(json.code, Some(0), "{}", json.stderr);
     for line in json.stdout.lines() {
         assert!(line.starts_with('{'), "{}", json.stdout);
     }
-    assert!(json.stdout.contains("77\\n"), "{}", json.stdout);
+    assert!(json.stdout.contains("\"77\""), "{}", json.stdout);
 }
 
 #[test]
