@@ -105,8 +105,13 @@ fn a_broken_configuration_is_reported_with_its_line() {
     let sandbox = Sandbox::new();
     let folder = sandbox.home().join(".config/bai-repl");
     std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), "theme = \"dark\"\ntehme = \n").unwrap();
+    expect_failure(&sandbox, &["-c", "1", "python"], 2, &["config.toml", "line 2"]);
+    // An unknown key is a warning.
     std::fs::write(folder.join("config.toml"), "theme = \"dark\"\ntehme = 1\n").unwrap();
-    expect_failure(&sandbox, &["-c", "1", "python"], 2, &["config.toml", "line 2", "tehme"]);
+    let run = sandbox.run(&["-c", "print(1)", "python"]);
+    run.expect(0, "1\n");
+    assert!(run.stderr.contains("config.toml:2: tehme"), "{}", run.stderr);
 }
 
 #[test]
