@@ -12,7 +12,7 @@ pub(super) use sessions::{
 };
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -307,9 +307,14 @@ pub(super) struct Runner {
 }
 
 /// Reads a path of this machine, in which `~` is the home folder: a shell leaves it alone in `--workdir=~/x`, and there is no
-/// shell at the prompt. The paths of a session are texts, so its `~` stays.
+/// shell at the prompt.
 fn local_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(bai_client::expand_tilde)
+}
+
+/// Reads a path of a session, in which `~` is the session's home folder.
+fn session_path() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|path| bai_client::expand_session_tilde(&path).to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -343,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tilde_is_the_home_folder_in_local_paths_only() {
+    fn a_tilde_is_the_home_folder_of_the_machine_that_the_path_is_on() {
         let home = bai_client::expand_tilde("~/x");
         assert_ne!(home, PathBuf::from("~/x"));
         let read =
@@ -364,13 +369,13 @@ mod tests {
         let Some(CliCommand::Run(run)) = read("run c ~/x --basedir=~/x").command else { panic!() };
         assert_eq!((run.files, run.basedir.as_ref()), (vec![home.clone()], Some(&home)));
         let Some(CliCommand::Upload(upload)) = read("upload work ~/x --to ~/x").command else { panic!() };
-        assert_eq!((upload.flags.files, &*upload.flags.to), (vec![home.clone()], "~/x"));
+        assert_eq!((upload.flags.files, &*upload.flags.to), (vec![home.clone()], "x"));
         let Some(CliCommand::Download(download)) = read("download work ~/x --to=~/x").command else {
             panic!()
         };
-        assert_eq!((download.flags.paths, download.flags.to), (vec!["~/x".to_owned()], home));
-        let Some(CliCommand::Files(files)) = read("files work ~/x").command else { panic!() };
-        assert_eq!(files.flags.path.as_deref(), Some("~/x"));
+        assert_eq!((download.flags.paths, download.flags.to), (vec!["x".to_owned()], home));
+        let Some(CliCommand::Files(files)) = read("files work ~").command else { panic!() };
+        assert_eq!(files.flags.path.as_deref(), Some("."));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl DisplaySettings {
             background: terminal.background.as_deref().and_then(Rgb::from_hex),
             ask: terminal.ask.unwrap_or(true),
             max_rows: context.config.media.max_rows,
-            media_dir: context.config.media.dir.as_ref().map(bai_client::expand_tilde),
+            media_dir: context.config.media.dir.clone(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The configuration file, `config.toml`: every setting has a default, and one that is wrong counts as not set.
 
 use super::settings::{self, TextRule, WrongSetting};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -56,8 +56,13 @@ pub struct TerminalConfig {
 pub struct MediaConfig {
     /// Maximum rows of a picture; the window is always a limit.
     pub max_rows: Option<u16>,
-    /// The folder in which every picture is saved.
+    /// The folder in which every picture is saved; a leading `~` is the home folder.
+    #[serde(deserialize_with = "local_path")]
     pub dir: Option<PathBuf>,
+}
+
+fn local_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    Ok(Option::<PathBuf>::deserialize(deserializer)?.map(bai_client::expand_tilde))
 }
 
 /// How output is shown.
@@ -307,6 +312,13 @@ mod tests {
         let config = FileConfig::parse(text, &[]).unwrap();
         assert_eq!((config.edit_mode, config.theme.as_deref()), (EditMode::Vi, Some("light")));
         assert_eq!(config.profiles["lab"].access_key.as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder_in_paths() {
+        let config = FileConfig::parse("[media]\ndir = \"~/pics dir\"\n", &[]).unwrap();
+        assert_eq!(config.media.dir, Some(bai_client::expand_tilde("~/pics dir")));
+        assert_ne!(config.media.dir, Some("~/pics dir".into()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Paths of this machine in the notation of a shell.
+//! Paths as users type them: what a leading `~` means, on this machine and in a session. Paths that a program makes do
+//! not pass through here.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,22 @@ pub fn expand_tilde(path: impl AsRef<Path>) -> PathBuf {
     expand_in(path.as_ref(), home.map(PathBuf::from))
 }
 
+/// Replaces a leading `~` in a path of a session with the session's home folder, as `scp` does: `~` alone and `~/x`. The
+/// result is relative to the home folder. Every other path stays as it is; `./~` names a file that is called `~`.
+///
+/// ```
+/// assert_eq!(bai_client::expand_session_tilde("~"), ".");
+/// assert_eq!(bai_client::expand_session_tilde("~/data/a.txt"), "data/a.txt");
+/// assert_eq!(bai_client::expand_session_tilde("data/~"), "data/~");
+/// ```
+pub fn expand_session_tilde(path: &str) -> &str {
+    match path.strip_prefix('~') {
+        Some(rest) if rest.chars().all(|letter| letter == '/') => ".",
+        Some(rest) if rest.starts_with('/') => rest.trim_start_matches('/'),
+        _ => path,
+    }
+}
+
 fn expand_in(path: &Path, home: Option<PathBuf>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) if rest.as_os_str().is_empty() => home,
@@ -25,6 +42,22 @@ fn expand_in(path: &Path, home: Option<PathBuf>) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leading_tilde_is_the_home_folder_of_a_session() {
+        for (path, expanded) in [
+            ("~", "."),
+            ("~/", "."),
+            ("~//a/~", "a/~"),
+            ("~/sub/", "sub/"),
+            ("~other/a", "~other/a"),
+            ("./~", "./~"),
+            ("/a", "/a"),
+            ("", ""),
+        ] {
+            assert_eq!(expand_session_tilde(path), expanded, "{path}");
+        }
+    }
 
     #[test]
     fn only_a_leading_tilde_is_the_home_folder() {

@@ -85,7 +85,7 @@ pub use error::{ClientError, ErrorKind};
 pub use events::EventStream;
 pub use facts::SessionFacts;
 pub use files::{DownloadOptions, Downloaded, Progress, Skipped, Upload, UploadOptions};
-pub use home::expand_tilde;
+pub use home::{expand_session_tilde, expand_tilde};
 pub use list::{SessionPage, SessionQuery};
 pub use log::new_log_text;
 pub use login::{LoggedIn, LoginReply, ServerKind, WebLogin};

@@ -1,6 +1,6 @@
 //! The flags of commands about sessions and their files.
 
-use super::local_path;
+use super::{local_path, session_path};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -156,7 +156,7 @@ pub(in crate::cli) struct UploadFlags {
     pub(in crate::cli) files: Vec<PathBuf>,
 
     /// Target folder in the session, relative to its home folder
-    #[arg(long, value_name = "FOLDER", default_value = "")]
+    #[arg(long, value_name = "FOLDER", default_value = "", value_parser = session_path())]
     pub(in crate::cli) to: String,
 
     /// Replace existing files
@@ -180,7 +180,7 @@ pub(in crate::cli) struct Download {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DownloadFlags {
     /// Files and folders in the session, relative to its home folder
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required = true, value_name = "PATH", value_parser = session_path())]
     pub(in crate::cli) paths: Vec<String>,
 
     /// Target folder on this machine; - is standard output, for one file
@@ -208,7 +208,7 @@ pub(in crate::cli) struct Files {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FilesFlags {
     /// Folder in the session to list as text [default: the home folder, full screen in a terminal]
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", value_parser = session_path())]
     pub(in crate::cli) path: Option<String>,
 }
 

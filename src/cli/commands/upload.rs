@@ -68,7 +68,7 @@ async fn find_source(flags: &UploadFlags) -> Result<UploadSource, CliError> {
                 "standard input cannot be uploaded together with files",
             ));
         }
-        if flags.to.is_empty() || flags.to.ends_with('/') {
+        if matches!(&*flags.to, "" | ".") || flags.to.ends_with('/') {
             return Err(CliError::new(ExitStatus::Usage, "standard input has no name of its own")
                 .hint("give it one: bai-repl upload SESSION - --to FILE"));
         }

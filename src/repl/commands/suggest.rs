@@ -41,7 +41,7 @@ impl RemoteCompletion {
         let (folder, typed) = split_folder(path);
         let (folder, typed) = (folder.to_owned(), typed.to_owned());
         Suggestion::Remote(RemoteCompletion {
-            names: RemoteNameKind::Files(folder.clone()),
+            names: RemoteNameKind::Files(bai_client::expand_session_tilde(&folder).to_owned()),
             typed,
             folder,
             start,
