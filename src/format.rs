@@ -51,6 +51,13 @@ pub fn age(time: Duration) -> String {
     }
 }
 
+/// A timestamp from the server as users read it: `2026-11-29 01:05:37 UTC`. Returns the text itself if it is not a
+/// timestamp.
+pub fn time(time: &str) -> String {
+    time.parse::<Timestamp>()
+        .map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
 /// The age of a timestamp from the server. `None` if the text is not a timestamp. A timestamp in the future has the age
 /// 0.
 pub fn age_at(time: &str, now: Timestamp) -> Option<String> {
@@ -58,9 +65,15 @@ pub fn age_at(time: &str, now: Timestamp) -> Option<String> {
     Some(age(Duration::try_from(now.duration_since(then)).unwrap_or_default()))
 }
 
-/// The age of a timestamp from the server, as `5 min ago`. Returns the text itself if it is not a timestamp.
+/// The age of a timestamp from the server, as `5 min ago`, or `in 1 d` for the future. Returns the text itself if it is not a timestamp.
 pub fn ago(time: &str, now: Timestamp) -> String {
-    age_at(time, now).map_or_else(|| time.to_owned(), |age| format!("{age} ago"))
+    let Ok(then) = time.parse::<Timestamp>() else { return time.to_owned() };
+    let ahead = then.duration_since(now);
+    // Clocks differ by a little.
+    if ahead.as_secs() > 1 {
+        return format!("in {}", age(ahead.unsigned_abs()));
+    }
+    format!("{} ago", age(Duration::try_from(now.duration_since(then)).unwrap_or_default()))
 }
 
 /// A percentage: `45 %`.
@@ -146,12 +159,16 @@ mod tests {
             ("2026-11-21T04:00:00Z", "1 h ago"),
             ("2026-11-21T13:58:00+09:00", "2 min ago"),
             ("2026-11-01T05:00:00Z", "20 d ago"),
-            ("2027-01-01T00:00:00Z", "0 s ago"),
+            ("2026-11-22T05:00:01Z", "in 24 h"),
+            ("2027-01-01T00:00:00Z", "in 40 d"),
             ("yesterday", "yesterday"),
         ] {
             assert_eq!(ago(time, now), text);
         }
         assert_eq!(age_at("yesterday", now), None);
+        assert_eq!(super::time("2026-11-29T01:05:37.647779+00:00"), "2026-11-29 01:05:37 UTC");
+        assert_eq!(super::time("2026-11-29T10:05:37+09:00"), "2026-11-29 01:05:37 UTC");
+        assert_eq!(super::time("yesterday"), "yesterday");
     }
 
     #[test]

@@ -93,11 +93,10 @@ impl CommandDelegate {
 /// Parses the words after `:name` as the flags of the subcommand `name`. `None` if they ask for help, which is then printed.
 fn flags<F: Args + FromArgMatches>(name: &'static str, words: Vec<String>) -> Result<Option<F>, CliError> {
     let table = Arguments::command();
-    let about = table.find_subcommand(name).and_then(clap::Command::get_about).cloned();
-    let command =
-        clap::Command::new(name).bin_name(format!(":{name}")).no_binary_name(true).disable_version_flag(true);
-    let command = F::augment_args(command.about(about.unwrap_or_default()));
-    match command.try_get_matches_from(words).and_then(|matches| F::from_arg_matches(&matches)) {
+    match prompt_command::<F>(name, &table)
+        .try_get_matches_from(words)
+        .and_then(|matches| F::from_arg_matches(&matches))
+    {
         Ok(flags) => Ok(Some(flags)),
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             table::put(&error.to_string())?;
@@ -105,6 +104,14 @@ fn flags<F: Args + FromArgMatches>(name: &'static str, words: Vec<String>) -> Re
         }
         Err(error) => Err(usage_error(name, &table, &error)),
     }
+}
+
+/// The flags of the subcommand `name` without its session.
+fn prompt_command<F: Args>(name: &'static str, table: &clap::Command) -> clap::Command {
+    let about = table.find_subcommand(name).and_then(clap::Command::get_about).cloned();
+    let command =
+        clap::Command::new(name).bin_name(format!(":{name}")).no_binary_name(true).disable_version_flag(true);
+    F::augment_args(command.about(about.unwrap_or_default()))
 }
 
 /// The error for invalid flags. A flag that only the command line has gets its own message.
@@ -118,6 +125,12 @@ fn usage_error(name: &str, table: &clap::Command, error: &clap::Error) -> CliErr
             );
             return CliError::new(ExitStatus::Usage, why).hint(hint);
         }
+    }
+    if let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    {
+        let why = format!("required arguments are missing: {}", missing.join(", "));
+        return CliError::new(ExitStatus::Usage, why).hint(hint);
     }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
@@ -135,6 +148,20 @@ impl DelegatedCommands for CommandDelegate {
             self.run_command(command, &session, words).await.map(drop).map_err(CliError::into_session_error)
         }
         .boxed()
+    }
+
+    fn help(&self, command: DelegatedCommand) -> String {
+        let table = Arguments::command();
+        let mut command = match command {
+            DelegatedCommand::Ls => prompt_command::<Ls>("ls", &table),
+            DelegatedCommand::Files => prompt_command::<FilesFlags>("files", &table),
+            DelegatedCommand::Logs => prompt_command::<LogsFlags>("logs", &table),
+            DelegatedCommand::Upload => prompt_command::<UploadFlags>("upload", &table),
+            DelegatedCommand::Download => prompt_command::<DownloadFlags>("download", &table),
+            DelegatedCommand::Apps => prompt_command::<AppsFlags>("apps", &table),
+            DelegatedCommand::App => prompt_command::<AppFlags>("app", &table),
+        };
+        command.render_help().to_string()
     }
 
     fn server(&self) -> BoxFuture<'_, Result<Api, SessionError>> {
@@ -180,7 +207,7 @@ mod tests {
             assert!(message.contains("is a flag of the command line"), "{flag}: {message}");
         }
         assert_eq!(usage_message(&["x", "--nonsense"]), "unexpected argument '--nonsense' found");
-        assert!(usage_message(&[]).contains("required"), "{}", usage_message(&[]));
+        assert_eq!(usage_message(&["--to", "x"]), "required arguments are missing: <FILE>...");
     }
 
     #[test]

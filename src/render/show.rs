@@ -10,6 +10,7 @@ use super::media::{
     essence, git_graph, run_with_limit, save,
 };
 use super::sanitize;
+use crate::format;
 use crate::terminal::Graphics;
 use crate::theme::Signs;
 use bai_protocol::record::ConsoleRecord;
@@ -112,7 +113,7 @@ impl<O: Write, E: Write> Console<O, E> {
             Ok(medium) => medium,
             Err(problem) => {
                 let mime = sanitize::line(mime, MIME_WIDTH);
-                return self.note(&format!("[{mime}, {}: {problem}]", bytes(data.len())));
+                return self.note(&format!("[{mime}, {}: {problem}]", format::size(data.len() as u64)));
             }
         };
         let medium = match self.paint(medium) {
@@ -222,15 +223,6 @@ impl<O: Write, E: Write> Console<O, E> {
         let mime = sanitize::line(&medium.mime, MIME_WIDTH);
         let mime = if mime.is_empty() { "medium without a type".to_owned() } else { mime };
         let saved = saved.unwrap_or_else(|| "--media-dir DIR saves it".to_owned());
-        self.note(&format!("[{mime}{details}, {}; {saved}]", bytes(medium.bytes.len())))
-    }
-}
-
-/// A number of bytes as users read it.
-fn bytes(count: usize) -> String {
-    match count {
-        0..1_000 => format!("{count} bytes"),
-        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        _ => format!("{:.1} MB", count as f64 / 1e6),
+        self.note(&format!("[{mime}{details}, {}; {saved}]", format::size(medium.bytes.len() as u64)))
     }
 }

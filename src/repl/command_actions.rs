@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::cell::CellOptions;
-use super::commands::{COMMANDS, PromptCommand};
+use super::commands::{COMMANDS, CommandSpec, PromptCommand};
 use super::editor::edit_outside;
 use super::printable::printable;
 use super::prompt::{LoopAction, RanCell, Repl};
@@ -87,6 +87,10 @@ impl Repl {
         }
         if text.is_empty() {
             return self.say("there is no such command; :help lists all commands");
+        }
+        let row = COMMANDS.iter().find(|entry| topic == Some(entry.word));
+        if let Some(command) = row.and_then(CommandSpec::delegated) {
+            let _ = write!(text, "\n{}", self.delegated.help(command));
         }
         if topic.is_none() {
             text.push_str(
@@ -359,15 +363,21 @@ impl Repl {
                 self.say(&text)
             }
             (settings::THEME, value) => self.theme(Some(value).filter(|value| !value.is_empty())),
+            (name, "") => match settings::find(name) {
+                Ok(setting) => {
+                    let shown = (setting.show)(self.terminal.console.options());
+                    self.say(&format!("{name} = {shown}"))
+                }
+                Err(sentence) => self.fail(sentence, Some(":set lists what can be set")),
+            },
             (name, value) => {
                 let done = self.terminal.console.adjust(|options| {
                     settings::set(options, name, value).map(|setting| (setting.show)(options))
                 });
                 match done {
                     Ok(shown) => {
-                        let text = format!(
-                            "{name} is {shown} until you leave; the configuration file keeps settings"
-                        );
+                        let text =
+                            format!("{name} = {shown} for this prompt; put it in config.toml to keep it");
                         self.terminal.note(&text).map(|()| LoopAction::Continue)
                     }
                     Err(sentence) => self.fail(sentence, Some(":set lists the settings")),

@@ -14,6 +14,8 @@ pub trait DelegatedCommands: Send + Sync {
         session: ComputeSession,
         words: Vec<String>,
     ) -> BoxFuture<'_, Result<(), SessionError>>;
+    /// The flags of a command, as `:name --help` shows them.
+    fn help(&self, command: DelegatedCommand) -> String;
     /// The server of the prompt's session; an error before that is open.
     fn server(&self) -> BoxFuture<'_, Result<Api, SessionError>>;
     /// Checks that there is a session of this name, id or beginning, on which a prompt can be opened.

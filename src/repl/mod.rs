@@ -41,7 +41,7 @@ mod views;
 pub use completion::{CompletionSource, RemoteNameKind};
 pub use delegated::{DelegatedCommand, DelegatedCommands};
 pub use editor::Keymap;
-pub(crate) use hints::{FORCE_HINT, FrontEnd, hint};
+pub(crate) use hints::{FrontEnd, hint};
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
 pub(crate) use run_warnings::{not_started, output_lost};
 pub use session::{

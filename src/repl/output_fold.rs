@@ -47,7 +47,7 @@ impl Transcript {
     pub(super) fn text(&self) -> String {
         let mut text = self.head.clone();
         if self.dropped > 0 {
-            text.push_str(&format!("\n[{} are not kept]\n", super::interrupted_output::bytes(self.dropped)));
+            text.push_str(&format!("\n[{} are not kept]\n", crate::format::size(self.dropped as u64)));
         }
         text.extend(self.tail.iter().map(String::as_str));
         text

@@ -15,6 +15,8 @@ pub(super) struct Setting {
     pub(super) name: &'static str,
     /// Values that are suggested.
     pub(super) words: &'static [&'static str],
+    about: &'static str,
+    /// Values that are valid, after "must be".
     takes: &'static str,
     pub(super) show: fn(&ConsoleOptions) -> String,
     /// Sets the value. False if it is invalid.
@@ -31,7 +33,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "media.dir",
         words: &["none"],
-        takes: "the folder where all pictures are saved, or none",
+        about: "where every picture is saved",
+        takes: "a folder or none",
         show: |options| {
             options.media_dir.as_ref().map_or_else(|| "none".to_owned(), |dir| dir.display().to_string())
         },
@@ -43,7 +46,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "media.max_rows",
         words: &["auto"],
-        takes: "the maximum rows of a picture, or auto for those of the window",
+        about: "most rows of a picture; auto is the window's",
+        takes: "a number of rows or auto",
         show: |options| options.max_rows.map_or_else(|| "auto".to_owned(), |rows| rows.to_string()),
         set: |options, value| {
             let rows = value.parse().ok().filter(|rows| *rows > 0);
@@ -54,7 +58,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "output.links",
         words: &["on", "off"],
-        takes: "whether links can be clicked: on or off",
+        about: "whether links can be clicked",
+        takes: "on or off",
         show: |options| if options.links { "on" } else { "off" }.to_owned(),
         set: |options, value| {
             options.links = matches!(value, "on" | "true");
@@ -64,7 +69,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "output.max_lines",
         words: &["0"],
-        takes: "lines of one output that are shown, 0 for all",
+        about: "lines of one output that are shown",
+        takes: "a number of lines, or 0 for all",
         show: |options| options.max_lines.unwrap_or(0).to_string(),
         set: |options, value| {
             let lines = value.parse::<usize>();
@@ -75,6 +81,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "terminal.graphics",
         words: &GRAPHICS,
+        about: "how pictures are drawn",
         takes: "kitty, kitty-tmux, iterm2, sixel, blocks or none",
         show: |options| options.graphics.name().to_owned(),
         set: |options, value| {
@@ -85,16 +92,24 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// The setting of this name.
+///
+/// # Errors
+/// A sentence, if there is none.
+pub(super) fn find(name: &str) -> Result<&'static Setting, String> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name);
+    setting.ok_or_else(|| format!("there is no setting {name}"))
+}
+
 /// Changes one setting.
 ///
 /// # Errors
 /// A sentence about the mistake.
 pub(super) fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Result<&'static Setting, String> {
-    let setting = SETTINGS.iter().find(|setting| setting.name == name);
-    let setting = setting.ok_or_else(|| format!("there is no setting {name}"))?;
+    let setting = find(name)?;
     let mut changed = options.clone();
     if !(setting.set)(&mut changed, value) {
-        return Err(format!("{name} cannot be {value}; it takes {}", setting.takes));
+        return Err(format!("{name} must be {}", setting.takes));
     }
     *options = changed;
     Ok(setting)
@@ -103,8 +118,8 @@ pub(super) fn set(options: &mut ConsoleOptions, name: &str, value: &str) -> Resu
 /// A list of all settings and their values.
 pub(super) fn list(options: &ConsoleOptions) -> String {
     let mut text = String::new();
-    for Setting { name, takes, show, .. } in SETTINGS {
-        let _ = writeln!(text, "{name:18} {:12} {takes}", show(options));
+    for Setting { name, about, takes, show, .. } in SETTINGS {
+        let _ = writeln!(text, "{name:18} {:12} {about}: {takes}", show(options));
     }
     let _ = write!(text, "{THEME:18} {:12} as :theme", options.theme.name());
     text

@@ -255,11 +255,11 @@ fn files_and_folders_go_there_and_come_back() {
 
 #[test]
 fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
-    let (sandbox, _daemon) = with_sessions(&["work"]);
+    let (sandbox, _daemon) = with_sessions(&["work", "other"]);
     sandbox.write("a.txt", "mine");
     sandbox.run(&["upload", "work", "a.txt"]).expect(0, "");
     sandbox.write("a.txt", "newer");
-    let taken = ["a.txt is there already", "--force"];
+    let taken = ["a.txt already exists; nothing was copied", "--force"];
     expect_failure(&sandbox.run(&["upload", "work", "a.txt"]), REFUSED, &taken);
     expect_failure(&sandbox.run(&["download", "work", "a.txt"]), REFUSED, &taken);
     assert_eq!(std::fs::read_to_string(sandbox.work().join("a.txt")).unwrap(), "newer");
@@ -269,6 +269,35 @@ fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
     sandbox.write("a.txt", "newest");
     sandbox.run(&["upload", "--force", "work", "a.txt"]).expect(0, "");
     sandbox.run(&["download", "work", "a.txt", "--to", "-"]).expect(0, "newest");
+
+    for (words, code, sentence) in [
+        (
+            &["files", "work", "nope"][..],
+            NOT_FOUND,
+            "bai-repl: nope: no such file or folder in the session\n",
+        ),
+        (&["files", "work", "a.txt"], NOT_FOUND, "bai-repl: a.txt is not a folder\n"),
+        (&["info", "nosuch"], NOT_FOUND, "bai-repl: no session is called nosuch\n"),
+        (&["rename", "other", "work"], REFUSED, "bai-repl: the name work is taken\n"),
+        (&["app", "work", "shell"], 2, "bai-repl: shell is a terminal: use bai-repl pty work\n"),
+        (&["app", "work", "x", "-b", "foo"], 2, "bai-repl: cannot listen on foo: expected HOST:PORT\n"),
+        (&["sessions"], 2, "bai-repl: sessions needs a terminal\n"),
+    ] {
+        let run = sandbox.run(words);
+        expect_failure(&run, code, &[sentence]);
+    }
+    sandbox.write("d2", "a file");
+    sandbox.run(&["-t", "work", "-c", "import os; os.mkdir('d2')", "python"]).expect(0, "");
+    let folder = sandbox.run(&["upload", "-f", "work", "d2"]);
+    expect_failure(&folder, REFUSED, &["bai-repl: cannot replace the folder d2 with a file\n"]);
+    assert!(!folder.stderr.contains("arrived"), "{}", folder.stderr);
+    let folder = sandbox.run(&["download", "work", "d2", "--to", "-"]);
+    expect_failure(&folder, 2, &["d2 is a folder; only a single file can go to standard output"]);
+    // `~` is the home folder of the session, as for scp.
+    sandbox.run(&["upload", "-f", "work", "a.txt", "--to", "~"]).expect(0, "");
+    sandbox.run(&["download", "work", "~/a.txt", "--to", "-"]).expect(0, "newest");
+    let listed = sandbox.run(&["files", "work", "~"]);
+    assert!(listed.stdout.contains("a.txt") && !listed.stdout.contains('~'), "{}", listed.stdout);
 
     // A name on the server leads through a local link.
     let code =

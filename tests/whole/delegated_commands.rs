@@ -68,6 +68,23 @@ fn files_and_sessions_are_at_hand_at_the_prompt() {
     });
     assert!(!terminal.screen().all.contains("--profile"), "{}", terminal.screen().all);
     terminal.wait_for_prompt(prompt);
+    for (typed, shown) in [
+        (":help upload", "Usage: :upload [OPTIONS] <FILE>..."),
+        (":save --help", ":save FILE"),
+        (":save x.py --force", ":save has no flag --force"),
+        (":image save --force ~/q.png", ":image has no flag --force"),
+        (":upload --to x", "required arguments are missing: <FILE>..."),
+        (":set media.dir", "media.dir = none"),
+        (":set media.max_rows many", "media.max_rows must be a number of rows or auto"),
+        (":set media.max_rows 9", "media.max_rows = 9 for this prompt; put it in config.toml to keep it"),
+    ] {
+        terminal.send("\x0c");
+        terminal.wait_for_prompt(prompt);
+        terminal.enter(typed);
+        terminal.wait_for(shown);
+        terminal.wait_for_prompt(prompt);
+    }
+    assert!(!sandbox.work().join("--help").exists());
     terminal.enter(":apps");
     terminal.wait_until("the apps", |screen| screen.all.lines().any(|line| line.starts_with("APP")));
     terminal.wait_for_prompt(prompt);

@@ -113,7 +113,7 @@ fn settings_at_the_prompt_last_until_it_is_left() {
     let whole = terminal.run(PROMPT, "print('\\n'.join(str(n * 7) for n in range(100)))");
     assert!(whole.has_line("350"), "{}", whole.all);
     let refused = terminal.run(PROMPT, ":set output.max_lines many");
-    assert!(refused.all.contains("output.max_lines cannot be many; it takes lines of one output"));
+    assert!(refused.all.contains("output.max_lines must be a number of lines"));
     terminal.run(PROMPT, ":set theme nord");
     assert!(terminal.run(PROMPT, ":set").all.contains("nord"));
     terminal.wait_for_prompt(PROMPT);

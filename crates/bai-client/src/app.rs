@@ -4,7 +4,8 @@ use super::error::{ClientError, ErrorKind};
 use super::session::ComputeSession;
 use super::session_ref::SessionRef;
 use super::tunnel::{self, Carrier, Tunnel, TunnelEnd, TunnelOptions};
-use bai_protocol::service::{App, parse_apps};
+
+use bai_protocol::service::{App, PTY_PROTOCOL, parse_apps};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
@@ -102,6 +103,10 @@ impl AppListener {
                 error.with_hint(format!("it has {}", names.join(", ")))
             });
         };
+        if app.protocol == PTY_PROTOCOL {
+            let why = format!("{} is a terminal, which has no address", app.name);
+            return Err(ClientError::new(ErrorKind::Unsupported, what, why).as_sentence().about(&app.name));
+        }
         let local = |error: std::io::Error| {
             ClientError::new(ErrorKind::Local, &what, format!("cannot listen at {address}: {error}"))
                 .with_source(error)

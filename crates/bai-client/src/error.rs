@@ -6,6 +6,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+/// Maximum number of file names in one sentence.
+const NAMED: usize = 5;
+
 /// The kind of an error. A program maps it to an exit code and to hints of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -75,6 +78,8 @@ struct Inner {
     existing: Vec<String>,
     subject: Option<String>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// Whether the reason is a sentence on its own.
+    is_sentence: bool,
     /// Whether the request may have reached the server.
     sent: bool,
 }
@@ -92,8 +97,27 @@ impl ClientError {
             existing: Vec::new(),
             subject: None,
             source: None,
+            is_sentence: false,
             sent: true,
         }))
+    }
+
+    /// A refusal to replace files that exist, while doing `what`. The names are untrusted text.
+    pub fn already_exists(what: &str, existing: Vec<String>) -> Self {
+        let mut named: Vec<_> =
+            existing.iter().take(NAMED).map(|name| name.trim_start_matches("./").to_owned()).collect();
+        if existing.len() > NAMED {
+            named.push(format!("{} more", existing.len() - NAMED));
+        }
+        let verb = if existing.len() == 1 { "exists" } else { "exist" };
+        let why = format!("{} already {verb}; nothing was copied", named.join(", "));
+        ClientError::new(ErrorKind::AlreadyExists, what, why).as_sentence().with_existing(existing)
+    }
+
+    /// The same where the reason is a sentence on its own: [`fmt::Display`] gives that alone.
+    pub(crate) fn as_sentence(mut self) -> Self {
+        self.0.is_sentence = true;
+        self
     }
 
     /// The failure for a reply with an error status.
@@ -219,6 +243,9 @@ impl ClientError {
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_sentence {
+            return f.write_str(&self.0.why);
+        }
         write!(f, "could not {}: {}", self.0.what, self.0.why)
     }
 }

@@ -58,7 +58,15 @@ impl ComputeSession {
         })?;
         let call = self.at.request(&what, Method::POST, "/rename").await?;
         // 26.x reads the body, older servers the query.
-        call.query("name", name).json(&json!({"name": name}))?.send().await?;
+        if let Err(error) = call.query("name", name).json(&json!({"name": name}))?.send().await {
+            // Servers say in different words that another session has the name.
+            let may_be_taken = matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::Refused);
+            if may_be_taken && ComputeSession::attach(self.api(), name).await.is_ok() {
+                let why = format!("the name {name} is taken");
+                return Err(ClientError::new(ErrorKind::Refused, what, why).as_sentence().with_source(error));
+            }
+            return Err(error);
+        }
         Ok(self.renamed(name))
     }
 

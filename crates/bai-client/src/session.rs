@@ -92,7 +92,13 @@ impl ComputeSession {
         }
         // Servers do not match ids of sessions that are over, and old servers match no ids. The path may still work.
         let at = SessionRef { api: api.clone(), key: reference.to_owned() };
-        at.info().await.map_err(|error| error.with_what(&what))?;
+        at.info().await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                let why = format!("no session is called {reference}");
+                ClientError::new(ErrorKind::NotFound, &what, why).as_sentence().with_source(error)
+            }
+            _ => error.with_what(&what),
+        })?;
         let id = uuid::Uuid::parse_str(reference).is_ok().then(|| reference.to_owned());
         Ok(ComputeSession::new(api, reference.to_owned(), id))
     }

@@ -1,6 +1,6 @@
 //! The flags of commands about sessions and their files.
 
-use super::{local_path, session_path};
+use super::{key_value, local_path, session_path};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -259,6 +259,6 @@ pub(in crate::cli) struct AppFlags {
     pub(in crate::cli) arguments: Vec<String>,
 
     /// Environment variable for starting the app (repeatable)
-    #[arg(long = "env", value_name = "KEY=VALUE")]
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = |text: &str| key_value(text).map(|_| text.to_owned()))]
     pub(in crate::cli) envs: Vec<String>,
 }

@@ -5,7 +5,7 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, Column, Row};
-use bai_client::{AppEvent, AppListener, ComputeSession, TunnelOptions};
+use bai_client::{AppEvent, AppListener, ComputeSession, ErrorKind, TunnelOptions};
 use bai_protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
 
@@ -45,9 +45,17 @@ pub(in crate::cli) async fn open_app(
     session: &ComputeSession,
     flags: &AppFlags,
 ) -> Result<ExitStatus, CliError> {
+    let bind = listen_address(&flags.bind)?;
     let parameters = parameters(flags).map_err(|error| CliError::new(ExitStatus::Usage, error))?;
     let options = TunnelOptions { app: flags.app.clone(), port: flags.port, parameters };
-    let listener = AppListener::bind(session, options, &flags.bind).await?;
+    let listener =
+        AppListener::bind(session, options, &bind).await.map_err(|error| match error.subject() {
+            Some(app) if error.kind() == ErrorKind::Unsupported => CliError::new(
+                ExitStatus::Usage,
+                format!("{app} is a terminal: use bai-repl pty {}", session.name()),
+            ),
+            _ => error.into(),
+        })?;
     eprintln!("{} of {} is at {} (Ctrl-C ends it)", flags.app, session.name(), listener.url());
     let on_event = |event| {
         if let AppEvent::Failed { error, .. } = event {
@@ -61,6 +69,17 @@ pub(in crate::cli) async fn open_app(
     Ok(ExitStatus::Ok)
 }
 
+/// Reads `HOST:PORT`, or a port of this machine alone.
+fn listen_address(text: &str) -> Result<String, CliError> {
+    if text.parse::<u16>().is_ok() {
+        return Ok(format!("127.0.0.1:{text}"));
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err(CliError::new(ExitStatus::Usage, format!("cannot listen on {text}: expected HOST:PORT"))),
+    }
+}
+
 fn parameters(flags: &AppFlags) -> Result<ServiceParameters, BadParameter> {
     let mut parameters = ServiceParameters::default();
     for argument in &flags.arguments {
@@ -70,4 +89,21 @@ fn parameters(flags: &AppFlags) -> Result<ServiceParameters, BadParameter> {
         parameters.add_env(variable)?;
     }
     Ok(parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_is_a_host_and_a_port_or_a_port() {
+        for (text, address) in [("8099", "127.0.0.1:8099"), ("[::1]:0", "[::1]:0"), ("h:1", "h:1")] {
+            assert_eq!(listen_address(text).unwrap(), address);
+        }
+        for text in ["foo", ":1", "h:", "h:99999", ""] {
+            let error = listen_address(text).unwrap_err();
+            assert_eq!(error.exit(), ExitStatus::Usage);
+            assert_eq!(error.sentence(), format!("cannot listen on {text}: expected HOST:PORT"));
+        }
+    }
 }

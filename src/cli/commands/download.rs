@@ -11,7 +11,7 @@ use crate::cli::table;
 use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
-use bai_client::{ComputeSession, DownloadOptions, Progress};
+use bai_client::{ClientError, ComputeSession, DownloadOptions, Progress};
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -85,7 +85,14 @@ async fn download_to_stdout(session: &ComputeSession, paths: &[String]) -> Resul
     let [path] = paths else {
         return Err(CliError::new(ExitStatus::Usage, "only one file can be written to standard output"));
     };
-    let content = session.read_file(path).await?;
+    let content = match session.read_file(path).await {
+        Ok(content) => content,
+        Err(_) if session.list_files(path).await.is_ok() => {
+            let why = format!("{path} is a folder; only a single file can go to standard output");
+            return Err(CliError::new(ExitStatus::Usage, why));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let written = if Screen::detect().stdout_tty {
         table::write(&sanitize::text(&String::from_utf8_lossy(&content)))
     } else {
@@ -196,7 +203,10 @@ fn check_targets(plan: &DownloadPlan, flags: &DownloadFlags) -> Result<(), CliEr
             ));
         }
     }
-    if flags.force { Ok(()) } else { transfer::refuse_existing(&existing) }
+    if flags.force || existing.is_empty() {
+        return Ok(());
+    }
+    Err(ClientError::already_exists("download", existing).into())
 }
 
 /// Finds the files to download: those that are named, and all files in folders that are named.
@@ -220,8 +230,11 @@ async fn plan_download(
         }
         let entries = session.list_files(parent).await?;
         let Some(entry) = entries.into_iter().find(|entry| entry.filename == name) else {
-            return Err(CliError::new(ExitStatus::NotFound, format!("there is no {path} in the session"))
-                .hint(format!("{} lists the files", context.front_end.session_command("files"))));
+            return Err(CliError::new(
+                ExitStatus::NotFound,
+                format!("{path}: no such file or folder in the session"),
+            )
+            .hint(format!("{} lists the files", context.front_end.session_command("files"))));
         };
         plan.add(session, trimmed, entry, PathBuf::new(), 0).await?;
     }

@@ -17,11 +17,8 @@ pub(in crate::cli) fn run(
 ) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();
     if screen.dumb || !screen.interactive() {
-        return Err(CliError::new(
-            ExitStatus::Usage,
-            "the board of sessions needs a terminal that can show full screens",
-        )
-        .hint("bai-repl ls lists the sessions"));
+        return Err(CliError::new(ExitStatus::Usage, "sessions needs a terminal")
+            .hint("bai-repl ls lists the sessions"));
     }
     let appearance = display::for_views(context)?;
     let server = runtime.block_on(Server::find(context))?;

@@ -2,14 +2,11 @@
 
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::repl::FORCE_HINT;
 
 /// Maximum number of files in one transfer.
 pub(super) const MAX_FILES: usize = 100_000;
 /// Maximum depth of folders.
 pub(super) const MAX_DEPTH: usize = 64;
-/// Maximum number of names in one message.
-const MAX_NAMES_SHOWN: usize = 5;
 
 /// How a transfer ended, if it did not fail.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,24 +26,6 @@ pub(super) async fn until_ctrl_c(
         _ = tokio::signal::ctrl_c() => Ok(TransferEnd::Interrupted),
         done = transfer => done.map(|()| TransferEnd::Done),
     }
-}
-
-/// An error if files exist that would be replaced; `names` are theirs.
-pub(super) fn refuse_existing(names: &[String]) -> Result<(), CliError> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    let mut shown: Vec<_> =
-        names.iter().take(MAX_NAMES_SHOWN).map(|name| name.trim_start_matches("./").to_owned()).collect();
-    if names.len() > MAX_NAMES_SHOWN {
-        shown.push(format!("{} more", names.len() - MAX_NAMES_SHOWN));
-    }
-    let verb = if names.len() == 1 { "is" } else { "are" };
-    Err(CliError::new(
-        ExitStatus::Refused,
-        format!("{} {verb} there already, so no file was copied", shown.join(", ")),
-    )
-    .hint(FORCE_HINT))
 }
 
 /// The exit status of a transfer: it fails if files were left out.

@@ -107,7 +107,9 @@ async fn upload_source(
     }
     if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json {
         let count = uploads.iter().filter(has_arrived).count();
-        eprintln!("bai-repl: {count} of {} files arrived", uploads.len());
+        if count > 0 {
+            eprintln!("bai-repl: {count} of {} files arrived", uploads.len());
+        }
     }
     match ended? {
         TransferEnd::Interrupted => Ok(ExitStatus::Remote(130)),

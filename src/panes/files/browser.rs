@@ -4,18 +4,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::preview::{Preview, PreviewRequest};
-use super::state::{OpenedFile, SessionAccess, SharedBrowser};
+use super::state::{OpenedFile, RefusedTransfer, SessionAccess, SharedBrowser};
 use crate::panes::find::Find;
 use crate::panes::shell::{Appearance, KeyHelp, Press, Scroll, ScrollStep, Step, View, ViewWaker, pad, put};
 use crate::render::{Overlay, Part, sanitize};
 use crate::theme::Role;
-use bai_client::{Upload, UploadOptions, expand_tilde};
+use bai_client::{DownloadOptions, Upload, UploadOptions, expand_tilde};
 use bai_protocol::files::FileEntry;
 
 /// The label of the input line for a local file to upload.
 const UPLOAD: &str = "upload the file";
 /// The question whether to replace a file of the session.
-const OVERWRITE: &str = "the session has this file already: overwrite? y/N";
+const OVERWRITE: &str = "the file exists already: overwrite? y/N";
 /// The question whether to leave and stop a transfer.
 const LEAVE: &str = "this stops the transfer: leave? y/N";
 /// Minimum columns of a window with a preview.
@@ -34,7 +34,7 @@ pub(super) struct Browser {
     preview: Preview,
     appearance: Appearance,
     /// The upload that waits for the user's answer about overwriting.
-    existing: Option<Upload>,
+    existing: Option<RefusedTransfer>,
     leaving: bool,
 }
 
@@ -116,11 +116,17 @@ impl Browser {
         }
     }
 
-    /// Uploads the file over the existing one, if the user agreed.
+    /// Transfers the file over the existing one, if the user agreed.
     fn overwrite(&mut self, yes: bool) {
-        let file = self.existing.take().filter(|_| yes);
-        if let (Some(file), Some(access)) = (file, &self.access) {
-            self.shared.upload(access, file, UploadOptions { overwrite: true });
+        let refused = self.existing.take().filter(|_| yes);
+        let (Some(refused), Some(access)) = (refused, &self.access) else { return };
+        match refused {
+            RefusedTransfer::Upload(file) => {
+                self.shared.upload(access, file, UploadOptions { overwrite: true });
+            }
+            RefusedTransfer::Download { path, to } => {
+                self.shared.download(access, path, to, DownloadOptions { overwrite: true });
+            }
         }
     }
 
@@ -261,7 +267,8 @@ impl View for Browser {
         } else if label == OVERWRITE {
             self.overwrite(is_yes(line));
         } else if let (Some(entry), Some(access)) = (self.selected(), &self.access) {
-            self.shared.download(access, self.path(&entry.filename), expand_tilde(line));
+            let path = self.path(&entry.filename);
+            self.shared.download(access, path, expand_tilde(line), DownloadOptions::default());
         }
     }
 

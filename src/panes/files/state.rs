@@ -1,5 +1,6 @@
 //! The state that the file browser and its tasks share. This module does not draw and does not send requests.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -41,8 +42,15 @@ pub(super) struct BrowserState {
     pub(super) transfer: Option<Transfer>,
     /// A message for the status line, and whether it is an error.
     pub(super) message: Option<(String, bool)>,
-    /// An upload whose target exists: the user is asked whether to replace it.
-    pub(super) existing: Option<Upload>,
+    /// A transfer whose target exists: the user is asked whether to replace it.
+    pub(super) existing: Option<RefusedTransfer>,
+}
+
+/// A transfer that would replace a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RefusedTransfer {
+    Upload(Upload),
+    Download { path: String, to: PathBuf },
 }
 
 impl BrowserState {

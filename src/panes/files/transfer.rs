@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::state::{SessionAccess, SharedBrowser, Transfer};
+use super::state::{RefusedTransfer, SessionAccess, SharedBrowser, Transfer};
 use super::work::entries;
 use crate::panes::shell::{Appearance, put};
 use crate::render::sanitize;
@@ -80,14 +80,28 @@ impl SharedBrowser {
         self.show_message(format!("{} was stopped", stopped.what), false);
     }
 
-    /// Downloads a file or a folder into a local folder.
-    pub(super) fn download(&self, access: &SessionAccess, path: String, to: PathBuf) {
+    /// Downloads a file or a folder into a local folder. If a file exists there, stores the download in
+    /// `BrowserState::existing` for the question whether to replace it.
+    pub(super) fn download(
+        &self,
+        access: &SessionAccess,
+        path: String,
+        to: PathBuf,
+        options: DownloadOptions,
+    ) {
         let (session, shared) = (access.session.clone(), self.clone());
         self.transfer(access, "downloading", async move {
-            let on_progress = move |progress: &Progress<'_>| shared.progress(progress);
-            let downloaded =
-                session.download_with(&[path], &to, DownloadOptions::default(), on_progress).await;
-            let downloaded = downloaded.map_err(|error| error.to_string())?;
+            let on_progress = |progress: &Progress<'_>| shared.progress(progress);
+            let paths = std::slice::from_ref(&path);
+            let downloaded = match session.download_with(paths, &to, options, on_progress).await {
+                Ok(downloaded) => downloaded,
+                Err(error) => {
+                    if error.kind() == ErrorKind::AlreadyExists {
+                        shared.lock().existing = Some(RefusedTransfer::Download { path, to });
+                    }
+                    return Err(error.to_string());
+                }
+            };
             let bytes = crate::format::size(downloaded.bytes);
             let to = to.display();
             Ok(match downloaded.files.len() {
@@ -109,7 +123,7 @@ impl SharedBrowser {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                     let sentence = error.to_string();
-                    shared.lock().existing = Some(file);
+                    shared.lock().existing = Some(RefusedTransfer::Upload(file));
                     return Err(sentence);
                 }
                 Err(error) => return Err(error.to_string()),

@@ -126,17 +126,17 @@ fn facts(session: &SessionSummary, usage: Option<&Usage>) -> Vec<Fact> {
         fact.value = FactValue::Text(Some(status_role(&session.status)));
     }
     facts.extend(status);
-    let created = session.created_at.as_ref().map(|time| match format::age_at(time, Timestamp::now()) {
-        Some(age) => format!("{time}, {age} ago"),
-        None => time.clone(),
-    });
+    let created = session
+        .created_at
+        .as_ref()
+        .map(|time| format!("{}, {}", format::time(time), format::ago(time, Timestamp::now())));
     facts.extend(
         [
             ("reason", session.status_info.clone()),
             ("image", session.image.clone()),
             ("has", Some(allocated(session))),
             ("created", created),
-            ("ended", session.terminated_at.clone()),
+            ("ended", session.terminated_at.as_deref().map(format::time)),
             ("tag", session.tag.clone()),
             ("project", session.group.clone()),
             ("mounts", Some(session.mounts.join(" "))),

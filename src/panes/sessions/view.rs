@@ -159,8 +159,8 @@ impl View for SessionsView {
             ("f", "files"),
             ("d", "destroy"),
             ("/", "filter"),
-            ("i", if self.details_shown { "less" } else { "more" }),
-            ("a", "ended ones too"),
+            ("i", if self.details_shown { "hide details" } else { "show details" }),
+            ("a", "show ended"),
             ("r", "refresh"),
         ]
     }
@@ -176,7 +176,11 @@ impl View for SessionsView {
         draw_line(&heads, &widths, list, 0, buffer, |_| appearance.style(Role::PaneHeader));
         if shown.is_empty() {
             let loaded = self.shared.lock().loaded;
-            let text = if loaded { "there is no session here" } else { "" };
+            let text = match loaded {
+                true if self.filter.is_empty() => "there is no session here",
+                true => "no session matches",
+                false => "",
+            };
             put(buffer, list, 0, 1, text, appearance.style(Role::PaneMuted));
         }
         for (line, (row, texts)) in rows.zip(&shown).enumerate() {
@@ -416,7 +420,7 @@ mod tests {
          image     cr.example/stable/python:3.13
          has       2 cpu 1.0 GiB cuda.shares 0.5
          id        1
-         Enter attach  l log  f files  d destroy  / filter  i less  r refresh  ? help
+         Enter attach  l log  f files  d destroy  / filter  i hide details  ? help
         ");
         let text = shown(&mut board, 40, 12);
         assert!(text.contains("train  RUNNING  153 %  512 MiB") && !text.contains("of a core"), "{text}");

@@ -296,12 +296,12 @@ fn a_picture_that_cannot_be_drawn_is_described() {
     let mut bench = repl();
     bench.stdout("x");
     bench.media("image/png", PNG);
-    assert_eq!(bench.out.text(), "x\n^[2m[image/png, 2×3 pixels, 95 bytes; --media-dir DIR saves it]^[0m\n");
+    assert_eq!(bench.out.text(), "x\n^[2m[image/png, 2×3 pixels, 95 B; --media-dir DIR saves it]^[0m\n");
     let mut bench = script();
     bench.stdout("x\n");
     bench.media("image/png", PNG);
     assert_eq!(bench.out.text(), "x\n");
-    assert_eq!(bench.err.text(), "[image/png, 2×3 pixels, 95 bytes; --media-dir DIR saves it]\n");
+    assert_eq!(bench.err.text(), "[image/png, 2×3 pixels, 95 B; --media-dir DIR saves it]\n");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::editor::Editor;
 use super::hints::FrontEnd;
-use super::interrupted_output::{self, InterruptedOutput};
+use super::interrupted_output::InterruptedOutput;
 use super::output_fold::OutputFold;
 use super::run_warnings::{not_started, output_lost};
 use super::session::PromptSession;
@@ -286,7 +286,7 @@ impl RunningCell<'_> {
         let Some(rest) = self.flood.rest() else { return Ok(()) };
         if rest.skipped > 0 {
             self.terminal
-                .note(&format!("[{} of output are not shown]", interrupted_output::bytes(rest.skipped)))?;
+                .note(&format!("[{} of output are not shown]", crate::format::size(rest.skipped as u64)))?;
         }
         for (stream, text) in rest.tail {
             open(self.terminal.console.text(stream, &text)?)?;

@@ -71,6 +71,8 @@ pub(super) enum Argument {
     App,
     Text,
     MaybeText,
+    /// What is done with the last picture.
+    Picture,
     /// A setting and its value.
     Setting,
     Code,
@@ -84,6 +86,42 @@ pub(super) struct CommandSpec {
     pub(super) argument: Argument,
     pub(super) help: &'static str,
     make: fn(&str) -> PromptCommand,
+}
+
+impl CommandSpec {
+    /// The command of the command line that this one is, too.
+    pub(super) fn delegated(&self) -> Option<DelegatedCommand> {
+        match (self.make)("") {
+            PromptCommand::Delegated(command, _) => Some(command),
+            _ => None,
+        }
+    }
+
+    /// A word outside quotes that looks like a flag, where the command takes a name and no flags.
+    fn unknown_flag(&self, argument: &str) -> Option<String> {
+        let takes_a_name = matches!(
+            self.argument,
+            Argument::File
+                | Argument::MaybeFile
+                | Argument::Session
+                | Argument::MaybeImage
+                | Argument::Picture
+        );
+        let mut quote = None;
+        let outside_quotes = |letter: char| match quote {
+            Some(open) => {
+                quote = quote.filter(|_| letter != open);
+                'x'
+            }
+            None => {
+                quote = Some(letter).filter(|letter| matches!(letter, '"' | '\''));
+                letter
+            }
+        };
+        let unquoted: String = argument.chars().map(outside_quotes).collect();
+        let flag = unquoted.split_whitespace().find(|word| word.len() > 1 && word.starts_with('-'));
+        flag.filter(|_| takes_a_name).map(str::to_owned)
+    }
 }
 
 const fn entry(
@@ -147,7 +185,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     entry(
         "image",
         "[save FILE | open]",
-        Argument::MaybeText,
+        Argument::Picture,
         "show the last picture in the whole window, save it, or open it in a viewer",
         |a| PromptCommand::Image(image(a)),
     ),
@@ -280,6 +318,15 @@ pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
         return None;
     }
     let argument = rest.trim();
+    if argument == "--help" {
+        return Some(Ok(PromptCommand::Help(Some(entry.word.to_owned()))));
+    }
+    if let Some(flag) = entry.unknown_flag(argument) {
+        return Some(Err(format!(
+            ":{} has no flag {flag}; quote a name that begins with a hyphen",
+            entry.word
+        )));
+    }
     let usage = || Some(Err(format!("usage: :{} {}", entry.word, entry.shown).trim_end().to_owned()));
     match entry.argument {
         Argument::None if !argument.is_empty() => return usage(),
@@ -363,6 +410,30 @@ mod tests {
         ] {
             assert_eq!(parse(line), Some(Err(usage.into())));
         }
+    }
+
+    #[test]
+    fn every_command_takes_help_and_no_name_is_a_flag() {
+        for entry in COMMANDS {
+            assert_eq!(
+                command(&format!(":{} --help", entry.word)),
+                PromptCommand::Help(Some(entry.word.to_owned()))
+            );
+        }
+        for (line, flag) in [
+            (":save ~/c.py --force", "--force"),
+            (":save 'a b.py' -f", "-f"),
+            (":edit --nonsense", "--nonsense"),
+            (":image save --force ~/q.png", "--force"),
+            (":attach -x", "-x"),
+        ] {
+            let sentence = parse(line).unwrap().unwrap_err();
+            assert!(sentence.contains(&format!("has no flag {flag};")), "{line}: {sentence}");
+        }
+        assert_eq!(
+            command(":save 'a --b.py'"),
+            PromptCommand::Save { path: "a --b.py".into(), overwrite: false }
+        );
     }
 
     #[test]

@@ -75,6 +75,9 @@ impl ComputeSession {
         options: DownloadOptions,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<Downloaded, ClientError> {
+        if !options.overwrite {
+            refuse_existing(paths, into)?;
+        }
         let mut meter = ProgressMeter::new(&mut on_progress);
         let mut downloaded = Downloaded::default();
         let mut waiting: VecDeque<DownloadStep> = self.plan(paths).await.into();
@@ -134,7 +137,10 @@ impl ComputeSession {
             overwrite: options.overwrite,
         };
         let what = format!("write into {}", into.display());
-        let unpacked = large_up::blocking(&what, move || unpacking.run(&archives)).await?;
+        let unpacked =
+            large_up::blocking(&what, move || unpacking.run(&archives)).await.map_err(|error| {
+                if exists(&error) { error.with_kind(ErrorKind::AlreadyExists) } else { error }
+            })?;
         meter.whole(paths.last().map_or("", String::as_str), unpacked.bytes);
         downloaded.files.extend(unpacked.files);
         downloaded.bytes += unpacked.bytes;
@@ -154,4 +160,20 @@ impl ComputeSession {
         let names: Vec<_> = paths.iter().map(|path| ("files", path.as_str())).collect();
         self.post_or_get("download", "/download", &names, None).await
     }
+}
+
+/// Refuses to go on when a file has the place of one of these.
+fn refuse_existing(paths: &[String], into: &Path) -> Result<(), ClientError> {
+    let targets = paths.iter().map(|path| plan::split(path).1).filter(|name| !name.is_empty());
+    let targets = targets.map(|name| into.join(name));
+    let is_taken =
+        |target: &PathBuf| std::fs::symlink_metadata(target).is_ok_and(|metadata| !metadata.is_dir());
+    let existing: Vec<_> = targets.filter(is_taken).map(|target| target.display().to_string()).collect();
+    if existing.is_empty() { Ok(()) } else { Err(ClientError::already_exists("download", existing)) }
+}
+
+/// Whether a file of an archive exists already.
+fn exists(error: &ClientError) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.is_some_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists)
 }

@@ -4,9 +4,6 @@ use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The largest number of names in one sentence.
-const NAMED: usize = 5;
-
 impl ComputeSession {
     /// Fails if one of these paths exists. The paths are relative to the home folder.
     pub(super) async fn refuse_existing(&self, targets: &[&str]) -> Result<(), ClientError> {
@@ -26,7 +23,19 @@ impl ComputeSession {
             let taken = taken.filter(|name| names.contains(name.as_str()));
             existing.extend(taken.map(|name| if folder == "." { name } else { format!("{folder}/{name}") }));
         }
-        if existing.is_empty() { Ok(()) } else { Err(already_exists(existing)) }
+        if existing.is_empty() { Ok(()) } else { Err(ClientError::already_exists("upload", existing)) }
+    }
+    /// The refusal for the first of these targets that is a folder; servers answer in different words.
+    pub(super) async fn folder_in_the_way(&self, targets: &[&str]) -> Option<ClientError> {
+        for target in targets {
+            let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
+            let entries = self.list_files(folder).await.ok()?;
+            if entries.iter().any(|entry| entry.filename == name && entry.is_dir()) {
+                let why = format!("cannot replace the folder {target} with a file");
+                return Some(ClientError::new(ErrorKind::Refused, "upload", why).as_sentence());
+            }
+        }
+        None
     }
 }
 
@@ -42,16 +51,6 @@ pub(super) fn refuse_repeated(targets: &[&str]) -> Result<(), ClientError> {
         }
         None => Ok(()),
     }
-}
-
-fn already_exists(existing: Vec<String>) -> ClientError {
-    let mut named: Vec<_> = existing.iter().take(NAMED).cloned().collect();
-    if existing.len() > NAMED {
-        named.push(format!("{} more", existing.len() - NAMED));
-    }
-    let verb = if existing.len() == 1 { "is" } else { "are" };
-    let why = format!("{} {verb} there already, so no file was copied", named.join(", "));
-    ClientError::new(ErrorKind::AlreadyExists, "upload", why).with_existing(existing)
 }
 
 #[cfg(test)]

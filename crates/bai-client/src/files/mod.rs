@@ -85,8 +85,27 @@ impl ComputeSession {
         // New servers read the query, old ones the body.
         let call = self.at.request(&what, Method::GET, "/files").await?.query("path", path);
         let reply: ListReply = call.json(&json!({"path": path}))?.send().await?.json()?;
-        reply.entries().map_err(|why| ClientError::new(ErrorKind::NotFound, what, why))
+        reply.entries().map_err(|said| cannot_list(path, what, &said))
     }
+}
+
+/// What a server's listing helper said, in plain words. It ends with the name of a Python exception.
+fn cannot_list(path: &str, what: String, said: &str) -> ClientError {
+    let (exception, words) = match said.split_once(": ") {
+        Some((name, words)) if name.ends_with("Error") && !name.contains(' ') => (name, words),
+        _ => (said.trim_end_matches(':'), said),
+    };
+    let sentence = match exception {
+        "FileNotFoundError" => format!("{path}: no such file or folder in the session"),
+        "NotADirectoryError" => format!("{path} is not a folder"),
+        _ if words.contains("Not a directory") => format!("{path} is not a folder"),
+        "PermissionError" if words.contains("outside of") => {
+            format!("{path} is outside of the session's folder")
+        }
+        "PermissionError" => format!("{path} must not be read"),
+        _ => return ClientError::new(ErrorKind::NotFound, what, words),
+    };
+    ClientError::new(ErrorKind::NotFound, what, sentence).as_sentence()
 }
 
 /// Whether the server does not have this route, so that an older form may work.
@@ -96,5 +115,29 @@ fn is_no_route(error: &ClientError) -> bool {
         Some(405) => true,
         Some(404) => matches!(slug, None | Some("url-not-found")),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_listing_is_told_without_names_of_exceptions() {
+        for (said, sentence) in [
+            ("FileNotFoundError: there is no a", "a: no such file or folder in the session"),
+            (
+                "FileNotFoundError: [Errno 2] No such file or directory: 'a'",
+                "a: no such file or folder in the session",
+            ),
+            ("NotADirectoryError: [Errno 20] Not a directory: 'a'", "a is not a folder"),
+            ("OSError: a: Not a directory (os error 20)", "a is not a folder"),
+            ("PermissionError: a is outside of the session's folder", "a is outside of the session's folder"),
+            ("PermissionError: [Errno 13] Permission denied: 'a'", "a must not be read"),
+            ("OSError: too many links", "could not list a: too many links"),
+            ("odd words", "could not list a: odd words"),
+        ] {
+            assert_eq!(cannot_list("a", "list a".to_owned(), said).to_string(), sentence);
+        }
     }
 }

@@ -68,8 +68,23 @@ impl ComputeSession {
         if !options.overwrite {
             self.refuse_existing(&targets).await?;
         }
+        let sent = self.send_all(&large, &small, &mut meter).await;
+        let Err(error) = sent else { return Ok(()) };
+        if !matches!(error.kind(), ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused) {
+            return Err(error);
+        }
+        let targets: Vec<_> = small.iter().chain(&large).map(|(_, to)| to.as_str()).collect();
+        Err(self.folder_in_the_way(&targets).await.unwrap_or(error))
+    }
+
+    async fn send_all(
+        &self,
+        large: &[(&Upload, String)],
+        small: &[(&Upload, String)],
+        meter: &mut ProgressMeter<'_>,
+    ) -> Result<(), ClientError> {
         for (file, to) in large {
-            self.send_large(open(&file.from)?.0, &to, &mut meter).await?;
+            self.send_large(open(&file.from)?.0, to, meter).await?;
         }
         for call in small.chunks(MAX_UPLOAD_FILES) {
             let mut parts = Vec::with_capacity(call.len());
