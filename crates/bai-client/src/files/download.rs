@@ -66,8 +66,9 @@ impl ComputeSession {
     /// changed.
     ///
     /// # Errors
-    /// [`ErrorKind::Local`] if a file cannot be written, or exists; [`ErrorKind::Lost`] if a file arrived damaged; else
-    /// what the server says. Files that were written before the error remain.
+    /// [`ErrorKind::AlreadyExists`] for a file that is there, unless the options allow to replace it; [`ErrorKind::Local`]
+    /// when something cannot be written; [`ErrorKind::Lost`] when
+    /// what arrived is not what was sent; else what the server says. What was written before stays.
     pub async fn download_with(
         &self,
         paths: &[String],
@@ -137,10 +138,7 @@ impl ComputeSession {
             overwrite: options.overwrite,
         };
         let what = format!("write into {}", into.display());
-        let unpacked =
-            large_up::blocking(&what, move || unpacking.run(&archives)).await.map_err(|error| {
-                if exists(&error) { error.with_kind(ErrorKind::AlreadyExists) } else { error }
-            })?;
+        let unpacked = large_up::blocking(&what, move || unpacking.run(&archives)).await?;
         meter.whole(paths.last().map_or("", String::as_str), unpacked.bytes);
         downloaded.files.extend(unpacked.files);
         downloaded.bytes += unpacked.bytes;
@@ -170,10 +168,4 @@ fn refuse_existing(paths: &[String], into: &Path) -> Result<(), ClientError> {
         |target: &PathBuf| std::fs::symlink_metadata(target).is_ok_and(|metadata| !metadata.is_dir());
     let existing: Vec<_> = targets.filter(is_taken).map(|target| target.display().to_string()).collect();
     if existing.is_empty() { Ok(()) } else { Err(ClientError::already_exists("download", existing)) }
-}
-
-/// Whether a file of an archive exists already.
-fn exists(error: &ClientError) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    source.is_some_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists)
 }

@@ -143,7 +143,11 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ClientError> {
     let failed = |error: std::io::Error| {
-        ClientError::new(ErrorKind::Local, what, error.to_string()).with_source(error)
+        let kind = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+            _ => ErrorKind::Local,
+        };
+        ClientError::new(kind, what, error.to_string()).with_source(error)
     };
     let done = tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.into()))?;
     done.map_err(failed)

@@ -59,7 +59,7 @@ async fn a_large_file_goes_up_and_comes_down_whole() {
     assert_eq!(names(&into), ["it's large", "small"]);
     assert!(session.list_files(".bai-repl").await.is_err(), "the parts are gone");
     let again = session.download(&paths[..1], &into, options).await.unwrap_err();
-    assert_eq!(again.kind(), ErrorKind::Local, "what is there is not replaced");
+    assert_eq!(again.kind(), ErrorKind::AlreadyExists, "what is there is not replaced");
     lab.engine.shutdown().await;
 }
 
