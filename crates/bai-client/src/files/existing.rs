@@ -25,6 +25,7 @@ impl ComputeSession {
         }
         if existing.is_empty() { Ok(()) } else { Err(ClientError::already_exists("upload", existing)) }
     }
+
     /// The refusal for the first of these targets that is a folder; servers answer in different words.
     pub(super) async fn folder_in_the_way(&self, targets: &[&str]) -> Option<ClientError> {
         for target in targets {
