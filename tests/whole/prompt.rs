@@ -284,7 +284,7 @@ fn a_new_session_that_cannot_be_created_costs_nothing() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 6 * 7");
-    for (line, told) in [(":new phyton", "phyton"), (":new --help", "usage: :new [IMAGE]")] {
+    for (line, told) in [(":new phyton", "phyton"), (":new --help", ":new [IMAGE]")] {
         terminal.enter(line);
         terminal.wait_until(told, |screen| {
             screen.all.matches(told).count() > screen.all.matches(line).count() / 2
