@@ -105,7 +105,7 @@ impl AppListener {
         };
         if app.protocol == PTY_PROTOCOL {
             let why = format!("{} is a terminal, which has no address", app.name);
-            return Err(ClientError::new(ErrorKind::Unsupported, what, why).as_sentence().about(&app.name));
+            return Err(ClientError::new(ErrorKind::Unsupported, what, why).into_sentence().about(&app.name));
         }
         let local = |error: std::io::Error| {
             ClientError::new(ErrorKind::Local, &what, format!("cannot listen at {address}: {error}"))

@@ -111,11 +111,11 @@ impl ClientError {
         }
         let verb = if existing.len() == 1 { "exists" } else { "exist" };
         let why = format!("{} already {verb}; nothing was copied", named.join(", "));
-        ClientError::new(ErrorKind::AlreadyExists, what, why).as_sentence().with_existing(existing)
+        ClientError::new(ErrorKind::AlreadyExists, what, why).into_sentence().with_existing(existing)
     }
 
     /// The same where the reason is a sentence on its own: [`fmt::Display`] gives that alone.
-    pub(crate) fn as_sentence(mut self) -> Self {
+    pub(crate) fn into_sentence(mut self) -> Self {
         self.0.is_sentence = true;
         self
     }

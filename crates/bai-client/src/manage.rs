@@ -63,7 +63,9 @@ impl ComputeSession {
             let may_be_taken = matches!(error.kind(), ErrorKind::BadRequest | ErrorKind::Refused);
             if may_be_taken && ComputeSession::attach(self.api(), name).await.is_ok() {
                 let why = format!("the name {name} is taken");
-                return Err(ClientError::new(ErrorKind::Refused, what, why).as_sentence().with_source(error));
+                return Err(ClientError::new(ErrorKind::Refused, what, why)
+                    .into_sentence()
+                    .with_source(error));
             }
             return Err(error);
         }

@@ -95,7 +95,7 @@ impl ComputeSession {
         at.info().await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 let why = format!("no session is called {reference}");
-                ClientError::new(ErrorKind::NotFound, &what, why).as_sentence().with_source(error)
+                ClientError::new(ErrorKind::NotFound, &what, why).into_sentence().with_source(error)
             }
             _ => error.with_what(&what),
         })?;

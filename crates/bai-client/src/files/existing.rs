@@ -33,7 +33,7 @@ impl ComputeSession {
             let entries = self.list_files(folder).await.ok()?;
             if entries.iter().any(|entry| entry.filename == name && entry.is_dir()) {
                 let why = format!("cannot replace the folder {target} with a file");
-                return Some(ClientError::new(ErrorKind::Refused, "upload", why).as_sentence());
+                return Some(ClientError::new(ErrorKind::Refused, "upload", why).into_sentence());
             }
         }
         None

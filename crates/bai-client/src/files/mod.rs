@@ -105,7 +105,7 @@ fn cannot_list(path: &str, what: String, said: &str) -> ClientError {
         "PermissionError" => format!("{path} must not be read"),
         _ => return ClientError::new(ErrorKind::NotFound, what, words),
     };
-    ClientError::new(ErrorKind::NotFound, what, sentence).as_sentence()
+    ClientError::new(ErrorKind::NotFound, what, sentence).into_sentence()
 }
 
 /// Whether the server does not have this route, so that an older form may work.
