@@ -39,9 +39,16 @@ fn settings_of_the_user_override_the_terminal() {
     assert!(shown.contains("it was not asked: the configuration says so"), "{shown}");
     write("[terminal]\ngraphics = 'telepathy'\n");
     sandbox.unset("BAI_REPL_GRAPHICS");
-    let refused = sandbox.run(&["config", "terminal"]);
+    let warned = sandbox.run(&["config", "terminal"]);
+    warned.expect_code(0);
+    assert!(warned.stderr.contains("terminal.graphics is \"telepathy\""), "{}", warned.stderr);
+    let refused = sandbox.run(&["config", "terminal", "--graphics", "telepathy"]);
     refused.expect_code(2);
-    assert!(refused.stderr.contains("terminal.graphics is \"telepathy\""), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("--graphics or BAI_REPL_GRAPHICS is \"telepathy\""),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
