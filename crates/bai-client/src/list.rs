@@ -46,6 +46,17 @@ pub struct SessionPage {
     pub total: u64,
 }
 
+impl SessionPage {
+    /// Keeps the sessions whose name contains this text. Servers before 21.09 have no filters, and in the patterns of newer
+    /// ones `_` stands for any character.
+    fn keep_named(&mut self, name: &str) {
+        let (name, before) = (name.to_lowercase(), self.items.len());
+        self.items
+            .retain(|item| item.name.as_ref().is_some_and(|found| found.to_lowercase().contains(&name)));
+        self.total = self.total.saturating_sub((before - self.items.len()) as u64);
+    }
+}
+
 #[derive(Deserialize)]
 struct List {
     items: Vec<SessionSummary>,
@@ -105,12 +116,8 @@ impl Api {
                 break;
             }
         }
-        // Servers before 21.09 have no filters.
-        let unfiltered = query.name.as_ref().filter(|_| filter(query, version).is_none());
-        if let Some(name) = unfiltered.map(|name| name.to_lowercase()) {
-            let before = page.items.len();
-            page.items.retain(|item| item.name.as_ref().is_some_and(|n| n.to_lowercase().contains(&name)));
-            page.total = page.total.saturating_sub((before - page.items.len()) as u64);
+        if let Some(name) = &query.name {
+            page.keep_named(name);
         }
         Ok(page)
     }
@@ -264,6 +271,17 @@ mod tests {
         assert!(!text.contains("architecture") && !text.contains("cluster_size"), "{text}");
         let ordered = SessionQuery { order: Some("-created_at".into()), ..Default::default() };
         assert_eq!(query_text(&ordered, v4).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn an_underscore_in_a_name_is_no_wildcard() {
+        let named = |name: &str| -> SessionSummary {
+            serde_json::from_value(json!({"session_id": "1", "name": name, "status": "RUNNING"})).unwrap()
+        };
+        let mut page = SessionPage { items: vec![named("Train_1"), named("train-1")], total: 7 };
+        page.keep_named("train_1");
+        let names: Vec<_> = page.items.iter().map(|item| item.name.as_deref()).collect();
+        assert_eq!((names, page.total), (vec![Some("Train_1")], 6));
     }
 
     #[test]
