@@ -184,7 +184,7 @@ fn the_model_shows_what_tmux_shows() {
 }
 
 #[test]
-fn where_a_stream_is_cut_makes_no_difference() {
+fn the_screen_is_independent_of_where_a_stream_is_split() {
     for (name, stream, _) in recordings() {
         let mut whole = Model::new(COLUMNS, ROWS);
         whole.feed(&stream);
@@ -208,7 +208,7 @@ fn a_repaint_restores_the_screen() {
 }
 
 #[test]
-fn later_resizes_do_no_harm() {
+fn later_resizes_keep_the_model_consistent() {
     for (_, stream, _) in recordings() {
         let mut model = Model::new(COLUMNS, ROWS);
         for (columns, rows) in [(1, 1), (200, 60), (2, 5), (79, 1), (80, 24)] {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_remote_code_is_passed_on_and_a_failure_is_never_0() {
+    fn a_remote_exit_code_is_returned_and_a_failure_is_never_0() {
         for (remote, code) in
             [(0, 0), (3, 3), (255, 255), (256, 1), (-1, 255), (-9, 247), (i32::MIN, 1), (130, 130)]
         {

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_secret_is_left() {
+    fn no_secret_remains_in_a_log_line() {
         let lines = [
             "Authorization: BackendAI signMethod=HMAC-SHA256, credential=AKIA:hush",
             "authorization=\"Bearer hush\"",

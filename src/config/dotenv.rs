@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_file_counts_when_it_is_for_us_and_only_ours_to_write() {
+    fn the_nearest_file_is_read_if_it_is_ours_and_private() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("a/b");
         std::fs::create_dir_all(&folder).unwrap();

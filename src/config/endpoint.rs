@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_configured_is_the_engine() {
+    fn the_engine_is_the_default_endpoint() {
         let none = Environment::of(&[]);
         assert!(matches!(
             resolve(None, None, &none, &FileConfig::default(), &nothing()),

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn two_endpoints_with_one_file_name_are_not_taken_for_each_other() {
+    fn two_endpoints_with_one_file_name_stay_separate() {
         let folder = tempfile::tempdir().unwrap();
         let logins = Logins::in_folder(folder.path());
         logins.keep(&login("https://a.example/x_y", 1)).unwrap();

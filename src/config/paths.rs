@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_we_write_is_for_the_owner_alone() {
+    fn written_files_are_private() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("a/b");
         std::fs::create_dir_all(&folder).unwrap();

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_file_of_our_own_that_is_closed_is_read() {
+    fn only_a_private_file_of_the_user_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/secret");
         assert_eq!(read(&path).unwrap(), None);

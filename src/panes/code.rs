@@ -64,7 +64,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn each_line_is_coloured_once_and_in_its_place() {
+    fn each_line_is_coloured_once() {
         let text: Vec<String> = ["x = '''", "def", "'''", "def f(): pass"].map(str::to_owned).into();
         let mut colours = SyntaxColours::of("a/b.py").unwrap();
         assert_eq!(colours.line(&text, 3)[0], (3, Some(Role::Keyword)));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_put_from_any_byte_on() {
+    fn a_line_is_shown_from_any_byte() {
         let appearance = Appearance::in_colours().with_theme(Arc::new(Theme::named("dark").unwrap()));
         let area = Rect::new(0, 0, 20, 1);
         for (from, shown) in [(0, "def é()"), (4, "é()"), (6, "()"), (8, ""), (99, "")] {

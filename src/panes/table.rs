@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn no_window_and_no_table_is_too_small() {
+    fn the_smallest_window_and_table_work() {
         for (rows, columns) in [(0, 0), (0, 1), (1, 1), (50, 30)] {
             let mut view = view(rows, columns);
             for width in [1, 2, 5, 20, 80] {

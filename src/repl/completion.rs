@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_session_help_out() {
+    fn names_of_earlier_cells_complete_without_a_kernel() {
         let runtime = runtime();
         let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
         completer.cell_ran("return_value = retries + 1\nretries = 2");

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_has_a_limit() {
+    fn kept_output_has_a_limit() {
         let mut fold = OutputFold::new(Some(10));
         let piece = lines(0..10_000);
         for _ in 0..300 {

@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_escaped_is_one_word(text in "[a-z 'é\"\\\\\t/]{1,12}", before in "[a-z ]{0,4} ") {
+        fn an_escaped_name_is_one_word(text in "[a-z 'é\"\\\\\t/]{1,12}", before in "[a-z ]{0,4} ") {
             let line = format!("{before}{}", escape(&text));
             prop_assert_eq!(split(&line).unwrap().pop(), Some(text.clone()));
             prop_assert_eq!(last(&line), (before.len(), text));

@@ -71,7 +71,7 @@ mod tests {
     use crate::theme::Theme;
 
     #[test]
-    fn it_leaves_nothing_behind() {
+    fn the_spinner_is_erased() {
         let paint = Paint::new(&Theme::plain(), ColorDepth::None, false);
         let (mut spinner, mut out) = (Spinner::new(true), Vec::new());
         spinner.hide(&mut out).unwrap();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dumb_terminal_sees_none() {
+    fn a_dumb_terminal_gets_no_spinner() {
         let paint = Paint::new(&Theme::plain(), ColorDepth::None, false);
         let (mut spinner, mut out) = (Spinner::new(false), Vec::new());
         spinner.show(&mut out, &paint, Duration::from_secs(3), "").unwrap();

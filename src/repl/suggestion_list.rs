@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_on_the_next_page() {
+    fn suggestions_that_do_not_fit_are_on_the_next_page() {
         let items: Vec<String> = (0..100_000).map(|n| format!("item{n:05}")).collect();
         let mut listing = SuggestionList::new(items, "", 0);
         let first = listing.page(80, 24, 1, "…");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn no_screen_is_too_small() {
+    fn the_smallest_screen_works() {
         for columns in 0..30 {
             for rows in 0..6 {
                 let page =

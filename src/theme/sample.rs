@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_can_be_seen() {
+    fn every_part_of_the_sample_is_shown() {
         for &role in Role::ALL {
             assert!(lines().flatten().any(|(shown, _)| *shown == Some(role)), "{}", role.key());
         }

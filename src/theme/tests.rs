@@ -80,7 +80,7 @@ fn seen_without(red: bool, color: Rgb) -> [f64; 3] {
 }
 
 #[test]
-fn in_the_colorblind_themes_well_and_failed_stay_apart_for_every_eye() {
+fn colorblind_themes_keep_success_and_failure_distinct() {
     for theme in themes().filter(|theme| theme.name().starts_with("colorblind")) {
         let color = |role| theme.style(role).fg.unwrap().to_rgb();
         for (a, b) in [(Role::PaneGood, Role::PaneBad), (Role::Prompt, Role::Error), (Role::Key, Role::Error)]
@@ -266,7 +266,7 @@ fn a_folder_of_the_users_own_comes_first() {
 
 proptest! {
     #[test]
-    fn no_file_is_worse_than_wrong(text in "(?s).{0,200}", section in "styles|palette|pane|x", key in ".{0,12}", value in ".{0,20}") {
+    fn any_theme_file_is_loaded_or_an_error(text in "(?s).{0,200}", section in "styles|palette|pane|x", key in ".{0,12}", value in ".{0,20}") {
         let _ = Theme::parse("my.toml", &text);
         let built = format!("inherit = \"dark\"\n[{section}]\n\"{key}\" = \"{value}\"\n");
         if let Err(LibraryError::Invalid(error)) = Theme::parse("my.toml", &built) {

@@ -308,7 +308,7 @@ async def odd_messages_are_passed_over(agent, container):
 
 
 @operation
-async def a_flood_arrives_whole(agent, container):
+async def a_flood_of_output_is_complete(agent, container):
     statuses, console = await query(agent, "for n in range(500_000): print(f'{n:09}')")
     expect(statuses == [("finished", 0)], statuses)
     text = "".join(data for kind, data in console if kind == "stdout")

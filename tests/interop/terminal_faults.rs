@@ -159,7 +159,7 @@ async fn unknown_frames_are_ignored_and_broken_ones_end_the_link() {
 }
 
 #[tokio::test]
-async fn every_way_to_lose_the_link_leads_back() {
+async fn the_client_reconnects_after_every_kind_of_lost_link() {
     let (server, session) = Server::new(PTY).await;
     let (mut pty, mut socket) = pair(&server, &session).await;
     let close = |code: u16| Some(CloseFrame { code: CloseCode::from(code), reason: "because".into() });
@@ -235,7 +235,7 @@ async fn tunnel(server: &Server) -> (Socket, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn a_ttyd_that_never_answers_is_an_error_and_not_a_hang() {
+async fn a_ttyd_that_never_answers_is_an_error() {
     let (server, session) = Server::new(TTYD).await;
     let never = async {
         let (mut asked_for_token, request) = tunnel(&server).await;

@@ -35,7 +35,7 @@ fn no_parameter_is_too_large() {
 }
 
 #[test]
-fn a_large_paste_waits_for_a_slow_program_and_the_way_out_does_not() {
+fn a_large_paste_waits_for_a_slow_program_and_leaving_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gate");
     let gate = Gate::at(&path);
@@ -58,7 +58,7 @@ fn a_large_paste_waits_for_a_slow_program_and_the_way_out_does_not() {
 }
 
 #[test]
-fn a_frame_of_16_mib_keeps_no_key_waiting() {
+fn keys_are_handled_during_a_frame_of_16_mib() {
     let terminal = start(BASH, 80, 24);
     terminal.send("frame\npane\n");
     terminal.wait_for("one frame of many lines");

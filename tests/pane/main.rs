@@ -190,7 +190,7 @@ fn a_paste_is_marked_when_the_program_wants_it_and_holds_no_commands() {
 }
 
 #[test]
-fn a_flood_keeps_no_key_waiting() {
+fn keys_are_handled_during_a_flood() {
     let terminal = in_pane(BASH);
     terminal.send("yes 'a flood of text'\r");
     terminal.wait_for("a flood of text");

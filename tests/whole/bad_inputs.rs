@@ -64,27 +64,27 @@ fn a_missing_interpreter_is_reported_with_what_to_install() {
 }
 
 #[test]
-fn a_standard_error_that_is_full_changes_nothing() {
+fn a_full_standard_error_has_no_effect_on_the_exit_code() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let status = Sandbox::new().command(&["-c", "1", "cobol:85"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(NOT_FOUND));
 }
 
 #[test]
-fn an_endpoint_that_is_down() {
+fn an_endpoint_that_is_down_is_reported() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sandbox = with_keys(&format!("http://127.0.0.1:{port}"));
     expect_failure(&sandbox, &["-c", "1", "python"], CONNECT, &["127.0.0.1", "refused"]);
 }
 
 #[test]
-fn a_server_that_answers_html() {
+fn a_server_that_answers_html_is_reported() {
     let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 31\r\nConnection: close\r\n\r\n<html>\u{1b}]0;x\u{7}<b>welcome</b></html>";
     expect_failure(&with_keys(&canned(html)), &["-c", "1", "python"], CONNECT, &["Backend.AI"]);
 }
 
 #[test]
-fn a_wrong_key() {
+fn a_wrong_key_is_reported() {
     let home = Sandbox::new();
     let daemon = Daemon::start(&home);
     let sandbox = with_keys(&daemon.endpoint());
@@ -92,7 +92,7 @@ fn a_wrong_key() {
 }
 
 #[test]
-fn wrong_usage() {
+fn wrong_usage_is_reported() {
     let sandbox = Sandbox::new();
     expect_failure(&sandbox, &["--no-such-flag"], 2, &["--no-such-flag"]);
     expect_failure(&sandbox, &["--endpoint", "nonsense", "-c", "1"], 2, &["nonsense", "https://"]);
@@ -115,7 +115,7 @@ fn a_broken_configuration_is_reported_with_its_line() {
 }
 
 #[test]
-fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
+fn a_socket_cut_during_a_cell_loses_no_output() {
     let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
@@ -135,7 +135,7 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
 }
 
 #[test]
-fn a_link_that_stalls_and_comes_back_loses_nothing() {
+fn a_link_that_stalls_and_recovers_loses_no_output() {
     let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
@@ -159,7 +159,7 @@ fn a_link_that_stalls_and_comes_back_loses_nothing() {
 }
 
 #[test]
-fn a_server_that_goes_away_in_the_middle_of_a_cell() {
+fn a_server_that_ends_during_a_cell_is_reported() {
     let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let code = "print('before', flush=True)\nimport time\nwhile True: time.sleep(1)";
     let mut child = sandbox.command(&["-c", code, "python"]).spawn().unwrap();
@@ -174,7 +174,7 @@ fn a_server_that_goes_away_in_the_middle_of_a_cell() {
 }
 
 #[test]
-fn a_session_that_is_killed_in_the_middle_of_a_cell() {
+fn a_session_that_is_destroyed_during_a_cell_is_reported() {
     let run = Sandbox::new().run(&["-c", "print('before', flush=True)\nimport os\nos._exit(7)", "python"]);
     run.expect(7, "before\n");
     assert!(run.stderr.contains("7"), "{}", run.stderr);

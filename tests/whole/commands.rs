@@ -207,7 +207,7 @@ fn the_log_is_shown_and_followed() {
 }
 
 #[test]
-fn files_and_folders_go_there_and_come_back() {
+fn files_and_folders_are_uploaded_and_downloaded() {
     let (sandbox, _daemon) = with_sessions(&["work"]);
     let big: Vec<u8> = (0..900_000_u32).map(|i| (i % 251) as u8).collect();
     std::fs::create_dir_all(sandbox.work().join("data/deep")).unwrap();
@@ -254,7 +254,7 @@ fn files_and_folders_go_there_and_come_back() {
 }
 
 #[test]
-fn nothing_is_replaced_unasked_and_nothing_leaves_the_folder() {
+fn files_are_replaced_only_on_request_and_stay_in_the_folder() {
     let (sandbox, _daemon) = with_sessions(&["work", "other"]);
     sandbox.write("a.txt", "mine");
     sandbox.run(&["upload", "work", "a.txt"]).expect(0, "");

@@ -4,7 +4,7 @@ use super::daemon::Daemon;
 use bai_testkit::{FakeTerminal, Sandbox, need};
 
 #[test]
-fn files_and_sessions_are_at_hand_at_the_prompt() {
+fn files_and_sessions_are_managed_at_the_prompt() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());

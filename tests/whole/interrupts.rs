@@ -253,7 +253,7 @@ fn the_debugger_is_left_with_q() {
 }
 
 #[test]
-fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
+fn a_socket_cut_during_a_cell_loses_no_output() {
     let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let go = sandbox.work().join("go");
     let gate = Gate::at(&go);
@@ -269,7 +269,7 @@ fn a_socket_that_is_cut_in_the_middle_of_a_cell_loses_nothing() {
 }
 
 #[test]
-fn a_server_that_goes_away_in_the_middle_of_a_cell_is_reported_and_the_prompt_stays() {
+fn a_server_that_ends_during_a_cell_is_reported_and_the_prompt_stays() {
     let ProxiedEngine { sandbox, link, .. } = &ProxiedEngine::new();
     let terminal = FakeTerminal::at_prompt(sandbox, &["python"]);
     run(&terminal, "import time\nprint('be' + 'fore')\nwhile True: time.sleep(60)");

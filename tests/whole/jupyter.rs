@@ -3,7 +3,7 @@
 use bai_testkit::{FakeTerminal, Sandbox};
 
 #[test]
-fn a_visit_to_python() {
+fn a_session_with_the_python_kernel() {
     let Some(sandbox) = Sandbox::furnished() else { return };
     let terminal = FakeTerminal::start(&sandbox, &["jupyter:Python 3 (ipykernel)"]);
     let prompt = "python ❯";
@@ -45,7 +45,7 @@ fn a_visit_to_python() {
 }
 
 #[test]
-fn scripts_and_lists_know_kernels() {
+fn scripts_and_lists_accept_kernels() {
     let Some(sandbox) = Sandbox::furnished() else { return };
     sandbox.run(&["-c", "x=4; echo $((x + 1))", "jupyter:bash"]).expect(0, "5\n");
     sandbox.run(&["-c", "import sys; print(1); sys.exit(3)", "jupyter:PYTHON3"]).expect(3, "1\n");

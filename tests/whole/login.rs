@@ -111,7 +111,7 @@ fn a_cookie_that_ends_in_the_middle_of_work_costs_nothing() {
 }
 
 #[test]
-fn a_login_that_is_refused_says_why() {
+fn a_refused_login_is_reported_with_its_reason() {
     let lab = Lab::new();
     lab.expect_refused("wrong\n", &["User credential mismatch.", "password"]);
     lab.web.state().wants_code = true;
@@ -140,7 +140,7 @@ fn a_required_code_that_cannot_be_asked_is_reported() {
 }
 
 #[test]
-fn a_web_server_whose_manager_is_down() {
+fn a_web_server_whose_manager_is_down_is_reported() {
     let lab = Lab::new();
     lab.log_in_well();
     let page = "<html>\u{1b}]0;x\u{7}<h1>502 Bad Gateway</h1></html>";
@@ -159,7 +159,7 @@ fn a_web_server_whose_manager_is_down() {
 }
 
 #[test]
-fn a_cookie_goes_nowhere_else() {
+fn a_cookie_is_sent_to_its_own_server_only() {
     let lab = Lab::new();
     lab.log_in_well();
 

@@ -215,7 +215,7 @@ fn the_prompt_reports_events_of_the_terminal() {
 }
 
 #[test]
-fn the_key_twice_sends_it_and_another_key_is_taken_where_one_is_configured() {
+fn the_key_twice_sends_it_and_another_key_can_be_configured() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
     visit(&terminal);
@@ -265,7 +265,7 @@ fn with_a_dead_link_the_key_still_leaves() {
 }
 
 #[test]
-fn a_session_that_is_destroyed_under_the_terminal_is_reported_and_the_terminal_is_clean() {
+fn a_session_destroyed_behind_the_terminal_is_reported_and_the_terminal_is_clean() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());

@@ -97,7 +97,7 @@ fn input_is_asked_in_place() {
 }
 
 #[test]
-fn a_password_is_never_shown_nor_kept() {
+fn a_password_is_never_shown_or_kept() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.enter("import getpass; print(len(getpass.getpass('key: ')))");
@@ -154,7 +154,7 @@ fn ctrl_c_at_the_prompt_clears_the_cell() {
 }
 
 #[test]
-fn what_is_typed_while_a_cell_runs_is_kept() {
+fn keys_typed_while_a_cell_runs_are_kept() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     let gate = Gate::at(&sandbox.work().join("go"));

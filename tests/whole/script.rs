@@ -155,7 +155,7 @@ fn a_picture_is_saved_where_it_cannot_be_shown() {
 }
 
 #[test]
-fn nothing_is_left_behind() {
+fn no_process_or_file_is_left_behind() {
     let sandbox = Sandbox::new();
     sandbox.run(&["-c", "print(1)", "python"]).expect(0, "1\n");
     let left: Vec<_> = std::fs::read_dir(sandbox.work()).unwrap().flatten().map(|e| e.file_name()).collect();

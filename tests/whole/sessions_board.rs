@@ -60,7 +60,7 @@ fn a_session_is_found_looked_into_and_destroyed() {
 }
 
 #[test]
-fn without_a_terminal_or_an_engine_it_says_so() {
+fn a_missing_terminal_or_engine_is_reported() {
     let sandbox = Sandbox::new();
     let piped = sandbox.run(&["sessions"]);
     assert!(piped.code == Some(2) && piped.stderr.contains("bai-repl ls"), "{}", piped.stderr);

@@ -134,7 +134,7 @@ fn a_wrong_host_and_a_wrong_time_of_a_certificate_are_different_errors() {
 }
 
 #[test]
-fn a_server_without_tls_behind_https() {
+fn a_server_without_tls_at_an_https_address_is_reported() {
     let home = Sandbox::new();
     let engine = Daemon::start(&home);
     let mut sandbox = Sandbox::new();
@@ -143,7 +143,7 @@ fn a_server_without_tls_behind_https() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_reported_with_the_difference() {
+fn a_wrong_clock_is_reported_with_the_difference() {
     let answer = "HTTP/1.1 400 Bad Request\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 105\r\nConnection: close\r\n\r\n\
                   {\"type\": \"https://api.backend.ai/probs/invalid-auth-params\", \"title\": \"x\", \"msg\": \"Date/time sync error\"}   ";
     expect_failure(
@@ -155,12 +155,12 @@ fn a_clock_that_is_off_is_reported_with_the_difference() {
 }
 
 #[test]
-fn a_server_that_stays_busy() {
+fn a_server_that_stays_busy_is_reported() {
     let answer = "HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     expect_failure(&with_keys(&canned(answer)), &["-c", "1", "python"], REFUSED, &["429", "wait a little"]);
 }
 
 #[test]
-fn a_profile_that_is_not_there() {
+fn a_missing_profile_is_reported() {
     expect_failure(&Sandbox::new(), &["--profile", "lab", "-c", "1", "python"], 2, &["no profile \"lab\""]);
 }

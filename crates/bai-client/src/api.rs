@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_has_one_turn_however_it_is_reached() {
+    fn handles_of_one_session_share_one_lock() {
         let api = Api::new(ApiOptions::new("http://127.0.0.1:1")).unwrap();
         let (a, b) = (api.turn("s"), api.clone().turn("s"));
         assert!(Arc::ptr_eq(&a, &b));

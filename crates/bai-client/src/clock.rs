@@ -44,13 +44,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_date_is_written_as_the_official_client_does() {
+    fn dates_have_the_format_of_the_official_client() {
         let date = RequestDate::new("2026-01-02T03:04:05.678901Z".parse().unwrap());
         assert_eq!((date.text.as_str(), date.day.as_str()), ("2026-01-02T03:04:05.678901+00:00", "20260102"));
     }
 
     #[test]
-    fn the_difference_is_given_in_words() {
+    fn the_difference_is_described() {
         let mut headers = HeaderMap::new();
         let now = "2026-11-21T02:04:05Z".parse().unwrap();
         assert_eq!(ahead_of(&headers, now), None);

@@ -302,7 +302,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_reason_of_a_failure_is_found_in_every_form() {
+    fn the_reason_of_a_failure_is_read_in_every_format() {
         let info = |status_info: &str, data: Value| {
             serde_json::from_value::<SessionInfo>(json!({"statusInfo": status_info, "statusData": data}))
                 .unwrap()

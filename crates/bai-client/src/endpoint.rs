@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_without_repeating_secrets() {
+    fn an_invalid_endpoint_is_refused_and_its_secrets_are_not_shown() {
         for text in ["", " , ", "ftp://h", "h:8080", "https://", "http://user:pw@h", "http://h/?a=b", "/path"]
         {
             let error = Endpoint::parse_list(text).err().unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_known_in_every_spelling() {
+    fn loopback_is_recognised_in_every_spelling() {
         for text in ["http://127.0.0.1", "http://127.9.9.9:1", "http://[::1]", "http://localhost:1"] {
             assert!(one(text).is_loopback(), "{text}");
         }

@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_gives_kind_and_words() {
+    fn a_problem_gives_the_kind_and_the_message() {
         let body = br#"{"type":"https://api.backend.ai/probs/object-not-found","title":"No such environment image.","msg":"Unknown image reference: x"}"#;
         let error = ClientError::from_reply("create the session", 404, body);
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_and_slugs_decide_the_kind() {
+    fn statuses_and_slugs_determine_the_kind() {
         for (status, slug, kind) in [
             (400, "session-already-exists", ErrorKind::Refused),
             (400, "invalid-auth-params", ErrorKind::Auth),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_web_page_is_not_pasted_into_the_sentence() {
+    fn a_web_page_is_not_part_of_the_message() {
         let error =
             ClientError::from_reply("x", 502, b"<html><body>\x1b]0;title\x07 Bad gateway</body></html>");
         assert_eq!(error.to_string(), "could not x: the server answers 502 with a web page");

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_is_read_from_servers_of_every_age() {
+    fn replies_of_every_server_generation_are_read() {
         for body in [json!({"data": {"x": 1}, "errors": null}), json!({"x": 1})] {
             let mut data = data("x", body).unwrap();
             assert_eq!(field::<u8>("x", &mut data, "x").unwrap(), 1);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_beside_200_are_errors() {
+    fn errors_in_a_reply_with_status_200_are_errors() {
         let body = json!({"data": null, "errors": [{"message": "no field x"}]});
         let error = data("list the sessions", body).unwrap_err();
         assert_eq!(error.to_string(), "could not list the sessions: no field x");

@@ -242,7 +242,7 @@ mod tests {
     use bai_protocol::version::NEWEST;
 
     #[test]
-    fn only_what_is_used_is_declared() {
+    fn only_used_variables_are_declared() {
         let text = query_text(&SessionQuery::default(), NEWEST).unwrap();
         assert!(
             text.starts_with(
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn old_servers_are_asked_in_their_own_words() {
+    fn old_servers_get_queries_with_their_own_names() {
         let v4 = since("v4.20190615");
         let text = query_text(&SessionQuery { name: Some("x".into()), ..Default::default() }, v4).unwrap();
         assert!(text.contains("name: sess_id type: sess_type") && !text.contains("filter"), "{text}");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_underscore_in_a_name_is_no_wildcard() {
+    fn an_underscore_in_a_name_is_not_a_wildcard() {
         let named = |name: &str| -> SessionSummary {
             serde_json::from_value(json!({"session_id": "1", "name": name, "status": "RUNNING"})).unwrap()
         };

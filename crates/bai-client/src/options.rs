@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variables_of_the_official_client_are_obeyed() {
+    fn the_variables_of_the_official_client_are_read() {
         let endpoint = ("BACKEND_ENDPOINT", "http://127.0.0.1:1");
         let options = of(&[
             endpoint,

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_memory_is_found_where_each_server_keeps_it() {
+    fn shared_memory_is_read_from_the_key_of_each_server() {
         let of = |key: &str, value: &str| shared_memory(&[(key.to_owned(), value.to_owned())].into());
         assert_eq!(of("shmem", "64m"), Some(("shmem".into(), "64m".into())));
         assert_eq!(of("main1", r#"{"shmem":134217728}"#), Some(("shmem".into(), "134217728".into())));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_lose_only_zeros() {
+    fn amounts_lose_only_trailing_zeros() {
         assert_eq!(["1.000000", "536870912", "0.5"].map(whole), ["1", "536870912", "0.5"]);
     }
 }

@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_are_what_the_server_asks_for_within_reason() {
+    fn retry_delays_follow_the_server_up_to_a_limit() {
         let mut headers = HeaderMap::new();
         assert_eq!(pause_asked_for(&headers, 2), Duration::from_millis(800));
         headers.insert(RETRY_AFTER, HeaderValue::from_static("2"));

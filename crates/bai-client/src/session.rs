@@ -301,7 +301,7 @@ mod tests {
     use bai_protocol::status::SessionStatus;
 
     #[test]
-    fn a_session_that_is_over_does_not_make_a_name_ambiguous() {
+    fn a_terminated_session_does_not_make_a_name_ambiguous() {
         let matched = |id: &str, status| Match { id: id.into(), name: "work".into(), status };
         let all = [matched("1", SessionStatus::Terminated), matched("2", SessionStatus::Running)];
         let left = |fitting: &[Match]| {

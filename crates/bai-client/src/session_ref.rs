@@ -67,7 +67,7 @@ mod tests {
     use crate::ApiOptions;
 
     #[test]
-    fn odd_names_are_one_segment() {
+    fn unusual_names_are_one_path_segment() {
         let api = Api::new(ApiOptions::new("http://127.0.0.1:1")).unwrap();
         let segment = |key: &str| SessionRef { api: api.clone(), key: key.into() }.segment();
         assert_eq!(segment("a/../b?c#d%20"), "a%2F..%2Fb%3Fc%23d%2520");

@@ -46,7 +46,7 @@ async fn run(name: &str, input: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_query_loop_prints_and_fails_as_the_code_does() {
+async fn the_query_loop_shows_the_output_and_the_failure_of_the_code() {
     let (stdout, stderr) = run("query_loop", "").await;
     assert!(stdout.contains("session: RUNNING\nline 0\nline 1\nline 2\nexit code: Some(1)\n"), "{stdout}");
     assert!(stderr.contains("ZeroDivisionError"), "{stderr}");

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_of_all_clients_are_read_with_the_day_of_their_own_zone() {
+    fn dates_of_all_clients_are_read_with_the_day_of_their_time_zone() {
         let at = |text| parse_date(text).unwrap();
         let reference: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         for (text, day) in [

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_ends_at_a_step() {
+    fn a_reply_ends_where_a_step_ends() {
         let mut buffer = Buffer::default();
         for item in [out("a"), step(), out("b")] {
             buffer.push(item);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_output_makes_room_and_the_loss_is_told() {
+    fn the_oldest_output_is_dropped_and_the_loss_is_reported() {
         let mut buffer = Buffer::default();
         buffer.push(out("old"));
         buffer.push(step());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_delivered_comes_again() {
+    fn undelivered_output_is_delivered_again() {
         let mut buffer = Buffer::default();
         buffer.push(out("a"));
         buffer.push(step());

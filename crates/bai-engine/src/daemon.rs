@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_comes_back_and_only_its_owner_can_read_it() {
+    fn the_state_is_saved_and_only_its_owner_can_read_it() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("state/engine");
         assert!(read(&folder).unwrap().is_none());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_others_may_read_or_that_is_a_link_is_refused() {
+    fn a_state_file_that_is_a_link_or_readable_by_others_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &daemon()).unwrap();
         let path = folder.path().join(STATE_FILE);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_no_state_counts_as_none() {
+    fn an_invalid_state_file_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         for text in ["", "{", "{\"endpoint\": 3}", "[]"] {
             let path = folder.path().join(STATE_FILE);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_taken_one_at_a_time() {
+    fn one_process_at_a_time_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let first = lock_start(folder.path()).unwrap();
         let path = folder.path().join(LOCK_FILE);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_was_left_behind_is_no_engine() {
+    async fn a_stale_state_file_is_not_an_engine() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let closed = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);

@@ -41,7 +41,7 @@ mod tests {
     use secrecy::ExposeSecret;
 
     #[test]
-    fn pairs_are_new_and_keep_their_secret() {
+    fn key_pairs_are_unique_and_do_not_print_their_secret() {
         let (one, other) = (Keypair::random(), Keypair::random());
         assert_ne!(one.access_key(), other.access_key());
         assert_eq!((one.access_key().len(), one.secret_key().expose_secret().len()), (20, 64));

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn two_measurements_tell_how_busy_a_session_is() {
+    fn two_measurements_give_the_cpu_usage() {
         let (meter, start) = (Meter::default(), Instant::now());
         assert!(meter.value().is_null() && !meter.is_fresh(start));
         meter.take_in(start, used(1000, 10));

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_is_going_only_goes() {
+    fn a_terminating_session_can_only_terminate() {
         use SessionStatus::*;
         let session = session();
         assert!(session.set_status(Running, "") && !session.set_status(Running, ""));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_free_again_once_its_run_is_over() {
+    fn the_id_of_a_finished_run_can_be_used_again() {
         let session = session();
         let run = session.enter(id(1)).unwrap();
         assert!(session.enter(id(1)).is_none());
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_are_over_are_kept_within_bounds_and_others_always() {
+    fn finished_runs_are_kept_up_to_a_limit_and_active_runs_always() {
         let session = session();
         let active = session.enter(id(0)).unwrap();
         for number in 1..=100 {
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_keeps_its_end() {
+    fn the_log_keeps_the_newest_output() {
         let session = session();
         session.log(&"a".repeat(LOG_BYTES));
         session.log("the end ä");

@@ -62,7 +62,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn only_folders_of_sessions_are_leftover_and_links_are_not_followed() {
+    fn only_session_folders_are_stale_and_links_are_not_followed() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("state/sessions");
         assert!(lock(&root).unwrap().unwrap().stale.is_empty());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_engine_has_is_left_alone() {
+    fn folders_of_another_engine_are_kept() {
         let root = tempfile::tempdir().unwrap();
         let first = lock(root.path()).unwrap().unwrap();
         assert!(lock(root.path()).unwrap().is_none());
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_no_folder_of_sessions() {
+    fn a_link_is_not_a_folder_of_sessions() {
         let parent = tempfile::tempdir().unwrap();
         let real = parent.path().join("real");
         fs::create_dir(&real).unwrap();

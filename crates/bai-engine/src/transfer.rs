@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_the_official_clients_making_are_decoded() {
+    fn only_names_that_the_official_client_encodes_are_decoded() {
         for (sent, name) in [
             ("a.txt", "a.txt"),
             ("sub%2Fb.bin", "sub/b.bin"),

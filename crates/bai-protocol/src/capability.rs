@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_words_and_other_types_are_ignored() {
+    fn unknown_names_and_other_types_are_ignored() {
         let read = |text: &str| serde_json::from_str::<Capabilities>(text).unwrap();
         let some = read(r#"["run-ids", "time-travel", 7, "interrupt-ends-input"]"#);
         assert!(some.has(Capability::RunIds) && some.has(Capability::InterruptEndsInput));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_capabilities_are_read_back() {
         let all: Capabilities =
             [Capability::SessionsEndWithServer, Capability::RichOutput].into_iter().collect();
         let text = serde_json::to_string(&all).unwrap();

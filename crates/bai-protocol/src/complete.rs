@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn every_generation_of_servers_is_understood() {
+    fn replies_of_every_server_generation_are_read() {
         assert_eq!(suggestions(json!({"result": ["a", "b"]})), ["a", "b"]);
         let of_2020 = json!({"result": {"status": "finished", "completions": {"suggestions": ["a"]}}});
         assert_eq!(suggestions(of_2020), ["a"]);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_reply_comes_back_whole() {
+    fn our_own_reply_is_read_back_unchanged() {
         let completion = Completion { suggestions: vec!["os.path".into()], start: Some(3) };
         assert_eq!(Completion::from_wire(&completion.to_wire()), completion);
     }

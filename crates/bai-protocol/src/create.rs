@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_send_is_what_a_server_reads() {
+    fn a_server_reads_the_request_that_we_send() {
         let sent =
             CreateRequest { environ: [("A".to_owned(), "1".to_owned())].into(), reuse: false, ..request() };
         for version in super::super::version::KNOWN {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_of_every_age_are_read() {
+    fn replies_of_every_server_generation_are_read() {
         let read = |value| serde_json::from_value::<CreateReply>(value).unwrap();
         let old = read(json!({"kernelId": "work", "servicePorts": null}));
         assert!(old.created && old.service_ports.is_empty() && old.status == SessionStatus::Running);

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_old_prefix_is_the_second_choice() {
+    fn variables_with_the_old_prefix_are_read_second() {
         let set = [
             ("BACKEND_GROUP", "new"),
             ("SORNA_GROUP", "old"),

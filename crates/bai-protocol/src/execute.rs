@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_exit_codes_are_read_or_unknown() {
+    fn unusual_exit_codes_are_read_or_unknown() {
         let code = |value| result(json!({"status": "finished", "exitCode": value})).exit_code;
         assert_eq!(code(json!(3)), Some(3));
         assert_eq!(code(json!("3")), Some(3));
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_status_is_no_error() {
+    fn an_unknown_status_is_not_an_error() {
         assert_eq!(result(json!({"status": "paused"})).status, RunStatus::Unknown("paused".into()));
         for (name, status) in STATUSES {
             assert_eq!(result(json!({"status": name})).status, status);

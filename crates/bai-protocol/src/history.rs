@@ -169,7 +169,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_history_is_ordered_by_time_wherever_it_stands() {
+    fn a_history_is_ordered_by_time_in_every_field() {
         let map = json!({"RUNNING": "2026-01-01T00:00:09+00:00", "pending": "2026-01-01T00:00:01+00:00", "x": null});
         for body in [map.clone(), json!({"result": map})] {
             let names: Vec<_> =
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_graph_is_read_with_what_python_calls_its_statuses() {
+    fn a_graph_is_read_with_pythons_names_of_statuses() {
         let node: DependencyNode = serde_json::from_value(json!({
             "session_id": "b", "session_name": "second", "status": "SessionStatus.PENDING", "status_changed": "x",
             "depends_on": [{"session_id": "a", "session_name": "first", "status": "RUNNING", "depends_on": []}],
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_tell_under_old_and_new_names() {
+    fn task_events_are_read_under_old_and_new_names() {
         let progress = TaskEvent::parse(
             "bgtask_updated",
             r#"{"task_id":"t","message":"m","current_progress":1,"total_progress":4.0}"#,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_ready_or_under_way() {
+    fn a_commit_is_ready_or_ongoing() {
         assert_eq!(CommitState::from_wire(&json!({"status": "ready", "kernel": "u"})), CommitState::Ready);
         assert_eq!(CommitState::from_wire(&json!({"result": {"status": "ONGOING"}})), CommitState::Ongoing);
         assert_eq!(CommitState::from_wire(&json!({})), CommitState::Other(String::new()));

@@ -154,7 +154,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_none_of_python_is_nothing_and_stringified_dicts_stay_text() {
+    fn pythons_none_is_none_and_stringified_dicts_stay_text() {
         let info: SessionInfo = serde_json::from_value(json!({
             "lang": "python:3.6", "status": "RUNNING", "statusInfo": "None", "terminationTime": "None", "age": 1234,
             "occupiedSlots": "{'cpu': Decimal('1')}", "statusData": null, "idleChecks": {"x": {}}, "numQueriesExecuted": 0,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_active_run_and_the_owner_may_be_missing_or_odd() {
+    fn the_active_run_and_the_owner_may_be_missing_or_invalid() {
         let sent = json!({"currentRunId": "r1", "groupId": "g1", "domainName": "default"});
         let info: SessionInfo = serde_json::from_value(sent.clone()).unwrap();
         assert_eq!(info.current_run(), Some(RunId::from_wire("r1")));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn resources_are_told_as_they_are_asked_for() {
+    fn resources_are_shown_in_the_syntax_of_requests() {
         let told = |slots: &str| {
             SessionInfo { occupied_slots: Some(slots.to_owned()), ..SessionInfo::default() }.resources()
         };

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_servers_send_is_read() {
+    fn statistics_of_real_servers_are_read() {
         let stat = LiveStat::of(&json!(OF_26));
         assert_eq!(stat.cpu(), Some(153.24));
         assert_eq!(stat.memory(), Some(Bytes { used: 536_870_912, limit: Some(1 << 30) }));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_none_is_nothing() {
+    fn missing_and_invalid_values_are_none() {
         let old = json!({"cpu_used": 1200, "mem_max_bytes": 1 << 20, "version": 2});
         for value in [json!(null), json!("null"), json!("{"), json!("\"{}\""), json!([1]), json!(7), old] {
             assert!(LiveStat::of(&value).is_empty(), "{value}");

@@ -108,7 +108,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_problem_is_read_with_all_it_has() {
+    fn a_problem_is_read_with_all_its_fields() {
         let body = json!({
             "type": "https://api.backend.ai/probs/kernel-execution-failed", "title": "Execution failed.",
             "msg": "more", "error_code": "kernel_execute_failed", "traceback": "x",
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_twice_is_told_once() {
+    fn a_repeated_sentence_is_shown_once() {
         let problem = Problem::new("url-not-found", "Gone.").with_msg("Gone.");
         assert_eq!(problem.summary(), "Gone.");
         let problem = Problem::new("x", "").with_data(json!("only data"));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_comes_is_opaque_and_short() {
+    fn any_other_body_is_opaque_and_truncated() {
         for body in ["<html>502</html>", "", "null", "[1]", "{\"title\":\"no type\"}", "{\"type\":7}"] {
             assert_eq!(ErrorBody::parse(body.as_bytes()), ErrorBody::Opaque(body.to_owned()));
         }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_look_like_the_servers() {
+    fn our_problems_have_the_format_of_the_server() {
         let problem = Problem::new("object-not-found", "No such session.").with_data(json!({"a": 1}));
         let wire = serde_json::to_value(&problem).unwrap();
         assert_eq!(

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_kept_in_what_a_terminal_can_be() {
+    fn sizes_are_clamped_to_those_of_a_terminal() {
         let size = |rows, columns| Ok(PtyRequest::Resize { rows, columns });
         let parse = |text: &str| PtyRequest::parse(text.as_bytes());
         assert_eq!(parse(r#"{"type":"resize","rows":0,"cols":-5}"#), size(1, 1));
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_are_read_in_every_shape() {
+    fn replies_are_read_in_every_format() {
         let all: Vec<u8> = (0..=255).collect();
         let output = PtyReply::Output(all.into());
         assert_eq!(PtyReply::parse(output.to_text().as_bytes()), Ok(output));

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn media_is_read_in_every_shape() {
+    fn media_are_read_in_every_format() {
         assert_eq!(read(json!(["media", ["image/png", "data:image/png;base64,AA=="]])), png());
         assert_eq!(
             read(json!(["media", {"type": "image/png", "data": "data:image/png;base64,AA=="}])),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_types_are_kept_and_odd_payloads_are_text() {
+    fn unknown_types_are_kept_and_unusual_payloads_are_text() {
         assert!(
             matches!(read(json!(["hologram", 3])), ConsoleRecord::Unknown { kind, .. } if kind == "hologram")
         );
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_back_as_they_were_written() {
+    fn records_are_read_back_as_they_were_written() {
         let records = [
             ConsoleRecord::Stdout("ä\u{1b}[0m".into()),
             ConsoleRecord::Stderr("x".into()),

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_that_are_no_numbers_stay_texts() {
+    fn amounts_that_are_not_numbers_stay_text() {
         let check: PresetCheck = serde_json::from_value(json!({
             "presets": [{"name": "small", "resource_slots": {"cpu": "1"}, "shared_memory": 1024, "allocatable": false}],
             "keypair_remaining": {"cpu": "Infinity"}, "group_limits": {"cpu": "NaN"}, "scaling_groups": {},

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_tells_the_services_of_an_image() {
+    fn a_label_lists_the_services_of_an_image() {
         let apps =
             parse_service_ports("jupyter:http:8080,my-app:tcp:[8081,8082],shell:pty:3000,x:preopen:9000")
                 .unwrap();
@@ -318,13 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn an_app_says_only_what_it_has() {
+    fn an_app_is_written_without_empty_fields() {
         let app = App { name: "shell".into(), protocol: "pty".into(), ports: vec![], ..App::default() };
         assert_eq!(serde_json::to_string(&app).unwrap(), r#"{"name":"shell","protocol":"pty","ports":[]}"#);
     }
 
     #[test]
-    fn options_are_written_as_people_write_them() {
+    fn options_are_read_as_users_write_them() {
         let mut parameters = ServiceParameters::default();
         for text in ["--port 8080", "--verbose", "--path=/a b", "-x 1", "-x 2", " -x 3 ", "--verbose"] {
             parameters.add_argument(text).unwrap();

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_those_of_the_upstream_signer() {
+    fn signatures_equal_those_of_the_upstream_signer() {
         for (signed, expected) in vectors() {
             assert_eq!(signature(SECRET, &signed), expected, "{}", signed.target);
             assert!(verify(SECRET, &signed, expected));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_read_as_it_is_written() {
+    fn the_header_is_read_back_as_it_was_written() {
         let header = authorization("AKIATEST", "00ff");
         assert_eq!(header, "BackendAI signMethod=HMAC-SHA256, credential=AKIATEST:00ff");
         assert_eq!(parse_authorization(&header), Some(("AKIATEST", "00ff")));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_header_is_no_credential() {
+    fn an_invalid_header_is_not_a_credential() {
         for header in [
             "",
             "Bearer abc",

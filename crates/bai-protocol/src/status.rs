@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn events_tell_of_statuses() {
+    fn events_give_statuses() {
         assert_eq!(SessionStatus::from_event("session_started"), Some(SessionStatus::Running));
         assert_eq!(SessionStatus::from_event("session_creating"), Some(SessionStatus::Creating));
         assert_eq!(SessionStatus::from_event("session_error"), Some(SessionStatus::Error));

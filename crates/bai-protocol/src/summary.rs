@@ -101,7 +101,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn strings_that_contain_json_are_read() {
+    fn json_within_strings_is_read() {
         let summary: SessionSummary = serde_json::from_value(json!({
             "session_id": "u", "status": "RUNNING", "type": "BATCH", "name": null, "mounts": null,
             "occupied_slots": "{\"cpu\": \"1\", \"mem\": 1024, \"x\": null}", "requested_slots": {"cpu": "2"},

@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn a_version_survives_being_written() {
+    fn a_version_is_written_and_read_back() {
         for text in KNOWN {
             assert_eq!(version(text).to_string(), text);
         }
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn an_invalid_version_is_refused() {
         for text in [
             "",
             "9.20250722",
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn negotiation_takes_what_both_sides_know() {
+    fn negotiation_chooses_a_version_that_both_sides_know() {
         assert_eq!(ApiVersion::negotiate(version("v9.20250722")), Some(NEWEST));
         assert_eq!(ApiVersion::negotiate(version("v12.20300101")), Some(NEWEST));
         assert_eq!(ApiVersion::negotiate(version("v5.20191215")), Some(version("v5.20191215")));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn old_servers_do_not_say_which_manager_they_are() {
+    fn old_servers_do_not_announce_the_manager_version() {
         let hello: Hello = serde_json::from_str(r#"{"version":"v4.20181215"}"#).unwrap();
         assert_eq!(hello.manager, None);
     }

@@ -104,7 +104,7 @@ mod tests {
     use bai_protocol::language;
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn missing_programs_and_sources_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         for (language, build_says, code, execute_says) in [
             (&language::BASH, "no Makefile", 0, "no main.sh"),

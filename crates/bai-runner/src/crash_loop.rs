@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_crashes_in_a_short_time_count() {
+    fn only_crashes_within_a_short_time_count() {
         let mut deaths = CrashLoop::default();
         let start = Instant::now();
         let noted: Vec<bool> =

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn registry_port_tag_and_architecture_are_told_apart() {
+    fn registry_port_tag_and_architecture_are_separated() {
         for (text, name, tag) in [
             ("python", "python", None),
             ("python:", "python", None),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jupyter_kernel_has_whatever_name() {
+    fn a_jupyter_kernel_may_have_any_name() {
         let kernel = |text| ImageName::parse(text).jupyter_kernel().map(str::to_owned);
         assert_eq!(kernel("jupyter:python3").as_deref(), Some("python3"));
         assert_eq!(kernel("Jupyter: C++ / cling @ home").as_deref(), Some("C++ / cling @ home"));

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_the_channel_does_not_take_waits_in_order() {
+    async fn replies_wait_in_order_while_the_channel_is_full() {
         let (sender, mut receiver) = mpsc::channel(1);
         let mut outbox = Outbox::new(sender);
         for number in 0..4 {

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_that_was_started_outlives_the_terminal() {
+    async fn no_started_process_outlives_the_terminal() {
         let folder = tempfile::tempdir().unwrap();
         let terminal = Terminal::start(&spec(folder.path())).unwrap();
         let line = "sleep 1000 & nohup sleep 1000 & setsid -f sleep 1000; (trap '' HUP TERM; sleep 1000) & echo rea''dy\n";

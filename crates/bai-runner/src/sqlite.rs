@@ -91,7 +91,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn the_pythons_of_pyenv_are_asked_without_its_shims() {
+    fn the_pythons_of_pyenv_are_found_without_its_shims() {
         let home = tempfile::tempdir().unwrap();
         let python = super::super::resolve("python").unwrap().info().executable.clone();
         // Another process writes the shim: one that is forked from ours meanwhile would hold it open for writing.

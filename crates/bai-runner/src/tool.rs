@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_found_in_what_programs_say() {
+    fn versions_are_found_in_the_output_of_programs() {
         for (said, version) in [
             ("GNU bash, version 5.2.15(1)-release (x86_64)", "5.2.15"),
             ("v20.20.2\n", "20.20.2"),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wanted_version_is_taken_else_the_nearest() {
+    fn the_requested_version_is_chosen_or_the_nearest() {
         let folder = tempfile::tempdir().unwrap();
         for (name, version) in [
             ("gcc", "12.2.0"),

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_proc_says_is_read() {
+    fn proc_files_are_parsed() {
         assert_eq!(field("rchar: 5\nread_bytes: 4096\n", "read_bytes:"), Some(4096));
         assert_eq!(field("Rss: 10 kB\nPss:       7 kB\n", "Pss:"), Some(7));
         assert_eq!(field("", "Pss:"), None);

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_invalid_is_replaced_and_nothing_else_is_lost() {
+    fn invalid_bytes_are_replaced_and_no_others_are_lost() {
         assert_eq!(decode_in_pieces(&[b"a\xffb"]), "a\u{fffd}b");
         assert_eq!(decode_in_pieces(&[b"a\xf0\x9f", b"b"]), "a\u{fffd}b");
         assert_eq!(decode_in_pieces(&[b"a\xf0\x9f"]), "a\u{fffd}");
@@ -86,7 +86,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_give_what_the_whole_gives(bytes in proptest::collection::vec(any::<u8>(), 0..64), at in 0usize..64) {
+        fn decoding_in_pieces_equals_decoding_at_once(bytes in proptest::collection::vec(any::<u8>(), 0..64), at in 0usize..64) {
             let (head, tail) = bytes.split_at(at.min(bytes.len()));
             prop_assert_eq!(decode_in_pieces(&[head, tail]), String::from_utf8_lossy(&bytes));
         }

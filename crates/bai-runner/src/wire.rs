@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_several_threads_are_told_apart() {
+    fn interleaved_messages_of_threads_are_separated() {
         let mut frames = Frames::default();
         for bytes in [
             frame(1, false, br#"{"say":"html","#),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn words_keep_every_text_on_one_line() {
+    fn the_word_dialect_escapes_line_feeds() {
         let run = ToDriver::Run { id: 7, code: "a\\n\n\r\0é " };
         assert_eq!(run.line(Dialect::Words).unwrap(), "run 7 a\\\\n\\n\\ré \n");
         assert_eq!(ToDriver::Input { text: "" }.line(Dialect::Words).unwrap(), "input \n");
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_never_end_do_not_pile_up() {
+    fn endless_messages_are_bounded() {
         let mut frames = Frames::default();
         for id in 0..1000 {
             frames.bytes.extend(frame(id, false, b"{"));

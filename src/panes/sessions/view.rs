@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_destroyed_without_a_yes() {
+    fn a_session_is_destroyed_only_after_a_yes() {
         let mut board = board(vec![session("1", "a", "RUNNING")]);
         let asked = Step::Ask { label: "destroy it? y/N", initial: String::new() };
         assert_eq!(board.press(Press::Char('d')), asked);

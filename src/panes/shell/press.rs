@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn characters_may_come_in_pieces() {
+    fn a_character_may_be_split_between_reads() {
         let mut pending = Vec::new();
         let mut all = Vec::new();
         for byte in "aé한\r\x03".bytes() {

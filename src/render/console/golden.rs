@@ -436,7 +436,7 @@ fn without_colours() {
 }
 
 #[test]
-fn in_every_window_and_theme_without_harm() {
+fn in_every_window_and_theme() {
     for theme in Theme::shipped().filter_map(Theme::named) {
         for cols in [1, 2, 7, 20] {
             let text = shown(cols, ColorDepth::Ansi256, theme.clone(), true);

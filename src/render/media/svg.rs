@@ -290,7 +290,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn whatever_comes_it_fits_or_is_an_error(
+        fn any_svg_fits_or_is_an_error(
             name in "rect|circle|path|text|g|use|image|mask|filter|linearGradient|pattern",
             attribute in "d|x|width|height|r|transform|opacity|filter|mask|fill|href|points|viewBox",
             value in "[-0-9eE., MLCAzZ#()a-z%]{0,30}",

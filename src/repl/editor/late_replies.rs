@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_dropped_and_keys_are_kept() {
+    fn late_replies_are_dropped_and_keys_are_kept() {
         let answers = [
             "x",
             "ESC [",

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_kernels_language_and_asks_the_kernel() {
+    fn a_jupyter_kernel_determines_its_language_and_completeness() {
         let r = Jupyter::of("r");
         assert_eq!((r.name(), r.extension()), ("r", "R"));
         assert_eq!(r.documentation("base::print").as_deref(), Some("?base::print"));

@@ -383,7 +383,7 @@ mod tests {
     proptest! {
         /// The positions of the cuts do not matter.
         #[test]
-        fn cuts_change_nothing(
+        fn the_result_is_independent_of_where_the_input_is_split(
             bytes in prop::collection::vec(
                 prop_oneof![
                     Just(b'\x1b'), Just(b'['), Just(b']'), Just(b'P'), Just(b'b'), Just(b'>'), Just(b'q'), Just(b'9'),

@@ -331,7 +331,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
-    fn nothing_makes_it_panic(steps in prop::collection::vec(step(), 1..80)) {
+    fn any_bytes_are_handled_without_a_panic(steps in prop::collection::vec(step(), 1..80)) {
         let mut model = Model::new(20, 6);
         for step in steps {
             match step {

@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_content_to_the_same_place_has_the_same_name() {
+    fn equal_content_for_one_target_has_one_upload_name() {
         assert_eq!(identity(&["a", "b"]), identity(&["a", "b"]));
         assert_ne!(identity(&["a", "b"]), identity(&["ab", ""]));
         assert_eq!(identity(&["a"]).len(), 16);

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_listing_is_told_without_names_of_exceptions() {
+    fn a_failed_listing_is_reported_without_exception_names() {
         for (said, sentence) in [
             ("FileNotFoundError: there is no a", "a: no such file or folder in the session"),
             (

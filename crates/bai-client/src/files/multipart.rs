@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_taken_apart() {
+    fn a_body_is_split_into_its_parts() {
         let body = b"--x\r\nContent-Type: a\r\nContent-Encoding: identity\r\n\r\none\r\n\r\n1\r\n--x\r\nA: b\r\n\r\n\r\n--x--\r\n";
         for content_type in ["multipart/mixed; boundary=x", "Multipart/Mixed; a=b; Boundary=\"x\""] {
             assert_eq!(read(content_type, body).unwrap(), ["one\r\n\r\n1", ""]);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_something_else_is_an_error() {
+    fn an_incomplete_or_invalid_body_is_an_error() {
         for (content_type, body) in [
             ("multipart/mixed; boundary=x", b"--x\r\nA: b\r\n\r\none".as_slice()),
             ("multipart/mixed; boundary=x", b"--x\r\nA: b"),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_names_files_as_they_are() {
+    fn a_form_keeps_file_names_unchanged() {
         let (content_type, body) = form(&[("sub/ü \"q\".txt".into(), Bytes::from_static(b"\r\n--x"))]);
         let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_is_found_again_and_takes_its_place_when_it_is_whole() {
+    fn a_partial_file_is_resumed_and_renamed_when_it_is_complete() {
         let into = tempfile::tempdir().unwrap();
         PartialDownload::open(into.path(), &[], "f", "id", false).unwrap().append(b"axx").unwrap();
         assert_eq!(names(into.path()), [".bai-repl-id.part"]);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_something_else_is_removed() {
+    fn a_partial_file_with_another_checksum_is_removed() {
         let into = tempfile::tempdir().unwrap();
         let mut partial = PartialDownload::open(into.path(), &["sub".into()], "f", "id", true).unwrap();
         partial.append(b"ba").unwrap();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_replaced_and_never_followed() {
+    fn a_symbolic_link_is_replaced_and_never_followed() {
         let into = tempfile::tempdir().unwrap();
         let outside = into.path().join("outside");
         std::fs::write(&outside, "mine").unwrap();

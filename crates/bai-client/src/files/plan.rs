@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn small_files_go_together_and_large_ones_alone() {
+    fn small_files_are_grouped_and_large_files_are_separate() {
         let mut found: Vec<_> = (0..6).map(|n| entry(&n.to_string(), "-rw-r--r--", 10)).collect();
         found.push(entry("large", "-rw-r--r--", 1 << 21));
         found.push(entry("dir", "drwxr-xr-x", 4096));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_a_folder_and_a_name() {
+    fn a_path_is_split_into_folder_and_name() {
         for (path, parent, name) in [
             ("a", ".", "a"),
             ("a/b/", "a", "b"),

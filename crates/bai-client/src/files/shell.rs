@@ -93,14 +93,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_one_word() {
+    fn a_path_is_quoted_as_one_shell_word() {
         assert_eq!(word("a b"), "'./a b'");
         assert_eq!(word("/x/$(id)"), "'/x/$(id)'");
         assert_eq!(word("-it's"), "'./-it'\\''s'");
     }
 
     #[test]
-    fn only_the_end_is_kept() {
+    fn only_the_end_of_the_output_is_kept() {
         let long = "ü".repeat(SAID);
         assert_eq!(last(&long).len(), SAID);
         assert_eq!((last("short"), last("")), ("short", ""));

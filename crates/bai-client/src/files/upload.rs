@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_uploaded_is_told_before_anything_is_sent() {
+    fn unusable_files_are_reported_before_the_upload_starts() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, size: u64| {
             let path = folder.path().join(name);

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_record_stays_what_it_is() {
+    fn an_ordinary_record_is_unchanged() {
         for record in [
             media(CARRIER, "<svg xmlns='http://www.w3.org/2000/svg'/>"),
             media(CARRIER, "{\"bai-repl\": 1, broken"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_says_something_is_preferred_to_latex() {
+    fn informative_text_is_preferred_to_latex() {
         let sympy = json!({"text/plain": "x²", "text/latex": "$x^2$"});
         assert_eq!(carried(sympy), ConsoleRecord::Stdout("x²\n".into()));
         let latex = json!({"text/plain": "<IPython.core.display.Latex object>", "text/latex": "$x^2$"});
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_told_with_its_text_or_as_it_is() {
+    fn unknown_types_become_their_text_or_stay_unchanged() {
         let widget = json!({"text/plain": "IntSlider(value=1)", "application/vnd.x+json": {"model_id": "1"}});
         assert_eq!(carried(widget), ConsoleRecord::Stdout("IntSlider(value=1)\n".into()));
         assert_eq!(carried(json!({"application/x": 3, "text/plain": null})), media("application/x", "3"));

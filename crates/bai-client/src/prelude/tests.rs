@@ -123,7 +123,7 @@ const STATE: &str = "(lambda shell, past: (past.writeout_cache(), (In, Out, _, _
      get_ipython(), get_ipython().history_manager)";
 
 #[test]
-fn it_leaves_no_trace() {
+fn the_prelude_leaves_no_trace_in_the_history() {
     let question = || ask(json!({"ask": "complete", "code": "valu", "at": 4}));
     both(|python| {
         let ours = [
@@ -148,7 +148,7 @@ fn it_leaves_no_trace() {
 }
 
 #[test]
-fn rich_results_are_carried_and_others_are_left_alone() {
+fn rich_results_are_wrapped_and_others_are_unchanged() {
     both(|python| {
         let cells = [
             patient(),
@@ -174,7 +174,7 @@ fn rich_results_are_carried_and_others_are_left_alone() {
 }
 
 #[test]
-fn documentation_is_told_and_pagers_are_printed() {
+fn documentation_is_returned_and_pagers_are_printed() {
     both(|python| {
         let describe =
             |name: &str, detail: u8| ask(json!({"ask": "describe", "name": name, "detail": detail}));
@@ -201,7 +201,7 @@ fn documentation_is_told_and_pagers_are_printed() {
 }
 
 #[test]
-fn objects_that_never_answer_are_given_up() {
+fn objects_that_never_answer_reach_the_time_limit() {
     both(|python| {
         let endless = "import time\nclass Endless:\n    def __dir__(self):\n        while True:\n            \
                        time.sleep(1)\nendless = Endless()";

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_terminal_that_is_there_is_taken() {
+    fn the_best_available_terminal_is_chosen() {
         let cluster = apps(&[("sshd", "tcp"), ("ttyd", "http")]);
         assert_eq!(choose(&cluster), Source::Ttyd("ttyd".into()));
         let engine = apps(&[("ttyd", "http"), ("shell", "pty")]);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_that_is_no_terminal_is_refused_with_the_way_to_use_it() {
+    fn an_app_without_a_terminal_is_refused_with_a_hint() {
         let apps = apps(&[("sshd", "tcp"), ("ttyd", "http"), ("shell", "pty")]);
         assert_eq!(named(&apps, "shell").unwrap(), Source::Stream(Some("shell".into())));
         let error = named(&apps, "sshd").unwrap_err();

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_target_is_what_stands_in_the_request_line() {
+    fn the_signed_target_is_that_of_the_request_line() {
         let url: Url = "https://h/base/session/a%2Fb?x=1+2#frag".parse().unwrap();
         assert_eq!(target(&url), "/base/session/a%2Fb?x=1+2");
     }

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_say_what_is_to_be_done() {
+    fn the_files_determine_the_steps() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         assert_eq!(run(&build(), folder.path()), (Some(0), String::new()));

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_after_the_end_is_ignored() {
+    fn frames_after_the_end_are_ignored() {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::Finished));
         assert_eq!(machine.frame(printed(RunStatus::Finished, "again")), NextAction::Close);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_told_and_unknown_statuses_go_on() {
+    fn steps_are_reported_and_unknown_statuses_continue() {
         let mut machine = Machine::default();
         let failed = ExecuteResult { exit_code: Some(2), ..frame(RunStatus::BuildFinished) };
         assert_eq!(machine.frame(frame(RunStatus::CleanFinished)), NextAction::Continue);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_at_a_question_needs_an_empty_answer_and_drops_the_persons() {
+    fn an_interrupt_at_a_question_sends_an_empty_answer_in_place_of_the_users() {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_crosses_the_interrupt_is_put_to_the_person_when_nothing_ends_it() {
+    fn a_question_that_survives_a_crossing_interrupt_is_asked() {
         let mut machine = Machine::default();
         machine.interrupt_begins();
         assert_eq!(machine.frame(frame(RunStatus::WaitingInput)), NextAction::Await);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_the_interrupt_ends_is_never_put_to_the_person() {
+    fn a_question_that_the_interrupt_ends_is_never_asked() {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::WaitingInput));
         machine.interrupt_begins();
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_repeats_its_question_and_the_person_is_asked_once() {
+    fn a_resumed_run_repeats_its_question_and_the_user_is_asked_once() {
         let mut machine = Machine::default();
         machine.frame(frame(RunStatus::WaitingInput));
         machine.frame(frame(RunStatus::WaitingInput));
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn draining_answers_every_question_and_tells_nobody() {
+    fn draining_answers_every_question_and_emits_no_event() {
         let mut machine = Machine::default();
         machine.frame(printed(RunStatus::WaitingInput, "x"));
         machine.drain();
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_that_are_none_are_told_with_the_servers_words() {
+    fn failures_are_reported_with_the_servers_message() {
         let mut machine = Machine::default();
         let error = ExecuteResult { msg: Some("BackendError: x".into()), ..frame(RunStatus::Error) };
         assert_eq!(

@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn agents_that_lose_are_known_by_their_managers_version() {
+    fn agents_that_lose_output_are_known_by_the_manager_version() {
         for (manager, lossy) in
             [("26.9.6", true), ("25.12.0rc1", true), ("25.11.3", false), ("22.03.19", false), ("next", true)]
         {

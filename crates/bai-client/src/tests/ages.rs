@@ -136,7 +136,7 @@ async fn make(call: &str, session: &ComputeSession) -> Result<String, ClientErro
 }
 
 #[tokio::test]
-async fn servers_of_every_age_are_spoken_to_in_their_own_words() {
+async fn every_server_generation_gets_its_own_requests() {
     for age in ages() {
         let server = of(&age).await;
         let (session, status) = create(&server.api()).await;

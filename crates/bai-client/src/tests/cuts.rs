@@ -103,7 +103,7 @@ fn assert_every_line_once(text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_over_a_link_that_breaks_again_and_again_is_whole() {
+async fn a_flood_over_an_unreliable_link_is_complete() {
     let lab = Lab::start().await;
     let _session = lab.session().await;
     let cuts: Vec<usize> = [3_000, 150_001, 700_000, 1_048_577, 1_200_000, 2_000_003, 3_100_000]
@@ -125,7 +125,7 @@ async fn a_flood_over_a_link_that_breaks_again_and_again_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_ends_while_the_link_is_down_is_told_of_afterwards() {
+async fn a_run_that_ends_while_disconnected_is_reported_later() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let fifo = lab.folder.path().join("go");

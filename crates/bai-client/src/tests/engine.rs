@@ -90,7 +90,7 @@ async fn a_session_is_created_used_and_destroyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_created_is_said() {
+async fn a_session_that_cannot_be_created_is_reported() {
     let lab = Lab::start().await;
     let error = ComputeSession::create(&lab.api(), request("no-such-image:1"), |_| {}).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SessionFailed), "{error:?}");
@@ -101,7 +101,7 @@ async fn what_cannot_be_created_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupt_ends_loops_and_questions_and_variables_stay() {
+async fn an_interrupt_ends_loops_and_questions_and_keeps_variables() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     finish(&mut begin(&session, "kept = 42", Transport::Auto).await, &[]).await;
@@ -120,7 +120,7 @@ async fn an_interrupt_ends_loops_and_questions_and_variables_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_asks_again_after_an_interrupt_is_answered_by_the_person() {
+async fn a_question_after_an_interrupt_is_answered_by_the_user() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let code = "try: input('a')\nexcept KeyboardInterrupt: print(input('b'))";
@@ -161,7 +161,7 @@ async fn a_cut_connection_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_was_left_can_be_resumed_by_somebody_else() {
+async fn an_abandoned_run_can_be_resumed_by_another_client() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let mut run = begin(&session, "print('one')\nprint(input('? '))", Transport::Auto).await;
@@ -177,7 +177,7 @@ async fn a_run_that_was_left_can_be_resumed_by_somebody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_dies_under_a_run_is_gone() {
+async fn a_session_that_dies_during_a_run_is_reported_as_gone() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     for transport in [Transport::WebSocket, Transport::Poll] {
@@ -192,7 +192,7 @@ async fn a_session_that_dies_under_a_run_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_ends_under_a_run_is_told() {
+async fn an_engine_that_ends_during_a_run_is_reported() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let mut run = begin(&session, "print('on')\nwhile True: pass", Transport::Auto).await;
@@ -202,7 +202,7 @@ async fn an_engine_that_ends_under_a_run_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_comes_through_whole_and_a_slow_reader_loses_nothing() {
+async fn a_flood_is_complete_for_a_slow_reader_too() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     for transport in [Transport::WebSocket, Transport::Poll] {
@@ -213,7 +213,7 @@ async fn a_flood_comes_through_whole_and_a_slow_reader_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_go_up_and_come_down() {
+async fn files_are_uploaded_and_downloaded() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let from = lab.folder.path().join("local");

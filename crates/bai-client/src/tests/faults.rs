@@ -15,7 +15,7 @@ async fn hello_is(hello: &'static str) -> ClientError {
 }
 
 #[tokio::test]
-async fn what_is_no_backend_is_said_so() {
+async fn a_server_of_another_kind_is_reported() {
     let page = hello_is("<!DOCTYPE html><html><title>Welcome \u{1b}]0;x\u{7}</title></html>").await;
     assert_eq!(page.kind(), ErrorKind::NotABackend);
     assert!(page.to_string().ends_with("answers with a web page"), "{page}");
@@ -27,7 +27,7 @@ async fn what_is_no_backend_is_said_so() {
 
 /// The name of the server decides nothing: an engine that announces no capability is like any other server.
 #[tokio::test]
-async fn an_engine_that_announces_no_capability_is_like_any_other_server() {
+async fn an_engine_without_capabilities_is_treated_as_any_server() {
     for (hello, announced) in [
         (r#"{"version": "v9.20250722", "manager": "bai-repl/0.1.0"}"#, false),
         (
@@ -64,7 +64,7 @@ async fn an_engine_that_announces_no_capability_is_like_any_other_server() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_told_with_the_address_and_the_next_endpoint_is_tried() {
+async fn a_refused_connection_names_the_address_and_the_next_endpoint_is_tried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -78,7 +78,7 @@ async fn nobody_there_is_told_with_the_address_and_the_next_endpoint_is_tried() 
 }
 
 #[tokio::test]
-async fn what_is_sent_is_what_is_signed() {
+async fn the_request_that_is_sent_is_the_one_that_was_signed() {
     use bai_protocol::sign::{Signed, parse_authorization, verify};
     let server = Server::start(|_, stream| json(stream, r#"{"files": "[]\n", "errors": ""}"#)).await;
     let session = ComputeSession::new(&server.api(), "a name/ü".into(), None);
@@ -103,7 +103,7 @@ async fn what_is_sent_is_what_is_signed() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_no_credentials_go_with_it() {
+async fn a_redirect_is_not_followed_and_gets_no_credentials() {
     let other = Server::start(|_, stream| json(stream, INFO)).await;
     let location = format!("{}/session/work?token=abc", other.endpoint);
     let server = Server::start(move |_, mut stream| {
@@ -122,7 +122,7 @@ async fn a_redirect_is_not_followed_and_no_credentials_go_with_it() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_is_told_with_the_difference() {
+async fn a_wrong_clock_is_reported_with_the_difference() {
     let problem = r#"{"type": "https://api.backend.ai/probs/invalid-auth-params", "title": "Bad", "msg": "Date/time sync error"}"#;
     let server = Server::start(move |_, mut stream| async move {
         let head = format!(
@@ -140,7 +140,7 @@ async fn a_clock_that_is_off_is_told_with_the_difference() {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_asked_again_only_when_that_changes_nothing() {
+async fn only_idempotent_requests_are_repeated_at_a_busy_server() {
     let server = Server::start(|_, mut stream| async move {
         stream.write_all(b"HTTP/1.1 429 Slow\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n").await.ok()?;
         Some(stream)
@@ -172,7 +172,7 @@ async fn raw_reply(bytes: Vec<u8>) -> ClientError {
 }
 
 #[tokio::test]
-async fn a_server_that_dawdles_meets_the_time_limit() {
+async fn a_slow_server_reaches_the_time_limit() {
     for dawdling in [
         b"".as_slice(),
         b"HTTP/1.1 200 OK\r\nX-Slow: ",
@@ -184,7 +184,7 @@ async fn a_server_that_dawdles_meets_the_time_limit() {
 }
 
 #[tokio::test]
-async fn a_reply_that_is_cut_is_lost() {
+async fn an_incomplete_reply_is_a_lost_connection() {
     let server = Server::start(|_, mut stream| async move {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"status\"").await.ok()?;
         None
@@ -194,7 +194,7 @@ async fn a_reply_that_is_cut_is_lost() {
 }
 
 #[tokio::test]
-async fn a_body_has_a_limit_decompressed_too() {
+async fn the_size_limit_applies_to_decompressed_bodies_too() {
     let mut plain = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
     plain.resize(17 * 1024 * 1024, b' ');
     let bomb = zeros_in_gzip(32 * 1024 * 1024);
@@ -244,7 +244,7 @@ fn zeros_in_gzip(size: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn errors_of_anybody_in_between_are_one_clean_sentence() {
+async fn errors_of_proxies_are_one_plain_sentence() {
     let server = Server::start(|_, mut stream| async move {
         reply(&mut stream, "502 Bad Gateway", "text/html", "<html>\u{1b}[2J<h1>nginx</h1></html>").await;
         Some(stream)
@@ -260,7 +260,7 @@ async fn errors_of_anybody_in_between_are_one_clean_sentence() {
 }
 
 #[tokio::test]
-async fn secrets_are_in_no_error() {
+async fn errors_contain_no_secrets() {
     let server = Server::start(|_, stream| status(stream, "401 Unauthorized")).await;
     let error = server.session().complete(CompletionRequest::at("x", 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
@@ -272,7 +272,7 @@ async fn secrets_are_in_no_error() {
 }
 
 #[tokio::test]
-async fn restart_that_is_not_supported_has_its_own_kind() {
+async fn an_unsupported_restart_has_its_own_error_kind() {
     let server = Server::start(|asked, stream| async move {
         assert!(asked.is("PATCH /session/work "));
         status(stream, "501 Not Implemented").await
@@ -288,7 +288,7 @@ fn request() -> CreateRequest {
 }
 
 #[tokio::test]
-async fn a_create_that_may_have_arrived_is_not_repeated_and_says_what_to_look_at() {
+async fn a_create_request_that_may_have_arrived_is_not_repeated_and_has_a_hint() {
     let server = Server::start(|_, _| async { None }).await;
     let error = soon(ComputeSession::create(&server.api(), request(), |_| {})).await.unwrap_err();
     assert_eq!((error.kind(), server.asked().len()), (ErrorKind::Lost, 1), "it is not sent twice");
@@ -296,7 +296,7 @@ async fn a_create_that_may_have_arrived_is_not_repeated_and_says_what_to_look_at
 }
 
 #[tokio::test]
-async fn a_session_of_a_template_is_found_when_the_server_fails_to_name_it() {
+async fn a_session_from_a_template_is_found_without_its_name_in_the_reply() {
     let make = |age: u32| async move {
         let server = Server::start(move |asked, stream| async move {
             match () {
@@ -319,7 +319,7 @@ async fn a_session_of_a_template_is_found_when_the_server_fails_to_name_it() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_in_error_is_told_with_the_servers_reason() {
+async fn a_session_that_ends_in_error_is_reported_with_the_servers_reason() {
     let server = Server::start(|asked, stream| async move {
         match () {
             () if asked.is("POST /session ") => {

@@ -25,7 +25,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_goes_up_and_comes_down_whole() {
+async fn a_large_file_is_uploaded_and_downloaded_complete() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let content = noise(5_300_000);
@@ -64,7 +64,7 @@ async fn a_large_file_goes_up_and_comes_down_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_download_that_was_cut_goes_on_where_it_was() {
+async fn an_interrupted_download_is_resumed() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let content = noise(9_000_000);
@@ -100,7 +100,7 @@ async fn a_download_that_was_cut_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_goes_on_with_the_parts_that_are_there_and_finds_the_wrong_ones() {
+async fn an_interrupted_upload_is_resumed_and_replaces_wrong_parts() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     let content = noise(6_000_000);

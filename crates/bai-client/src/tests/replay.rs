@@ -70,7 +70,7 @@ fn session(server: &Server) -> ComputeSession {
 }
 
 #[test]
-fn every_recorded_signature_is_ours() {
+fn our_signatures_equal_the_recorded_ones() {
     let names =
         ["create-reuse", "gql-sessions", "list-files-sub", "execute-input", "error-old-date", "match"];
     for name in names {
@@ -93,7 +93,7 @@ fn every_recorded_signature_is_ours() {
 }
 
 #[tokio::test]
-async fn a_run_with_a_question_goes_as_it_went() {
+async fn a_recorded_run_with_a_question_is_replayed() {
     let server = played(&["execute-input"]).await;
     let code = "name = input('Your name? ')\nprint('Hello,', name)";
     let gave = finish(&mut begin(&session(&server), code, Transport::Auto).await, &["Ada"]).await;
@@ -101,7 +101,7 @@ async fn a_run_with_a_question_goes_as_it_went() {
 }
 
 #[tokio::test]
-async fn a_reused_session_is_taken() {
+async fn a_reused_session_is_accepted() {
     let server = played(&["create-reuse"]).await;
     let request = CreateRequest {
         name: "wire-e46e0".into(),

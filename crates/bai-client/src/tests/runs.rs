@@ -50,7 +50,7 @@ async fn gave(server: &Server) -> Gave {
 }
 
 #[tokio::test]
-async fn frames_of_text_bytes_and_pings_are_taken_and_what_follows_the_end_is_not() {
+async fn text_binary_and_ping_frames_are_accepted_until_the_end() {
     let server = socket_does(|mut socket, first| async move {
         let first: serde_json::Value = serde_json::from_str(&first).unwrap();
         assert_eq!((&first["mode"], &first["code"]), (&"query".into(), &"1".into()));
@@ -70,7 +70,7 @@ async fn frames_of_text_bytes_and_pings_are_taken_and_what_follows_the_end_is_no
 }
 
 #[tokio::test]
-async fn a_web_server_that_does_not_close_is_closed() {
+async fn a_socket_that_the_server_leaves_open_is_closed() {
     let (closed, told) = tokio::sync::mpsc::channel(1);
     let server = socket_does(move |mut socket, _| {
         let closed = closed.clone();
@@ -87,7 +87,7 @@ async fn a_web_server_that_does_not_close_is_closed() {
 }
 
 #[tokio::test]
-async fn a_close_before_the_end_is_told_and_the_session_looked_at() {
+async fn a_close_before_the_end_is_reported_and_the_session_is_checked() {
     for (code, reason) in [(1000, ""), (1001, "going"), (1011, "broke"), (1012, "restart")] {
         let server = socket_does(move |mut socket, _| async move {
             socket.send(Message::text(frame("continued", "half"))).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_close_before_the_end_is_told_and_the_session_looked_at() {
 }
 
 #[tokio::test]
-async fn a_reset_in_a_frame_is_told() {
+async fn a_reset_within_a_frame_is_reported() {
     let server = socket_does(|socket, _| async move {
         let mut stream = socket.into_inner();
         stream.write_all(&[0x81, 126, 0x10, 0x00, b'{']).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_reset_in_a_frame_is_told() {
 }
 
 #[tokio::test]
-async fn nonsense_in_a_frame_ends_the_run_and_nothing_else() {
+async fn an_invalid_frame_ends_the_run_with_a_server_error() {
     let deep = "[".repeat(10_000);
     for nonsense in ["nonsense", "{}", "[]", r#"{"status": 3}"#, deep.as_str()] {
         let nonsense = nonsense.to_owned();
@@ -137,7 +137,7 @@ async fn nonsense_in_a_frame_ends_the_run_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_servers_own_errors_are_told_in_its_words() {
+async fn errors_of_the_server_are_reported_in_its_words() {
     for (body, words) in [
         (r#"{"status": "error", "msg": "BackendError: x"}"#, "BackendError: x"),
         (r#"{"status": "server-restarting", "msg": "back soon"}"#, "back soon"),
@@ -154,7 +154,7 @@ async fn the_servers_own_errors_are_told_in_its_words() {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_is_found_out() {
+async fn a_half_open_connection_is_detected() {
     let server = socket_does(|mut socket, _| async move {
         socket.send(Message::text(frame("continued", ""))).await.unwrap();
         // Bytes are taken, and nothing is answered: not even pings.
@@ -187,7 +187,7 @@ async fn a_silent_server_that_answers_pings_is_alive() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_something_in_between_refuses_becomes_polling() {
+async fn an_upgrade_that_a_proxy_refuses_falls_back_to_polling() {
     for refusal in ["200 OK", "400 Bad Request", "403 Forbidden", "426 Upgrade Required", "502 Bad Gateway"] {
         let server = Server::start(move |asked, stream| async move {
             if asked.is("GET /stream") {
@@ -202,7 +202,7 @@ async fn an_upgrade_that_something_in_between_refuses_becomes_polling() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_the_server_refuses_is_its_error() {
+async fn an_upgrade_that_the_server_refuses_is_a_server_error() {
     for (refusal, kind) in [("401 No", ErrorKind::Auth), ("404 No", ErrorKind::NotFound)] {
         let server = Server::start(move |_, stream| status(stream, refusal)).await;
         let session = server.session();
@@ -276,7 +276,7 @@ async fn an_interrupt_that_fails_does_not_disturb_the_run() {
 }
 
 #[tokio::test]
-async fn polling_survives_cut_connections_and_sends_code_once() {
+async fn polling_survives_broken_connections_and_sends_code_once() {
     let calls = Arc::new(AtomicUsize::new(0));
     let server = Server::start(move |_, stream| {
         let call = calls.fetch_add(1, Ordering::SeqCst);
@@ -303,7 +303,7 @@ async fn polling_survives_cut_connections_and_sends_code_once() {
 }
 
 #[tokio::test]
-async fn output_that_the_server_cannot_encode_costs_only_itself() {
+async fn output_that_the_server_cannot_encode_is_reported_and_the_run_continues() {
     let calls = Arc::new(AtomicUsize::new(0));
     let server = Server::start(move |_, stream| {
         let call = calls.fetch_add(1, Ordering::SeqCst);
@@ -323,7 +323,7 @@ async fn output_that_the_server_cannot_encode_costs_only_itself() {
 }
 
 #[tokio::test]
-async fn a_server_that_only_fails_ends_the_polling() {
+async fn a_server_that_always_fails_ends_the_polling() {
     let server = Server::start(|_, stream| status(stream, "500 Broken")).await;
     let gave = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
     assert_eq!(gave.lost.unwrap().error.kind(), ErrorKind::Server);

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_an_error() {
+    fn unknown_fields_and_operators_are_errors() {
         for bad in [
             "",
             "name",

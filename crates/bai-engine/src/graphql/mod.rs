@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_asked_for_is_told() {
+    fn only_requested_fields_are_returned() {
         let fields = parse::parse("{ n: name items { id gone } }", &Value::Null).unwrap();
         let source = json!({"name": "x", "secret": 1, "items": [{"id": 1, "more": 2}, {"id": 2}]});
         let expected = json!({"n": "x", "items": [{"id": 1, "gone": null}, {"id": 2, "gone": null}]});
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn global_ids_are_understood() {
+    fn global_ids_are_decoded() {
         assert_eq!(local_id("Y29tcHV0ZV9zZXNzaW9uX25vZGU6dS0x"), "u-1");
         assert_eq!(local_id("6a6eff4e-365e-4983-9e0f-d8996bc43202"), "6a6eff4e-365e-4983-9e0f-d8996bc43202");
         assert_eq!(local_id("work"), "work");

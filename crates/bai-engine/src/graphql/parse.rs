@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_query_is_an_error() {
+    fn an_invalid_query_is_an_error() {
         let deep = "{a".repeat(10_000);
         let deep_value = format!("{{a(b: {})}}", "[".repeat(10_000));
         for query in [

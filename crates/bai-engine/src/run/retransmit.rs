@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_received_is_written_again() {
+    fn frames_that_were_not_received_are_sent_again() {
         let mut buffer = three();
         assert!(buffer.unwritten().is_none());
         buffer.rewind(1);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_never_were_do_no_harm() {
+    fn an_unknown_frame_number_is_harmless() {
         let mut buffer = three();
         buffer.rewind(u64::MAX);
         assert_eq!((buffer.bytes(), buffer.unwritten().is_none()), (0, true));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_may_be_received_before_its_writing_is_over() {
+    fn a_frame_may_be_received_before_its_write_returns() {
         let mut buffer = three();
         let number = buffer.push(Arc::default(), Outcome::Continued);
         buffer.was_received(number);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_full_until_the_client_speaks() {
+    fn the_window_is_full_until_the_client_confirms() {
         let mut buffer = RetransmitBuffer::default();
         let number =
             buffer.push(Arc::new(vec![ConsoleRecord::Stdout("x".repeat(WINDOW)).into()]), Outcome::Continued);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_not_written_goes_to_a_client_that_does_not_count() {
+    fn a_client_without_frame_numbers_gets_only_unsent_frames() {
         let mut buffer = three();
         buffer.rewind(0);
         buffer.was_written(1);

@@ -32,7 +32,7 @@ async fn frame_of(run: &Arc<Run>, options: CollectOptions) -> Value {
 }
 
 #[tokio::test]
-async fn output_and_end_come_in_one_frame_as_the_genuine_server_writes_it() {
+async fn output_and_end_come_in_one_frame_as_from_the_genuine_server() {
     let run = run();
     run.push(out("hello\n"));
     run.push(out("42"));
@@ -48,7 +48,7 @@ async fn output_and_end_come_in_one_frame_as_the_genuine_server_writes_it() {
 }
 
 #[tokio::test]
-async fn pieces_of_a_flood_are_one_record() {
+async fn consecutive_pieces_of_output_are_one_record() {
     let run = run();
     for letter in ["a", "b", "c"] {
         run.push(out(&letter.repeat(60_000)));
@@ -60,7 +60,7 @@ async fn pieces_of_a_flood_are_one_record() {
 }
 
 #[tokio::test]
-async fn an_end_of_a_step_is_delivered_by_itself_and_nothing_is_lost_between_steps() {
+async fn the_end_of_a_step_is_delivered_alone_and_no_output_is_lost_between_steps() {
     let run = run();
     run.push(OutputItem::Step { status: RunStatus::CleanFinished, exit_code: 0 });
     run.push(out("built"));
@@ -74,7 +74,7 @@ async fn an_end_of_a_step_is_delivered_by_itself_and_nothing_is_lost_between_ste
 }
 
 #[tokio::test]
-async fn a_delivery_that_did_not_arrive_comes_again() {
+async fn a_lost_delivery_is_repeated() {
     let run = run();
     run.push(out("kept"));
     run.push(OutputItem::Step { status: RunStatus::CleanFinished, exit_code: 0 });
@@ -84,7 +84,7 @@ async fn a_delivery_that_did_not_arrive_comes_again() {
 }
 
 #[tokio::test]
-async fn room_depends_on_whether_somebody_collects() {
+async fn the_output_limit_depends_on_whether_a_client_collects() {
     let run = run();
     run.push(out(&"x".repeat(4 << 20)));
     assert!(run.has_room(), "nobody collects: 8 MiB are kept");
@@ -113,7 +113,7 @@ async fn room_depends_on_whether_somebody_collects() {
 }
 
 #[tokio::test]
-async fn a_question_is_told_once_to_each_collector_and_again_to_the_next() {
+async fn a_question_is_delivered_once_to_each_collector() {
     let run = run();
     assert_eq!(run.ask(true), None);
     let first = collect(&run, PATIENT, 0).await;
@@ -126,7 +126,7 @@ async fn a_question_is_told_once_to_each_collector_and_again_to_the_next() {
 }
 
 #[tokio::test]
-async fn early_lines_wait_for_the_question_and_an_interrupt_drops_them() {
+async fn early_input_waits_for_the_question_and_an_interrupt_drops_it() {
     let run = run();
     assert_eq!(run.input("one".into()), None);
     assert_eq!(run.input("two".into()), None);
@@ -139,7 +139,7 @@ async fn early_lines_wait_for_the_question_and_an_interrupt_drops_them() {
 }
 
 #[tokio::test]
-async fn a_collector_wakes_for_news_that_comes_later() {
+async fn a_waiting_collector_wakes_for_new_output() {
     let run = run();
     let later = async {
         run.finish(End::Destroyed("gone".into()));

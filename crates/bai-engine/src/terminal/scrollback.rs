@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_kept_from_the_beginning_of_a_line() {
+    fn the_scrollback_starts_at_the_beginning_of_a_line() {
         let mut scrollback = Scrollback::default();
         assert!(scrollback.replay().is_empty());
         scrollback.push(b"first\r\n$ ");

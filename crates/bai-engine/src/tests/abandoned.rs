@@ -20,7 +20,7 @@ async fn begun(lab: &Lab, session: &str, code: &str) -> (Ws, String) {
 }
 
 #[tokio::test]
-async fn a_run_goes_on_without_its_socket_and_is_continued_over_http() {
+async fn a_run_outlives_its_socket_and_is_continued_over_http() {
     let lab = Lab::new().await;
     lab.session("kept").await;
     for closes in [false, true] {
@@ -48,7 +48,7 @@ async fn a_run_goes_on_without_its_socket_and_is_continued_over_http() {
 }
 
 #[tokio::test]
-async fn a_run_is_taken_up_by_another_socket_by_the_id_that_the_first_gave_it() {
+async fn a_run_is_continued_over_another_socket_by_its_id() {
     let lab = Lab::new().await;
     lab.session("taken").await;
     let mut ws = lab.open("taken").await;
@@ -63,7 +63,7 @@ async fn a_run_is_taken_up_by_another_socket_by_the_id_that_the_first_gave_it() 
 }
 
 #[tokio::test]
-async fn what_nobody_collected_of_a_finished_run_is_kept_for_a_while() {
+async fn uncollected_output_of_a_finished_run_is_kept_for_a_while() {
     let lab = Lab::new().await;
     lab.session("late").await;
     let pipe = Pipe::new();
@@ -86,7 +86,7 @@ async fn what_nobody_collected_of_a_finished_run_is_kept_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_flood_that_nobody_collects_waits_in_the_program_and_is_complete_afterwards() {
+async fn an_uncollected_flood_blocks_the_program_and_is_complete_later() {
     let lab = Lab::new().await;
     lab.session("flood").await;
     let code = "import sys\nprint('on', flush=True)\nfor i in range(24):\n    sys.stdout.write('x' * (1 << 20))\nprint('end')";
@@ -110,7 +110,7 @@ async fn a_flood_that_nobody_collects_waits_in_the_program_and_is_complete_after
 }
 
 #[tokio::test]
-async fn an_interrupt_frees_a_session_from_a_flood_that_nobody_collects() {
+async fn an_interrupt_ends_an_uncollected_flood() {
     let lab = Lab::new().await;
     lab.session("freed").await;
     let (ws, run) = begun(&lab, "freed", "print('on', flush=True)\nwhile True: print('y' * 1000)").await;
@@ -125,7 +125,7 @@ async fn an_interrupt_frees_a_session_from_a_flood_that_nobody_collects() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_stops_the_program_and_not_the_engine() {
+async fn a_client_that_does_not_read_blocks_the_program_and_not_the_engine() {
     let lab = Lab::new().await;
     lab.session("slow").await;
     let mut slow =
@@ -150,7 +150,7 @@ async fn a_client_that_does_not_read_stops_the_program_and_not_the_engine() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_given_up_loses_no_output() {
+async fn a_cancelled_request_loses_no_output() {
     let lab = Lab::new().await;
     lab.session("given-up").await;
     let body = json!({"mode": "query", "code": "print(input('? '))", "runId": "g1"});

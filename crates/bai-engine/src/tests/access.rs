@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
-async fn only_loopback_is_listened_on() {
+async fn the_engine_listens_on_loopback_only() {
     let mut options = EngineOptions::new(Workdirs::Shared("/".into()));
     options.listen = "0.0.0.0:0".parse().unwrap();
     let error = Engine::start(options).await.unwrap_err();
@@ -20,7 +20,7 @@ async fn only_loopback_is_listened_on() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_said() {
+async fn a_port_in_use_is_reported() {
     let lab = Lab::new().await;
     let mut options = EngineOptions::new(Workdirs::Shared("/".into()));
     options.listen = lab.host().parse().unwrap();
@@ -29,7 +29,7 @@ async fn a_port_that_is_taken_is_said() {
 }
 
 #[tokio::test]
-async fn everybody_gets_the_hello_and_nothing_else() {
+async fn an_unsigned_request_gets_the_hello_only() {
     let lab = Lab::new().await;
     let get = |path: &str| lab.http.get(format!("{}{path}", lab.engine.endpoint())).send();
     let (status, hello) = read(get("/").await.unwrap()).await;
@@ -43,7 +43,7 @@ async fn everybody_gets_the_hello_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_signature_that_is_right_is_taken_in_every_shape() {
+async fn a_valid_signature_is_accepted_in_every_format() {
     let lab = Lab::new().await;
     for target in ["/auth?echo=a%20b", "/auth?echo=a+b&x=%2F&x=1", "/auth/test?echo=a%20b&"] {
         let (status, reply) = lab.get(target).await;
@@ -63,7 +63,7 @@ async fn a_signature_that_is_right_is_taken_in_every_shape() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_told_as_the_genuine_server_tells_it() {
+async fn request_errors_are_those_of_the_genuine_server() {
     let lab = Lab::new().await;
     let good = lab.parts(Method::GET, "/auth?echo=x");
     let minutes_ago = |minutes| Some((Timestamp::now() - SignedDuration::from_mins(minutes)).to_string());
@@ -114,7 +114,7 @@ async fn what_is_wrong_with_a_request_is_told_as_the_genuine_server_tells_it() {
 }
 
 #[tokio::test]
-async fn a_signature_is_good_for_one_request_only() {
+async fn a_signature_is_valid_for_one_request_only() {
     let lab = Lab::new().await;
     let signed_for = lab.sign(&lab.parts(Method::GET, "/auth?echo=x"));
     for (method, path) in
@@ -130,7 +130,7 @@ async fn a_signature_is_good_for_one_request_only() {
 }
 
 #[tokio::test]
-async fn the_host_that_was_signed_is_the_host_that_was_sent() {
+async fn the_signed_host_must_be_the_host_header() {
     let lab = Lab::new().await;
     let headers = lab.sign(&lab.parts(Method::GET, "/auth?echo=x"));
     for (host, wanted) in [(lab.host(), "200"), (lab.host().replace("127.0.0.1", "localhost"), "401")] {
@@ -147,7 +147,7 @@ async fn the_host_that_was_signed_is_the_host_that_was_sent() {
 }
 
 #[tokio::test]
-async fn headers_that_are_no_credentials_are_bad_requests() {
+async fn invalid_authorization_headers_are_bad_requests() {
     let lab = Lab::new().await;
     for (header, kind) in [("Bearer x", "invalid-auth-params"), ("BackendAI nonsense", "invalid-auth-params")]
     {
@@ -182,7 +182,7 @@ async fn every_error_is_a_problem() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_requests_are_refused() {
+async fn invalid_request_bodies_are_refused() {
     let lab = Lab::new().await;
     let mut parts = lab.parts(Method::POST, "/session");
     parts.content_type = Some("application/json".into());

@@ -40,7 +40,7 @@ async fn rest(ws: &mut Ws) -> (String, Vec<u64>) {
 }
 
 #[tokio::test]
-async fn what_a_client_has_not_received_comes_again_by_socket_and_by_polling() {
+async fn unreceived_frames_are_sent_again_by_socket_and_polling() {
     let lab = Lab::new().await;
     lab.session("counts").await;
     let code = "print('one', flush=True)\ninput('a')\nprint('two', flush=True)\ninput('b')\nprint('three')";
@@ -83,7 +83,7 @@ async fn what_a_client_has_not_received_comes_again_by_socket_and_by_polling() {
 }
 
 #[tokio::test]
-async fn who_does_not_count_sees_no_numbers() {
+async fn a_client_that_does_not_count_gets_no_frame_numbers() {
     let lab = Lab::new().await;
     lab.session("plain").await;
     let mut ws = asked(&lab, "plain", json!({"mode": "query", "code": "print(input())", "runId": "p"})).await;
@@ -98,7 +98,7 @@ async fn who_does_not_count_sees_no_numbers() {
 }
 
 #[tokio::test]
-async fn the_engine_waits_to_be_told_what_arrived() {
+async fn the_engine_waits_for_confirmations() {
     let lab = Lab::new().await;
     lab.session("window").await;
     let code = "for i in range(40): print('x' * (100 << 10))\nprint(input())";
@@ -131,7 +131,7 @@ async fn the_engine_waits_to_be_told_what_arrived() {
 }
 
 #[tokio::test]
-async fn the_last_one_who_counts_is_served_and_the_one_before_is_told() {
+async fn the_newest_counting_client_is_served_and_the_previous_one_gets_an_error() {
     let lab = Lab::new().await;
     lab.session("follow").await;
     let mut first = queried(&lab, "follow", "f", "print(input('? '))").await;
@@ -149,7 +149,7 @@ async fn the_last_one_who_counts_is_served_and_the_one_before_is_told() {
 }
 
 #[tokio::test]
-async fn a_goodbye_says_that_everything_arrived() {
+async fn a_close_handshake_confirms_every_frame() {
     let lab = Lab::new().await;
     lab.session("goodbye").await;
     let mut ws = queried(&lab, "goodbye", "b", "print('x' * 1000)").await;

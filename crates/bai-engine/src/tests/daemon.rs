@@ -18,7 +18,7 @@ fn state_of(lab: &Lab) -> DaemonInfo {
 }
 
 #[tokio::test]
-async fn a_background_engine_is_found_by_its_state_and_told_from_others() {
+async fn a_background_engine_is_found_by_its_state_file_only() {
     let lab = Lab::new().await;
     let folder = lab.folder.path().join("state");
     daemon::write(&folder, &state_of(&lab)).unwrap();
@@ -32,7 +32,7 @@ async fn a_background_engine_is_found_by_its_state_and_told_from_others() {
 }
 
 #[tokio::test]
-async fn an_engine_ends_when_its_last_session_has_been_gone_for_a_while() {
+async fn an_engine_without_sessions_ends_after_a_while() {
     let a_while = Duration::from_millis(10);
     let folder = tempfile::tempdir().unwrap();
     let mut options = EngineOptions::new(Workdirs::Own(folder.path().join("sessions")));
@@ -52,7 +52,7 @@ async fn an_engine_ends_when_its_last_session_has_been_gone_for_a_while() {
 }
 
 #[tokio::test]
-async fn what_a_killed_engine_left_behind_goes_and_what_a_live_one_has_stays() {
+async fn folders_of_a_killed_engine_are_removed_and_those_of_a_live_one_kept() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("sessions");
     let old = root.join(uuid::Uuid::new_v4().to_string());

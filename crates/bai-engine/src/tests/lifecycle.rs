@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_session_is_made_once_and_taken_again() {
+async fn a_session_is_created_once_and_reused() {
     let lab = Lab::new().await;
     let body = json!({"name": "work", "image": IMAGE, "maxWaitSeconds": 60, "newKey": {}});
     let (status, first) = lab.post("/session", body.clone()).await;
@@ -32,7 +32,7 @@ async fn a_session_is_made_once_and_taken_again() {
 }
 
 #[tokio::test]
-async fn clients_of_2018_are_served_under_their_own_nouns() {
+async fn clients_of_2018_are_served_with_their_paths_and_keys() {
     let lab = Lab::new().await;
     let body =
         json!({"clientSessionToken": "old-one", "lang": IMAGE, "config": {"environ": {"A_WORD": "hello"}}});
@@ -46,7 +46,7 @@ async fn clients_of_2018_are_served_under_their_own_nouns() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_made_is_said() {
+async fn failures_of_session_creation_are_reported() {
     let lab = Lab::new().await;
     for name in ["abc", "-work", "wo rk", "from-template", &"x".repeat(65), "wo/rk", ""] {
         let (status, problem) = lab.post("/session", json!({"name": name, "image": IMAGE})).await;
@@ -64,7 +64,7 @@ async fn what_cannot_be_made_is_said() {
 }
 
 #[tokio::test]
-async fn an_enqueued_session_is_followed_by_its_events() {
+async fn an_enqueued_session_is_observed_through_its_events() {
     let lab = Lab::new().await;
     let mut everything = lab.listen("/events/session?sessionName=*&scope=*").await;
     let body = json!({"name": "followed", "image": IMAGE, "enqueueOnly": true});
@@ -101,7 +101,7 @@ async fn an_enqueued_session_is_followed_by_its_events() {
 }
 
 #[tokio::test]
-async fn a_session_tells_about_itself() {
+async fn the_info_of_a_session_is_complete() {
     let lab = Lab::new().await;
     let id = lab.session("told").await;
     lab.run("told", "print('into the log')").await;
@@ -198,7 +198,7 @@ async fn a_session_that_fails_ends_the_wait_and_frees_its_name() {
 }
 
 #[tokio::test]
-async fn a_session_that_waits_for_its_turn_says_so() {
+async fn a_queued_session_is_pending() {
     let lab = Lab::new().await;
     lab.session("first").await;
     let starts = &lab.engine.state().starts;

@@ -42,7 +42,7 @@ async fn a_hundred_sessions_at_once() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_destroyed_mid_run_tells_its_clients_and_leaves_no_process() {
+async fn a_session_destroyed_in_a_run_notifies_its_clients_and_leaves_no_process() {
     let lab = Lab::new().await;
     lab.session("mid-run").await;
     let (mut ws, writers) = busy(&lab, "mid-run").await;
@@ -83,7 +83,7 @@ async fn a_session_that_is_destroyed_while_it_starts_is_cancelled() {
 }
 
 #[tokio::test]
-async fn an_engine_that_shuts_down_says_so_and_leaves_no_process() {
+async fn an_engine_that_shuts_down_reports_it_and_leaves_no_process() {
     let lab = Lab::new().await;
     lab.session("closing").await;
     let (mut ws, writers) = busy(&lab, "closing").await;
@@ -103,7 +103,7 @@ async fn an_engine_that_is_dropped_leaves_no_process() {
 }
 
 #[tokio::test]
-async fn a_kernel_that_dies_in_a_cell_is_told_of_and_replaced() {
+async fn a_kernel_that_dies_in_a_cell_is_reported_and_replaced() {
     let lab = Lab::new().await;
     lab.session("dies").await;
     let (printed, code) = lab.run("dies", "import os; os._exit(9)").await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
-async fn a_cell_over_a_websocket_is_answered_as_the_genuine_server_does() {
+async fn a_cell_over_a_websocket_gets_the_replies_of_the_genuine_server() {
     let lab = Lab::new().await;
     let id = lab.session("cells").await;
     let mut ws = lab.query(&id, "import sys\nprint('hello')\nsys.stderr.write('warn')\n6 * 7").await;
@@ -29,7 +29,7 @@ async fn a_cell_over_a_websocket_is_answered_as_the_genuine_server_does() {
 }
 
 #[tokio::test]
-async fn a_run_that_begins_in_silence_is_told_of_and_one_that_waits_for_its_turn_is_not() {
+async fn a_silent_run_is_reported_when_it_starts_and_not_while_it_is_queued() {
     let lab = Lab::new().await;
     lab.session("busy").await;
     lab.session("free").await;
@@ -52,7 +52,7 @@ async fn a_run_that_begins_in_silence_is_told_of_and_one_that_waits_for_its_turn
 }
 
 #[tokio::test]
-async fn questions_are_answered_over_a_websocket_with_bare_text() {
+async fn questions_are_answered_over_a_websocket_with_plain_text() {
     let lab = Lab::new().await;
     lab.session("asks").await;
     let mut ws = lab
@@ -146,7 +146,7 @@ async fn an_interrupt_ends_loops_and_questions_and_drops_early_lines() {
 }
 
 #[tokio::test]
-async fn batch_steps_lose_nothing_between_them() {
+async fn no_output_is_lost_between_batch_steps() {
     let lab = Lab::new().await;
     lab.session("steps").await;
     let options = json!({"clean": "echo cleaning", "build": "echo building; false", "exec": "echo never"});
@@ -213,7 +213,7 @@ async fn completion_is_answered_while_a_cell_runs() {
 }
 
 #[tokio::test]
-async fn what_is_asked_wrongly_never_leaves_a_session_stuck() {
+async fn invalid_requests_never_leave_a_session_stuck() {
     let lab = Lab::new().await;
     lab.session("sane").await;
     for body in [
@@ -254,7 +254,7 @@ async fn what_is_asked_wrongly_never_leaves_a_session_stuck() {
 }
 
 #[tokio::test]
-async fn pings_are_answered_and_odd_frames_do_no_harm_while_a_cell_runs() {
+async fn pings_are_answered_and_unusual_frames_are_harmless_while_a_cell_runs() {
     let lab = Lab::new().await;
     lab.session("odd-frames").await;
     let mut ws = lab.query("odd-frames", "print('on', flush=True)\nprint(input())").await;
@@ -296,7 +296,7 @@ async fn runs_of_two_clients_are_queued_and_never_mixed() {
 }
 
 #[tokio::test]
-async fn an_id_of_a_run_that_is_not_over_is_not_taken_twice() {
+async fn the_id_of_an_active_run_is_refused() {
     let lab = Lab::new().await;
     lab.session("same-id").await;
     let result = lab.execute("same-id", "query", "same", "input()").await;
@@ -310,7 +310,7 @@ async fn an_id_of_a_run_that_is_not_over_is_not_taken_twice() {
 }
 
 #[tokio::test]
-async fn output_that_came_between_runs_begins_the_next_one() {
+async fn output_between_runs_begins_the_next_run() {
     let lab = Lab::new().await;
     lab.session("stray").await;
     let pipe = Pipe::new();

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
-async fn services_are_refused_in_the_words_of_a_cluster() {
+async fn services_are_refused_with_the_errors_of_a_cluster() {
     let lab = Lab::new().await;
     let slug = |problem: &serde_json::Value| {
         problem["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()

@@ -64,7 +64,7 @@ impl Lab {
 }
 
 #[tokio::test]
-async fn files_go_in_are_listed_and_come_out() {
+async fn files_are_uploaded_listed_and_downloaded() {
     let lab = Lab::new().await;
     let id = lab.session("files").await;
     let all: Vec<u8> = (0..=255).collect();
@@ -151,7 +151,7 @@ async fn paths_that_lead_out_are_refused_both_ways() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_uploads_are_refused_and_leave_nothing() {
+async fn invalid_upload_bodies_are_refused_and_leave_no_files() {
     let lab = Lab::new().await;
     let id = lab.session("broken").await;
     let whole = multipart(&[("a.txt", &[b'x'; 1000])]);
@@ -166,7 +166,7 @@ async fn bodies_that_are_no_uploads_are_refused_and_leave_nothing() {
 }
 
 #[tokio::test]
-async fn a_big_file_goes_through_without_being_held() {
+async fn a_large_file_is_streamed_and_not_buffered() {
     const MIB: usize = 1 << 20;
     let lab = Lab::new().await;
     lab.session("big-one").await;

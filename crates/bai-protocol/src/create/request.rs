@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_request_sends_what_the_version_knows() {
+    fn a_full_request_sends_the_keys_that_the_version_knows() {
         let expected = json!({
             "name": "work", "image": "python:3.6", "type": "batch", "enqueueOnly": true, "reuseIfExists": true,
             "startupCommand": "make", "starts_at": "10m", "batch_timeout": "1h", "dependencies": ["first"],
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_gives_what_is_not_set() {
+    fn a_template_supplies_unset_values() {
         let body =
             CreateRequest { template: Some("t".into()), image: String::new(), ..request() }.to_wire(NEWEST);
         let expected = json!({
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_server_takes_is_found() {
+    fn requests_that_no_server_accepts_are_refused() {
         let wrong = |change: fn(&mut CreateRequest)| {
             let mut request = request();
             change(&mut request);

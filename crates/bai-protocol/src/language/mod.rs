@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn images_tell_the_language_however_they_are_written() {
+    fn an_image_in_every_spelling_gives_its_language() {
         for (image, name, tag, language) in [
             ("python-tensorflow:2.1-py36", "python-tensorflow", "2.1-py36", Some("python")),
             ("lablup/kernel-nodejs:20", "kernel-nodejs", "20", Some("nodejs")),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_images_tell_the_language() {
+    fn image_names_give_the_language() {
         for (name, language) in [
             ("python", Some("python")),
             ("python3", Some("python")),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn each_row_is_whole() {
+    fn each_row_is_complete() {
         let mut seen: Vec<&str> = Vec::new();
         let mut extensions: Vec<&str> = Vec::new();
         for language in ALL {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_each_rule_are_known() {
+    fn each_rule_uses_known_words() {
         for language in ALL {
             for rule in language.build.iter().chain(language.execute) {
                 for word in rule.words() {

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_read_where_they_are_told() {
+    fn ports_are_read_from_their_file() {
         let folder = tempfile::tempdir().unwrap();
         let read = || IntrinsicPorts::read(folder.path());
         assert_eq!(read().unwrap(), IntrinsicPorts::default());
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_variables_counts_and_odd_lines_do_not() {
+    fn variables_are_read_from_their_file_and_invalid_lines_ignored() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("environ.txt"), "A=b=c\nodd\n=x\nTERM=dumb\nB=\nPATH=/x:/y\n")
             .unwrap();
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_stands_once_in_the_search_path() {
+    fn a_folder_occurs_once_in_the_search_path() {
         let own = Path::new("/home/work/.local/bin");
         assert_eq!(search_path("/a:/home/work/.local/bin:/b", own), "/home/work/.local/bin:/a:/b");
     }
 
     #[test]
-    fn the_log_of_tasks_is_kept_where_there_is_a_folder_for_it() {
+    fn the_task_log_is_written_if_its_folder_exists() {
         let folder = tempfile::tempdir().unwrap();
         let id = "0123ABCD-0000-4000-8000-00000000000f";
         assert_eq!(task_log(folder.path(), id), None);

@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_says_where_and_how() {
+    fn a_start_request_has_ports_and_parameters() {
         let start = r#"{"name": "x", "protocol": "http", "port": 8080, "ports": [8080, 8081],
             "options": {"arguments": {"--a": "b", "--c": null}, "envs": {"D": "e"}}}"#;
         let Request::StartService(start) = read("start-service", start) else { panic!() };
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_answered_where_an_answer_is_awaited() {
+    fn invalid_requests_are_answered_if_the_agent_expects_a_reply() {
         let answer = |name: &str, payload: &[u8]| {
             Request::read(name.as_bytes(), payload).unwrap_err().answer.map(|answer| answer.name)
         };

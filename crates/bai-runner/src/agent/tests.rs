@@ -115,7 +115,7 @@ fn handshake(kind: &str) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn odd_messages_change_nothing() {
+async fn invalid_messages_are_ignored() {
     let lab = Lab::new("bash", None).await;
     let mut agent = Agent::new(&lab).await;
     for parts in [&["code"][..], &["dance", ""], &["exec", "echo a", "echo b"], &["complete", "{"], &["", ""]]
@@ -143,7 +143,7 @@ async fn odd_messages_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_run_waits_for_the_agent_that_comes_back() {
+async fn a_run_waits_until_the_agent_reconnects() {
     let lab = Lab::new("bash", None).await;
     for round in 0..5 {
         let mut agent = Agent::new(&lab).await;
@@ -164,7 +164,7 @@ async fn a_run_waits_for_the_agent_that_comes_back() {
 }
 
 #[tokio::test]
-async fn an_agent_that_was_connecting_when_the_one_before_went_gets_its_replies() {
+async fn an_agent_that_connects_while_the_previous_one_leaves_gets_its_replies() {
     let lab = Lab::new("bash", None).await;
     let mut before = Agent::new(&lab).await;
     assert_eq!(before.run("echo on").await, "on\n");
@@ -188,7 +188,7 @@ async fn an_agent_that_was_connecting_when_the_one_before_went_gets_its_replies(
 }
 
 #[tokio::test]
-async fn an_agent_that_does_not_read_stops_the_program_and_not_the_runner() {
+async fn an_agent_that_does_not_read_blocks_the_program_and_not_the_runner() {
     let lab = Lab::new("bash", None).await;
     let mut agent = Agent::new(&lab).await;
     // The program counts its written bytes. The bytes in flight are bounded, however much it prints.
@@ -228,7 +228,7 @@ async fn without_an_interpreter_batch_steps_still_run() {
 }
 
 #[tokio::test]
-async fn more_requests_than_answers_that_are_read_do_not_stop_the_runner() {
+async fn requests_with_unread_replies_do_not_block_the_runner() {
     let lab = Lab::new("bash", None).await;
     let mut agent = Agent::new(&lab).await;
     for _ in 0..300 {
@@ -240,7 +240,7 @@ async fn more_requests_than_answers_that_are_read_do_not_stop_the_runner() {
 }
 
 #[tokio::test]
-async fn ports_that_are_taken_are_reported() {
+async fn ports_in_use_are_reported() {
     let lab = Lab::new("app", None).await;
     let taken = AgentRunner::start(AgentOptions {
         language: "app".to_owned(),

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_over_when_reply_and_output_are_there_or_one_is_too_late() {
+    fn a_cell_ends_with_reply_and_output_or_at_the_time_limit() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let mut cell = Cell::new(7, "r".into());
         assert_eq!((cell.due(), cell.is_over()), (None, false));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_about_names_are_told_from_code() {
+    fn questions_about_names_are_distinguished_from_code() {
         for (code, language, asked) in [
             ("print?", "python", Some(("print", 0))),
             (" os.path.join?? ", "python", Some(("os.path.join", 1))),

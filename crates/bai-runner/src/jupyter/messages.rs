@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_need_not_be_complete() {
+    fn incomplete_messages_are_read() {
         let info = heard("kernel_info_reply", json!({}));
         assert_eq!(
             (info.kind.as_str(), info.parent.as_str(), info.went_well()),

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_program_is_that_of_the_environment() {
+    fn a_program_without_a_path_is_that_of_the_environment() {
         let folder = tempfile::tempdir().unwrap();
         let share = folder.path().join("share/jupyter");
         install(&share, "k", &spec("K", "python"));

@@ -63,7 +63,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn both_ways_of_writing_are_filled_in() {
+    fn both_placeholder_syntaxes_are_filled_in() {
         let variables: Variables = [
             ("ports".to_owned(), json!([8080, 8081])),
             ("cmd".to_owned(), json!({"out": "한 x", "err": ""})),

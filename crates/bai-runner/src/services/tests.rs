@@ -63,7 +63,7 @@ async fn a_service_runs_until_it_is_dropped() {
 }
 
 #[tokio::test]
-async fn what_does_not_start_says_why() {
+async fn a_service_that_does_not_start_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let services = services(folder.path());
     let why = launch(&services, json!({"command": "echo no such luck >&2; exit 3"})).await.unwrap_err();
@@ -78,7 +78,7 @@ async fn what_does_not_start_says_why() {
 }
 
 #[tokio::test]
-async fn ports_that_the_user_serves_are_not_started() {
+async fn ports_that_the_user_serves_have_no_program_to_start() {
     let folder = tempfile::tempdir().unwrap();
     let services = services(folder.path());
     let none = ServiceParameters::default();
@@ -110,7 +110,7 @@ fn definition_files_are_read_and_broken_ones_are_skipped() {
 }
 
 #[test]
-fn a_label_says_more_exactly_what_a_file_leaves_open() {
+fn a_label_adds_what_a_definition_file_omits() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("web.json"), r#"{"command": ["x"]}"#).unwrap();
     std::fs::write(folder.path().join("echo.json"), r#"{"command": ["x"]}"#).unwrap();
@@ -126,7 +126,7 @@ fn a_label_says_more_exactly_what_a_file_leaves_open() {
 }
 
 #[test]
-fn an_option_of_a_known_service_stands_once_whoever_sets_it() {
+fn an_option_of_a_known_service_occurs_once() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("tensorboard");
     std::fs::write(&program, "").unwrap();
@@ -149,7 +149,7 @@ fn an_option_of_a_known_service_stands_once_whoever_sets_it() {
 
 /// The real sshd, with a key of a home of its own.
 #[tokio::test]
-async fn sshd_lets_the_owner_in_for_a_shell_and_for_files() {
+async fn sshd_gives_the_owner_a_shell_and_file_transfer() {
     if !Path::new("/usr/sbin/sshd").exists() {
         return bai_testkit::leave_out("sshd");
     }

@@ -3,7 +3,7 @@
 use super::harness::{Session, at_least, pythons};
 
 #[tokio::test]
-async fn a_cell_prints_shows_its_value_and_fails_in_order() {
+async fn output_value_and_traceback_of_a_cell_keep_their_order() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         assert_eq!(session.value("print('hi')\n6 * 7").await, "hi\n42\n", "{python}");
@@ -85,7 +85,7 @@ async fn sys_exit_is_the_exit_code_of_the_cell_and_the_session_lives() {
 }
 
 #[tokio::test]
-async fn tracebacks_show_the_cells_and_nothing_of_ours() {
+async fn tracebacks_show_the_cells_and_no_driver_code() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session.value("def broken(n):\n    return 1 / n").await;

@@ -41,7 +41,7 @@ async fn commands_run_in_order_with_their_exit_codes() {
 }
 
 #[tokio::test]
-async fn a_failed_build_takes_the_next_exec_with_it() {
+async fn a_failed_build_fails_the_next_exec() {
     let mut session = Session::start("python").await;
     assert_eq!(step(&mut session, Op::Build(command("exit 2"))).await.exit_code, 2);
     assert_eq!(
@@ -87,7 +87,7 @@ async fn a_program_that_begins_during_an_interrupt_does_not_lose_it() {
 }
 
 #[tokio::test]
-async fn a_program_that_ends_in_order_after_an_interrupt_gets_no_other() {
+async fn a_program_that_ends_after_an_interrupt_gets_no_second_one() {
     let mut session = Session::start("python").await;
     let program = "import signal, time\n\
                    def end(number, frame):\n    signal.signal(number, signal.SIG_DFL); time.sleep(0.5); print('saved'); exit(0)\n\
@@ -100,7 +100,7 @@ async fn a_program_that_ends_in_order_after_an_interrupt_gets_no_other() {
 }
 
 #[tokio::test]
-async fn a_step_can_be_interrupted_and_leaves_nothing_behind() {
+async fn an_interrupted_step_leaves_no_processes() {
     let mut session = Session::start("python").await;
     session.send(Op::Exec(command("echo on; exec sleep 1000"))).await;
     session.until_output("on\n").await;

@@ -30,7 +30,7 @@ async fn shell_commands_write_in_order_and_leave_their_exit_code() {
 }
 
 #[tokio::test]
-async fn what_is_python_stays_python() {
+async fn python_code_that_looks_like_a_command_stays_python() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         for (code, shown) in [
@@ -51,7 +51,7 @@ async fn what_is_python_stays_python() {
 }
 
 #[tokio::test]
-async fn objects_are_explained() {
+async fn questions_about_objects_are_answered() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session
@@ -70,7 +70,7 @@ async fn objects_are_explained() {
 }
 
 #[tokio::test]
-async fn the_commands_do_what_their_names_say() {
+async fn each_magic_command_works() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let folder = session.folder.path().canonicalize().unwrap();

@@ -19,7 +19,7 @@ async fn first(session: &Session, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_live_namespace_answers() {
+async fn names_complete_from_the_live_namespace() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         std::fs::create_dir(session.folder.path().join("data_dir")).unwrap();
@@ -79,7 +79,7 @@ async fn the_live_namespace_answers() {
 }
 
 #[tokio::test]
-async fn it_works_while_a_cell_runs_and_whatever_objects_do() {
+async fn completion_works_while_a_cell_runs_and_with_hostile_objects() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let code = "class Bad:\n    def __getattr__(self, name): raise SystemExit(name)\n    def __dir__(self): raise KeyboardInterrupt\n\
@@ -101,7 +101,7 @@ async fn it_works_while_a_cell_runs_and_whatever_objects_do() {
 }
 
 #[tokio::test]
-async fn what_nobody_has_computed_is_known_to_jedi_or_not_at_all() {
+async fn unevaluated_names_complete_through_jedi() {
     let code =
         "class Thing:\n    colour = 1\ndef make() -> Thing: raise SystemExit('was called')\nmade = Thing()";
     let Some(mut session) = Session::start_furnished().await else { return };

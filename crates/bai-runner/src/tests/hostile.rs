@@ -25,7 +25,7 @@ async fn refused(image: &str, executable: Option<PathBuf>, env: &[(&str, &str)])
 }
 
 #[tokio::test]
-async fn an_interpreter_that_is_missing_or_broken_is_told_of() {
+async fn a_missing_or_broken_interpreter_is_reported() {
     let nowhere = [("PATH", "/nowhere"), ("HOME", "/nowhere")];
     let error = refused("nodejs:20", None, &nowhere).await;
     assert!(matches!(&error, StartError::NoInterpreter { image, .. } if image == "nodejs:20"), "{error}");
@@ -44,7 +44,7 @@ async fn an_interpreter_that_is_missing_or_broken_is_told_of() {
 }
 
 #[tokio::test]
-async fn another_version_serves_and_says_so() {
+async fn another_version_is_used_and_reported() {
     let found = resolve("bash:1.14").unwrap();
     let note = found.info().note.clone().unwrap();
     assert!(note.starts_with("bash:1.14 is not here; using "), "{note}");
@@ -93,7 +93,7 @@ async fn ten_thousand_requests_are_answered_in_their_order() {
 }
 
 #[tokio::test]
-async fn an_interrupt_stops_what_runs_and_not_what_waits() {
+async fn an_interrupt_stops_the_active_request_and_not_the_queue() {
     let mut session = Session::start("bash").await;
     for code in ["echo on; while :; do sleep 0.01; done", "echo second", "echo third"] {
         session.send(Op::Code(code.into())).await;
@@ -108,7 +108,7 @@ async fn an_interrupt_stops_what_runs_and_not_what_waits() {
 }
 
 #[tokio::test]
-async fn who_ignores_an_interrupt_is_ended_by_a_restart() {
+async fn a_restart_ends_a_program_that_ignores_interrupts() {
     let mut session = Session::start("bash").await;
     session
         .send(Op::Exec(Step::Command("trap '' INT; echo on $$; while :; do sleep 0.01; done".into())))
@@ -133,7 +133,7 @@ async fn who_ignores_an_interrupt_is_ended_by_a_restart() {
 }
 
 #[tokio::test]
-async fn what_nobody_reads_is_dropped_or_waits_in_its_pipe() {
+async fn unread_input_is_dropped_or_waits_in_its_pipe() {
     let mut session = Session::start("bash").await;
     for n in 0..1000 {
         session.send(Op::Input(format!("unasked {n}"))).await;
@@ -150,7 +150,7 @@ async fn what_nobody_reads_is_dropped_or_waits_in_its_pipe() {
 }
 
 #[tokio::test]
-async fn a_program_that_closes_its_output_ends_as_any_other() {
+async fn a_program_that_closes_its_output_ends_normally() {
     let mut session = Session::start("bash").await;
     let gate = Gate::at(&session.folder.path().join("gate"));
     session.send(Op::Exec(Step::Command("echo on; exec 1>&- 2>&-; read x < gate; exit 5".into()))).await;
@@ -201,7 +201,7 @@ async fn a_compilation_that_never_ends_can_be_stopped() {
 }
 
 #[tokio::test]
-async fn a_character_that_is_cut_anywhere_is_joined() {
+async fn a_character_that_is_split_at_any_byte_is_joined() {
     let mut session = Session::start("bash").await;
     let bytes = "aé한😀".as_bytes();
     for at in 1..bytes.len() {

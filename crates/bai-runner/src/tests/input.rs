@@ -4,7 +4,7 @@ use super::super::{Op, Reply};
 use super::harness::{Session, pythons};
 
 #[tokio::test]
-async fn everything_that_reads_a_line_asks_for_it() {
+async fn every_read_of_a_line_asks_the_user() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         for (code, lines, shown) in [
@@ -37,7 +37,7 @@ async fn everything_that_reads_a_line_asks_for_it() {
 }
 
 #[tokio::test]
-async fn passwords_are_asked_for_as_such() {
+async fn password_prompts_are_marked_as_such() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let outcome = session.run_with("import getpass\ngetpass.getpass()", &["s3cret"]).await;

@@ -13,7 +13,7 @@ async fn interrupted(session: &mut Session, code: &str) -> String {
 }
 
 #[tokio::test]
-async fn whatever_runs_is_stopped_and_the_variables_stay() {
+async fn an_interrupt_stops_every_kind_of_code_and_keeps_variables() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session.value("import time, subprocess, os, sys, threading\nx = 1").await;
@@ -53,7 +53,7 @@ async fn an_interrupt_of_a_shell_command_ends_the_command() {
 }
 
 #[tokio::test]
-async fn interrupts_between_cells_change_nothing() {
+async fn interrupts_between_cells_have_no_effect() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         for number in 0..50 {

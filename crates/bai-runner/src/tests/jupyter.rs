@@ -76,7 +76,7 @@ async fn rich_results_are_records() {
 }
 
 #[tokio::test]
-async fn what_runs_is_interrupted_and_what_dies_is_replaced() {
+async fn cells_are_interrupted_and_dead_kernels_replaced() {
     let Some(mut session) = start(PYTHON).await else { return };
     session.value("kept = 1").await;
     for code in ["print('on', flush=True)\nwhile True: pass", "print('on', flush=True)\ninput('?')"] {
@@ -106,7 +106,7 @@ async fn what_runs_is_interrupted_and_what_dies_is_replaced() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_behind_and_no_other_can_join() {
+async fn kernels_leave_no_files_or_processes_and_their_connection_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let Some(mut session) = start(BASH).await else { return };
     let pids = session.value("echo $$ $PPID").await;
@@ -126,7 +126,7 @@ async fn nothing_is_left_behind_and_no_other_can_join() {
 }
 
 #[tokio::test]
-async fn bash_keeps_its_state_and_is_found_in_any_case() {
+async fn bash_kernels_keep_their_state() {
     let Some(mut session) = start(BASH).await else { return };
     session.value("x=4; cd /usr").await;
     assert_eq!(session.value("echo $((x + 1)); pwd").await, "5\n/usr\n");
@@ -142,7 +142,7 @@ async fn bash_keeps_its_state_and_is_found_in_any_case() {
 }
 
 #[tokio::test]
-async fn an_unknown_kernel_says_which_there_are() {
+async fn an_unknown_kernel_is_reported_with_the_installed_ones() {
     let Some(furnished) = furnished() else { return };
     let spec = |image: &str| KernelSpec {
         workdir: std::env::temp_dir(),
@@ -167,7 +167,7 @@ fn install(name: &str, spec: &serde_json::Value) -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn a_kernel_that_does_not_start_says_why() {
+async fn a_kernel_that_does_not_start_is_reported_with_its_reason() {
     let argv = ["sh", "-c", "echo no engine here >&2; exit 3", "{connection_file}"];
     let folder =
         install("bad one", &serde_json::json!({"argv": argv, "display_name": "Bad", "language": "x"}));
@@ -182,7 +182,7 @@ async fn a_kernel_that_does_not_start_says_why() {
 }
 
 #[tokio::test]
-async fn kernels_that_want_messages_get_messages_and_their_own_variables() {
+async fn interrupt_messages_and_variables_of_a_kernel_spec_are_used() {
     let Some(furnished) = furnished() else { return };
     let python = format!("{furnished}/bin/python");
     let argv = [&python, "-m", "ipykernel_launcher", "-f", "{connection_file}"];

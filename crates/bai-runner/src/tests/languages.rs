@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use words::{TABLE, Words};
 
 #[test]
-fn every_language_has_its_words() {
+fn every_language_has_a_row_in_the_table_of_scenarios() {
     let ours = super::super::registry::all().map(|language| language.name());
     for name in ours.filter(|name| !["app", "jupyter"].contains(name)) {
         let rows: Vec<&Words> = TABLE.iter().filter(|words| words.image == name).collect();
@@ -40,7 +40,7 @@ async fn in_each(needs: fn(&Words) -> bool, scenario: impl AsyncFn(&'static Word
 }
 
 #[tokio::test]
-async fn what_a_cell_defines_the_next_one_uses() {
+async fn definitions_of_a_cell_are_usable_in_the_next() {
     in_each(
         |_| true,
         async |words: &'static Words, mut session: Session| {
@@ -57,7 +57,7 @@ async fn what_a_cell_defines_the_next_one_uses() {
 }
 
 #[tokio::test]
-async fn a_failure_says_why_and_has_an_exit_code() {
+async fn a_failure_has_a_message_and_an_exit_code() {
     in_each(
         |_| true,
         async |words: &'static Words, mut session: Session| {
@@ -91,7 +91,7 @@ async fn a_failure_says_why_and_has_an_exit_code() {
 }
 
 #[tokio::test]
-async fn questions_are_asked_after_their_text() {
+async fn questions_are_asked_after_their_prompt_text() {
     in_each(
         |_| true,
         async |words: &'static Words, mut session: Session| {
@@ -125,7 +125,7 @@ async fn questions_are_asked_after_their_text() {
 }
 
 #[tokio::test]
-async fn what_never_ends_is_interrupted_and_the_session_lives() {
+async fn endless_code_is_interrupted_and_the_session_lives() {
     in_each(
         |_| true,
         async |words: &'static Words, mut session: Session| {
@@ -172,7 +172,7 @@ async fn names_are_completed_from_the_live_namespace() {
 }
 
 #[tokio::test]
-async fn a_flood_arrives_whole() {
+async fn a_flood_of_output_is_complete() {
     in_each(
         |_| true,
         async |words: &'static Words, mut session: Session| {
@@ -215,7 +215,7 @@ async fn a_batch_finds_the_program_and_a_makefile_before_it() {
 }
 
 #[tokio::test]
-async fn an_interpreter_ends_as_it_does_by_itself() {
+async fn an_interpreter_runs_its_exit_handlers_at_shutdown() {
     in_each(
         |words| !words.farewell.is_empty(),
         async |words: &'static Words, mut session: Session| {

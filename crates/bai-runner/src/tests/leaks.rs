@@ -15,7 +15,7 @@ const ALONE: &str = "BAI_REPL_TEST_ALONE";
 
 /// Descriptors and processes can be counted only where no other test runs: in a process of its own, which this test starts.
 #[test]
-fn two_hundred_sessions_leave_nothing_behind() {
+fn two_hundred_sessions_leave_no_processes_or_files() {
     if let Ok(folder) = std::env::var(ALONE) {
         return alone(Path::new(&folder));
     }

@@ -4,7 +4,7 @@ use super::super::*;
 use super::harness::{Session, gone, pythons};
 
 #[tokio::test]
-async fn restart_ends_what_runs_and_what_waits() {
+async fn restart_ends_the_active_request_and_the_queue() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session.send(Op::Code("x = 1\nprint('on')\nwhile True: pass".into())).await;
@@ -56,7 +56,7 @@ async fn status_is_answered_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_start_says_why_and_what_to_do() {
+async fn start_errors_have_a_reason_and_a_hint() {
     let spec = |image: &str, workdir: &str| KernelSpec {
         workdir: workdir.into(),
         env: Vec::new(),

@@ -3,7 +3,7 @@
 use super::harness::{Session, at_least, pythons};
 
 #[tokio::test]
-async fn nothing_of_ours_is_in_it() {
+async fn the_namespace_has_no_names_of_the_driver() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let shown =
@@ -66,7 +66,7 @@ async fn dataclasses_and_type_hints_find_their_module() {
 }
 
 #[tokio::test]
-async fn the_environment_has_no_secrets_of_ours_and_what_was_asked_for() {
+async fn the_environment_has_the_requested_variables_and_no_secrets() {
     let mut session = Session::start_with("python", &[("GREETING", "hej"), ("bad=name", "x")]).await;
     assert_eq!(
         session.value("import os; os.environ['GREETING'], os.environ['MPLBACKEND']").await,

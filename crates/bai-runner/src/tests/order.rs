@@ -85,7 +85,7 @@ fn expected(acts: &[Act]) -> Vec<String> {
 }
 
 #[test]
-fn what_happens_is_shown_in_its_order() {
+fn output_of_all_sources_keeps_its_order() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let all = proptest::collection::vec(proptest::sample::select(&ACTS[..]), 1..24);
     for python in runtime.block_on(pythons()) {

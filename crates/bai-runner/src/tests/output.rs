@@ -25,7 +25,7 @@ async fn children_and_native_code_are_captured_in_order() {
 }
 
 #[tokio::test]
-async fn a_flood_arrives_whole() {
+async fn a_flood_of_output_is_complete() {
     let mut session = Session::start("python").await;
     session.send(Op::Code("print('x' * 100_000_000)".into())).await;
     let outcome = session.finish().await;
@@ -47,7 +47,7 @@ async fn a_flood_arrives_whole() {
 }
 
 #[tokio::test]
-async fn a_signal_in_a_large_write_loses_nothing() {
+async fn a_signal_during_a_large_write_loses_no_output() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let code = "import signal\nsignal.signal(signal.SIGALRM, lambda *a: None)\n\
@@ -68,7 +68,7 @@ async fn text_that_is_not_utf8_is_replaced() {
 }
 
 #[tokio::test]
-async fn what_is_written_between_cells_arrives_too() {
+async fn output_between_cells_is_delivered() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let gate = Gate::at(&session.folder.path().join("gate"));
@@ -81,7 +81,7 @@ async fn what_is_written_between_cells_arrives_too() {
 }
 
 #[tokio::test]
-async fn nobody_reading_stops_the_program_and_not_the_runner() {
+async fn a_reader_that_stops_blocks_the_program_and_not_the_runner() {
     let mut session = Session::start("python").await;
     session.send(Op::Code("while True: print('z' * 1000)".into())).await;
     // It is served although no reply was read since the flood began.

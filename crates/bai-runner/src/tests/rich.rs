@@ -82,7 +82,7 @@ async fn each_representation_becomes_its_record() {
 }
 
 #[tokio::test]
-async fn a_large_picture_arrives_whole_between_its_neighbours() {
+async fn a_large_picture_is_complete_and_in_order() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let code =

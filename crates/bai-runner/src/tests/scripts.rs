@@ -67,7 +67,7 @@ impl Session {
 }
 
 #[tokio::test]
-async fn ruby_is_as_irb_shows_it() {
+async fn ruby_prints_values_as_irb_does() {
     let Some(mut session) = session("ruby").await else { return };
     session
         .shows(&[

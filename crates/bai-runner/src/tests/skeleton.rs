@@ -22,7 +22,7 @@ async fn start() -> Session {
 }
 
 #[tokio::test]
-async fn it_runs_cells_and_keeps_what_they_define() {
+async fn the_skeleton_runs_cells_and_keeps_definitions() {
     let mut session = start().await;
     assert_eq!(session.value("counted = 1\ndef greet(name): return 'hi ' + name\n").await, "");
     assert_eq!(session.value("greet('größe \\\\ ' + str(counted + 1))").await, "'hi größe \\\\ 2'\n");
@@ -35,7 +35,7 @@ async fn it_runs_cells_and_keeps_what_they_define() {
 }
 
 #[tokio::test]
-async fn it_keeps_the_order_asks_and_can_be_interrupted() {
+async fn the_skeleton_keeps_the_order_asks_and_can_be_interrupted() {
     let mut session = start().await;
     let code = "import sys\nfor i in range(50):\n  print(i)\n  sys.stderr.write('e%d\\n' % i)\n";
     let expected: Vec<String> = (0..50).flat_map(|i| [format!("O:{i}\n"), format!("E:e{i}\n")]).collect();
@@ -70,7 +70,7 @@ async fn try_skeleton(input: &str) -> (String, bool) {
 }
 
 #[tokio::test]
-async fn it_can_be_tried_without_the_runner() {
+async fn the_skeleton_can_be_tried_without_the_runner() {
     let input =
         "x = 2\nfor i in 1, 2:\\n  print(i)\nprint(input())\n:interrupt while True: pass\n:complete x\n";
     let (printed, is_fine) = try_skeleton(&format!(":input ä\n{input}")).await;

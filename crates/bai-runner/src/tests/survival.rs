@@ -5,7 +5,7 @@ use super::harness::{Session, pythons};
 use bai_testkit::Gate;
 
 #[tokio::test]
-async fn the_session_goes_on_whatever_a_cell_breaks() {
+async fn the_session_survives_cells_that_break_the_interpreter() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session.value("import sys, os, io").await;
@@ -62,7 +62,7 @@ async fn the_session_goes_on_whatever_a_cell_breaks() {
 }
 
 #[tokio::test]
-async fn errors_of_size_and_depth_are_the_cells_errors() {
+async fn memory_and_recursion_errors_are_errors_of_the_cell() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         for (code, error) in [
@@ -88,7 +88,7 @@ async fn errors_of_size_and_depth_are_the_cells_errors() {
 }
 
 #[tokio::test]
-async fn a_forked_process_does_not_speak_for_the_kernel() {
+async fn a_forked_process_cannot_end_the_cell() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         let code = "import os, sys\npid = os.fork()\nif pid:\n    status = os.waitpid(pid, 0)[1] >> 8\nelse:\n    print('child')\n\
@@ -105,7 +105,7 @@ async fn a_forked_process_does_not_speak_for_the_kernel() {
 }
 
 #[tokio::test]
-async fn files_in_the_folder_do_not_shadow_what_we_need() {
+async fn files_in_the_folder_do_not_shadow_modules_of_the_driver() {
     for python in pythons().await {
         let folder = tempfile::tempdir().unwrap();
         for name in
@@ -121,7 +121,7 @@ async fn files_in_the_folder_do_not_shadow_what_we_need() {
 }
 
 #[tokio::test]
-async fn a_dead_interpreter_is_told_of_and_replaced() {
+async fn a_dead_interpreter_is_reported_and_replaced() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;
         session.value("x = 1").await;
@@ -143,7 +143,7 @@ async fn a_dead_interpreter_is_told_of_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_death_between_cells_is_told_of_too() {
+async fn a_death_between_cells_is_reported() {
     let mut session = Session::start("python").await;
     let gate = Gate::at(&session.folder.path().join("gate"));
     let code = "import threading, os\n\

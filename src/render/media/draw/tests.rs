@@ -76,7 +76,7 @@ fn transparent_pixels_show_the_background() {
 }
 
 #[test]
-fn at_a_place_nothing_is_written_below() {
+fn drawing_at_a_place_moves_no_cursor_below() {
     let mut out = Vec::new();
     let drawn = EncodedPicture::new(RgbaImage::new(8, 16), &surface(Graphics::Kitty)).unwrap();
     drawn.at(Place { col: 4, row: 9 }, &mut out).unwrap();

@@ -121,7 +121,7 @@ fn group_a_is_shown_as_it_must_be() {
 }
 
 #[test]
-fn it_does_not_matter_where_the_input_is_cut() {
+fn the_result_is_independent_of_where_the_input_is_split() {
     for (name, input, expected) in GROUP_A {
         for cut in 0..=input.len() {
             let (a, b) = input.split_at(cut);
@@ -154,7 +154,7 @@ fn a_plain_text_policy_keeps_only_text() {
 }
 
 #[test]
-fn raw_is_raw() {
+fn raw_output_is_unchanged() {
     for (name, input, _) in GROUP_A {
         assert_eq!(shown_in(80, 24, Policy::Raw, [*input]), *input, "{name}");
     }

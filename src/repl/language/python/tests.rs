@@ -172,7 +172,7 @@ fn decorators_wait_for_what_they_decorate() {
 }
 
 #[test]
-fn what_no_line_can_mend_is_sent() {
+fn code_that_no_line_can_complete_is_sent() {
     invalid("if x");
     invalid("def f()");
     invalid("else");
@@ -200,7 +200,7 @@ fn indentation_follows_the_code() {
 }
 
 #[test]
-fn what_goes_with_an_earlier_block_moves_to_it() {
+fn a_clause_is_indented_like_its_block() {
     let dedent = |cell| Python.dedent(cell);
     assert_eq!(dedent("if x:\n    a\n    else:").as_deref(), Some(""));
     assert_eq!(dedent("if x:\n    a\n    elif y == {1: 2}:").as_deref(), Some(""));
@@ -239,7 +239,7 @@ fn only_names_are_documented() {
 }
 
 #[test]
-fn no_text_makes_it_stumble() {
+fn any_text_is_handled_without_a_panic() {
     let pieces =
         ["f'{", "'''", "\"", "\\", "\n", "(", "}", ":", "lambda", " ", "ä", "def f", "@", "#", "N{", "\r"];
     // Every text of four pieces, and every prefix of it as it would be typed.

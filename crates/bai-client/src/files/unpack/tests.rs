@@ -79,7 +79,7 @@ fn files_and_folders_are_written_without_special_bits() {
 }
 
 #[test]
-fn names_that_lead_elsewhere_are_left_out() {
+fn names_outside_the_target_folder_are_skipped() {
     for name in [b"../x".as_slice(), b"a/../../x", b"/abs", b"//abs", b"a/..", b"..", b"\xff\xfe", b"", b"."]
     {
         let ground = Ground::new();
@@ -90,7 +90,7 @@ fn names_that_lead_elsewhere_are_left_out() {
 }
 
 #[test]
-fn names_that_are_odd_only_elsewhere_stay_inside() {
+fn names_special_on_other_systems_stay_inside() {
     for name in [r"C:\x", r"\\?\C:\x", "CON", "dot.", "space ", "new\nline", "~", "-rf"] {
         let ground = Ground::new();
         ground.unpack(false, one(name.as_bytes(), EntryType::Regular, b"", b"x")).unwrap();
@@ -99,7 +99,7 @@ fn names_that_are_odd_only_elsewhere_stay_inside() {
 }
 
 #[test]
-fn links_and_devices_are_left_out_and_nothing_is_written_through_them() {
+fn links_and_devices_are_skipped_and_never_written_through() {
     let ground = Ground::new();
     let archive = many(&[
         (b"link", EntryType::Symlink, b"..", b""),
@@ -116,7 +116,7 @@ fn links_and_devices_are_left_out_and_nothing_is_written_through_them() {
 }
 
 #[test]
-fn a_link_that_is_there_already_is_not_followed() {
+fn an_existing_link_is_not_followed() {
     for overwrite in [false, true] {
         let ground = Ground::new();
         symlink(ground.outside.path(), ground.into.join("sub")).unwrap();
@@ -127,7 +127,7 @@ fn a_link_that_is_there_already_is_not_followed() {
 }
 
 #[test]
-fn a_file_that_is_there_is_replaced_only_with_leave() {
+fn an_existing_file_is_replaced_only_with_permission() {
     let ground = Ground::new();
     let victim = ground.outside.path().join("victim");
     std::fs::write(&victim, "precious").unwrap();
@@ -151,7 +151,7 @@ fn a_file_that_is_there_is_replaced_only_with_leave() {
 }
 
 #[test]
-fn what_was_not_asked_for_is_left_out() {
+fn files_that_were_not_requested_are_skipped() {
     let ground = Ground::new();
     let archive =
         many(&[(b"asked", EntryType::Regular, b"", b"x"), (b".bashrc", EntryType::Regular, b"", b"evil")]);
@@ -167,7 +167,7 @@ fn what_was_not_asked_for_is_left_out() {
 }
 
 #[test]
-fn broken_archives_leave_no_half_file() {
+fn broken_archives_leave_no_partial_files() {
     let whole = one(b"file", EntryType::Regular, b"", &[7; 4000]);
     for length in [600, 1000, 4000] {
         let ground = Ground::new();
@@ -184,7 +184,7 @@ fn broken_archives_leave_no_half_file() {
 }
 
 #[test]
-fn long_names_and_collisions_are_told() {
+fn long_names_and_collisions_are_reported() {
     let ground = Ground::new();
     let mut builder = Builder::new(Vec::new());
     let mut header = Header::new_gnu();

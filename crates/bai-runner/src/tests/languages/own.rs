@@ -6,7 +6,7 @@ use bai_protocol::complete::CompletionRequest;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn bash_keeps_what_a_shell_keeps_also_when_a_cell_ends_it() {
+async fn bash_keeps_its_state_after_a_cell_that_exits() {
     let mut session = Session::start("bash").await;
     session.value("declare -A m=([a]=\"1 '2\"); f() { echo \"f $1\"; }; alias g='f x'; shopt -s nullglob; readonly r=1").await;
     for (code, exit_code) in
@@ -98,7 +98,7 @@ async fn node_knows_modules_and_waits_for_promises() {
 }
 
 #[tokio::test]
-async fn r_shows_what_its_console_shows() {
+async fn r_prints_values_as_its_console_does() {
     if resolve("r").is_err() {
         return bai_testkit::leave_out("r");
     }

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_the_specifications() {
+    fn the_table_equals_that_of_the_specification() {
         assert_eq!(count(), 297);
         for (number, expected) in [
             (0, '\u{305}'),
