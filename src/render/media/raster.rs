@@ -2,7 +2,7 @@
 
 mod scale;
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Seek};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
-use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 
 use scale::scale;
 
@@ -23,28 +23,43 @@ const MAX_SIDE: u32 = 10_000;
 /// The most memory that a decoder may use, in bytes: enough for 33 megapixels.
 const MAX_MEMORY: u64 = 128 * 1024 * 1024;
 
+/// The most memory for what a PNG holds besides pixels, in bytes. A colour profile is inflated although it is not used, so
+/// this also limits the time for a hostile one.
+const MAX_PNG_METADATA: u64 = 8 * 1024 * 1024;
+
 /// Shorter frames are shown for the default time, as browsers do. Authors rely on this.
 const MIN_DELAY: Duration = Duration::from_millis(20);
 const DEFAULT_DELAY: Duration = Duration::from_millis(100);
 
-fn limits() -> Limits {
+fn limits(memory: u64) -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_MEMORY);
+    limits.max_alloc = Some(memory);
     limits
+}
+
+fn png_decoder<R: BufRead + Seek>(source: R) -> ImageResult<PngDecoder<R>> {
+    let mut decoder = PngDecoder::with_limits(source, limits(MAX_PNG_METADATA))?;
+    decoder.set_limits(limits(MAX_MEMORY))?;
+    Ok(decoder)
 }
 
 /// Decodes the first frame, applies the orientation of the camera, and scales the image. The format follows from the
 /// content, not from the record's type.
 pub(super) fn still(bytes: &[u8], canvas: &Canvas) -> Result<Still, PictureError> {
-    let mut reader =
-        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| PictureError::Unknown)?;
-    if reader.format().is_none() {
-        return Err(PictureError::Unknown);
+    let source = Cursor::new(bytes);
+    match image::guess_format(bytes).map_err(|_| PictureError::Unknown)? {
+        ImageFormat::Png => decode(png_decoder(source).map_err(problem)?, canvas),
+        format => {
+            let mut reader = ImageReader::with_format(source, format);
+            reader.limits(limits(MAX_MEMORY));
+            decode(reader.into_decoder().map_err(problem)?, canvas)
+        }
     }
-    reader.limits(limits());
-    let mut decoder = reader.into_decoder().map_err(problem)?;
+}
+
+fn decode(mut decoder: impl ImageDecoder, canvas: &Canvas) -> Result<Still, PictureError> {
     if decoder.total_bytes() > MAX_MEMORY {
         return Err(PictureError::TooLarge);
     }
@@ -79,16 +94,16 @@ pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
     let frames = match image::guess_format(bytes).ok()? {
         ImageFormat::Gif => {
             let mut decoder = GifDecoder::new(source()).ok()?;
-            decoder.set_limits(limits()).ok()?;
+            decoder.set_limits(limits(MAX_MEMORY)).ok()?;
             decoder.into_frames()
         }
         ImageFormat::WebP => {
             let mut decoder = WebPDecoder::new(source()).ok()?;
-            decoder.set_limits(limits()).ok()?;
+            decoder.set_limits(limits(MAX_MEMORY)).ok()?;
             decoder.has_animation().then(|| decoder.into_frames())?
         }
         ImageFormat::Png => {
-            let decoder = PngDecoder::with_limits(source(), limits()).ok()?;
+            let decoder = png_decoder(source()).ok()?;
             decoder.is_apng().ok()?.then_some(())?;
             decoder.apng().ok()?.into_frames()
         }
@@ -114,8 +129,12 @@ pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
 
 /// Whether an image inside an SVG is small enough to decode.
 pub(super) fn is_modest(bytes: &[u8]) -> bool {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-    let size = reader.ok().and_then(|reader| reader.into_dimensions().ok());
+    let source = Cursor::new(bytes);
+    let size = match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => png_decoder(source).ok().map(|decoder| decoder.dimensions()),
+        Ok(format) => ImageReader::with_format(source, format).into_dimensions().ok(),
+        Err(_) => None,
+    };
     size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) * 4 <= MAX_MEMORY / 4)
 }
 
