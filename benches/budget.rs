@@ -1,12 +1,12 @@
 //! The performance budget, measured together with comparable programs in one run: `cargo bench`.
 //!
 //! These programs are `python3 -q`, and `ipython` and `jupyter console` from the environment that
-//! `crates/bai-testkit/furnish` makes. Each row is the median of several rounds, the 99th percentile, and the ratio of
+//! `crates/bai-testkit/make-test-venv` makes. Each row is the median of several rounds, the 99th percentile, and the ratio of
 //! our median to that of the other program. A program that is not installed or does not answer has a row that says so.
 //! The benchmark does not assert times, because a busy machine is not a defect.
 
 use bai_testkit::comparison::{self, Figure, compare};
-use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, furnished_with};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary, test_venv_with};
 use portable_pty::CommandBuilder;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ struct Peer {
 
 fn peers(sandbox: &Sandbox) -> Programs<Peer> {
     let programs =
-        furnished_with(&["jupyter-console"]).map_or_else(String::new, |venv| format!("{venv}/bin/"));
+        test_venv_with(&["jupyter-console"]).map_or_else(String::new, |venv| format!("{venv}/bin/"));
     let (ipython, console) = (format!("{programs}ipython"), format!("{programs}jupyter-console"));
     let candidates: [(&'static str, &[&str], &'static str); 4] = [
         ("bai-repl", &[binary(), "-q", "python"], PROMPT),
@@ -285,13 +285,13 @@ fn rounds(count: usize, once: impl Fn() -> Duration) -> Vec<Duration> {
 
 fn group<T>(title: &str, programs: &Programs<T>, measure: impl Fn(&T) -> Vec<Duration>) {
     let programs = programs.iter().map(|(name, program)| (*name, program.as_ref()));
-    compare(title, programs, |program| Figure::of_times(measure(program)));
+    compare(title, programs, |program| Figure::median(measure(program)));
 }
 
 /// Rows that have no peer.
 fn ours_alone<const N: usize>(title: &str, rows: [(&str, Vec<Duration>); N]) {
     println!("{title}");
     for (name, times) in rows {
-        println!("  {name:<42}{}", Figure::of_times(times).text);
+        println!("  {name:<42}{}", Figure::median(times).text);
     }
 }

@@ -16,7 +16,7 @@ const ROUNDS: usize = 15;
 const QUEUED: u32 = 1000;
 /// …unless that many would take longer than this.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A kernel that says nothing for so long gives no answer. A limit, not a measurement.
+/// A kernel that is silent for this long does not answer. It is a limit, not a measurement.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() {

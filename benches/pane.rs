@@ -30,9 +30,9 @@ fn main() {
     ];
     for (name, bytes) in &kinds {
         let mut model = Model::new(COLUMNS, ROWS);
-        let (begin, worked) = (Instant::now(), worked());
+        let (begin, worked) = (Instant::now(), processor_time());
         bytes.chunks(SLICE).for_each(|slice| model.feed(slice));
-        let (time, work) = (begin.elapsed(), self::worked() - worked);
+        let (time, work) = (begin.elapsed(), self::processor_time() - worked);
         let length = bytes.len();
         println!(
             "  {name:<38} {:>8.1} MB/s by the clock   {:>8.1} MB/s of processor time",
@@ -55,7 +55,7 @@ fn main() {
         })
         .collect();
     drop(kinds);
-    whole_way(&sandbox, &files);
+    cat_to_screen(&sandbox, &files);
 }
 
 fn rate(bytes: usize, time: Duration) -> f64 {
@@ -63,7 +63,7 @@ fn rate(bytes: usize, time: Duration) -> f64 {
 }
 
 /// Returns the processor time of this thread, which depends little on the machine's load.
-fn worked() -> Duration {
+fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }
@@ -117,7 +117,7 @@ fn animation(length: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn whole_way(sandbox: &Sandbox, files: &[(&str, PathBuf, usize)]) {
+fn cat_to_screen(sandbox: &Sandbox, files: &[(&str, PathBuf, usize)]) {
     let shell = ["bash", "--norc", "--noprofile"];
     let has_tmux = std::process::Command::new("tmux").arg("-V").output().is_ok();
     let socket = format!("bai-bench-{}", std::process::id());
@@ -147,7 +147,7 @@ fn whole_way(sandbox: &Sandbox, files: &[(&str, PathBuf, usize)]) {
             "key to screen, median and p99, {}",
             if flood { "while a flood scrolls below" } else { "at rest" }
         );
-        compare(&title, each(&mut windows), |window| Figure::of_times(window.keys(flood)));
+        compare(&title, each(&mut windows), |window| Figure::median(window.keys(flood)));
     }
     drop(windows);
     let _ = std::process::Command::new("tmux").args(["-L", &socket, "kill-server"]).output();

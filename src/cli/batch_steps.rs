@@ -67,7 +67,7 @@ impl<'a> BatchSteps<'a> {
             _ if code == 0 => String::new(),
             Step::Clean => format!("bai-repl: clean ended with exit code {code}"),
             Step::Build => {
-                format!("bai-repl: the build ended with exit code {code}, so nothing is executed")
+                format!("bai-repl: the build ended with exit code {code}, so the execute step is skipped")
             }
         };
         OutputMessage::Step(event, sentence)

@@ -214,7 +214,7 @@ fn write_case_records(
                 ConsoleRecord::Stderr(format!("{sentence}\n"))
             }
             OutputMessage::Flush(done) => {
-                // The output is shown later, so nobody has to wait.
+                // The output is shown later, so the caller need not wait.
                 let _ = done.send(());
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Generated names for sessions, which are easy to say and to tell apart, such as `quiet-otter-3f2a`.
+//! Generated names for sessions, which are easy to pronounce and to distinguish, such as `quiet-otter-3f2a`.
 
 const MOODS: [&str; 24] = [
     "amber", "brave", "bright", "calm", "clever", "crisp", "eager", "early", "gentle", "golden", "happy",

@@ -24,7 +24,7 @@ use bai_client::pty::LinkState;
 
 /// Maximum slices of output that wait for a slow standard output; then the program waits.
 const TAP_CAPACITY: usize = 16;
-/// No more output is taken from the tap while so many bytes wait.
+/// No more output is taken from the tap while this many bytes wait.
 const MAX_BUFFERED: usize = 64 * 1024;
 /// Maximum bytes that are read at once.
 const BLOCK: usize = 16 * 1024;

@@ -111,7 +111,7 @@ pub struct Console<O, E> {
     pub(super) table: Option<Arc<Table>>,
 }
 
-/// The attributes of standard error where the text sets none. They tell the two streams apart when both go to one
+/// The attributes of standard error where the text sets none. They distinguish the two streams when both go to one
 /// terminal.
 fn stderr_base(options: &ConsoleOptions) -> Attributes {
     if options.repl { options.theme.style(Role::Stderr).into() } else { Attributes::default() }

@@ -404,7 +404,7 @@ mod tests {
         assert_eq!(files(""), ["a.csv", "a/", "b.csv"]);
         assert_eq!(files("."), [".a"]);
         assert_eq!(source.1.load(Ordering::Relaxed), 1);
-        assert!(completer.names(RemoteNameKind::Images, "a", || false).is_empty(), "nobody knows");
+        assert!(completer.names(RemoteNameKind::Images, "a", || false).is_empty(), "no source knows them");
         completer.set_source(Some(Arc::new(Silent)));
         let keys = AtomicU64::new(0);
         let waiting = || keys.fetch_add(1, Ordering::Relaxed) > 2;

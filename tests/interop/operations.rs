@@ -33,14 +33,14 @@ const SHARED: &[(&str, Scenario<ComputeSession>)] = &[
     ("summary", |s| Box::pin(summary(s))),
     ("status history", |s| Box::pin(history(s))),
     ("dependency graph", |s| Box::pin(graph(s))),
-    ("abuse report and direct access", |s| Box::pin(nothing_special(s))),
+    ("abuse report and direct access", |s| Box::pin(no_abuse_report(s))),
     ("rename there and back", |s| Box::pin(rename(s))),
     ("start and stop a service", |s| Box::pin(service(s))),
     ("export to an image", |s| Box::pin(export(s))),
     ("task log", |s| Box::pin(task_log(s))),
     ("blueprint", |s| Box::pin(blueprint(s))),
     ("large: 50 MB up and down", |s| Box::pin(large(s))),
-    ("large: a folder that is no archive", |s| Box::pin(large_folder(s))),
+    ("large: a folder that is not an archive", |s| Box::pin(large_folder(s))),
 ];
 
 /// Scenarios on the same session that run only if they are selected by name, because they take the agent minutes.
@@ -236,7 +236,7 @@ async fn graph(session: &ComputeSession) -> Outcome {
     Ok(format!("{graph:?}"))
 }
 
-async fn nothing_special(session: &ComputeSession) -> Outcome {
+async fn no_abuse_report(session: &ComputeSession) -> Outcome {
     let report = session.abusing_report().await.map_err(text)?;
     let access = session.direct_access_info().await.map_err(text)?;
     ensure(report.is_none() && access.is_none(), format!("{report:?} {access:?}"))?;

@@ -24,11 +24,11 @@ use tokio::time::timeout;
 const SCENARIOS: &[(&str, Scenario<ComputeSession>)] = &[
     ("apps", |s| Box::pin(apps(s))),
     ("tunnel echoes", |s| Box::pin(echo(s))),
-    ("tunnel refusals", |s| Box::pin(refusals(s))),
+    ("tunnel refused_tunnels", |s| Box::pin(refused_tunnels(s))),
     ("app at a local address", |s| Box::pin(local_address(s))),
     ("app without a service", |s| Box::pin(app_without_service(s))),
     ("terminal", |s| Box::pin(terminal(s))),
-    ("terminal comes back", |s| Box::pin(comes_back(s))),
+    ("terminal comes back", |s| Box::pin(reconnects(s))),
     ("big paste", |s| Box::pin(big_paste(s))),
     ("slow reader", |s| Box::pin(slow_reader(s))),
     ("stream without a terminal", |s| Box::pin(silent_stream(s))),
@@ -98,7 +98,7 @@ async fn echo(session: &ComputeSession) -> Outcome {
     Ok(format!("round trip {round_trip:.1?}, 32 MiB there and back at {:.0} MiB/s", 32.0 / took))
 }
 
-async fn refusals(session: &ComputeSession) -> Outcome {
+async fn refused_tunnels(session: &ComputeSession) -> Outcome {
     let unknown = Tunnel::open(session, &TunnelOptions::new("nope")).await.err().ok_or("nope opened")?;
     ensure(unknown.kind() == ErrorKind::NotFound, format!("{unknown}"))?;
     let port = TunnelOptions { port: Some(9999), ..TunnelOptions::new("rig-echo") };
@@ -201,7 +201,7 @@ async fn terminal(session: &ComputeSession) -> Outcome {
     Ok(format!("{} opened in {opened:.1?}, size {size}, round trip {round_trip:.1?}", status.service))
 }
 
-async fn comes_back(session: &ComputeSession) -> Outcome {
+async fn reconnects(session: &ComputeSession) -> Outcome {
     let mut pty = open(session, 24, 80).await?;
     type_in(&pty, "clear; KEPT=ye; echo =$KEPT=\r").await?;
     wait_for(&mut pty, "=ye=").await?;

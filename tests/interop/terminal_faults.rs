@@ -290,7 +290,7 @@ async fn tunnels_end_as_their_close_code_says() {
         let options = TunnelOptions::new("ttyd");
         let (tunnel, (_, mut socket)) = tokio::join!(Tunnel::open(&session, &options), server.socket());
         let mut tunnel = tunnel.unwrap();
-        socket.send(Message::text("text means nothing")).await.unwrap();
+        socket.send(Message::text("an unexpected text")).await.unwrap();
         socket.send(Message::binary(&b"last words"[..])).await.unwrap();
         let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
         socket.send(Message::Close(Some(frame))).await.unwrap();

@@ -27,7 +27,7 @@ pub fn canned(answer: &'static str) -> String {
     endpoint
 }
 
-pub fn with_keys(endpoint: &str) -> Sandbox {
+pub fn with_keypair(endpoint: &str) -> Sandbox {
     let mut sandbox = Sandbox::new();
     sandbox.set("BACKEND_ENDPOINT", endpoint);
     sandbox.set("BACKEND_ACCESS_KEY", "AKIATESTTESTTEST0001");
@@ -73,21 +73,21 @@ fn a_full_standard_error_has_no_effect_on_the_exit_code() {
 #[test]
 fn an_endpoint_that_is_down_is_reported() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let sandbox = with_keys(&format!("http://127.0.0.1:{port}"));
+    let sandbox = with_keypair(&format!("http://127.0.0.1:{port}"));
     expect_failure(&sandbox, &["-c", "1", "python"], CONNECT, &["127.0.0.1", "refused"]);
 }
 
 #[test]
 fn a_server_that_answers_html_is_reported() {
     let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 31\r\nConnection: close\r\n\r\n<html>\u{1b}]0;x\u{7}<b>welcome</b></html>";
-    expect_failure(&with_keys(&canned(html)), &["-c", "1", "python"], CONNECT, &["Backend.AI"]);
+    expect_failure(&with_keypair(&canned(html)), &["-c", "1", "python"], CONNECT, &["Backend.AI"]);
 }
 
 #[test]
 fn a_wrong_key_is_reported() {
     let home = Sandbox::new();
     let daemon = Daemon::start(&home);
-    let sandbox = with_keys(&daemon.endpoint());
+    let sandbox = with_keypair(&daemon.endpoint());
     expect_failure(&sandbox, &["-c", "1", "python"], REFUSED, &["key"]);
 }
 
@@ -146,7 +146,7 @@ fn a_link_that_stalls_and_recovers_loses_no_output() {
     stdout.read_line(&mut line).unwrap();
     link.stall();
     gate.open();
-    link.flow();
+    link.resume();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -166,7 +166,7 @@ fn a_server_that_ends_during_a_cell_is_reported() {
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    link.go_away();
+    link.refuse_connections();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(LOST), "{stderr}");

@@ -104,7 +104,7 @@ fn a_session_is_found_by_name_id_or_beginning_if_that_says_which() {
     let (sandbox, _daemon) = with_sessions(&["deep", "deeper", "other"]);
     let info = |reference: &str| objects(&sandbox.run(&["--json", "info", reference])).remove(0);
     let id = info("deep")["id"].as_str().unwrap().to_owned();
-    assert_eq!(info("deep")["name"], "deep", "a whole name is no beginning");
+    assert_eq!(info("deep")["name"], "deep", "a whole name is preferred to a beginning");
     assert_eq!(info("deepe")["name"], "deeper");
     assert_eq!(info(&id)["name"], "deep");
     assert_eq!(info(&id[..13])["name"], "deep");
@@ -114,7 +114,7 @@ fn a_session_is_found_by_name_id_or_beginning_if_that_says_which() {
     expect_failure(&sandbox.run(&["info", "de"]), NOT_FOUND, &several);
     expect_failure(&sandbox.run(&["rm", "de"]), NOT_FOUND, &several);
     expect_failure(&sandbox.run(&["info", "none"]), NOT_FOUND, &["none", "bai-repl ls"]);
-    assert_eq!(sandbox.run(&["rm", ""]).code, Some(2), "the beginning of everything is no name");
+    assert_eq!(sandbox.run(&["rm", ""]).code, Some(2), "an empty beginning is not a name");
     assert_eq!(names(&sandbox.run(&["ls", "--json"])).len(), 3);
 
     let facts = sandbox.run(&["info", "other"]).stdout;

@@ -50,13 +50,13 @@ impl Proxy {
     }
 
     /// Cuts all connections and refuses new ones, like a server that has gone away.
-    pub fn go_away(&self) {
+    pub fn refuse_connections(&self) {
         self.shared.state.lock().unwrap().refusing = true;
         self.cut();
     }
 
     /// Accepts new connections again.
-    pub fn be_back(&self) {
+    pub fn accept_connections(&self) {
         self.shared.state.lock().unwrap().refusing = false;
     }
 
@@ -66,7 +66,7 @@ impl Proxy {
     }
 
     /// Passes data again.
-    pub fn flow(&self) {
+    pub fn resume(&self) {
         self.shared.state.lock().unwrap().stalled = false;
         self.shared.changed.notify_all();
     }

@@ -61,7 +61,7 @@ fn count(screen: &Screen, line: &str) -> usize {
 
 /// Runs a program that ignores Ctrl-C until the interrupt menu is shown.
 #[track_caller]
-fn to_the_menu(sandbox: &Sandbox, terminal: &FakeTerminal) {
+fn open_interrupt_menu(sandbox: &Sandbox, terminal: &FakeTerminal) {
     run(terminal, &ignores_interrupts(&sandbox.work().join("go")));
     terminal.wait_until("the program", |screen| screen.has_line("stubborn one"));
     terminal.send("\x03");
@@ -74,7 +74,7 @@ fn to_the_menu(sandbox: &Sandbox, terminal: &FakeTerminal) {
 fn a_second_ctrl_c_offers_to_keep_waiting() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
-    to_the_menu(&sandbox, &terminal);
+    open_interrupt_menu(&sandbox, &terminal);
     terminal.send("w");
     let before =
         count(&terminal.wait_until("both refusals", |screen| count(screen, "no way") >= 2), "no way");
@@ -91,7 +91,7 @@ fn a_second_ctrl_c_offers_a_restart() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 1");
-    to_the_menu(&sandbox, &terminal);
+    open_interrupt_menu(&sandbox, &terminal);
     terminal.send("r");
     terminal.wait_for("all variables are gone");
     terminal.wait_for_prompt(PROMPT);
@@ -104,7 +104,7 @@ fn a_second_ctrl_c_offers_a_restart() {
 fn a_second_ctrl_c_offers_to_destroy_the_session() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
-    to_the_menu(&sandbox, &terminal);
+    open_interrupt_menu(&sandbox, &terminal);
     assert!(!terminal.screen().all.contains("[l]eave"), "a session that ends with us cannot be left");
     terminal.send("d");
     terminal.wait_for("the session is destroyed");
@@ -121,7 +121,7 @@ fn a_second_ctrl_c_offers_to_leave_the_program_running() {
     daemon.use_in(&mut sandbox, &daemon.endpoint());
     let terminal = FakeTerminal::at_prompt(&sandbox, &["-t", "left-alone", "python"]);
     terminal.run(PROMPT, "kept = 'from before'");
-    to_the_menu(&sandbox, &terminal);
+    open_interrupt_menu(&sandbox, &terminal);
     terminal.send("l");
     let end = terminal.wait_for_end();
     assert_eq!(end.code, 0, "{}", end.screen.all);
@@ -274,7 +274,7 @@ fn a_server_that_ends_during_a_cell_is_reported_and_the_prompt_stays() {
     let terminal = FakeTerminal::at_prompt(sandbox, &["python"]);
     run(&terminal, "import time\nprint('be' + 'fore')\nwhile True: time.sleep(60)");
     terminal.wait_until("the program", |screen| screen.has_line("before"));
-    link.go_away();
+    link.refuse_connections();
     terminal.wait_for(":new");
     terminal.wait_for_prompt(PROMPT);
     terminal.send("half a cell");

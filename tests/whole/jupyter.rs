@@ -4,7 +4,7 @@ use bai_testkit::{FakeTerminal, Sandbox};
 
 #[test]
 fn a_session_with_the_python_kernel() {
-    let Some(sandbox) = Sandbox::furnished() else { return };
+    let Some(sandbox) = Sandbox::with_test_venv() else { return };
     let terminal = FakeTerminal::start(&sandbox, &["jupyter:Python 3 (ipykernel)"]);
     let prompt = "python ❯";
     terminal.wait_for_prompt(prompt);
@@ -46,7 +46,7 @@ fn a_session_with_the_python_kernel() {
 
 #[test]
 fn scripts_and_lists_accept_kernels() {
-    let Some(sandbox) = Sandbox::furnished() else { return };
+    let Some(sandbox) = Sandbox::with_test_venv() else { return };
     sandbox.run(&["-c", "x=4; echo $((x + 1))", "jupyter:bash"]).expect(0, "5\n");
     sandbox.run(&["-c", "import sys; print(1); sys.exit(3)", "jupyter:PYTHON3"]).expect(3, "1\n");
     let images = sandbox.run(&["images"]).stdout;

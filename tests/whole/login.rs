@@ -28,7 +28,7 @@ impl Lab {
         self.sandbox.run_with_stdin(&arguments, lines.as_bytes())
     }
 
-    fn log_in_well(&self) {
+    fn log_in_successfully(&self) {
         self.log_in(&format!("{PASSWORD}\n")).expect(0, "");
     }
 
@@ -91,7 +91,7 @@ fn a_user_logs_in_works_and_logs_out() {
 #[test]
 fn a_cookie_that_ends_in_the_middle_of_work_costs_nothing() {
     let lab = Lab::new();
-    lab.log_in_well();
+    lab.log_in_successfully();
     let terminal = FakeTerminal::start(&lab.sandbox, &["python"]);
     terminal.wait_for_prompt("python ❯");
     terminal.enter("x = 20; print('x', 'is set')");
@@ -102,7 +102,7 @@ fn a_cookie_that_ends_in_the_middle_of_work_costs_nothing() {
     let message = terminal.wait_for("bai-repl login http://127.0.0.1");
     assert!(message.all.contains("has ended"), "{}", message.all);
     terminal.wait_for_prompt("python ❯");
-    lab.log_in_well();
+    lab.log_in_successfully();
     terminal.enter("print('back', x + 1)");
     terminal.wait_for("back 21");
     terminal.wait_for_prompt("python ❯");
@@ -142,7 +142,7 @@ fn a_required_code_that_cannot_be_asked_is_reported() {
 #[test]
 fn a_web_server_whose_manager_is_down_is_reported() {
     let lab = Lab::new();
-    lab.log_in_well();
+    lab.log_in_successfully();
     let page = "<html>\u{1b}]0;x\u{7}<h1>502 Bad Gateway</h1></html>";
     let answer = format!(
         "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
@@ -161,7 +161,7 @@ fn a_web_server_whose_manager_is_down_is_reported() {
 #[test]
 fn a_cookie_is_sent_to_its_own_server_only() {
     let lab = Lab::new();
-    lab.log_in_well();
+    lab.log_in_successfully();
 
     let other = WebServer::before(&lab.engine);
     let to = &other.endpoint;
@@ -175,7 +175,7 @@ fn a_cookie_is_sent_to_its_own_server_only() {
 #[test]
 fn a_login_that_others_can_read_is_not_used() {
     let lab = Lab::new();
-    lab.log_in_well();
+    lab.log_in_successfully();
     std::fs::set_permissions(&lab.login_files()[0], PermissionsExt::from_mode(0o644)).unwrap();
     expect_failure(&lab.sandbox, &["-c", "1", "python"], 2, &["other users may read it", "chmod 600"]);
 }
@@ -183,7 +183,7 @@ fn a_login_that_others_can_read_is_not_used() {
 #[test]
 fn the_official_clients_cookie_is_taken() {
     let mut lab = Lab::new();
-    lab.log_in_well();
+    lab.log_in_successfully();
     let id = lab.web.state().cookies[0].clone();
     std::fs::remove_file(&lab.login_files()[0]).unwrap();
     let endpoint = lab.web.endpoint.clone();

@@ -25,13 +25,13 @@ fn in_pane(screen: &Screen) -> bool {
 }
 
 /// Presses the key and waits for the shell.
-fn visit(terminal: &FakeTerminal) {
+fn open_pane(terminal: &FakeTerminal) {
     terminal.send(KEY);
     terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("shell>"));
 }
 
 /// Presses the key again and waits for the previous screen.
-fn come_back(terminal: &FakeTerminal) {
+fn leave_pane(terminal: &FakeTerminal) {
     terminal.send(KEY);
     terminal.wait_until("the way back", |screen| !in_pane(screen));
 }
@@ -54,7 +54,7 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
     terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("open('note')"));
     let before = terminal.termios();
 
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("vim -u NONE -N note");
     terminal.wait_until("vim", |screen| screen.lines[1] == "~" && screen.all.contains("\"note\""));
     terminal.send("ihello from vim\x1b");
@@ -65,7 +65,7 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
     });
     terminal.enter(":wq");
     terminal.wait_until("the shell", |screen| screen.all.contains("shell>"));
-    come_back(&terminal);
+    leave_pane(&terminal);
 
     let screen = terminal.wait_until("half a cell", |screen| {
         screen.last_line().ends_with("open('note')")
@@ -96,7 +96,7 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     terminal.wait_until("the first lines", |screen| screen.has_line("line 3"));
     // This input is for the prompt, so the shell must not receive it.
     terminal.send("'kept'");
-    visit(&terminal);
+    open_pane(&terminal);
     // Ctrl-C here is for the shell: neither the cell nor its prompt may receive it.
     sandbox.write("wait.sh", "trap 'echo caught; exit' INT\necho waiting\nwhile :; do sleep .1; done\n");
     terminal.enter("sh wait.sh");
@@ -105,7 +105,7 @@ fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
     terminal.wait_until("the interrupt", |screen| screen.all.contains("caught"));
     terminal.enter("echo > go; echo 'told'");
     terminal.wait_until("the cell's end", |screen| screen.last_line().contains("the cell has ended"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     let screen = terminal
         .wait_until("what was typed ahead", |screen| screen.last_line() == format!("{PROMPT} 'kept'"));
     let printed: Vec<&str> = screen.all.lines().filter(|line| line.starts_with("line ")).collect();
@@ -131,10 +131,10 @@ fn coming_back_before_the_cell_ends_shows_it_going_on() {
     );
     terminal.wait_until("half a line", |screen| screen.last_line() == "aaa");
     let running = terminal.termios();
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("echo > one; echo 'told'");
     terminal.wait_until("the shell", |screen| screen.lines.iter().any(|line| line == "told"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.wait_until("the line goes on", |screen| screen.last_line() == "aaabbb");
     assert_eq!(terminal.termios(), running);
     two.open();
@@ -150,16 +150,16 @@ fn a_question_that_comes_meanwhile_is_asked_on_return() {
     let _gate = Gate::at(&sandbox.work().join("go"));
     terminal.enter("print('wait' + 'ing'); open('go').readline(); print('hello ' + input('who? '))");
     terminal.wait_until("the cell", |screen| screen.has_line("waiting"));
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("echo > go");
     terminal.wait_until("the remark", |screen| screen.last_line().contains("the cell asks for input"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.wait_until("the question", |screen| screen.last_line() == "who?");
     // The key also works at questions, and the half-typed answer is kept.
     terminal.send("An");
     terminal.wait_until("half an answer", |screen| screen.last_line() == "who? An");
-    visit(&terminal);
-    come_back(&terminal);
+    open_pane(&terminal);
+    leave_pane(&terminal);
     terminal.wait_until("half an answer", |screen| screen.last_line() == "who? An");
     terminal.send("n\r");
     terminal.wait_until("the answer", |screen| screen.has_line("hello Ann"));
@@ -171,9 +171,9 @@ fn a_question_that_comes_meanwhile_is_asked_on_return() {
 fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("kept=here");
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.enter(":pty");
     terminal.wait_until("the shell", |screen| in_pane(screen) && screen.all.contains("kept=here"));
     terminal.enter("echo still $kept");
@@ -182,10 +182,10 @@ fn the_shell_stays_until_it_ends_and_then_there_is_a_new_one() {
     terminal.wait_until("the news", |screen| {
         !in_pane(screen) && screen.all.contains("the shell in the terminal has ended with exit code 3")
     });
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("echo now [$kept]");
     terminal.wait_until("a new shell", |screen| screen.has_line("now []"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.wait_for_prompt(PROMPT);
     terminal.leave();
 }
@@ -195,10 +195,10 @@ fn the_prompt_reports_events_of_the_terminal() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
     let gate = Gate::at(&sandbox.work().join("go"));
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("read < go; printf '\\a'; read < go; exit 5");
     terminal.wait_until("the command", |screen| screen.all.contains("exit 5"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.send("half");
     terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
     gate.open();
@@ -218,12 +218,12 @@ fn the_prompt_reports_events_of_the_terminal() {
 fn the_key_twice_sends_it_and_another_key_can_be_configured() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("cat -v");
     terminal.wait_until("cat", |screen| screen.all.contains("shell> cat -v"));
     terminal.send(format!("{KEY}{KEY}\r"));
     terminal.wait_until("the key", |screen| screen.has_line("^]"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.wait_for_prompt(PROMPT);
     terminal.leave();
 
@@ -252,15 +252,15 @@ fn the_key_twice_sends_it_and_another_key_can_be_configured() {
 fn with_a_dead_link_the_key_still_leaves() {
     let ProxiedEngine { sandbox, link, .. } = &mut ProxiedEngine::new();
     let terminal = in_session(sandbox, &["python"]);
-    visit(&terminal);
-    link.go_away();
+    open_pane(&terminal);
+    link.refuse_connections();
     terminal.wait_until("the loss", |screen| screen.last_line().contains("link down"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.send("half");
     terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
     terminal.send(KEY);
     terminal.wait_until("the pane", |screen| in_pane(screen) && screen.last_line().contains("link down"));
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.wait_until("half a cell", |screen| screen.last_line().ends_with("half"));
 }
 
@@ -286,15 +286,15 @@ fn a_session_destroyed_behind_the_terminal_is_reported_and_the_terminal_is_clean
 fn a_link_that_is_cut_comes_back_with_the_same_shell() {
     let ProxiedEngine { sandbox, link, .. } = &mut ProxiedEngine::new();
     let terminal = in_session(sandbox, &["-t", "far-away", "python"]);
-    visit(&terminal);
+    open_pane(&terminal);
     terminal.enter("kept=here");
     terminal.wait_until("the next line", |screen| screen.all.matches("shell>").count() == 2);
-    link.go_away();
+    link.refuse_connections();
     terminal.wait_for("link down");
-    link.be_back();
+    link.accept_connections();
     terminal.wait_until("the link", |screen| !screen.all.contains("link down"));
     terminal.enter("echo still $kept");
     terminal.wait_for("still here");
-    come_back(&terminal);
+    leave_pane(&terminal);
     terminal.leave();
 }

@@ -112,7 +112,7 @@ fn the_prompt() {
 
 #[test]
 fn a_data_frame() {
-    let Some(sandbox) = Sandbox::furnished() else { return };
+    let Some(sandbox) = Sandbox::with_test_venv() else { return };
     let sandbox = coloured(sandbox);
     let terminal = open(&sandbox, &[], 25);
     terminal.run(PROMPT, "import pandas as pd; names = ['Rhine', 'Danube', '한강', 'Vltava']");

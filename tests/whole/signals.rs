@@ -21,7 +21,7 @@ const PRINT_SIGNALS: &str = "grep -E '^Sig(Ign|Blk)' /proc/self/status";
 
 /// Whether the output shows no ignored or blocked signals. Real-time signals are not checked, because the C library
 /// uses some of them.
-fn has_none(text: &str) -> bool {
+fn has_no_signals(text: &str) -> bool {
     let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("Sig")?.split_once(':')).collect();
     let signals = |hex: &str| u64::from_str_radix(hex.trim(), 16).unwrap() & 0x7fff_ffff;
     lines.len() == 2 && lines.iter().all(|(_, hex)| signals(hex) == 0)
@@ -46,7 +46,7 @@ fn children_of_a_session_ignore_and_block_no_signals() {
     ] {
         let output = with_blocked_signals(&sandbox, arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(has_none(&text), "{arguments:?}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(has_no_signals(&text), "{arguments:?}: {text}\n{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -59,7 +59,7 @@ fn the_shell_in_the_session_ignores_and_blocks_no_signal() {
     terminal.wait_for("leaves");
     terminal.enter(&format!("{PRINT_SIGNALS}; echo e''nd"));
     let screen = terminal.wait_until("the answer", |screen| screen.has_line("end"));
-    assert!(has_none(&screen.all), "{}", screen.all);
+    assert!(has_no_signals(&screen.all), "{}", screen.all);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_pane_stays_open_at_a_hangup_that_is_ignored() {
     let terminal = FakeTerminal::start_command(command, 24, 80);
     terminal.wait_for("leaves");
     kill(Pid::from_raw(terminal.pid()), Signal::SIGHUP).unwrap();
-    // A pane that heard it would close after the first answer at the latest.
+    // A pane that received it would close after the first answer at the latest.
     for answer in 1..=3 {
         terminal.enter(&format!("echo answer $((40 + {answer}))"));
         terminal.wait_for(&format!("answer {}", 40 + answer));

@@ -3,7 +3,7 @@
 //! It has one session, does not answer its runs, cannot restart it, and returns a good session if the client creates a new
 //! one.
 
-use super::bad_inputs::with_keys;
+use super::bad_inputs::with_keypair;
 use bai_testkit::FakeTerminal;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -147,7 +147,7 @@ fn answer(method: &str, path: &str, body: &Value, state: &mut State) -> Option<(
 #[test]
 fn a_script_gives_up_with_a_sentence() {
     let (endpoint, state) = cluster();
-    let sandbox = with_keys(&endpoint);
+    let sandbox = with_keypair(&endpoint);
     let give_up = |prelude: &[&str]| {
         // A few seconds longer than the message about the silence takes.
         let flags = ["--max-wait", "12", "-t", "work", "-c", "print(1)", "python:3.13"];
@@ -167,7 +167,7 @@ fn a_script_gives_up_with_a_sentence() {
 #[test]
 fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
     let (endpoint, state) = cluster();
-    let sandbox = with_keys(&endpoint);
+    let sandbox = with_keypair(&endpoint);
     let arguments = ["--no-prelude", "--transport", "poll", "attach", "work"];
     let terminal = FakeTerminal::start(&sandbox, &arguments);
     terminal.wait_for_prompt("python ❯");
@@ -195,7 +195,7 @@ fn the_prompt_offers_a_new_session_and_runs_the_cells_again() {
 #[test]
 fn the_prelude_detects_a_stuck_session_before_the_first_cell() {
     let (endpoint, _state) = cluster();
-    let sandbox = with_keys(&endpoint);
+    let sandbox = with_keypair(&endpoint);
     let terminal = FakeTerminal::start(&sandbox, &["attach", "work"]);
     terminal.wait_for("it has not answered for 5 s");
     terminal.wait_for(":restart starts it anew");
@@ -211,7 +211,7 @@ fn the_prelude_detects_a_stuck_session_before_the_first_cell() {
 fn a_session_that_never_starts_is_given_up_and_ended_when_it_is_ours() {
     let (endpoint, state) = cluster();
     state.lock().unwrap().is_pending = true;
-    let sandbox = with_keys(&endpoint);
+    let sandbox = with_keypair(&endpoint);
     let waited = sandbox.run(&["--max-wait", "1", "-t", "work", "-c", "1", "python:3.13"]);
     waited.expect(TIMED_OUT, "");
     assert!(
@@ -230,7 +230,7 @@ fn a_session_that_never_starts_is_given_up_and_ended_when_it_is_ours() {
 fn a_prompt_that_is_left_before_its_session_runs_ends_it_at_once() {
     let (endpoint, state) = cluster();
     state.lock().unwrap().is_pending = true;
-    let sandbox = with_keys(&endpoint);
+    let sandbox = with_keypair(&endpoint);
     let terminal = FakeTerminal::start(&sandbox, &["--rm", "-t", "work", "python:3.13"]);
     terminal.wait_for_prompt("python ❯");
     terminal.enter("1 + 1");
@@ -248,7 +248,7 @@ fn a_prompt_that_is_left_before_its_session_runs_ends_it_at_once() {
 fn output_that_the_server_loses_is_reported_by_scripts_and_at_the_prompt() {
     let (endpoint, state) = cluster();
     *state.lock().unwrap() = State { session: 1, loses_html: true, ..State::default() };
-    let sandbox = with_keys(&endpoint);
+    let sandbox = with_keypair(&endpoint);
     let warning = "a part of the output is lost: could not run the code";
     let flags = ["--no-prelude", "--transport", "poll"];
     let script = sandbox.run(&[&flags[..], &["-t", "work", "-c", "HTML('x')", "python:3.13"]].concat());

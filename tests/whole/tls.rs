@@ -1,6 +1,6 @@
 //! TLS, clocks and busy servers in the whole program, with certificates made here and a real engine behind them.
 
-use super::bad_inputs::{CONNECT, REFUSED, canned, expect_failure, with_keys};
+use super::bad_inputs::{CONNECT, REFUSED, canned, expect_failure, with_keypair};
 use super::daemon::Daemon;
 use bai_testkit::Sandbox;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -43,7 +43,7 @@ impl Authority {
 }
 
 /// Accepts TLS for the server behind it, one request per connection. Returns its endpoint by name.
-fn front(config: Arc<ServerConfig>, target: SocketAddr) -> String {
+fn tls_proxy(config: Arc<ServerConfig>, target: SocketAddr) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     std::thread::spawn(move || {
@@ -97,7 +97,7 @@ fn a_private_authority_is_trusted_only_when_it_is_named() {
     let home = Sandbox::new();
     let engine = Daemon::start(&home);
     let authority = Authority::new();
-    let endpoint = front(authority.server("localhost", 2090), engine.address);
+    let endpoint = tls_proxy(authority.server("localhost", 2090), engine.address);
     let mut sandbox = Sandbox::new();
     engine.use_in(&mut sandbox, &endpoint);
     expect_failure(
@@ -127,7 +127,7 @@ fn a_wrong_host_and_a_wrong_time_of_a_certificate_are_different_errors() {
         ("other.example", 2090, ["localhost", "other.example"]),
         ("localhost", 2021, ["localhost", "expired"]),
     ] {
-        let endpoint = front(authority.server(name, until), engine.address);
+        let endpoint = tls_proxy(authority.server(name, until), engine.address);
         engine.use_in(&mut sandbox, &endpoint);
         expect_failure(&sandbox, &["-c", "1", "python"], CONNECT, &words);
     }
@@ -147,7 +147,7 @@ fn a_wrong_clock_is_reported_with_the_difference() {
     let answer = "HTTP/1.1 400 Bad Request\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 105\r\nConnection: close\r\n\r\n\
                   {\"type\": \"https://api.backend.ai/probs/invalid-auth-params\", \"title\": \"x\", \"msg\": \"Date/time sync error\"}   ";
     expect_failure(
-        &with_keys(&canned(answer)),
+        &with_keypair(&canned(answer)),
         &["-c", "1", "python"],
         REFUSED,
         &["clock is", "days ahead", "set this machine's clock"],
@@ -157,7 +157,12 @@ fn a_wrong_clock_is_reported_with_the_difference() {
 #[test]
 fn a_server_that_stays_busy_is_reported() {
     let answer = "HTTP/1.1 429 Too Many\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    expect_failure(&with_keys(&canned(answer)), &["-c", "1", "python"], REFUSED, &["429", "wait a little"]);
+    expect_failure(
+        &with_keypair(&canned(answer)),
+        &["-c", "1", "python"],
+        REFUSED,
+        &["429", "wait a little"],
+    );
 }
 
 #[test]

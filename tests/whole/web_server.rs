@@ -95,7 +95,7 @@ fn serve(client: TcpStream, shared: &Shared) -> std::io::Result<()> {
             state.cookies.retain(|known| Some(known.as_str()) != request.header("x-backendai-sessionid"));
             answer(&client, "200 OK", None, "")
         }
-        target if target.starts_with("/func/") => pass_on(client, reader, &request, shared),
+        target if target.starts_with("/func/") => forward(client, reader, &request, shared),
         _ => answer(&client, "200 OK", None, "<!DOCTYPE html><html>the web interface</html>"),
     }
 }
@@ -170,7 +170,7 @@ fn login(
 }
 
 /// Signs the request for the engine and copies bytes both ways until one side ends.
-fn pass_on(
+fn forward(
     client: TcpStream,
     mut reader: BufReader<TcpStream>,
     request: &Request,
@@ -183,7 +183,7 @@ fn pass_on(
             r#"{"type": "https://api.backend.ai/probs/auth-failed", "title": "Unauthorized access"}"#;
         return answer(&client, "401 Unauthorized", None, problem);
     }
-    assert!(request.header("authorization").is_none(), "nothing is signed in session mode");
+    assert!(request.header("authorization").is_none(), "requests are not signed in session mode");
     let engine = TcpStream::connect(shared.engine)?;
     (&engine).write_all(signed_head(request, target, shared).as_bytes())?;
     let (mut up, mut back) = (engine.try_clone()?, client.try_clone()?);

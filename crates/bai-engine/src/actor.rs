@@ -111,7 +111,7 @@ async fn start(
 /// Why a session is no longer served.
 #[derive(PartialEq)]
 enum Exit {
-    /// The session was told to stop.
+    /// The session was asked to stop.
     Stopped,
     /// The kernel ended and does not come back.
     KernelGone,
@@ -165,7 +165,7 @@ impl Actor {
         }
     }
 
-    /// Serves the session until it is told to stop, or until its kernel is gone.
+    /// Serves the session until it is asked to stop, or until its kernel is gone.
     async fn serve(&mut self) -> Exit {
         if let Some(script) = self.session.spec.bootstrap_script.clone() {
             // Its output belongs to no run, so it goes to the log and to the first run.

@@ -90,7 +90,8 @@ impl Buffer {
         let mut taken = Vec::new();
         let mut room = limit;
         if self.lost > 0 {
-            let note = format!("[{} bytes of output were dropped: nobody collected them]\n", self.lost);
+            let note =
+                format!("[{} bytes of output were dropped, because no client collected them]\n", self.lost);
             self.lost = 0;
             taken.push(ConsoleRecord::Stderr(note).into());
         }

@@ -1,6 +1,6 @@
 //! The state file of a background engine, by which other programs find it. Only its owner can read the file. A lock
-//! keeps two programs from starting an engine at the same time. A hello to the engine tells a live engine from a stale
-//! file. Starting the process is the caller's task.
+//! keeps two programs from starting an engine at the same time. A hello to the engine distinguishes a live engine from
+//! a stale file. Starting the process is the caller's task.
 
 use super::keypair::Keypair;
 use nix::fcntl::{Flock, FlockArg};

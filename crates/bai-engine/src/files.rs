@@ -212,7 +212,7 @@ mod tests {
         assert!(target(root.path(), "in/new/b").unwrap().ends_with("sub/new/b"));
         assert_eq!(existing(root.path(), "nothing"), Err(PathError::Missing("nothing".into())));
         assert!(target(root.path(), "sub").is_err() && target(root.path(), ".").is_err());
-        assert!(target(root.path(), "sub/a/b").is_err(), "a file is no folder");
+        assert!(target(root.path(), "sub/a/b").is_err(), "a file is not a folder");
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub use keypair::Keypair;
 pub use options::{EngineOptions, Workdirs};
 pub use server::{Engine, EngineError};
 
-/// Waits until `condition` holds; `changed` tells when to look again.
+/// Waits until `condition` holds; `changed` signals when to check again.
 #[cfg(test)]
 async fn until(changed: &tokio::sync::Notify, condition: impl Fn() -> bool) {
     loop {

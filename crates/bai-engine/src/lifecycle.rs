@@ -157,7 +157,7 @@ pub(super) fn iso(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }
 
-/// `DELETE /{P}/{s}`: answers at once. The session's status and events tell when it has ended.
+/// `DELETE /{P}/{s}`: answers at once. The session's status and events report when it has ended.
 pub(super) async fn destroy(
     State(server): State<Arc<ServerState>>,
     Path(reference): Path<String>,

@@ -8,8 +8,8 @@ use std::time::Duration;
 /// The folders of sessions.
 #[derive(Debug, Clone)]
 pub enum Workdirs {
-    /// All sessions in this folder, which is the user's own. The engine makes and removes nothing in it. Uploads and
-    /// downloads are refused: they would copy a folder to itself.
+    /// All sessions in this folder, which is the user's own. The engine neither creates nor removes files in it.
+    /// Uploads and downloads are refused: they would copy a folder to itself.
     Shared(PathBuf),
     /// Each session in its own folder below this one. The folder is named by the session's id and removed with the
     /// session. Folders that a killed engine left behind are removed when the next engine starts.

@@ -128,7 +128,7 @@ impl Engine {
         ]
     }
 
-    /// A random text that only this engine has in its hello. It tells this engine from others.
+    /// A random text that only this engine has in its hello. It identifies this engine.
     pub fn instance(&self) -> &str {
         &self.state.instance
     }

@@ -18,7 +18,7 @@ pub(super) struct ServerState {
     pub(super) starts: Semaphore,
     /// Cancelled when the engine ends.
     pub(super) stop: CancellationToken,
-    /// A random text that tells this engine from others on the same port.
+    /// A random text that distinguishes this engine from earlier ones on the same port.
     pub(super) instance: String,
     pub(super) workdirs: Workdirs,
     /// Images that can be started here, remembered because the search takes tens of milliseconds.

@@ -158,8 +158,8 @@ async fn read(
     }
 }
 
-/// Sends the run's output until the run ends or the client leaves. When an active run is silent, an empty frame tells
-/// the client that the run has begun. The genuine server sends such a frame every two seconds.
+/// Sends the run's output until the run ends or the client leaves. When an active run is silent, an empty frame reports
+/// that the run has begun. The genuine server sends such a frame every two seconds.
 async fn write(run: &Run, collector: &Collector, sender: &mut Sender) -> StreamEnd {
     let silence = async {
         run.begun().await;

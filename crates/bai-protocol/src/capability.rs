@@ -1,7 +1,7 @@
-//! What a server can do beyond the common API, in the words of its answer to `GET /`.
+//! What a server can do beyond the common API, as named in its answer to `GET /`.
 //!
-//! Servers differ by what they announce, never by their name. A genuine cluster announces no capability. A word that is
-//! not known here is ignored, so that a newer server can be used by an older client.
+//! Servers differ by what they announce, never by their name. A genuine cluster announces no capability. An unknown
+//! name is ignored, so that a newer server can be used by an older client.
 
 use crate::lenient;
 use serde::{Deserialize, Deserializer, Serialize};

@@ -175,9 +175,9 @@ pub enum RunStatus {
     ExecTimeout,
     /// WebSocket only: something failed, `msg` says what, the socket closes.
     Error,
-    /// WebSocket only: the server goes away, the socket closes.
+    /// WebSocket only: the server shuts down, the socket closes.
     ServerRestarting,
-    /// A status that this crate does not know. The run goes on.
+    /// A status that this crate does not know. The run continues.
     Unknown(String),
 }
 
@@ -239,7 +239,7 @@ pub struct ExecuteResult {
 }
 
 impl ExecuteResult {
-    /// A result with a status and nothing else.
+    /// A result with only a status.
     pub fn new(status: RunStatus) -> Self {
         ExecuteResult {
             status,

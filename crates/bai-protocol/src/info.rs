@@ -92,7 +92,7 @@ impl SessionInfo {
         self.current_run_id.as_deref().map(RunId::from_wire)
     }
 
-    /// The environment that the session was created with, as far as the server tells it in a readable form.
+    /// The environment that the session was created with, if the server reports it in a readable form.
     pub fn environ(&self) -> Option<BTreeMap<String, String>> {
         match self.rest.get("environ")? {
             Value::String(text) => python::dictionary(text),

@@ -1,4 +1,4 @@
-//! The words of the wire: requests, replies, frames, statuses, versions, problems, signing.
+//! The wire protocol: requests, replies, frames, statuses, versions, problems, signing.
 //!
 //! Types here are lenient in what they accept, because every server release differs a little (`docs/wire`
 //! §10 is the list of traps), and strict in what they send. No I/O, no clock, no terminal lives here, and

@@ -84,10 +84,10 @@ pub fn may_be_opened(port: u16) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadLabel {
     /// It is not `name:protocol:port`.
-    #[error("{0:?} is no service; one looks like jupyter:http:8080 or name:tcp:[8081,8082]")]
+    #[error("{0:?} is not a service; a service looks like jupyter:http:8080 or name:tcp:[8081,8082]")]
     Shape(String),
     /// An unknown protocol.
-    #[error("{0} is no protocol of services")]
+    #[error("{0} is not a protocol of services")]
     Protocol(String),
     /// A reserved port, or one that is named twice.
     #[error("the port {0} is reserved or named twice")]
@@ -159,10 +159,10 @@ pub struct ServiceParameters {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadParameter {
     /// An option without a name.
-    #[error("{0:?} is no option; an option looks like \"--port 8080\" or \"--verbose\"")]
+    #[error("{0:?} is not an option; an option looks like \"--port 8080\" or \"--verbose\"")]
     Argument(String),
     /// A variable without `=`, or with a name that the system refuses.
-    #[error("{0:?} is no variable; a variable looks like NAME=value")]
+    #[error("{0:?} is not a variable; a variable looks like NAME=value")]
     Env(String),
     /// The JSON text of a query.
     #[error("{name} is not the JSON object that was agreed: {why}")]

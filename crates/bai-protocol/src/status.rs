@@ -26,7 +26,7 @@ pub enum SessionStatus {
     Terminated,
     Error,
     Cancelled,
-    /// Only in the reply to create: `maxWaitSeconds` passed and the session goes on without us.
+    /// Only in the reply to create: `maxWaitSeconds` passed, and the session continues to start.
     Timeout,
     /// A status that this crate does not know.
     Unknown(String),

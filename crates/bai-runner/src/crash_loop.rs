@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// This many crashes…
+/// The number of crashes within [`WITHIN`] that make a crash loop.
 pub(super) const TOO_MANY: usize = 3;
-/// …within this time are a crash loop.
+/// The period in which crashes are counted.
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// The times of the last crashes.

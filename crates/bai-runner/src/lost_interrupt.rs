@@ -1,6 +1,7 @@
-//! Processes that an interrupt meets between fork and exec. A shell that catches SIGINT, as `dash -c` does, hands its handler
-//! down to the child, and the program that the child then becomes never hears of the signal: it runs on, and the shell waits
-//! for it. Such a process gets SIGINT again. Processes that start after the interrupt are left alone: a trap may have started them.
+//! Processes that an interrupt meets between fork and exec. A shell that catches SIGINT, as `dash -c` does, hands its
+//! handler down to the child, and the program that the child then becomes never receives the signal: it continues, and
+//! the shell waits for it. Such a process gets SIGINT again. Processes that start after the interrupt are left alone: a
+//! trap may have started them.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getsid};

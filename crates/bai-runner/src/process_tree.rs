@@ -62,7 +62,7 @@ impl ProcessTree {
 
     fn has(&self, pid: Pid) -> bool {
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-        // The name of the program stands in parentheses and may contain anything.
+        // The name of the program is in parentheses and may contain any character.
         let Some((_, fields)) = stat.rsplit_once(") ") else { return false };
         let mut fields = fields.split(' ');
         if fields.next() == Some("Z") {

@@ -94,7 +94,8 @@ mod tests {
     fn the_pythons_of_pyenv_are_found_without_its_shims() {
         let home = tempfile::tempdir().unwrap();
         let python = super::super::resolve("python").unwrap().info().executable.clone();
-        // Another process writes the shim: one that is forked from ours meanwhile would hold it open for writing.
+        // Another process writes the shim: a child that our process forks in the meantime would hold it open for
+        // writing.
         let script = "mkdir -p .pyenv/shims .pyenv/versions/3.99.0/bin; ln -s $0 .pyenv/versions/3.99.0/bin/python\n\
                       cd .pyenv/shims; printf '#!/bin/sh\\ntouch $0.asked\\n' >python3; chmod +x python3; ln python3 python3.99";
         let made =

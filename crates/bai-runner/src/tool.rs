@@ -223,7 +223,7 @@ mod tests {
             ("gcc-x", "7.0.0"),
             ("gcc-8", "unknown"),
         ] {
-            // Another process writes it: one that is forked from ours meanwhile would hold it open for writing.
+            // Another process writes it: a child that our process forks in the meantime would hold it open for writing.
             let script = format!("printf '#!/bin/sh\necho gcc {version}\n' >{name}; chmod +x {name}");
             let made = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).status().unwrap();
             assert!(made.success());

@@ -66,7 +66,7 @@ fn processes(variables: &[String]) -> HashMap<i32, Process> {
 
 fn process(pid: i32, variables: &[String]) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name of the program stands in parentheses and may contain anything.
+    // The name of the program is in parentheses and may contain any character.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
     let parent = i32::try_from(number(1)?).ok()?;

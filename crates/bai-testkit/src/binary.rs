@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 /// program that was started by hand finds it in the parent of its own folder.
 pub fn binary() -> &'static str {
     static BINARY: LazyLock<String> = LazyLock::new(|| {
-        let path = std::env::var_os("CARGO_BIN_EXE_bai-repl").map_or_else(beside_the_test, PathBuf::from);
+        let path =
+            std::env::var_os("CARGO_BIN_EXE_bai-repl").map_or_else(next_to_test_program, PathBuf::from);
         assert!(path.is_file(), "{} is not there: build it first", path.display());
         path.into_os_string().into_string().unwrap()
     });
@@ -15,6 +16,6 @@ pub fn binary() -> &'static str {
 }
 
 /// Test programs are in `target/<profile>/deps`.
-fn beside_the_test() -> PathBuf {
+fn next_to_test_program() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().with_file_name("bai-repl")
 }

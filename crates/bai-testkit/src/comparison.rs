@@ -14,7 +14,7 @@ pub struct Figure {
 
 impl Figure {
     /// The median of these times and their 99th percentile.
-    pub fn of_times(mut times: Vec<Duration>) -> Self {
+    pub fn median(mut times: Vec<Duration>) -> Self {
         times.sort();
         let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
         let number = at(0.5);
@@ -47,7 +47,7 @@ pub fn compare<'a, T>(
                 ours = Some(figure.number);
                 figure.text
             }
-            // A panic is how the fake terminal tells that an answer did not come.
+            // The fake terminal panics if an answer does not come.
             (Some(peer), Some(ours)) => match catch_unwind(AssertUnwindSafe(|| measure(peer))) {
                 Ok(figure) => format!("{:<28}{:>9.2}x", figure.text, ours / figure.number),
                 Err(_) => "no answer".to_owned(),

@@ -8,16 +8,16 @@
 mod binary;
 pub mod comparison;
 mod fake_terminal;
-mod furnished;
 mod gate;
 mod needs;
 mod sandbox;
 mod screen;
+mod venv;
 
 pub use binary::binary;
 pub use fake_terminal::{End, FakeTerminal, PROMPT};
-pub use furnished::{furnished, furnished_with};
 pub use gate::Gate;
 pub use needs::{leave_out, need, need_one_of, take_left_out};
 pub use sandbox::{Finished, Sandbox, pyenv_root};
 pub use screen::Screen;
+pub use venv::{test_venv, test_venv_with};

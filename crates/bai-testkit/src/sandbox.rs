@@ -1,6 +1,6 @@
 //! The environment in which one test runs the binary: an empty home, clean variables, and a working folder.
 
-use super::{binary, furnished};
+use super::{binary, test_venv};
 use portable_pty::CommandBuilder;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -44,9 +44,9 @@ impl Sandbox {
     /// Creates a sandbox with the activated environment of matplotlib, pandas and Jupyter kernels. `None` if the
     /// environment is missing; then the test is left out.
     #[track_caller]
-    pub fn furnished() -> Option<Self> {
+    pub fn with_test_venv() -> Option<Self> {
         let mut sandbox = Self::new();
-        sandbox.set("VIRTUAL_ENV", furnished()?);
+        sandbox.set("VIRTUAL_ENV", test_venv()?);
         Some(sandbox)
     }
 

@@ -58,7 +58,7 @@ impl BufferedRun {
     }
 }
 
-/// What the user is told about an event that cannot be shown yet.
+/// The kind of an event that is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeldEvent {
     Output,

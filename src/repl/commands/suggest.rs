@@ -143,7 +143,7 @@ mod tests {
     fn known(line: &str) -> Suggestions {
         match suggest(line, line.len()) {
             Suggestion::Local(found) => found,
-            Suggestion::Remote(_) => panic!("{line}: nobody needs to be asked"),
+            Suggestion::Remote(_) => panic!("{line}: no request is needed"),
         }
     }
 

@@ -1,5 +1,5 @@
-//! What the prompt needs to know about each language: when a cell is complete, how the next line is indented, which brackets
-//! match, what a name is. This module draws nothing, knows no kernel, and does no I/O.
+//! What the prompt needs to know about each language: when a cell is complete, how the next line is indented, which
+//! brackets match, what a name is. This module does not draw, does not know the kernel, and does no I/O.
 
 mod jupyter;
 mod plain;

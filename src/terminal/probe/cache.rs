@@ -182,7 +182,11 @@ mod tests {
         assert!(!fs::read_to_string(&path).unwrap().contains("secret"));
         let written = fs::metadata(&path).unwrap().modified().unwrap();
         ProbeCache(&path).record_answers("this", &probe).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written, "nothing new, nothing written");
+        assert_eq!(
+            fs::metadata(&path).unwrap().modified().unwrap(),
+            written,
+            "an unchanged entry is not written"
+        );
     }
 
     #[test]

@@ -133,7 +133,11 @@ mod tests {
         let wezterm = Some("WezTerm 20240203".to_owned());
         assert_eq!(chosen(Probe { name: wezterm, sixel: true, ..silent.clone() }), Graphics::Iterm2);
         let named = Some("kitty(0.26.5)".to_owned());
-        assert_eq!(chosen(Probe { name: named, ..silent }), Graphics::Blocks, "a name alone proves nothing");
+        assert_eq!(
+            chosen(Probe { name: named, ..silent }),
+            Graphics::Blocks,
+            "a name alone does not prove support"
+        );
     }
 
     #[test]

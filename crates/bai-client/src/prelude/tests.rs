@@ -81,10 +81,10 @@ fn outputs(python: &Path, cells: &[String]) -> Vec<Vec<Value>> {
 }
 
 /// The prelude with a limit that no busy machine reaches.
-fn patient() -> String {
-    let patient = SOURCE.replace("LIMIT = 4.0", "LIMIT = 100.0");
-    assert_ne!(patient, SOURCE);
-    bring(&patient)
+fn patient_prelude() -> String {
+    let prelude = SOURCE.replace("LIMIT = 4.0", "LIMIT = 100.0");
+    assert_ne!(prelude, SOURCE);
+    bring(&prelude)
 }
 
 fn ask(question: Value) -> String {
@@ -109,7 +109,7 @@ fn text(output: &[Value]) -> String {
     output.iter().map(|part| part[1]["text/plain"].as_str().unwrap_or_default()).collect()
 }
 
-fn both(check: impl Fn(&Path)) {
+fn for_old_and_new_ipython(check: impl Fn(&Path)) {
     let new = if interpreter(NEW.0).is_some() { NEW } else { ANY };
     for environment in [OLD, new].into_iter().filter_map(environment) {
         check(&environment);
@@ -125,15 +125,15 @@ const STATE: &str = "(lambda shell, past: (past.writeout_cache(), (In, Out, _, _
 #[test]
 fn the_prelude_leaves_no_trace_in_the_history() {
     let question = || ask(json!({"ask": "complete", "code": "valu", "at": 4}));
-    both(|python| {
+    for_old_and_new_ipython(|python| {
         let ours = [
-            patient(),
+            patient_prelude(),
             question(),
             "value = 1\nvalue".into(),
             question(),
-            patient(),
+            patient_prelude(),
             "2".into(),
-            patient(),
+            patient_prelude(),
             question(),
             STATE.into(),
         ];
@@ -149,9 +149,9 @@ fn the_prelude_leaves_no_trace_in_the_history() {
 
 #[test]
 fn rich_results_are_wrapped_and_others_are_unchanged() {
-    both(|python| {
+    for_old_and_new_ipython(|python| {
         let cells = [
-            patient(),
+            patient_prelude(),
             "from IPython.display import *\ndisplay(Markdown('# ä'))\nHTML('<b>x</b>')".into(),
             "display(Latex('$x$'))\ndisplay(JSON({'a': [1]}))".into(),
             "SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')".into(),
@@ -175,11 +175,11 @@ fn rich_results_are_wrapped_and_others_are_unchanged() {
 
 #[test]
 fn documentation_is_returned_and_pagers_are_printed() {
-    both(|python| {
+    for_old_and_new_ipython(|python| {
         let describe =
             |name: &str, detail: u8| ask(json!({"ask": "describe", "name": name, "detail": detail}));
         let cells = [
-            patient(),
+            patient_prelude(),
             "def area(r):\n    'Of a circle.'\n    return 3 * r ** 2".into(),
             describe("area", 0),
             describe("nothing.at.all", 0),
@@ -202,7 +202,7 @@ fn documentation_is_returned_and_pagers_are_printed() {
 
 #[test]
 fn objects_that_never_answer_reach_the_time_limit() {
-    both(|python| {
+    for_old_and_new_ipython(|python| {
         let endless = "import time\nclass Endless:\n    def __dir__(self):\n        while True:\n            \
                        time.sleep(1)\nendless = Endless()";
         let cells = [

@@ -1,5 +1,5 @@
-//! The client against servers of every age, from 18.12 to 24.09: paths, methods and keys as `docs/wire` §1.2 and §2.1 tell
-//! them, in `tests/wire/ages.json`. What 26.9.6 says is recorded, and is played in `replay.rs`.
+//! The client against servers of every age, from 18.12 to 24.09: paths, methods and keys as in `docs/wire` §1.2 and
+//! §2.1 them, in `tests/wire/ages.json`. What 26.9.6 says is recorded, and is played in `replay.rs`.
 
 use super::server::{Asked, Server, reply, upgrade};
 use super::*;
@@ -142,14 +142,14 @@ async fn every_server_generation_gets_its_own_requests() {
         let (session, status) = create(&server.api()).await;
         for call in age["calls"].as_array().unwrap() {
             let name = call["do"].as_str().unwrap();
-            let gave = if name == "create" {
+            let outcome = if name == "create" {
                 status.clone()
             } else {
                 soon(make(name, &session))
                     .await
                     .unwrap_or_else(|error| panic!("{} {name}: {error}", age["version"]))
             };
-            assert_eq!(call["gives"], gave, "{} {name}", age["version"]);
+            assert_eq!(call["gives"], outcome, "{} {name}", age["version"]);
             for exchange in call["exchanges"].as_array().unwrap() {
                 let line = format!("{} HTTP/1.1", exchange["line"].as_str().unwrap());
                 assert!(server.asked().iter().any(|asked| asked.line == line), "{} {line}", age["version"]);

@@ -1,4 +1,4 @@
-//! Links that break, and nothing of a run's output with them: our client and our engine with a real network between.
+//! Links that break without a loss of output: our client and our engine with a real network between them.
 
 use super::engine::Lab;
 use super::*;
@@ -115,10 +115,10 @@ async fn a_flood_over_an_unreliable_link_is_complete() {
         let through = ComputeSession::attach(&lab.api_at(&way.endpoint), "work").await.unwrap();
         let code = format!("for i in range({LINES}): print('line', i)\nimport sys; sys.exit(3)");
         let mut run = begin(&through, &code, transport).await;
-        let gave = finish(&mut run, &[]).await;
-        assert!(gave.lost.is_none(), "{:?}", gave.lost);
-        assert_every_line_once(&gave.stdout);
-        assert_eq!(gave.exit, Some(Some(3)), "{transport:?}");
+        let outcome = finish(&mut run, &[]).await;
+        assert!(outcome.lost.is_none(), "{:?}", outcome.lost);
+        assert_every_line_once(&outcome.stdout);
+        assert_eq!(outcome.exit, Some(Some(3)), "{transport:?}");
         assert!(way.cuts() >= 3, "{} cuts met {transport:?}", way.cuts());
     }
     lab.engine.shutdown().await;
@@ -150,10 +150,10 @@ async fn a_run_that_ends_while_disconnected_is_reported_later() {
         // Runs of one session follow each other: the first is over when this one is.
         finish(&mut begin(&session, "", Transport::Auto).await, &[]).await;
         way.open();
-        let gave = finish(&mut run, &[]).await;
-        assert_eq!(gave.stdout.lines().count(), 1000, "{transport:?}");
-        assert!(gave.stdout.starts_with("line 0\n") && gave.stdout.ends_with("line 999\n"));
-        assert_eq!(gave.exit, Some(Some(4)), "{transport:?}");
+        let outcome = finish(&mut run, &[]).await;
+        assert_eq!(outcome.stdout.lines().count(), 1000, "{transport:?}");
+        assert!(outcome.stdout.starts_with("line 0\n") && outcome.stdout.ends_with("line 999\n"));
+        assert_eq!(outcome.exit, Some(Some(4)), "{transport:?}");
     }
     lab.engine.shutdown().await;
 }

@@ -78,8 +78,8 @@ async fn a_session_is_created_used_and_destroyed() {
     assert!(!created.created && again.id() == session.id());
     for transport in [Transport::WebSocket, Transport::Poll] {
         let mut run = begin(&session, "import sys; x = input('a? '); print(x); sys.exit(3)", transport).await;
-        let gave = finish(&mut run, &["ü"]).await;
-        assert_eq!((gave.stdout.as_str(), gave.exit), ("a? ü\n", Some(Some(3))), "{transport:?}");
+        let outcome = finish(&mut run, &["ü"]).await;
+        assert_eq!((outcome.stdout.as_str(), outcome.exit), ("a? ü\n", Some(Some(3))), "{transport:?}");
     }
     session.complete(CompletionRequest::at("prin", 4)).await.unwrap();
     let listed = lab.api().sessions(&[]).await.unwrap();
@@ -110,11 +110,12 @@ async fn an_interrupt_ends_loops_and_questions_and_keeps_variables() {
             let mut run = begin(&session, &format!("print('on')\n{code}"), transport).await;
             assert!(matches!(soon(run.next()).await, Some(RunEvent::Console(_))));
             run.interrupt();
-            let gave = finish(&mut run, &[]).await;
-            assert!(gave.stderr.contains("KeyboardInterrupt"), "{transport:?} {code} {gave:?}");
+            let outcome = finish(&mut run, &[]).await;
+            assert!(outcome.stderr.contains("KeyboardInterrupt"), "{transport:?} {code} {outcome:?}");
         }
-        let gave = finish(&mut begin(&session, "print(kept, input())", transport).await, &["answer"]).await;
-        assert_eq!(gave.stdout, "42 answer\n", "no stray answer was left behind");
+        let outcome =
+            finish(&mut begin(&session, "print(kept, input())", transport).await, &["answer"]).await;
+        assert_eq!(outcome.stdout, "42 answer\n", "no stray answer was left behind");
     }
     lab.engine.shutdown().await;
 }
@@ -128,8 +129,8 @@ async fn a_question_after_an_interrupt_is_answered_by_the_user() {
         let mut run = begin(&session, code, transport).await;
         while !matches!(soon(run.next()).await, Some(RunEvent::WaitingInput { .. })) {}
         run.interrupt();
-        let gave = finish(&mut run, &["yes"]).await;
-        assert_eq!((gave.questions, gave.stdout.as_str()), (1, "byes\n"), "{transport:?}");
+        let outcome = finish(&mut run, &["yes"]).await;
+        assert_eq!((outcome.questions, outcome.stdout.as_str()), (1, "byes\n"), "{transport:?}");
     }
     lab.engine.shutdown().await;
 }
@@ -153,9 +154,9 @@ async fn a_cut_connection_is_resumed() {
     cut.send_replace(());
     assert!(matches!(soon(run.next()).await, Some(RunEvent::Resumed)));
     assert!(run.send_input("now".to_owned()));
-    let gave = finish(&mut run, &[]).await;
-    assert_eq!(format!("{head}{}", gave.stdout), "before\n? after now\n");
-    assert_eq!((gave.questions, gave.exit), (0, Some(Some(0))));
+    let outcome = finish(&mut run, &[]).await;
+    assert_eq!(format!("{head}{}", outcome.stdout), "before\n? after now\n");
+    assert_eq!((outcome.questions, outcome.exit), (0, Some(Some(0))));
     drop(session);
     lab.engine.shutdown().await;
 }
@@ -171,8 +172,8 @@ async fn an_abandoned_run_can_be_resumed_by_another_client() {
     let other = ComputeSession::attach(&lab.api(), "work").await.unwrap();
     let id = other.current_run().await.unwrap().expect("the run goes on");
     let mut run = other.resume(id, RunOptions::default()).await.unwrap();
-    let gave = finish(&mut run, &["two"]).await;
-    assert!(gave.stdout.ends_with("two\n"), "{gave:?}");
+    let outcome = finish(&mut run, &["two"]).await;
+    assert!(outcome.stdout.ends_with("two\n"), "{outcome:?}");
     lab.engine.shutdown().await;
 }
 
@@ -206,8 +207,8 @@ async fn a_flood_is_complete_for_a_slow_reader_too() {
     let lab = Lab::start().await;
     let session = lab.session().await;
     for transport in [Transport::WebSocket, Transport::Poll] {
-        let gave = finish(&mut begin(&session, "print('x' * 20_000_000)", transport).await, &[]).await;
-        assert_eq!(gave.stdout.len(), 20_000_001, "{transport:?}");
+        let outcome = finish(&mut begin(&session, "print('x' * 20_000_000)", transport).await, &[]).await;
+        assert_eq!(outcome.stdout.len(), 20_000_001, "{transport:?}");
     }
     lab.engine.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! Faults of HTTP: what is no backend, what is slow, what is busy, what is hostile.
+//! Faults of HTTP: servers of another kind, slow, busy and hostile servers.
 
 use super::server::{Server, json, reply, status};
 use super::*;
@@ -25,7 +25,7 @@ async fn a_server_of_another_kind_is_reported() {
     assert_eq!(hello_is(r#"{"version": "v2.20160915"}"#).await.kind(), ErrorKind::Unsupported);
 }
 
-/// The name of the server decides nothing: an engine that announces no capability is like any other server.
+/// The name of the server has no effect: an engine that announces no capability is treated as any other server.
 #[tokio::test]
 async fn an_engine_without_capabilities_is_treated_as_any_server() {
     for (hello, announced) in [
@@ -66,13 +66,13 @@ async fn an_engine_without_capabilities_is_treated_as_any_server() {
 #[tokio::test]
 async fn a_refused_connection_names_the_address_and_the_next_endpoint_is_tried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    let unused = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = Api::new(ApiOptions::new(&nobody)).unwrap().version().await.unwrap_err();
+    let error = Api::new(ApiOptions::new(&unused)).unwrap().version().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
-    assert!(error.to_string().contains(&nobody), "{error}");
+    assert!(error.to_string().contains(&unused), "{error}");
     let server = Server::start(|_, stream| json(stream, INFO)).await;
-    let api = Api::new(ApiOptions::new(format!("{nobody},{}", server.endpoint))).unwrap();
+    let api = Api::new(ApiOptions::new(format!("{unused},{}", server.endpoint))).unwrap();
     ComputeSession::new(&api, "work".into(), None).info().await.unwrap();
     assert_eq!(api.endpoint(), server.endpoint);
 }

@@ -71,7 +71,7 @@ async fn an_interrupted_download_is_resumed() {
     std::fs::write(home(&lab, &session).join("large"), &content).unwrap();
     let (paths, into) = (["large".to_owned()], lab.folder.path().join("down"));
     let options = DownloadOptions::default();
-    // Given up by whoever began it, somewhere in the middle.
+    // The upload was abandoned in the middle.
     let stop = Notify::new();
     let mut until = |progress: &Progress<'_>| {
         if progress.done >= 4_000_000 {

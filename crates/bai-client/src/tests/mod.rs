@@ -14,9 +14,9 @@ use super::*;
 use bai_protocol::record::ConsoleRecord;
 use std::time::Duration;
 
-/// What a run gave, in order of kind.
+/// What a run outcome, in order of kind.
 #[derive(Debug, Default)]
-struct Gave {
+struct RunOutcome {
     stdout: String,
     stderr: String,
     questions: usize,
@@ -26,26 +26,26 @@ struct Gave {
 }
 
 /// Reads a run to its end and answers its questions.
-async fn finish(run: &mut Run, answers: &[&str]) -> Gave {
-    let mut gave = Gave::default();
+async fn finish(run: &mut Run, answers: &[&str]) -> RunOutcome {
+    let mut outcome = RunOutcome::default();
     let mut answers = answers.iter();
     while let Some(event) = soon(run.next()).await {
         match event {
-            RunEvent::Console(ConsoleRecord::Stdout(text)) => gave.stdout.push_str(&text),
-            RunEvent::Console(ConsoleRecord::Stderr(text)) => gave.stderr.push_str(&text),
+            RunEvent::Console(ConsoleRecord::Stdout(text)) => outcome.stdout.push_str(&text),
+            RunEvent::Console(ConsoleRecord::Stderr(text)) => outcome.stderr.push_str(&text),
             RunEvent::WaitingInput { .. } => {
-                gave.questions += 1;
+                outcome.questions += 1;
                 if let Some(answer) = answers.next() {
                     assert!(run.send_input((*answer).to_owned()));
                 }
             }
-            RunEvent::Finished { exit_code } => gave.exit = Some(exit_code),
-            RunEvent::Lost(lost) => gave.lost = Some(lost),
-            other => gave.notes.push(format!("{other:?}")),
+            RunEvent::Finished { exit_code } => outcome.exit = Some(exit_code),
+            RunEvent::Lost(lost) => outcome.lost = Some(lost),
+            other => outcome.notes.push(format!("{other:?}")),
         }
     }
-    assert!(run.next().await.is_none(), "nothing comes after the last event");
-    gave
+    assert!(run.next().await.is_none(), "no event follows the last one");
+    outcome
 }
 
 async fn begin(session: &ComputeSession, code: &str, transport: Transport) -> Run {

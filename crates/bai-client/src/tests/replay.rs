@@ -96,8 +96,8 @@ fn our_signatures_equal_the_recorded_ones() {
 async fn a_recorded_run_with_a_question_is_replayed() {
     let server = played(&["execute-input"]).await;
     let code = "name = input('Your name? ')\nprint('Hello,', name)";
-    let gave = finish(&mut begin(&session(&server), code, Transport::Auto).await, &["Ada"]).await;
-    assert_eq!((gave.stdout.as_str(), gave.exit), ("Your name? Hello, Ada\n", Some(Some(0))));
+    let outcome = finish(&mut begin(&session(&server), code, Transport::Auto).await, &["Ada"]).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), ("Your name? Hello, Ada\n", Some(Some(0))));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 const INFO: &str = r#"{"status": "RUNNING"}"#;
 
 /// Everything but the WebSocket of a genuine server whose session is in order.
-async fn in_order(asked: Asked, stream: TcpStream) -> Option<TcpStream> {
+async fn healthy_server(asked: Asked, stream: TcpStream) -> Option<TcpStream> {
     if asked.is("GET /session/work ") {
         json(stream, INFO).await
     } else if asked.is("POST /session/work/interrupt") {
@@ -34,7 +34,7 @@ where
         let script = script.clone();
         async move {
             if !asked.is("GET /stream/session/work/execute ") {
-                return in_order(asked, stream).await;
+                return healthy_server(asked, stream).await;
             }
             let mut socket = upgrade(&asked, stream).await;
             let first = socket.next().await.unwrap().unwrap().into_text().unwrap();
@@ -45,7 +45,7 @@ where
     .await
 }
 
-async fn gave(server: &Server) -> Gave {
+async fn outcome_of(server: &Server) -> RunOutcome {
     finish(&mut begin(&server.session(), "1", Transport::Auto).await, &[]).await
 }
 
@@ -65,8 +65,8 @@ async fn text_binary_and_ping_frames_are_accepted_until_the_end() {
         while let Some(Ok(_)) = socket.next().await {}
     })
     .await;
-    let gave = gave(&server).await;
-    assert_eq!((gave.stdout.as_str(), gave.exit), ("ab", Some(Some(0))));
+    let outcome = outcome_of(&server).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), ("ab", Some(Some(0))));
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_socket_that_the_server_leaves_open_is_closed() {
     })
     .await;
     let mut told = told;
-    gave(&server).await;
+    outcome_of(&server).await;
     assert_eq!(soon(told.recv()).await, Some(true));
 }
 
@@ -96,9 +96,9 @@ async fn a_close_before_the_end_is_reported_and_the_session_is_checked() {
             while let Some(Ok(_)) = socket.next().await {}
         })
         .await;
-        let gave = gave(&server).await;
-        let lost = gave.lost.unwrap();
-        assert_eq!((gave.stdout.as_str(), lost.error.kind()), ("half", ErrorKind::Lost));
+        let outcome = outcome_of(&server).await;
+        let lost = outcome.lost.unwrap();
+        assert_eq!((outcome.stdout.as_str(), lost.error.kind()), ("half", ErrorKind::Lost));
         assert_eq!(lost.session, SessionState::Usable, "the trial was answered");
         assert!(lost.error.to_string().contains(reason), "{}", lost.error);
     }
@@ -112,7 +112,7 @@ async fn a_reset_within_a_frame_is_reported() {
         stream.set_zero_linger().unwrap();
     })
     .await;
-    let error = gave(&server).await.lost.unwrap().error;
+    let error = outcome_of(&server).await.lost.unwrap().error;
     assert_eq!(error.kind(), ErrorKind::Lost);
     assert!(error.source().is_some_and(|source| source.is::<tungstenite::Error>()), "{error:?}");
 }
@@ -130,7 +130,7 @@ async fn an_invalid_frame_ends_the_run_with_a_server_error() {
             }
         })
         .await;
-        let error = gave(&server).await.lost.unwrap().error;
+        let error = outcome_of(&server).await.lost.unwrap().error;
         assert_eq!(error.kind(), ErrorKind::Server);
         assert!(error.source().is_some_and(|source| source.is::<serde_json::Error>()), "{error:?}");
     }
@@ -148,7 +148,7 @@ async fn errors_of_the_server_are_reported_in_its_words() {
             while let Some(Ok(_)) = socket.next().await {}
         })
         .await;
-        let lost = gave(&server).await.lost.unwrap();
+        let lost = outcome_of(&server).await.lost.unwrap();
         assert!(lost.error.to_string().contains(words), "{}", lost.error);
     }
 }
@@ -157,7 +157,7 @@ async fn errors_of_the_server_are_reported_in_its_words() {
 async fn a_half_open_connection_is_detected() {
     let server = socket_does(|mut socket, _| async move {
         socket.send(Message::text(frame("continued", ""))).await.unwrap();
-        // Bytes are taken, and nothing is answered: not even pings.
+        // The server reads bytes and does not answer, not even pings.
         let mut stream = socket.into_inner();
         let mut sink = [0; 64];
         while stream.read(&mut sink).await.is_ok_and(|count| count > 0) {}
@@ -193,11 +193,11 @@ async fn an_upgrade_that_a_proxy_refuses_falls_back_to_polling() {
             if asked.is("GET /stream") {
                 status(stream, refusal).await
             } else {
-                in_order(asked, stream).await
+                healthy_server(asked, stream).await
             }
         })
         .await;
-        assert_eq!(gave(&server).await.exit, Some(Some(0)), "{refusal}");
+        assert_eq!(outcome_of(&server).await.exit, Some(Some(0)), "{refusal}");
     }
 }
 
@@ -291,8 +291,8 @@ async fn polling_survives_broken_connections_and_sends_code_once() {
         }
     })
     .await;
-    let gave = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
-    assert_eq!((gave.stdout.as_str(), gave.exit), ("ab", Some(Some(0))));
+    let outcome = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), ("ab", Some(Some(0))));
     let bodies: Vec<serde_json::Value> =
         server.asked().iter().map(|asked| serde_json::from_str(&asked.body).unwrap()).collect();
     let modes: Vec<_> = bodies.iter().map(|body| body["mode"].as_str().unwrap()).collect();
@@ -315,9 +315,9 @@ async fn output_that_the_server_cannot_encode_is_reported_and_the_run_continues(
         }
     })
     .await;
-    let gave = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
-    assert_eq!((gave.stdout.as_str(), gave.exit), ("rest", Some(None)));
-    assert!(gave.notes[0].starts_with("OutputLost"), "{:?}", gave.notes);
+    let outcome = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
+    assert_eq!((outcome.stdout.as_str(), outcome.exit), ("rest", Some(None)));
+    assert!(outcome.notes[0].starts_with("OutputLost"), "{:?}", outcome.notes);
     let second: serde_json::Value = serde_json::from_str(&server.asked()[1].body).unwrap();
     assert_eq!((&second["mode"], &second["code"]), (&"query".into(), &"".into()));
 }
@@ -325,6 +325,6 @@ async fn output_that_the_server_cannot_encode_is_reported_and_the_run_continues(
 #[tokio::test]
 async fn a_server_that_always_fails_ends_the_polling() {
     let server = Server::start(|_, stream| status(stream, "500 Broken")).await;
-    let gave = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
-    assert_eq!(gave.lost.unwrap().error.kind(), ErrorKind::Server);
+    let outcome = finish(&mut begin(&server.session(), "code", Transport::Poll).await, &[]).await;
+    assert_eq!(outcome.lost.unwrap().error.kind(), ErrorKind::Server);
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 /// How long to wait for the window's size before the shell starts. Not all clients send one.
 const FIRST_SIZE: Duration = Duration::from_millis(100);
 /// How many more bytes are taken before they are acknowledged.
-const WORTH_SAYING: u64 = WINDOW / 4;
+const ACKNOWLEDGE_AFTER: u64 = WINDOW / 4;
 /// How much input is kept for a shell that does not read. Beyond it the socket is not read. A client that acknowledges
 /// never gets there.
 const TYPED: usize = 2 * WINDOW as usize;
@@ -212,7 +212,7 @@ async fn send_output(
             Ok(()) = shown.changed() => continue,
             Ok(()) = typed.changed() => {
                 let taken = *typed.borrow_and_update();
-                if taken - said < WORTH_SAYING {
+                if taken - said < ACKNOWLEDGE_AFTER {
                     continue;
                 }
                 said = taken;

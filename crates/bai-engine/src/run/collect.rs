@@ -204,7 +204,7 @@ impl Run {
             }
         };
         let items = Arc::new(items);
-        // A frame that only tells the current state needs no number: the state is told again anyway.
+        // A frame that only reports the current state needs no number: the state is reported again anyway.
         let is_counted = turn.is_some() && (!items.is_empty() || matches!(outcome, Outcome::Step { .. }));
         let number = is_counted.then(|| state.retransmit.push(items.clone(), outcome.clone()));
         self.room.notify_one();

@@ -17,7 +17,7 @@ pub(crate) enum End {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
     Continued,
-    /// The program waits for a line; the number tells questions apart.
+    /// The program waits for a line; the number identifies the question.
     Waiting {
         is_password: bool,
         question: u64,

@@ -87,14 +87,14 @@ async fn a_lost_delivery_is_repeated() {
 async fn the_output_limit_depends_on_whether_a_client_collects() {
     let run = run();
     run.push(out(&"x".repeat(4 << 20)));
-    assert!(run.has_room(), "nobody collects: 8 MiB are kept");
+    assert!(run.has_room(), "without a collector 8 MiB are kept");
     let collector = run.attach(None);
     assert!(!run.has_room(), "somebody collects: 2 MiB are enough");
     drop(collector);
     run.push(out(&"x".repeat(4 << 20)));
     assert!(!run.has_room());
     run.interrupted();
-    assert!(run.has_room(), "an interrupted run that nobody collects must reach its end");
+    assert!(run.has_room(), "an interrupted run without a collector must reach its end");
     run.push(out("KeyboardInterrupt"));
     assert!(run.uncollected() <= 8 << 20);
     run.finish(End::Finished(1));

@@ -8,11 +8,11 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// Bytes that wait for a collector in all runs of a session.
 fn uncollected(lab: &Lab, session: &str) -> usize {
-    lab.inside(session).runs().iter().map(|run| run.uncollected()).sum()
+    lab.engine_session(session).runs().iter().map(|run| run.uncollected()).sum()
 }
 
 /// A query that has begun to print over a socket, and its id.
-async fn begun(lab: &Lab, session: &str, code: &str) -> (Ws, String) {
+async fn started_query(lab: &Lab, session: &str, code: &str) -> (Ws, String) {
     let mut ws = lab.query(session, code).await;
     ws.until_printed("on\n").await;
     let run = lab.current_run(session).await.unwrap();
@@ -29,7 +29,7 @@ async fn a_run_outlives_its_socket_and_is_continued_over_http() {
             "print('on', flush=True)\nopen({}).read()\nprint('still here')\nx = input('? ')\nprint('got', x)",
             pipe.name()
         );
-        let (mut ws, run) = begun(&lab, "kept", &code).await;
+        let (mut ws, run) = started_query(&lab, "kept", &code).await;
         if closes {
             ws.send_message(Message::Close(None)).await;
             ws.until_closed().await;
@@ -68,7 +68,7 @@ async fn uncollected_output_of_a_finished_run_is_kept_for_a_while() {
     lab.session("late").await;
     let pipe = Pipe::new();
     let code = format!("print('on', flush=True)\nopen({}).read()\nprint('the end')", pipe.name());
-    let (ws, run) = begun(&lab, "late", &code).await;
+    let (ws, run) = started_query(&lab, "late", &code).await;
     drop(ws);
     pipe.release().await;
     assert_eq!(
@@ -90,7 +90,7 @@ async fn an_uncollected_flood_blocks_the_program_and_is_complete_later() {
     let lab = Lab::new().await;
     lab.session("flood").await;
     let code = "import sys\nprint('on', flush=True)\nfor i in range(24):\n    sys.stdout.write('x' * (1 << 20))\nprint('end')";
-    let (ws, run) = begun(&lab, "flood", code).await;
+    let (ws, run) = started_query(&lab, "flood", code).await;
     drop(ws);
     let inside = lab.run_of("flood", &run).await;
     soon("the flood", inside.until(|run| run.uncollected() >= 8 << 20)).await;
@@ -113,7 +113,8 @@ async fn an_uncollected_flood_blocks_the_program_and_is_complete_later() {
 async fn an_interrupt_ends_an_uncollected_flood() {
     let lab = Lab::new().await;
     lab.session("freed").await;
-    let (ws, run) = begun(&lab, "freed", "print('on', flush=True)\nwhile True: print('y' * 1000)").await;
+    let (ws, run) =
+        started_query(&lab, "freed", "print('on', flush=True)\nwhile True: print('y' * 1000)").await;
     drop(ws);
     let inside = lab.run_of("freed", &run).await;
     soon("the flood", inside.until(|run| run.uncollected() >= 8 << 20)).await;

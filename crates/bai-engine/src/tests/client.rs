@@ -202,13 +202,13 @@ impl Lab {
     }
 
     /// The engine's state.
-    pub(super) fn inside(&self, session: &str) -> Arc<Session> {
+    pub(super) fn engine_session(&self, session: &str) -> Arc<Session> {
         self.engine.state().sessions.find(session).unwrap()
     }
 
     /// A run, once the engine has it.
     pub(super) async fn run_of(&self, session: &str, run: &str) -> Arc<Run> {
-        let session = self.inside(session);
+        let session = self.engine_session(session);
         let id = RunId::from_wire(run);
         soon("the run", session.until(|session| session.run(&id).is_some())).await;
         session.run(&id).unwrap()

@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 /// A socket with this first frame.
-async fn asked(lab: &Lab, session: &str, first: Value) -> Ws {
+async fn open_with(lab: &Lab, session: &str, first: Value) -> Ws {
     let mut ws = lab.open(session).await;
     ws.send(&first.to_string()).await;
     ws
 }
 
 async fn queried(lab: &Lab, session: &str, run: &str, code: &str) -> Ws {
-    asked(lab, session, json!({"mode": "query", "code": code, "runId": run, "received": 0})).await
+    open_with(lab, session, json!({"mode": "query", "code": code, "runId": run, "received": 0})).await
 }
 
 async fn resumed(lab: &Lab, session: &str, run: &str, received: u64) -> Ws {
-    asked(lab, session, json!({"mode": "continue", "runId": run, "received": received})).await
+    open_with(lab, session, json!({"mode": "continue", "runId": run, "received": received})).await
 }
 
 /// One call of a client that acknowledges; returns the whole reply.
@@ -86,7 +86,8 @@ async fn unreceived_frames_are_sent_again_by_socket_and_polling() {
 async fn a_client_that_does_not_count_gets_no_frame_numbers() {
     let lab = Lab::new().await;
     lab.session("plain").await;
-    let mut ws = asked(&lab, "plain", json!({"mode": "query", "code": "print(input())", "runId": "p"})).await;
+    let mut ws =
+        open_with(&lab, "plain", json!({"mode": "query", "code": "print(input())", "runId": "p"})).await;
     assert_eq!(ws.until("waiting-input").await.1.get("seq"), None);
     ws.send_message(Message::binary(&b"{\"received\":1}"[..])).await;
     let (printed, frame) = ws.until("finished").await;

@@ -1,4 +1,4 @@
-//! Tests of the engine as its clients meet it: real HTTP and WebSockets, real kernels.
+//! Tests of the engine through its API: real HTTP and WebSockets, real kernels.
 
 mod abandoned;
 mod access;

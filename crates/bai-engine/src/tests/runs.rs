@@ -114,7 +114,7 @@ async fn a_line_that_comes_before_the_question_is_kept_for_it() {
     assert_eq!(printed, "one two\n");
     let mut ws = lab.query("early", "print(input('next? '))").await;
     let (printed, _) = ws.until("waiting-input").await;
-    assert_eq!(printed, "next? ", "nothing is left of the run before");
+    assert_eq!(printed, "next? ", "no output of the previous run is left");
     ws.send("x").await;
     ws.until("finished").await;
 }
@@ -140,7 +140,7 @@ async fn an_interrupt_ends_loops_and_questions_and_drops_early_lines() {
     assert_eq!(
         lab.post("/session/stopped/interrupt", Value::Null).await.0,
         StatusCode::NO_CONTENT,
-        "nothing runs"
+        "no run is active"
     );
     assert_eq!(lab.run("stopped", "print('fine')").await, ("fine\n".to_owned(), 0));
 }
@@ -277,7 +277,7 @@ async fn runs_of_two_clients_are_queued_and_never_mixed() {
         format!("print('first', 0)\nopen({}).read()\nfor i in range(1, 20): print('first', i)", pipe.name());
     let mut first = lab.query("server", &code).await;
     first.until_printed("first 0\n").await;
-    let session = lab.inside("server");
+    let session = lab.engine_session("server");
     let mut second = lab.query("server", "for i in range(20): print('second', i)").await;
     soon("the second", session.until(|session| session.queries() == 2)).await;
     let release = async {
@@ -320,7 +320,7 @@ async fn output_between_runs_begins_the_next_run() {
     );
     lab.run("stray", &code).await;
     pipe.release().await;
-    let session = lab.inside("stray");
+    let session = lab.engine_session("stray");
     soon("the late output", session.until(|session| session.logs().contains("from behind"))).await;
     let (printed, _) = lab.run("stray", "print('mine')").await;
     assert_eq!(printed, "from behind\nmine\n");

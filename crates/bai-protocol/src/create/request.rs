@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Ports that a session needs for itself (`docs/wire` §2.2).
 const RESERVED_PORTS: [u16; 4] = [2000, 2001, 2200, 7681];
 
-/// The wanted session. Only the fields that are set are sent: null for an optional key is refused by modern servers
+/// The requested session. Only the fields that are set are sent: null for an optional key is refused by modern servers
 /// (`docs/wire` §10, row 26). Keys that are newer than the server's version are left out.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateRequest {

@@ -7,7 +7,7 @@
 pub struct Rule {
     /// The condition: what the folder must contain.
     pub needs: Needs,
-    /// The command, as words with single spaces. [`Rule::words`] tells what the words in braces mean.
+    /// The command, as words with single spaces. [`Rule::words`] explains the words in braces.
     pub command: &'static str,
 }
 

@@ -1,6 +1,6 @@
 //! The table of languages. The runner uses it to find an interpreter, the prompt to colour code and to judge cells, the
 //! client to bring a prelude and to find programs. Facts that only one of them can know stay there, keyed by a row of
-//! this table: how an interpreter is started, for example. The name of the image tells the language.
+//! this table: how an interpreter is started, for example. The name of the image determines the language.
 
 mod batch;
 mod syntax;
@@ -78,7 +78,7 @@ impl Language {
 }
 
 /// The language of an image's bare name, in lower case and without registry, path and tag: `r-base` is R. `None` if the
-/// name does not tell.
+/// name does not determine it.
 pub fn of_name(name: &str) -> Option<&'static Language> {
     let name = name.strip_prefix("kernel-").unwrap_or(name);
     ALL.iter().copied().find(|language| language.is_called(name))

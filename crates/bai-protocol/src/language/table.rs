@@ -1,5 +1,5 @@
-//! The table: one row for each language. To add a language, begin here, and add the row to [`ALL`]. The tests of all the
-//! crates then tell what is missing.
+//! The table: one row for each language. To add a language, begin here, and add the row to [`ALL`]. The tests of all
+//! crates then report what is missing.
 
 use super::{Language, Needs, Rule, Syntax};
 

@@ -104,7 +104,7 @@ async fn completion_works_while_a_cell_runs_and_with_hostile_objects() {
 async fn unevaluated_names_complete_through_jedi() {
     let code =
         "class Thing:\n    colour = 1\ndef make() -> Thing: raise SystemExit('was called')\nmade = Thing()";
-    let Some(mut session) = Session::start_furnished().await else { return };
+    let Some(mut session) = Session::start_in_test_venv().await else { return };
     session.value(code).await;
     // The first question only loads jedi and has no answer.
     let loaded = async {

@@ -1,7 +1,7 @@
 //! A kernel with its replies, and the list of interpreters for every test.
 
 use super::super::*;
-use bai_testkit::furnished;
+use bai_testkit::test_venv;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -113,8 +113,8 @@ impl Session {
     }
 
     /// An interpreter with matplotlib, pandas and jedi; `None` where the test is left out.
-    pub(super) async fn start_furnished() -> Option<Self> {
-        Some(Self::start_with("python", &[("VIRTUAL_ENV", furnished()?)]).await)
+    pub(super) async fn start_in_test_venv() -> Option<Self> {
+        Some(Self::start_with("python", &[("VIRTUAL_ENV", test_venv()?)]).await)
     }
 
     pub(super) async fn start_all(image: &str, env: &[(&str, &str)], folder: tempfile::TempDir) -> Self {

@@ -1,4 +1,4 @@
-//! Programs that misbehave: the queue goes on, records stay in order, and no process is left behind. `survival` has
+//! Programs that misbehave: the queue continues, records stay in order, and no process is left behind. `survival` has
 //! Python code that damages its own interpreter.
 
 use super::super::*;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 /// A program in the place of an interpreter.
 fn interpreter(folder: &Path, text: &str) -> PathBuf {
-    // Another process writes it: one that is forked from ours meanwhile would hold it open for writing.
+    // Another process writes it: a child that our process forks in the meantime would hold it open for writing.
     let write = "printf '#!/bin/sh\\n%s\\n' \"$0\" >interpreter; chmod +x interpreter";
     assert!(Command::new("sh").args(["-c", write, text]).current_dir(folder).status().unwrap().success());
     folder.join("interpreter")

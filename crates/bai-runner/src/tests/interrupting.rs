@@ -1,4 +1,4 @@
-//! Interrupts: they stop the running code and nothing else.
+//! Interrupts: they stop only the running code.
 
 use super::super::Op;
 use super::harness::{Session, pythons};

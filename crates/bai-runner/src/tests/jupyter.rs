@@ -3,7 +3,7 @@
 use super::super::*;
 use super::harness::{LIMIT, Outcome, Session, gone};
 use bai_protocol::complete::CompletionRequest;
-use bai_testkit::furnished;
+use bai_testkit::test_venv;
 use tokio::time::timeout;
 
 const PYTHON: &str = "jupyter:python3";
@@ -11,7 +11,7 @@ const BASH: &str = "jupyter:Bash";
 
 /// A session of this kernel; `None` where the test is left out.
 async fn start(image: &str) -> Option<Session> {
-    Some(Session::start_with(image, &[("VIRTUAL_ENV", furnished()?)]).await)
+    Some(Session::start_with(image, &[("VIRTUAL_ENV", test_venv()?)]).await)
 }
 
 async fn complete(session: &Session, code: &str) -> Vec<String> {
@@ -143,10 +143,10 @@ async fn bash_kernels_keep_their_state() {
 
 #[tokio::test]
 async fn an_unknown_kernel_is_reported_with_the_installed_ones() {
-    let Some(furnished) = furnished() else { return };
+    let Some(venv) = test_venv() else { return };
     let spec = |image: &str| KernelSpec {
         workdir: std::env::temp_dir(),
-        env: vec![("VIRTUAL_ENV".into(), furnished.into())],
+        env: vec![("VIRTUAL_ENV".into(), venv.into())],
         image: ImageName::parse(image),
         executable: None,
     };
@@ -183,8 +183,8 @@ async fn a_kernel_that_does_not_start_is_reported_with_its_reason() {
 
 #[tokio::test]
 async fn interrupt_messages_and_variables_of_a_kernel_spec_are_used() {
-    let Some(furnished) = furnished() else { return };
-    let python = format!("{furnished}/bin/python");
+    let Some(venv) = test_venv() else { return };
+    let python = format!("{venv}/bin/python");
     let argv = [&python, "-m", "ipykernel_launcher", "-f", "{connection_file}"];
     let spec = serde_json::json!({
         "argv": argv, "display_name": "By message", "language": "python", "interrupt_mode": "message",

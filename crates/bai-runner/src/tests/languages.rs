@@ -23,7 +23,7 @@ fn every_language_has_a_row_in_the_table_of_scenarios() {
 }
 
 /// The installed languages.
-fn here() -> Vec<&'static Words> {
+fn installed() -> Vec<&'static Words> {
     let is_here = |words: &&Words| resolve(words.image).is_ok();
     let (here, missing): (Vec<_>, Vec<_>) = TABLE.iter().partition(is_here);
     missing.iter().for_each(|words| leave_out(words.image));
@@ -33,7 +33,7 @@ fn here() -> Vec<&'static Words> {
 
 /// Runs a scenario in a session of each language at the same time, or only of those that have the words for it.
 async fn in_each(needs: fn(&Words) -> bool, scenario: impl AsyncFn(&'static Words, Session)) {
-    for words in here().into_iter().filter(|words| needs(words)) {
+    for words in installed().into_iter().filter(|words| needs(words)) {
         println!("{}", words.image);
         scenario(words, Session::start(words.image).await).await;
     }

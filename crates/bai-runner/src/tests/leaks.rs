@@ -17,7 +17,7 @@ const ALONE: &str = "BAI_REPL_TEST_ALONE";
 #[test]
 fn two_hundred_sessions_leave_no_processes_or_files() {
     if let Ok(folder) = std::env::var(ALONE) {
-        return alone(Path::new(&folder));
+        return check_for_leaks(Path::new(&folder));
     }
     let folder = tempfile::tempdir().unwrap();
     let name = std::thread::current().name().unwrap().to_owned();
@@ -27,24 +27,24 @@ fn two_hundred_sessions_leave_no_processes_or_files() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn alone(folder: &Path) {
+fn check_for_leaks(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         // During the first session the runtime opens its own descriptors.
-        one_after_the_other(1).await;
-        nothing_left(folder, usize::MAX).await;
+        run_sessions(1).await;
+        wait_until_clean(folder, usize::MAX).await;
         let before = descriptors();
-        let sessions = (0..AT_ONCE).map(|_| tokio::spawn(one_after_the_other(SESSIONS / AT_ONCE)));
+        let sessions = (0..AT_ONCE).map(|_| tokio::spawn(run_sessions(SESSIONS / AT_ONCE)));
         for sessions in futures_util::future::join_all(sessions).await {
             sessions.unwrap();
         }
-        nothing_left(folder, before).await;
+        wait_until_clean(folder, before).await;
     });
 }
 
-/// Waits until there is no file and no process, and no more than so many descriptors. The system removes processes and
-/// their folders a moment after they were killed.
-async fn nothing_left(folder: &Path, most: usize) {
+/// Waits until there is no file and no process, and at most `most` descriptors. The system removes processes and their
+/// folders a moment after they were killed.
+async fn wait_until_clean(folder: &Path, most: usize) {
     let ended = async {
         while descriptors() > most || !files(folder).is_empty() || !children().is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -60,7 +60,7 @@ async fn nothing_left(folder: &Path, most: usize) {
     }
 }
 
-async fn one_after_the_other(count: usize) {
+async fn run_sessions(count: usize) {
     for _ in 0..count {
         let mut session = Session::start("bash").await;
         session.value("x=$(mktemp); rm $x; sleep 1000 & echo on").await;

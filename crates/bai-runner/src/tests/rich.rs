@@ -100,7 +100,7 @@ async fn a_large_picture_is_complete_and_in_order() {
 
 #[tokio::test]
 async fn figures_and_frames_are_shown() {
-    let Some(mut session) = Session::start_furnished().await else { return };
+    let Some(mut session) = Session::start_in_test_venv().await else { return };
     session.value("import matplotlib.pyplot as plt, pandas").await;
     for (code, sequence) in [
         ("plt.plot([1, 2]); None", vec!["[image/png]"]),

@@ -1,4 +1,4 @@
-//! User code that damages its own interpreter: the session goes on.
+//! User code that damages its own interpreter: the session continues.
 
 use super::super::{ConsoleRecord, Op, Reply};
 use super::harness::{Session, pythons};
@@ -151,7 +151,7 @@ async fn a_death_between_cells_is_reported() {
     session.value(code).await;
     gate.open();
     let Reply::Console(ConsoleRecord::Stderr(said)) = session.next().await else {
-        panic!("nothing was said")
+        panic!("no message was printed")
     };
     assert!(said.contains("exit code 3"), "{said}");
     assert_eq!(session.value("1").await, "1\n");

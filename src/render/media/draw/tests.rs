@@ -124,5 +124,5 @@ fn half_blocks_have_the_size_in_cells_and_end_on_a_new_line() {
         assert_eq!(blocks, 4, "{row:?}");
     }
     assert!(picture.contains("\x1b[38;2;") && picture.ends_with('\n'), "{picture:?}");
-    assert!(!picture.contains("\x1b_G") && !picture.contains("\x1b[c"), "the terminal is asked nothing");
+    assert!(!picture.contains("\x1b_G") && !picture.contains("\x1b[c"), "the terminal is not queried");
 }

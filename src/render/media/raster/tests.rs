@@ -106,7 +106,7 @@ fn the_first_frame_is_shown_and_the_others_follow_one_by_one() {
     let mut playing = frames(&shared, CANVAS).unwrap();
     let first = playing.next().unwrap().unwrap();
     assert_eq!(first.pixels.get_pixel(0, 0).0, [255, 0, 0, 255]);
-    assert_eq!(first.delay, DEFAULT_DELAY, "a delay of nothing would be a flood");
+    assert_eq!(first.delay, DEFAULT_DELAY, "a delay of zero would be a flood");
     assert_eq!(playing.next().unwrap().unwrap().pixels.get_pixel(3, 3).0, [0, 0, 255, 255]);
     assert_eq!(playing.count(), 1_999);
 }

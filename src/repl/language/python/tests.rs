@@ -208,7 +208,7 @@ fn a_clause_is_indented_like_its_block() {
     assert_eq!(dedent("try:\n    a\nexcept E:\n    b\n    finally:").as_deref(), Some(""));
     assert_eq!(dedent("if x:\n    for a in b:\n        c\n        else:").as_deref(), Some("    "));
     assert_eq!(dedent("def f():\n\tif x:\n\t\ta\n\t\telse:").as_deref(), Some("\t"));
-    // It stands where it belongs, belongs nowhere, or is something else.
+    // The line is already in its place, has no matching block, or is not a clause.
     assert_eq!(dedent("if x:\n    if y:\n        a\n    else:"), None);
     assert_eq!(dedent("if x:\n    a\nelse:"), None);
     assert_eq!(dedent("def f():\n    else:"), None);
