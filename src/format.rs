@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bai_protocol::live_stat::{Accelerator, Bytes, LiveStat};
+use bai_protocol::live_stat::{Accelerator, ByteCount, LiveStat};
 use jiff::Timestamp;
 
 /// A number of bytes in units of 1024, with at most three digits: `1.0 KiB`, `52 MiB`, `999 GiB`.
@@ -82,7 +82,7 @@ pub fn percent(percent: f64) -> String {
 }
 
 /// An amount in use, with its limit if there is one: `512 MiB of 1.0 GiB`.
-pub fn size_in_use(bytes: Bytes) -> String {
+pub fn size_in_use(bytes: ByteCount) -> String {
     let used = size(bytes.used);
     bytes.limit.map_or_else(|| used.clone(), |limit| format!("{used} of {}", size(limit)))
 }
@@ -182,6 +182,6 @@ mod tests {
         let line = "153 % of a core, 512 MiB of 1.0 GiB, cuda 45 % 2.0 GiB of 8.0 GiB";
         assert_eq!(usage(&stat).as_deref(), Some(line));
         assert_eq!(usage(&LiveStat::default()), None);
-        assert_eq!(size_in_use(Bytes { used: 1000, limit: None }), "1000 B");
+        assert_eq!(size_in_use(ByteCount { used: 1000, limit: None }), "1000 B");
     }
 }

@@ -399,6 +399,7 @@ async fn receive_output<S: Source>(
                 end = Ended::Exited(code);
                 break;
             }
+            _ => continue,
         };
         match shared.viewer() {
             Some(viewer) => viewer.wake.ring(),

@@ -242,6 +242,7 @@ async fn an_app_is_served_at_a_local_address_and_says_why_it_is_not() {
             AppEvent::Opened { .. } => "opened".to_owned(),
             AppEvent::Closed { sent, received, .. } => format!("closed {sent} {received}"),
             AppEvent::Failed { error, .. } => format!("failed {:?}", error.kind()),
+            other => format!("{other:?}"),
         });
     }
     assert_eq!(seen, ["opened", "failed Connect", "opened", "closed 18 22"]);

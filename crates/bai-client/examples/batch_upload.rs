@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("squares.py");
     std::fs::write(&program, PROGRAM)?;
-    let files = [Upload { from: program, to: "squares.py".to_owned() }];
+    let files = [Upload::new(program, "squares.py")];
     session.upload(&files, UploadOptions::default()).await?;
 
     let commands = BatchOptions {

@@ -24,6 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// An event at the local address of an app.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum AppEvent {
     /// A connection was accepted and leads to the service.
     Opened {

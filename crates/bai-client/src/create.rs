@@ -19,6 +19,7 @@ const OLD_SERVER_LIMIT: Duration = Duration::from_secs(3600);
 
 /// The outcome of [`ComputeSession::create`].
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Created {
     /// Whether it is new; if not, a session of that name and image existed.
     pub created: bool,
@@ -30,6 +31,7 @@ pub struct Created {
 
 /// How the command of a batch session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BatchOutcome {
     /// It gave exit code 0.
     Success,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// The facts about a session. Texts of the server are untrusted.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct SessionFacts {
     /// Its name, as [`ComputeSession::name`].
     pub name: String,

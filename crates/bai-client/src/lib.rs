@@ -18,6 +18,9 @@
 //! # }
 //! ```
 //!
+//! Every type in a signature of this crate has a name here, also those of the wire (`bai-protocol`) and those of other
+//! crates: [`Bytes`], [`SecretString`], [`Value`] and [`Zeroizing`]. A program needs only this crate, and a tokio runtime.
+//!
 //! The folder `examples` has four programs: a query loop, a batch with upload and download, input and passwords, and
 //! streaming with media.
 
@@ -72,14 +75,27 @@ mod upgrade;
 pub use api::Api;
 pub use app::{AppEvent, AppListener};
 pub use bai_protocol::capability::{Capabilities, Capability};
-pub use bai_protocol::complete::{Completion, CompletionRequest};
-pub use bai_protocol::create::CreateRequest;
+pub use bai_protocol::complete::{Completion, CompletionOptions, CompletionRequest};
+pub use bai_protocol::create::{
+    BadName, BadRequest, CreateRequest, MountOption, ServicePort, SessionType, check_name,
+};
+pub use bai_protocol::events::{EventData, SessionEvent};
 pub use bai_protocol::execute::{BatchOptions, RunId};
 pub use bai_protocol::files::FileEntry;
+pub use bai_protocol::history::{
+    AbuseReport, Commit, CommitState, DependencyNode, DirectAccess, StatusHistory, TaskEvent,
+};
 pub use bai_protocol::info::SessionInfo;
+pub use bai_protocol::live_stat::{Accelerator, ByteCount, LiveStat, Metric};
+pub use bai_protocol::problem::Problem;
 pub use bai_protocol::record::ConsoleRecord;
+pub use bai_protocol::resources::{Image, ImageLabel, Preset, PresetCheck, SlotDetails, VirtualFolder};
+pub use bai_protocol::service::{App, ArgumentValue, BadParameter, ServiceAddress, ServiceParameters};
 pub use bai_protocol::status::SessionStatus;
 pub use bai_protocol::summary::SessionSummary;
+pub use bai_protocol::version::{ApiVersion, BadVersion, Hello};
+#[doc(no_inline)]
+pub use bytes::Bytes;
 pub use create::{BatchOutcome, Created};
 pub use error::{ClientError, ErrorKind};
 pub use events::EventStream;
@@ -92,12 +108,18 @@ pub use login::{LoggedIn, LoginReply, ServerKind, WebLogin};
 pub use manage::{ImageVisibility, ServiceOptions};
 pub use options::{ApiOptions, Credentials, Renewal};
 pub use prelude::{Prelude, PreludeState};
-pub use pty::{Pty, PtyEvent, PtyHandle, PtyOptions, PtySource};
+pub use pty::{LinkState, NotSent, Pty, PtyEvent, PtyHandle, PtyOptions, PtySource, PtyStatus};
 pub use resources::ImageOptions;
 pub use run::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState, Step, Transport};
+#[doc(no_inline)]
+pub use secrecy::{ExposeSecret, SecretString};
+#[doc(no_inline)]
+pub use serde_json::Value;
 pub use session::{ComputeSession, DestroyOptions};
 pub use task::Task;
 pub use tunnel::{Tunnel, TunnelOptions};
+#[doc(no_inline)]
+pub use zeroize::Zeroizing;
 
 /// The message of the innermost source of an error; never a URL.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {

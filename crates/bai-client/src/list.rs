@@ -39,6 +39,7 @@ pub struct SessionQuery {
 
 /// A part of the list.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SessionPage {
     /// The sessions.
     pub items: Vec<SessionSummary>,

@@ -36,6 +36,13 @@ pub struct WebLogin {
     pub force: bool,
 }
 
+impl WebLogin {
+    /// A login with a password, without a code, that ends no other login.
+    pub fn new(username: impl Into<String>, password: impl Into<SecretString>) -> Self {
+        WebLogin { username: username.into(), password: password.into(), otp: None, force: false }
+    }
+}
+
 /// The reply to a login that the server does not refuse.
 #[derive(Debug)]
 pub enum LoginReply {
@@ -47,6 +54,7 @@ pub enum LoginReply {
 
 /// A successful login. Debug output shows no secret.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct LoggedIn {
     /// Value of the cookie.
     pub session_id: SecretString,

@@ -65,7 +65,7 @@ impl Task {
                 TaskEvent::Failed(why) | TaskEvent::Cancelled(why) => {
                     return Err(ClientError::new(ErrorKind::Server, what, why));
                 }
-                event @ TaskEvent::Progress { .. } => on_progress(&event),
+                event => on_progress(&event),
             }
         }
         Err(ClientError::new(ErrorKind::Lost, what, "its events ended before it did"))

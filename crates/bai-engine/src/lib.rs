@@ -83,6 +83,8 @@ mod transfer;
 pub use bai_runner::{FoundImage, images, jupyter_language};
 pub use keypair::Keypair;
 pub use options::{EngineOptions, Workdirs};
+#[doc(no_inline)]
+pub use secrecy::{ExposeSecret, SecretString};
 pub use server::{Engine, EngineError};
 
 /// Waits until `condition` holds; `changed` signals when to check again.

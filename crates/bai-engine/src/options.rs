@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// The folders of sessions.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Workdirs {
     /// All sessions in this folder, which is the user's own. The engine neither creates nor removes files in it.
     /// Uploads and downloads are refused: they would copy a folder to itself.

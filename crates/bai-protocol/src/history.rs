@@ -25,6 +25,7 @@ impl StatusHistory {
 
 /// A session in the graph of dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DependencyNode {
     /// UUID.
     pub session_id: String,
@@ -49,6 +50,7 @@ impl DependencyNode {
 
 /// A report of a server about abuse by a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AbuseReport {
     /// UUID of the container.
     pub kernel: String,
@@ -58,6 +60,7 @@ pub struct AbuseReport {
 
 /// The address of a session of the system type for SSH.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DirectAccess {
     /// Such as `SYSTEM`.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
@@ -74,6 +77,7 @@ pub struct DirectAccess {
 
 /// A commit that was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Commit {
     /// The background task that does it.
     #[serde(rename = "bgtask_id")]
@@ -88,6 +92,7 @@ pub struct Commit {
 
 /// Whether a commit is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CommitState {
     /// No commit is under way.
     Ready,
@@ -111,6 +116,7 @@ impl CommitState {
 
 /// An event of a background task.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum TaskEvent {
     /// It makes progress.
     Progress {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 /// are Python's own rendering of a dictionary and not JSON, so they stay text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct SessionInfo {
     /// Image reference.
     #[serde(deserialize_with = "lenient::text")]

@@ -22,6 +22,7 @@ const NO_CAPACITY: f64 = 4.0e18;
 
 /// One value, in the metric's own unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Metric {
     /// Now.
     pub current: f64,
@@ -38,7 +39,7 @@ pub struct LiveStat(BTreeMap<String, Metric>);
 
 /// A number of bytes, and its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bytes {
+pub struct ByteCount {
     /// Now.
     pub used: u64,
     /// At most.
@@ -47,13 +48,14 @@ pub struct Bytes {
 
 /// A kind of accelerator in use.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Accelerator {
     /// `cuda`, `rocm`…
     pub name: String,
     /// Its load, in percent of what the session has.
     pub percent: Option<f64>,
     /// Its memory.
-    pub memory: Option<Bytes>,
+    pub memory: Option<ByteCount>,
 }
 
 impl LiveStat {
@@ -110,7 +112,7 @@ impl LiveStat {
     }
 
     /// Memory.
-    pub fn memory(&self) -> Option<Bytes> {
+    pub fn memory(&self) -> Option<ByteCount> {
         self.bytes("mem")
     }
 
@@ -130,11 +132,11 @@ impl LiveStat {
     }
 
     /// A metric that counts bytes.
-    pub fn bytes(&self, name: &str) -> Option<Bytes> {
+    pub fn bytes(&self, name: &str) -> Option<ByteCount> {
         let metric = self.get(name)?;
         // No negative number is read, and what is too large is a mistake.
         let whole = |number: f64| number as u64;
-        Some(Bytes { used: whole(metric.current), limit: metric.capacity.map(whole) })
+        Some(ByteCount { used: whole(metric.current), limit: metric.capacity.map(whole) })
     }
 }
 
@@ -193,14 +195,14 @@ mod tests {
     fn statistics_of_real_servers_are_read() {
         let stat = LiveStat::of(&json!(OF_26));
         assert_eq!(stat.cpu(), Some(153.24));
-        assert_eq!(stat.memory(), Some(Bytes { used: 536_870_912, limit: Some(1 << 30) }));
-        assert_eq!(stat.bytes("io_read"), Some(Bytes { used: 4096, limit: None }));
+        assert_eq!(stat.memory(), Some(ByteCount { used: 536_870_912, limit: Some(1 << 30) }));
+        assert_eq!(stat.bytes("io_read"), Some(ByteCount { used: 4096, limit: None }));
         assert_eq!(stat.get("net_rx").map(|metric| metric.current), Some(120.5));
         assert!(stat.accelerators().is_empty());
 
         let stat = LiveStat::of(&of_agents());
-        assert_eq!((stat.cpu(), stat.memory()), (Some(3.75), Some(Bytes { used: 1000, limit: None })));
-        let memory = Some(Bytes { used: 2 << 30, limit: Some(8 << 30) });
+        assert_eq!((stat.cpu(), stat.memory()), (Some(3.75), Some(ByteCount { used: 1000, limit: None })));
+        let memory = Some(ByteCount { used: 2 << 30, limit: Some(8 << 30) });
         assert_eq!(stat.accelerators(), [Accelerator { name: "cuda".into(), percent: Some(45.0), memory }]);
         assert_eq!(stat.get("net_rx"), None);
     }
@@ -217,7 +219,7 @@ mod tests {
         let bare = LiveStat::of(
             &json!({"mem": {"current": 5}, "cpu_util": {"current": "1", "pct": "0.1", "capacity": "0"}}),
         );
-        assert_eq!((bare.memory(), bare.cpu()), (Some(Bytes { used: 5, limit: None }), Some(0.1)));
+        assert_eq!((bare.memory(), bare.cpu()), (Some(ByteCount { used: 5, limit: None }), Some(0.1)));
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
         stat.add(&LiveStat::of(&json!(OF_26)));
         stat.add(&LiveStat::of(&of_agents()));
         assert_eq!(stat.cpu().map(f64::round), Some(161.0));
-        assert_eq!(stat.memory(), Some(Bytes { used: 536_872_912, limit: None }));
+        assert_eq!(stat.memory(), Some(ByteCount { used: 536_872_912, limit: None }));
         let cuda = &stat.accelerators()[0];
         assert_eq!((cuda.percent, cuda.memory.and_then(|memory| memory.limit)), (Some(45.0), Some(16 << 30)));
     }

@@ -10,6 +10,7 @@ const OPAQUE_LIMIT: usize = 300;
 
 /// The server's description of a failed request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Problem {
     /// A URI; [`Problem::slug`] is the part to compare.
     #[serde(rename = "type")]

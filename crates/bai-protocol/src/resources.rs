@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Image {
     /// Name without registry, such as `stable/python`.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
@@ -27,12 +28,13 @@ pub struct Image {
     pub size_bytes: Option<u64>,
     /// Labels, such as `ai.backend.features` (`docs/wire` §9.6).
     #[serde(default, deserialize_with = "lenient::list")]
-    pub labels: Vec<Label>,
+    pub labels: Vec<ImageLabel>,
 }
 
 /// A label of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Label {
+#[non_exhaustive]
+pub struct ImageLabel {
     /// Key.
     pub key: String,
     /// Value.
@@ -61,6 +63,7 @@ impl Image {
 
 /// A named set of resources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Preset {
     /// Name.
     pub name: String,
@@ -79,6 +82,7 @@ pub struct Preset {
 /// not report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct PresetCheck {
     /// The presets, each with whether it fits.
     #[serde(deserialize_with = "lenient::list")]
@@ -108,6 +112,7 @@ pub struct PresetCheck {
 
 /// How a slot is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SlotDetails {
     /// The label, such as `CPU`.
     #[serde(default, deserialize_with = "lenient::null_as_default")]
@@ -122,6 +127,7 @@ pub struct SlotDetails {
 
 /// A virtual folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VirtualFolder {
     /// Id: 32 hexadecimal digits.
     #[serde(default, deserialize_with = "lenient::null_as_default")]

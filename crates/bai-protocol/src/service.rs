@@ -32,6 +32,7 @@ pub struct App {
 
 /// The address of a service behind a cluster's app proxy (`docs/wire` §7.3).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ServiceAddress {
     /// The access token: a secret.
     pub token: String,
@@ -157,6 +158,7 @@ pub struct ServiceParameters {
 
 /// Why a text is not a parameter of a service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadParameter {
     /// An option without a name.
     #[error("{0:?} is not an option; an option looks like \"--port 8080\" or \"--verbose\"")]

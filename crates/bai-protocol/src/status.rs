@@ -8,6 +8,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[allow(missing_docs, reason = "the names are the server's; `docs/wire` §2.3 tells what each means")]
+#[non_exhaustive]
 pub enum SessionStatus {
     Pending,
     Deprioritizing,

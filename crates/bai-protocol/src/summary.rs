@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// One session in the list. Fields that the server does not send are missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[non_exhaustive]
 pub struct SessionSummary {
     /// UUID; the name on servers before 20.03.
     #[serde(rename = "session_id")]

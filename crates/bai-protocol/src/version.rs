@@ -112,6 +112,7 @@ impl ApiVersion {
 
 /// The answer to `GET /`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Hello {
     /// The newest API version of the server.
     pub version: String,

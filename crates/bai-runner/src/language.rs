@@ -115,6 +115,7 @@ impl std::fmt::Debug for Resolved {
 
 /// The description of a kernel's interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KernelInfo {
     /// Name of the language, such as `python`.
     pub language: &'static str,
@@ -128,6 +129,7 @@ pub struct KernelInfo {
 
 /// An image name that this machine can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FoundImage {
     /// The image name, such as `python:3.6`.
     pub name: String,

@@ -106,7 +106,15 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use bai_protocol::complete::{Completion, CompletionOptions, CompletionRequest};
 pub use bai_protocol::record::ConsoleRecord;
+pub use bai_protocol::service::{App, ArgumentValue, BadParameter, ServiceParameters};
+#[doc(no_inline)]
+pub use bytes::BytesMut;
+#[doc(no_inline)]
+pub use serde_json::Value;
+#[doc(no_inline)]
+pub use tokio_util::sync::CancellationToken;
 
 pub use agent::{AgentError, AgentOptions, AgentRunner};
 pub use error::{KernelGone, StartError};

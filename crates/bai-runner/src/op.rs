@@ -5,6 +5,7 @@ use bai_protocol::complete::CompletionRequest;
 /// One request to the runner. `Code`, `Clean`, `Build` and `Exec` wait in the FIFO queue (`docs/wire` §9.4). The
 /// others are served at once, also while a task runs.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Op {
     /// Run source text in the session's namespace. Ends with [`Reply::Finished`](super::Reply::Finished).
     Code(String),

@@ -55,6 +55,13 @@ pub struct TerminalSpec {
     pub columns: u16,
 }
 
+impl TerminalSpec {
+    /// A shell in the folder `workdir`, in our own environment, in a window of 80 columns and 24 rows.
+    pub fn new(workdir: impl Into<PathBuf>) -> Self {
+        TerminalSpec { workdir: workdir.into(), env: Vec::new(), rows: 24, columns: 80 }
+    }
+}
+
 /// A terminal with a shell. Dropping it kills the shell and all processes that it started.
 #[derive(Debug)]
 pub struct Terminal {

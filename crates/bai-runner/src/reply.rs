@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One message from the runner to its reader. Text is valid UTF-8: the runner joins code points that were split between
 /// two reads, and replaces invalid bytes.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Reply {
     /// Output of the program or its children. The runner's own messages are on standard error.
     Console(ConsoleRecord),
@@ -44,6 +45,7 @@ impl From<ConsoleRecord> for Reply {
 
 /// The status of the runner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RunnerStatus {
     /// When the runner started, in seconds of its monotonic clock.
     pub started_at: f64,

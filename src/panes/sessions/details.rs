@@ -11,7 +11,7 @@ use crate::format;
 use crate::panes::shell::{Appearance, pad, put};
 use crate::render::sanitize;
 use crate::theme::Role;
-use bai_protocol::live_stat::{Bytes, LiveStat};
+use bai_protocol::live_stat::{ByteCount, LiveStat};
 use bai_protocol::summary::SessionSummary;
 
 /// Columns of the names.
@@ -173,7 +173,7 @@ fn usage_facts(usage: &Usage) -> Vec<Fact> {
     cpu.into_iter().chain(memory).chain(accelerators).chain(traffic).collect()
 }
 
-fn fraction(memory: Bytes) -> Option<f64> {
+fn fraction(memory: ByteCount) -> Option<f64> {
     // The loss of precision is not visible.
     memory.limit.filter(|limit| *limit > 0).map(|limit| memory.used as f64 / limit as f64)
 }

@@ -21,6 +21,7 @@ pub struct DownloadOptions {
 
 /// The result of [`ComputeSession::download`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Downloaded {
     /// The files that were written, relative to the target folder.
     pub files: Vec<PathBuf>,
@@ -32,6 +33,7 @@ pub struct Downloaded {
 
 /// An entry of an archive that was not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Skipped {
     /// Its name; bytes that are not text are replaced.
     pub name: String,

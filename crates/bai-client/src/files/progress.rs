@@ -2,6 +2,7 @@
 
 /// The progress of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress<'a> {
     /// The current file: its path in the session.
     pub name: &'a str,

@@ -20,6 +20,13 @@ pub struct Upload {
     pub to: String,
 }
 
+impl Upload {
+    /// The file `from` of this machine, to the target `to`.
+    pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Self {
+        Upload { from: from.into(), to: to.into() }
+    }
+}
+
 /// Options of [`ComputeSession::upload`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UploadOptions {

@@ -50,6 +50,7 @@ pub enum LinkState {
 
 /// Why typed bytes were not sent. They are dropped, since keys must never appear later in another shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NotSent {
     /// There is no link now.
     #[error("the link is down; what you typed was not sent")]

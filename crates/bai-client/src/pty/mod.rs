@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 /// The source of a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PtySource {
     /// The best source of the session: an app with protocol `pty`, else `ttyd`, else the `pty` stream.
     #[default]
@@ -41,8 +42,16 @@ pub struct PtyOptions {
     pub columns: u16,
 }
 
+impl Default for PtyOptions {
+    /// The best source, in a window of 80 columns and 24 rows.
+    fn default() -> Self {
+        PtyOptions { source: PtySource::Auto, rows: 24, columns: 80 }
+    }
+}
+
 /// An event of a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PtyEvent {
     /// Bytes for the screen, cut anywhere; at most 64 KiB at once.
     Output(Bytes),

@@ -42,6 +42,7 @@ impl Cell {
 
 /// The transport of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Transport {
     /// WebSocket, or polling if a proxy refuses the upgrade or the server is too old for it.
     #[default]

@@ -243,6 +243,7 @@ pub fn check_name(name: &str) -> Result<(), BadName> {
 
 /// Why a session cannot have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadName {
     /// Too short or too long.
     #[error("a session name has 4 to 64 characters, this one has {0}")]
@@ -257,6 +258,7 @@ pub enum BadName {
 
 /// Why no server would take a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadRequest {
     /// The name.
     #[error(transparent)]

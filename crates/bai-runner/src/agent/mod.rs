@@ -33,7 +33,7 @@ use messages::{Message, Request, Unreadable};
 use services::AgentServices;
 use sockets::{Operations, Replies};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +74,21 @@ pub struct AgentOptions {
     pub config: PathBuf,
     /// The folder with the definitions of services.
     pub definitions: PathBuf,
+}
+
+impl AgentOptions {
+    /// A runner of this language in the folder `workdir`, on loopback, with the ports and folders that agents use.
+    pub fn new(language: impl Into<String>, workdir: impl Into<PathBuf>) -> Self {
+        AgentOptions {
+            language: language.into(),
+            runtime: None,
+            host: Ipv4Addr::LOCALHOST.into(),
+            ports: [None, None],
+            workdir: workdir.into(),
+            config: PathBuf::from("/home/config"),
+            definitions: PathBuf::from("/etc/backend.ai/service-defs"),
+        }
+    }
 }
 
 /// Why a runner could not be started.

@@ -3,7 +3,6 @@
 
 use super::*;
 use futures_util::StreamExt;
-use std::net::Ipv4Addr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,13 +22,11 @@ impl Lab {
     async fn new(language: &str, runtime: Option<&str>) -> Lab {
         let folder = tempfile::tempdir().unwrap();
         let runner = AgentRunner::start(AgentOptions {
-            language: language.to_owned(),
             runtime: runtime.map(PathBuf::from),
-            host: Ipv4Addr::LOCALHOST.into(),
             ports: [Some(0), Some(0)],
-            workdir: folder.path().to_owned(),
             config: folder.path().join("config"),
             definitions: folder.path().join("services"),
+            ..AgentOptions::new(language, folder.path())
         });
         let runner = timeout(LIMIT, runner).await.unwrap().unwrap();
         let (addresses, stop) = (runner.addresses(), CancellationToken::new());
@@ -243,13 +240,10 @@ async fn requests_with_unread_replies_do_not_block_the_runner() {
 async fn ports_in_use_are_reported() {
     let lab = Lab::new("app", None).await;
     let taken = AgentRunner::start(AgentOptions {
-        language: "app".to_owned(),
-        runtime: None,
-        host: Ipv4Addr::LOCALHOST.into(),
         ports: [Some(lab.addresses[0].port()), Some(0)],
-        workdir: lab.folder.path().to_owned(),
         config: lab.folder.path().join("config"),
         definitions: lab.folder.path().join("services"),
+        ..AgentOptions::new("app", lab.folder.path())
     });
     let error = taken.await.unwrap_err().to_string();
     assert!(error.contains(&lab.addresses[0].to_string()), "{error}");

@@ -71,6 +71,7 @@ pub enum ServiceError {
 
 /// The address at which a service accepts connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ServiceAddress {
     /// A port of this machine.
     Port(u16),
