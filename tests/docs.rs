@@ -144,3 +144,20 @@ fn the_table_of_contents_names_every_chapter() {
         .collect();
     assert_eq!(listed, chapters);
 }
+
+/// Libraries state facts. The front end adds the names of its commands and flags (`src/repl/hints.rs`).
+#[test]
+fn texts_of_the_libraries_name_no_command_of_the_program() {
+    let command =
+        "(bai-repl [a-z]+|[ `(]:(?:interrupt|restart|replay|files|upload|download|apps?)\\b|-b HOST:PORT)";
+    for library in ["bai-protocol", "bai-client", "bai-runner", "bai-engine"] {
+        for path in texts(&root().join("crates").join(library).join("src")) {
+            let text = read(&path);
+            for line in text.lines().filter(|line| !line.trim().starts_with("//")) {
+                let mut found = all(command, line);
+                found.remove("bai-repl driver");
+                assert!(found.is_empty(), "{} names {found:?}", path.display());
+            }
+        }
+    }
+}

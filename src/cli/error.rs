@@ -105,8 +105,11 @@ pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
         | ErrorKind::Refused
         | ErrorKind::NameTaken
         | ErrorKind::AlreadyExists
+        | ErrorKind::NotAnswering
         | ErrorKind::Busy => ExitStatus::Refused,
-        ErrorKind::NotFound | ErrorKind::NotATerminal | ErrorKind::Ambiguous => ExitStatus::NotFound,
+        ErrorKind::NotFound | ErrorKind::UnknownImage | ErrorKind::NotATerminal | ErrorKind::Ambiguous => {
+            ExitStatus::NotFound
+        }
         ErrorKind::Timeout => ExitStatus::TimedOut,
         ErrorKind::Lost | ErrorKind::SessionFailed => ExitStatus::Lost,
         _ => ExitStatus::Failed,

@@ -48,6 +48,12 @@ pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
             Some(general) => format!("{general}; --force ends that login"),
             None => "--force ends the other login".to_owned(),
         }),
+        ErrorKind::UnknownImage => Some("bai-repl images lists the available images".to_owned()),
+        ErrorKind::CannotListen => Some("another address can be given with -b HOST:PORT".to_owned()),
+        ErrorKind::NotAnswering => Some(match front_end {
+            FrontEnd::CommandLine => "wait, or stop what runs in it: bai-repl interrupt SESSION; bai-repl restart SESSION starts it anew".to_owned(),
+            FrontEnd::Prompt => "wait, or :interrupt what runs in it; :restart starts it anew, and :replay runs your cells again then".to_owned(),
+        }),
         ErrorKind::NotATerminal => {
             Some(format!("`{} {subject}` opens it at a local address", front_end.session_command("app")))
         }

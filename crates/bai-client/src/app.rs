@@ -86,7 +86,7 @@ impl AppListener {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for an app that the session does not have; [`ErrorKind::Server`] for one that does not
-    /// start; [`ErrorKind::Local`] when it cannot listen at the address.
+    /// start; [`ErrorKind::CannotListen`] when it cannot listen at the address.
     pub async fn bind(
         session: &ComputeSession,
         options: TunnelOptions,
@@ -109,9 +109,9 @@ impl AppListener {
             return Err(ClientError::new(ErrorKind::Unsupported, what, why).into_sentence().about(&app.name));
         }
         let local = |error: std::io::Error| {
-            ClientError::new(ErrorKind::Local, &what, format!("cannot listen at {address}: {error}"))
+            ClientError::new(ErrorKind::CannotListen, &what, format!("cannot listen at {address}: {error}"))
                 .with_source(error)
-                .with_hint("another address can be given with -b HOST:PORT")
+                .about(address)
         };
         let listener = TcpListener::bind(address).await.map_err(local)?;
         let bound = listener.local_addr().map_err(local)?;

@@ -78,7 +78,8 @@ impl ComputeSession {
     ///
     /// # Errors
     /// [`ErrorKind::SessionFailed`] when it will never run, with the server's reason; [`ErrorKind::Timeout`] when
-    /// `max_wait_seconds` passed, in which case the session is still there; else what the server says.
+    /// `max_wait_seconds` passed, in which case the session is still there; [`ErrorKind::UnknownImage`]; else what the
+    /// server says.
     pub async fn create(
         api: &Api,
         request: CreateRequest,
@@ -115,6 +116,9 @@ impl ComputeSession {
             Err(error) if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Lost) => {
                 let hint = "the session may exist nevertheless: look at the list of sessions first";
                 return Err(error.with_hint(hint));
+            }
+            Err(error) if is_about_image(&error) => {
+                return Err(error.with_kind(ErrorKind::UnknownImage).about(&request.image));
             }
             Err(error) if request.reuse => return Err(explain_taken(api, &request, error).await),
             Err(error) => return Err(error),
@@ -260,6 +264,15 @@ async fn explain_taken(api: &Api, request: &CreateRequest, error: ClientError) -
         }
         None => error,
     }
+}
+
+/// Whether a server knows no image of the requested name. Newer servers have a code for it, older ones only a title.
+fn is_about_image(error: &ClientError) -> bool {
+    let problem = error.problem().filter(|_| error.kind() == ErrorKind::NotFound);
+    problem.is_some_and(|problem| {
+        problem.error_code.as_deref().is_some_and(|code| code.starts_with("image_"))
+            || problem.title.contains("No such environment image")
+    })
 }
 
 /// Makes the reply that the server failed to send, if there is a session of that name which is younger than any request may take.

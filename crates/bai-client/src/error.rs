@@ -28,8 +28,10 @@ pub enum ErrorKind {
     ClockSkew,
     /// The key may not do that.
     Forbidden,
-    /// No such session, image, file…
+    /// No such session, file, app…
     NotFound,
+    /// The server has no such image. [`ClientError::subject`] is the image.
+    UnknownImage,
     /// The app does not speak the protocol of a terminal. [`ClientError::subject`] is the app.
     NotATerminal,
     /// The name matches several sessions.
@@ -44,6 +46,8 @@ pub enum ErrorKind {
     BadRequest,
     /// The server does not support it; a restart on clusters from 26.4.4 on, for example.
     Unsupported,
+    /// The session leaves a question unanswered: it runs something else, or it is stuck.
+    NotAnswering,
     /// Too many requests (429), or the server asks to come back later (503).
     Busy,
     /// The server failed (5xx).
@@ -58,6 +62,8 @@ pub enum ErrorKind {
     Lost,
     /// A file of this machine could not be read or written.
     Local,
+    /// This machine does not let the program listen at the address. [`ClientError::subject`] is the address.
+    CannotListen,
 }
 
 /// A failure: what was attempted, why it failed, and what to do.

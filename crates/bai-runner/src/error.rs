@@ -88,7 +88,7 @@ impl StartError {
             StartError::UnknownImage { .. } => "name an image of the list, such as python or python:3.11",
             StartError::NoInterpreter { install, .. } => install,
             StartError::NoJupyterKernel { .. } => {
-                "bai-repl images lists the available images; kernels come with packages such as ipykernel"
+                "name one of the installed kernels; kernels come with packages such as ipykernel"
             }
             StartError::JupyterInstead { hint, .. } => hint,
             StartError::Workdir { .. } => "choose a folder that exists and that you may enter",

@@ -31,7 +31,7 @@ struct ByJupyterOnly {
 static BY_JUPYTER_ONLY: &[ByJupyterOnly] = &[ByJupyterOnly {
     row: &table::JULIA,
     title: "the Jupyter kernel of Julia",
-    install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`: `bai-repl images` lists it then as jupyter:julia-…",
+    install: "install Julia, and IJulia in it with `using Pkg; Pkg.add(\"IJulia\")`; the image is then jupyter:julia-…",
 }];
 
 /// The interpreter that a kernel of this image would use, or why there is none. It reads files and may run interpreters

@@ -139,7 +139,7 @@ impl Prelude {
     /// Waits until no question is in progress, so that a cell can run, for a few seconds at most.
     ///
     /// # Errors
-    /// [`ErrorKind::Busy`] if the session does not begin to answer a question: it runs something else, or is stuck.
+    /// [`ErrorKind::NotAnswering`] if the session does not begin to answer a question: it runs something else, or is stuck.
     pub async fn make_way(&self) -> Result<(), ClientError> {
         let mut unanswered = self.unanswered.subscribe();
         let mut state = self.state.subscribe();
@@ -249,6 +249,6 @@ fn completion(answer: &Value) -> Option<Completion> {
 
 fn unanswered_error() -> ClientError {
     let why = "it has not answered for 5 s: something else runs in it, or it is stuck";
-    ClientError::new(ErrorKind::Busy, "use the session", why)
-        .with_hint("wait, or :interrupt what runs in it; :restart starts it anew, and :replay runs your cells again then")
+    ClientError::new(ErrorKind::NotAnswering, "use the session", why)
+        .with_hint("wait, or interrupt what runs in it; a restart starts it anew")
 }

@@ -93,7 +93,11 @@ async fn a_session_is_created_used_and_destroyed() {
 async fn a_session_that_cannot_be_created_is_reported() {
     let lab = Lab::start().await;
     let error = ComputeSession::create(&lab.api(), request("no-such-image:1"), |_| {}).await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::NotFound | ErrorKind::SessionFailed), "{error:?}");
+    assert_eq!(
+        (error.kind(), error.subject()),
+        (ErrorKind::UnknownImage, Some("no-such-image:1")),
+        "{error:?}"
+    );
     let wrong = Credentials::keypair(lab.engine.keypair().access_key(), "wrong".to_owned());
     let api = Api::new(ApiOptions::new(lab.engine.endpoint()).with_credentials(wrong)).unwrap();
     assert_eq!(ComputeSession::attach(&api, "work").await.unwrap_err().kind(), ErrorKind::Auth);
@@ -210,6 +214,18 @@ async fn a_flood_is_complete_for_a_slow_reader_too() {
         let outcome = finish(&mut begin(&session, "print('x' * 20_000_000)", transport).await, &[]).await;
         assert_eq!(outcome.stdout.len(), 20_000_001, "{transport:?}");
     }
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_taken_is_named() {
+    let lab = Lab::start().await;
+    let request = CreateRequest { preopen_ports: vec![12345], ..request("python") };
+    let (session, _) = soon(ComputeSession::create(&lab.api(), request, |_| {})).await.unwrap();
+    let taken = lab.engine.endpoint().trim_start_matches("http://").to_owned();
+    let error = AppListener::bind(&session, TunnelOptions::new("12345"), &taken).await.unwrap_err();
+    assert_eq!((error.kind(), error.subject()), (ErrorKind::CannotListen, Some(taken.as_str())), "{error:?}");
+    assert_eq!(error.hint(), None);
     lab.engine.shutdown().await;
 }
 

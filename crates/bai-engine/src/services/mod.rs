@@ -87,9 +87,7 @@ pub(super) async fn start(
         "service_start_unavailable",
     )
     .because(format!(
-        "{} runs; it is reached with `bai-repl app {} {}`",
-        request.app,
-        session.name(),
+        "{} runs; it is reached through a tunnel to the app (`/stream/…/tcpproxy`)",
         request.app
     )))
 }
