@@ -25,6 +25,7 @@ mod table;
 pub mod terminal;
 mod text;
 mod themes;
+mod viewer;
 mod wake_pipe;
 
 pub use files::show_files;

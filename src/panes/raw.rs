@@ -13,11 +13,12 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::host::{Ended, HostState, TerminalHost, Viewer};
+use super::host::{Ended, HostState, TerminalHost};
 use super::input::{WaitFor, available, read_some, wait};
 use super::output_buffer::OutputBuffer;
 use super::prefix::{Prefix, PrefixCommand, PrefixKey};
 use super::terminal::{Attached, LeaveReason, PaneExit, watch_signals};
+use super::viewer::Viewer;
 use crate::terminal::model::Model;
 use crate::terminal::{PassthroughGuard, PassthroughTracker, RawMode, reset_sequences, size};
 use bai_client::pty::LinkState;

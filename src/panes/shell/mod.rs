@@ -27,11 +27,11 @@ pub(super) use press::Press;
 pub(super) use scroll::{Scroll, Step as ScrollStep};
 
 use super::find::Find;
-use super::host::Viewer;
 use super::input::{Decoder, WaitFor, available, read_some, wait};
 use super::output_buffer::OutputBuffer;
 use super::painter::Painter;
 use super::terminal::watch_signals;
+use super::viewer::Viewer;
 use crate::render::Overlay;
 use crate::terminal::{FullScreen, Out, size};
 use line_entry::LineEntry;

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::host::{Ended, TerminalHost, Viewer};
+use super::host::{Ended, TerminalHost};
 use super::prefix::PrefixKey;
+use super::viewer::Viewer;
 use crate::terminal::{ColorDepth, ViewSignal, ViewSignals};
 use std::sync::atomic::Ordering;
 

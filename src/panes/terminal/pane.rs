@@ -14,11 +14,12 @@ use super::pace::Pace;
 use super::pointer_state::Pointer;
 use super::view::{Grid, Help, Notice, PaneMode, Status};
 use super::{LeaveReason, PaneExit, PaneOptions};
-use crate::panes::host::{Ended, HostState, Viewer, lock};
+use crate::panes::host::{Ended, HostState, lock};
 use crate::panes::input::{Decoder, WaitFor, available, read_some, wait};
 use crate::panes::output_buffer::OutputBuffer;
 use crate::panes::painter::Painter;
 use crate::panes::prefix::Prefix;
+use crate::panes::viewer::Viewer;
 use crate::terminal::model::{CursorShape, Model, MouseProtocol};
 use crate::terminal::{FullScreen, size};
 
