@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::appearance::{Appearance, cut, pad, put};
 use super::line_entry::LineEntry;
-use super::{KeyHelp, View};
+use super::view::{KeyHelp, View};
 use crate::render::sanitize;
 use crate::terminal::model::{Cursor, CursorShape};
 use crate::theme::Role;

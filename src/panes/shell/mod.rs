@@ -9,6 +9,7 @@ mod frame;
 mod line_entry;
 mod press;
 mod scroll;
+mod view;
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -17,7 +18,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::runtime::Handle;
 
@@ -25,8 +25,8 @@ pub use appearance::Appearance;
 pub(super) use appearance::{cut, pad, put};
 pub(super) use press::Press;
 pub(super) use scroll::{Scroll, Step as ScrollStep};
+pub(super) use view::{KeyHelp, Step, View};
 
-use super::find::Find;
 use super::input::{Decoder, WaitFor, available, read_some, wait};
 use super::output_buffer::OutputBuffer;
 use super::painter::Painter;
@@ -35,6 +35,7 @@ use super::viewer::Viewer;
 use crate::render::Overlay;
 use crate::terminal::{FullScreen, Out, size};
 use line_entry::LineEntry;
+use view::{entered, press_in, typed};
 
 /// The bytes of an escape sequence arrive at once; after this time a single ESC is the Escape key.
 const ESCAPE: Duration = Duration::from_millis(25);
@@ -42,111 +43,6 @@ const ESCAPE: Duration = Duration::from_millis(25);
 const CLOCK: Duration = Duration::from_secs(1);
 /// Maximum bytes read from the keyboard before the screen is painted again.
 const BATCH: usize = 4096;
-
-/// The reaction of a view to a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// The view does not use the key; the shell may use it.
-    Pass,
-    /// The view stays open.
-    Stay,
-    /// The view closes.
-    Leave,
-    /// The user is asked for a line, with this label and initial text. [`View::typed`] and [`View::entered`] receive it.
-    Ask { label: &'static str, initial: String },
-}
-
-/// The label of the input line for a search.
-const SEARCH: &str = "search";
-
-/// A key and its description, for the line below and the help.
-pub(super) type KeyHelp = (&'static str, &'static str);
-
-/// A full-screen view.
-pub(super) trait View {
-    /// The title of the view.
-    fn title(&self) -> String;
-    /// The current state of the view, shown to the right of the title.
-    fn state(&self) -> String {
-        String::new()
-    }
-    /// The keys of the view, the most important first.
-    fn keys(&self) -> Vec<KeyHelp>;
-    /// Draws its part of the window, which may have any size, including an empty one.
-    fn draw(&mut self, area: Rect, buffer: &mut Buffer, appearance: &Appearance);
-    /// Handles a key.
-    fn press(&mut self, press: Press) -> Step;
-    /// Handles a change of the input line; a cancelled line returns to its initial text.
-    fn typed(&mut self, _label: &'static str, _line: &str) {}
-    /// Handles a complete input line, which is trimmed and not empty.
-    fn entered(&mut self, _label: &'static str, _line: &str) {}
-    /// The search text, if the view supports the search with `/`, `n` and `N`.
-    fn find(&mut self) -> Option<&mut Find> {
-        None
-    }
-    /// Moves to the next match.
-    fn search(&mut self, _back: bool) {}
-    /// A picture that the terminal draws in a part that [`View::draw`] has left free.
-    fn overlay(&self) -> Option<Overlay> {
-        None
-    }
-    /// An own appearance instead of the common one.
-    fn appearance(&self) -> Option<Appearance> {
-        None
-    }
-    /// Handles a wake-up. Returns true if the view must close.
-    fn woken(&mut self) -> bool {
-        false
-    }
-    /// A question of the view, shown as with [`Step::Ask`] when there is no other input line.
-    fn question(&mut self) -> Option<&'static str> {
-        None
-    }
-    /// Takes a message for the line below, and whether it is an error.
-    fn message(&mut self) -> Option<(String, bool)> {
-        None
-    }
-}
-
-/// Passes a key to a view; a key that the view does not use may have a common meaning.
-fn press_in(view: &mut dyn View, press: Press) -> Step {
-    match (view.press(press), press) {
-        (Step::Pass, Press::Char('/')) => match view.find() {
-            Some(find) => Step::Ask { label: SEARCH, initial: find.text().to_owned() },
-            None => Step::Pass,
-        },
-        (Step::Pass, Press::Char(key @ ('n' | 'N'))) if view.find().is_some() => {
-            search(view, key == 'N');
-            Step::Stay
-        }
-        (Step::Pass, Press::Char('q') | Press::Escape | Press::Ctrl('c')) => Step::Leave,
-        (step, _) => step,
-    }
-}
-
-fn search(view: &mut dyn View, back: bool) {
-    if view.find().is_some_and(|find| !find.is_empty()) {
-        view.search(back);
-    }
-}
-
-/// Passes a change of the input line to a view.
-fn typed(view: &mut dyn View, label: &'static str, line: &str) {
-    match view.find().filter(|_| label == SEARCH) {
-        Some(find) => *find = Find::new(line),
-        None => view.typed(label, line),
-    }
-}
-
-/// Passes a complete input line to a view.
-fn entered(view: &mut dyn View, label: &'static str, line: &str) {
-    typed(view, label, line);
-    if label == SEARCH {
-        search(view, false);
-    } else if !line.trim().is_empty() {
-        view.entered(label, line.trim());
-    }
-}
 
 /// Wakes a view from any thread.
 #[derive(Clone, Debug)]
@@ -408,7 +304,9 @@ impl Shell<'_> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::view::SEARCH;
     use super::*;
+    use ratatui::buffer::Buffer;
 
     /// The content of a window of this size, without trailing spaces.
     pub(in crate::panes) fn shown(view: &mut dyn View, columns: u16, rows: u16) -> String {
