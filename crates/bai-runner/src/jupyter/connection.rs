@@ -2,7 +2,7 @@
 //! This module does not know what the messages mean.
 
 use super::messages::KernelMessage;
-use jupyter_protocol::{ConnectionInfo, JupyterMessage, connection_info::Transport};
+use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent, connection_info::Transport};
 use jupyter_zmq_client::{
     ClientShellConnection, Connection, RawMessage, RuntimeError, create_client_control_connection,
     create_client_iopub_connection, create_client_shell_connection_with_identity,
@@ -109,6 +109,22 @@ impl Sockets {
         };
         let (shell, control, stdin) = (both_ways(shell), both_ways(control), both_ways(stdin));
         Ok(Sockets { shell, control, stdin, output: output_out, answers: answers_out, _tasks: tasks })
+    }
+}
+
+/// Sends a request. Returns its id, which the reply names.
+pub(super) fn post(to: &mpsc::Sender<JupyterMessage>, content: JupyterMessageContent) -> String {
+    let message = JupyterMessage::new(content, None);
+    let id = message.header.msg_id.clone();
+    send(to, message);
+    id
+}
+
+/// Sends a message.
+pub(super) fn send(to: &mpsc::Sender<JupyterMessage>, message: JupyterMessage) {
+    // Only a dead kernel leaves so many requests waiting.
+    if let Err(error) = to.try_send(message) {
+        tracing::warn!(%error, "a Jupyter kernel accepts no requests");
     }
 }
 

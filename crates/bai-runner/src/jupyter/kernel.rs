@@ -6,35 +6,26 @@
 //! after a while.
 
 use super::cell::{Cell, asked_about};
-use super::connection::{ConnectionFile, Sockets};
+use super::connection::{post, send};
 use super::messages::{self, KernelMessage};
 use super::spec::Kernelspec;
+use super::start::{self, KernelProcess};
 use crate::error::StartError;
-use crate::interpreter::{EXIT_LIMIT, Event, last_lines};
+use crate::interpreter::{EXIT_LIMIT, Event};
 use crate::kernel_spec::KernelSpec;
 use crate::language::Resolved;
 use crate::outbox::Outbox;
-use crate::output::Output;
-use crate::process::{self, Process, Program};
-use crate::process_tree::{self, ProcessTree};
 use crate::wire::{FromDriver, ToDriver};
 use bai_protocol::record::ConsoleRecord;
 use jupyter_protocol::{
     CompleteRequest, ExecuteRequest, InputReply, InspectRequest, InterruptRequest, JupyterMessage,
-    JupyterMessageContent, KernelInfoRequest, ShutdownRequest,
+    JupyterMessageContent, ShutdownRequest,
 };
 use std::collections::{HashMap, VecDeque};
 use std::process::ExitStatus;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// The variable that tells a kernel which process has started it.
-const PARENT: &str = "JPY_PARENT_PID";
-/// How long a kernel may take until it is ready.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-/// When no output comes, the kernel is asked again after this time: our subscription may have been too late.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Output from before a question may arrive this long after the question.
 const BEFORE_QUESTION: Duration = Duration::from_millis(30);
 /// A cell can be interrupted this long after the kernel accepted it, if the kernel has not reported its start.
@@ -46,14 +37,7 @@ const MOST_COMPLETIONS: usize = 4;
 
 /// A running kernel.
 pub(crate) struct JupyterKernel {
-    process: Process,
-    process_tree: ProcessTree,
-    sockets: Sockets,
-    /// The connection file, removed when this is dropped.
-    _connection_file: ConnectionFile,
-    /// Output that the process writes directly and not as messages.
-    out: Output,
-    err: Output,
+    kernel: KernelProcess,
     by_message: bool,
     language: String,
     ready: VecDeque<Event>,
@@ -86,64 +70,8 @@ impl JupyterKernel {
             source: std::io::Error::other("it does not describe a kernel"),
         };
         let kernel = Kernelspec::read(file).ok_or_else(unreadable)?;
-        let executable = kernel.command(file).0;
-        let started = tokio::time::timeout(READY_WITHIN, Self::get_ready(&kernel, spec)).await;
-        started.unwrap_or(Err(StartError::Timeout { executable, seconds: READY_WITHIN.as_secs() }))
-    }
-
-    async fn get_ready(kernel: &Kernelspec, spec: &KernelSpec) -> Result<Box<Self>, StartError> {
-        let workdir = &spec.workdir;
-        std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
-        let failed = |source| StartError::Spawn { executable: kernel.command(workdir).0, source };
-        let mut connection_file = ConnectionFile::create(&kernel.name).await.map_err(failed)?;
-        let (executable, args) = kernel.command(connection_file.file());
-        let known = |name: &str| {
-            let own = spec.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-            own.or_else(|| std::env::var(name).ok())
-        };
-        let mark = process_tree::mark();
-        let mut env = spec.env.clone();
-        env.extend(kernel.variables(known));
-        env.push(mark.clone());
-        // Without this variable ipykernel prints how to connect to it by hand. It should name our process, but kernels
-        // do not accept the first process of a container.
-        let parent = std::process::id();
-        env.extend((parent != 1).then(|| (PARENT.to_owned(), parent.to_string())));
-        let env = process::environment(&env, &[], &[]);
-        let program =
-            Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
-        let (mut process, out, err) = Process::spawn(program).map_err(failed)?;
-        connection_file.give_up_ports();
-        let process_tree = ProcessTree::new(process.leader(), &mark);
-        let (mut out, mut err) = (Output::new(out), Output::new(err));
-        let mut early = Vec::new();
-        let sockets = {
-            let connecting = Sockets::connect(&connection_file);
-            tokio::pin!(connecting);
-            loop {
-                tokio::select! { biased;
-                    connected = &mut connecting => {
-                        break connected.map_err(|error| failed(std::io::Error::other(error)))?;
-                    }
-                    status = process.wait() => {
-                        out.drain(|text| early.push(ConsoleRecord::Stdout(text)));
-                        err.drain(|text| early.push(ConsoleRecord::Stderr(text)));
-                        let how = status.map(|status| process::describe_end(&status).1);
-                        let how = how.unwrap_or_else(|error| error.to_string());
-                        return Err(StartError::Died { executable, how, output: last_lines(&early) });
-                    }
-                    () = out.readable() => early.extend(out.read().map(ConsoleRecord::Stdout)),
-                    () = err.readable() => early.extend(err.read().map(ConsoleRecord::Stderr)),
-                }
-            }
-        };
-        let mut ready = Box::new(JupyterKernel {
-            process,
-            process_tree,
-            sockets,
-            _connection_file: connection_file,
-            out,
-            err,
+        Ok(Box::new(JupyterKernel {
+            kernel: start::start(&kernel, spec).await?,
             by_message: kernel.interrupted_by_message(),
             language: kernel.language(),
             ready: VecDeque::new(),
@@ -152,33 +80,7 @@ impl JupyterKernel {
             question: None,
             clears: false,
             ended: None,
-        });
-        match ready.until_it_answers().await {
-            None => Ok(ready),
-            Some(status) => {
-                let (_, how) = process::describe_end(&status);
-                ready.drain(|reply| early.push(reply));
-                Err(StartError::Died { executable, how, output: last_lines(&early) })
-            }
-        }
-    }
-
-    /// Asks the kernel about itself until it answers on both sockets: before that, output could be lost. Returns the
-    /// exit status if the process ended first.
-    async fn until_it_answers(&mut self) -> Option<ExitStatus> {
-        let (mut replied, mut told) = (false, false);
-        let mut again = tokio::time::interval(ASK_AGAIN);
-        while !(replied && told) {
-            tokio::select! { biased;
-                Some(_) = self.sockets.output.recv() => told = true,
-                Some(message) = self.sockets.answers.recv() => {
-                    replied |= message.kind == "kernel_info_reply";
-                }
-                status = self.process.wait() => return status.ok(),
-                _ = again.tick() => drop(post(&self.sockets.shell, KernelInfoRequest {}.into())),
-            }
-        }
-        None
+        }))
     }
 
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
@@ -211,11 +113,11 @@ impl JupyterKernel {
         };
         let lives = self.ended.is_none();
         tokio::select! { biased;
-            Some(message) = self.sockets.output.recv(), if room => JupyterEvent::Output(message),
-            Some(message) = self.sockets.answers.recv() => JupyterEvent::Answer(message),
-            () = self.out.readable(), if room => JupyterEvent::Text(true),
-            () = self.err.readable(), if room => JupyterEvent::Text(false),
-            Ok(status) = self.process.wait(), if lives => JupyterEvent::Ended(status),
+            Some(message) = self.kernel.sockets.output.recv(), if room => JupyterEvent::Output(message),
+            Some(message) = self.kernel.sockets.answers.recv() => JupyterEvent::Answer(message),
+            () = self.kernel.out.readable(), if room => JupyterEvent::Text(true),
+            () = self.kernel.err.readable(), if room => JupyterEvent::Text(false),
+            Ok(status) = self.kernel.process.wait(), if lives => JupyterEvent::Ended(status),
             () = time => JupyterEvent::Time,
             else => std::future::pending().await,
         }
@@ -262,7 +164,7 @@ impl JupyterKernel {
 
     /// Direct output of the process belongs to the running cell. Without one it is only logged.
     fn on_text(&mut self, is_out: bool) {
-        let text = if is_out { self.out.read() } else { self.err.read() };
+        let text = if is_out { self.kernel.out.read() } else { self.kernel.err.read() };
         let Some(text) = text else { return };
         if self.cell.is_none() {
             return tracing::debug!(text, "direct output of a Jupyter kernel");
@@ -387,7 +289,7 @@ impl JupyterKernel {
                     Some((name, detail)) => (inspect(name, detail), true),
                     None => (execute(code), false),
                 };
-                let request = post(&self.sockets.shell, request);
+                let request = post(&self.kernel.sockets.shell, request);
                 self.cell = Some(Cell::new(id, request));
                 if inspects {
                     self.started();
@@ -396,7 +298,7 @@ impl JupyterKernel {
             ToDriver::Complete { id, code, post: after } => {
                 let (cursor_pos, code) = (code.chars().count(), format!("{code}{after}"));
                 let request = CompleteRequest { code, cursor_pos };
-                let request = post(&self.sockets.shell, request.into());
+                let request = post(&self.kernel.sockets.shell, request.into());
                 self.completions.insert(request, id);
             }
             ToDriver::Input { text } => {
@@ -404,10 +306,10 @@ impl JupyterKernel {
                 let reply = InputReply { value: text.to_owned(), ..InputReply::default() };
                 let mut message = JupyterMessage::new(reply, None);
                 message.parent_header = question.header;
-                send(&self.sockets.stdin, message);
+                send(&self.kernel.sockets.stdin, message);
             }
             ToDriver::Bye => {
-                post(&self.sockets.control, ShutdownRequest { restart: false }.into());
+                post(&self.kernel.sockets.control, ShutdownRequest { restart: false }.into());
             }
             ToDriver::Wake | ToDriver::Ack { .. } => {}
         }
@@ -423,22 +325,21 @@ impl JupyterKernel {
         self.question = None;
         self.with_cell(Cell::interrupted);
         if self.by_message {
-            post(&self.sockets.control, InterruptRequest {}.into());
+            post(&self.kernel.sockets.control, InterruptRequest {}.into());
         } else {
-            self.process.interrupt();
+            self.kernel.process.interrupt();
         }
     }
 
     /// Takes the direct output of the process.
-    pub(crate) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
-        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
-        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
+    pub(crate) fn drain(&mut self, take: impl FnMut(ConsoleRecord)) {
+        self.kernel.drain(take);
     }
 
     /// Ends the process's own streams at the end of a cell.
     pub(crate) fn finish_streams(&mut self, outbox: &mut Outbox) {
-        self.out.finish().into_iter().for_each(|text| outbox.push(ConsoleRecord::Stdout(text)));
-        self.err.finish().into_iter().for_each(|text| outbox.push(ConsoleRecord::Stderr(text)));
+        self.kernel.out.finish().into_iter().for_each(|text| outbox.push(ConsoleRecord::Stdout(text)));
+        self.kernel.err.finish().into_iter().for_each(|text| outbox.push(ConsoleRecord::Stderr(text)));
     }
 
     /// Asks the kernel to end, and waits for that unless a cell keeps it busy.
@@ -446,15 +347,8 @@ impl JupyterKernel {
         if self.cell.is_none() {
             self.send(&ToDriver::Bye);
             // A kernel that does not end is killed.
-            let _ = tokio::time::timeout(EXIT_LIMIT, self.process.wait()).await;
+            let _ = tokio::time::timeout(EXIT_LIMIT, self.kernel.process.wait()).await;
         }
-    }
-}
-
-impl Drop for JupyterKernel {
-    fn drop(&mut self) {
-        self.process.kill();
-        self.process_tree.kill();
     }
 }
 
@@ -467,19 +361,4 @@ fn execute(code: &str) -> JupyterMessageContent {
 fn inspect(name: &str, detail: usize) -> JupyterMessageContent {
     let (code, cursor_pos) = (name.to_owned(), name.chars().count());
     InspectRequest { code, cursor_pos, detail_level: Some(detail) }.into()
-}
-
-/// Sends a request. Returns its id, which the reply names.
-fn post(to: &mpsc::Sender<JupyterMessage>, content: JupyterMessageContent) -> String {
-    let message = JupyterMessage::new(content, None);
-    let id = message.header.msg_id.clone();
-    send(to, message);
-    id
-}
-
-fn send(to: &mpsc::Sender<JupyterMessage>, message: JupyterMessage) {
-    // Only a dead kernel leaves so many requests waiting.
-    if let Err(error) = to.try_send(message) {
-        tracing::warn!(%error, "a Jupyter kernel accepts no requests");
-    }
 }

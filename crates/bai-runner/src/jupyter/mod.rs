@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `spec` | which kernels are installed, and how each is started |
 //! | `connection` | the sockets |
+//! | `start` | the start of a kernel's process |
 //! | `kernel` | a running kernel, in the place of an interpreter under a driver |
 //! | `cell`, `messages` | when a cell is over, and what the kernel's messages mean |
 
@@ -13,6 +14,7 @@ mod connection;
 mod kernel;
 mod messages;
 mod spec;
+mod start;
 
 use super::error::StartError;
 use super::image::{ImageName, JUPYTER};

@@ -1,0 +1,134 @@
+//! The start of a Jupyter kernel: its process, its connection file, its sockets, and the wait until it answers.
+
+use super::connection::{ConnectionFile, Sockets, post};
+use super::spec::Kernelspec;
+use crate::error::StartError;
+use crate::interpreter::last_lines;
+use crate::kernel_spec::KernelSpec;
+use crate::output::Output;
+use crate::process::{self, Process, Program};
+use crate::process_tree::{self, ProcessTree};
+use bai_protocol::record::ConsoleRecord;
+use jupyter_protocol::KernelInfoRequest;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// The variable that tells a kernel which process has started it.
+const PARENT: &str = "JPY_PARENT_PID";
+/// How long a kernel may take until it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// When no output comes, the kernel is asked again after this time: our subscription may have been too late.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The process of a kernel that takes cells, and the connection to it. Dropping it kills all processes of the kernel.
+pub(super) struct KernelProcess {
+    pub(super) process: Process,
+    process_tree: ProcessTree,
+    pub(super) sockets: Sockets,
+    /// The connection file, removed when this is dropped.
+    _connection_file: ConnectionFile,
+    /// Output that the process writes directly and not as messages.
+    pub(super) out: Output,
+    pub(super) err: Output,
+}
+
+impl KernelProcess {
+    /// Takes the direct output of the process.
+    pub(super) fn drain(&mut self, mut take: impl FnMut(ConsoleRecord)) {
+        self.out.drain(|text| take(ConsoleRecord::Stdout(text)));
+        self.err.drain(|text| take(ConsoleRecord::Stderr(text)));
+    }
+}
+
+impl Drop for KernelProcess {
+    fn drop(&mut self) {
+        self.process.kill();
+        self.process_tree.kill();
+    }
+}
+
+/// Starts a kernel and waits until it takes cells.
+pub(super) async fn start(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
+    let started = tokio::time::timeout(READY_WITHIN, until_ready(kernel, spec)).await;
+    let executable = kernel.command(&kernel.file).0;
+    started.unwrap_or(Err(StartError::Timeout { executable, seconds: READY_WITHIN.as_secs() }))
+}
+
+async fn until_ready(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
+    let workdir = &spec.workdir;
+    std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
+    let failed = |source| StartError::Spawn { executable: kernel.command(workdir).0, source };
+    let mut connection_file = ConnectionFile::create(&kernel.name).await.map_err(failed)?;
+    let (executable, args) = kernel.command(connection_file.file());
+    let mark = process_tree::mark();
+    let env = process::environment(&variables(kernel, spec, &mark), &[], &[]);
+    let program =
+        Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
+    let (mut process, out, err) = Process::spawn(program).map_err(failed)?;
+    connection_file.give_up_ports();
+    let process_tree = ProcessTree::new(process.leader(), &mark);
+    let (mut out, mut err) = (Output::new(out), Output::new(err));
+    let mut early = Vec::new();
+    let sockets = {
+        let connecting = Sockets::connect(&connection_file);
+        tokio::pin!(connecting);
+        loop {
+            tokio::select! { biased;
+                connected = &mut connecting => {
+                    break connected.map_err(|error| failed(std::io::Error::other(error)))?;
+                }
+                status = process.wait() => {
+                    out.drain(|text| early.push(ConsoleRecord::Stdout(text)));
+                    err.drain(|text| early.push(ConsoleRecord::Stderr(text)));
+                    let how = status.map(|status| process::describe_end(&status).1);
+                    let how = how.unwrap_or_else(|error| error.to_string());
+                    return Err(StartError::Died { executable, how, output: last_lines(&early) });
+                }
+                () = out.readable() => early.extend(out.read().map(ConsoleRecord::Stdout)),
+                () = err.readable() => early.extend(err.read().map(ConsoleRecord::Stderr)),
+            }
+        }
+    };
+    let mut started =
+        KernelProcess { process, process_tree, sockets, _connection_file: connection_file, out, err };
+    match until_it_answers(&mut started).await {
+        None => Ok(started),
+        Some(status) => {
+            let (_, how) = process::describe_end(&status);
+            started.drain(|record| early.push(record));
+            Err(StartError::Died { executable, how, output: last_lines(&early) })
+        }
+    }
+}
+
+/// The variables of the kernel's process, on top of our own.
+fn variables(kernel: &Kernelspec, spec: &KernelSpec, mark: &(String, String)) -> Vec<(String, String)> {
+    let known = |name: &str| {
+        let own = spec.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        own.or_else(|| std::env::var(name).ok())
+    };
+    let mut env = spec.env.clone();
+    env.extend(kernel.variables(known));
+    env.push(mark.clone());
+    // Without this variable ipykernel prints how to connect to it by hand. It should name our process, but kernels
+    // do not accept the first process of a container.
+    let parent = std::process::id();
+    env.extend((parent != 1).then(|| (PARENT.to_owned(), parent.to_string())));
+    env
+}
+
+/// Asks the kernel about itself until it answers on both sockets: before that, output could be lost. Returns the exit
+/// status if the process ended first.
+async fn until_it_answers(kernel: &mut KernelProcess) -> Option<ExitStatus> {
+    let (mut replied, mut published) = (false, false);
+    let mut again = tokio::time::interval(ASK_AGAIN);
+    while !(replied && published) {
+        tokio::select! { biased;
+            Some(_) = kernel.sockets.output.recv() => published = true,
+            Some(message) = kernel.sockets.answers.recv() => replied |= message.kind == "kernel_info_reply",
+            status = kernel.process.wait() => return status.ok(),
+            _ = again.tick() => drop(post(&kernel.sockets.shell, KernelInfoRequest {}.into())),
+        }
+    }
+    None
+}
