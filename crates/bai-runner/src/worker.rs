@@ -3,6 +3,7 @@
 //! are always served.
 
 mod exits;
+mod interpreter_events;
 
 use super::backend::Backend;
 use super::crash_loop::CrashLoop;
@@ -16,7 +17,7 @@ use super::process_tree::{self, ProcessTree};
 use super::queue::{Next, Task, TaskQueue};
 use super::reply::{Reply, RunnerStatus};
 use super::step::{RunningStep, Started, StepEvent};
-use super::wire::{FromDriver, ToDriver};
+use super::wire::ToDriver;
 use bai_protocol::complete::{Completion, CompletionRequest};
 use bai_protocol::record::ConsoleRecord;
 use std::collections::HashMap;
@@ -390,73 +391,6 @@ impl Worker {
     fn ask(&mut self, requester: InputRequester, is_password: bool) {
         self.waiting_input = Some(requester);
         self.outbox.push(Reply::WaitingInput { is_password });
-    }
-
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::Progress => {}
-            Event::Output(record) => self.outbox.push(record),
-            Event::WaitsForLine => {
-                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
-                    interpreter.drain(|record| self.outbox.push(record));
-                }
-                self.ask(InputRequester::Reader, false);
-            }
-            Event::Aside(message) => self.on_aside(message),
-            Event::Message(id, message) => {
-                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
-                    interpreter.drain(|record| self.outbox.push(record));
-                    interpreter.send(&ToDriver::Ack { id });
-                }
-                self.on_message(message);
-            }
-            Event::Ended(status) => self.on_death(&status),
-        }
-    }
-
-    fn on_aside(&mut self, message: FromDriver) {
-        match message {
-            FromDriver::Started { id } => {
-                let Some(current) = self.current.as_mut().filter(|current| current.id == id) else { return };
-                current.started = true;
-                if let (true, InterpreterSlot::Running(interpreter)) =
-                    (current.interrupt_wanted, &mut self.slot)
-                {
-                    interpreter.interrupt();
-                }
-            }
-            FromDriver::Completions { id, start, suggestions } => {
-                let completion = Completion { suggestions, start };
-                let answer = self.completions.remove(&id);
-                self.answer(answer, completion);
-            }
-            message => tracing::warn!(?message, "a message came on the wrong pipe"),
-        }
-    }
-
-    fn on_message(&mut self, message: FromDriver) {
-        match message {
-            FromDriver::Media { mime, data } => self.outbox.push(ConsoleRecord::Media { mime, data }),
-            FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
-            FromDriver::Ask { password, stdin } => {
-                if let (true, InterpreterSlot::Running(interpreter)) = (stdin, &mut self.slot) {
-                    interpreter.told_of_reader();
-                }
-                self.ask(if stdin { InputRequester::Reader } else { InputRequester::Driver }, password);
-            }
-            FromDriver::Done { id, code }
-                if self.current.as_ref().is_some_and(|current| current.id == id) =>
-            {
-                self.waiting_input = None;
-                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
-                    interpreter.set_busy(false);
-                    interpreter.finish_streams(&mut self.outbox);
-                }
-                self.end_current(code);
-            }
-            FromDriver::Sync | FromDriver::Ready | FromDriver::Done { .. } => {}
-            message => tracing::warn!(?message, "a message came on the wrong pipe"),
-        }
     }
 }
 

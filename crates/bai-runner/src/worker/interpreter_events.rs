@@ -1,0 +1,79 @@
+//! What the worker does with the events of the interpreter: its output, the messages of its driver, and its waits for input.
+
+use super::{InputRequester, InterpreterSlot, Worker};
+use crate::interpreter::Event;
+use crate::wire::{FromDriver, ToDriver};
+use bai_protocol::complete::Completion;
+use bai_protocol::record::ConsoleRecord;
+
+impl Worker {
+    /// Handles an event of the interpreter.
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Progress => {}
+            Event::Output(record) => self.outbox.push(record),
+            Event::WaitsForLine => {
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+                    interpreter.drain(|record| self.outbox.push(record));
+                }
+                self.ask(InputRequester::Reader, false);
+            }
+            Event::Aside(message) => self.on_aside(message),
+            Event::Message(id, message) => {
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+                    interpreter.drain(|record| self.outbox.push(record));
+                    interpreter.send(&ToDriver::Ack { id });
+                }
+                self.on_message(message);
+            }
+            Event::Ended(status) => self.on_death(&status),
+        }
+    }
+
+    /// Handles a message that is independent of the output.
+    fn on_aside(&mut self, message: FromDriver) {
+        match message {
+            FromDriver::Started { id } => {
+                let Some(current) = self.current.as_mut().filter(|current| current.id == id) else { return };
+                current.started = true;
+                if let (true, InterpreterSlot::Running(interpreter)) =
+                    (current.interrupt_wanted, &mut self.slot)
+                {
+                    interpreter.interrupt();
+                }
+            }
+            FromDriver::Completions { id, start, suggestions } => {
+                let completion = Completion { suggestions, start };
+                let answer = self.completions.remove(&id);
+                self.answer(answer, completion);
+            }
+            message => tracing::warn!(?message, "a message came on the wrong pipe"),
+        }
+    }
+
+    /// Handles a message that keeps its place in the output.
+    pub(super) fn on_message(&mut self, message: FromDriver) {
+        match message {
+            FromDriver::Media { mime, data } => self.outbox.push(ConsoleRecord::Media { mime, data }),
+            FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
+            FromDriver::Ask { password, stdin } => {
+                if let (true, InterpreterSlot::Running(interpreter)) = (stdin, &mut self.slot) {
+                    interpreter.told_of_reader();
+                }
+                self.ask(if stdin { InputRequester::Reader } else { InputRequester::Driver }, password);
+            }
+            FromDriver::Done { id, code }
+                if self.current.as_ref().is_some_and(|current| current.id == id) =>
+            {
+                self.waiting_input = None;
+                if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+                    interpreter.set_busy(false);
+                    interpreter.finish_streams(&mut self.outbox);
+                }
+                self.end_current(code);
+            }
+            FromDriver::Sync | FromDriver::Ready | FromDriver::Done { .. } => {}
+            message => tracing::warn!(?message, "a message came on the wrong pipe"),
+        }
+    }
+}
