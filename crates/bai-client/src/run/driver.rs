@@ -15,6 +15,7 @@ use bai_protocol::execute::RunId;
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
@@ -94,7 +95,7 @@ pub(crate) async fn start(
         options,
     };
     tokio::spawn(driver.drive(first, turn));
-    Ok(Run { events, input, interrupts, leave, over: false })
+    Ok(Run { events, input, interrupts, leave, asked: AtomicBool::new(false), over: false })
 }
 
 struct Driver {

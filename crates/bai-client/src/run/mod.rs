@@ -16,9 +16,10 @@ pub(super) mod steps;
 
 pub(super) use driver::{Start, start, start_in_turn};
 
-use super::error::ClientError;
+use super::error::{ClientError, ErrorKind};
 use bai_protocol::execute::{BatchOptions, RunId};
 use bai_protocol::record::ConsoleRecord;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
@@ -127,7 +128,7 @@ pub enum RunEvent {
         /// Exit code, if the server knows it.
         exit_code: Option<i32>,
     },
-    /// The run cannot be followed any more. The last event.
+    /// The run cannot be followed any more; whether the program ran to its end is not known. The last event.
     Lost(LostRun),
 }
 
@@ -166,32 +167,49 @@ pub struct Run {
     input: mpsc::Sender<Zeroizing<String>>,
     interrupts: watch::Sender<u64>,
     leave: watch::Sender<bool>,
+    /// Whether the last question that the caller has read is open.
+    asked: AtomicBool,
     over: bool,
 }
 
+impl LostRun {
+    /// The task of the run has ended without a last event.
+    fn without_runtime() -> Self {
+        let why = "the runtime on which it was started has ended";
+        let error = ClientError::new(ErrorKind::Lost, "follow the run", why);
+        LostRun { error, session: SessionState::Unknown, run_id: None }
+    }
+}
+
 impl Run {
-    /// The next event; `None` after [`RunEvent::Finished`] or [`RunEvent::Lost`]. Cancel-safe.
+    /// The next event; `None` only after [`RunEvent::Finished`] or [`RunEvent::Lost`], one of which always comes. If the
+    /// runtime on which the run was started ends, the run is lost with it. Cancel-safe.
     ///
     /// Events wait in a bounded queue. A caller that does not read them slows down the server, and finally the program.
     pub async fn next(&mut self) -> Option<RunEvent> {
         if self.over {
             return None;
         }
-        let event = self.events.recv().await;
-        self.over = matches!(event, None | Some(RunEvent::Finished { .. } | RunEvent::Lost(_)));
-        event
+        let event = self.events.recv().await.unwrap_or_else(|| RunEvent::Lost(LostRun::without_runtime()));
+        self.over = matches!(event, RunEvent::Finished { .. } | RunEvent::Lost(_));
+        *self.asked.get_mut() =
+            matches!(event, RunEvent::WaitingInput { .. }) || *self.asked.get_mut() && !self.over;
+        Some(event)
     }
 
-    /// Answers [`RunEvent::WaitingInput`], without a newline. Returns whether the answer was accepted. A second answer to
-    /// one question is not accepted, and one after an interrupt is dropped.
+    /// Answers the [`RunEvent::WaitingInput`] that was read last, without a newline. Returns whether the answer was
+    /// accepted. A line without a question is not: servers would give it to the next question, even that of a later run
+    /// (`docs/wire` §4). So a second answer to one question is not accepted, and one after an interrupt waits for a new
+    /// question. An accepted answer is dropped if the question has ended meanwhile.
     pub fn send_input(&self, text: impl Into<Zeroizing<String>>) -> bool {
-        self.input.try_send(text.into()).is_ok()
+        self.asked.swap(false, Ordering::AcqRel) && self.input.try_send(text.into()).is_ok()
     }
 
     /// Asks the program to stop, as Ctrl-C does. The run still ends with [`RunEvent::Finished`], unless the program
     /// goes on. A program that waits for input is answered with an empty line where the server
     /// needs that (`docs/wire` §3.10).
     pub fn interrupt(&self) {
+        self.asked.store(false, Ordering::Release);
         self.interrupts.send_modify(|count| *count += 1);
     }
 

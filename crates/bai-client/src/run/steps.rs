@@ -10,6 +10,7 @@ use crate::session_ref::SessionRef;
 use bai_protocol::execute::BatchOptions;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tokio::sync::{Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -65,7 +66,7 @@ pub(crate) async fn start(
         left: false,
     };
     tokio::spawn(relay.drive(first, run));
-    Ok(Run { events, input, interrupts, leave, over: false })
+    Ok(Run { events, input, interrupts, leave, asked: AtomicBool::new(false), over: false })
 }
 
 fn parts(commands: &BatchOptions) -> VecDeque<BatchStep> {

@@ -140,6 +140,52 @@ async fn a_question_after_an_interrupt_is_answered_by_the_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_without_a_question_is_not_accepted() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    for transport in [Transport::WebSocket, Transport::Poll] {
+        let mut run =
+            begin(&session, "print('on', flush=True)\nprint(input('? '), input('? '))", transport).await;
+        assert!(!run.send_input("too early".to_owned()), "{transport:?}");
+        let mut questions = 0;
+        while let Some(event) = soon(run.next()).await {
+            if matches!(event, RunEvent::WaitingInput { .. }) {
+                questions += 1;
+                assert!(run.send_input(questions.to_string()), "{transport:?}");
+                assert!(!run.send_input("again".to_owned()), "{transport:?}");
+            }
+        }
+        assert!(!run.send_input("too late".to_owned()), "{transport:?}");
+        let gave = finish(&mut begin(&session, "print(input())", transport).await, &["last"]).await;
+        assert_eq!((questions, gave.stdout.as_str()), (2, "last\n"), "{transport:?}");
+    }
+    lab.engine.shutdown().await;
+}
+
+#[test]
+fn a_run_whose_runtime_ended_is_lost() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (servers, clients) = (runtime(), runtime());
+    let lab = servers.block_on(Lab::start());
+    let code = "input('? ')";
+    let mut run = clients.block_on(async { begin(&lab.session().await, code, Transport::Auto).await });
+    drop(clients);
+    servers.block_on(async {
+        let last = loop {
+            match soon(run.next()).await.expect("a last event") {
+                RunEvent::Lost(lost) => break lost,
+                RunEvent::Finished { .. } => panic!("it waits for input"),
+                _ => {}
+            }
+        };
+        assert_eq!((last.error.kind(), last.session), (ErrorKind::Lost, SessionState::Unknown), "{last:?}");
+        assert!(run.next().await.is_none());
+        assert!(!run.send_input("x".to_owned()));
+        lab.engine.shutdown().await;
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cut_connection_is_resumed() {
     let lab = Lab::start().await;
     let session = lab.session().await;
