@@ -69,8 +69,9 @@ impl ComputeSession {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] for a file that is there, unless the options allow to replace it; [`ErrorKind::Local`]
-    /// when something cannot be written; [`ErrorKind::Lost`] when
-    /// what arrived is not what was sent; else what the server says. What was written before stays.
+    /// when something cannot be written, or another download of the same file to this folder is under way;
+    /// [`ErrorKind::Lost`] when what arrived is not what was sent; else what the server says. What was written before
+    /// stays.
     pub async fn download_with(
         &self,
         paths: &[String],

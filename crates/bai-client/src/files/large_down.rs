@@ -3,17 +3,23 @@
 //! Until it is complete, the received part is beside the target. Its name depends on the file's state when the transfer
 //! began: an interrupted transfer continues, and the transfer of a file that has changed begins again.
 
-use super::large_up::{FOLDER, PART, blocking, identity, patiently};
-use super::partial_download::PartialDownload;
+use super::large_up::{FOLDER, PART, blocking, identity, local_error, patiently};
+use super::partial_download::{DownloadTarget, PartialDownload};
 use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::files::FileEntry;
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// Letters in the name of a part.
 const LETTERS: usize = 6;
+/// How long another download of the same file may take to leave it.
+const OPEN_LIMIT: Duration = Duration::from_secs(3);
+/// The interval for trying to open the file meanwhile.
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 /// The download of one large file.
 pub(super) struct LargeDownload {
@@ -41,14 +47,10 @@ impl ComputeSession {
         let session = self.id().unwrap_or_else(|| self.name()).to_owned();
         let id = identity(&[&session, &wanted.path, &size.to_string(), &wanted.entry.mtime.to_string()]);
         let name = wanted.entry.filename.clone();
-        let place = (wanted.into.clone(), wanted.below.clone(), name.clone(), id.clone());
-        let overwrite = wanted.overwrite;
-        let mut partial = blocking(&what, move || {
-            let (into, below, name, id) = place;
-            PartialDownload::open(&into, &below, &name, &id, overwrite)
-        })
-        .await?;
         let folder = format!("{FOLDER}/down-{id}");
+        let (into, below, overwrite) = (wanted.into, wanted.below.clone(), wanted.overwrite);
+        let target = DownloadTarget { into, below, name: name.clone(), id, overwrite };
+        let mut partial = open(&what, &target).await?;
         self.cut(&what, &wanted.path, &folder).await?;
         let sum = format!("{folder}/sum");
         let sum = patiently(|| self.read_file(&sum)).await;
@@ -75,15 +77,18 @@ impl ComputeSession {
             meter.add(expected);
             index += 1;
         }
-        let (_, same) = partial.writing(&what, move |partial| partial.finish(&sum)).await?;
+        let (partial, own_sum) = check(&what, partial).await?;
         // A failure does not matter: the file is here.
         if let Err(error) = self.shell(&what, &forget(&folder)).await {
             tracing::debug!(%error, "the parts remain in the session");
         }
-        if !same {
+        if own_sum != sum {
+            partial.remove().map_err(|error| local_error(&what, error))?;
             return Err(ClientError::new(ErrorKind::Lost, what, "what arrived is not what was sent")
                 .with_hint("does a program in the session write to the file? try it again"));
         }
+        // The last step, and at once: a call that is cut before has not made the target, and the next one goes on.
+        partial.complete().map_err(|error| local_error(&what, error))?;
         Ok(wanted.below.iter().collect::<PathBuf>().join(name))
     }
 
@@ -99,6 +104,33 @@ impl ComputeSession {
              sum {file} > {folder}/sum.new; test -s {folder}/sum.new; mv {folder}/sum.new {folder}/sum"
         );
         self.shell_ok(what, &command).await
+    }
+}
+
+/// Opens the incomplete file. The last step of an earlier attempt may still be under way, so this tries for a moment.
+async fn open(what: &str, target: &DownloadTarget) -> Result<PartialDownload, ClientError> {
+    let deadline = Instant::now() + OPEN_LIMIT;
+    loop {
+        let at = target.clone();
+        if let Some(partial) = blocking(what, move || PartialDownload::open(&at)).await? {
+            return Ok(partial);
+        }
+        if Instant::now() >= deadline {
+            return Err(ClientError::new(ErrorKind::Local, what, "another download of it is under way"));
+        }
+        sleep(OPEN_PAUSE).await;
+    }
+}
+
+/// The SHA-256 of the file that has arrived.
+async fn check(what: &str, partial: PartialDownload) -> Result<(PartialDownload, String), ClientError> {
+    let (mut partial, ()) = partial.writing(what, PartialDownload::rewind).await?;
+    loop {
+        let sum;
+        (partial, sum) = partial.writing(what, PartialDownload::check_on).await?;
+        if let Some(sum) = sum {
+            return Ok((partial, sum));
+        }
     }
 }
 

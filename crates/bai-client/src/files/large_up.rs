@@ -142,15 +142,17 @@ pub(super) async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ClientError> {
-    let failed = |error: std::io::Error| {
-        let kind = match error.kind() {
-            std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
-            _ => ErrorKind::Local,
-        };
-        ClientError::new(kind, what, error.to_string()).with_source(error)
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| local_error(what, error.into()))?;
+    done.map_err(|error| local_error(what, error))
+}
+
+/// The failure for an error of this machine's files.
+pub(super) fn local_error(what: &str, error: std::io::Error) -> ClientError {
+    let kind = match error.kind() {
+        std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+        _ => ErrorKind::Local,
     };
-    let done = tokio::task::spawn_blocking(work).await.map_err(|error| failed(error.into()))?;
-    done.map_err(failed)
+    ClientError::new(kind, what, error.to_string()).with_source(error)
 }
 
 /// Repeats a call that failed on its way to the server.

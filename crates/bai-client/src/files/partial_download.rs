@@ -1,5 +1,8 @@
 //! A large file while it arrives, piece by piece: beside its target, under a name of our own, until it is complete. Every
 //! step is relative to an open folder, and follows no symbolic link.
+//!
+//! A lock on the file keeps two downloads from writing to it. A call that is cut may still have one step on another
+//! thread, which keeps the lock until its end. So each step is short.
 
 use super::large_up::blocking;
 use super::unpack::{folder, name_anew};
@@ -9,30 +12,46 @@ use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use sha2::{Digest, Sha256};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+/// How often one step of the check reads from the file, 256 KiB at most each time.
+const READS_AT_ONCE: usize = 128;
+
+/// The target of a download.
+#[derive(Debug, Clone)]
+pub(super) struct DownloadTarget {
+    /// The folder on this machine. It is made if it is missing.
+    pub(super) into: PathBuf,
+    /// Folders below that one.
+    pub(super) below: Vec<String>,
+    /// The file's name.
+    pub(super) name: String,
+    /// What tells the state of the file from others, in the session.
+    pub(super) id: String,
+    /// Whether an existing file may be replaced.
+    pub(super) overwrite: bool,
+}
 
 /// An incomplete file.
 pub(super) struct PartialDownload {
     folder: OwnedFd,
+    /// Locked until it is closed.
     file: File,
     have: u64,
     name: String,
     partial: String,
     overwrite: bool,
+    sum: Sha256,
 }
 
 impl PartialDownload {
-    /// Opens the incomplete file, with the bytes of an earlier attempt.
-    pub(super) fn open(
-        into: &Path,
-        below: &[String],
-        name: &str,
-        id: &str,
-        overwrite: bool,
-    ) -> io::Result<PartialDownload> {
+    /// Opens the incomplete file, with the bytes of an earlier attempt. `None` if another download has it open.
+    pub(super) fn open(target: &DownloadTarget) -> io::Result<Option<PartialDownload>> {
+        let DownloadTarget { into, below, name, id, overwrite } = target;
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(io::Error::other("its name is impossible"));
         }
@@ -40,14 +59,25 @@ impl PartialDownload {
         let root = OwnedFd::from(File::open(into)?);
         let below: Vec<_> = below.iter().map(String::as_str).collect();
         let folder = folder(&root, &below)?;
-        if !overwrite && fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() {
+        if !overwrite && fstatat(&folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() {
             return Err(Errno::EEXIST.into());
         }
         let partial = format!(".bai-repl-{id}.part");
         let flags = OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let file = File::from(openat(&folder, partial.as_str(), flags, Mode::from_bits_truncate(0o644))?);
-        let have = file.metadata()?.len();
-        Ok(PartialDownload { folder, file, have, name: name.to_owned(), partial, overwrite })
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => tracing::debug!(%error, "the file system has no locks"),
+        }
+        let metadata = file.metadata()?;
+        let named = fstatat(&folder, partial.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        if named.is_ok_and(|named| named.st_ino != metadata.ino()) || named.is_err() {
+            // Another download has completed or removed it between our opening and our lock.
+            return Ok(None);
+        }
+        let (name, overwrite, have) = (name.clone(), *overwrite, metadata.len());
+        Ok(Some(PartialDownload { folder, file, have, name, partial, overwrite, sum: Sha256::new() }))
     }
 
     /// The number of bytes that have arrived.
@@ -78,39 +108,60 @@ impl PartialDownload {
         Ok(())
     }
 
-    /// Moves the file to its target if its SHA-256 is `sum`, else removes it. Returns whether the SHA-256 was right.
-    pub(super) fn finish(&mut self, sum: &str) -> io::Result<bool> {
-        self.file.seek(SeekFrom::Start(0))?;
-        let mut own = Sha256::new();
+    /// Goes back to the beginning of the file, to check it.
+    pub(super) fn rewind(&mut self) -> io::Result<()> {
+        self.sum = Sha256::new();
+        self.file.rewind()
+    }
+
+    /// Reads on for the check. Returns the SHA-256 at the end of the file, and `None` before.
+    pub(super) fn check_on(&mut self) -> io::Result<Option<String>> {
         let mut buffer = vec![0; 1 << 18];
-        loop {
+        for _ in 0..READS_AT_ONCE {
             let read = self.file.read(&mut buffer)?;
             match buffer.get(..read) {
-                Some(piece) if !piece.is_empty() => own.update(piece),
-                _ => break,
+                Some(piece) if !piece.is_empty() => self.sum.update(piece),
+                _ => return Ok(Some(hex::encode(self.sum.finalize_reset()))),
             }
         }
-        let same = hex::encode(own.finalize()) == sum;
+        Ok(None)
+    }
+
+    /// Moves the file to its target.
+    pub(super) fn complete(self) -> io::Result<()> {
         let (folder, partial) = (&self.folder, self.partial.as_str());
-        if same && self.overwrite {
+        if self.overwrite {
             renameat(folder, partial, folder, self.name.as_str())?;
-            return Ok(true);
-        }
-        if same {
+        } else {
             // This fails if the name was taken meanwhile; a rename would replace that file.
             name_anew(folder, partial, &self.name)?;
-            return Ok(true);
         }
-        unlinkat(folder, partial, UnlinkatFlags::NoRemoveDir)?;
-        Ok(same)
+        Ok(())
+    }
+
+    /// Removes the file.
+    pub(super) fn remove(self) -> io::Result<()> {
+        Ok(unlinkat(&self.folder, self.partial.as_str(), UnlinkatFlags::NoRemoveDir)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     const SUM_OF_AB: &str = "fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603";
+
+    fn open(into: &Path, below: &[&str], id: &str, overwrite: bool) -> io::Result<Option<PartialDownload>> {
+        let below = below.iter().map(|part| (*part).to_owned()).collect();
+        let (into, name, id) = (into.to_owned(), "f".to_owned(), id.to_owned());
+        PartialDownload::open(&DownloadTarget { into, below, name, id, overwrite })
+    }
+
+    fn sum(partial: &mut PartialDownload) -> String {
+        partial.rewind().unwrap();
+        partial.check_on().unwrap().unwrap()
+    }
 
     fn names(into: &Path) -> Vec<String> {
         let mut names: Vec<_> =
@@ -122,26 +173,28 @@ mod tests {
     #[test]
     fn a_partial_file_is_resumed_and_renamed_when_it_is_complete() {
         let into = tempfile::tempdir().unwrap();
-        PartialDownload::open(into.path(), &[], "f", "id", false).unwrap().append(b"axx").unwrap();
+        open(into.path(), &[], "id", false).unwrap().unwrap().append(b"axx").unwrap();
         assert_eq!(names(into.path()), [".bai-repl-id.part"]);
-        let mut again = PartialDownload::open(into.path(), &[], "f", "id", false).unwrap();
+        let mut again = open(into.path(), &[], "id", false).unwrap().unwrap();
         assert_eq!(again.have(), 3);
         again.cut_to(1).unwrap();
         again.append(b"b").unwrap();
-        assert!(again.finish(SUM_OF_AB).unwrap());
+        assert_eq!(sum(&mut again), SUM_OF_AB);
+        again.complete().unwrap();
         assert_eq!(
             (names(into.path()), std::fs::read(into.path().join("f")).unwrap()),
             (vec!["f".into()], b"ab".to_vec())
         );
-        assert!(PartialDownload::open(into.path(), &[], "f", "id", false).is_err());
+        assert!(open(into.path(), &[], "id", false).is_err());
     }
 
     #[test]
     fn a_partial_file_with_another_checksum_is_removed() {
         let into = tempfile::tempdir().unwrap();
-        let mut partial = PartialDownload::open(into.path(), &["sub".into()], "f", "id", true).unwrap();
+        let mut partial = open(into.path(), &["sub"], "id", true).unwrap().unwrap();
         partial.append(b"ba").unwrap();
-        assert!(!partial.finish(SUM_OF_AB).unwrap());
+        assert_ne!(sum(&mut partial), SUM_OF_AB);
+        partial.remove().unwrap();
         assert!(names(&into.path().join("sub")).is_empty());
     }
 
@@ -151,12 +204,21 @@ mod tests {
         let outside = into.path().join("outside");
         std::fs::write(&outside, "mine").unwrap();
         std::os::unix::fs::symlink(&outside, into.path().join(".bai-repl-id.part")).unwrap();
-        assert!(PartialDownload::open(into.path(), &[], "f", "id", true).is_err());
+        assert!(open(into.path(), &[], "id", true).is_err());
         std::os::unix::fs::symlink(&outside, into.path().join("f")).unwrap();
-        let mut partial = PartialDownload::open(into.path(), &[], "f", "other", true).unwrap();
+        let mut partial = open(into.path(), &[], "other", true).unwrap().unwrap();
         partial.append(b"ab").unwrap();
-        assert!(partial.finish(SUM_OF_AB).unwrap());
+        partial.complete().unwrap();
         assert_eq!(std::fs::read(&outside).unwrap(), b"mine");
         assert_eq!(std::fs::read(into.path().join("f")).unwrap(), b"ab");
+    }
+
+    #[test]
+    fn a_partial_file_is_open_once() {
+        let into = tempfile::tempdir().unwrap();
+        let first = open(into.path(), &[], "id", false).unwrap().unwrap();
+        assert!(open(into.path(), &[], "id", false).unwrap().is_none());
+        drop(first);
+        assert!(open(into.path(), &[], "id", false).unwrap().is_some());
     }
 }

@@ -100,6 +100,69 @@ async fn an_interrupted_download_is_resumed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_was_cut_after_its_last_byte_is_completed() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let content = noise(9_000_000);
+    std::fs::write(home(&lab, &session).join("large"), &content).unwrap();
+    let (paths, into) = (["large".to_owned()], lab.folder.path().join("down"));
+    let stop = Notify::new();
+    let mut until = |progress: &Progress<'_>| {
+        if progress.done == progress.size {
+            stop.notify_one();
+        }
+    };
+    tokio::select! { biased;
+        () = stop.notified() => {}
+        done = session.download_with(&paths, &into, DownloadOptions::default(), &mut until) => panic!("{done:?}"),
+    }
+    soon(session.download(&paths, &into, DownloadOptions::default())).await.unwrap();
+    assert!(std::fs::read(into.join("large")).unwrap() == content);
+    assert_eq!(names(&into), ["large"]);
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_download_of_a_file_is_refused_while_the_first_is_under_way() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let content = noise(3_000_000);
+    std::fs::write(home(&lab, &session).join("large"), &content).unwrap();
+    let (paths, into) = (["large".to_owned()], lab.folder.path().join("down"));
+    // The first download stops at its first part, and later waits for a run, as it removes the parts with one.
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel();
+    let first = {
+        let (session, paths, into) = (session.clone(), paths.clone(), into.clone());
+        let mut begun = Some(begun);
+        let mut pause = move |_: &Progress<'_>| {
+            if let Some(begun) = begun.take() {
+                begun.send(()).unwrap();
+                may_go_on.recv().unwrap();
+            }
+        };
+        async move { session.download_with(&paths, &into, DownloadOptions::default(), &mut pause).await }
+    };
+    let first = tokio::spawn(first);
+    soon(has_begun).await.unwrap();
+    let mut run = begin(&session, "input()", Transport::Auto).await;
+    go_on.send(()).unwrap();
+    let error = soon(session.download(&paths, &into, DownloadOptions::default())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Local, "{error:?}");
+    assert!(error.to_string().contains("another download of it is under way"), "{error}");
+
+    // Cut as it waits for the run: the next call completes it.
+    first.abort();
+    assert!(soon(first).await.unwrap_err().is_cancelled());
+    run.interrupt();
+    finish(&mut run, &[]).await;
+    soon(session.download(&paths, &into, DownloadOptions::default())).await.unwrap();
+    assert!(std::fs::read(into.join("large")).unwrap() == content);
+    assert_eq!(names(&into), ["large"]);
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_upload_is_resumed_and_replaces_wrong_parts() {
     let lab = Lab::start().await;
     let session = lab.session().await;
