@@ -25,6 +25,14 @@ pub(super) enum PathError {
     /// No file or folder has this path.
     #[error("there is no {0}")]
     Missing(String),
+    /// A file is where a folder is needed, or the reverse.
+    #[error("{path} is {is}")]
+    WrongKind {
+        /// The path.
+        path: String,
+        /// What it is: `a file` or `a folder`.
+        is: &'static str,
+    },
     /// The system reported an error.
     #[error("{0}")]
     System(String),
@@ -77,11 +85,15 @@ pub(super) fn target(root: &Path, path: &str) -> Result<PathBuf, PathError> {
             return Err(PathError::Outside(path.to_owned()));
         }
         if !folder.is_dir() {
-            return Err(PathError::System(format!("{path}: a file is where a folder is needed")));
+            let part = folder.strip_prefix(&root).unwrap_or(&folder).display().to_string();
+            return Err(PathError::WrongKind { path: part, is: "a file" });
         }
     }
     let target = folder.join(name);
-    if target.is_dir() { Err(PathError::System(format!("{path} is a folder"))) } else { Ok(target) }
+    if target.is_dir() {
+        return Err(PathError::WrongKind { path: path.to_owned(), is: "a folder" });
+    }
+    Ok(target)
 }
 
 fn canonical(path: &Path, as_named: &str) -> Result<PathBuf, PathError> {
@@ -123,7 +135,7 @@ fn listing(session: &Session, path: &str) -> ListReply {
             let kind = match error {
                 PathError::Missing(_) => "FileNotFoundError",
                 PathError::Outside(_) => "PermissionError",
-                PathError::System(_) => "OSError",
+                PathError::WrongKind { .. } | PathError::System(_) => "OSError",
             };
             ListReply { files: String::new(), errors: format!("{kind}: {error}\n"), abspath: path.to_owned() }
         }

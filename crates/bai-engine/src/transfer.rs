@@ -41,7 +41,7 @@ fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
 fn refuse(error: &PathError) -> ApiError {
     let status = match error {
         PathError::Missing(_) => StatusCode::NOT_FOUND,
-        PathError::Outside(_) => StatusCode::BAD_REQUEST,
+        PathError::Outside(_) | PathError::WrongKind { .. } => StatusCode::BAD_REQUEST,
         PathError::System(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     ApiError::file_failed(status, error.to_string())

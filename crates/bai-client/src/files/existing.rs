@@ -26,8 +26,19 @@ impl ComputeSession {
         if existing.is_empty() { Ok(()) } else { Err(ClientError::already_exists("upload", existing)) }
     }
 
-    /// The refusal for the first of these targets that is a folder; servers answer in different words.
-    pub(super) async fn folder_in_the_way(&self, targets: &[&str]) -> Option<ClientError> {
+    /// The error for the user after an upload to these targets failed: a folder that is in the way, else the server's
+    /// own error. Servers report a folder in different words.
+    pub(super) async fn explain_refusal(&self, error: ClientError, targets: &[&str]) -> ClientError {
+        match error.kind() {
+            ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused => {
+                self.folder_in_the_way(targets).await.unwrap_or(error)
+            }
+            _ => error,
+        }
+    }
+
+    /// The refusal for the first of these targets that is a folder.
+    async fn folder_in_the_way(&self, targets: &[&str]) -> Option<ClientError> {
         for target in targets {
             let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
             let entries = self.list_files(folder).await.ok()?;

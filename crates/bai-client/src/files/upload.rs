@@ -55,7 +55,7 @@ impl ComputeSession {
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
     /// target, unless the options allow replacing it; [`ErrorKind::Local`] for a file that cannot be read;
-    /// [`ErrorKind::Refused`] if the session cannot write there; [`ErrorKind::Lost`] if the file arrived damaged twice;
+    /// [`ErrorKind::Refused`] if the session cannot write there, or a folder is there; [`ErrorKind::Lost`] if the file arrived damaged twice;
     /// else what the server says.
     pub async fn upload_with(
         &self,
@@ -77,11 +77,8 @@ impl ComputeSession {
         }
         let sent = self.send_all(&large, &small, &mut meter).await;
         let Err(error) = sent else { return Ok(()) };
-        if !matches!(error.kind(), ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused) {
-            return Err(error);
-        }
         let targets: Vec<_> = small.iter().chain(&large).map(|(_, to)| to.as_str()).collect();
-        Err(self.folder_in_the_way(&targets).await.unwrap_or(error))
+        Err(self.explain_refusal(error, &targets).await)
     }
 
     async fn send_all(
@@ -120,8 +117,13 @@ impl ComputeSession {
         if !options.overwrite {
             self.refuse_existing(&[&to]).await?;
         }
+        let Err(error) = self.send_content(&to, content).await else { return Ok(()) };
+        Err(self.explain_refusal(error, &[&to]).await)
+    }
+
+    async fn send_content(&self, to: &str, content: Bytes) -> Result<(), ClientError> {
         if (content.len() as u64) < UPLOAD_LIMIT {
-            return self.send_files(&[(to, content)]).await;
+            return self.send_files(&[(to.to_owned(), content)]).await;
         }
         let what = format!("upload {to}");
         let spooled = large_up::blocking(&what, move || {
@@ -130,7 +132,7 @@ impl ComputeSession {
             file.rewind().map(|()| file)
         });
         let file = spooled.await?;
-        self.send_large(file, &to, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {})).await
+        self.send_large(file, to, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {})).await
     }
 
     pub(super) async fn send_files(&self, parts: &[(String, Bytes)]) -> Result<(), ClientError> {

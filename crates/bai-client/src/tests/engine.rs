@@ -308,5 +308,14 @@ async fn files_are_uploaded_and_downloaded() {
     );
     session.upload(&also, UploadOptions { overwrite: true }).await.unwrap();
     assert_eq!(session.read_file("sub/f 4 ü").await.unwrap(), "other");
+    let onto_a_folder = [Upload::new(from, "sub")];
+    let replacing = UploadOptions { overwrite: true };
+    for error in [
+        session.upload(&onto_a_folder, replacing).await.unwrap_err(),
+        session.write_file("sub", "x".into(), replacing).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+        assert_eq!(error.to_string(), "cannot replace the folder sub with a file");
+    }
     lab.engine.shutdown().await;
 }

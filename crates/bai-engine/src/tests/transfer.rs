@@ -113,7 +113,8 @@ async fn paths_that_lead_out_are_refused_both_ways() {
     let victim = lab.folder.path().join("victim");
     std::fs::write(&victim, "untouched").unwrap();
     let code = format!(
-        "import os\nos.symlink({:?}, 'out')\nos.symlink({victim:?}, 'link')\nos.mkfifo('pipe')",
+        "import os\nos.symlink({:?}, 'out')\nos.symlink({victim:?}, 'link')\nos.mkfifo('pipe')\n\
+         os.mkdir('folder')\nopen('folder/file', 'w').close()",
         lab.folder.path()
     );
     lab.run("inside", &code).await;
@@ -126,6 +127,11 @@ async fn paths_that_lead_out_are_refused_both_ways() {
     }
     assert_eq!(lab.upload("inside", multipart(&[("link", b"mine")])).await.0, StatusCode::NO_CONTENT);
     assert_eq!(std::fs::read_to_string(&victim).unwrap(), "untouched", "a link is replaced, not followed");
+    for (name, why) in [("folder", "folder is a folder"), ("folder/file/below", "folder/file is a file")] {
+        let (status, problem) = lab.upload("inside", multipart(&[(name, b"x")])).await;
+        assert_eq!((status, slug(&problem)), (StatusCode::BAD_REQUEST, "vfolder-operation-failed"), "{name}");
+        assert_eq!(problem["msg"], why);
+    }
     for path in ["../victim", "/etc/passwd", "out/victim", "out"] {
         for target in [format!("download?files={path}"), format!("download_single?file={path}")] {
             let (status, _) = lab.post(&format!("/session/inside/{target}"), Value::Null).await;
