@@ -23,6 +23,7 @@
 //! |---|---|
 //! | `server`, `options`, `state` | the engine that others start, and the state that all handlers share |
 //! | `routes`, `auth`, `request`, `error` | from bytes to handlers, and every error as a problem |
+//! | `requirements` | what a new session may ask for |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql`, `pty`, `services`, `live_stat` | the handlers |
 //! | `sessions`, `session`, `command` | the sessions by name and by id; their statuses; the commands of their actors |
 //! | `actor` | the one owner of a session's kernel |
@@ -66,6 +67,7 @@ mod meter;
 mod options;
 mod pty;
 mod request;
+mod requirements;
 mod routes;
 mod run;
 mod server;

@@ -4,6 +4,7 @@ use super::actor;
 use super::command::SessionCommand;
 use super::error::{ApiError, ApiResult};
 use super::request::{self, Params, json_body, json_reply, ready_session};
+use super::requirements;
 use super::services;
 use super::session::{Session, SessionSpec};
 use super::sessions::Placed;
@@ -33,6 +34,7 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     check_name(&name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
     let image =
         request.image.clone().ok_or_else(|| ApiError::invalid_params("image: a session needs an image"))?;
+    requirements::check(&request)?;
     services::check_preopen(&request.preopen_ports)?;
     resolve(&server, &image).await?;
 

@@ -3,7 +3,9 @@
 use super::error::{ApiError, ApiResult, every_error_is_a_problem, unknown_path};
 use super::request::{Params, json_body, json_reply};
 use super::state::ServerState;
-use super::{auth, events, execute, files, graphql, lifecycle, pty, services, stream, transfer};
+use super::{
+    auth, events, execute, files, graphql, lifecycle, pty, requirements, services, stream, transfer,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
@@ -13,6 +15,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 use bai_protocol::capability::{Capabilities, Capability};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The router with all paths.
@@ -130,5 +133,5 @@ async fn echo(RawQuery(query): RawQuery, body: Body) -> ApiResult {
 
 /// `GET /config/resource-slots`: the slots of a single machine.
 async fn resource_slots() -> Response {
-    json_reply(StatusCode::OK, &json!({"cpu": "count", "mem": "bytes"}))
+    json_reply(StatusCode::OK, &BTreeMap::from(requirements::SLOTS))
 }

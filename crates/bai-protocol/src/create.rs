@@ -9,7 +9,7 @@ use super::lenient;
 use super::status::SessionStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A create body as a server reads it: every alias, unknown keys ignored, null where something may be missing.
 /// When a client sends a key under several names, the newest name counts.
@@ -37,6 +37,22 @@ pub struct IncomingCreate {
     pub environ: BTreeMap<String, String>,
     /// Ports on which the user's own programs listen.
     pub preopen_ports: Vec<u16>,
+    /// The type, such as `batch`.
+    pub session_type: Option<String>,
+    /// Number of containers, if it is given.
+    pub cluster_size: Option<u64>,
+    /// Virtual folders to mount, by name or UUID, each once.
+    pub mounts: BTreeSet<String>,
+    /// Names of the requested slots.
+    pub slots: BTreeSet<String>,
+    /// Names or UUIDs of the sessions that must succeed first.
+    pub dependencies: Vec<String>,
+    /// URL that gets a POST when the status changes.
+    pub callback_url: Option<String>,
+    /// Ids of the agents to run on.
+    pub agents: Vec<String>,
+    /// UUID of the network to join.
+    pub network: Option<String>,
 }
 
 impl IncomingCreate {
@@ -46,10 +62,18 @@ impl IncomingCreate {
             |names: &[&str]| names.iter().find_map(|name| body.get(name).filter(|value| !value.is_null()));
         let text = |names: &[&str]| find(names).and_then(Value::as_str).map(str::to_owned);
         let flag = |names: &[&str]| find(names).and_then(Value::as_bool);
-        let environ = body.get("config").and_then(|config| config.get("environ")).and_then(Value::as_object);
-        let ports = body.get("config").and_then(|config| {
-            ["preopen_ports", "preopenPorts"].iter().find_map(|name| config.get(name)?.as_array())
-        });
+        let config = |names: &[&str]| names.iter().find_map(|name| body.get("config")?.get(name));
+        let environ = config(&["environ"]).and_then(Value::as_object);
+        let ports = config(&["preopen_ports", "preopenPorts"]).and_then(Value::as_array);
+        let mounts = [
+            config(&["mounts"]),
+            config(&["mount_map", "mountMap"]),
+            config(&["mount_options", "mountOptions"]),
+            config(&["mount_ids"]),
+            config(&["mount_id_map", "mountIdMap"]),
+        ];
+        let cluster_size =
+            find(&["clusterSize", "cluster_size"]).or_else(|| config(&["clusterSize", "cluster_size"]));
         let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok());
         let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         IncomingCreate {
@@ -66,7 +90,26 @@ impl IncomingCreate {
             bootstrap_script: text(&["bootstrap_script", "bootstrapScript"]),
             environ: environ.into_iter().flatten().map(|(key, value)| (key.clone(), plain(value))).collect(),
             preopen_ports: ports.into_iter().flatten().filter_map(port).collect(),
+            session_type: text(&["type", "session_type", "sessionType"]),
+            cluster_size: cluster_size.and_then(Value::as_u64),
+            mounts: mounts.into_iter().flat_map(texts).collect(),
+            slots: texts(config(&["resources"])).into_iter().collect(),
+            dependencies: texts(find(&["dependencies"])),
+            callback_url: text(&["callback_url", "callbackUrl", "callbackURL"]),
+            agents: texts(config(&["agentList", "agent_list"])),
+            network: config(&["attach_network", "attachNetwork"]).and_then(Value::as_str).map(str::to_owned),
         }
+    }
+}
+
+/// The texts of a list, or the keys of a map whose values are not null.
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::Object(map)) => {
+            map.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.clone()).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -181,12 +224,22 @@ mod tests {
 
     #[test]
     fn a_server_reads_the_request_that_we_send() {
-        let sent =
-            CreateRequest { environ: [("A".to_owned(), "1".to_owned())].into(), reuse: false, ..request() };
+        let sent = CreateRequest {
+            environ: [("A".to_owned(), "1".to_owned())].into(),
+            reuse: false,
+            cluster_size: Some(2),
+            mounts: vec!["data".into()],
+            mount_map: [("data".to_owned(), "/data".to_owned())].into(),
+            resources: [("cpu".to_owned(), "1".to_owned())].into(),
+            ..request()
+        };
         for version in super::super::version::KNOWN {
             let read = IncomingCreate::from_wire(&sent.to_wire(version.parse().unwrap()));
             assert_eq!((read.name.as_deref(), read.image.as_deref()), (Some("work"), Some("python:3.6")));
             assert_eq!(read.environ, sent.environ);
+            assert_eq!(read.mounts, ["data".to_owned()].into());
+            assert!(read.slots.iter().all(|slot| slot == "cpu"), "{:?}", read.slots);
+            assert_eq!(read.cluster_size, Some(2), "{version}");
         }
     }
 

@@ -222,6 +222,42 @@ async fn a_queued_session_is_pending() {
 }
 
 #[tokio::test]
+async fn a_session_that_asks_for_more_than_the_engine_has_is_refused() {
+    let lab = Lab::new().await;
+    for (asked, status, why) in [
+        (json!({"type": "batch", "startupCommand": "true"}), 400, "none of type batch"),
+        (json!({"clusterSize": 2}), 400, "has 1 container, not 2"),
+        (json!({"config": {"clusterSize": 3}}), 400, "has 1 container, not 3"),
+        (
+            json!({"config": {"resources": {"cpu": 1, "cuda.device": 1}}}),
+            400,
+            "this machine has no cuda.device",
+        ),
+        (json!({"config": {"mounts": ["data"]}}), 404, "no virtual folders: data"),
+        (json!({"config": {"mount_map": {"data": "/d"}}}), 404, "no virtual folders: data"),
+        (json!({"config": {"mount_ids": ["u-u-i-d"]}}), 404, "no virtual folders: u-u-i-d"),
+        (json!({"dependencies": ["first"]}), 400, "no sessions that depend on others"),
+        (json!({"callback_url": "http://127.0.0.1:1"}), 400, "no calls when the status changes"),
+        (json!({"config": {"agentList": ["i-1"]}}), 400, "no agents"),
+        (json!({"config": {"attach_network": "u"}}), 400, "no networks"),
+    ] {
+        let mut body = json!({"name": "greedy", "image": IMAGE, "enqueueOnly": true});
+        body.as_object_mut().unwrap().extend(asked.as_object().unwrap().clone());
+        let (answered, problem) = lab.post("/session", body).await;
+        assert_eq!(answered.as_u16(), status, "{asked}: {problem}");
+        assert!(problem["msg"].as_str().unwrap().contains(why), "{asked}: {problem}");
+    }
+    // What clients send when they ask for no more than one session has.
+    let modest = json!({
+        "name": "modest", "image": IMAGE, "type": "interactive", "clusterSize": 1, "clusterMode": "single-node",
+        "dependencies": null, "callback_url": null, "bootstrap_script": null, "startupCommand": null,
+        "config": {"mounts": [], "mount_map": null, "mount_options": {}, "resources": {"cpu": "1", "mem": "256m"},
+            "resource_opts": {"shmem": "64m"}, "clusterSize": 1, "agentList": null, "scalingGroup": null},
+    });
+    assert_eq!(lab.post("/session", modest).await.0, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn the_creators_script_runs_before_the_first_cell() {
     let lab = Lab::new().await;
     let body =
