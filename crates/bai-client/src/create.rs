@@ -76,6 +76,26 @@ impl ComputeSession {
     /// returns as soon as the request is accepted. `max_wait_seconds` limits the wait, not the session.
     /// `on_status` gets each status once, in order.
     ///
+    /// **A call that is cut leaves the session to the server**, as in the official client: a future that is dropped by a
+    /// timeout of the caller cannot take the request back. A caller with such a timeout asks for the handle first, and
+    /// ends the session by it:
+    ///
+    /// ```no_run
+    /// # use bai_client::{Api, ClientError, ComputeSession, CreateRequest, DestroyOptions};
+    /// # use std::time::Duration;
+    /// # async fn example(api: &Api) -> Result<(), ClientError> {
+    /// let request = CreateRequest { enqueue_only: true, ..CreateRequest::new("work", "python:3.6") };
+    /// let (session, _) = ComputeSession::create(api, request, |_| {}).await?;
+    /// let runs = session.wait_until_running(None, |_| {});
+    /// if tokio::time::timeout(Duration::from_secs(60), runs).await.is_err() {
+    ///     session.destroy(DestroyOptions { forced: true, ..DestroyOptions::default() }).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// If even the first of these calls was cut, [`ComputeSession::attach`] finds the session by its name.
+    ///
     /// # Errors
     /// [`ErrorKind::SessionFailed`] when it will never run, with the server's reason; [`ErrorKind::Timeout`] when
     /// `max_wait_seconds` passed, in which case the session is still there; [`ErrorKind::UnknownImage`]; else what the

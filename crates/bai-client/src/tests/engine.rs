@@ -90,6 +90,37 @@ async fn a_session_is_created_used_and_destroyed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_creation_that_is_cut_leaves_a_session_that_can_be_destroyed() {
+    let lab = Lab::start().await;
+    let api = lab.api();
+    let (cut, is_cut) = tokio::sync::oneshot::channel();
+    let mut cut = Some(cut);
+    let on_status = |_: &SessionStatus| {
+        if let Some(cut) = cut.take() {
+            cut.send(()).unwrap();
+        }
+    };
+    let creating = ComputeSession::create(&api, request("python"), on_status);
+    tokio::select! { biased;
+        _ = is_cut => {}
+        done = creating => panic!("{done:?}"),
+    }
+    let session = ComputeSession::attach(&api, "work").await.unwrap();
+    session.end().await.unwrap();
+    assert!(api.live_sessions().await.unwrap().is_empty());
+
+    let (session, created) =
+        soon(ComputeSession::create(&api, CreateRequest { enqueue_only: true, ..request("python") }, |_| {}))
+            .await
+            .unwrap();
+    assert!(created.created);
+    drop(session.wait_until_running(None, |_| {}));
+    session.end().await.unwrap();
+    assert!(api.live_sessions().await.unwrap().is_empty());
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_cannot_be_created_is_reported() {
     let lab = Lab::start().await;
     let error = ComputeSession::create(&lab.api(), request("no-such-image:1"), |_| {}).await.unwrap_err();
