@@ -4,43 +4,25 @@
 mod catalog;
 mod definition;
 mod prestart;
+mod running;
 mod template;
 
-use super::dispositions;
-use super::process;
-use super::process_tree::{self, ProcessTree};
 use bai_protocol::service::{App, ServiceParameters};
 use catalog::KnownService;
 pub(super) use definition::Definition;
-use nix::unistd::Pid;
-use serde_json::json;
+pub use running::{Connection, ServiceAddress};
+pub(super) use running::{Launch, Listen};
+use running::{Running, environment};
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
-use tempfile::TempDir;
-use template::Variables;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How long a service may take until it accepts connections.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// How often a connection is tried.
-const TRY_EVERY: Duration = Duration::from_millis(50);
-/// How long a service may take to end by itself when it is asked to.
-const END_LIMIT: Duration = Duration::from_secs(2);
-/// How long to wait for the last output of a service that has ended.
-const LAST_OUTPUT: Duration = Duration::from_millis(500);
-/// How many bytes of a service's output are kept, for the error when it does not start.
-const SAID: usize = 4096;
 /// The protocol of ports that the user serves.
 const PREOPEN: &str = "preopen";
 
@@ -69,37 +51,6 @@ pub enum ServiceError {
     },
 }
 
-/// The address at which a service accepts connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ServiceAddress {
-    /// A port of this machine.
-    Port(u16),
-    /// A socket in a folder of its own.
-    Socket(PathBuf),
-}
-
-/// A connection to a service.
-pub trait Connection: AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Connection for T {}
-
-impl ServiceAddress {
-    /// Connects to it.
-    ///
-    /// # Errors
-    /// An error of the system; `ConnectionRefused` when no process listens.
-    pub async fn connect(&self) -> io::Result<Box<dyn Connection>> {
-        Ok(match self {
-            ServiceAddress::Port(port) => {
-                let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await?;
-                socket.set_nodelay(true)?;
-                Box::new(socket)
-            }
-            ServiceAddress::Socket(path) => Box::new(UnixStream::connect(path).await?),
-        })
-    }
-}
-
 /// The services of one session. Dropping it ends all running services.
 #[derive(Debug)]
 pub struct Services {
@@ -115,53 +66,6 @@ pub struct Services {
 
 /// One service, which may run. Locked while it starts.
 type Slot = Arc<Mutex<Option<Running>>>;
-
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    address: ServiceAddress,
-    process_tree: ProcessTree,
-    /// The private folder with the socket and the files for the start.
-    _scratch: TempDir,
-}
-
-impl Running {
-    /// Asks the service to end, and kills it when it does not.
-    async fn end(mut self) {
-        if self.process_tree.terminate() {
-            let _ = timeout(END_LIMIT, self.child.wait()).await;
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.process_tree.kill();
-    }
-}
-
-/// The address at which a service must accept connections.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Listen {
-    /// At a private socket, or else at a free port of 127.0.0.1.
-    Private,
-    /// At these ports, which an agent has chosen.
-    At(IpAddr, Vec<u16>),
-}
-
-/// The options of a start.
-pub(super) struct Launch<'a> {
-    pub(super) definition: &'a Definition,
-    /// The value of `{runtime_path}`.
-    pub(super) program: &'a Path,
-    /// The folder that it runs in.
-    pub(super) workdir: &'a Path,
-    pub(super) on_socket: bool,
-    pub(super) place: &'a Listen,
-    pub(super) asked: &'a ServiceParameters,
-    /// How long it may take until it accepts connections. `None` means without limit, for a model that must be loaded.
-    pub(super) limit: Option<Duration>,
-}
 
 impl Services {
     /// The services of a session; none runs yet. `env` comes on top of our own environment, which services get without
@@ -186,7 +90,7 @@ impl Services {
             ports: vec![*port],
             ..App::default()
         });
-        let known = catalog::find(&self.definitions, &self.environment(&[]), true)
+        let known = catalog::find(&self.definitions, &environment(&self.env, &[]), true)
             .into_iter()
             .map(|(known, _)| known.app);
         preopen.chain(known).collect()
@@ -206,7 +110,7 @@ impl Services {
         if let Some(open) = self.preopen.iter().find(|open| open.to_string() == name) {
             return check_port(name, port, &[*open]).map(|()| ServiceAddress::Port(*open));
         }
-        let env = self.environment(&[]);
+        let env = environment(&self.env, &[]);
         let found = catalog::find(&self.definitions, &env, true)
             .into_iter()
             .find(|(known, _)| known.app.name == name);
@@ -237,7 +141,7 @@ impl Services {
         runtime: &Path,
         asked: &ServiceParameters,
     ) -> Result<bool, ServiceError> {
-        let env = self.environment(&[]);
+        let env = environment(&self.env, &[]);
         let found = catalog::find(&self.definitions, &env, false)
             .into_iter()
             .find(|(known, _)| known.app.name == name);
@@ -259,19 +163,19 @@ impl Services {
         launch: &Launch<'_>,
     ) -> Result<(ServiceAddress, bool), ServiceError> {
         let failed = |why: String| ServiceError::Start { name: name.to_owned(), why };
-        let env = self.environment(&[]);
+        let env = environment(&self.env, &[]);
         launch.definition.check(launch.asked, &env).map_err(|error| failed(error.to_string()))?;
         let slot = self.slot(name);
         // One start at a time. A later request finds the service running.
         let mut slot = slot.lock().await;
         if let Some(service) = slot.as_mut()
-            && matches!(service.child.try_wait(), Ok(None))
+            && service.is_alive()
         {
             return Ok((service.address.clone(), true));
         }
         *slot = None;
         let limit = launch.limit.unwrap_or(Duration::MAX);
-        let started = timeout(limit, self.launch(launch));
+        let started = timeout(limit, launch.start(&self.env));
         let service = match self.over.run_until_cancelled(started).await {
             Some(Ok(started)) => started.map_err(failed)?,
             Some(Err(_)) => {
@@ -317,137 +221,12 @@ impl Services {
         };
         futures_util::future::join_all(slots.into_iter().map(end)).await;
     }
-
-    fn environment(&self, more: &[(String, String)]) -> Vec<(OsString, OsString)> {
-        let all: Vec<_> = self.env.iter().chain(more).cloned().collect();
-        process::environment(&all, &[], &[])
-    }
-
-    async fn launch(&self, launch: &Launch<'_>) -> Result<Running, String> {
-        let said = |error: io::Error| error.to_string();
-        // Only its owner has access.
-        let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(said)?;
-        // ttyd recognises a socket by this ending; another name would be a network interface.
-        let socket = scratch.path().join("service.sock");
-        let (host, ports) = match launch.place {
-            Listen::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(said)?]),
-            Listen::At(host, ports) => (*host, ports.clone()),
-        };
-        let port = ports.first().copied();
-        let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
-        let mut variables: Variables = [
-            ("host".to_owned(), json!(host)),
-            ("ports".to_owned(), json!(ports)),
-            ("runtime_path".to_owned(), json!(launch.program)),
-            ("socket".to_owned(), json!(socket)),
-            ("scratch".to_owned(), json!(scratch.path())),
-            ("shell".to_owned(), json!(shell)),
-        ]
-        .into();
-        let Launch { definition, workdir, asked, .. } = launch;
-        let env = self.environment(&[]);
-        prestart::run(&definition.prestart, workdir, scratch.path(), &env, &mut variables).await?;
-        let words = if definition.noop {
-            vec!["true".to_owned()]
-        } else {
-            definition.words(asked, &variables).map_err(|error| error.to_string())?
-        };
-        let mark = process_tree::mark();
-        let mut more = definition.environment(asked, &variables).map_err(|error| error.to_string())?;
-        more.push(mark.clone());
-        let mut child = spawn(&words, workdir, self.environment(&more)).map_err(said)?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
-        let tail = OutputTail::default();
-        let out = tokio::spawn(tail.clone().follow(child.stdout.take()));
-        let err = tokio::spawn(tail.clone().follow(child.stderr.take()));
-        let last_words = async move { drop(tokio::join!(out, err)) };
-        let address = match port {
-            _ if launch.on_socket => ServiceAddress::Socket(socket),
-            Some(port) => ServiceAddress::Port(port),
-            None => return Err("no port was named for it".to_owned()),
-        };
-        let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
-        let mut running = Running { child, address, process_tree, _scratch: scratch };
-        if !definition.noop {
-            until_open(&mut running, &tail, last_words).await?;
-        }
-        Ok(running)
-    }
 }
 
 fn check_port(name: &str, port: Option<u16>, open: &[u16]) -> Result<(), ServiceError> {
     match port {
         Some(port) if !open.contains(&port) => Err(ServiceError::Port { name: name.to_owned(), port }),
         _ => Ok(()),
-    }
-}
-
-/// A free port. Another program may take it first; then the service reports that.
-async fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
-}
-
-#[allow(unsafe_code)]
-fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io::Result<Child> {
-    let (program, args) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut command = Command::new(program);
-    command.args(args).current_dir(workdir).env_clear().envs(env);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    dispositions::by_default(command.as_std_mut());
-    // SAFETY: the closure makes one system call, which is safe after fork; it neither allocates nor takes a lock.
-    unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
-    command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
-}
-
-/// Waits until the service accepts a connection or ends.
-async fn until_open(
-    running: &mut Running,
-    tail: &OutputTail,
-    last_words: impl Future<Output = ()>,
-) -> Result<(), String> {
-    // The system does not report when another program begins to listen.
-    let mut tries = interval(TRY_EVERY);
-    tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            status = running.child.wait() => {
-                let how = status.map_or_else(|error| error.to_string(), |status| process::describe_end(&status).1);
-                // Its child processes may hold the pipes open for longer.
-                let _ = timeout(LAST_OUTPUT, last_words).await;
-                return Err(format!("it {how}{}", tail.said()));
-            }
-            _ = tries.tick() => {
-                if running.address.connect().await.is_ok() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-/// The last output of a service.
-#[derive(Debug, Clone, Default)]
-struct OutputTail(Arc<StdMutex<Vec<u8>>>);
-
-impl OutputTail {
-    async fn follow(self, stream: Option<impl AsyncRead + Unpin>) {
-        let Some(mut stream) = stream else { return };
-        let mut buffer = [0; 4096];
-        while let Ok(count) = stream.read(&mut buffer).await
-            && count > 0
-        {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.extend(buffer.iter().take(count));
-            let excess = kept.len().saturating_sub(SAID);
-            kept.drain(..excess);
-        }
-    }
-
-    fn said(&self) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&kept).trim().to_owned();
-        if text.is_empty() { text } else { format!("; it said: {text}") }
     }
 }
 

@@ -3,6 +3,9 @@
 use super::definition::Definition;
 use super::*;
 use serde_json::{Value, json};
+use std::process::Stdio;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
 
 const SERVER: &str = "import http.server,os,sys\nprint(sys.argv, os.environ.get('GREETING'))\n\
     http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()";
@@ -28,7 +31,7 @@ async fn launch(services: &Services, definition: Value) -> Result<Running, Strin
         asked: &asked,
         limit: None,
     };
-    timeout(Duration::from_secs(60), services.launch(&launch)).await.unwrap()
+    timeout(Duration::from_secs(60), launch.start(&services.env)).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,0 +1,246 @@
+//! One service of a session: its start, the address at which it accepts connections, and its end.
+
+use super::definition::Definition;
+use super::prestart;
+use super::template::Variables;
+use crate::dispositions;
+use crate::process;
+use crate::process_tree::{self, ProcessTree};
+use bai_protocol::service::ServiceParameters;
+use nix::unistd::Pid;
+use serde_json::json;
+use std::ffi::OsString;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::process::{Child, Command};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+/// How often a connection is tried.
+const TRY_EVERY: Duration = Duration::from_millis(50);
+/// How long a service may take to end by itself when it is asked to.
+const END_LIMIT: Duration = Duration::from_secs(2);
+/// How long to wait for the last output of a service that has ended.
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
+/// How many bytes of a service's output are kept, for the error when it does not start.
+const TAIL_BYTES: usize = 4096;
+
+/// The address at which a service accepts connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServiceAddress {
+    /// A port of this machine.
+    Port(u16),
+    /// A socket in a folder of its own.
+    Socket(PathBuf),
+}
+
+/// A connection to a service.
+pub trait Connection: AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Connection for T {}
+
+impl ServiceAddress {
+    /// Connects to it.
+    ///
+    /// # Errors
+    /// An error of the system; `ConnectionRefused` when no process listens.
+    pub async fn connect(&self) -> io::Result<Box<dyn Connection>> {
+        Ok(match self {
+            ServiceAddress::Port(port) => {
+                let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await?;
+                socket.set_nodelay(true)?;
+                Box::new(socket)
+            }
+            ServiceAddress::Socket(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    }
+}
+
+/// A running service. Dropping it kills its processes.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    pub(super) address: ServiceAddress,
+    process_tree: ProcessTree,
+    /// The private folder with the socket and the files for the start.
+    _scratch: TempDir,
+}
+
+impl Running {
+    /// Whether its process runs.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks the service to end, and kills it when it does not.
+    pub(super) async fn end(mut self) {
+        if self.process_tree.terminate() {
+            let _ = timeout(END_LIMIT, self.child.wait()).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.process_tree.kill();
+    }
+}
+
+/// The address at which a service must accept connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Listen {
+    /// At a private socket, or else at a free port of 127.0.0.1.
+    Private,
+    /// At these ports, which an agent has chosen.
+    At(IpAddr, Vec<u16>),
+}
+
+/// The options of a start.
+pub(in super::super) struct Launch<'a> {
+    pub(in super::super) definition: &'a Definition,
+    /// The value of `{runtime_path}`.
+    pub(in super::super) program: &'a Path,
+    /// The folder that it runs in.
+    pub(in super::super) workdir: &'a Path,
+    pub(in super::super) on_socket: bool,
+    pub(in super::super) place: &'a Listen,
+    pub(in super::super) asked: &'a ServiceParameters,
+    /// How long it may take until it accepts connections. `None` means without limit, for a model that must be loaded.
+    pub(in super::super) limit: Option<Duration>,
+}
+
+impl Launch<'_> {
+    /// Starts the service and waits until it accepts connections. `env` are the variables of the session.
+    pub(super) async fn start(&self, env: &[(String, String)]) -> Result<Running, String> {
+        let text = |error: io::Error| error.to_string();
+        // Only its owner has access.
+        let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(text)?;
+        // ttyd recognises a socket by this ending; another name would be a network interface.
+        let socket = scratch.path().join("service.sock");
+        let (host, ports) = match self.place {
+            Listen::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(text)?]),
+            Listen::At(host, ports) => (*host, ports.clone()),
+        };
+        let port = ports.first().copied();
+        let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
+        let mut variables: Variables = [
+            ("host".to_owned(), json!(host)),
+            ("ports".to_owned(), json!(ports)),
+            ("runtime_path".to_owned(), json!(self.program)),
+            ("socket".to_owned(), json!(socket)),
+            ("scratch".to_owned(), json!(scratch.path())),
+            ("shell".to_owned(), json!(shell)),
+        ]
+        .into();
+        let Launch { definition, workdir, asked, .. } = self;
+        let prestart_env = environment(env, &[]);
+        prestart::run(&definition.prestart, workdir, scratch.path(), &prestart_env, &mut variables).await?;
+        let words = if definition.noop {
+            vec!["true".to_owned()]
+        } else {
+            definition.words(asked, &variables).map_err(|error| error.to_string())?
+        };
+        let mark = process_tree::mark();
+        let mut more = definition.environment(asked, &variables).map_err(|error| error.to_string())?;
+        more.push(mark.clone());
+        let mut child = spawn(&words, workdir, environment(env, &more)).map_err(text)?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
+        let tail = OutputTail::default();
+        let out = tokio::spawn(tail.clone().follow(child.stdout.take()));
+        let err = tokio::spawn(tail.clone().follow(child.stderr.take()));
+        let last_words = async move { drop(tokio::join!(out, err)) };
+        let address = match port {
+            _ if self.on_socket => ServiceAddress::Socket(socket),
+            Some(port) => ServiceAddress::Port(port),
+            None => return Err("no port was named for it".to_owned()),
+        };
+        let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
+        let mut running = Running { child, address, process_tree, _scratch: scratch };
+        if !definition.noop {
+            until_open(&mut running, &tail, last_words).await?;
+        }
+        Ok(running)
+    }
+}
+
+/// The variables of a process of the session: our own without secrets, then `env`, then `more`.
+pub(super) fn environment(env: &[(String, String)], more: &[(String, String)]) -> Vec<(OsString, OsString)> {
+    let all: Vec<_> = env.iter().chain(more).cloned().collect();
+    process::environment(&all, &[], &[])
+}
+
+/// A free port. Another program may take it first; then the service reports that.
+async fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
+}
+
+#[allow(unsafe_code)]
+fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io::Result<Child> {
+    let (program, args) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command.args(args).current_dir(workdir).env_clear().envs(env);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    dispositions::by_default(command.as_std_mut());
+    // SAFETY: the closure makes one system call, which is safe after fork; it neither allocates nor takes a lock.
+    unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
+    command.spawn().map_err(|error| io::Error::new(error.kind(), format!("{program} cannot be run: {error}")))
+}
+
+/// Waits until the service accepts a connection or ends.
+async fn until_open(
+    running: &mut Running,
+    tail: &OutputTail,
+    last_words: impl Future<Output = ()>,
+) -> Result<(), String> {
+    // The system does not report when another program begins to listen.
+    let mut tries = interval(TRY_EVERY);
+    tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            status = running.child.wait() => {
+                let how = status.map_or_else(|error| error.to_string(), |status| process::describe_end(&status).1);
+                // Its child processes may hold the pipes open for longer.
+                let _ = timeout(LAST_OUTPUT, last_words).await;
+                return Err(format!("it {how}{}", tail.clause()));
+            }
+            _ = tries.tick() => {
+                if running.address.connect().await.is_ok() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// The last output of a service.
+#[derive(Debug, Clone, Default)]
+struct OutputTail(Arc<Mutex<Vec<u8>>>);
+
+impl OutputTail {
+    async fn follow(self, stream: Option<impl AsyncRead + Unpin>) {
+        let Some(mut stream) = stream else { return };
+        let mut buffer = [0; 4096];
+        while let Ok(count) = stream.read(&mut buffer).await
+            && count > 0
+        {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend(buffer.iter().take(count));
+            let excess = kept.len().saturating_sub(TAIL_BYTES);
+            kept.drain(..excess);
+        }
+    }
+
+    /// The last output as the end of a sentence; empty without output.
+    fn clause(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&kept).trim().to_owned();
+        if text.is_empty() { text } else { format!("; it said: {text}") }
+    }
+}
