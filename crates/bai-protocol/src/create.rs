@@ -2,8 +2,10 @@
 //! reads, and the reply.
 
 mod request;
+mod rules;
 
-pub use request::{BadName, BadRequest, CreateRequest, MountOption, SessionType, check_name};
+pub use request::{CreateRequest, MountOption, SessionType};
+pub use rules::{BadName, BadRequest, check_name};
 
 use super::lenient;
 use super::status::SessionStatus;
