@@ -1,13 +1,10 @@
-//! The choice of the server and of the user's identity there. The order of precedence: flags, the environment, a profile,
-//! the last login, the official client's files, the engine in this binary.
+//! The choice of the server. The order of precedence: flags, the environment, a profile, the last login, the official
+//! client's files, the engine in this binary. The user's identity there is chosen in `identity`.
 
+use super::identity::{Identity, KnownLogins, Sources};
 use super::logins::same_endpoint;
-use super::{
-    ConfigError, EndpointType, Environment, FileConfig, Login, Logins, OfficialFiles, Profile,
-    StoredCredentials, normal,
-};
-use secrecy::SecretString;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use super::{ConfigError, Environment, FileConfig, Profile, normal};
+use std::time::Duration;
 
 /// The endpoint that selects the engine in this binary, whatever else is configured.
 pub const LOCAL: &str = "local";
@@ -40,43 +37,6 @@ pub struct Cluster {
     pub read_timeout: Option<Duration>,
 }
 
-/// The credentials of the user at a cluster.
-#[derive(Debug, Clone)]
-pub enum Identity {
-    /// A key pair, which signs requests.
-    Keypair {
-        /// Access key.
-        access_key: String,
-        /// Secret key.
-        secret_key: SecretString,
-    },
-    /// The cookie of a web server.
-    WebSession {
-        /// Value of the cookie.
-        session_id: SecretString,
-    },
-}
-
-impl From<StoredCredentials> for Identity {
-    fn from(credentials: StoredCredentials) -> Self {
-        match credentials {
-            StoredCredentials::WebSession { session_id, .. } => Identity::WebSession { session_id },
-            StoredCredentials::Keypair { access_key, secret_key } => {
-                Identity::Keypair { access_key, secret_key }
-            }
-        }
-    }
-}
-
-/// Saved logins: our own, and those in the official client's files.
-#[derive(Debug, Clone)]
-pub struct KnownLogins {
-    /// Our own logins.
-    pub logins: Logins,
-    /// The official client's files.
-    pub official: OfficialFiles,
-}
-
 /// Chooses the target by `--endpoint` and `--profile`, the environment, the file, and the saved logins, in this order.
 ///
 /// # Errors
@@ -91,8 +51,8 @@ pub fn resolve(
     let Some((endpoint, named)) = chosen(flag, profile, env, file, saved)? else {
         return Ok(Target::Embedded);
     };
-    let context = Context { endpoint: &endpoint, profile: named, env, saved };
-    context.cluster().map(Target::Cluster)
+    let sources = Sources { endpoint: &endpoint, profile: named, env, saved };
+    sources.cluster().map(Target::Cluster)
 }
 
 /// The endpoint that [`resolve`] would choose; `None` for the engine in this binary.
@@ -153,16 +113,7 @@ fn profile_of_endpoint<'a>(
     }
 }
 
-/// The sources that decide the identity at an endpoint.
-struct Context<'a> {
-    endpoint: &'a str,
-    /// The chosen profile, if it is for this endpoint.
-    profile: Option<&'a Profile>,
-    env: &'a Environment,
-    saved: &'a KnownLogins,
-}
-
-impl Context<'_> {
+impl Sources<'_> {
     fn cluster(&self) -> Result<Cluster, ConfigError> {
         let env = self.env;
         let or_default = |value: Option<String>| value.unwrap_or_else(|| "default".to_owned());
@@ -177,10 +128,6 @@ impl Context<'_> {
         })
     }
 
-    fn of_profile(&self, pick: fn(&Profile) -> &Option<String>) -> Option<String> {
-        self.profile.and_then(|profile| pick(profile).clone())
-    }
-
     fn is_insecure(&self) -> Result<bool, ConfigError> {
         if self.profile.is_some_and(|p| p.insecure) || self.env.backend_flag("SKIP_SSLCERT_VALIDATION") {
             return Ok(true);
@@ -189,95 +136,6 @@ impl Context<'_> {
         let configured = self.saved.official.configured()?;
         Ok(configured.is_some_and(|c| c.insecure && same_endpoint(&c.endpoint, self.endpoint)))
     }
-
-    /// Whether the environment variables are for this endpoint, or name no endpoint.
-    fn env_is_of_endpoint(&self) -> bool {
-        self.env.backend("ENDPOINT").is_none_or(|endpoint| same_endpoint(&endpoint, self.endpoint))
-    }
-
-    fn identity(&self) -> Result<Identity, ConfigError> {
-        // Lazy: a keyring may ask the user to unlock it.
-        let login = || self.saved.logins.find(self.endpoint);
-        if self.wants_session()? {
-            return self.web_session(login()?);
-        }
-        // The secret key for the profile's access key may be in the environment, or in the login that was made for it.
-        let access_key = self.of_profile(|p| &p.access_key);
-        let secret_key = self.of_profile(|p| &p.secret_key);
-        if let (Some(profile_key), None) = (&access_key, &secret_key)
-            && let Some(Login {
-                credentials: credentials @ StoredCredentials::Keypair { access_key, .. },
-                ..
-            }) = &login()?
-            && access_key == profile_key
-        {
-            return Ok(credentials.clone().into());
-        }
-        let of_env = |name| self.env.backend(name);
-        let pair =
-            access_key.or_else(|| of_env("ACCESS_KEY")).zip(secret_key.or_else(|| of_env("SECRET_KEY")));
-        let pair = pair.map(|(access_key, secret_key)| (access_key, SecretString::from(secret_key)));
-        let near = self.profile.is_some() || self.env_is_of_endpoint();
-        if let Some((access_key, secret_key)) = pair.clone().filter(|_| near) {
-            return Ok(Identity::Keypair { access_key, secret_key });
-        }
-        match (login()?, pair) {
-            (Some(login), _) => self.alive(login).map(|login| login.credentials.into()),
-            (None, Some((access_key, secret_key))) => Ok(Identity::Keypair { access_key, secret_key }),
-            (None, None) => self.official_keypair(),
-        }
-    }
-
-    /// Whether the configuration says that this endpoint is a web server.
-    fn wants_session(&self) -> Result<bool, ConfigError> {
-        let of_env = self.env.backend("ENDPOINT_TYPE").filter(|_| self.env_is_of_endpoint());
-        match (self.profile, of_env.as_deref()) {
-            (Some(profile), _) => Ok(profile.endpoint_type == EndpointType::Session),
-            (None, Some("session")) => Ok(true),
-            (None, Some("api")) => Ok(false),
-            (None, Some(other)) => Err(ConfigError::EndpointType(other.chars().take(40).collect())),
-            (None, None) => {
-                let configured = self.saved.official.configured()?;
-                Ok(configured.is_some_and(|c| c.is_session && same_endpoint(&c.endpoint, self.endpoint)))
-            }
-        }
-    }
-
-    fn web_session(&self, login: Option<Login>) -> Result<Identity, ConfigError> {
-        if let Some(login @ Login { credentials: StoredCredentials::WebSession { .. }, .. }) = login {
-            return self.alive(login).map(|login| login.credentials.into());
-        }
-        let found = self.saved.official.cookie(self.endpoint, now().as_secs_f64())?;
-        let session_id =
-            found.ok_or_else(|| ConfigError::NotLoggedIn { endpoint: self.endpoint.to_owned() })?;
-        Ok(Identity::WebSession { session_id })
-    }
-
-    fn alive(&self, login: Login) -> Result<Login, ConfigError> {
-        match login.until {
-            Some(until) if until <= now().as_secs() => {
-                Err(ConfigError::LoginEnded { endpoint: self.endpoint.to_owned() })
-            }
-            _ => Ok(login),
-        }
-    }
-
-    fn official_keypair(&self) -> Result<Identity, ConfigError> {
-        let configured = self.saved.official.configured()?;
-        if configured.is_some_and(|c| same_endpoint(&c.endpoint, self.endpoint))
-            && let Some((access_key, secret_key)) = self.saved.official.keypair()?
-        {
-            return Ok(Identity::Keypair { access_key, secret_key });
-        }
-        let half = self.of_profile(|p| &p.access_key).or_else(|| self.env.backend("ACCESS_KEY"));
-        let missing = if half.is_some() { "BACKEND_SECRET_KEY" } else { "BACKEND_ACCESS_KEY" };
-        Err(ConfigError::NoKey { endpoint: self.endpoint.to_owned(), missing })
-    }
-}
-
-fn now() -> Duration {
-    // With a clock before 1970, no login has expired.
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn check(endpoint: &str) -> Result<(), ConfigError> {
@@ -299,6 +157,7 @@ fn seconds(env: &Environment, name: &'static str) -> Result<Option<Duration>, Co
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Login, Logins, OfficialFiles, StoredCredentials};
     use super::*;
     use secrecy::ExposeSecret;
 
@@ -319,7 +178,7 @@ mod tests {
         FileConfig { profiles: [("lab".to_owned(), lab)].into(), ..FileConfig::default() }
     }
 
-    fn nothing() -> KnownLogins {
+    fn no_logins() -> KnownLogins {
         let nowhere = "/nonexistent";
         KnownLogins {
             logins: Logins::in_folder(nowhere),
@@ -341,7 +200,7 @@ mod tests {
     }
 
     fn chosen(flag: Option<&str>, profile: Option<&str>, env: &Environment, file: &FileConfig) -> Cluster {
-        cluster(flag, profile, env, file, &nothing())
+        cluster(flag, profile, env, file, &no_logins())
     }
 
     /// The public part of the identity, and its secret.
@@ -362,11 +221,11 @@ mod tests {
     fn the_engine_is_the_default_endpoint() {
         let none = Environment::of(&[]);
         assert!(matches!(
-            resolve(None, None, &none, &FileConfig::default(), &nothing()),
+            resolve(None, None, &none, &FileConfig::default(), &no_logins()),
             Ok(Target::Embedded)
         ));
         // Keys alone do not name a server.
-        assert!(matches!(resolve(None, None, &env(&[]), &file(), &nothing()), Ok(Target::Embedded)));
+        assert!(matches!(resolve(None, None, &env(&[]), &file(), &no_logins()), Ok(Target::Embedded)));
     }
 
     #[test]
@@ -394,7 +253,7 @@ mod tests {
     fn mistakes_are_reported() {
         let none = Environment::of(&[]);
         let problem = |flag: Option<&str>, profile: Option<&str>, env: &Environment| {
-            resolve(flag, profile, env, &file(), &nothing()).unwrap_err().to_string()
+            resolve(flag, profile, env, &file(), &no_logins()).unwrap_err().to_string()
         };
         assert!(problem(Some("api.example.com"), None, &env(&[])).contains("https://"));
         assert!(problem(Some("https://x.example"), None, &none).contains("BACKEND_ACCESS_KEY"));
@@ -411,7 +270,7 @@ mod tests {
     #[test]
     fn the_last_login_is_the_default_endpoint() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
+        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..no_logins() };
         saved.logins.keep(&cookie("https://web.example", None)).unwrap();
         let none = Environment::of(&[]);
         let web = cluster(None, None, &none, &FileConfig::default(), &saved);
@@ -431,7 +290,7 @@ mod tests {
     #[test]
     fn an_expired_login_is_reported() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
+        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..no_logins() };
         saved.logins.keep(&cookie("https://web.example", Some(9))).unwrap();
         let ended = resolve(None, None, &Environment::of(&[]), &FileConfig::default(), &saved).unwrap_err();
         assert!(ended.to_string().contains("has ended; run: bai-repl login https://web.example"), "{ended}");
@@ -440,7 +299,7 @@ mod tests {
     #[test]
     fn a_profile_takes_its_secret_from_the_login_that_was_made_for_it() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..nothing() };
+        let saved = KnownLogins { logins: Logins::in_folder(folder.path()), ..no_logins() };
         let secret_key = "kept".to_owned().into();
         let credentials = StoredCredentials::Keypair { access_key: "LA".into(), secret_key };
         let login = Login { endpoint: "https://lab.example".into(), credentials, since: 1, until: None };

@@ -7,6 +7,7 @@ mod dotenv;
 mod endpoint;
 mod environment;
 mod file;
+mod identity;
 mod keyring;
 mod logins;
 mod official;
@@ -14,11 +15,12 @@ mod paths;
 mod private;
 mod settings;
 
-pub use endpoint::{Cluster, Identity, KnownLogins, LOCAL, Target, endpoint_of, resolve};
+pub use endpoint::{Cluster, LOCAL, Target, endpoint_of, resolve};
 pub use environment::Environment;
 pub use file::{
     ConfigError, EditMode, EndpointType, FileConfig, MediaConfig, OutputConfig, Profile, TerminalConfig,
 };
+pub use identity::{Identity, KnownLogins};
 pub use keyring::Keyring;
 pub use logins::{Login, Logins, SecretPlace, StoredCredentials, normal};
 pub use official::OfficialFiles;

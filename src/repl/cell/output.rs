@@ -89,7 +89,10 @@ impl RunningCell<'_> {
     }
 
     /// Shows one event. Returns why following the run must be interrupted, if it must.
-    pub(super) async fn event(&mut self, event: Option<RunEvent>) -> Result<Option<PauseReason>, TerminalError> {
+    pub(super) async fn event(
+        &mut self,
+        event: Option<RunEvent>,
+    ) -> Result<Option<PauseReason>, TerminalError> {
         self.silent_since_interrupt &= !matches!(event, Some(RunEvent::Console(_)));
         if !self.silent_since_interrupt {
             self.delayed_question = None;

@@ -1,0 +1,152 @@
+//! The choice of the user's identity at an endpoint: a key pair or the cookie of a login, from the profile, the environment,
+//! the saved logins, or the official client's files.
+
+use super::logins::same_endpoint;
+use super::{
+    ConfigError, EndpointType, Environment, Login, Logins, OfficialFiles, Profile, StoredCredentials,
+};
+use secrecy::SecretString;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The credentials of the user at a cluster.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// A key pair, which signs requests.
+    Keypair {
+        /// Access key.
+        access_key: String,
+        /// Secret key.
+        secret_key: SecretString,
+    },
+    /// The cookie of a web server.
+    WebSession {
+        /// Value of the cookie.
+        session_id: SecretString,
+    },
+}
+
+impl From<StoredCredentials> for Identity {
+    fn from(credentials: StoredCredentials) -> Self {
+        match credentials {
+            StoredCredentials::WebSession { session_id, .. } => Identity::WebSession { session_id },
+            StoredCredentials::Keypair { access_key, secret_key } => {
+                Identity::Keypair { access_key, secret_key }
+            }
+        }
+    }
+}
+
+/// Saved logins: our own, and those in the official client's files.
+#[derive(Debug, Clone)]
+pub struct KnownLogins {
+    /// Our own logins.
+    pub logins: Logins,
+    /// The official client's files.
+    pub official: OfficialFiles,
+}
+
+/// The sources that decide the identity at an endpoint.
+pub(super) struct Sources<'a> {
+    pub(super) endpoint: &'a str,
+    /// The chosen profile, if it is for this endpoint.
+    pub(super) profile: Option<&'a Profile>,
+    pub(super) env: &'a Environment,
+    pub(super) saved: &'a KnownLogins,
+}
+
+impl Sources<'_> {
+    /// A value of the profile.
+    pub(super) fn of_profile(&self, pick: fn(&Profile) -> &Option<String>) -> Option<String> {
+        self.profile.and_then(|profile| pick(profile).clone())
+    }
+
+    /// Whether the environment variables are for this endpoint, or name no endpoint.
+    fn env_is_of_endpoint(&self) -> bool {
+        self.env.backend("ENDPOINT").is_none_or(|endpoint| same_endpoint(&endpoint, self.endpoint))
+    }
+
+    /// The identity of the user at the endpoint.
+    pub(super) fn identity(&self) -> Result<Identity, ConfigError> {
+        // Lazy: a keyring may ask the user to unlock it.
+        let login = || self.saved.logins.find(self.endpoint);
+        if self.wants_session()? {
+            return self.web_session(login()?);
+        }
+        // The secret key for the profile's access key may be in the environment, or in the login that was made for it.
+        let access_key = self.of_profile(|p| &p.access_key);
+        let secret_key = self.of_profile(|p| &p.secret_key);
+        if let (Some(profile_key), None) = (&access_key, &secret_key)
+            && let Some(Login {
+                credentials: credentials @ StoredCredentials::Keypair { access_key, .. },
+                ..
+            }) = &login()?
+            && access_key == profile_key
+        {
+            return Ok(credentials.clone().into());
+        }
+        let of_env = |name| self.env.backend(name);
+        let pair =
+            access_key.or_else(|| of_env("ACCESS_KEY")).zip(secret_key.or_else(|| of_env("SECRET_KEY")));
+        let pair = pair.map(|(access_key, secret_key)| (access_key, SecretString::from(secret_key)));
+        let near = self.profile.is_some() || self.env_is_of_endpoint();
+        if let Some((access_key, secret_key)) = pair.clone().filter(|_| near) {
+            return Ok(Identity::Keypair { access_key, secret_key });
+        }
+        match (login()?, pair) {
+            (Some(login), _) => self.alive(login).map(|login| login.credentials.into()),
+            (None, Some((access_key, secret_key))) => Ok(Identity::Keypair { access_key, secret_key }),
+            (None, None) => self.official_keypair(),
+        }
+    }
+
+    /// Whether the configuration says that this endpoint is a web server.
+    fn wants_session(&self) -> Result<bool, ConfigError> {
+        let of_env = self.env.backend("ENDPOINT_TYPE").filter(|_| self.env_is_of_endpoint());
+        match (self.profile, of_env.as_deref()) {
+            (Some(profile), _) => Ok(profile.endpoint_type == EndpointType::Session),
+            (None, Some("session")) => Ok(true),
+            (None, Some("api")) => Ok(false),
+            (None, Some(other)) => Err(ConfigError::EndpointType(other.chars().take(40).collect())),
+            (None, None) => {
+                let configured = self.saved.official.configured()?;
+                Ok(configured.is_some_and(|c| c.is_session && same_endpoint(&c.endpoint, self.endpoint)))
+            }
+        }
+    }
+
+    fn web_session(&self, login: Option<Login>) -> Result<Identity, ConfigError> {
+        if let Some(login @ Login { credentials: StoredCredentials::WebSession { .. }, .. }) = login {
+            return self.alive(login).map(|login| login.credentials.into());
+        }
+        let found = self.saved.official.cookie(self.endpoint, now().as_secs_f64())?;
+        let session_id =
+            found.ok_or_else(|| ConfigError::NotLoggedIn { endpoint: self.endpoint.to_owned() })?;
+        Ok(Identity::WebSession { session_id })
+    }
+
+    fn alive(&self, login: Login) -> Result<Login, ConfigError> {
+        match login.until {
+            Some(until) if until <= now().as_secs() => {
+                Err(ConfigError::LoginEnded { endpoint: self.endpoint.to_owned() })
+            }
+            _ => Ok(login),
+        }
+    }
+
+    fn official_keypair(&self) -> Result<Identity, ConfigError> {
+        let configured = self.saved.official.configured()?;
+        if configured.is_some_and(|c| same_endpoint(&c.endpoint, self.endpoint))
+            && let Some((access_key, secret_key)) = self.saved.official.keypair()?
+        {
+            return Ok(Identity::Keypair { access_key, secret_key });
+        }
+        let half = self.of_profile(|p| &p.access_key).or_else(|| self.env.backend("ACCESS_KEY"));
+        let missing = if half.is_some() { "BACKEND_SECRET_KEY" } else { "BACKEND_ACCESS_KEY" };
+        Err(ConfigError::NoKey { endpoint: self.endpoint.to_owned(), missing })
+    }
+}
+
+fn now() -> Duration {
+    // With a clock before 1970, no login has expired.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
