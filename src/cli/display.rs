@@ -60,7 +60,7 @@ pub(super) fn query_terminal(context: &CommandContext) -> Result<DisplayReport, 
 /// How pictures are shown: the user's setting, if there is one.
 fn choose(settings: &DisplaySettings, screen: &Screen, found: impl FnOnce() -> Choice) -> Choice {
     match settings.graphics {
-        Some(graphics) if screen.stdout_tty && !screen.dumb => Choice { graphics, why: "you said so" },
+        Some(graphics) if screen.stdout_tty && !screen.dumb => Choice { graphics, why: "you have set it" },
         _ => found(),
     }
 }

@@ -137,11 +137,11 @@ impl Completer {
         let request = CompletionRequest::at(text, position);
         let position = request.code.len();
         match self.answer(CompletionQuery::Code(request), keys_waiting) {
-            Reply::Kernel(completion) if !completion.suggestions.is_empty() => {
+            SourceReply::Answer(completion) if !completion.suggestions.is_empty() => {
                 self.place(text, position, completion)
             }
-            Reply::Kernel(_) | Reply::Nobody => self.known_names(text, position),
-            Reply::KeysCame => Suggestions::default(),
+            SourceReply::Answer(_) | SourceReply::NoAnswer => self.known_names(text, position),
+            SourceReply::KeyPressed => Suggestions::default(),
         }
     }
 
@@ -152,7 +152,7 @@ impl Completer {
         typed: &str,
         keys_waiting: impl Fn() -> bool,
     ) -> Vec<String> {
-        let Reply::Kernel(completion) = self.answer(CompletionQuery::Names(names), keys_waiting) else {
+        let SourceReply::Answer(completion) = self.answer(CompletionQuery::Names(names), keys_waiting) else {
             return Vec::new();
         };
         let mut items = completion.suggestions;
@@ -162,12 +162,12 @@ impl Completer {
         items
     }
 
-    fn answer(&self, question: CompletionQuery, keys_waiting: impl Fn() -> bool) -> Reply {
+    fn answer(&self, question: CompletionQuery, keys_waiting: impl Fn() -> bool) -> SourceReply {
         let generation = self.generation.load(Ordering::Relaxed);
         if let Some(cached) = lock(&self.cache).iter().find(|cached| cached.answers(&question, generation)) {
-            return Reply::Kernel(cached.completion.clone());
+            return SourceReply::Answer(cached.completion.clone());
         }
-        let Some(source) = lock(&self.source).clone() else { return Reply::Nobody };
+        let Some(source) = lock(&self.source).clone() else { return SourceReply::NoAnswer };
         let (sender, receiver) = sync_channel(1);
         let (cache, generations) = (Arc::clone(&self.cache), Arc::clone(&self.generation));
         // The task goes on after the wait, so that its answer is in the cache when Tab is pressed again.
@@ -186,10 +186,10 @@ impl Completer {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match receiver.recv_timeout(KEY_INTERVAL) {
-                Ok(Some(completion)) => return Reply::Kernel(completion),
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => return Reply::Nobody,
-                Err(RecvTimeoutError::Timeout) if keys_waiting() => return Reply::KeysCame,
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Reply::Nobody,
+                Ok(Some(completion)) => return SourceReply::Answer(completion),
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return SourceReply::NoAnswer,
+                Err(RecvTimeoutError::Timeout) if keys_waiting() => return SourceReply::KeyPressed,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => return SourceReply::NoAnswer,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -252,10 +252,10 @@ impl Completer {
     }
 }
 
-enum Reply {
-    Kernel(Completion),
-    Nobody,
-    KeysCame,
+enum SourceReply {
+    Answer(Completion),
+    NoAnswer,
+    KeyPressed,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -308,8 +308,8 @@ mod tests {
 
         fn names(&self, names: RemoteNameKind) -> BoxFuture<'static, Option<Vec<String>>> {
             self.1.fetch_add(1, Ordering::Relaxed);
-            let told = self.0.clone().filter(|_| names == RemoteNameKind::Files("data/".to_owned()));
-            std::future::ready(told.map(|told| told.suggestions)).boxed()
+            let names = self.0.clone().filter(|_| names == RemoteNameKind::Files("data/".to_owned()));
+            std::future::ready(names.map(|names| names.suggestions)).boxed()
         }
     }
 
@@ -326,7 +326,7 @@ mod tests {
         }
     }
 
-    fn told(suggestions: &[&str], start: Option<usize>) -> Arc<FixedSource> {
+    fn answering(suggestions: &[&str], start: Option<usize>) -> Arc<FixedSource> {
         let suggestions = suggestions.iter().map(|&item| item.to_owned()).collect();
         Arc::new(FixedSource(Some(Completion { suggestions, start }), AtomicU64::new(0)))
     }
@@ -345,26 +345,26 @@ mod tests {
 
     #[test]
     fn the_longest_suffix_that_begins_a_suggestion_is_replaced() {
-        assert_eq!(find(told(&["os.path", "os.pipe"], None), "x = os.p", 8).0, 4);
-        assert_eq!(find(told(&["path", "pipe"], None), "x = os.p", 8).0, 7);
-        assert_eq!(find(told(&["path"], None), "x = os.", 7).0, 7);
-        assert_eq!(find(told(&["Path"], None), "x = pa", 6).0, 4);
-        assert_eq!(find(told(&["bar"], None), "foo", 3), (0, vec![]));
-        assert_eq!(find(told(&["größe"], None), "ä = grö", 9).0, 5);
+        assert_eq!(find(answering(&["os.path", "os.pipe"], None), "x = os.p", 8).0, 4);
+        assert_eq!(find(answering(&["path", "pipe"], None), "x = os.p", 8).0, 7);
+        assert_eq!(find(answering(&["path"], None), "x = os.", 7).0, 7);
+        assert_eq!(find(answering(&["Path"], None), "x = pa", 6).0, 4);
+        assert_eq!(find(answering(&["bar"], None), "foo", 3), (0, vec![]));
+        assert_eq!(find(answering(&["größe"], None), "ä = grö", 9).0, 5);
     }
 
     #[test]
     fn the_kernel_may_give_the_position() {
-        assert_eq!(find(told(&["größe"], Some(4)), "ä = grö", 9).0, 5);
-        assert_eq!(find(told(&["größe"], Some(4000)), "ä = grö", 9).0, 5);
+        assert_eq!(find(answering(&["größe"], Some(4)), "ä = grö", 9).0, 5);
+        assert_eq!(find(answering(&["größe"], Some(4000)), "ä = grö", 9).0, 5);
         // Inside a code point: moved to its beginning.
-        assert_eq!(find(told(&["a"], Some(0)), "ä", 1).0, 0);
-        assert_eq!(find(told(&["ab", "c"], Some(0)), "a", 99), (0, vec!["ab".to_owned()]));
+        assert_eq!(find(answering(&["a"], Some(0)), "ä", 1).0, 0);
+        assert_eq!(find(answering(&["ab", "c"], Some(0)), "a", 99), (0, vec!["ab".to_owned()]));
     }
 
     #[test]
     fn control_characters_are_never_suggested() {
-        let source = told(&["a\nrm -rf", "a\u{1b}[31m", "a\u{9b}", "", "ab", "ab"], None);
+        let source = answering(&["a\nrm -rf", "a\u{1b}[31m", "a\u{9b}", "", "ab", "ab"], None);
         assert_eq!(find(source, "a", 1), (0, vec!["ab".to_owned()]));
     }
 
@@ -382,7 +382,7 @@ mod tests {
     fn the_second_tab_does_not_ask_until_a_cell_has_run() {
         let runtime = runtime();
         let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
-        let source = told(&["ab"], None);
+        let source = answering(&["ab"], None);
         completer.set_source(Some(source.clone()));
         for _ in 0..3 {
             completer.find("a", 1, || false);
@@ -397,7 +397,7 @@ mod tests {
     fn names_of_the_server_are_asked_for_once_in_a_while() {
         let runtime = runtime();
         let completer = Completer::new(runtime.handle().clone(), Arc::new(Python));
-        let source = told(&["b.csv", "a.csv", "a/", ".a", "a\u{1b}", "a/"], None);
+        let source = answering(&["b.csv", "a.csv", "a/", ".a", "a\u{1b}", "a/"], None);
         completer.set_source(Some(source.clone()));
         let files = |typed: &str| completer.names(RemoteNameKind::Files("data/".to_owned()), typed, || false);
         assert_eq!(files("a"), ["a.csv", "a/"]);

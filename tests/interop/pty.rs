@@ -245,7 +245,7 @@ async fn big_paste(session: &ComputeSession) -> Outcome {
     let took = start.elapsed();
     sending.await.map_err(fail)?.map_err(fail)?;
     let sum = text.split_whitespace().find(|word| word.contains("2000000")).is_some();
-    ensure(sum, format!("cksum said something else: {text:?}"))?;
+    ensure(sum, format!("cksum printed something else: {text:?}"))?;
     Ok(format!("2 MB in {took:.1?}"))
 }
 

@@ -294,9 +294,9 @@ async fn tunnels_end_as_their_close_code_says() {
         socket.send(Message::binary(&b"last words"[..])).await.unwrap();
         let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
         socket.send(Message::Close(Some(frame))).await.unwrap();
-        let mut said = Vec::new();
-        let end = soon("the end", tunnel.read_to_end(&mut said)).await;
-        assert_eq!(said, b"last words");
+        let mut printed = Vec::new();
+        let end = soon("the end", tunnel.read_to_end(&mut printed)).await;
+        assert_eq!(printed, b"last words");
         assert_eq!(end.map(drop).map_err(|error| error.kind()), expected, "{code}");
     }
 }

@@ -26,12 +26,12 @@ fn settings_of_the_user_override_the_terminal() {
     let write = |text: &str| std::fs::write(folder.join("config.toml"), text).unwrap();
     write("[terminal]\ngraphics = 'sixel'\ncell = '9x18'\nbackground = '#fafafa'\n");
     let shown = facts(&sandbox, &["config", "terminal"]);
-    assert!(shown.contains("pictures      sixel, because you said so"), "{shown}");
+    assert!(shown.contains("pictures      sixel, because you have set it"), "{shown}");
     assert!(shown.contains("cell          9×18 pixels") && shown.contains("theme         light"), "{shown}");
     sandbox.set("BAI_REPL_GRAPHICS", "iterm2");
-    assert!(facts(&sandbox, &["config", "terminal"]).contains("iterm2, because you said so"));
+    assert!(facts(&sandbox, &["config", "terminal"]).contains("iterm2, because you have set it"));
     let shown = facts(&sandbox, &["config", "terminal", "--graphics", "kitty"]);
-    assert!(shown.contains("kitty, because you said so"), "{shown}");
+    assert!(shown.contains("kitty, because you have set it"), "{shown}");
     let shown = facts(&sandbox, &["config", "terminal", "--graphics", "auto"]);
     assert!(shown.contains("blocks, because"), "{shown}");
     write("[terminal]\nask = false\n");

@@ -178,8 +178,8 @@ fn check(path: &Path, meta: &fs::Metadata) -> Result<(), DaemonError> {
 impl DaemonInfo {
     /// Whether this engine, and not another one, answers at its endpoint now.
     pub async fn is_alive(&self) -> bool {
-        let said = tokio::time::timeout(HELLO, self.hello()).await;
-        said.ok().flatten().is_some_and(|instance| instance == self.instance)
+        let answer = tokio::time::timeout(HELLO, self.hello()).await;
+        answer.ok().flatten().is_some_and(|instance| instance == self.instance)
     }
 
     /// The `instance` in the hello of the server at the endpoint.

@@ -175,11 +175,11 @@ pub(super) async fn every_error_is_a_problem(request: Request, next: Next) -> Re
     };
     let title = status.canonical_reason().unwrap_or("Error");
     let allow = response.headers().get(header::ALLOW).cloned();
-    let said = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
-    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    let text = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
     let mut refusal = ApiError::new(status, slug, format!("{title}."), code);
-    if !said.is_empty() {
-        refusal = refusal.because(said);
+    if !text.is_empty() {
+        refusal = refusal.because(text);
     }
     let mut response = refusal.into_response();
     if let Some(allow) = allow {

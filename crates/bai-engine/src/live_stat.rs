@@ -19,11 +19,11 @@ pub(super) async fn measure(sessions: &[Arc<Session>]) -> Vec<Value> {
         tokio::time::sleep(SPAN).await;
     }
     sample(&running).await;
-    let told = |session: &Arc<Session>| match session.status() {
+    let value = |session: &Arc<Session>| match session.status() {
         SessionStatus::Running => session.meter.value(),
         _ => Value::Null,
     };
-    sessions.iter().map(told).collect()
+    sessions.iter().map(value).collect()
 }
 
 async fn sample(sessions: &[Arc<Session>]) {

@@ -98,7 +98,7 @@ async fn first_frame(
 ) -> Option<Result<(Arc<Run>, Option<u64>), String>> {
     let text = match timeout(FIRST_FRAME, next_text(receiver, |_| false)).await {
         Ok(text) => text?,
-        Err(_) => return Some(Err("Invalid API parameters: no frame told what to run".to_owned())),
+        Err(_) => return Some(Err("Invalid API parameters: the first frame is missing".to_owned())),
     };
     let call: IncomingExecute = match serde_json::from_str(&text) {
         Ok(call) => call,

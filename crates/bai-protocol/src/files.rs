@@ -68,8 +68,8 @@ impl ListReply {
     /// The entries, or the server's error text.
     pub fn entries(&self) -> Result<Vec<FileEntry>, String> {
         if self.files.trim().is_empty() {
-            let said = self.errors.trim().lines().last().unwrap_or_default();
-            return if said.is_empty() { Ok(Vec::new()) } else { Err(said.to_owned()) };
+            let error = self.errors.trim().lines().last().unwrap_or_default();
+            return if error.is_empty() { Ok(Vec::new()) } else { Err(error.to_owned()) };
         }
         serde_json::from_str(&self.files).map_err(|e| format!("the listing is not what was agreed: {e}"))
     }

@@ -77,9 +77,9 @@ impl SessionInfo {
     /// The resources in use in the notation of requests, `cpu=1 mem=1g`. A text that cannot be read is returned
     /// unchanged, and an empty one gives `None`.
     pub fn resources(&self) -> Option<String> {
-        let said = self.occupied_slots.as_ref()?;
-        let slots = python::dictionary(said).or_else(|| serde_json::from_str(said).ok());
-        let text = slots.map_or_else(|| said.clone(), |s| s.iter().map(slot).collect::<Vec<_>>().join(" "));
+        let raw = self.occupied_slots.as_ref()?;
+        let slots = python::dictionary(raw).or_else(|| serde_json::from_str(raw).ok());
+        let text = slots.map_or_else(|| raw.clone(), |s| s.iter().map(slot).collect::<Vec<_>>().join(" "));
         Some(text).filter(|text| !text.is_empty())
     }
 
@@ -198,14 +198,14 @@ mod tests {
 
     #[test]
     fn resources_are_shown_in_the_syntax_of_requests() {
-        let told = |slots: &str| {
+        let shown = |slots: &str| {
             SessionInfo { occupied_slots: Some(slots.to_owned()), ..SessionInfo::default() }.resources()
         };
         let slots = "{'cpu': Decimal('10.000000'), 'cuda.shares': Decimal('0.50'), 'mem': Decimal('1073741824.000000')}";
-        assert_eq!(told(slots).as_deref(), Some("cpu=10 cuda.shares=0.5 mem=1g"));
-        assert_eq!(told(r#"{"mem": "536870912"}"#).as_deref(), Some("mem=512m"));
-        assert_eq!(told("{'mem': Decimal('1000')}").as_deref(), Some("mem=1000"));
-        assert_eq!(told("cpu(1)").as_deref(), Some("cpu(1)"));
-        assert_eq!(told("{}"), None);
+        assert_eq!(shown(slots).as_deref(), Some("cpu=10 cuda.shares=0.5 mem=1g"));
+        assert_eq!(shown(r#"{"mem": "536870912"}"#).as_deref(), Some("mem=512m"));
+        assert_eq!(shown("{'mem': Decimal('1000')}").as_deref(), Some("mem=1000"));
+        assert_eq!(shown("cpu(1)").as_deref(), Some("cpu(1)"));
+        assert_eq!(shown("{}"), None);
     }
 }

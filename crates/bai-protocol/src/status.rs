@@ -7,7 +7,7 @@ use std::fmt;
 /// too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-#[allow(missing_docs, reason = "the names are the server's; `docs/wire` §2.3 tells what each means")]
+#[allow(missing_docs, reason = "the names are the server's; `docs/wire` §2.3 explains them")]
 #[non_exhaustive]
 pub enum SessionStatus {
     Pending,

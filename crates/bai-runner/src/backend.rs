@@ -70,9 +70,9 @@ impl Backend {
     }
 
     /// The process has announced that it will read standard input.
-    pub(super) fn told_of_reader(&mut self) {
+    pub(super) fn reader_was_announced(&mut self) {
         if let Backend::Driven(interpreter) = self {
-            interpreter.told_of_reader();
+            interpreter.reader_was_announced();
         }
     }
 

@@ -112,12 +112,12 @@ mod tests {
             (&language::C, "no Makefile or main.c", 127, "no ./main or ./a.out"),
             (&language::JAVA, "no Makefile or .java file", 127, "no main/Main.class or Main.class"),
         ] {
-            let says = |text: String, code| Heuristic::Done(Some(text), code);
+            let done = |text: String, code| Heuristic::Done(Some(text), code);
             let tool = Path::new("/tool");
             let (build, execute) =
                 (build(language, tool, folder.path()), execute(language, tool, folder.path()));
-            assert_eq!(build, says(format!("no program to build: there is {build_says}"), code));
-            assert_eq!(execute, says(format!("no program to run: there is {execute_says}"), 127));
+            assert_eq!(build, done(format!("no program to build: there is {build_says}"), code));
+            assert_eq!(execute, done(format!("no program to run: there is {execute_says}"), 127));
         }
     }
 

@@ -59,7 +59,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The interpreter ended before it was ready.
-    #[error("{} {how} before it was ready{}", executable.display(), said(output))]
+    #[error("{} {how} before it was ready{}", executable.display(), last_output(output))]
     Died {
         /// The interpreter.
         executable: PathBuf,
@@ -102,9 +102,9 @@ impl StartError {
     }
 }
 
-fn said(output: &str) -> String {
+fn last_output(output: &str) -> String {
     let output = output.trim_end();
-    if output.is_empty() { String::new() } else { format!("; it said:\n{output}") }
+    if output.is_empty() { String::new() } else { format!("; its last output:\n{output}") }
 }
 
 /// The kernel has been shut down and takes no more operations.

@@ -214,8 +214,8 @@ impl Interpreter {
     }
 
     /// The driver has announced that standard input will be read.
-    pub(super) fn told_of_reader(&mut self) {
-        self.stdin.iter_mut().for_each(StandardInput::told);
+    pub(super) fn reader_was_announced(&mut self) {
+        self.stdin.iter_mut().for_each(StandardInput::wait_was_announced);
     }
 
     /// A cell begins or is over. Waiting readers are only looked for while a cell runs, and no cell reads a line that

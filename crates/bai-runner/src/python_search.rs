@@ -248,8 +248,8 @@ fn probe(lead: &Lead) -> Option<Candidate> {
 
 /// Runs an executable to find out whether it is CPython, and its version. It loads no files of the user.
 fn ask(executable: &Path) -> Option<Version> {
-    let said = tool::ask(executable, &["-I", "-S", "-c", QUESTION])?;
-    Version::parse(said.trim().strip_prefix("cpython ")?)
+    let answer = tool::ask(executable, &["-I", "-S", "-c", QUESTION])?;
+    Version::parse(answer.trim().strip_prefix("cpython ")?)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl StandardInput {
     }
 
     /// The next wait has been announced by the driver.
-    pub(super) fn told(&mut self) {
+    pub(super) fn wait_was_announced(&mut self) {
         self.asked = true;
     }
 

@@ -168,9 +168,9 @@ pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
         return known.clone();
     }
     // A program that took too long is asked again the next time, when the machine may be less busy.
-    let said = ask_now(executable, args).ok()?.filter(|said| !said.trim().is_empty());
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, said.clone());
-    said
+    let output = ask_now(executable, args).ok()?.filter(|output| !output.trim().is_empty());
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, output.clone());
+    output
 }
 
 fn ask_now(executable: &Path, args: &[&str]) -> Result<Option<String>, RecvTimeoutError> {
@@ -201,14 +201,14 @@ mod tests {
 
     #[test]
     fn versions_are_found_in_the_output_of_programs() {
-        for (said, version) in [
+        for (output, version) in [
             ("GNU bash, version 5.2.15(1)-release (x86_64)", "5.2.15"),
             ("v20.20.2\n", "20.20.2"),
             ("javac 21", "21"),
             ("gcc-12 (Debian 12.2.0-14) 12.2.0", "12.2.0"),
             ("go version go1.22.2 linux/amd64", "1.22.2"),
         ] {
-            assert_eq!(Version::find(said).unwrap().text, version);
+            assert_eq!(Version::find(output).unwrap().text, version);
         }
         assert_eq!(Version::find("nothing"), None);
     }

@@ -26,17 +26,17 @@ fn facts(found: &DisplayReport) -> Vec<(&'static str, String)> {
         (why, _) => format!("it was not asked: {why}"),
     };
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
-    let told = |value: Option<String>| value.unwrap_or_else(|| "not told".to_owned());
+    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "not reported".to_owned());
     let mut facts = vec![
         ("answers", answered),
-        ("name", told(probe.name.clone())),
+        ("name", or_unknown(probe.name.clone())),
         ("pictures", format!("{}, because {}", found.choice.graphics.name(), found.choice.why)),
         ("kitty", yes(probe.kitty)),
         ("iterm2", yes(probe.iterm2)),
         ("sixel", yes(probe.sixel)),
         ("window", format!("{}×{} cells{pixels}", size.cols, size.rows)),
-        ("cell", told(found.cell.map(pair))),
-        ("background", told(found.background.map(hex))),
+        ("cell", or_unknown(found.cell.map(pair))),
+        ("background", or_unknown(found.background.map(hex))),
         ("theme", found.theme.name().to_owned()),
         ("colours", colors(screen.colors).to_owned()),
         ("unicode", yes(screen.unicode)),

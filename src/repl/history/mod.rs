@@ -296,8 +296,8 @@ mod tests {
         let blocked = folder.path().join("file");
         std::fs::write(&blocked, "").unwrap();
         let (mut histories, _) = Histories::open(Some(&blocked), "python", Arc::new(FoldedTexts::default()));
-        let said: Vec<_> = ["a", "b", "c"].iter().filter_map(|cell| histories.remember(cell)).collect();
-        assert!(said.len() <= 1, "{said:?}");
+        let sentences: Vec<_> = ["a", "b", "c"].iter().filter_map(|cell| histories.remember(cell)).collect();
+        assert!(sentences.len() <= 1, "{sentences:?}");
         assert_eq!(histories.cells().count(), 3);
     }
 }

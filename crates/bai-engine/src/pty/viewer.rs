@@ -74,7 +74,7 @@ pub(super) async fn serve(session: &Session, socket: WebSocket) {
 /// The state that both directions share.
 struct FlowState {
     /// When the client last sent a message. `None` while the socket is not read.
-    heard: Mutex<Option<Instant>>,
+    last_message: Mutex<Option<Instant>>,
     /// How much output the client has acknowledged, if it acknowledges.
     shown: watch::Sender<Option<u64>>,
     /// How much of its input the terminal has read.
@@ -84,19 +84,19 @@ struct FlowState {
 impl FlowState {
     fn new() -> Self {
         FlowState {
-            heard: Mutex::new(Some(Instant::now())),
+            last_message: Mutex::new(Some(Instant::now())),
             shown: watch::Sender::default(),
             typed: watch::Sender::default(),
         }
     }
 
-    fn hear(&self, at: Option<Instant>) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    fn note_message(&self, at: Option<Instant>) {
+        *self.last_message.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     fn silent_for_too_long(&self) -> bool {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.is_some_and(|at| at.elapsed() > SILENCE_LIMIT)
+        let last_message = self.last_message.lock().unwrap_or_else(PoisonError::into_inner);
+        last_message.is_some_and(|at| at.elapsed() > SILENCE_LIMIT)
     }
 }
 
@@ -141,13 +141,13 @@ async fn receive_input(
             None => tokio::select! {
                 request = read_frame(receiver), if typed.len() < TYPED => {
                     let Some(request) = request else { return };
-                    flow.hear(Some(Instant::now()));
+                    flow.note_message(Some(Instant::now()));
                     let Some(request) = request else { continue };
                     request
                 }
                 room = input.reserve(), if !typed.is_empty() => {
                     let Ok(room) = room else { break };
-                    flow.hear(Some(Instant::now()));
+                    flow.note_message(Some(Instant::now()));
                     flow.typed.send_modify(|taken| *taken += typed.len() as u64);
                     room.send(typed.split().freeze());
                     continue;
@@ -170,7 +170,7 @@ async fn receive_input(
             PtyRequest::Ping | PtyRequest::Unknown(_) => {}
         }
         if typed.len() >= TYPED {
-            flow.hear(None);
+            flow.note_message(None);
         }
     }
     // The terminal has ended; the other direction reports that.
@@ -186,10 +186,10 @@ async fn send_output(
     flow: &FlowState,
 ) -> Option<Closing> {
     let (mut shown, mut typed) = (flow.shown.subscribe(), flow.typed.subscribe());
-    let (mut sent, mut said) = (replay.len() as u64, 0);
+    let (mut sent, mut acknowledged) = (replay.len() as u64, 0);
     // The first frame is sent at once, even when it is empty: it says that there is a terminal.
     sender.send(Message::text(PtyReply::Output(replay).to_text())).await.ok()?;
-    sender.send(Message::text(PtyReply::Received(said).to_text())).await.ok()?;
+    sender.send(Message::text(PtyReply::Received(acknowledged).to_text())).await.ok()?;
     let mut ticks = interval(PING_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -212,10 +212,10 @@ async fn send_output(
             Ok(()) = shown.changed() => continue,
             Ok(()) = typed.changed() => {
                 let taken = *typed.borrow_and_update();
-                if taken - said < ACKNOWLEDGE_AFTER {
+                if taken - acknowledged < ACKNOWLEDGE_AFTER {
                     continue;
                 }
-                said = taken;
+                acknowledged = taken;
                 Message::text(PtyReply::Received(taken).to_text())
             }
             _ = ticks.tick() => {

@@ -67,9 +67,9 @@ async fn the_end_of_a_step_is_delivered_alone_and_no_output_is_lost_between_step
     run.push(OutputItem::Step { status: RunStatus::BuildFinished, exit_code: 2 });
     run.finish(End::Finished(127));
     let frames = [frame_of(&run, NOW).await, frame_of(&run, NOW).await, frame_of(&run, NOW).await];
-    let told: Vec<_> =
+    let ends: Vec<_> =
         frames.iter().map(|f| (f["status"].as_str().unwrap(), f["exitCode"].as_i64().unwrap())).collect();
-    assert_eq!(told, [("clean-finished", 0), ("build-finished", 2), ("finished", 127)]);
+    assert_eq!(ends, [("clean-finished", 0), ("build-finished", 2), ("finished", 127)]);
     assert_eq!(frames[1]["console"], json!([["stdout", "built"]]));
 }
 
@@ -108,7 +108,7 @@ async fn the_output_limit_depends_on_whether_a_client_collects() {
             break;
         }
     }
-    assert!(seen.starts_with('[') && seen.contains("dropped"), "the loss is told first");
+    assert!(seen.starts_with('[') && seen.contains("dropped"), "the loss is reported first");
     assert!(seen.ends_with("KeyboardInterrupt"));
 }
 

@@ -195,20 +195,20 @@ impl Broadcaster {
         // The shell's last output can still be read.
         let mut last = BytesMut::new();
         while last.len() < PIECE && self.terminal.read_now(&mut last) > 0 {}
-        let mut said = vec![PtyReply::Exit(Some(code))];
+        let mut last_replies = vec![PtyReply::Exit(Some(code))];
         if !last.is_empty() {
-            said.insert(0, PtyReply::Output(last.freeze()));
+            last_replies.insert(0, PtyReply::Output(last.freeze()));
         }
         drop(self.terminal);
-        let told = async {
+        let sent = async {
             for viewer in &self.viewers {
-                for reply in &said {
+                for reply in &last_replies {
                     // The viewer may have left.
                     let _ = viewer.output.send(reply.clone()).await;
                 }
             }
         };
-        let _ = timeout(STALLED, told).await;
+        let _ = timeout(STALLED, sent).await;
     }
 }
 

@@ -103,9 +103,9 @@ async fn an_enqueued_session_is_observed_through_its_events() {
 #[tokio::test]
 async fn the_info_of_a_session_is_complete() {
     let lab = Lab::new().await;
-    let id = lab.session("told").await;
-    lab.run("told", "print('into the log')").await;
-    for reference in [id.as_str(), "told"] {
+    let id = lab.session("known").await;
+    lab.run("known", "print('into the log')").await;
+    for reference in [id.as_str(), "known"] {
         let (status, info) = lab.get(&format!("/session/{reference}")).await;
         assert_eq!(
             (status, &info["status"], &info["image"], &info["lang"]),
@@ -118,18 +118,18 @@ async fn the_info_of_a_session_is_complete() {
         assert_eq!(read.status_info, None);
     }
     let (_, matches) = lab.get(&format!("/session/_/match?id={}", &id[..8])).await;
-    assert_eq!(matches, json!({"matches": [{"id": id, "name": "told", "status": "RUNNING"}]}));
-    let (_, logs) = lab.get("/session/told/logs").await;
+    assert_eq!(matches, json!({"matches": [{"id": id, "name": "known", "status": "RUNNING"}]}));
+    let (_, logs) = lab.get("/session/known/logs").await;
     let logs = logs["result"]["logs"].as_str().unwrap();
     assert!(logs.contains("main program") && logs.contains("into the log\n"), "{logs}");
-    let (_, history) = lab.get("/session/told/status-history").await;
+    let (_, history) = lab.get("/session/known/status-history").await;
     assert_eq!(history.as_object().unwrap().keys().collect::<Vec<_>>(), ["PENDING", "PREPARING", "RUNNING"]);
-    let (_, graph) = lab.get("/session/told/dependency-graph").await;
-    assert_eq!((&graph["session_name"], &graph["depends_on"]), (&json!("told"), &json!([])));
+    let (_, graph) = lab.get("/session/known/dependency-graph").await;
+    assert_eq!((&graph["session_name"], &graph["depends_on"]), (&json!("known"), &json!([])));
     for target in ["abusing-report", "direct-access-info"] {
-        assert_eq!(lab.get(&format!("/session/told/{target}")).await, (StatusCode::OK, json!({})));
+        assert_eq!(lab.get(&format!("/session/known/{target}")).await, (StatusCode::OK, json!({})));
     }
-    let (status, apps) = lab.get("/stream/session/told/apps").await;
+    let (status, apps) = lab.get("/stream/session/known/apps").await;
     let shell = json!({"name": "shell", "protocol": "pty", "ports": []});
     assert_eq!((status, &apps[0]), (StatusCode::OK, &shell));
     assert_eq!(
@@ -184,13 +184,13 @@ async fn a_session_that_fails_ends_the_wait_and_frees_its_name() {
     std::fs::write(&file, "").unwrap();
     let lab = Lab::with(folder, EngineOptions::new(Workdirs::Own(file))).await;
     for _ in 0..2 {
-        let (status, problem) = lab.post("/session", json!({"name": "doomed", "image": IMAGE})).await;
+        let (status, problem) = lab.post("/session", json!({"name": "broken", "image": IMAGE})).await;
         assert_eq!((status, slug(&problem)), (StatusCode::INTERNAL_SERVER_ERROR, "kernel-creation-failed"));
         assert!(problem["msg"].as_str().unwrap().contains("no-folder"), "{problem}");
     }
     let mut events = lab.listen("/events/session").await;
     let (_, reply) =
-        lab.post("/session", json!({"name": "doomed", "image": IMAGE, "enqueueOnly": true})).await;
+        lab.post("/session", json!({"name": "broken", "image": IMAGE, "enqueueOnly": true})).await;
     let events = events.until("session_error").await;
     assert!(events.last().unwrap().1["reason"].as_str().unwrap().contains("no-folder"));
     let (_, info) = lab.get(&format!("/session/{}", reply["sessionId"].as_str().unwrap())).await;

@@ -207,7 +207,7 @@ mod tests {
                 extensions.push(extension);
             }
             for word in std::iter::once(&name).chain(language.aliases) {
-                assert!(!seen.contains(word), "{word} stands for one language");
+                assert!(!seen.contains(word), "{word} names one language");
                 seen.push(word);
                 assert_eq!(name_of(of_name(word)), Some(name), "{word}");
                 assert_eq!(word.to_ascii_lowercase(), **word, "image names are compared in lower case");

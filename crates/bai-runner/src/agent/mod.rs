@@ -335,8 +335,8 @@ fn is_end(reply: &Reply) -> bool {
 }
 
 fn variable(env: &[(String, String)], name: &str) -> String {
-    let said = env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    said.or_else(|| std::env::var(name).ok()).unwrap_or_default()
+    let own = env.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    own.or_else(|| std::env::var(name).ok()).unwrap_or_default()
 }
 
 fn start_sending(sockets: Replies) -> (mpsc::Sender<Message>, JoinHandle<()>) {

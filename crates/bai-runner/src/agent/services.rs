@@ -171,7 +171,7 @@ impl AgentServices {
             |number: f64| Duration::try_from_secs_f64(number.max(LEAST_INTERVAL)).unwrap_or(Duration::MAX);
         let mut often = interval(seconds(check.interval));
         often.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = None;
+        let mut reported = None;
         let mut failures = 0;
         loop {
             often.tick().await;
@@ -180,8 +180,8 @@ impl AgentServices {
             let is_healthy = matches!(status, Ok(Ok(status)) if status == check.expected_status_code);
             failures = if is_healthy { 0 } else { failures + 1 };
             let news = if is_healthy { Some(true) } else { (failures > check.max_retries).then_some(false) };
-            if news.is_some() && news != told {
-                told = news;
+            if news.is_some() && news != reported {
+                reported = news;
                 self.answer(messages::model_status(&model.name, is_healthy)).await;
             }
         }

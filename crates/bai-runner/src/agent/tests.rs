@@ -69,13 +69,13 @@ impl Agent {
 
     /// Standard output and the exit code of the next task that ends.
     async fn finish(&mut self) -> (String, String) {
-        let mut said = String::new();
+        let mut output = String::new();
         loop {
             let (name, payload) = self.next().await;
             let text = String::from_utf8_lossy(&payload).into_owned();
             match name.as_str() {
-                "stdout" => said.push_str(&text),
-                "finished" => return (said, text),
+                "stdout" => output.push_str(&text),
+                "finished" => return (output, text),
                 _ => {}
             }
         }
@@ -177,9 +177,9 @@ async fn an_agent_that_connects_while_the_previous_one_leaves_gets_its_replies()
     code.push_back("echo after".into());
     operations.send(code).await.unwrap();
     replies.write_all(&[&greeting[20..], &ready].concat()).await.unwrap();
-    let mut said = Vec::new();
-    while !String::from_utf8_lossy(&said).contains("after\n") {
-        assert_ne!(timeout(LIMIT, replies.read_buf(&mut said)).await.unwrap().unwrap(), 0, "{said:?}");
+    let mut output = Vec::new();
+    while !String::from_utf8_lossy(&output).contains("after\n") {
+        assert_ne!(timeout(LIMIT, replies.read_buf(&mut output)).await.unwrap().unwrap(), 0, "{output:?}");
     }
     lab.end().await;
 }
@@ -206,9 +206,9 @@ async fn an_agent_that_does_not_read_blocks_the_program_and_not_the_runner() {
     assert!(megabytes < 100, "{megabytes} MB are on their way to an agent that does not read");
     // The interrupt works; then everything that was written arrives.
     agent.send(&["interrupt", ""]).await;
-    let (said, code) = agent.finish().await;
+    let (output, code) = agent.finish().await;
     assert_ne!(code, r#"{"exitCode":0}"#);
-    assert!(said.len() >= megabytes * 1_000_000, "{}", said.len());
+    assert!(output.len() >= megabytes * 1_000_000, "{}", output.len());
     assert_eq!(agent.run("echo on").await, "on\n");
     lab.end().await;
 }

@@ -103,10 +103,10 @@ impl KernelMessage {
 
     /// The kernel's traceback, or else the error in one line.
     fn traceback(&self) -> String {
-        let told = self.texts("traceback").join("\n");
+        let traceback = self.texts("traceback").join("\n");
         let (name, value) = (self.text("ename"), self.text("evalue"));
-        let text = match (told.trim().is_empty(), name.is_empty()) {
-            (false, _) => told,
+        let text = match (traceback.trim().is_empty(), name.is_empty()) {
+            (false, _) => traceback,
             (true, true) => value.to_owned(),
             (true, false) => format!("{name}: {value}"),
         };
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn heard(kind: &str, content: Value) -> KernelMessage {
+    fn kernel_message(kind: &str, content: Value) -> KernelMessage {
         let header = json!({"msg_id": "1", "msg_type": kind});
         let parts = [header, json!({}), json!({}), content].map(|part| part.to_string());
         KernelMessage::read(&parts).unwrap()
@@ -175,15 +175,15 @@ mod tests {
 
     #[test]
     fn incomplete_messages_are_read() {
-        let info = heard("kernel_info_reply", json!({}));
+        let info = kernel_message("kernel_info_reply", json!({}));
         assert_eq!(
             (info.kind.as_str(), info.parent.as_str(), info.went_well()),
             ("kernel_info_reply", "", true)
         );
         assert!(info.header.is_none(), "a header that cannot be answered");
-        assert_eq!(heard("stream", json!({})).output(), Some(ConsoleRecord::Stdout(String::new())));
+        assert_eq!(kernel_message("stream", json!({})).output(), Some(ConsoleRecord::Stdout(String::new())));
         assert_eq!(
-            heard("complete_reply", json!({"matches": ["a", 1]})).completions(),
+            kernel_message("complete_reply", json!({"matches": ["a", 1]})).completions(),
             (None, vec!["a".into()])
         );
         for parts in [vec!["{}"], vec!["{}", "{}", "{}", "[]"], vec!["", "{}", "{}", "{}"]] {
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn output_becomes_records() {
-        let stream = heard("stream", json!({"name": "stderr", "text": "é"}));
+        let stream = kernel_message("stream", json!({"name": "stderr", "text": "é"}));
         assert_eq!(stream.output(), Some(ConsoleRecord::Stderr("é".into())));
         let media =
             |mime: &str, data: &str| Some(ConsoleRecord::Media { mime: mime.into(), data: data.into() });
@@ -209,15 +209,15 @@ mod tests {
             (json!({"text/plain": "42"}), Some(ConsoleRecord::Stdout("42\n".into()))),
             (json!({}), None),
         ] {
-            assert_eq!(heard("display_data", json!({"data": data})).output(), reply, "{data}");
+            assert_eq!(kernel_message("display_data", json!({"data": data})).output(), reply, "{data}");
         }
-        assert_eq!(heard("comm_open", json!({"data": {"text/plain": "x"}})).output(), None);
+        assert_eq!(kernel_message("comm_open", json!({"data": {"text/plain": "x"}})).output(), None);
     }
 
     #[test]
     fn errors_have_their_traceback_and_their_exit_code() {
         let error = |name: &str, value: &str, traceback: &[&str]| {
-            heard("error", json!({"ename": name, "evalue": value, "traceback": traceback}))
+            kernel_message("error", json!({"ename": name, "evalue": value, "traceback": traceback}))
         };
         assert_eq!(error("E", "v", &["a", "b\n"]).traceback(), "a\nb\n");
         assert_eq!(error("E", "v", &[]).traceback(), "E: v\n");

@@ -241,6 +241,6 @@ impl OutputTail {
     fn clause(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&kept).trim().to_owned();
-        if text.is_empty() { text } else { format!("; it said: {text}") }
+        if text.is_empty() { text } else { format!("; its last output: {text}") }
     }
 }

@@ -70,7 +70,7 @@ async fn a_service_that_does_not_start_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let services = services(folder.path());
     let why = launch(&services, json!({"command": "echo no such luck >&2; exit 3"})).await.unwrap_err();
-    assert_eq!(why, "it ended with exit code 3; it said: no such luck");
+    assert_eq!(why, "it ended with exit code 3; its last output: no such luck");
     let why = launch(&services, json!({"command": ["/nonexistent/program"]})).await.unwrap_err();
     assert!(why.contains("/nonexistent/program cannot be run"), "{why}");
     let why = launch(&services, json!({"command": ["{nope}"]})).await.unwrap_err();
@@ -184,14 +184,14 @@ async fn sshd_gives_the_owner_a_shell_and_file_transfer() {
         let address = timeout(Duration::from_secs(60), services.start(name, None, &asked));
         let ServiceAddress::Port(port) = address.await.unwrap().unwrap() else { panic!() };
         let (remote, port) = (format!("{at}:{}", home.path().display()), port.to_string());
-        let said = match command {
+        let error = match command {
             "ssh" => run(&[&["ssh", "-p", &port], &options[..], &[&at, input]].concat(), "").await,
             _ => {
                 let words = [&["sftp", "-P", &port], &options[..], &["-b", "-", &remote]].concat();
                 run(&words, &format!("lcd {}\n{input}", home.path().display())).await
             }
         };
-        assert!(command != "ssh" || said == "in the session\n", "{said}");
+        assert!(command != "ssh" || error == "in the session\n", "{error}");
         assert!(services.stop(name).await);
     }
     assert_eq!(std::fs::read_to_string(home.path().join("copied")).unwrap(), "from the session");

@@ -92,7 +92,7 @@ async fn tracebacks_show_the_cells_and_no_driver_code() {
         let outcome = session
             .run("try:\n    broken(0)\nexcept ZeroDivisionError as e:\n    raise KeyError('k') from e")
             .await;
-        let said = outcome.stderr();
+        let text = outcome.stderr();
         for part in [
             "File \"<cell 2>\", line 2, in <module>\n    broken(0)\n",
             "File \"<cell 1>\", line 2, in broken\n    return 1 / n\n",
@@ -100,29 +100,29 @@ async fn tracebacks_show_the_cells_and_no_driver_code() {
             "raise KeyError('k') from e\n",
             "KeyError: 'k'\n",
         ] {
-            assert!(said.contains(part), "{python}: {said}");
+            assert!(text.contains(part), "{python}: {text}");
         }
-        assert!(said.starts_with("Traceback (most recent call last):\n"), "{said}");
+        assert!(text.starts_with("Traceback (most recent call last):\n"), "{text}");
         let outcome = session.run("x = = 1").await;
-        let said = outcome.stderr();
-        assert!(said.starts_with("  File \"<cell 3>\", line 1\n    x = = 1\n"), "{python}: {said}");
-        assert!(said.contains("SyntaxError: invalid syntax"), "{said}");
+        let text = outcome.stderr();
+        assert!(text.starts_with("  File \"<cell 3>\", line 1\n    x = = 1\n"), "{python}: {text}");
+        assert!(text.contains("SyntaxError: invalid syntax"), "{text}");
         assert_eq!(outcome.exit_code, 1);
         for code in ["class R:\n    def __repr__(self): raise ValueError('no repr')\nR()", "display(R())"] {
-            let said = session.run(code).await.stderr();
-            assert!(said.contains("in __repr__") && said.ends_with("ValueError: no repr\n"), "{said}");
-            assert!(!said.contains("bai-repl"), "{python}: {said}");
+            let text = session.run(code).await.stderr();
+            assert!(text.contains("in __repr__") && text.ends_with("ValueError: no repr\n"), "{text}");
+            assert!(!text.contains("bai-repl"), "{python}: {text}");
         }
-        let said = session
+        let text = session
             .run("import sys\nsys.excepthook = lambda t, v, tb: print('hook', t.__name__, tb.tb_lineno)\n1/0")
             .await;
         assert_eq!(
-            (said.stdout().as_str(), said.stderr().as_str(), said.exit_code),
+            (text.stdout().as_str(), text.stderr().as_str(), text.exit_code),
             ("hook ZeroDivisionError 3\n", "", 1)
         );
-        let said =
+        let text =
             session.run("def bad(*a): raise OSError('hook')\nsys.excepthook = bad\n1/0").await.stderr();
-        assert!(said.contains("OSError: hook") && said.contains("ZeroDivisionError"), "{said}");
+        assert!(text.contains("OSError: hook") && text.contains("ZeroDivisionError"), "{text}");
     }
 }
 

@@ -24,8 +24,8 @@ async fn shell_commands_write_in_order_and_leave_their_exit_code() {
         ];
         assert_eq!(outcome.stderr().lines().collect::<Vec<_>>(), lines, "{python}");
         assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("", 1), "{python}");
-        let said = session.run("x = 1\n!true\n1/0").await.stderr();
-        assert!(said.contains(", line 3, in <module>\n    1/0\n"), "{python}: {said}");
+        let text = session.run("x = 1\n!true\n1/0").await.stderr();
+        assert!(text.contains(", line 3, in <module>\n    1/0\n"), "{python}: {text}");
     }
 }
 
@@ -58,9 +58,9 @@ async fn questions_about_objects_are_answered() {
             .value("def area(width, height=2):\n    '''The area\n    of it.'''\n    return width * height")
             .await;
         for question in ["area?", "?area", "  area ? "] {
-            let said = session.value(question).await;
-            assert!(said.starts_with("Signature: area(width, height=2)\n"), "{python}: {said}");
-            assert!(said.ends_with("\n\nThe area\nof it.\n"), "{python}: {said}");
+            let text = session.value(question).await;
+            assert!(text.starts_with("Signature: area(width, height=2)\n"), "{python}: {text}");
+            assert!(text.ends_with("\n\nThe area\nof it.\n"), "{python}: {text}");
         }
         assert!(session.value("area??").await.ends_with("    return width * height\n"), "{python}");
         assert!(session.value("str.upper?").await.contains("uppercase"), "{python}");
@@ -91,20 +91,20 @@ async fn each_magic_command_works() {
         session.value("%cd -").await;
         assert_eq!(session.value("%pwd").await, path(""), "{python}");
         assert_eq!(session.value("%who").await, "given  sys  Made  made  half  pickle\n", "{python}");
-        let said = session.value("%time total = sum(range(10))\ntotal").await;
-        assert!(said.starts_with("CPU: ") && said.ends_with("\n45\n"), "{python}: {said}");
-        let said = session.value("%timeit -n 3 -r 2 given + 1").await;
-        assert!(said.ends_with(" per loop (best of 2 runs, 3 loops each)\n"), "{python}: {said}");
+        let text = session.value("%time total = sum(range(10))\ntotal").await;
+        assert!(text.starts_with("CPU: ") && text.ends_with("\n45\n"), "{python}: {text}");
+        let text = session.value("%timeit -n 3 -r 2 given + 1").await;
+        assert!(text.ends_with(" per loop (best of 2 runs, 3 loops each)\n"), "{python}: {text}");
         assert!(session.value("%pip --version").await.contains("pip"), "{python}");
         let outcome = session.run("print(1)\n%load_ext autoreload\nprint(2)").await;
         assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("1\n", 1), "{python}");
-        let said = outcome.stderr();
-        assert!(said.starts_with("There is no %load_ext here; there is %cd FOLDER, "), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-        let said = session.run("%time 1/0").await.stderr();
+        let text = outcome.stderr();
+        assert!(text.starts_with("There is no %load_ext here; there is %cd FOLDER, "), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let text = session.run("%time 1/0").await.stderr();
         assert!(
-            said.ends_with("ZeroDivisionError: division by zero\n") && !said.contains("bai-repl"),
-            "{said}"
+            text.ends_with("ZeroDivisionError: division by zero\n") && !text.contains("bai-repl"),
+            "{text}"
         );
     }
 }

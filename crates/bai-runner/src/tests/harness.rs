@@ -161,7 +161,7 @@ impl Session {
         while !seen.contains(text) {
             match self.next().await {
                 Reply::Console(ConsoleRecord::Stdout(more)) => seen.push_str(&more),
-                Reply::Finished { .. } => panic!("finished before {text:?}; said {seen:?}"),
+                Reply::Finished { .. } => panic!("finished before {text:?}; got {seen:?}"),
                 _ => {}
             }
         }

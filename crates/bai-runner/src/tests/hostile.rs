@@ -34,7 +34,10 @@ async fn a_missing_or_broken_interpreter_is_reported() {
     assert!(matches!(error, StartError::Spawn { .. }) && error.to_string().contains("/nowhere/bash"));
     let folder = tempfile::tempdir().unwrap();
     for (text, how) in [
-        ("echo not today >&2; exit 3", "ended with exit code 3 before it was ready; it said:\nnot today"),
+        (
+            "echo not today >&2; exit 3",
+            "ended with exit code 3 before it was ready; its last output:\nnot today",
+        ),
         ("kill -9 $$", "SIGKILL"),
         ("exec 1>&- 2>&-; exit 4", "exit code 4"),
     ] {
@@ -86,8 +89,8 @@ async fn ten_thousand_requests_are_answered_in_their_order() {
         let outcome = session
             .until(|reply| matches!(reply, Reply::Finished { .. } | Reply::CleanFinished { .. }))
             .await;
-        let said = if n % 4 > 1 { format!("{n}\n") } else { String::new() };
-        assert_eq!((outcome.stdout(), outcome.exit_code), (said, 0));
+        let text = if n % 4 > 1 { format!("{n}\n") } else { String::new() };
+        assert_eq!((outcome.stdout(), outcome.exit_code), (text, 0));
     }
     sender.await.unwrap();
 }
@@ -101,9 +104,9 @@ async fn an_interrupt_stops_the_active_request_and_not_the_queue() {
     session.until_output("on\n").await;
     session.send(Op::Interrupt).await;
     assert_ne!(session.finish().await.exit_code, 0);
-    for said in ["second\n", "third\n"] {
+    for text in ["second\n", "third\n"] {
         let outcome = session.finish().await;
-        assert_eq!((outcome.stdout().as_str(), outcome.exit_code), (said, 0));
+        assert_eq!((outcome.stdout().as_str(), outcome.exit_code), (text, 0));
     }
 }
 
@@ -114,10 +117,10 @@ async fn a_restart_ends_a_program_that_ignores_interrupts() {
         .send(Op::Exec(Step::Command("trap '' INT; echo on $$; while :; do sleep 0.01; done".into())))
         .await;
     session.send(Op::Code("echo waits".into())).await;
-    let mut said = String::new();
-    while !said.ends_with('\n') {
-        let Reply::Console(ConsoleRecord::Stdout(more)) = session.next().await else { panic!("{said:?}") };
-        said.push_str(&more);
+    let mut text = String::new();
+    while !text.ends_with('\n') {
+        let Reply::Console(ConsoleRecord::Stdout(more)) = session.next().await else { panic!("{text:?}") };
+        text.push_str(&more);
     }
     for _ in 0..20 {
         session.send(Op::Interrupt).await;
@@ -128,7 +131,7 @@ async fn a_restart_ends_a_program_that_ignores_interrupts() {
     session.kernel.restart().await.unwrap();
     assert_eq!(session.finish().await.exit_code, 137);
     assert_eq!(session.finish().await.exit_code, 137);
-    gone(&said).await;
+    gone(&text).await;
     assert_eq!(session.value("echo on").await, "on\n");
 }
 

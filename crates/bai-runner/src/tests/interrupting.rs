@@ -29,11 +29,11 @@ async fn an_interrupt_stops_every_kind_of_code_and_keeps_variables() {
             "while True: print('flood' * 1000)",
             "while True: print('flood', file=sys.stderr)",
         ] {
-            let said = interrupted(&mut session, code).await;
+            let text = interrupted(&mut session, code).await;
             assert!(
-                said.ends_with("KeyboardInterrupt\n"),
+                text.ends_with("KeyboardInterrupt\n"),
                 "{python}: {code}: {}",
-                &said[said.len().saturating_sub(500)..]
+                &text[text.len().saturating_sub(500)..]
             );
             assert_eq!(session.value("x").await, "1\n", "{python}: {code}");
         }

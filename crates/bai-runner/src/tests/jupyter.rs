@@ -131,8 +131,8 @@ async fn bash_kernels_keep_their_state() {
     session.value("x=4; cd /usr").await;
     assert_eq!(session.value("echo $((x + 1)); pwd").await, "5\n/usr\n");
     let outcome = session.run("no-such-command").await;
-    let said = outcome.stdout() + &outcome.stderr();
-    assert!(said.contains("no-such-command: command not found") && outcome.exit_code == 1, "{outcome:?}");
+    let text = outcome.stdout() + &outcome.stderr();
+    assert!(text.contains("no-such-command: command not found") && outcome.exit_code == 1, "{outcome:?}");
     assert!(complete(&session, "ech").await.contains(&"echo".to_owned()));
     session.send(Op::Code("echo on; sleep 1000".to_owned())).await;
     session.until_output("on").await;

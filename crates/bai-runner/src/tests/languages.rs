@@ -61,9 +61,9 @@ async fn a_failure_has_a_message_and_an_exit_code() {
     in_each(
         |_| true,
         async |words: &'static Words, mut session: Session| {
-            let (code, says) = words.fail;
+            let (code, expected) = words.fail;
             let outcome = session.run(code).await;
-            assert!(outcome.stderr().contains(says), "{}: {}", words.image, outcome.stderr());
+            assert!(outcome.stderr().contains(expected), "{}: {}", words.image, outcome.stderr());
             assert!(!outcome.stderr().contains("_bai_"), "{}: {}", words.image, outcome.stderr());
             // Guile's own report names the file that it loads.
             let names_folder = outcome.stderr().contains("/bai-repl-");

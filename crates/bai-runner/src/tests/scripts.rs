@@ -23,11 +23,11 @@ impl Session {
 
     /// Cells that fail, with a part of their message. No message mentions the driver.
     async fn fails(&mut self, cells: &[(&str, &str)]) {
-        for (code, says) in cells {
+        for (code, expected) in cells {
             let outcome = self.run(code).await;
-            let said = outcome.stderr();
-            assert!(said.contains(says) && outcome.exit_code == 1, "{code}: {outcome:?}");
-            assert!(!said.contains("driver") && !said.contains("_bai"), "{code}: {said}");
+            let text = outcome.stderr();
+            assert!(text.contains(expected) && outcome.exit_code == 1, "{code}: {outcome:?}");
+            assert!(!text.contains("driver") && !text.contains("_bai"), "{code}: {text}");
         }
     }
 
@@ -71,7 +71,7 @@ async fn ruby_prints_values_as_irb_does() {
     let Some(mut session) = session("ruby").await else { return };
     session
         .shows(&[
-            ("x = 2\n@y = 3\nputs 'said'", "said\n"),
+            ("x = 2\n@y = 3\nputs 'text'", "text\n"),
             ("x * @y", "=> 6\n"),
             ("_ + 1", "=> 7\n"),
             ("nil", ""),

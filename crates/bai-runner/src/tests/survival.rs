@@ -31,10 +31,10 @@ async fn the_session_survives_cells_that_break_the_interpreter() {
             let outcome = session.run("print('fine')\n6 * 7").await;
             let shown = (outcome.stdout(), outcome.stderr(), outcome.exit_code);
             assert_eq!(shown, ("fine\n42\n".to_owned(), String::new(), 0), "{python}: {code}");
-            let said = session.run("1/0").await.stderr();
+            let text = session.run("1/0").await.stderr();
             if code == without_modules {
                 // The traceback module of some versions imports others when it is used, and may not find them.
-                assert!(said.contains("ZeroDivisionError"), "{python}: {said}");
+                assert!(text.contains("ZeroDivisionError"), "{python}: {text}");
                 continue;
             }
             let is_text = |line: &&str| !line.trim_matches([' ', '^', '~']).is_empty();
@@ -45,7 +45,7 @@ async fn the_session_survives_cells_that_break_the_interpreter() {
                 "    1/0",
                 "ZeroDivisionError: division by zero",
             ];
-            assert_eq!(said.lines().filter(is_text).collect::<Vec<_>>(), whole, "{python}: {code}");
+            assert_eq!(text.lines().filter(is_text).collect::<Vec<_>>(), whole, "{python}: {code}");
         }
         let names = "'print', 'len', 'repr', 'isinstance', 'getattr', 'str', 'max'";
         session.run(&format!("vars(builtins).update(dict.fromkeys([{names}]))")).await;
@@ -134,8 +134,8 @@ async fn a_dead_interpreter_is_reported_and_replaced() {
         ] {
             session.send(Op::Code(code.into())).await;
             let outcome = session.finish().await;
-            let said = outcome.stderr();
-            assert!(said.contains(how) && said.contains("variables are gone"), "{python}: {code}: {said}");
+            let text = outcome.stderr();
+            assert!(text.contains(how) && text.contains("variables are gone"), "{python}: {code}: {text}");
             assert_eq!(outcome.exit_code, exit_code, "{python}: {code}");
             assert_eq!(session.value("'x' in globals()").await, "False\n", "{python}: {code}");
         }
@@ -150,10 +150,10 @@ async fn a_death_between_cells_is_reported() {
                 threading.Thread(target=lambda: (open('gate').readline(), os._exit(3))).start()";
     session.value(code).await;
     gate.open();
-    let Reply::Console(ConsoleRecord::Stderr(said)) = session.next().await else {
+    let Reply::Console(ConsoleRecord::Stderr(text)) = session.next().await else {
         panic!("no message was printed")
     };
-    assert!(said.contains("exit code 3"), "{said}");
+    assert!(text.contains("exit code 3"), "{text}");
     assert_eq!(session.value("1").await, "1\n");
 }
 
@@ -173,16 +173,16 @@ async fn an_interpreter_that_keeps_dying_waits_for_the_next_cell() {
         assert_eq!(session.value("6 * 7").await, "42\n", "{python}");
         let dies = session.folder.path().join("dies");
         std::fs::write(&dies, "").unwrap();
-        let mut said = String::new();
-        while !said.contains("The next cell starts a new one") {
+        let mut text = String::new();
+        while !text.contains("The next cell starts a new one") {
             let Reply::Console(ConsoleRecord::Stderr(more)) = session.next().await else {
-                panic!("{python}: {said}")
+                panic!("{python}: {text}")
             };
-            said.push_str(&more);
+            text.push_str(&more);
         }
         let sentences =
-            (said.matches("ended with exit code 3").count(), said.matches("has been started").count());
-        assert_eq!(sentences, (3, 2), "{python}: {said}");
+            (text.matches("ended with exit code 3").count(), text.matches("has been started").count());
+        assert_eq!(sentences, (3, 2), "{python}: {text}");
         std::fs::remove_file(&dies).unwrap();
         assert_eq!(session.value("6 * 7").await, "42\n", "{python}");
     }

@@ -58,7 +58,7 @@ impl Worker {
             FromDriver::Html { data } => self.outbox.push(ConsoleRecord::Html(data)),
             FromDriver::Ask { password, stdin } => {
                 if let (true, InterpreterSlot::Running(interpreter)) = (stdin, &mut self.slot) {
-                    interpreter.told_of_reader();
+                    interpreter.reader_was_announced();
                 }
                 self.ask(if stdin { InputRequester::Reader } else { InputRequester::Driver }, password);
             }

@@ -70,12 +70,12 @@ async fn node_knows_modules_and_waits_for_promises() {
     }
     let outcome = session.run("console.log(1); console.error(2); console.log(3); function f() { throw new RangeError('far') }\nf()").await;
     assert_eq!(outcome.sequence()[..3], ["O:1\n", "E:2\n", "O:3\n"]);
-    let said = outcome.stderr();
+    let text = outcome.stderr();
     assert!(
-        said.contains("RangeError: far\n    at f (<cell")
-            && !said.contains("driver")
-            && !said.contains("inspector"),
-        "{said}"
+        text.contains("RangeError: far\n    at f (<cell")
+            && !text.contains("driver")
+            && !text.contains("inspector"),
+        "{text}"
     );
     let ask = "const rl = require('readline').createInterface({ input: process.stdin });\n\
                const line = await new Promise(r => rl.question('name? ', r)); rl.close(); line";
@@ -119,7 +119,7 @@ async fn r_prints_values_as_its_console_does() {
     ] {
         assert_eq!(session.value(code).await, shown, "{code}");
     }
-    for (code, said, exit_code) in [
+    for (code, text, exit_code) in [
         ("log(-1)", "Warning message:\nIn log(-1) : NaNs produced\n", 0),
         ("for (i in 1:2) warning('w', i)", "Warning messages:\n1: w1\n2: w2\n", 0),
         ("for (i in 1:11) warning('w')", "There were 11 warnings (use warnings() to see them)\n", 0),
@@ -128,7 +128,7 @@ async fn r_prints_values_as_its_console_does() {
         ("f <- function() f(); f()", "Error: ", 1),
     ] {
         let outcome = session.run(code).await;
-        assert!(outcome.stderr().starts_with(said), "{code}: {outcome:?}");
+        assert!(outcome.stderr().starts_with(text), "{code}: {outcome:?}");
         assert_eq!(outcome.exit_code, exit_code, "{code}");
     }
     let code =
@@ -288,14 +288,14 @@ async fn sqlite_has_files_modes_and_names_while_a_query_runs() {
         assert_eq!(session.value(code).await, shown, "{code}");
     }
     assert!(session.folder.path().join("mine.db").exists());
-    for (code, said) in [
+    for (code, text) in [
         ("select 1;\nselec", "Error: line 2: near \"selec\": syntax error\n"),
         (".nothing", "Error: there is no command .nothing; .help lists them\n"),
         (".open no/such/folder/x.db", "Error: no/such/folder/x.db: unable to open database file\n"),
         (".read nowhere.sql", "Error: nowhere.sql: No such file or directory\n"),
     ] {
         let outcome = session.run(code).await;
-        assert_eq!((outcome.stderr().as_str(), outcome.exit_code), (said, 1), "{code}");
+        assert_eq!((outcome.stderr().as_str(), outcome.exit_code), (text, 1), "{code}");
     }
     session.value(".open mine.db").await;
     let endless = "with recursive c(i) as (select 1 union all select i + 1 from c) select count(*) from c;";
