@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_bus_there_is_no_keyring() {
+    fn without_a_bus_no_keyring_is_available() {
         assert!(Keyring::of_session(&Environment::of(&[("HOME", "/home/ann")])).is_none());
         assert!(Keyring::of_session(&Environment::of(&[("XDG_RUNTIME_DIR", "/run/user/1")])).is_some());
     }

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_goes_to_its_own_host_until_it_expires() {
+    fn a_cookie_is_sent_to_its_own_host_until_it_expires() {
         let files = Files::new();
         files.put("state/backend.ai/cookie.dat", JAR);
         let cookie = |endpoint: &str, now: f64| {

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_goes_around_the_end() {
+    fn the_search_wraps_around_the_end() {
         let rows = ["a", "b", "a", "c"];
         let find = Find::new("a");
         let is_in = |row: usize| find.is_in(rows[row]);

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_change_there_is_no_frame() {
+    fn no_frame_is_made_without_a_change() {
         let mut painter = Painter::new(10, 2, ColorDepth::None);
         assert!(painter.take_frame(None).is_none());
         let cursor = Some(Cursor { column: 1, row: 1, shape: CursorShape::Default, blinking: false });

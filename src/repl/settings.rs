@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_value_changes_nothing() {
+    fn an_invalid_value_changes_no_setting() {
         let mut options = options();
         for (name, value) in [
             ("media.max_rows", "0"),

@@ -213,7 +213,7 @@ async fn a_port_of_the_users_own_is_reached_through_a_tunnel() {
 }
 
 #[tokio::test]
-async fn an_app_is_served_at_a_local_address_and_says_why_it_is_not() {
+async fn an_app_is_served_at_a_local_address_or_an_error_is_reported() {
     let lab = Lab::new().await;
     let port = free_port().await;
     let session = lab.session_with(vec![port]).await;

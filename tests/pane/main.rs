@@ -52,7 +52,7 @@ fn the_pane_shows_the_program_and_gives_the_terminal_back() {
 }
 
 #[test]
-fn input_after_leaving_goes_to_the_next_reader() {
+fn input_after_leaving_is_for_the_next_reader() {
     let terminal = in_pane(BASH);
     terminal.send("\x1dnext line\n");
     terminal.wait_for("left: PaneExit { why: Left, typed: [110] }");
@@ -176,7 +176,7 @@ fn vim_gets_the_mouse_and_a_kill_leaves_no_trace() {
 }
 
 #[test]
-fn a_paste_is_marked_when_the_program_wants_it_and_holds_no_commands() {
+fn a_paste_is_bracketed_on_request_and_contains_no_commands() {
     let terminal = in_pane("cat -v");
     terminal.send("\x1b[200~one \x1d two\x1b[201~\r");
     terminal.wait_for("one ^] two");

@@ -100,7 +100,7 @@ fn sessions_are_listed_for_users_and_for_programs() {
 }
 
 #[test]
-fn a_session_is_found_by_name_id_or_beginning_if_that_says_which() {
+fn a_session_is_found_by_name_id_or_unique_beginning() {
     let (sandbox, _daemon) = with_sessions(&["deep", "deeper", "other"]);
     let info = |reference: &str| objects(&sandbox.run(&["--json", "info", reference])).remove(0);
     let id = info("deep")["id"].as_str().unwrap().to_owned();

@@ -124,7 +124,7 @@ fn a_batch_builds_asks_and_reports_how_it_ended() {
 }
 
 #[test]
-fn a_user_goes_from_session_to_session() {
+fn a_user_switches_between_sessions() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());

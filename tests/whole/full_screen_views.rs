@@ -80,7 +80,7 @@ fn the_files_command_is_full_screen_in_a_terminal_and_text_with_a_folder() {
 }
 
 #[test]
-fn a_user_goes_from_the_board_to_another_session_and_is_asked_before_this_one_ends() {
+fn switching_sessions_from_the_board_asks_before_this_one_ends() {
     let mut sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
     daemon.use_in(&mut sandbox, &daemon.endpoint());
@@ -276,7 +276,7 @@ fn an_upload_asks_before_it_replaces_a_file_and_knows_the_home_folder() {
 }
 
 #[test]
-fn without_colours_a_picture_is_described_and_nothing_is_coloured() {
+fn without_colours_a_picture_is_described_in_plain_text() {
     let mut sandbox = Sandbox::new();
     sandbox.set("NO_COLOR", "1");
     let _daemon = with_files(&mut sandbox);

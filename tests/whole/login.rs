@@ -89,7 +89,7 @@ fn a_user_logs_in_works_and_logs_out() {
 }
 
 #[test]
-fn a_cookie_that_ends_in_the_middle_of_work_costs_nothing() {
+fn an_expired_cookie_is_reported_and_a_new_login_continues() {
     let lab = Lab::new();
     lab.log_in_successfully();
     let terminal = FakeTerminal::start(&lab.sandbox, &["python"]);

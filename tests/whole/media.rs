@@ -52,7 +52,7 @@ fn settings_of_the_user_override_the_terminal() {
 }
 
 #[test]
-fn without_a_terminal_there_are_no_queries_and_json_says_why() {
+fn without_a_terminal_no_queries_are_sent_and_json_has_the_reason() {
     let sandbox = Sandbox::new();
     let facts = sandbox.run(&["config", "terminal", "--json"]);
     facts.expect_code(0);
@@ -322,7 +322,7 @@ fn each_protocol_is_spoken_when_it_is_asked_for() {
 }
 
 #[test]
-fn hostile_pictures_are_one_line_each_and_the_session_goes_on() {
+fn hostile_pictures_are_one_line_each_and_the_session_continues() {
     let sandbox = colorful();
     let terminal = with_pictures(&sandbox, &[]);
     for (cell, note) in [

@@ -84,7 +84,7 @@ fn half_a_cell_waits_while_a_file_is_edited_and_the_window_changes() {
 }
 
 #[test]
-fn a_cell_runs_on_behind_the_terminal_and_loses_nothing() {
+fn a_cell_continues_behind_the_terminal_and_loses_no_output() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
     let before = terminal.termios();

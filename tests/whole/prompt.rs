@@ -19,7 +19,7 @@ fn a_function_over_several_lines_is_defined_and_called() {
 }
 
 #[test]
-fn a_terminal_that_answers_late_types_nothing_into_the_prompt() {
+fn late_answers_of_the_terminal_do_not_appear_in_the_prompt() {
     let mut sandbox = Sandbox::new();
     sandbox.unset("ALACRITTY_WINDOW_ID");
     let terminal = FakeTerminal::start_silent(&sandbox, &["python"]);
@@ -36,7 +36,7 @@ fn a_terminal_that_answers_late_types_nothing_into_the_prompt() {
 }
 
 #[test]
-fn the_banner_says_what_runs_where() {
+fn the_banner_shows_the_server_the_image_and_the_session() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     let screen = terminal.screen();
@@ -169,7 +169,7 @@ fn keys_typed_while_a_cell_runs_are_kept() {
 }
 
 #[test]
-fn a_restart_empties_the_namespace_and_the_session_goes_on() {
+fn a_restart_clears_the_namespace_and_keeps_the_session() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "gone = 1");
@@ -262,7 +262,7 @@ fn a_picture_appears() {
 }
 
 #[test]
-fn the_terminal_is_as_it_was_after_every_kind_of_end() {
+fn the_terminal_is_restored_after_every_kind_of_end() {
     let sandbox = Sandbox::new();
     for name in ["Ctrl-D", ":quit", "SIGTERM", "SIGHUP"] {
         let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
@@ -280,7 +280,7 @@ fn the_terminal_is_as_it_was_after_every_kind_of_end() {
 }
 
 #[test]
-fn a_new_session_that_cannot_be_created_costs_nothing() {
+fn a_failed_new_session_keeps_the_current_one() {
     let sandbox = Sandbox::new();
     let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
     terminal.run(PROMPT, "kept = 6 * 7");

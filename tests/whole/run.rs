@@ -40,7 +40,7 @@ fn a_project_with_a_makefile_is_built_and_run() {
 }
 
 #[test]
-fn a_failed_build_is_127_with_what_the_compiler_said() {
+fn a_failed_build_is_127_with_the_compilers_output() {
     if !need("make") {
         return;
     }

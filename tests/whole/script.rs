@@ -4,7 +4,7 @@ use bai_testkit::{Sandbox, pyenv_root};
 use std::process::Stdio;
 
 #[test]
-fn standard_output_is_what_the_program_printed_and_nothing_else() {
+fn standard_output_is_exactly_what_the_program_printed() {
     let sandbox = Sandbox::new();
     sandbox.run_with_stdin(&["python"], b"print(6*7)").expect(0, "42\n");
     sandbox.run(&["-c", "print('a'); print('b', end='')", "python"]).expect(0, "a\nb");

@@ -37,7 +37,7 @@ pub(super) async fn run_session(
     let mut reason = "user-requested";
     match started {
         Some(Ok((kernel, replies))) => {
-            session.log(&opening_words(&kernel));
+            session.log(&start_message(&kernel));
             let _ = session.interpreter.set(kernel.describe());
             server.sessions.move_to(&session, SessionStatus::Running, "");
             let mut actor = Actor::new(session.clone(), kernel.clone(), replies, commands);
@@ -74,7 +74,7 @@ pub(super) async fn run_session(
     server.sessions.gone(&session);
 }
 
-fn opening_words(kernel: &Kernel) -> String {
+fn start_message(kernel: &Kernel) -> String {
     let info = kernel.describe();
     let note = info.note.as_ref().map(|note| format!("{note}\n")).unwrap_or_default();
     let now = jiff::Timestamp::now();
@@ -124,7 +124,7 @@ struct PendingRestart {
 }
 
 impl PendingRestart {
-    fn tell(self, result: &Result<(), String>) {
+    fn report(self, result: &Result<(), String>) {
         for done in self.waiting {
             // The client may have left.
             let _ = done.send(result.clone());
@@ -308,10 +308,10 @@ impl Actor {
     fn after_restart(&mut self, result: Result<(), StartError>) {
         let result = result.map_err(|error| format!("{error}; {}", error.hint()));
         if result.is_ok() {
-            self.session.log(&opening_words(&self.kernel));
+            self.session.log(&start_message(&self.kernel));
         }
         if let Some(restarting) = self.restarting.take() {
-            restarting.tell(&result);
+            restarting.report(&result);
         }
     }
 
@@ -328,7 +328,7 @@ impl Actor {
         self.session.set_current(None);
         self.commands.close();
         if let Some(restarting) = self.restarting.take() {
-            restarting.tell(&Err("the session was destroyed".to_owned()));
+            restarting.report(&Err("the session was destroyed".to_owned()));
         }
     }
 }

@@ -59,7 +59,7 @@ impl Listener {
                 () = self.stop.cancelled() => return None,
             };
             match event {
-                Ok(event) if self.wants(&event) => return Some(event),
+                Ok(event) if self.is_selected(&event) => return Some(event),
                 // A client that lagged must read the state again; missed events are lost.
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
@@ -67,7 +67,7 @@ impl Listener {
         }
     }
 
-    fn wants(&self, event: &SessionEvent) -> bool {
+    fn is_selected(&self, event: &SessionEvent) -> bool {
         self.has_sessions && self.only.as_ref().is_none_or(|id| *id == event.data.session_id)
     }
 }

@@ -56,7 +56,7 @@ impl Sessions {
         all.push(session.clone());
         self.alive.send_modify(|count| *count += 1);
         drop(all);
-        self.tell(session, "session_enqueued".to_owned(), "");
+        self.send_event(session, "session_enqueued".to_owned(), "");
         Placed::New
     }
 
@@ -107,10 +107,10 @@ impl Sessions {
             SessionStatus::Running => "session_started".to_owned(),
             other => format!("session_{}", other.name().to_ascii_lowercase()),
         };
-        self.tell(session, event, why);
+        self.send_event(session, event, why);
     }
 
-    fn tell(&self, session: &Session, name: String, reason: &str) {
+    fn send_event(&self, session: &Session, name: String, reason: &str) {
         let data = EventData {
             reason: reason.to_owned(),
             session_name: session.name(),

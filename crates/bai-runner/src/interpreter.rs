@@ -144,7 +144,7 @@ impl Interpreter {
         let (pace, leader) = (*resume_at, process.leader());
         let wanted = async {
             match stdin {
-                Some(stdin) if *busy => stdin.wanted(leader).await,
+                Some(stdin) if *busy => stdin.wait_for_reader(leader).await,
                 _ => std::future::pending().await,
             }
         };

@@ -39,7 +39,7 @@ impl Interrupted {
     }
 
     /// Sends SIGINT to those that have become another program since, and that SIGINT would have ended.
-    pub(super) fn again(&self) {
+    pub(super) fn interrupt_again(&self) {
         for (pid, before) in &self.members {
             let now = command_line(*pid);
             // A process that is ending has no command line.

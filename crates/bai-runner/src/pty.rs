@@ -99,7 +99,7 @@ impl Terminal {
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(io::ErrorKind::NotFound)?;
         let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
         let (ended, exit) = watch::channel(None);
-        tokio::spawn(tell_end(child, ended));
+        tokio::spawn(report_end(child, ended));
         Ok(Terminal { master: register(pty.master)?, exit, process_tree })
     }
 
@@ -171,7 +171,7 @@ impl Terminal {
     }
 }
 
-async fn tell_end(mut child: Child, ended: watch::Sender<Option<i32>>) {
+async fn report_end(mut child: Child, ended: watch::Sender<Option<i32>>) {
     let code = child.wait().await.map_or(-1, |status| process::describe_end(&status).0);
     ended.send_replace(Some(code));
 }

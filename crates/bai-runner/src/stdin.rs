@@ -105,7 +105,7 @@ impl StandardInput {
     }
 
     /// Waits until a process that `leader` has started waits for a line. Reports each wait once. Cancel-safe.
-    pub(super) async fn wanted(&mut self, leader: Pid) {
+    pub(super) async fn wait_for_reader(&mut self, leader: Pid) {
         loop {
             if self.asked || self.writer.is_none() {
                 std::future::pending::<()>().await;

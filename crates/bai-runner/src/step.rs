@@ -129,9 +129,9 @@ impl RunningStep {
             status = self.process.wait() => return status.map_or(StepEvent::Progress, StepEvent::Ended),
             () = self.out.readable(), if room => true,
             () = self.err.readable(), if room => false,
-            () = self.stdin.wanted(leader) => return StepEvent::WaitsForLine,
+            () = self.stdin.wait_for_reader(leader) => return StepEvent::WaitsForLine,
             _ = self.looks.due() => {
-                self.interrupted.iter().for_each(Interrupted::again);
+                self.interrupted.iter().for_each(Interrupted::interrupt_again);
                 return StepEvent::Progress;
             }
         };

@@ -100,7 +100,7 @@ impl Bench {
 }
 
 #[test]
-fn on_a_terminal_the_streams_are_told_apart_and_keep_their_colours() {
+fn on_a_terminal_the_streams_are_distinguished_and_keep_their_colours() {
     let mut bench = repl();
     bench.stdout("a\x1b[32mb");
     bench.stderr("oh \x1b[1mno\x1b[0m!\n");

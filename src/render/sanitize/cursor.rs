@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_scrolled_out_of_the_window_cannot_be_reached() {
+    fn lines_above_the_window_cannot_be_reached() {
         let mut cursor = Cursor::new(80, 10);
         cursor.newlines(100);
         assert_eq!(cursor.move_up(50), 9);

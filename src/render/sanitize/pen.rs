@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dumb_terminal_gets_nothing() {
+    fn a_dumb_terminal_gets_no_sequences() {
         let mut pen = Pen::new(ColorDepth::TrueColor, true);
         let mut out = Vec::new();
         pen.set(Attributes { bold: true, ..Attributes::default() }, &mut out);

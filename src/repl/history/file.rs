@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn several_writers_lose_nothing() {
+    fn several_writers_lose_no_cells() {
         let folder = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
             for writer in 0..8 {

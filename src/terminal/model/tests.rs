@@ -243,7 +243,7 @@ fn a_region_that_scrolls_below_a_scrolled_window_is_safe() {
 }
 
 #[test]
-fn half_of_a_wide_character_shows_nothing() {
+fn half_of_a_wide_character_is_blank() {
     let model = model(10, 2, "漢字x\x1b[2G\x1b[P".as_bytes());
     let columns: Vec<u16> = model.glyphs().filter(|glyph| glyph.row == 0).map(|glyph| glyph.column).collect();
     assert!(columns.windows(2).all(|pair| pair[0] < pair[1]), "{columns:?}");

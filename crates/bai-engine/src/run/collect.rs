@@ -78,9 +78,9 @@ impl Collector {
                     return None;
                 }
                 if self.counts()
-                    && let Some(frame) = state.again()
+                    && let Some(frame) = state.frame_to_repeat()
                 {
-                    return Some(Delivery::again(run, frame, self.turn));
+                    return Some(Delivery::repeated(run, frame, self.turn));
                 }
                 if self.counts() && state.retransmit.is_full() {
                     None
@@ -134,7 +134,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    fn again(run: &Arc<Run>, frame: Frame, turn: Option<u64>) -> Self {
+    fn repeated(run: &Arc<Run>, frame: Frame, turn: Option<u64>) -> Self {
         let Frame { number, items, outcome } = frame;
         Delivery { run: run.clone(), items, outcome, number: Some(number), turn, delivered: false }
     }

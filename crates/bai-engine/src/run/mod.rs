@@ -72,7 +72,7 @@ impl RunState {
     }
 
     /// The next frame to send again, with the current state: its question may have been answered.
-    fn again(&self) -> Option<Frame> {
+    fn frame_to_repeat(&self) -> Option<Frame> {
         let mut frame = self.retransmit.unwritten()?.clone();
         if let Outcome::Waiting { question, .. } = frame.outcome
             && (self.waiting.is_none() || question != self.questions)

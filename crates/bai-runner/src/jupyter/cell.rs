@@ -118,7 +118,7 @@ impl Cell {
 }
 
 /// The name and the level of detail in a cell that only asks about a name: `name?` or `?name`, with two marks for more.
-pub(super) fn asked_about<'a>(code: &'a str, language: &str) -> Option<(&'a str, usize)> {
+pub(super) fn question_about<'a>(code: &'a str, language: &str) -> Option<(&'a str, usize)> {
     let code = code.trim();
     let (name, before) = strip(code, str::strip_prefix);
     let (name, after) = strip(name, str::strip_suffix);
@@ -186,7 +186,7 @@ mod tests {
             ("np.*load*?", "python", None),
             ("", "python", None),
         ] {
-            assert_eq!(asked_about(code, language), asked, "{code}");
+            assert_eq!(question_about(code, language), asked, "{code}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! a cell is over when both this status and the reply have arrived. If one of them is lost, the other one alone counts
 //! after a while.
 
-use super::cell::{Cell, asked_about};
+use super::cell::{Cell, question_about};
 use super::connection::{post, send};
 use super::messages::{self, KernelMessage};
 use super::spec::Kernelspec;
@@ -285,7 +285,7 @@ impl JupyterKernel {
             ToDriver::Run { id, code } => {
                 // Earlier direct output does not belong to the cell.
                 self.drain(|reply| tracing::debug!(?reply, "direct output of a Jupyter kernel"));
-                let (request, inspects) = match asked_about(code, &self.language) {
+                let (request, inspects) = match question_about(code, &self.language) {
                     Some((name, detail)) => (inspect(name, detail), true),
                     None => (execute(code), false),
                 };

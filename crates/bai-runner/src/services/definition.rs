@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_for_a_shell_or_is_split_like_one() {
+    fn a_line_is_run_by_a_shell_or_split_as_a_shell_does() {
         let none = ServiceParameters::default();
         let with = definition(json!({"command": "a 'b c' | d"}));
         assert_eq!(with.words(&none, &variables()).unwrap(), ["bash", "-c", "a 'b c' | d"]);

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn in_tmux_every_cell_says_where_it_belongs() {
+    fn in_tmux_every_cell_has_its_position() {
         let pixels = RgbaImage::new(24, 32);
         let out = encode_for_tmux(&pixels, Cells { cols: 3, rows: 2 }, ColorDepth::TrueColor).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -111,7 +111,7 @@ const GROUP_A: &[(&str, &[u8], &str)] = &[
 ];
 
 #[test]
-fn group_a_is_shown_as_it_must_be() {
+fn bad_inputs_of_group_a_are_shown_as_specified() {
     for (name, input, expected) in GROUP_A {
         let out = shown([*input]);
         assert_eq!(String::from_utf8_lossy(&out), *expected, "{name}");

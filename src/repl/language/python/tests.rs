@@ -43,7 +43,7 @@ fn brackets_wait_for_their_partner() {
 }
 
 #[test]
-fn blank_lines_inside_brackets_end_nothing() {
+fn blank_lines_inside_brackets_do_not_end_a_cell() {
     more("f(\n\n\n", "    ");
 }
 
@@ -99,7 +99,7 @@ fn a_backslash_continues_the_line() {
 }
 
 #[test]
-fn a_block_wants_a_body_and_a_blank_line() {
+fn a_block_needs_a_body_and_a_blank_line() {
     more("def f():", "    ");
     more("def f():  # why", "    ");
     more("def f():\n    x = 1", "    ");
