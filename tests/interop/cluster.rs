@@ -68,7 +68,7 @@ async fn all(api: &Api, suite: &Suite) -> bool {
             Box::pin(create_errors(api)) as Pin<Box<dyn Future<Output = Outcome> + Send>>,
         ),
         ("another language has no prelude", Box::pin(no_prelude(api))),
-        ("html wedges and is recognised", Box::pin(html_socket(api, &image))),
+        ("html blocks the session and is detected", Box::pin(html_socket(api, &image))),
         ("a cut socket is reported", Box::pin(cut_socket(api, &image))),
     ] {
         if suite.wants(name) {

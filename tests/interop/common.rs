@@ -29,7 +29,7 @@ pub const ON_EVERY_SERVER: &[(&str, Scenario<ComputeSession>)] = &[
     ("20 MB of lines over polling", |s| Box::pin(flood(s, Transport::Poll))),
     ("quick batch steps", |s| Box::pin(quick_batch(s))),
     ("a batch whose build fails", |s| Box::pin(failing_batch(s))),
-    ("files go up and come down", |s| Box::pin(files(s))),
+    ("upload and download", |s| Box::pin(files(s))),
     ("names of files", |s| Box::pin(file_names(s))),
     ("the connection is cut while polling", |s| Box::pin(cut(s, Transport::Poll))),
     ("info, logs, list", |s| Box::pin(look(s))),

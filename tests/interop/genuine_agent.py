@@ -131,12 +131,12 @@ async def batch(agent, answers=(), **steps):
 
 
 @operation
-async def status_is_told(agent, container):
+async def the_status_is_reported(agent, container):
     expect((await agent.ping())["started_at"] >= 0, None)
 
 
 @operation
-async def the_bootstrap_script_came_first_with_the_variables_of_the_agent(agent, container):
+async def the_bootstrap_script_ran_first_with_the_variables_of_the_agent(agent, container):
     expect((container.work / "bootstrapped").read_text() == "yes it is\n", None)
     seen = await query(agent, "import os, sys; print(os.environ['FROM_AGENT'], os.getcwd()); print(sys.executable)")
     expect(seen[1] == [("stdout", f"yes it is {container.work}\n{sys.executable}\n")], seen)
@@ -152,7 +152,7 @@ async def a_query_keeps_its_names_and_shows_values_in_order(agent, container):
 
 
 @operation
-async def failures_and_exits_have_their_codes(agent, container):
+async def failures_and_exits_have_exit_codes(agent, container):
     statuses, console = await query(agent, "1/0")
     expect(statuses == [("finished", 1)] and "ZeroDivisionError" in console[0][1] and console[0][0] == "stderr", console)
     expect((await query(agent, "raise SystemExit(3)"))[0] == [("finished", 3)], None)
@@ -176,7 +176,7 @@ async def completion_comes_from_the_namespace(agent, container):
 
 
 @operation
-async def completion_does_not_wait_for_what_runs(agent, container):
+async def completion_does_not_wait_for_the_running_cell(agent, container):
     async def ask(console):
         if console and not asked:
             found = await agent.feed_and_get_completion("telep", {})
@@ -227,16 +227,16 @@ async def batch_steps_follow_each_other(agent, container):
 
 
 @operation
-async def a_failed_build_takes_the_execution_with_it(agent, container):
+async def a_failed_build_fails_the_execution(agent, container):
     # The class drops what it reads between two queries, so this test reads the messages directly.
-    seen = await spoken(agent, [(b"clean", b""), (b"build", b"echo no >&2; exit 2"), (b"exec", b"touch never"), (b"exec", b"echo yes")], times=2)
+    seen = await messages_after(agent, [(b"clean", b""), (b"build", b"echo no >&2; exit 2"), (b"exec", b"touch never"), (b"exec", b"echo yes")], times=2)
     expect([name for name, _ in seen] == [
         b"clean-finished", b"stderr", b"build-finished", b"finished", b"stdout", b"finished"], seen)
     codes = [json.loads(data)["exitCode"] for name, data in seen if name.endswith(b"finished")]
     expect(codes == [0, 2, 127, 0] and not (container.work / "never").exists(), seen)
 
 
-async def spoken(agent, messages, last=b"finished", times=1):
+async def messages_after(agent, messages, last=b"finished", times=1):
     """Sends messages and reads the replies without the class, until the reply `last` has arrived `times` times."""
     seen = []
     await agent._close_tasks()
@@ -282,7 +282,7 @@ async def services_are_started_listed_and_ended(agent, container):
 
 
 @operation
-async def a_model_is_served_and_looked_after(agent, container):
+async def a_model_is_served_and_monitored(agent, container):
     port = free_port()
     model = {"name": "m", "model_path": str(container.work), "service": {
         "start_command": ["{runtime_path}", "-m", "http.server", "{ports[0]}"], "port": port,
@@ -291,7 +291,7 @@ async def a_model_is_served_and_looked_after(agent, container):
                          "expected_status_code": 200},
     }}
     # The class does not report the health of a model.
-    seen = await spoken(agent, [(b"start-model-service", json.dumps(model).encode())], last=b"model-service-status")
+    seen = await messages_after(agent, [(b"start-model-service", json.dumps(model).encode())], last=b"model-service-status")
     expect([(name, json.loads(data)) for name, data in seen] == [
         (b"model-service-result", {"status": "started"}),
         (b"model-service-status", {"model_name": "m", "is_healthy": True}),
@@ -299,9 +299,9 @@ async def a_model_is_served_and_looked_after(agent, container):
 
 
 @operation
-async def odd_messages_are_passed_over(agent, container):
+async def invalid_messages_are_skipped(agent, container):
     odd = [(b"dance", b""), (b"code",), (b"exec", b"echo a", b"echo b"), (b"start-service", b"{"), (b"\xff", b""), (b"code", b"print(8)")]
-    seen = await spoken(agent, odd)
+    seen = await messages_after(agent, odd)
     said = b"".join(data for name, data in seen if name == b"stdout")
     names = {name for name, _ in seen}
     expect(said == b"8\n" and names == {b"service-result", b"stdout", b"finished"}, seen)
@@ -316,7 +316,7 @@ async def a_flood_of_output_is_complete(agent, container):
 
 
 @operation
-async def a_run_goes_on_while_the_agent_is_away(agent, container):
+async def a_run_continues_while_the_agent_is_away(agent, container):
     run_id = secrets.token_hex(16)
     await agent.attach_output_queue(run_id)
     await agent.feed_code("import os\nprint('before', flush=True)\nwhile not os.path.exists('back'): pass\nprint('after')")

@@ -75,7 +75,7 @@ async def hello(api, session):
 
 
 @operation
-async def asking_for_the_session_again_gives_the_same(api, session):
+async def creating_the_session_again_returns_the_same_one(api, session):
     again = await create(api, session.name)
     expect(again.created is False and again.status == "RUNNING", (again.created, again.status))
 
@@ -146,7 +146,7 @@ async def an_endless_loop_is_interrupted(api, session):
 
 
 @operation
-async def files_go_up_are_listed_and_come_down(api, session):
+async def files_are_uploaded_listed_and_downloaded(api, session):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         content = bytes(range(256)) * 1000
@@ -167,7 +167,7 @@ async def files_go_up_are_listed_and_come_down(api, session):
 
 
 @operation
-async def what_the_session_is(api, session):
+async def the_info_of_the_session_is_complete(api, session):
     info = await session.get_info()
     expect(info["status"] == "RUNNING" and "python" in (info.get("image") or info.get("lang")), info)
     expect("logs" in (await session.get_logs())["result"], None)
@@ -183,7 +183,7 @@ async def the_sessions_are_listed(api, session):
 
 
 @operation
-async def events_tell_how_a_session_ends(api, session):
+async def events_report_the_end_of_a_session(api, session):
     other = await create(api, f"interop-{uuid.uuid4().hex[:6]}")
     seen = []
     async with other.listen_events() as events:
@@ -245,7 +245,7 @@ async def a_restart_forgets_the_variables(api, session):
 
 
 @operation
-async def refusals_are_told_with_their_status(api, session):
+async def errors_have_their_status(api, session):
     async def status(call):
         try:
             await call

@@ -53,7 +53,7 @@ const OWN: &[(&str, Scenario<Api>)] = &[
     ("batch that succeeds and one that fails", |api| Box::pin(batch(api))),
     ("batch that waits for another", |api| Box::pin(dependent(api))),
     ("enqueue only, then destroy by force", |api| Box::pin(enqueue_only(api))),
-    ("what never fits meets the limit", |api| Box::pin(never_fits(api))),
+    ("a request that never fits reaches the time limit", |api| Box::pin(never_fits(api))),
 ];
 
 fn main() -> ExitCode {

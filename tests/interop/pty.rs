@@ -24,11 +24,11 @@ use tokio::time::timeout;
 const SCENARIOS: &[(&str, Scenario<ComputeSession>)] = &[
     ("apps", |s| Box::pin(apps(s))),
     ("tunnel echoes", |s| Box::pin(echo(s))),
-    ("tunnel refused_tunnels", |s| Box::pin(refused_tunnels(s))),
+    ("tunnel refused", |s| Box::pin(refused_tunnels(s))),
     ("app at a local address", |s| Box::pin(local_address(s))),
     ("app without a service", |s| Box::pin(app_without_service(s))),
     ("terminal", |s| Box::pin(terminal(s))),
-    ("terminal comes back", |s| Box::pin(reconnects(s))),
+    ("terminal reconnects", |s| Box::pin(reconnects(s))),
     ("big paste", |s| Box::pin(big_paste(s))),
     ("slow reader", |s| Box::pin(slow_reader(s))),
     ("stream without a terminal", |s| Box::pin(silent_stream(s))),

@@ -12,7 +12,7 @@ LIMIT = 120
 def outputs_of(client, code):
     outputs = []
 
-    def hear(message):
+    def receive(message):
         kind, content = message['msg_type'], message['content']
         if kind == 'stream':
             outputs.append([content['name'], content['text']])
@@ -21,7 +21,7 @@ def outputs_of(client, code):
         elif kind in ('execute_result', 'display_data'):
             outputs.append([kind, content['data']])
 
-    client.execute_interactive(code, allow_stdin=False, timeout=LIMIT, output_hook=hear)
+    client.execute_interactive(code, allow_stdin=False, timeout=LIMIT, output_hook=receive)
     return outputs
 
 
