@@ -219,8 +219,8 @@ fn the_key_twice_sends_it_and_another_key_can_be_configured() {
     let mut sandbox = Sandbox::new();
     let terminal = in_session(&mut sandbox, &["python"]);
     open_pane(&terminal);
-    terminal.enter("cat -v");
-    terminal.wait_until("cat", |screen| screen.all.contains("shell> cat -v"));
+    terminal.enter("echo read''y; cat -v");
+    terminal.wait_until("the shell's own modes are gone", |screen| screen.has_line("ready"));
     terminal.send(format!("{KEY}{KEY}\r"));
     terminal.wait_until("the key", |screen| screen.has_line("^]"));
     leave_pane(&terminal);
