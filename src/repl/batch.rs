@@ -2,8 +2,8 @@
 
 use super::cell::CellOptions;
 use super::command_actions::CommandResult;
-use super::prompt::Repl;
 use super::shell_words;
+use super::state::Repl;
 use bai_client::Cell;
 use bai_protocol::execute::BatchOptions;
 

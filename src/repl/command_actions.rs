@@ -9,9 +9,9 @@ use super::cell::CellOptions;
 use super::commands::{COMMANDS, CommandSpec, PromptCommand};
 use super::editor::edit_outside;
 use super::printable::printable;
-use super::prompt::{LoopAction, RanCell, Repl};
 use super::session::{RestartOutcome, SessionError};
 use super::settings;
+use super::state::{LoopAction, RanCell, Repl};
 use super::terminal::{TerminalError, WaitOutcome, open};
 use crate::render::{Stream, sanitize};
 

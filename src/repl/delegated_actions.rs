@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::command_actions::CommandResult;
 use super::delegated::DelegatedCommand;
 use super::options::NextSession;
-use super::prompt::{LoopAction, Repl};
 use super::session::SessionError;
 use super::shell_words;
+use super::state::{LoopAction, Repl};
 use super::terminal::WaitOutcome;
 
 /// Time limit for an interrupted command to end by itself.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::command_actions::CommandResult;
 use super::commands::ImageUse;
-use super::prompt::{LoopAction, Repl};
+use super::state::{LoopAction, Repl};
 use crate::render::ImageViewer;
 
 /// The program that opens files as the user's desktop does.

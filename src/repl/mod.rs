@@ -33,6 +33,7 @@ mod session_lifecycle;
 mod settings;
 mod shell_words;
 mod spinner;
+mod state;
 mod suggestion_list;
 mod terminal;
 mod terminal_pane;
@@ -56,7 +57,7 @@ pub use terminal_pane::TerminalPane;
 /// # Errors
 /// A sentence, if the terminal cannot be used.
 pub fn run(options: ReplOptions) -> Result<ReplExit, SessionError> {
-    let result = prompt::Repl::new(options).and_then(|mut repl| repl.run());
+    let result = state::Repl::new(options).and_then(|mut repl| repl.run());
     match result {
         Err(TerminalError::Closed) => Ok(ReplExit { next: None, session: None }),
         other => other.map_err(|error| SessionError { sentence: error.to_string(), hint: None }),

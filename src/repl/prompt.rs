@@ -1,8 +1,8 @@
 //! The loop of the prompt: it reads a line, decides whether it is a command or a cell, and runs it. The life of the session
 //! is in `session_lifecycle`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -10,73 +10,18 @@ use super::banner;
 use super::cell::{self, CellEnd, CellOptions};
 use super::commands;
 use super::completion::Completer;
-use super::delegated::DelegatedCommands;
 use super::editor::{CellRead, Editor, EditorParts};
-use super::language::Language;
-use super::options::{NextSession, OnLeave, ReplExit, ReplOptions};
+use super::options::{OnLeave, ReplExit, ReplOptions};
 use super::paint::Paint;
 use super::printable::printable;
-use super::session::{PromptSession, SessionOpener};
-use super::session_lifecycle::SessionPhase;
+use super::state::{LoopAction, RanCell, Repl, SessionPhase};
 use super::terminal::{PromptTerminal, TerminalError};
 use super::terminal_pane::{TerminalPane, VisitPane};
 use crate::terminal::RunMode;
-use crate::theme::Library;
 use bai_client::Cell;
 
 /// Maximum number of notices from the terminal inside the session that wait for the next prompt; later ones are dropped.
 const MAX_NOTICES: usize = 8;
-
-/// A cell that was run.
-#[derive(Debug, Clone)]
-pub(super) struct RanCell {
-    pub(super) code: String,
-    /// It ended with an error or was stopped. `:replay` leaves it out.
-    pub(super) failed: bool,
-}
-
-/// What the loop does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LoopAction {
-    Continue,
-    Quit,
-}
-
-/// The prompt.
-pub(super) struct Repl {
-    pub(super) runtime: tokio::runtime::Handle,
-    pub(super) terminal: PromptTerminal,
-    pub(super) editor: Editor,
-    pub(super) language: Arc<dyn Language>,
-    pub(super) quiet: bool,
-    pub(super) outlives: bool,
-    pub(super) themes: Library,
-    pub(super) completer: Arc<Completer>,
-    pub(super) opener: SessionOpener,
-    pub(super) delegated: Arc<dyn DelegatedCommands>,
-    pub(super) on_leave: OnLeave,
-    pub(super) phase: SessionPhase,
-    /// Whether the editor has the keyboard, so that notices can be shown above the line.
-    pub(super) at_prompt: Arc<AtomicBool>,
-    /// The cells that were run in this session, for `:save` and `:replay`.
-    pub(super) cells: Vec<RanCell>,
-    /// Initial text of the next line.
-    pub(super) initial: String,
-    /// The user left a cell running in the session.
-    pub(super) left_running: bool,
-    /// The session that the user goes to next.
-    pub(super) next: Option<NextSession>,
-    /// The task that destroys the session when a signal ends this program.
-    pub(super) fatal_signals: Option<tokio::task::JoinHandle<()>>,
-    /// A cell was lost, and the session may not run another one.
-    pub(super) lost: bool,
-    /// A note about the session that could not be shown when it was opened.
-    pub(super) pending_note: Arc<Mutex<Option<String>>>,
-    /// The session that `fatal_signals` destroys.
-    pub(super) to_destroy: Arc<Mutex<Option<Arc<PromptSession>>>>,
-    /// Notices from the terminal inside the session that were not shown yet.
-    pane_notices: Arc<Mutex<Vec<String>>>,
-}
 
 impl Repl {
     pub(super) fn new(options: ReplOptions) -> Result<Self, TerminalError> {

@@ -6,14 +6,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{oneshot, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
 
 use super::completion::CompletionSource;
 use super::editor::Notifier;
 use super::options::{OnLeave, ReplExit};
-use super::prompt::Repl;
 use super::session::{OpenProgress, PromptSession, SessionError};
+use super::state::{Repl, SessionPhase};
 use super::terminal::{TerminalError, WaitOutcome};
 
 /// Time limit for destroying the session when a signal ends this program.
@@ -21,18 +20,6 @@ const SIGNAL_DESTROY_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long leaving waits for a session that no server has confirmed yet.
 const UNCONFIRMED_LIMIT: Duration = Duration::from_secs(1);
-
-/// The state of the prompt's session.
-pub(super) enum SessionPhase {
-    Opening {
-        done: oneshot::Receiver<Result<Arc<PromptSession>, SessionError>>,
-        status: watch::Receiver<String>,
-        give_up: CancellationToken,
-    },
-    Open(Arc<PromptSession>),
-    Failed(SessionError),
-    Destroyed,
-}
 
 impl Repl {
     /// Destroys the session when a signal such as SIGHUP ends this program: the session is temporary and would stay otherwise.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::command_actions::CommandResult;
-use super::prompt::{LoopAction, Repl};
+use super::state::{LoopAction, Repl};
 use super::terminal::{TerminalError, WaitOutcome};
 use crate::panes::{Appearance, choose_theme, follow_log, show_files, show_sessions, show_table, show_text};
 use crate::theme::{ListedTheme, Theme};

@@ -1,0 +1,80 @@
+//! The state of the prompt, which its loop, the life of its session and the actions of its commands share. It holds no
+//! behaviour.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::completion::Completer;
+use super::delegated::DelegatedCommands;
+use super::editor::Editor;
+use super::language::Language;
+use super::options::{NextSession, OnLeave};
+use super::session::{PromptSession, SessionError, SessionOpener};
+use super::terminal::PromptTerminal;
+use crate::theme::Library;
+
+/// A cell that was run.
+#[derive(Debug, Clone)]
+pub(super) struct RanCell {
+    pub(super) code: String,
+    /// It ended with an error or was stopped. `:replay` leaves it out.
+    pub(super) failed: bool,
+}
+
+/// What the loop does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoopAction {
+    Continue,
+    Quit,
+}
+
+/// The prompt.
+pub(super) struct Repl {
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) terminal: PromptTerminal,
+    pub(super) editor: Editor,
+    pub(super) language: Arc<dyn Language>,
+    pub(super) quiet: bool,
+    pub(super) outlives: bool,
+    pub(super) themes: Library,
+    pub(super) completer: Arc<Completer>,
+    pub(super) opener: SessionOpener,
+    pub(super) delegated: Arc<dyn DelegatedCommands>,
+    pub(super) on_leave: OnLeave,
+    pub(super) phase: SessionPhase,
+    /// Whether the editor has the keyboard, so that notices can be shown above the line.
+    pub(super) at_prompt: Arc<AtomicBool>,
+    /// The cells that were run in this session, for `:save` and `:replay`.
+    pub(super) cells: Vec<RanCell>,
+    /// Initial text of the next line.
+    pub(super) initial: String,
+    /// The user left a cell running in the session.
+    pub(super) left_running: bool,
+    /// The session that the user goes to next.
+    pub(super) next: Option<NextSession>,
+    /// The task that destroys the session when a signal ends this program.
+    pub(super) fatal_signals: Option<tokio::task::JoinHandle<()>>,
+    /// A cell was lost, and the session may not run another one.
+    pub(super) lost: bool,
+    /// A note about the session that could not be shown when it was opened.
+    pub(super) pending_note: Arc<Mutex<Option<String>>>,
+    /// The session that `fatal_signals` destroys.
+    pub(super) to_destroy: Arc<Mutex<Option<Arc<PromptSession>>>>,
+    /// Notices from the terminal inside the session that were not shown yet.
+    pub(super) pane_notices: Arc<Mutex<Vec<String>>>,
+}
+
+/// The state of the prompt's session.
+pub(super) enum SessionPhase {
+    Opening {
+        done: oneshot::Receiver<Result<Arc<PromptSession>, SessionError>>,
+        status: watch::Receiver<String>,
+        give_up: CancellationToken,
+    },
+    Open(Arc<PromptSession>),
+    Failed(SessionError),
+    Destroyed,
+}
