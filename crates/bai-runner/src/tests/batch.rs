@@ -80,7 +80,7 @@ async fn a_program_that_begins_during_an_interrupt_does_not_lose_it() {
                  print('on', flush=True); time.sleep(1000)";
     for shell in [format!("exec python3 -c \"{shell}\""), format!("python3 -c \"{shell}\"; exit 1")] {
         session.send(Op::Exec(command(&shell))).await;
-        session.until_output("on").await;
+        session.until_output("on\n").await;
         session.send(Op::Interrupt).await;
         assert_eq!(session.finish().await.exit_code, -2, "{shell}");
     }
@@ -93,7 +93,7 @@ async fn a_program_that_ends_after_an_interrupt_gets_no_second_one() {
                    def end(number, frame):\n    signal.signal(number, signal.SIG_DFL); time.sleep(0.5); print('saved'); exit(0)\n\
                    signal.signal(signal.SIGINT, end); print('on', flush=True); time.sleep(1000)";
     session.send(Op::Exec(command(&format!("exec python3 -c \"{program}\"")))).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     session.send(Op::Interrupt).await;
     let outcome = session.finish().await;
     assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("saved\n", 0));

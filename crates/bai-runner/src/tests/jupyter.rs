@@ -81,7 +81,7 @@ async fn cells_are_interrupted_and_dead_kernels_replaced() {
     session.value("kept = 1").await;
     for code in ["print('on', flush=True)\nwhile True: pass", "print('on', flush=True)\ninput('?')"] {
         session.send(Op::Code(code.to_owned())).await;
-        session.until_output("on").await;
+        session.until_output("on\n").await;
         if code.contains("input") {
             session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
         }
@@ -120,7 +120,7 @@ async fn kernels_leave_no_files_or_processes_and_their_connection_is_private() {
     let Some(mut session) = start(BASH).await else { return };
     let pids = session.value("echo $$ $PPID").await;
     session.send(Op::Code("echo on; sleep 1000".to_owned())).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     timeout(LIMIT, session.kernel.shutdown()).await.unwrap();
     gone(&pids).await;
 }
@@ -135,7 +135,7 @@ async fn bash_kernels_keep_their_state() {
     assert!(text.contains("no-such-command: command not found") && outcome.exit_code == 1, "{outcome:?}");
     assert!(complete(&session, "ech").await.contains(&"echo".to_owned()));
     session.send(Op::Code("echo on; sleep 1000".to_owned())).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     session.send(Op::Interrupt).await;
     session.finish().await;
     assert_eq!(session.value("echo $x").await, "4\n");
@@ -195,7 +195,7 @@ async fn interrupt_messages_and_variables_of_a_kernel_spec_are_used() {
     let mut session = Session::start_with("jupyter:by message", &env).await;
     assert_eq!(session.value("import os; print(os.environ['SHOWN'])").await, "me and more\n");
     session.send(Op::Code("print('on', flush=True)\nwhile True: pass".to_owned())).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     session.send(Op::Interrupt).await;
     assert_eq!(session.finish().await.exit_code, 1);
 }

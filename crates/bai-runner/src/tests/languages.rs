@@ -137,7 +137,7 @@ async fn endless_code_is_interrupted_and_the_session_lives() {
                 if code == words.ask {
                     session.until(|reply| matches!(reply, Reply::WaitingInput { .. })).await;
                 } else {
-                    session.until_output("on").await;
+                    session.until_output("on\n").await;
                 }
                 session.send(Op::Interrupt).await;
                 let outcome = session.finish().await;

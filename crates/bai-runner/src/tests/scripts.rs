@@ -35,7 +35,7 @@ impl Session {
     async fn stops(&mut self, cells: &[&str]) {
         for code in cells {
             self.send(Op::Code((*code).to_owned())).await;
-            self.until_output("on").await;
+            self.until_output("on\n").await;
             self.send(Op::Interrupt).await;
             let outcome = self.finish().await;
             assert_eq!(outcome.exit_code, 1, "{code}: {outcome:?}");
@@ -109,7 +109,7 @@ async fn ruby_prints_values_as_irb_does() {
         ])
         .await;
     session.send(Op::Code("puts 'on'; loop {}".to_owned())).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     session.offers(&[("bi", 0, "big")]).await;
     session.send(Op::Interrupt).await;
     session.finish().await;
@@ -178,7 +178,7 @@ async fn perl_keeps_its_lexical_variables() {
         ])
         .await;
     session.send(Op::Code("print \"on\\n\"; while (1) {}".to_owned())).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     session.offers(&[("$coun", 0, "$counted")]).await;
     session.send(Op::Interrupt).await;
     session.finish().await;

@@ -44,7 +44,7 @@ async fn the_skeleton_keeps_the_order_asks_and_can_be_interrupted() {
     assert_eq!(outcome.stdout(), "who? hi Änn\n");
     for _ in 0..2 {
         session.send(Op::Code("print('on', flush=True)\nwhile True: pass\n".to_owned())).await;
-        session.until_output("on").await;
+        session.until_output("on\n").await;
         session.send(Op::Interrupt).await;
         let outcome = session.finish().await;
         assert_eq!((outcome.exit_code, outcome.stderr().as_str()), (130, "Interrupted\n"));

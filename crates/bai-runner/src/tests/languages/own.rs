@@ -83,13 +83,13 @@ async fn node_knows_modules_and_waits_for_promises() {
     for endless in ["console.log('on'); await new Promise(() => {})", "await 0; console.log('on'); for (;;);"]
     {
         session.send(Op::Code(endless.to_owned())).await;
-        session.until_output("on").await;
+        session.until_output("on\n").await;
         session.send(Op::Interrupt).await;
         assert_eq!(session.finish().await.exit_code, 1);
         assert_eq!(session.value("a").await, "2\n", "after {endless}");
     }
     session.send(Op::Code("console.log('on'); for (;;);".to_owned())).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     let request = CompletionRequest::at("os.cpu", 6);
     let completion = timeout(LIMIT, session.kernel.complete(request)).await.unwrap();
     assert_eq!((completion.start, completion.suggestions), (Some(3), vec!["cpus".to_owned()]));
@@ -164,7 +164,7 @@ async fn r_reads_what_is_typed_and_is_interrupted_where_it_waits() {
         "cat('on\\n'); tryCatch(repeat {}, error = print)",
     ] {
         session.send(Op::Code(format!("{waits}; cat('never\\n')"))).await;
-        session.until_output("on").await;
+        session.until_output("on\n").await;
         session.send(Op::Interrupt).await;
         let outcome = session.finish().await;
         assert_eq!((outcome.stdout().trim(), outcome.exit_code), ("", 1), "{waits}: {outcome:?}");
@@ -242,7 +242,7 @@ async fn octave_shows_values_and_figures_and_keeps_the_order() {
         "disp('on'); try, while true, end, catch, end",
     ] {
         session.send(Op::Code(format!("{waits}; disp('never')"))).await;
-        session.until_output("on").await;
+        session.until_output("on\n").await;
         session.send(Op::Interrupt).await;
         let outcome = session.finish().await;
         assert_eq!((outcome.stdout().trim(), outcome.exit_code), ("", 1), "{waits}: {outcome:?}");
@@ -300,7 +300,7 @@ async fn sqlite_has_files_modes_and_names_while_a_query_runs() {
     session.value(".open mine.db").await;
     let endless = "with recursive c(i) as (select 1 union all select i + 1 from c) select count(*) from c;";
     session.send(Op::Code(format!(".print on\n{endless}"))).await;
-    session.until_output("on").await;
+    session.until_output("on\n").await;
     for (code, expected) in
         [("select p.na", "name"), ("select * from peo", "people"), (".imp", ".import"), ("sel", "select")]
     {
