@@ -111,7 +111,7 @@ impl Layer {
 
     fn parse(file: &str, text: &str) -> Result<Self, Problem> {
         if text.len() > MAX_BYTES {
-            return Err((0, format!("it is larger than {} kB", MAX_BYTES / 1024)));
+            return Err((0, format!("it is larger than {}", crate::format::size(MAX_BYTES as u64))));
         }
         let read: File = toml::from_str(text)
             .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()))?;

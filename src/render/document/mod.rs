@@ -27,6 +27,8 @@ pub use table::{Align, HeaderCell, Table, is_missing};
 
 use std::sync::Arc;
 
+use crate::format;
+
 /// The most bytes of a document that are read. The rest is cut off.
 pub(in crate::render) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
@@ -88,7 +90,8 @@ fn head(text: &str, bytes: usize) -> &str {
 fn cut(text: &str, what: &str) -> (String, Option<Block>) {
     let read = head(text, MAX_BYTES);
     let remark = (read.len() < text.len()).then(|| {
-        let text = format!("[the first {} MB of {} bytes of {what}]", MAX_BYTES >> 20, text.len());
+        let (shown, all) = (format::size(MAX_BYTES as u64), format::size(text.len() as u64));
+        let text = format!("[the first {shown} of {all} of {what}]");
         Block::Paragraph(vec![Span { text, mark: Mark::default() }])
     });
     (read.to_owned(), remark)

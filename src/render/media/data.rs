@@ -38,7 +38,7 @@ impl Medium {
     /// The problem, as part of a sentence.
     pub fn decode(mime: &str, body: &str) -> Result<Self, &'static str> {
         if body.len() > MAX_ENCODED {
-            return Err("larger than 96 MB");
+            return Err("larger than 96 MiB");
         }
         let is_uri = body.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data:"));
         let bytes = if is_uri {
