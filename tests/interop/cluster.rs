@@ -186,7 +186,7 @@ async fn create_errors(api: &Api) -> Outcome {
         |image: &str| CreateRequest { name: "cl-none".into(), image: image.into(), ..Default::default() };
     let unknown = ComputeSession::create(api, request("no-such-image:1"), |_| {}).await.map(|_| ());
     let Err(unknown) = unknown else { return Err("created".into()) };
-    ensure(unknown.kind() == ErrorKind::NotFound, format!("{unknown:?}"))?;
+    ensure(unknown.kind() == ErrorKind::UnknownImage, format!("{unknown:?}"))?;
     let options = ApiOptions::new(api.endpoint());
     let wrong =
         options.clone().with_credentials(Credentials::keypair("AKIAIOSFODNN7EXAMPLE", "x".to_owned()));
