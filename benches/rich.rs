@@ -1,6 +1,6 @@
 //! Measures the rendering from a record to the bytes for the screen: a pandas table of 1,000 rows and 20 columns, whole
 //! and folded; Markdown with code; pictures with each protocol in a window of 200×50; and the memory that remains after
-//! 100 plots.
+//! 100 plots. Half blocks go to standard output, so the table is printed when all is measured.
 
 use bai_protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
@@ -57,7 +57,8 @@ fn data_frame(rows: usize, columns: usize) -> ConsoleRecord {
     ConsoleRecord::Html(html)
 }
 
-fn measure(what: &str, record: &ConsoleRecord, mode: OutputMode) {
+/// Returns the row of the table.
+fn measure(what: &str, record: &ConsoleRecord, mode: OutputMode) -> String {
     let mut times: Vec<Duration> = (0..TIMES)
         .map(|_| {
             let mut console = Console::new(sink(), sink(), options(mode));
@@ -70,11 +71,8 @@ fn measure(what: &str, record: &ConsoleRecord, mode: OutputMode) {
     times.sort();
     let middle = times.get(TIMES / 2).copied().unwrap_or_default();
     let worst = times.last().copied().unwrap_or_default();
-    println!(
-        "{what:<44} {:>8.2} ms, at worst {:>8.2} ms",
-        middle.as_secs_f64() * 1e3,
-        worst.as_secs_f64() * 1e3
-    );
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    format!("{what:<44} {:>8.2} ms, at worst {:>8.2} ms", millis(middle), millis(worst))
 }
 
 /// Returns a picture whose colours change everywhere, as in a photograph.
@@ -111,8 +109,8 @@ fn resident() -> f64 {
     line.and_then(|number| number.parse::<f64>().ok()).unwrap_or_default() / 1024.0
 }
 
-/// Prints the memory of a console that shows many plots of 640×480 pixels, one after another.
-fn memory_of_plots() {
+/// Returns the memory of a console that shows many plots of 640×480 pixels, one after another.
+fn memory_of_plots() -> String {
     let mode = OutputMode { max_lines: None, graphics: Graphics::Kitty };
     let mut console = Console::new(sink(), sink(), options(mode));
     let plot = picture(640, 480, ImageFormat::Png);
@@ -123,11 +121,11 @@ fn memory_of_plots() {
         resident()
     };
     let (one, hundred) = (show(1), show(99));
-    println!("memory after 1 plot {one:.1} MB, after 100 {hundred:.1} MB");
+    format!("memory after 1 plot {one:.1} MB, after 100 {hundred:.1} MB")
 }
 
 fn main() {
-    memory_of_plots();
+    let mut rows = vec![memory_of_plots()];
     let pictures = [
         ("1080p PNG", picture(1920, 1080, ImageFormat::Png)),
         ("4,000×3,000 JPEG", picture(4000, 3000, ImageFormat::Jpeg)),
@@ -135,19 +133,17 @@ fn main() {
     ];
     for (name, record) in &pictures {
         for graphics in Graphics::ALL.into_iter().filter(|graphics| *graphics != Graphics::None) {
-            measure(
-                &format!("{name}, {}", graphics.name()),
-                record,
-                OutputMode { max_lines: None, graphics },
-            );
+            let mode = OutputMode { max_lines: None, graphics };
+            rows.push(measure(&format!("{name}, {}", graphics.name()), record, mode));
         }
     }
     let folded = OutputMode { max_lines: Some(1_000), ..TEXT };
-    measure("1,000×20 table, all rows", &data_frame(1_000, 20), TEXT);
-    measure("1,000×20 table, folded at 1,000 lines", &data_frame(1_000, 20), folded);
-    measure("10,000×20 table, folded at 1,000 lines", &data_frame(10_000, 20), folded);
+    rows.push(measure("1,000×20 table, all rows", &data_frame(1_000, 20), TEXT));
+    rows.push(measure("1,000×20 table, folded at 1,000 lines", &data_frame(1_000, 20), folded));
+    rows.push(measure("10,000×20 table, folded at 1,000 lines", &data_frame(10_000, 20), folded));
     let markdown =
         "# Title\n\nSome *text* with `code`.\n\n```python\ndef f(x):\n    return x\n```\n\n".repeat(50);
     let markdown = ConsoleRecord::Media { mime: "text/markdown".into(), data: markdown };
-    measure("Markdown of 50 sections with code", &markdown, TEXT);
+    rows.push(measure("Markdown of 50 sections with code", &markdown, TEXT));
+    println!("\n{}", rows.join("\n"));
 }
