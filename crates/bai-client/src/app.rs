@@ -4,7 +4,6 @@ use super::error::{ClientError, ErrorKind};
 use super::session::ComputeSession;
 use super::session_ref::SessionRef;
 use super::tunnel::{self, Carrier, Tunnel, TunnelEnd, TunnelOptions};
-
 use bai_protocol::service::{App, PTY_PROTOCOL, parse_apps};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;

@@ -55,8 +55,8 @@ impl ComputeSession {
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
     /// target, unless the options allow replacing it; [`ErrorKind::Local`] for a file that cannot be read;
-    /// [`ErrorKind::Refused`] if the session cannot write there, or a folder is there; [`ErrorKind::Lost`] if the file arrived damaged twice;
-    /// else what the server says.
+    /// [`ErrorKind::Refused`] if the session cannot write there, or a folder is there; [`ErrorKind::Lost`] if the file
+    /// arrived damaged twice; else what the server says.
     pub async fn upload_with(
         &self,
         files: &[Upload],

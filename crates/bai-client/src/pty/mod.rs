@@ -85,8 +85,8 @@ impl Pty {
     }
 
     /// The next event; `None` after the last one. Without [`PtyEvent::Exited`] before it, the terminal was lost: by an
-    /// error that [`PtyEvent::LinkDown`] tells, or with the runtime on which it was opened. Cancel-safe. While no event is read, the program in the terminal has to
-    /// wait (back-pressure).
+    /// error that [`PtyEvent::LinkDown`] reports, or with the runtime on which it was opened. Cancel-safe. While no event
+    /// is read, the program in the terminal has to wait (back-pressure).
     pub async fn next(&mut self) -> Option<PtyEvent> {
         self.events.recv().await
     }
