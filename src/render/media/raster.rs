@@ -33,35 +33,39 @@ const MAX_PNG_METADATA: u64 = 8 * 1024 * 1024;
 const MIN_DELAY: Duration = Duration::from_millis(20);
 const DEFAULT_DELAY: Duration = Duration::from_millis(100);
 
-fn limits(memory: u64) -> Limits {
+fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(memory);
+    limits.max_alloc = Some(MAX_MEMORY);
     limits
 }
 
-fn png_decoder<R: BufRead + Seek>(source: R) -> ImageResult<PngDecoder<R>> {
-    let mut decoder = PngDecoder::with_limits(source, limits(MAX_PNG_METADATA))?;
-    decoder.set_limits(limits(MAX_MEMORY))?;
+/// A decoder for the format that follows from the content.
+fn decoder(bytes: &[u8], limits: Limits) -> ImageResult<Box<dyn ImageDecoder + '_>> {
+    let source = Cursor::new(bytes);
+    match image::guess_format(bytes)? {
+        ImageFormat::Png => Ok(Box::new(png_decoder(source, limits)?)),
+        format => {
+            let mut reader = ImageReader::with_format(source, format);
+            reader.limits(limits);
+            Ok(Box::new(reader.into_decoder()?))
+        }
+    }
+}
+
+fn png_decoder<R: BufRead + Seek>(source: R, limits: Limits) -> ImageResult<PngDecoder<R>> {
+    let mut metadata = limits.clone();
+    metadata.max_alloc = Some(MAX_PNG_METADATA);
+    let mut decoder = PngDecoder::with_limits(source, metadata)?;
+    decoder.set_limits(limits)?;
     Ok(decoder)
 }
 
 /// Decodes the first frame, applies the orientation of the camera, and scales the image. The format follows from the
 /// content, not from the record's type.
 pub(super) fn still(bytes: &[u8], canvas: &Canvas) -> Result<Still, PictureError> {
-    let source = Cursor::new(bytes);
-    match image::guess_format(bytes).map_err(|_| PictureError::Unknown)? {
-        ImageFormat::Png => decode(png_decoder(source).map_err(problem)?, canvas),
-        format => {
-            let mut reader = ImageReader::with_format(source, format);
-            reader.limits(limits(MAX_MEMORY));
-            decode(reader.into_decoder().map_err(problem)?, canvas)
-        }
-    }
-}
-
-fn decode(mut decoder: impl ImageDecoder, canvas: &Canvas) -> Result<Still, PictureError> {
+    let mut decoder = decoder(bytes, limits()).map_err(problem)?;
     if decoder.total_bytes() > MAX_MEMORY {
         return Err(PictureError::TooLarge);
     }
@@ -96,16 +100,16 @@ pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
     let frames = match image::guess_format(bytes).ok()? {
         ImageFormat::Gif => {
             let mut decoder = GifDecoder::new(source()).ok()?;
-            decoder.set_limits(limits(MAX_MEMORY)).ok()?;
+            decoder.set_limits(limits()).ok()?;
             decoder.into_frames()
         }
         ImageFormat::WebP => {
             let mut decoder = WebPDecoder::new(source()).ok()?;
-            decoder.set_limits(limits(MAX_MEMORY)).ok()?;
+            decoder.set_limits(limits()).ok()?;
             decoder.has_animation().then(|| decoder.into_frames())?
         }
         ImageFormat::Png => {
-            let decoder = png_decoder(source()).ok()?;
+            let decoder = png_decoder(source(), limits()).ok()?;
             decoder.is_apng().ok()?.then_some(())?;
             decoder.apng().ok()?.into_frames()
         }
@@ -131,13 +135,8 @@ pub(super) fn frames(bytes: &Arc<[u8]>, canvas: Canvas) -> Option<Frames> {
 
 /// Whether an image inside an SVG is small enough to decode.
 pub(super) fn is_modest(bytes: &[u8]) -> bool {
-    let source = Cursor::new(bytes);
-    let size = match image::guess_format(bytes) {
-        Ok(ImageFormat::Png) => png_decoder(source).ok().map(|decoder| decoder.dimensions()),
-        Ok(format) => ImageReader::with_format(source, format).into_dimensions().ok(),
-        Err(_) => None,
-    };
-    size.is_some_and(|(width, height)| u64::from(width) * u64::from(height) * 4 <= MAX_MEMORY / 4)
+    let size = decoder(bytes, Limits::default()).map(|decoder| decoder.dimensions());
+    size.is_ok_and(|(width, height)| u64::from(width) * u64::from(height) * 4 <= MAX_MEMORY / 4)
 }
 
 #[cfg(test)]
