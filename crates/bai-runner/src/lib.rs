@@ -41,6 +41,7 @@
 //! | `language` | the interface to a language; `python`, `sqlite`, `scripted`, `compiled` and `app` are the languages |
 //! | `registry` | all languages, and which of them an image means |
 //! | `image`, `search_paths`, `tool`, `python_search` | the meaning of a name, and the search for its interpreter |
+//! | `free_ports` | ports for programs that bind them themselves |
 //! | `stdin` | the user's input, and the process that waits for it |
 //! | `services` | daemons of the session to which clients connect |
 //! | `pty`, `process_tree` | a terminal with a shell, and everything that was started in it |
@@ -72,6 +73,7 @@ mod crash_loop;
 mod dispositions;
 mod drivers;
 mod error;
+mod free_ports;
 mod image;
 mod interpreter;
 mod jupyter;

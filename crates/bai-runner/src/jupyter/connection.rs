@@ -63,6 +63,12 @@ impl ConnectionFile {
         &self.file
     }
 
+    /// The ports that the kernel must bind.
+    pub(super) fn ports(&self) -> [u16; 5] {
+        let info = &self.info;
+        [info.shell_port, info.iopub_port, info.stdin_port, info.control_port, info.hb_port]
+    }
+
     /// Frees the ports for the kernel, which has been started.
     pub(super) fn give_up_ports(&mut self) {
         self.listeners.clear();

@@ -3,6 +3,7 @@
 use super::connection::{ConnectionFile, Sockets, post};
 use super::spec::Kernelspec;
 use crate::error::StartError;
+use crate::free_ports;
 use crate::interpreter::last_lines;
 use crate::kernel_spec::KernelSpec;
 use crate::output::Output;
@@ -49,22 +50,48 @@ impl Drop for KernelProcess {
 
 /// Starts a kernel and waits until it takes cells.
 pub(super) async fn start(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
-    let started = tokio::time::timeout(READY_WITHIN, until_ready(kernel, spec)).await;
+    let started = tokio::time::timeout(READY_WITHIN, on_free_ports(kernel, spec)).await;
     let executable = kernel.command(&kernel.file).0;
     started.unwrap_or(Err(StartError::Timeout { executable, seconds: READY_WITHIN.as_secs() }))
 }
 
-async fn until_ready(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
+/// Starts a kernel again, with other ports, when it has ended because another program took one of them.
+async fn on_free_ports(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
+    let mut attempt = 1;
+    loop {
+        let created = ConnectionFile::create(&kernel.name).await;
+        let connection_file = created.map_err(|source| cannot_start(kernel, source))?;
+        let ports = connection_file.ports();
+        match until_ready(kernel, spec, connection_file).await {
+            Err(error @ StartError::Died { .. })
+                if attempt < free_ports::ATTEMPTS
+                    && free_ports::were_taken(&ports, &error.to_string()).await =>
+            {
+                tracing::debug!(%error, "a Jupyter kernel is started again, because a port was taken");
+                attempt += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn cannot_start(kernel: &Kernelspec, source: std::io::Error) -> StartError {
+    StartError::Spawn { executable: kernel.command(&kernel.file).0, source }
+}
+
+async fn until_ready(
+    kernel: &Kernelspec,
+    spec: &KernelSpec,
+    mut connection_file: ConnectionFile,
+) -> Result<KernelProcess, StartError> {
     let workdir = &spec.workdir;
     std::fs::read_dir(workdir).map_err(|source| StartError::Workdir { path: workdir.clone(), source })?;
-    let failed = |source| StartError::Spawn { executable: kernel.command(workdir).0, source };
-    let mut connection_file = ConnectionFile::create(&kernel.name).await.map_err(failed)?;
     let (executable, args) = kernel.command(connection_file.file());
     let mark = process_tree::mark();
     let env = process::environment(&variables(kernel, spec, &mark), &[], &[]);
     let program =
         Program { executable: &executable, args: &args, workdir, env: &env, pipes: &[], stdin: None };
-    let (mut process, out, err) = Process::spawn(program).map_err(failed)?;
+    let (mut process, out, err) = Process::spawn(program).map_err(|source| cannot_start(kernel, source))?;
     connection_file.give_up_ports();
     let process_tree = ProcessTree::new(process.leader(), &mark);
     let (mut out, mut err) = (Output::new(out), Output::new(err));
@@ -75,7 +102,7 @@ async fn until_ready(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelPro
         loop {
             tokio::select! { biased;
                 connected = &mut connecting => {
-                    break connected.map_err(|error| failed(std::io::Error::other(error)))?;
+                    break connected.map_err(|error| cannot_start(kernel, std::io::Error::other(error)))?;
                 }
                 status = process.wait() => {
                     out.drain(|text| early.push(ConsoleRecord::Stdout(text)));

@@ -4,6 +4,7 @@ use super::definition::Definition;
 use super::prestart;
 use super::template::Variables;
 use crate::dispositions;
+use crate::free_ports;
 use crate::process;
 use crate::process_tree::{self, ProcessTree};
 use bai_protocol::service::ServiceParameters;
@@ -118,15 +119,35 @@ pub(in super::super) struct Launch<'a> {
 impl Launch<'_> {
     /// Starts the service and waits until it accepts connections. `env` are the variables of the session.
     pub(super) async fn start(&self, env: &[(String, String)]) -> Result<Running, String> {
+        if let Listen::At(host, ports) = self.place {
+            return self.start_at(*host, ports, None, env).await;
+        }
+        let mut attempt = 1;
+        loop {
+            let (port, reserved) = free_ports::reserve().await.map_err(|error| error.to_string())?;
+            match self.start_at(Ipv4Addr::LOCALHOST.into(), &[port], Some(reserved), env).await {
+                Err(why) if attempt < free_ports::ATTEMPTS && free_ports::were_taken(&[port], &why).await => {
+                    tracing::debug!(why, "a service is started again, because its port was taken");
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Starts the service at these ports. They are `reserved` until it is started.
+    async fn start_at(
+        &self,
+        host: IpAddr,
+        ports: &[u16],
+        reserved: Option<TcpListener>,
+        env: &[(String, String)],
+    ) -> Result<Running, String> {
         let text = |error: io::Error| error.to_string();
         // Only its owner has access.
         let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(text)?;
         // ttyd recognises a socket by this ending; another name would be a network interface.
         let socket = scratch.path().join("service.sock");
-        let (host, ports) = match self.place {
-            Listen::Private => (IpAddr::from(Ipv4Addr::LOCALHOST), vec![free_port().await.map_err(text)?]),
-            Listen::At(host, ports) => (*host, ports.clone()),
-        };
         let port = ports.first().copied();
         let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
         let mut variables: Variables = [
@@ -149,6 +170,8 @@ impl Launch<'_> {
         let mark = process_tree::mark();
         let mut more = definition.environment(asked, &variables).map_err(|error| error.to_string())?;
         more.push(mark.clone());
+        // Some programs bind their port at once.
+        drop(reserved);
         let mut child = spawn(&words, workdir, environment(env, &more)).map_err(text)?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("it ended at once")?;
         let tail = OutputTail::default();
@@ -173,11 +196,6 @@ impl Launch<'_> {
 pub(super) fn environment(env: &[(String, String)], more: &[(String, String)]) -> Vec<(OsString, OsString)> {
     let all: Vec<_> = env.iter().chain(more).cloned().collect();
     process::environment(&all, &[], &[])
-}
-
-/// A free port. Another program may take it first; then the service reports that.
-async fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?.port())
 }
 
 #[allow(unsafe_code)]

@@ -66,6 +66,23 @@ async fn a_service_runs_until_it_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_service_whose_port_was_taken_gets_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let services = services(folder.path());
+    let command = "echo {ports[0]} >>ports\n\
+        if [ $(wc -l <ports) -eq 1 ]; then echo Address already in use >&2; exit 1; fi\n\
+        exec python3 -m http.server --bind 127.0.0.1 {ports[0]}";
+    let running = launch(&services, json!({"command": command})).await.unwrap();
+    let ports = std::fs::read_to_string(folder.path().join("ports")).unwrap();
+    let ports: Vec<_> = ports.lines().collect();
+    assert_eq!(running.address, ServiceAddress::Port(ports[1].parse().unwrap()));
+    assert_eq!(ports.len(), 2, "{ports:?}");
+    assert!(running.address.connect().await.is_ok());
+    let why = launch(&services, json!({"command": "echo address already in use; exit 1"})).await.unwrap_err();
+    assert!(why.contains("address already in use"), "{why}");
+}
+
+#[tokio::test]
 async fn a_service_that_does_not_start_is_reported_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let services = services(folder.path());

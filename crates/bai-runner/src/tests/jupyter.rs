@@ -182,6 +182,43 @@ async fn a_kernel_that_does_not_start_is_reported_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_kernel_whose_port_was_taken_gets_other_ports() {
+    let Some(venv) = test_venv() else { return };
+    // The first time, the kernel waits until the test has taken its port.
+    let script = "import json, os, runpy, sys\n\
+        chosen, taken = os.environ['CHOSEN'], os.environ['TAKEN']\n\
+        if os.path.exists(chosen):\n\
+        \x20   open(chosen, 'w').write(str(json.load(open(sys.argv[2]))['shell_port']))\n\
+        \x20   open(taken).read()\n\
+        \x20   os.remove(chosen)\n\
+        runpy.run_module('ipykernel_launcher', run_name='__main__')";
+    let argv = [&format!("{venv}/bin/python"), "-c", script, "-f", "{connection_file}"];
+    let folder =
+        install("late", &serde_json::json!({"argv": argv, "display_name": "Late", "language": "python"}));
+    let [chosen, taken] = ["chosen", "taken"].map(|name| folder.path().join(name));
+    for fifo in [&chosen, &taken] {
+        nix::unistd::mkfifo(fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    }
+    let variables = [("JUPYTER_PATH", folder.path()), ("CHOSEN", &chosen), ("TAKEN", &taken)];
+    let env = variables.map(|(name, path)| (name, path.to_str().unwrap()));
+    let taking = async {
+        let port = tokio::fs::read_to_string(&chosen).await.unwrap().parse::<u16>().unwrap();
+        let listener = loop {
+            // The runner has reserved the port until it has seen the kernel's process.
+            if let Ok(listener) = tokio::net::TcpListener::bind(("127.0.0.1", port)).await {
+                break listener;
+            }
+            tokio::task::yield_now().await;
+        };
+        tokio::fs::write(&taken, "").await.unwrap();
+        listener
+    };
+    let both = async { tokio::join!(Session::start_with("jupyter:late", &env), taking) };
+    let (mut session, _listener) = timeout(LIMIT, both).await.unwrap();
+    assert_eq!(session.value("6 * 7").await, "42\n");
+}
+
+#[tokio::test]
 async fn interrupt_messages_and_variables_of_a_kernel_spec_are_used() {
     let Some(venv) = test_venv() else { return };
     let python = format!("{venv}/bin/python");
