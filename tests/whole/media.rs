@@ -251,16 +251,18 @@ fn the_last_picture_is_given_to_a_viewer() {
     std::fs::create_dir(&programs).unwrap();
     // Another process writes the file, because a program cannot be executed while it is open for writing.
     let viewer =
-        r#"printf '#!/bin/sh\nhead -c 4 "$1" | tail -c 3 >/dev/tty\nrm "$1"\n' >xdg-open; chmod +x xdg-open"#;
-    let written = std::process::Command::new("sh").args(["-c", viewer]).current_dir(&programs).status();
-    assert!(written.unwrap().success());
+        r#"printf '#!/bin/sh\nhead -c 4 "$1" | tail -c 3 >seen\nrm "$1"\n' >xdg-open; chmod +x xdg-open"#;
+    let made = std::process::Command::new("sh").args(["-c", viewer]).current_dir(&programs).status();
+    assert!(made.unwrap().success());
     sandbox.set("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
+    let seen = written(&sandbox, "seen");
     let terminal = with_pictures(&sandbox, &[]);
     assert!(terminal.run(PROMPT, ":image open").all.contains("there was no picture yet"));
     terminal.run(PROMPT, "picture(80, 48, (255, 0, 0))");
     terminal.enter(":image open");
-    let opened = terminal.wait_until("what the viewer saw", |screen| screen.all.contains("PNG")).all;
-    assert!(opened.contains("opened /") && opened.contains(".png"), "{opened}");
+    let opened = terminal.wait_for("opened /").all;
+    assert!(opened.contains(".png"), "{opened}");
+    assert_eq!(seen.recv_timeout(std::time::Duration::from_secs(60)).unwrap(), b"PNG");
     terminal.leave();
 }
 
@@ -268,7 +270,7 @@ fn the_last_picture_is_given_to_a_viewer() {
 fn an_interrupt_arrives_while_a_picture_is_drawn() {
     let sandbox = colorful();
     let terminal = with_pictures(&sandbox, &[]);
-    let (sent, caught) = (opened(&sandbox, "sent"), opened(&sandbox, "caught"));
+    let (sent, caught) = (written(&sandbox, "sent"), written(&sandbox, "caught"));
     // This takes the renderer seconds, but not the program.
     terminal.run(
         PROMPT,
@@ -291,14 +293,13 @@ fn an_interrupt_arrives_while_a_picture_is_drawn() {
     terminal.leave();
 }
 
-/// Returns a channel that reports when a program has opened this file for writing.
-fn opened(sandbox: &Sandbox, name: &str) -> std::sync::mpsc::Receiver<()> {
+/// Returns a channel that gives what a program has written into this file.
+fn written(sandbox: &Sandbox, name: &str) -> std::sync::mpsc::Receiver<Vec<u8>> {
     let path = sandbox.work().join(name);
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let (send, receive) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        std::fs::read(path).unwrap();
-        let _ = send.send(());
+        let _ = send.send(std::fs::read(path).unwrap());
     });
     receive
 }
