@@ -10,6 +10,7 @@ pub mod comparison;
 mod fake_terminal;
 mod gate;
 mod needs;
+mod processes;
 mod sandbox;
 mod screen;
 mod venv;

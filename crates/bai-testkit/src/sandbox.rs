@@ -1,15 +1,19 @@
 //! The environment in which one test runs the binary: an empty home, clean variables, and a working folder.
 
-use super::{binary, test_venv};
+use super::{binary, processes, test_venv};
 use portable_pty::CommandBuilder;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// The time limit of a program outside a fake terminal. It is generous: it is a limit, not a measurement.
 const LIMIT_SECONDS: u32 = 300;
+/// How long processes may take to end after their test; also generous.
+const END_LIMIT: Duration = Duration::from_secs(60);
 
-/// The folders and the environment of one test. Dropping it deletes the folders.
+/// The folders and the environment of one test. Dropping it ends the engines of named sessions and deletes the folders;
+/// it fails the test that has left any other process behind.
 pub struct Sandbox {
     root: tempfile::TempDir,
     env: Vec<(String, String)>,
@@ -127,6 +131,13 @@ impl Sandbox {
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap();
         Finished::of(output)
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let left = processes::end_all(&self.home(), END_LIMIT);
+        assert!(left.is_empty() || std::thread::panicking(), "these processes were left behind: {left:#?}");
     }
 }
 

@@ -1,0 +1,65 @@
+//! The processes that a sandbox has started, found by their home folder in the process table of Linux.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often the process table is read. The system does not report the end of processes that are not our children.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Ends the engines that were left for named sessions, and waits until all processes with this home have ended. Kills
+/// those that have not ended within `limit`, and returns their command lines.
+#[expect(clippy::disallowed_methods, reason = "there is no event to wait for")]
+pub(crate) fn end_all(home: &Path, limit: Duration) -> Vec<String> {
+    for (pid, command) in with_home(home) {
+        if command.contains(" serve ") {
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+    }
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = with_home(home);
+        if left.is_empty() || Instant::now() > deadline {
+            return left.into_iter().map(killed).collect();
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn killed((pid, command): (Pid, String)) -> String {
+    let _ = kill(pid, Signal::SIGKILL);
+    command
+}
+
+/// The processes whose variable `HOME` is this folder, with their command lines.
+fn with_home(home: &Path) -> Vec<(Pid, String)> {
+    let variable = format!("HOME={}", home.display()).into_bytes();
+    let of_home = |pid: &Pid| {
+        let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        variables.split(|byte| *byte == 0).any(|found| found == variable)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw);
+    let command = |pid: Pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        (pid, String::from_utf8_lossy(&line).replace('\0', " "))
+    };
+    numbers.filter(of_home).map(command).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_process_that_stays_is_named_and_killed() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(end_all(home.path(), Duration::ZERO).is_empty());
+        let mut child = Command::new("sleep").arg("1000").env("HOME", home.path()).spawn().unwrap();
+        assert_eq!(end_all(home.path(), Duration::ZERO), ["sleep 1000 "]);
+        assert!(!child.wait().unwrap().success());
+        assert!(end_all(home.path(), Duration::ZERO).is_empty());
+    }
+}
