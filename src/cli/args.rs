@@ -26,7 +26,8 @@ use std::path::PathBuf;
     version,
     override_usage = "bai-repl [OPTIONS] [IMAGE] [SCRIPT]\n       bai-repl [OPTIONS] <COMMAND>",
     after_help = "Exit codes: 0 success; the exit code of the remote program; 2 wrong usage; 121 could not connect; \
-                  122 refused; 123 not found; 124 timed out; 125 the session or the connection was lost.\n\n\
+                  122 refused; 123 not found; 124 timed out; 125 the session or the connection was lost; \
+                  1 another error.\n\n\
                   Without configuration, sessions run on the engine in this program. BACKEND_ENDPOINT, \
                   BACKEND_ACCESS_KEY and BACKEND_SECRET_KEY choose a cluster, and so does bai-repl login."
 )]
@@ -62,7 +63,15 @@ impl Arguments {
                 format!("'{argument}' opens a session and cannot be used with the command '{command}'");
             return Err(table.clone().error(clap::error::ErrorKind::ArgumentConflict, message));
         }
-        Self::from_arg_matches(&matches)
+        let arguments = Self::from_arg_matches(&matches)?;
+        match arguments.command.as_ref().filter(|_| arguments.global.json).and_then(CliCommand::without_json)
+        {
+            None => Ok(arguments),
+            Some(what) => {
+                let message = format!("'--json' cannot be used with {what}");
+                Err(table.error(clap::error::ErrorKind::ArgumentConflict, message))
+            }
+        }
     }
 }
 
@@ -194,6 +203,21 @@ pub(super) enum CliCommand {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+impl CliCommand {
+    /// What this command is, if its output has no form for programs.
+    fn without_json(&self) -> Option<&'static str> {
+        match self {
+            CliCommand::Pty(_) => Some("a terminal"),
+            CliCommand::Sessions => Some("the view of sessions; 'ls' lists them"),
+            CliCommand::Themes(Themes { name: Some(_) }) => Some("the preview of a theme"),
+            CliCommand::Login(_) | CliCommand::Logout { .. } => Some("a login"),
+            CliCommand::Serve(Serve { stop: false, .. }) | CliCommand::Runner(_) => Some("a server"),
+            CliCommand::Completions { .. } => Some("a completion script"),
+            _ => None,
+        }
+    }
 }
 
 /// What `bai-repl config` shows.
@@ -388,6 +412,9 @@ mod tests {
             &["-t", "work", "ls"],
             &["python", "ls"],
             &["ls", "-t", "work"],
+            &["pty", "work", "--json"],
+            &["--json", "themes", "dark"],
+            &["completions", "bash", "--json"],
             &["rm", ""],
         ] {
             assert!(Arguments::read([&["bai-repl"], wrong].concat()).is_err(), "{wrong:?}");

@@ -1,9 +1,11 @@
 //! From the flags of the command line to a create request, and to the code that a script runs.
 
 use super::args::{CreationFlags, OpenFlags};
+use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::session_name;
+use bai_client::{ComputeSession, Created};
 use bai_protocol::create::{CreateRequest, check_name};
 use std::io::Read;
 use std::path::Path;
@@ -45,6 +47,24 @@ pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateReques
         bootstrap_script,
         ..CreateRequest::default()
     })
+}
+
+/// The remark that a session existed, so that some flags had no effect. `None` if all had.
+pub(super) fn reuse_note(session: &ComputeSession, created: &Created) -> Option<String> {
+    let (last, others) = created.without_effect.split_last()?;
+    let and = if others.is_empty() { "" } else { " and " };
+    Some(format!(
+        "the session {} exists already; this had no effect: {}{and}{last}",
+        session.name(),
+        others.join(", ")
+    ))
+}
+
+/// Shows remarks about a session, which is untrusted text.
+pub(super) fn print_notes(context: &CommandContext, notes: impl IntoIterator<Item = String>) {
+    for note in notes.into_iter().filter(|_| !context.global.quiet) {
+        eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
+    }
 }
 
 /// The image of the command line, or the default image.

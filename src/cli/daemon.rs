@@ -1,15 +1,18 @@
 //! The background engine from the side of the command line: finds, starts, runs and stops it.
 
 use super::args::Serve;
+use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::paths::user_paths;
+use super::table;
 use crate::config::Paths;
 use crate::terminal::{self, FatalSignal};
 use bai_engine::daemon::{self, DaemonError, DaemonInfo};
 use bai_engine::{Engine, EngineOptions, Workdirs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -89,10 +92,10 @@ async fn start_in_background(paths: &Paths) -> Result<(), CliError> {
 }
 
 /// Runs the background engine, until a signal ends it or it has had no session for too long.
-pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
+pub(super) async fn serve(context: &CommandContext, options: &Serve) -> Result<ExitStatus, CliError> {
     let paths = user_paths()?;
     if options.stop {
-        return stop(&paths).await;
+        return stop(context, &paths).await;
     }
     if let Some(found) = find(&paths).await? {
         return Err(CliError::new(
@@ -113,12 +116,13 @@ pub(super) async fn serve(options: &Serve) -> Result<ExitStatus, CliError> {
         ..EngineOptions::new(workdirs)
     };
     let mut signals = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    let interrupted = terminal::interrupt_unless_ignored();
     let engine =
         Engine::start(engine_options).await.map_err(|error| CliError::new(ExitStatus::Usage, error))?;
     announce(&paths, &engine)?;
     let ending = tokio::select! {
         signal = signals.recv() => Some(signal),
-        () = terminal::interrupt_unless_ignored() => None,
+        () = interrupted => None,
         () = engine.ended() => None,
     };
     daemon::remove(&paths.engine_dir(), engine.instance())?;
@@ -156,7 +160,7 @@ fn announce(paths: &Paths, engine: &Engine) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn stop(paths: &Paths) -> Result<ExitStatus, CliError> {
+async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, CliError> {
     let Some(found) = find(paths).await? else {
         return Err(CliError::new(ExitStatus::NotFound, "no background engine is running"));
     };
@@ -175,5 +179,7 @@ async fn stop(paths: &Paths) -> Result<ExitStatus, CliError> {
         }
     };
     tokio::time::timeout(STOP_LIMIT, gone).await.map_err(|_| failed(&"it does not end in time"))?;
+    let sentence = format!("the background engine, process {pid}, was stopped with its sessions");
+    table::report(context, &json!({"event": "stopped", "pid": pid}), &sentence)?;
     Ok(ExitStatus::Ok)
 }

@@ -83,7 +83,7 @@ impl CommandDelegate {
                 None => Ok(ExitStatus::Ok),
             },
             DelegatedCommand::App => match flags::<AppFlags>("app", words)? {
-                Some(flags) => apps::open_app(session, &flags).await,
+                Some(flags) => apps::open_app(context, session, &flags).await,
                 None => Ok(ExitStatus::Ok),
             },
         }

@@ -123,7 +123,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         CliCommand::Login(flags) => login::login(runtime, &flags, context),
         CliCommand::Logout { server } => login::logout(runtime, server.as_deref(), context),
         CliCommand::Config(args::Config::Terminal) => show_config::terminal(context),
-        CliCommand::Serve(options) => runtime.block_on(daemon::serve(&options)),
+        CliCommand::Serve(options) => runtime.block_on(daemon::serve(context, &options)),
         CliCommand::Runner(flags) => runtime.block_on(runner::serve(flags)),
         CliCommand::Completions { shell } => shell_completion::script(shell),
     }

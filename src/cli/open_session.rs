@@ -26,7 +26,7 @@ pub(super) fn run(
 ) -> Result<ExitStatus, CliError> {
     let screen = Screen::detect();
     let request = creation::request(creation::image(open), &open.creation)?;
-    match creation::code(open, screen.stdin_tty)? {
+    match code(open, screen.stdin_tty, context)? {
         Some(code) => runtime.block_on(run_code(request, code, open, context)),
         None => prompt::create(runtime, request, open, context),
     }
@@ -39,10 +39,24 @@ pub(super) fn attach(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    match creation::code(open, Screen::detect().stdin_tty)? {
+    match code(open, Screen::detect().stdin_tty, context)? {
         Some(code) => runtime.block_on(attach_and_run(&name, code, open, context)),
         None => prompt::attach(runtime, name, open, context),
     }
+}
+
+/// The code to run; `None` for the prompt, whose output is for people only.
+fn code(
+    open: &OpenFlags,
+    stdin_is_terminal: bool,
+    context: &CommandContext,
+) -> Result<Option<Code>, CliError> {
+    let code = creation::code(open, stdin_is_terminal)?;
+    if code.is_none() && context.global.json {
+        return Err(CliError::new(ExitStatus::Usage, "--json cannot be used with the prompt")
+            .hint("name a script, or give code with -c CODE or on standard input"));
+    }
+    Ok(code)
 }
 
 async fn attach_and_run(
@@ -56,8 +70,8 @@ async fn attach_and_run(
     let server = Server::find(context).await?;
     let session = super::commands::find(context, &server, name).await?;
     let info = session.info().await?;
-    let existing =
-        OpenedSession { session, is_new: false, image: info.image().unwrap_or_default().to_owned() };
+    let image = info.image().unwrap_or_default().to_owned();
+    let existing = OpenedSession { session, is_new: false, image, reuse_note: None };
     let exit = run_in_place(&existing, code, open, context, display, &mut fatal).await;
     server.close().await;
     exit
@@ -114,6 +128,7 @@ struct OpenedSession {
     session: ComputeSession,
     is_new: bool,
     image: String,
+    reuse_note: Option<String>,
 }
 
 async fn open_in_place(
@@ -129,9 +144,11 @@ async fn open_in_place(
         biased;
         signal = fatal.recv() => Ok(Opened::Interrupted(ExitStatus::of_signal(signal))),
         _ = tokio::signal::ctrl_c() => Ok(Opened::Interrupted(ExitStatus::Remote(130))),
-        created = create => created
-            .map(|(session, made)| Opened::Session(OpenedSession { session, is_new: made.created, image }))
-            .map_err(CliError::from),
+        created = create => {
+            let (session, made) = created?;
+            let reuse_note = creation::reuse_note(&session, &made);
+            Ok(Opened::Session(OpenedSession { session, is_new: made.created, image, reuse_note }))
+        }
     }
 }
 
@@ -143,12 +160,8 @@ async fn run_in_place(
     display: ConsoleOptions,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
-    let OpenedSession { session, is_new, image } = opened;
-    if let Some(note) = session.note().await
-        && !context.global.quiet
-    {
-        eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
-    }
+    let OpenedSession { session, is_new, image, reuse_note } = opened;
+    creation::print_notes(context, reuse_note.clone().into_iter().chain(session.note().await));
     let wanted = context.wants_prelude();
     let prelude = readiness::prelude_use(session.api(), image, wanted).await;
     // Another client's program cannot run in a new session.

@@ -3,7 +3,7 @@
 
 use super::args::OpenFlags;
 use super::context::CommandContext;
-use super::creation::is_temporary;
+use super::creation::{self, is_temporary};
 use super::delegated::CommandDelegate;
 use super::display;
 use super::error::CliError;
@@ -215,6 +215,7 @@ fn opener(parts: OpenerParts) -> SessionOpener {
 impl OpenerParts {
     async fn open(&self, progress: &OpenProgress) -> Result<Arc<PromptSession>, SessionError> {
         let mut server = self.server.lock().await;
+        let is_first = server.is_none();
         let opened = match (server.take(), &self.subject) {
             (Some(open), _) => open,
             (None, PromptSubject::Create(_)) => {
@@ -225,28 +226,36 @@ impl OpenerParts {
             }
         };
         let server = server.insert(opened);
-        let (session, image) = self.session(server, progress).await?;
+        let (session, image, reuse_note) = self.session(server, progress).await?;
         self.pane.enter(session.clone());
         let prelude = super::readiness::prelude_use(&server.api, &image, self.prelude).await;
-        let note = session.note().await;
+        // Later, the session that exists is the one that was created before.
+        let notes: Vec<_> = reuse_note.filter(|_| is_first).into_iter().chain(session.note().await).collect();
+        let note = (!notes.is_empty()).then(|| notes.join("\n"));
         let options = SessionOptions { transport: self.context.transport(), note, prelude };
         Ok(Arc::new(PromptSession::new(session, options)))
     }
 
-    /// The session and its image.
+    /// The session, its image, and the remark that it existed.
     async fn session(
         &self,
         server: &Server,
         progress: &OpenProgress,
-    ) -> Result<(ComputeSession, String), SessionError> {
+    ) -> Result<(ComputeSession, String, Option<String>), SessionError> {
         let on_status = |status: &bai_protocol::status::SessionStatus| progress.report(status.name());
         let name = match &self.subject {
             PromptSubject::Create(request) => {
-                let session = tokio::select! {
-                    created = ComputeSession::create(&server.api, (**request).clone(), on_status) => created?.0,
-                    () = progress.given_up() => ComputeSession::attach(&server.api, &request.name).await?,
+                let (session, reuse_note) = tokio::select! {
+                    created = ComputeSession::create(&server.api, (**request).clone(), on_status) => {
+                        let (session, created) = created?;
+                        let note = creation::reuse_note(&session, &created);
+                        (session, note)
+                    }
+                    () = progress.given_up() => {
+                        (ComputeSession::attach(&server.api, &request.name).await?, None)
+                    }
                 };
-                return Ok((session, request.image.clone()));
+                return Ok((session, request.image.clone(), reuse_note));
             }
             PromptSubject::Attach(name) => name,
         };
@@ -267,7 +276,7 @@ impl OpenerParts {
         let image = info.image().unwrap_or_default().to_owned();
         // Servers before 20.03 report too little to create the session again.
         *blueprint = session.blueprint().await.ok();
-        Ok((session, image))
+        Ok((session, image, None))
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) async fn serve(flags: Runner) -> Result<ExitStatus, CliError> {
         eprintln!("bai-repl: no code can be run here: {error}");
         eprintln!("hint: {}; commands and services work", error.hint());
     }
+    let interrupted = terminal::interrupt_unless_ignored();
     let [operations, replies] = runner.addresses();
     // An error is ignored: the parent process may have ended.
     let _ = writeln!(std::io::stdout(), "operations at tcp://{operations}, replies at tcp://{replies}");
@@ -51,7 +52,7 @@ pub(super) async fn serve(flags: Runner) -> Result<ExitStatus, CliError> {
     let ending = tokio::select! {
         () = &mut serving => return Ok(ExitStatus::Ok),
         signal = signals.recv() => Some(signal),
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupted => None,
     };
     stop.cancel();
     serving.await;

@@ -102,11 +102,20 @@ fn is_ignored(signal: Signal) -> bool {
     result == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
-/// Waits for Ctrl-C. Waits forever if SIGINT was ignored when the program started, as shells do with `&`. It is for
-/// programs in the background: a program that reads the keyboard must always listen.
-pub async fn interrupt_unless_ignored() {
-    if is_ignored(Signal::SIGINT) || tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+/// Listens for Ctrl-C from this call on: the future ends when it comes. The future never ends if SIGINT was ignored when the
+/// program started, as shells do with `&`. It is for programs in the background: a program that reads the keyboard must
+/// always listen.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn interrupt_unless_ignored() -> impl Future<Output = ()> {
+    let listener = if is_ignored(Signal::SIGINT) { None } else { signal(SignalKind::interrupt()).ok() };
+    async move {
+        if let Some(mut listener) = listener {
+            listener.recv().await;
+        } else {
+            std::future::pending().await
+        }
     }
 }
 

@@ -194,6 +194,18 @@ fn events_are_shown_as_they_happen_until_ctrl_c() {
 }
 
 #[test]
+fn the_address_of_an_app_is_an_event_for_programs() {
+    let (sandbox, _daemon) = with_sessions(&["work"]);
+    let mut app = Stream::start(&sandbox, &["--json", "app", "work", "sftp"]);
+    let event: Value = serde_json::from_str(&app.until("listening")).unwrap();
+    assert_eq!((&event["session"], &event["app"]), (&"work".into(), &"sftp".into()));
+    let address = event["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert!(std::net::TcpStream::connect(&address).is_ok(), "{event}");
+    app.interrupt();
+    assert_eq!(app.code(), Some(0));
+}
+
+#[test]
 fn the_log_is_shown_and_followed() {
     let (sandbox, _daemon) = with_sessions(&["work"]);
     sandbox.run(&["logs", "-n", "3", "work"]).expect_code(0);

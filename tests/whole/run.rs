@@ -170,5 +170,7 @@ fn a_named_session_stays_and_has_the_files() {
     // The interpreter needs a moment to end.
     let gone = sandbox.run(&["info", "work"]);
     assert!(gone.code == Some(123) || gone.stdout.contains("TERMINATING"), "{gone:?}");
-    sandbox.run(&["serve", "--stop"]).expect_code(0);
+    let stopped = sandbox.run(&["serve", "--stop"]);
+    stopped.expect(0, "");
+    assert!(stopped.stderr.contains("was stopped with its sessions"), "{}", stopped.stderr);
 }

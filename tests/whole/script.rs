@@ -1,6 +1,6 @@
 //! Code without a prompt: `-c`, a file, or standard input. Which output goes to which stream, and the exit codes.
 
-use bai_testkit::{Sandbox, pyenv_root};
+use bai_testkit::{FakeTerminal, PROMPT, Sandbox, pyenv_root};
 use std::process::Stdio;
 
 #[test]
@@ -170,6 +170,40 @@ fn another_version_than_requested_is_reported_on_standard_error() {
     let run = Sandbox::new().run(&["-q", "-c", "print(6 * 7)", "python:3.99"]);
     run.expect(0, "42\n");
     assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn settings_that_an_existing_session_does_not_get_are_reported() {
+    let sandbox = Sandbox::new();
+    let print = "import os; print(os.environ['A'])";
+    let first = sandbox.run(&["-t", "work", "-e", "A=1", "-c", print, "python"]);
+    first.expect(0, "1\n");
+    assert_eq!(first.stderr, "");
+    let note = "the session work exists already; this had no effect: environment variables and resources";
+    let flags = ["-t", "work", "-e", "A=2", "-r", "cpu=1"];
+    let second = sandbox.run(&[&flags[..], &["-c", print, "python"]].concat());
+    second.expect(0, "1\n");
+    assert_eq!(second.stderr, format!("bai-repl: {note}\n"));
+    assert_eq!(sandbox.run(&["-t", "work", "-c", print, "python"]).stderr, "");
+    let run = sandbox.run(&[&["run"], &flags[..4], &["python", "--exec", "echo $A"]].concat());
+    assert!(run.stderr.contains("no effect: environment variables\n"), "{}", run.stderr);
+    let terminal = FakeTerminal::start(&sandbox, &[&flags[..], &["python"]].concat());
+    terminal.wait_for(note);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.leave();
+}
+
+#[test]
+fn json_is_refused_where_the_output_is_for_people() {
+    let sandbox = Sandbox::new();
+    for arguments in [&["pty"][..], &["sessions"], &["themes", "dark"], &["login", "http://x"], &["serve"]] {
+        let run = sandbox.run(&[arguments, &["--json"]].concat());
+        run.expect(2, "");
+        assert!(run.stderr.contains("'--json' cannot be used with"), "{arguments:?}: {}", run.stderr);
+    }
+    let end = FakeTerminal::start(&sandbox, &["--json", "python"]).wait_for_end();
+    assert_eq!(end.code, 2, "{}", end.screen.all);
+    assert!(end.screen.all.contains("--json cannot be used with the prompt"), "{}", end.screen.all);
 }
 
 #[test]

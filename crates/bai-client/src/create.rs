@@ -27,6 +27,8 @@ pub struct Created {
     pub status: SessionStatus,
     /// Its services, if the server reported them when it accepted the request.
     pub service_ports: Vec<ServicePort>,
+    /// The settings of the request that had no effect because the session existed, in words such as `resources`.
+    pub without_effect: Vec<&'static str>,
 }
 
 /// How the command of a batch session ended.
@@ -111,6 +113,7 @@ impl ComputeSession {
                 .with_source(error)
         })?;
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
+        let settings = settings(&request);
         let (enqueue_only, max_wait) = (request.enqueue_only, request.max_wait_seconds.filter(|s| *s > 0));
         // Servers have defaults for both, except for a template: 26.9.6 finds no project then.
         let fallback = || request.template.is_some().then(|| "default".to_owned());
@@ -146,8 +149,12 @@ impl ComputeSession {
         let id = (version.major() >= 5).then(|| reply.session_id.clone());
         let name = reply.session_name.clone().unwrap_or(request.name);
         let session = ComputeSession::new(api, name, id);
-        let mut created =
-            Created { created: reply.created, status: reply.status, service_ports: reply.service_ports };
+        let mut created = Created {
+            created: reply.created,
+            status: reply.status,
+            service_ports: reply.service_ports,
+            without_effect: if reply.created { Vec::new() } else { settings },
+        };
         if !enqueue_only {
             let max_wait = max_wait.map(|seconds| Duration::from_secs(seconds.into()));
             let is_batch = request.session_type == Some(SessionType::Batch);
@@ -293,6 +300,30 @@ fn is_about_image(error: &ClientError) -> bool {
         problem.error_code.as_deref().is_some_and(|code| code.starts_with("image_"))
             || problem.title.contains("No such environment image")
     })
+}
+
+/// The settings of a request that only a new session gets.
+fn settings(request: &CreateRequest) -> Vec<&'static str> {
+    let has_mounts = !request.mounts.is_empty() || !request.mount_ids.is_empty();
+    [
+        ("environment variables", !request.environ.is_empty()),
+        ("mounts", has_mounts),
+        ("resources", !request.resources.is_empty()),
+        ("resource options", !request.resource_opts.is_empty()),
+        ("resource group", request.scaling_group.is_some()),
+        ("cluster size", request.cluster_size.is_some()),
+        ("cluster mode", request.cluster_mode.is_some()),
+        ("tag", request.tag.is_some()),
+        ("bootstrap script", request.bootstrap_script.is_some()),
+        ("ports", !request.preopen_ports.is_empty()),
+        ("priority", request.priority.is_some()),
+        ("architecture", request.architecture.is_some()),
+        ("agents", !request.agents.is_empty()),
+        ("network", request.network.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(words, is_given)| is_given.then_some(words))
+    .collect()
 }
 
 /// Makes the reply that the server failed to send, if there is a session of that name which is younger than any request may take.

@@ -5,6 +5,7 @@ use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, Column, Row};
+use crate::terminal;
 use bai_client::{AppEvent, AppListener, ComputeSession, ErrorKind, TunnelOptions};
 use bai_protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
@@ -21,7 +22,7 @@ pub(in crate::cli) async fn run_apps(
 /// Opens an app of the session that the command line names.
 pub(in crate::cli) async fn run_app(context: &CommandContext, command: &App) -> Result<ExitStatus, CliError> {
     let (_server, session) = super::session(context, &command.subject).await?;
-    open_app(&session, &command.flags).await
+    open_app(context, &session, &command.flags).await
 }
 
 /// Lists the apps of this session.
@@ -42,6 +43,7 @@ pub(in crate::cli) async fn list_apps(
 
 /// Opens a local address for an app, and forwards its connections until Ctrl-C.
 pub(in crate::cli) async fn open_app(
+    context: &CommandContext,
     session: &ComputeSession,
     flags: &AppFlags,
 ) -> Result<ExitStatus, CliError> {
@@ -56,7 +58,14 @@ pub(in crate::cli) async fn open_app(
             ),
             _ => error.into(),
         })?;
-    eprintln!("{} of {} is at {} (Ctrl-C ends it)", flags.app, session.name(), listener.url());
+    let interrupted = terminal::interrupt_unless_ignored();
+    let (app, url) = (&flags.app, listener.url());
+    if context.global.json {
+        let event = json!({"event": "listening", "session": session.name(), "app": app, "url": url});
+        table::put(&format!("{event}\n"))?;
+    } else {
+        eprintln!("{app} of {} is at {url} (Ctrl-C ends it)", session.name());
+    }
     let on_event = |event| {
         if let AppEvent::Failed { error, .. } = event {
             CliError::from(error).report();
@@ -64,7 +73,7 @@ pub(in crate::cli) async fn open_app(
     };
     tokio::select! {
         () = listener.serve(on_event) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = interrupted => {}
     }
     Ok(ExitStatus::Ok)
 }

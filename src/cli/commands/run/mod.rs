@@ -17,7 +17,7 @@ use crate::cli::server::{Server, destroy_session};
 use crate::cli::sweep_range::{self, Case, Template};
 use crate::cli::{creation, display, script};
 use crate::terminal::{self, FatalSignals};
-use bai_client::{Api, Cell, ComputeSession, RunOptions, UploadOptions};
+use bai_client::{Api, Cell, ComputeSession, Created, RunOptions, UploadOptions};
 use bai_protocol::create::CreateRequest;
 use bai_protocol::execute::BatchOptions;
 use std::path::{Path, PathBuf};
@@ -161,12 +161,9 @@ impl SingleRun<'_> {
 
     /// Creates the session and uploads the files.
     async fn prepare(&self, request: CreateRequest) -> Result<ComputeSession, CliError> {
-        let session = create(&self.server.api, request, self.context).await?;
-        if let Some(note) = session.note().await
-            && !self.context.global.quiet
-        {
-            eprintln!("bai-repl: {}", crate::render::sanitize::text(&note));
-        }
+        let (session, created) = create(&self.server.api, request, self.context).await?;
+        let reuse_note = creation::reuse_note(&session, &created);
+        creation::print_notes(self.context, reuse_note.into_iter().chain(session.note().await));
         let files = &self.plan.files;
         let bar = TransferProgress::start(self.context, files.bytes());
         files.left_out.iter().for_each(|why| bar.print(why));
@@ -181,9 +178,9 @@ async fn create(
     api: &Api,
     request: CreateRequest,
     context: &CommandContext,
-) -> Result<ComputeSession, CliError> {
+) -> Result<(ComputeSession, Created), CliError> {
     let opening = OpeningProgress::start(context, &request.name);
-    Ok(ComputeSession::create(api, request, |status| opening.report(status)).await?.0)
+    Ok(ComputeSession::create(api, request, |status| opening.report(status)).await?)
 }
 
 /// The files of a run replace those of the previous run.
