@@ -336,9 +336,14 @@ fn local_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(bai_client::expand_tilde)
 }
 
+/// Reads a folder of a session; the empty text is its home folder, and so is `~`.
+fn session_folder() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|path| bai_client::expand_session_tilde(&path).to_owned())
+}
+
 /// Reads a path of a session, in which `~` is the session's home folder.
 fn session_path() -> impl TypedValueParser<Value = String> {
-    StringValueParser::new().map(|path| bai_client::expand_session_tilde(&path).to_owned())
+    NonEmptyStringValueParser::new().map(|path| bai_client::expand_session_tilde(&path).to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -416,6 +421,8 @@ mod tests {
             &["--json", "themes", "dark"],
             &["completions", "bash", "--json"],
             &["rm", ""],
+            &["download", "work", ""],
+            &["upload", "work", ""],
         ] {
             assert!(Arguments::read([&["bai-repl"], wrong].concat()).is_err(), "{wrong:?}");
         }

@@ -78,6 +78,12 @@ pub(super) fn is_temporary(flags: &CreationFlags) -> bool {
     if flags.rm { true } else { !flags.keep && flags.name.is_none() }
 }
 
+/// Whether the session belongs on the server of the sessions that are kept. One that the user named does, even if it is
+/// destroyed afterwards: a session of that name may exist there.
+pub(super) fn outlives(flags: &CreationFlags) -> bool {
+    flags.name.is_some() || !is_temporary(flags)
+}
+
 /// The code to run without a prompt, if any: from `-c`, a file, or standard input if that is not a terminal.
 pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<Code>, CliError> {
     if let Some(code) = &open.code {

@@ -87,7 +87,7 @@ async fn run_code(
     let temporary = creation::is_temporary(&open.creation);
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(open.media_dir.as_deref(), context)?;
-    let server = Server::open(context, !temporary).await?;
+    let server = Server::open(context, creation::outlives(&open.creation)).await?;
     // If this request fails, there is no session to destroy.
     server.api.version().await?;
     let name = request.name.clone();
@@ -166,7 +166,8 @@ async fn run_in_place(
     let prelude = readiness::prelude_use(session.api(), image, wanted).await;
     // Another client's program cannot run in a new session.
     if (prelude == PreludeUse::Wanted || !is_new)
-        && let Some(exit) = readiness::make_ready(session, prelude, readiness::patience(open), fatal).await?
+        && let Some(exit) =
+            readiness::make_ready(session, prelude, readiness::Patience::of(open), fatal).await?
     {
         return Ok(exit);
     }

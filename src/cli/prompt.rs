@@ -42,7 +42,8 @@ pub(super) fn create(
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
     let prompts = Prompts { runtime, open, context, new_session: NewSessionSlot::default() };
-    prompts.run_all(PromptTarget::create(request, is_temporary(&open.creation)))
+    let target = PromptTarget::create(request, is_temporary(&open.creation));
+    prompts.run_all(PromptTarget { outlives: creation::outlives(&open.creation), ..target })
 }
 
 /// The session of a prompt.
@@ -62,12 +63,15 @@ struct PromptTarget {
     image: String,
     /// The session is destroyed when the prompt ends.
     is_temporary: bool,
+    /// The session is on the server of the sessions that are kept.
+    outlives: bool,
 }
 
 impl PromptTarget {
     fn create(request: CreateRequest, is_temporary: bool) -> Self {
         let image = request.image.clone();
-        PromptTarget { subject: PromptSubject::Create(Box::new(request)), server: None, image, is_temporary }
+        let subject = PromptSubject::Create(Box::new(request));
+        PromptTarget { subject, server: None, image, is_temporary, outlives: !is_temporary }
     }
 
     /// Name of the session.
@@ -121,6 +125,7 @@ impl Prompts<'_> {
                 server: Some(server),
                 image: info.image().unwrap_or_default().to_owned(),
                 is_temporary: self.open.creation.rm,
+                outlives: true,
             })
         };
         self.runtime.block_on(look_up)
@@ -135,7 +140,7 @@ impl Prompts<'_> {
             None => language::for_image(&target.image),
         };
         let banner = Banner {
-            server: target_label(context, !is_temporary)?,
+            server: target_label(context, target.outlives)?,
             image: target.image.clone(),
             session: target.session_name().to_owned(),
         };
@@ -153,7 +158,7 @@ impl Prompts<'_> {
                 pane: pane.clone(),
                 blueprint: Mutex::default(),
                 context: context.clone(),
-                outlive: !is_temporary,
+                outlive: target.outlives,
                 prelude: context.wants_prelude(),
             }),
             delegated: Arc::new(CommandDelegate::new(

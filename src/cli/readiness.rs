@@ -31,12 +31,33 @@ pub(super) async fn prelude_use(api: &Api, image: &str, wanted: bool) -> Prelude
     }
 }
 
-/// How long a script waits for a session to run code: `--max-wait`. `None` means no limit.
-pub(super) fn patience(open: &OpenFlags) -> Option<Duration> {
-    match open.creation.max_wait {
-        None => Some(DEFAULT_PATIENCE),
-        Some(0) => None,
-        Some(seconds) => Some(Duration::from_secs(seconds.into())),
+/// How long a script waits for a session to run code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The user did not say.
+    Default,
+    /// The user set a limit.
+    Limit(Duration),
+    /// The user wants none.
+    Unlimited,
+}
+
+impl Patience {
+    /// From `--max-wait`.
+    pub(super) fn of(open: &OpenFlags) -> Self {
+        match open.creation.max_wait {
+            None => Patience::Default,
+            Some(0) => Patience::Unlimited,
+            Some(seconds) => Patience::Limit(Duration::from_secs(seconds.into())),
+        }
+    }
+
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Patience::Default => Some(DEFAULT_PATIENCE),
+            Patience::Limit(limit) => Some(limit),
+            Patience::Unlimited => None,
+        }
     }
 }
 
@@ -48,15 +69,16 @@ pub(super) fn patience(open: &OpenFlags) -> Option<Duration> {
 pub(super) async fn make_ready(
     session: &ComputeSession,
     prelude: PreludeUse,
-    patience: Option<Duration>,
+    patience: Patience,
     fatal: &mut FatalSignals,
 ) -> Result<Option<ExitStatus>, CliError> {
     // On this server an abandoned run does not block the session, so the script's own run can wait.
-    if session.api().has(Capability::AbandonableRuns).await {
+    let is_limited = matches!(patience, Patience::Limit(_));
+    if !is_limited && session.api().has(Capability::AbandonableRuns).await {
         return Ok(None);
     }
     let limit = async {
-        match patience {
+        match patience.limit() {
             Some(patience) => tokio::time::sleep(patience).await,
             None => std::future::pending().await,
         }
@@ -71,7 +93,7 @@ pub(super) async fn make_ready(
             Ok(answered) => answered.map(|()| None).map_err(CliError::from),
             Err(error) => Err(CliError::new(ExitStatus::Failed, error)),
         },
-        () = limit => Err(no_answer(session, patience.unwrap_or_default())),
+        () = limit => Err(no_answer(session, patience.limit().unwrap_or_default())),
     }
 }
 

@@ -89,6 +89,13 @@ pub(super) fn report(context: &CommandContext, event: &Value, sentence: &str) ->
     Ok(())
 }
 
+/// Tells people about an empty result, on standard error.
+pub(super) fn note(context: &CommandContext, sentence: &str) {
+    if !context.global.json && !context.global.quiet {
+        eprintln!("{sentence}");
+    }
+}
+
 /// Writes text to standard output. A closed pipe is not an error.
 pub(super) fn write(text: &str) -> Result<Flow, CliError> {
     write_bytes(text.as_bytes())

@@ -62,6 +62,10 @@ impl Repl {
 
     /// Switches to an existing session. This one is left as when the user quits.
     pub(super) fn attach_session(&mut self, session: String) -> CommandResult {
+        if self.open_session().is_some_and(|open| open.name() == session) {
+            self.terminal.note(&format!("this prompt is on the session {session} already"))?;
+            return Ok(LoopAction::Continue);
+        }
         let delegated = std::sync::Arc::clone(&self.delegated);
         self.switch_session("asking", delegated.find(session.clone()), NextSession::Attach(session))
     }

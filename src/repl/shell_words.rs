@@ -37,11 +37,13 @@ pub(super) fn escape(text: &str) -> String {
 
 /// A file name as people type it: `~` is the home folder, quotes around it are removed.
 pub(super) fn file(argument: &str) -> PathBuf {
-    let unquoted = ['"', '\'']
-        .iter()
-        .find_map(|&quote| argument.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(argument);
-    bai_client::expand_tilde(unquoted)
+    bai_client::expand_tilde(unquoted(argument))
+}
+
+/// A name without the quotes around it.
+pub(super) fn unquoted(argument: &str) -> &str {
+    let inside = |quote: &char| argument.strip_prefix(*quote)?.strip_suffix(*quote);
+    ['"', '\''].iter().find_map(inside).unwrap_or(argument)
 }
 
 #[derive(Default)]

@@ -114,6 +114,11 @@ fn a_session_is_found_by_name_id_or_unique_beginning() {
     expect_failure(&sandbox.run(&["info", "de"]), NOT_FOUND, &several);
     expect_failure(&sandbox.run(&["rm", "de"]), NOT_FOUND, &several);
     expect_failure(&sandbox.run(&["info", "none"]), NOT_FOUND, &["none", "bai-repl ls"]);
+    for command in ["rm", "restart"] {
+        let mistyped = ["no session is called oth", "other begins so; give the whole name"];
+        expect_failure(&sandbox.run(&[command, "oth"]), NOT_FOUND, &mistyped);
+        expect_failure(&sandbox.run(&[command, &id[..7]]), NOT_FOUND, &["deep begins so"]);
+    }
     assert_eq!(sandbox.run(&["rm", ""]).code, Some(2), "an empty beginning is not a name");
     assert_eq!(names(&sandbox.run(&["ls", "--json"])).len(), 3);
 
@@ -123,6 +128,8 @@ fn a_session_is_found_by_name_id_or_unique_beginning() {
         facts.contains("\nstatus        RUNNING\n") && facts.contains("\ninterpreter   python 3."),
         "{facts}"
     );
+    sandbox.run(&["rm", &id[..8]]).expect(0, "");
+    assert_eq!(names(&sandbox.run(&["ls", "--json"])), ["deeper", "other"]);
 }
 
 #[test]

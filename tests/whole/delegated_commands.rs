@@ -138,6 +138,9 @@ fn a_user_switches_between_sessions() {
     terminal.enter(":attach none-such");
     terminal.wait_for(":ls lists the sessions");
     terminal.wait_for_prompt("bash ❯");
+    terminal.enter(":attach 'shell'");
+    terminal.wait_for("this prompt is on the session shell already");
+    terminal.wait_for_prompt("bash ❯");
     terminal.enter(":attach wor");
     terminal.wait_for("session shell stays");
     terminal.wait_for_prompt("python ❯");

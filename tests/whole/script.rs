@@ -194,6 +194,35 @@ fn settings_that_an_existing_session_does_not_get_are_reported() {
 }
 
 #[test]
+fn a_named_session_that_is_destroyed_afterwards_is_the_one_that_exists() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "x = 42", "python"]).expect_code(0);
+    sandbox.run(&["-t", "work", "--rm", "-c", "print(x)", "python"]).expect(0, "42\n");
+    sandbox.run(&["-t", "work", "-c", "print('x' in globals())", "python"]).expect(0, "False\n");
+    let terminal = FakeTerminal::start(&sandbox, &["-t", "work", "--rm", "python"]);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.run(PROMPT, "y = 1");
+    terminal.leave();
+    sandbox.run(&["-t", "work", "-c", "print('y' in globals())", "python"]).expect(0, "False\n");
+}
+
+#[test]
+fn a_script_does_not_wait_longer_than_it_was_told_to() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["-t", "work", "-c", "pass", "python"]).expect_code(0);
+    let code = "print('begun', flush=True)\nwhile True: pass";
+    let mut busy = sandbox.command(&["-t", "work", "-c", code, "python"]).spawn().unwrap();
+    let mut begun = [0; 6];
+    std::io::Read::read_exact(busy.stdout.as_mut().unwrap(), &mut begun).unwrap();
+    let run = sandbox.run(&["-t", "work", "--max-wait", "1", "-c", "print(1)", "python"]);
+    run.expect(124, "");
+    assert!(run.stderr.contains("the code was not run: work has not answered for 1 s"), "{}", run.stderr);
+    sandbox.run(&["interrupt", "work"]).expect_code(0);
+    assert_eq!(busy.wait().unwrap().code(), Some(1));
+    sandbox.run(&["-t", "work", "--max-wait", "60", "-c", "print(1)", "python"]).expect(0, "1\n");
+}
+
+#[test]
 fn json_is_refused_where_the_output_is_for_people() {
     let sandbox = Sandbox::new();
     for arguments in [&["pty"][..], &["sessions"], &["themes", "dark"], &["login", "http://x"], &["serve"]] {

@@ -1,6 +1,6 @@
 //! The flags of commands about sessions and their files.
 
-use super::{key_value, local_path, session_path};
+use super::{key_value, local_path, session_folder, session_path};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub(in crate::cli) enum LsColumn {
 /// The flags of `bai-repl rm`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rm {
-    /// Names or ids of sessions, or unique beginnings of them
+    /// Names or ids of sessions, or the beginnings of their ids
     #[arg(required = true, value_name = "SESSION", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) sessions: Vec<String>,
 
@@ -84,9 +84,9 @@ pub(in crate::cli) struct Rm {
 /// The flags of `bai-repl restart`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Restart {
-    /// The session.
-    #[command(flatten)]
-    pub(in crate::cli) subject: Subject,
+    /// Name or id of the session, or the beginning of its id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) session: String,
 
     /// If the server cannot restart sessions, destroy the session and create a similar one; files are lost too
     #[arg(long)]
@@ -156,7 +156,7 @@ pub(in crate::cli) struct UploadFlags {
     pub(in crate::cli) files: Vec<PathBuf>,
 
     /// Target folder in the session, relative to its home folder
-    #[arg(long, value_name = "FOLDER", default_value = "", value_parser = session_path())]
+    #[arg(long, value_name = "FOLDER", default_value = "", value_parser = session_folder())]
     pub(in crate::cli) to: String,
 
     /// Replace existing files

@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 /// Lists the live sessions, or those that the flags select.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Ls) -> Result<ExitStatus, CliError> {
     let statuses = parse_statuses(&flags.status)?;
-    let server = Server::find(context).await?;
+    let Some(server) = Server::find_running(context).await? else {
+        table::note(context, "there are no sessions: no background engine is running");
+        return Ok(ExitStatus::Ok);
+    };
     let sessions = sessions(&server.api, flags, &statuses).await?;
     if statuses.is_empty() && !flags.all {
         let names = sessions.iter().filter_map(|session| session.name.as_deref());

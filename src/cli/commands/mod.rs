@@ -45,10 +45,33 @@ pub(super) async fn find(
     reference: &str,
 ) -> Result<ComputeSession, CliError> {
     ComputeSession::find(&server.api, reference).await.map_err(|error: ClientError| match error.kind() {
-        ErrorKind::NotFound => CliError::new(ExitStatus::NotFound, error)
-            .hint(format!("{} lists the sessions", context.front_end.command("ls"))),
+        ErrorKind::NotFound => not_found(context, error),
         _ => error.into(),
     })
+}
+
+/// The session with this name or id. A mistyped name must not destroy another session, so the beginning of a name does not
+/// count; that of an id does from its first part on, which nobody types by mistake.
+async fn find_to_destroy(
+    context: &CommandContext,
+    server: &Server,
+    reference: &str,
+) -> Result<ComputeSession, CliError> {
+    let found = find(context, server, reference).await?;
+    let is_id = reference.len() >= ID_PART && found.id().is_some_and(|id| id.starts_with(reference));
+    if is_id || found.name() == reference {
+        return Ok(found);
+    }
+    Err(CliError::new(ExitStatus::NotFound, format!("no session is called {reference}"))
+        .hint(format!("{} begins so; give the whole name", found.name())))
+}
+
+/// The length of the first part of a UUID.
+const ID_PART: usize = 8;
+
+fn not_found(context: &CommandContext, error: ClientError) -> CliError {
+    CliError::new(ExitStatus::NotFound, error)
+        .hint(format!("{} lists the sessions", context.front_end.command("ls")))
 }
 
 /// The event about a change of a session, for programs.

@@ -1,17 +1,19 @@
 //! `bai-repl restart`: restarts the interpreter of a session.
 
-use super::event;
+use super::{event, find_to_destroy};
 use crate::cli::args::Restart;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::OpeningProgress;
+use crate::cli::server::Server;
 use crate::cli::table;
 use bai_client::{ComputeSession, ErrorKind};
 
 /// Restarts the interpreter, and returns when the session can run code again.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Restart) -> Result<ExitStatus, CliError> {
-    let (_server, session) = super::session(context, &flags.subject).await?;
+    let server = Server::find(context).await?;
+    let session = find_to_destroy(context, &server, &flags.session).await?;
     match session.restart().await {
         Ok(()) => {
             table::report(

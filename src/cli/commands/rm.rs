@@ -1,6 +1,6 @@
 //! `bai-repl rm`: destroys sessions.
 
-use super::{event, find};
+use super::{event, find_to_destroy};
 use crate::cli::args::Rm;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
@@ -23,7 +23,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Rm) -> Result<
 }
 
 async fn destroy(server: &Server, name: &str, context: &CommandContext, flags: &Rm) -> Result<(), CliError> {
-    let session = find(context, server, name).await?;
+    let session = find_to_destroy(context, server, name).await?;
     session.destroy(DestroyOptions { forced: flags.force, recursive: flags.recursive }).await?;
     table::report(context, &event("destroyed", &session), &format!("session {} is destroyed", session.name()))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::repl::delegated::DelegatedCommand;
-use crate::repl::shell_words::file;
+use crate::repl::shell_words::{file, unquoted};
 
 /// A parsed `:command`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +147,7 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
         "[NAME]",
         Argument::MaybeText,
         "choose a theme with a preview, or use the theme NAME",
-        |a| PromptCommand::Theme(text(a)),
+        |a| PromptCommand::Theme(name(a)),
     ),
     entry("set", "[NAME VALUE]", Argument::Setting, "list the settings, or change one", |a| {
         PromptCommand::Set(a.to_owned())
@@ -181,14 +181,14 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
         "[IMAGE]",
         Argument::MaybeImage,
         "open a new session of an image; without IMAGE, open a lost session again",
-        |a| PromptCommand::New(text(a)),
+        |a| PromptCommand::New(name(a)),
     ),
     entry(
         "attach",
         "SESSION",
         Argument::Session,
         "go to an existing session; this one is left as with :quit",
-        |a| PromptCommand::Attach(a.to_owned()),
+        |a| PromptCommand::Attach(unquoted(a).to_owned()),
     ),
     entry("pty", "", Argument::None, "open a terminal in the session (also with a key, see below)", |_| {
         PromptCommand::Pty
@@ -254,6 +254,10 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
 
 fn text(argument: &str) -> Option<String> {
     (!argument.is_empty()).then(|| argument.to_owned())
+}
+
+fn name(argument: &str) -> Option<String> {
+    text(unquoted(argument))
 }
 
 fn image(argument: &str) -> ImageUse {

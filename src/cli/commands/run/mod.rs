@@ -60,11 +60,9 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
     let (plan, cases) = plan(flags).await?;
     let mut fatal = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let temporary = creation::is_temporary(&flags.creation);
-    // A session of that name may exist on the server of sessions that are kept.
-    let outlive = !temporary || flags.creation.name.is_some();
     // Mistakes in the settings for output are reported before a session is created.
     let display = display::for_script(flags.media_dir.as_deref(), context)?;
-    let server = Server::open_for_uploads(context, outlive).await?;
+    let server = Server::open_for_uploads(context, creation::outlives(&flags.creation)).await?;
     server.api.version().await?;
     let exit = match cases.as_slice() {
         [case] => {
