@@ -143,8 +143,7 @@ impl ComputeSession {
             Err(error) if is_about_image(&error) => {
                 return Err(error.with_kind(ErrorKind::UnknownImage).about(&request.image));
             }
-            Err(error) if request.reuse => return Err(explain_taken(api, &request, error).await),
-            Err(error) => return Err(error),
+            Err(error) => return Err(explain_taken(api, &request, error).await),
         };
         let id = (version.major() >= 5).then(|| reply.session_id.clone());
         let name = reply.session_name.clone().unwrap_or(request.name);
@@ -283,6 +282,9 @@ async fn explain_taken(api: &Api, request: &CreateRequest, error: ClientError) -
         return error;
     }
     let name = &request.name;
+    if !request.reuse {
+        return error.with_kind(ErrorKind::NameTaken).with_why("a session of that name exists").about(name);
+    }
     let running = async { ComputeSession::attach(api, name).await.ok()?.info().await.ok() }.await;
     match running.as_ref().and_then(|info| info.image()) {
         Some(image) => {

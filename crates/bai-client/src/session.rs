@@ -65,12 +65,14 @@ impl ComputeSession {
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::Ambiguous`], with the matching sessions.
     pub async fn find(api: &Api, reference: &str) -> Result<ComputeSession, ClientError> {
-        // Every name begins with the empty text, so it selects no session.
-        Self::look_up(api, reference, !reference.is_empty()).await
+        Self::look_up(api, reference, true).await
     }
 
     async fn look_up(api: &Api, reference: &str, beginning: bool) -> Result<ComputeSession, ClientError> {
         let what = format!("find the session {reference}");
+        if reference.is_empty() {
+            return Err(ClientError::new(ErrorKind::BadRequest, "find the session", "its name is empty"));
+        }
         let version = api.version().await.map_err(|error| error.with_what(&what))?;
         if version.major() >= 5 {
             let path = format!("/{}/_/match", version.noun());

@@ -9,9 +9,9 @@ use bai_client::{
     Capabilities, Capability, Cell, ClientError, Commit, CommitState, Completion, CompletionOptions,
     CompletionRequest, ComputeSession, ConsoleRecord, CreateRequest, Created, Credentials, DependencyNode,
     DestroyOptions, DirectAccess, Downloaded, EventData, EventStream, ExposeSecret, FileEntry, Hello, Image,
-    ImageLabel, ImageOptions, LinkState, LiveStat, LoggedIn, LoginReply, LostRun, Metric, MountOption,
-    NotSent, Preset, PresetCheck, Problem, Progress, Pty, PtyEvent, PtyHandle, PtyOptions, PtyStatus,
-    Renewal, Run, RunEvent, RunId, RunOptions, SecretString, ServiceAddress, ServiceOptions,
+    ImageLabel, ImageOptions, Interrupter, LinkState, LiveStat, LoggedIn, LoginReply, LostRun, Metric,
+    MountOption, NotSent, Preset, PresetCheck, Problem, Progress, Pty, PtyEvent, PtyHandle, PtyOptions,
+    PtyStatus, Renewal, Run, RunEvent, RunId, RunOptions, SecretString, ServiceAddress, ServiceOptions,
     ServiceParameters, ServicePort, SessionEvent, SessionFacts, SessionInfo, SessionPage, SessionQuery,
     SessionState, SessionStatus, SessionSummary, SessionType, Skipped, SlotDetails, StatusHistory, Task,
     TaskEvent, Tunnel, TunnelOptions, Upload, UploadOptions, Value, VirtualFolder, WebLogin, Zeroizing,
@@ -95,6 +95,7 @@ async fn facts_of_a_session(session: &ComputeSession) -> Result<(), ClientError>
 async fn a_run(session: &ComputeSession) -> Result<(), ClientError> {
     let commands = BatchOptions { exec: "true".to_owned(), ..Default::default() };
     let mut run: Run = session.execute(Cell::Batch(commands), RunOptions::default()).await?;
+    let _: Interrupter = run.interrupter();
     while let Some(event) = run.next().await {
         match event {
             RunEvent::Console(ConsoleRecord::Unknown { payload, .. }) => drop::<Value>(payload),

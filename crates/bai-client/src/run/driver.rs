@@ -7,7 +7,7 @@ use super::link_event::{LinkEnd, LinkEvent};
 use super::lost_run::{self, Recovery};
 use super::machine::{Machine, NextAction, OpenQuestion};
 use super::poll::PollLink;
-use super::{Cell, LostRun, Run, RunEvent, RunOptions, SessionState};
+use super::{Cell, Interrupter, LostRun, Run, RunEvent, RunOptions, SessionState};
 use crate::error::{ClientError, ErrorKind};
 use crate::session_ref::SessionRef;
 use bai_protocol::capability::{Capabilities, Capability};
@@ -15,7 +15,6 @@ use bai_protocol::execute::RunId;
 use event::DriverEvent;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
@@ -95,7 +94,7 @@ pub(crate) async fn start(
         options,
     };
     tokio::spawn(driver.drive(first, turn));
-    Ok(Run { events, input, interrupts, leave, asked: AtomicBool::new(false), over: false })
+    Ok(Run { events, input, interrupter: Interrupter::new(interrupts), leave, over: false })
 }
 
 struct Driver {

@@ -19,6 +19,7 @@ pub(super) use driver::{Start, start, start_in_turn};
 use super::error::{ClientError, ErrorKind};
 use bai_protocol::execute::{BatchOptions, RunId};
 use bai_protocol::record::ConsoleRecord;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -165,11 +166,29 @@ pub enum SessionState {
 pub struct Run {
     events: mpsc::Receiver<RunEvent>,
     input: mpsc::Sender<Zeroizing<String>>,
-    interrupts: watch::Sender<u64>,
+    interrupter: Interrupter,
     leave: watch::Sender<bool>,
-    /// Whether the last question that the caller has read is open.
-    asked: AtomicBool,
     over: bool,
+}
+
+/// Interrupts a run, from any task. It does not keep the run alive.
+#[derive(Debug, Clone)]
+pub struct Interrupter {
+    interrupts: watch::Sender<u64>,
+    /// Whether the last question that the caller has read is open.
+    asked: Arc<AtomicBool>,
+}
+
+impl Interrupter {
+    fn new(interrupts: watch::Sender<u64>) -> Self {
+        Interrupter { interrupts, asked: Arc::default() }
+    }
+
+    /// Asks the program to stop, as [`Run::interrupt`] does. After the end of the run it has no effect.
+    pub fn interrupt(&self) {
+        self.asked.store(false, Ordering::Release);
+        self.interrupts.send_modify(|count| *count += 1);
+    }
 }
 
 impl LostRun {
@@ -192,25 +211,41 @@ impl Run {
         }
         let event = self.events.recv().await.unwrap_or_else(|| RunEvent::Lost(LostRun::without_runtime()));
         self.over = matches!(event, RunEvent::Finished { .. } | RunEvent::Lost(_));
-        *self.asked.get_mut() =
-            matches!(event, RunEvent::WaitingInput { .. }) || *self.asked.get_mut() && !self.over;
+        match event {
+            RunEvent::WaitingInput { .. } => self.interrupter.asked.store(true, Ordering::Release),
+            _ if self.over => self.interrupter.asked.store(false, Ordering::Release),
+            _ => {}
+        }
         Some(event)
     }
 
     /// Answers the [`RunEvent::WaitingInput`] that was read last, without a newline. Returns whether the answer was
     /// accepted. A line without a question is not: servers would give it to the next question, even that of a later run
     /// (`docs/wire` §4). So a second answer to one question is not accepted, and one after an interrupt waits for a new
-    /// question. An accepted answer is dropped if the question has ended meanwhile.
+    /// question. An accepted answer is dropped if the question has ended meanwhile. One newline at the end of `text` is
+    /// not sent, because servers add it. Of several lines, a program may read the first as the answer to this question,
+    /// and the others as answers to its next ones.
     pub fn send_input(&self, text: impl Into<Zeroizing<String>>) -> bool {
-        self.asked.swap(false, Ordering::AcqRel) && self.input.try_send(text.into()).is_ok()
+        let mut text = text.into();
+        if text.ends_with('\n') {
+            text.pop();
+            if text.ends_with('\r') {
+                text.pop();
+            }
+        }
+        self.interrupter.asked.swap(false, Ordering::AcqRel) && self.input.try_send(text).is_ok()
     }
 
     /// Asks the program to stop, as Ctrl-C does. The run still ends with [`RunEvent::Finished`], unless the program
     /// goes on. A program that waits for input is answered with an empty line where the server
     /// needs that (`docs/wire` §3.10).
     pub fn interrupt(&self) {
-        self.asked.store(false, Ordering::Release);
-        self.interrupts.send_modify(|count| *count += 1);
+        self.interrupter.interrupt();
+    }
+
+    /// A handle that interrupts the run from another task.
+    pub fn interrupter(&self) -> Interrupter {
+        self.interrupter.clone()
     }
 
     /// Lets the program run on without an interrupt. A server with [`bai_protocol::capability::Capability::KeptOutput`]

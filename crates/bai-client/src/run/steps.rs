@@ -4,13 +4,12 @@
 //! What `*` means at those servers is in `heuristics`; no connection is made here.
 
 use super::heuristics;
-use super::{Cell, Run, RunEvent, RunOptions, Start, Step, start_in_turn};
+use super::{Cell, Interrupter, Run, RunEvent, RunOptions, Start, Step, start_in_turn};
 use crate::error::ClientError;
 use crate::session_ref::SessionRef;
 use bai_protocol::execute::BatchOptions;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::{Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -66,7 +65,7 @@ pub(crate) async fn start(
         left: false,
     };
     tokio::spawn(relay.drive(first, run));
-    Ok(Run { events, input, interrupts, leave, asked: AtomicBool::new(false), over: false })
+    Ok(Run { events, input, interrupter: Interrupter::new(interrupts), leave, over: false })
 }
 
 fn parts(commands: &BatchOptions) -> VecDeque<BatchStep> {

@@ -193,6 +193,59 @@ async fn a_line_without_a_question_is_not_accepted() {
     lab.engine.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_belongs_to_its_run_even_with_newlines() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    for transport in [Transport::WebSocket, Transport::Poll] {
+        for (answer, shown) in [("a\n", "'a'\n"), ("a\r\n", "'a'\n"), ("a\n\n", "'a'\n"), ("a\nb", "'a'\n")] {
+            let outcome =
+                finish(&mut begin(&session, "print(repr(input()))", transport).await, &[answer]).await;
+            assert_eq!((outcome.questions, outcome.stdout.as_str()), (1, shown), "{answer:?} {transport:?}");
+            let outcome = finish(&mut begin(&session, "print(input())", transport).await, &["own"]).await;
+            assert_eq!(
+                (outcome.questions, outcome.stdout.as_str()),
+                (1, "own\n"),
+                "{answer:?} {transport:?}"
+            );
+        }
+    }
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_interrupted_from_another_task() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    let mut run = begin(&session, "print('on', flush=True)\nwhile True: pass", Transport::Auto).await;
+    let interrupter = run.interrupter();
+    assert!(matches!(soon(run.next()).await, Some(RunEvent::Console(_))));
+    let interrupting = tokio::spawn(async move { interrupter.interrupt() });
+    let outcome = finish(&mut run, &[]).await;
+    assert_eq!(outcome.exit, Some(Some(1)), "{outcome:?}");
+    interrupting.await.unwrap();
+    // A handle that is kept does not keep the run.
+    let run = begin(&session, "while True: pass", Transport::Auto).await;
+    let interrupter = run.interrupter();
+    drop(run);
+    assert!(soon(session.settle(Duration::from_secs(30))).await);
+    interrupter.interrupt();
+    lab.engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_name_and_a_taken_name_are_told() {
+    let lab = Lab::start().await;
+    let session = lab.session().await;
+    for found in [ComputeSession::attach(&lab.api(), "").await, ComputeSession::find(&lab.api(), "").await] {
+        assert_eq!(found.unwrap_err().kind(), ErrorKind::BadRequest);
+    }
+    let request = CreateRequest { name: session.name().into(), image: "python".into(), ..Default::default() };
+    let error = ComputeSession::create(&lab.api(), request, |_| ()).await.unwrap_err();
+    assert_eq!((error.kind(), error.subject()), (ErrorKind::NameTaken, Some(session.name())), "{error:?}");
+    lab.engine.shutdown().await;
+}
+
 #[test]
 fn a_run_whose_runtime_ended_is_lost() {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -37,6 +37,20 @@ async fn every_read_of_a_line_asks_the_user() {
 }
 
 #[tokio::test]
+async fn what_a_cell_has_not_read_of_an_answer_is_dropped() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        for read in ["input()", "sys.stdin.readline()", "sys.stdin.buffer.readline()", "sys.stdin.read(1)"] {
+            session.run_with(&format!("import sys; {read}"), &["a\nb"]).await;
+            let outcome = session.run_with(&format!("{read}[:3]"), &["own"]).await;
+            assert!(outcome.stdout().contains('o'), "{python}: {read}: {outcome:?}");
+        }
+        let outcome = session.run_with("input(), input()", &["a\nb"]).await;
+        assert_eq!(outcome.stdout(), "('a', 'b')\n", "{python}");
+    }
+}
+
+#[tokio::test]
 async fn password_prompts_are_marked_as_such() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;

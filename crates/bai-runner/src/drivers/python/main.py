@@ -60,7 +60,7 @@ def serve():
 def _run(id, code):
     exit_code = 1
     try:
-        streams.repair()
+        streams.begin_cell()
         exit_code = cells.run(code, lambda: wire.say_aside({'say': 'started', 'id': id}))
         streams.repair()
     except BaseException:

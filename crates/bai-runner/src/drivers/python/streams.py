@@ -153,6 +153,11 @@ class StandardInput(io.TextIOBase):
         # exit() and quit() close it, but the next cell may need it.
         pass
 
+    def forget(self):
+        """Drops what a cell has not read of its answers: it does not belong to the next cell."""
+        self._rest = ''
+        self._buffer = None
+
     def _line(self):
         if self._rest:
             line, self._rest = self._rest, ''
@@ -231,8 +236,11 @@ def _open(kind, number):
     return io.TextIOWrapper(raw, encoding='utf-8', errors='backslashreplace', newline='\n', write_through=True)
 
 
+_input = StandardInput()
+
+
 def install():
-    sys.stdin = sys.__stdin__ = StandardInput()
+    sys.stdin = sys.__stdin__ = _input
     sys.stdout = sys.__stdout__ = _open(StandardOutput, 1)
     sys.stderr = sys.__stderr__ = _open(StandardError, 2)
 
@@ -262,6 +270,11 @@ def repair():
         sys.stderr = sys.__stderr__
     if sys.stdin is None:
         sys.stdin = sys.__stdin__
+
+
+def begin_cell():
+    repair()
+    _input.forget()
 
 
 def flush():
