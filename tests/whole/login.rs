@@ -52,6 +52,15 @@ impl Lab {
 }
 
 #[test]
+fn a_key_pair_at_a_web_server_is_explained() {
+    let mut lab = Lab::new();
+    lab.sandbox.set("BACKEND_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLE");
+    lab.sandbox.set("BACKEND_SECRET_KEY", "not-a-real-secret-key");
+    let words = ["is a web server, which needs a login with a user name", "hint: log in to it"];
+    expect_failure(&lab.sandbox, &["--endpoint", &lab.web.endpoint, "ls"], CONNECT, &words);
+}
+
+#[test]
 fn a_user_logs_in_works_and_logs_out() {
     let lab = Lab::new();
     lab.web.state().wants_code = true;

@@ -41,6 +41,12 @@ impl Api {
         let what = "ask the server which version it speaks";
         let reply = self.request(what, Method::GET, "/").unsigned().limit(64 * 1024).send().await?;
         let Ok(hello) = serde_json::from_slice::<Hello>(&reply.body) else {
+            if self.is_web_server().await {
+                let why =
+                    format!("{} is a web server, which needs a login with a user name", self.endpoint());
+                return Err(ClientError::new(ErrorKind::NotABackend, what, why)
+                    .with_hint("log in to it, or use the address of its manager"));
+            }
             let text = String::from_utf8_lossy(&reply.body);
             let why = if looks_like_html(&text) {
                 format!("{} answers with a web page", self.endpoint())
@@ -58,5 +64,12 @@ impl Api {
         })?;
         tracing::info!(server = %theirs, used = %version, manager = hello.manager.as_deref(), "version");
         Ok((hello, version))
+    }
+
+    /// Whether a web server answers here, behind which a manager is.
+    async fn is_web_server(&self) -> bool {
+        let request =
+            self.request("look for a web server", Method::GET, "/func/").unsigned().limit(64 * 1024);
+        request.send().await.is_ok_and(|reply| serde_json::from_slice::<Hello>(&reply.body).is_ok())
     }
 }

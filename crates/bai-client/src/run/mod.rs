@@ -43,6 +43,9 @@ impl Cell {
 }
 
 /// The transport of a run.
+///
+/// A cluster cannot pass HTML over its WebSocket (`docs/wire` §5.1): such a run is lost, and with it the session, unless
+/// [`Prelude`](crate::Prelude) is installed in it. Polling loses only the HTML and reports [`RunEvent::OutputLost`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
