@@ -167,12 +167,13 @@ impl ComputeSession {
         run::start_in_turn(self.at.clone(), self.turn.clone(), start, options).await
     }
 
-    /// Whether a run of this process is under way in the session, a dropped one that is being interrupted included.
+    /// Whether a run of this process is under way in the session, a dropped one that is being interrupted included. A run
+    /// that was given up after [`RunOptions::drain_limit`] does not count, though its program may go on.
     pub fn is_busy(&self) -> bool {
         self.turn.available_permits() == 0
     }
 
-    /// Waits until no run of this process is under way, for at most `limit`. Returns whether that is so. Call it before
+    /// Waits until no run of this process is under way (see [`ComputeSession::is_busy`]), for at most `limit`. Returns whether that is so. Call it before
     /// the process ends: a run that is cut off then leaves the session of a cluster stuck.
     pub async fn settle(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.turn.acquire()).await.is_ok()
@@ -258,7 +259,7 @@ impl ComputeSession {
     /// Ends the session. The server may go on ending it after this returns.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when it is gone already.
+    /// [`ErrorKind::NotFound`] when it is gone already. While it is ending, another call may succeed.
     pub async fn destroy(&self, options: DestroyOptions) -> Result<(), ClientError> {
         let mut call = self.at.request("destroy the session", Method::DELETE, "").await?;
         if options.forced {

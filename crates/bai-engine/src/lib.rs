@@ -3,6 +3,9 @@
 //! It drives [`bai_runner`] and knows no client and no terminal. It keeps data that other servers lose: output between
 //! batch steps, runs whose socket closed, and output that came while no run was active.
 //!
+//! Its sessions are interactive, with one container each: it refuses batch sessions, clusters, virtual folders, agents and
+//! networks (`docs/wire` §13).
+//!
 //! The tests of any client can use it. It needs a tokio runtime:
 //!
 //! ```

@@ -29,6 +29,12 @@ impl CreateRequest {
         if self.cluster_size == Some(0) {
             return Err(BadRequest::NoContainer);
         }
+        let is_wrong = |(name, value): &(&String, &String)| {
+            name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')
+        };
+        if let Some((name, _)) = self.environ.iter().find(is_wrong) {
+            return Err(BadRequest::Variable(name.clone()));
+        }
         Ok(())
     }
 }
@@ -67,7 +73,7 @@ pub enum BadName {
 }
 
 /// Why no server would take a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRequest {
     /// The name.
@@ -87,6 +93,11 @@ pub enum BadRequest {
     /// A cluster without nodes.
     #[error("a session has at least one container")]
     NoContainer,
+    /// An environment variable that no program can have.
+    #[error(
+        "the environment variable {0:?} cannot be set: a name is not empty and has no =, and neither has a NUL"
+    )]
+    Variable(String),
 }
 
 #[cfg(test)]
@@ -106,6 +117,11 @@ mod tests {
         assert_eq!(wrong(|r| r.starts_at = Some("1h".into())), BadRequest::OnlyBatch);
         assert_eq!(wrong(|r| r.preopen_ports = vec![8080, 2200]), BadRequest::Port(2200));
         assert_eq!(wrong(|r| r.cluster_size = Some(0)), BadRequest::NoContainer);
+        for (name, value) in [("", "x"), ("A=B", "x"), ("A\0", "x"), ("A", "x\0")] {
+            let mut request = request();
+            request.environ.insert(name.into(), value.into());
+            assert_eq!(request.check(), Err(BadRequest::Variable(name.into())));
+        }
         assert_eq!(everything().check(), Ok(()));
     }
 
