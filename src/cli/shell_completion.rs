@@ -44,7 +44,9 @@ pub(super) fn answer() -> bool {
 /// Adds a completer to each flag whose values are names.
 fn with_completers(command: clap::Command) -> clap::Command {
     let complete = |argument: clap::Arg| match argument.get_id().as_str() {
-        "session" | "sessions" => argument.add(ArgValueCompleter::new(sessions)),
+        "session" => argument.add(ArgValueCompleter::new(sessions)),
+        "sessions" => argument.add(ArgValueCompleter::new(more_sessions)),
+        "name" if argument.get_long().is_some() => argument.add(ArgValueCompleter::new(sessions)),
         "image" => argument.add(ArgValueCompleter::new(image_names)),
         "session_or_image" => argument.add(ArgValueCompleter::new(sessions_and_images)),
         "profile" => argument.add(ArgValueCompleter::new(profiles)),
@@ -65,7 +67,16 @@ pub(super) fn script(shell: clap_complete::Shell) -> Result<ExitStatus, CliError
     completer
         .write_registration(VARIABLE, "bai-repl", "bai-repl", &program(), &mut script)
         .map_err(|error| CliError::new(ExitStatus::Failed, error))?;
+    if shell == clap_complete::Shell::Bash {
+        script = with_colons_joined(&String::from_utf8_lossy(&script)).into_bytes();
+    }
     table::write_bytes(&script).map(|_| ExitStatus::Ok)
+}
+
+/// The script for bash, with a function around that of the library.
+fn with_colons_joined(script: &str) -> String {
+    let registration = script.replace("-F _clap_complete_bai_repl", "-F _bai_repl");
+    format!("{}{registration}", include_str!("shell_completion.bash"))
 }
 
 /// How the script calls this program: by name if the user did so, otherwise by its absolute path.
@@ -80,6 +91,14 @@ fn program() -> String {
 /// Names of live sessions.
 fn sessions(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(&[NameKind::Sessions], current)
+}
+
+/// Names of live sessions that the command line does not have yet.
+fn more_sessions(current: &OsStr) -> Vec<CompletionCandidate> {
+    let given: Vec<_> = std::env::args_os().filter(|word| word != current).collect();
+    let mut found = sessions(current);
+    found.retain(|candidate| given.iter().all(|word| word != candidate.get_value()));
+    found
 }
 
 /// Names of images.
@@ -146,13 +165,14 @@ fn names(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
     // Do not wait for a search for interpreters that is still running.
     runtime.shutdown_background();
     match asked {
-        Ok(Some(names)) => Some(names),
-        Ok(None) => recall(kind, context),
-        Err(_) => {
-            refresh(kind, context);
-            recall(kind, context)
-        }
+        Ok(Some(names)) => return Some(names),
+        Ok(None) => {}
+        Err(_) => refresh(kind, context),
     }
+    recall(kind, context).or_else(|| match kind {
+        NameKind::Sessions => None,
+        NameKind::Images => Some(images::names_at_once(context)),
+    })
 }
 
 async fn ask(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {

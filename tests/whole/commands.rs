@@ -341,43 +341,58 @@ fn files_are_replaced_only_on_request_and_stay_in_the_folder() {
     expect_failure(&sandbox.run(&["upload", "work", "a.txt", "there/../a.txt"]), 2, &["two of the files"]);
 }
 
-#[test]
-fn the_shell_completes_sessions_images_and_words() {
-    let (mut sandbox, daemon) = with_sessions(&["work-a", "work-b"]);
+/// What bash completes at the end of each command line: one line of words for each. The words of a command line are divided
+/// at blanks.
+fn completed(sandbox: &Sandbox, lines: &[&str]) -> Vec<String> {
     let registration = sandbox.run(&["completions", "bash"]);
     assert_eq!(registration.code, Some(0), "{}", registration.stderr);
+    let calls: String = lines.iter().map(|line| format!("complete_words bai-repl {line}\n")).collect();
     sandbox.write(
         "complete.sh",
         format!(
-            "{}\n{}",
+            "{}\n{}{calls}",
             registration.stdout,
             r#"
         complete_words() {
             COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9; COMPREPLY=()
-            _clap_complete_bai_repl bai-repl "${COMP_WORDS[COMP_CWORD]}"
+            _bai_repl bai-repl "${COMP_WORDS[COMP_CWORD]}"
             echo "${COMPREPLY[@]}"
         }
-        complete_words bai-repl attach wo
-        complete_words bai-repl rm work-b work-
-        complete_words bai-repl interr
-        complete_words bai-repl --theme lig
     "#
         ),
     );
-    let complete = |sandbox: &Sandbox| {
-        let output = sandbox.program("bash").arg("complete.sh").output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let output = sandbox.program("bash").arg("complete.sh").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_shell_completes_sessions_images_and_words() {
+    let (mut sandbox, daemon) = with_sessions(&["work-a", "work-b"]);
     // Late answers come from the cache, so the list is cached first.
     sandbox.run(&["ls", "-q", "--json"]).expect_code(0);
-    let first = complete(&sandbox);
-    let lines: Vec<_> = first.lines().map(str::trim).collect();
-    assert_eq!(lines[..3], ["work-a work-b", "work-a work-b", "interrupt"], "{first}");
+    let lines = ["attach wo", "rm work-b work-", "-t wo", "run -t work-a", "interr", "--theme lig"];
+    let found = completed(&sandbox, &lines);
+    assert_eq!(found, ["work-a work-b", "work-a", "work-a work-b", "work-a", "interrupt", "light"]);
 
     // The server is away: the cached answer is used, and no error is shown.
     drop(daemon);
-    assert_eq!(complete(&sandbox).lines().next().map(str::trim), Some("work-a work-b"));
+    assert_eq!(completed(&sandbox, &["attach wo"]), ["work-a work-b"]);
     sandbox.set("BACKEND_ENDPOINT", "not a URL");
-    assert_eq!(complete(&sandbox).lines().next().map(str::trim), Some(""));
+    assert_eq!(completed(&sandbox, &["attach wo"]), [""]);
+}
+
+#[test]
+fn the_shell_completes_images_of_the_engine_before_and_after_they_were_listed() {
+    let sandbox = Sandbox::new();
+    let first = completed(&sandbox, &["bas", "run bas", "pty bas"]);
+    for words in &first {
+        assert!(words.split(' ').any(|word| word.starts_with("bash")), "{first:?}");
+    }
+    let listed = sandbox.run(&["images", "--json"]);
+    let image = objects(&listed).into_iter().map(|row| row["image"].as_str().unwrap().to_owned());
+    let bash = image.into_iter().find(|name| name.starts_with("bash:5")).unwrap();
+    let words = completed(&sandbox, &["bas", "run bash : 5"]);
+    assert_eq!(words[0], bash, "the list that was shown is also completed");
+    assert_eq!(words[1], bash.trim_start_matches("bash:"), "bash divides words at colons");
 }

@@ -85,7 +85,7 @@ mod terminal;
 mod tests;
 mod transfer;
 
-pub use bai_runner::{FoundImage, images, jupyter_language};
+pub use bai_runner::{FoundImage, images, jupyter_language, languages_in_path};
 pub use keypair::Keypair;
 pub use options::{EngineOptions, Workdirs};
 #[doc(no_inline)]

@@ -127,7 +127,7 @@ pub use kernel_spec::KernelSpec;
 pub use language::{FoundImage, KernelInfo, Resolved};
 pub use op::{Op, Step};
 pub use pty::{Terminal, TerminalSpec};
-pub use registry::{images, resolve};
+pub use registry::{images, languages_in_path, resolve};
 pub use reply::{Reply, RunnerStatus};
 pub use services::{Connection, ServiceAddress, ServiceError, Services};
 pub use usage::{Usage, memory_limit, usage};

@@ -5,7 +5,7 @@ use super::image::ImageName;
 use super::jupyter::{self, Jupyter};
 use super::language::{FoundImage, KernelInfo, Language, Resolved};
 use super::python::Python;
-use super::search_paths::SearchPaths;
+use super::search_paths::{SearchPaths, is_executable};
 use super::sqlite::Sqlite;
 use super::{app, compiled, scripted};
 use bai_protocol::language as table;
@@ -101,6 +101,19 @@ fn find_all(search_paths: &SearchPaths) -> Vec<FoundImage> {
     })
 }
 
+/// Names of languages whose program is in `PATH`. They are also image names. No program is run, so the answer takes
+/// milliseconds where [`images`] takes seconds; an interpreter outside `PATH` is not found.
+pub fn languages_in_path() -> Vec<&'static str> {
+    in_path(&SearchPaths::of_this_process())
+}
+
+fn in_path(search_paths: &SearchPaths) -> Vec<&'static str> {
+    let folders = search_paths.path();
+    let is_there = |program: &&str| folders.iter().any(|folder| is_executable(&folder.join(program)));
+    let found = table::ALL.iter().filter(|row| row.programs.iter().any(|program| is_there(&program)));
+    found.map(|row| row.name).collect()
+}
+
 /// Every image name that this machine can run, newest version first in each language.
 pub async fn images() -> Vec<FoundImage> {
     tokio::task::spawn_blocking(|| find_all(&SearchPaths::of_this_process())).await.unwrap_or_default()
@@ -109,6 +122,19 @@ pub async fn images() -> Vec<FoundImage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_language_is_found_by_its_program_without_running_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for (name, mode) in [("python3", 0o755), ("node", 0o644)] {
+            let file = folder.path().join(name);
+            std::fs::write(&file, "not a program").unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let search_paths = SearchPaths::of(&[("PATH", folder.path().to_str().unwrap())]);
+        assert_eq!(in_path(&search_paths), ["python"]);
+    }
 
     #[test]
     fn every_language_of_the_table_has_a_way_to_run() {

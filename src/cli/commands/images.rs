@@ -43,6 +43,7 @@ async fn of_engine(context: &CommandContext) -> Result<ExitStatus, CliError> {
         return Err(CliError::new(ExitStatus::NotFound, "no interpreter was found on this machine")
             .hint("install Python 3, for example: apt install python3"));
     }
+    name_cache::remember(NameKind::Images, context, found.iter().map(|image| image.name.as_str()));
     let rows = found.iter().map(|image| {
         let executable = image.executable.display().to_string();
         Row {
@@ -64,4 +65,13 @@ pub(in crate::cli) async fn names(context: &CommandContext) -> Result<Vec<String
         return Ok(images.into_iter().flat_map(|image| image.names()).collect());
     }
     Ok(bai_engine::images().await.into_iter().map(|image| image.name).collect())
+}
+
+/// Image names that are known without a request and without running a program: languages in the path of this machine, when
+/// the engine is the server.
+pub(in crate::cli) fn names_at_once(context: &CommandContext) -> Vec<String> {
+    if server::is_cluster(context).unwrap_or(true) {
+        return Vec::new();
+    }
+    bai_engine::languages_in_path().into_iter().map(str::to_owned).collect()
 }
