@@ -8,6 +8,7 @@ use super::error::CliError;
 use crate::config::{FileConfig, TextRule};
 use crate::panes::PrefixKey;
 use crate::render::sanitize;
+use crate::theme::LibraryError;
 use std::path::Path;
 
 /// The longest warning.
@@ -22,7 +23,10 @@ pub(super) fn read(path: &Path, command: Option<&CliCommand>) -> Result<FileConf
         return Ok(FileConfig::default());
     }
     let [graphics, cell, background] = TEXT_RULES;
-    let rules = [graphics, cell, background, THEME, PREFIX_KEY, MEDIA_FOLDER];
+    let mut rules = vec![graphics, cell, background, PREFIX_KEY, MEDIA_FOLDER];
+    if shows_themes(command) {
+        rules.push(THEME);
+    }
     let config = match FileConfig::read(path, &rules) {
         Ok(config) => config,
         Err(error) if connects(command) => return Err(error.into()),
@@ -43,6 +47,14 @@ fn connects(command: Option<&CliCommand>) -> bool {
     !matches!(command, Some(CliCommand::Themes(_) | CliCommand::Config(_) | CliCommand::Completions { .. }))
 }
 
+/// Whether a command uses a theme.
+fn shows_themes(command: Option<&CliCommand>) -> bool {
+    use CliCommand::{Attach, Config, Files, Pty, Run, Sessions, Themes};
+    command.is_none_or(|command| {
+        matches!(command, Attach(_) | Config(_) | Files(_) | Pty(_) | Run(_) | Sessions | Themes(_))
+    })
+}
+
 fn warn(text: &str) {
     eprintln!("bai-repl: warning: {}", sanitize::line(text, WARNING_WIDTH));
 }
@@ -51,7 +63,12 @@ const THEME: TextRule = TextRule {
     key: "theme",
     check: |name| {
         let found = display::library().find(name).map(drop);
-        found.map_err(|error| format!("cannot be used: {error}"))
+        found.map_err(|error| match error {
+            LibraryError::Unknown { name, .. } => {
+                format!("cannot be used: there is no theme \"{name}\" (bai-repl themes lists them)")
+            }
+            other => format!("cannot be used: {other}"),
+        })
     },
 };
 

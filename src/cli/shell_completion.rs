@@ -119,7 +119,7 @@ fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Names of themes.
 fn themes(current: &OsStr) -> Vec<CompletionCandidate> {
-    matching(display::library().names().into_iter(), current)
+    matching(display::library().usable_names().into_iter(), current)
 }
 
 fn matching(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {

@@ -96,6 +96,8 @@ pub(super) struct Layer {
     text: String,
     /// Name of the theme, which is the name of its file.
     name: String,
+    /// Whether it is part of this program, and not a file of the user.
+    is_shipped: bool,
     inherit: Option<Spanned<String>>,
     light: Option<bool>,
     background: Option<Rgb>,
@@ -136,6 +138,7 @@ impl Layer {
             file: file.to_owned(),
             text: text.to_owned(),
             name,
+            is_shipped: false,
             inherit: read.inherit,
             light: read.light,
             background,
@@ -166,6 +169,16 @@ impl Layer {
             *slot = Some(entry);
         }
         Ok(())
+    }
+
+    /// The layer as a part of this program.
+    pub(super) fn into_shipped(self) -> Self {
+        Layer { is_shipped: true, ..self }
+    }
+
+    /// Whether it is part of this program, and not a file of the user.
+    pub(super) fn is_shipped(&self) -> bool {
+        self.is_shipped
     }
 
     /// Name of the theme that it inherits from.

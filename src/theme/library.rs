@@ -1,5 +1,6 @@
 //! Finds themes by name: the user's own in a folder, and the built-in ones. A user's theme takes precedence over the
-//! built-in theme of the same name, and may inherit from it.
+//! built-in theme of the same name, and may inherit from it. Built-in themes inherit only from built-in ones, so a user's `dark`
+//! changes no other theme that ships.
 
 use std::fs;
 use std::io::{self, Read};
@@ -51,7 +52,7 @@ pub enum LibraryError {
     Unknown {
         /// The requested name.
         name: String,
-        /// The existing names.
+        /// The names of the usable themes.
         known: Vec<String>,
     },
     /// Its file cannot be read.
@@ -109,9 +110,9 @@ impl Library {
     /// [`LibraryError`] if the theme does not exist or is invalid.
     pub fn find(&self, name: &str) -> Result<Theme, LibraryError> {
         let Some(layer) = self.layer(name, false)? else {
-            return Err(LibraryError::Unknown { name: name.to_owned(), known: self.names() });
+            return Err(LibraryError::Unknown { name: name.to_owned(), known: self.usable_names() });
         };
-        self.complete(layer)
+        self.complete(layer, || self.usable_names())
     }
 
     /// Returns the default theme: `monochrome` without colours, else `light` or `dark` by the background's brightness; `dark`
@@ -138,6 +139,15 @@ impl Library {
         names
     }
 
+    /// Names of the themes that can be used: the user's own first.
+    pub fn usable_names(&self) -> Vec<String> {
+        let is_usable = |name: &String| {
+            let layer = self.layer(name, false).ok().flatten();
+            layer.is_some_and(|layer| self.complete(layer, Vec::new).is_ok())
+        };
+        self.names().into_iter().filter(is_usable).collect()
+    }
+
     /// All themes, including those with errors.
     pub fn list(&self) -> Vec<ListedTheme> {
         let own = self.own();
@@ -153,7 +163,7 @@ impl Library {
     /// # Errors
     /// [`ThemeError`] names the file, the line, and the problem.
     pub fn parse(&self, file: &str, text: &str) -> Result<Theme, LibraryError> {
-        self.complete(Layer::read(file, text)?)
+        self.complete(Layer::read(file, text)?, || self.usable_names())
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
@@ -172,8 +182,8 @@ impl Library {
         names
     }
 
-    /// Merges a theme with the themes that it inherits from.
-    fn complete(&self, first: Layer) -> Result<Theme, LibraryError> {
+    /// Merges a theme with the themes that it inherits from. An error names the `known` themes.
+    fn complete(&self, first: Layer, known: impl Fn() -> Vec<String>) -> Result<Theme, LibraryError> {
         let mut layers = vec![first];
         while let Some(last) = layers.last() {
             let Some(name) = last.inherit() else {
@@ -188,9 +198,10 @@ impl Library {
             }
             // A user's `dark` that inherits from `dark` means the built-in one.
             let seen = layers.iter().filter(|layer| layer.name() == name).count();
-            let Some(parent) = self.layer(name, seen > 0)?.filter(|_| seen < 2) else {
+            let only_shipped = last.is_shipped() || seen > 0;
+            let Some(parent) = self.layer(name, only_shipped)?.filter(|_| seen < 2) else {
                 let problem = match seen {
-                    0 => format!("there is no theme \"{name}\"; there are: {}", self.names().join(", ")),
+                    0 => format!("there is no theme \"{name}\"; there are: {}", known().join(", ")),
                     _ => format!("\"{name}\" inherits from itself"),
                 };
                 return Err(last.wrong_inheritance(problem).into());
@@ -215,7 +226,7 @@ impl Library {
 
 fn shipped(name: &str) -> Option<Result<Layer, ThemeError>> {
     let (name, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
-    Some(Layer::read(&format!("{name}.toml"), text))
+    Some(Layer::read(&format!("{name}.toml"), text).map(Layer::into_shipped))
 }
 
 /// Whether this is a valid theme name: it is also a file name, and is shown to the user.

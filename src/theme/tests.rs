@@ -240,6 +240,11 @@ fn a_folder_of_the_users_own_comes_first() {
         library.default_for(None, ColorDepth::Ansi256).unwrap().style(Role::Note).fg,
         Some(Color::Indexed(4))
     );
+    let built_in = Library::default();
+    for name in ["nord", "dracula", "high-contrast"] {
+        let note = |library: &Library| library.find(name).unwrap().style(Role::Note).fg;
+        assert_eq!(note(&library), note(&built_in), "{name} inherits the built-in dark");
+    }
     for (name, expected) in [
         ("ring-a", "inherits from itself"),
         ("chain-0", "over more than 8 files"),
@@ -247,7 +252,7 @@ fn a_folder_of_the_users_own_comes_first() {
         ("binary", "it is not UTF-8 text"),
         ("folder", "it is not a regular file"),
         ("pipe", "it is not a regular file"),
-        ("nobody", "there is no theme \"nobody\"; there are: binary, broken"),
+        ("nobody", "there is no theme \"nobody\"; there are: child, dark, mine, light, "),
         ("../dark", "there is no theme"),
     ] {
         let problem = library.find(name).unwrap_err().to_string();
