@@ -11,8 +11,10 @@ pub(super) use sessions::{
     LsColumn, Rename, Restart, Rm, Subject, Upload, UploadFlags,
 };
 
+use crate::repl::{did_you_mean, meant_subcommand};
 use clap::builder::NonEmptyStringValueParser;
 use clap::builder::{PathBufValueParser, StringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -51,7 +53,9 @@ impl Arguments {
         words: impl IntoIterator<Item = S>,
     ) -> clap::error::Result<Self> {
         let mut table = Self::command();
-        let matches = table.try_get_matches_from_mut(words)?;
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        let matches =
+            table.try_get_matches_from_mut(&words).map_err(|error| mistyped(&words).unwrap_or(error))?;
         let is_given = |argument: &&clap::Arg| {
             let source = matches.value_source(argument.get_id().as_str());
             !argument.is_global_set() && source == Some(ValueSource::CommandLine)
@@ -59,9 +63,13 @@ impl Arguments {
         if let (Some(command), Some(argument)) =
             (matches.subcommand_name(), table.get_arguments().find(is_given))
         {
-            let message =
+            let mut message =
                 format!("'{argument}' opens a session and cannot be used with the command '{command}'");
-            return Err(table.clone().error(clap::error::ErrorKind::ArgumentConflict, message));
+            let is_same = |other: &clap::Arg| other.get_id() == argument.get_id() && !other.is_positional();
+            if table.find_subcommand(command).is_some_and(|found| found.get_arguments().any(is_same)) {
+                message = format!("{message}; put it after '{command}'");
+            }
+            return Err(table.clone().error(ErrorKind::ArgumentConflict, message));
         }
         let arguments = Self::from_arg_matches(&matches)?;
         match arguments.command.as_ref().filter(|_| arguments.global.json).and_then(CliCommand::without_json)
@@ -69,16 +77,29 @@ impl Arguments {
             None => Ok(arguments),
             Some(what) => {
                 let message = format!("'--json' cannot be used with {what}");
-                Err(table.error(clap::error::ErrorKind::ArgumentConflict, message))
+                Err(table.error(ErrorKind::ArgumentConflict, message))
             }
         }
     }
+}
+
+/// The error for words that cannot be parsed, if they begin with a word that is nearly a subcommand. The parser takes it for an
+/// image, and complains about what follows.
+fn mistyped(words: &[OsString]) -> Option<clap::Error> {
+    let first = words.get(1)?.to_str()?;
+    let mut table = Arguments::command();
+    if first == "help" || table.find_subcommand(first).is_some() {
+        return None;
+    }
+    let message = format!("there is no command '{first}'; {}", did_you_mean(meant_subcommand(first)?));
+    Some(table.error(ErrorKind::InvalidSubcommand, message))
 }
 
 /// The flags for opening a session.
 #[derive(Debug, Args)]
 pub(super) struct OpenFlags {
     /// Image of the session, such as python:3.6 [default: python]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(super) image: Option<String>,
 
     /// Program to run [default: the prompt, or standard input if it is not a terminal]
@@ -360,6 +381,35 @@ mod tests {
     #[test]
     fn the_flags_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_subcommand_is_known_to_the_rule_for_mistyped_ones() {
+        let command = Arguments::command();
+        let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(names, crate::repl::SUBCOMMANDS);
+    }
+
+    #[test]
+    fn a_flag_in_the_wrong_place_is_told_the_right_one() {
+        let refused = |words: &str| {
+            Arguments::read(std::iter::once("bai-repl").chain(words.split(' '))).unwrap_err().to_string()
+        };
+        for words in ["-t work run python a.py", "--rm run python a.py", "-c 1 run python"] {
+            assert!(
+                refused(words).contains("cannot be used with the command 'run'; put it after 'run'"),
+                "{words}"
+            );
+        }
+        assert!(!refused("-t work ls").contains("put it after"));
+        for words in [&["", "-c", "1"][..], &["run", "", "a.py"], &["-c", "1", ""]] {
+            let words = std::iter::once("bai-repl").chain(words.iter().copied());
+            let message = Arguments::read(words).unwrap_err().to_string();
+            assert!(
+                message.contains("a value is required for '[IMAGE]'") || message.contains("'<IMAGE>'"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::session_name;
+use crate::repl::{did_you_mean, meant_subcommand};
 use bai_client::{ComputeSession, Created};
 use bai_protocol::create::{CreateRequest, check_name};
 use std::io::Read;
@@ -67,6 +68,13 @@ pub(super) fn print_notes(context: &CommandContext, notes: impl IntoIterator<Ite
     }
 }
 
+/// Says that a session stays, and its name.
+pub(super) fn print_kept(context: &CommandContext, name: &str) {
+    if !context.global.quiet {
+        eprintln!("bai-repl: session {name} stays; bai-repl attach {name} continues with it");
+    }
+}
+
 /// The image of the command line, or the default image.
 pub(super) fn image(open: &OpenFlags) -> &str {
     open.image.as_deref().unwrap_or(DEFAULT_IMAGE)
@@ -90,7 +98,12 @@ pub(super) fn code(open: &OpenFlags, stdin_is_terminal: bool) -> Result<Option<C
         return Ok(Some(Code { text: code.clone(), stdin_is_free: true }));
     }
     if let Some(path) = &open.script {
-        return Ok(Some(Code { text: read_text(path)?, stdin_is_free: true }));
+        let meant = open.image.as_deref().and_then(meant_subcommand);
+        let text = read_text(path).map_err(|error| match meant {
+            Some(subcommand) => error.hint(did_you_mean(subcommand)),
+            None => error,
+        })?;
+        return Ok(Some(Code { text, stdin_is_free: true }));
     }
     if stdin_is_terminal {
         return Ok(None);

@@ -111,7 +111,16 @@ fn prompt_command<F: Args>(name: &'static str, table: &clap::Command) -> clap::C
     let about = table.find_subcommand(name).and_then(clap::Command::get_about).cloned();
     let command =
         clap::Command::new(name).bin_name(format!(":{name}")).no_binary_name(true).disable_version_flag(true);
-    F::augment_args(command.about(about.unwrap_or_default()))
+    F::augment_args(command.about(about.unwrap_or_default())).mut_args(without_streams)
+}
+
+/// A flag whose help does not offer `-`: standard input and output belong to the prompt.
+fn without_streams(argument: clap::Arg) -> clap::Arg {
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    match help.split_once("; - is standard ") {
+        Some((rest, _)) => argument.help(rest.to_owned()),
+        None => argument,
+    }
 }
 
 /// The error for invalid flags. A flag that only the command line has gets its own message.
@@ -208,6 +217,19 @@ mod tests {
         }
         assert_eq!(usage_message(&["x", "--nonsense"]), "unexpected argument '--nonsense' found");
         assert_eq!(usage_message(&["--to", "x"]), "required arguments are missing: <FILE>...");
+    }
+
+    #[test]
+    fn the_help_of_the_prompt_does_not_offer_its_own_streams() {
+        let table = Arguments::command();
+        for (name, prompt) in [
+            ("upload", prompt_command::<UploadFlags>("upload", &table)),
+            ("download", prompt_command::<DownloadFlags>("download", &table)),
+        ] {
+            let help = |command: clap::Command| command.clone().render_help().to_string();
+            assert!(!help(prompt).contains("standard"), "{name}");
+            assert!(help(table.find_subcommand(name).unwrap().clone()).contains("- is standard"), "{name}");
+        }
     }
 
     #[test]

@@ -94,6 +94,7 @@ async fn run_code(
     let opened = open_in_place(&server, request, context, &mut fatal).await;
     // If the server refuses us, it has created no session, and would also refuse to destroy one.
     let refused = opened.as_ref().is_err_and(|error| error.exit() == ExitStatus::Refused);
+    let is_open = matches!(opened, Ok(Opened::Session(_)));
     let exit = match opened {
         Ok(Opened::Session(session)) => {
             run_in_place(&session, code, open, context, display, &mut fatal).await
@@ -111,6 +112,8 @@ async fn run_code(
     };
     if temporary && !refused {
         destroy_session(&server.api, &name).await;
+    } else if is_open && open.creation.name.is_none() {
+        creation::print_kept(context, &name);
     }
     server.close().await;
     exit

@@ -6,8 +6,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::cell::CellOptions;
-use super::commands::{COMMANDS, CommandSpec, PromptCommand};
+use super::commands::{COMMANDS, CommandSpec, PromptCommand, hint_about};
 use super::editor::edit_outside;
+use super::help_text::{help_table, indented};
 use super::printable::printable;
 use super::session::{RestartOutcome, SessionError};
 use super::settings;
@@ -77,33 +78,45 @@ impl Repl {
             .map(|()| LoopAction::Continue)
     }
 
+    /// Says that a word is not a command.
+    pub(super) fn fail_unknown(&mut self, word: &str) -> CommandResult {
+        let shown = sanitize::line(word, 60);
+        self.fail(format!("there is no command :{shown}"), Some(&hint_about(word)))
+    }
+
     fn help(&mut self, topic: Option<&str>) -> CommandResult {
         let topic = topic.map(|topic| topic.trim_start_matches(':'));
-        let width = COMMANDS.iter().map(|entry| entry.word.len() + entry.shown.len() + 3).max().unwrap_or(0);
-        let mut text = String::new();
-        for entry in COMMANDS.iter().filter(|entry| topic.is_none_or(|topic| topic == entry.word)) {
-            let usage = format!(":{} {}", entry.word, entry.shown);
-            let _ = writeln!(text, "{usage:width$}{}", entry.help);
-        }
+        let key = self.terminal.pane.key_name();
+        let rows: Vec<(String, String)> = COMMANDS
+            .iter()
+            .filter(|entry| topic.is_none_or(|topic| topic == entry.word))
+            .map(|entry| {
+                let also = if entry.word == "pty" { format!(" (also with {key})") } else { String::new() };
+                (format!(":{} {}", entry.word, entry.shown), format!("{}{also}", entry.help))
+            })
+            .collect();
+        let columns = usize::from(crate::terminal::size().cols);
+        let mut text = help_table(&rows, columns);
         if text.is_empty() {
-            return self.say("there is no such command; :help lists all commands");
+            return self.fail_unknown(topic.unwrap_or_default());
         }
         let row = COMMANDS.iter().find(|entry| topic == Some(entry.word));
         if let Some(command) = row.and_then(CommandSpec::delegated) {
             let _ = write!(text, "\n{}", self.delegated.help(command));
         }
         if topic.is_none() {
-            text.push_str(
-                "\nEnter runs a complete cell, Alt-Enter inserts a line, a blank line ends a block\n\
-                 Tab completes, → accepts the suggestion, Ctrl-R searches the history\n\
-                 Ctrl-C clears the cell or interrupts the program, Ctrl-D leaves\n\
-                 Ctrl-X Ctrl-E edits the cell in $EDITOR\n",
-            );
-            let key = self.terminal.pane.key_name();
-            let _ = writeln!(
-                text,
-                "{key} opens a terminal in the session, also while a cell runs, and leaves it again"
-            );
+            text.push('\n');
+            for line in [
+                "Enter runs a complete cell, Alt-Enter inserts a line, a blank line ends a block",
+                "Tab completes, → accepts the suggestion, Ctrl-R searches the history",
+                "Ctrl-C clears the cell or interrupts the program, Ctrl-D leaves",
+                "Ctrl-X Ctrl-E edits the cell in $EDITOR",
+                &format!(
+                    "{key} opens a terminal in the session, also while a cell runs, and leaves it again"
+                ),
+            ] {
+                text.push_str(&indented(line, columns, 0));
+            }
         }
         self.say(&text)
     }

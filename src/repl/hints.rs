@@ -1,6 +1,7 @@
 //! Hints about errors of the client in this program's own words: its flags and commands. The client names neither; it gives
 //! kinds and data.
 
+use super::meant::meant_subcommand;
 use bai_client::{ClientError, ErrorKind};
 
 /// The hint about files that exist and would be replaced.
@@ -34,6 +35,11 @@ impl FrontEnd {
     }
 }
 
+/// The question about a subcommand that the user took for an image by mistake.
+pub(crate) fn did_you_mean(subcommand: &str) -> String {
+    format!("did you mean {}?", FrontEnd::CommandLine.command(subcommand))
+}
+
 /// The hint for an error, if there is one.
 pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
     let subject = error.subject().unwrap_or_default();
@@ -48,7 +54,10 @@ pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
             Some(general) => format!("{general}; --force ends that login"),
             None => "--force ends the other login".to_owned(),
         }),
-        ErrorKind::UnknownImage => Some("bai-repl images lists the available images".to_owned()),
+        ErrorKind::UnknownImage => {
+            let lists = "bai-repl images lists the available images";
+            Some(meant_subcommand(subject).map_or_else(|| lists.to_owned(), |name| format!("{}; {lists}", did_you_mean(name))))
+        }
         ErrorKind::CannotListen => Some("another address can be given with -b HOST:PORT".to_owned()),
         ErrorKind::NotAnswering => Some(match front_end {
             FrontEnd::CommandLine => "wait, or stop what runs in it: bai-repl interrupt SESSION; bai-repl restart SESSION starts it anew".to_owned(),

@@ -14,6 +14,7 @@ mod delegated;
 mod delegated_actions;
 mod editor;
 mod folded_text;
+mod help_text;
 mod highlight;
 mod hints;
 mod history;
@@ -21,6 +22,7 @@ mod image;
 mod interrupted_output;
 mod keyboard;
 pub mod language;
+mod meant;
 mod options;
 mod output_fold;
 mod paint;
@@ -42,7 +44,10 @@ mod views;
 pub use completion::{CompletionSource, RemoteNameKind};
 pub use delegated::{DelegatedCommand, DelegatedCommands};
 pub use editor::Keymap;
-pub(crate) use hints::{FrontEnd, hint};
+pub(crate) use hints::{FrontEnd, did_you_mean, hint};
+#[cfg(test)]
+pub(crate) use meant::SUBCOMMANDS;
+pub(crate) use meant::meant_subcommand;
 pub use options::{Banner, NextSession, OnLeave, ReplExit, ReplOptions};
 pub(crate) use run_warnings::{not_started, output_lost};
 pub use session::{

@@ -157,6 +157,9 @@ impl Repl {
             Some(Ok(command)) => self.command(command),
             Some(Err(usage)) => self.terminal.note(&usage).map(|()| LoopAction::Continue),
             None => {
+                if let Some(word) = commands::unknown_command(line, &*self.language) {
+                    return self.fail_unknown(word);
+                }
                 if let Some((name, detailed)) = self.question_about(line)
                     && self.describe(&name, detailed)?
                 {

@@ -267,6 +267,9 @@ fn files_and_folders_are_uploaded_and_downloaded() {
 
     let run = sandbox.run_with_stdin(&["--json", "upload", "work", "-", "--to", "in/piped"], b"\0\xff");
     assert_eq!(objects(&run)[0]["to"], "in/piped");
+    assert_eq!(objects(&run)[0]["bytes"], 2);
+    let files = objects(&sandbox.run(&["--json", "upload", "--force", "work", "one.txt", "--to", "in"]));
+    assert_eq!((&files[0]["event"], &files[0]["bytes"]), (&"uploaded".into(), &5.into()));
     let events = objects(&sandbox.run(&["--json", "download", "work", "in/piped"]));
     assert_eq!((&events[0]["event"], &events[0]["bytes"]), (&"downloaded".into(), &2.into()));
     assert_eq!(std::fs::read(sandbox.work().join("piped")).unwrap(), b"\0\xff");
@@ -339,6 +342,41 @@ fn files_are_replaced_only_on_request_and_stay_in_the_folder() {
     expect_failure(&sandbox.run(&["upload", "work", "none.txt"]), 2, &["none.txt"]);
     expect_failure(&sandbox.run(&["upload", "work", "-"]), 2, &["--to FILE"]);
     expect_failure(&sandbox.run(&["upload", "work", "a.txt", "there/../a.txt"]), 2, &["two of the files"]);
+}
+
+#[test]
+fn a_kept_session_without_a_name_of_the_user_is_named() {
+    let (sandbox, _daemon) = with_sessions(&[]);
+    let kept = sandbox.run(&["--keep", "-c", "print(1)", "python"]);
+    kept.expect(0, "1\n");
+    let name = names(&sandbox.run(&["ls", "--json"])).remove(0);
+    assert_eq!(
+        kept.stderr.lines().last(),
+        Some(&*format!("bai-repl: session {name} stays; bai-repl attach {name} continues with it"))
+    );
+    let quiet = sandbox.run(&["--quiet", "--keep", "-c", "print(1)", "python"]);
+    assert!(!quiet.stderr.contains("stays"), "{}", quiet.stderr);
+}
+
+#[test]
+fn a_word_that_is_nearly_a_subcommand_is_not_taken_for_an_image_in_silence() {
+    let sandbox = Sandbox::new();
+    for (words, meant) in [
+        (&["lss"][..], "ls"),
+        (&["ps"], "ls"),
+        (&["kill", "peers"], "rm"),
+        (&["destroy", "a", "b"], "rm"),
+        (&["-t", "work", "list"], "ls"),
+    ] {
+        let run = sandbox.run(words);
+        assert!(!matches!(run.code, None | Some(0)), "{words:?}: {}", run.stderr);
+        let question = format!("did you mean bai-repl {meant}?");
+        assert!(run.stderr.contains(&question), "{words:?}: {}", run.stderr);
+    }
+    for words in [&["nosuch:1"][..], &["python", "none.py"]] {
+        let run = sandbox.run(words);
+        assert!(!run.stderr.contains("did you mean"), "{words:?}: {}", run.stderr);
+    }
 }
 
 /// What bash completes at the end of each command line: one line of words for each. The words of a command line are divided

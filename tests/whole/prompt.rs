@@ -303,3 +303,44 @@ fn a_failed_new_session_keeps_the_current_one() {
     terminal.wait_until("False", |screen| screen.has_line("False"));
     terminal.leave();
 }
+
+#[test]
+fn an_unknown_command_is_not_sent_to_the_kernel() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start(&sandbox, &["python"]);
+    terminal.wait_for_prompt(PROMPT);
+    for (typed, shown) in [
+        (":nope", "there is no command :nope"),
+        (":rm x (", "there is no command :rm"),
+        (":histroy", "did you mean :history?"),
+        (":help nope", "there is no command :nope"),
+    ] {
+        terminal.send("\x0c");
+        terminal.wait_for_prompt(PROMPT);
+        terminal.enter(typed);
+        terminal.wait_for(shown);
+        terminal.wait_for_prompt(PROMPT);
+        assert!(!terminal.screen().all.contains("SyntaxError"), "{}", terminal.screen().all);
+    }
+    terminal.enter(":exit");
+    assert_eq!(terminal.wait_for_end().code, 0);
+
+    let mistyped = FakeTerminal::start(&sandbox, &["lss"]);
+    mistyped.wait_for("did you mean bai-repl ls?");
+}
+
+#[test]
+fn the_help_is_wrapped_at_blanks_and_names_the_key() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::start_sized(&sandbox, &["python"], 110, 80);
+    terminal.wait_for_prompt(PROMPT);
+    let screen = terminal.run(PROMPT, ":help");
+    assert!(screen.all.contains("(also with Ctrl-])"), "{}", screen.all);
+    for words in ["scroll, sort, search,", "one, read its log or files", "leave (also :q, :exit and Ctrl-D)"]
+    {
+        let words: Vec<_> = words.split(' ').collect();
+        let shown: Vec<_> = screen.all.split_whitespace().collect();
+        assert!(shown.windows(words.len()).any(|window| window == words), "{words:?}: {}", screen.all);
+    }
+    terminal.leave();
+}

@@ -110,7 +110,7 @@ pub fn languages_in_path() -> Vec<&'static str> {
 fn in_path(search_paths: &SearchPaths) -> Vec<&'static str> {
     let folders = search_paths.path();
     let is_there = |program: &&str| folders.iter().any(|folder| is_executable(&folder.join(program)));
-    let found = table::ALL.iter().filter(|row| row.programs.iter().any(|program| is_there(&program)));
+    let found = table::ALL.iter().filter(|row| row.programs.iter().any(&is_there));
     found.map(|row| row.name).collect()
 }
 

@@ -3,6 +3,7 @@
 use super::{CreationFlags, local_path};
 use crate::cli::sweep_range::Range;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use std::path::PathBuf;
 
 /// The flags of `bai-repl run`.
@@ -17,6 +18,7 @@ that failed."
 )]
 pub(in crate::cli) struct Run {
     /// Image of the session, such as gcc or python:3.6
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) image: String,
 
     /// Files and folders to upload

@@ -100,9 +100,12 @@ async fn upload_source(
     let ended = transfer::until_ctrl_c(async { Ok(sent.await?) }).await;
     drop(bar);
     let has_arrived = |file: &&Upload| arrived.contains(&file.to);
-    for file in uploads.iter().filter(|_| context.global.json).filter(has_arrived) {
-        let from = file.from.display().to_string();
-        let event = json!({"event": "uploaded", "from": from, "to": file.to});
+    for PlannedFile { upload, bytes } in plan.files.iter().filter(|_| context.global.json) {
+        if !has_arrived(&upload) {
+            continue;
+        }
+        let from = upload.from.display().to_string();
+        let event = json!({"event": "uploaded", "from": from, "to": upload.to, "bytes": bytes});
         table::put(&format!("{event}\n"))?;
     }
     if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json {
@@ -152,7 +155,11 @@ async fn upload_stdin(
         return Ok(ExitStatus::Remote(130));
     }
     let sentence = format!("{} to {} of {}", format::size(bytes), flags.to, session.name());
-    table::report(context, &json!({"event": "uploaded", "from": "-", "to": flags.to}), &sentence)?;
+    table::report(
+        context,
+        &json!({"event": "uploaded", "from": "-", "to": flags.to, "bytes": bytes}),
+        &sentence,
+    )?;
     Ok(ExitStatus::Ok)
 }
 

@@ -3,6 +3,10 @@
 mod suggest;
 mod table;
 
+use super::hints::FrontEnd;
+use super::language::Language;
+use super::meant::meant;
+
 pub(super) use suggest::{Suggestion, suggest};
 pub(super) use table::{Argument, COMMANDS, CommandSpec, ImageUse, PromptCommand};
 
@@ -16,7 +20,7 @@ fn split(line: &str) -> Option<(&str, &str)> {
 /// Parses a line. `None` if it is not a command; an error is a sentence about the command's usage.
 pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
     let (word, rest) = split(line.trim())?;
-    if word == "q" && rest.trim().is_empty() {
+    if matches!(word, "q" | "exit") && rest.trim().is_empty() {
         return Some(Ok(PromptCommand::Quit));
     }
     let entry = COMMANDS.iter().find(|entry| entry.word == word)?;
@@ -64,6 +68,31 @@ pub(super) fn parse(line: &str) -> Option<Result<PromptCommand, String>> {
     }))
 }
 
+/// The word in a line that is only `:word…` and no command. `None` if the line may be code in this language.
+pub(super) fn unknown_command<'l>(line: &'l str, language: &dyn Language) -> Option<&'l str> {
+    let line = line.trim();
+    let rest = line.strip_prefix(':')?;
+    let may_be_code = language.takes_colon_words() || line.contains('\n');
+    let is_word =
+        !may_be_code && rest.starts_with(|c: char| c.is_ascii_alphabetic()) && parse(line).is_none();
+    rest.split_whitespace().next().filter(|_| is_word)
+}
+
+/// The hint about a word that is not a command.
+pub(super) fn hint_about(word: &str) -> String {
+    let name = word.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
+    let meant = meant(name, FrontEnd::Prompt).map(|name| format!("did you mean :{name}? "));
+    format!("{}:help lists the commands", meant.unwrap_or_default())
+}
+
+/// The code in a cell: that of a command which takes code, nothing of another command, else the whole cell.
+pub(super) fn code_in<'c>(cell: &'c str, language: &dyn Language) -> &'c str {
+    if parse(cell).is_some() || unknown_command(cell, language).is_some() {
+        return code_of(cell).unwrap_or_default();
+    }
+    cell
+}
+
 /// A word outside quotes that looks like a flag, where the command takes a name and no flags.
 fn unknown_flag(entry: &CommandSpec, argument: &str) -> Option<String> {
     let takes_a_name = matches!(
@@ -108,6 +137,7 @@ mod tests {
         assert_eq!(command(":help"), PromptCommand::Help(None));
         assert_eq!(command("  :help time "), PromptCommand::Help(Some("time".into())));
         assert_eq!(command(":q"), PromptCommand::Quit);
+        assert_eq!(command(":exit"), PromptCommand::Quit);
         assert_eq!(command(":new"), PromptCommand::New(None));
         assert_eq!(command(":new python:3.6"), PromptCommand::New(Some("python:3.6".into())));
         assert_eq!(command(":time f(1)"), PromptCommand::Time("f(1)".into()));
@@ -131,6 +161,28 @@ mod tests {
         {
             assert_eq!(parse(line), None, "{line:?}");
         }
+    }
+
+    #[test]
+    fn an_unknown_word_is_code_only_where_code_can_look_so() {
+        use crate::repl::language::{Jupyter, for_image};
+        for image in ["python", "bash", "c", "r"] {
+            let language = for_image(image);
+            let unknown = |line| unknown_command(line, &*language);
+            for (line, word) in [(":nope", "nope"), (" :rm x ", "rm"), (":info()", "info()"), (":LS", "LS")] {
+                assert_eq!(unknown(line), Some(word), "{image}");
+                assert_eq!(code_in(line, &*language), "");
+            }
+            for line in [":ls", ":", "::x", ": x", ":(){ :|:& };:", ":x\ny", "x :y"] {
+                assert_eq!(unknown(line), None, "{image}: {line}");
+            }
+        }
+        for image in ["ruby", "julia", "scheme", "whatever:1"] {
+            assert_eq!(unknown_command(":nope", &*for_image(image)), None, "{image}");
+        }
+        assert_eq!(unknown_command(":nope", &Jupyter::of("python")), None);
+        assert_eq!(hint_about("LS"), "did you mean :ls? :help lists the commands");
+        assert_eq!(hint_about("nope"), ":help lists the commands");
     }
 
     #[test]

@@ -190,9 +190,7 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
         "go to an existing session; this one is left as with :quit",
         |a| PromptCommand::Attach(unquoted(a).to_owned()),
     ),
-    entry("pty", "", Argument::None, "open a terminal in the session (also with a key, see below)", |_| {
-        PromptCommand::Pty
-    }),
+    entry("pty", "", Argument::None, "open a terminal in the session", |_| PromptCommand::Pty),
     entry("info", "", Argument::None, "show facts about the session", |_| PromptCommand::Info),
     entry(
         "logs",
@@ -249,7 +247,7 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
         "clean, build and execute the files in the session",
         |a| PromptCommand::Batch(a.to_owned()),
     ),
-    entry("quit", "", Argument::None, "leave (also Ctrl-D)", |_| PromptCommand::Quit),
+    entry("quit", "", Argument::None, "leave (also :q, :exit and Ctrl-D)", |_| PromptCommand::Quit),
 ];
 
 fn text(argument: &str) -> Option<String> {

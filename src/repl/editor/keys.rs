@@ -146,11 +146,7 @@ impl KeyHandler {
             return self.accept();
         }
         let whole = self.folds.unfold(line);
-        let code = match commands::parse(&whole) {
-            None => whole.as_str(),
-            Some(_) => commands::code_of(&whole).unwrap_or_default(),
-        };
-        match self.language.completeness(code) {
+        match self.language.completeness(commands::code_in(&whole, &*self.language)) {
             Completeness::Complete | Completeness::Invalid => self.accept(),
             Completeness::Incomplete { indent } if after.trim().is_empty() => self.insert_line(&indent),
             Completeness::Incomplete { .. } => self.new_line(context),

@@ -351,9 +351,7 @@ fn plain_cell(
             Err(ReadStop::End) => return CellRead::Cell(cell),
             Err(ReadStop::Failed(error)) => return CellRead::Failed(error),
         }
-        let is_command = super::commands::parse(&cell).is_some();
-        let code = if is_command { super::commands::code_of(&cell).unwrap_or_default() } else { &cell };
-        match language.completeness(code) {
+        match language.completeness(super::commands::code_in(&cell, language)) {
             Completeness::Incomplete { .. } => cell.push('\n'),
             Completeness::Complete | Completeness::Invalid => return CellRead::Cell(cell),
         }

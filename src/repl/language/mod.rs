@@ -78,6 +78,12 @@ pub trait Language: Send + Sync {
         true
     }
 
+    /// Whether code can begin with a colon and a letter, so that an unknown `:word` is code. In a language that is not known
+    /// it can.
+    fn takes_colon_words(&self) -> bool {
+        true
+    }
+
     /// Whether a name can begin with `c`.
     fn starts_name(&self, c: char) -> bool {
         c == '_' || c.is_alphabetic()

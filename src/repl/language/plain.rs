@@ -95,6 +95,10 @@ impl Language for Plain {
         let last = name.rsplit(['.', ':', '#']).next().unwrap_or_default();
         !self.row.syntax.question_mark_in_names || last.starts_with(char::is_uppercase)
     }
+
+    fn takes_colon_words(&self) -> bool {
+        !self.is_known() || self.row.syntax.colon_words
+    }
 }
 
 #[cfg(test)]

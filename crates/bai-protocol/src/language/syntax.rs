@@ -37,6 +37,8 @@ pub struct Syntax {
     pub ends: Option<(&'static str, &'static str)>,
     /// Whether code may end with `?`, so that `name?` is a call, or an operator as in Rust, and not a question.
     pub question_mark_in_names: bool,
+    /// Whether code may begin with a colon and a letter, as the symbol `:x` of Ruby does.
+    pub colon_words: bool,
 }
 
 impl Syntax {
@@ -58,6 +60,7 @@ impl Syntax {
         continues: &[],
         ends: None,
         question_mark_in_names: false,
+        colon_words: false,
     };
 
     /// Strings in single or double quotes, and the comments of C.

@@ -204,6 +204,7 @@ pub static JULIA: Language = Language {
             "mutable",
         ],
         closers: &["end"],
+        colon_words: true,
         ..Syntax::PLAIN
     },
     execute: &[Rule::file("main.jl", "{tool} main.jl")],
@@ -227,6 +228,7 @@ pub static RUBY: Language = Language {
         closers: &["end"],
         continues: &["\\", "&&", "||", ",", "."],
         question_mark_in_names: true,
+        colon_words: true,
         ..Syntax::PLAIN
     },
     documentation: Some("defined?(_bai_doc) ? _bai_doc('{}') : puts('{} is not known here')"),
@@ -333,6 +335,7 @@ pub static SCHEME: Language = Language {
         long_quotes: "\"",
         line_comment: ";",
         question_mark_in_names: true,
+        colon_words: true,
         ..Syntax::PLAIN
     },
     execute: &[Rule::file("main.scm", "{tool} --no-auto-compile -s main.scm")],

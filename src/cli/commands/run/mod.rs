@@ -151,8 +151,8 @@ impl SingleRun<'_> {
         };
         if self.temporary && !refused {
             destroy_session(&self.server.api, &name).await;
-        } else if !self.context.global.quiet && !self.context.global.json && exit.is_ok() {
-            eprintln!("bai-repl: session {name} stays; bai-repl attach {name} continues with it");
+        } else if !self.context.global.json && exit.is_ok() {
+            creation::print_kept(self.context, &name);
         }
         exit
     }

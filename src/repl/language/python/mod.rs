@@ -123,6 +123,10 @@ impl Language for Python {
         KEYWORDS
     }
 
+    fn takes_colon_words(&self) -> bool {
+        false
+    }
+
     fn extension(&self) -> &str {
         PYTHON.extension()
     }
