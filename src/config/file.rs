@@ -69,7 +69,8 @@ fn local_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathB
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutputConfig {
-    /// Maximum lines shown for the output of a cell; `:output` shows all of it. 0 means no limit.
+    /// Maximum lines of a cell's output that are shown at once; its last lines, up to 20, follow. `:output` shows all of it.
+    /// 0 means no limit.
     pub max_lines: usize,
     /// Whether links (OSC 8) are sent; if absent, only to terminals that are known to support them.
     pub links: Option<bool>,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::render::Stream;
 
-/// Number of lines at the end that are shown.
+/// Maximum number of lines at the end that are shown; not more than at the start.
 const LAST: usize = 20;
 /// Number of bytes at the end that are kept for that.
 const KEPT_BYTES: usize = 16 * 1024;
@@ -168,20 +168,21 @@ impl OutputFold {
         self.shown = 0;
         self.end_bytes = 0;
         let lines = std::mem::take(&mut self.folded_lines);
-        let end = last_lines(self.end.drain(..).collect());
+        let count = self.max_lines.unwrap_or(LAST).clamp(1, LAST);
+        let end = last_lines(self.end.drain(..).collect(), count);
         let in_end = end.iter().map(|(_, text)| text.bytes().filter(|byte| *byte == b'\n').count()).sum();
         Some(Folded { lines: lines.saturating_sub(in_end), end })
     }
 }
 
-/// The last lines of these texts.
-fn last_lines(texts: Vec<(Stream, String)>) -> Vec<(Stream, String)> {
+/// The last lines of these texts, at least one.
+fn last_lines(texts: Vec<(Stream, String)>, count: usize) -> Vec<(Stream, String)> {
     let mut ends = 0;
     let mut kept: Vec<(Stream, String)> = Vec::new();
     for (stream, text) in texts.into_iter().rev() {
         // The line end of the last line does not separate two lines.
         let body = if kept.is_empty() { text.strip_suffix('\n').unwrap_or(&text) } else { &text };
-        let before = body.rmatch_indices('\n').nth(LAST - 1 - ends).map(|(at, _)| at);
+        let before = body.rmatch_indices('\n').nth(count.saturating_sub(1 + ends)).map(|(at, _)| at);
         if let Some(at) = before {
             kept.push((stream, text.get(at + 1..).unwrap_or_default().to_owned()));
             break;
@@ -216,6 +217,14 @@ mod tests {
         assert_eq!(fold.unfold(), None);
         assert_eq!(fold.admit(Stream::Stdout, "again\n"), "again\n");
         assert_eq!(fold.transcript.text(), all + "oh\nnoagain\n");
+    }
+
+    #[test]
+    fn a_low_limit_counts_at_the_end_too() {
+        let mut fold = OutputFold::new(Some(3));
+        assert_eq!(fold.admit(Stream::Stdout, &lines(0..30)), lines(0..3));
+        let folded = fold.unfold().unwrap();
+        assert_eq!((folded.lines, folded.end), (24, vec![(Stream::Stdout, lines(27..30))]));
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         name: "output.max_lines",
         words: &["0"],
-        about: "lines of one output that are shown",
+        about: "lines of one output that are shown at once; its last ones, up to 20, follow",
         takes: "a number of lines, or 0 for all",
         show: |options| options.max_lines.unwrap_or(0).to_string(),
         set: |options, value| {
