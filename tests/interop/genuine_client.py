@@ -151,10 +151,13 @@ async def files_are_uploaded_listed_and_downloaded(api, session):
         folder = Path(folder)
         content = bytes(range(256)) * 1000
         (folder / "up.bin").write_bytes(content)
-        await session.upload([folder / "up.bin"], basedir=folder)
+        uploaded = ["up.bin", "a b.txt", "50%25.txt", "%41", "naïve.txt"]
+        for name in uploaded[1:]:
+            (folder / name).write_text(name)
+        await session.upload([folder / name for name in uploaded], basedir=folder)
         listed = await session.list_files(".")
         names = [entry["filename"] for entry in json.loads(listed["files"])]
-        expect("up.bin" in names, names)
+        expect(set(uploaded) <= set(names), names)
         (folder / "down").mkdir()
         await session.download(["up.bin"], dest=folder / "down")
         found = list((folder / "down").rglob("*"))

@@ -99,8 +99,8 @@ fn unnamed() -> String {
 }
 
 /// The official client percent-encodes everything but letters, digits and `_.-~`. Only a name that this client could
-/// have encoded is decoded. A name with any other character is taken as it is, except for the backslashes that clients
-/// escape.
+/// have encoded is decoded. A name with any other character, such as a slash, is taken as it is, except for the backslashes
+/// that clients escape.
 fn decode_name(name: &str) -> String {
     // The form's parser has unescaped `\"`, but not this.
     let name = &name.replace("\\\\", "\\");
@@ -217,6 +217,7 @@ mod tests {
             ("100%25", "100%"),
             ("a b%20c", "a b%20c"),
             ("sub/b%2Fc", "sub/b%2Fc"),
+            ("./a%20b", "./a%20b"),
             ("%FF", "%FF"),
             ("50%", "50%"),
         ] {

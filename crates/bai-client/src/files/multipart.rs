@@ -5,13 +5,17 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 /// The content type and the body of an upload. File names are sent unescaped, since genuine servers store a
 /// percent-encoded name literally. The caller checks that they have no control characters.
+///
+/// Our engine decodes the names of the official client, which encodes every slash. So a name with a percent sign gets one:
+/// a name with a slash is as it is meant on both servers.
 pub(super) fn form(files: &[(String, Bytes)]) -> (String, Bytes) {
     let boundary = format!("bai-{}", uuid::Uuid::new_v4().simple());
     let mut body = BytesMut::new();
     for (name, content) in files {
+        let mark = if name.contains('%') && !name.contains('/') { "./" } else { "" };
         let name = name.replace('\\', "\\\\").replace('"', "\\\"");
         let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"src\"; filename=\"{name}\"\r\n\
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"src\"; filename=\"{mark}{name}\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n"
         );
         body.extend_from_slice(head.as_bytes());
