@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -41,7 +42,8 @@ fn write_parts(paths: &[PathBuf], boundary: &str, out: &mut Chunks) -> io::Resul
     out.flush()
 }
 
-/// Members are named from the path's own last part, as Docker's archives are. Pipes, sockets and devices are left out.
+/// Members are named from the path's own last part, as Docker's archives are. Pipes and sockets are members without content,
+/// so that a client can report them. A socket is a pipe there, because archives have no type for it. Devices are left out.
 fn write_tar(path: &Path, out: &mut Chunks) -> io::Result<()> {
     let mut tar = tar::Builder::new(out);
     let name = path.file_name().map_or_else(|| PathBuf::from("."), PathBuf::from);
@@ -62,6 +64,10 @@ fn write_tar(path: &Path, out: &mut Chunks) -> io::Result<()> {
             tar.append_link(&mut header, &name, fs::read_link(&path)?)?;
         } else if kind.is_file() {
             append_file(&mut tar, header, &name, &path, &meta)?;
+        } else if kind.is_fifo() || kind.is_socket() {
+            header.set_entry_type(tar::EntryType::Fifo);
+            header.set_size(0);
+            tar.append_data(&mut header, &name, io::empty())?;
         }
     }
     tar.finish()
