@@ -3,13 +3,13 @@
 use super::large_down::LargeDownload;
 use super::plan::{self, DownloadStep};
 use super::progress::{Progress, ProgressMeter};
-use super::{REPLY_LIMIT, TRANSFER_LIMIT, large_up, multipart, unpack};
+use super::{REPLY_LIMIT, TRANSFER_LIMIT, large_up, multipart, refuse_empty, unpack};
 use crate::error::{ClientError, ErrorKind};
 use crate::reply::Reply;
 use crate::session::ComputeSession;
 use reqwest::Method;
 use serde_json::json;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 /// Options of [`ComputeSession::download`].
@@ -35,7 +35,7 @@ pub struct Downloaded {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// Its name; bytes that are not text are replaced.
+    /// Its path, relative to the target folder; bytes that are not text are replaced.
     pub name: String,
     /// Why, in a few words.
     pub why: &'static str,
@@ -58,8 +58,10 @@ impl ComputeSession {
 
     /// Downloads files and folders of any size, and reports the progress.
     ///
-    /// Files are written only inside the folder: no entry leaves it, no symbolic link on the way is followed, links and
-    /// devices are left out, and no file is replaced unless the options allow it.
+    /// Files are written only inside the folder: no entry leaves it, no symbolic link on the way is followed, links,
+    /// pipes, sockets and devices are left out, and no file is replaced unless the options allow it.
+    ///
+    /// Genuine servers leave sockets out of the archive of a folder, so these are not always reported.
     ///
     /// Servers send archives of up to 1 MiB. Larger folders are fetched file by file. A small shell command in the
     /// session, which waits for the current run as every run does, cuts a larger file into parts. The parts are in
@@ -68,8 +70,10 @@ impl ComputeSession {
     /// changed.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] for a file that is there, unless the options allow to replace it; [`ErrorKind::Local`]
-    /// when something cannot be written, or another download of the same file to this folder is under way;
+    /// [`ErrorKind::BadRequest`] for an empty path, and for two paths with the same name; [`ErrorKind::Refused`] for a pipe,
+    /// a socket or a device; [`ErrorKind::AlreadyExists`] for a file that is there, unless the options allow to replace it:
+    /// [`ClientError::existing`] then has all files in the way that the paths name, or the file in a downloaded folder at
+    /// which the download stopped; [`ErrorKind::Local`] when something cannot be written, or another download of the same file to this folder is under way;
     /// [`ErrorKind::Lost`] when what arrived is not what was sent; else what the server says. What was written before
     /// stays.
     pub async fn download_with(
@@ -79,12 +83,19 @@ impl ComputeSession {
         options: DownloadOptions,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<Downloaded, ClientError> {
+        refuse_impossible(paths)?;
         if !options.overwrite {
             refuse_existing(paths, into)?;
         }
         let mut meter = ProgressMeter::new(&mut on_progress);
         let mut downloaded = Downloaded::default();
         let mut waiting: VecDeque<DownloadStep> = self.plan(paths).await.into();
+        if let Some(DownloadStep::Special { path, .. }) =
+            waiting.iter().find(|step| matches!(step, DownloadStep::Special { .. }))
+        {
+            let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
+            return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
+        }
         for step in &waiting {
             meter.expect(step.bytes());
         }
@@ -108,6 +119,10 @@ impl ComputeSession {
                         meter.expect(step.bytes());
                         waiting.push_front(step);
                     }
+                }
+                DownloadStep::Special { path, below } => {
+                    let name = below.iter().cloned().chain([plan::split(&path).1]).collect::<Vec<_>>();
+                    downloaded.skipped.push(Skipped { name: name.join("/"), why: unpack::SPECIAL });
                 }
                 DownloadStep::Large { path, entry, below } => {
                     let bytes = entry.size;
@@ -161,6 +176,23 @@ impl ComputeSession {
         let names: Vec<_> = paths.iter().map(|path| ("files", path.as_str())).collect();
         self.post_or_get("download", "/download", &names, None).await
     }
+}
+
+/// Refuses paths that are empty, or that would be written to the same place.
+fn refuse_impossible(paths: &[String]) -> Result<(), ClientError> {
+    let mut seen = HashSet::new();
+    for path in paths {
+        refuse_empty("download", path)?;
+        let name = plan::split(path).1;
+        if !seen.insert(name.clone()) {
+            let why = match name.as_str() {
+                "" => format!("{path} is to be downloaded twice, so no file was copied"),
+                name => format!("two of the paths are to be downloaded to {name}, so no file was copied"),
+            };
+            return Err(ClientError::new(ErrorKind::BadRequest, "download", why));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses to go on when a file has the place of one of these.

@@ -1,54 +1,104 @@
-//! The check for targets of an upload that exist in the session. Servers replace such a file without a question.
+//! The check of an upload's targets against what is in the session, before the first file is sent.
+//!
+//! Servers replace a file without a question, and genuine servers answer 204 also where they store no file: onto a folder,
+//! and below a file (`docs/wire` §6). So the listings of the session are asked, once for each folder.
 
+use super::Place;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
-use std::collections::{BTreeMap, BTreeSet};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How many listings are asked for at once.
+const AT_ONCE: usize = 8;
 
 impl ComputeSession {
-    /// Fails if one of these paths exists. The paths are relative to the home folder.
-    pub(super) async fn refuse_existing(&self, targets: &[&str]) -> Result<(), ClientError> {
+    /// Refuses an upload to these targets that would replace a folder, or a file without permission, or that needs a folder
+    /// where a file is. Returns the targets that are symbolic links. The paths are relative to the home folder.
+    pub(super) async fn check_targets(
+        &self,
+        targets: &[&str],
+        overwrite: bool,
+    ) -> Result<BTreeSet<String>, ClientError> {
         let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for target in targets {
-            let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
+            let (folder, name) = split(target);
             folders.entry(folder).or_default().insert(name);
         }
-        let mut existing = Vec::new();
-        for (folder, names) in folders {
-            let entries = match self.list_files(folder).await {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
+        let places = self.places(&folders.keys().copied().collect()).await?;
+        let (mut existing, mut links) = (Vec::new(), BTreeSet::new());
+        for (folder, names) in &folders {
+            let entries = match places.get(*folder) {
+                Some(Place::Folder(entries)) => entries,
+                Some(Place::NotAFolder) => {
+                    let name = names.first().copied().unwrap_or_default();
+                    let why = format!("a file is in the place of the folder {folder}");
+                    return Err(refusal(format!("cannot upload {folder}/{name}: {why}")));
+                }
+                Some(Place::Missing | Place::Unknown) | None => continue,
             };
-            let taken = entries.into_iter().map(|entry| entry.filename);
-            let taken = taken.filter(|name| names.contains(name.as_str()));
-            existing.extend(taken.map(|name| if folder == "." { name } else { format!("{folder}/{name}") }));
-        }
-        if existing.is_empty() { Ok(()) } else { Err(ClientError::already_exists("upload", existing)) }
-    }
-
-    /// The error for the user after an upload to these targets failed: a folder that is in the way, else the server's
-    /// own error. Servers report a folder in different words.
-    pub(super) async fn explain_refusal(&self, error: ClientError, targets: &[&str]) -> ClientError {
-        match error.kind() {
-            ErrorKind::Server | ErrorKind::BadRequest | ErrorKind::Refused => {
-                self.folder_in_the_way(targets).await.unwrap_or(error)
-            }
-            _ => error,
-        }
-    }
-
-    /// The refusal for the first of these targets that is a folder.
-    async fn folder_in_the_way(&self, targets: &[&str]) -> Option<ClientError> {
-        for target in targets {
-            let (folder, name) = target.rsplit_once('/').unwrap_or((".", target));
-            let entries = self.list_files(folder).await.ok()?;
-            if entries.iter().any(|entry| entry.filename == name && entry.is_dir()) {
-                let why = format!("cannot replace the folder {target} with a file");
-                return Some(ClientError::new(ErrorKind::Refused, "upload", why).into_sentence());
+            for entry in entries.iter().filter(|entry| names.contains(entry.filename.as_str())) {
+                let name = &entry.filename;
+                let target = if *folder == "." { name.clone() } else { format!("{folder}/{name}") };
+                if !overwrite {
+                    existing.push(target);
+                } else if entry.is_dir() {
+                    return Err(folder_in_the_way(&target));
+                } else if entry.mode.starts_with('l') {
+                    links.insert(target);
+                }
             }
         }
-        None
+        if existing.is_empty() { Ok(links) } else { Err(ClientError::already_exists("upload", existing)) }
     }
+
+    /// What is at the places of these folders. A folder that has several of them in it is listed first: its listing says
+    /// which of them are missing, so that a new tree does not cost a listing for each of its folders.
+    async fn places(&self, folders: &BTreeSet<&str>) -> Result<HashMap<String, Place>, ClientError> {
+        let mut below: BTreeMap<&str, usize> = BTreeMap::new();
+        for folder in folders.iter().filter(|folder| **folder != ".") {
+            *below.entry(split(folder).0).or_default() += 1;
+        }
+        let first = below.into_iter().filter(|(parent, count)| *count > 1 || folders.contains(parent));
+        let mut places = self.list_all(first.map(|(parent, _)| parent.to_owned()).collect()).await?;
+        let mut unknown = Vec::new();
+        for folder in folders.iter().filter(|folder| !places.contains_key(**folder)).collect::<Vec<_>>() {
+            let (parent, name) = split(folder);
+            let place = match places.get(parent) {
+                Some(Place::Missing) => Place::Missing,
+                Some(Place::NotAFolder) => Place::NotAFolder,
+                Some(Place::Folder(entries)) if !entries.iter().any(|entry| entry.filename == name) => {
+                    Place::Missing
+                }
+                _ => {
+                    unknown.push((*folder).to_owned());
+                    continue;
+                }
+            };
+            places.insert((*folder).to_owned(), place);
+        }
+        places.extend(self.list_all(unknown).await?);
+        Ok(places)
+    }
+
+    async fn list_all(&self, folders: Vec<String>) -> Result<HashMap<String, Place>, ClientError> {
+        let listing = |folder: String| async move { self.place(&folder).await.map(|place| (folder, place)) };
+        stream::iter(folders.into_iter().map(listing)).buffer_unordered(AT_ONCE).try_collect().await
+    }
+}
+
+/// A path as its folder and its name. The home folder is `.`.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or((".", path))
+}
+
+/// The refusal to replace a folder.
+pub(super) fn folder_in_the_way(target: &str) -> ClientError {
+    refusal(format!("cannot replace the folder {target} with a file"))
+}
+
+fn refusal(why: String) -> ClientError {
+    ClientError::new(ErrorKind::Refused, "upload", why).into_sentence()
 }
 
 /// Refuses targets that name one file twice: the last upload would replace the others.

@@ -53,7 +53,7 @@ impl ComputeSession {
         let mut partial = open(&what, &target).await?;
         self.cut(&what, &wanted.path, &folder).await?;
         let sum = format!("{folder}/sum");
-        let sum = patiently(|| self.read_file(&sum)).await;
+        let sum = patiently(|| self.read_small(&sum)).await;
         let sum = sum.map_err(|error| error.with_what(&what))?;
         let sum = String::from_utf8_lossy(&sum).split_whitespace().next().unwrap_or_default().to_owned();
         meter.begin(&wanted.path, size);
@@ -63,7 +63,7 @@ impl ComputeSession {
         meter.add(have);
         while index * PART < size {
             let part = format!("{folder}/p{}", letters(index));
-            let content = patiently(|| self.read_file(&part)).await.map_err(|error| {
+            let content = patiently(|| self.read_small(&part)).await.map_err(|error| {
                 error
                     .with_what(&what)
                     .with_hint("start it again: parts that have arrived are not fetched twice")
@@ -89,7 +89,7 @@ impl ComputeSession {
         }
         // The last step, and at once: a call that is cut before has not made the target, and the next one goes on.
         partial.complete().map_err(|error| local_error(&what, error))?;
-        Ok(wanted.below.iter().collect::<PathBuf>().join(name))
+        Ok(target.shown())
     }
 
     /// Cuts the file into parts, unless they exist.

@@ -2,8 +2,10 @@
 //!
 //! The folder of the parts is named after their content, so that any client can continue an interrupted transfer.
 
+use super::existing::folder_in_the_way;
 use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
+use super::unpack::InTheWay;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bytes::Bytes;
@@ -12,7 +14,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 /// The exit code of the joining command for parts that differ from the file.
 const DIFFERENT: i32 = 99;
+/// The exit code of both commands for a target that is a folder.
+const FOLDER_IN_THE_WAY: i32 = 98;
+/// The exit code of the first command for a folder that the session's user must not write to.
+const NOT_WRITABLE: i32 = 97;
 
 /// The local file of an upload.
 struct UploadSource {
@@ -47,16 +52,14 @@ impl ComputeSession {
         let what = format!("upload {to}");
         let source = UploadSource::read(file, &what).await?;
         let folder = format!("{FOLDER}/up-{}", identity(&[&source.sum, to]));
-        let parent = Path::new(to).parent().and_then(Path::to_str).filter(|path| !path.is_empty());
-        let parent = word(parent.unwrap_or("."));
-        // The session's own user makes the folder, so that it may write there. A folder that an upload makes belongs to the server.
-        let ground = format!("mkdir -p {} {parent} && test -w {parent}", word(&folder));
         for again in [true, false] {
-            self.shell_ok(&what, &ground).await.map_err(|error| {
-                error.with_hint(
-                    "folders that an upload has made cannot be written to in the session; choose another",
-                )
-            })?;
+            let ended = self.shell(&what, &prepare(&folder, to)).await?;
+            match ended.code {
+                Some(0) => {}
+                Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
+                Some(NOT_WRITABLE) => return Err(not_writable(&what, parent(to))),
+                _ => return Err(ended.failure(&what)),
+            }
             meter.begin(to, source.size);
             self.send_parts(&what, &source, &folder, meter).await?;
             let ended = self.shell(&what, &join(&folder, to, &source)).await?;
@@ -64,6 +67,7 @@ impl ComputeSession {
                 Some(0) => return Ok(()),
                 Some(DIFFERENT) if again => {}
                 Some(DIFFERENT) => break,
+                Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
                 _ => {
                     let why = format!("its parts could not be joined: {}", ended.said);
                     return Err(ClientError::new(ErrorKind::Refused, what, why));
@@ -86,7 +90,8 @@ impl ComputeSession {
         let there: HashMap<_, _> = there.into_iter().map(|entry| (entry.filename, entry.size)).collect();
         let mut waiting = Vec::new();
         let mut offset = 0;
-        while offset < source.size {
+        // An empty file has one part, which is empty.
+        while offset < source.size || offset == 0 {
             let size = PART.min(source.size - offset);
             let name = format!("p{:08}", offset / PART);
             if there.get(&name) == Some(&size) {
@@ -94,7 +99,7 @@ impl ComputeSession {
             } else {
                 waiting.push((name, offset, size))
             }
-            offset += size;
+            offset += PART;
         }
         for call in waiting.chunks(TOGETHER) {
             let mut parts = Vec::with_capacity(call.len());
@@ -152,7 +157,9 @@ pub(super) fn local_error(what: &str, error: std::io::Error) -> ClientError {
         std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
         _ => ErrorKind::Local,
     };
-    ClientError::new(kind, what, error.to_string()).with_source(error)
+    let in_the_way = error.get_ref().and_then(|inner| inner.downcast_ref::<InTheWay>());
+    let existing = in_the_way.map(|file| file.path.display().to_string()).into_iter().collect();
+    ClientError::new(kind, what, error.to_string()).with_existing(existing).with_source(error)
 }
 
 /// Repeats a call that failed on its way to the server.
@@ -188,14 +195,45 @@ pub(super) fn identity(of: &[&str]) -> String {
     hex::encode(sum.finalize()).chars().take(16).collect()
 }
 
+/// The folder of a target.
+fn parent(to: &str) -> &str {
+    to.rsplit_once('/').map_or(".", |(parent, _)| parent)
+}
+
+/// The error for a folder that the session's user must not write to.
+fn not_writable(what: &str, folder: &str) -> ClientError {
+    let why = format!("the user of the session must not write to the folder {folder}");
+    ClientError::new(ErrorKind::Refused, what, why).with_hint(
+        "if an upload of small files has made the folder, it belongs to the server: make folders in the session first, \
+         or choose another folder",
+    )
+}
+
+/// The command that makes the folders. They belong to the session's own user, who may then write there. A folder that an
+/// upload makes belongs to the server.
+fn prepare(folder: &str, to: &str) -> String {
+    let (folder, target, parent) = (word(folder), word(to), word(parent(to)));
+    format!(
+        "if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
+         d={parent}; while [ ! -e \"$d\" ]; do d=$(dirname \"$d\"); done; test -w \"$d\" || exit {NOT_WRITABLE}; \
+         mkdir -p {parent} {folder}"
+    )
+}
+
 /// The command that joins the parts beside the target, and moves the result to the target only if it is equal to the file.
+/// The move replaces a symbolic link, and never goes into a folder: where `mv` has no `-T`, the command looks first.
 fn join(folder: &str, to: &str, source: &UploadSource) -> String {
-    let (folder, target, whole) = (word(folder), word(to), word(&format!("{to}.bai-part")));
+    let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id);
+    let whole = word(&format!("{}/{FOLDER}-{id}.part", parent(to)));
+    let (folder, target) = (word(folder), word(to));
     let sum = &source.sum;
     format!(
         "{SUM}; set -e; trap 'rm -f {whole_quoted}' EXIT; cat {folder}/p* > {whole}; s=$(sum {whole}); s=${{s%% *}}; \
          rm -rf {folder}; rmdir {FOLDER} 2>/dev/null || true; \
-         if [ \"$s\" != {sum} ]; then exit {DIFFERENT}; fi; mv -f {whole} {target}",
+         if [ \"$s\" != {sum} ]; then exit {DIFFERENT}; fi; \
+         if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
+         mv -fT {whole} {target} 2>/dev/null || {{ if [ -L {target} ]; then rm -f {target}; fi; \
+         if [ -d {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; mv -f {whole} {target}; }}",
         whole_quoted = whole.replace('\'', "'\\''"),
     )
 }

@@ -8,6 +8,7 @@ mod multipart;
 mod partial_download;
 mod plan;
 mod progress;
+mod read;
 mod shell;
 mod unpack;
 mod upload;
@@ -20,7 +21,6 @@ use super::error::{ClientError, ErrorKind};
 use super::reply::Reply;
 use super::session::ComputeSession;
 use bai_protocol::files::{FileEntry, ListReply};
-use bytes::Bytes;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
@@ -31,25 +31,6 @@ const TRANSFER_LIMIT: Duration = Duration::from_secs(120);
 const REPLY_LIMIT: usize = 64 * 1024 * 1024;
 
 impl ComputeSession {
-    /// The content of one file.
-    ///
-    /// # Errors
-    /// What the server says. Modern servers answer 500 for a missing file.
-    pub async fn read_file(&self, path: &str) -> Result<Bytes, ClientError> {
-        Ok(self.post_or_get("read the file", "/download_single", &[("file", path)], None).await?.body)
-    }
-
-    /// The first `most` bytes of one file. If the server sends the whole file, the rest is not read. Genuine servers
-    /// refuse a file of more than 1 MiB.
-    ///
-    /// # Errors
-    /// As [`ComputeSession::read_file`].
-    pub async fn read_file_start(&self, path: &str, most: u64) -> Result<Bytes, ClientError> {
-        let most = usize::try_from(most).unwrap_or(REPLY_LIMIT).min(REPLY_LIMIT);
-        let query = [("file", path)];
-        Ok(self.post_or_get("read the file", "/download_single", &query, Some(most)).await?.body)
-    }
-
     async fn post_or_get(
         &self,
         what: &str,
@@ -82,30 +63,98 @@ impl ComputeSession {
     /// [`ErrorKind::NotFound`] when the server cannot list it; else what the server says.
     pub async fn list_files(&self, path: &str) -> Result<Vec<FileEntry>, ClientError> {
         let what = format!("list {path}");
-        // New servers read the query, old ones the body.
-        let call = self.at.request(&what, Method::GET, "/files").await?.query("path", path);
-        let reply: ListReply = call.json(&json!({"path": path}))?.send().await?.json()?;
+        let reply = self.listing(path, &what).await?;
         reply.entries().map_err(|said| cannot_list(path, what, &said))
+    }
+
+    /// What is at a place where a folder may be.
+    async fn place(&self, path: &str) -> Result<Place, ClientError> {
+        let reply = self.listing(path, &format!("list {path}")).await?;
+        Ok(match reply.entries() {
+            Ok(entries) => Place::Folder(entries),
+            Err(said) => match Unlisted::from(said.as_str()) {
+                Unlisted::Missing => Place::Missing,
+                Unlisted::NotAFolder => Place::NotAFolder,
+                Unlisted::Outside | Unlisted::Forbidden | Unlisted::Other => Place::Unknown,
+            },
+        })
+    }
+
+    async fn listing(&self, path: &str, what: &str) -> Result<ListReply, ClientError> {
+        // New servers read the query, old ones the body.
+        let call = self.at.request(what, Method::GET, "/files").await?.query("path", path);
+        call.json(&json!({"path": path}))?.send().await?.json()
     }
 }
 
-/// What a server's listing helper said, in plain words. It ends with the name of a Python exception.
-fn cannot_list(path: &str, what: String, said: &str) -> ClientError {
-    let (exception, words) = match said.split_once(": ") {
+/// What is at a place where a folder may be.
+#[derive(Debug)]
+enum Place {
+    /// A folder with these entries.
+    Folder(Vec<FileEntry>),
+    /// Neither a file nor a folder.
+    Missing,
+    /// A file, or a path below a file.
+    NotAFolder,
+    /// The server cannot list it.
+    Unknown,
+}
+
+/// Why a server cannot list a folder, by what its listing helper said. That ends with the name of a Python exception.
+#[derive(Debug, Clone, Copy)]
+enum Unlisted {
+    Missing,
+    NotAFolder,
+    Outside,
+    Forbidden,
+    Other,
+}
+
+impl From<&str> for Unlisted {
+    fn from(said: &str) -> Self {
+        let (exception, words) = exception(said);
+        match exception {
+            "FileNotFoundError" => Unlisted::Missing,
+            "NotADirectoryError" => Unlisted::NotAFolder,
+            _ if words.contains("Not a directory") => Unlisted::NotAFolder,
+            "PermissionError" if words.contains("outside of") => Unlisted::Outside,
+            "PermissionError" => Unlisted::Forbidden,
+            _ => Unlisted::Other,
+        }
+    }
+}
+
+/// The name of the exception, and its words.
+fn exception(said: &str) -> (&str, &str) {
+    match said.split_once(": ") {
         Some((name, words)) if name.ends_with("Error") && !name.contains(' ') => (name, words),
         _ => (said.trim_end_matches(':'), said),
-    };
-    let sentence = match exception {
-        "FileNotFoundError" => format!("{path}: no such file or folder in the session"),
-        "NotADirectoryError" => format!("{path} is not a folder"),
-        _ if words.contains("Not a directory") => format!("{path} is not a folder"),
-        "PermissionError" if words.contains("outside of") => {
-            format!("{path} is outside of the session's folder")
-        }
-        "PermissionError" => format!("{path} must not be read"),
-        _ => return ClientError::new(ErrorKind::NotFound, what, words),
+    }
+}
+
+/// What a server's listing helper said, in plain words.
+fn cannot_list(path: &str, what: String, said: &str) -> ClientError {
+    let sentence = match Unlisted::from(said) {
+        Unlisted::Missing => missing(path),
+        Unlisted::NotAFolder => format!("{path} is not a folder"),
+        Unlisted::Outside => format!("{path} is outside of the session's folder"),
+        Unlisted::Forbidden => format!("{path} must not be read"),
+        Unlisted::Other => return ClientError::new(ErrorKind::NotFound, what, exception(said).1),
     };
     ClientError::new(ErrorKind::NotFound, what, sentence).into_sentence()
+}
+
+fn missing(path: &str) -> String {
+    format!("{path}: no such file or folder in the session")
+}
+
+/// Refuses an empty path, which some servers take for the home folder.
+fn refuse_empty(what: &str, path: &str) -> Result<(), ClientError> {
+    if path.is_empty() {
+        Err(ClientError::new(ErrorKind::BadRequest, what, "the path is empty"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether the server does not have this route, so that an older form may work.

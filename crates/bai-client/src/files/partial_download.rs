@@ -5,7 +5,7 @@
 //! thread, which keeps the lock until its end. So each step is short.
 
 use super::large_up::blocking;
-use super::unpack::{folder, name_anew};
+use super::unpack::{InTheWay, folder, name_anew};
 use crate::error::ClientError;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
@@ -36,15 +36,21 @@ pub(super) struct DownloadTarget {
     pub(super) overwrite: bool,
 }
 
+impl DownloadTarget {
+    /// The path of the file, relative to the target folder.
+    pub(super) fn shown(&self) -> PathBuf {
+        self.below.iter().chain([&self.name]).collect()
+    }
+}
+
 /// An incomplete file.
 pub(super) struct PartialDownload {
     folder: OwnedFd,
     /// Locked until it is closed.
     file: File,
     have: u64,
-    name: String,
+    target: DownloadTarget,
     partial: String,
-    overwrite: bool,
     sum: Sha256,
 }
 
@@ -60,7 +66,7 @@ impl PartialDownload {
         let below: Vec<_> = below.iter().map(String::as_str).collect();
         let folder = folder(&root, &below)?;
         if !overwrite && fstatat(&folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() {
-            return Err(Errno::EEXIST.into());
+            return Err(InTheWay::error(into, &target.shown()));
         }
         let partial = format!(".bai-repl-{id}.part");
         let flags = OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
@@ -76,8 +82,8 @@ impl PartialDownload {
             // Another download has completed or removed it between our opening and our lock.
             return Ok(None);
         }
-        let (name, overwrite, have) = (name.clone(), *overwrite, metadata.len());
-        Ok(Some(PartialDownload { folder, file, have, name, partial, overwrite, sum: Sha256::new() }))
+        let (target, have) = (target.clone(), metadata.len());
+        Ok(Some(PartialDownload { folder, file, have, target, partial, sum: Sha256::new() }))
     }
 
     /// The number of bytes that have arrived.
@@ -129,12 +135,15 @@ impl PartialDownload {
 
     /// Moves the file to its target.
     pub(super) fn complete(self) -> io::Result<()> {
-        let (folder, partial) = (&self.folder, self.partial.as_str());
-        if self.overwrite {
-            renameat(folder, partial, folder, self.name.as_str())?;
+        let (folder, partial, target) = (&self.folder, self.partial.as_str(), &self.target);
+        if target.overwrite {
+            renameat(folder, partial, folder, target.name.as_str())?;
         } else {
             // This fails if the name was taken meanwhile; a rename would replace that file.
-            name_anew(folder, partial, &self.name)?;
+            name_anew(folder, partial, &target.name).map_err(|error| match error {
+                Errno::EEXIST => InTheWay::error(&target.into, &target.shown()),
+                other => other.into(),
+            })?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ pub(super) enum DownloadStep {
     Folder { path: String, below: Vec<String> },
     /// One large file.
     Large { path: String, entry: FileEntry, below: Vec<String> },
+    /// A pipe, a socket or a device: no server can send it.
+    Special { path: String, below: Vec<String> },
 }
 
 impl DownloadStep {
@@ -29,7 +31,7 @@ impl DownloadStep {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             DownloadStep::Archives { bytes, .. } => *bytes,
-            DownloadStep::Folder { .. } => 0,
+            DownloadStep::Folder { .. } | DownloadStep::Special { .. } => 0,
             DownloadStep::Large { entry, .. } => entry.size,
         }
     }
@@ -87,7 +89,10 @@ fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<Downl
     for (path, entry) in found {
         match entry {
             Some(entry) if entry.is_dir() => steps.push(DownloadStep::Folder { path, below: below() }),
-            Some(entry) if entry.size > SMALL && entry.mode.starts_with('-') => {
+            Some(entry) if is_special(&entry) => {
+                steps.push(DownloadStep::Special { path, below: below() });
+            }
+            Some(entry) if is_large(&entry) => {
                 steps.push(DownloadStep::Large { path, entry, below: below() });
             }
             None if split(&path).1.is_empty() => steps.push(DownloadStep::Folder { path, below: below() }),
@@ -109,6 +114,16 @@ fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<Downl
         steps.push(DownloadStep::Archives { paths: small, below: below(), bytes });
     }
     steps
+}
+
+/// Whether it is a file that a server does not send at once.
+pub(super) fn is_large(entry: &FileEntry) -> bool {
+    entry.size > SMALL && entry.mode.starts_with('-')
+}
+
+/// Whether it is a pipe, a socket or a device.
+pub(super) fn is_special(entry: &FileEntry) -> bool {
+    entry.mode.starts_with(['p', 's', 'b', 'c'])
 }
 
 fn is_name(name: &str) -> bool {
@@ -138,6 +153,7 @@ mod tests {
         let mut found: Vec<_> = (0..6).map(|n| entry(&n.to_string(), "-rw-r--r--", 10)).collect();
         found.push(entry("large", "-rw-r--r--", 1 << 21));
         found.push(entry("dir", "drwxr-xr-x", 4096));
+        found.push(entry("fifo", "prw-r--r--", 0));
         found.push(("sub/unseen".into(), None));
         let steps = steps(found, &["sub".into()]);
         let shown: Vec<_> = steps
@@ -146,10 +162,12 @@ mod tests {
                 DownloadStep::Archives { paths, bytes, below } => {
                     format!("{} {bytes} {below:?}", paths.len())
                 }
-                DownloadStep::Folder { path, .. } | DownloadStep::Large { path, .. } => path.clone(),
+                DownloadStep::Folder { path, .. }
+                | DownloadStep::Large { path, .. }
+                | DownloadStep::Special { path, .. } => path.clone(),
             })
             .collect();
-        assert_eq!(shown, ["5 50 [\"sub\"]", "sub/large", "sub/dir", "2 10 [\"sub\"]"]);
+        assert_eq!(shown, ["5 50 [\"sub\"]", "sub/large", "sub/dir", "sub/fifo", "2 10 [\"sub\"]"]);
     }
 
     #[test]

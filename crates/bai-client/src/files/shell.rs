@@ -58,16 +58,20 @@ impl ComputeSession {
     /// Runs a shell command that must succeed.
     pub(super) async fn shell_ok(&self, what: &str, command: &str) -> Result<(), ClientError> {
         let ended = self.shell(what, command).await?;
-        if ended.code == Some(0) {
-            return Ok(());
-        }
-        let code = ended.code.map_or_else(|| "without a code".to_owned(), |code| format!("with {code}"));
-        let why = if ended.said.is_empty() {
+        if ended.code == Some(0) { Ok(()) } else { Err(ended.failure(what)) }
+    }
+}
+
+impl CommandEnd {
+    /// The error for a command that failed.
+    pub(super) fn failure(&self, what: &str) -> ClientError {
+        let code = self.code.map_or_else(|| "without a code".to_owned(), |code| format!("with {code}"));
+        let why = if self.said.is_empty() {
             format!("the command in the session ended {code}")
         } else {
-            format!("the command in the session ended {code}: {}", ended.said)
+            format!("the command in the session ended {code}: {}", self.said)
         };
-        Err(ClientError::new(ErrorKind::Refused, what, why))
+        ClientError::new(ErrorKind::Refused, what, why)
     }
 }
 

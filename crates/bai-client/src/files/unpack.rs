@@ -23,6 +23,27 @@ const BYTES: u64 = 256 * 1024 * 1024;
 /// The largest number of folders in a name.
 const DEPTH: usize = 64;
 
+/// Why a pipe, a socket or a device is left out.
+pub(super) const SPECIAL: &str = "it is neither a file nor a folder";
+
+/// The file that is in the way, inside of an `io::Error`.
+#[derive(Debug, thiserror::Error)]
+#[error("{shown} already exists")]
+pub(super) struct InTheWay {
+    /// Its path, relative to the target folder.
+    shown: String,
+    /// Its whole path.
+    pub(super) path: PathBuf,
+}
+
+impl InTheWay {
+    /// The error for a file below the folder `into`.
+    pub(super) fn error(into: &Path, shown: &Path) -> io::Error {
+        let found = InTheWay { shown: shown.display().to_string(), path: into.join(shown) };
+        io::Error::new(io::ErrorKind::AlreadyExists, found)
+    }
+}
+
 /// The target and the options of unpacking.
 pub(super) struct Unpacking {
     pub(super) into: PathBuf,
@@ -66,7 +87,8 @@ impl Unpacking {
             match self.judge(&name, entry.header().entry_type()) {
                 Ok(parts) => self.write(root, &parts, &mut entry, unpacked)?,
                 Err(why) => {
-                    let name = String::from_utf8_lossy(&name).chars().take(256).collect();
+                    let name: String = String::from_utf8_lossy(&name).chars().take(256).collect();
+                    let name = self.below.iter().cloned().chain([name]).collect::<Vec<_>>().join("/");
                     unpacked.skipped.push(Skipped { name, why });
                 }
             }
@@ -79,7 +101,7 @@ impl Unpacking {
         match kind {
             tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::Directory => {}
             tar::EntryType::Symlink | tar::EntryType::Link => return Err("it is a link"),
-            _ => return Err("it is neither a file nor a folder"),
+            _ => return Err(SPECIAL),
         }
         let name = std::str::from_utf8(name).map_err(|_| "its name is not UTF-8")?;
         if name.starts_with('/') {
@@ -109,7 +131,10 @@ impl Unpacking {
         unpacked: &mut Unpacked,
     ) -> io::Result<()> {
         let shown: PathBuf = self.below.iter().map(String::as_str).chain(parts.iter().copied()).collect();
-        let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", shown.display()));
+        let about = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => InTheWay::error(&self.into, &shown),
+            kind => io::Error::new(kind, format!("{}: {error}", shown.display())),
+        };
         if entry.header().entry_type().is_dir() {
             return folder(root, parts).map(drop).map_err(about);
         }

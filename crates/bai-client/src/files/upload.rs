@@ -8,6 +8,7 @@ use crate::session::ComputeSession;
 use bai_protocol::files::{MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path};
 use bytes::Bytes;
 use reqwest::Method;
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub struct Upload {
     /// The file on this machine. Symbolic links are followed; only regular files are accepted.
     pub from: PathBuf,
     /// The target, relative to the session's home folder or absolute below it. Missing folders are made.
+    ///
+    /// An existing symbolic link is replaced itself, never its target. A folder is never replaced.
     pub to: String,
 }
 
@@ -50,12 +53,18 @@ impl ComputeSession {
     /// Servers accept files of less than 1 MiB. A larger file is sent in parts to the folder `.bai-repl` in the home
     /// folder. A small shell command in the session joins them and compares the SHA-256; until then the target is
     /// unchanged. That command is a run and waits for the current one. An interrupted upload continues when it is called
-    /// again for the same file and target. Large files are sent first.
+    /// again for the same file and target. Large files are sent first. A small file that replaces a symbolic link is sent in
+    /// the same way, as genuine servers would write through the link.
+    ///
+    /// On clusters, a small file and the folders that are made for it belong to the user of the server, often root. The
+    /// session can read them, but must not write to them, so a large upload to such a folder is refused. A folder that the
+    /// session makes first, or that a large upload makes, takes files of any size. Large files and small ones may also be
+    /// uploaded to a new folder in one call.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
     /// target, unless the options allow replacing it; [`ErrorKind::Local`] for a file that cannot be read;
-    /// [`ErrorKind::Refused`] if the session cannot write there, or a folder is there; [`ErrorKind::Lost`] if the file
+    /// [`ErrorKind::Refused`] if the session cannot write there, a folder is there, or a file is where a folder is needed; [`ErrorKind::Lost`] if the file
     /// arrived damaged twice; else what the server says.
     pub async fn upload_with(
         &self,
@@ -63,37 +72,34 @@ impl ComputeSession {
         options: UploadOptions,
         mut on_progress: impl FnMut(&Progress<'_>) + Send,
     ) -> Result<(), ClientError> {
-        let mut meter = ProgressMeter::new(&mut on_progress);
-        let (mut large, mut small) = (Vec::new(), Vec::new());
-        for file in files {
-            let (to, (_, size)) = (target(&file.to)?, open(&file.from)?);
-            meter.expect(size);
-            if size < UPLOAD_LIMIT { small.push((file, to)) } else { large.push((file, to)) }
+        let mut outgoing = Vec::with_capacity(files.len());
+        for Upload { from, to } in files {
+            let (to, (_, size)) = (target(to)?, open(from)?);
+            outgoing.push(Outgoing { to, size, content: Content::File(from.clone()) });
         }
-        let targets: Vec<_> = small.iter().chain(&large).map(|(_, to)| to.as_str()).collect();
-        refuse_repeated(&targets)?;
-        if !options.overwrite {
-            self.refuse_existing(&targets).await?;
-        }
-        let sent = self.send_all(&large, &small, &mut meter).await;
-        let Err(error) = sent else { return Ok(()) };
-        let targets: Vec<_> = small.iter().chain(&large).map(|(_, to)| to.as_str()).collect();
-        Err(self.explain_refusal(error, &targets).await)
+        self.send(outgoing, options, &mut ProgressMeter::new(&mut on_progress)).await
     }
 
-    async fn send_all(
+    async fn send(
         &self,
-        large: &[(&Upload, String)],
-        small: &[(&Upload, String)],
+        files: Vec<Outgoing>,
+        options: UploadOptions,
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
-        for (file, to) in large {
-            self.send_large(open(&file.from)?.0, to, meter).await?;
+        let targets: Vec<_> = files.iter().map(|file| file.to.as_str()).collect();
+        refuse_repeated(&targets)?;
+        let links = self.check_targets(&targets, options.overwrite).await?;
+        files.iter().for_each(|file| meter.expect(file.size));
+        // A genuine server writes a small file through a link. The session's own command replaces the link.
+        let (large, small): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| file.size >= UPLOAD_LIMIT || links.contains(&file.to));
+        for file in large {
+            self.send_large(file.content.into_file(&file.to).await?, &file.to, meter).await?;
         }
         for call in small.chunks(MAX_UPLOAD_FILES) {
             let mut parts = Vec::with_capacity(call.len());
-            for (file, to) in call {
-                parts.push((to.clone(), Bytes::from(read(&file.from)?)));
+            for file in call {
+                parts.push((file.to.clone(), file.content.bytes()?));
             }
             self.send_files(&parts).await?;
             for (to, content) in &parts {
@@ -113,32 +119,53 @@ impl ComputeSession {
         content: Bytes,
         options: UploadOptions,
     ) -> Result<(), ClientError> {
-        let to = target(to)?;
-        if !options.overwrite {
-            self.refuse_existing(&[&to]).await?;
-        }
-        let Err(error) = self.send_content(&to, content).await else { return Ok(()) };
-        Err(self.explain_refusal(error, &[&to]).await)
-    }
-
-    async fn send_content(&self, to: &str, content: Bytes) -> Result<(), ClientError> {
-        if (content.len() as u64) < UPLOAD_LIMIT {
-            return self.send_files(&[(to.to_owned(), content)]).await;
-        }
-        let what = format!("upload {to}");
-        let spooled = large_up::blocking(&what, move || {
-            let mut file = tempfile::tempfile()?;
-            file.write_all(&content)?;
-            file.rewind().map(|()| file)
-        });
-        let file = spooled.await?;
-        self.send_large(file, to, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {})).await
+        let file =
+            Outgoing { to: target(to)?, size: content.len() as u64, content: Content::Memory(content) };
+        self.send(vec![file], options, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {})).await
     }
 
     pub(super) async fn send_files(&self, parts: &[(String, Bytes)]) -> Result<(), ClientError> {
         let (content_type, body) = multipart::form(parts);
         let call = self.at.request("upload", Method::POST, "/upload").await?;
         call.body(&content_type, body).within(TRANSFER_LIMIT).send().await.map(drop)
+    }
+}
+
+/// A file that is checked and to be sent.
+struct Outgoing {
+    /// The target, relative to the home folder.
+    to: String,
+    size: u64,
+    content: Content,
+}
+
+/// Where the content of a file is.
+enum Content {
+    File(PathBuf),
+    Memory(Bytes),
+}
+
+impl Content {
+    /// The content of a small file.
+    fn bytes(&self) -> Result<Bytes, ClientError> {
+        match self {
+            Content::File(from) => read(from).map(Bytes::from),
+            Content::Memory(content) => Ok(content.clone()),
+        }
+    }
+
+    /// The content as an open file.
+    async fn into_file(self, to: &str) -> Result<File, ClientError> {
+        let content = match self {
+            Content::File(from) => return Ok(open(&from)?.0),
+            Content::Memory(content) => content,
+        };
+        let spool = move || {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&content)?;
+            file.rewind().map(|()| file)
+        };
+        large_up::blocking(&format!("upload {to}"), spool).await
     }
 }
 
@@ -152,7 +179,7 @@ fn target(to: &str) -> Result<String, ClientError> {
 }
 
 /// Opens a regular file, and returns its size.
-fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
+fn open(from: &Path) -> Result<(File, u64), ClientError> {
     let what = || format!("read {}", from.display());
     let failed = |error: std::io::Error| {
         ClientError::new(ErrorKind::Local, what(), error.to_string()).with_source(error)
@@ -162,7 +189,7 @@ fn open(from: &Path) -> Result<(std::fs::File, u64), ClientError> {
     if !metadata.is_file() {
         return Err(ClientError::new(ErrorKind::Local, what(), "it is not a regular file"));
     }
-    Ok((std::fs::File::open(from).map_err(failed)?, metadata.len()))
+    Ok((File::open(from).map_err(failed)?, metadata.len()))
 }
 
 /// Reads the current content of a file, if it is small enough. The file may be growing or shrinking meanwhile.
@@ -192,7 +219,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, size: u64| {
             let path = folder.path().join(name);
-            std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+            File::create(&path).unwrap().set_len(size).unwrap();
             path
         };
         assert_eq!(read(&file("zero", 0)).unwrap(), b"");

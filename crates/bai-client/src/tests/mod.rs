@@ -5,6 +5,7 @@ mod ages;
 mod cuts;
 mod engine;
 mod faults;
+mod files;
 mod large;
 mod replay;
 mod runs;
