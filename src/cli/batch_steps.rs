@@ -1,6 +1,7 @@
 //! Messages about the start and end of each step of a batch run. This module does not print them.
 
 use super::output::OutputMessage;
+use crate::repl::{step_failed, step_name};
 use bai_client::{Cell, Step};
 use bai_protocol::execute::BatchOptions;
 use serde_json::json;
@@ -61,15 +62,10 @@ impl<'a> BatchSteps<'a> {
 
     /// The message about the end of a step. People get no message about a success.
     pub(super) fn finished(&self, step: Step, exit_code: Option<i32>) -> OutputMessage {
-        let (name, code) = (name(step), exit_code.unwrap_or(0));
-        let event = json!({"event": "step-finished", "step": name, "exitCode": exit_code});
-        let sentence = match step {
-            _ if code == 0 => String::new(),
-            Step::Clean => format!("bai-repl: clean ended with exit code {code}"),
-            Step::Build => {
-                format!("bai-repl: the build ended with exit code {code}, so the execute step is skipped")
-            }
-        };
+        let code = exit_code.unwrap_or(0);
+        let event = json!({"event": "step-finished", "step": step_name(step), "exitCode": exit_code});
+        let sentence =
+            if code == 0 { String::new() } else { format!("bai-repl: {}", step_failed(step, code)) };
         OutputMessage::Step(event, sentence)
     }
 
@@ -83,12 +79,5 @@ impl<'a> BatchSteps<'a> {
             _ => format!("bai-repl: {name}: {shown}"),
         };
         OutputMessage::Step(event, sentence)
-    }
-}
-
-fn name(step: Step) -> &'static str {
-    match step {
-        Step::Clean => "clean",
-        Step::Build => "build",
     }
 }

@@ -6,7 +6,7 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::session_name;
 use crate::repl::{did_you_mean, meant_subcommand};
-use bai_client::{ComputeSession, Created};
+use bai_client::{ComputeSession, Created, not_a_file};
 use bai_protocol::create::{CreateRequest, check_name};
 use std::io::Read;
 use std::path::Path;
@@ -128,6 +128,11 @@ fn read_text(path: &Path) -> Result<String, CliError> {
     let failed = |error| CliError::new(ExitStatus::Usage, format!("cannot read {name}: {error}"));
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
+    // A pipe or a device can be read.
+    let metadata = file.metadata().map_err(failed)?;
+    if let Some(kind) = not_a_file(&metadata).filter(|_| metadata.is_dir()) {
+        return Err(CliError::new(ExitStatus::Usage, format!("{name} is {kind}")));
+    }
     file.take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
     text_of(bytes, &name.to_string())
 }

@@ -349,17 +349,20 @@ impl Repl {
     /// The text of a file. `None` if it cannot be read; then the reason is shown.
     fn read(&mut self, path: &Path) -> Result<Option<String>, TerminalError> {
         let shown = path.display();
-        let problem = match std::fs::metadata(path) {
-            Err(error) => format!("cannot read {shown}: {error}"),
-            Ok(metadata) if !metadata.is_file() => format!("{shown} is not a regular file"),
-            Ok(metadata) if metadata.len() > MAX_FILE_BYTES => {
-                format!("{shown} is larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024))
-            }
-            Ok(_) => match std::fs::read(path).map(String::from_utf8) {
-                Ok(Ok(text)) => return Ok(Some(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))),
-                Ok(Err(_)) => format!("{shown} is not UTF-8 text"),
-                Err(error) => format!("cannot read {shown}: {error}"),
+        let read = || match std::fs::metadata(path) {
+            Err(error) => Err(format!("cannot read {shown}: {error}")),
+            Ok(metadata) => match bai_client::not_a_file(&metadata) {
+                Some(kind) => Err(format!("{shown} is {kind}")),
+                None if metadata.len() > MAX_FILE_BYTES => {
+                    Err(format!("{shown} is larger than {} MiB", MAX_FILE_BYTES / (1024 * 1024)))
+                }
+                None => std::fs::read(path).map_err(|error| format!("cannot read {shown}: {error}")),
             },
+        };
+        let problem = match read().map(String::from_utf8) {
+            Ok(Ok(text)) => return Ok(Some(text.trim_start_matches('\u{feff}').replace("\r\n", "\n"))),
+            Ok(Err(_)) => format!("{shown} is not UTF-8 text"),
+            Err(problem) => problem,
         };
         self.fail(problem, None).map(|_| None)
     }

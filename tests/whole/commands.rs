@@ -237,7 +237,8 @@ fn files_and_folders_are_uploaded_and_downloaded() {
 
     let sent = sandbox.run(&["upload", "work", "data", "one.txt", "--to", "in"]);
     sent.expect(1, "");
-    assert!(sent.stderr.contains("data/link is left out"), "{}", sent.stderr);
+    let link = "data/link is left out: it is a symbolic link, which is not copied";
+    assert!(sent.stderr.contains(link), "{}", sent.stderr);
     assert!(sent.stderr.contains("3 files, 879 KiB to work"), "{}", sent.stderr);
     assert!(!sent.stderr.contains('\u{1b}'), "no progress bar without a terminal: {:?}", sent.stderr);
     let listed = objects(&sandbox.run(&["--json", "files", "work", "in/data"]));
@@ -377,6 +378,41 @@ fn a_word_that_is_nearly_a_subcommand_is_not_taken_for_an_image_in_silence() {
         let run = sandbox.run(words);
         assert!(!run.stderr.contains("did you mean"), "{words:?}: {}", run.stderr);
     }
+}
+
+#[test]
+fn the_same_mistake_has_the_same_words_in_both_directions() {
+    let (sandbox, _daemon) = with_sessions(&["work"]);
+    sandbox.write("main.py", "print(1)");
+    std::fs::create_dir_all(sandbox.work().join("sub")).unwrap();
+    sandbox.run(&["-q", "upload", "work", "main.py"]).expect(0, "");
+    let outside = "is outside of the session's home folder";
+    let is_file = "a file is in the place of the folder main.py";
+    for (words, code, sentence) in [
+        (&["upload", "work", "main.py", "--to", "../up"][..], NOT_FOUND, outside),
+        (&["download", "work", "../up"], NOT_FOUND, outside),
+        (&["files", "work", "../up"], NOT_FOUND, outside),
+        (&["upload", "work", "main.py", "--to", "main.py"], REFUSED, is_file),
+        (&["upload", "work", "main.py", "--to", "main.py/deep"], REFUSED, is_file),
+        (&["download", "work", "main.py", "--to", "main.py"], REFUSED, is_file),
+        (&["download", "work", "main.py", "--to", "main.py/deep"], REFUSED, is_file),
+        (&["python", "sub"], 2, "sub is a folder, not a regular file"),
+    ] {
+        expect_failure(&sandbox.run(words), code, &[sentence]);
+    }
+    symlink("main.py", sandbox.work().join("sub/link")).unwrap();
+    let make = "import os; os.makedirs('there'); os.symlink('x', 'there/link')";
+    sandbox.run(&["-t", "work", "-c", make, "python"]).expect_code(0);
+    for words in [["upload", "work", "sub"], ["download", "work", "there"]] {
+        expect_failure(
+            &sandbox.run(&words),
+            1,
+            &["link is left out: it is a symbolic link, which is not copied"],
+        );
+    }
+    let build = sandbox.run(&["run", "bash", "--build", "exit 3", "--exec", "true"]);
+    let ended = "the step build ended with exit code 3, so the execute step is skipped";
+    assert!(build.stderr.contains(ended), "{}", build.stderr);
 }
 
 /// What bash completes at the end of each command line: one line of words for each. The words of a command line are divided

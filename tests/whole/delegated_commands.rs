@@ -74,6 +74,7 @@ fn files_and_sessions_are_managed_at_the_prompt() {
         (":save x.py --force", ":save has no flag --force"),
         (":image save --force ~/q.png", ":image has no flag --force"),
         (":upload --to x", "required arguments are missing: <FILE>..."),
+        (":run .", ". is a folder, not a regular file"),
         (":set media.dir", "media.dir = none"),
         (":set media.max_rows many", "media.max_rows must be a number of rows or auto"),
         (":set media.max_rows 9", "media.max_rows = 9 for this prompt; put it in config.toml to keep it"),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(super) enum PathError {
     /// The path leads out of the session's folder.
-    #[error("{0} is outside of the session's folder")]
+    #[error("{0} is outside of the session's home folder")]
     Outside(String),
     /// No file or folder has this path.
     #[error("there is no {0}")]

@@ -11,7 +11,7 @@ use crate::cli::table;
 use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
-use bai_client::{ClientError, ComputeSession, DownloadOptions, Progress};
+use bai_client::{ClientError, ComputeSession, DownloadOptions, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT};
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -168,6 +168,9 @@ fn create_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
     let failed = |path: &Path, error: &dyn std::fmt::Display| {
         CliError::new(ExitStatus::Failed, format!("cannot create the folder {}: {error}", path.display()))
     };
+    if let Some(file) = target.ancestors().find(|path| path.is_file()) {
+        return Err(bai_client::not_a_folder("download", &file.display().to_string()).into());
+    }
     std::fs::create_dir_all(target).map_err(|error| failed(target, &error))?;
     let mut path = target.to_owned();
     for part in folder.components() {
@@ -258,7 +261,7 @@ impl DownloadPlan {
             return leave_out("a file on this machine cannot have that name");
         }
         if depth > transfer::MAX_DEPTH || self.files.len() > transfer::MAX_FILES {
-            return leave_out("there are too many files");
+            return leave_out(transfer::TOO_MANY);
         }
         if entry.is_dir() {
             let folder = folder.join(&entry.filename);
@@ -266,7 +269,8 @@ impl DownloadPlan {
             return Box::pin(self.add_folder(session, from, folder, depth + 1)).await;
         }
         if !entry.mode.starts_with('-') {
-            return leave_out("it is neither a file nor a folder");
+            let is_link = entry.mode.starts_with('l');
+            return leave_out(if is_link { LINK_LEFT_OUT } else { SPECIAL_LEFT_OUT });
         }
         self.files.push(PlannedFile {
             from: from.to_owned(),

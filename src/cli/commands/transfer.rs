@@ -8,6 +8,9 @@ pub(super) const MAX_FILES: usize = 100_000;
 /// Maximum depth of folders.
 pub(super) const MAX_DEPTH: usize = 64;
 
+/// Why a file beyond these limits is left out.
+pub(super) const TOO_MANY: &str = "there are too many files";
+
 /// How a transfer ended, if it did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TransferEnd {

@@ -8,7 +8,7 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
-use bai_client::{ComputeSession, Upload, UploadOptions};
+use bai_client::{ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, Upload, UploadOptions};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -237,8 +237,14 @@ impl UploadPlan {
             self.files.push(PlannedFile { upload, bytes: metadata.len() });
             return Ok(());
         }
-        if !metadata.is_dir() || depth > transfer::MAX_DEPTH || self.files.len() > transfer::MAX_FILES {
-            self.left_out.push(format!("{} is left out: it is neither a file nor a folder", from.display()));
+        let is_too_many = depth > transfer::MAX_DEPTH || self.files.len() > transfer::MAX_FILES;
+        let why = match () {
+            () if metadata.is_symlink() => Some(LINK_LEFT_OUT),
+            () if !metadata.is_dir() => Some(SPECIAL_LEFT_OUT),
+            () => is_too_many.then_some(transfer::TOO_MANY),
+        };
+        if let Some(why) = why {
+            self.left_out.push(format!("{} is left out: {why}", from.display()));
             return Ok(());
         }
         let mut entries = std::fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;

@@ -10,7 +10,7 @@ use super::work::entries;
 use crate::panes::shell::{Appearance, put};
 use crate::render::sanitize;
 use crate::theme::Role;
-use bai_client::{DownloadOptions, ErrorKind, Progress, Upload, UploadOptions};
+use bai_client::{DownloadOptions, ErrorKind, Progress, Upload, UploadOptions, not_a_file};
 
 /// Columns of the progress bar.
 const BAR: u16 = 20;
@@ -142,8 +142,10 @@ impl SharedBrowser {
 /// Checks that it is a regular file: other kinds may block or never end.
 fn is_file(path: &Path) -> Result<(), String> {
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => Ok(()),
-        Ok(_) => Err(format!("{} is not a regular file", path.display())),
+        Ok(metadata) => match not_a_file(&metadata) {
+            Some(kind) => Err(format!("{} is {kind}", path.display())),
+            None => Ok(()),
+        },
         Err(error) => Err(format!("cannot read {}: {error}", path.display())),
     }
 }

@@ -7,10 +7,10 @@ use futures_util::FutureExt;
 use super::{CellEnd, PauseReason, RunningCell};
 use crate::render::Stream;
 use crate::repl::hints::FrontEnd;
-use crate::repl::run_warnings::{not_started, output_lost};
+use crate::repl::run_warnings::{not_started, output_lost, step_failed};
 use crate::repl::spinner::{TICK, since};
 use crate::repl::terminal::{TerminalError, open};
-use bai_client::{RunEvent, SessionState, Step};
+use bai_client::{RunEvent, SessionState};
 use bai_protocol::record::ConsoleRecord;
 
 /// How long output is collected before it is shown, while more arrives.
@@ -118,11 +118,7 @@ impl RunningCell<'_> {
             }
             Some(RunEvent::StepFinished { step, exit_code }) => {
                 if let Some(code) = exit_code.filter(|code| *code != 0) {
-                    let step = match step {
-                        Step::Clean => "clean",
-                        Step::Build => "build",
-                    };
-                    self.terminal.note(&format!("the step {step} ended with exit code {code}"))?;
+                    self.terminal.note(&step_failed(step, code))?;
                 }
                 None
             }

@@ -3,6 +3,7 @@
 use super::large_down::LargeDownload;
 use super::plan::{self, DownloadStep};
 use super::progress::{Progress, ProgressMeter};
+use super::refused::SPECIAL_LEFT_OUT;
 use super::{REPLY_LIMIT, TRANSFER_LIMIT, large_up, multipart, refuse_empty, unpack};
 use crate::error::{ClientError, ErrorKind};
 use crate::reply::Reply;
@@ -122,7 +123,7 @@ impl ComputeSession {
                 }
                 DownloadStep::Special { path, below } => {
                     let name = below.iter().cloned().chain([plan::split(&path).1]).collect::<Vec<_>>();
-                    downloaded.skipped.push(Skipped { name: name.join("/"), why: unpack::SPECIAL });
+                    downloaded.skipped.push(Skipped { name: name.join("/"), why: SPECIAL_LEFT_OUT });
                 }
                 DownloadStep::Large { path, entry, below } => {
                     let bytes = entry.size;

@@ -4,6 +4,7 @@
 //! and below a file (`docs/wire` §6). So the listings of the session are asked, once for each folder.
 
 use super::Place;
+use super::refused::not_a_folder;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -32,8 +33,7 @@ impl ComputeSession {
                 Some(Place::Folder(entries)) => entries,
                 Some(Place::NotAFolder) => {
                     let name = names.first().copied().unwrap_or_default();
-                    let why = format!("a file is in the place of the folder {folder}");
-                    return Err(refusal(format!("cannot upload {folder}/{name}: {why}")));
+                    return Err(not_a_folder(&format!("upload {folder}/{name}"), folder));
                 }
                 Some(Place::Missing | Place::Unknown) | None => continue,
             };

@@ -9,12 +9,14 @@ mod partial_download;
 mod plan;
 mod progress;
 mod read;
+mod refused;
 mod shell;
 mod unpack;
 mod upload;
 
 pub use download::{DownloadOptions, Downloaded, Skipped};
 pub use progress::Progress;
+pub use refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT, not_a_file, not_a_folder};
 pub use upload::{Upload, UploadOptions};
 
 use super::error::{ClientError, ErrorKind};
@@ -137,7 +139,7 @@ fn cannot_list(path: &str, what: String, said: &str) -> ClientError {
     let sentence = match Unlisted::from(said) {
         Unlisted::Missing => missing(path),
         Unlisted::NotAFolder => format!("{path} is not a folder"),
-        Unlisted::Outside => format!("{path} is outside of the session's folder"),
+        Unlisted::Outside => return refused::outside(path),
         Unlisted::Forbidden => format!("{path} must not be read"),
         Unlisted::Other => return ClientError::new(ErrorKind::NotFound, what, exception(said).1),
     };
@@ -181,7 +183,10 @@ mod tests {
             ),
             ("NotADirectoryError: [Errno 20] Not a directory: 'a'", "a is not a folder"),
             ("OSError: a: Not a directory (os error 20)", "a is not a folder"),
-            ("PermissionError: a is outside of the session's folder", "a is outside of the session's folder"),
+            (
+                "PermissionError: a is outside of the session's folder",
+                "a is outside of the session's home folder",
+            ),
             ("PermissionError: [Errno 13] Permission denied: 'a'", "a must not be read"),
             ("OSError: too many links", "could not list a: too many links"),
             ("odd words", "could not list a: odd words"),

@@ -5,6 +5,7 @@
 //! harmless too.
 
 use super::Skipped;
+use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
 use bytes::Bytes;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
@@ -22,9 +23,6 @@ const ENTRIES: usize = 100_000;
 const BYTES: u64 = 256 * 1024 * 1024;
 /// The largest number of folders in a name.
 const DEPTH: usize = 64;
-
-/// Why a pipe, a socket or a device is left out.
-pub(super) const SPECIAL: &str = "it is neither a file nor a folder";
 
 /// The file that is in the way, inside of an `io::Error`.
 #[derive(Debug, thiserror::Error)]
@@ -100,8 +98,9 @@ impl Unpacking {
     fn judge<'n>(&self, name: &'n [u8], kind: tar::EntryType) -> Result<Vec<&'n str>, &'static str> {
         match kind {
             tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::Directory => {}
-            tar::EntryType::Symlink | tar::EntryType::Link => return Err("it is a link"),
-            _ => return Err(SPECIAL),
+            tar::EntryType::Symlink => return Err(LINK_LEFT_OUT),
+            tar::EntryType::Link => return Err("it is a link"),
+            _ => return Err(SPECIAL_LEFT_OUT),
         }
         let name = std::str::from_utf8(name).map_err(|_| "its name is not UTF-8")?;
         if name.starts_with('/') {

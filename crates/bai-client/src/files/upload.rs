@@ -2,6 +2,7 @@
 
 use super::existing::refuse_repeated;
 use super::progress::{Progress, ProgressMeter};
+use super::refused::not_a_file;
 use super::{TRANSFER_LIMIT, large_up, multipart};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
@@ -62,7 +63,7 @@ impl ComputeSession {
     /// uploaded to a new folder in one call.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
+    /// [`ErrorKind::NotFound`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
     /// target, unless the options allow replacing it; [`ErrorKind::Local`] for a file that cannot be read;
     /// [`ErrorKind::Refused`] if the session cannot write there, a folder is there, or a file is where a folder is needed; [`ErrorKind::Lost`] if the file
     /// arrived damaged twice; else what the server says.
@@ -172,7 +173,7 @@ impl Content {
 fn target(to: &str) -> Result<String, ClientError> {
     let bad = |why: &str| Err(ClientError::new(ErrorKind::BadRequest, format!("upload to {to}"), why));
     match upload_path(to) {
-        None => bad("it is outside of the session's home folder"),
+        None => Err(super::refused::outside(to)),
         Some(path) if path.chars().any(char::is_control) => bad("its name has a control character"),
         Some(path) => Ok(path),
     }
@@ -186,8 +187,8 @@ fn open(from: &Path) -> Result<(File, u64), ClientError> {
     };
     // Check before opening: opening a FIFO would wait for a writer.
     let metadata = std::fs::metadata(from).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(ClientError::new(ErrorKind::Local, what(), "it is not a regular file"));
+    if let Some(kind) = not_a_file(&metadata) {
+        return Err(ClientError::new(ErrorKind::Local, what(), format!("it is {kind}")));
     }
     Ok((File::open(from).map_err(failed)?, metadata.len()))
 }
@@ -232,7 +233,7 @@ mod tests {
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(open(&fifo).unwrap_err().kind(), ErrorKind::Local);
         assert_eq!(target("a\nb").unwrap_err().kind(), ErrorKind::BadRequest);
-        assert_eq!(target("../a").unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(target("../a").unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(target("/home/work/a b").unwrap(), "a b");
     }
 }

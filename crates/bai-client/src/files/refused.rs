@@ -1,0 +1,30 @@
+//! Why a file or a path is refused, in the words that all commands share.
+
+use crate::error::{ClientError, ErrorKind};
+use std::fs::Metadata;
+
+/// Why a symbolic link in a folder is left out of a copy.
+pub const LINK_LEFT_OUT: &str = "it is a symbolic link, which is not copied";
+/// Why a pipe, a socket or a device is left out of a copy.
+pub const SPECIAL_LEFT_OUT: &str = "it is neither a file nor a folder";
+
+/// What a file of this machine is, after "it is", if it is not a regular file.
+pub fn not_a_file(metadata: &Metadata) -> Option<&'static str> {
+    match metadata {
+        _ if metadata.is_file() => None,
+        _ if metadata.is_dir() => Some("a folder, not a regular file"),
+        _ => Some("not a regular file"),
+    }
+}
+
+/// The refusal of a path that leads out of the session's home folder.
+pub(super) fn outside(path: &str) -> ClientError {
+    let sentence = format!("{path} is outside of the session's home folder");
+    ClientError::new(ErrorKind::NotFound, "use the path", sentence).into_sentence()
+}
+
+/// The refusal to do `what`, such as "download", into a folder in whose place a file is, on this machine or in the session.
+pub fn not_a_folder(what: &str, folder: &str) -> ClientError {
+    let sentence = format!("cannot {what}: a file is in the place of the folder {folder}");
+    ClientError::new(ErrorKind::Refused, what, sentence).into_sentence()
+}
