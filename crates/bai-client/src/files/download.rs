@@ -91,12 +91,7 @@ impl ComputeSession {
         let mut meter = ProgressMeter::new(&mut on_progress);
         let mut downloaded = Downloaded::default();
         let mut waiting: VecDeque<DownloadStep> = self.plan(paths).await.into();
-        if let Some(DownloadStep::Special { path, .. }) =
-            waiting.iter().find(|step| matches!(step, DownloadStep::Special { .. }))
-        {
-            let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
-            return Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence());
-        }
+        waiting.iter().try_for_each(refuse_special)?;
         for step in &waiting {
             meter.expect(step.bytes());
         }
@@ -194,6 +189,13 @@ fn refuse_impossible(paths: &[String]) -> Result<(), ClientError> {
         }
     }
     Ok(())
+}
+
+/// Refuses a path of the user that no server can send.
+fn refuse_special(step: &DownloadStep) -> Result<(), ClientError> {
+    let DownloadStep::Special { path, .. } = step else { return Ok(()) };
+    let why = format!("{path} is neither a file nor a folder, so it cannot be downloaded");
+    Err(ClientError::new(ErrorKind::Refused, "download", why).into_sentence())
 }
 
 /// Refuses to go on when a file has the place of one of these.

@@ -60,7 +60,8 @@ impl ComputeSession {
     /// On clusters, a small file and the folders that are made for it belong to the user of the server, often root. The
     /// session can read them, but must not write to them, so a large upload to such a folder is refused. A folder that the
     /// session makes first, or that a large upload makes, takes files of any size. Large files and small ones may also be
-    /// uploaded to a new folder in one call.
+    /// uploaded to a new folder in one call. Below a folder that is mounted in the session (a virtual folder), genuine servers
+    /// store small files where the session cannot see them: upload them to the home folder, and move them there.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for a target outside of the home folder; [`ErrorKind::AlreadyExists`] for an existing
