@@ -11,6 +11,7 @@ use super::name_cache::{NameKind, recall, remember};
 use super::server::Server;
 use super::table;
 use crate::config::{FileConfig, Paths, private_dir};
+use bai_client::SessionStatus;
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -50,6 +51,7 @@ fn with_completers(command: clap::Command) -> clap::Command {
         "image" => argument.add(ArgValueCompleter::new(image_names)),
         "session_or_image" => argument.add(ArgValueCompleter::new(sessions_and_images)),
         "profile" => argument.add(ArgValueCompleter::new(profiles)),
+        "status" => argument.add(ArgValueCompleter::new(statuses)),
         "theme" | "shown" => argument.add(ArgValueCompleter::new(themes)),
         _ => argument,
     };
@@ -115,6 +117,11 @@ fn sessions_and_images(current: &OsStr) -> Vec<CompletionCandidate> {
 fn profiles(current: &OsStr) -> Vec<CompletionCandidate> {
     let config = Paths::of_user().and_then(|paths| FileConfig::read(&paths.config_file(), &[]).ok());
     matching(config.into_iter().flat_map(|config| config.profiles.into_keys()), current)
+}
+
+/// Statuses of sessions.
+fn statuses(current: &OsStr) -> Vec<CompletionCandidate> {
+    matching(SessionStatus::known().map(|status| status.name().to_owned()), current)
 }
 
 /// Names of themes.

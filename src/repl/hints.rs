@@ -56,7 +56,7 @@ pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
         }),
         ErrorKind::UnknownImage => {
             let lists = "bai-repl images lists the available images";
-            Some(meant_subcommand(subject).map_or_else(|| lists.to_owned(), |name| format!("{}; {lists}", did_you_mean(name))))
+            Some(meant_subcommand(subject).map_or_else(|| lists.to_owned(), |name| format!("{} {lists}", did_you_mean(name))))
         }
         ErrorKind::CannotListen => Some("another address can be given with -b HOST:PORT".to_owned()),
         ErrorKind::NotAnswering => Some(match front_end {

@@ -372,6 +372,7 @@ fn a_word_that_is_nearly_a_subcommand_is_not_taken_for_an_image_in_silence() {
         let run = sandbox.run(words);
         assert!(!matches!(run.code, None | Some(0)), "{words:?}: {}", run.stderr);
         let question = format!("did you mean bai-repl {meant}?");
+        assert!(!run.stderr.contains("?;"), "{words:?}: {}", run.stderr);
         assert!(run.stderr.contains(&question), "{words:?}: {}", run.stderr);
     }
     for words in [&["nosuch:1"][..], &["python", "none.py"]] {
@@ -445,9 +446,28 @@ fn the_shell_completes_sessions_images_and_words() {
     let (mut sandbox, daemon) = with_sessions(&["work-a", "work-b"]);
     // Late answers come from the cache, so the list is cached first.
     sandbox.run(&["ls", "-q", "--json"]).expect_code(0);
-    let lines = ["attach wo", "rm work-b work-", "-t wo", "run -t work-a", "interr", "--theme lig"];
+    let lines = [
+        "attach wo",
+        "rm work-b work-",
+        "-t wo",
+        "run -t work-a",
+        "interr",
+        "--theme lig",
+        "ls --status PENDING,RUNNING_",
+    ];
     let found = completed(&sandbox, &lines);
-    assert_eq!(found, ["work-a work-b", "work-a", "work-a work-b", "work-a", "interrupt", "light"]);
+    assert_eq!(
+        found,
+        [
+            "work-a work-b",
+            "work-a",
+            "work-a work-b",
+            "work-a",
+            "interrupt",
+            "light",
+            "PENDING,RUNNING_DEGRADED"
+        ]
+    );
 
     // The server is away: the cached answer is used, and no error is shown.
     drop(daemon);

@@ -55,10 +55,14 @@ const NAMES: [(&str, SessionStatus); 18] = [
 ];
 
 impl SessionStatus {
+    /// All known statuses.
+    pub fn known() -> impl Iterator<Item = SessionStatus> {
+        NAMES.into_iter().map(|(_, status)| status)
+    }
+
     /// All known statuses of live sessions: those that run, start, or wait to start.
     pub fn alive() -> impl Iterator<Item = SessionStatus> {
-        let named = NAMES.into_iter().map(|(_, status)| status);
-        named.filter(|status| !status.is_dead() && *status != SessionStatus::Timeout)
+        Self::known().filter(|status| !status.is_dead() && *status != SessionStatus::Timeout)
     }
 
     /// Whether code can be run now.
