@@ -202,6 +202,9 @@ fn events_are_shown_as_they_happen_until_ctrl_c() {
 
 #[test]
 fn the_address_of_an_app_is_an_event_for_programs() {
+    if !["ssh", "sftp", "ssh-keygen"].into_iter().all(bai_testkit::need) {
+        return;
+    }
     let (sandbox, _daemon) = with_sessions(&["work"]);
     let mut app = Stream::start(&sandbox, &["--json", "app", "work", "sftp"]);
     let event: Value = serde_json::from_str(&app.until("listening")).unwrap();

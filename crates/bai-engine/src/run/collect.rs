@@ -118,6 +118,8 @@ impl Drop for Collector {
         }
         drop(state);
         self.run.room.notify_one();
+        #[cfg(test)]
+        self.run.changed.notify_waiters();
     }
 }
 

@@ -231,6 +231,12 @@ impl Run {
         state.buffer.bytes() + state.retransmit.bytes()
     }
 
+    /// Whether a client collects the output.
+    #[cfg(test)]
+    pub(super) fn is_collected(&self) -> bool {
+        self.lock().collectors > 0
+    }
+
     /// Waits until `condition` holds.
     #[cfg(test)]
     pub(super) async fn until(&self, condition: impl Fn(&Run) -> bool) {

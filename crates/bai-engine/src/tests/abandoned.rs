@@ -19,6 +19,13 @@ async fn started_query(lab: &Lab, session: &str, code: &str) -> (Ws, String) {
     (ws, run)
 }
 
+/// Drops the socket, and waits until the engine knows: what it sends before that may be lost.
+async fn leave(lab: &Lab, session: &str, ws: Ws, run: &str) {
+    let inside = lab.run_of(session, run).await;
+    drop(ws);
+    soon("the end of the socket", inside.until(|run| !run.is_collected())).await;
+}
+
 #[tokio::test]
 async fn a_run_outlives_its_socket_and_is_continued_over_http() {
     let lab = Lab::new().await;
@@ -34,7 +41,7 @@ async fn a_run_outlives_its_socket_and_is_continued_over_http() {
             ws.send_message(Message::Close(None)).await;
             ws.until_closed().await;
         }
-        drop(ws);
+        leave(&lab, "kept", ws, &run).await;
         pipe.release().await;
         let result = lab.execute("kept", "continue", &run, "").await;
         assert_eq!(
@@ -69,7 +76,7 @@ async fn uncollected_output_of_a_finished_run_is_kept_for_a_while() {
     let pipe = Pipe::new();
     let code = format!("print('on', flush=True)\nopen({}).read()\nprint('the end')", pipe.name());
     let (ws, run) = started_query(&lab, "late", &code).await;
-    drop(ws);
+    leave(&lab, "late", ws, &run).await;
     pipe.release().await;
     assert_eq!(
         lab.run("late", "print('next')").await.0,
