@@ -77,7 +77,7 @@ async fn a_program_that_begins_during_an_interrupt_does_not_lose_it() {
     let mut session = Session::start("python").await;
     let shell = "import os, signal, time; \
                  signal.signal(signal.SIGINT, lambda *_: os.execlp('sleep', 'sleep', '1000')); \
-                 print('on', flush=True); time.sleep(1000)";
+                 print('on', flush=True)\nwhile True: time.sleep(0.01)";
     for shell in [format!("exec python3 -c \"{shell}\""), format!("python3 -c \"{shell}\"; exit 1")] {
         session.send(Op::Exec(command(&shell))).await;
         session.until_output("on\n").await;
@@ -91,7 +91,7 @@ async fn a_program_that_ends_after_an_interrupt_gets_no_second_one() {
     let mut session = Session::start("python").await;
     let program = "import signal, time\n\
                    def end(number, frame):\n    signal.signal(number, signal.SIG_DFL); time.sleep(0.5); print('saved'); exit(0)\n\
-                   signal.signal(signal.SIGINT, end); print('on', flush=True); time.sleep(1000)";
+                   signal.signal(signal.SIGINT, end); print('on', flush=True)\nwhile True: time.sleep(0.01)";
     session.send(Op::Exec(command(&format!("exec python3 -c \"{program}\"")))).await;
     session.until_output("on\n").await;
     session.send(Op::Interrupt).await;
