@@ -1,6 +1,7 @@
 //! The environment in which one test runs the binary: an empty home, clean variables, and a working folder.
 
 use super::{binary, processes, test_venv};
+use nix::sys::signal::{SigHandler, Signal};
 use portable_pty::CommandBuilder;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -86,11 +87,15 @@ impl Sandbox {
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env_clear().envs(self.env.iter().cloned()).current_dir(self.work());
-        // SAFETY: between fork and exec only `alarm` is called, which is async-signal-safe. Its signal ends a program
-        // that hangs, so that the test fails and does not wait forever.
+        // SAFETY: between fork and exec only `alarm` and `sigaction` are called, which are async-signal-safe.
         unsafe {
             command.pre_exec(|| {
+                // The signal ends a program that hangs, so that the test fails and does not wait forever.
                 nix::unistd::alarm::set(LIMIT_SECONDS);
+                // The tests may have been started in the background, where shells ignore these.
+                for signal in [Signal::SIGINT, Signal::SIGQUIT] {
+                    nix::sys::signal::signal(signal, SigHandler::SigDfl)?;
+                }
                 Ok(())
             })
         };
