@@ -101,23 +101,24 @@ fn sessions_are_listed_for_users_and_for_programs() {
 
 #[test]
 fn a_session_is_found_by_name_id_or_unique_beginning() {
-    let (sandbox, _daemon) = with_sessions(&["deep", "deeper", "other"]);
+    // The beginnings are not those of an id: its digits end with f.
+    let (sandbox, _daemon) = with_sessions(&["walk", "walker", "other"]);
     let info = |reference: &str| objects(&sandbox.run(&["--json", "info", reference])).remove(0);
-    let id = info("deep")["id"].as_str().unwrap().to_owned();
-    assert_eq!(info("deep")["name"], "deep", "a whole name is preferred to a beginning");
-    assert_eq!(info("deepe")["name"], "deeper");
-    assert_eq!(info(&id)["name"], "deep");
-    assert_eq!(info(&id[..13])["name"], "deep");
+    let id = info("walk")["id"].as_str().unwrap().to_owned();
+    assert_eq!(info("walk")["name"], "walk", "a whole name is preferred to a beginning");
+    assert_eq!(info("walke")["name"], "walker");
+    assert_eq!(info(&id)["name"], "walk");
+    assert_eq!(info(&id[..13])["name"], "walk");
     assert_eq!(info("oth")["status"], "RUNNING");
 
-    let several = ["de", "2 sessions", "deep (RUNNING, ", "deeper (RUNNING, ", "hint: "];
-    expect_failure(&sandbox.run(&["info", "de"]), NOT_FOUND, &several);
-    expect_failure(&sandbox.run(&["rm", "de"]), NOT_FOUND, &several);
+    let several = ["wa", "2 sessions", "walk (RUNNING, ", "walker (RUNNING, ", "hint: "];
+    expect_failure(&sandbox.run(&["info", "wa"]), NOT_FOUND, &several);
+    expect_failure(&sandbox.run(&["rm", "wa"]), NOT_FOUND, &several);
     expect_failure(&sandbox.run(&["info", "none"]), NOT_FOUND, &["none", "bai-repl ls"]);
     for command in ["rm", "restart"] {
         let mistyped = ["no session is called oth", "other begins so; give the whole name"];
         expect_failure(&sandbox.run(&[command, "oth"]), NOT_FOUND, &mistyped);
-        expect_failure(&sandbox.run(&[command, &id[..7]]), NOT_FOUND, &["deep begins so"]);
+        expect_failure(&sandbox.run(&[command, &id[..7]]), NOT_FOUND, &["walk begins so"]);
     }
     assert_eq!(sandbox.run(&["rm", ""]).code, Some(2), "an empty beginning is not a name");
     assert_eq!(names(&sandbox.run(&["ls", "--json"])).len(), 3);
@@ -129,7 +130,7 @@ fn a_session_is_found_by_name_id_or_unique_beginning() {
         "{facts}"
     );
     sandbox.run(&["rm", &id[..8]]).expect(0, "");
-    assert_eq!(names(&sandbox.run(&["ls", "--json"])), ["deeper", "other"]);
+    assert_eq!(names(&sandbox.run(&["ls", "--json"])), ["walker", "other"]);
 }
 
 #[test]

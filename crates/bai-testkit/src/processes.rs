@@ -51,14 +51,20 @@ fn with_home(home: &Path) -> Vec<(Pid, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
 
     #[test]
     fn a_process_that_stays_is_named_and_killed() {
         let home = tempfile::tempdir().unwrap();
         assert!(end_all(home.path(), Duration::ZERO).is_empty());
-        let mut child = Command::new("sleep").arg("1000").env("HOME", home.path()).spawn().unwrap();
-        assert_eq!(end_all(home.path(), Duration::ZERO), ["sleep 1000 "]);
+        let mut command = Command::new("cat");
+        command.env("HOME", home.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Before it has answered, it may not be in the process table with its variables.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        assert_eq!(end_all(home.path(), Duration::ZERO), ["cat "]);
         assert!(!child.wait().unwrap().success());
         assert!(end_all(home.path(), Duration::ZERO).is_empty());
     }
