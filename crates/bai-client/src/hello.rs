@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::error::{ClientError, ErrorKind, looks_like_html};
+use super::login::ServerKind;
 use bai_protocol::capability::{Capabilities, Capability};
 use bai_protocol::version::{ApiVersion, Hello};
 use reqwest::Method;
@@ -41,7 +42,7 @@ impl Api {
         let what = "ask the server which version it speaks";
         let reply = self.request(what, Method::GET, "/").unsigned().limit(64 * 1024).send().await?;
         let Ok(hello) = serde_json::from_slice::<Hello>(&reply.body) else {
-            if self.is_web_server().await {
+            if self.server_kind().await.is_ok_and(|kind| kind == ServerKind::WebServer) {
                 let why =
                     format!("{} is a web server, which needs a login with a user name", self.endpoint());
                 return Err(ClientError::new(ErrorKind::NotABackend, what, why)
@@ -64,12 +65,5 @@ impl Api {
         })?;
         tracing::info!(server = %theirs, used = %version, manager = hello.manager.as_deref(), "version");
         Ok((hello, version))
-    }
-
-    /// Whether a web server answers here, behind which a manager is.
-    async fn is_web_server(&self) -> bool {
-        let request =
-            self.request("look for a web server", Method::GET, "/func/").unsigned().limit(64 * 1024);
-        request.send().await.is_ok_and(|reply| serde_json::from_slice::<Hello>(&reply.body).is_ok())
     }
 }

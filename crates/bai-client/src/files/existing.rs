@@ -88,16 +88,13 @@ impl ComputeSession {
 }
 
 /// A path as its folder and its name. The home folder is `.`.
-fn split(path: &str) -> (&str, &str) {
+pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or((".", path))
 }
 
 /// The refusal to replace a folder.
 pub(super) fn folder_in_the_way(target: &str) -> ClientError {
-    refusal(format!("cannot replace the folder {target} with a file"))
-}
-
-fn refusal(why: String) -> ClientError {
+    let why = format!("cannot replace the folder {target} with a file");
     ClientError::new(ErrorKind::Refused, "upload", why).into_sentence()
 }
 

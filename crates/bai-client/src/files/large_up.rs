@@ -2,7 +2,7 @@
 //!
 //! The folder of the parts is named after their content, so that any client can continue an interrupted transfer.
 
-use super::existing::folder_in_the_way;
+use super::existing::{folder_in_the_way, split};
 use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
 use super::unpack::InTheWay;
@@ -57,7 +57,7 @@ impl ComputeSession {
             match ended.code {
                 Some(0) => {}
                 Some(FOLDER_IN_THE_WAY) => return Err(folder_in_the_way(to)),
-                Some(NOT_WRITABLE) => return Err(not_writable(&what, parent(to))),
+                Some(NOT_WRITABLE) => return Err(not_writable(&what, split(to).0)),
                 _ => return Err(ended.failure(&what)),
             }
             meter.begin(to, source.size);
@@ -195,11 +195,6 @@ pub(super) fn identity(of: &[&str]) -> String {
     hex::encode(sum.finalize()).chars().take(16).collect()
 }
 
-/// The folder of a target.
-fn parent(to: &str) -> &str {
-    to.rsplit_once('/').map_or(".", |(parent, _)| parent)
-}
-
 /// The error for a folder that the session's user must not write to.
 fn not_writable(what: &str, folder: &str) -> ClientError {
     let why = format!("the user of the session must not write to the folder {folder}");
@@ -212,7 +207,7 @@ fn not_writable(what: &str, folder: &str) -> ClientError {
 /// The command that makes the folders. They belong to the session's own user, who may then write there. A folder that an
 /// upload makes belongs to the server.
 fn prepare(folder: &str, to: &str) -> String {
-    let (folder, target, parent) = (word(folder), word(to), word(parent(to)));
+    let (folder, target, parent) = (word(folder), word(to), word(split(to).0));
     format!(
         "if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
          d={parent}; while [ ! -e \"$d\" ]; do d=$(dirname \"$d\"); done; test -w \"$d\" || exit {NOT_WRITABLE}; \
@@ -224,7 +219,7 @@ fn prepare(folder: &str, to: &str) -> String {
 /// The move replaces a symbolic link, and never goes into a folder: where `mv` has no `-T`, the command looks first.
 fn join(folder: &str, to: &str, source: &UploadSource) -> String {
     let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id);
-    let whole = word(&format!("{}/{FOLDER}-{id}.part", parent(to)));
+    let whole = word(&format!("{}/{FOLDER}-{id}.part", split(to).0));
     let (folder, target) = (word(folder), word(to));
     let sum = &source.sum;
     format!(

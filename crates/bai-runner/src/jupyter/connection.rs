@@ -2,14 +2,15 @@
 //! This module does not know what the messages mean.
 
 use super::messages::KernelMessage;
+use crate::free_ports;
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent, connection_info::Transport};
 use jupyter_zmq_client::{
     ClientShellConnection, Connection, RawMessage, RuntimeError, create_client_control_connection,
     create_client_iopub_connection, create_client_shell_connection_with_identity,
-    create_client_stdin_connection_with_identity, peek_ports_with_listeners, peer_identity_for_session,
+    create_client_stdin_connection_with_identity, peer_identity_for_session,
 };
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempPath;
@@ -37,12 +38,15 @@ pub(super) struct ConnectionFile {
 impl ConnectionFile {
     /// Chooses free ports and a key, and writes them into a file that only this user can read.
     pub(super) async fn create(kernel: &str) -> io::Result<Self> {
-        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let (ports, listeners) = peek_ports_with_listeners(local, 5).await.map_err(io::Error::other)?;
-        let [shell_port, iopub_port, stdin_port, control_port, hb_port] =
-            ports.try_into().map_err(|_| io::Error::other("the system gave too few ports"))?;
+        let (mut ports, mut listeners) = ([0; 5], Vec::new());
+        for port in &mut ports {
+            let (free, listener) = free_ports::reserve().await?;
+            *port = free;
+            listeners.push(listener);
+        }
+        let [shell_port, iopub_port, stdin_port, control_port, hb_port] = ports;
         let info = ConnectionInfo {
-            ip: local.to_string(),
+            ip: Ipv4Addr::LOCALHOST.to_string(),
             transport: Transport::TCP,
             shell_port,
             iopub_port,
