@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use tokio::net::TcpListener;
 
 /// How often a program is started, with other ports each time.
-pub(crate) const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 3;
 
 /// The system's words for a port that another program has, in lower case.
 const IN_USE: &str = "address already in use";
@@ -17,9 +17,25 @@ pub(crate) async fn reserve() -> io::Result<(u16, TcpListener)> {
     Ok((listener.local_addr()?.port(), listener))
 }
 
+/// The attempts to start one program.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(usize);
+
+impl Attempts {
+    /// Counts an attempt that has failed. Whether there is another one: only if one of these ports was taken.
+    pub(crate) async fn go_on(&mut self, ports: &[u16], error: &str) -> bool {
+        self.0 += 1;
+        let goes_on = self.0 < ATTEMPTS && were_taken(ports, error).await;
+        if goes_on {
+            tracing::debug!(error, "a program is started again, because a port was taken");
+        }
+        goes_on
+    }
+}
+
 /// Whether a program has ended because it could not bind one of these ports of 127.0.0.1. `output` is its last output.
 /// Another program may have had the port only for a moment; then the output alone tells.
-pub(crate) async fn were_taken(ports: &[u16], output: &str) -> bool {
+async fn were_taken(ports: &[u16], output: &str) -> bool {
     output.to_lowercase().contains(IN_USE) || is_any_taken(ports).await
 }
 

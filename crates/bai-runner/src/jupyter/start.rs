@@ -3,7 +3,7 @@
 use super::connection::{ConnectionFile, Sockets, post};
 use super::spec::Kernelspec;
 use crate::error::StartError;
-use crate::free_ports;
+use crate::free_ports::Attempts;
 use crate::interpreter::last_lines;
 use crate::kernel_spec::KernelSpec;
 use crate::output::Output;
@@ -57,19 +57,13 @@ pub(super) async fn start(kernel: &Kernelspec, spec: &KernelSpec) -> Result<Kern
 
 /// Starts a kernel again, with other ports, when it has ended because another program took one of them.
 async fn on_free_ports(kernel: &Kernelspec, spec: &KernelSpec) -> Result<KernelProcess, StartError> {
-    let mut attempt = 1;
+    let mut attempts = Attempts::default();
     loop {
         let created = ConnectionFile::create(&kernel.name).await;
         let connection_file = created.map_err(|source| cannot_start(kernel, source))?;
         let ports = connection_file.ports();
         match until_ready(kernel, spec, connection_file).await {
-            Err(error @ StartError::Died { .. })
-                if attempt < free_ports::ATTEMPTS
-                    && free_ports::were_taken(&ports, &error.to_string()).await =>
-            {
-                tracing::debug!(%error, "a Jupyter kernel is started again, because a port was taken");
-                attempt += 1;
-            }
+            Err(error @ StartError::Died { .. }) if attempts.go_on(&ports, &error.to_string()).await => {}
             outcome => return outcome,
         }
     }

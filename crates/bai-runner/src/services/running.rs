@@ -4,7 +4,7 @@ use super::definition::Definition;
 use super::prestart;
 use super::template::Variables;
 use crate::dispositions;
-use crate::free_ports;
+use crate::free_ports::{self, Attempts};
 use crate::process;
 use crate::process_tree::{self, ProcessTree};
 use bai_protocol::service::ServiceParameters;
@@ -122,14 +122,11 @@ impl Launch<'_> {
         if let Listen::At(host, ports) = self.place {
             return self.start_at(*host, ports, None, env).await;
         }
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
             let (port, reserved) = free_ports::reserve().await.map_err(|error| error.to_string())?;
             match self.start_at(Ipv4Addr::LOCALHOST.into(), &[port], Some(reserved), env).await {
-                Err(why) if attempt < free_ports::ATTEMPTS && free_ports::were_taken(&[port], &why).await => {
-                    tracing::debug!(why, "a service is started again, because its port was taken");
-                    attempt += 1;
-                }
+                Err(why) if attempts.go_on(&[port], &why).await => {}
                 outcome => return outcome,
             }
         }
