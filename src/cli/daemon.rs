@@ -73,7 +73,7 @@ async fn start_in_background(paths: &Paths) -> Result<(), CliError> {
         CliError::new(ExitStatus::Connect, format!("the background engine cannot be started: {error}"))
     };
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
-    let log = crate::config::append_private(&paths.engine_dir().join("engine.log"))
+    let log = bai_private::append_to_file(&paths.engine_dir().join("engine.log"))
         .map_err(|error| failed(&error))?;
     let mut command = std::process::Command::new(program);
     command.args(["serve", "--by-need"]).current_dir("/").process_group(0);

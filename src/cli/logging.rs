@@ -3,7 +3,6 @@
 //! The workspace's own code never puts a secret into an event. The filter here is a second defence. It also drops events of
 //! other crates below the level of warnings, because some of them contain whole requests.
 
-use crate::config::append_private;
 use regex_lite::Regex;
 use std::io::{self, Write};
 use std::path::Path;
@@ -18,7 +17,7 @@ pub(super) fn start(verbosity: u8, path: &Path) -> io::Result<()> {
         1 => "debug",
         _ => "trace",
     };
-    let file = append_private(path)?;
+    let file = bai_private::append_to_file(path)?;
     let ours = ["bai_repl", "bai_client", "bai_engine", "bai_runner", "bai_protocol"];
     let filter = EnvFilter::new(
         ours.iter().fold("warn".to_owned(), |filter, name| format!("{filter},{name}={level}")),

@@ -3,14 +3,14 @@
 
 use super::context::CommandContext;
 use super::server;
-use crate::config::{Paths, private_dir};
+use crate::config::Paths;
 use sha2::{Digest, Sha256};
-use std::io::Write;
+use std::io::Read;
 use std::path::PathBuf;
 
 /// Maximum number of cached names for one server.
 const MAX_NAMES: usize = 5_000;
-/// A larger cache file is ignored.
+/// Maximum bytes that are read.
 const FILE_LIMIT: u64 = 4 << 20;
 
 /// A kind of cached names.
@@ -44,14 +44,7 @@ pub(super) fn remember<'a>(kind: NameKind, context: &CommandContext, names: impl
     let Some(file) = cache_file(kind, context) else { return };
     let names = names.take(MAX_NAMES).filter(|name| !name.contains('\n'));
     let lines: String = names.flat_map(|name| [name, "\n"]).collect();
-    let written = (|| {
-        let folder = file.parent().unwrap_or(&file);
-        private_dir(folder)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        temporary.write_all(lines.as_bytes())?;
-        temporary.persist(&file).map(drop).map_err(|error| error.error)
-    })();
-    if let Err(error) = written {
+    if let Err(error) = bai_private::replace_cache(&file, lines.as_bytes()) {
         tracing::debug!(%error, "the names could not be cached");
     }
 }
@@ -59,11 +52,9 @@ pub(super) fn remember<'a>(kind: NameKind, context: &CommandContext, names: impl
 /// The cached names.
 pub(super) fn recall(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
     let file = cache_file(kind, context)?;
-    let metadata = std::fs::metadata(&file).ok()?;
-    if !metadata.is_file() || metadata.len() > FILE_LIMIT {
-        return None;
-    }
-    Some(std::fs::read_to_string(&file).ok()?.lines().map(str::to_owned).collect())
+    let mut text = String::new();
+    bai_private::open_file(&file).ok()?.take(FILE_LIMIT).read_to_string(&mut text).ok()?;
+    Some(text.lines().map(str::to_owned).collect())
 }
 
 /// The cache file for the server and its user.

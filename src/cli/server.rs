@@ -49,7 +49,7 @@ impl Server {
                 let failed = |error| {
                     CliError::new(ExitStatus::Failed, format!("cannot create a folder for files: {error}"))
                 };
-                let folder = tempfile::Builder::new().prefix("bai-repl-").tempdir().map_err(failed)?;
+                let folder = bai_private::temporary_folder("bai-repl-").map_err(failed)?;
                 let mut server = Self::engine_in(Workdirs::Own(folder.path().to_owned())).await?;
                 server.folder = Some(folder);
                 Ok(server)

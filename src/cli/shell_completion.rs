@@ -10,7 +10,7 @@ use super::exit_status::ExitStatus;
 use super::name_cache::{NameKind, recall, remember};
 use super::server::Server;
 use super::table;
-use crate::config::{FileConfig, Paths, private_dir};
+use crate::config::{FileConfig, Paths};
 use bai_client::SessionStatus;
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -225,5 +225,5 @@ fn is_refresh_due() -> bool {
     if since.and_then(|time| time.elapsed().ok()).is_some_and(|passed| passed < REFRESH_INTERVAL) {
         return false;
     }
-    private_dir(&paths.names_cache()).and_then(|()| std::fs::write(&marker, "")).is_ok()
+    bai_private::replace_cache(&marker, b"").is_ok()
 }

@@ -162,7 +162,7 @@ impl Logins {
         };
         let path = self.file(&login.endpoint);
         let written = serde_json::to_vec_pretty(&on_disk).map_err(io::Error::from);
-        let written = written.and_then(|text| private::write(&path, &text));
+        let written = written.and_then(|text| bai_private::replace_file(&path, &text));
         written.map_err(|source| ConfigError::Write { path, source })?;
         Ok(if in_keyring { SecretPlace::Keyring } else { SecretPlace::File })
     }

@@ -24,5 +24,5 @@ pub use identity::{Identity, KnownLogins};
 pub use keyring::Keyring;
 pub use logins::{Login, Logins, SecretPlace, StoredCredentials, normal};
 pub use official::OfficialFiles;
-pub use paths::{Paths, append_private, private_dir};
+pub use paths::Paths;
 pub use settings::{TextRule, WrongSetting};

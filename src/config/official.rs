@@ -160,7 +160,7 @@ mod tests {
         }
 
         fn put(&self, name: &str, text: impl AsRef<[u8]>) {
-            private::write(&self.root.path().join(name), text.as_ref()).unwrap();
+            bai_private::replace_file(&self.root.path().join(name), text.as_ref()).unwrap();
         }
     }
 

@@ -1,10 +1,8 @@
-//! The folders of our files, by the XDG base directory specification, each with the permissions that its content needs.
+//! The folders of our files, by the XDG base directory specification. `bai_private` makes them.
 
 use super::{Environment, OfficialFiles};
 use etcetera::{BaseStrategy, base_strategy::Xdg};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The folders of our files. They need not exist: the writing function creates them.
 #[derive(Debug, Clone)]
@@ -71,43 +69,5 @@ impl Paths {
     /// The cache of terminals' answers, so that they are not queried again.
     pub fn terminal_cache(&self) -> PathBuf {
         self.cache.join("terminals")
-    }
-}
-
-/// Creates a folder, and its parents, that only its owner may enter. Closes an existing folder to other users.
-pub fn private_dir(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { std::fs::set_permissions(path, PermissionsExt::from_mode(0o700)) }
-}
-
-/// Opens a file for appending, and makes it readable for its owner only.
-pub fn append_private(path: &Path) -> io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    if let Some(folder) = path.parent() {
-        private_dir(folder)?;
-    }
-    let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    file.set_permissions(PermissionsExt::from_mode(0o600))?;
-    Ok(file)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn written_files_are_private() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = root.path().join("a/b");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
-        let file = folder.join("log");
-        std::fs::write(&file, "x").unwrap();
-        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
-        drop(append_private(&file).unwrap());
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "x");
     }
 }

@@ -17,6 +17,7 @@ mod languages;
 mod login;
 mod media;
 mod pane;
+mod private_folders;
 mod process_cleanup;
 mod prompt;
 mod run;

@@ -95,8 +95,9 @@ async fn start(
     server.sessions.move_to(session, SessionStatus::Preparing, "");
     let spec = &session.spec;
     if spec.owns_workdir {
-        tokio::fs::create_dir_all(&spec.workdir)
-            .await
+        let path = spec.workdir.clone();
+        let made = tokio::task::spawn_blocking(move || bai_private::create_folder(&path)).await;
+        made.unwrap_or_else(|error| Err(error.into()))
             .map_err(|source| StartError::Workdir { path: spec.workdir.clone(), source })?;
     }
     Kernel::start(KernelSpec {

@@ -67,7 +67,7 @@ impl Engine {
     /// # Errors
     /// When the folder cannot be made, or the system does not let the engine listen.
     pub async fn temporary() -> Result<Engine, EngineError> {
-        let folder = tempfile::tempdir().map_err(EngineError::TemporaryFolder)?;
+        let folder = bai_private::temporary_folder("bai-repl-").map_err(EngineError::TemporaryFolder)?;
         let options = EngineOptions::new(Workdirs::Own(folder.path().to_owned()));
         let mut engine = Engine::start(options).await?;
         engine._folder = Some(folder);

@@ -2,9 +2,9 @@
 //! them. It touches no other files, and it follows no symbolic links.
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A lock on a folder of sessions. It ends with the process, however the process ends.
@@ -21,7 +21,7 @@ pub(super) struct FolderLock {
 /// # Errors
 /// When the folder cannot be made or read, is a symbolic link, or belongs to another user.
 pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
-    DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    bai_private::create_folder(root)?;
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(root)?;
     if folder.metadata()?.uid() != nix::unistd::geteuid().as_raw() {

@@ -1,9 +1,9 @@
 //! The history file of one language: one JSON object on a line for each cell, so that a cell is kept exactly and a damaged line
-//! affects only itself. A cell is appended under a lock in one write; the file is read from its end.
+//! affects only itself. A cell is appended under a lock in one write; the file is read from its end. It is closed to other
+//! users: they must not read or write what the user will run.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ impl HistoryFile {
 
     /// Reads the file; a missing file is an empty history.
     pub(super) fn load(&self) -> io::Result<LoadedHistory> {
-        let mut file = match self.open(OpenOptions::new().read(true)) {
+        let mut file = match bai_private::open_file(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LoadedHistory::default()),
             other => other?,
         };
@@ -73,10 +73,7 @@ impl HistoryFile {
         if cell.len() > MAX_CELL_BYTES {
             return Ok(());
         }
-        if let Some(folder) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        let mut file = self.open(OpenOptions::new().read(true).append(true).create(true).mode(0o600))?;
+        let mut file = bai_private::append_to_file(&self.path)?;
         file.lock()?;
         let mut line = Vec::with_capacity(cell.len() + 16);
         if ends_in_a_torn_line(&mut file)? {
@@ -85,24 +82,6 @@ impl HistoryFile {
         serde_json::to_writer(&mut line, &HistoryLine { cell: cell.into() })?;
         line.push(b'\n');
         file.write_all(&line)
-    }
-
-    /// Opens the file, and makes sure that only the user can access it: others must not read or write what the user will run.
-    fn open(&self, options: &mut OpenOptions) -> io::Result<File> {
-        let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why);
-        // Opening a FIFO must not wait for its other end.
-        let file = options.custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(&self.path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(refused("it is not a regular file"));
-        }
-        if metadata.uid() != nix::unistd::geteuid().as_raw() {
-            return Err(refused("it belongs to another user"));
-        }
-        if metadata.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(PermissionsExt::from_mode(0o600))?;
-        }
-        Ok(file)
     }
 }
 
@@ -120,6 +99,8 @@ fn ends_in_a_torn_line(file: &mut File) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::PermissionsExt;
 
     fn file(folder: &Path) -> HistoryFile {
         HistoryFile::new(folder.join("deep/er/python.jsonl"))

@@ -3,8 +3,9 @@
 //! terminal, for programs that must not query it.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -64,7 +65,8 @@ impl ProbeCache<'_> {
 
     fn lines(self) -> Vec<Line> {
         let mut text = String::new();
-        let read = fs::File::open(self.0).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+        let read =
+            bai_private::open_file(self.0).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
         if read.is_err() {
             return Vec::new();
         }
@@ -94,15 +96,13 @@ impl ProbeCache<'_> {
     /// Replaces or removes the line with this key. Replaces the file atomically, so that two concurrent programs leave a
     /// valid file.
     fn write(self, key: &str, replacement: Option<Line>) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
         let others = self.lines().into_iter().filter(|line| line.key != key).take(MAX_LINES - 1);
+        let mut text = String::new();
         for Line { time, key, value } in replacement.into_iter().chain(others) {
-            writeln!(file, "{time} {key} {value}")?;
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{time} {key} {value}");
         }
-        file.persist(self.0).map_err(|error| error.error)?;
-        Ok(())
+        bai_private::replace_cache(self.0, text.as_bytes())
     }
 }
 

@@ -64,7 +64,7 @@ impl ComputeSession {
 
     async fn read_large(&self, path: &str, entry: FileEntry) -> Result<Bytes, ClientError> {
         let what = format!("read {path}");
-        let folder = blocking(&what, tempfile::tempdir).await?;
+        let folder = blocking(&what, || bai_private::temporary_folder("bai-repl-")).await?;
         let into = folder.path().to_owned();
         let wanted =
             LargeDownload { path: path.to_owned(), entry, into, below: Vec::new(), overwrite: false };

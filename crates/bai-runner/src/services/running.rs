@@ -141,8 +141,7 @@ impl Launch<'_> {
         env: &[(String, String)],
     ) -> Result<Running, String> {
         let text = |error: io::Error| error.to_string();
-        // Only its owner has access.
-        let scratch = tempfile::Builder::new().prefix("bai-service-").tempdir().map_err(text)?;
+        let scratch = bai_private::temporary_folder("bai-service-").map_err(text)?;
         // ttyd recognises a socket by this ending; another name would be a network interface.
         let socket = scratch.path().join("service.sock");
         let port = ports.first().copied();

@@ -66,6 +66,15 @@ async fn a_service_runs_until_it_is_dropped() {
 }
 
 #[tokio::test]
+async fn the_folder_of_a_service_is_closed_to_other_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let services = services(folder.path());
+    let command = "stat -c %a {scratch} >mode; exec python3 -m http.server --bind 127.0.0.1 {ports[0]}";
+    let _running = launch(&services, json!({"command": command})).await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("mode")).unwrap(), "700\n");
+}
+
+#[tokio::test]
 async fn a_service_whose_port_was_taken_gets_another_one() {
     let folder = tempfile::tempdir().unwrap();
     let services = services(folder.path());

@@ -14,7 +14,7 @@ impl Worker {
     /// Starts a cell that is a program, in a new empty folder.
     pub(super) fn start_cell(&mut self, code: &str) -> Started {
         self.scratch = None;
-        let folder = tempfile::Builder::new().prefix("bai-repl-").tempdir();
+        let folder = bai_private::temporary_folder("bai-repl-");
         match folder {
             Ok(folder) => {
                 let scratch = self.scratch.insert(folder);

@@ -313,7 +313,8 @@ function __bai_draw__(figure)
   end
   % A figure has the size of its window, with a finer resolution.
   size = round(1.5 * get(figure, "position")(3:4));
-  picture = [tempname() ".png"];
+  folder = __bai_private_folder__();
+  picture = fullfile(folder, "figure.png");
   current = get(0, "currentfigure");
   set(0, "currentfigure", figure);
   unwind_protect
@@ -324,10 +325,26 @@ function __bai_draw__(figure)
   unwind_protect_cleanup
     set(0, "currentfigure", current);
     [~] = unlink(picture);
+    [~] = rmdir(folder);
   end_unwind_protect
   if (! isempty(bytes))
     __bai_say__(["{\"say\":\"media\",\"mime\":\"image/png\",\"data\":\"" base64_encode(bytes) "\"}"]);
   end
+end
+
+% A new folder in the temporary folder, for its owner only. The mask is an octal number.
+function folder = __bai_private_folder__()
+  mlock();
+  if (__bai_state__("starting"))
+    return;
+  end
+  folder = tempname();
+  mask = umask(77);
+  unwind_protect
+    [~] = mkdir(folder);
+  unwind_protect_cleanup
+    umask(mask);
+  end_unwind_protect
 end
 
 % --- completion -------------------------------------------------------------------------------------------------------
@@ -486,7 +503,7 @@ function __bai_main__(in, out, aside)
   % Each function is called once, which locks it.
   __bai_json__(""); __bai_ask__(); __bai_write__(); __bai_exit__(); __bai_complete__(); __bai_report__(); __bai_run__();
   input(); yes_or_no(); keyboard(); fprintf(); fputs(); fdisp(); warning(); fclose(); system(); doc(); exit(); quit();
-  for action = {@__bai_stop__, @__bai_say__, @__bai_sync__, @__bai_tell__, @__bai_look__, @__bai_draw__, @__bai_figures__, @__bai_cell__, @__bai_over__, @__bai_step__}
+  for action = {@__bai_stop__, @__bai_say__, @__bai_sync__, @__bai_tell__, @__bai_look__, @__bai_private_folder__, @__bai_draw__, @__bai_figures__, @__bai_cell__, @__bai_over__, @__bai_step__}
     action{1}();
   end
   __bai_state__("starting", false);

@@ -262,6 +262,11 @@ async fn octave_shows_values_and_figures_and_keeps_the_order() {
         let shown = outcome.sequence().iter().filter(|item| *item == "[image/png]").count();
         assert_eq!((shown, outcome.exit_code, outcome.stderr()), (figures, 0, String::new()), "{code}");
     }
+    // Other users cannot read a picture while it is made.
+    let outcome = session
+        .run("setenv('TMPDIR', pwd());\nfunction drawnow(terminal, file)\n  system(['stat -c %a ' fileparts(file)]);\n  fclose(fopen(file, 'w'));\nend\nplot(1:3)")
+        .await;
+    assert_eq!(outcome.stdout(), "700\n", "{outcome:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,117 @@
+//! Files and folders that belong to one user alone. This crate holds the one rule of how they are made: closed to other
+//! users, whatever the umask. It also holds the one rule of which files are trusted, in [`trust`].
+//!
+//! Names and places do not belong here: callers know where their files are. Folders that the user names, such as the
+//! target of a download, follow the umask and are not made here.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+#![deny(unsafe_code)]
+#![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
+
+pub mod trust;
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use tempfile::{NamedTempFile, TempDir};
+
+const FOLDER: u32 = 0o700;
+const FILE: u32 = 0o600;
+
+/// Makes a folder in the temporary folder of the system. It is removed when the result is dropped.
+///
+/// # Errors
+/// Errors of the file system.
+pub fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
+    let mode = Permissions::from_mode(FOLDER);
+    let folder = tempfile::Builder::new().prefix(prefix).permissions(mode.clone()).tempdir()?;
+    // The umask may have taken a right of the owner.
+    std::fs::set_permissions(folder.path(), mode)?;
+    Ok(folder)
+}
+
+/// Creates a folder, and its parents, that only its owner may enter. Closes an existing folder to other users.
+///
+/// # Errors
+/// Errors of the file system, such as for a folder of another user that is open to others.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER).create(path)?;
+    let mode = std::fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 == 0 { Ok(()) } else { std::fs::set_permissions(path, Permissions::from_mode(FOLDER)) }
+}
+
+/// Replaces a file atomically by one that only its owner may access. Makes its folder with [`create_folder`].
+///
+/// # Errors
+/// Errors of the file system.
+pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let file = new_beside(path, content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// As [`replace_file`], for content that can be made again: it does not wait for the disk.
+///
+/// # Errors
+/// Errors of the file system.
+pub fn replace_cache(path: &Path, content: &[u8]) -> io::Result<()> {
+    new_beside(path, content)?.persist(path)?;
+    Ok(())
+}
+
+fn new_beside(path: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
+    create_folder(folder)?;
+    // `tempfile` creates it with mode 0600.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    Ok(file)
+}
+
+/// Opens a file to append to it and to read it, and closes it to other users. Makes a missing file, and its folder with
+/// [`create_folder`].
+///
+/// # Errors
+/// Errors of the file system; [`trust::Distrust::Owner`] as an error when the file belongs to another user.
+pub fn append_to_file(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        create_folder(folder)?;
+    }
+    open_and_close_to_others(path, OpenOptions::new().read(true).append(true).create(true))
+}
+
+/// Opens a file of our own, and closes it to other users.
+///
+/// # Errors
+/// As [`append_to_file`]; also when the file is missing or is not a regular file.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    open_and_close_to_others(path, OpenOptions::new().read(true))
+}
+
+fn open_and_close_to_others(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = trust::open_regular(path, options.mode(FILE))?;
+    match trust::check(&file.metadata()?) {
+        Some(distrust @ trust::Distrust::Owner) => Err(distrust.into()),
+        Some(_) => {
+            file.set_permissions(Permissions::from_mode(FILE))?;
+            Ok(file)
+        }
+        None => Ok(file),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+use super::trust::{Distrust, check, check_writer};
+use super::*;
+use nix::sys::stat::{Mode, umask};
+use std::os::unix::fs::chown;
+use std::sync::Mutex;
+
+/// The umask belongs to the whole process.
+static UMASK: Mutex<()> = Mutex::new(());
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn with_umask<T>(mask: u32, work: impl FnOnce() -> T) -> T {
+    let _turn = UMASK.lock().unwrap();
+    let before = umask(Mode::from_bits_truncate(mask));
+    let result = work();
+    umask(before);
+    result
+}
+
+#[test]
+fn what_is_made_is_closed_to_others_whatever_the_umask() {
+    for mask in [0o000, 0o022, 0o077, 0o177] {
+        let folder = with_umask(mask, || temporary_folder("bai-private-test-").unwrap());
+        assert_eq!(mode(folder.path()), 0o700, "umask {mask:03o}");
+    }
+    with_umask(0o000, || {
+        let root = temporary_folder("bai-private-test-").unwrap();
+        let deep = root.path().join("a/b");
+        create_folder(&deep).unwrap();
+        replace_file(&deep.join("new"), b"x").unwrap();
+        append_to_file(&deep.join("log")).unwrap();
+        assert_eq!([root.path().join("a"), deep.clone()].map(|path| mode(&path)), [0o700; 2]);
+        assert_eq!(["new", "log"].map(|name| mode(&deep.join(name))), [0o600; 2]);
+    });
+}
+
+#[test]
+fn what_exists_is_closed_to_others() {
+    let root = temporary_folder("bai-private-test-").unwrap();
+    let path = root.path().join("log");
+    std::fs::write(&path, "x").unwrap();
+    for open in [open_file, append_to_file] {
+        for it in [root.path(), &path] {
+            std::fs::set_permissions(it, Permissions::from_mode(0o777)).unwrap();
+        }
+        open(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+    }
+    assert_eq!(mode(root.path()), 0o700);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "x");
+}
+
+#[test]
+fn other_things_than_files_are_refused() {
+    let root = temporary_folder("bai-private-test-").unwrap();
+    let pipe = root.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    for path in [&pipe, root.path()] {
+        assert!(open_file(path).is_err());
+        assert!(append_to_file(path).is_err());
+    }
+}
+
+#[test]
+fn a_file_is_trusted_by_its_owner_and_its_mode() {
+    let root = temporary_folder("bai-private-test-").unwrap();
+    let path = root.path().join("file");
+    std::fs::write(&path, "x").unwrap();
+    let found = |mode| {
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        (check(&metadata), check_writer(&metadata))
+    };
+    assert_eq!(found(0o600), (None, None));
+    assert_eq!(found(0o640), (Some(Distrust::Readable), None));
+    assert_eq!(found(0o662), (Some(Distrust::Writable), Some(Distrust::Writable)));
+    // Only the administrator can give files away.
+    if chown(&path, Some(65534), None).is_ok() {
+        assert_eq!(found(0o600), (Some(Distrust::Owner), Some(Distrust::Owner)));
+        assert!(open_file(&path).is_err());
+    }
+}
