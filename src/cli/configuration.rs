@@ -1,11 +1,11 @@
 //! The configuration file as this program reads it: what the layers below know about its texts, what is said about
 //! mistakes, and which mistakes end a command.
 
-use super::args::CliCommand;
+use super::args::{Arguments, CliCommand};
 use super::display;
 use super::display_settings::TEXT_RULES;
 use super::error::CliError;
-use crate::config::{FileConfig, TextRule};
+use crate::config::{FileConfig, LOCAL, TextRule};
 use crate::panes::PrefixKey;
 use crate::render::sanitize;
 use crate::theme::LibraryError;
@@ -18,7 +18,8 @@ const WARNING_WIDTH: usize = 1_000;
 ///
 /// # Errors
 /// When the file cannot be used at all and the command needs it to find its server.
-pub(super) fn read(path: &Path, command: Option<&CliCommand>) -> Result<FileConfig, CliError> {
+pub(super) fn read(path: &Path, arguments: &Arguments) -> Result<FileConfig, CliError> {
+    let command = arguments.command.as_ref();
     if matches!(command, Some(CliCommand::Serve(_) | CliCommand::Runner(_))) {
         return Ok(FileConfig::default());
     }
@@ -29,7 +30,7 @@ pub(super) fn read(path: &Path, command: Option<&CliCommand>) -> Result<FileConf
     }
     let config = match FileConfig::read(path, &rules) {
         Ok(config) => config,
-        Err(error) if connects(command) => return Err(error.into()),
+        Err(error) if connects(arguments) => return Err(error.into()),
         Err(error) => {
             warn(&error.to_string());
             FileConfig::default()
@@ -42,9 +43,14 @@ pub(super) fn read(path: &Path, command: Option<&CliCommand>) -> Result<FileConf
     Ok(config)
 }
 
-/// Whether a command needs a server, so that it matters which one.
-fn connects(command: Option<&CliCommand>) -> bool {
-    !matches!(command, Some(CliCommand::Themes(_) | CliCommand::Config(_) | CliCommand::Completions { .. }))
+/// Whether a command needs a server that is configured somewhere.
+pub(super) fn connects(arguments: &Arguments) -> bool {
+    use CliCommand::{Completions, Config, Runner, Serve, Themes};
+    let needs_none = |command: &CliCommand| {
+        matches!(command, Themes(_) | Config(_) | Completions { .. } | Serve(_) | Runner(_))
+    };
+    let is_local = arguments.global.endpoint.as_deref() == Some(LOCAL);
+    !is_local && !arguments.command.as_ref().is_some_and(needs_none)
 }
 
 /// Whether a command uses a theme.

@@ -1,10 +1,11 @@
-//! The context of every command: the global flags, the configuration file, and where the command was typed. It is made once
+//! The context of every command: the global flags, the configuration file, the environment, and where the command was typed. It is made once
 //! and passed whole. Each setting is read by the code that uses it.
 
 use super::args::GlobalFlags;
-use crate::config::FileConfig;
+use crate::config::{Environment, FileConfig};
 use crate::repl::FrontEnd;
 use bai_client::Transport;
+use std::sync::Arc;
 
 /// The context of a command.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,8 @@ pub(super) struct CommandContext {
     pub(super) global: GlobalFlags,
     /// The configuration file.
     pub(super) config: FileConfig,
+    /// The environment variables, and those of the `.env` file of the folder.
+    pub(super) environment: Arc<Environment>,
     /// Where the command was typed.
     pub(super) front_end: FrontEnd,
 }

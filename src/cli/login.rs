@@ -22,12 +22,12 @@ pub(super) fn login(
     flags: &Flags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let env = Environment::of_process_and_folder()?;
-    let endpoint = chosen_endpoint(flags.endpoint.as_deref(), context, &env)?.ok_or_else(|| {
+    let env = &*context.environment;
+    let endpoint = chosen_endpoint(flags.endpoint.as_deref(), context, env)?.ok_or_else(|| {
         CliError::new(ExitStatus::Usage, "no server was given")
             .hint("bai-repl login https://webui.example.com")
     })?;
-    let attempt = LoginAttempt { flags, context, env: &env, endpoint: normal(&endpoint) };
+    let attempt = LoginAttempt { flags, context, env, endpoint: normal(&endpoint) };
     let api = attempt.api(Credentials::Anonymous)?;
     let (credentials, until) = match runtime.block_on(api.server_kind())? {
         ServerKind::WebServer => attempt.web_session(runtime, &api)?,
@@ -35,12 +35,12 @@ pub(super) fn login(
     };
     let who = credentials.who().to_owned();
     let login = Login { endpoint: attempt.endpoint.clone(), credentials, since: now(), until };
-    let kept = logins(&env, &context.config)?.keep(&login)?;
+    let kept = logins(env, &context.config)?.keep(&login)?;
     if !context.global.quiet {
         let host = label_of(&attempt.endpoint);
         let storage = if kept == SecretPlace::Keyring { "; the system keyring keeps the secret" } else { "" };
         eprintln!("logged in to {host} as {}{storage}", crate::render::sanitize::line(&who, 200));
-        match env.backend("ENDPOINT").filter(|other| normal(other) != attempt.endpoint) {
+        match env.endpoint()?.filter(|other| normal(other) != attempt.endpoint) {
             Some(other) => eprintln!(
                 "hint: BACKEND_ENDPOINT names {} and has precedence; --endpoint {} chooses this server",
                 label_of(&other),
@@ -60,13 +60,13 @@ pub(super) fn logout(
     endpoint: Option<&str>,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env, &context.config)?;
+    let env = &*context.environment;
+    let saved = saved(env, &context.config)?;
     let not_logged_in = || {
         CliError::new(ExitStatus::NotFound, "you are not logged in anywhere")
             .hint("bai-repl login https://webui.example.com")
     };
-    let endpoint = chosen_endpoint(endpoint, context, &env)?.ok_or_else(not_logged_in)?;
+    let endpoint = chosen_endpoint(endpoint, context, env)?.ok_or_else(not_logged_in)?;
     let login = match saved.logins.find(&endpoint) {
         // Without the secret from the keyring the server cannot end the login; it is still removed here.
         Err(error @ ConfigError::NotInKeyring { .. }) => {
@@ -85,7 +85,7 @@ pub(super) fn logout(
     };
     if let StoredCredentials::WebSession { session_id, .. } = &login.credentials {
         let (flags, endpoint) = (Flags::default(), login.endpoint.clone());
-        let attempt = LoginAttempt { flags: &flags, context, env: &env, endpoint };
+        let attempt = LoginAttempt { flags: &flags, context, env, endpoint };
         let api = attempt.api(Credentials::WebSession { session_id: session_id.clone() })?;
         if let Err(error) = runtime.block_on(api.web_logout()) {
             CliError::from(error)
@@ -156,11 +156,12 @@ impl LoginAttempt<'_> {
         self.warn_of_plain_http();
         let host = label_of(&self.endpoint);
         let user = self.flags.user.clone().or_else(|| self.profile()?.user.clone());
-        let user = match user.or_else(|| self.env.backend("USER")) {
+        let of_env = |name| self.env.backend_at(&self.endpoint, name);
+        let user = match user.map_or_else(|| of_env("USER"), |user| Ok(Some(user)))? {
             Some(user) => user,
             None => ask(&format!("user name at {host}: "))?,
         };
-        let password = match self.env.backend("PASSWORD") {
+        let password = match of_env("PASSWORD")? {
             Some(password) => SecretString::from(password),
             None => self.secret(&format!("password of {user} at {host}: "), "BACKEND_PASSWORD")?,
         };

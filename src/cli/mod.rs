@@ -20,6 +20,7 @@ mod daemon;
 mod delegated;
 mod display;
 mod display_settings;
+mod env_file;
 mod error;
 mod exit_status;
 mod input;
@@ -42,7 +43,7 @@ mod shell_completion;
 mod sweep_range;
 mod table;
 
-use crate::config::FileConfig;
+use crate::config::{Environment, FileConfig};
 use crate::repl::FrontEnd;
 use crate::terminal;
 use args::{Arguments, CliCommand};
@@ -50,6 +51,7 @@ use context::CommandContext;
 use error::CliError;
 use exit_status::ExitStatus;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -81,7 +83,7 @@ fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
             logging::start(arguments.global.verbose, &log).map_err(|error| {
                 CliError::new(ExitStatus::Failed, format!("cannot write the log {}: {error}", log.display()))
             })?;
-            configuration::read(&paths.config_file(), arguments.command.as_ref())?
+            configuration::read(&paths.config_file(), &arguments)?
         }
         None => FileConfig::default(),
     };
@@ -97,8 +99,12 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
         apps, config as show_config, download, events, files, images, info, interrupt, logs, ls, rename,
         restart, rm, run, sessions, themes, upload,
     };
+    let environment = Arc::new(Environment::of_process_and_folder());
+    if configuration::connects(&arguments) {
+        env_file::announce(&environment, &arguments.global, &config);
+    }
     let Arguments { command, open, global } = arguments;
-    let context = &CommandContext { global, config, front_end: FrontEnd::CommandLine };
+    let context = &CommandContext { global, config, environment, front_end: FrontEnd::CommandLine };
     let Some(command) = command else { return open_session::run(runtime, &open, context) };
     match command {
         CliCommand::Attach(subject) => open_session::attach(runtime, subject.session, &open, context),

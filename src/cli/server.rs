@@ -148,10 +148,10 @@ pub(super) fn api_options(endpoint: impl Into<String>, credentials: Credentials)
 
 /// The name for people of the server that [`Server::open`] would open.
 pub(super) fn target_label(context: &CommandContext, outlive: bool) -> Result<String, CliError> {
-    let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env, &context.config)?;
+    let env = &context.environment;
+    let saved = saved(env, &context.config)?;
     let flags = (context.global.endpoint.as_deref(), context.global.profile.as_deref());
-    Ok(match endpoint_of(flags.0, flags.1, &env, &context.config, &saved)? {
+    Ok(match endpoint_of(flags.0, flags.1, env, &context.config, &saved)? {
         Some(endpoint) => label_of(&endpoint),
         None if outlive => BACKGROUND.to_owned(),
         None => EMBEDDED.to_owned(),
@@ -176,14 +176,14 @@ pub(super) fn is_cluster(context: &CommandContext) -> Result<bool, CliError> {
 }
 
 fn target(context: &CommandContext) -> Result<Target, CliError> {
-    let env = Environment::of_process_and_folder()?;
-    let saved = saved(&env, &context.config)?;
+    let env = &context.environment;
+    let saved = saved(env, &context.config)?;
     // The keyring can block.
     tokio::task::block_in_place(|| {
         Ok(resolve(
             context.global.endpoint.as_deref(),
             context.global.profile.as_deref(),
-            &env,
+            env,
             &context.config,
             &saved,
         )?)

@@ -10,7 +10,7 @@ use super::exit_status::ExitStatus;
 use super::name_cache::{NameKind, recall, remember};
 use super::server::Server;
 use super::table;
-use crate::config::{FileConfig, Paths};
+use crate::config::{Environment, FileConfig, Paths};
 use bai_client::SessionStatus;
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -148,7 +148,8 @@ fn candidates(kinds: &[NameKind], current: &OsStr) -> Vec<CompletionCandidate> {
 /// The context of the command that is being typed: the configuration, and the flags that choose the server.
 fn typed_context() -> Option<CommandContext> {
     let config = FileConfig::read(&Paths::of_user()?.config_file(), &[]).ok()?;
-    let mut context = CommandContext { config, ..CommandContext::default() };
+    let environment = Environment::of_process_and_folder().into();
+    let mut context = CommandContext { config, environment, ..CommandContext::default() };
     let words: Vec<String> = std::env::args().collect();
     for (index, word) in words.iter().enumerate() {
         let (flag, value) = match word.split_once('=') {

@@ -1,6 +1,7 @@
-//! The choice of the server. The order of precedence: flags, the environment, a profile, the last login, the official
+//! The choice of the server. The order of precedence: flags, the environment, a `.env` file, a profile, the last login, the official
 //! client's files, the engine in this binary. The user's identity there is chosen in `identity`.
 
+use super::environment::VariablesAt;
 use super::identity::{Identity, KnownLogins, Sources};
 use super::logins::same_endpoint;
 use super::{ConfigError, Environment, FileConfig, Profile, normal};
@@ -51,8 +52,8 @@ pub fn resolve(
     let Some((endpoint, named)) = chosen(flag, profile, env, file, saved)? else {
         return Ok(Target::Embedded);
     };
-    let sources = Sources { endpoint: &endpoint, profile: named, env, saved };
-    sources.cluster().map(Target::Cluster)
+    let sources = Sources { endpoint: &endpoint, profile: named, env: env.at(&endpoint)?, saved };
+    sources.cluster(env.backend_flag("SKIP_SSLCERT_VALIDATION")).map(Target::Cluster)
 }
 
 /// The endpoint that [`resolve`] would choose; `None` for the engine in this binary.
@@ -79,7 +80,11 @@ fn chosen<'a>(
     // A profile named on the command line takes precedence over the environment; one named in the file does not.
     let explicit = profile.map(|name| file.profile_called(name)).transpose()?;
     let nearer = flag.map(str::to_owned).or_else(|| explicit.map(|p| p.endpoint.clone()));
-    let endpoint = match nearer.or_else(|| env.backend("ENDPOINT")) {
+    let nearer = match nearer {
+        Some(endpoint) => Some(endpoint),
+        None => env.endpoint()?,
+    };
+    let endpoint = match nearer {
         Some(endpoint) => Some(endpoint),
         None => file
             .selected_profile()?
@@ -114,14 +119,15 @@ fn profile_of_endpoint<'a>(
 }
 
 impl Sources<'_> {
-    fn cluster(&self) -> Result<Cluster, ConfigError> {
+    /// The cluster. `unchecked` is whether the user's environment switches certificate checks off.
+    fn cluster(&self, unchecked: bool) -> Result<Cluster, ConfigError> {
         let env = self.env;
         let or_default = |value: Option<String>| value.unwrap_or_else(|| "default".to_owned());
         Ok(Cluster {
             identity: self.identity()?,
-            domain: or_default(self.of_profile(|p| &p.domain).or_else(|| env.backend("DOMAIN"))),
-            group: or_default(self.of_profile(|p| &p.group).or_else(|| env.backend("GROUP"))),
-            insecure: self.is_insecure()?,
+            domain: or_default(self.of_profile(|p| &p.domain).or_else(|| env.get("DOMAIN"))),
+            group: or_default(self.of_profile(|p| &p.group).or_else(|| env.get("GROUP"))),
+            insecure: unchecked || self.is_insecure()?,
             connect_timeout: seconds(env, "CONNECTION_TIMEOUT")?.unwrap_or(Duration::from_secs(10)),
             read_timeout: seconds(env, "READ_TIMEOUT")?.filter(|limit| !limit.is_zero()),
             endpoint: normal(self.endpoint),
@@ -129,7 +135,7 @@ impl Sources<'_> {
     }
 
     fn is_insecure(&self) -> Result<bool, ConfigError> {
-        if self.profile.is_some_and(|p| p.insecure) || self.env.backend_flag("SKIP_SSLCERT_VALIDATION") {
+        if self.profile.is_some_and(|p| p.insecure) {
             return Ok(true);
         }
         // The official client's setting applies only to the endpoint in the same file.
@@ -150,8 +156,8 @@ fn check(endpoint: &str) -> Result<(), ConfigError> {
     }
 }
 
-fn seconds(env: &Environment, name: &'static str) -> Result<Option<Duration>, ConfigError> {
-    let Some(value) = env.backend(name) else { return Ok(None) };
+fn seconds(env: VariablesAt<'_>, name: &'static str) -> Result<Option<Duration>, ConfigError> {
+    let Some(value) = env.get(name) else { return Ok(None) };
     bai_protocol::environment::seconds(&value).map(Some).ok_or(ConfigError::Number { name, value })
 }
 

@@ -1,10 +1,11 @@
 //! The configuration file, `config.toml`: every setting has a default, and one that is wrong counts as not set.
 
 use super::settings::{self, TextRule, WrongSetting};
+use super::trusted;
+use bai_private::trust::Distrust;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The content of the configuration file.
@@ -157,6 +158,25 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// Another user can have written a file that decides where code and keys go.
+    #[error("{} is not trusted: {why}{}", path.display(), remedy(*why, path))]
+    Distrusted {
+        /// The file.
+        path: PathBuf,
+        /// How another user can have written it.
+        why: Distrust,
+    },
+    /// A `.env` file names the endpoint, and keys are exported.
+    #[error(
+        "{} names the server, and {variable} is exported: the endpoint and the keys must come from one place; export BACKEND_ENDPOINT too, or unset {variable}",
+        path.display()
+    )]
+    TwoPlaces {
+        /// The file.
+        path: PathBuf,
+        /// The exported variable.
+        variable: String,
+    },
     /// A file cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -210,13 +230,16 @@ pub enum ConfigError {
     Endpoint(String),
     /// The key for an endpoint is missing.
     #[error(
-        "the endpoint {endpoint} needs {missing}; set it in the environment or in the configuration file, or run: bai-repl login {endpoint}"
+        "the endpoint {endpoint} needs {missing}; set it in the environment or in the configuration file, or run: bai-repl login {endpoint}{}",
+        of_other_endpoint(unused.as_deref())
     )]
     NoKey {
         /// The endpoint.
         endpoint: String,
         /// The variable to set.
         missing: &'static str,
+        /// A `.env` file whose variables are not for this endpoint.
+        unused: Option<PathBuf>,
     },
     /// A variable is not a number.
     #[error("{name} should be a number of seconds, not \"{value}\"")]
@@ -228,33 +251,34 @@ pub enum ConfigError {
     },
 }
 
+fn remedy(why: Distrust, path: &Path) -> String {
+    match why {
+        Distrust::Writable => format!("; run: chmod go-w {}", path.display()),
+        _ => String::new(),
+    }
+}
+
+fn of_other_endpoint(unused: Option<&Path>) -> String {
+    let sentence =
+        |path: &Path| format!(" (the variables in {} are only for the endpoint there)", path.display());
+    unused.map(sentence).unwrap_or_default()
+}
+
 fn known_profiles(known: &[String]) -> String {
     if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) }
 }
-
-/// A configuration larger than this is a mistake.
-const SIZE_LIMIT: u64 = 1 << 20;
 
 impl FileConfig {
     /// Reads the file; if it does not exist, returns the default. The rules are for texts whose meaning is not known here.
     ///
     /// # Errors
-    /// When the file cannot be read, is not TOML, or holds a secret that others may read.
+    /// When the file cannot be read, is not TOML, or holds a secret that others may read; when others may write it.
     pub fn read(path: &Path, rules: &[TextRule]) -> Result<Self, ConfigError> {
-        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-        let metadata = match std::fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(FileConfig::default()),
-            Err(e) => return Err(failed(e)),
-        };
-        if metadata.len() > SIZE_LIMIT {
-            return Err(failed(io::Error::other("it is larger than 1 MiB")));
-        }
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        let config = Self::parse(&text, rules)
+        let Some(found) = trusted::read(path)? else { return Ok(FileConfig::default()) };
+        let config = Self::parse(&found.text, rules)
             .map_err(|message| ConfigError::Invalid { path: path.to_owned(), message })?;
         let has_secret = config.profiles.values().any(|profile| profile.secret_key.is_some());
-        if has_secret && metadata.permissions().mode() & 0o077 != 0 {
+        if has_secret && !found.is_closed {
             return Err(ConfigError::Readable { path: path.to_owned() });
         }
         Ok(config)
@@ -297,6 +321,7 @@ impl FileConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn an_empty_or_missing_file_is_the_default() {

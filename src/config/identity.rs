@@ -1,10 +1,9 @@
 //! The choice of the user's identity at an endpoint: a key pair or the cookie of a login, from the profile, the environment,
 //! the saved logins, or the official client's files.
 
+use super::environment::VariablesAt;
 use super::logins::same_endpoint;
-use super::{
-    ConfigError, EndpointType, Environment, Login, Logins, OfficialFiles, Profile, StoredCredentials,
-};
+use super::{ConfigError, EndpointType, Login, Logins, OfficialFiles, Profile, StoredCredentials};
 use secrecy::SecretString;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -50,7 +49,7 @@ pub(super) struct Sources<'a> {
     pub(super) endpoint: &'a str,
     /// The chosen profile, if it is for this endpoint.
     pub(super) profile: Option<&'a Profile>,
-    pub(super) env: &'a Environment,
+    pub(super) env: VariablesAt<'a>,
     pub(super) saved: &'a KnownLogins,
 }
 
@@ -58,11 +57,6 @@ impl Sources<'_> {
     /// A value of the profile.
     pub(super) fn of_profile(&self, pick: fn(&Profile) -> &Option<String>) -> Option<String> {
         self.profile.and_then(|profile| pick(profile).clone())
-    }
-
-    /// Whether the environment variables are for this endpoint, or name no endpoint.
-    fn env_is_of_endpoint(&self) -> bool {
-        self.env.backend("ENDPOINT").is_none_or(|endpoint| same_endpoint(&endpoint, self.endpoint))
     }
 
     /// The identity of the user at the endpoint.
@@ -84,11 +78,11 @@ impl Sources<'_> {
         {
             return Ok(credentials.clone().into());
         }
-        let of_env = |name| self.env.backend(name);
+        let of_env = |name| self.env.get(name);
         let pair =
             access_key.or_else(|| of_env("ACCESS_KEY")).zip(secret_key.or_else(|| of_env("SECRET_KEY")));
         let pair = pair.map(|(access_key, secret_key)| (access_key, SecretString::from(secret_key)));
-        let near = self.profile.is_some() || self.env_is_of_endpoint();
+        let near = self.profile.is_some() || self.env.are_of_endpoint;
         if let Some((access_key, secret_key)) = pair.clone().filter(|_| near) {
             return Ok(Identity::Keypair { access_key, secret_key });
         }
@@ -101,7 +95,7 @@ impl Sources<'_> {
 
     /// Whether the configuration says that this endpoint is a web server.
     fn wants_session(&self) -> Result<bool, ConfigError> {
-        let of_env = self.env.backend("ENDPOINT_TYPE").filter(|_| self.env_is_of_endpoint());
+        let of_env = self.env.get("ENDPOINT_TYPE").filter(|_| self.env.are_of_endpoint);
         match (self.profile, of_env.as_deref()) {
             (Some(profile), _) => Ok(profile.endpoint_type == EndpointType::Session),
             (None, Some("session")) => Ok(true),
@@ -118,7 +112,11 @@ impl Sources<'_> {
         if let Some(login @ Login { credentials: StoredCredentials::WebSession { .. }, .. }) = login {
             return self.alive(login).map(|login| login.credentials.into());
         }
-        let found = self.saved.official.cookie(self.endpoint, now().as_secs_f64())?;
+        // The official client keeps a cookie for a host. A `.env` file could name another port, or leave TLS out.
+        let found = match self.env.file {
+            Some(_) => None,
+            None => self.saved.official.cookie(self.endpoint, now().as_secs_f64())?,
+        };
         let session_id =
             found.ok_or_else(|| ConfigError::NotLoggedIn { endpoint: self.endpoint.to_owned() })?;
         Ok(Identity::WebSession { session_id })
@@ -140,9 +138,10 @@ impl Sources<'_> {
         {
             return Ok(Identity::Keypair { access_key, secret_key });
         }
-        let half = self.of_profile(|p| &p.access_key).or_else(|| self.env.backend("ACCESS_KEY"));
+        let half = self.of_profile(|p| &p.access_key).or_else(|| self.env.get("ACCESS_KEY"));
         let missing = if half.is_some() { "BACKEND_SECRET_KEY" } else { "BACKEND_ACCESS_KEY" };
-        Err(ConfigError::NoKey { endpoint: self.endpoint.to_owned(), missing })
+        let unused = self.env.unused.map(|file| file.path().to_owned());
+        Err(ConfigError::NoKey { endpoint: self.endpoint.to_owned(), missing, unused })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The logins that `login` stores: for each endpoint a file that only its owner may read, with the user's identity there.
 //! The secret is in the system keyring, or in that file if no keyring answers.
 
-use super::{ConfigError, Keyring, private};
+use super::{ConfigError, Keyring, trusted};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -197,7 +197,7 @@ impl Logins {
 
 /// Reads a login file. A file of another version counts as absent: the next `login` replaces it.
 fn read(path: &Path) -> Result<Option<LoginFile>, ConfigError> {
-    let Some(text) = private::read(path)? else { return Ok(None) };
+    let Some(text) = trusted::read_secret(path)? else { return Ok(None) };
     Ok(serde_json::from_str(&text).ok())
 }
 

@@ -12,9 +12,10 @@ mod keyring;
 mod logins;
 mod official;
 mod paths;
-mod private;
 mod settings;
+mod trusted;
 
+pub use dotenv::EnvFile;
 pub use endpoint::{Cluster, LOCAL, Target, endpoint_of, resolve};
 pub use environment::Environment;
 pub use file::{

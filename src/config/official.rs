@@ -1,7 +1,7 @@
 //! The files of the official client (`docs/wire` §1.3): the configuration and credentials of its second command line,
 //! and the cookie jars that its two `login` commands write. This program reads them and never writes them.
 
-use super::{ConfigError, Environment, private};
+use super::{ConfigError, Environment, trusted};
 use secrecy::SecretString;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -63,9 +63,9 @@ impl OfficialFiles {
 
     /// The configuration of its second command line; `None` unless the file names an endpoint.
     pub(super) fn configured(&self) -> Result<Option<OfficialConfig>, ConfigError> {
-        let path = self.folder().join("config.toml");
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-        let table: ConfigTable = table(&path, &text)?;
+        let path = self.folder()?.join("config.toml");
+        let Some(found) = trusted::read(&path)? else { return Ok(None) };
+        let table: ConfigTable = table(&path, &found.text)?;
         Ok(table.endpoint.map(|endpoint| OfficialConfig {
             endpoint,
             is_session: table.endpoint_type.as_deref() == Some("session"),
@@ -75,8 +75,8 @@ impl OfficialFiles {
 
     /// The key pair of its second command line.
     pub(super) fn keypair(&self) -> Result<Option<(String, SecretString)>, ConfigError> {
-        let path = self.folder().join("credentials.toml");
-        let Some(text) = private::read(&path)? else { return Ok(None) };
+        let path = self.folder()?.join("credentials.toml");
+        let Some(text) = trusted::read_secret(&path)? else { return Ok(None) };
         let table: CredentialsTable = table(&path, &text)?;
         Ok(table.access_key.zip(table.secret_key.map(SecretString::from)))
     }
@@ -84,22 +84,24 @@ impl OfficialFiles {
     /// The cookie for an endpoint, from one of its two `login` commands.
     pub(super) fn cookie(&self, endpoint: &str, now: f64) -> Result<Option<SecretString>, ConfigError> {
         let Some(host) = host_of(endpoint) else { return Ok(None) };
-        for path in [self.folder().join("session/cookie.dat"), self.state.join("cookie.dat")] {
+        for path in [self.folder()?.join("session/cookie.dat"), self.state.join("cookie.dat")] {
             let Some(found) = jar(&path, &host, now)? else { continue };
             return Ok(Some(found));
         }
         Ok(None)
     }
 
-    fn folder(&self) -> PathBuf {
-        let current = || std::fs::read_to_string(self.home.join("current-profile")).ok();
-        let name = self.profile.clone().or_else(current);
+    fn folder(&self) -> Result<PathBuf, ConfigError> {
+        let name = match &self.profile {
+            Some(name) => Some(name.clone()),
+            None => trusted::read(&self.home.join("current-profile"))?.map(|found| found.text),
+        };
         // A name is a single path component: it cannot lead out of the folder.
         let good = |name: &&str| !name.is_empty() && !name.contains(['/', '\0']) && !name.starts_with('.');
-        match name.as_deref().map(str::trim).filter(good) {
+        Ok(match name.as_deref().map(str::trim).filter(good) {
             Some(name) => self.home.join("profiles").join(name),
             None => self.home.clone(),
-        }
+        })
     }
 }
 
@@ -123,7 +125,7 @@ fn jar(path: &Path, host: &str, now: f64) -> Result<Option<SecretString>, Config
         return Ok(None);
     }
     let foreign = || ConfigError::ForeignJar { path: path.to_owned() };
-    let text = match private::read(path) {
+    let text = match trusted::read_secret(path) {
         Ok(text) => text.unwrap_or_default(),
         Err(ConfigError::Read { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
             return Err(foreign());

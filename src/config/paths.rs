@@ -50,6 +50,11 @@ impl Paths {
         self.state.join("engine")
     }
 
+    /// The list of `.env` files that were used.
+    pub fn env_files(&self) -> PathBuf {
+        self.state.join("env-files")
+    }
+
     /// The folder of logins.
     pub fn logins_dir(&self) -> PathBuf {
         self.state.join("logins")

@@ -2,10 +2,11 @@
 //! built-in theme of the same name, and may inherit from it. Built-in themes inherit only from built-in ones, so a user's `dark`
 //! changes no other theme that ships.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use bai_private::trust;
 use thiserror::Error;
 
 use super::file::{self, Layer, MAX_BYTES};
@@ -239,12 +240,13 @@ fn is_name(name: &str) -> bool {
 
 /// Reads a regular file, up to the maximum size of a theme.
 fn read(path: &Path) -> io::Result<String> {
-    // Checked before it is opened: opening a pipe waits for its other end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+    let file = trust::open_regular(path, OpenOptions::new().read(true))?;
+    // A theme decides what stands at the prompt.
+    if let Some(distrust) = trust::check_writer(&file.metadata()?) {
+        return Err(distrust.into());
     }
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 

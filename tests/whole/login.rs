@@ -208,6 +208,22 @@ fn the_official_clients_cookie_is_taken() {
     std::fs::write(&jar, text).unwrap();
     std::fs::set_permissions(&jar, PermissionsExt::from_mode(0o600)).unwrap();
     lab.sandbox.run(&["-c", "print(6 * 7)", "python"]).expect(0, "42\n");
+    // A cookie for a host does not go where the file of a folder says: that may be another port of the host.
+    lab.sandbox.unset("BACKEND_ENDPOINT");
+    lab.sandbox.unset("BACKEND_ENDPOINT_TYPE");
+    let file = lab.sandbox.write(
+        ".env",
+        format!("BACKEND_ENDPOINT={}\nBACKEND_ENDPOINT_TYPE=session\n", lab.web.endpoint),
+    );
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    expect_failure(&lab.sandbox, &["-c", "1", "python"], REFUSED, &["not logged in"]);
+    // A login of ours is one at this very endpoint.
+    lab.log_in_successfully();
+    lab.sandbox.run(&["-c", "print(6 * 7)", "python"]).expect(0, "42\n");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(&lab.login_files()[0]).unwrap();
+    lab.sandbox.set("BACKEND_ENDPOINT", lab.web.endpoint.clone());
+    lab.sandbox.set("BACKEND_ENDPOINT_TYPE", "session");
     std::fs::write(&jar, b"\x80\x04\x95\x00pickle").unwrap();
     expect_failure(&lab.sandbox, &["-c", "1", "python"], 2, &["older client", "log in again"]);
 }

@@ -9,6 +9,7 @@ mod bad_inputs;
 mod commands;
 mod configuration;
 mod delegated_commands;
+mod env_file;
 mod full_screen_views;
 mod interrupts;
 mod jupyter;

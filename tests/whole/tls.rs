@@ -116,6 +116,27 @@ fn a_private_authority_is_trusted_only_when_it_is_named() {
 }
 
 #[test]
+fn the_file_of_a_folder_does_not_switch_off_certificate_checks() {
+    let home = Sandbox::new();
+    let engine = Daemon::start(&home);
+    let endpoint = tls_proxy(Authority::new().server("localhost", 2090), engine.address);
+    let mut sandbox = Sandbox::new();
+    let (access_key, secret_key) = engine.keys();
+    let file = sandbox.write(
+        ".env",
+        format!(
+            "BACKEND_ENDPOINT={endpoint}\nBACKEND_ACCESS_KEY={access_key}\nBACKEND_SECRET_KEY={secret_key}\n\
+             BACKEND_SKIP_SSLCERT_VALIDATION=yes\n"
+        ),
+    );
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let words = ["certificate", ".env cannot switch off certificate checks"];
+    expect_failure(&sandbox, &["-c", "1", "python"], CONNECT, &words);
+    sandbox.set("BACKEND_SKIP_SSLCERT_VALIDATION", "yes");
+    sandbox.run(&["-c", "print(6 * 7)", "python"]).expect(0, "42\n");
+}
+
+#[test]
 fn a_wrong_host_and_a_wrong_time_of_a_certificate_are_different_errors() {
     let home = Sandbox::new();
     let engine = Daemon::start(&home);

@@ -1,0 +1,62 @@
+//! What is said about the `.env` file that chooses the server: that it is used, when it is used for the first time, and
+//! which part of it has no effect. `config::Environment` decides which file that is.
+
+use super::args::GlobalFlags;
+use super::server::label_of;
+use crate::config::{EnvFile, Environment, FileConfig, Paths};
+use crate::render::sanitize;
+use sha2::{Digest, Sha256};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+
+/// The longest line.
+const LINE_WIDTH: usize = 1_000;
+/// Maximum bytes of the list of known files that are read.
+const LIST_LIMIT: u64 = 1 << 20;
+
+/// Says which file of the folder chooses the server, if one does.
+pub(super) fn announce(env: &Environment, global: &GlobalFlags, config: &FileConfig) {
+    let of_profile = || Some(config.profiles.get(global.profile.as_ref()?)?.endpoint.as_str());
+    let Some(file) = env.deciding_file(global.endpoint.as_deref().or_else(of_profile)) else { return };
+    let path = file.path().display();
+    if let Some(why) = file.distrust() {
+        warn(&format!("{path} is ignored: {why}"));
+        return;
+    }
+    let Some(endpoint) = file.endpoint() else { return };
+    if file.wants_no_certificate_checks() {
+        warn(&format!("{path} cannot switch off certificate checks; --insecure does, for one command"));
+    }
+    if !global.quiet && is_new(file, &endpoint) {
+        say(&format!("the server {} is chosen by {path}", label_of(&endpoint)));
+    }
+}
+
+/// Whether this file was not yet used for this endpoint. Records that it is used.
+fn is_new(file: &EnvFile, endpoint: &str) -> bool {
+    let Some(list) = Paths::of_user().map(|paths| paths.env_files()) else { return true };
+    // A path may contain a line break.
+    let entry = hex::encode(Sha256::digest(format!("{}\0{endpoint}", file.path().display())));
+    let is_known = known(&list).any(|line| line == entry);
+    if !is_known && let Err(error) = record(&list, &entry) {
+        tracing::debug!(%error, "the use of the file could not be recorded");
+    }
+    !is_known
+}
+
+fn known(list: &Path) -> impl Iterator<Item = String> {
+    let file = bai_private::open_file(list).ok();
+    file.into_iter().flat_map(|file| BufReader::new(file.take(LIST_LIMIT)).lines().map_while(Result::ok))
+}
+
+fn record(list: &Path, entry: &str) -> std::io::Result<()> {
+    bai_private::append_to_file(list)?.write_all(format!("{entry}\n").as_bytes())
+}
+
+fn warn(text: &str) {
+    say(&format!("warning: {text}"));
+}
+
+fn say(text: &str) {
+    eprintln!("bai-repl: {}", sanitize::line(text, LINE_WIDTH));
+}

@@ -1,0 +1,101 @@
+//! Files that decide where code and keys go: they count only if no other user can have written them, and those with
+//! secrets only if no other user can read them. `bai_private::trust` has the rule.
+
+use super::ConfigError;
+use bai_private::trust::{self, Distrust};
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Maximum bytes of a file.
+const SIZE_LIMIT: u64 = 1 << 20;
+
+/// The content of a file, and what is known about its access.
+#[derive(Debug)]
+pub(super) struct FoundText {
+    pub(super) text: String,
+    /// Why another user can have written it.
+    pub(super) distrust: Option<Distrust>,
+    /// Whether it belongs to this user and is closed to others.
+    pub(super) is_closed: bool,
+}
+
+/// Reads a file that may be of anybody; `None` if there is no such file.
+///
+/// # Errors
+/// Errors of the file system; when it is larger than 1 MiB, not text, or not a regular file.
+pub(super) fn read_any(path: &Path) -> io::Result<Option<FoundText>> {
+    let file = match trust::open_regular(path, OpenOptions::new().read(true)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    if metadata.len() > SIZE_LIMIT {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    let mut text = String::new();
+    file.take(SIZE_LIMIT).read_to_string(&mut text)?;
+    let (distrust, is_closed) = (trust::check_writer(&metadata), trust::check(&metadata).is_none());
+    Ok(Some(FoundText { text, distrust, is_closed }))
+}
+
+/// Reads a file that decides something; `None` if there is no such file.
+///
+/// # Errors
+/// [`ConfigError::Distrusted`] when another user can have written it; [`ConfigError::Read`] when it cannot be read.
+pub(super) fn read(path: &Path) -> Result<Option<FoundText>, ConfigError> {
+    let found = read_any(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    match found {
+        Some(FoundText { distrust: Some(why), .. }) => {
+            Err(ConfigError::Distrusted { path: path.to_owned(), why })
+        }
+        found => Ok(found),
+    }
+}
+
+/// Reads a file with secrets; `None` if there is no such file.
+///
+/// # Errors
+/// As [`read`]; [`ConfigError::Readable`] when other users may read it.
+pub(super) fn read_secret(path: &Path) -> Result<Option<String>, ConfigError> {
+    match read(path)? {
+        None => Ok(None),
+        Some(found) if found.is_closed => Ok(Some(found.text)),
+        Some(_) => Err(ConfigError::Readable { path: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    #[test]
+    fn only_a_file_that_others_cannot_write_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/secret");
+        assert!(read(&path).unwrap().is_none());
+        assert_eq!(read_secret(&path).unwrap(), None);
+        bai_private::replace_file(&path, b"hush").unwrap();
+        let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        assert_eq!(read_secret(&path).unwrap().as_deref(), Some("hush"));
+        mode(0o640);
+        assert_eq!(read(&path).unwrap().unwrap().text, "hush");
+        let message = read_secret(&path).unwrap_err().to_string();
+        assert!(message.contains("chmod 600"), "{message}");
+        for open in [0o620, 0o602, 0o666] {
+            mode(open);
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains("other users can write it"), "{message}");
+            assert!(read_secret(&path).is_err());
+        }
+        mode(0o600);
+        // Only the administrator can give files away.
+        if chown(&path, Some(65534), None).is_ok() {
+            let message = read(&path).unwrap_err().to_string();
+            assert!(message.contains("belongs to another user"), "{message}");
+        }
+        assert!(matches!(read(folder.path()), Err(ConfigError::Read { .. })));
+    }
+}

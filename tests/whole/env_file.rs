@@ -1,0 +1,198 @@
+//! A `.env` file of the folder: when it chooses the server, which keys go where, and what it cannot do. Also the other files
+//! that decide about servers, when other users can write them.
+
+use super::daemon::Daemon;
+use bai_testkit::{Finished, Sandbox, leave_out};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+struct Lab {
+    sandbox: Sandbox,
+    engine: Daemon,
+    _home: Sandbox,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let home = Sandbox::new();
+        let engine = Daemon::start(&home);
+        Lab { sandbox: Sandbox::new(), engine, _home: home }
+    }
+
+    /// The lines of a file that brings these parts.
+    fn text(&self, endpoint: &str, has_keys: bool) -> String {
+        let (access_key, secret_key) = self.engine.keys();
+        let keys = format!("BACKEND_ACCESS_KEY={access_key}\nBACKEND_SECRET_KEY={secret_key}\n");
+        let keys = if has_keys { keys } else { "BACKEND_ENDPOINT_TYPE=api\n".to_owned() };
+        format!("BACKEND_ENDPOINT={endpoint}\n{keys}")
+    }
+
+    fn export_keys(&mut self) {
+        let (access_key, secret_key) = self.engine.keys();
+        self.sandbox.set("BACKEND_ACCESS_KEY", access_key);
+        self.sandbox.set("BACKEND_SECRET_KEY", secret_key);
+    }
+
+    #[track_caller]
+    fn expect_no_keys(&self, arguments: &[&str], words: &str) {
+        let run = self.sandbox.run(arguments);
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        assert!(run.stderr.contains(words) && run.stderr.contains(".env"), "{}", run.stderr);
+    }
+}
+
+/// Writes the file of the working folder.
+fn put(sandbox: &Sandbox, text: &str) {
+    set_mode(&sandbox.write(".env", text), 0o600);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+fn runs_here(run: &Finished) {
+    run.expect(0, "1\n");
+}
+
+const CODE: [&str; 3] = ["-c", "print(1)", "python"];
+
+#[test]
+fn the_first_use_of_a_file_is_said() {
+    let lab = Lab::new();
+    put(&lab.sandbox, &lab.text(&lab.engine.endpoint(), true));
+    let said = || lab.sandbox.run(&["ls"]).stderr.matches("is chosen by").count();
+    assert_eq!(lab.sandbox.run(&["--quiet", "ls"]).stderr, "");
+    let run = lab.sandbox.run(&["ls"]);
+    run.expect_code(0);
+    let sentence = format!(
+        "bai-repl: the server {} is chosen by {}/.env\n",
+        lab.engine.address,
+        lab.sandbox.work().display()
+    );
+    assert!(run.stderr.contains(&sentence), "{}", run.stderr);
+    assert_eq!(said(), 0);
+    // The same file chooses another server.
+    put(
+        &lab.sandbox,
+        &lab.text(&format!("{}/", lab.engine.endpoint().replace("127.0.0.1", "localhost")), true),
+    );
+    assert_eq!((said(), said()), (1, 0));
+}
+
+#[test]
+fn exported_variables_have_precedence() {
+    let mut lab = Lab::new();
+    put(&lab.sandbox, &lab.text("http://127.0.0.1:1", true));
+    let endpoint = lab.engine.endpoint();
+    lab.engine.use_in(&mut lab.sandbox, &endpoint);
+    let run = lab.sandbox.run(&["ls"]);
+    run.expect_code(0);
+    assert!(!run.stderr.contains(".env"), "{}", run.stderr);
+    // A single key is enough: the other one would have to come from the file.
+    lab.sandbox.unset("BACKEND_ENDPOINT");
+    lab.sandbox.unset("BACKEND_SECRET_KEY");
+    lab.expect_no_keys(&["ls"], "BACKEND_ACCESS_KEY is exported");
+}
+
+#[test]
+fn the_endpoint_of_a_file_gets_no_other_keys() {
+    let mut lab = Lab::new();
+    put(&lab.sandbox, &lab.text(&lab.engine.endpoint(), false));
+    lab.export_keys();
+    lab.expect_no_keys(&["ls"], "BACKEND_ACCESS_KEY is exported");
+    lab.sandbox.unset("BACKEND_ACCESS_KEY");
+    lab.sandbox.unset("BACKEND_SECRET_KEY");
+    let run = lab.sandbox.run(&["ls"]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("needs BACKEND_ACCESS_KEY"), "{}", run.stderr);
+}
+
+#[test]
+fn the_keys_of_a_file_go_to_no_other_endpoint() {
+    let mut lab = Lab::new();
+    let endpoint = lab.engine.endpoint();
+    for text in [lab.text("http://127.0.0.1:1", true), lab.text("", true)] {
+        put(&lab.sandbox, &text);
+        lab.expect_no_keys(&["--endpoint", &endpoint, "ls"], "are only for the endpoint there");
+    }
+    lab.sandbox.set("BACKEND_ENDPOINT", endpoint.as_str());
+    lab.expect_no_keys(&["ls"], "are only for the endpoint there");
+    // They go to the endpoint that the file names, however it is chosen.
+    put(&lab.sandbox, &lab.text(&endpoint, true));
+    lab.sandbox.run(&["ls"]).expect_code(0);
+    lab.sandbox.unset("BACKEND_ENDPOINT");
+    lab.sandbox.run(&["--endpoint", &endpoint, "ls"]).expect_code(0);
+}
+
+#[test]
+fn a_file_that_others_can_write_is_ignored_with_a_line() {
+    let lab = Lab::new();
+    let text = lab.text("http://127.0.0.1:1", true);
+    put(&lab.sandbox, &text);
+    let path = lab.sandbox.work().join(".env");
+    let expect_ignored = |why: &str| {
+        let run = lab.sandbox.run(&CODE);
+        runs_here(&run);
+        assert!(run.stderr.contains(&format!("{} is ignored: {why}", path.display())), "{}", run.stderr);
+        runs_here(&lab.sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]));
+        assert!(!lab.sandbox.run(&["themes"]).stderr.contains(".env"));
+    };
+    for mode in [0o620, 0o602, 0o666] {
+        set_mode(&path, mode);
+        expect_ignored("other users can write it");
+    }
+    set_mode(&path, 0o600);
+    if chown(&path, Some(65534), None).is_err() {
+        return leave_out("root");
+    }
+    expect_ignored("it belongs to another user");
+}
+
+#[test]
+fn a_file_whose_secret_others_can_read_ends_only_what_needs_it() {
+    let lab = Lab::new();
+    put(&lab.sandbox, &lab.text(&lab.engine.endpoint(), true));
+    set_mode(&lab.sandbox.work().join(".env"), 0o644);
+    lab.expect_no_keys(&["ls"], "chmod 600");
+    runs_here(&lab.sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]));
+    assert_eq!(lab.sandbox.run(&["themes"]).code, Some(0));
+}
+
+#[test]
+fn a_configuration_that_others_can_write_does_not_choose_a_server() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.home().join(".config/bai-repl");
+    let official = sandbox.home().join(".backend.ai");
+    for (path, text) in [
+        (
+            folder.join("config.toml"),
+            "profile = \"lab\"\n[profiles.lab]\nendpoint = \"http://127.0.0.1:1\"\n",
+        ),
+        (official.join("config.toml"), "[backend-ai]\nendpoint = \"http://127.0.0.1:1\"\n"),
+        (official.join("current-profile"), "lab\n"),
+    ] {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        set_mode(&path, 0o646);
+        let run = sandbox.run(&CODE);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{path:?}: {}", run.stderr);
+        let sentence =
+            format!("{0} is not trusted: other users can write it; run: chmod go-w {0}", path.display());
+        assert!(run.stderr.contains(&sentence), "{}", run.stderr);
+        runs_here(&sandbox.run(&["--endpoint", "local", "-c", "print(1)", "python"]));
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_theme_that_others_can_write_is_not_used() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.home().join(".config/bai-repl/themes");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("mine.toml");
+    std::fs::write(&path, "inherit = \"dark\"\n").unwrap();
+    assert_eq!(sandbox.run(&["themes", "mine"]).code, Some(0));
+    set_mode(&path, 0o646);
+    let run = sandbox.run(&["themes", "mine"]);
+    assert!(run.code != Some(0) && run.stderr.contains("other users can write it"), "{}", run.stderr);
+}
