@@ -211,10 +211,9 @@ fn the_official_clients_cookie_is_taken() {
     // A cookie for a host does not go where the file of a folder says: that may be another port of the host.
     lab.sandbox.unset("BACKEND_ENDPOINT");
     lab.sandbox.unset("BACKEND_ENDPOINT_TYPE");
-    let file = lab.sandbox.write(
-        ".env",
-        format!("BACKEND_ENDPOINT={}\nBACKEND_ENDPOINT_TYPE=session\n", lab.web.endpoint),
-    );
+    let file = lab
+        .sandbox
+        .write(".env", format!("BACKEND_ENDPOINT={}\nBACKEND_ENDPOINT_TYPE=session\n", lab.web.endpoint));
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     expect_failure(&lab.sandbox, &["-c", "1", "python"], REFUSED, &["not logged in"]);
     // A login of ours is one at this very endpoint.
