@@ -110,6 +110,7 @@ pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
         ErrorKind::NotFound | ErrorKind::UnknownImage | ErrorKind::NotATerminal | ErrorKind::Ambiguous => {
             ExitStatus::NotFound
         }
+        ErrorKind::NotLoopback => ExitStatus::Usage,
         ErrorKind::Timeout => ExitStatus::TimedOut,
         ErrorKind::Lost | ErrorKind::SessionFailed => ExitStatus::Lost,
         _ => ExitStatus::Failed,

@@ -59,6 +59,10 @@ pub(crate) fn hint(error: &ClientError, front_end: FrontEnd) -> Option<String> {
             Some(meant_subcommand(subject).map_or_else(|| lists.to_owned(), |name| format!("{} {lists}", did_you_mean(name))))
         }
         ErrorKind::CannotListen => Some("another address can be given with -b HOST:PORT".to_owned()),
+        ErrorKind::NotLoopback => Some(
+            "--public allows that: everybody who reaches the address then uses the app, and with it the session, as you do"
+                .to_owned(),
+        ),
         ErrorKind::NotAnswering => Some(match front_end {
             FrontEnd::CommandLine => "wait, or stop what runs in it: bai-repl interrupt SESSION; bai-repl restart SESSION starts it anew".to_owned(),
             FrontEnd::Prompt => "wait, or :interrupt what runs in it; :restart starts it anew, and :replay runs your cells again then".to_owned(),

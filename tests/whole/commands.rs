@@ -42,26 +42,26 @@ fn expect_failure(run: &Finished, code: i32, words: &[&str]) {
 }
 
 /// The output lines of a program that keeps running.
-struct Stream {
-    child: Child,
+pub(super) struct Stream {
+    pub(super) child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Stream {
-    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+    pub(super) fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         let mut child = sandbox.command(arguments).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Stream { child, lines }
     }
 
     /// Reads until a line contains `what`, and returns the line.
-    fn until(&mut self, what: &str) -> String {
+    pub(super) fn until(&mut self, what: &str) -> String {
         self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(what)).unwrap_or_else(|| {
             panic!("it ended before {what}");
         })
     }
 
-    fn interrupt(&mut self) {
+    pub(super) fn interrupt(&self) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     }

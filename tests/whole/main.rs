@@ -5,6 +5,7 @@ mod daemon;
 mod faulty_link;
 mod web_server;
 
+mod apps;
 mod bad_inputs;
 mod commands;
 mod configuration;

@@ -1,4 +1,11 @@
-//! Apps of a session: the list, and a local address that leads to one of them.
+//! Apps of a session: the list, and a local address that leads to one of them. Whoever reaches that address acts as the
+//! owner of the session. So only programs of the same user are let in, and no requests of foreign web pages.
+
+mod peer;
+mod request_filter;
+mod web_origin;
+
+pub use web_origin::Refusal;
 
 use super::error::{ClientError, ErrorKind};
 use super::session::ComputeSession;
@@ -7,12 +14,15 @@ use super::tunnel::{self, Carrier, Tunnel, TunnelEnd, TunnelOptions};
 use bai_protocol::service::{App, PTY_PROTOCOL, parse_apps};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use peer::Peer;
+use request_filter::{CheckedReader, RequestFilter};
 use reqwest::Method;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use web_origin::OwnHosts;
 
 /// How many connections are carried at once; more wait.
 const CONNECTIONS: usize = 256;
@@ -46,6 +56,23 @@ pub enum AppEvent {
         /// Why.
         error: ClientError,
     },
+    /// A connection was refused, because it came from another user, or carried a request of a foreign web page; its peer
+    /// got an HTTP 403 reply.
+    Refused {
+        /// The peer.
+        peer: SocketAddr,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// Who may connect to the address of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Programs of this user, on this machine.
+    OwnUser,
+    /// Everybody who reaches the address.
+    Everybody,
 }
 
 impl ComputeSession {
@@ -76,48 +103,82 @@ pub struct AppListener {
     app: App,
     listener: TcpListener,
     address: SocketAddr,
+    access: Access,
+    hosts: OwnHosts,
 }
 
 impl AppListener {
-    /// Finds the app, starts it and listens at `address` (`HOST:PORT`; port 0 is any free one).
+    /// Finds the app, starts it and listens at `address` (`HOST:PORT`; port 0 is any free one), which must be one of
+    /// loopback. Only programs of this user are let in. Systems other than Linux do not tell the user of a connection;
+    /// there every program of this machine is let in.
     ///
     /// Services that the user starts (preopen ports) are not tried: a try would be a connection to them.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for an app that the session does not have; [`ErrorKind::Server`] for one that does not
-    /// start; [`ErrorKind::CannotListen`] when it cannot listen at the address.
+    /// start; [`ErrorKind::CannotListen`] when it cannot listen at the address; [`ErrorKind::NotLoopback`] when other
+    /// machines could reach it.
     pub async fn bind(
         session: &ComputeSession,
         options: TunnelOptions,
         address: &str,
     ) -> Result<AppListener, ClientError> {
+        AppListener::open(session, options, address, Access::OwnUser).await
+    }
+
+    /// As [`AppListener::bind`], at any address. Everybody who reaches it can use the app, and thereby act as the owner of
+    /// the session, unless the app has a protection of its own. Requests of foreign web pages are still refused.
+    ///
+    /// # Errors
+    /// As for [`AppListener::bind`].
+    pub async fn bind_public(
+        session: &ComputeSession,
+        options: TunnelOptions,
+        address: &str,
+    ) -> Result<AppListener, ClientError> {
+        AppListener::open(session, options, address, Access::Everybody).await
+    }
+
+    async fn open(
+        session: &ComputeSession,
+        options: TunnelOptions,
+        address: &str,
+        access: Access,
+    ) -> Result<AppListener, ClientError> {
         let what = format!("open the app {}", options.app);
-        let apps = session.apps().await.map_err(|error| error.with_what(&what))?;
-        let names: Vec<_> = apps.iter().map(|app| app.name.clone()).collect();
-        let Some(app) = apps.into_iter().find(|app| app.name == options.app) else {
-            let why = format!("the session {} has no such app", session.name());
-            let error = ClientError::new(ErrorKind::NotFound, what, why);
-            return Err(if names.is_empty() {
-                error
-            } else {
-                error.with_hint(format!("it has {}", names.join(", ")))
-            });
-        };
-        if app.protocol == PTY_PROTOCOL {
-            let why = format!("{} is a terminal, which has no address", app.name);
-            return Err(ClientError::new(ErrorKind::Unsupported, what, why).into_sentence().about(&app.name));
-        }
         let local = |error: std::io::Error| {
             ClientError::new(ErrorKind::CannotListen, &what, format!("cannot listen at {address}: {error}"))
                 .with_source(error)
                 .about(address)
         };
-        let listener = TcpListener::bind(address).await.map_err(local)?;
+        let addresses: Vec<_> = tokio::net::lookup_host(address).await.map_err(local)?.collect();
+        let is_local = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
+        if access == Access::OwnUser && !is_local {
+            let why = format!("other machines can reach {address}");
+            return Err(ClientError::new(ErrorKind::NotLoopback, what, why).about(address));
+        }
+        let app = find(session, &options.app, &what).await?;
+        if app.protocol == PTY_PROTOCOL {
+            let why = format!("{} is a terminal, which has no address", app.name);
+            return Err(ClientError::new(ErrorKind::Unsupported, what, why).into_sentence().about(&app.name));
+        }
+        let listener = TcpListener::bind(&addresses[..]).await.map_err(local)?;
         let bound = listener.local_addr().map_err(local)?;
         if !["preopen", "internal"].contains(&app.protocol.as_str()) {
             drop(Tunnel::connect(&session.at, &options).await?);
         }
-        Ok(AppListener { session: session.at.clone(), options, app, listener, address: bound })
+        let name = address.rsplit_once(':').map_or(address, |(name, _)| name).to_owned();
+        let (access, hosts) = match is_local {
+            true => (Access::OwnUser, OwnHosts::local([name])),
+            false => (access, OwnHosts::public([name].into_iter().chain(host_name()))),
+        };
+        let session = session.at.clone();
+        Ok(AppListener { session, options, app, listener, address: bound, access, hosts })
+    }
+
+    /// Whether programs of other users, and of other machines, are let in.
+    pub fn is_public(&self) -> bool {
+        self.access == Access::Everybody
     }
 
     /// The address at which it listens.
@@ -162,10 +223,15 @@ impl AppListener {
         peer: SocketAddr,
         events: tokio::sync::mpsc::Sender<AppEvent>,
     ) -> AppEvent {
+        match self.admit(&socket).await {
+            Ok(()) => {}
+            Err(Some(refusal)) => return refused(&mut socket, peer, refusal).await,
+            Err(None) => return AppEvent::Closed { peer, sent: 0, received: 0 },
+        }
         let tunnel = match tunnel::connect(&self.session, &self.options).await {
             Ok(tunnel) => tunnel,
             Err(error) => {
-                refuse(&mut socket, &error).await;
+                fail(&mut socket, &error).await;
                 return AppEvent::Failed { peer, error };
             }
         };
@@ -174,8 +240,13 @@ impl AppListener {
         let _ = socket.set_nodelay(true);
         let mut carrier = Carrier::new(tunnel);
         let (reader, writer) = socket.split();
-        let ended = carrier.run(reader, writer).await;
+        let mut reader = CheckedReader::new(reader, RequestFilter::new(self.hosts.clone()));
+        let ended = carrier.run(&mut reader, writer).await;
         let (sent, received) = carrier.traffic();
+        if let Some(refusal) = reader.into_refusal() {
+            carrier.close().await;
+            return refused(&mut socket, peer, refusal).await;
+        }
         let kind = match ended {
             TunnelEnd::Refused => ErrorKind::Connect,
             TunnelEnd::Failed(_) => ErrorKind::Server,
@@ -198,9 +269,27 @@ impl AppListener {
         let error =
             if kind == ErrorKind::Connect { error.with_hint("start it in the session first") } else { error };
         if received == 0 {
-            refuse(&mut socket, &error).await;
+            fail(&mut socket, &error).await;
         }
         AppEvent::Failed { peer, error }
+    }
+
+    /// Checks that a connection comes from our own user, unless everybody is let in. The error is `None` for one that was
+    /// opened only to see whether it opens.
+    async fn admit(&self, socket: &TcpStream) -> Result<(), Option<Refusal>> {
+        if self.access == Access::Everybody {
+            return Ok(());
+        }
+        Err(Some(match peer::of(socket).await {
+            Ok(Peer::Own) => return Ok(()),
+            Ok(Peer::Unknown) if !asks(socket).await => return Err(None),
+            Ok(Peer::Unknown) => Refusal::UnknownUser("it was closed at once".to_owned()),
+            Ok(Peer::Other(uid)) => {
+                let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+                Refusal::OtherUser(user.map_or_else(|| format!("uid {uid}"), |user| user.name))
+            }
+            Err(error) => Refusal::UnknownUser(error.to_string()),
+        }))
     }
 
     /// Whether a running app of this kind answers every request.
@@ -224,12 +313,22 @@ async fn finish(socket: &mut TcpStream) -> std::io::Result<()> {
 }
 
 /// Reports the error in a form that browsers show and that the user can read in any other program.
-async fn refuse(socket: &mut TcpStream, error: &ClientError) {
+async fn fail(socket: &mut TcpStream, error: &ClientError) {
     let hint = error.hint().map(|hint| format!("{hint}\n")).unwrap_or_default();
-    let body = format!("{error}\n{hint}");
+    reply(socket, "503 Service Unavailable", &format!("{error}\n{hint}")).await;
+}
+
+/// Reports why the connection ends.
+async fn refused(socket: &mut TcpStream, peer: SocketAddr, refusal: Refusal) -> AppEvent {
+    reply(socket, refusal.status(), &format!("{refusal}\n")).await;
+    AppEvent::Refused { peer, refusal }
+}
+
+/// Writes a whole HTTP reply, and ends the connection.
+async fn reply(socket: &mut TcpStream, status: &str, body: &str) {
     let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     let reply = async {
@@ -239,4 +338,20 @@ async fn refuse(socket: &mut TcpStream, error: &ClientError) {
     };
     // The peer need not read it.
     let _ = timeout(REFUSAL_LIMIT, reply).await;
+}
+
+/// Finds an app of the session by its name.
+async fn find(session: &ComputeSession, name: &str, what: &str) -> Result<App, ClientError> {
+    let apps = session.apps().await.map_err(|error| error.with_what(what))?;
+    let names: Vec<_> = apps.iter().map(|app| app.name.clone()).collect();
+    apps.into_iter().find(|app| app.name == name).ok_or_else(|| {
+        let why = format!("the session {} has no such app", session.name());
+        let error = ClientError::new(ErrorKind::NotFound, what, why);
+        if names.is_empty() { error } else { error.with_hint(format!("it has {}", names.join(", "))) }
+    })
+}
+
+/// The name of this machine.
+fn host_name() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
 }

@@ -64,6 +64,8 @@ pub enum ErrorKind {
     Local,
     /// This machine does not let the program listen at the address. [`ClientError::subject`] is the address.
     CannotListen,
+    /// Other machines could reach the address at which the program would listen. [`ClientError::subject`] is the address.
+    NotLoopback,
 }
 
 /// A failure: what was attempted, why it failed, and what to do.

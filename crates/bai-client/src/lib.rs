@@ -73,7 +73,7 @@ mod tunnel;
 mod upgrade;
 
 pub use api::Api;
-pub use app::{AppEvent, AppListener};
+pub use app::{AppEvent, AppListener, Refusal};
 pub use bai_protocol::capability::{Capabilities, Capability};
 pub use bai_protocol::complete::{Completion, CompletionOptions, CompletionRequest};
 pub use bai_protocol::create::{

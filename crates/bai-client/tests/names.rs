@@ -11,10 +11,11 @@ use bai_client::{
     DestroyOptions, DirectAccess, Downloaded, EventData, EventStream, ExposeSecret, FileEntry, Hello, Image,
     ImageLabel, ImageOptions, Interrupter, LinkState, LiveStat, LoggedIn, LoginReply, LostRun, Metric,
     MountOption, NotSent, Preset, PresetCheck, Problem, Progress, Pty, PtyEvent, PtyHandle, PtyOptions,
-    PtyStatus, Renewal, Run, RunEvent, RunId, RunOptions, SecretString, ServiceAddress, ServiceOptions,
-    ServiceParameters, ServicePort, SessionEvent, SessionFacts, SessionInfo, SessionPage, SessionQuery,
-    SessionState, SessionStatus, SessionSummary, SessionType, Skipped, SlotDetails, StatusHistory, Task,
-    TaskEvent, Tunnel, TunnelOptions, Upload, UploadOptions, Value, VirtualFolder, WebLogin, Zeroizing,
+    PtyStatus, Refusal, Renewal, Run, RunEvent, RunId, RunOptions, SecretString, ServiceAddress,
+    ServiceOptions, ServiceParameters, ServicePort, SessionEvent, SessionFacts, SessionInfo, SessionPage,
+    SessionQuery, SessionState, SessionStatus, SessionSummary, SessionType, Skipped, SlotDetails,
+    StatusHistory, Task, TaskEvent, Tunnel, TunnelOptions, Upload, UploadOptions, Value, VirtualFolder,
+    WebLogin, Zeroizing,
 };
 use std::collections::BTreeMap;
 
@@ -130,7 +131,12 @@ async fn apps_and_terminals(session: &ComputeSession) -> Result<(), ClientError>
     let _: Tunnel = Tunnel::open(session, &options).await?;
     let listener = AppListener::bind(session, options, "127.0.0.1:0").await?;
     let _: App = listener.app().clone();
-    listener.serve(|_: AppEvent| {}).await;
+    let refusals = |event| {
+        if let AppEvent::Refused { refusal, .. } = event {
+            drop::<Refusal>(refusal);
+        }
+    };
+    listener.serve(refusals).await;
     let _: ServiceAddress = session.start_service("jupyter", &ServiceOptions::default()).await?;
     let mut terminal = Pty::open(session, PtyOptions::default()).await?;
     let handle: PtyHandle = terminal.handle();

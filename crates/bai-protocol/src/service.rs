@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub const PTY_PROTOCOL: &str = "pty";
 
 /// A service of a session as `GET /stream/{P}/{s}/apps` lists it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct App {
     /// Name, such as `jupyter`, or the number of a preopen port.
     pub name: String,
@@ -19,7 +19,7 @@ pub struct App {
     /// Ports in the container; the first is the default.
     #[serde(default, alias = "container_ports", deserialize_with = "lenient::list")]
     pub ports: Vec<u16>,
-    /// The template of its address for the user; see [`App::url`].
+    /// The template of its address for the user; see [`App::url`]. Its query may contain a token, which is a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_template: Option<String>,
     /// Options that a start may set.
@@ -43,6 +43,20 @@ pub struct ServiceAddress {
 impl std::fmt::Debug for ServiceAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServiceAddress").field("wsproxy_addr", &self.wsproxy_addr).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let url_template = self.url_template.as_deref().map(|template| template.split('?').next());
+        f.debug_struct("App")
+            .field("name", &self.name)
+            .field("protocol", &self.protocol)
+            .field("ports", &self.ports)
+            .field("url_template", &url_template.flatten())
+            .field("allowed_arguments", &self.allowed_arguments)
+            .field("allowed_envs", &self.allowed_envs)
+            .finish()
     }
 }
 

@@ -250,6 +250,10 @@ pub(in crate::cli) struct AppFlags {
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub(in crate::cli) bind: String,
 
+    /// Allow an address that other machines reach: everybody there can then use the app, and with it the session, as you
+    #[arg(long)]
+    pub(in crate::cli) public: bool,
+
     /// Port of the app, if it has several
     #[arg(long, value_name = "PORT")]
     pub(in crate::cli) port: Option<u16>,

@@ -6,7 +6,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::table::{self, Column, Row};
 use crate::terminal;
-use bai_client::{AppEvent, AppListener, ComputeSession, ErrorKind, TunnelOptions};
+use bai_client::{AppEvent, AppListener, ComputeSession, ErrorKind, Refusal, TunnelOptions};
 use bai_protocol::service::{BadParameter, ServiceParameters};
 use serde_json::json;
 
@@ -50,15 +50,39 @@ pub(in crate::cli) async fn open_app(
     let bind = listen_address(&flags.bind)?;
     let parameters = parameters(flags).map_err(|error| CliError::new(ExitStatus::Usage, error))?;
     let options = TunnelOptions { app: flags.app.clone(), port: flags.port, parameters };
-    let listener =
-        AppListener::bind(session, options, &bind).await.map_err(|error| match error.subject() {
-            Some(app) if error.kind() == ErrorKind::Unsupported => CliError::new(
-                ExitStatus::Usage,
-                format!("{app} is a terminal: use bai-repl pty {}", session.name()),
-            ),
-            _ => error.into(),
-        })?;
+    let opened = match flags.public {
+        true => AppListener::bind_public(session, options, &bind).await,
+        false => AppListener::bind(session, options, &bind).await,
+    };
+    let listener = opened.map_err(|error| match error.subject() {
+        Some(app) if error.kind() == ErrorKind::Unsupported => CliError::new(
+            ExitStatus::Usage,
+            format!("{app} is a terminal: use bai-repl pty {}", session.name()),
+        ),
+        _ => error.into(),
+    })?;
     let interrupted = terminal::interrupt_unless_ignored();
+    announce(context, session, flags, &listener)?;
+    let mut refusals = Refusals::default();
+    let on_event = |event| match event {
+        AppEvent::Failed { error, .. } => drop(CliError::from(error).report()),
+        AppEvent::Refused { refusal, .. } => refusals.report(&flags.app, &refusal),
+        _ => {}
+    };
+    tokio::select! {
+        () = listener.serve(on_event) => {}
+        () = interrupted => {}
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Tells the address, and who can use it.
+fn announce(
+    context: &CommandContext,
+    session: &ComputeSession,
+    flags: &AppFlags,
+    listener: &AppListener,
+) -> Result<(), CliError> {
     let (app, url) = (&flags.app, listener.url());
     if context.global.json {
         let event = json!({"event": "listening", "session": session.name(), "app": app, "url": url});
@@ -66,16 +90,30 @@ pub(in crate::cli) async fn open_app(
     } else {
         eprintln!("{app} of {} is at {url} (Ctrl-C ends it)", session.name());
     }
-    let on_event = |event| {
-        if let AppEvent::Failed { error, .. } = event {
-            CliError::from(error).report();
-        }
-    };
-    tokio::select! {
-        () = listener.serve(on_event) => {}
-        () = interrupted => {}
+    if listener.is_public() {
+        eprintln!(
+            "everybody who reaches {} uses {app}, and with it the session, as you do, unless {app} asks for a password itself",
+            listener.address()
+        );
     }
-    Ok(ExitStatus::Ok)
+    Ok(())
+}
+
+/// How many different refusals are told. What they say is chosen by strangers.
+const TOLD_REFUSALS: usize = 16;
+
+/// The refused connections that the user was told of. Each reason is told once.
+#[derive(Default)]
+struct Refusals(Vec<Refusal>);
+
+impl Refusals {
+    fn report(&mut self, app: &str, refusal: &Refusal) {
+        if self.0.len() < TOLD_REFUSALS && !self.0.contains(refusal) {
+            self.0.push(refusal.clone());
+            CliError::new(ExitStatus::Refused, format!("a connection to {app} was refused: {refusal}"))
+                .report();
+        }
+    }
 }
 
 /// Reads `HOST:PORT`, or a port of this machine alone.

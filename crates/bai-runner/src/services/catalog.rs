@@ -37,9 +37,14 @@ struct BuiltIn {
     /// The command that listens at `{socket}`, if it can. A service without authentication needs this, because a port is open to
     /// every user of this machine.
     on_socket: Option<&'static [&'static str]>,
+    /// The variable that gives it a token, when it listens at a socket. The token is then part of its URL.
+    token: Option<&'static str>,
     /// Options that a start may set, with their defaults.
     arguments: &'static [(&'static str, &'static str)],
 }
+
+/// The address for the user of a service that takes a token.
+const URL_WITH_TOKEN: &str = "{protocol}://{host}:{port}/?token={token}";
 
 /// The common defaults.
 const PLAIN: BuiltIn = BuiltIn {
@@ -51,6 +56,7 @@ const PLAIN: BuiltIn = BuiltIn {
     folders: &[],
     command: &[],
     on_socket: None,
+    token: None,
     arguments: &[],
 };
 
@@ -61,8 +67,9 @@ const SSHD: &str = include_str!("sshd.sh");
 /// The folder into which agents put programs.
 const OF_AGENTS: &str = "/opt/kernel";
 
-/// Jupyter and ttyd ask for no password: only the owner of the session can reach their sockets or a container's ports.
-/// For the same reason Jupyter may run as any user, root included.
+/// ttyd and code-server ask for no password: only the owner of the session can reach their sockets or a container's ports.
+/// For the same reason Jupyter may run as any user, root included. At a socket it asks for a token nevertheless: the
+/// listener of a client, which leads to the socket, is a port of the client's machine.
 const BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         name: "jupyter",
@@ -71,6 +78,7 @@ const BUILT_IN: &[BuiltIn] = &[
         program: "jupyter-notebook",
         command: JUPYTER,
         on_socket: Some(JUPYTER_ON_SOCKET),
+        token: Some("JUPYTER_TOKEN"),
         ..PLAIN
     },
     BuiltIn {
@@ -80,6 +88,7 @@ const BUILT_IN: &[BuiltIn] = &[
         program: "jupyter-lab",
         command: JUPYTER,
         on_socket: Some(JUPYTER_ON_SOCKET),
+        token: Some("JUPYTER_TOKEN"),
         ..PLAIN
     },
     BuiltIn {
@@ -192,14 +201,7 @@ const JUPYTER: &[&str] = &[
     "--ServerApp.port_retries=0",
 ];
 
-const JUPYTER_ON_SOCKET: &[&str] = &[
-    "{runtime_path}",
-    "--no-browser",
-    "--allow-root",
-    "--ServerApp.token=",
-    "--ServerApp.password=",
-    "--sock={socket}",
-];
+const JUPYTER_ON_SOCKET: &[&str] = &["{runtime_path}", "--no-browser", "--allow-root", "--sock={socket}"];
 
 /// All services, with the program of each as `{runtime_path}`; it is empty for those of definition files. With
 /// `private`, services listen at sockets if they can.
@@ -220,6 +222,10 @@ pub(super) fn find(
         for &(name, value) in built_in.arguments {
             definition.allowed_arguments.push(name.to_owned());
             definition.default_arguments.insert(name.to_owned(), ArgumentValue::One(value.to_owned()));
+        }
+        if let Some(variable) = built_in.token.filter(|_| on_socket.is_some()) {
+            definition.env.insert(variable.to_owned(), "{token}".to_owned());
+            definition.url_template = Some(URL_WITH_TOKEN.to_owned());
         }
         let app = app(built_in.name, built_in.protocol, built_in.listed_port, &definition);
         Some((KnownService { app, definition, on_socket: on_socket.is_some() }, found))

@@ -3,9 +3,11 @@
 
 mod catalog;
 mod definition;
+mod listener;
 mod prestart;
 mod running;
 mod template;
+mod token;
 
 use bai_protocol::service::{App, ServiceParameters};
 use catalog::KnownService;
@@ -17,6 +19,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
+use token::Token;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +60,8 @@ pub struct Services {
     workdir: PathBuf,
     env: Vec<(String, String)>,
     preopen: Vec<u16>,
+    /// What services ask for that know tokens.
+    token: Token,
     /// The folder with definition files.
     definitions: PathBuf,
     running: StdMutex<HashMap<String, Slot>>,
@@ -73,7 +78,7 @@ impl Services {
     pub fn new(workdir: PathBuf, env: Vec<(String, String)>, preopen: Vec<u16>) -> Self {
         let (definitions, running, over) =
             (catalog::FOLDER.into(), StdMutex::default(), CancellationToken::new());
-        Services { workdir, env, preopen, definitions, running, over }
+        Services { workdir, env, preopen, token: Token::new(), definitions, running, over }
     }
 
     /// Uses definition files from this folder instead of `/etc/backend.ai/service-defs`.
@@ -82,7 +87,7 @@ impl Services {
         Services { definitions: folder, ..self }
     }
 
-    /// All apps to which clients can connect. Reads files.
+    /// All apps to which clients can connect, with the token in the URLs of those that ask for it. Reads files.
     pub fn apps(&self) -> Vec<App> {
         let preopen = self.preopen.iter().map(|port| App {
             name: port.to_string(),
@@ -90,9 +95,14 @@ impl Services {
             ports: vec![*port],
             ..App::default()
         });
+        let with_token = |app: App| {
+            let url_template =
+                app.url_template.map(|template| template.replace("{token}", self.token.expose()));
+            App { url_template, ..app }
+        };
         let known = catalog::find(&self.definitions, &environment(&self.env, &[]), true)
             .into_iter()
-            .map(|(known, _)| known.app);
+            .map(|(known, _)| with_token(known.app));
         preopen.chain(known).collect()
     }
 
@@ -175,7 +185,7 @@ impl Services {
         }
         *slot = None;
         let limit = launch.limit.unwrap_or(Duration::MAX);
-        let started = timeout(limit, launch.start(&self.env));
+        let started = timeout(limit, launch.start(&self.env, &self.token));
         let service = match self.over.run_until_cancelled(started).await {
             Some(Ok(started)) => started.map_err(failed)?,
             Some(Err(_)) => {

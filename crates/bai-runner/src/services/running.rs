@@ -1,8 +1,10 @@
 //! One service of a session: its start, the address at which it accepts connections, and its end.
 
 use super::definition::Definition;
+use super::listener;
 use super::prestart;
 use super::template::Variables;
+use super::token::Token;
 use crate::dispositions;
 use crate::free_ports::{self, Attempts};
 use crate::process;
@@ -50,11 +52,12 @@ impl ServiceAddress {
     /// Connects to it.
     ///
     /// # Errors
-    /// An error of the system; `ConnectionRefused` when no process listens.
+    /// An error of the system; `ConnectionRefused` when no process listens, `PermissionDenied` when one of another user
+    /// listens at the port.
     pub async fn connect(&self) -> io::Result<Box<dyn Connection>> {
         Ok(match self {
             ServiceAddress::Port(port) => {
-                let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await?;
+                let socket = listener::connect(*port).await?;
                 socket.set_nodelay(true)?;
                 Box::new(socket)
             }
@@ -118,14 +121,14 @@ pub(in super::super) struct Launch<'a> {
 
 impl Launch<'_> {
     /// Starts the service and waits until it accepts connections. `env` are the variables of the session.
-    pub(super) async fn start(&self, env: &[(String, String)]) -> Result<Running, String> {
+    pub(super) async fn start(&self, env: &[(String, String)], token: &Token) -> Result<Running, String> {
         if let Listen::At(host, ports) = self.place {
-            return self.start_at(*host, ports, None, env).await;
+            return self.start_at(*host, ports, None, env, token).await;
         }
         let mut attempts = Attempts::default();
         loop {
             let (port, reserved) = free_ports::reserve().await.map_err(|error| error.to_string())?;
-            match self.start_at(Ipv4Addr::LOCALHOST.into(), &[port], Some(reserved), env).await {
+            match self.start_at(Ipv4Addr::LOCALHOST.into(), &[port], Some(reserved), env, token).await {
                 Err(why) if attempts.go_on(&[port], &why).await => {}
                 outcome => return outcome,
             }
@@ -139,6 +142,7 @@ impl Launch<'_> {
         ports: &[u16],
         reserved: Option<TcpListener>,
         env: &[(String, String)],
+        token: &Token,
     ) -> Result<Running, String> {
         let text = |error: io::Error| error.to_string();
         let scratch = bai_private::temporary_folder("bai-service-").map_err(text)?;
@@ -153,6 +157,7 @@ impl Launch<'_> {
             ("socket".to_owned(), json!(socket)),
             ("scratch".to_owned(), json!(scratch.path())),
             ("shell".to_owned(), json!(shell)),
+            ("token".to_owned(), json!(token.expose())),
         ]
         .into();
         let Launch { definition, workdir, asked, .. } = self;
@@ -182,7 +187,7 @@ impl Launch<'_> {
         let process_tree = ProcessTree::new(Pid::from_raw(pid), &mark);
         let mut running = Running { child, address, process_tree, _scratch: scratch };
         if !definition.noop {
-            until_open(&mut running, &tail, last_words).await?;
+            until_open(&mut running, self.place, &tail, last_words).await?;
         }
         Ok(running)
     }
@@ -209,6 +214,7 @@ fn spawn(words: &[String], workdir: &Path, env: Vec<(OsString, OsString)>) -> io
 /// Waits until the service accepts a connection or ends.
 async fn until_open(
     running: &mut Running,
+    place: &Listen,
     tail: &OutputTail,
     last_words: impl Future<Output = ()>,
 ) -> Result<(), String> {
@@ -225,8 +231,18 @@ async fn until_open(
                 return Err(format!("it {how}{}", tail.clause()));
             }
             _ = tries.tick() => {
-                if running.address.connect().await.is_ok() {
-                    return Ok(());
+                let connected = match (place, &running.address) {
+                    // All users of a container belong to its session.
+                    (Listen::At(..), ServiceAddress::Port(port)) => {
+                        TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await.map(drop)
+                    }
+                    (_, address) => address.connect().await.map(drop),
+                };
+                match connected {
+                    Ok(()) => return Ok(()),
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error.to_string()),
+                    // It does not listen yet.
+                    Err(_) => {}
                 }
             }
         }

@@ -31,7 +31,7 @@ async fn launch(services: &Services, definition: Value) -> Result<Running, Strin
         asked: &asked,
         limit: None,
     };
-    timeout(Duration::from_secs(60), launch.start(&services.env)).await.unwrap()
+    timeout(Duration::from_secs(60), launch.start(&services.env, &services.token)).await.unwrap()
 }
 
 #[tokio::test]
@@ -89,6 +89,45 @@ async fn a_service_whose_port_was_taken_gets_another_one() {
     assert!(running.address.connect().await.is_ok());
     let why = launch(&services, json!({"command": "echo address already in use; exit 1"})).await.unwrap_err();
     assert!(why.contains("address already in use"), "{why}");
+}
+
+#[tokio::test]
+async fn a_listener_of_another_user_is_not_taken_for_the_service() {
+    if !nix::unistd::geteuid().is_root() {
+        return bai_testkit::leave_out("root");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let services = services(folder.path());
+    // Another user has no access to this user's interpreters, but to the system's.
+    let command = "exec env PATH=/usr/bin:/bin setpriv --reuid 65534 --clear-groups \
+        python3 -m http.server --bind 127.0.0.1 {ports[0]}";
+    let why = launch(&services, json!({"command": command, "shell": "sh"})).await.unwrap_err();
+    assert!(why.contains("belongs to another user, uid 65534"), "{why}");
+}
+
+#[tokio::test]
+async fn a_token_reaches_a_service_by_its_environment_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("jupyter-notebook");
+    let script = "#!/bin/sh\necho \"$JUPYTER_TOKEN\" >token\necho \"$*\" >arguments\n\
+        exec python3 -c 'import socket,sys,time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1][7:])\n\
+        s.listen()\ntime.sleep(600)' \"$3\"\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let services = Services::new(folder.path().to_owned(), vec![("PATH".into(), path)], Vec::new());
+    let jupyter = services.apps().into_iter().find(|app| app.name == "jupyter").unwrap();
+    let asked = ServiceParameters::default();
+    let started = services.start("jupyter", None, &asked);
+    timeout(Duration::from_secs(60), started).await.unwrap().unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap().trim().to_owned();
+    let token = read("token");
+    assert_eq!(token.len(), 32, "{token}");
+    assert_eq!(jupyter.url("127.0.0.1", 80), format!("http://127.0.0.1:80/?token={token}"));
+    assert!(!read("arguments").contains("token"), "{}", read("arguments"));
+    assert!(!format!("{services:?} {jupyter:?}").contains(&token), "secrets are not printed");
+    let others = Services::new(folder.path().to_owned(), Vec::new(), Vec::new());
+    assert!(!others.apps().iter().any(|app| app.url("", 1).contains(&token)));
 }
 
 #[tokio::test]

@@ -1,0 +1,91 @@
+//! Whose program listens at a port of this machine. Any user may take a port that is free, and would then receive what is
+//! meant for a service of the session.
+
+use std::io;
+use std::net::Ipv4Addr;
+use tokio::net::TcpStream;
+
+/// Connects to a port of 127.0.0.1 at which a program of this user listens, or one of root. On systems other than Linux
+/// every program counts as one of this user.
+///
+/// # Errors
+/// `ConnectionRefused` when no program listens; `PermissionDenied` when one of another user does; others as the system
+/// reports them.
+pub(super) async fn connect(port: u16) -> io::Result<TcpStream> {
+    check(port).await?;
+    let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    // Another user may have taken the port in between.
+    check(port).await?;
+    Ok(socket)
+}
+
+async fn check(port: u16) -> io::Result<()> {
+    tokio::task::spawn_blocking(move || check_owner(port)).await.map_err(io::Error::other)?
+}
+
+#[cfg(target_os = "linux")]
+fn check_owner(port: u16) -> io::Result<()> {
+    use procfs::net::TcpState;
+    // A machine without IPv6 has only the first table.
+    let sockets = procfs::net::tcp().map_err(io::Error::other)?;
+    let sockets = sockets.into_iter().chain(procfs::net::tcp6().unwrap_or_default());
+    let mut listeners = sockets.filter(|socket| {
+        let address = socket.local_address.ip().to_canonical();
+        let is_reached = address == Ipv4Addr::LOCALHOST || address.is_unspecified();
+        socket.state == TcpState::Listen && socket.local_address.port() == port && is_reached
+    });
+    let own = [nix::unistd::geteuid().as_raw(), 0];
+    let Some(first) = listeners.next() else { return Err(io::ErrorKind::ConnectionRefused.into()) };
+    match std::iter::once(first).chain(listeners).find(|listener| !own.contains(&listener.uid)) {
+        None => Ok(()),
+        Some(foreign) => {
+            let why = format!("the port {port} belongs to another user, uid {}", foreign.uid);
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn check_owner(_port: u16) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    #[tokio::test]
+    async fn only_the_own_listener_is_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(connect(port).await.is_ok());
+        drop(listener);
+        assert_eq!(connect(port).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn the_listener_of_another_user_is_not_connected_to() {
+        if !nix::unistd::geteuid().is_root() {
+            return bai_testkit::leave_out("root");
+        }
+        for host in ["127.0.0.1", "0.0.0.0"] {
+            let code = format!(
+                "import socket,sys\ns = socket.create_server(({host:?}, 0))\nprint(s.getsockname()[1], flush=True)\n\
+                 sys.stdin.read()"
+            );
+            let mut command = Command::new("python3");
+            command.args(["-c", &code]).uid(65534).gid(65534).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut squatter = command.spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(squatter.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            let error = connect(line.trim().parse().unwrap()).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+            assert!(error.to_string().contains("another user, uid 65534"), "{error}");
+            squatter.kill().unwrap();
+            squatter.wait().unwrap();
+        }
+    }
+}
