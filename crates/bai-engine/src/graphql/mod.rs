@@ -2,6 +2,7 @@
 //! a single machine are null.
 
 mod filter;
+mod limits;
 mod parse;
 
 use super::error::{ApiError, ApiResult};
@@ -15,6 +16,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use filter::{Filter, Order};
+use limits::Budget;
 use parse::Field;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -51,18 +53,21 @@ async fn answer(server: &ServerState, body: Body) -> ApiResult<Result<Value, Str
         Ok(fields) => fields,
         Err(message) => return Ok(Err(message)),
     };
+    Ok(resolve_all(server, &fields).await)
+}
+
+async fn resolve_all(server: &ServerState, fields: &[Field]) -> Result<Value, String> {
     let mut data = Map::new();
-    for field in &fields {
-        match resolve(server, field).await {
-            Ok(value) => drop(data.insert(field.alias.clone(), value)),
-            Err(message) => return Ok(Err(message)),
-        }
+    let mut budget = Budget::of_answer();
+    for field in fields {
+        let source = resolve(server, field).await?;
+        data.insert(field.alias.clone(), project(&source, &field.fields, &mut budget)?);
     }
-    Ok(Ok(Value::Object(data)))
+    Ok(Value::Object(data))
 }
 
 async fn resolve(server: &ServerState, field: &Field) -> Result<Value, String> {
-    let source = match field.name.as_str() {
+    Ok(match field.name.as_str() {
         "compute_session_list" | "legacy_compute_session_list" => session_list(server, field).await?,
         "compute_session" | "compute_session_node" => {
             let id =
@@ -74,8 +79,7 @@ async fn resolve(server: &ServerState, field: &Field) -> Result<Value, String> {
         "images" => images().await,
         "__typename" => json!("Query"),
         name => return Err(format!("Cannot query field '{name}' on type 'Query'.")),
-    };
-    Ok(project(source, &field.fields))
+    })
 }
 
 /// A node's global id is `type:id` in base64; others are ids themselves.
@@ -182,17 +186,24 @@ async fn images() -> Value {
 }
 
 /// Selects the requested fields from each element of a list.
-fn project(source: Value, fields: &[Field]) -> Value {
+fn project(source: &Value, fields: &[Field], budget: &mut Budget) -> Result<Value, String> {
     match source {
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| project(item, fields)).collect()),
-        Value::Object(object) if !fields.is_empty() => {
-            let pick = |field: &Field| {
-                let value = object.get(&field.name).cloned().unwrap_or_default();
-                (field.alias.clone(), project(value, &field.fields))
-            };
-            Value::Object(fields.iter().map(pick).collect())
+        Value::Array(items) => {
+            let items = items.iter().map(|item| project(item, fields, budget));
+            Ok(Value::Array(items.collect::<Result<_, _>>()?))
         }
-        other => other,
+        Value::Object(object) if !fields.is_empty() => {
+            let mut pick = |field: &Field| {
+                budget.spend(field.alias.len())?;
+                let value = object.get(&field.name).unwrap_or(&Value::Null);
+                Ok((field.alias.clone(), project(value, &field.fields, budget)?))
+            };
+            Ok(Value::Object(fields.iter().map(&mut pick).collect::<Result<_, String>>()?))
+        }
+        other => {
+            budget.spend(limits::size(other))?;
+            Ok(other.clone())
+        }
     }
 }
 
@@ -205,7 +216,17 @@ mod tests {
         let fields = parse::parse("{ n: name items { id gone } }", &Value::Null).unwrap();
         let source = json!({"name": "x", "secret": 1, "items": [{"id": 1, "more": 2}, {"id": 2}]});
         let expected = json!({"n": "x", "items": [{"id": 1, "gone": null}, {"id": 2, "gone": null}]});
-        assert_eq!(project(source, &fields), expected);
+        assert_eq!(project(&source, &fields, &mut Budget::of_answer()), Ok(expected));
+    }
+
+    #[test]
+    fn an_answer_that_would_be_too_large_is_an_error() {
+        let aliases: String = (0..900).map(|n| format!("a{n}: name ")).collect();
+        let fields = parse::parse(&format!("{{ items {{ {aliases} }} }}"), &Value::Null).unwrap();
+        let source = |count: usize| json!({"items": vec![json!({"name": "x".repeat(100)}); count]});
+        assert!(project(&source(50), &fields, &mut Budget::of_answer()).is_ok());
+        let error = project(&source(100), &fields, &mut Budget::of_answer()).unwrap_err();
+        assert!(error.contains("size of an answer"), "{error}");
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! Reading GraphQL queries: the subset that clients of this API send. One operation, fields with aliases, arguments and
 //! selections, variables; no fragments, no directives.
 
+use super::limits::{self, Budget};
 use serde_json::{Map, Value};
 use std::iter::Peekable;
 use std::str::Chars;
-
-/// How deep selections and values may be nested.
-const MAX_DEPTH: usize = 32;
 
 /// A requested field.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +26,15 @@ enum Token {
 
 /// Reads a query, and replaces variables in its arguments by their values.
 pub(super) fn parse(query: &str, variables: &Value) -> Result<Vec<Field>, String> {
-    let mut parser = Parser { tokens: tokens(query)?.into_iter().peekable(), variables };
+    if query.len() > limits::QUERY_SIZE {
+        return Err(limits::exceeded("size of a query in bytes", limits::QUERY_SIZE));
+    }
+    let mut parser = Parser {
+        tokens: tokens(query)?.into_iter().peekable(),
+        variables,
+        fields: Budget::of_fields(),
+        used: Budget::of_variables(),
+    };
     match parser.tokens.peek() {
         Some(Token::Word(word)) if word == "query" => {
             while !matches!(parser.tokens.peek(), Some(Token::Sign('{')) | None) {
@@ -39,6 +45,9 @@ pub(super) fn parse(query: &str, variables: &Value) -> Result<Vec<Field>, String
         _ => {}
     }
     let fields = parser.selection(0)?;
+    if fields.len() > limits::TOP_FIELDS {
+        return Err(limits::exceeded("number of fields at the top of a query", limits::TOP_FIELDS));
+    }
     match parser.tokens.next() {
         None => Ok(fields),
         Some(_) => Err("only one operation is supported".to_owned()),
@@ -99,6 +108,9 @@ fn text(chars: &mut Peekable<Chars<'_>>) -> Result<String, String> {
 struct Parser<'a> {
     tokens: Peekable<std::vec::IntoIter<Token>>,
     variables: &'a Value,
+    fields: Budget,
+    /// The variables, as often as they are used.
+    used: Budget,
 }
 
 impl Parser<'_> {
@@ -119,12 +131,11 @@ impl Parser<'_> {
     }
 
     fn selection(&mut self, depth: usize) -> Result<Vec<Field>, String> {
-        if depth > MAX_DEPTH {
-            return Err("the query is nested too deeply".to_owned());
-        }
+        check_depth(depth)?;
         self.expect('{')?;
         let mut fields = Vec::new();
         while !self.sign('}') {
+            self.fields.spend(1)?;
             let mut name = self.word()?;
             let alias = name.clone();
             if self.sign(':') {
@@ -147,9 +158,7 @@ impl Parser<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, String> {
-        if depth > MAX_DEPTH {
-            return Err("the query is nested too deeply".to_owned());
-        }
+        check_depth(depth)?;
         match self.tokens.next() {
             Some(Token::Text(text)) => Ok(Value::String(text)),
             Some(Token::Number(number)) => {
@@ -163,7 +172,9 @@ impl Parser<'_> {
             }),
             Some(Token::Sign('$')) => {
                 let name = self.word()?;
-                Ok(self.variables.get(&name).cloned().unwrap_or_default())
+                let value = self.variables.get(&name).unwrap_or(&Value::Null);
+                self.used.spend(limits::size(value))?;
+                Ok(value.clone())
             }
             Some(Token::Sign('[')) => {
                 let mut items = Vec::new();
@@ -185,6 +196,10 @@ impl Parser<'_> {
             _ => Err("Syntax Error: Expected a value.".to_owned()),
         }
     }
+}
+
+fn check_depth(depth: usize) -> Result<(), String> {
+    if depth > limits::DEPTH { Err(limits::exceeded("depth of a query", limits::DEPTH)) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -210,6 +225,25 @@ mod tests {
             list.fields[0].fields.iter().map(|f| (f.alias.as_str(), f.name.as_str())).collect();
         assert_eq!(items, [("id", "session_id"), ("name", "name")]);
         assert_eq!(parse("{ images { name } }", &Value::Null).unwrap()[0].name, "images");
+    }
+
+    #[test]
+    fn a_query_that_would_cost_too_much_is_an_error() {
+        let aliases = |count: usize| (0..count).map(|n| format!("a{n}: x ")).collect::<String>();
+        let variable = json!({"v": "x".repeat(1000)});
+        let uses = |count: usize| format!("{{ a(b: [{}]) }}", "$v ".repeat(count));
+        for (query, what) in [
+            (format!("{{ {} }}", aliases(17)), "fields at the top"),
+            (format!("{{ a {{ {} }} }}", aliases(1000)), "number of fields"),
+            (format!("{{ a(b: \"{}\") }}", "x".repeat(64 << 10)), "size of a query in bytes"),
+            ("{a".repeat(34), "depth"),
+            (uses(66), "variables"),
+        ] {
+            let error = parse(&query, &variable).unwrap_err();
+            assert!(error.contains(what) && error.starts_with("Query limit exceeded"), "{error}");
+        }
+        assert!(parse(&format!("{{ {} b {{ {} }} }}", aliases(15), aliases(900)), &variable).is_ok());
+        assert!(parse(&uses(60), &variable).is_ok());
     }
 
     #[test]

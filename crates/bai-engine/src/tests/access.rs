@@ -222,6 +222,29 @@ async fn sessions_and_images_are_listed_by_graphql() {
     assert_eq!(bare, json!({"compute_session": {"status": "RUNNING"}}));
 }
 
+/// A small query can ask for everything many times.
+#[tokio::test]
+async fn a_query_that_would_cost_too_much_is_refused() {
+    let lab = Lab::new().await;
+    lab.session("listed").await;
+    let aliases = |count: usize, what: &str| (0..count).map(|n| format!("a{n}: {what} ")).collect::<String>();
+    let list = "compute_session_list(limit: 9) { items { name containers { live_stat } } }";
+    for (query, limited) in [
+        (format!("{{ {} }}", aliases(20_000, "images { name labels }")), "size of a query"),
+        (format!("{{ {} }}", aliases(500, list)), "fields"),
+        (
+            format!("{{ compute_session_list {{ items {{ {} }} }} }}", aliases(2000, "name")),
+            "number of fields",
+        ),
+        (format!("{{ compute_session_list {}", "{ items".repeat(1000)), "depth"),
+    ] {
+        let (status, reply) = lab.post("/admin/gql", json!({"query": query})).await;
+        assert_eq!((status, &reply["data"]), (StatusCode::OK, &Value::Null));
+        let message = reply["errors"][0]["message"].as_str().unwrap();
+        assert!(message.starts_with("Query limit exceeded: ") && message.contains(limited), "{message}");
+    }
+}
+
 #[tokio::test]
 async fn a_list_of_sessions_obeys_its_arguments_or_refuses_them() {
     let lab = Lab::new().await;
