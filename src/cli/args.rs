@@ -300,9 +300,9 @@ pub(super) struct Login {
 /// The flags of `bai-repl serve`.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// Address on the loopback interface; port 0 picks a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
-    pub(super) listen: SocketAddr,
+    /// Listen for other clients too, at this address on the loopback interface; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) listen: Option<SocketAddr>,
 
     /// Working folder of all sessions [default: each session has its own]
     #[arg(long, value_name = "FOLDER", value_parser = local_path())]

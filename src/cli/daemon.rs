@@ -8,21 +8,24 @@ use super::paths::user_paths;
 use super::table;
 use crate::config::Paths;
 use crate::terminal::{self, FatalSignal};
-use bai_engine::daemon::{self, DaemonError, DaemonInfo};
-use bai_engine::{Engine, EngineOptions, Workdirs};
+use bai_engine::daemon::{self, Claim, DaemonError, DaemonInfo};
+use bai_engine::{Engine, EngineOptions, SocketFolder, Workdirs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// A file that a shell can source to use the engine.
 const SHELL_FILE: &str = "env.sh";
-/// Time limit from the start of the engine until it listens.
-const START_LIMIT: Duration = Duration::from_secs(20);
+/// The user is told about a wait that is longer.
+const LONG: Duration = Duration::from_secs(2);
+/// How often it is checked whether an engine that starts or ends has come further.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long an engine that was started on demand runs without a session.
 const IDLE_END: Duration = Duration::from_secs(60);
 /// Time limit for stopping the engine.
@@ -34,41 +37,92 @@ impl From<DaemonError> for CliError {
     }
 }
 
-/// The background engine, if one runs. An engine of another version is used too, with a warning.
-pub(super) async fn find(paths: &Paths) -> Result<Option<DaemonInfo>, CliError> {
-    let Some(found) = daemon::read(&paths.engine_dir())? else { return Ok(None) };
-    if !found.is_alive().await {
-        return Ok(None);
-    }
-    if found.version != env!("CARGO_PKG_VERSION") {
+/// A function that tells the user, in one sentence, what takes long.
+pub(super) type Report<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// Tells it on standard error.
+pub(super) fn print_wait(sentence: &str) {
+    eprintln!("bai-repl: {sentence}; Ctrl-C ends the wait");
+}
+
+/// The background engine, if one lives. A slow one is waited for. An engine of another version is used too, with a
+/// warning.
+pub(super) async fn find(paths: &Paths, report: Report<'_>) -> Result<Option<DaemonInfo>, CliError> {
+    let folder = paths.engine_dir();
+    let found =
+        reporting(search(&folder), || report(&format!("{} does not answer yet", named(&folder)))).await?;
+    if let Some(found) = &found
+        && found.version != env!("CARGO_PKG_VERSION")
+    {
         eprintln!(
             "bai-repl: the background engine is version {}, this program is {}; bai-repl serve --stop stops it and its sessions",
             found.version,
             env!("CARGO_PKG_VERSION")
         );
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
-/// The background engine; it is started if none runs. If several programs need it at the same time, one of them starts it.
-pub(super) async fn find_or_start(paths: &Paths) -> Result<DaemonInfo, CliError> {
-    if let Some(found) = find(paths).await? {
+/// Waits until the engine of the folder answers, or until none lives there. An engine without a state file starts or ends.
+async fn search(folder: &Path) -> Result<Option<DaemonInfo>, DaemonError> {
+    let mut interval = tokio::time::interval(LOOK_AGAIN);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while daemon::is_running(folder)? {
+        if let Some(found) = daemon::read(folder)?
+            && found.answers().await
+        {
+            return Ok(Some(found));
+        }
+        interval.tick().await;
+    }
+    Ok(None)
+}
+
+/// The engine of the folder in a sentence for people.
+fn named(folder: &Path) -> String {
+    match daemon::read(folder) {
+        Ok(Some(found)) => format!("the background engine, process {},", found.pid),
+        _ => "the background engine".to_owned(),
+    }
+}
+
+/// Waits for `work`, and says so once it has taken long.
+async fn reporting<T>(work: impl Future<Output = T>, say: impl FnOnce()) -> T {
+    tokio::pin!(work);
+    match tokio::time::timeout(LONG, work.as_mut()).await {
+        Ok(result) => result,
+        Err(_) => {
+            say();
+            work.await
+        }
+    }
+}
+
+/// The background engine; it is started if none lives. If several programs need it at the same time, one of them starts it.
+pub(super) async fn find_or_start(paths: &Paths, report: Report<'_>) -> Result<DaemonInfo, CliError> {
+    if let Some(found) = find(paths, report).await? {
         return Ok(found);
     }
     let folder = paths.engine_dir();
-    let turn = tokio::task::spawn_blocking(move || daemon::lock_start(&folder)).await;
+    let turn = tokio::task::spawn_blocking(move || daemon::lock_start(&folder));
+    let turn = reporting(turn, || report("another program is still starting the background engine")).await;
     let _turn = turn.map_err(|error| CliError::new(ExitStatus::Failed, error))??;
-    if let Some(found) = find(paths).await? {
+    if let Some(found) = find(paths, report).await? {
         return Ok(found);
     }
-    start_in_background(paths).await?;
-    let started = find(paths).await?;
-    started.ok_or_else(|| {
-        CliError::new(ExitStatus::Connect, "the background engine was started, but does not answer")
-    })
+    let started = start_in_background(paths, report).await;
+    // Somebody else may have started one by hand.
+    match (find(paths, report).await?, started) {
+        (Some(found), _) => Ok(found),
+        (None, Err(error)) => Err(error),
+        (None, Ok(())) => {
+            Err(CliError::new(ExitStatus::Connect, "the background engine was started, but has ended again")
+                .hint("its log is engine.log in the state folder"))
+        }
+    }
 }
 
-async fn start_in_background(paths: &Paths) -> Result<(), CliError> {
+async fn start_in_background(paths: &Paths, report: Report<'_>) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| {
         CliError::new(ExitStatus::Connect, format!("the background engine cannot be started: {error}"))
     };
@@ -81,13 +135,12 @@ async fn start_in_background(paths: &Paths) -> Result<(), CliError> {
     let mut child =
         tokio::process::Command::from(command).kill_on_drop(false).spawn().map_err(|error| failed(&error))?;
     let Some(stdout) = child.stdout.take() else { return Err(failed(&"it has no standard output")) };
-    // The first line of its output means that it listens.
+    // The first line of its output means that it listens; the end of its output, that it has ended.
     let mut line = String::new();
-    let read = tokio::time::timeout(START_LIMIT, BufReader::new(stdout).read_line(&mut line)).await;
-    match read {
-        Ok(Ok(length)) if length > 0 => Ok(()),
-        Ok(_) => Err(failed(&"it ended at once").hint("its log is engine.log in the state folder")),
-        Err(_) => Err(failed(&"it does not start to listen in time")),
+    let mut lines = BufReader::new(stdout);
+    match reporting(lines.read_line(&mut line), || report("the background engine is still starting")).await {
+        Ok(length) if length > 0 => Ok(()),
+        _ => Err(failed(&"it ended at once").hint("its log is engine.log in the state folder")),
     }
 }
 
@@ -97,37 +150,35 @@ pub(super) async fn serve(context: &CommandContext, options: &Serve) -> Result<E
     if options.stop {
         return stop(context, &paths).await;
     }
-    if let Some(found) = find(&paths).await? {
-        return Err(CliError::new(
-            ExitStatus::Refused,
-            format!("a background engine is already running, as process {}", found.pid),
-        )
-        .hint("bai-repl serve --stop stops it and its sessions"));
-    }
     let workdirs = match &options.workdir {
         Some(folder) => Workdirs::Shared(folder.canonicalize().map_err(|error| {
             CliError::new(ExitStatus::Usage, format!("cannot use the folder {}: {error}", folder.display()))
         })?),
         None => Workdirs::Own(paths.engine_dir().join("sessions")),
     };
+    let folder = paths.engine_dir();
+    let Some(claim) = daemon::claim(&folder)? else {
+        return Err(CliError::new(ExitStatus::Refused, format!("{} is already running", named(&folder)))
+            .hint("bai-repl serve --stop stops it and its sessions"));
+    };
     let engine_options = EngineOptions {
         listen: options.listen,
         idle_end: options.by_need.then_some(IDLE_END),
-        ..EngineOptions::new(workdirs)
+        ..EngineOptions::private(SocketFolder::At(folder.clone()), workdirs)
     };
     let mut signals = terminal::listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let interrupted = terminal::interrupt_unless_ignored();
     let engine =
         Engine::start(engine_options).await.map_err(|error| CliError::new(ExitStatus::Usage, error))?;
-    announce(&paths, &engine)?;
+    announce(&folder, &claim, &engine, options.listen.is_some())?;
     let ending = tokio::select! {
         signal = signals.recv() => Some(signal),
         () = interrupted => None,
         () = engine.ended() => None,
     };
-    daemon::remove(&paths.engine_dir(), engine.instance())?;
+    claim.withdraw()?;
     // Its keys are no longer valid.
-    let _ = std::fs::remove_file(paths.engine_dir().join(SHELL_FILE));
+    let _ = std::fs::remove_file(folder.join(SHELL_FILE));
     engine.shutdown().await;
     match ending {
         Some(FatalSignal::HangUp) => Ok(ExitStatus::Remote(129)),
@@ -135,51 +186,67 @@ pub(super) async fn serve(context: &CommandContext, options: &Serve) -> Result<E
     }
 }
 
-/// Writes the state file and the file for shells, and prints the command that sources the latter.
-fn announce(paths: &Paths, engine: &Engine) -> Result<(), CliError> {
-    let folder = paths.engine_dir();
-    let state = DaemonInfo {
+/// Writes the state file, and says on standard output that the engine listens. For other clients there is a file that a
+/// shell can source.
+fn announce(folder: &Path, claim: &Claim, engine: &Engine, for_others: bool) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::new(ExitStatus::Failed, format!("cannot write into {}: {error}", folder.display()))
+    };
+    let file = folder.join(SHELL_FILE);
+    if for_others {
+        let line = |(name, value)| format!("export {name}='{value}'\n");
+        let text: String = engine.client_environment().into_iter().map(line).collect();
+        bai_private::replace_cache(&file, text.as_bytes()).map_err(failed)?;
+    }
+    claim.announce(&DaemonInfo {
+        socket: engine.socket().unwrap_or(folder).to_owned(),
         endpoint: engine.endpoint(),
         keypair: engine.keypair().clone(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: engine.instance().to_owned(),
+    })?;
+    let line = match for_others {
+        true => format!(". {}", file.display()),
+        false => format!("the background engine runs, as process {}", std::process::id()),
     };
-    daemon::write(&folder, &state)?;
-    let failed = |error: std::io::Error| {
-        CliError::new(ExitStatus::Failed, format!("cannot write into {}: {error}", folder.display()))
-    };
-    let file = folder.join(SHELL_FILE);
-    let mut text = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
-    for (name, value) in engine.client_environment() {
-        writeln!(text, "export {name}='{value}'").map_err(failed)?;
-    }
-    text.persist(&file).map_err(|error| failed(error.error))?;
     // An error is ignored: the parent process may have ended.
-    let _ = writeln!(std::io::stdout(), ". {}", file.display());
+    let _ = writeln!(std::io::stdout(), "{line}");
     Ok(())
 }
 
 async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, CliError> {
-    let Some(found) = find(paths).await? else {
+    let folder = paths.engine_dir();
+    if !daemon::is_running(&folder)? {
         return Err(CliError::new(ExitStatus::NotFound, "no background engine is running"));
-    };
+    }
     let failed = |error: &dyn std::fmt::Display| {
-        CliError::new(
-            ExitStatus::Failed,
-            format!("the background engine, process {}, cannot be stopped: {error}", found.pid),
-        )
+        CliError::new(ExitStatus::Failed, format!("{} cannot be stopped: {error}", named(&folder)))
     };
-    let pid = i32::try_from(found.pid).map_err(|error| failed(&error))?;
-    kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(|error| failed(&error))?;
+    let mut pid = None;
     let gone = async {
-        let mut interval = tokio::time::interval(Duration::from_millis(50));
-        while kill(Pid::from_raw(pid), None).is_ok() {
+        let mut interval = tokio::time::interval(LOOK_AGAIN);
+        while daemon::is_running(&folder)? {
+            // An engine that starts listens soon; one that ends needs no signal.
+            if pid.is_none()
+                && let Some(found) = daemon::read(&folder)?
+                && let Some(process) = found.listening_process().await
+            {
+                kill(Pid::from_raw(process), Signal::SIGTERM).map_err(|error| failed(&error))?;
+                // A process that is stopped gets its signals when it goes on.
+                let _ = kill(Pid::from_raw(process), Signal::SIGCONT);
+                pid = Some(process);
+            }
             interval.tick().await;
         }
+        Ok::<_, CliError>(())
     };
-    tokio::time::timeout(STOP_LIMIT, gone).await.map_err(|_| failed(&"it does not end in time"))?;
-    let sentence = format!("the background engine, process {pid}, was stopped with its sessions");
+    match tokio::time::timeout(STOP_LIMIT, gone).await {
+        Ok(ended) => ended?,
+        Err(_) => return Err(failed(&format!("it has not ended within {} s", STOP_LIMIT.as_secs()))),
+    }
+    let process = pid.map_or_else(String::new, |pid| format!(", process {pid},"));
+    let sentence = format!("the background engine{process} was stopped with its sessions");
     table::report(context, &json!({"event": "stopped", "pid": pid}), &sentence)?;
     Ok(ExitStatus::Ok)
 }

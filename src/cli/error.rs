@@ -96,7 +96,9 @@ impl From<LibraryError> for CliError {
 /// The exit status for a kind of error.
 pub(super) fn exit_of(kind: ErrorKind) -> ExitStatus {
     match kind {
-        ErrorKind::Connect | ErrorKind::Tls | ErrorKind::NotABackend => ExitStatus::Connect,
+        ErrorKind::Connect | ErrorKind::Tls | ErrorKind::Untrusted | ErrorKind::NotABackend => {
+            ExitStatus::Connect
+        }
         ErrorKind::Auth
         | ErrorKind::LoginEnded
         | ErrorKind::LoggedInElsewhere

@@ -221,13 +221,16 @@ impl OpenerParts {
     async fn open(&self, progress: &OpenProgress) -> Result<Arc<PromptSession>, SessionError> {
         let mut server = self.server.lock().await;
         let is_first = server.is_none();
+        let report = |sentence: &str| progress.report(sentence);
         let opened = match (server.take(), &self.subject) {
             (Some(open), _) => open,
             (None, PromptSubject::Create(_)) => {
-                Server::open(&self.context, self.outlive).await.map_err(CliError::into_session_error)?
+                let open = Server::open_reporting(&self.context, self.outlive, &report);
+                open.await.map_err(CliError::into_session_error)?
             }
             (None, PromptSubject::Attach(_)) => {
-                Server::find(&self.context).await.map_err(CliError::into_session_error)?
+                let find = Server::find_reporting(&self.context, &report);
+                find.await.map_err(CliError::into_session_error)?
             }
         };
         let server = server.insert(opened);

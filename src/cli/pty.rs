@@ -2,6 +2,7 @@
 
 use super::args::{OpenFlags, Pty as Flags};
 use super::context::CommandContext;
+use super::daemon::print_wait;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::server::{Server, destroy_session};
@@ -95,7 +96,7 @@ async fn existing(
     if name.contains([':', '/']) {
         return Ok(None);
     }
-    let Some(server) = Server::find_running(context).await? else { return Ok(None) };
+    let Some(server) = Server::find_running(context, &print_wait).await? else { return Ok(None) };
     match ComputeSession::attach(&server.api, name).await {
         Ok(session) => Ok(Some((server, session))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -1,7 +1,7 @@
 //! The server of sessions: a configured cluster, the background engine, or an engine in this process.
 
 use super::context::CommandContext;
-use super::daemon;
+use super::daemon::{self, Report, print_wait};
 use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::paths::user_paths;
@@ -10,8 +10,9 @@ use crate::config::{
     endpoint_of, resolve,
 };
 use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, ErrorKind, Renewal};
-use bai_engine::{Engine, EngineOptions, Keypair, Workdirs};
+use bai_engine::{Engine, EngineOptions, Keypair, SocketFolder, Workdirs};
 use secrecy::ExposeSecret;
+use std::path::Path;
 use tempfile::TempDir;
 
 const EMBEDDED: &str = "embedded engine";
@@ -31,11 +32,20 @@ impl Server {
     /// Opens the server of the flags, the environment or the configuration. The default is an engine: the background
     /// engine for sessions that outlive this program, otherwise one in this process.
     pub(super) async fn open(context: &CommandContext, outlive: bool) -> Result<Self, CliError> {
+        Self::open_reporting(context, outlive, &print_wait).await
+    }
+
+    /// The same; `report` tells the user about a long wait.
+    pub(super) async fn open_reporting(
+        context: &CommandContext,
+        outlive: bool,
+        report: Report<'_>,
+    ) -> Result<Self, CliError> {
         match target(context)? {
             Target::Cluster(cluster) => Self::cluster(cluster, context.global.insecure, &context.config),
             Target::Embedded if outlive => {
-                let daemon = daemon::find_or_start(&user_paths()?).await?;
-                Self::engine_at(&daemon.endpoint, &daemon.keypair)
+                let daemon = daemon::find_or_start(&user_paths()?, report).await?;
+                Self::engine_at(&daemon.socket, &daemon.endpoint, &daemon.keypair)
             }
             Target::Embedded => Self::embedded().await,
         }
@@ -63,21 +73,35 @@ impl Server {
     /// # Errors
     /// [`ExitStatus::NotFound`] if no background engine runs.
     pub(super) async fn find(context: &CommandContext) -> Result<Self, CliError> {
-        Self::find_running(context).await?.ok_or_else(|| {
+        Self::find_reporting(context, &print_wait).await
+    }
+
+    /// The same; `report` tells the user about a long wait.
+    pub(super) async fn find_reporting(
+        context: &CommandContext,
+        report: Report<'_>,
+    ) -> Result<Self, CliError> {
+        Self::find_running(context, report).await?.ok_or_else(|| {
             CliError::new(ExitStatus::NotFound, "no background engine is running, so there are no sessions")
                 .hint("bai-repl -t NAME python starts one, and a session that is kept")
         })
     }
 
-    /// Opens a server that can have existing sessions. `None` if no background engine runs.
-    pub(super) async fn find_running(context: &CommandContext) -> Result<Option<Self>, CliError> {
+    /// Opens a server that can have existing sessions. `None` if no background engine runs. `report` tells the user about a
+    /// long wait.
+    pub(super) async fn find_running(
+        context: &CommandContext,
+        report: Report<'_>,
+    ) -> Result<Option<Self>, CliError> {
         match target(context)? {
             Target::Cluster(cluster) => {
                 Self::cluster(cluster, context.global.insecure, &context.config).map(Some)
             }
             Target::Embedded => {
-                let daemon = daemon::find(&user_paths()?).await?;
-                daemon.map(|found| Self::engine_at(&found.endpoint, &found.keypair)).transpose()
+                let daemon = daemon::find(&user_paths()?, report).await?;
+                daemon
+                    .map(|found| Self::engine_at(&found.socket, &found.endpoint, &found.keypair))
+                    .transpose()
             }
         }
     }
@@ -125,16 +149,19 @@ impl Server {
     }
 
     async fn engine_in(workdirs: Workdirs) -> Result<Self, CliError> {
-        let engine = Engine::start(EngineOptions::new(workdirs)).await;
-        let engine = engine.map_err(|error| CliError::new(ExitStatus::Failed, error))?;
-        let mut server = Self::engine_at(&engine.endpoint(), engine.keypair())?;
+        let failed = |error: &dyn std::fmt::Display| CliError::new(ExitStatus::Failed, error);
+        let options = EngineOptions::private(SocketFolder::Temporary, workdirs);
+        let engine = Engine::start(options).await.map_err(|error| failed(&error))?;
+        let socket = engine.socket().ok_or_else(|| failed(&"the engine has no socket"))?;
+        let mut server = Self::engine_at(socket, &engine.endpoint(), engine.keypair())?;
         server.engine = Some(engine);
         Ok(server)
     }
 
-    fn engine_at(endpoint: &str, keypair: &Keypair) -> Result<Self, CliError> {
+    fn engine_at(socket: &Path, endpoint: &str, keypair: &Keypair) -> Result<Self, CliError> {
         let secret = keypair.secret_key().expose_secret().to_owned();
-        let options = api_options(endpoint, Credentials::keypair(keypair.access_key(), secret));
+        let mut options = api_options(endpoint, Credentials::keypair(keypair.access_key(), secret));
+        options.socket = Some(socket.to_owned());
         Ok(Server { api: Api::new(options)?, engine: None, folder: None })
     }
 }

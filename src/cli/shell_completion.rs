@@ -186,7 +186,7 @@ fn names(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
 async fn ask(kind: NameKind, context: &CommandContext) -> Option<Vec<String>> {
     let names: Vec<String> = match kind {
         NameKind::Sessions => {
-            let Some(server) = Server::find_running(context).await.ok()? else {
+            let Some(server) = Server::find_running(context, &|_| {}).await.ok()? else {
                 return Some(Vec::new());
             };
             let sessions = server.api.live_sessions().await.ok()?;

@@ -26,7 +26,7 @@ impl Lab {
     pub async fn new() -> Lab {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions::new(Workdirs::Own(folder.path().join("sessions")));
+        let options = EngineOptions::on_loopback(Workdirs::Own(folder.path().join("sessions")));
         let engine = Engine::start(options).await.unwrap();
         let key = engine.keypair();
         let credentials = Credentials::keypair(key.access_key(), key.secret_key().expose_secret());

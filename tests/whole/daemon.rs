@@ -18,7 +18,7 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it and waits until it listens.
     pub fn start(sandbox: &Sandbox) -> Self {
-        Self::of(sandbox.command(&["serve"]))
+        Self::of(sandbox.command(&["serve", "--listen", "127.0.0.1:0"]))
     }
 
     /// Starts it with this command and waits until it listens.

@@ -209,6 +209,7 @@ fn signed_head(request: &Request, target: &str, shared: &Shared) -> String {
         host: &host,
         content_type: request.header("content-type"),
         version: request.header("x-backendai-version").unwrap_or("v9.20250722"),
+        body_sha256: None,
     };
     let (access_key, secret_key) = &shared.keys;
     let authorization = sign::authorization(access_key, &sign::signature(secret_key, &signed));

@@ -1,8 +1,11 @@
 //! One address of a server: how URLs are built on it, and the HTTP client that belongs to it.
 
 use super::error::{ClientError, ErrorKind};
-use super::options::ApiOptions;
+use super::options::{ApiOptions, Credentials};
+use super::peer::{PeerCheck, PeerLayer};
 use super::tls;
+use bai_protocol::sign::PROVING;
+use secrecy::ExposeSecret;
 use std::sync::OnceLock;
 use std::time::Duration;
 use url::Url;
@@ -78,6 +81,28 @@ impl Endpoint {
     }
 
     fn build(&self, options: &ApiOptions) -> Result<reqwest::Client, ClientError> {
+        let mut builder = self.plain(options)?;
+        if let Some(check) = self.peer_check(options)? {
+            builder = builder.connector_layer(PeerLayer::new(check));
+        }
+        builder.build().map_err(not_built)
+    }
+
+    /// The check of whoever answers here, if it can be checked.
+    fn peer_check(&self, options: &ApiOptions) -> Result<Option<PeerCheck>, ClientError> {
+        if let Some(path) = &options.socket {
+            return Ok(Some(PeerCheck::SameUser(path.clone())));
+        }
+        let Credentials::Keypair { secret_key, .. } = &options.credentials else { return Ok(None) };
+        if !secret_key.expose_secret().starts_with(PROVING) {
+            return Ok(None);
+        }
+        let client = self.plain(options)?.pool_max_idle_per_host(0).build().map_err(not_built)?;
+        Ok(Some(PeerCheck::Proof { client, hello: self.url("/", &[])?, secret_key: secret_key.clone() }))
+    }
+
+    /// The settings of every HTTP client of this endpoint.
+    fn plain(&self, options: &ApiOptions) -> Result<reqwest::ClientBuilder, ClientError> {
         let tls = match (self.base.scheme(), options.insecure) {
             ("https", false) => tls::verified()?,
             ("https", true) => tls::unverified()?,
@@ -98,10 +123,15 @@ impl Endpoint {
         if self.is_loopback() {
             builder = builder.no_proxy();
         }
-        builder.build().map_err(|error| {
-            ClientError::new(ErrorKind::Tls, "set up the connection", super::cause(&error)).with_source(error)
-        })
+        if let Some(path) = &options.socket {
+            builder = builder.unix_socket(path.as_path());
+        }
+        Ok(builder)
     }
+}
+
+fn not_built(error: reqwest::Error) -> ClientError {
+    ClientError::new(ErrorKind::Tls, "set up the connection", super::cause(&error)).with_source(error)
 }
 
 fn bad(why: &str) -> ClientError {

@@ -17,6 +17,9 @@ pub enum ErrorKind {
     Connect,
     /// The server's certificate is not trusted, or the TLS set-up of this machine is broken.
     Tls,
+    /// The server is not the one that it must be: its socket belongs to another user, or it does not know the secret key
+    /// that it gave out.
+    Untrusted,
     /// The server does not know the key, or does not accept the signature.
     Auth,
     /// The login at the web server has ended. [`ClientError::subject`] is the endpoint.

@@ -57,6 +57,7 @@ mod log;
 mod login;
 mod manage;
 mod options;
+mod peer;
 mod prelude;
 pub mod pty;
 mod recreate;
@@ -135,22 +136,27 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Whether a connection failed because of TLS.
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    tls_error(error).is_some()
+    inner::<rustls::Error>(error).is_some()
 }
 
 /// Whether the peer does not speak TLS.
 fn is_plain(error: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_)))
+    matches!(inner(error), Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// The error of TLS in an error. The `source` of an I/O error skips the error that it wraps, so it is unwrapped at every
-/// level.
-fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+/// Whether the peer is not the one that it must be.
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    inner::<peer::Untrusted>(error).is_some()
+}
+
+/// The error of the type `E` in an error. The `source` of an I/O error skips the error that it wraps, so it is unwrapped at
+/// every level.
+fn inner<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
     let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     error
         .downcast_ref()
-        .or_else(|| inside.and_then(|inner| tls_error(inner)))
-        .or_else(|| error.source().and_then(tls_error))
+        .or_else(|| inside.and_then(|error| inner(error)))
+        .or_else(|| error.source().and_then(inner))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::error::{ClientError, ErrorKind};
 use bai_protocol::environment;
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,9 @@ pub struct ApiOptions {
     /// Base URL, or several separated by commas: the next one is tried if a connection fails. A path in the URL is
     /// prepended to every path of the API.
     pub endpoint: String,
+    /// The Unix socket of a server of our own user: all connections go through it, and the endpoint is only a name.
+    /// Default none.
+    pub socket: Option<PathBuf>,
     /// The credentials.
     pub credentials: Credentials,
     /// The domain, sent as a header and with new sessions that do not name one.
@@ -106,6 +110,7 @@ impl ApiOptions {
     pub fn new(endpoint: impl Into<String>) -> Self {
         ApiOptions {
             endpoint: endpoint.into(),
+            socket: None,
             credentials: Credentials::Anonymous,
             domain: None,
             group: None,

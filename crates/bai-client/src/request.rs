@@ -285,6 +285,10 @@ impl<'a> Request<'a> {
             let failure = ClientError::new(ErrorKind::Tls, &self.what, format!("{at}: {cause}"));
             return failure.with_source(error).not_sent();
         }
+        if super::is_untrusted(&error) {
+            let failure = ClientError::new(ErrorKind::Untrusted, &self.what, format!("{at}: {cause}"));
+            return failure.with_source(error).not_sent();
+        }
         if error.is_connect() {
             let why = if error.is_timeout() {
                 let limit = self.api.options().connect_timeout.as_secs_f64();

@@ -22,7 +22,7 @@ fn program(name: &str) -> PathBuf {
 async fn run(name: &str, input: &str) -> (String, String) {
     let folder = tempfile::tempdir().unwrap();
     let workdirs = Workdirs::Own(folder.path().to_owned());
-    let engine = Engine::start(EngineOptions::new(workdirs)).await.unwrap();
+    let engine = Engine::start(EngineOptions::on_loopback(workdirs)).await.unwrap();
     let keypair = engine.keypair();
     let mut example = Command::new(program(name))
         .env("BACKEND_ENDPOINT", engine.endpoint())

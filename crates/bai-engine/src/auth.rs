@@ -1,6 +1,8 @@
 //! Checks the API version, the date and the signature of every request except the hello (`docs/wire` §1.1, §1.4).
 
+use super::connections::Guest;
 use super::error::ApiError;
+use super::signed_body;
 use super::state::ServerState;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
@@ -21,7 +23,15 @@ const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// Lets a request pass when it is signed with our key pair, or when it is the hello.
 pub(super) async fn check(State(server): State<Arc<ServerState>>, request: Request, next: Next) -> Response {
     match authorize(&server, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(Allowed::Hello) => next.run(request).await,
+        Ok(Allowed::Signed { body }) => {
+            Guest::admit(&request);
+            next.run(match body {
+                Some(expected) => request.map(|body| signed_body::check(body, expected)),
+                None => request,
+            })
+            .await
+        }
         Err(refusal) => {
             tracing::debug!(path = request.uri().path(), "refused: {}", refusal.summary());
             refusal.into_response()
@@ -29,7 +39,15 @@ pub(super) async fn check(State(server): State<Arc<ServerState>>, request: Reque
     }
 }
 
-fn authorize(server: &ServerState, request: &Request) -> Result<(), ApiError> {
+/// What a request may do.
+enum Allowed {
+    /// Read the hello.
+    Hello,
+    /// Everything. The hash of the body is that of the signature, if the signature covers the body.
+    Signed { body: Option<String> },
+}
+
+fn authorize(server: &ServerState, request: &Request) -> Result<Allowed, ApiError> {
     let headers = request.headers();
     let version = text(headers, "x-backendai-version").or_else(|| text(headers, "x-sorna-version"));
     if let Some(version) = version {
@@ -39,7 +57,7 @@ fn authorize(server: &ServerState, request: &Request) -> Result<(), ApiError> {
         }
     }
     if request.uri().path() == "/" {
-        return Ok(());
+        return Ok(Allowed::Hello);
     }
     let authorization = text(headers, "authorization").ok_or(ApiError::auth_failed("Unauthorized access"))?;
     let scheme = authorization.split(' ').next().unwrap_or_default();
@@ -62,12 +80,16 @@ fn authorize(server: &ServerState, request: &Request) -> Result<(), ApiError> {
         host: text(headers, "host").unwrap_or_default(),
         content_type: headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()),
         version,
+        body_sha256: text(headers, sign::BODY_SHA256),
     };
-    if sign::verify(server.keypair.secret_key().expose_secret(), &signed, candidate) {
-        Ok(())
-    } else {
-        Err(ApiError::auth_failed("HMAC signature mismatch"))
+    if !sign::verify(server.keypair.secret_key().expose_secret(), &signed, candidate) {
+        return Err(ApiError::auth_failed("HMAC signature mismatch"));
     }
+    // Older clients may send the same request twice in one unit of their clock.
+    if signed.body_sha256.is_some() && !server.used_signatures.add(candidate) {
+        return Err(ApiError::auth_failed("The signature was used already"));
+    }
+    Ok(Allowed::Signed { body: signed.body_sha256.map(str::to_owned) })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,5 +1,6 @@
 //! The key pair that an engine accepts. The secret never gets into a log: `secrecy` hides it from `Debug`.
 
+use bai_protocol::sign::PROVING;
 use secrecy::SecretString;
 
 /// An access key and its secret key, as a cluster would give them to a user.
@@ -10,12 +11,12 @@ pub struct Keypair {
 }
 
 impl Keypair {
-    /// A new pair from the system's random numbers, in the form of a cluster's: `AKIA` and 16 capitals or digits, and a
-    /// secret with 244 random bits.
+    /// A new pair from the system's random numbers. The access key has the form of a cluster's: `AKIA` and 16 capitals or
+    /// digits. The secret has 244 random bits, and says that its server proves itself ([`PROVING`]).
     pub fn random() -> Self {
         let digits = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
         let access_key = format!("AKIA{}", digits.chars().take(16).collect::<String>());
-        let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let secret = format!("{PROVING}{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         Keypair { access_key, secret_key: SecretString::from(secret) }
     }
 
@@ -44,7 +45,7 @@ mod tests {
     fn key_pairs_are_unique_and_do_not_print_their_secret() {
         let (one, other) = (Keypair::random(), Keypair::random());
         assert_ne!(one.access_key(), other.access_key());
-        assert_eq!((one.access_key().len(), one.secret_key().expose_secret().len()), (20, 64));
+        assert_eq!((one.access_key().len(), one.secret_key().expose_secret().len()), (20, 70));
         assert!(!format!("{one:?}").contains(one.secret_key().expose_secret()));
     }
 }

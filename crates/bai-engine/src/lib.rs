@@ -25,7 +25,8 @@
 //! | File | Its job |
 //! |---|---|
 //! | `server`, `options`, `state` | the engine that others start, and the state that all handlers share |
-//! | `routes`, `auth`, `request`, `error` | from bytes to handlers, and every error as a problem |
+//! | `listeners`, `connections` | where it listens, and who may connect |
+//! | `routes`, `auth`, `signed_body`, `used_signatures`, `request`, `error` | from bytes to handlers, and every error as a problem |
 //! | `requirements` | what a new session may ask for |
 //! | `lifecycle`, `execute`, `stream`, `events`, `files`, `transfer`, `archive`, `graphql`, `pty`, `services`, `live_stat` | the handlers |
 //! | `sessions`, `session`, `command` | the sessions by name and by id; their statuses; the commands of their actors |
@@ -56,6 +57,7 @@ mod archive;
 mod auth;
 mod buffer;
 mod command;
+mod connections;
 pub mod daemon;
 mod error;
 mod events;
@@ -65,6 +67,7 @@ mod frame;
 mod graphql;
 mod keypair;
 mod lifecycle;
+mod listeners;
 mod live_stat;
 mod meter;
 mod options;
@@ -77,6 +80,7 @@ mod server;
 mod services;
 mod session;
 mod sessions;
+mod signed_body;
 mod stale_folders;
 mod state;
 mod stream;
@@ -84,10 +88,11 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod used_signatures;
 
 pub use bai_runner::{FoundImage, images, jupyter_language, languages_in_path};
 pub use keypair::Keypair;
-pub use options::{EngineOptions, Workdirs};
+pub use options::{EngineOptions, SocketFolder, Workdirs};
 #[doc(no_inline)]
 pub use secrecy::{ExposeSecret, SecretString};
 pub use server::{Engine, EngineError};

@@ -17,11 +17,25 @@ pub enum Workdirs {
     Own(PathBuf),
 }
 
+/// The folder of an engine's Unix socket. Only its owner can enter it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum SocketFolder {
+    /// This folder, which the engine makes if it is missing. A path that is too long for a socket's address is replaced by
+    /// a temporary folder.
+    At(PathBuf),
+    /// A new folder among the temporary ones, which is removed with the engine.
+    Temporary,
+}
+
 /// The options of an engine.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// Where to listen. Only loopback addresses are allowed. Port 0 lets the system choose.
-    pub listen: SocketAddr,
+    /// The Unix socket for programs of the same user, if there is one.
+    pub socket: Option<SocketFolder>,
+    /// The TCP address for other clients, if there is one. Only loopback addresses are allowed. Port 0 lets the system
+    /// choose.
+    pub listen: Option<SocketAddr>,
     /// The key pair that clients must sign with.
     pub keypair: Keypair,
     /// The folders of sessions.
@@ -31,10 +45,18 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// Options for an engine of one process: a free port of 127.0.0.1, a new key pair, no idle end.
-    pub fn new(workdirs: Workdirs) -> Self {
+    /// Options for an engine that any client can use: a free port of 127.0.0.1, no Unix socket, a new key pair, no idle
+    /// end.
+    pub fn on_loopback(workdirs: Workdirs) -> Self {
+        let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        EngineOptions { socket: None, listen, keypair: Keypair::random(), workdirs, idle_end: None }
+    }
+
+    /// Options for an engine that only programs of the same user reach: a Unix socket, a new key pair, no idle end.
+    pub fn private(socket: SocketFolder, workdirs: Workdirs) -> Self {
         EngineOptions {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            socket: Some(socket),
+            listen: None,
             keypair: Keypair::random(),
             workdirs,
             idle_end: None,

@@ -9,11 +9,13 @@ use super::{
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 use bai_protocol::capability::{Capabilities, Capability};
+use bai_protocol::sign;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,7 +99,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 11] = [
+const CAPABILITIES: [Capability; 12] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -109,16 +111,22 @@ const CAPABILITIES: [Capability; 11] = [
     Capability::SessionsEndWithServer,
     Capability::RichOutput,
     Capability::Completion,
+    Capability::SignedBodies,
 ];
 
 /// `GET /`: the version and the capabilities. The only request without a signature.
-async fn hello(State(server): State<Arc<ServerState>>) -> Response {
+async fn hello(State(server): State<Arc<ServerState>>, headers: HeaderMap) -> Response {
     let version = bai_protocol::version::NEWEST.to_string();
     let manager = concat!("bai-repl/", env!("CARGO_PKG_VERSION"));
     let capabilities: Capabilities = CAPABILITIES.into_iter().collect();
     // Other clients compare only `version`; the instance lets us know a background engine of ours again.
+    let challenge = headers.get(sign::CHALLENGE).and_then(|text| text.to_str().ok());
+    let proof = challenge.filter(|text| text.len() <= sign::LONGEST_CHALLENGE).map(|challenge| {
+        sign::proof(server.keypair.secret_key().expose_secret(), challenge, &server.instance)
+    });
     let body = json!({
         "version": version, "manager": manager, "capabilities": capabilities, "instance": server.instance,
+        "proof": proof,
     });
     json_reply(StatusCode::OK, &body)
 }

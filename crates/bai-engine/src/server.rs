@@ -1,26 +1,25 @@
 //! The engine's handle: start, endpoint, key pair, end.
 
+use super::connections::Doors;
 use super::keypair::Keypair;
+use super::listeners::{PrivateSocket, listen_tcp};
 use super::options::{EngineOptions, Workdirs};
 use super::routes;
 use super::stale_folders::{self, FolderLock};
 use super::state::ServerState;
-use axum::serve::ListenerExt;
 use secrecy::ExposeSecret;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 /// How long connections may take to end by themselves.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
-
-/// The size of a socket's send buffer, in bytes. By default the system would hold several MiB. They would be lost with
-/// the socket, and a reader would have to read them after an interrupt.
-const SEND_BUFFER: u32 = 512 << 10;
+/// The endpoint of an engine with a Unix socket only. No name is looked up for it.
+const SOCKET_ENDPOINT: &str = "http://localhost";
 
 /// Why an engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +40,16 @@ pub enum EngineError {
         /// The error of the system.
         source: io::Error,
     },
-    /// A temporary folder for sessions could not be made.
-    #[error("no temporary folder can be made for the engine's sessions: {0}; check the folder in TMPDIR")]
+    /// The Unix socket could not be made.
+    #[error("the engine cannot listen in {}: {source}; check the folder's permissions", path.display())]
+    Socket {
+        /// The socket, or its folder.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// A temporary folder could not be made.
+    #[error("no temporary folder can be made for the engine: {0}; check the folder in TMPDIR")]
     TemporaryFolder(io::Error),
 }
 
@@ -50,7 +57,10 @@ pub enum EngineError {
 #[derive(Debug)]
 pub struct Engine {
     state: Arc<ServerState>,
-    address: SocketAddr,
+    /// The Unix socket, if there is one.
+    socket: Option<PrivateSocket>,
+    /// The TCP address, if there is one.
+    address: Option<SocketAddr>,
     server: Option<JoinHandle<()>>,
     /// Removes the folders that an earlier engine left behind.
     cleaning: Option<JoinHandle<()>>,
@@ -68,7 +78,7 @@ impl Engine {
     /// When the folder cannot be made, or the system does not let the engine listen.
     pub async fn temporary() -> Result<Engine, EngineError> {
         let folder = bai_private::temporary_folder("bai-repl-").map_err(EngineError::TemporaryFolder)?;
-        let options = EngineOptions::new(Workdirs::Own(folder.path().to_owned()));
+        let options = EngineOptions::on_loopback(Workdirs::Own(folder.path().to_owned()));
         let mut engine = Engine::start(options).await?;
         engine._folder = Some(folder);
         Ok(engine)
@@ -77,14 +87,16 @@ impl Engine {
     /// Starts an engine with these options. Must be called on a tokio runtime.
     ///
     /// # Errors
-    /// When the address is not a loopback address, or the system refuses to listen there.
+    /// When the address is not a loopback address, the socket's folder belongs to another user, or the system refuses to
+    /// listen there.
     pub async fn start(options: EngineOptions) -> Result<Engine, EngineError> {
-        if !options.listen.ip().is_loopback() {
-            return Err(EngineError::NotLoopback(options.listen));
-        }
-        let listen_error = |source| EngineError::Listen { address: options.listen, source };
-        let listener = listen(options.listen).map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let tcp = options.listen.map(listen_tcp).transpose()?;
+        let listen_error = |source| EngineError::Listen {
+            address: options.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+            source,
+        };
+        let address = tcp.as_ref().map(|tcp| tcp.local_addr()).transpose().map_err(listen_error)?;
+        let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let mut lock = lock(&options.workdirs).await;
         let cleaning = lock.as_mut().map(|lock| {
@@ -96,20 +108,20 @@ impl Engine {
             tokio::spawn(end_when_idle(state.clone(), idle));
         }
         let router = routes::router(&state);
-        // Small frames must not wait for the acknowledgement of earlier ones.
-        let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
-        let stop = state.stop.clone().cancelled_owned();
-        let server = tokio::spawn(async move {
-            // Only an error of the listener could end this early, and axum retries those.
-            let _ = axum::serve(listener, router).with_graceful_shutdown(stop).await;
-        });
-        tracing::info!(%address, "engine listens");
-        Ok(Engine { state, address, server: Some(server), cleaning, _lock: lock, _folder: None })
+        let doors = Doors { socket: unix, tcp };
+        let server = tokio::spawn(doors.serve(router, state.stop.clone()));
+        tracing::info!(?address, socket = ?socket.as_ref().map(PrivateSocket::path), "engine listens");
+        Ok(Engine { state, socket, address, server: Some(server), cleaning, _lock: lock, _folder: None })
     }
 
-    /// The URL that clients are given, such as `http://127.0.0.1:41234`.
+    /// The URL that clients are given: of the TCP address, such as `http://127.0.0.1:41234`, or a name for the Unix socket.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.address.map_or_else(|| SOCKET_ENDPOINT.to_owned(), |address| format!("http://{address}"))
+    }
+
+    /// The Unix socket through which programs of the same user reach the engine, if there is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_ref().map(PrivateSocket::path)
     }
 
     /// The key pair that clients sign with.
@@ -184,15 +196,6 @@ async fn lock(workdirs: &Workdirs) -> Option<FolderLock> {
             None
         }
     }
-}
-
-/// Connections inherit the listener's buffer size.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-    socket.set_reuseaddr(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    socket.bind(address)?;
-    socket.listen(1024)
 }
 
 /// Ends the engine once it has had no session for `idle`.

@@ -3,6 +3,7 @@
 use super::keypair::Keypair;
 use super::options::Workdirs;
 use super::sessions::Sessions;
+use super::used_signatures::UsedSignatures;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +22,8 @@ pub(super) struct ServerState {
     /// A random text that distinguishes this engine from earlier ones on the same port.
     pub(super) instance: String,
     pub(super) workdirs: Workdirs,
+    /// Signatures that cover a body are accepted once.
+    pub(super) used_signatures: UsedSignatures,
     /// Images that can be started here, remembered because the search takes tens of milliseconds.
     known_images: Mutex<HashSet<String>>,
 }
@@ -35,6 +38,7 @@ impl ServerState {
             stop: CancellationToken::new(),
             instance: uuid::Uuid::new_v4().to_string(),
             workdirs,
+            used_signatures: UsedSignatures::default(),
             known_images: Mutex::default(),
         }
     }

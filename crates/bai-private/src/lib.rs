@@ -35,8 +35,16 @@ const FILE: u32 = 0o600;
 /// # Errors
 /// Errors of the file system.
 pub fn temporary_folder(prefix: &str) -> io::Result<TempDir> {
+    temporary_folder_in(&std::env::temp_dir(), prefix)
+}
+
+/// The same in another folder.
+///
+/// # Errors
+/// Errors of the file system.
+pub fn temporary_folder_in(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     let mode = Permissions::from_mode(FOLDER);
-    let folder = tempfile::Builder::new().prefix(prefix).permissions(mode.clone()).tempdir()?;
+    let folder = tempfile::Builder::new().prefix(prefix).permissions(mode.clone()).tempdir_in(parent)?;
     // The umask may have taken a right of the owner.
     std::fs::set_permissions(folder.path(), mode)?;
     Ok(folder)

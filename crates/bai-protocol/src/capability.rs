@@ -35,6 +35,8 @@ pub enum Capability {
     RichOutput,
     /// The kernels complete code.
     Completion,
+    /// A signature may cover the body too ([`crate::sign::BODY_SHA256`]).
+    SignedBodies,
 }
 
 /// The capabilities of one server.

@@ -7,6 +7,16 @@ use sha2::{Digest, Sha256};
 
 type HmacSha256 = Hmac<Sha256>;
 
+/// The header with the SHA-256 of the body in hex, where the signature covers the body too (`docs/wire` §13.8).
+pub const BODY_SHA256: &str = "x-bai-body-sha256";
+/// The header of a hello with a random text for [`proof`].
+pub const CHALLENGE: &str = "x-bai-challenge";
+/// The longest challenge that a server answers, in bytes.
+pub const LONGEST_CHALLENGE: usize = 128;
+/// The beginning of secret keys whose server always proves that it knows the key. A client with such a key sends nothing
+/// but the hello to a server without the proof.
+pub const PROVING: &str = "proof:";
+
 /// The parts of a request that a signature covers.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
@@ -24,9 +34,32 @@ pub struct Signed<'a> {
     pub content_type: Option<&'a str>,
     /// The text of the `X-BackendAI-Version` header.
     pub version: &'a str,
+    /// The text of the [`BODY_SHA256`] header, which only servers that announce it know.
+    pub body_sha256: Option<&'a str>,
 }
 
-/// The signature in lower-case hex. The body is never covered (versions from v4.20181215 on).
+/// The proof in hex by which a server with this `instance` answers a challenge.
+pub fn proof(secret_key: &str, challenge: &str, instance: &str) -> String {
+    // No signature begins in this way: there the first message under the key is the eight digits of a day.
+    hex::encode(hmac(secret_key.as_bytes(), &format!("hello\n{challenge}\n{instance}")))
+}
+
+/// Whether `candidate` is the proof for these parts, compared in constant time.
+pub fn verify_proof(secret_key: &str, challenge: &str, instance: &str, candidate: &str) -> bool {
+    is_same(&proof(secret_key, challenge, instance), candidate)
+}
+
+/// The SHA-256 of a body in lower-case hex.
+pub fn body_sha256(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
+}
+
+fn is_same(expected: &str, candidate: &str) -> bool {
+    use subtle::ConstantTimeEq;
+    expected.as_bytes().ct_eq(candidate.as_bytes()).into()
+}
+
+/// The signature in lower-case hex. Clusters never cover the body (versions from v4.20181215 on).
 pub fn signature(secret_key: &str, signed: &Signed<'_>) -> String {
     let key = hmac(secret_key.as_bytes(), signed.day);
     let key = hmac(&key, signed.host);
@@ -35,8 +68,7 @@ pub fn signature(secret_key: &str, signed: &Signed<'_>) -> String {
 
 /// Whether `candidate` is the signature of these parts, compared in constant time.
 pub fn verify(secret_key: &str, signed: &Signed<'_>, candidate: &str) -> bool {
-    use subtle::ConstantTimeEq;
-    signature(secret_key, signed).as_bytes().ct_eq(candidate.as_bytes()).into()
+    is_same(&signature(secret_key, signed), candidate)
 }
 
 /// The value of the `Authorization` header.
@@ -69,16 +101,21 @@ pub fn parse_authorization(header: &str) -> Option<(&str, &str)> {
 fn string_to_sign(signed: &Signed<'_>) -> String {
     let content_type = signed.content_type.unwrap_or("application/octet-stream");
     let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    [
+    let mut text = [
         signed.method,
         signed.target,
         signed.date,
         &format!("host:{}", signed.host),
         &format!("content-type:{content_type}"),
         &format!("x-backendai-version:{}", signed.version),
-        &hex::encode(Sha256::digest([])),
+        &body_sha256(&[]),
     ]
-    .join("\n")
+    .join("\n");
+    // One more line, so that nobody can take the header away.
+    if let Some(hash) = signed.body_sha256 {
+        text.push_str(&format!("\n{BODY_SHA256}:{hash}"));
+    }
+    text
 }
 
 fn hmac(key: &[u8], message: &str) -> Vec<u8> {
@@ -112,6 +149,7 @@ mod tests {
             host,
             content_type,
             version,
+            body_sha256: None,
         }
     }
 
@@ -162,6 +200,7 @@ mod tests {
     #[test]
     fn every_part_is_covered() {
         let (signed, expected) = vectors().remove(1);
+        let hash = body_sha256(b"print(1)");
         let changed = [
             Signed { method: "GET", ..signed },
             Signed { target: "/session/other", ..signed },
@@ -170,12 +209,35 @@ mod tests {
             Signed { host: "127.0.0.1:8092", ..signed },
             Signed { content_type: None, ..signed },
             Signed { version: "v8.20240915", ..signed },
+            Signed { body_sha256: Some(&hash), ..signed },
         ];
         for other in changed {
             assert!(!verify(SECRET, &other, expected), "{other:?}");
         }
         assert!(!verify("another", &signed, expected));
         assert!(!verify(SECRET, &signed, ""));
+    }
+
+    #[test]
+    fn a_signature_can_cover_the_body() {
+        let (signed, _) = vectors().remove(1);
+        let (one, other) = (body_sha256(b"print(1)"), body_sha256(b"print(2)"));
+        let covered = Signed { body_sha256: Some(&one), ..signed };
+        let signature = signature(SECRET, &covered);
+        assert!(verify(SECRET, &covered, &signature));
+        assert!(!verify(SECRET, &Signed { body_sha256: Some(&other), ..signed }, &signature));
+        assert!(!verify(SECRET, &signed, &signature), "the header was taken away");
+    }
+
+    #[test]
+    fn a_proof_is_for_one_key_one_challenge_and_one_server() {
+        let given = proof(SECRET, "challenge", "instance");
+        assert!(verify_proof(SECRET, "challenge", "instance", &given));
+        for (secret, challenge, instance) in
+            [("x", "challenge", "instance"), (SECRET, "x", "instance"), (SECRET, "challenge", "x")]
+        {
+            assert!(!verify_proof(secret, challenge, instance, &given));
+        }
     }
 
     #[test]

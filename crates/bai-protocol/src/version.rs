@@ -122,6 +122,12 @@ pub struct Hello {
     /// What the server can do beyond the common API; empty on clusters.
     #[serde(default)]
     pub capabilities: Capabilities,
+    /// A text that identifies one start of the server; absent on clusters.
+    #[serde(default)]
+    pub instance: Option<String>,
+    /// The answer to a challenge ([`crate::sign::proof`]); absent on clusters.
+    #[serde(default)]
+    pub proof: Option<String>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::cli::args::{Ls, LsColumn};
 use crate::cli::context::CommandContext;
+use crate::cli::daemon::print_wait;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
 use crate::cli::name_cache::{self, NameKind};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 /// Lists the live sessions, or those that the flags select.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Ls) -> Result<ExitStatus, CliError> {
     let statuses = parse_statuses(&flags.status)?;
-    let Some(server) = Server::find_running(context).await? else {
+    let Some(server) = Server::find_running(context, &print_wait).await? else {
         table::note(context, "there are no sessions: no background engine is running");
         return Ok(ExitStatus::Ok);
     };

@@ -5,6 +5,7 @@ use crate::clock::RequestDate;
 use crate::endpoint::Endpoint;
 use crate::error::{ClientError, ErrorKind};
 use crate::options::Credentials;
+use bai_protocol::capability::Capability;
 use bai_protocol::sign;
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, DATE, HeaderMap, HeaderName, HeaderValue};
@@ -51,6 +52,12 @@ impl Request<'_> {
             self.put(headers, HeaderName::from_static("x-backendai-domain"), domain, false)?;
         }
         if let Credentials::Keypair { access_key, secret_key } = self.api.credentials() {
+            let body = self.body.as_ref().map_or(&[][..], |(_, bytes)| bytes);
+            let covers_body = Box::pin(self.api.has(Capability::SignedBodies)).await;
+            let body_sha256 = covers_body.then(|| sign::body_sha256(body));
+            if let Some(hash) = &body_sha256 {
+                self.put(headers, HeaderName::from_static(sign::BODY_SHA256), hash, false)?;
+            }
             let signed = sign::Signed {
                 method: self.method.as_str(),
                 target: target(url),
@@ -59,6 +66,7 @@ impl Request<'_> {
                 host: &endpoint.authority(),
                 content_type,
                 version: &version,
+                body_sha256: body_sha256.as_deref(),
             };
             let signature = sign::signature(secret_key.expose_secret(), &signed);
             let value = sign::authorization(access_key, &signature);

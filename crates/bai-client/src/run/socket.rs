@@ -205,7 +205,11 @@ fn judge(error: ClientError) -> NoSocket {
     let own = error.problem().is_some()
         || matches!(
             error.kind(),
-            ErrorKind::Tls | ErrorKind::Auth | ErrorKind::LoginEnded | ErrorKind::NotFound
+            ErrorKind::Tls
+                | ErrorKind::Untrusted
+                | ErrorKind::Auth
+                | ErrorKind::LoginEnded
+                | ErrorKind::NotFound
         );
     match error.kind() {
         _ if !own && !unreachable => NoSocket::Blocked(error),

@@ -17,7 +17,7 @@ impl Lab {
     pub(super) async fn start() -> Lab {
         let folder = tempfile::tempdir().unwrap();
         let workdirs = Workdirs::Own(folder.path().to_owned());
-        Lab { engine: Engine::start(EngineOptions::new(workdirs)).await.unwrap(), folder }
+        Lab { engine: Engine::start(EngineOptions::on_loopback(workdirs)).await.unwrap(), folder }
     }
 
     pub(super) fn api_at(&self, endpoint: &str) -> Api {

@@ -95,6 +95,7 @@ async fn the_request_that_is_sent_is_the_one_that_was_signed() {
         host: asked.header("host").unwrap(),
         content_type: asked.header("content-type"),
         version: asked.header("x-backendai-version").unwrap(),
+        body_sha256: None,
     };
     let (key, signature) = parse_authorization(asked.header("authorization").unwrap()).unwrap();
     assert_eq!(key, "AKIATESTTESTTEST0001");

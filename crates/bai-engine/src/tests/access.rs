@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn the_engine_listens_on_loopback_only() {
-    let mut options = EngineOptions::new(Workdirs::Shared("/".into()));
-    options.listen = "0.0.0.0:0".parse().unwrap();
+    let mut options = EngineOptions::on_loopback(Workdirs::Shared("/".into()));
+    options.listen = Some("0.0.0.0:0".parse().unwrap());
     let error = Engine::start(options).await.unwrap_err();
     assert!(
         matches!(error, EngineError::NotLoopback(_)) && error.to_string().contains("127.0.0.1"),
@@ -22,8 +22,8 @@ async fn the_engine_listens_on_loopback_only() {
 #[tokio::test]
 async fn a_port_in_use_is_reported() {
     let lab = Lab::new().await;
-    let mut options = EngineOptions::new(Workdirs::Shared("/".into()));
-    options.listen = lab.host().parse().unwrap();
+    let mut options = EngineOptions::on_loopback(Workdirs::Shared("/".into()));
+    options.listen = Some(lab.host().parse().unwrap());
     let error = Engine::start(options).await.unwrap_err();
     assert!(error.to_string().contains("choose another port"), "{error}");
 }

@@ -53,7 +53,7 @@ impl Lab {
     pub(super) async fn new() -> Lab {
         let folder = tempfile::tempdir().unwrap();
         let workdirs = Workdirs::Own(folder.path().join("sessions"));
-        Lab::with(folder, EngineOptions::new(workdirs)).await
+        Lab::with(folder, EngineOptions::on_loopback(workdirs)).await
     }
 
     pub(super) async fn with(folder: TempDir, options: EngineOptions) -> Lab {
@@ -94,6 +94,7 @@ impl Lab {
             host: &host,
             content_type: parts.content_type.as_deref(),
             version: &version,
+            body_sha256: None,
         };
         let signature = sign::signature(parts.keypair.secret_key().expose_secret(), &signed);
         let mut headers =

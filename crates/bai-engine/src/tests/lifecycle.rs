@@ -182,7 +182,7 @@ async fn a_session_that_fails_ends_the_wait_and_frees_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("no-folder");
     std::fs::write(&file, "").unwrap();
-    let lab = Lab::with(folder, EngineOptions::new(Workdirs::Own(file))).await;
+    let lab = Lab::with(folder, EngineOptions::on_loopback(Workdirs::Own(file))).await;
     for _ in 0..2 {
         let (status, problem) = lab.post("/session", json!({"name": "broken", "image": IMAGE})).await;
         assert_eq!((status, slug(&problem)), (StatusCode::INTERNAL_SERVER_ERROR, "kernel-creation-failed"));

@@ -198,7 +198,7 @@ async fn a_large_file_is_streamed_and_not_buffered() {
 async fn transfers_between_a_folder_and_itself_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mine.txt"), "kept").unwrap();
-    let options = EngineOptions::new(Workdirs::Shared(folder.path().to_path_buf()));
+    let options = EngineOptions::on_loopback(Workdirs::Shared(folder.path().to_path_buf()));
     let lab = Lab::with(folder, options).await;
     lab.session("here").await;
     let (printed, _) = lab.run("here", "print(open('mine.txt').read())").await;

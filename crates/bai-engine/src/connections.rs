@@ -1,0 +1,175 @@
+//! Connections to an engine: which are accepted, which are ended, and how they are served. The requests on them are
+//! checked in `auth`.
+//!
+//! A connection is a guest until one of its requests has a valid signature. The head of its first request has to arrive in
+//! time, and the number of guests is limited: a new one ends the oldest. So other users of the machine, who can reach a
+//! TCP address, can neither occupy an engine nor keep its owner out.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// How long the head of a connection's first request may take.
+pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How many guests there may be at once.
+pub(super) const MOST_GUESTS: usize = 128;
+
+/// A connection before it is served.
+pub(super) trait Visitor {
+    /// Prepares the connection.
+    ///
+    /// # Errors
+    /// When the peer may not connect, or has gone.
+    fn admit(&self) -> io::Result<()>;
+}
+
+impl Visitor for TcpStream {
+    fn admit(&self) -> io::Result<()> {
+        // Small frames must not wait for the acknowledgement of earlier ones.
+        self.set_nodelay(true)
+    }
+}
+
+impl Visitor for UnixStream {
+    fn admit(&self) -> io::Result<()> {
+        if self.peer_cred()?.uid() == nix::unistd::geteuid().as_raw() {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"))
+    }
+}
+
+/// The listeners of an engine.
+pub(super) struct Doors {
+    pub(super) socket: Option<UnixListener>,
+    pub(super) tcp: Option<TcpListener>,
+}
+
+impl Doors {
+    /// Serves all connections until `stop`, and then waits for the end of their requests.
+    pub(super) async fn serve(self, router: Router, stop: CancellationToken) {
+        let guests = Arc::new(Guests::default());
+        tokio::join!(
+            serve(self.socket, router.clone(), guests.clone(), stop.clone()),
+            serve(self.tcp, router, guests, stop)
+        );
+    }
+}
+
+async fn serve<L>(listener: Option<L>, router: Router, guests: Arc<Guests>, stop: CancellationToken)
+where
+    L: Listener,
+    L::Io: Visitor,
+{
+    let Some(mut listener) = listener else { return };
+    let connections = TaskTracker::new();
+    loop {
+        let (io, _) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match io.admit() {
+            Ok(()) => drop(connections.spawn(connection(io, router.clone(), guests.enter(), stop.clone()))),
+            Err(error) => tracing::debug!(%error, "a connection is refused"),
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+/// Serves one connection until its peer leaves, it is sent away, or `stop` is cancelled and its request has ended.
+async fn connection<I>(io: I, router: Router, guest: Arc<Guest>, stop: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let of_request = guest.clone();
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        of_request.heard.cancel();
+        request.extensions_mut().insert(of_request.clone());
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades();
+    tokio::pin!(connection);
+    // An error of the connection is that of a peer that left.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        why = guest.sent_away() => return tracing::debug!("a connection is ended: {why}"),
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// The connections without a signed request, oldest first.
+#[derive(Debug, Default)]
+struct Guests(Mutex<VecDeque<CancellationToken>>);
+
+impl Guests {
+    fn enter(self: &Arc<Self>) -> Arc<Guest> {
+        let sent_away = CancellationToken::new();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST_GUESTS
+            && let Some(oldest) = all.pop_front()
+        {
+            oldest.cancel();
+        }
+        all.push_back(sent_away.clone());
+        Arc::new(Guest { sent_away, heard: CancellationToken::new(), guests: self.clone() })
+    }
+}
+
+/// A connection, in the extensions of its requests.
+#[derive(Debug)]
+pub(super) struct Guest {
+    /// Cancelled when others need the place.
+    sent_away: CancellationToken,
+    /// Cancelled when the head of the first request has arrived.
+    heard: CancellationToken,
+    guests: Arc<Guests>,
+}
+
+impl Guest {
+    /// Marks the connection of a request as that of the engine's owner.
+    pub(super) fn admit(request: &Request) {
+        if let Some(guest) = request.extensions().get::<Arc<Guest>>() {
+            guest.leave_list();
+        }
+    }
+
+    fn leave_list(&self) {
+        let mut all = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|other| *other != self.sent_away);
+    }
+
+    /// Waits until the connection has to end, and tells why.
+    async fn sent_away(&self) -> &'static str {
+        let silent = async {
+            if tokio::time::timeout(HEAD_LIMIT, self.heard.cancelled()).await.is_ok() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = self.sent_away.cancelled() => "too many connections wait without a signed request",
+            () = silent => "no request came in time",
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.leave_list();
+    }
+}

@@ -1,0 +1,139 @@
+//! The places where an engine listens: a Unix socket that only its owner can reach, and a TCP address for other clients. Who
+//! may connect is decided in `connections`.
+
+use super::options::SocketFolder;
+use super::server::EngineError;
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+
+/// The name of the socket in its folder.
+const SOCKET: &str = "engine.sock";
+/// The beginning of the name of a temporary folder.
+const PREFIX: &str = "bai-repl-";
+/// The longest path of a Unix socket, in bytes: `sun_path` has 108 with a final NUL, 104 on some systems.
+const LONGEST_PATH: usize = 103;
+/// The size of a TCP socket's send buffer, in bytes. By default the system would hold several MiB. They would be lost with
+/// the socket, and a reader would have to read them after an interrupt.
+const SEND_BUFFER: u32 = 512 << 10;
+
+/// A Unix socket that listens. The socket is removed with this value.
+#[derive(Debug)]
+pub(super) struct PrivateSocket {
+    path: PathBuf,
+    /// The folder, if it was made for this socket only.
+    _folder: Option<TempDir>,
+}
+
+impl PrivateSocket {
+    /// Listens in a folder of which this process must be the owner. A socket that an earlier engine left there is replaced.
+    pub(super) fn listen(folder: &SocketFolder) -> Result<(Self, UnixListener), EngineError> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| EngineError::Socket { path, source }
+        };
+        let (folder, temporary) = match folder {
+            SocketFolder::At(folder) if folder.join(SOCKET).as_os_str().len() <= LONGEST_PATH => {
+                prepare(folder).map_err(at(folder))?;
+                (folder.clone(), None)
+            }
+            _ => {
+                let folder = temporary_folder().map_err(EngineError::TemporaryFolder)?;
+                (folder.path().to_owned(), Some(folder))
+            }
+        };
+        let path = folder.join(SOCKET);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&path)(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path).map_err(at(&path))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(at(&path))?;
+        Ok((PrivateSocket { path, _folder: temporary }, listener))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for PrivateSocket {
+    fn drop(&mut self) {
+        // An error is ignored: the next engine replaces the socket.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Makes `folder` if it is missing, and closes it to other users.
+///
+/// # Errors
+/// When it cannot be made, or belongs to another user.
+pub(super) fn prepare(folder: &Path) -> io::Result<()> {
+    bai_private::create_folder(folder)?;
+    bai_private::trust::check(&fs::metadata(folder)?).map_or(Ok(()), |distrust| Err(distrust.into()))
+}
+
+/// A new folder for a socket. `/tmp` is the last resort, because the path in `TMPDIR` may be too long.
+fn temporary_folder() -> io::Result<TempDir> {
+    let folder = bai_private::temporary_folder(PREFIX)?;
+    if folder.path().join(SOCKET).as_os_str().len() <= LONGEST_PATH {
+        return Ok(folder);
+    }
+    bai_private::temporary_folder_in(Path::new("/tmp"), PREFIX)
+}
+
+/// Listens at a loopback address. Connections inherit the listener's buffer size.
+pub(super) fn listen_tcp(address: SocketAddr) -> Result<TcpListener, EngineError> {
+    if !address.ip().is_loopback() {
+        return Err(EngineError::NotLoopback(address));
+    }
+    let listen = || {
+        let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+        socket.set_reuseaddr(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(address)?;
+        socket.listen(1024)
+    };
+    listen().map_err(|source| EngineError::Listen { address, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_closed_to_others_and_removed_at_the_end() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("state");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+        fs::write(folder.join(SOCKET), "stale").unwrap();
+        let (socket, _listener) = PrivateSocket::listen(&SocketFolder::At(folder.clone())).unwrap();
+        assert_eq!((mode(&folder), mode(socket.path())), (0o700, 0o600));
+        let path = socket.path().to_owned();
+        assert_eq!(path, folder.join(SOCKET));
+        drop(socket);
+        assert!(!path.exists() && folder.exists());
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_too_long_is_replaced_by_a_temporary_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("long".repeat(30));
+        let (socket, _listener) = PrivateSocket::listen(&SocketFolder::At(folder.clone())).unwrap();
+        let made = socket.path().parent().unwrap().to_owned();
+        assert!(!folder.exists());
+        assert_eq!(mode(&made), 0o700);
+        drop(socket);
+        assert!(!made.exists());
+    }
+}
