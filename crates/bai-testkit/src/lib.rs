@@ -18,7 +18,7 @@ mod venv;
 pub use binary::binary;
 pub use fake_terminal::{End, FakeTerminal, PROMPT};
 pub use gate::Gate;
-pub use needs::{leave_out, need, need_one_of, take_left_out};
+pub use needs::{as_another_user, leave_out, need, need_one_of, take_left_out};
 pub use sandbox::{Finished, Sandbox, pyenv_root};
 pub use screen::Screen;
 pub use venv::{test_venv, test_venv_with};

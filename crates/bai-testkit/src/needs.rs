@@ -4,6 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The environment variable that turns a missing requirement into a failure.
 const REQUIRE_ALL: &str = "BAI_TEST_REQUIRE_ALL";
@@ -27,6 +28,24 @@ pub fn need_one_of(what: &str, programs: &[&str]) -> bool {
         leave_out(what);
     }
     is_here
+}
+
+/// A command that runs `program` as another user of this machine, `nobody` on most. `None` without the rights of root or
+/// without setpriv; then the test must return and is left out.
+#[track_caller]
+#[must_use]
+pub fn as_another_user(program: &str) -> Option<Command> {
+    const NOBODY: &str = "65534";
+    if !need("setpriv") {
+        return None;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        leave_out("the rights of root");
+        return None;
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", program]);
+    Some(command)
 }
 
 /// Records a missing requirement that is not a program on `PATH`, such as a package or a version.

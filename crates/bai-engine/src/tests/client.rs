@@ -47,6 +47,8 @@ pub(super) struct Parts {
     pub(super) version: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) keypair: Keypair,
+    /// The hash that the signature covers.
+    pub(super) body_sha256: Option<String>,
 }
 
 impl Lab {
@@ -77,6 +79,7 @@ impl Lab {
             version: Some(NEWEST.to_string()),
             content_type: None,
             keypair: self.keypair.clone(),
+            body_sha256: None,
         }
     }
 
@@ -94,13 +97,14 @@ impl Lab {
             host: &host,
             content_type: parts.content_type.as_deref(),
             version: &version,
-            body_sha256: None,
+            body_sha256: parts.body_sha256.as_deref(),
         };
         let signature = sign::signature(parts.keypair.secret_key().expose_secret(), &signed);
         let mut headers =
             vec![("authorization", sign::authorization(parts.keypair.access_key(), &signature))];
         headers.extend(parts.date.clone().map(|date| ("date", date)));
         headers.extend(parts.version.clone().map(|version| ("x-backendai-version", version)));
+        headers.extend(parts.body_sha256.clone().map(|hash| (sign::BODY_SHA256, hash)));
         headers.extend(parts.content_type.clone().map(|content_type| ("content-type", content_type)));
         headers
     }

@@ -5,6 +5,7 @@ mod access;
 mod client;
 mod counted;
 mod daemon;
+mod door;
 mod lifecycle;
 mod many;
 mod pipe;
