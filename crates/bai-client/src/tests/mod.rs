@@ -7,6 +7,7 @@ mod engine;
 mod faults;
 mod files;
 mod large;
+mod peer;
 mod replay;
 mod runs;
 mod server;

@@ -50,7 +50,14 @@ impl Server {
         F: Fn(Asked, TcpStream) -> G + Send + Sync + 'static,
         G: Future<Output = Option<TcpStream>> + Send,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Server::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), hello, script)
+    }
+
+    pub(super) fn on<F, G>(listener: TcpListener, hello: &'static str, script: F) -> Server
+    where
+        F: Fn(Asked, TcpStream) -> G + Send + Sync + 'static,
+        G: Future<Output = Option<TcpStream>> + Send,
+    {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (script, seen) = (Arc::new(script), asked.clone());
