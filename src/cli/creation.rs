@@ -50,9 +50,10 @@ pub(super) fn request(image: &str, flags: &CreationFlags) -> Result<CreateReques
     })
 }
 
-/// The remark that a session existed, so that some flags had no effect. `None` if all had.
-pub(super) fn reuse_note(session: &ComputeSession, created: &Created) -> Option<String> {
-    let (last, others) = created.without_effect.split_last()?;
+/// The remark about how a session was created: what the server says about it, or that it existed, so that some flags had
+/// no effect.
+pub(super) fn creation_note(session: &ComputeSession, created: &Created) -> Option<String> {
+    let Some((last, others)) = created.without_effect.split_last() else { return created.note.clone() };
     let and = if others.is_empty() { "" } else { " and " };
     Some(format!(
         "the session {} exists already; this had no effect: {}{and}{last}",

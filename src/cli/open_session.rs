@@ -71,7 +71,7 @@ async fn attach_and_run(
     let session = super::commands::find(context, &server, name).await?;
     let info = session.info().await?;
     let image = info.image().unwrap_or_default().to_owned();
-    let existing = OpenedSession { session, is_new: false, image, reuse_note: None };
+    let existing = OpenedSession { session, is_new: false, image, creation_note: None };
     let exit = run_in_place(&existing, code, open, context, display, &mut fatal).await;
     server.close().await;
     exit
@@ -131,7 +131,7 @@ struct OpenedSession {
     session: ComputeSession,
     is_new: bool,
     image: String,
-    reuse_note: Option<String>,
+    creation_note: Option<String>,
 }
 
 async fn open_in_place(
@@ -149,8 +149,8 @@ async fn open_in_place(
         _ = tokio::signal::ctrl_c() => Ok(Opened::Interrupted(ExitStatus::Remote(130))),
         created = create => {
             let (session, made) = created?;
-            let reuse_note = creation::reuse_note(&session, &made);
-            Ok(Opened::Session(OpenedSession { session, is_new: made.created, image, reuse_note }))
+            let creation_note = creation::creation_note(&session, &made);
+            Ok(Opened::Session(OpenedSession { session, is_new: made.created, image, creation_note }))
         }
     }
 }
@@ -163,8 +163,8 @@ async fn run_in_place(
     display: ConsoleOptions,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
-    let OpenedSession { session, is_new, image, reuse_note } = opened;
-    creation::print_notes(context, reuse_note.clone().into_iter().chain(session.note().await));
+    let OpenedSession { session, is_new, image, creation_note } = opened;
+    creation::print_notes(context, creation_note.clone().into_iter().chain(session.note().await));
     let wanted = context.wants_prelude();
     let prelude = readiness::prelude_use(session.api(), image, wanted).await;
     // Another client's program cannot run in a new session.

@@ -234,11 +234,12 @@ impl OpenerParts {
             }
         };
         let server = server.insert(opened);
-        let (session, image, reuse_note) = self.session(server, progress).await?;
+        let (session, image, creation_note) = self.session(server, progress).await?;
         self.pane.enter(session.clone());
         let prelude = super::readiness::prelude_use(&server.api, &image, self.prelude).await;
         // Later, the session that exists is the one that was created before.
-        let notes: Vec<_> = reuse_note.filter(|_| is_first).into_iter().chain(session.note().await).collect();
+        let notes: Vec<_> =
+            creation_note.filter(|_| is_first).into_iter().chain(session.note().await).collect();
         let note = (!notes.is_empty()).then(|| notes.join("\n"));
         let options = SessionOptions { transport: self.context.transport(), note, prelude };
         Ok(Arc::new(PromptSession::new(session, options)))
@@ -253,17 +254,17 @@ impl OpenerParts {
         let on_status = |status: &bai_protocol::status::SessionStatus| progress.report(status.name());
         let name = match &self.subject {
             PromptSubject::Create(request) => {
-                let (session, reuse_note) = tokio::select! {
+                let (session, creation_note) = tokio::select! {
                     created = ComputeSession::create(&server.api, (**request).clone(), on_status) => {
                         let (session, created) = created?;
-                        let note = creation::reuse_note(&session, &created);
+                        let note = creation::creation_note(&session, &created);
                         (session, note)
                     }
                     () = progress.given_up() => {
                         (ComputeSession::attach(&server.api, &request.name).await?, None)
                     }
                 };
-                return Ok((session, request.image.clone(), reuse_note));
+                return Ok((session, request.image.clone(), creation_note));
             }
             PromptSubject::Attach(name) => name,
         };

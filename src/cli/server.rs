@@ -87,7 +87,7 @@ impl Server {
         })
     }
 
-    /// Opens a server that can have existing sessions. `None` if no background engine runs. `report` tells the user about a
+    /// Opens a server that can have existing sessions. `None` if no background engine runs and no sessions are lost. `report` tells the user about a
     /// long wait.
     pub(super) async fn find_running(
         context: &CommandContext,
@@ -98,7 +98,7 @@ impl Server {
                 Self::cluster(cluster, context.global.insecure, &context.config).map(Some)
             }
             Target::Embedded => {
-                let daemon = daemon::find(&user_paths()?, report).await?;
+                let daemon = daemon::find_or_start_for_lost(&user_paths()?, report).await?;
                 daemon
                     .map(|found| Self::engine_at(&found.socket, &found.endpoint, &found.keypair))
                     .transpose()

@@ -97,7 +97,7 @@ fn a_pane_stays_open_at_a_hangup_that_is_ignored() {
 fn an_engine_in_the_background_outlives_its_terminal_and_ctrl_c_where_both_are_ignored() {
     let sandbox = Sandbox::new();
     let mut shell = sandbox.program("sh");
-    shell.args(["-c", "trap '' HUP INT; exec \"$0\" serve", binary()]);
+    shell.args(["-c", "trap '' HUP INT; exec \"$0\" serve --listen 127.0.0.1:0", binary()]);
     let mut daemon = Daemon::of(shell);
     for signal in [Signal::SIGHUP, Signal::SIGINT] {
         kill(Pid::from_raw(daemon.pid()), signal).unwrap();

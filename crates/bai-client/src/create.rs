@@ -29,6 +29,8 @@ pub struct Created {
     pub service_ports: Vec<ServicePort>,
     /// The settings of the request that had no effect because the session existed, in words such as `resources`.
     pub without_effect: Vec<&'static str>,
+    /// What the server says about the session, for example that it has the files of an earlier one; untrusted text.
+    pub note: Option<String>,
 }
 
 /// How the command of a batch session ended.
@@ -56,7 +58,7 @@ enum Goal {
 
 impl Goal {
     fn is_reached(self, status: &SessionStatus) -> bool {
-        let over = *status == SessionStatus::Terminated;
+        let over = matches!(status, SessionStatus::Terminated | SessionStatus::Lost);
         match self {
             Goal::Running => status.is_executable(),
             Goal::Begun => status.is_executable() || *status == SessionStatus::Terminating || over,
@@ -153,6 +155,7 @@ impl ComputeSession {
             status: reply.status,
             service_ports: reply.service_ports,
             without_effect: if reply.created { Vec::new() } else { settings },
+            note: reply.note,
         };
         if !enqueue_only {
             let max_wait = max_wait.map(|seconds| Duration::from_secs(seconds.into()));
@@ -339,6 +342,7 @@ async fn made_nevertheless(api: &Api, name: &str) -> Option<CreateReply> {
         status: info.status.unwrap_or(SessionStatus::Running),
         created: true,
         service_ports: Vec::new(),
+        note: None,
     })
 }
 

@@ -4,6 +4,7 @@ use super::api::Api;
 use super::error::{ClientError, ErrorKind};
 use super::graphql::{field, since};
 use super::session::ComputeSession;
+use bai_protocol::capability::Capability;
 use bai_protocol::status::SessionStatus;
 use bai_protocol::summary::SessionSummary;
 use bai_protocol::version::ApiVersion;
@@ -80,8 +81,23 @@ impl Api {
     /// # Errors
     /// As [`Api::search_sessions`].
     pub async fn live_sessions(&self) -> Result<Vec<SessionSummary>, ClientError> {
-        let alive: Vec<_> = SessionStatus::alive().collect();
-        let sessions = match self.sessions(&alive).await {
+        self.sessions_that_count(SessionStatus::alive().collect()).await
+    }
+
+    /// The live sessions of this user, and those that are lost while their files are kept.
+    ///
+    /// # Errors
+    /// As [`Api::search_sessions`].
+    pub async fn live_and_lost_sessions(&self) -> Result<Vec<SessionSummary>, ClientError> {
+        let lost = self.has(Capability::LostSessions).await.then_some(SessionStatus::Lost);
+        self.sessions_that_count(SessionStatus::alive().chain(lost).collect()).await
+    }
+
+    async fn sessions_that_count(
+        &self,
+        statuses: Vec<SessionStatus>,
+    ) -> Result<Vec<SessionSummary>, ClientError> {
+        let sessions = match self.sessions(&statuses).await {
             // Servers of another age do not know all statuses, and report that in many ways.
             Err(error)
                 if matches!(error.kind(), ErrorKind::Refused | ErrorKind::BadRequest | ErrorKind::Server) =>
@@ -91,7 +107,8 @@ impl Api {
             }
             listed => listed?,
         };
-        Ok(sessions.into_iter().filter(|session| !session.status.is_dead()).collect())
+        let counts = |status: &SessionStatus| !status.is_dead() || statuses.contains(status);
+        Ok(sessions.into_iter().filter(|session| counts(&session.status)).collect())
     }
 
     /// The sessions that a query finds, read page by page.

@@ -93,7 +93,7 @@ impl ComputeSession {
         let deadline = Instant::now() + END_LIMIT;
         loop {
             match self.info().await.map(|info| info.status) {
-                Ok(Some(SessionStatus::Terminated | SessionStatus::Cancelled | SessionStatus::Error)) => {
+                Ok(Some(status)) if status.is_dead() && status != SessionStatus::Terminating => {
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

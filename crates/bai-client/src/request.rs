@@ -289,6 +289,13 @@ impl<'a> Request<'a> {
             let failure = ClientError::new(ErrorKind::Untrusted, &self.what, format!("{at}: {cause}"));
             return failure.with_source(error).not_sent();
         }
+        if error.is_connect() && self.api.options().socket.is_some() && !error.is_timeout() {
+            let why = format!("the server has ended, and its sessions with it: {cause}");
+            return ClientError::new(ErrorKind::Connect, &self.what, why)
+                .with_hint("open the session again: a new one of the same name gets its files")
+                .with_source(error)
+                .not_sent();
+        }
         if error.is_connect() {
             let why = if error.is_timeout() {
                 let limit = self.api.options().connect_timeout.as_secs_f64();

@@ -64,13 +64,13 @@ pub(super) async fn run_session(
     for run in session.runs() {
         run.finish(End::Destroyed(format!("the session {} has ended", session.name())));
     }
-    if session.spec.owns_workdir {
-        let folder = session.spec.workdir.clone();
-        // Files that cannot be removed stay. The session ends in any case.
-        let _ = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
-    }
+    let leaving = session.clone();
+    let keeps_files = tokio::task::spawn_blocking(move || leaving.leave_folder()).await.unwrap_or(true);
     // This changes no session that an error or a cancellation has already ended.
-    server.sessions.move_to(&session, SessionStatus::Terminated, reason);
+    match keeps_files {
+        true => server.sessions.move_to(&session, SessionStatus::Lost, &session.kept_files()),
+        false => server.sessions.move_to(&session, SessionStatus::Terminated, reason),
+    }
     server.sessions.gone(&session);
 }
 

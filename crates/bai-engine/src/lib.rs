@@ -34,7 +34,7 @@
 //! | `run`, `buffer`, `frame` | the output of a kernel, on its way to its collectors |
 //! | `terminal` | a session's terminal: its shell, its viewers, its last output |
 //! | `meter` | the use of resources by a session |
-//! | `stale_folders` | folders of sessions whose engine was killed |
+//! | `session_folders` | the folders of sessions, and those whose session is gone |
 //! | [`daemon`] | the state file by which a background engine is found |
 
 #![cfg_attr(
@@ -79,9 +79,9 @@ mod run;
 mod server;
 mod services;
 mod session;
+mod session_folders;
 mod sessions;
 mod signed_body;
-mod stale_folders;
 mod state;
 mod stream;
 mod terminal;
@@ -96,6 +96,7 @@ pub use options::{EngineOptions, SocketFolder, Workdirs};
 #[doc(no_inline)]
 pub use secrecy::{ExposeSecret, SecretString};
 pub use server::{Engine, EngineError};
+pub use session_folders::sessions_with_files;
 
 /// Waits until `condition` holds; `changed` signals when to check again.
 #[cfg(test)]

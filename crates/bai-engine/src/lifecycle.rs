@@ -40,12 +40,13 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
 
     let stop = server.stop.child_token();
     let (session, commands) = Session::new(plan(&server, image, &request), name, stop);
-    let (session, created) = match server.sessions.place(&session, request.reuse) {
+    let (session, created, note) = match server.sessions.place(&session, request.reuse) {
         Placed::New => {
+            let note = take_lost_files(&server, &session).await;
             tokio::spawn(actor::run_session(server.clone(), session.clone(), commands));
-            (session, true)
+            (session, true, note)
         }
-        Placed::Same(session) => (session, false),
+        Placed::Same(session) => (session, false, None),
         Placed::Taken(other) => return Err(ApiError::exists(other.id())),
     };
     let status = match (created, request.enqueue_only) {
@@ -56,9 +57,38 @@ pub(super) async fn create(State(server): State<Arc<ServerState>>, body: Body) -
     // API versions up to 4 read the name under `kernelId` (`docs/wire` §1.2).
     let reply = json!({
         "sessionId": session.id(), "sessionName": session.name(), "status": status, "servicePorts": [],
-        "created": created, "kernelId": session.name(),
+        "created": created, "kernelId": session.name(), "note": note,
     });
     Ok(json_reply(StatusCode::CREATED, &reply))
+}
+
+/// Records the new session, and gives it the files of the lost session of its name. Returns what the user should know
+/// about them.
+async fn take_lost_files(server: &ServerState, session: &Arc<Session>) -> Option<String> {
+    let lost = server.sessions.last_lost(&session.name());
+    let (new, gone) = (session.clone(), lost.clone());
+    let taken = tokio::task::spawn_blocking(move || {
+        let taken = gone.map(|gone| new.take_folder_of(&gone));
+        if let Err(error) = new.record() {
+            // Its files are still found by their folder.
+            tracing::warn!(session = new.id(), %error, "the session cannot be recorded");
+        }
+        taken
+    });
+    let name = session.name();
+    match (taken.await.ok()??, lost) {
+        (Ok(entries), Some(lost)) => {
+            server.sessions.forget(&lost);
+            let files =
+                if entries == 1 { "its file is".to_owned() } else { format!("its {entries} files are") };
+            Some(format!("the earlier session {name} was lost, and its variables with it; {files} here"))
+        }
+        (Err(error), Some(lost)) => Some(format!(
+            "the files of the earlier session {name} stay in {}: {error}",
+            lost.spec.workdir.display()
+        )),
+        _ => None,
+    }
 }
 
 /// Checks that this machine can run the image, before a session is made, so that the creator gets the error.
@@ -166,6 +196,14 @@ pub(super) async fn destroy(
 ) -> ApiResult {
     let session = request::session(&server, &reference)?;
     let status = session.status();
+    session.set_destroyed();
+    if status == SessionStatus::Lost {
+        let lost = session.clone();
+        let removed = tokio::task::spawn_blocking(move || lost.leave_folder()).await;
+        removed.map_err(|error| ApiError::internal(format!("its files could not be removed: {error}")))?;
+        server.sessions.move_to(&session, SessionStatus::Terminated, "user-requested");
+        return Ok(json_reply(StatusCode::OK, &json!({"stats": {"status": "terminated"}})));
+    }
     if status.is_dead() && status != SessionStatus::Terminating {
         return Err(ApiError::no_such_session());
     }
@@ -220,6 +258,11 @@ pub(super) async fn rename(
     check_name(name).map_err(|error| ApiError::invalid_params(format!("name: {error}")))?;
     if !server.sessions.rename(&session, name) {
         return Err(ApiError::invalid_params(format!("name: another session is called {name} already")));
+    }
+    let renamed = session.clone();
+    match tokio::task::spawn_blocking(move || renamed.record()).await {
+        Ok(Ok(())) => {}
+        failed => tracing::warn!(session = session.id(), ?failed, "the new name cannot be recorded"),
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

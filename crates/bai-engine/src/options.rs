@@ -12,8 +12,9 @@ pub enum Workdirs {
     /// All sessions in this folder, which is the user's own. The engine neither creates nor removes files in it.
     /// Uploads and downloads are refused: they would copy a folder to itself.
     Shared(PathBuf),
-    /// Each session in its own folder below this one. The folder is named by the session's id and removed with the
-    /// session. Folders that a killed engine left behind are removed when the next engine starts.
+    /// Each session in its own folder below this one. The folder is named by the session's id, and removed when the session
+    /// is destroyed. If the session ends otherwise and there are files in it, the folder is kept, and the session is lost
+    /// (`docs/wire` §13.7).
     Own(PathBuf),
 }
 

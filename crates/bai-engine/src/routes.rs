@@ -99,7 +99,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 12] = [
+const CAPABILITIES: [Capability; 13] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -112,6 +112,7 @@ const CAPABILITIES: [Capability; 12] = [
     Capability::RichOutput,
     Capability::Completion,
     Capability::SignedBodies,
+    Capability::LostSessions,
 ];
 
 /// `GET /`: the version and the capabilities. The only request without a signature.

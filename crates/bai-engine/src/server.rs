@@ -5,7 +5,7 @@ use super::keypair::Keypair;
 use super::listeners::{PrivateSocket, listen_tcp};
 use super::options::{EngineOptions, Workdirs};
 use super::routes;
-use super::stale_folders::{self, FolderLock};
+use super::session_folders::{self, FolderLock};
 use super::state::ServerState;
 use secrecy::ExposeSecret;
 use std::io;
@@ -62,9 +62,7 @@ pub struct Engine {
     /// The TCP address, if there is one.
     address: Option<SocketAddr>,
     server: Option<JoinHandle<()>>,
-    /// Removes the folders that an earlier engine left behind.
-    cleaning: Option<JoinHandle<()>>,
-    /// Keeps other engines from treating our sessions' folders as stale.
+    /// Keeps other engines from treating our sessions' folders as those of lost sessions.
     _lock: Option<FolderLock>,
     /// The folder of an engine that was started by [`Engine::temporary`].
     _folder: Option<TempDir>,
@@ -99,11 +97,10 @@ impl Engine {
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
         let mut lock = lock(&options.workdirs).await;
-        let cleaning = lock.as_mut().map(|lock| {
-            let folders = std::mem::take(&mut lock.stale);
-            tokio::task::spawn_blocking(move || stale_folders::remove(&folders))
-        });
         let state = Arc::new(ServerState::new(options.keypair, options.workdirs, at_once));
+        if let Some(lock) = &mut lock {
+            state.sessions.add_lost(std::mem::take(&mut lock.found));
+        }
         if let Some(idle) = options.idle_end {
             tokio::spawn(end_when_idle(state.clone(), idle));
         }
@@ -111,7 +108,7 @@ impl Engine {
         let doors = Doors { socket: unix, tcp };
         let server = tokio::spawn(doors.serve(router, state.stop.clone()));
         tracing::info!(?address, socket = ?socket.as_ref().map(PrivateSocket::path), "engine listens");
-        Ok(Engine { state, socket, address, server: Some(server), cleaning, _lock: lock, _folder: None })
+        Ok(Engine { state, socket, address, server: Some(server), _lock: lock, _folder: None })
     }
 
     /// The URL that clients are given: of the TCP address, such as `http://127.0.0.1:41234`, or a name for the Unix socket.
@@ -164,9 +161,6 @@ impl Engine {
     /// Ends all sessions, waits until their processes are gone, and closes all connections.
     pub async fn shutdown(mut self) {
         self.state.stop.cancel();
-        if let Some(cleaning) = self.cleaning.take() {
-            let _ = tokio::time::timeout(CLOSE_LIMIT, cleaning).await;
-        }
         let mut alive = self.state.sessions.alive();
         // An actor that hangs must not block the shutdown. Its kernel dies with its handle.
         let _ = tokio::time::timeout(CLOSE_LIMIT, alive.wait_for(|count| *count == 0)).await;
@@ -184,12 +178,11 @@ impl Drop for Engine {
     }
 }
 
-/// Locks the folder that holds the sessions' folders. Without the lock the engine works too, but removes no stale
-/// folders.
+/// Locks the folder that holds the sessions' folders. Without the lock the engine works too, but finds no lost sessions.
 async fn lock(workdirs: &Workdirs) -> Option<FolderLock> {
     let Workdirs::Own(root) = workdirs else { return None };
     let folder = root.clone();
-    match tokio::task::spawn_blocking(move || stale_folders::lock(&folder)).await.ok()? {
+    match tokio::task::spawn_blocking(move || session_folders::lock(&folder)).await.ok()? {
         Ok(lock) => lock,
         Err(error) => {
             tracing::warn!(folder = %root.display(), %error, "the folder of sessions cannot be taken over");

@@ -3,6 +3,7 @@
 use super::command::SessionCommand;
 use super::meter::Meter;
 use super::run::Run;
+use super::session_folders::{self, Found, Record};
 use super::terminal::{Subscription, TerminalHandle};
 use bai_protocol::execute::RunId;
 use bai_protocol::status::SessionStatus;
@@ -10,8 +11,8 @@ use bai_runner::{KernelInfo, Services, TerminalSpec};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -67,6 +68,8 @@ pub(super) struct Session {
     pub(super) interpreter: OnceLock<KernelInfo>,
     pub(super) services: OnceLock<Services>,
     queries: AtomicU64,
+    /// Whether somebody destroyed the session, so that its files are not kept.
+    destroyed: AtomicBool,
     /// The last measurement of its use of resources.
     pub(super) meter: Meter,
     /// Notified of new runs and log text, for tests.
@@ -102,11 +105,81 @@ impl Session {
             interpreter: OnceLock::new(),
             services: OnceLock::new(),
             queries: AtomicU64::new(0),
+            destroyed: AtomicBool::new(false),
             meter: Meter::default(),
             #[cfg(test)]
             changed: tokio::sync::Notify::new(),
         };
         (Arc::new(session), receiver)
+    }
+
+    /// A session of which only the folder is left.
+    pub(super) fn lost(found: Found) -> Arc<Self> {
+        let record = found.record.unwrap_or_else(|| Record {
+            name: found.id.clone(),
+            image: "unknown".to_owned(),
+            created: Timestamp::now(),
+        });
+        let spec = SessionSpec {
+            id: found.id,
+            image: record.image,
+            environ: BTreeMap::new(),
+            tag: None,
+            created: record.created,
+            workdir: found.folder,
+            owns_workdir: true,
+            bootstrap_script: None,
+            preopen_ports: Vec::new(),
+        };
+        // Its actor never existed.
+        let (session, _) = Session::new(spec, record.name, CancellationToken::new());
+        session.set_status(SessionStatus::Lost, &session.kept_files());
+        session
+    }
+
+    /// The folder above that of the session, if the session has one of its own.
+    fn root(&self) -> Option<&Path> {
+        self.spec.owns_workdir.then(|| self.spec.workdir.parent()).flatten()
+    }
+
+    /// Where the files of the session are, in a sentence for people.
+    pub(super) fn kept_files(&self) -> String {
+        format!("its files are in {}", self.spec.workdir.display())
+    }
+
+    /// Records beside its folder which session this is. Does blocking I/O.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub(super) fn record(&self) -> io::Result<()> {
+        let Some(root) = self.root() else { return Ok(()) };
+        let record = Record { name: self.name(), image: self.spec.image.clone(), created: self.spec.created };
+        session_folders::write(root, self.id(), &record)
+    }
+
+    /// Takes the folder of a session that is gone, with its files, as the folder of this session, which has not started.
+    /// Returns how many entries it has. Does blocking I/O.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub(super) fn take_folder_of(&self, gone: &Session) -> io::Result<usize> {
+        let root = self.root().ok_or(io::ErrorKind::Unsupported)?;
+        session_folders::hand_over(root, gone.id(), self.id())
+    }
+
+    /// Keeps or removes the folder when the session is over. Returns whether files are kept. Does blocking I/O.
+    pub(super) fn leave_folder(&self) -> bool {
+        let Some(root) = self.root() else { return false };
+        if self.destroyed.load(Ordering::Acquire) {
+            session_folders::remove(root, self.id());
+            return false;
+        }
+        session_folders::keep_or_remove(root, self.id())
+    }
+
+    /// Notes that somebody wants the session and its files gone.
+    pub(super) fn set_destroyed(&self) {
+        self.destroyed.store(true, Ordering::Release);
     }
 
     /// The variables that a cluster's agent would set (`docs/wire` §9.1), and those from the creator.
@@ -159,13 +232,14 @@ impl Session {
 
     /// Changes the status, unless the session is already over. Returns whether it changed.
     pub(super) fn set_status(&self, status: SessionStatus, info: &str) -> bool {
-        use SessionStatus::{Cancelled, Error, Terminated};
+        use SessionStatus::{Cancelled, Error, Lost, Terminated};
         let mut state = self.lock();
         let now = Timestamp::now();
         let moved = self.status.send_if_modified(|current| {
-            let over = matches!(current, Terminated | Cancelled | Error);
-            let leaves_the_end =
-                matches!(current, SessionStatus::Terminating) && !matches!(status, Terminated | Cancelled);
+            let over = matches!(current, Terminated | Cancelled | Error)
+                || (matches!(current, Lost) && status != Terminated);
+            let leaves_the_end = matches!(current, SessionStatus::Terminating)
+                && !matches!(status, Terminated | Cancelled | Lost);
             if over || leaves_the_end || *current == status {
                 return false;
             }
@@ -175,7 +249,7 @@ impl Session {
         if moved {
             state.history.insert(status.name().to_owned(), now);
             state.info = info.to_owned();
-            if matches!(status, Terminated | Cancelled | Error) {
+            if matches!(status, Terminated | Cancelled | Error | Lost) {
                 state.ended = Some(now);
             }
         }

@@ -1,6 +1,7 @@
 //! All sessions of an engine: their names, the search by name and id, and the events of their changes.
 
 use super::session::Session;
+use super::session_folders::Found;
 use bai_protocol::events::{EventData, SessionEvent};
 use bai_protocol::info::Match;
 use bai_protocol::status::SessionStatus;
@@ -60,7 +61,25 @@ impl Sessions {
         Placed::New
     }
 
-    /// The session of a path. An id also finds a session that has ended; a name does not.
+    /// Adds sessions of which only the folder is left.
+    pub(super) fn add_lost(&self, found: Vec<Found>) {
+        let mut all = self.lock();
+        all.extend(found.into_iter().map(Session::lost));
+        all.sort_by_key(|session| session.spec.created);
+    }
+
+    /// The session of this name that ended last and left files.
+    pub(super) fn last_lost(&self, name: &str) -> Option<Arc<Session>> {
+        let all = self.lock();
+        all.iter().rev().find(|s| s.status() == SessionStatus::Lost && s.name() == name).cloned()
+    }
+
+    /// Forgets a session that is over.
+    pub(super) fn forget(&self, session: &Session) {
+        self.lock().retain(|other| other.id() != session.id());
+    }
+
+    /// The session of a path. An id also finds a session that has ended; a name only one that left files.
     pub(super) fn find(&self, reference: &str) -> Option<Arc<Session>> {
         let all = self.lock();
         let by_id = all.iter().find(|session| session.id() == reference);
@@ -68,6 +87,7 @@ impl Sessions {
         by_id
             .or_else(|| all.iter().filter(named).find(|session| !session.status().is_dead()))
             .or_else(|| all.iter().filter(named).find(|s| s.status() == SessionStatus::Terminating))
+            .or_else(|| all.iter().rev().filter(named).find(|s| s.status() == SessionStatus::Lost))
             .cloned()
     }
 
@@ -76,10 +96,10 @@ impl Sessions {
         self.lock().clone()
     }
 
-    /// The live sessions whose id or name begins with `prefix`.
+    /// The live and the lost sessions whose id or name begins with `prefix`.
     pub(super) fn matching(&self, prefix: &str) -> Vec<Match> {
         let matches = |session: &&Arc<Session>| {
-            !session.status().is_dead()
+            (!session.status().is_dead() || session.status() == SessionStatus::Lost)
                 && (session.id().starts_with(prefix) || session.name().starts_with(prefix))
         };
         let all = self.lock();
@@ -132,10 +152,11 @@ impl Sessions {
     pub(super) fn gone(&self, session: &Session) {
         tracing::debug!(session = session.id(), "session is gone");
         let mut all = self.lock();
-        let dead = all.iter().filter(|session| session.status().is_dead()).count();
+        let is_over = |status: SessionStatus| status.is_dead() && status != SessionStatus::Lost;
+        let dead = all.iter().filter(|session| is_over(session.status())).count();
         let mut excess = dead.saturating_sub(KEPT_DEAD);
         all.retain(|session| {
-            let drop = excess > 0 && session.status().is_dead();
+            let drop = excess > 0 && is_over(session.status());
             excess -= usize::from(drop);
             !drop
         });

@@ -37,6 +37,8 @@ pub enum Capability {
     Completion,
     /// A signature may cover the body too ([`crate::sign::BODY_SHA256`]).
     SignedBodies,
+    /// Files of a session outlive its end, unless it was destroyed: its status is LOST then.
+    LostSessions,
 }
 
 /// The capabilities of one server.

@@ -129,6 +129,8 @@ pub struct CreateReply {
     pub created: bool,
     /// Services; may be empty before the session runs.
     pub service_ports: Vec<ServicePort>,
+    /// What the user should know about it; clusters have no such field.
+    pub note: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +145,7 @@ struct AnyReply {
     service_ports: Vec<ServicePort>,
     #[serde(default, rename = "service_ports", deserialize_with = "lenient::list")]
     service_records: Vec<ServicePort>,
+    note: Option<String>,
 }
 
 impl TryFrom<AnyReply> for CreateReply {
@@ -155,6 +158,7 @@ impl TryFrom<AnyReply> for CreateReply {
             status: any.status.unwrap_or(SessionStatus::Running),
             created: any.created.unwrap_or(true),
             service_ports: if any.service_ports.is_empty() { any.service_records } else { any.service_ports },
+            note: any.note,
         })
     }
 }

@@ -27,13 +27,15 @@ pub enum SessionStatus {
     Terminated,
     Error,
     Cancelled,
+    /// The session and its kernel are gone, and its files are kept (`docs/wire` §13.7). No cluster has this status.
+    Lost,
     /// Only in the reply to create: `maxWaitSeconds` passed, and the session continues to start.
     Timeout,
     /// A status that this crate does not know.
     Unknown(String),
 }
 
-const NAMES: [(&str, SessionStatus); 18] = [
+const NAMES: [(&str, SessionStatus); 19] = [
     ("PENDING", SessionStatus::Pending),
     ("DEPRIORITIZING", SessionStatus::Deprioritizing),
     ("RESERVED", SessionStatus::Reserved),
@@ -51,6 +53,7 @@ const NAMES: [(&str, SessionStatus); 18] = [
     ("TERMINATED", SessionStatus::Terminated),
     ("ERROR", SessionStatus::Error),
     ("CANCELLED", SessionStatus::Cancelled),
+    ("LOST", SessionStatus::Lost),
     ("TIMEOUT", SessionStatus::Timeout),
 ];
 
@@ -70,10 +73,10 @@ impl SessionStatus {
         matches!(self, SessionStatus::Running | SessionStatus::RunningDegraded)
     }
 
-    /// Whether it can no longer start to run: it has ended, is ending, or has failed.
+    /// Whether it can no longer start to run: it has ended, is ending, has failed, or is lost.
     pub fn is_dead(&self) -> bool {
         use SessionStatus::*;
-        matches!(self, Terminating | Terminated | Error | Cancelled)
+        matches!(self, Terminating | Terminated | Error | Cancelled | Lost)
     }
 
     /// The upper-case name.

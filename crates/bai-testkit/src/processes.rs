@@ -15,6 +15,8 @@ pub(crate) fn end_all(home: &Path, limit: Duration) -> Vec<String> {
     for (pid, command) in with_home(home) {
         if command.contains(" serve ") {
             let _ = kill(pid, Signal::SIGTERM);
+            // One that a test has stopped gets the signal when it goes on.
+            let _ = kill(pid, Signal::SIGCONT);
         }
     }
     let deadline = Instant::now() + limit;
@@ -25,6 +27,12 @@ pub(crate) fn end_all(home: &Path, limit: Duration) -> Vec<String> {
         }
         std::thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// The process ids of the background engines with this home.
+pub(crate) fn engines(home: &Path) -> Vec<i32> {
+    let all = with_home(home).into_iter();
+    all.filter(|(_, command)| command.contains(" serve ")).map(|(pid, _)| pid.as_raw()).collect()
 }
 
 fn killed((pid, command): (Pid, String)) -> String {

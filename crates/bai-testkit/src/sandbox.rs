@@ -66,6 +66,11 @@ impl Sandbox {
         self.env.retain(|(known, _)| known != key);
     }
 
+    /// The process ids of its background engines.
+    pub fn engines(&self) -> Vec<i32> {
+        processes::engines(&self.home())
+    }
+
     /// The home folder.
     pub fn home(&self) -> PathBuf {
         self.root.path().join("home")

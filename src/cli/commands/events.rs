@@ -48,7 +48,10 @@ async fn follow(
         if flow == Flow::Closed {
             return Ok(ExitStatus::Ok);
         }
-        let over = matches!(event.status(), Some(SessionStatus::Terminated | SessionStatus::Cancelled));
+        let over = matches!(
+            event.status(),
+            Some(SessionStatus::Terminated | SessionStatus::Cancelled | SessionStatus::Lost)
+        );
         if one && over {
             return Ok(ExitStatus::Ok);
         }

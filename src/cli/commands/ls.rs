@@ -9,12 +9,13 @@ use crate::cli::name_cache::{self, NameKind};
 use crate::cli::server::Server;
 use crate::cli::table::{self, Column, Row};
 use crate::format;
+use crate::render::sanitize;
 use bai_client::{Api, SessionSummary};
 use bai_protocol::status::SessionStatus;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Lists the live sessions, or those that the flags select.
+/// Lists the live and the lost sessions, or those that the flags select.
 pub(in crate::cli) async fn run(context: &CommandContext, flags: &Ls) -> Result<ExitStatus, CliError> {
     let statuses = parse_statuses(&flags.status)?;
     let Some(server) = Server::find_running(context, &print_wait).await? else {
@@ -45,7 +46,7 @@ async fn sessions(
     statuses: &[SessionStatus],
 ) -> Result<Vec<SessionSummary>, CliError> {
     if statuses.is_empty() && !flags.all {
-        Ok(api.live_sessions().await?)
+        Ok(api.live_and_lost_sessions().await?)
     } else {
         Ok(api.sessions(statuses).await?)
     }
@@ -66,7 +67,19 @@ fn print(
         cells: flags.columns.iter().map(|column| cell(session, *column, now)).collect(),
     };
     let columns: Vec<_> = flags.columns.iter().map(|column| Column::of(name(*column))).collect();
-    table::print(context, &columns, &sessions.iter().map(row).collect::<Vec<_>>())
+    let exit = table::print(context, &columns, &sessions.iter().map(row).collect::<Vec<_>>())?;
+    for lost in sessions.iter().filter(|session| session.status == SessionStatus::Lost) {
+        table::note(context, &sanitize::text(&about_lost(context, lost)));
+    }
+    Ok(exit)
+}
+
+/// Where the files of a lost session are, and what can be done about it.
+fn about_lost(context: &CommandContext, session: &SessionSummary) -> String {
+    let name = session.name.as_deref().unwrap_or(&session.id);
+    let files = session.status_info.as_deref().unwrap_or_default();
+    let rm = context.front_end.command("rm");
+    format!("{name} is lost, but {files}; a new session of its name gets them, and {rm} {name} deletes them")
 }
 
 /// Parses statuses. An unknown one is an error here: it would match no session, or break the server's reply.

@@ -70,7 +70,7 @@ pub(super) fn allocated(session: &SessionSummary) -> String {
 pub(super) fn status_role(status: &SessionStatus) -> Role {
     match status {
         SessionStatus::Running => Role::PaneGood,
-        SessionStatus::Error => Role::PaneBad,
+        SessionStatus::Error | SessionStatus::Lost => Role::PaneBad,
         status if status.is_dead() => Role::PaneMuted,
         _ => Role::PaneBusy,
     }

@@ -116,7 +116,7 @@ async fn watch(api: Api, shared: SharedBoard) {
 /// Loads the sessions.
 async fn load_sessions(api: &Api, shared: &SharedBoard) {
     let all = shared.lock().all;
-    let request = async { if all { api.sessions(&[]).await } else { api.live_sessions().await } };
+    let request = async { if all { api.sessions(&[]).await } else { api.live_and_lost_sessions().await } };
     let answer = tokio::time::timeout(LIMIT, request).await;
     let mut shared = shared.lock();
     match answer {

@@ -1,0 +1,231 @@
+//! The folders of sessions, and what is known about each without its engine: a record beside the folder names the
+//! session. Files of a session outlive its kernel and its engine, however these end; only who destroys the session deletes
+//! them. Folders without files are removed.
+//!
+//! No other files are touched, and no symbolic links are followed.
+
+use jiff::Timestamp;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The largest record that is read, in bytes.
+const RECORD_LIMIT: u64 = 64 << 10;
+
+/// The session of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) name: String,
+    pub(super) image: String,
+    pub(super) created: Timestamp,
+}
+
+/// A folder with files whose session is gone.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) folder: PathBuf,
+    /// Missing if it could not be written or read.
+    pub(super) record: Option<Record>,
+}
+
+/// A lock on a folder of sessions. It ends with the process, however the process ends.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    #[allow(dead_code, reason = "released when it is dropped")]
+    root: Flock<File>,
+    /// Folders with files of sessions from before the lock.
+    pub(super) found: Vec<Found>,
+}
+
+/// Locks the folder `root`, makes it if it is missing, and looks for the folders of sessions that are gone. Those without
+/// files are removed. `None` when another engine holds the lock.
+///
+/// # Errors
+/// When the folder cannot be made or read, is a symbolic link, or belongs to another user.
+pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
+    bai_private::create_folder(root)?;
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(root)?;
+    if folder.metadata()?.uid() != nix::unistd::geteuid().as_raw() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    let Ok(folder) = Flock::lock(folder, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
+    let found = all(root)?.into_iter().filter(|id| keep_or_remove(root, id));
+    let found = found.map(|id| Found { folder: root.join(&id), record: read(root, &id), id }).collect();
+    Ok(Some(FolderLock { root: folder, found }))
+}
+
+/// How many sessions with files there are in a folder of [`Workdirs::Own`](super::Workdirs::Own). Where no engine lives,
+/// they are lost, and the next engine finds them.
+pub fn sessions_with_files(root: &Path) -> usize {
+    all(root).unwrap_or_default().iter().filter(|id| has_files(&root.join(id))).count()
+}
+
+/// The ids of all sessions that have a folder or a record, sorted.
+fn all(root: &Path) -> io::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // This is the type of the entry itself, not of a link's target.
+        let kind = entry.file_type()?;
+        match name.strip_suffix(".json") {
+            Some(id) if kind.is_file() && is_session(id) => ids.push(id.to_owned()),
+            None if kind.is_dir() && is_session(&name) => ids.push(name),
+            _ => {}
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// Whether this can be the name of a session's folder.
+fn is_session(name: &str) -> bool {
+    uuid::Uuid::parse_str(name).is_ok_and(|id| id.hyphenated().to_string() == name)
+}
+
+/// Whether there is anything in the folder. A folder that cannot be read may hold files.
+fn has_files(folder: &Path) -> bool {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+fn record_file(root: &Path, id: &str) -> PathBuf {
+    root.join(format!("{id}.json"))
+}
+
+/// Records the session of a folder.
+///
+/// # Errors
+/// Errors of the file system.
+pub(super) fn write(root: &Path, id: &str, record: &Record) -> io::Result<()> {
+    bai_private::replace_cache(&record_file(root, id), &serde_json::to_vec(record)?)
+}
+
+fn read(root: &Path, id: &str) -> Option<Record> {
+    let mut text = String::new();
+    let file = bai_private::open_file(&record_file(root, id)).ok()?;
+    file.take(RECORD_LIMIT).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Keeps the folder of a session that has ended if there are files in it, and removes it otherwise. Returns whether it is
+/// kept.
+pub(super) fn keep_or_remove(root: &Path, id: &str) -> bool {
+    let folder = root.join(id);
+    if has_files(&folder) {
+        return true;
+    }
+    remove(root, id);
+    false
+}
+
+/// Removes the folder of a session, with its files, and its record. Links are removed and not followed.
+pub(super) fn remove(root: &Path, id: &str) {
+    for removed in [fs::remove_dir_all(root.join(id)), fs::remove_file(record_file(root, id))] {
+        if let Err(error) = removed
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(root = %root.display(), id, %error, "what a session left behind stays");
+        }
+    }
+}
+
+/// Gives the folder of a session that is gone, with its files, to a new session. Returns how many entries it has.
+///
+/// # Errors
+/// Errors of the file system; then the folder stays where it was.
+pub(super) fn hand_over(root: &Path, from: &str, to: &str) -> io::Result<usize> {
+    fs::rename(root.join(from), root.join(to))?;
+    // The record of the new session replaces it.
+    let _ = fs::remove_file(record_file(root, from));
+    Ok(fs::read_dir(root.join(to)).map_or(0, Iterator::count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn new_id() -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+
+    fn record(name: &str) -> Record {
+        Record { name: name.into(), image: "python".into(), created: Timestamp::now() }
+    }
+
+    #[test]
+    fn files_of_sessions_are_found_again_and_nothing_else_is_touched() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("state/sessions");
+        assert!(lock(&root).unwrap().unwrap().found.is_empty());
+        let elsewhere = parent.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("precious"), "").unwrap();
+        let (full, empty, unrecorded, orphan) = (new_id(), new_id(), new_id(), new_id());
+        let ours = record("work");
+        for id in [&full, &empty, &orphan] {
+            write(&root, id, &ours).unwrap();
+        }
+        fs::create_dir_all(root.join(&full).join("deep")).unwrap();
+        symlink(&elsewhere, root.join(&full).join("deep/link")).unwrap();
+        fs::create_dir(root.join(&empty)).unwrap();
+        fs::create_dir(root.join(&unrecorded)).unwrap();
+        fs::write(root.join(&unrecorded).join("a file"), "").unwrap();
+        symlink(&elsewhere, root.join(new_id())).unwrap();
+        fs::create_dir(root.join("notes")).unwrap();
+        fs::write(root.join(new_id()), "a file").unwrap();
+        assert_eq!(sessions_with_files(&root), 2);
+
+        let lock = lock(&root).unwrap().unwrap();
+        let mut found = lock.found;
+        found.sort_by_key(|one| one.record.is_none());
+        assert_eq!(found[0], Found { id: full.clone(), folder: root.join(&full), record: Some(ours) });
+        assert_eq!((found[1].id.as_str(), &found[1].record), (unrecorded.as_str(), &None));
+        assert_eq!(found.len(), 2);
+        assert!(!root.join(&empty).exists() && !record_file(&root, &orphan).exists());
+        for one in &found {
+            remove(&root, &one.id);
+        }
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 3);
+        assert!(elsewhere.join("precious").exists());
+    }
+
+    #[test]
+    fn files_are_handed_over_to_a_new_session() {
+        let root = tempfile::tempdir().unwrap();
+        let (old, new) = (new_id(), new_id());
+        write(root.path(), &old, &record("work")).unwrap();
+        fs::create_dir(root.path().join(&old)).unwrap();
+        fs::write(root.path().join(&old).join("file"), "x").unwrap();
+        assert_eq!(hand_over(root.path(), &old, &new).unwrap(), 1);
+        assert!(root.path().join(&new).join("file").exists() && all(root.path()).unwrap() == [new]);
+        assert!(hand_over(root.path(), &old, &new_id()).is_err());
+    }
+
+    #[test]
+    fn folders_of_another_engine_are_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let first = lock(root.path()).unwrap().unwrap();
+        assert!(lock(root.path()).unwrap().is_none());
+        drop(first);
+        assert!(lock(root.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_link_is_not_a_folder_of_sessions() {
+        let parent = tempfile::tempdir().unwrap();
+        let real = parent.path().join("real");
+        fs::create_dir(&real).unwrap();
+        symlink(&real, parent.path().join("sessions")).unwrap();
+        assert!(lock(&parent.path().join("sessions")).is_err());
+    }
+}
