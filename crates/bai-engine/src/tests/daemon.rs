@@ -1,10 +1,10 @@
 //! A background engine: it is found by its state file, and ends when it is idle.
 
-use super::client::{Lab, soon};
+use super::client::{IMAGE, Lab, soon};
 use crate::daemon::{self, DaemonInfo};
 use crate::{EngineOptions, SocketFolder, Workdirs, server};
-use reqwest::Method;
-use serde_json::Value;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test]
@@ -56,13 +56,13 @@ async fn an_engine_without_sessions_ends_after_a_while() {
 }
 
 #[tokio::test]
-async fn folders_of_a_killed_engine_are_removed_and_those_of_a_live_one_kept() {
+async fn folders_without_files_are_removed_and_those_of_a_live_engine_kept() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("sessions");
     let old = root.join(uuid::Uuid::new_v4().to_string());
-    std::fs::create_dir_all(old.join("sub")).unwrap();
-    std::fs::write(old.join("sub/file"), "x").unwrap();
+    std::fs::create_dir_all(&old).unwrap();
     let lab = Lab::with(folder, EngineOptions::on_loopback(Workdirs::Own(root.clone()))).await;
+    assert!(!old.exists());
     let id = lab.session("alive").await;
     assert!(root.join(&id).is_dir());
     let second = tempfile::tempdir().unwrap();
@@ -70,5 +70,63 @@ async fn folders_of_a_killed_engine_are_removed_and_those_of_a_live_one_kept() {
     other.engine.shutdown().await;
     assert!(root.join(&id).is_dir(), "it is the first one's");
     lab.engine.shutdown().await;
-    assert!(!old.exists() && !root.join(&id).exists() && root.is_dir());
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "the session had no files");
+}
+
+/// An engine on the folder of an earlier one that had the session `work` with one file. Gives the session's id too.
+async fn lab_with_a_lost_session() -> (Lab, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("sessions");
+    let earlier = Lab::with(folder, EngineOptions::on_loopback(Workdirs::Own(root.clone()))).await;
+    let id = earlier.session("work").await;
+    std::fs::write(root.join(&id).join("data.csv"), "1,2").unwrap();
+    let Lab { engine, folder, .. } = earlier;
+    engine.shutdown().await;
+    (Lab::with(folder, EngineOptions::on_loopback(Workdirs::Own(root))).await, id)
+}
+
+#[tokio::test]
+async fn a_session_whose_engine_ended_is_lost_and_its_folder_is_named() {
+    let (lab, id) = lab_with_a_lost_session().await;
+    let folder = lab.folder.path().join("sessions").join(&id);
+    for reference in ["work", &id] {
+        let (_, info) = lab.get(&format!("/session/{reference}")).await;
+        assert_eq!((info["status"].as_str(), info["sessionName"].as_str()), (Some("LOST"), Some("work")));
+        assert!(info["statusInfo"].as_str().unwrap().ends_with(folder.to_str().unwrap()), "{info}");
+    }
+    let (_, found) = lab.get("/session/_/match?id=wo").await;
+    assert_eq!(found["matches"][0]["status"], "LOST");
+    let query = json!({"query": "{ compute_session_list(status: \"LOST\") { items { name status } } }"});
+    let (_, listed) = lab.post("/admin/gql", query).await;
+    assert_eq!(listed["data"]["compute_session_list"]["items"], json!([{"name": "work", "status": "LOST"}]));
+    let (status, problem) = lab.get("/session/work/files").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(problem.to_string().contains(folder.to_str().unwrap()), "{problem}");
+}
+
+#[tokio::test]
+async fn a_new_session_of_its_name_gets_the_files_of_a_lost_one() {
+    let (lab, id) = lab_with_a_lost_session().await;
+    let (status, made) = lab.post("/session", json!({"name": "work", "image": IMAGE})).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let new = made["sessionId"].as_str().unwrap();
+    assert!(new != id && made["note"].as_str().unwrap().contains("its file is here"), "{made}");
+    let root = lab.folder.path().join("sessions");
+    assert_eq!(std::fs::read_to_string(root.join(new).join("data.csv")).unwrap(), "1,2");
+    assert!(!root.join(&id).exists());
+    assert_eq!(lab.get(&format!("/session/{id}")).await.0, StatusCode::NOT_FOUND);
+    // Who destroys a session wants its files gone.
+    lab.call(Method::DELETE, "/session/work", Value::Null).await;
+    let mut alive = lab.engine.state().sessions.alive();
+    soon("the end", alive.wait_for(|count| *count == 0)).await.unwrap();
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn destroying_a_lost_session_deletes_its_files() {
+    let (lab, id) = lab_with_a_lost_session().await;
+    assert_eq!(lab.call(Method::DELETE, "/session/work", Value::Null).await.0, StatusCode::OK);
+    assert_eq!(std::fs::read_dir(lab.folder.path().join("sessions")).unwrap().count(), 0);
+    assert_eq!(lab.get("/session/work").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(lab.get(&format!("/session/{id}")).await.1["status"], "TERMINATED");
 }
