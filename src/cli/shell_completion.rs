@@ -1,5 +1,8 @@
 //! Completion of names in the shell. The shell asks this program, which asks the server; if the server is slow, cached names
-//! are used. Only candidates are printed.
+//! are used. Only candidates are printed; `shells` knows how each shell takes them.
+
+mod shells;
+mod words;
 
 use super::args::Arguments;
 use super::commands::images;
@@ -14,8 +17,9 @@ use crate::config::{Environment, FileConfig, Paths};
 use bai_client::SessionStatus;
 use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
-use clap_complete::env::{CompleteEnv, Shells};
-use std::ffi::OsStr;
+use clap_complete::env::CompleteEnv;
+use shells::SHELLS;
+use std::ffi::{OsStr, OsString};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -36,7 +40,8 @@ pub(super) fn answer() -> bool {
         let _ = nix::unistd::dup2_stderr(null);
     }
     let here = std::env::current_dir().ok();
-    let environment = CompleteEnv::with_factory(|| with_completers(Arguments::command())).var(VARIABLE);
+    let environment = CompleteEnv::with_factory(|| with_completers(Arguments::command()));
+    let environment = environment.var(VARIABLE).shells(SHELLS);
     // An error is ignored: without candidates the shell completes as usual.
     let _ = environment.try_complete(std::env::args_os(), here.as_deref());
     true
@@ -60,8 +65,8 @@ fn with_completers(command: clap::Command) -> clap::Command {
 
 /// Prints the script that makes a shell ask this program.
 pub(super) fn script(shell: clap_complete::Shell) -> Result<ExitStatus, CliError> {
-    let shells = Shells::builtins();
     let name = shell.to_string();
+    let shells = SHELLS;
     let completer = shells
         .completer(&name)
         .ok_or_else(|| CliError::new(ExitStatus::Usage, format!("there is no completion for {name}")))?;
@@ -78,7 +83,7 @@ pub(super) fn script(shell: clap_complete::Shell) -> Result<ExitStatus, CliError
 /// The script for bash, with a function around that of the library.
 fn with_colons_joined(script: &str) -> String {
     let registration = script.replace("-F _clap_complete_bai_repl", "-F _bai_repl");
-    format!("{}{registration}", include_str!("shell_completion.bash"))
+    format!("{}{registration}", include_str!("shell_completion/script.bash"))
 }
 
 /// How the script calls this program: by name if the user did so, otherwise by its absolute path.
@@ -97,7 +102,7 @@ fn sessions(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Names of live sessions that the command line does not have yet.
 fn more_sessions(current: &OsStr) -> Vec<CompletionCandidate> {
-    let given: Vec<_> = std::env::args_os().filter(|word| word != current).collect();
+    let given: Vec<_> = typed_words().into_iter().filter(|word| word != current).collect();
     let mut found = sessions(current);
     found.retain(|candidate| given.iter().all(|word| word != candidate.get_value()));
     found
@@ -131,8 +136,8 @@ fn themes(current: &OsStr) -> Vec<CompletionCandidate> {
 
 fn matching(names: impl Iterator<Item = String>, current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(typed) = current.to_str() else { return Vec::new() };
-    // A shell could interpret a control character.
-    let fits = |name: &String| name.starts_with(typed) && !name.chars().any(char::is_control);
+    // A name is not a flag.
+    let fits = |name: &String| name.starts_with(typed) && !name.starts_with('-');
     let mut names: Vec<_> = names.filter(fits).collect();
     names.sort();
     names.dedup();
@@ -145,12 +150,18 @@ fn candidates(kinds: &[NameKind], current: &OsStr) -> Vec<CompletionCandidate> {
     matching(names, current)
 }
 
+/// The words of the command that is being typed.
+fn typed_words() -> Vec<OsString> {
+    shells::meanings(std::env::args_os())
+}
+
 /// The context of the command that is being typed: the configuration, and the flags that choose the server.
 fn typed_context() -> Option<CommandContext> {
     let config = FileConfig::read(&Paths::of_user()?.config_file(), &[]).ok()?;
     let environment = Environment::of_process_and_folder().into();
     let mut context = CommandContext { config, environment, ..CommandContext::default() };
-    let words: Vec<String> = std::env::args().collect();
+    let words: Vec<String> =
+        typed_words().into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
     for (index, word) in words.iter().enumerate() {
         let (flag, value) = match word.split_once('=') {
             Some((flag, value)) => (flag, Some(value.to_owned())),

@@ -27,6 +27,7 @@ mod run;
 mod screens;
 mod script;
 mod sessions_board;
+mod shell_completion;
 mod signals;
 mod stuck_sessions;
 mod themes;
