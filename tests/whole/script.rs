@@ -12,6 +12,13 @@ fn standard_output_is_exactly_what_the_program_printed() {
 }
 
 #[test]
+fn a_script_that_shows_half_a_character_goes_on() {
+    let sandbox = Sandbox::new();
+    let code = "display({'text/html': '<b>cut \\ud83d</b>'}, raw=True)\nprint('on')";
+    sandbox.run(&["-c", code, "python"]).expect(0, "cut \u{fffd}\non\n");
+}
+
+#[test]
 fn a_file_is_run_and_sees_the_folder_it_was_started_in() {
     let sandbox = Sandbox::new();
     sandbox.write("data.txt", "content");

@@ -18,7 +18,7 @@ pub(super) struct Reply {
 impl Reply {
     /// The body as JSON of a known shape.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        bai_protocol::json::from_slice(&self.body).map_err(|error| {
             let start = self.body.get(..512).unwrap_or(&self.body);
             if looks_like_html(&String::from_utf8_lossy(start)) {
                 return ClientError::new(

@@ -29,6 +29,7 @@ pub mod execute;
 pub mod files;
 pub mod history;
 pub mod info;
+pub mod json;
 pub mod language;
 mod lenient;
 pub mod live_stat;

@@ -7,8 +7,10 @@ use super::jupyter::JupyterKernel;
 use super::kernel_spec::KernelSpec;
 use super::language::Resolved;
 use super::outbox::Outbox;
+use super::process;
 use super::wire::{FromDriver, ToDriver};
 use bai_protocol::record::ConsoleRecord;
+use std::process::ExitStatus;
 
 /// The process that runs cells.
 pub(super) enum Backend {
@@ -59,6 +61,14 @@ impl Backend {
             Backend::Driven(interpreter) => interpreter.last_messages(),
             // It has delivered them all before it reported its end.
             Backend::Jupyter(_) => Vec::new(),
+        }
+    }
+
+    /// The exit code that a shell would report, and a clause about the end of the process.
+    pub(super) fn describe_end(&self, status: &ExitStatus) -> (i32, String) {
+        match self {
+            Backend::Driven(interpreter) => interpreter.describe_end(status),
+            Backend::Jupyter(_) => process::describe_end(status),
         }
     }
 

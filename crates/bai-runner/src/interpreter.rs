@@ -21,6 +21,8 @@ use tokio::time::Instant;
 pub(super) const EXIT_LIMIT: Duration = Duration::from_secs(3);
 /// How long an interpreter may take until it is ready. Disks can be slow and site-packages large.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long an interpreter may live on when a pipe of its driver is closed.
+const CUT_OFF_LIMIT: Duration = Duration::from_secs(1);
 /// During a flood of small writes, output is read this often and not at every write.
 const PACE: Duration = Duration::from_millis(1);
 /// Pieces of this size or larger need no pacing.
@@ -39,12 +41,21 @@ pub(super) struct Interpreter {
     /// The standard input of the interpreter and its children.
     stdin: Option<StandardInput>,
     wakeups: Wakeups,
+    /// A pipe of the driver is closed.
+    cut_off: Option<CutOff>,
     /// A cell runs.
     busy: bool,
     /// Output is not read before this time, unless a message needs it.
     resume_at: Instant,
     /// The last output was on standard output.
     was_out: bool,
+}
+
+/// What follows when a pipe of the driver is closed: usually the process ends. If user code has closed the pipe, the process
+/// would wait for ever for its runner, so it is ended.
+enum CutOff {
+    EndsUntil(Instant),
+    Killed,
 }
 
 /// An event of the process.
@@ -108,6 +119,7 @@ impl Interpreter {
                 err: Output::new(err),
                 stdin,
                 wakeups: Wakeups::new(wake),
+                cut_off: None,
                 busy: false,
                 resume_at: Instant::now(),
                 was_out: true,
@@ -127,7 +139,7 @@ impl Interpreter {
                 Event::Output(reply) => early.push(reply),
                 Event::Ended(status) => {
                     self.drain(|reply| early.push(reply));
-                    let (_, how) = process::describe_end(&status);
+                    let (_, how) = self.describe_end(&status);
                     let executable = resolved.info.executable.clone();
                     return Err(StartError::Died { executable, how, output: last_lines(early) });
                 }
@@ -138,14 +150,34 @@ impl Interpreter {
 
     /// Waits for the next event. Without `room`, no output is read. Cancel-safe.
     pub(super) async fn next(&mut self, room: bool) -> Event {
+        if self.to_driver.is_over() {
+            self.note_cut_off();
+        }
         let Interpreter {
-            process, control, aside, to_driver, out, err, stdin, wakeups, busy, resume_at, ..
+            process,
+            control,
+            aside,
+            to_driver,
+            out,
+            err,
+            stdin,
+            wakeups,
+            cut_off,
+            busy,
+            resume_at,
+            ..
         } = self;
         let (pace, leader) = (*resume_at, process.leader());
         let wanted = async {
             match stdin {
                 Some(stdin) if *busy => stdin.wait_for_reader(leader).await,
                 _ => std::future::pending().await,
+            }
+        };
+        let too_late = async {
+            match *cut_off {
+                Some(CutOff::EndsUntil(limit)) => tokio::time::sleep_until(limit).await,
+                Some(CutOff::Killed) | None => std::future::pending().await,
             }
         };
         let paced = async {
@@ -156,13 +188,23 @@ impl Interpreter {
             }
         };
         let from_out = tokio::select! { biased;
-            (id, message) = control.next(), if room => return Event::Message(id, message),
-            (_, message) = aside.next() => match message {
-                FromDriver::Heeded => {
+            message = control.next(), if room => {
+                let Some((id, message)) = message else {
+                    self.note_cut_off();
+                    return Event::Progress;
+                };
+                return Event::Message(id, message);
+            }
+            message = aside.next() => match message {
+                Some((_, FromDriver::Heeded)) => {
                     wakeups.stop();
                     return Event::Progress;
                 }
-                message => return Event::Aside(message),
+                Some((_, message)) => return Event::Aside(message),
+                None => {
+                    self.note_cut_off();
+                    return Event::Progress;
+                }
             },
             signal = wakeups.due() => {
                 process.wake(signal);
@@ -170,6 +212,11 @@ impl Interpreter {
             }
             () = to_driver.flush() => return Event::Progress,
             status = process.wait() => return status.map_or(Event::Progress, Event::Ended),
+            () = too_late => {
+                process.kill();
+                *cut_off = Some(CutOff::Killed);
+                return Event::Progress;
+            }
             from_out = paced, if room => from_out,
             () = wanted => return Event::WaitsForLine,
         };
@@ -183,6 +230,22 @@ impl Interpreter {
         }
         self.was_out = from_out;
         Event::Output(if from_out { ConsoleRecord::Stdout(text) } else { ConsoleRecord::Stderr(text) })
+    }
+
+    /// A pipe of the driver is closed.
+    fn note_cut_off(&mut self) {
+        self.cut_off.get_or_insert_with(|| CutOff::EndsUntil(Instant::now() + CUT_OFF_LIMIT));
+    }
+
+    /// The exit code that a shell would report, and a clause about the end of the process.
+    pub(super) fn describe_end(&self, status: &ExitStatus) -> (i32, String) {
+        let (exit_code, how) = process::describe_end(status);
+        match self.cut_off {
+            Some(CutOff::Killed) => {
+                (exit_code, "has closed a pipe to its runner, and was therefore ended".to_owned())
+            }
+            _ => (exit_code, how),
+        }
     }
 
     /// Takes all output from before this call.

@@ -34,7 +34,7 @@
 //! | `op`, `reply` | the operations of a kernel, and its replies |
 //! | `kernel`, `kernel_spec` | the handle of a kernel, and its specification |
 //! | `worker`, `queue`, `outbox`, `crash_loop` | the one task behind the handle, its two ends, and the crash-loop counter |
-//! | `interpreter`, `wire` | a persistent interpreter under a driver, and the messages between the two |
+//! | `interpreter`, `wire`, `frames` | a persistent interpreter under a driver, the messages between the two, and their frames |
 //! | `jupyter` | kernels that speak Jupyter's protocol; `backend` is either of the two |
 //! | `step`, `lost_interrupt` | batch steps, and their processes that an interrupt has missed |
 //! | `process`, `dispositions`, `output`, `utf8` | child processes, their signals, and their output |
@@ -73,6 +73,7 @@ mod crash_loop;
 mod dispositions;
 mod drivers;
 mod error;
+mod frames;
 mod free_ports;
 mod image;
 mod interpreter;

@@ -1,12 +1,11 @@
-//! The messages between the runner and a driver, and their frames.
+//! The messages between the runner and a driver.
 //!
 //! Messages to the driver are lines: of JSON, or of words for languages without a JSON parser. Messages from the driver
-//! are frames that the system writes in one piece (`PIPE_BUF`), so a signal or a thread switch in the interpreter
-//! cannot tear them. A frame has the message number (u32), the length of the payload (u16), whether it is the message's
-//! last frame (u8), and the payload; all little endian. The joined payloads of a message are JSON.
+//! are JSON in frames, which `frames` describes. A driver waits for the answer to most of its messages. So every message
+//! becomes a [`FromDriver`] with its number, also one that cannot be read.
 
+use super::frames::{Frames, Whole};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// A message to the driver.
@@ -108,6 +107,7 @@ pub(super) enum FromDriver {
     /// The cell is over.
     Done {
         id: u64,
+        #[serde(deserialize_with = "exit_code")]
         code: i32,
     },
     Completions {
@@ -115,67 +115,44 @@ pub(super) enum FromDriver {
         start: Option<usize>,
         suggestions: Vec<String>,
     },
+    /// What could not be read, in a sentence for the user.
+    #[serde(skip)]
+    Unreadable {
+        sentence: String,
+    },
 }
 
-const HEADER: usize = 7;
 const READ_AT_ONCE: usize = 64 << 10;
-/// The largest message, in bytes. No picture is larger, so a larger message has lost frames.
-const LARGEST_MESSAGE: usize = 256 << 20;
-/// How many messages may be incomplete at the same time: one for each thread that was interrupted within a message.
-const MOST_PARTIAL: usize = 64;
+/// The largest message, in bytes. A client takes frames of 256 MiB, and a message is only a part of one.
+const LARGEST_MESSAGE: usize = 255 << 20;
 
-/// Assembles messages from frames.
-#[derive(Default)]
-pub(super) struct Frames {
-    bytes: Vec<u8>,
-    /// How many of the bytes were processed.
-    taken: usize,
-    partial: HashMap<u32, Vec<u8>>,
+/// The exit code of a cell: any number that a program can give. As a shell, it keeps the low byte of a large one.
+fn exit_code<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let wide = number.as_i64().or_else(|| number.as_f64().map(|float| float as i64)).unwrap_or(1);
+    Ok(i32::try_from(wide).unwrap_or((wide & 0xff) as i32))
 }
 
-impl Frames {
-    /// The next complete message with its number. A malformed message is logged and skipped.
-    fn next(&mut self) -> Option<(u32, FromDriver)> {
-        loop {
-            let Some(Frame { id, last, payload }) = Frame::first_of(&self.bytes, self.taken) else {
-                self.bytes.drain(..self.taken);
-                self.taken = 0;
-                return None;
-            };
-            if self.partial.len() >= MOST_PARTIAL {
-                let oldest = self.partial.keys().min().copied();
-                oldest.and_then(|id| self.partial.remove(&id));
-            }
-            let message = self.partial.entry(id).or_default();
-            if message.len() + payload.len() <= LARGEST_MESSAGE {
-                message.extend_from_slice(payload);
-            }
-            self.taken += HEADER + payload.len();
-            if !last {
-                continue;
-            }
-            let whole = self.partial.remove(&id).unwrap_or_default();
-            match serde_json::from_slice(&whole) {
-                Ok(message) => return Some((id, message)),
-                Err(error) => tracing::warn!(%error, "a driver's message is malformed"),
+impl FromDriver {
+    fn read(whole: Whole) -> Self {
+        match whole {
+            Whole::Bytes(bytes) => bai_protocol::json::from_slice(&bytes).unwrap_or_else(|error| {
+                tracing::warn!(%error, "a driver's message is malformed");
+                FromDriver::Unreadable {
+                    sentence: format!(
+                        "Something is not shown here: the driver's message cannot be read ({error})."
+                    ),
+                }
+            }),
+            Whole::TooLong(length) => {
+                let [size, limit] = [length, LARGEST_MESSAGE].map(|bytes| bytes >> 20);
+                FromDriver::Unreadable {
+                    sentence: format!(
+                        "A value of {size} MiB is not shown: the limit is {limit} MiB at a time."
+                    ),
+                }
             }
         }
-    }
-}
-
-struct Frame<'a> {
-    id: u32,
-    last: bool,
-    payload: &'a [u8],
-}
-
-impl<'a> Frame<'a> {
-    /// The frame that begins here, if it is complete.
-    fn first_of(bytes: &'a [u8], from: usize) -> Option<Self> {
-        let (header, rest) = bytes.get(from..)?.split_first_chunk::<HEADER>()?;
-        let [a, b, c, d, low, high, last] = *header;
-        let payload = rest.get(..usize::from(u16::from_le_bytes([low, high])))?;
-        Some(Frame { id: u32::from_le_bytes([a, b, c, d]), last: last != 0, payload })
     }
 }
 
@@ -183,22 +160,27 @@ impl<'a> Frame<'a> {
 pub(super) struct MessageReader {
     pipe: Receiver,
     frames: Frames,
+    /// The driver's end is closed, and that was reported.
+    over: bool,
 }
 
 impl MessageReader {
     pub(super) fn new(pipe: Receiver) -> Self {
-        MessageReader { pipe, frames: Frames::default() }
+        MessageReader { pipe, frames: Frames::new(LARGEST_MESSAGE), over: false }
     }
 
-    /// Waits for the next message. Cancel-safe. It never returns after the driver has closed its end: the end of the
-    /// process is reported elsewhere.
-    pub(super) async fn next(&mut self) -> (u32, FromDriver) {
+    /// Waits for the next message. `None` once, when the driver's end is closed; after that it never returns. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<(u32, FromDriver)> {
         loop {
-            if let Some(message) = self.frames.next() {
-                return message;
+            if let Some(message) = self.next_read() {
+                return Some(message);
+            }
+            if self.over {
+                std::future::pending::<()>().await;
             }
             if self.pipe.readable().await.is_err() || !self.fill() {
-                std::future::pending::<()>().await;
+                self.over = true;
+                return None;
             }
         }
     }
@@ -208,18 +190,22 @@ impl MessageReader {
     pub(super) fn next_now(&mut self) -> Option<(u32, FromDriver)> {
         let mut piece = [0; 4096];
         loop {
-            if let Some(message) = self.frames.next() {
+            if let Some(message) = self.next_read() {
                 return Some(message);
             }
             let count = nix::unistd::read(&self.pipe, &mut piece).ok().filter(|&count| count > 0)?;
-            self.frames.bytes.extend_from_slice(piece.get(..count)?);
+            self.frames.extend(piece.get(..count)?);
         }
+    }
+
+    /// A message that has been read already.
+    fn next_read(&mut self) -> Option<(u32, FromDriver)> {
+        self.frames.next().map(|(id, whole)| (id, FromDriver::read(whole)))
     }
 
     /// Reads the available bytes. Returns false at the end of the stream.
     fn fill(&mut self) -> bool {
-        self.frames.bytes.reserve(READ_AT_ONCE);
-        match self.pipe.try_read_buf(&mut self.frames.bytes) {
+        match self.pipe.try_read_buf(self.frames.space(READ_AT_ONCE)) {
             Ok(count) => count > 0,
             Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
         }
@@ -231,12 +217,14 @@ pub(super) struct MessageWriter {
     pipe: Sender,
     dialect: Dialect,
     pending: Vec<u8>,
+    /// The driver's end is closed.
+    over: bool,
 }
 
 impl MessageWriter {
     /// `first` is sent before any message: the driver's source.
     pub(super) fn new(pipe: Sender, dialect: Dialect, first: Vec<u8>) -> Self {
-        MessageWriter { pipe, dialect, pending: first }
+        MessageWriter { pipe, dialect, pending: first, over: false }
     }
 
     /// Adds a message; [`MessageWriter::flush`] sends it.
@@ -246,6 +234,11 @@ impl MessageWriter {
             Err(error) => tracing::warn!(%error, "a message could not be written as JSON"),
         }
         self.write_now();
+    }
+
+    /// Whether the driver's end is closed.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// How many bytes the driver has not read.
@@ -266,8 +259,10 @@ impl MessageWriter {
             match self.pipe.try_write(&self.pending) {
                 Ok(count) => drop(self.pending.drain(..count)),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                // The driver is gone; the end of its process is reported elsewhere.
-                Err(_) => self.pending.clear(),
+                Err(_) => {
+                    self.pending.clear();
+                    self.over = true;
+                }
             }
         }
     }
@@ -276,32 +271,6 @@ impl MessageWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frame(id: u32, last: bool, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = id.to_le_bytes().to_vec();
-        bytes.extend(u16::try_from(payload.len()).unwrap().to_le_bytes());
-        bytes.push(u8::from(last));
-        bytes.extend(payload);
-        bytes
-    }
-
-    #[test]
-    fn interleaved_messages_of_threads_are_separated() {
-        let mut frames = Frames::default();
-        for bytes in [
-            frame(1, false, br#"{"say":"html","#),
-            frame(2, true, br#"{"say":"sync"}"#),
-            frame(3, true, b"nonsense"),
-            frame(1, true, br#""data":"x"}"#),
-        ] {
-            for byte in bytes {
-                frames.bytes.push(byte);
-            }
-        }
-        assert_eq!(frames.next(), Some((2, FromDriver::Sync)));
-        assert_eq!(frames.next(), Some((1, FromDriver::Html { data: "x".into() })));
-        assert_eq!(frames.next(), None);
-    }
 
     #[test]
     fn the_word_dialect_escapes_line_feeds() {
@@ -313,12 +282,24 @@ mod tests {
     }
 
     #[test]
-    fn endless_messages_are_bounded() {
-        let mut frames = Frames::default();
-        for id in 0..1000 {
-            frames.bytes.extend(frame(id, false, b"{"));
+    fn a_message_that_cannot_be_read_becomes_a_sentence() {
+        let read = |text: &[u8]| FromDriver::read(Whole::Bytes(text.to_vec()));
+        assert_eq!(
+            read(br#"{"say":"html","data":"a\ud83d"}"#),
+            FromDriver::Html { data: "a\u{fffd}".into() }
+        );
+        assert_eq!(
+            read(b"{\"say\":\"html\",\"data\":\"\xff\"}"),
+            FromDriver::Html { data: "\u{fffd}".into() }
+        );
+        for (whole, said) in [
+            (Whole::Bytes(br#"{"say":"dance"}"#.to_vec()), "cannot be read (unknown variant `dance`"),
+            (Whole::Bytes(br#"{"say":"html"}"#.to_vec()), "cannot be read (missing field `data`"),
+            (Whole::TooLong(300 << 20), "A value of 300 MiB is not shown: the limit is 255 MiB at a time."),
+        ] {
+            let message = FromDriver::read(whole);
+            let FromDriver::Unreadable { sentence } = &message else { panic!("{message:?}") };
+            assert!(sentence.contains(said), "{sentence}");
         }
-        assert_eq!(frames.next(), None);
-        assert!(frames.partial.len() <= MOST_PARTIAL);
     }
 }

@@ -24,7 +24,10 @@ pub(crate) fn unpack(record: ConsoleRecord) -> ConsoleRecord {
     if mime != CARRIER || !data.starts_with(BEGINNING) {
         return record;
     }
-    serde_json::from_str(data).ok().and_then(|Carried { data }| shown(data)).unwrap_or(record)
+    bai_protocol::json::from_slice(data.as_bytes())
+        .ok()
+        .and_then(|Carried { data }| shown(data))
+        .unwrap_or(record)
 }
 
 fn shown(mut bundle: Map<String, Value>) -> Option<ConsoleRecord> {

@@ -200,7 +200,7 @@ impl Prelude {
         while let Some(event) = run.next().await {
             match event {
                 RunEvent::Console(ConsoleRecord::Media { mime, data }) if mime == bundle::ANSWER => {
-                    answer = serde_json::from_str(&data).ok();
+                    answer = bai_protocol::json::from_slice(data.as_bytes()).ok();
                 }
                 RunEvent::WaitingInput { .. } => {
                     run.send_input(String::new());

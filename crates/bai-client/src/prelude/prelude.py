@@ -4,7 +4,8 @@
 # - rich results (HTML, Markdown, LaTeX, JSON) are inside a representation that the runner transmits unchanged;
 # - a cell that is one comment with the mark below is a question of the client: it is answered here and never becomes
 #   a cell, so In, Out, _, the execution count and the history do not contain it;
-# - text that IPython would put into a pager is printed.
+# - text that IPython would put into a pager is printed;
+# - text with half a character, which would block the kernel's output for ever, is sent with a question mark there.
 #
 # The cell that installs it is removed from the history too. It has a namespace of its own, which the user's code does not see.
 
@@ -28,10 +29,6 @@ SUGGESTIONS = 2000
 
 def carried(bundle):
     """The bundle, in the representation that arrives complete."""
-    def text(value):
-        # Invalid characters cannot be sent.
-        return value.encode('utf-8', 'replace').decode('utf-8')
-
     def binary(value):
         if isinstance(value, (bytes, bytearray, memoryview)):
             import base64
@@ -43,7 +40,18 @@ def carried(bundle):
     except (TypeError, ValueError):
         texts = {kind: data for kind, data in bundle.items() if isinstance(data, str)}
         body = json.dumps({'bai-repl': VERSION, 'data': texts}, ensure_ascii=False)
-    return {CARRIER: text(body)}
+    return {CARRIER: body}
+
+
+def sendable(value):
+    """The value with a question mark for each half of a character."""
+    if isinstance(value, str):
+        return value.encode('utf-8', 'replace').decode('utf-8')
+    if isinstance(value, dict):
+        return {sendable(key): sendable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [sendable(item) for item in value]
+    return value
 
 
 def needs_carrying(bundle):
@@ -59,6 +67,7 @@ class Prelude:
         self.carry(self.shell.display_pub, 'publish')
         self.carry(self.shell.displayhook, 'write_format_data')
         self.shell.set_hook('show_in_pager', self.page, 0)
+        self.mend_text(self.kernel.session)
         self.take_questions()
 
     def carry(self, owner, name):
@@ -69,6 +78,20 @@ class Prelude:
             return send(carried(data) if needs_carrying(data) else data, *args, **kwargs)
 
         setattr(owner, name, carrying)
+
+    def mend_text(self, session):
+        pack = session.pack
+
+        @functools.wraps(pack)
+        def packing(value):
+            try:
+                packed = pack(value)
+                packed.decode('utf-8')
+                return packed
+            except UnicodeError:
+                return pack(sendable(value))
+
+        session.pack = packing
 
     def page(self, shell, data, start=0, screen_lines=0, pager_cmd=None):
         text = data.get('text/plain', '') if isinstance(data, dict) else data

@@ -216,3 +216,23 @@ fn objects_that_never_answer_reach_the_time_limit() {
         assert_eq!(text(&came[3]), "'alive'");
     });
 }
+
+#[test]
+fn half_a_character_does_not_block_the_kernel() {
+    for_old_and_new_ipython(|python| {
+        let cells = [
+            patient_prelude(),
+            "print('a\\ud83dz', end='')".into(),
+            "display({'image/svg+xml': '<svg>\\ud83d</svg>', 'text/plain': '\\udc80'}, raw=True)".into(),
+            "class Half:\n    def __repr__(self): return 'a\\ud83dz'\nHalf()".into(),
+            "raise ValueError('a\\ud83dz')".into(),
+            "'alive'".into(),
+        ];
+        let came = outputs(python, &cells);
+        assert_eq!(came[1], [json!(["stdout", "a?z"])]);
+        assert_eq!(came[2][0][1], json!({"image/svg+xml": "<svg>?</svg>", "text/plain": "?"}));
+        assert_eq!(text(&came[3]), "a?z");
+        assert_eq!(came[4], [json!(["stderr", "ValueError"])]);
+        assert_eq!(text(&came[5]), "'alive'");
+    });
+}

@@ -185,7 +185,7 @@ impl SocketLink {
         self.started = true;
         self.unacknowledged.0 += frame.len();
         self.unacknowledged.1 += 1;
-        serde_json::from_slice(frame).map_err(|error| {
+        bai_protocol::json::from_slice(frame).map_err(|error| {
             let why = format!("the server sent a frame that is not what was agreed: {error}");
             LinkEnd::failed(ClientError::new(ErrorKind::Server, WHAT, why).with_source(error))
         })

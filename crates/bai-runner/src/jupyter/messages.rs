@@ -35,13 +35,13 @@ impl KernelMessage {
     /// malformed.
     pub(super) fn read(parts: &[impl AsRef<[u8]>]) -> Option<Self> {
         let [header, parent, _, content, ..] = parts else { return None };
-        let named: HeaderFields = serde_json::from_slice(header.as_ref()).ok()?;
-        let parent: HeaderFields = serde_json::from_slice(parent.as_ref()).unwrap_or_default();
+        let named: HeaderFields = bai_protocol::json::from_slice(header.as_ref()).ok()?;
+        let parent: HeaderFields = bai_protocol::json::from_slice(parent.as_ref()).unwrap_or_default();
         Some(KernelMessage {
             kind: named.msg_type,
             parent: parent.msg_id,
-            header: serde_json::from_slice(header.as_ref()).ok(),
-            content: serde_json::from_slice(content.as_ref()).ok()?,
+            header: bai_protocol::json::from_slice(header.as_ref()).ok(),
+            content: bai_protocol::json::from_slice(content.as_ref()).ok()?,
         })
     }
 

@@ -216,3 +216,105 @@ async fn a_character_that_is_split_at_any_byte_is_joined() {
     }
     assert_eq!(session.value("printf 'a\\377b\\303'").await, "a\u{fffd}b\u{fffd}");
 }
+
+/// Each language with a driver: code that writes to a descriptor bytes that are no message, or closes it.
+const DESCRIPTORS: [(&str, &str, &str); 6] = [
+    (
+        "python",
+        "import os; os.write({fd}, b'hello'); os.write({fd}, bytes(70000)); print('a'); print('b', file=__import__('sys').stderr); print('c')",
+        "import os; os.close({fd}); print('a'); print('b', file=__import__('sys').stderr); display({'text/html': 'x'}, raw=True)",
+    ),
+    (
+        "nodejs",
+        "fs.writeSync({fd}, 'hello'); fs.writeSync({fd}, Buffer.alloc(70000)); console.log('a'); console.error('b'); console.log('c')",
+        "fs.closeSync({fd}); console.log('a'); console.error('b'); console.log('c')",
+    ),
+    (
+        "ruby",
+        "i = IO.for_fd({fd}, 'w', autoclose: false); i.syswrite('hello'); i.syswrite(\"\\0\" * 70000); puts 'a'; $stderr.puts 'b'; puts 'c'; nil",
+        "IO.for_fd({fd}).close; puts 'a'; $stderr.puts 'b'; puts 'c'",
+    ),
+    (
+        "perl",
+        "open my $h, '>&=', {fd}; syswrite $h, 'hello'; syswrite $h, \"\\0\" x 70000; print \"a\\n\"; print STDERR \"b\\n\"; print \"c\\n\";",
+        "use POSIX (); POSIX::close({fd}); print \"a\\n\"; print STDERR \"b\\n\"; print \"c\\n\";",
+    ),
+    (
+        "php",
+        "$h = fopen('php://fd/{fd}', 'w'); fwrite($h, 'hello'); fwrite($h, str_repeat(\"\\0\", 70000)); fclose($h); echo \"a\\n\"; fwrite(STDERR, \"b\\n\"); echo \"c\\n\";",
+        "",
+    ),
+    (
+        "bash",
+        "printf hello >&{fd}; head -c 70000 /dev/zero >&{fd}; echo a; echo b >&2; echo c",
+        "exec {fd}>&-; echo a; echo b >&2; echo c",
+    ),
+];
+/// The descriptors of a driver. It reads from the first one.
+const READS: &str = "100";
+const WRITES: [&str; 2] = ["101", "102"];
+
+#[tokio::test]
+async fn foreign_bytes_on_the_pipes_of_a_driver_are_skipped() {
+    for (image, writes, _) in DESCRIPTORS {
+        if resolve(image).is_err() {
+            bai_testkit::leave_out(image);
+            continue;
+        }
+        let mut session = Session::start(image).await;
+        for fd in WRITES {
+            for _ in 0..2 {
+                let outcome = session.run(&writes.replace("{fd}", fd)).await;
+                assert_eq!(outcome.sequence(), ["O:a\n", "E:b\n", "O:c\n"], "{image}: {fd}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_driver_whose_pipe_is_closed_is_ended_and_replaced() {
+    for (image, _, closes) in DESCRIPTORS {
+        if closes.is_empty() || resolve(image).is_err() {
+            continue;
+        }
+        for fd in [READS, WRITES[0]] {
+            let mut session = Session::start(image).await;
+            let outcome = session.run(&closes.replace("{fd}", fd)).await;
+            // What was on its way before the pipe was closed still arrives.
+            assert!(outcome.exit_code != 0 || fd == READS, "{image}: {fd}: {outcome:?}");
+            session.send(Op::Code("1".to_owned())).await;
+            session.finish().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_number_that_a_program_exits_with_ends_the_cell() {
+    for (image, code, exit_code) in [
+        ("nodejs", "process.exit(2 ** 40 + 3)", 3),
+        ("perl", "exit(2 ** 40 + 3)", 3),
+        ("php", "exit(2 ** 40 + 3);", 3),
+        ("bash", "exit 300", 44),
+        ("lua", "os.exit(2 ^ 40 + 3)", 3),
+        ("lua", "os.exit(1.5)", 1),
+        ("lua", "os.exit(0 / 0)", 1),
+        ("r", "quit(status = 1e12)", 1),
+        ("r", "quit(status = integer())", 1),
+        ("octave", "exit(2 ^ 40 + 3)", 3),
+        ("octave", "exit(NaN)", 1),
+        ("octave", "exit([4 5])", 4),
+        ("sqlite", ".exit 1099511627779", 3),
+    ] {
+        if resolve(image).is_err() {
+            bai_testkit::leave_out(image);
+            continue;
+        }
+        let mut session = Session::start(image).await;
+        let outcome = session.run(code).await;
+        assert_eq!(
+            (outcome.exit_code, outcome.stdout().as_str(), outcome.stderr().as_str()),
+            (exit_code, "", ""),
+            "{image}: {code}"
+        );
+    }
+}

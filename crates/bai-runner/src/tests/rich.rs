@@ -82,6 +82,42 @@ async fn each_representation_becomes_its_record() {
 }
 
 #[tokio::test]
+async fn half_a_character_is_replaced_in_every_representation() {
+    for python in pythons().await {
+        let mut session = Session::start(&python).await;
+        for kind in
+            ["image/png", "image/svg+xml", "text/html", "text/markdown", "text/latex", "application/json"]
+        {
+            let code = format!("display({{'{kind}': 'a\\ud83dz'}}, raw=True)\nprint('on')");
+            let outcome = session.run(&code).await;
+            let shown: String = outcome
+                .replies
+                .iter()
+                .map(|reply| match reply {
+                    Reply::Console(ConsoleRecord::Media { data: text, .. } | ConsoleRecord::Html(text)) => {
+                        text.as_str()
+                    }
+                    _ => "",
+                })
+                .collect();
+            assert!(shown.ends_with("a\u{fffd}z"), "{python}: {kind}: {outcome:?}");
+            assert_eq!((outcome.stdout().as_str(), outcome.exit_code), ("on\n", 0), "{python}: {kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_too_large_is_said_and_the_cell_goes_on() {
+    let mut session = Session::start("python").await;
+    let outcome = session.run("display({'text/html': 'x' * (256 << 20)}, raw=True)\nprint('on')").await;
+    assert_eq!(
+        outcome.sequence(),
+        ["E:A value of 256 MiB is not shown: the limit is 255 MiB at a time.\n", "O:on\n"]
+    );
+    assert_eq!(session.value("'next'").await, "'next'\n");
+}
+
+#[tokio::test]
 async fn a_large_picture_is_complete_and_in_order() {
     for python in pythons().await {
         let mut session = Session::start(&python).await;

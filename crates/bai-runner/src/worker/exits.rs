@@ -64,13 +64,14 @@ impl Worker {
     /// The interpreter is gone. Reports how, ends the running task, and starts a new interpreter. In a crash loop the
     /// next cell starts it.
     pub(super) fn on_death(&mut self, status: &ExitStatus) {
+        let (mut exit_code, mut how) = describe_end(status);
         if let InterpreterSlot::Running(interpreter) = &mut self.slot {
+            (exit_code, how) = interpreter.describe_end(status);
             let last = interpreter.last_messages();
             interpreter.drain(|record| self.outbox.push(record));
             interpreter.finish_streams(&mut self.outbox);
             last.into_iter().for_each(|message| self.on_message(message));
         }
-        let (exit_code, how) = describe_end(status);
         let runs_code = self.current.as_ref().is_some_and(|current| current.step.is_none());
         let gives_up = !runs_code && self.crash_loop.note(Instant::now());
         let language = self.resolved.language.name();

@@ -47,6 +47,8 @@ impl Worker {
                 let answer = self.completions.remove(&id);
                 self.answer(answer, completion);
             }
+            // It is unknown which request has this answer, so no request waits longer.
+            FromDriver::Unreadable { .. } => self.completions.clear(),
             message => tracing::warn!(?message, "a message came on the wrong pipe"),
         }
     }
@@ -72,6 +74,7 @@ impl Worker {
                 }
                 self.end_current(code);
             }
+            FromDriver::Unreadable { sentence } => self.outbox.say(&sentence),
             FromDriver::Sync | FromDriver::Ready | FromDriver::Done { .. } => {}
             message => tracing::warn!(?message, "a message came on the wrong pipe"),
         }

@@ -37,7 +37,9 @@ _bai_say() {
             run\ *) _bai_waiting+=("$line") ;;
         esac
     done
-    exit
+    # The runner has ended, or user code has closed the pipe.
+    trap - EXIT DEBUG
+    exit 70
 }
 
 # Two pipes have no common order, so the driver waits between two commands until the output of the first has been read:

@@ -362,7 +362,11 @@ local function evaluate(code)
     local ok, count, values = results(xpcall(cell, handler(cell, own)))
     stdout:flush()
     problem = values[1]
-    if not ok and getmetatable(problem) == Exit then return (tonumber(problem.code) or 1) % 256 end
+    if not ok and getmetatable(problem) == Exit then
+        local code = tonumber(problem.code) or 1
+        -- Neither a fraction nor infinity is an exit code.
+        return code % 1 == 0 and code % 256 or 1
+    end
     if not ok then
         complain(tostring(problem) .. '\n')
         return 1

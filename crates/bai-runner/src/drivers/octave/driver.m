@@ -249,7 +249,11 @@ function __bai_exit__(arguments)
   if (isempty(numbers))
     numbers = {0};
   end
-  __bai_state__("exit", double(numbers{1}));
+  code = [double(numbers{1})(:); 1](1);
+  if (! isfinite(code))
+    code = 1;
+  end
+  __bai_state__("exit", fix(code));
   __bai_stop__();
 end
 

@@ -133,7 +133,11 @@ def sync():
 def _listen(handlers):
     lines = io.open(CONTROL_IN, 'rb', closefd=False)
     while True:
-        line = lines.readline()
+        try:
+            line = lines.readline()
+        except OSError:
+            # User code has closed the pipe.
+            _exit(70)
         if not line:
             # The runner has ended, and so does everything that it started.
             _killpg(0, signal.SIGKILL)

@@ -134,7 +134,8 @@ for (name in c("system", "system2")) precede(name, bquote({
 
 leave <- function(save = "default", status = 0, runLast = TRUE) {
     if (in_child()) real_quit("no", status, FALSE)
-    invokeRestart("_bai_leave", as.integer(status))
+    status <- suppressWarnings(as.integer(status))[1]
+    invokeRestart("_bai_leave", if (is.na(status)) 1L else status)
 }
 replace("quit", leave)
 replace("q", leave)
