@@ -27,7 +27,7 @@ const LEAVE: &[u8] =
 const EDITOR_MODES: &[u8] = b"\x1b[?2004h";
 
 /// A guard that holds the terminal for a full-screen view; dropping it restores the previous state. After
-/// [`super::install`], a panic, SIGTERM, SIGHUP and SIGTSTP leave the view too.
+/// [`super::install`], a panic and signals that end or suspend the program leave the view too.
 #[derive(Debug)]
 pub struct FullScreen {
     editor_waits: bool,
@@ -58,8 +58,8 @@ impl Drop for FullScreen {
     }
 }
 
-/// A guard while output passes to the terminal unfiltered: a panic, SIGTERM, SIGHUP and SIGTSTP reset the modes that the
-/// output may have left on. Dropping it does not reset them: see [`super::reset_sequences`].
+/// A guard while output passes to the terminal unfiltered: a panic, and signals that end or suspend the program, reset the modes
+/// that the output may have left on. Dropping it does not reset them: see [`super::reset_sequences`].
 #[derive(Debug)]
 pub struct PassthroughGuard(());
 

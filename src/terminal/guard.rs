@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::restore::{remember, restore};
 use super::signals;
 
-/// Records the terminal's state, so that a panic, SIGTERM, SIGHUP or a suspension (SIGTSTP) restores it. Call it once, first
+/// Records the terminal's state, so that a panic, a signal that ends the program, or a suspension (SIGTSTP) restores it. Call it once, first
 /// in `main`, before any other part installs signal handlers; later calls have no effect.
 ///
 /// # Errors

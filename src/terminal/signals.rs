@@ -1,10 +1,11 @@
 //! Signals that end or suspend the program: the terminal is restored before they take effect.
 //!
-//! SIGTERM and SIGHUP kill by default. A program that must end its sessions first calls [`listen_fatal`]; the terminal is
-//! restored in this case too, and a second signal kills at once. This module does not handle SIGINT, SIGQUIT and SIGWINCH:
-//! they belong to the prompt.
+//! A program that must end its sessions before SIGTERM or SIGHUP kills it calls [`listen_fatal`]; the terminal is
+//! restored in this case too, and a second signal kills at once. SIGINT and SIGQUIT end the program only as long as no part of
+//! it listens to them: at the prompt they are keys. SIGWINCH belongs to the prompt.
 
 use std::io;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
@@ -20,31 +21,90 @@ use super::restore::{initial_termios, restore};
 /// Whether a [`FatalSignals`] listener exists.
 static LISTENING: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handlers for SIGTERM, SIGHUP and SIGTSTP. An ignored signal (`nohup`) stays ignored. Unblocks signals that
-/// the parent process left blocked, and gives SIGCHLD its default action: if it is ignored, the status of a child is lost.
+/// Signals that the processor raises in a broken program. Another process can send them too.
+const CRASHES: [Signal; 4] = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE];
+/// What handled each of [`CRASHES`] before: Rust reports a stack overflow.
+static CRASH_HANDLERS: [OnceLock<SigAction>; 4] = [const { OnceLock::new() }; 4];
+
+/// Installs the handlers for all signals that end or suspend the program. An ignored signal (`nohup`) stays ignored. Unblocks
+/// signals that the parent process left blocked, and gives SIGCHLD its default action: if it is ignored, the status of a
+/// child is lost.
 pub(super) fn install_handlers() -> io::Result<()> {
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     set_handler(Signal::SIGCHLD, SigHandler::SigDfl)?;
-    for (signal, handler) in [
-        (Signal::SIGTERM, on_fatal as extern "C" fn(libc::c_int)),
-        (Signal::SIGHUP, on_fatal),
-        (Signal::SIGTSTP, on_suspend),
-    ] {
-        let previous = set_handler(signal, SigHandler::Handler(handler))?;
-        if matches!(previous.handler(), SigHandler::SigIgn) {
-            set_handler(signal, SigHandler::SigIgn)?;
+    for signal in Signal::iterator() {
+        if let Some(handler) = handler_of(signal) {
+            let previous = set_handler(signal, SigHandler::Handler(handler))?;
+            if matches!(previous.handler(), SigHandler::SigIgn) {
+                set_handler(signal, SigHandler::SigIgn)?;
+            }
         }
+    }
+    for (signal, before) in CRASHES.into_iter().zip(&CRASH_HANDLERS) {
+        // The handler does not run twice, and it has a stack of its own, as Rust's handler needs it.
+        let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK;
+        let previous =
+            set_action(signal, SigAction::new(SigHandler::SigAction(on_crash), flags, SigSet::empty()))?;
+        let _ = before.set(previous);
     }
     Ok(())
 }
 
+/// The handler of a signal that would end or suspend the program; crashes have their own.
+fn handler_of(signal: Signal) -> Option<extern "C" fn(libc::c_int)> {
+    match signal {
+        Signal::SIGTERM | Signal::SIGHUP => Some(on_fatal),
+        Signal::SIGTSTP => Some(on_suspend),
+        // These end no program.
+        Signal::SIGCHLD | Signal::SIGCONT | Signal::SIGURG | Signal::SIGWINCH => None,
+        // These cannot be handled, or only stop a program that reads the keyboard of another.
+        Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGTTIN | Signal::SIGTTOU => None,
+        // It is an error of the write.
+        Signal::SIGPIPE => None,
+        signal if CRASHES.contains(&signal) => None,
+        _ => Some(on_unexpected),
+    }
+}
+
 fn set_handler(signal: Signal, handler: SigHandler) -> io::Result<SigAction> {
-    let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    set_action(signal, SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty()))
+}
+
+fn set_action(signal: Signal, action: SigAction) -> io::Result<SigAction> {
     // SAFETY: the handlers installed here call async-signal-safe functions only: tcgetattr, tcsetattr, tcgetpgrp,
-    // getpgrp, write, sigaction, pthread_sigmask, raise, and reads of atomics and of a OnceLock that is set.
+    // getpgrp, write, sigaction, pthread_sigmask, raise, and reads of atomics and of OnceLocks that are set.
     #[allow(unsafe_code)]
     let previous = unsafe { sigaction(signal, &action) };
     Ok(previous?)
+}
+
+/// Ends the program, unless a part of it listens to the signal: then that part's handler has replaced this one, and calls it
+/// first.
+extern "C" fn on_unexpected(number: libc::c_int) {
+    let errno = Errno::last_raw();
+    if let Ok(signal) = Signal::try_from(number)
+        && current_action(signal) == Some(on_unexpected as *const () as libc::sighandler_t)
+    {
+        restore();
+        deliver_by_default(signal);
+    }
+    Errno::set_raw(errno);
+}
+
+extern "C" fn on_crash(number: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    restore();
+    // What handles the crash may abort, and this stack is too small for another handler.
+    let _ = set_handler(Signal::SIGABRT, SigHandler::SigDfl);
+    // SAFETY: the system passes a valid pointer to a handler that was installed with SA_SIGINFO.
+    #[allow(unsafe_code)]
+    let was_sent = unsafe { info.as_ref() }.is_none_or(|info| info.si_code <= 0);
+    let crash = CRASHES.into_iter().zip(&CRASH_HANDLERS).find(|(signal, _)| *signal as libc::c_int == number);
+    match crash {
+        // The instruction that has failed is repeated then, and fails again.
+        Some((signal, before)) if !was_sent => drop(before.get().map(|before| set_action(signal, *before))),
+        Some((signal, _)) => deliver_by_default(signal),
+        None => {}
+    }
 }
 
 extern "C" fn on_fatal(number: libc::c_int) {
@@ -91,15 +151,20 @@ fn deliver_by_default(signal: Signal) {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
 }
 
-/// Whether this signal is ignored: it was ignored when the program started, and no handler has been installed since.
-fn is_ignored(signal: Signal) -> bool {
+/// The current action for this signal. Safe in a signal handler.
+fn current_action(signal: Signal) -> Option<libc::sighandler_t> {
     // SAFETY: all zeroes is a valid value of this structure, and the call only writes the current action into it.
     #[allow(unsafe_code)]
     let (result, action) = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         (libc::sigaction(signal as libc::c_int, std::ptr::null(), &raw mut action), action)
     };
-    result == 0 && action.sa_sigaction == libc::SIG_IGN
+    (result == 0).then_some(action.sa_sigaction)
+}
+
+/// Whether this signal is ignored: it was ignored when the program started, and no handler has been installed since.
+fn is_ignored(signal: Signal) -> bool {
+    current_action(signal) == Some(libc::SIG_IGN)
 }
 
 /// Listens for Ctrl-C from this call on: the future ends when it comes. The future never ends if SIGINT was ignored when the

@@ -65,6 +65,24 @@ fn part() {
             read_byte();
             say("not killed");
         }
+        "wait-in-a-view" => {
+            std::mem::forget(FullScreen::enter(false).unwrap());
+            say("running");
+            read_byte();
+            say("not killed");
+        }
+        "overflow" => {
+            fn deep(level: u64) -> u64 {
+                std::hint::black_box(if level == 0 {
+                    0
+                } else {
+                    deep(level - 1) + std::hint::black_box(level)
+                })
+            }
+            std::mem::forget(RunMode::enter(Some(CTRL_BRACKET)).unwrap());
+            say("running");
+            deep(u64::MAX);
+        }
         "listen" => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             std::mem::forget(RunMode::enter(Some(CTRL_BRACKET)).unwrap());
@@ -282,14 +300,36 @@ fn a_contained_panic_is_not_printed() {
 
 #[test]
 fn a_fatal_signal_restores_the_terminal_and_kills() {
-    for (signal, name) in [(Signal::SIGTERM, "Terminated"), (Signal::SIGHUP, "Hangup")] {
-        let mut stage = Stage::play("wait-for-signal");
-        stage.wait_for("running");
-        stage.signal(signal);
-        let (how, output) = stage.end();
-        assert_eq!(how, name, "{output}");
-        assert!(!output.contains("not killed") && output.contains("\x1b[?2004l"), "{output}");
+    for (signal, name) in [
+        (Signal::SIGTERM, "Terminated"),
+        (Signal::SIGHUP, "Hangup"),
+        (Signal::SIGINT, "Interrupt"),
+        (Signal::SIGQUIT, "Quit"),
+        (Signal::SIGABRT, "Aborted"),
+        (Signal::SIGALRM, "Alarm clock"),
+        (Signal::SIGUSR1, "User defined signal 1"),
+        (Signal::SIGSEGV, "Segmentation fault"),
+        (Signal::SIGFPE, "Floating point exception"),
+    ] {
+        for part in ["wait-for-signal", "wait-in-a-view"] {
+            let mut stage = Stage::play(part);
+            stage.wait_for("running");
+            stage.signal(signal);
+            let (how, output) = stage.end();
+            assert_eq!(how, name, "{output}");
+            assert!(!output.contains("not killed") && output.contains("\x1b[?2004l"), "{output}");
+            assert_eq!(output.contains("\x1b[?1049l"), part == "wait-in-a-view", "{signal}: {output}");
+        }
     }
+}
+
+#[test]
+fn a_stack_overflow_restores_the_terminal_and_is_reported() {
+    let mut stage = Stage::play("overflow");
+    stage.wait_for("running");
+    let (how, output) = stage.end();
+    assert_eq!(how, "Aborted", "{output}");
+    assert!(output.contains("has overflowed its stack"), "{output}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_bug_in_the_view_puts_the_terminal_back() {
 
 #[test]
 fn a_signal_puts_the_terminal_back() {
-    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGABRT] {
         let terminal = in_pane(BASH);
         kill(Pid::from_raw(terminal.pid()), signal).unwrap();
         let end = terminal.wait_for_end();

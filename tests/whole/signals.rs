@@ -2,6 +2,7 @@
 //! signals ignored or blocked.
 
 use super::daemon::Daemon;
+use alacritty_terminal::term::TermMode;
 use bai_testkit::{FakeTerminal, PROMPT, Sandbox, binary};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,6 +19,10 @@ os.execv(sys.argv[1], sys.argv[1:])";
 
 /// Prints the signals that a new process ignores and blocks.
 const PRINT_SIGNALS: &str = "grep -E '^Sig(Ign|Blk)' /proc/self/status";
+
+/// Modes of views and of the prompt that no shell expects.
+const ON_IN_VIEWS: TermMode =
+    TermMode::ALT_SCREEN.union(TermMode::MOUSE_MODE).union(TermMode::BRACKETED_PASTE);
 
 /// Whether the output shows no ignored or blocked signals. Real-time signals are not checked, because the C library
 /// uses some of them.
@@ -107,4 +112,50 @@ fn an_engine_in_the_background_outlives_its_terminal_and_ctrl_c_where_both_are_i
     assert!(listed.lines().any(|line| line.starts_with("work ")), "{listed}");
     kill(Pid::from_raw(daemon.pid()), Signal::SIGTERM).unwrap();
     daemon.wait_for_end();
+}
+
+#[test]
+fn a_signal_that_ends_the_program_leaves_the_terminal_as_it_was() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGABRT] {
+        for (arguments, shown) in [(&["pty", "bash"][..], "leaves"), (&["pty", "--raw", "bash"], "ready>")] {
+            let mut sandbox = Sandbox::new();
+            sandbox.set("SHELL", "/bin/sh");
+            sandbox.set("PS1", "ready>");
+            let terminal = FakeTerminal::start(&sandbox, arguments);
+            let before = terminal.termios();
+            terminal.wait_for(shown);
+            assert_ne!(terminal.termios(), before, "raw mode");
+            kill(Pid::from_raw(terminal.pid()), signal).unwrap();
+            let end = terminal.wait_for_end();
+            assert_eq!(end.line_discipline, before.local_flags, "{signal}: {arguments:?}");
+            assert!(!end.screen.modes.intersects(ON_IN_VIEWS), "{signal}: {arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_prompt_and_a_cell_keep_their_terminal_when_they_abort() {
+    for cell in ["", "import time; print('o' + 'n'); time.sleep(60)", ":files"] {
+        let sandbox = Sandbox::new();
+        let terminal = FakeTerminal::start(&sandbox, &["python"]);
+        let before = terminal.termios();
+        terminal.wait_for_prompt(PROMPT);
+        terminal.run(PROMPT, "1");
+        match cell {
+            "" => {}
+            ":files" => {
+                terminal.enter(cell);
+                terminal.wait_until("the view", |screen| screen.modes.contains(TermMode::ALT_SCREEN));
+            }
+            _ => {
+                terminal.enter(cell);
+                terminal.wait_until("the cell", |screen| screen.has_line("on"));
+            }
+        }
+        kill(Pid::from_raw(terminal.pid()), Signal::SIGABRT).unwrap();
+        let end = terminal.wait_for_end();
+        assert_eq!(end.line_discipline, before.local_flags, "{cell}");
+        assert!(!end.screen.modes.intersects(ON_IN_VIEWS), "{cell}");
+        assert!(end.screen.modes.contains(TermMode::SHOW_CURSOR), "{cell}");
+    }
 }
