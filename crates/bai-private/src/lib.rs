@@ -29,6 +29,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
+const STICKY: u32 = 0o1000;
 
 /// Makes a folder in the temporary folder of the system. It is removed when the result is dropped.
 ///
@@ -50,14 +51,19 @@ pub fn temporary_folder_in(parent: &Path, prefix: &str) -> io::Result<TempDir> {
     Ok(folder)
 }
 
-/// Creates a folder, and its parents, that only its owner may enter. Closes an existing folder to other users.
+/// Creates a folder, and its parents, that only its owner may enter. Closes an existing folder to other users, except one
+/// that all users share, such as `/tmp`: its sticky bit says so.
 ///
 /// # Errors
 /// Errors of the file system, such as for a folder of another user that is open to others.
 pub fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)?;
     let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { std::fs::set_permissions(path, Permissions::from_mode(FOLDER)) }
+    if mode & 0o077 == 0 || mode & STICKY != 0 {
+        Ok(())
+    } else {
+        std::fs::set_permissions(path, Permissions::from_mode(FOLDER))
+    }
 }
 
 /// Replaces a file atomically by one that only its owner may access. Makes its folder with [`create_folder`].

@@ -37,6 +37,14 @@ fn what_is_made_is_closed_to_others_whatever_the_umask() {
 }
 
 #[test]
+fn a_folder_that_all_users_share_stays_open() {
+    let shared = temporary_folder("bai-private-test-").unwrap();
+    std::fs::set_permissions(shared.path(), Permissions::from_mode(0o1777)).unwrap();
+    replace_file(&shared.path().join("ours"), b"x").unwrap();
+    assert_eq!((mode(shared.path()), mode(&shared.path().join("ours"))), (0o777, 0o600));
+}
+
+#[test]
 fn what_exists_is_closed_to_others() {
     let root = temporary_folder("bai-private-test-").unwrap();
     let path = root.path().join("log");
