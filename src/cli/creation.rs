@@ -72,6 +72,7 @@ pub(super) fn print_notes(context: &CommandContext, notes: impl IntoIterator<Ite
 /// Says that a session stays, and its name.
 pub(super) fn print_kept(context: &CommandContext, name: &str) {
     if !context.global.quiet {
+        let name = crate::render::sanitize::line(name, 200);
         eprintln!("bai-repl: session {name} stays; bai-repl attach {name} continues with it");
     }
 }

@@ -24,6 +24,7 @@ mod env_file;
 mod error;
 mod exit_status;
 mod input;
+mod json_lines;
 mod logging;
 mod login;
 mod name_cache;

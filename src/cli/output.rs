@@ -4,6 +4,7 @@
 use super::case_output::CaseOutput;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::json_lines;
 use crate::render::{Console, ConsoleOptions, Flow, sanitize};
 use crate::terminal::Out;
 use bai_protocol::record::ConsoleRecord;
@@ -160,8 +161,10 @@ fn write_json(mut messages: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliEr
     let written = (|| {
         while let Some(message) = messages.blocking_recv() {
             match message {
-                OutputMessage::Record(record) => write_line(&mut out, &record_event(record))?,
-                OutputMessage::Event(event) | OutputMessage::Step(event, _) => write_line(&mut out, &event)?,
+                OutputMessage::Record(record) => json_lines::write(&mut out, &record_event(record))?,
+                OutputMessage::Event(event) | OutputMessage::Step(event, _) => {
+                    json_lines::write(&mut out, &event)?
+                }
                 OutputMessage::Case(..) => {}
                 OutputMessage::Flush(done) => drop(done.send(())),
             }
@@ -178,11 +181,6 @@ fn write_json(mut messages: mpsc::Receiver<OutputMessage>) -> Result<Flow, CliEr
             Err(CliError::new(ExitStatus::Failed, format!("cannot write to standard output: {error}")))
         }
     }
-}
-
-fn write_line(out: &mut impl Write, event: &Value) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *out, event)?;
-    out.write_all(b"\n")
 }
 
 /// A record as an event: `type` is the type of the record, `data` its content, `mime` the type of a medium.

@@ -4,6 +4,7 @@
 use super::context::CommandContext;
 use super::error::CliError;
 use super::exit_status::ExitStatus;
+use super::json_lines;
 use crate::render::{Flow, sanitize};
 use crate::terminal::{self, Out, Screen};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -56,7 +57,7 @@ pub(super) fn print(
     rows: &[Row],
 ) -> Result<ExitStatus, CliError> {
     if context.global.json {
-        return write(&rows.iter().map(|row| format!("{}\n", row.json)).collect::<String>())
+        return write(&rows.iter().map(|row| json_lines::line(&row.json)).collect::<String>())
             .map(|_| ExitStatus::Ok);
     }
     let window = Screen::detect().stdout_tty.then(|| usize::from(terminal::size().cols));
@@ -70,7 +71,7 @@ pub(super) fn print_facts(
     facts: &[(&str, String)],
 ) -> Result<ExitStatus, CliError> {
     if context.global.json {
-        return write(&format!("{json}\n")).map(|_| ExitStatus::Ok);
+        return write(&json_lines::line(json)).map(|_| ExitStatus::Ok);
     }
     let width = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let line = |(name, value): &(&str, String)| {
@@ -82,7 +83,7 @@ pub(super) fn print_facts(
 /// Reports what was done: an event for programs on standard output, or a sentence for people on standard error.
 pub(super) fn report(context: &CommandContext, event: &Value, sentence: &str) -> Result<(), CliError> {
     if context.global.json {
-        put(&format!("{event}\n"))?;
+        put_json(event)?;
     } else if !context.global.quiet {
         eprintln!("{}", sanitize::line(sentence, CELL_WIDTH * 4));
     }
@@ -104,6 +105,11 @@ pub(super) fn write(text: &str) -> Result<Flow, CliError> {
 /// Writes text to standard output, and ignores a closed pipe.
 pub(super) fn put(text: &str) -> Result<(), CliError> {
     write(text).map(drop)
+}
+
+/// Writes one object for programs to standard output, and ignores a closed pipe.
+pub(super) fn put_json(value: &Value) -> Result<(), CliError> {
+    put(&json_lines::line(value))
 }
 
 /// Writes bytes to standard output. A closed pipe is not an error.

@@ -31,6 +31,8 @@ const MAX_BUFFERED: usize = 64 * 1024;
 const BLOCK: usize = 16 * 1024;
 /// The end of a script is sent again after the terminal was quiet for this time: a program inside may have consumed it.
 const QUIET: Duration = Duration::from_millis(500);
+/// Maximum width of a message.
+const MESSAGE_WIDTH: usize = 1_000;
 /// Maximum pause before the end is sent again.
 const LONGEST_QUIET: Duration = Duration::from_secs(30);
 /// The control character for the end of input.
@@ -333,7 +335,7 @@ impl Raw<'_> {
 
     /// Prints a message of this program between the program's output.
     fn say(&self, text: &str) {
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        let text = crate::render::sanitize::line(text, MESSAGE_WIDTH);
         let _ = crate::terminal::Out::stderr().write_all(format!("\r\nbai-repl: {text}\r\n").as_bytes());
     }
 

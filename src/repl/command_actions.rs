@@ -9,7 +9,7 @@ use super::cell::CellOptions;
 use super::commands::{COMMANDS, CommandSpec, PromptCommand, hint_about};
 use super::editor::edit_outside;
 use super::help_text::{help_table, indented};
-use super::printable::printable;
+use super::printable::named;
 use super::session::{RestartOutcome, SessionError};
 use super::settings;
 use super::state::{LoopAction, RanCell, Repl};
@@ -304,9 +304,7 @@ impl Repl {
             .history()
             .enumerate()
             .filter(|(_, cell)| pattern.is_none_or(|pattern| cell.contains(pattern)))
-            .map(|(index, cell)| {
-                format!("{:>5}  {}\n", index + 1, printable(cell).replace('\n', "\n       "))
-            })
+            .map(|(index, cell)| format!("{:>5}  {}\n", index + 1, named(cell).replace('\n', "\n       ")))
             .collect();
         let skipped = found.len().saturating_sub(100);
         let text: String = found.into_iter().skip(skipped).collect();

@@ -1,9 +1,11 @@
 //! Colours for the cell while it is typed. Parsed lines are cached, so that a key causes the parsing of one line.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 use super::paint::Paint;
+use super::printable::{editable, named};
 use crate::render::highlight::{Grammar, Place, Spans};
 use crate::theme::Role;
 
@@ -48,9 +50,23 @@ impl Highlight {
         Highlight { grammar, lines: RefCell::default() }
     }
 
-    /// `text` with colours. The bytes at `marked` are shown as matching brackets. Control characters are left out, because the
-    /// editor counts them as zero columns.
+    /// `text` with colours, while it is edited. The bytes at `marked` are shown as matching brackets.
     pub(super) fn paint(&self, text: &str, marked: &[usize], paint: &Paint) -> String {
+        self.paint_as(editable, text, marked, paint)
+    }
+
+    /// `text` with colours, as it stays in the scrollback.
+    pub(super) fn paint_last(&self, text: &str, paint: &Paint) -> String {
+        self.paint_as(named, text, &[], paint)
+    }
+
+    fn paint_as(
+        &self,
+        show: fn(&str) -> Cow<'_, str>,
+        text: &str,
+        marked: &[usize],
+        paint: &Paint,
+    ) -> String {
         let mut out = String::with_capacity(text.len() * 2);
         let mut position = 0;
         let mut put = |text: &str, role: Option<Role>| {
@@ -60,12 +76,12 @@ impl Highlight {
                 let Some((head, tail)) = rest.split_at_checked(mark - from) else { continue };
                 let length = tail.chars().next().map_or(0, char::len_utf8);
                 let Some((bracket, tail)) = tail.split_at_checked(length) else { continue };
-                paint.push(&mut out, role, &without_controls(head));
+                paint.push(&mut out, role, &show(head));
                 paint.push(&mut out, Some(Role::BracketMatch), bracket);
                 (from, rest) = (mark + length, tail);
             }
             if !rest.is_empty() {
-                paint.push(&mut out, role, &without_controls(rest));
+                paint.push(&mut out, role, &show(rest));
             }
             position = end;
         };
@@ -96,14 +112,6 @@ impl Highlight {
         }
         out
     }
-}
-
-/// `text` without control characters.
-fn without_controls(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return super::printable::printable(text).into();
-    }
-    text.into()
 }
 
 /// Updates the cached lines for `text`. Unchanged lines at the beginning and at the end are kept, if the parser reaches them in
@@ -230,6 +238,14 @@ mod tests {
             &Paint::new(&Theme::plain(), ColorDepth::None, true),
         );
         assert_eq!(painted, "a[2Jbc\td");
+    }
+
+    #[test]
+    fn text_that_is_disguised_is_named_in_the_scrollback() {
+        let plain = Paint::new(&Theme::plain(), ColorDepth::None, true);
+        let highlight = ready("Python");
+        assert_eq!(highlight.paint("x = '\u{202e}cba'", &[], &plain), "x = 'cba'");
+        assert_eq!(highlight.paint_last("x = '\u{202e}cba'", &plain), "x = '<U+202E>cba'");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The list of suggestions below the line. It is shown until the next key, and never stays in the scrollback.
 
+use super::printable::named;
 use unicode_width::UnicodeWidthStr;
 
 /// Maximum number of rows; the next Tab shows the next page.
@@ -93,6 +94,7 @@ fn fitting(candidates: &[String], columns: usize, rows: usize) -> (usize, usize)
 
 /// `text` in at most `width` columns.
 fn clip(text: &str, width: usize, ellipsis: &str) -> String {
+    let text = &*named(text);
     if text.width() <= width {
         return text.to_owned();
     }
@@ -131,6 +133,11 @@ mod tests {
         assert!(first.lines().count() <= MAX_ROWS + 1 && first.lines().all(|line| line.width() < 80));
         listing.next_page();
         assert!(!listing.page(80, 24, 1, "…").contains("item00000"));
+    }
+
+    #[test]
+    fn disguised_suggestions_are_shown_with_numbers() {
+        assert_eq!(listing(&["a\u{202e}b", "c"]).page(40, 24, 1, "…"), "\na<U+202E>b  c");
     }
 
     #[test]

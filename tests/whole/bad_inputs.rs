@@ -276,3 +276,58 @@ fn no_color_means_no_colour() {
     });
     assert_eq!(coloured, None);
 }
+
+#[test]
+fn text_that_disguises_itself_is_named_while_it_is_edited_and_afterwards() {
+    let sandbox = Sandbox::new();
+    let terminal = FakeTerminal::at_prompt(&sandbox, &["python"]);
+    let names = |screen: &Screen| screen.all.matches("<U+202E>").count();
+    terminal.paste("x = '\u{202e}cba'");
+    terminal.wait_for("not shown above: <U+202E>");
+    terminal.enter("");
+    terminal.wait_until("the line in the scrollback", |screen| screen.all.contains("x = '<U+202E>cba'"));
+    terminal.wait_for_prompt(bai_testkit::PROMPT);
+    // Recalled from the history.
+    terminal.send("\x1b[A");
+    terminal.wait_for("not shown above: <U+202E>");
+    terminal.enter("");
+    terminal.wait_until("the recalled line", |screen| names(screen) == 2);
+    terminal.wait_for_prompt(bai_testkit::PROMPT);
+    // As a suggestion behind the line, and in an answer to a question with such a text.
+    terminal.send("x =");
+    terminal.wait_until("the suggestion", |screen| screen.last_line().ends_with("x = '<U+202E>cba'"));
+    terminal.send("\x03");
+    terminal.wait_for_prompt(bai_testkit::PROMPT);
+    terminal.enter("len(input('who\u{202e}? '))");
+    terminal.wait_for("who<U+202E>?");
+    terminal.send("a\u{202e}b");
+    terminal.wait_for("not shown above: <U+202E>");
+    terminal.enter("");
+    terminal.wait_for("who<U+202E>? a<U+202E>b");
+    let screen = terminal.wait_for_prompt(bai_testkit::PROMPT);
+    // The program got the character.
+    assert!(screen.all.lines().any(|line| line.trim_end() == "3"), "{}", screen.all);
+    terminal.enter(":history");
+    terminal.wait_for("1  x = '<U+202E>cba'");
+    let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
+    assert!(!raw.contains('\u{202e}'), "{raw:?}");
+}
+
+#[test]
+fn json_for_programs_does_not_act_on_a_terminal() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.run(&["--json", "-c", "print('\\x9b31m\\u202e \\x7f größe')", "python"]);
+    run.expect_code(0);
+    let acts = |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
+    assert!(!run.stdout.contains(acts), "{:?}", run.stdout);
+    assert!(run.stdout.contains("\\u009b31m\\u202e \\u007f größe"), "{}", run.stdout);
+    for line in run.stdout.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    let folder = sandbox.home().join(".config/bai-repl/themes");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("mine.toml"), "inherit = 'a\u{202e}\u{9b}'\n").unwrap();
+    let themes = sandbox.run(&["--json", "themes"]);
+    themes.expect_code(0);
+    assert!(!themes.stdout.contains(acts) && themes.stdout.contains("\\u202e"), "{:?}", themes.stdout);
+}

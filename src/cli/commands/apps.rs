@@ -86,7 +86,7 @@ fn announce(
     let (app, url) = (&flags.app, listener.url());
     if context.global.json {
         let event = json!({"event": "listening", "session": session.name(), "app": app, "url": url});
-        table::put(&format!("{event}\n"))?;
+        table::put_json(&event)?;
     } else {
         eprintln!("{app} of {} is at {url} (Ctrl-C ends it)", session.name());
     }

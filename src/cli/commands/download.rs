@@ -65,7 +65,7 @@ pub(in crate::cli) async fn download(
     for (from, to, bytes) in arrived.files.iter().filter(|_| context.global.json) {
         let to = to.display().to_string();
         let event = json!({"event": "downloaded", "from": from, "to": to, "bytes": bytes});
-        table::put(&format!("{event}\n"))?;
+        table::put_json(&event)?;
     }
     if ended? == TransferEnd::Interrupted {
         return Ok(ExitStatus::Remote(130));

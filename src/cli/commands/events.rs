@@ -4,8 +4,9 @@ use crate::cli::args::Events;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
+use crate::cli::json_lines;
 use crate::cli::server::Server;
-use crate::cli::table::{self, put, write};
+use crate::cli::table::{self, put_json, write};
 use crate::render::{Flow, sanitize};
 use bai_client::EventStream;
 use bai_protocol::events::SessionEvent;
@@ -39,7 +40,7 @@ async fn follow(
 ) -> Result<ExitStatus, CliError> {
     events.connected().await?;
     if context.global.json {
-        put(&format!("{}\n", json!({"event": "connected"})))?;
+        put_json(&json!({"event": "connected"}))?;
     } else if !context.global.quiet {
         eprintln!("following the events (Ctrl-C stops)");
     }
@@ -61,11 +62,10 @@ async fn follow(
 
 fn for_programs(event: &SessionEvent) -> String {
     let data = &event.data;
-    let object = json!({
+    json_lines::line(&json!({
         "event": event.name, "time": Timestamp::now().to_string(), "session": data.session_name,
         "id": data.session_id, "reason": data.reason, "exitCode": data.exit_code, "kernelId": data.kernel_id,
-    });
-    format!("{object}\n")
+    }))
 }
 
 fn for_people(event: &SessionEvent) -> String {

@@ -4,7 +4,8 @@ use crate::cli::args::{Logs, LogsFlags};
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::table::{self, put, write};
+use crate::cli::json_lines;
+use crate::cli::table::{self, put_json, write};
 use crate::render::{Flow, sanitize};
 use crate::terminal::Screen;
 use bai_client::{ClientError, ComputeSession, ErrorKind, new_log_text};
@@ -45,7 +46,7 @@ async fn follow(
     mut seen: String,
 ) -> Result<ExitStatus, CliError> {
     if context.global.json {
-        put(&format!("{}\n", json!({"event": "connected"})))?;
+        put_json(&json!({"event": "connected"}))?;
     }
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     loop {
@@ -92,7 +93,7 @@ fn show(context: &CommandContext, text: &str) -> Result<Flow, CliError> {
         return Ok(Flow::Open);
     }
     if context.global.json {
-        write(&format!("{}\n", json!({"event": "log", "data": text})))
+        write(&json_lines::line(&json!({"event": "log", "data": text})))
     } else if Screen::detect().stdout_tty {
         write(&sanitize::text(text))
     } else {

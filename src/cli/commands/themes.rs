@@ -4,7 +4,7 @@ use crate::cli::args::Themes;
 use crate::cli::context::CommandContext;
 use crate::cli::error::CliError;
 use crate::cli::exit_status::ExitStatus;
-use crate::cli::{display, table};
+use crate::cli::{display, json_lines, table};
 use crate::render::sanitize;
 use crate::terminal::{ColorDepth, Screen};
 use crate::theme::{ListedTheme, Role, Theme, sample};
@@ -37,8 +37,10 @@ pub(in crate::cli) fn run(context: &CommandContext, flags: &Themes) -> Result<Ex
     }
     let themes = library.list();
     if context.global.json {
-        return table::write(&themes.iter().map(|theme| format!("{}\n", object(theme))).collect::<String>())
-            .map(|_| ExitStatus::Ok);
+        return table::write(
+            &themes.iter().map(|theme| json_lines::line(&object(theme))).collect::<String>(),
+        )
+        .map(|_| ExitStatus::Ok);
     }
     let width = themes.iter().map(|theme| theme.label().width()).max().unwrap_or(0);
     table::put(&themes.iter().map(|theme| line(theme, width, depth, visible)).collect::<String>())?;

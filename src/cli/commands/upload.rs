@@ -106,7 +106,7 @@ async fn upload_source(
         }
         let from = upload.from.display().to_string();
         let event = json!({"event": "uploaded", "from": from, "to": upload.to, "bytes": bytes});
-        table::put(&format!("{event}\n"))?;
+        table::put_json(&event)?;
     }
     if !matches!(ended, Ok(TransferEnd::Done)) && !context.global.json {
         let count = uploads.iter().filter(has_arrived).count();

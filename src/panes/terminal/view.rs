@@ -11,8 +11,12 @@ use unicode_width::UnicodeWidthStr;
 use crate::format;
 use crate::panes::PrefixKey;
 use crate::panes::painter::underline;
+use crate::render::sanitize;
 use crate::terminal::model::{CellColor, Glyph, Model};
 use bai_client::pty::{LinkState, PtyStatus};
+
+/// The longest text of a status line.
+const LINE_WIDTH: usize = 1_000;
 
 /// The screen of the program.
 pub(in crate::panes) struct Grid<'a> {
@@ -172,7 +176,7 @@ impl Widget for Status<'_> {
         let width = usize::from(area.width);
         let right_width = right.width();
         let room = if right_width + 8 <= width { width - right_width } else { width };
-        buffer.set_stringn(area.x, area.y, cut(&left, room.saturating_sub(1)), room, style);
+        buffer.set_stringn(area.x, area.y, cut(&one_line(&left), room.saturating_sub(1)), room, style);
         if room < width {
             let from = area.x + u16::try_from(room).unwrap_or(area.width);
             buffer.set_stringn(from, area.y, right, right_width, style);
@@ -244,9 +248,9 @@ fn milliseconds(time: Duration) -> String {
     }
 }
 
-/// Replaces control characters in untrusted text, for display in one line.
+/// Untrusted text for display in one line.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    sanitize::line(text, LINE_WIDTH)
 }
 
 /// `text` cut to at most `width` columns, with an ellipsis if it was cut.

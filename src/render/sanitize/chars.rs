@@ -39,6 +39,16 @@ pub(super) fn classify(c: char) -> Class {
     }
 }
 
+/// Whether a character is shown as it is: it does not act on a terminal, and does not disguise other text. Line feeds and
+/// tabs are harmless too.
+pub fn is_harmless(c: char) -> bool {
+    match c {
+        '\n' | '\t' => true,
+        c if c.is_ascii() => !c.is_ascii_control(),
+        c => matches!(classify(c), Class::Plain(_) | Class::Joining),
+    }
+}
+
 /// The joiner that combines several emoji into one.
 pub(super) const ZERO_WIDTH_JOINER: char = '\u{200d}';
 

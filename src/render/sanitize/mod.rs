@@ -13,6 +13,7 @@ mod pen;
 mod sgr;
 mod stream;
 
+pub use chars::is_harmless;
 pub use cursor::Cursor;
 pub use line::{line, text, truncate};
 pub use pen::Pen;

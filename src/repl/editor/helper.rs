@@ -17,7 +17,7 @@ use super::state::{EditorEnd, Mode, SharedEditorState};
 use crate::repl::highlight::Highlight;
 use crate::repl::language::Language;
 use crate::repl::paint::Paint;
-use crate::repl::printable::printable;
+use crate::repl::printable::{editable, hidden, named};
 use crate::theme::Role;
 
 /// The helper of the editor, for cells and for answers.
@@ -85,7 +85,7 @@ impl EditorHelper {
         let start = context.history_index().min(newest);
         let found = context.history().starts_with(line, start, SearchDirection::Reverse).ok()??;
         let rest = found.entry.strip_prefix(line).filter(|rest| !rest.is_empty())?;
-        let mut first = printable(rest.lines().next().unwrap_or_default());
+        let mut first = named(rest.lines().next().unwrap_or_default()).into_owned();
         if rest.contains('\n') {
             first.push(' ');
             first.push_str(self.paint.signs().ellipsis);
@@ -123,8 +123,11 @@ impl Hinter for EditorHelper {
             }
             state.listing = None;
         }
-        let mode = state.mode;
+        let (mode, last_view) = (state.mode, state.last_view);
         drop(state);
+        if let Some(hidden) = hidden(line).filter(|_| !last_view) {
+            return Some(HintText { display: format!("\nnot shown above: {hidden}"), completion: None });
+        }
         if mode == Mode::Cell { self.suggestion(line, position, context) } else { None }
     }
 }
@@ -137,11 +140,11 @@ impl Highlighter for EditorHelper {
         let last_view = last_view && position == line.len();
         let ending = state.ending.clone().filter(|_| last_view);
         drop(state);
-        let mut painted = if mode == Mode::Answer {
-            printable(line)
-        } else {
-            let marked = if last_view { Vec::new() } else { self.brackets(line, position) };
-            self.highlight.paint(line, &marked, &self.paint)
+        let mut painted = match mode {
+            Mode::Answer if last_view => named(line).into_owned(),
+            Mode::Answer => editable(line).into_owned(),
+            Mode::Cell if last_view => self.highlight.paint_last(line, &self.paint),
+            Mode::Cell => self.highlight.paint(line, &self.brackets(line, position), &self.paint),
         };
         if last_view {
             painted = self.aligned(&painted);

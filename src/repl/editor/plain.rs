@@ -1,6 +1,6 @@
 //! Lines from a dumb terminal (`TERM=dumb`), or from standard input that is not a terminal. The system echoes and edits them.
 
-use crate::repl::printable::printable;
+use crate::repl::printable::{named, printable};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl PlainReader {
                 let line = text(&line);
                 if is_raw {
                     // It was typed while a cell ran: the system has not translated Enter and not echoed the line.
-                    out.write_all(line.as_bytes())
+                    out.write_all(named(&line).as_bytes())
                         .and_then(|()| out.write_all(b"\n"))
                         .map_err(ReadStop::Failed)?;
                 }

@@ -1,0 +1,74 @@
+//! The one writer of `--json`: one object on a line. People look at such lines in a terminal too, so characters that act on
+//! terminals or disguise text are written as `\u009b`, which programs read as the same character.
+
+use crate::render::sanitize;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use std::io::{self, Write};
+
+/// A value as one line.
+pub(super) fn line(value: &Value) -> String {
+    let mut line = Vec::new();
+    // Writing into memory does not fail.
+    let _ = write(&mut line, value);
+    String::from_utf8(line).unwrap_or_default()
+}
+
+/// Writes a value as one line.
+pub(super) fn write(mut out: impl Write, value: &Value) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut out, Escaping))?;
+    out.write_all(b"\n")
+}
+
+/// The compact form, with more escapes in texts and keys.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut plain = fragment;
+        while let Some((place, c)) = next_acting(plain) {
+            let (before, rest) = plain.split_at(place);
+            CompactFormatter.write_string_fragment(out, before)?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            plain = rest.get(c.len_utf8()..).unwrap_or_default();
+        }
+        CompactFormatter.write_string_fragment(out, plain)
+    }
+}
+
+/// The first character that acts on terminals, and its place. Most text is ASCII, which is searched faster.
+fn next_acting(text: &str) -> Option<(usize, char)> {
+    let start = text.bytes().position(|byte| byte >= 0x7f)?;
+    let found = text.get(start..)?.char_indices().find(|(_, c)| !sanitize::is_harmless(*c));
+    found.map(|(place, c)| (start + place, c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn characters_that_act_on_terminals_are_escaped() {
+        let value = json!({"a\u{9b}": ["x\u{202e}y", "\u{7f}", "\u{e0041}", "größe\n\u{1b} \u{1f600}"]});
+        assert_eq!(
+            line(&value),
+            "{\"a\\u009b\":[\"x\\u202ey\",\"\\u007f\",\"\\udb40\\udc41\",\"größe\\n\\u001b \u{1f600}\"]}\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn programs_read_the_same_text_in_one_harmless_line(text in any::<String>()) {
+            let line = line(&json!({"text": text.clone()}));
+            let (body, end) = line.split_at(line.len() - 1);
+            prop_assert_eq!(end, "\n");
+            prop_assert!(body.chars().all(|c| !c.is_control() && sanitize::is_harmless(c)));
+            prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), json!({"text": text}));
+        }
+    }
+}
