@@ -1,6 +1,8 @@
 //! Apps of a session: the list, and a local address that leads to one of them. Whoever reaches that address acts as the
 //! owner of the session. So only programs of the same user are let in, and no requests of foreign web pages.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod peer;
 mod request_filter;
 mod web_origin;

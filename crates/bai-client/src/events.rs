@@ -7,8 +7,8 @@ use super::session::ComputeSession;
 use bai_protocol::events::SessionEvent;
 use bytes::Bytes;
 use eventsource_stream::Eventsource;
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 use reqwest::Method;
 use std::io;
 use std::time::Duration;
@@ -19,6 +19,8 @@ use tokio_util::task::AbortOnDropHandle;
 const SILENCE: Duration = Duration::from_secs(45);
 /// The longest line that is accepted, in bytes.
 const LINE_LIMIT: usize = 1024 * 1024;
+/// The largest event that is accepted, in bytes.
+const EVENT_LIMIT: usize = 4 * LINE_LIMIT;
 /// The first pause before a new connection; it doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -147,16 +149,83 @@ async fn connect(api: &Api, selection: &Selection) -> Result<Events, ClientError
 /// Opens a stream of events of any kind.
 pub(super) async fn open(request: Request<'_>) -> Result<Events, ClientError> {
     let response = request.event_stream().open().await?;
-    let mut line = 0;
-    let chunks = tokio_stream::StreamExt::timeout(response.bytes_stream(), SILENCE).map(move |chunk| {
-        let chunk = chunk.map_err(|_| io::Error::other("the server is silent"))?.map_err(io::Error::other)?;
-        line = match chunk.iter().rposition(|byte| *byte == b'\n') {
-            Some(at) => chunk.len() - at,
-            None => line + chunk.len(),
-        };
-        if line > LINE_LIMIT { Err(io::Error::other("a line does not end")) } else { Ok(chunk) }
+    let chunks = tokio_stream::StreamExt::timeout(response.bytes_stream(), SILENCE);
+    let chunks = chunks
+        .map(|chunk| chunk.map_err(|_| io::Error::other("the server is silent"))?.map_err(io::Error::other));
+    Ok(decode(chunks))
+}
+
+/// The events in the pieces of a body.
+fn decode(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Events {
+    let (mut bom, mut limit) = (ByteOrderMark::default(), EventLimit::default());
+    let chunks = chunks.map(move |chunk| {
+        let chunk = bom.strip(chunk?);
+        limit.check(&chunk)?;
+        Ok(chunk)
     });
-    Ok(chunks.boxed().eventsource())
+    // The library fails at a byte order mark that begins the first piece. An empty line has no meaning.
+    let first = futures_util::stream::iter([Ok(Bytes::from_static(b"\n"))]);
+    first.chain(chunks).boxed().eventsource()
+}
+
+/// The mark with which a body may begin.
+#[derive(Default)]
+struct ByteOrderMark {
+    /// The bytes that may be a mark, until that is known.
+    held: Vec<u8>,
+    is_known: bool,
+}
+
+impl ByteOrderMark {
+    const BYTES: &[u8] = "\u{feff}".as_bytes();
+
+    /// The next bytes of the body, without a mark at its beginning.
+    fn strip(&mut self, chunk: Bytes) -> Bytes {
+        if self.is_known {
+            return chunk;
+        }
+        self.held.extend_from_slice(&chunk);
+        if self.held.len() < Self::BYTES.len() && Self::BYTES.starts_with(&self.held) {
+            return Bytes::new();
+        }
+        self.is_known = true;
+        let held = Bytes::from(std::mem::take(&mut self.held));
+        if held.starts_with(Self::BYTES) { held.slice(Self::BYTES.len()..) } else { held }
+    }
+}
+
+/// The size of the line and of the event that are arriving.
+#[derive(Default)]
+struct EventLimit {
+    line: usize,
+    event: usize,
+    is_comment: bool,
+}
+
+impl EventLimit {
+    fn check(&mut self, chunk: &[u8]) -> io::Result<()> {
+        for byte in chunk {
+            match byte {
+                b'\n' if self.line == 0 => self.event = 0,
+                b'\n' => {
+                    self.event += if self.is_comment { 0 } else { self.line };
+                    self.line = 0;
+                }
+                b'\r' => {}
+                _ => {
+                    self.is_comment = if self.line == 0 { *byte == b':' } else { self.is_comment };
+                    self.line += 1;
+                }
+            }
+            if self.line > LINE_LIMIT {
+                return Err(io::Error::other("a line does not end"));
+            }
+            if self.event > EVENT_LIMIT {
+                return Err(io::Error::other("an event does not end"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The next event, or `None` if the connection has ended, is dead, or does not carry events.
@@ -167,6 +236,69 @@ async fn next_event(stream: &mut Events) -> Option<SessionEvent> {
         Err(error) => {
             tracing::debug!(%error, "the event stream broke");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of the events in the pieces of a body, and whether the body was read to its end.
+    async fn names<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, bool) {
+        let pieces: Vec<_> = pieces.into_iter().map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let mut events = decode(futures_util::stream::iter(pieces));
+        let mut names = Vec::new();
+        loop {
+            match events.next().await {
+                Some(Ok(event)) => names.push(event.event),
+                end => return (names, end.is_none()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_may_begin_with_a_byte_order_mark() {
+        let body = "\u{feff}event: a\ndata: 1\n\nevent: b\r\ndata: 2\r\n\r\n".as_bytes();
+        for size in [1, 2, 3, 4, body.len()] {
+            assert_eq!(
+                names(body.chunks(size)).await,
+                (vec!["a".to_owned(), "b".to_owned()], true),
+                "{size}"
+            );
+        }
+        let two = "\u{feff}\u{feff}event: a\n\nevent: b\ndata: 2\n\n".as_bytes();
+        assert_eq!(names([two]).await, (vec!["b".to_owned()], true));
+    }
+
+    #[tokio::test]
+    async fn a_line_and_an_event_that_do_not_end_are_errors() {
+        let long = vec![b'x'; LINE_LIMIT + 1];
+        assert_eq!(names([&b"data: 1\n\n"[..], &long]).await, (vec!["message".to_owned()], false));
+        let piece = [&b"data: "[..], &long[..LINE_LIMIT / 2], b"\n"].concat();
+        assert_eq!(names(std::iter::repeat_n(&piece[..], 9)).await, (Vec::new(), false));
+        let ended = [&piece[..], b"\n"].concat();
+        assert_eq!(names(std::iter::repeat_n(&ended[..], 9)).await, (vec!["message".to_owned(); 9], true));
+        let comment = [&b":"[..], &piece].concat();
+        assert_eq!(names(std::iter::repeat_n(&comment[..], 9)).await, (Vec::new(), true));
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing {
+    //! Streams of events with arbitrary bytes.
+
+    use super::{decode, next_event};
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+
+    /// The pieces of a stream, with a byte 0xff between them.
+    pub fn events(bytes: &[u8]) {
+        let pieces: Vec<_> =
+            bytes.split(|byte| *byte == 0xff).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let mut events = decode(futures_util::stream::iter(pieces));
+        while let Some(Some(event)) = next_event(&mut events).now_or_never() {
+            let _ = event.status();
         }
     }
 }

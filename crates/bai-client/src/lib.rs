@@ -48,6 +48,9 @@ mod error;
 mod events;
 mod facts;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graphql;
 mod hello;
 mod home;

@@ -105,7 +105,7 @@ fn fresh(date: &str) -> Option<(&str, String)> {
 
 /// Reads the date formats that clients send: ISO 8601 with or without an offset (then UTC), and HTTP's own. Gives the
 /// instant, and the eight digits of the day in the date's own zone.
-fn parse_date(date: &str) -> Option<(Timestamp, String)> {
+pub(super) fn parse_date(date: &str) -> Option<(Timestamp, String)> {
     static ISO: temporal::DateTimeParser = temporal::DateTimeParser::new();
     static HTTP: rfc2822::DateTimeParser = rfc2822::DateTimeParser::new();
     let (local, offset) = match ISO.parse_pieces(date) {

@@ -64,6 +64,9 @@ mod events;
 mod execute;
 mod files;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graphql;
 mod keypair;
 mod lifecycle;

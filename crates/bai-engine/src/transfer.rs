@@ -101,7 +101,7 @@ fn unnamed() -> String {
 /// The official client percent-encodes everything but letters, digits and `_.-~`. Only a name that this client could
 /// have encoded is decoded. A name with any other character, such as a slash, is taken as it is, except for the backslashes
 /// that clients escape.
-fn decode_name(name: &str) -> String {
+pub(super) fn decode_name(name: &str) -> String {
     // The form's parser has unescaped `\"`, but not this.
     let name = &name.replace("\\\\", "\\");
     let encoded = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-~%".contains(&b));

@@ -75,6 +75,9 @@ mod drivers;
 mod error;
 mod frames;
 mod free_ports;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod interpreter;
 mod jupyter;

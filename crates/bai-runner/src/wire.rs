@@ -4,6 +4,9 @@
 //! are JSON in frames, which `frames` describes. A driver waits for the answer to most of its messages. So every message
 //! becomes a [`FromDriver`] with its number, also one that cannot be read.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
 use super::frames::{Frames, Whole};
 use serde::{Deserialize, Serialize};
 use tokio::net::unix::pipe::{Receiver, Sender};

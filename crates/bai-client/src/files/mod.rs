@@ -2,6 +2,8 @@
 
 mod download;
 mod existing;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod large_down;
 mod large_up;
 mod multipart;

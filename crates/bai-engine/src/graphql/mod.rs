@@ -2,6 +2,8 @@
 //! a single machine are null.
 
 mod filter;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod limits;
 mod parse;
 

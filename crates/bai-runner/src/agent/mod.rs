@@ -12,6 +12,8 @@
 //! | `services` | services and models |
 
 mod container;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod messages;
 mod services;
 mod sockets;

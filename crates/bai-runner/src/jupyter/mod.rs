@@ -11,6 +11,8 @@
 
 mod cell;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod kernel;
 mod messages;
 mod spec;

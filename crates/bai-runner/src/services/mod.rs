@@ -3,6 +3,8 @@
 
 mod catalog;
 mod definition;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod listener;
 mod prestart;
 mod running;

@@ -2,12 +2,10 @@
 //!
 //! The input is the program's output. A byte 0xff, which never occurs in text, is followed by a new size or a scroll.
 
-#![no_main]
-
 use bai_repl::terminal::model::{Direction, Model, SelectionKind};
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
+/// Output, with resizes and scrolls.
+pub fn model(bytes: &[u8]) {
     let mut model = Model::new(20, 6);
     for piece in bytes.split_inclusive(|byte| *byte == 0xff) {
         let (head, text) = piece.split_at(piece.len().min(3));
@@ -31,4 +29,4 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(model.glyphs().all(|glyph| glyph.column < columns && glyph.row < rows));
         let _ = (model.cursor(), model.repaint(), model.take_answers(), model.take_events(), model.title());
     }
-});
+}

@@ -1,18 +1,16 @@
-//! HTML and Markdown from arbitrary text through the console: the only sequences in the output are our own, and the
+//! HTML, Markdown, LaTeX and JSON from arbitrary text through the console: the only sequences in the output are our own, and the
 //! reader terminates.
 //!
 //! The first byte is the width of the window.
-
-#![no_main]
 
 use bai_protocol::record::ConsoleRecord;
 use bai_repl::render::{Console, ConsoleOptions};
 use bai_repl::terminal::{ColorDepth, Screen, Size};
 use bai_repl::theme::Theme;
-use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 
-fuzz_target!(|bytes: &[u8]| {
+/// A width and a text.
+pub fn text(bytes: &[u8]) {
     let Some((width, text)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(text).into_owned();
     let screen = Screen { no_color: true, ..Screen::ideal(ColorDepth::None) };
@@ -32,4 +30,4 @@ fuzz_target!(|bytes: &[u8]| {
     }
     drop(console);
     assert!(!out.contains(&0x1b));
-});
+}

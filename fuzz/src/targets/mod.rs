@@ -1,0 +1,10 @@
+//! The targets whose parsers are public.
+
+pub mod media;
+pub mod model;
+pub mod protocol;
+pub mod text;
+pub mod theme;
+
+/// A parser of any bytes. It panics only on a mistake.
+pub type Target = fn(&[u8]);
