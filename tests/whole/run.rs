@@ -174,3 +174,73 @@ fn a_named_session_stays_and_has_the_files() {
     stopped.expect(0, "");
     assert!(stopped.stderr.contains("was stopped with its sessions"), "{}", stopped.stderr);
 }
+
+/// A project with a build backend of its own, so that pip needs no network. It installs the module `mine`.
+const BACKEND: &str = r#"
+import base64, hashlib, os, zipfile
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    return build_wheel(folder)
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    files = {
+        'mine.pth': os.path.join(os.getcwd(), 'src') + '\n',
+        'mine-1.dist-info/METADATA': 'Metadata-Version: 2.1\nName: mine\nVersion: 1\n',
+        'mine-1.dist-info/WHEEL': 'Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+    }
+    record = ''.join('%s,,\n' % name for name in files) + 'mine-1.dist-info/RECORD,,\n'
+    with zipfile.ZipFile(os.path.join(folder, 'mine-1-py3-none-any.whl'), 'w') as wheel:
+        for name, text in list(files.items()) + [('mine-1.dist-info/RECORD', record)]:
+            wheel.writestr(name, text)
+    return 'mine-1-py3-none-any.whl'
+"#;
+
+/// All paths below a folder.
+fn paths_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut all = Vec::new();
+    let mut todo = vec![folder.to_owned()];
+    while let Some(folder) = todo.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.is_symlink() && !path.ends_with("__pycache__") {
+                todo.push(path.clone());
+            }
+            all.push(path);
+        }
+    }
+    all.retain(|path| !path.to_string_lossy().contains("__pycache__"));
+    all.sort();
+    all
+}
+
+#[test]
+fn a_python_project_is_installed_for_its_session_only() {
+    // The session's own commands find the project too.
+    for (pip, execute) in [(None, "*"), (Some("--without-pip"), "python main.py")] {
+        let mut sandbox = Sandbox::new();
+        let active = sandbox.home().join("active");
+        let made = sandbox.program("python3").args(["-m", "venv"]).args(pip).arg(&active).output().unwrap();
+        if !made.status.success() {
+            return bai_testkit::leave_out("Python's venv with pip");
+        }
+        sandbox.set("VIRTUAL_ENV", active.to_str().unwrap());
+        let packages = paths_below(&active).into_iter().find(|path| path.ends_with("site-packages")).unwrap();
+        std::fs::write(packages.join("theirs.py"), "known = 'known'\n").unwrap();
+        std::fs::create_dir(sandbox.work().join("src")).unwrap();
+        sandbox.write("src/mine.py", "answer = 42\n");
+        sandbox.write("backend.py", BACKEND);
+        sandbox.write(
+            "pyproject.toml",
+            "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n[project]\nname = 'mine'\nversion = '1'\n",
+        );
+        sandbox.write("main.py", "import mine, theirs, sys\nprint(mine.answer, theirs.known, sys.prefix)\n");
+        let before = paths_below(&active);
+        let run = sandbox.run(&["run", "python", ".", "--exec", execute]);
+        assert_eq!(run.code, Some(0), "{}\n{}", run.stdout, run.stderr);
+        let last = run.stdout.lines().last().unwrap();
+        assert!(last.starts_with("42 known ") && !last.contains("active"), "{}", run.stdout);
+        assert_eq!(paths_below(&active), before);
+        let prefix = last.rsplit(' ').next().unwrap();
+        assert!(!std::path::Path::new(prefix).exists(), "{prefix} is left");
+    }
+}

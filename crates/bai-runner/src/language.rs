@@ -57,6 +57,21 @@ pub(super) trait Language: Sync {
     /// The meaning of `*` in the step `build`, in a folder without a `Makefile`.
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic;
 
+    /// Whether commands of [`Language::build_heuristic`] install something. Then the session gets a folder for it.
+    fn installs(&self) -> bool {
+        false
+    }
+
+    /// Such a command, made to install into this folder and not into the user's environment.
+    fn install_into(&self, command: Invocation, _environment: &Path) -> Invocation {
+        command
+    }
+
+    /// The interpreter in that folder, once it is there.
+    fn tool_of(&self, _environment: &Path) -> Option<PathBuf> {
+        None
+    }
+
     /// The meaning of `*` in the step `exec`.
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic;
 }

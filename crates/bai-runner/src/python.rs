@@ -5,16 +5,19 @@ use super::batch;
 use super::drivers;
 use super::error::StartError;
 use super::image::{ImageName, WantedVersion};
-use super::language::{FoundImage, Heuristic, KernelInfo, Language, Launch, Resolved};
+use super::language::{FoundImage, Heuristic, Invocation, KernelInfo, Language, Launch, Resolved};
 use super::python_search::{Candidate, Search};
-use super::search_paths::SearchPaths;
+use super::search_paths::{SearchPaths, is_executable};
 use super::wire::Dialect;
 use bai_protocol::language as table;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// CPython 3.6 and later.
 pub(super) struct Python;
+
+/// Makes an environment for a project, and installs the project there.
+const PROJECT_ENVIRONMENT: &str = include_str!("project_environment.py");
 
 /// Reads the driver up to a NUL from the control pipe. Everything else is in the driver, so the command line has no long
 /// or secret text, and no file has to be written.
@@ -79,6 +82,20 @@ impl Language for Python {
 
     fn build_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {
         batch::build(&table::PYTHON, executable, workdir)
+    }
+
+    fn installs(&self) -> bool {
+        true
+    }
+
+    fn install_into(&self, command: Invocation, environment: &Path) -> Invocation {
+        let mut args = vec!["-c".into(), PROJECT_ENVIRONMENT.into(), environment.into()];
+        args.extend(command.args);
+        Invocation { args, ..command }
+    }
+
+    fn tool_of(&self, environment: &Path) -> Option<PathBuf> {
+        Some(environment.join("bin/python")).filter(|python| is_executable(python))
     }
 
     fn execute_heuristic(&self, executable: &Path, workdir: &Path) -> Heuristic {

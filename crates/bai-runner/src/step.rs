@@ -12,6 +12,7 @@ use super::wakeup::Wakeups;
 use bai_protocol::record::ConsoleRecord;
 use nix::sys::signal::Signal;
 use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -28,8 +29,17 @@ pub(super) struct RunningStep {
     /// The processes of the last interrupt, and when to look whether one has lost it.
     interrupted: Option<Interrupted>,
     looks: Wakeups,
-    defaults: &'static [(&'static str, &'static str)],
+    variables: Variables,
     rest: VecDeque<Invocation>,
+}
+
+/// The variables of a step's processes, in addition to those of the session.
+#[derive(Default)]
+struct Variables {
+    /// For variables that are not set.
+    defaults: &'static [(&'static str, &'static str)],
+    /// Those of an active environment.
+    active: Vec<(String, String)>,
 }
 
 /// The result of a start.
@@ -49,9 +59,15 @@ pub(super) enum StepEvent {
 }
 
 impl RunningStep {
-    /// Starts a batch step in the session's folder.
-    pub(super) fn start(kind: StepKind, step: &Step, resolved: &Resolved, spec: &KernelSpec) -> Started {
-        let commands = match plan(kind, step, resolved, spec) {
+    /// Starts a batch step in the session's folder. `environment` is the folder in which build steps install.
+    pub(super) fn start(
+        kind: StepKind,
+        step: &Step,
+        resolved: &Resolved,
+        spec: &KernelSpec,
+        environment: Option<&Path>,
+    ) -> Started {
+        let commands = match plan(kind, step, resolved, spec, environment) {
             Heuristic::Run(command) => VecDeque::from([command]),
             Heuristic::Done(line, code) => return Started::Over(line, code),
         };
@@ -59,7 +75,9 @@ impl RunningStep {
             StepKind::Exec => &[("_BACKEND_BATCH_MODE", "1"), ALWAYS],
             StepKind::Clean | StepKind::Build => &[ALWAYS],
         };
-        Self::first_of(commands, defaults, spec)
+        let tool = environment.and_then(|environment| resolved.language.tool_of(environment));
+        let active = environment.zip(tool).map(|(environment, tool)| activated(environment, &tool, spec));
+        Self::first_of(commands, Variables { defaults, active: active.unwrap_or_default() }, spec)
     }
 
     /// Starts a cell's program. Its files are written to `scratch`.
@@ -71,19 +89,15 @@ impl RunningStep {
                 return Started::Over(Some(format!("cannot write {}: {error}", path.display())), 1);
             }
         }
-        Self::first_of(plan.commands.into(), &[ALWAYS], spec)
+        Self::first_of(plan.commands.into(), Variables { defaults: &[ALWAYS], ..Variables::default() }, spec)
     }
 
-    fn first_of(
-        mut rest: VecDeque<Invocation>,
-        defaults: &'static [(&'static str, &'static str)],
-        spec: &KernelSpec,
-    ) -> Started {
+    fn first_of(mut rest: VecDeque<Invocation>, variables: Variables, spec: &KernelSpec) -> Started {
         let Some(first) = rest.pop_front() else { return Started::Over(None, 0) };
-        match Self::spawn(&first, defaults, spec) {
+        match Self::spawn(&first, &variables, spec) {
             Ok((process, out, err, stdin)) => {
                 let (interrupted, looks) = (None, Wakeups::new(Some(Signal::SIGINT)));
-                let step = RunningStep { process, out, err, stdin, interrupted, looks, defaults, rest };
+                let step = RunningStep { process, out, err, stdin, interrupted, looks, variables, rest };
                 Started::Running(Box::new(step))
             }
             Err(error) => Started::Over(Some(cannot_run(&first, &error)), -1),
@@ -92,10 +106,10 @@ impl RunningStep {
 
     fn spawn(
         command: &Invocation,
-        defaults: &[(&str, &str)],
+        variables: &Variables,
         spec: &KernelSpec,
     ) -> io::Result<(Process, Output, Output, StandardInput)> {
-        let env = process::environment(&spec.env, defaults, &[]);
+        let env = process::environment(&[&spec.env[..], &variables.active].concat(), variables.defaults, &[]);
         let (stdin, child_stdin) = StandardInput::new()?;
         let (process, out, err) = Process::spawn(Program {
             executable: &command.executable,
@@ -112,7 +126,7 @@ impl RunningStep {
     /// cannot be run.
     pub(super) fn go_on(&mut self, spec: &KernelSpec) -> Option<Result<(), String>> {
         let next = self.rest.pop_front()?;
-        Some(match Self::spawn(&next, self.defaults, spec) {
+        Some(match Self::spawn(&next, &self.variables, spec) {
             Ok((process, out, err, stdin)) => {
                 (self.process, self.out, self.err, self.stdin) = (process, out, err, stdin);
                 self.looks.stop();
@@ -181,7 +195,23 @@ fn cannot_run(command: &Invocation, error: &io::Error) -> String {
     format!("cannot run {}: {error}", command.executable.display())
 }
 
-fn plan(kind: StepKind, step: &Step, resolved: &Resolved, spec: &KernelSpec) -> Heuristic {
+/// The variables that activate an environment, as its own script `activate` does.
+fn activated(environment: &Path, tool: &Path, spec: &KernelSpec) -> Vec<(String, String)> {
+    let own = spec.env.iter().rfind(|(name, _)| name == "PATH").map(|(_, path)| path.into());
+    let path: OsString = own.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+    let folders = tool.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).unwrap_or(path);
+    let text = |value: &OsStr| value.to_string_lossy().into_owned();
+    vec![("VIRTUAL_ENV".into(), text(environment.as_os_str())), ("PATH".into(), text(&path))]
+}
+
+fn plan(
+    kind: StepKind,
+    step: &Step,
+    resolved: &Resolved,
+    spec: &KernelSpec,
+    environment: Option<&Path>,
+) -> Heuristic {
     let shell = |command: &str| Heuristic::Run(Invocation::new("/bin/sh", &["-c", command]));
     let (language, executable, workdir) = (resolved.language, &resolved.info.executable, &spec.workdir);
     match (step, kind) {
@@ -189,7 +219,17 @@ fn plan(kind: StepKind, step: &Step, resolved: &Resolved, spec: &KernelSpec) -> 
         (Step::Command(command), _) => shell(command),
         (Step::Heuristic, StepKind::Clean) => language.clean_heuristic(executable, workdir),
         (Step::Heuristic, StepKind::Build) if workdir.join("Makefile").exists() => shell("make"),
-        (Step::Heuristic, StepKind::Build) => language.build_heuristic(executable, workdir),
-        (Step::Heuristic, StepKind::Exec) => language.execute_heuristic(executable, workdir),
+        (Step::Heuristic, StepKind::Build) => {
+            match (language.build_heuristic(executable, workdir), environment) {
+                (Heuristic::Run(command), Some(folder)) => {
+                    Heuristic::Run(language.install_into(command, folder))
+                }
+                (done, _) => done,
+            }
+        }
+        (Step::Heuristic, StepKind::Exec) => {
+            let tool = environment.and_then(|folder| language.tool_of(folder));
+            language.execute_heuristic(tool.as_ref().unwrap_or(executable), workdir)
+        }
     }
 }

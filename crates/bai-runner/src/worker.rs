@@ -78,6 +78,8 @@ pub(super) struct Worker {
     waiting_input: Option<InputRequester>,
     /// The scratch folder of cells that are programs, once there was one.
     scratch: Option<tempfile::TempDir>,
+    /// The folder in which build steps install, once there was one.
+    environment: Option<tempfile::TempDir>,
     completions: HashMap<u64, oneshot::Sender<Completion>>,
     /// Number of the last request to the driver.
     last_id: u64,
@@ -145,6 +147,7 @@ impl Worker {
             crash_loop: CrashLoop::default(),
             waiting_input: None,
             scratch: None,
+            environment: None,
             completions: HashMap::new(),
             last_id: 0,
             restarting: Vec::new(),
@@ -303,7 +306,11 @@ impl Worker {
 
     /// Starts an interpreter after the old one, if any, has ended.
     fn start_interpreter(&mut self, old: Option<Backend>) {
-        let (resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
+        let (mut resolved, spec) = (self.resolved.clone(), Arc::clone(&self.spec));
+        let environment = self.environment.as_ref().map(tempfile::TempDir::path);
+        if let Some(tool) = environment.and_then(|folder| resolved.language.tool_of(folder)) {
+            resolved.info.executable = tool;
+        }
         self.slot = InterpreterSlot::Starting(Box::pin(async move {
             if let Some(old) = old {
                 old.shutdown().await;
@@ -366,7 +373,7 @@ impl Worker {
                 return;
             }
             (Task::Code(code), _) => self.start_cell(code),
-            (Task::Step(kind, step), _) => RunningStep::start(*kind, step, &self.resolved, &self.spec),
+            (Task::Step(kind, step), _) => self.start_step(*kind, step),
         };
         match started {
             Started::Running(step) => {

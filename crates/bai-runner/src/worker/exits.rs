@@ -1,6 +1,8 @@
 //! Processes of a kernel that end: batch steps, cells that are programs, and an interpreter that dies.
 
 use super::super::crash_loop::TOO_MANY;
+use super::super::language::StepKind;
+use super::super::op::Step;
 use super::super::process::describe_end;
 use super::super::step::{self, RunningStep, Started, StepEvent};
 use super::{InputRequester, InterpreterSlot, Task, Worker};
@@ -24,6 +26,22 @@ impl Worker {
                 Started::Over(Some(format!("cannot make a folder to compile the cell in: {error}")), 1)
             }
         }
+    }
+
+    /// Starts a batch step. What a build installs on this machine goes into a folder of the session.
+    pub(super) fn start_step(&mut self, kind: StepKind, step: &Step) -> Started {
+        let installs =
+            matches!((kind, step), (StepKind::Build, Step::Heuristic)) && self.resolved.language.installs();
+        if installs && self.environment.is_none() {
+            match tempfile::Builder::new().prefix("bai-repl-").tempdir() {
+                Ok(folder) => self.environment = Some(folder),
+                Err(error) => {
+                    return Started::Over(Some(format!("cannot make a folder to install in: {error}")), 1);
+                }
+            }
+        }
+        let environment = self.environment.as_ref().map(tempfile::TempDir::path);
+        RunningStep::start(kind, step, &self.resolved, &self.spec, environment)
     }
 
     pub(super) fn on_step(&mut self, event: StepEvent) {
