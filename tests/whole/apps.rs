@@ -98,9 +98,11 @@ impl Opened {
     fn send_as_another_user(&self, sandbox: &Sandbox, bytes: &str, end: &str) -> String {
         let code = "import socket,sys\n\
             s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n\
-            s.sendall(sys.argv[2].encode())\n\
             reply = ''\n\
-            while sys.argv[3] not in reply and (new := s.recv(4096).decode()): reply += new\n\
+            try:\n\
+            \x20 s.sendall(sys.argv[2].encode())\n\
+            \x20 while sys.argv[3] not in reply and (new := s.recv(4096).decode()): reply += new\n\
+            except ConnectionError: pass\n\
             sys.stdout.write(reply)";
         let port = self.address.rsplit(':').next().unwrap();
         let mut stranger = sandbox.program("setpriv");
@@ -152,7 +154,7 @@ fn another_user_does_not_get_in() {
     let jupyter = open(&sandbox, "jupyter", &["-b", "127.0.0.1:0"]);
     let request = jupyter.request("GET", "Host: localhost\r\n");
     let reply = jupyter.send_as_another_user(&sandbox, &request, WELCOME);
-    assert!(reply.starts_with("HTTP/1.1 403") && !reply.contains(WELCOME), "{reply}");
+    assert!((reply.is_empty() || reply.starts_with("HTTP/1.1 403")) && !reply.contains(WELCOME), "{reply}");
     assert!(jupyter.send(&request, WELCOME).ends_with(WELCOME), "the owner gets in");
     let said = jupyter.end();
     assert!(

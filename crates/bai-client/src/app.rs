@@ -227,7 +227,12 @@ impl AppListener {
     ) -> AppEvent {
         match self.admit(&socket).await {
             Ok(()) => {}
-            Err(Some(refusal)) => return refused(&mut socket, peer, refusal).await,
+            // No time is spent on a stranger, who would take the place of a connection of the owner.
+            Err(Some(refusal)) => {
+                let _ = socket.try_read(&mut [0; 4096]);
+                let _ = socket.try_write(reply(refusal.status(), &format!("{refusal}\n")).as_bytes());
+                return AppEvent::Refused { peer, refusal };
+            }
             Err(None) => return AppEvent::Closed { peer, sent: 0, received: 0 },
         }
         let tunnel = match tunnel::connect(&self.session, &self.options).await {
@@ -247,7 +252,8 @@ impl AppListener {
         let (sent, received) = carrier.traffic();
         if let Some(refusal) = reader.into_refusal() {
             carrier.close().await;
-            return refused(&mut socket, peer, refusal).await;
+            answer(&mut socket, refusal.status(), &format!("{refusal}\n")).await;
+            return AppEvent::Refused { peer, refusal };
         }
         let kind = match ended {
             TunnelEnd::Refused => ErrorKind::Connect,
@@ -317,29 +323,26 @@ async fn finish(socket: &mut TcpStream) -> std::io::Result<()> {
 /// Reports the error in a form that browsers show and that the user can read in any other program.
 async fn fail(socket: &mut TcpStream, error: &ClientError) {
     let hint = error.hint().map(|hint| format!("{hint}\n")).unwrap_or_default();
-    reply(socket, "503 Service Unavailable", &format!("{error}\n{hint}")).await;
-}
-
-/// Reports why the connection ends.
-async fn refused(socket: &mut TcpStream, peer: SocketAddr, refusal: Refusal) -> AppEvent {
-    reply(socket, refusal.status(), &format!("{refusal}\n")).await;
-    AppEvent::Refused { peer, refusal }
+    answer(socket, "503 Service Unavailable", &format!("{error}\n{hint}")).await;
 }
 
 /// Writes a whole HTTP reply, and ends the connection.
-async fn reply(socket: &mut TcpStream, status: &str, body: &str) {
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    let reply = async {
-        socket.write_all(head.as_bytes()).await?;
-        socket.write_all(body.as_bytes()).await?;
+async fn answer(socket: &mut TcpStream, status: &str, body: &str) {
+    let text = reply(status, body);
+    let written = async {
+        socket.write_all(text.as_bytes()).await?;
         finish(socket).await
     };
     // The peer need not read it.
-    let _ = timeout(REFUSAL_LIMIT, reply).await;
+    let _ = timeout(REFUSAL_LIMIT, written).await;
+}
+
+fn reply(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Finds an app of the session by its name.
