@@ -88,6 +88,7 @@ mod lost_interrupt;
 mod op;
 mod outbox;
 mod output;
+mod port_owner;
 mod process;
 mod process_tree;
 mod pty;

@@ -2,7 +2,7 @@
 //! This module does not know what the messages mean.
 
 use super::messages::KernelMessage;
-use crate::free_ports;
+use crate::{free_ports, port_owner};
 use jupyter_protocol::{ConnectionInfo, JupyterMessage, JupyterMessageContent, connection_info::Transport};
 use jupyter_zmq_client::{
     ClientShellConnection, Connection, RawMessage, RuntimeError, create_client_control_connection,
@@ -95,17 +95,19 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Connects. Waits without limit until the kernel listens.
+    /// Connects. Waits without limit until the kernel listens, and no program of another user in its place.
     pub(super) async fn connect(connection_file: &ConnectionFile) -> Result<Self, RuntimeError> {
         let info = &connection_file.info;
         let session = uuid::Uuid::new_v4().to_string();
         let identity = peer_identity_for_session(&session)?;
-        let output = until_made(|| create_client_iopub_connection(info, "", &session)).await?;
-        let control = until_made(|| create_client_control_connection(info, &session)).await?;
+        let output = || create_client_iopub_connection(info, "", &session);
+        let output = until_made(info.iopub_port, output).await?;
+        let control = || create_client_control_connection(info, &session);
+        let control = until_made(info.control_port, control).await?;
         let stdin = || create_client_stdin_connection_with_identity(info, &session, identity.clone());
-        let stdin = until_made(stdin).await?;
+        let stdin = until_made(info.stdin_port, stdin).await?;
         let shell = || create_client_shell_connection_with_identity(info, &session, identity.clone());
-        let shell = until_made(shell).await?;
+        let shell = until_made(info.shell_port, shell).await?;
         let mut tasks = JoinSet::new();
         let (output_in, output_out) = mpsc::channel(OUTPUT);
         let (answers_in, answers_out) = mpsc::channel(ANSWERS);
@@ -138,13 +140,19 @@ pub(super) fn send(to: &mpsc::Sender<JupyterMessage>, message: JupyterMessage) {
     }
 }
 
-/// Connects, and tries again when the connection breaks at once: then the peer was not the kernel. A process that was
-/// forked from ours just before the ports were freed holds them for a moment.
-async fn until_made<T, F>(make: impl Fn() -> F) -> Result<T, RuntimeError>
+/// Connects to a port, and tries again when the connection breaks at once: then the peer was not the kernel. A process that
+/// was forked from ours just before the ports were freed holds them for a moment. While a program of another user has the
+/// port, no connection is made; a kernel ends when it cannot have its port.
+async fn until_made<T, F>(port: u16, make: impl Fn() -> F) -> Result<T, RuntimeError>
 where
     F: Future<Output = Result<T, RuntimeError>>,
 {
     loop {
+        if let Err(error) = port_owner::check(port).await {
+            tracing::debug!(%error, port, "no kernel listens there yet");
+            tokio::time::sleep(TRY_AGAIN).await;
+            continue;
+        }
         match make().await {
             Err(error @ RuntimeError::ZmqError(_)) => {
                 tracing::debug!(%error, "a connection to a Jupyter kernel is tried again");
@@ -184,6 +192,9 @@ async fn write<S: zeromq::SocketSend>(mut to: Connection<S>, mut waiting: mpsc::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::BufRead;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
     use zeromq::{PubSocket, RouterSocket, Socket};
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -212,5 +223,28 @@ mod tests {
         let both = async { tokio::join!(Sockets::connect(&connection_file), kernel) };
         let (connected, _kernel) = tokio::time::timeout(LIMIT, both).await.unwrap();
         assert!(connected.is_ok(), "{:?}", connected.err());
+    }
+
+    #[tokio::test]
+    async fn a_port_of_another_user_is_not_connected_to() {
+        if !nix::unistd::geteuid().is_root() {
+            return bai_testkit::leave_out("root");
+        }
+        let mut connection_file = ConnectionFile::create("test").await.unwrap();
+        connection_file.give_up_ports();
+        let code = "import socket,sys\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
+            print('listens', flush=True)\ns.settimeout(1)\n\
+            try: s.accept(); print('connected')\nexcept TimeoutError: print('quiet')";
+        let mut squatter = Command::new("/usr/bin/python3");
+        squatter.args(["-c", code, &connection_file.info.iopub_port.to_string()]).current_dir("/");
+        let mut squatter = squatter.uid(65534).gid(65534).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = io::BufReader::new(squatter.stdout.take().unwrap()).lines();
+        assert_eq!(said.next().unwrap().unwrap(), "listens");
+        let heard = tokio::task::spawn_blocking(move || said.next().unwrap().unwrap());
+        tokio::select! {
+            _ = Sockets::connect(&connection_file) => panic!("there is no kernel"),
+            heard = heard => assert_eq!(heard.unwrap(), "quiet"),
+        }
+        squatter.wait().unwrap();
     }
 }

@@ -5,7 +5,6 @@ mod catalog;
 mod definition;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
-mod listener;
 mod prestart;
 mod running;
 mod template;

@@ -1,12 +1,12 @@
 //! One service of a session: its start, the address at which it accepts connections, and its end.
 
 use super::definition::Definition;
-use super::listener;
 use super::prestart;
 use super::template::Variables;
 use super::token::Token;
 use crate::dispositions;
 use crate::free_ports::{self, Attempts};
+use crate::port_owner;
 use crate::process;
 use crate::process_tree::{self, ProcessTree};
 use bai_protocol::service::ServiceParameters;
@@ -57,7 +57,7 @@ impl ServiceAddress {
     pub async fn connect(&self) -> io::Result<Box<dyn Connection>> {
         Ok(match self {
             ServiceAddress::Port(port) => {
-                let socket = listener::connect(*port).await?;
+                let socket = port_owner::connect(*port).await?;
                 socket.set_nodelay(true)?;
                 Box::new(socket)
             }

@@ -1,5 +1,5 @@
 //! Whose program listens at a port of this machine. Any user may take a port that is free, and would then receive what is
-//! meant for a service of the session.
+//! meant for a program of the session.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 /// # Errors
 /// `ConnectionRefused` when no program listens; `PermissionDenied` when one of another user does; others as the system
 /// reports them.
-pub(super) async fn connect(port: u16) -> io::Result<TcpStream> {
+pub(crate) async fn connect(port: u16) -> io::Result<TcpStream> {
     check(port).await?;
     let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     // Another user may have taken the port in between.
@@ -19,7 +19,11 @@ pub(super) async fn connect(port: u16) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-async fn check(port: u16) -> io::Result<()> {
+/// Checks that a program of this user, or one of root, listens at a port of 127.0.0.1.
+///
+/// # Errors
+/// As for [`connect`].
+pub(crate) async fn check(port: u16) -> io::Result<()> {
     tokio::task::spawn_blocking(move || check_owner(port)).await.map_err(io::Error::other)?
 }
 
