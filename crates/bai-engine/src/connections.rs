@@ -61,20 +61,18 @@ pub(super) struct Doors {
 impl Doors {
     /// Serves all connections until `stop`, and then waits for the end of their requests.
     pub(super) async fn serve(self, router: Router, stop: CancellationToken) {
-        let guests = Arc::new(Guests::default());
-        tokio::join!(
-            serve(self.socket, router.clone(), guests.clone(), stop.clone()),
-            serve(self.tcp, router, guests, stop)
-        );
+        tokio::join!(serve(self.socket, router.clone(), stop.clone()), serve(self.tcp, router, stop));
     }
 }
 
-async fn serve<L>(listener: Option<L>, router: Router, guests: Arc<Guests>, stop: CancellationToken)
+async fn serve<L>(listener: Option<L>, router: Router, stop: CancellationToken)
 where
     L: Listener,
     L::Io: Visitor,
 {
     let Some(mut listener) = listener else { return };
+    // Each door has its own guests: a crowd at one keeps nobody out at the other.
+    let guests = Arc::new(Guests::default());
     let connections = TaskTracker::new();
     loop {
         let (io, _) = tokio::select! {

@@ -1,9 +1,10 @@
 //! A session: its identity, its status and status history, its runs by id, and the channel to its actor.
 
+mod folder;
+
 use super::command::SessionCommand;
 use super::meter::Meter;
 use super::run::Run;
-use super::session_folders::{self, Found, Record};
 use super::terminal::{Subscription, TerminalHandle};
 use bai_protocol::execute::RunId;
 use bai_protocol::status::SessionStatus;
@@ -11,7 +12,7 @@ use bai_runner::{KernelInfo, Services, TerminalSpec};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{mpsc, watch};
@@ -111,75 +112,6 @@ impl Session {
             changed: tokio::sync::Notify::new(),
         };
         (Arc::new(session), receiver)
-    }
-
-    /// A session of which only the folder is left.
-    pub(super) fn lost(found: Found) -> Arc<Self> {
-        let record = found.record.unwrap_or_else(|| Record {
-            name: found.id.clone(),
-            image: "unknown".to_owned(),
-            created: Timestamp::now(),
-        });
-        let spec = SessionSpec {
-            id: found.id,
-            image: record.image,
-            environ: BTreeMap::new(),
-            tag: None,
-            created: record.created,
-            workdir: found.folder,
-            owns_workdir: true,
-            bootstrap_script: None,
-            preopen_ports: Vec::new(),
-        };
-        // Its actor never existed.
-        let (session, _) = Session::new(spec, record.name, CancellationToken::new());
-        session.set_status(SessionStatus::Lost, &session.kept_files());
-        session
-    }
-
-    /// The folder above that of the session, if the session has one of its own.
-    fn root(&self) -> Option<&Path> {
-        self.spec.owns_workdir.then(|| self.spec.workdir.parent()).flatten()
-    }
-
-    /// Where the files of the session are, in a sentence for people.
-    pub(super) fn kept_files(&self) -> String {
-        format!("its files are in {}", self.spec.workdir.display())
-    }
-
-    /// Records beside its folder which session this is. Does blocking I/O.
-    ///
-    /// # Errors
-    /// Errors of the file system.
-    pub(super) fn record(&self) -> io::Result<()> {
-        let Some(root) = self.root() else { return Ok(()) };
-        let record = Record { name: self.name(), image: self.spec.image.clone(), created: self.spec.created };
-        session_folders::write(root, self.id(), &record)
-    }
-
-    /// Takes the folder of a session that is gone, with its files, as the folder of this session, which has not started.
-    /// Returns how many entries it has. Does blocking I/O.
-    ///
-    /// # Errors
-    /// Errors of the file system.
-    pub(super) fn take_folder_of(&self, gone: &Session) -> io::Result<usize> {
-        let root = self.root().ok_or(io::ErrorKind::Unsupported)?;
-        session_folders::hand_over(root, gone.id(), self.id())
-    }
-
-    /// Keeps or removes the folder when the session is over. Returns whether files are kept. Does blocking I/O.
-    pub(super) fn leave_folder(&self) -> bool {
-        let Some(root) = self.root() else { return false };
-        if self.destroyed.load(Ordering::Acquire) {
-            session_folders::remove(root, self.id());
-            return false;
-        }
-        session_folders::keep_or_remove(root, self.id())
-    }
-
-    /// Notes that somebody wants the session and its files gone.
-    pub(super) fn set_destroyed(&self) {
-        self.destroyed.store(true, Ordering::Release);
     }
 
     /// The variables that a cluster's agent would set (`docs/wire` §9.1), and those from the creator.

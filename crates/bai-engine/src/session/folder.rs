@@ -1,0 +1,84 @@
+//! The folder of a session, from its start until it is handed over or removed. What the folders look like on disk is in
+//! `session_folders`.
+
+use super::{Session, SessionSpec};
+use crate::session_folders::{self, Found, Record};
+use bai_protocol::status::SessionStatus;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio_util::sync::CancellationToken;
+
+impl Session {
+    /// A session of which only the folder is left.
+    pub(crate) fn lost(found: Found) -> Arc<Self> {
+        let record = found.record.unwrap_or_else(|| Record {
+            name: found.id.clone(),
+            image: "unknown".to_owned(),
+            created: Timestamp::now(),
+        });
+        let spec = SessionSpec {
+            id: found.id,
+            image: record.image,
+            environ: BTreeMap::new(),
+            tag: None,
+            created: record.created,
+            workdir: found.folder,
+            owns_workdir: true,
+            bootstrap_script: None,
+            preopen_ports: Vec::new(),
+        };
+        // Its actor never existed.
+        let (session, _) = Session::new(spec, record.name, CancellationToken::new());
+        session.set_status(SessionStatus::Lost, &session.kept_files());
+        session
+    }
+
+    /// The folder above that of the session, if the session has one of its own.
+    fn root(&self) -> Option<&Path> {
+        self.spec.owns_workdir.then(|| self.spec.workdir.parent()).flatten()
+    }
+
+    /// Where the files of the session are, in a sentence for people.
+    pub(crate) fn kept_files(&self) -> String {
+        format!("its files are in {}", self.spec.workdir.display())
+    }
+
+    /// Records beside its folder which session this is. Does blocking I/O.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub(crate) fn record(&self) -> io::Result<()> {
+        let Some(root) = self.root() else { return Ok(()) };
+        let record = Record { name: self.name(), image: self.spec.image.clone(), created: self.spec.created };
+        session_folders::write(root, self.id(), &record)
+    }
+
+    /// Takes the folder of a session that is gone, with its files, as the folder of this session, which has not started.
+    /// Returns how many entries it has. Does blocking I/O.
+    ///
+    /// # Errors
+    /// Errors of the file system.
+    pub(crate) fn take_folder_of(&self, gone: &Session) -> io::Result<usize> {
+        let root = self.root().ok_or(io::ErrorKind::Unsupported)?;
+        session_folders::hand_over(root, gone.id(), self.id())
+    }
+
+    /// Keeps or removes the folder when the session is over. Returns whether files are kept. Does blocking I/O.
+    pub(crate) fn leave_folder(&self) -> bool {
+        let Some(root) = self.root() else { return false };
+        if self.destroyed.load(Ordering::Acquire) {
+            session_folders::remove(root, self.id());
+            return false;
+        }
+        session_folders::keep_or_remove(root, self.id())
+    }
+
+    /// Notes that somebody wants the session and its files gone.
+    pub(crate) fn set_destroyed(&self) {
+        self.destroyed.store(true, Ordering::Release);
+    }
+}
