@@ -9,13 +9,13 @@ use super::table;
 use crate::config::Paths;
 use crate::terminal::{self, FatalSignal};
 use bai_engine::daemon::{self, Claim, DaemonError, DaemonInfo};
-use bai_engine::{Engine, EngineOptions, SocketFolder, Workdirs, sessions_with_files};
+use bai_engine::{Engine, EngineOptions, SocketFolder, Workdirs};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -69,16 +69,11 @@ pub(super) async fn find_or_start_for_lost(
     report: Report<'_>,
 ) -> Result<Option<DaemonInfo>, CliError> {
     match find(paths, report).await? {
-        None if sessions_with_files(&sessions_folder(paths)) > 0 => {
+        None if daemon::sessions_with_files(&paths.engine_dir()) > 0 => {
             find_or_start(paths, report).await.map(Some)
         }
         found => Ok(found),
     }
-}
-
-/// The folder of the sessions' folders.
-fn sessions_folder(paths: &Paths) -> PathBuf {
-    paths.engine_dir().join("sessions")
 }
 
 /// Waits until the engine of the folder answers, or until none lives there. An engine without a state file starts or ends.
@@ -168,16 +163,16 @@ pub(super) async fn serve(context: &CommandContext, options: &Serve) -> Result<E
     if options.stop {
         return stop(context, &paths).await;
     }
-    let workdirs = match &options.workdir {
-        Some(folder) => Workdirs::Shared(folder.canonicalize().map_err(|error| {
-            CliError::new(ExitStatus::Usage, format!("cannot use the folder {}: {error}", folder.display()))
-        })?),
-        None => Workdirs::Own(sessions_folder(&paths)),
-    };
     let folder = paths.engine_dir();
     let Some(claim) = daemon::claim(&folder)? else {
         return Err(CliError::new(ExitStatus::Refused, format!("{} is already running", named(&folder)))
             .hint("bai-repl serve --stop stops it and its sessions"));
+    };
+    let workdirs = match &options.workdir {
+        Some(folder) => Workdirs::Shared(folder.canonicalize().map_err(|error| {
+            CliError::new(ExitStatus::Usage, format!("cannot use the folder {}: {error}", folder.display()))
+        })?),
+        None => claim.workdirs(),
     };
     let engine_options = EngineOptions {
         listen: options.listen,
@@ -264,7 +259,7 @@ async fn stop(context: &CommandContext, paths: &Paths) -> Result<ExitStatus, Cli
         Err(_) => return Err(failed(&format!("it has not ended within {} s", STOP_LIMIT.as_secs()))),
     }
     let process = pid.map_or_else(String::new, |pid| format!(", process {pid},"));
-    let kept = match sessions_with_files(&sessions_folder(paths)) {
+    let kept = match daemon::sessions_with_files(&folder) {
         0 => String::new(),
         1 => "; one left files, which bai-repl ls shows".to_owned(),
         kept => format!("; {kept} left files, which bai-repl ls shows"),

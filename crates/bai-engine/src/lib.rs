@@ -99,7 +99,6 @@ pub use options::{EngineOptions, SocketFolder, Workdirs};
 #[doc(no_inline)]
 pub use secrecy::{ExposeSecret, SecretString};
 pub use server::{Engine, EngineError};
-pub use session_folders::sessions_with_files;
 
 /// Waits until `condition` holds; `changed` signals when to check again.
 #[cfg(test)]

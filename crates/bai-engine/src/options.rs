@@ -14,8 +14,10 @@ pub enum Workdirs {
     Shared(PathBuf),
     /// Each session in its own folder below this one. The folder is named by the session's id, and removed when the session
     /// is destroyed. If the session ends otherwise and there are files in it, the folder is kept, and the session is lost
-    /// (`docs/wire` §13.7).
+    /// (`docs/wire` §13.7). While another engine uses this folder, no lost sessions are found.
     Own(PathBuf),
+    /// As `Own`, in a folder that this process has claimed: [`Claim::workdirs`](crate::daemon::Claim::workdirs) makes it.
+    Claimed(PathBuf),
 }
 
 /// The folder of an engine's Unix socket. Only its owner can enter it.

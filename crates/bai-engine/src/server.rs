@@ -5,7 +5,7 @@ use super::keypair::Keypair;
 use super::listeners::{PrivateSocket, listen_tcp};
 use super::options::{EngineOptions, Workdirs};
 use super::routes;
-use super::session_folders::{self, FolderLock};
+use super::session_folders::{self, FolderLock, Found};
 use super::state::ServerState;
 use secrecy::ExposeSecret;
 use std::io;
@@ -96,11 +96,9 @@ impl Engine {
         let address = tcp.as_ref().map(|tcp| tcp.local_addr()).transpose().map_err(listen_error)?;
         let (socket, unix) = options.socket.as_ref().map(PrivateSocket::listen).transpose()?.unzip();
         let at_once = std::thread::available_parallelism().map_or(4, |n| n.get() * 2);
-        let mut lock = lock(&options.workdirs).await;
+        let (lock, lost) = take_over(&options.workdirs).await;
         let state = Arc::new(ServerState::new(options.keypair, options.workdirs, at_once));
-        if let Some(lock) = &mut lock {
-            state.sessions.add_lost(std::mem::take(&mut lock.found));
-        }
+        state.sessions.add_lost(lost);
         if let Some(idle) = options.idle_end {
             tokio::spawn(end_when_idle(state.clone(), idle));
         }
@@ -178,17 +176,24 @@ impl Drop for Engine {
     }
 }
 
-/// Locks the folder that holds the sessions' folders. Without the lock the engine works too, but finds no lost sessions.
-async fn lock(workdirs: &Workdirs) -> Option<FolderLock> {
-    let Workdirs::Own(root) = workdirs else { return None };
+/// Takes over the folder that holds the sessions' folders, with the lost sessions in it. Without its lock the engine works
+/// too, but finds none.
+async fn take_over(workdirs: &Workdirs) -> (Option<FolderLock>, Vec<Found>) {
+    let (root, is_claimed) = match workdirs {
+        Workdirs::Shared(_) => return (None, Vec::new()),
+        Workdirs::Own(root) => (root.clone(), false),
+        Workdirs::Claimed(root) => (root.clone(), true),
+    };
     let folder = root.clone();
-    match tokio::task::spawn_blocking(move || session_folders::lock(&folder)).await.ok()? {
-        Ok(lock) => lock,
-        Err(error) => {
-            tracing::warn!(folder = %root.display(), %error, "the folder of sessions cannot be taken over");
-            None
-        }
-    }
+    let taken = tokio::task::spawn_blocking(move || {
+        let lock = if is_claimed { None } else { session_folders::lock(&folder)? };
+        let is_ours = is_claimed || lock.is_some();
+        Ok::<_, io::Error>((lock, if is_ours { session_folders::find(&folder)? } else { Vec::new() }))
+    });
+    taken.await.unwrap_or_else(|error| Err(error.into())).unwrap_or_else(|error| {
+        tracing::warn!(folder = %root.display(), %error, "the folder of sessions cannot be taken over");
+        (None, Vec::new())
+    })
 }
 
 /// Ends the engine once it has had no session for `idle`.

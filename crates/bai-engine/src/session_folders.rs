@@ -34,15 +34,9 @@ pub(super) struct Found {
 
 /// A lock on a folder of sessions. It ends with the process, however the process ends.
 #[derive(Debug)]
-pub(super) struct FolderLock {
-    #[allow(dead_code, reason = "released when it is dropped")]
-    root: Flock<File>,
-    /// Folders with files of sessions from before the lock.
-    pub(super) found: Vec<Found>,
-}
+pub(super) struct FolderLock(#[allow(dead_code, reason = "released when it is dropped")] Flock<File>);
 
-/// Locks the folder `root`, makes it if it is missing, and looks for the folders of sessions that are gone. Those without
-/// files are removed. `None` when another engine holds the lock.
+/// Locks the folder `root`, and makes it if it is missing. `None` when another engine holds the lock.
 ///
 /// # Errors
 /// When the folder cannot be made or read, is a symbolic link, or belongs to another user.
@@ -53,15 +47,24 @@ pub(super) fn lock(root: &Path) -> io::Result<Option<FolderLock>> {
     if folder.metadata()?.uid() != nix::unistd::geteuid().as_raw() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
     }
-    let Ok(folder) = Flock::lock(folder, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
-    let found = all(root)?.into_iter().filter(|id| keep_or_remove(root, id));
-    let found = found.map(|id| Found { folder: root.join(&id), record: read(root, &id), id }).collect();
-    Ok(Some(FolderLock { root: folder, found }))
+    Ok(Flock::lock(folder, FlockArg::LockExclusiveNonblock).ok().map(FolderLock))
 }
 
-/// How many sessions with files there are in a folder of [`Workdirs::Own`](super::Workdirs::Own). Where no engine lives,
-/// they are lost, and the next engine finds them.
-pub fn sessions_with_files(root: &Path) -> usize {
+/// Finds the folders with files of sessions that are gone, and removes those without files. For who has `root` for itself.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub(super) fn find(root: &Path) -> io::Result<Vec<Found>> {
+    let ids = match all(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        ids => ids?,
+    };
+    let found = ids.into_iter().filter(|id| keep_or_remove(root, id));
+    Ok(found.map(|id| Found { folder: root.join(&id), record: read(root, &id), id }).collect())
+}
+
+/// How many sessions have files.
+pub(super) fn sessions_with_files(root: &Path) -> usize {
     all(root).unwrap_or_default().iter().filter(|id| has_files(&root.join(id))).count()
 }
 
@@ -166,7 +169,8 @@ mod tests {
     fn files_of_sessions_are_found_again_and_nothing_else_is_touched() {
         let parent = tempfile::tempdir().unwrap();
         let root = parent.path().join("state/sessions");
-        assert!(lock(&root).unwrap().unwrap().found.is_empty());
+        assert!(find(&root).unwrap().is_empty());
+        lock(&root).unwrap().unwrap();
         let elsewhere = parent.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         fs::write(elsewhere.join("precious"), "").unwrap();
@@ -185,8 +189,7 @@ mod tests {
         fs::write(root.join(new_id()), "a file").unwrap();
         assert_eq!(sessions_with_files(&root), 2);
 
-        let lock = lock(&root).unwrap().unwrap();
-        let mut found = lock.found;
+        let mut found = find(&root).unwrap();
         found.sort_by_key(|one| one.record.is_none());
         assert_eq!(found[0], Found { id: full.clone(), folder: root.join(&full), record: Some(ours) });
         assert_eq!((found[1].id.as_str(), &found[1].record), (unrecorded.as_str(), &None));

@@ -57,7 +57,7 @@ impl ServerState {
     pub(super) fn workdir_for(&self, id: &str) -> (PathBuf, bool) {
         match &self.workdirs {
             Workdirs::Shared(folder) => (folder.clone(), false),
-            Workdirs::Own(root) => (root.join(id), true),
+            Workdirs::Own(root) | Workdirs::Claimed(root) => (root.join(id), true),
         }
     }
 }

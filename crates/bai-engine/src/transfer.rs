@@ -27,7 +27,7 @@ const MAX_FILES: usize = 10_000;
 fn session(server: &ServerState, reference: &str) -> ApiResult<Arc<Session>> {
     let session = request::ready_session(server, reference)?;
     match &server.workdirs {
-        Workdirs::Own(_) => Ok(session),
+        Workdirs::Own(_) | Workdirs::Claimed(_) => Ok(session),
         Workdirs::Shared(folder) => {
             let folder = folder.display();
             let msg = format!(

@@ -31,8 +31,19 @@ pub(crate) fn end_all(home: &Path, limit: Duration) -> Vec<String> {
 
 /// The process ids of the background engines with this home.
 pub(crate) fn engines(home: &Path) -> Vec<i32> {
-    let all = with_home(home).into_iter();
-    all.filter(|(_, command)| command.contains(" serve ")).map(|(pid, _)| pid.as_raw()).collect()
+    let all = with_home(home).into_iter().filter(|(_, command)| command.contains(" serve "));
+    let all: Vec<_> = all.map(|(pid, _)| pid).collect();
+    // Until it is another program, the child of an engine looks like the engine.
+    all.iter()
+        .filter(|pid| !parent(**pid).is_some_and(|id| all.contains(&id)))
+        .map(|pid| pid.as_raw())
+        .collect()
+}
+
+fn parent(pid: Pid) -> Option<Pid> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let id = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    id.trim().parse().ok().map(Pid::from_raw)
 }
 
 fn killed((pid, command): (Pid, String)) -> String {

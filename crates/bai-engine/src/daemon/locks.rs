@@ -1,7 +1,8 @@
 //! The locks of a background engine. The system drops a lock with the process that holds it, however that ends, so no time
 //! limit is needed to tell whether an engine lives.
 
-use super::{DaemonError, prepare};
+use super::{DaemonError, prepare, sessions_folder};
+use crate::options::Workdirs;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use std::fs::{File, OpenOptions};
@@ -23,6 +24,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The folders of the engine's sessions, which only this process uses. The engine must end before the claim.
+    pub fn workdirs(&self) -> Workdirs {
+        Workdirs::Claimed(sessions_folder(&self.folder))
+    }
+
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }

@@ -8,6 +8,7 @@ mod locks;
 
 use super::keypair::Keypair;
 use super::listeners::prepare;
+use super::session_folders;
 pub use locks::{Claim, StartLock, claim, is_running, lock_start};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,16 @@ struct OnDisk {
     pid: u32,
     version: String,
     instance: String,
+}
+
+/// The folder of the sessions' folders.
+fn sessions_folder(folder: &Path) -> PathBuf {
+    folder.join("sessions")
+}
+
+/// How many sessions in `folder` have files. Where no engine lives, they are lost, and the next engine finds them.
+pub fn sessions_with_files(folder: &Path) -> usize {
+    session_folders::sessions_with_files(&sessions_folder(folder))
 }
 
 impl Claim {

@@ -2,7 +2,7 @@
 
 use super::client::{IMAGE, Lab, soon};
 use crate::daemon::{self, DaemonInfo};
-use crate::{EngineOptions, SocketFolder, Workdirs, server};
+use crate::{EngineOptions, SocketFolder, Workdirs, server, session_folders};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -120,6 +120,19 @@ async fn a_new_session_of_its_name_gets_the_files_of_a_lost_one() {
     let mut alive = lab.engine.state().sessions.alive();
     soon("the end", alive.wait_for(|count| *count == 0)).await.unwrap();
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
+}
+
+/// An engine that was just killed may still hold its lock, for as long as a child of it has not become another program.
+#[tokio::test]
+async fn who_has_claimed_the_folder_finds_lost_sessions_at_once() {
+    let (lab, id) = lab_with_a_lost_session().await;
+    let Lab { engine, folder, .. } = lab;
+    engine.shutdown().await;
+    let claim = daemon::claim(folder.path()).unwrap().unwrap();
+    let dying = session_folders::lock(&folder.path().join("sessions")).unwrap().unwrap();
+    let lab = Lab::with(folder, EngineOptions::on_loopback(claim.workdirs())).await;
+    assert_eq!(lab.get("/session/work").await.1["sessionId"], json!(id));
+    drop(dying);
 }
 
 #[tokio::test]
