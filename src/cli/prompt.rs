@@ -146,8 +146,12 @@ impl Prompts<'_> {
         };
         let (console, typed) = display::for_prompt(self.open, context)?;
         let handle = self.runtime.handle().clone();
-        let (pane, pane_notices) =
-            TerminalPane::new(handle.clone(), console.screen, super::pty::prefix(&context.config));
+        let (pane, pane_notices) = TerminalPane::new(
+            handle.clone(),
+            console.screen,
+            super::pty::prefix(&context.config),
+            super::pty::clipboard(&context.config),
+        );
         let pane = Arc::new(pane);
         let server = Arc::new(Mutex::new(target.server));
         let options = ReplOptions {

@@ -10,12 +10,13 @@ use super::session_name;
 use crate::config::FileConfig;
 use crate::panes::raw::{self, RawOptions};
 use crate::panes::terminal::{self as pane, LeaveReason, PaneExit, PaneOptions};
-use crate::panes::{Ended, PrefixKey, TerminalHost};
+use crate::panes::{Clipboard, ClipboardPolicy, Ended, PrefixKey, TerminalHost};
 use crate::terminal::{FatalSignals, Screen, listen_fatal};
 use bai_client::{ClientError, ComputeSession, ErrorKind, Pty, PtyOptions, PtySource};
 use bai_protocol::create::CreateRequest;
 use futures_util::FutureExt as _;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// Opens the terminal, and returns when the user leaves it or it ends. A session that was created for it is then destroyed.
@@ -24,11 +25,11 @@ pub(super) async fn open(
     open: &OpenFlags,
     context: &CommandContext,
 ) -> Result<ExitStatus, CliError> {
-    let prefix = prefix(&context.config);
     let mut fatal = listen_fatal().map_err(|error| CliError::new(ExitStatus::Failed, error))?;
     let (server, found) = find(flags, context).await?;
     let new_name = if found.is_none() { Some(session_name::generate()) } else { None };
-    let exit = run_terminal(&server, found, new_name.as_deref(), flags, open, prefix, &mut fatal).await;
+    let exit =
+        run_terminal(&server, found, new_name.as_deref(), flags, open, &context.config, &mut fatal).await;
     if let Some(name) = new_name {
         destroy_session(&server.api, &name).await;
     }
@@ -39,6 +40,12 @@ pub(super) async fn open(
 /// The key that leaves the terminal, and that opens it at the prompt.
 pub(super) fn prefix(config: &FileConfig) -> PrefixKey {
     config.prefix_key.as_deref().and_then(PrefixKey::parse).unwrap_or_default()
+}
+
+/// The user's clipboard, and what programs may do with it.
+pub(super) fn clipboard(config: &FileConfig) -> Clipboard {
+    let policy = config.clipboard.as_deref().and_then(ClipboardPolicy::named);
+    Clipboard::new(policy.unwrap_or_default())
 }
 
 /// The server, and the session of that name if there is one.
@@ -58,7 +65,7 @@ async fn run_terminal(
     name: Option<&str>,
     flags: &Flags,
     open: &OpenFlags,
-    prefix: PrefixKey,
+    config: &FileConfig,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
     let connected = async {
@@ -73,7 +80,7 @@ async fn run_terminal(
         signal = fatal.recv() => return Ok(ExitStatus::of_signal(signal)),
         host = connected => host?,
     };
-    view(&host, flags, prefix, fatal).await
+    view(&host, flags, config, fatal).await
 }
 
 async fn create(
@@ -118,16 +125,18 @@ async fn connect(session: &ComputeSession, flags: &Flags) -> Result<TerminalHost
 async fn view(
     host: &TerminalHost,
     flags: &Flags,
-    prefix: PrefixKey,
+    config: &FileConfig,
     fatal: &mut FatalSignals,
 ) -> Result<ExitStatus, CliError> {
+    let prefix = prefix(config);
     let is_raw = flags.raw || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal();
     // A fatal signal also closes the view.
     let left = if is_raw {
         raw::run(host, RawOptions { prefix }).await
     } else {
         let colors = Screen::detect().colors;
-        pane::open(host, PaneOptions { prefix, colors, clipboard: true, editor_waits: false }).await
+        let clipboard = Arc::new(clipboard(config));
+        pane::open(host, PaneOptions { prefix, colors, clipboard, editor_waits: false }).await
     };
     let PaneExit { why, .. } =
         left.map_err(|error| CliError::new(ExitStatus::Failed, format!("cannot use the terminal: {error}")))?;

@@ -18,6 +18,8 @@ pub struct FileConfig {
     pub edit_mode: EditMode,
     /// The key that leaves the terminal pane and starts its commands, such as `Ctrl-]`.
     pub prefix_key: Option<String>,
+    /// What programs in the terminal pane may do with the clipboard: `off`, `ask` or `write`.
+    pub clipboard: Option<String>,
     /// Whether Python kernels of clusters get the prelude, which adds completion and rich output. The default is true.
     pub prelude: Option<bool>,
     /// Whether the system keyring, if one is available, stores the secrets of logins. The default is true.

@@ -40,8 +40,8 @@ pub struct TextRule {
 enum Kind {
     /// A text, and what it is.
     Text(&'static str),
-    /// One of two words.
-    Either(&'static str, &'static str),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     Switch,
     /// A whole number from the first to the second.
     Whole(i64, i64),
@@ -54,8 +54,9 @@ enum Kind {
 /// All settings.
 const SETTINGS: &[(&str, Kind)] = &[
     ("theme", Kind::Text("the name of a theme")),
-    ("edit_mode", Kind::Either("emacs", "vi")),
+    ("edit_mode", Kind::OneOf(&["emacs", "vi"])),
     ("prefix_key", Kind::Text("a key such as \"Ctrl-]\"")),
+    ("clipboard", Kind::OneOf(&["off", "ask", "write"])),
     ("prelude", Kind::Switch),
     ("keyring", Kind::Switch),
     ("profile", Kind::Text("the name of a profile")),
@@ -79,7 +80,7 @@ const OUTPUT: &[(&str, Kind)] = &[("max_lines", Kind::Whole(0, u32::MAX as i64))
 
 const PROFILE: &[(&str, Kind)] = &[
     ("endpoint", Kind::Text("a URL such as \"https://api.example.com\"")),
-    ("endpoint_type", Kind::Either("api", "session")),
+    ("endpoint_type", Kind::OneOf(&["api", "session"])),
     ("user", Kind::Text("a name")),
     ("access_key", Kind::Text("a text in quotes")),
     ("secret_key", Kind::Text("a text in quotes")),
@@ -137,7 +138,7 @@ impl Check<'_> {
     fn value(&mut self, value: &mut DeValue<'_>, kind: &Kind) -> Result<(), String> {
         match (kind, value) {
             (Kind::Text(_), DeValue::String(text)) => self.text_rule(text),
-            (Kind::Either(one, other), DeValue::String(text)) if text == one || text == other => Ok(()),
+            (Kind::OneOf(words), DeValue::String(text)) if words.contains(&&**text) => Ok(()),
             (Kind::Switch, DeValue::Boolean(_)) => Ok(()),
             (Kind::Whole(first, last), DeValue::Integer(number))
                 if i64::from_str_radix(&number.as_str().replace('_', ""), number.radix())
@@ -171,7 +172,10 @@ fn line_at(text: &str, at: usize) -> usize {
 fn expected(kind: &Kind) -> String {
     match kind {
         Kind::Text(what) => (*what).to_owned(),
-        Kind::Either(one, other) => format!("{one} or {other}"),
+        Kind::OneOf(words) => match words {
+            [before @ .., last] => format!("{} or {last}", before.join(", ")),
+            [] => String::new(),
+        },
         Kind::Switch => "true or false".to_owned(),
         Kind::Whole(first, last) => format!("a whole number from {first} to {last}"),
         Kind::Table(_) | Kind::Named(_) => "a table of settings".to_owned(),

@@ -4,6 +4,7 @@
 //! [`TerminalHost`] is the session's side. It outlives every view and keeps the screen while no view is open. A view holds
 //! the user's terminal only while it is open. This module does not know the prompt or the command line.
 
+mod clipboard;
 mod code;
 mod files;
 mod find;
@@ -28,6 +29,7 @@ mod themes;
 mod viewer;
 mod wake_pipe;
 
+pub use clipboard::{Clipboard, ClipboardPolicy};
 pub use files::show_files;
 pub use host::{Ended, HostEvent, TerminalHost};
 pub use log::follow_log;

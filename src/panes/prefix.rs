@@ -57,6 +57,7 @@ pub(super) enum PrefixCommand {
     Help,
     DropLink,
     Search,
+    Clipboard,
     /// Leave the view; the key is for the next reader.
     Leave,
 }
@@ -94,6 +95,7 @@ impl Prefix {
             b'?' => PrefixCommand::Help,
             b'.' => PrefixCommand::DropLink,
             b'/' => PrefixCommand::Search,
+            b'=' => PrefixCommand::Clipboard,
             _ => PrefixCommand::Leave,
         })
     }

@@ -245,8 +245,8 @@ impl Raw<'_> {
                     format!("{key} leaves; {key} {key} sends it; {key} . drops the link and reconnects");
                 self.say(&text);
             }
-            // Search is not available here, and the key is not for the program.
-            PrefixCommand::Search => {}
+            // These are not available here, and the key is not for the program.
+            PrefixCommand::Search | PrefixCommand::Clipboard => {}
             PrefixCommand::Leave => self.leave(LeaveReason::Left, vec![byte]),
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::session::SessionError;
 use crate::panes::terminal::{LeaveReason, PaneExit, PaneOptions, open, rows_for_program};
-use crate::panes::{Ended, HostEvent, PendingTerminal, PrefixKey, TerminalHost};
+use crate::panes::{Clipboard, Ended, HostEvent, PendingTerminal, PrefixKey, TerminalHost};
 use crate::terminal::Screen;
 use bai_client::{ComputeSession, Pty, PtyOptions, PtySource};
 
@@ -22,6 +22,7 @@ pub struct TerminalPane {
     runtime: Handle,
     screen: Screen,
     prefix: PrefixKey,
+    clipboard: Arc<Clipboard>,
     state: Mutex<PaneState>,
     notices: mpsc::Sender<String>,
     /// The bell was reported since the last visit; it is reported only once.
@@ -36,9 +37,15 @@ struct PaneState {
 
 impl TerminalPane {
     /// A pane without a session yet. The receiver gets notices about it while it is in the background.
-    pub fn new(runtime: Handle, screen: Screen, prefix: PrefixKey) -> (Self, mpsc::Receiver<String>) {
+    pub fn new(
+        runtime: Handle,
+        screen: Screen,
+        prefix: PrefixKey,
+        clipboard: Clipboard,
+    ) -> (Self, mpsc::Receiver<String>) {
         let (notices, receiver) = mpsc::channel(MAX_NOTICES);
-        let pane = Self { runtime, screen, prefix, state: Mutex::default(), notices, rang: Arc::default() };
+        let (clipboard, state, rang) = (Arc::new(clipboard), Mutex::default(), Arc::default());
+        let pane = Self { runtime, screen, prefix, clipboard, state, notices, rang };
         (pane, receiver)
     }
 
@@ -105,7 +112,8 @@ impl TerminalPane {
         self.rang.store(false, Ordering::Relaxed);
         host.set_message(None);
         let (prefix, colors) = (self.prefix, self.screen.colors);
-        let options = PaneOptions { prefix, colors, clipboard: true, editor_waits: true };
+        let options =
+            PaneOptions { prefix, colors, clipboard: Arc::clone(&self.clipboard), editor_waits: true };
         let PaneExit { why, typed } = open(&host, options).await.map_err(|error| SessionError {
             sentence: format!("cannot show the terminal inside the session: {error}"),
             hint: None,

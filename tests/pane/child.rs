@@ -4,11 +4,12 @@
 
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bai_repl::panes::raw::{self, RawOptions};
 use bai_repl::panes::terminal::{self, PaneExit, PaneOptions};
-use bai_repl::panes::{HostEvent, PrefixKey, Source as _, TerminalHost};
+use bai_repl::panes::{Clipboard, ClipboardPolicy, HostEvent, PrefixKey, Source as _, TerminalHost};
 use bai_repl::terminal::ColorDepth;
 use nix::sys::termios::tcgetattr;
 
@@ -16,6 +17,8 @@ use super::local::{BREAK, Local};
 
 /// The environment variable that turns the test program into a child and names the program in its terminal.
 pub const CHILD: &str = "PANE_TEST_CHILD";
+/// The environment variable with the policy for the clipboard.
+pub const CLIPBOARD: &str = "PANE_TEST_CLIPBOARD";
 
 fn modes() -> String {
     tcgetattr(std::io::stdin().as_fd()).map(|modes| format!("{modes:?}")).unwrap_or_default()
@@ -47,10 +50,13 @@ pub fn run(program: &str) {
     let source = Local::start(&words, size.cols, size.rows);
     let keys = source.keys();
     let (host, mut news) = TerminalHost::start(runtime.handle(), source, "work", size.cols, size.rows);
+    let policy = std::env::var(CLIPBOARD).ok();
+    let policy = policy.and_then(|name| ClipboardPolicy::named(&name)).unwrap_or_default();
+    let clipboard = Arc::new(Clipboard::new(policy));
     let options = || PaneOptions {
         prefix: PrefixKey::default(),
         colors: ColorDepth::TrueColor,
-        clipboard: true,
+        clipboard: Arc::clone(&clipboard),
         editor_waits: false,
     };
     let mut batch = std::env::var("PANE_TEST_RAW").is_ok();

@@ -1,6 +1,6 @@
 //! The pane's host process: this test program again, in a fake terminal, and checks of it from outside.
 
-use super::child::CHILD;
+use super::child::{CHILD, CLIPBOARD};
 use alacritty_terminal::term::TermMode;
 use bai_testkit::{FakeTerminal, Screen};
 use portable_pty::CommandBuilder;
@@ -8,6 +8,13 @@ use portable_pty::CommandBuilder;
 /// Starts the host process with a terminal in which `program` runs.
 pub fn start(program: &str, columns: u16, rows: u16) -> FakeTerminal {
     start_command(CommandBuilder::new(std::env::current_exe().unwrap()), program, columns, rows)
+}
+
+/// Starts it with a policy for the clipboard.
+pub fn start_with_clipboard(policy: &str, program: &str) -> FakeTerminal {
+    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+    command.env(CLIPBOARD, policy);
+    start_command(command, program, 80, 24)
 }
 
 /// Starts it under a shell with job control. The shell reports how the process stopped and resumes it after a line of

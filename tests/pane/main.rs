@@ -7,7 +7,7 @@ mod local;
 
 use alacritty_terminal::term::TermMode;
 use bai_testkit::{FakeTerminal, Gate, need};
-use holder::{assert_clean, start};
+use holder::{assert_clean, start, start_with_clipboard};
 
 const BASH: &str = "bash --norc --noprofile";
 
@@ -146,6 +146,71 @@ fn selected_text_is_copied() {
     let bytes = terminal.raw();
     let wanted = b"\x1b]52;c;d29yZHM=\x07";
     assert!(bytes.windows(wanted.len()).any(|window| window == wanted), "`words` in base64");
+}
+
+/// Has the program write a text into the clipboard, and waits until the pane has handled that.
+fn write_clipboard(terminal: &FakeTerminal, base64: &str, mark: &str) {
+    terminal.send(format!("printf '\\e]52;c;{base64}\\a'; echo {mark}''-sent\r"));
+    terminal.wait_for(&format!("{mark}-sent"));
+    // The events of output are handled before later output is shown.
+    terminal.send(format!("echo {mark}''-done\r"));
+    terminal.wait_for(&format!("{mark}-done"));
+}
+
+/// How often the user's terminal was told to put a text into the clipboard.
+fn written(terminal: &FakeTerminal, base64: &str) -> usize {
+    let wanted = format!("\x1b]52;c;{base64}\x07").into_bytes();
+    terminal.raw().windows(wanted.len()).filter(|window| **window == wanted).count()
+}
+
+#[test]
+fn the_first_text_that_a_program_puts_into_the_clipboard_is_told_and_a_key_stops_it() {
+    let terminal = in_pane(BASH);
+    write_clipboard(&terminal, "b25l", "first");
+    terminal.wait_for("a program wrote your clipboard (3 characters); Ctrl-] = stops it");
+    assert_eq!(written(&terminal, "b25l"), 1);
+    terminal.send("\x1d=");
+    terminal.wait_for("programs cannot write your clipboard; Ctrl-] = lets them");
+    write_clipboard(&terminal, "dHdv", "second");
+    // It stays so on the next visit.
+    leave(&terminal);
+    terminal.send("pane\n");
+    terminal.wait_for("second-done");
+    write_clipboard(&terminal, "dHdv", "third");
+    terminal.send("\x1d=");
+    terminal.wait_for("programs may write your clipboard; Ctrl-] = stops it");
+    assert_eq!(written(&terminal, "dHdv"), 0);
+    write_clipboard(&terminal, "dHdv", "fourth");
+    terminal.send("\x1d=");
+    terminal.wait_for("programs cannot write your clipboard; Ctrl-] = lets them");
+    assert_eq!(written(&terminal, "dHdv"), 1);
+}
+
+#[test]
+fn a_program_writes_the_clipboard_only_as_the_setting_says() {
+    let terminal = start_with_clipboard("ask", BASH);
+    terminal.send("pane\n");
+    terminal.wait_for("work · local · 80×23");
+    write_clipboard(&terminal, "b25l", "first");
+    terminal.wait_for("may it write your clipboard (3 characters)? Ctrl-] = is yes");
+    assert_eq!(written(&terminal, "b25l"), 0);
+    terminal.send("\x1d=");
+    terminal.wait_until("the answer", |screen| screen.last_line().starts_with(" copied"));
+    assert_eq!(written(&terminal, "b25l"), 1);
+    terminal.send("\x1d=");
+    terminal.wait_for("no program wants to write the clipboard");
+    drop(terminal);
+    let terminal = start_with_clipboard("off", BASH);
+    terminal.send("pane\n");
+    terminal.wait_for("work · local · 80×23");
+    write_clipboard(&terminal, "b25l", "first");
+    assert!(!terminal.screen().all.contains("your clipboard"));
+    // What the user selects is copied all the same.
+    terminal.send("clear; echo some words here\r");
+    terminal.wait_until("the output", |screen| screen.lines[0] == "some words here");
+    terminal.send("\x1b[<0;6;1M\x1b[<0;6;1m\x1b[<0;6;1M\x1b[<0;6;1m");
+    terminal.wait_for("copied");
+    assert_eq!((written(&terminal, "b25l"), written(&terminal, "d29yZHM=")), (0, 1));
 }
 
 #[test]

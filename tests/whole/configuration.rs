@@ -21,6 +21,7 @@ fn a_setting_that_is_wrong_is_a_warning_and_counts_as_not_set() {
         ("\ntheme = 5\n", "config.toml:2: theme", "the name of a theme"),
         ("prelude = \"no\"\n", "config.toml:1: prelude", "true or false"),
         ("edit_mode = \"foo\"\n", "config.toml:1: edit_mode", "emacs or vi"),
+        ("clipboard = \"read\"\n", "config.toml:1: clipboard", "off, ask or write"),
         ("[media]\nmax_rows = \"x\"\n", "config.toml:2: media.max_rows", "a whole number from 1"),
         ("[media]\nmax_rows = 0\n", "config.toml:2: media.max_rows", "a whole number from 1"),
         ("[media]\ndir = \"/dev/null\"\n", "config.toml:2: media.dir", "is not a folder"),

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use base64::Engine as _;
 use bytes::Bytes;
 
 use super::LeaveReason;
@@ -11,9 +10,6 @@ use super::view::{Notice, PaneMode};
 use crate::panes::input::{Input, Key, KeyCode, encode_key};
 use crate::panes::prefix::PrefixCommand;
 use crate::terminal::model::{Direction, Modes};
-
-/// Maximum bytes of copied text; terminals refuse longer text.
-const MAX_COPY: usize = 100_000;
 
 const SHIFT: u8 = 1;
 
@@ -24,6 +20,7 @@ impl Pane<'_> {
             PrefixCommand::Literal => self.pass_on(&[self.prefix.key().byte()]),
             PrefixCommand::Help => self.mode = PaneMode::Help,
             PrefixCommand::Search => self.mode = PaneMode::Search { text: String::new(), found: None },
+            PrefixCommand::Clipboard => self.clipboard_key(),
             PrefixCommand::DropLink => {
                 self.shared.drop_link();
                 self.notice = Some(Notice::new("the link was dropped; reconnecting"));
@@ -207,15 +204,5 @@ impl Pane<'_> {
     fn end_search(&mut self) {
         self.mode = PaneMode::Normal;
         self.pointer.partial.clear();
-    }
-
-    /// Copies text to the user's clipboard through the terminal (OSC 52).
-    pub(super) fn copy(&mut self, text: &str) {
-        if text.len() > MAX_COPY {
-            self.notice = Some(Notice::new("too long for the clipboard"));
-            return;
-        }
-        let text = base64::engine::general_purpose::STANDARD.encode(text);
-        self.output_buffer.push(format!("\x1b]52;c;{text}\x07").as_bytes());
     }
 }

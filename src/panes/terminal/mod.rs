@@ -3,6 +3,7 @@
 //! [`open`] is for async callers, [`open_blocking`] for threads. Both run the view on a separate thread, and restore the
 //! user's terminal afterwards. The terminal in the session continues.
 
+mod copying;
 mod keys;
 mod pace;
 mod pane;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::clipboard::Clipboard;
 use super::host::{Ended, TerminalHost};
 use super::prefix::PrefixKey;
 use super::viewer::Viewer;
@@ -29,8 +31,8 @@ pub struct PaneOptions {
     pub prefix: PrefixKey,
     /// Colour depth of the user's terminal.
     pub colors: ColorDepth,
-    /// Whether selected text, and text that the program copies, may go to the user's clipboard (OSC 52).
-    pub clipboard: bool,
+    /// What the program may do with the user's clipboard.
+    pub clipboard: Arc<Clipboard>,
     /// Whether a line editor waits behind the pane. Then bracketed paste is switched on afterwards, as it expects.
     pub editor_waits: bool,
 }

@@ -197,6 +197,7 @@ impl Pane<'_> {
         }
         if self.notice.as_ref().is_some_and(|notice| now >= notice.until) {
             self.notice = None;
+            self.options.clipboard.forget_question();
             self.dirty = true;
         }
         self.dirty |= now.saturating_duration_since(self.pace.last().unwrap_or(self.opened)) >= CLOCK;
@@ -215,10 +216,8 @@ impl Pane<'_> {
             self.output_buffer.push(b"\x07");
         }
         let copied = lock(&self.viewer.clipboard).take();
-        if let Some(text) = copied
-            && self.options.clipboard
-        {
-            self.copy(&text);
+        if let Some(text) = copied {
+            self.program_copies(text);
         }
         if let Some(error) = self.shared.take_refused() {
             self.notice = Some(Notice::new(error.to_string()));

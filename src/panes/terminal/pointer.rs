@@ -86,8 +86,7 @@ impl Pane<'_> {
         let text = model.selected_text();
         drop(model);
         let Some(text) = text else { return };
-        if self.options.clipboard {
-            self.copy(&text);
+        if self.copy(&text) {
             self.notice = Some(Notice::new("copied"));
         }
     }

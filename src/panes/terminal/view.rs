@@ -115,7 +115,7 @@ impl Status<'_> {
     fn text(&self) -> (String, String, bool) {
         let key = self.prefix;
         if self.prefixed {
-            let text = format!(" {key} sends it · ? help · / search · . reconnect");
+            let text = format!(" {key} sends it · ? help · / search · = clipboard · . reconnect");
             return (text, format!("{key} leaves "), false);
         }
         if let PaneMode::Search { text, found } = self.mode {
@@ -131,7 +131,7 @@ impl Status<'_> {
             return (format!(" {} · {ended}", self.session), format!("{key} leaves "), true);
         }
         if let Some(notice) = self.notice {
-            return (format!(" {notice}"), leave, true);
+            return (format!(" {notice}"), format!("{key} leaves "), true);
         }
         if let LinkState::Down { since, why } = &self.status.link {
             let ago = format::running(since.elapsed());
@@ -197,6 +197,7 @@ impl Widget for Help {
             (format!("{key} {key}"), "send the key itself"),
             (format!("{key} /"), "search the output backwards"),
             (format!("{key} ."), "drop the link and reconnect"),
+            (format!("{key} ="), "whether programs write your clipboard"),
             (format!("{key} ?"), "this help"),
             ("Shift-PgUp, wheel".to_owned(), "scroll back"),
             ("drag, double click".to_owned(), "select and copy (Shift: your terminal's own)"),
@@ -238,6 +239,11 @@ pub(super) struct Notice {
 impl Notice {
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), until: Instant::now() + Duration::from_secs(4) }
+    }
+
+    /// A message that the user may want to answer.
+    pub(super) fn lasting(text: impl Into<String>) -> Self {
+        Self { until: Instant::now() + Duration::from_secs(15), ..Self::new(text) }
     }
 }
 

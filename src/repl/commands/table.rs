@@ -190,7 +190,13 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
         "go to an existing session; this one is left as with :quit",
         |a| PromptCommand::Attach(unquoted(a).to_owned()),
     ),
-    entry("pty", "", Argument::None, "open a terminal in the session", |_| PromptCommand::Pty),
+    entry(
+        "pty",
+        "",
+        Argument::None,
+        "open a terminal in the session; Ctrl-] ? there shows its keys, also the one for the clipboard",
+        |_| PromptCommand::Pty,
+    ),
     entry("info", "", Argument::None, "show facts about the session", |_| PromptCommand::Info),
     entry(
         "logs",
