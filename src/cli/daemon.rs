@@ -20,6 +20,8 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
+/// The beginning of the line with which an engine that was started on demand says why it does not run.
+const NOT_STARTED: &str = "not started: ";
 /// A file that a shell can source to use the engine.
 const SHELL_FILE: &str = "env.sh";
 /// The user is told about a wait that is longer.
@@ -152,13 +154,25 @@ async fn start_in_background(paths: &Paths, report: Report<'_>) -> Result<(), Cl
     let mut line = String::new();
     let mut lines = BufReader::new(stdout);
     match reporting(lines.read_line(&mut line), || report("the background engine is still starting")).await {
-        Ok(length) if length > 0 => Ok(()),
+        Ok(length) if length > 0 => match line.strip_prefix(NOT_STARTED) {
+            Some(why) => Err(failed(&why.trim_end())),
+            None => Ok(()),
+        },
         _ => Err(failed(&"it ended at once").hint("its log is engine.log in the state folder")),
     }
 }
 
-/// Runs the background engine, until a signal ends it or it has had no session for too long.
+/// Runs the background engine, until a signal ends it or it has had no session for too long. If one that was started on
+/// demand cannot run, its starter reads why: the log may be what cannot be written.
 pub(super) async fn serve(context: &CommandContext, options: &Serve) -> Result<ExitStatus, CliError> {
+    run_or_stop(context, options).await.inspect_err(|error| {
+        if options.by_need {
+            let _ = writeln!(std::io::stdout(), "{NOT_STARTED}{}", error.sentence().replace('\n', " "));
+        }
+    })
+}
+
+async fn run_or_stop(context: &CommandContext, options: &Serve) -> Result<ExitStatus, CliError> {
     let paths = user_paths()?;
     if options.stop {
         return stop(context, &paths).await;

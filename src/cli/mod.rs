@@ -29,6 +29,7 @@ mod logging;
 mod login;
 mod name_cache;
 mod new_session;
+mod open_files;
 mod open_session;
 mod output;
 mod paths;
@@ -78,6 +79,7 @@ pub fn main() -> ExitCode {
 fn start(arguments: Arguments) -> Result<ExitStatus, CliError> {
     let failed = |error: std::io::Error| CliError::new(ExitStatus::Failed, format!("cannot start: {error}"));
     terminal::install().map_err(failed)?;
+    open_files::check()?;
     let config = match crate::config::Paths::of_user() {
         Some(paths) => {
             let log = paths.log_file();

@@ -1,5 +1,6 @@
 //! A panic hook and signal handlers that restore the terminal when the program ends abnormally.
 
+use bai_protocol::machine_limit::MachineLimit;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +19,9 @@ pub fn install() -> io::Result<()> {
     install_panic_hook();
     signals::install_handlers()
 }
+
+/// The exit code after a panic that is no bug.
+const FAILED: i32 = 1;
 
 /// The name of threads whose owner reports their panics: the hook does not print them.
 pub const CONTAINED_THREAD: &str = "contained";
@@ -39,13 +43,35 @@ fn install_panic_hook() {
         if on_main && !RESTORED.swap(true, Ordering::SeqCst) {
             restore();
         }
+        let text = info.payload_as_str().unwrap_or("no message");
+        if is_lack_of_threads(text) {
+            let limit = MachineLimit::Processes;
+            let line = format!("\r\nbai-repl: {}\r\nhint: {}\r\n", limit.clause(), limit.hint());
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+            if on_main {
+                end();
+            }
+            return;
+        }
         if wants_backtrace && on_main {
             return previous(info);
         }
-        let text = info.payload_as_str().unwrap_or("no message");
         let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
         let line =
             format!("\r\nbai-repl: internal error: {text}{place}\r\nThis is a bug; please report it.\r\n");
         let _ = io::stderr().lock().write_all(line.as_bytes());
     }));
+}
+
+/// Ends the program. The terminal is restored already, and main cannot return an exit code after a panic.
+#[allow(clippy::disallowed_methods)]
+fn end() -> ! {
+    std::process::exit(FAILED)
+}
+
+/// Whether a library panics because it cannot start a thread. They have no other way to report it.
+fn is_lack_of_threads(message: &str) -> bool {
+    message.contains("spawn")
+        && message.contains("thread")
+        && message.contains("Resource temporarily unavailable")
 }

@@ -32,6 +32,8 @@ static CRASH_HANDLERS: [OnceLock<SigAction>; 4] = [const { OnceLock::new() }; 4]
 pub(super) fn install_handlers() -> io::Result<()> {
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     set_handler(Signal::SIGCHLD, SigHandler::SigDfl)?;
+    // A file that may not become larger is an error of the write.
+    set_handler(Signal::SIGXFSZ, SigHandler::SigIgn)?;
     for signal in Signal::iterator() {
         if let Some(handler) = handler_of(signal) {
             let previous = set_handler(signal, SigHandler::Handler(handler))?;
@@ -59,8 +61,8 @@ fn handler_of(signal: Signal) -> Option<extern "C" fn(libc::c_int)> {
         Signal::SIGCHLD | Signal::SIGCONT | Signal::SIGURG | Signal::SIGWINCH => None,
         // These cannot be handled, or only stop a program that reads the keyboard of another.
         Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGTTIN | Signal::SIGTTOU => None,
-        // It is an error of the write.
-        Signal::SIGPIPE => None,
+        // They are errors of a write.
+        Signal::SIGPIPE | Signal::SIGXFSZ => None,
         signal if CRASHES.contains(&signal) => None,
         _ => Some(on_unexpected),
     }

@@ -17,6 +17,7 @@ mod interrupts;
 mod jupyter;
 mod keyring;
 mod languages;
+mod limits;
 mod login;
 mod media;
 mod pane;

@@ -101,6 +101,11 @@ async fn resolve(server: &ServerState, image: &str) -> ApiResult<()> {
     let found =
         found.map_err(|error| ApiError::internal(format!("the search for interpreters failed: {error}")))?;
     found.map(|_| server.learn_image(image)).map_err(|error| {
+        if error.limit().is_some() {
+            let (title, code) = (format!("{error}."), "backendai_generic_internal-error");
+            let told = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-server-error", title, code);
+            return told.because(format!("{}.", error.hint()));
+        }
         ApiError::new(StatusCode::NOT_FOUND, "object-not-found", format!("{error}."), "image_read_not-found")
             .because(format!("{}.", error.hint()))
     })

@@ -7,6 +7,7 @@ use super::options::{EngineOptions, Workdirs};
 use super::routes;
 use super::session_folders::{self, FolderLock, Found};
 use super::state::ServerState;
+use bai_protocol::machine_limit::explain_or;
 use secrecy::ExposeSecret;
 use std::io;
 use std::net::SocketAddr;
@@ -41,7 +42,7 @@ pub enum EngineError {
         source: io::Error,
     },
     /// The Unix socket could not be made.
-    #[error("the engine cannot listen in {}: {source}; check the folder's permissions", path.display())]
+    #[error("the engine cannot listen in {}: {}", path.display(), explain_or(source, "check the folder's permissions"))]
     Socket {
         /// The socket, or its folder.
         path: PathBuf,

@@ -13,7 +13,9 @@ use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Path as UrlPath, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bai_protocol::machine_limit::explain;
 use serde_json::Value;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,8 +49,8 @@ fn refuse(error: &PathError) -> ApiError {
     ApiError::file_failed(status, error.to_string())
 }
 
-fn failed(what: &str, error: &dyn std::error::Error) -> ApiError {
-    ApiError::file_failed(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}: {error}"))
+fn failed(what: &str, error: &io::Error) -> ApiError {
+    ApiError::file_failed(StatusCode::INTERNAL_SERVER_ERROR, format!("{what}: {}", explain(error)))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -56,7 +58,7 @@ async fn blocking<T: Send + 'static>(
 ) -> ApiResult<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| refuse(&error)),
-        Err(error) => Err(failed("the file system", &error)),
+        Err(error) => Err(failed("the file system", &error.into())),
     }
 }
 
@@ -119,7 +121,7 @@ async fn store(mut part: Field<'_>, target: PathBuf) -> ApiResult<()> {
         tempfile::Builder::new()
             .prefix(".upload-")
             .tempfile_in(&folder)
-            .map_err(|error| PathError::System(format!("{}: {error}", folder.display())))
+            .map_err(|error| PathError::System(format!("{}: {}", folder.display(), explain(&error))))
     });
     let (file, temporary) = temporary.await?.into_parts();
     let mut file = tokio::fs::File::from_std(file);
@@ -129,7 +131,7 @@ async fn store(mut part: Field<'_>, target: PathBuf) -> ApiResult<()> {
     file.flush().await.map_err(|error| failed(&named, &error))?;
     blocking(move || {
         use std::os::unix::fs::PermissionsExt;
-        let system = |error: std::io::Error| PathError::System(format!("{named}: {error}"));
+        let system = |error: io::Error| PathError::System(format!("{named}: {}", explain(&error)));
         std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644)).map_err(system)?;
         temporary.persist(&target).map_err(|error| system(error.error))
     })

@@ -33,6 +33,7 @@ pub mod json;
 pub mod language;
 mod lenient;
 pub mod live_stat;
+pub mod machine_limit;
 pub mod problem;
 pub mod pty;
 mod python;

@@ -1,5 +1,6 @@
 //! Errors of a kernel's start, each with a hint for the user.
 
+use bai_protocol::machine_limit::MachineLimit;
 use std::path::PathBuf;
 
 /// A kernel that did not start. The message says what failed and why; [`StartError::hint`] says what to do.
@@ -42,8 +43,14 @@ pub enum StartError {
         /// What to do.
         hint: String,
     },
+    /// No interpreter can be searched, since no program can be run.
+    #[error("cannot run any program: {}", limit.clause())]
+    Limit {
+        /// The limit of this machine.
+        limit: MachineLimit,
+    },
     /// The working folder cannot be used.
-    #[error("cannot work in {}: {source}", path.display())]
+    #[error("cannot work in {}: {}", path.display(), words(source))]
     Workdir {
         /// The folder.
         path: PathBuf,
@@ -51,7 +58,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The interpreter's process could not be started.
-    #[error("cannot start {}: {source}", executable.display())]
+    #[error("cannot start {}: {}", executable.display(), words(source))]
     Spawn {
         /// The interpreter.
         executable: PathBuf,
@@ -84,6 +91,9 @@ pub enum StartError {
 impl StartError {
     /// What the user can do, as a sentence without its full stop.
     pub fn hint(&self) -> &str {
+        if let Some(limit) = self.limit() {
+            return limit.hint();
+        }
         match self {
             StartError::UnknownImage { .. } => "name an image of the list, such as python or python:3.11",
             StartError::NoInterpreter { install, .. } => install,
@@ -91,6 +101,7 @@ impl StartError {
                 "name one of the installed kernels; kernels come with packages such as ipykernel"
             }
             StartError::JupyterInstead { hint, .. } => hint,
+            StartError::Limit { limit } => limit.hint(),
             StartError::Workdir { .. } => "choose a folder that exists and that you may enter",
             StartError::Spawn { .. } => {
                 "check that the interpreter is installed for this machine and may be run"
@@ -100,6 +111,20 @@ impl StartError {
             StartError::Stopped => "start it again",
         }
     }
+
+    /// The limit of this machine that has caused it, if one has.
+    pub fn limit(&self) -> Option<MachineLimit> {
+        match self {
+            StartError::Limit { limit } => Some(*limit),
+            StartError::Workdir { source, .. } | StartError::Spawn { source, .. } => MachineLimit::of(source),
+            _ => None,
+        }
+    }
+}
+
+/// An error of the system, or the limit that it tells of.
+fn words(error: &std::io::Error) -> String {
+    MachineLimit::of(error).map_or_else(|| error.to_string(), |limit| limit.clause().to_owned())
 }
 
 fn last_output(output: &str) -> String {

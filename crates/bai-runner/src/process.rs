@@ -7,14 +7,16 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, pipe2};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 
-/// Pipes of the driver get numbers from here on, away from those that programs expect to be free.
-const FIRST_PIPE: RawFd = 100;
+/// Pipes of the driver get numbers from here on, away from those that programs expect to be free. If fewer files may be open,
+/// the next number counts.
+const FIRST_PIPE: [RawFd; 3] = [100, 40, 10];
 /// The size of a pipe. It is large, so that a flood needs few wake-ups. The system may allow less.
 pub(super) const PIPE_SIZE: usize = 1 << 20;
 
@@ -190,7 +192,14 @@ fn enlarge(pipe: &OwnedFd) {
 #[allow(unsafe_code)]
 fn move_high(fd: &OwnedFd) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
-    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(FIRST_PIPE))?;
+    let mut copy = Err(Errno::EINVAL);
+    for first in FIRST_PIPE {
+        // An invalid number is one that is not permitted.
+        if copy == Err(Errno::EINVAL) {
+            copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(first));
+        }
+    }
+    let copy = copy?;
     // SAFETY: this call made the descriptor, and no other code knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

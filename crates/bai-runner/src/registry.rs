@@ -7,7 +7,7 @@ use super::language::{FoundImage, KernelInfo, Language, Resolved};
 use super::python::Python;
 use super::search_paths::{SearchPaths, is_executable};
 use super::sqlite::Sqlite;
-use super::{app, compiled, scripted};
+use super::{app, compiled, scripted, tool};
 use bai_protocol::language as table;
 use std::path::Path;
 
@@ -45,7 +45,11 @@ pub fn resolve(image: &str) -> Result<Resolved, StartError> {
 
 pub(super) fn resolve_image(image: &ImageName, search_paths: &SearchPaths) -> Result<Resolved, StartError> {
     let found = language_of(image, search_paths).and_then(|language| language.find(image, search_paths));
-    found.map_err(|missing| or_jupyter(missing, image, search_paths))
+    found.map_err(|missing| match tool::limit() {
+        // Without being able to run a program, a search finds none.
+        Some(limit) if matches!(missing, StartError::NoInterpreter { .. }) => StartError::Limit { limit },
+        _ => or_jupyter(missing, image, search_paths),
+    })
 }
 
 /// Adds a hint to a Jupyter kernel of the language, if one is installed.
@@ -95,9 +99,17 @@ fn what_is_known(search_paths: &SearchPaths) -> String {
 fn find_all(search_paths: &SearchPaths) -> Vec<FoundImage> {
     // Each interpreter is run to ask for its version, and some are slow.
     std::thread::scope(|scope| {
-        let ask = |language: &'static dyn Language| scope.spawn(move || language.find_all(search_paths));
+        let ask = |language: &'static dyn Language| {
+            let thread = std::thread::Builder::new();
+            (language, thread.spawn_scoped(scope, move || language.find_all(search_paths)))
+        };
         let asked: Vec<_> = all().map(ask).collect();
-        asked.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        let answers = asked.into_iter().flat_map(|(language, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_default(),
+            // There are too many threads, so this one asks.
+            Err(_) => language.find_all(search_paths),
+        });
+        answers.collect()
     })
 }
 

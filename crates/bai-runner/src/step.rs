@@ -9,6 +9,7 @@ use super::output::Output;
 use super::process::{self, Process, Program};
 use super::stdin::StandardInput;
 use super::wakeup::Wakeups;
+use bai_protocol::machine_limit::explain;
 use bai_protocol::record::ConsoleRecord;
 use nix::sys::signal::Signal;
 use std::collections::VecDeque;
@@ -86,7 +87,10 @@ impl RunningStep {
         let plan = resolved.language.query(&cell);
         for (path, text) in &plan.files {
             if let Err(error) = std::fs::write(path, text) {
-                return Started::Over(Some(format!("cannot write {}: {error}", path.display())), 1);
+                return Started::Over(
+                    Some(format!("cannot write {}: {}", path.display(), explain(&error))),
+                    1,
+                );
             }
         }
         Self::first_of(plan.commands.into(), Variables { defaults: &[ALWAYS], ..Variables::default() }, spec)
@@ -192,7 +196,7 @@ pub(super) fn exit_code(status: &ExitStatus) -> i32 {
 }
 
 fn cannot_run(command: &Invocation, error: &io::Error) -> String {
-    format!("cannot run {}: {error}", command.executable.display())
+    format!("cannot run {}: {}", command.executable.display(), explain(error))
 }
 
 /// The variables that activate an environment, as its own script `activate` does.

@@ -5,10 +5,12 @@ use super::dispositions;
 use super::image::WantedVersion;
 use super::search_paths::{SearchPaths, children, is_executable};
 use bai_protocol::language::Language;
+use bai_protocol::machine_limit::MachineLimit;
 use std::collections::HashMap;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -167,28 +169,45 @@ pub(super) fn ask(executable: &Path, args: &[&str]) -> Option<String> {
     if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return known.clone();
     }
-    // A program that took too long is asked again the next time, when the machine may be less busy.
-    let output = ask_now(executable, args).ok()?.filter(|output| !output.trim().is_empty());
+    // A program that took too long, or found too little of something, is asked again the next time: the machine may be
+    // less busy then.
+    let output = match ask_now(executable, args) {
+        Ok(output) => Some(output).filter(|output| !output.trim().is_empty()),
+        Err(error) if is_passing(&error) => return None,
+        Err(_) => None,
+    };
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, output.clone());
     output
 }
 
-fn ask_now(executable: &Path, args: &[&str]) -> Result<Option<String>, RecvTimeoutError> {
+fn is_passing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut || MachineLimit::of(error).is_some()
+}
+
+/// The limit of this machine that keeps programs from being run, if there is one now.
+pub(super) fn limit() -> Option<MachineLimit> {
+    MachineLimit::of(&ask_now(Path::new("/bin/sh"), &["-c", ":"]).err()?)
+}
+
+fn ask_now(executable: &Path, args: &[&str]) -> io::Result<String> {
     let mut command = Command::new(executable);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     dispositions::by_default(&mut command);
-    let Ok(mut child) = command.spawn() else { return Ok(None) };
-    let Some(mut stdout) = child.stdout.take() else { return Ok(None) };
-    let (sender, answer) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        let read = std::io::Read::read_to_string(&mut stdout, &mut text);
-        let _ = sender.send(read.map(|_| text));
-    });
-    let text = answer.recv_timeout(PATIENCE);
+    let mut child = command.spawn()?;
+    let answer = child.stdout.take().map_or_else(|| Ok(String::new()), read_in_time);
     let _ = child.kill();
     let _ = child.wait();
-    Ok(text?.ok())
+    answer
+}
+
+fn read_in_time(mut output: ChildStdout) -> io::Result<String> {
+    let (sender, answer) = mpsc::channel();
+    std::thread::Builder::new().spawn(move || {
+        let mut text = String::new();
+        let read = output.read_to_string(&mut text);
+        let _ = sender.send(read.map(|_| text));
+    })?;
+    answer.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 #[cfg(test)]

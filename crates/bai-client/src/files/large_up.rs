@@ -8,6 +8,7 @@ use super::shell::{SUM, word};
 use super::unpack::InTheWay;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
+use bai_protocol::machine_limit::explain;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -159,7 +160,7 @@ pub(super) fn local_error(what: &str, error: std::io::Error) -> ClientError {
     };
     let in_the_way = error.get_ref().and_then(|inner| inner.downcast_ref::<InTheWay>());
     let existing = in_the_way.map(|file| file.path.display().to_string()).into_iter().collect();
-    ClientError::new(kind, what, error.to_string()).with_existing(existing).with_source(error)
+    ClientError::new(kind, what, explain(&error)).with_existing(existing).with_source(error)
 }
 
 /// Repeats a call that failed on its way to the server.

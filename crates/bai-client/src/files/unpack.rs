@@ -6,6 +6,7 @@
 
 use super::Skipped;
 use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
+use bai_protocol::machine_limit::explain;
 use bytes::Bytes;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
@@ -132,7 +133,7 @@ impl Unpacking {
         let shown: PathBuf = self.below.iter().map(String::as_str).chain(parts.iter().copied()).collect();
         let about = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => InTheWay::error(&self.into, &shown),
-            kind => io::Error::new(kind, format!("{}: {error}", shown.display())),
+            kind => io::Error::new(kind, format!("{}: {}", shown.display(), explain(&error))),
         };
         if entry.header().entry_type().is_dir() {
             return folder(root, parts).map(drop).map_err(about);

@@ -9,6 +9,7 @@ mod locks;
 use super::keypair::Keypair;
 use super::listeners::prepare;
 use super::session_folders;
+use bai_protocol::machine_limit::explain_or;
 pub use locks::{Claim, StartLock, claim, is_running, lock_start};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ pub struct DaemonInfo {
 #[non_exhaustive]
 pub enum DaemonError {
     /// The file system refused.
-    #[error("cannot use {}: {source}; check the folder's permissions", path.display())]
+    #[error("cannot use {}: {}", path.display(), explain_or(source, "check the folder's permissions"))]
     Io {
         /// File or folder.
         path: PathBuf,

@@ -6,6 +6,7 @@ use super::super::op::Step;
 use super::super::process::describe_end;
 use super::super::step::{self, RunningStep, Started, StepEvent};
 use super::{InputRequester, InterpreterSlot, Task, Worker};
+use bai_protocol::machine_limit::explain;
 use std::process::ExitStatus;
 use std::time::Instant;
 
@@ -22,9 +23,10 @@ impl Worker {
                 let scratch = self.scratch.insert(folder);
                 RunningStep::start_cell(code, scratch.path(), &self.resolved, &self.spec)
             }
-            Err(error) => {
-                Started::Over(Some(format!("cannot make a folder to compile the cell in: {error}")), 1)
-            }
+            Err(error) => Started::Over(
+                Some(format!("cannot make a folder to compile the cell in: {}", explain(&error))),
+                1,
+            ),
         }
     }
 
@@ -36,7 +38,10 @@ impl Worker {
             match tempfile::Builder::new().prefix("bai-repl-").tempdir() {
                 Ok(folder) => self.environment = Some(folder),
                 Err(error) => {
-                    return Started::Over(Some(format!("cannot make a folder to install in: {error}")), 1);
+                    return Started::Over(
+                        Some(format!("cannot make a folder to install in: {}", explain(&error))),
+                        1,
+                    );
                 }
             }
         }

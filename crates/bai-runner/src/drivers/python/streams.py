@@ -15,11 +15,21 @@ _file_write = io.FileIO.write
 _ioctl = fcntl.ioctl
 _FIONREAD = termios.FIONREAD
 _NOTHING = b'\0\0\0\0'
-_HIGH = 200
 _yield = os.sched_yield
 
+
+def _spare(number):
+    """A copy with a high number; fewer files may be open than usual."""
+    for first in (200, 50, 10):
+        try:
+            return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, first)
+        except OSError:
+            pass
+    return number
+
+
 # Kept in case user code closes descriptors 1 and 2.
-_SPARE = {1: fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _HIGH), 2: fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, _HIGH)}
+_SPARE = {1: _spare(1), 2: _spare(2)}
 
 # The number of checks whether the runner has read a stream, before the runner is asked.
 _LOOKS = 200
