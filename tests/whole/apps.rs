@@ -171,7 +171,7 @@ fn another_user_does_not_get_in() {
 #[test]
 fn jupyter_asks_for_a_token_which_only_the_url_tells() {
     let sandbox = with_apps();
-    let jupyter = open(&sandbox, "jupyter", &["-b", "127.0.0.1:0"]);
+    let jupyter = open(&sandbox, "jupyter", &["-vv", "-b", "127.0.0.1:0"]);
     let token = jupyter.url.split_once("/?token=").unwrap().1.to_owned();
     assert!(token.len() >= 32 && jupyter.url.starts_with("http://127.0.0.1:"), "{}", jupyter.url);
     let right = jupyter.send(&jupyter.request("GET", "Host: localhost\r\n"), WELCOME);
@@ -187,6 +187,8 @@ fn jupyter_asks_for_a_token_which_only_the_url_tells() {
     assert!(again.url.ends_with(&token), "a second address leads to the same Jupyter: {}", again.url);
     assert!(!again.end().contains(&token));
     assert!(!jupyter.end().contains(&token));
+    let log = std::fs::read_to_string(sandbox.home().join(".local/state/bai-repl/bai-repl.log")).unwrap();
+    assert!(log.contains("tcpproxy") && !log.contains(&token), "{log}");
 }
 
 #[test]
