@@ -111,7 +111,8 @@ impl AgentServices {
         let this = Arc::clone(self);
         self.spawn(async move {
             let asker = Arc::clone(&this);
-            let Ok(mut apps) = tokio::task::spawn_blocking(move || asker.services.apps()).await else {
+            let Ok(mut apps) = tokio::task::spawn_blocking(move || asker.services.apps_at_ports()).await
+            else {
                 return;
             };
             apps.retain(|app| name.is_empty() || app.name == name);

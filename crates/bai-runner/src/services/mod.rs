@@ -96,15 +96,22 @@ impl Services {
             ports: vec![*port],
             ..App::default()
         });
+        preopen.chain(self.known_apps(true)).collect()
+    }
+
+    /// The apps that [`Services::start_at`] can start. Reads files.
+    pub(super) fn apps_at_ports(&self) -> Vec<App> {
+        self.known_apps(false).collect()
+    }
+
+    fn known_apps(&self, private: bool) -> impl Iterator<Item = App> {
         let with_token = |app: App| {
             let url_template =
                 app.url_template.map(|template| template.replace("{token}", self.token.expose()));
             App { url_template, ..app }
         };
-        let known = catalog::find(&self.definitions, &environment(&self.env, &[]), true)
-            .into_iter()
-            .map(|(known, _)| with_token(known.app));
-        preopen.chain(known).collect()
+        let known = catalog::find(&self.definitions, &environment(&self.env, &[]), private);
+        known.into_iter().map(move |(known, _)| with_token(known.app))
     }
 
     /// Starts a service if it does not run, waits until it accepts connections, and returns its address. `port` is one of

@@ -126,6 +126,9 @@ async fn a_token_reaches_a_service_by_its_environment_alone() {
     assert_eq!(jupyter.url("127.0.0.1", 80), format!("http://127.0.0.1:80/?token={token}"));
     assert!(!read("arguments").contains("token"), "{}", read("arguments"));
     assert!(!format!("{services:?} {jupyter:?}").contains(&token), "secrets are not printed");
+    // A container's ports have the protection of the cluster.
+    let at_port = services.apps_at_ports().into_iter().find(|app| app.name == "jupyter").unwrap();
+    assert_eq!(at_port.url("127.0.0.1", 80), "http://127.0.0.1:80/");
     let others = Services::new(folder.path().to_owned(), Vec::new(), Vec::new());
     assert!(!others.apps().iter().any(|app| app.url("", 1).contains(&token)));
 }
