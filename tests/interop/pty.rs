@@ -117,7 +117,7 @@ async fn refused_tunnels(session: &ComputeSession) -> Outcome {
 
 async fn get(address: std::net::SocketAddr) -> Result<String, String> {
     let mut socket = TcpStream::connect(address).await.map_err(fail)?;
-    socket.write_all(b"GET /hello HTTP/1.0\r\nHost: x\r\n\r\n").await.map_err(fail)?;
+    socket.write_all(b"GET /hello HTTP/1.0\r\nHost: localhost\r\n\r\n").await.map_err(fail)?;
     let mut reply = String::new();
     socket.read_to_string(&mut reply).await.map_err(fail)?;
     Ok(reply)
