@@ -6,8 +6,8 @@ use super::error::CliError;
 use super::exit_status::ExitStatus;
 use super::paths::user_paths;
 use crate::config::{
-    Cluster, Environment, FileConfig, Identity, Keyring, KnownLogins, Logins, StoredCredentials, Target,
-    endpoint_of, resolve,
+    Cluster, Environment, FileConfig, Identity, Keyring, KnownLogins, Logins, Paths, StoredCredentials,
+    Target, endpoint_of, resolve,
 };
 use bai_client::{Api, ApiOptions, ComputeSession, Credentials, DestroyOptions, ErrorKind, Renewal};
 use bai_engine::{Engine, EngineOptions, Keypair, SocketFolder, Workdirs};
@@ -150,7 +150,10 @@ impl Server {
 
     async fn engine_in(workdirs: Workdirs) -> Result<Self, CliError> {
         let failed = |error: &dyn std::fmt::Display| CliError::new(ExitStatus::Failed, error);
-        let options = EngineOptions::private(SocketFolder::Temporary, workdirs);
+        // A folder in which sockets of programs that were killed are found again.
+        let folder = Paths::of_user().map(|paths| paths.engine_dir().join("prompts"));
+        let folder = folder.map_or(SocketFolder::Temporary, SocketFolder::Shared);
+        let options = EngineOptions::private(folder, workdirs);
         let engine = Engine::start(options).await.map_err(|error| failed(&error))?;
         let socket = engine.socket().ok_or_else(|| failed(&"the engine has no socket"))?;
         let mut server = Self::engine_at(socket, &engine.endpoint(), engine.keypair())?;

@@ -5,6 +5,7 @@ use bai_testkit::{FakeTerminal, Sandbox};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::Stdio;
 
 /// Sends a signal to the one engine of the sandbox.
@@ -98,4 +99,23 @@ fn files_outlive_an_engine_that_is_stopped_until_they_are_deleted() {
     assert!(!listed.stdout.contains("work") && !listed.stderr.contains("work"), "{listed:?}");
     let stopped = sandbox.run(&["serve", "--stop"]);
     assert!(!stopped.stderr.contains("left files"), "{stopped:?}");
+}
+
+#[test]
+fn a_killed_program_leaves_no_socket_for_ever() {
+    let mut sandbox = Sandbox::new();
+    let temporary = sandbox.home().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    sandbox.set("TMPDIR", temporary.to_str().unwrap());
+    let sockets = sandbox.home().join(".local/state/bai-repl/engine/prompts");
+    let count = |folder: &Path| std::fs::read_dir(folder).unwrap().count();
+    let mut command = sandbox.command(&["-c", "print('on', flush=True); input()", "python"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "on");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(count(&sockets), 1);
+    sandbox.run(&["-c", "1", "python"]).expect(0, "1\n");
+    assert_eq!((count(&sockets), count(&temporary)), (0, 0));
 }

@@ -3,16 +3,21 @@
 
 use super::options::SocketFolder;
 use super::server::EngineError;
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-/// The name of the socket in its folder.
+/// The name of a socket in a folder of its own.
 const SOCKET: &str = "engine.sock";
+/// The ending of a name in a folder with several sockets.
+const ENDING: &str = ".sock";
 /// The beginning of the name of a temporary folder.
 const PREFIX: &str = "bai-repl-";
 /// The longest path of a Unix socket, in bytes: `sun_path` has 108 with a final NUL, 104 on some systems.
@@ -30,30 +35,42 @@ pub(super) struct PrivateSocket {
 }
 
 impl PrivateSocket {
-    /// Listens in a folder of which this process must be the owner. A socket that an earlier engine left there is replaced.
+    /// Listens in a folder of which this process must be the owner.
     pub(super) fn listen(folder: &SocketFolder) -> Result<(Self, UnixListener), EngineError> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| EngineError::Socket { path, source }
-        };
-        let (folder, temporary) = match folder {
-            SocketFolder::At(folder) if folder.join(SOCKET).as_os_str().len() <= LONGEST_PATH => {
-                prepare(folder).map_err(at(folder))?;
-                (folder.clone(), None)
+        match folder {
+            SocketFolder::At(folder) if fits(&folder.join(SOCKET)) => {
+                prepare(folder).map_err(|source| EngineError::Socket { path: folder.clone(), source })?;
+                Self::at(folder.join(SOCKET), None)
+            }
+            SocketFolder::Shared(folder) if fits(&folder.join(new_name())) && prepare(folder).is_ok() => {
+                remove_dead(folder);
+                Self::at(folder.join(new_name()), None)
             }
             _ => {
                 let folder = temporary_folder().map_err(EngineError::TemporaryFolder)?;
-                (folder.path().to_owned(), Some(folder))
+                Self::at(folder.path().join(SOCKET), Some(folder))
             }
-        };
-        let path = folder.join(SOCKET);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&path)(error)),
-            _ => {}
         }
-        let listener = UnixListener::bind(&path).map_err(at(&path))?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(at(&path))?;
-        Ok((PrivateSocket { path, _folder: temporary }, listener))
+    }
+
+    /// Listens at `path`, and replaces the socket that an earlier engine left there.
+    fn at(path: PathBuf, folder: Option<TempDir>) -> Result<(Self, UnixListener), EngineError> {
+        let listen = || {
+            // A socket has its final name only once it listens.
+            let unready = path.with_extension("new");
+            match fs::remove_file(&unready) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let listener = UnixListener::bind(&unready)?;
+            fs::set_permissions(&unready, Permissions::from_mode(0o600))?;
+            fs::rename(&unready, &path)?;
+            Ok(listener)
+        };
+        match listen() {
+            Ok(listener) => Ok((PrivateSocket { path, _folder: folder }, listener)),
+            Err(source) => Err(EngineError::Socket { path, source }),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -77,10 +94,37 @@ pub(super) fn prepare(folder: &Path) -> io::Result<()> {
     bai_private::trust::check(&fs::metadata(folder)?).map_or(Ok(()), |distrust| Err(distrust.into()))
 }
 
+/// Whether a socket can have this path.
+fn fits(path: &Path) -> bool {
+    path.as_os_str().len() <= LONGEST_PATH
+}
+
+/// A name among several sockets.
+fn new_name() -> String {
+    format!("{:08x}{ENDING}", fastrand::u32(..))
+}
+
+/// Removes the sockets on which no process listens. Errors are ignored: a socket that stays harms nobody.
+fn remove_dead(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_socket = entry.file_name().to_string_lossy().ends_with(ENDING);
+        if is_socket && matches!(connect(&entry.path()), Err(Errno::ECONNREFUSED)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Connects and disconnects. Does not wait for an engine that is slow: it answers EAGAIN then.
+fn connect(path: &Path) -> nix::Result<()> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    socket::connect(socket.as_raw_fd(), &UnixAddr::new(path)?)
+}
+
 /// A new folder for a socket. `/tmp` is the last resort, because the path in `TMPDIR` may be too long.
 fn temporary_folder() -> io::Result<TempDir> {
     let folder = bai_private::temporary_folder(PREFIX)?;
-    if folder.path().join(SOCKET).as_os_str().len() <= LONGEST_PATH {
+    if fits(&folder.path().join(SOCKET)) {
         return Ok(folder);
     }
     bai_private::temporary_folder_in(Path::new("/tmp"), PREFIX)
@@ -123,6 +167,28 @@ mod tests {
         assert_eq!(path, folder.join(SOCKET));
         drop(socket);
         assert!(!path.exists() && folder.exists());
+    }
+
+    #[tokio::test]
+    async fn engines_share_a_folder_and_sockets_of_killed_ones_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = SocketFolder::Shared(folder.path().to_owned());
+        let (one, _listens) = PrivateSocket::listen(&shared).unwrap();
+        let (killed, listener) = PrivateSocket::listen(&shared).unwrap();
+        drop(listener);
+        fs::write(folder.path().join("notes"), "").unwrap();
+        let (other, _listens_too) = PrivateSocket::listen(&shared).unwrap();
+        assert!(one.path().exists() && other.path().exists() && !killed.path().exists());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_used_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a file");
+        fs::write(&file, "").unwrap();
+        let (socket, _listener) = PrivateSocket::listen(&SocketFolder::Shared(file.join("x"))).unwrap();
+        assert!(!socket.path().starts_with(&folder));
     }
 
     #[tokio::test]

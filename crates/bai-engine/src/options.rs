@@ -24,9 +24,12 @@ pub enum Workdirs {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SocketFolder {
-    /// This folder, which the engine makes if it is missing. A path that is too long for a socket's address is replaced by
-    /// a temporary folder.
+    /// This folder, for the only engine in it. The engine makes it if it is missing. A path that is too long for a socket's
+    /// address is replaced by a temporary folder.
     At(PathBuf),
+    /// This folder, for several engines. Sockets of engines that were killed are removed. A folder that cannot be used is
+    /// replaced by a temporary one.
+    Shared(PathBuf),
     /// A new folder among the temporary ones, which is removed with the engine.
     Temporary,
 }

@@ -30,7 +30,8 @@ impl Sandbox {
     /// Creates an empty home and an empty working folder. Interpreters are found as usual: through `PATH`, and in pyenv
     /// if it is installed.
     pub fn new() -> Self {
-        let root = tempfile::Builder::new().prefix("bai-repl-test-").tempdir().unwrap();
+        let root =
+            tempfile::Builder::new().prefix("bai-repl-test-").tempdir_in(std::env::temp_dir()).unwrap();
         std::fs::create_dir(root.path().join("home")).unwrap();
         std::fs::create_dir(root.path().join("work")).unwrap();
         let mut sandbox = Sandbox { root, env: Vec::new() };

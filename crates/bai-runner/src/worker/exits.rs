@@ -35,7 +35,7 @@ impl Worker {
         let installs =
             matches!((kind, step), (StepKind::Build, Step::Heuristic)) && self.resolved.language.installs();
         if installs && self.environment.is_none() {
-            match tempfile::Builder::new().prefix("bai-repl-").tempdir() {
+            match bai_private::temporary_folder("bai-repl-") {
                 Ok(folder) => self.environment = Some(folder),
                 Err(error) => {
                     return Started::Over(
