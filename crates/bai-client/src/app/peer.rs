@@ -55,21 +55,15 @@ fn owner(_ours: SocketAddr, _theirs: SocketAddr) -> io::Result<Peer> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
     use tokio::net::TcpListener;
 
-    /// Accepts a connection of a program of `uid`, which runs Python code after it is connected to `port`.
-    async fn connected(uid: Option<u32>, host: &str, code: &str) -> (TcpStream, std::process::Child) {
+    /// Accepts a connection of a program that runs Python code after it is connected.
+    async fn connected(mut program: Command, host: &str, code: &str) -> (TcpStream, std::process::Child) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let code = format!("import socket,sys\ns = socket.create_connection(({host:?}, {port}))\n{code}");
-        let mut command = Command::new("python3");
-        command.args(["-c", &code]).stdin(Stdio::piped());
-        if let Some(uid) = uid {
-            command.uid(uid).gid(uid);
-        }
-        let child = command.spawn().unwrap();
+        let child = program.args(["-c", &code]).current_dir("/").stdin(Stdio::piped()).spawn().unwrap();
         (listener.accept().await.unwrap().0, child)
     }
 
@@ -81,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn the_own_user_is_recognised() {
         for host in ["127.0.0.1", "::ffff:127.0.0.1"] {
-            let (socket, child) = connected(None, host, "sys.stdin.read()").await;
+            let (socket, child) = connected(Command::new("python3"), host, "sys.stdin.read()").await;
             assert_eq!(of(&socket).await.unwrap(), Peer::Own, "{host}");
             end(child);
         }
@@ -89,10 +83,9 @@ mod tests {
 
     #[tokio::test]
     async fn another_user_is_recognised() {
-        if !nix::unistd::geteuid().is_root() {
-            return bai_testkit::leave_out("root");
-        }
-        let (socket, child) = connected(Some(65534), "127.0.0.1", "sys.stdin.read()").await;
+        let Some(mut program) = bai_testkit::as_another_user("env") else { return };
+        program.args(["PATH=/usr/bin:/bin", "python3"]);
+        let (socket, child) = connected(program, "127.0.0.1", "sys.stdin.read()").await;
         assert_eq!(of(&socket).await.unwrap(), Peer::Other(65534));
         end(child);
     }
@@ -100,12 +93,13 @@ mod tests {
     /// The system counts a closed socket as one of root.
     #[tokio::test]
     async fn a_peer_that_has_closed_its_socket_is_not_the_own_user() {
-        let (socket, mut child) = connected(None, "127.0.0.1", "s.sendall(b'x'); s.close()").await;
+        let (socket, mut child) =
+            connected(Command::new("python3"), "127.0.0.1", "s.sendall(b'x'); s.close()").await;
         tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
         assert_eq!(of(&socket).await.unwrap(), Peer::Unknown);
         let reset = "import struct\n\
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close()";
-        let (socket, mut child) = connected(None, "127.0.0.1", reset).await;
+        let (socket, mut child) = connected(Command::new("python3"), "127.0.0.1", reset).await;
         tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
         assert_eq!(of(&socket).await.unwrap(), Peer::Unknown);
     }

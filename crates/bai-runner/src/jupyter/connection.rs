@@ -193,8 +193,7 @@ async fn write<S: zeromq::SocketSend>(mut to: Connection<S>, mut waiting: mpsc::
 mod tests {
     use super::*;
     use std::io::BufRead;
-    use std::os::unix::process::CommandExt;
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     use zeromq::{PubSocket, RouterSocket, Socket};
 
     const LIMIT: Duration = Duration::from_secs(60);
@@ -227,17 +226,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_of_another_user_is_not_connected_to() {
-        if !nix::unistd::geteuid().is_root() {
-            return bai_testkit::leave_out("root");
-        }
+        let Some(mut squatter) = bai_testkit::as_another_user("env") else { return };
         let mut connection_file = ConnectionFile::create("test").await.unwrap();
         connection_file.give_up_ports();
         let code = "import socket,sys\ns = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
             print('listens', flush=True)\ns.settimeout(1)\n\
             try: s.accept(); print('connected')\nexcept TimeoutError: print('quiet')";
-        let mut squatter = Command::new("/usr/bin/python3");
-        squatter.args(["-c", code, &connection_file.info.iopub_port.to_string()]).current_dir("/");
-        let mut squatter = squatter.uid(65534).gid(65534).stdout(Stdio::piped()).spawn().unwrap();
+        let port = connection_file.info.iopub_port.to_string();
+        squatter.args(["PATH=/usr/bin:/bin", "python3", "-c", code, &port]).current_dir("/");
+        let mut squatter = squatter.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = io::BufReader::new(squatter.stdout.take().unwrap()).lines();
         assert_eq!(said.next().unwrap().unwrap(), "listens");
         let heard = tokio::task::spawn_blocking(move || said.next().unwrap().unwrap());

@@ -93,8 +93,8 @@ async fn a_service_whose_port_was_taken_gets_another_one() {
 
 #[tokio::test]
 async fn a_listener_of_another_user_is_not_taken_for_the_service() {
-    if !nix::unistd::geteuid().is_root() {
-        return bai_testkit::leave_out("root");
+    if bai_testkit::as_another_user("true").is_none() {
+        return;
     }
     let folder = tempfile::tempdir().unwrap();
     let services = services(folder.path());
