@@ -41,6 +41,9 @@
 pub mod cli;
 pub mod config;
 pub mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod panes;
 pub mod render;
 pub mod repl;

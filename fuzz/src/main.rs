@@ -38,6 +38,12 @@ const TARGETS: &[(&str, Target)] = &[
     ("raster", media::raster),
     // Files of the user.
     ("theme", theme::theme),
+    ("configuration", bai_repl::fuzzing::configuration),
+    ("env_file", bai_repl::fuzzing::env_file),
+    ("cookies", bai_repl::fuzzing::cookies),
+    ("history", bai_repl::fuzzing::history),
+    // Names in the user's command line.
+    ("names", bai_repl::fuzzing::names),
 ];
 
 static CHOSEN: LazyLock<Target> = LazyLock::new(|| {

@@ -52,6 +52,9 @@ use args::{Arguments, CliCommand};
 use context::CommandContext;
 use error::CliError;
 use exit_status::ExitStatus;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use shell_completion::fuzzing::names;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! Completion of names in the shell. The shell asks this program, which asks the server; if the server is slow, cached names
 //! are used. Only candidates are printed; `shells` knows how each shell takes them.
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod shells;
 mod words;
 

@@ -94,7 +94,7 @@ impl EnvFile {
 }
 
 /// Parses lines of `NAME=value`, with optional `export` and quotes. Keeps only the names that clients of this API read.
-fn parse(text: &str) -> BTreeMap<String, String> {
+pub(super) fn parse(text: &str) -> BTreeMap<String, String> {
     let is_ours = |name: &str| name.starts_with("BACKEND_") || name.starts_with("SORNA_");
     text.lines()
         .filter_map(|line| {

@@ -286,7 +286,7 @@ impl FileConfig {
         Ok(config)
     }
 
-    fn parse(text: &str, rules: &[TextRule]) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, rules: &[TextRule]) -> Result<Self, String> {
         let mut document = settings::parse(text)?;
         let wrong = settings::take_wrong(text, document.get_mut(), rules);
         let config = FileConfig::deserialize(toml::Deserializer::from(document));

@@ -7,6 +7,8 @@ mod dotenv;
 mod endpoint;
 mod environment;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod keyring;
 mod logins;

@@ -132,8 +132,12 @@ fn jar(path: &Path, host: &str, now: f64) -> Result<Option<SecretString>, Config
         }
         Err(error) => return Err(error),
     };
-    let jar: BTreeMap<String, BTreeMap<String, Cookie>> =
-        serde_json::from_str(&text).map_err(|_| foreign())?;
+    cookie_in(&text, host, now).map_err(|_| foreign())
+}
+
+/// The web server's cookie for exactly this host in the text of a jar.
+pub(super) fn cookie_in(text: &str, host: &str, now: f64) -> serde_json::Result<Option<SecretString>> {
+    let jar: BTreeMap<String, BTreeMap<String, Cookie>> = serde_json::from_str(text)?;
     let of_host = jar.iter().filter(|(key, _)| key.split('|').next() == Some(host));
     let mut cookies = of_host.filter_map(|(_, cookies)| cookies.get("AIOHTTP_SESSION"));
     let alive = |cookie: &&Cookie| cookie.expires_timestamp.is_none_or(|end| end > now);

@@ -14,6 +14,8 @@ mod delegated;
 mod delegated_actions;
 mod editor;
 mod folded_text;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod help_text;
 mod highlight;
 mod hints;

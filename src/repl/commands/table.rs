@@ -194,7 +194,7 @@ pub(in crate::repl) const COMMANDS: &[CommandSpec] = &[
         "pty",
         "",
         Argument::None,
-        "open a terminal in the session; Ctrl-] ? there shows its keys, also the one for the clipboard",
+        "open a terminal in the session; its key and then ? shows the keys there, also for the clipboard",
         |_| PromptCommand::Pty,
     ),
     entry("info", "", Argument::None, "show facts about the session", |_| PromptCommand::Info),

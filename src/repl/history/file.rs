@@ -27,11 +27,28 @@ pub(super) struct HistoryFile {
 
 /// The content of a history file.
 #[derive(Debug, Default)]
-pub(super) struct LoadedHistory {
+pub(in crate::repl) struct LoadedHistory {
     /// Cells, oldest first.
-    pub(super) cells: Vec<String>,
+    pub(in crate::repl) cells: Vec<String>,
     /// Number of lines that could not be parsed.
-    pub(super) damaged: usize,
+    pub(in crate::repl) damaged: usize,
+}
+
+impl LoadedHistory {
+    /// The cells in the content of a file, or in its end if the content begins in the middle of a line.
+    pub(in crate::repl) fn parse(content: &[u8], begins_within: bool) -> Self {
+        let mut loaded = LoadedHistory::default();
+        for line in content.split(|&b| b == b'\n').skip(usize::from(begins_within)) {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match serde_json::from_slice::<HistoryLine<'_>>(line) {
+                Ok(line) => loaded.cells.push(line.cell.into_owned()),
+                Err(_) => loaded.damaged += 1,
+            }
+        }
+        loaded
+    }
 }
 
 impl HistoryFile {
@@ -54,18 +71,7 @@ impl HistoryFile {
         file.seek(SeekFrom::Start(skipped))?;
         let mut bytes = Vec::new();
         file.take(READ_BYTES).read_to_end(&mut bytes)?;
-        let mut loaded = LoadedHistory::default();
-        // After a skip, the first line is incomplete.
-        for line in bytes.split(|&b| b == b'\n').skip(usize::from(skipped > 0)) {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            match serde_json::from_slice::<HistoryLine<'_>>(line) {
-                Ok(line) => loaded.cells.push(line.cell.into_owned()),
-                Err(_) => loaded.damaged += 1,
-            }
-        }
-        Ok(loaded)
+        Ok(LoadedHistory::parse(&bytes, skipped > 0))
     }
 
     /// Appends one cell. Other programs may append at the same time.

@@ -12,6 +12,8 @@ use rustyline::history::{History, SearchDirection, SearchResult};
 
 use super::folded_text::FoldedTexts;
 use file::HistoryFile;
+#[cfg(feature = "fuzzing")]
+pub(super) use file::LoadedHistory;
 
 /// Maximum number of entries in memory; older cells stay in the file.
 const MAX_ENTRIES: usize = 20_000;
