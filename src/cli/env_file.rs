@@ -1,7 +1,7 @@
 //! What is said about the `.env` file that chooses the server: that it is used, when it is used for the first time, and
 //! which part of it has no effect. `config::Environment` decides which file that is.
 
-use super::args::GlobalFlags;
+use super::args::{Arguments, CliCommand};
 use super::server::label_of;
 use crate::config::{EnvFile, Environment, FileConfig, Paths};
 use crate::render::sanitize;
@@ -15,9 +15,8 @@ const LINE_WIDTH: usize = 1_000;
 const LIST_LIMIT: u64 = 1 << 20;
 
 /// Says which file of the folder chooses the server, if one does.
-pub(super) fn announce(env: &Environment, global: &GlobalFlags, config: &FileConfig) {
-    let of_profile = || Some(config.profiles.get(global.profile.as_ref()?)?.endpoint.as_str());
-    let Some(file) = env.deciding_file(global.endpoint.as_deref().or_else(of_profile)) else { return };
+pub(super) fn announce(env: &Environment, arguments: &Arguments, config: &FileConfig) {
+    let Some(file) = env.deciding_file(named_endpoint(arguments, config)) else { return };
     let path = file.path().display();
     if let Some(why) = file.distrust() {
         warn(&format!("{path} is ignored: {why}"));
@@ -27,9 +26,21 @@ pub(super) fn announce(env: &Environment, global: &GlobalFlags, config: &FileCon
     if file.wants_no_certificate_checks() {
         warn(&format!("{path} cannot switch off certificate checks; --insecure does, for one command"));
     }
-    if !global.quiet && is_new(file, &endpoint) {
+    if !arguments.global.quiet && is_new(file, &endpoint) {
         say(&format!("the server {} is chosen by {path}", label_of(&endpoint)));
     }
+}
+
+/// The endpoint that the command line names.
+fn named_endpoint<'a>(arguments: &'a Arguments, config: &'a FileConfig) -> Option<&'a str> {
+    let global = &arguments.global;
+    let of_command = match &arguments.command {
+        Some(CliCommand::Login(flags)) => flags.endpoint.as_deref(),
+        Some(CliCommand::Logout { server }) => server.as_deref(),
+        _ => None,
+    };
+    let of_profile = || Some(config.profiles.get(global.profile.as_ref()?)?.endpoint.as_str());
+    of_command.or(global.endpoint.as_deref()).or_else(of_profile)
 }
 
 /// Whether this file was not yet used for this endpoint. Records that it is used.

@@ -1,11 +1,13 @@
 //! The command line: flags and subcommands. It chooses a cluster or the engine, and connects the other layers. Code that is
 //! useful without a command line belongs to one of those layers.
 
-/// Replaces the standard macro, which panics if standard error is full or closed.
+/// Replaces the standard macro, which panics if standard error is full or closed. Messages may contain names of servers and
+/// files, so they are made harmless.
 macro_rules! eprintln {
     () => { eprintln!("") };
     ($($words:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($words)*)));
+        let text = crate::render::sanitize::text(&format!($($words)*));
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
     }};
 }
 
@@ -107,7 +109,7 @@ fn dispatch(runtime: &Runtime, arguments: Arguments, config: FileConfig) -> Resu
     };
     let environment = Arc::new(Environment::of_process_and_folder());
     if configuration::connects(&arguments) {
-        env_file::announce(&environment, &arguments.global, &config);
+        env_file::announce(&environment, &arguments, &config);
     }
     let Arguments { command, open, global } = arguments;
     let context = &CommandContext { global, config, environment, front_end: FrontEnd::CommandLine };

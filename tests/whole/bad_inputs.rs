@@ -307,6 +307,11 @@ fn text_that_disguises_itself_is_named_while_it_is_edited_and_afterwards() {
     let screen = terminal.wait_for_prompt(bai_testkit::PROMPT);
     // The program got the character.
     assert!(screen.all.lines().any(|line| line.trim_end() == "3"), "{}", screen.all);
+    // In the prompt of a search.
+    terminal.send("\x12no\u{202e}such");
+    terminal.wait_for("(failed reverse-i-search)`nosuch'");
+    terminal.send("\x03");
+    terminal.wait_for_prompt(bai_testkit::PROMPT);
     terminal.enter(":history");
     terminal.wait_for("1  x = '<U+202E>cba'");
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();

@@ -71,6 +71,11 @@ fn the_first_use_of_a_file_is_said() {
     );
     assert!(run.stderr.contains(&sentence), "{}", run.stderr);
     assert_eq!(said(), 0);
+    // A command that names its server does not use the file.
+    for named in [&["login", "http://127.0.0.1:1"][..], &["--endpoint", "http://127.0.0.1:1", "ls"]] {
+        put(&lab.sandbox, &lab.text("http://127.0.0.1:2", true));
+        assert!(!lab.sandbox.run(named).stderr.contains("is chosen by"), "{named:?}");
+    }
     // The same file chooses another server.
     put(
         &lab.sandbox,

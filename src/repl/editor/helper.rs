@@ -157,6 +157,11 @@ impl Highlighter for EditorHelper {
         Cow::Owned(painted)
     }
 
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
+        // Our own prompts have their colours. The prompt of a search contains what is typed.
+        if default { prompt.into() } else { editable(prompt) }
+    }
+
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
         // The list is on its own lines below the cell; the suggestion continues the last line.
         let Some(list) = hint.strip_prefix('\n') else {
