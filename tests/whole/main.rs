@@ -12,6 +12,7 @@ mod commands;
 mod configuration;
 mod delegated_commands;
 mod env_file;
+mod file_names;
 mod full_screen_views;
 mod interrupts;
 mod jupyter;

@@ -10,8 +10,10 @@ use super::state::ServerState;
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, RawQuery, State};
 use axum::http::StatusCode;
+use bai_protocol::file_names;
 use bai_protocol::files::{FileEntry, HOME, ListReply};
 use serde_json::Value;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -41,11 +43,11 @@ pub(super) enum PathError {
 /// Makes a client's path relative to the session's folder, by its text alone. An absolute path must begin with
 /// `/home/work`, the cluster's name of that folder, or with the folder itself.
 pub(super) fn relative(root: &Path, path: &str) -> Result<PathBuf, PathError> {
-    let outside = || PathError::Outside(path.to_owned());
-    let given = Path::new(path);
+    let outside = || PathError::Outside(file_names::shown(path));
+    let given = file_names::path(path);
     let inside = match given.strip_prefix(HOME).or_else(|_| given.strip_prefix(root)) {
         Ok(inside) => inside,
-        Err(_) => given,
+        Err(_) => &given,
     };
     let mut clean = PathBuf::new();
     for part in inside.components() {
@@ -71,8 +73,24 @@ pub(super) fn target(root: &Path, path: &str) -> Result<PathBuf, PathError> {
     let root = canonical(root, ".")?;
     let relative = relative(&root, path)?;
     let name = relative.file_name().ok_or_else(|| PathError::Outside(path.to_owned()))?;
-    let mut folder = root.clone();
-    for part in relative.parent().into_iter().flat_map(Path::components) {
+    let folder = make_folders(&root, relative.parent().unwrap_or(Path::new("")), path)?;
+    let target = folder.join(name);
+    if target.is_dir() {
+        return Err(PathError::WrongKind { path: path.to_owned(), is: "a folder" });
+    }
+    Ok(target)
+}
+
+/// Makes a folder, and those above it.
+pub(super) fn make_folder(root: &Path, path: &str) -> Result<(), PathError> {
+    let root = canonical(root, ".")?;
+    make_folders(&root, &relative(&root, path)?, path).map(drop)
+}
+
+/// Makes missing folders, and checks that none of them leads out.
+fn make_folders(root: &Path, relative: &Path, path: &str) -> Result<PathBuf, PathError> {
+    let mut folder = root.to_owned();
+    for part in relative.components() {
         let next = folder.join(part);
         match std::fs::create_dir(&next) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -81,30 +99,26 @@ pub(super) fn target(root: &Path, path: &str) -> Result<PathBuf, PathError> {
             _ => {}
         }
         folder = canonical(&next, path)?;
-        if !folder.starts_with(&root) {
+        if !folder.starts_with(root) {
             return Err(PathError::Outside(path.to_owned()));
         }
         if !folder.is_dir() {
-            let part = folder.strip_prefix(&root).unwrap_or(&folder).display().to_string();
+            let part = folder.strip_prefix(root).unwrap_or(&folder).display().to_string();
             return Err(PathError::WrongKind { path: part, is: "a file" });
         }
     }
-    let target = folder.join(name);
-    if target.is_dir() {
-        return Err(PathError::WrongKind { path: path.to_owned(), is: "a folder" });
-    }
-    Ok(target)
+    Ok(folder)
 }
 
 fn canonical(path: &Path, as_named: &str) -> Result<PathBuf, PathError> {
     path.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => PathError::Missing(as_named.to_owned()),
+        std::io::ErrorKind::NotFound => PathError::Missing(file_names::shown(as_named)),
         _ => system(as_named, &error),
     })
 }
 
 fn system(path: &str, error: &std::io::Error) -> PathError {
-    PathError::System(format!("{path}: {error}"))
+    PathError::System(format!("{}: {error}", file_names::shown(path)))
 }
 
 /// `GET /{P}/{s}/files`: the path from the query or, as older clients send it, from a JSON body.
@@ -151,7 +165,7 @@ fn describe(entry: &std::fs::DirEntry) -> Option<FileEntry> {
         ctime: seconds(meta.ctime(), meta.ctime_nsec()),
         mtime: seconds(meta.mtime(), meta.mtime_nsec()),
         atime: seconds(meta.atime(), meta.atime_nsec()),
-        filename: entry.file_name().to_string_lossy().into_owned(),
+        filename: file_names::text(entry.file_name().as_bytes()),
     })
 }
 

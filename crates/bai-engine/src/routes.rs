@@ -99,7 +99,7 @@ async fn missing(what: &'static str) -> ApiError {
 }
 
 /// The capabilities of this server beyond the common API.
-const CAPABILITIES: [Capability; 13] = [
+const CAPABILITIES: [Capability; 14] = [
     Capability::RunIds,
     Capability::NumberedFrames,
     Capability::KeptOutput,
@@ -111,6 +111,7 @@ const CAPABILITIES: [Capability; 13] = [
     Capability::SessionsEndWithServer,
     Capability::RichOutput,
     Capability::Completion,
+    Capability::ByteNames,
     Capability::SignedBodies,
     Capability::LostSessions,
 ];

@@ -22,6 +22,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
+/// The header of a part whose file may be executed, and its value.
+const FILE_MODE: &str = "x-file-mode";
+const EXECUTABLE: &str = "755";
 /// The limit for the parts of one upload and the paths of one download.
 const MAX_FILES: usize = 10_000;
 
@@ -62,7 +65,8 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// `POST /{P}/{s}/upload`: each part is written beside its target and replaces it when it is complete.
+/// `POST /{P}/{s}/upload`: each part is written beside its target and replaces it when it is complete. A name that ends in a
+/// slash makes a folder.
 pub(super) async fn upload(
     State(server): State<Arc<ServerState>>,
     UrlPath(reference): UrlPath<String>,
@@ -82,6 +86,10 @@ pub(super) async fn upload(
         }
         let name = part.file_name().map_or_else(unnamed, decode_name);
         let root = session.spec.workdir.clone();
+        if name.ends_with('/') {
+            blocking(move || files::make_folder(&root, &name)).await?;
+            continue;
+        }
         let target = blocking(move || files::target(&root, &name)).await?;
         store(part, target).await?;
     }
@@ -124,6 +132,8 @@ async fn store(mut part: Field<'_>, target: PathBuf) -> ApiResult<()> {
             .map_err(|error| PathError::System(format!("{}: {}", folder.display(), explain(&error))))
     });
     let (file, temporary) = temporary.await?.into_parts();
+    let executable = part.headers().get(FILE_MODE).is_some_and(|mode| mode == EXECUTABLE);
+    let mode = if executable { 0o755 } else { 0o644 };
     let mut file = tokio::fs::File::from_std(file);
     while let Some(chunk) = in_time(part.chunk()).await? {
         file.write_all(&chunk).await.map_err(|error| failed(&named, &error))?;
@@ -132,7 +142,7 @@ async fn store(mut part: Field<'_>, target: PathBuf) -> ApiResult<()> {
     blocking(move || {
         use std::os::unix::fs::PermissionsExt;
         let system = |error: io::Error| PathError::System(format!("{named}: {}", explain(&error)));
-        std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o644)).map_err(system)?;
+        std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(mode)).map_err(system)?;
         temporary.persist(&target).map_err(|error| system(error.error))
     })
     .await

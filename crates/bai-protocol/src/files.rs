@@ -1,6 +1,6 @@
 //! Files of a session (`docs/wire` §6): limits, and the listing, which is JSON inside JSON.
 
-use super::lenient;
+use super::{json, lenient};
 use serde::{Deserialize, Serialize};
 
 /// The folder that every relative path starts from.
@@ -71,7 +71,7 @@ impl ListReply {
             let error = self.errors.trim().lines().last().unwrap_or_default();
             return if error.is_empty() { Ok(Vec::new()) } else { Err(error.to_owned()) };
         }
-        serde_json::from_str(&self.files).map_err(|e| format!("the listing is not what was agreed: {e}"))
+        json::with_names(&self.files).map_err(|e| format!("the listing is not what was agreed: {e}"))
     }
 }
 
@@ -114,6 +114,9 @@ mod tests {
         assert_eq!(reply.entries(), Err("FileNotFoundError: 'x'".into()));
         assert_eq!(ListReply::default().entries(), Ok(Vec::new()));
         assert!(ListReply { files: "{".into(), ..Default::default() }.entries().is_err());
+        let files = r#"[{"mode": "-rw-r--r--", "filename": "a\udcff"}]"#.to_owned();
+        let entries = ListReply { files, ..Default::default() }.entries().unwrap();
+        assert_eq!(crate::file_names::bytes(&entries[0].filename), b"a\xff");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! JSON from programs that cut text anywhere. A text that was cut in the middle of an emoji has half a character: JSON can
 //! spell it (`"\ud83d"`), but UTF-8 cannot. One such text must not make the rest of a message unreadable.
 
+use crate::file_names;
 use serde::de::DeserializeOwned;
 
 /// The code units of UTF-16 that are the first and the second half of a character.
@@ -15,29 +16,41 @@ const ESCAPE: usize = 6;
 /// As `serde_json::from_slice`.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     // Such text is rare, so valid text is read only once.
+    let replaced = |_| char::REPLACEMENT_CHARACTER;
     serde_json::from_slice(bytes)
-        .or_else(|_| serde_json::from_str(&whole_characters(&String::from_utf8_lossy(bytes))))
+        .or_else(|_| serde_json::from_str(&whole_characters(&String::from_utf8_lossy(bytes), replaced)))
 }
 
-/// The JSON with `\ufffd` in the place of every escape that is half a character.
-fn whole_characters(json: &str) -> String {
+/// As [`from_slice`], for names of files: Python writes a byte that is not UTF-8 as half a character. It reads as in
+/// [`crate::file_names`].
+pub(super) fn with_names<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
+    let of_half = |half| file_names::of_half(half).unwrap_or(char::REPLACEMENT_CHARACTER);
+    serde_json::from_str(json).or_else(|_| serde_json::from_str(&whole_characters(json, of_half)))
+}
+
+/// The JSON with a character in the place of every escape that is half a character.
+fn whole_characters(json: &str, of_half: impl Fn(u16) -> char) -> String {
     let mut mended = String::with_capacity(json.len());
     let mut rest = json;
     while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
         mended.push_str(before);
         let second = escape.get(ESCAPE..).and_then(code_unit);
-        let (spelled, length) = match code_unit(escape) {
+        let (half, length) = match code_unit(escape) {
             Some(first) if FIRST_HALVES.contains(&first) => match second {
-                Some(second) if SECOND_HALVES.contains(&second) => (escape, 2 * ESCAPE),
-                _ => ("\\ufffd", ESCAPE),
+                Some(second) if SECOND_HALVES.contains(&second) => (None, 2 * ESCAPE),
+                _ => (Some(first), ESCAPE),
             },
-            Some(alone) if SECOND_HALVES.contains(&alone) => ("\\ufffd", ESCAPE),
-            Some(_) => (escape, ESCAPE),
+            Some(alone) if SECOND_HALVES.contains(&alone) => (Some(alone), ESCAPE),
+            Some(_) => (None, ESCAPE),
             // Another escape has one character after the backslash.
-            None => (escape, 1 + escape.chars().nth(1).map_or(0, char::len_utf8)),
+            None => (None, 1 + escape.chars().nth(1).map_or(0, char::len_utf8)),
         };
-        mended.push_str(spelled.get(..length).unwrap_or(spelled));
-        rest = escape.get(length..).unwrap_or_default();
+        let (escape, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
+        match half {
+            Some(half) => mended.push(of_half(half)),
+            None => mended.push_str(escape),
+        }
+        rest = after;
     }
     mended + rest
 }

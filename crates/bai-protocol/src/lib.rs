@@ -26,6 +26,7 @@ pub mod create;
 pub mod environment;
 pub mod events;
 pub mod execute;
+pub mod file_names;
 pub mod files;
 pub mod history;
 pub mod info;

@@ -12,6 +12,7 @@ use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
 use bai_client::{ClientError, ComputeSession, DownloadOptions, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT};
+use bai_protocol::file_names;
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -58,9 +59,9 @@ pub(in crate::cli) async fn download(
     check_targets(&plan, flags)?;
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
     let bar = TransferProgress::start(context, total);
-    plan.left_out.iter().for_each(|why| bar.print(why));
     let mut arrived = Downloaded::default();
     let ended = transfer::until_ctrl_c(download_files(session, &plan, flags, &bar, &mut arrived)).await;
+    plan.left_out.iter().for_each(|why| bar.print(why));
     drop(bar);
     for (from, to, bytes) in arrived.files.iter().filter(|_| context.global.json) {
         let to = to.display().to_string();
@@ -133,11 +134,12 @@ async fn download_files(
         }
         for file in group {
             arrived.bytes += file.bytes;
-            if downloaded.files.iter().any(|written| *written == Path::new(&file.name)) {
-                arrived.files.push((file.from.clone(), into.join(&file.name), file.bytes));
+            let name = file_names::path(&file.name);
+            if downloaded.files.contains(&name) {
+                arrived.files.push((file.from.clone(), into.join(&name), file.bytes));
             } else {
                 arrived.missing = true;
-                bar.print(&format!("{} did not arrive", file.from));
+                bar.print(&format!("{} did not arrive", file_names::shown(&file.from)));
             }
         }
     }
@@ -194,12 +196,12 @@ fn check_targets(plan: &DownloadPlan, flags: &DownloadFlags) -> Result<(), CliEr
     let mut targets = BTreeSet::new();
     let mut existing = Vec::new();
     for file in &plan.files {
-        let target = flags.to.join(&file.folder).join(&file.name);
+        let target = flags.to.join(&file.folder).join(file_names::path(&file.name));
         if std::fs::symlink_metadata(&target).is_ok() {
             existing.push(target.display().to_string());
         }
         if !targets.insert(target) {
-            let name = file.folder.join(&file.name);
+            let name = file.folder.join(file_names::path(&file.name));
             return Err(CliError::new(
                 ExitStatus::Usage,
                 format!("two of the files would be saved as {}", name.display()),
@@ -254,7 +256,7 @@ impl DownloadPlan {
         depth: usize,
     ) -> Result<(), CliError> {
         let mut leave_out = |why: &str| {
-            self.left_out.push(format!("{from} is left out: {why}"));
+            self.left_out.push(format!("{} is left out: {why}", file_names::shown(from)));
             Ok(())
         };
         if !is_name(&entry.filename) {
@@ -264,7 +266,7 @@ impl DownloadPlan {
             return leave_out(transfer::TOO_MANY);
         }
         if entry.is_dir() {
-            let folder = folder.join(&entry.filename);
+            let folder = folder.join(file_names::path(&entry.filename));
             self.folders.push(folder.clone());
             return Box::pin(self.add_folder(session, from, folder, depth + 1)).await;
         }
@@ -300,7 +302,7 @@ impl DownloadPlan {
 
 /// Whether this is the name of one file, and not a path to another place.
 fn is_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && name.len() <= 255 && !name.contains(['/', '\0'])
+    !matches!(name, "" | "." | "..") && file_names::bytes(name).len() <= 255 && !name.contains(['/', '\0'])
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
 use bai_client::{ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, Upload, UploadOptions};
+use bai_protocol::file_names;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Maximum size of a file from standard input.
@@ -28,6 +30,8 @@ struct PlannedFile {
 #[derive(Debug, Default)]
 pub(super) struct UploadPlan {
     files: Vec<PlannedFile>,
+    /// Folders of the session that no file brings along.
+    pub(super) folders: Vec<String>,
     /// A sentence for each file that is left out.
     pub(super) left_out: Vec<String>,
 }
@@ -88,7 +92,6 @@ async fn upload_source(
     let UploadSource::Files(plan) = source else { return upload_stdin(context, session, flags).await };
     let total = plan.bytes();
     let bar = TransferProgress::start(context, total);
-    plan.left_out.iter().for_each(|why| bar.print(why));
     let uploads = plan.uploads();
     let mut arrived = BTreeSet::new();
     let sent = session.upload_with(&uploads, UploadOptions { overwrite: flags.force }, |progress| {
@@ -97,7 +100,12 @@ async fn upload_source(
             arrived.insert(progress.name.to_owned());
         }
     });
-    let ended = transfer::until_ctrl_c(async { Ok(sent.await?) }).await;
+    let ended = transfer::until_ctrl_c(async {
+        sent.await?;
+        Ok(session.create_folders(&plan.folders).await?)
+    });
+    let ended = ended.await;
+    plan.left_out.iter().for_each(|why| bar.print(why));
     drop(bar);
     let has_arrived = |file: &&Upload| arrived.contains(&file.to);
     for PlannedFile { upload, bytes } in plan.files.iter().filter(|_| context.global.json) {
@@ -177,9 +185,9 @@ pub(super) fn plan_relative_to(files: &[PathBuf], base: &Path) -> Result<UploadP
             let why = format!("{} is not in the folder {}", file.display(), base.display());
             CliError::new(ExitStatus::Usage, why).hint("--basedir names the folder that all files are in")
         })?;
-        let to = relative.to_str().ok_or_else(|| invalid_name(file))?;
+        let to = file_names::text(relative.as_os_str().as_bytes());
         let metadata = std::fs::metadata(&whole).map_err(|error| failed(file, error))?;
-        plan.add(&whole, &metadata, to.to_owned(), 0).map_err(|error| failed(file, error))?;
+        plan.add(&whole, &metadata, to, 0).map_err(|error| failed(file, error))?;
     }
     // A file may be named, and its folder too.
     let mut names = BTreeSet::new();
@@ -195,10 +203,10 @@ fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError>
             |error| CliError::new(ExitStatus::Usage, format!("cannot read {}: {error}", file.display()));
         // `.` and `..` have their names only in their whole paths.
         let whole = file.canonicalize().map_err(failed)?;
-        let name = file.file_name().or_else(|| whole.file_name()).and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| invalid_name(file))?;
+        let name = file.file_name().or_else(|| whole.file_name()).unwrap_or_default();
+        let name = file_names::text(name.as_bytes());
         let metadata = std::fs::metadata(&whole).map_err(failed)?;
-        plan.add(&whole, &metadata, join(to, name), 0).map_err(failed)?;
+        plan.add(&whole, &metadata, join(to, &name), 0).map_err(failed)?;
     }
     let mut names = BTreeSet::new();
     match plan.files.iter().find(|file| !names.insert(&file.upload.to)) {
@@ -208,10 +216,6 @@ fn plan_into_folder(files: &[PathBuf], to: &str) -> Result<UploadPlan, CliError>
         )),
         None => Ok(plan),
     }
-}
-
-fn invalid_name(file: &Path) -> CliError {
-    CliError::new(ExitStatus::Usage, format!("the name of {} is not UTF-8", file.display()))
 }
 
 impl UploadPlan {
@@ -249,14 +253,14 @@ impl UploadPlan {
         }
         let mut entries = std::fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(std::fs::DirEntry::file_name);
+        let before = (self.files.len(), self.folders.len());
         for entry in entries {
-            let path = entry.path();
-            let Ok(name) = entry.file_name().into_string() else {
-                self.left_out.push(format!("{} is left out: its name is not UTF-8", path.display()));
-                continue;
-            };
+            let name = file_names::text(entry.file_name().as_bytes());
             // The metadata of the entry itself: a link could lead anywhere, also in a circle.
-            self.add(&path, &entry.metadata()?, join(&to, &name), depth + 1)?;
+            self.add(&entry.path(), &entry.metadata()?, join(&to, &name), depth + 1)?;
+        }
+        if (self.files.len(), self.folders.len()) == before && !matches!(&*to, "" | ".") {
+            self.folders.push(to);
         }
         Ok(())
     }

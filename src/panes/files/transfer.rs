@@ -104,10 +104,18 @@ impl SharedBrowser {
             };
             let bytes = crate::format::size(downloaded.bytes);
             let to = to.display();
-            Ok(match downloaded.files.len() {
+            let arrived = match downloaded.files.len() {
                 1 => format!("1 file, {bytes}, is in {to}"),
                 count => format!("{count} files, {bytes}, are in {to}"),
-            })
+            };
+            match downloaded.skipped.as_slice() {
+                [] => Ok(arrived),
+                [one] => Err(format!("{arrived}; {} is left out: {}", one.name, one.why)),
+                [first, ..] => {
+                    let count = downloaded.skipped.len();
+                    Err(format!("{arrived}; {count} are left out, such as {}: {}", first.name, first.why))
+                }
+            }
         });
     }
 

@@ -4,6 +4,7 @@
 //! began: an interrupted transfer continues, and the transfer of a file that has changed begins again.
 
 use super::large_up::{FOLDER, PART, blocking, identity, local_error, patiently};
+use super::leftovers;
 use super::partial_download::{DownloadTarget, PartialDownload};
 use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
@@ -49,7 +50,8 @@ impl ComputeSession {
         let name = wanted.entry.filename.clone();
         let folder = format!("{FOLDER}/down-{id}");
         let (into, below, overwrite) = (wanted.into, wanted.below.clone(), wanted.overwrite);
-        let target = DownloadTarget { into, below, name: name.clone(), id, overwrite };
+        let executable = wanted.entry.mode.contains('x');
+        let target = DownloadTarget { into, below, name: name.clone(), id, overwrite, executable };
         let mut partial = open(&what, &target).await?;
         self.cut(&what, &wanted.path, &folder).await?;
         let sum = format!("{folder}/sum");
@@ -100,8 +102,9 @@ impl ComputeSession {
         let (file, folder) = (word(path), word(folder));
         // The checksum is written last: if it exists, all parts exist.
         let command = format!(
-            "{SUM}; set -e; mkdir -p {folder}; split -b {PART} -a {LETTERS} {file} {folder}/p; \
-             sum {file} > {folder}/sum.new; test -s {folder}/sum.new; mv {folder}/sum.new {folder}/sum"
+            "{SUM}; {}; set -e; mkdir -p {folder}; split -b {PART} -a {LETTERS} {file} {folder}/p; \
+             sum {file} > {folder}/sum.new; test -s {folder}/sum.new; mv {folder}/sum.new {folder}/sum",
+            leftovers::remove_parts()
         );
         self.shell_ok(what, &command).await
     }

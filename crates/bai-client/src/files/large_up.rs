@@ -3,6 +3,8 @@
 //! The folder of the parts is named after their content, so that any client can continue an interrupted transfer.
 
 use super::existing::{folder_in_the_way, split};
+use super::leftovers;
+use super::multipart::OutgoingPart;
 use super::progress::ProgressMeter;
 use super::shell::{SUM, word};
 use super::unpack::InTheWay;
@@ -48,6 +50,7 @@ impl ComputeSession {
         &self,
         file: File,
         to: &str,
+        executable: bool,
         meter: &mut ProgressMeter<'_>,
     ) -> Result<(), ClientError> {
         let what = format!("upload {to}");
@@ -63,7 +66,7 @@ impl ComputeSession {
             }
             meter.begin(to, source.size);
             self.send_parts(&what, &source, &folder, meter).await?;
-            let ended = self.shell(&what, &join(&folder, to, &source)).await?;
+            let ended = self.shell(&what, &join(&folder, to, &source, executable)).await?;
             match ended.code {
                 Some(0) => return Ok(()),
                 Some(DIFFERENT) if again => {}
@@ -105,7 +108,8 @@ impl ComputeSession {
         for call in waiting.chunks(TOGETHER) {
             let mut parts = Vec::with_capacity(call.len());
             for (name, offset, size) in call {
-                parts.push((format!("{folder}/{name}"), source.part(*offset, *size, what).await?));
+                let (name, content) = (format!("{folder}/{name}"), source.part(*offset, *size, what).await?);
+                parts.push(OutgoingPart { name, content, executable: false });
             }
             patiently(|| self.send_files(&parts)).await.map_err(|error| {
                 error.with_what(what).with_hint("start it again: parts that have arrived are not sent twice")
@@ -212,21 +216,23 @@ fn prepare(folder: &str, to: &str) -> String {
     format!(
         "if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
          d={parent}; while [ ! -e \"$d\" ]; do d=$(dirname \"$d\"); done; test -w \"$d\" || exit {NOT_WRITABLE}; \
-         mkdir -p {parent} {folder}"
+         {}; mkdir -p {parent} {folder}",
+        leftovers::remove_parts()
     )
 }
 
 /// The command that joins the parts beside the target, and moves the result to the target only if it is equal to the file.
 /// The move replaces a symbolic link, and never goes into a folder: where `mv` has no `-T`, the command looks first.
-fn join(folder: &str, to: &str, source: &UploadSource) -> String {
+fn join(folder: &str, to: &str, source: &UploadSource, executable: bool) -> String {
     let id = folder.rsplit_once('/').map_or(folder, |(_, id)| id);
     let whole = word(&format!("{}/{FOLDER}-{id}.part", split(to).0));
     let (folder, target) = (word(folder), word(to));
     let sum = &source.sum;
+    let mode = if executable { format!("chmod +x {whole}; ") } else { String::new() };
     format!(
         "{SUM}; set -e; trap 'rm -f {whole_quoted}' EXIT; cat {folder}/p* > {whole}; s=$(sum {whole}); s=${{s%% *}}; \
          rm -rf {folder}; rmdir {FOLDER} 2>/dev/null || true; \
-         if [ \"$s\" != {sum} ]; then exit {DIFFERENT}; fi; \
+         if [ \"$s\" != {sum} ]; then exit {DIFFERENT}; fi; {mode}\
          if [ -d {target} ] && [ ! -L {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; \
          mv -fT {whole} {target} 2>/dev/null || {{ if [ -L {target} ]; then rm -f {target}; fi; \
          if [ -d {target} ]; then exit {FOLDER_IN_THE_WAY}; fi; mv -f {whole} {target}; }}",

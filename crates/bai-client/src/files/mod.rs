@@ -6,6 +6,7 @@ mod existing;
 pub(crate) mod fuzzing;
 mod large_down;
 mod large_up;
+mod leftovers;
 mod multipart;
 mod partial_download;
 mod plan;

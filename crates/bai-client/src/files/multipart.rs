@@ -1,22 +1,28 @@
 //! Multipart bodies: the form of an upload, and the archives of a download.
 
+use bai_protocol::file_names;
 use bytes::{Bytes, BytesMut};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 /// The content type and the body of an upload. File names are sent unescaped, since genuine servers store a
-/// percent-encoded name literally. The caller checks that they have no control characters.
+/// percent-encoded name literally. Only a name that a header cannot have is encoded: it goes to no server but our own.
 ///
 /// Our engine decodes the names of the official client, which encodes every slash. So a name with a percent sign gets one:
 /// a name with a slash is as it is meant on both servers.
-pub(super) fn form(files: &[(String, Bytes)]) -> (String, Bytes) {
+pub(super) fn form(files: &[OutgoingPart]) -> (String, Bytes) {
     let boundary = format!("bai-{}", uuid::Uuid::new_v4().simple());
     let mut body = BytesMut::new();
-    for (name, content) in files {
-        let mark = if name.contains('%') && !name.contains('/') { "./" } else { "" };
-        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+    for OutgoingPart { name, content, executable } in files {
+        let mark = if name.contains('%') && !name.contains('/') && is_plain(name) { "./" } else { "" };
+        let name = match is_plain(name) {
+            true => name.replace('\\', "\\\\").replace('"', "\\\""),
+            false => utf8_percent_encode(name, ENCODED).to_string(),
+        };
+        let mode = if *executable { EXECUTABLE } else { "" };
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"src\"; filename=\"{mark}{name}\"\r\n\
-             Content-Type: application/octet-stream\r\n\r\n"
+             Content-Type: application/octet-stream\r\n{mode}\r\n"
         );
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(content);
@@ -24,6 +30,25 @@ pub(super) fn form(files: &[(String, Bytes)]) -> (String, Bytes) {
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     (format!("multipart/form-data; boundary={boundary}"), body.freeze())
+}
+
+/// One file of an upload. A name with a slash at its end makes a folder, on our own server.
+#[derive(Debug, Clone)]
+pub(super) struct OutgoingPart {
+    pub(super) name: String,
+    pub(super) content: Bytes,
+    pub(super) executable: bool,
+}
+
+/// The header of a file that may be executed. Servers other than ours ignore it.
+const EXECUTABLE: &str = "X-File-Mode: 755\r\n";
+
+/// What the official client leaves as it is.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
+
+/// Whether every server stores a file under this name.
+pub(super) fn is_plain(name: &str) -> bool {
+    file_names::is_utf8(name) && !name.chars().any(char::is_control)
 }
 
 /// The parts of a `multipart/mixed` reply, without their headers.
@@ -98,7 +123,11 @@ mod tests {
 
     #[test]
     fn a_form_keeps_file_names_unchanged() {
-        let (content_type, body) = form(&[("sub/ü \"q\".txt".into(), Bytes::from_static(b"\r\n--x"))]);
+        let (content_type, body) = form(&[OutgoingPart {
+            name: "sub/ü \"q\".txt".into(),
+            content: Bytes::from_static(b"\r\n--x"),
+            executable: false,
+        }]);
         let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
         assert!(body.contains("name=\"src\"; filename=\"sub/ü \\\"q\\\".txt\"\r\n"), "{body}");

@@ -5,17 +5,19 @@
 //! thread, which keeps the lock until its end. So each step is short.
 
 use super::large_up::blocking;
-use super::unpack::{InTheWay, folder, name_anew};
+use super::leftovers;
+use super::unpack::{InTheWay, folder_below, name_anew};
 use crate::error::ClientError;
+use bai_protocol::file_names;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use sha2::{Digest, Sha256};
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 /// How often one step of the check reads from the file, 256 KiB at most each time.
@@ -34,12 +36,14 @@ pub(super) struct DownloadTarget {
     pub(super) id: String,
     /// Whether an existing file may be replaced.
     pub(super) overwrite: bool,
+    /// Whether the file may be executed.
+    pub(super) executable: bool,
 }
 
 impl DownloadTarget {
     /// The path of the file, relative to the target folder.
     pub(super) fn shown(&self) -> PathBuf {
-        self.below.iter().chain([&self.name]).collect()
+        self.below.iter().chain([&self.name]).map(|part| file_names::path(part)).collect()
     }
 }
 
@@ -57,18 +61,17 @@ pub(super) struct PartialDownload {
 impl PartialDownload {
     /// Opens the incomplete file, with the bytes of an earlier attempt. `None` if another download has it open.
     pub(super) fn open(target: &DownloadTarget) -> io::Result<Option<PartialDownload>> {
-        let DownloadTarget { into, below, name, id, overwrite } = target;
+        let DownloadTarget { into, below, name, id, overwrite, .. } = target;
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(io::Error::other("its name is impossible"));
         }
         std::fs::create_dir_all(into)?;
         let root = OwnedFd::from(File::open(into)?);
-        let below: Vec<_> = below.iter().map(String::as_str).collect();
-        let folder = folder(&root, &below)?;
-        if !overwrite && fstatat(&folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() {
+        let folder = folder_below(&root, below)?;
+        if !overwrite && fstatat(&folder, &file_names::path(name), AtFlags::AT_SYMLINK_NOFOLLOW).is_ok() {
             return Err(InTheWay::error(into, &target.shown()));
         }
-        let partial = format!(".bai-repl-{id}.part");
+        let partial = format!("{}{id}{}", leftovers::PREFIX, leftovers::PART);
         let flags = OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let file = File::from(openat(&folder, partial.as_str(), flags, Mode::from_bits_truncate(0o644))?);
         match file.try_lock() {
@@ -82,6 +85,7 @@ impl PartialDownload {
             // Another download has completed or removed it between our opening and our lock.
             return Ok(None);
         }
+        leftovers::remove_files(&folder, &into.join(target.shown()).with_file_name(""));
         let (target, have) = (target.clone(), metadata.len());
         Ok(Some(PartialDownload { folder, file, have, target, partial, sum: Sha256::new() }))
     }
@@ -136,11 +140,17 @@ impl PartialDownload {
     /// Moves the file to its target.
     pub(super) fn complete(self) -> io::Result<()> {
         let (folder, partial, target) = (&self.folder, self.partial.as_str(), &self.target);
+        if target.executable {
+            let mode = self.file.metadata()?.permissions().mode();
+            // Who may read it may execute it.
+            self.file.set_permissions(Permissions::from_mode(mode | (mode & 0o444) >> 2))?;
+        }
+        let name = file_names::path(&target.name);
         if target.overwrite {
-            renameat(folder, partial, folder, target.name.as_str())?;
+            renameat(folder, partial, folder, &name)?;
         } else {
             // This fails if the name was taken meanwhile; a rename would replace that file.
-            name_anew(folder, partial, &target.name).map_err(|error| match error {
+            name_anew(folder, partial, name.as_os_str()).map_err(|error| match error {
                 Errno::EEXIST => InTheWay::error(&target.into, &target.shown()),
                 other => other.into(),
             })?;
@@ -164,7 +174,7 @@ mod tests {
     fn open(into: &Path, below: &[&str], id: &str, overwrite: bool) -> io::Result<Option<PartialDownload>> {
         let below = below.iter().map(|part| (*part).to_owned()).collect();
         let (into, name, id) = (into.to_owned(), "f".to_owned(), id.to_owned());
-        PartialDownload::open(&DownloadTarget { into, below, name, id, overwrite })
+        PartialDownload::open(&DownloadTarget { into, below, name, id, overwrite, executable: false })
     }
 
     fn sum(partial: &mut PartialDownload) -> String {

@@ -3,6 +3,8 @@
 
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
+use bai_protocol::capability::Capability;
+use bai_protocol::file_names;
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use std::collections::HashMap;
 
@@ -55,7 +57,7 @@ impl ComputeSession {
             let entry = listings.get(&parent).and_then(|all| all.iter().find(|e| e.filename == name));
             found.push((path.clone(), entry.cloned()));
         }
-        steps(found, &[])
+        steps(found, &[], self.api().has(Capability::ByteNames).await)
     }
 
     /// The steps for the content of a folder.
@@ -78,12 +80,14 @@ impl ComputeSession {
         // Such a name would lead to another folder.
         let named = entries.into_iter().filter(|entry| is_name(&entry.filename));
         let joined = |name: &str| format!("{}/{name}", path.trim_end_matches('/'));
-        Ok(steps(named.map(|entry| (joined(&entry.filename), Some(entry))).collect(), &below))
+        let any_name = self.api().has(Capability::ByteNames).await;
+        Ok(steps(named.map(|entry| (joined(&entry.filename), Some(entry))).collect(), &below, any_name))
     }
 }
 
-/// Groups small files, in order. Each large file has its own step.
-fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<DownloadStep> {
+/// Groups small files, in order. Each large file has its own step, and so has one whose name the server cannot take: unless
+/// it takes `any_name`, that is one that is not UTF-8.
+fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String], any_name: bool) -> Vec<DownloadStep> {
     let below = || below.to_vec();
     let (mut steps, mut small, mut bytes) = (Vec::new(), Vec::new(), 0);
     for (path, entry) in found {
@@ -92,7 +96,9 @@ fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<Downl
             Some(entry) if is_special(&entry) => {
                 steps.push(DownloadStep::Special { path, below: below() });
             }
-            Some(entry) if is_large(&entry) => {
+            Some(entry)
+                if is_large(&entry) || is_file(&entry) && !any_name && !file_names::is_utf8(&path) =>
+            {
                 steps.push(DownloadStep::Large { path, entry, below: below() });
             }
             None if split(&path).1.is_empty() => steps.push(DownloadStep::Folder { path, below: below() }),
@@ -118,7 +124,11 @@ fn steps(found: Vec<(String, Option<FileEntry>)>, below: &[String]) -> Vec<Downl
 
 /// Whether it is a file that a server does not send at once.
 pub(super) fn is_large(entry: &FileEntry) -> bool {
-    entry.size > SMALL && entry.mode.starts_with('-')
+    entry.size > SMALL && is_file(entry)
+}
+
+fn is_file(entry: &FileEntry) -> bool {
+    entry.mode.starts_with('-')
 }
 
 /// Whether it is a pipe, a socket or a device.
@@ -155,7 +165,7 @@ mod tests {
         found.push(entry("dir", "drwxr-xr-x", 4096));
         found.push(entry("fifo", "prw-r--r--", 0));
         found.push(("sub/unseen".into(), None));
-        let steps = steps(found, &["sub".into()]);
+        let steps = steps(found, &["sub".into()], true);
         let shown: Vec<_> = steps
             .iter()
             .map(|step| match step {
@@ -168,6 +178,14 @@ mod tests {
             })
             .collect();
         assert_eq!(shown, ["5 50 [\"sub\"]", "sub/large", "sub/dir", "sub/fifo", "2 10 [\"sub\"]"]);
+    }
+
+    #[test]
+    fn a_name_that_the_server_cannot_take_is_fetched_by_a_command() {
+        let name = file_names::text(b"a\xff");
+        let of = |any_name| steps(vec![entry(&name, "-rw-r--r--", 1)], &[], any_name);
+        assert!(matches!(of(false)[..], [DownloadStep::Large { .. }]));
+        assert!(matches!(of(true)[..], [DownloadStep::Archives { .. }]));
     }
 
     #[test]

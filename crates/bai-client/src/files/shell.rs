@@ -6,6 +6,7 @@ use crate::run::{Cell, RunEvent, RunOptions};
 use crate::session::ComputeSession;
 use bai_protocol::capability::Capability;
 use bai_protocol::execute::BatchOptions;
+use bai_protocol::file_names;
 use bai_protocol::record::ConsoleRecord;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -82,15 +83,25 @@ fn last(text: &str) -> &str {
     text.get(from..).unwrap_or_default()
 }
 
-/// Quotes a path as one word of the shell that is not an option.
+/// Quotes a path as one word of the shell that is not an option. A command is text, so `printf` makes the bytes of a path
+/// that is not UTF-8; a newline at its end would be lost.
 pub(super) fn word(path: &str) -> String {
     let path = if path.starts_with('/') { path.to_owned() } else { format!("./{path}") };
-    format!("'{}'", path.replace('\'', "'\\''"))
+    if file_names::is_utf8(&path) {
+        return format!("'{}'", path.replace('\'', "'\\''"));
+    }
+    let octal = |byte: u8| match byte {
+        b'/' | b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
+        byte => format!("\\{byte:03o}"),
+    };
+    let path: String = file_names::bytes(&path).into_iter().map(octal).collect();
+    format!("\"$(printf '{path}')\"")
 }
 
 /// A shell function `sum` that writes the SHA-256 of a file first on its line, with the program that the session has for it.
-pub(super) const SUM: &str = "sum() { sha256sum \"$1\" 2>/dev/null || shasum -a 256 \"$1\" 2>/dev/null || \
-    openssl dgst -sha256 -r \"$1\"; }";
+/// It does not name the file, because some of these programs mark a line with an odd name.
+pub(super) const SUM: &str = "sum() { sha256sum <\"$1\" 2>/dev/null || shasum -a 256 <\"$1\" 2>/dev/null || \
+    openssl dgst -sha256 -r <\"$1\"; }";
 
 #[cfg(test)]
 mod tests {
@@ -101,6 +112,11 @@ mod tests {
         assert_eq!(word("a b"), "'./a b'");
         assert_eq!(word("/x/$(id)"), "'/x/$(id)'");
         assert_eq!(word("-it's"), "'./-it'\\''s'");
+        for name in [&b"a\xff b'$(id)"[..], b"-\xfe\n.", b"\xff\\101%s"] {
+            let script = format!("printf %s {}", word(&file_names::text(name)));
+            let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(said.stdout, [b"./", name].concat(), "{script}");
+        }
     }
 
     #[test]

@@ -4,17 +4,20 @@
 //! Every step is made relative to an open folder and refuses symbolic links, so that a link that appears in between is
 //! harmless too.
 
-use super::Skipped;
 use super::refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT};
+use super::{Skipped, leftovers};
+use bai_protocol::file_names;
 use bai_protocol::machine_limit::explain;
 use bytes::Bytes;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The largest number of entries in one archive.
@@ -66,8 +69,9 @@ impl Unpacking {
     pub(super) fn run(&self, archives: &[Bytes]) -> io::Result<Unpacked> {
         std::fs::create_dir_all(&self.into)?;
         let root = OwnedFd::from(File::open(&self.into)?);
-        let below: Vec<_> = self.below.iter().map(String::as_str).collect();
-        let root = folder(&root, &below)?;
+        let root = folder_below(&root, &self.below)?;
+        let here: PathBuf = self.below.iter().map(|part| file_names::path(part)).collect();
+        leftovers::remove_files(&root, &self.into.join(here));
         let mut unpacked = Unpacked::default();
         for archive in archives {
             self.archive(&root, archive, &mut unpacked)?;
@@ -86,7 +90,8 @@ impl Unpacking {
             match self.judge(&name, entry.header().entry_type()) {
                 Ok(parts) => self.write(root, &parts, &mut entry, unpacked)?,
                 Err(why) => {
-                    let name: String = String::from_utf8_lossy(&name).chars().take(256).collect();
+                    let name: String =
+                        file_names::shown(&file_names::text(&name)).chars().take(256).collect();
                     let name = self.below.iter().cloned().chain([name]).collect::<Vec<_>>().join("/");
                     unpacked.skipped.push(Skipped { name, why });
                 }
@@ -96,28 +101,29 @@ impl Unpacking {
     }
 
     /// The parts of a name, or why the entry is left out.
-    fn judge<'n>(&self, name: &'n [u8], kind: tar::EntryType) -> Result<Vec<&'n str>, &'static str> {
+    fn judge<'n>(&self, name: &'n [u8], kind: tar::EntryType) -> Result<Vec<&'n OsStr>, &'static str> {
         match kind {
             tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::Directory => {}
             tar::EntryType::Symlink => return Err(LINK_LEFT_OUT),
             tar::EntryType::Link => return Err("it is a link"),
             _ => return Err(SPECIAL_LEFT_OUT),
         }
-        let name = std::str::from_utf8(name).map_err(|_| "its name is not UTF-8")?;
-        if name.starts_with('/') {
+        if name.starts_with(b"/") {
             return Err("its name is absolute");
         }
-        let parts: Vec<_> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let parts = name.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+        let parts: Vec<_> = parts.map(OsStr::from_bytes).collect();
         let Some(first) = parts.first() else {
             return if kind.is_dir() { Ok(parts) } else { Err("it has no name") };
         };
-        if parts.contains(&"..") {
+        if parts.contains(&OsStr::new("..")) {
             return Err("its name leaves the folder");
         }
-        if name.contains('\0') || parts.len() > DEPTH || parts.iter().any(|part| part.len() > 255) {
+        if name.contains(&0) || parts.len() > DEPTH || parts.iter().any(|part| part.len() > 255) {
             return Err("its name is impossible");
         }
-        if !self.wanted.iter().any(|wanted| wanted.is_empty() || wanted == first) {
+        let is_wanted = |wanted: &String| wanted.is_empty() || file_names::path(wanted).as_os_str() == *first;
+        if !self.wanted.iter().any(is_wanted) {
             return Err("it was not asked for");
         }
         Ok(parts)
@@ -126,11 +132,12 @@ impl Unpacking {
     fn write(
         &self,
         root: &OwnedFd,
-        parts: &[&str],
+        parts: &[&OsStr],
         entry: &mut tar::Entry<'_, &[u8]>,
         unpacked: &mut Unpacked,
     ) -> io::Result<()> {
-        let shown: PathBuf = self.below.iter().map(String::as_str).chain(parts.iter().copied()).collect();
+        let below = self.below.iter().map(|part| file_names::path(part));
+        let shown: PathBuf = below.chain(parts.iter().map(PathBuf::from)).collect();
         let about = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => InTheWay::error(&self.into, &shown),
             kind => io::Error::new(kind, format!("{}: {}", shown.display(), explain(&error))),
@@ -142,7 +149,7 @@ impl Unpacking {
         let folder = folder(root, folders).map_err(about)?;
         let left = BYTES.saturating_sub(unpacked.bytes);
         // Under another name first, so that a file is complete or missing, even if this program is killed.
-        let temporary = format!(".bai-repl-{}", uuid::Uuid::new_v4().simple());
+        let temporary = format!("{}{}", leftovers::PREFIX, uuid::Uuid::new_v4().simple());
         let bytes = create(&folder, &temporary, entry, left).and_then(|bytes| {
             let named = if self.overwrite {
                 // An existing link is replaced instead of followed.
@@ -161,8 +168,14 @@ impl Unpacking {
     }
 }
 
+/// As [`folder`], for names as [`file_names`] writes them.
+pub(super) fn folder_below(root: &OwnedFd, parts: &[String]) -> io::Result<OwnedFd> {
+    let parts: Vec<PathBuf> = parts.iter().map(|part| file_names::path(part)).collect();
+    folder(root, &parts.iter().map(|part| part.as_os_str()).collect::<Vec<_>>())
+}
+
 /// Opens a folder below `root`, and makes missing folders. A symbolic link on the way is an error.
-pub(super) fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
+fn folder(root: &OwnedFd, parts: &[&OsStr]) -> io::Result<OwnedFd> {
     let mut at = root.try_clone()?;
     for part in parts {
         match mkdirat(&at, *part, Mode::from_bits_truncate(0o777)) {
@@ -179,7 +192,7 @@ pub(super) fn folder(root: &OwnedFd, parts: &[&str]) -> io::Result<OwnedFd> {
 }
 
 /// Gives a file its name if that name is free.
-pub(super) fn name_anew(folder: &OwnedFd, temporary: &str, name: &str) -> Result<(), Errno> {
+pub(super) fn name_anew(folder: &OwnedFd, temporary: &str, name: &OsStr) -> Result<(), Errno> {
     match linkat(folder, temporary, folder, name, AtFlags::empty()) {
         Ok(()) => unlinkat(folder, temporary, UnlinkatFlags::NoRemoveDir),
         // A file system without hard links: look first, then rename.
@@ -203,8 +216,10 @@ fn create(folder: &OwnedFd, name: &str, entry: &mut tar::Entry<'_, &[u8]>, left:
     }
     let mode = entry.header().mode().unwrap_or(0o644) & 0o777 | 0o600;
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-    let file = openat(folder, name, flags, Mode::from_bits_truncate(mode))?;
-    let copied = io::copy(&mut entry.take(left), &mut File::from(file));
+    let mut file = File::from(openat(folder, name, flags, Mode::from_bits_truncate(mode))?);
+    // It is no leftover. A file system without locks is not cleaned.
+    let _ = file.try_lock();
+    let copied = io::copy(&mut entry.take(left), &mut file);
     let whole = copied.and_then(|copied| {
         if copied == size { Ok(copied) } else { Err(io::Error::other("the archive ends in the middle")) }
     });

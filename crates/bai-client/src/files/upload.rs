@@ -1,24 +1,32 @@
 //! Uploads: all files are checked first. Small files go together, large ones in parts.
 
 use super::existing::refuse_repeated;
+use super::multipart::OutgoingPart;
 use super::progress::{Progress, ProgressMeter};
 use super::refused::not_a_file;
+use super::shell::word;
 use super::{TRANSFER_LIMIT, large_up, multipart};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
+use bai_protocol::capability::Capability;
 use bai_protocol::files::{MAX_UPLOAD_FILES, UPLOAD_LIMIT, upload_path};
 use bytes::Bytes;
 use reqwest::Method;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+/// How many folders one command makes.
+const FOLDERS: usize = 200;
 
 /// One file to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     /// The file on this machine. Symbolic links are followed; only regular files are accepted.
     pub from: PathBuf,
-    /// The target, relative to the session's home folder or absolute below it. Missing folders are made.
+    /// The target, relative to the session's home folder or absolute below it. Missing folders are made. A name that is
+    /// not UTF-8 is written as [`bai_protocol::file_names`] does.
     ///
     /// An existing symbolic link is replaced itself, never its target. A folder is never replaced.
     pub to: String,
@@ -55,7 +63,7 @@ impl ComputeSession {
     /// folder. A small shell command in the session joins them and compares the SHA-256; until then the target is
     /// unchanged. That command is a run and waits for the current one. An interrupted upload continues when it is called
     /// again for the same file and target. Large files are sent first. A small file that replaces a symbolic link is sent in
-    /// the same way, as genuine servers would write through the link.
+    /// the same way, as genuine servers would write through the link, and so is one whose name a server cannot take.
     ///
     /// On clusters, a small file and the folders that are made for it belong to the user of the server, often root. The
     /// session can read them, but must not write to them, so a large upload to such a folder is refused. A folder that the
@@ -76,8 +84,9 @@ impl ComputeSession {
     ) -> Result<(), ClientError> {
         let mut outgoing = Vec::with_capacity(files.len());
         for Upload { from, to } in files {
-            let (to, (_, size)) = (target(to)?, open(from)?);
-            outgoing.push(Outgoing { to, size, content: Content::File(from.clone()) });
+            let (to, (file, size)) = (target(to)?, open(from)?);
+            let executable = file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0);
+            outgoing.push(Outgoing { to, size, executable, content: Content::File(from.clone()) });
         }
         self.send(outgoing, options, &mut ProgressMeter::new(&mut on_progress)).await
     }
@@ -93,19 +102,26 @@ impl ComputeSession {
         let links = self.check_targets(&targets, options.overwrite).await?;
         files.iter().for_each(|file| meter.expect(file.size));
         // A genuine server writes a small file through a link. The session's own command replaces the link.
-        let (large, small): (Vec<_>, Vec<_>) =
-            files.into_iter().partition(|file| file.size >= UPLOAD_LIMIT || links.contains(&file.to));
+        let any_name = self.api().has(Capability::ByteNames).await;
+        let by_command = |file: &Outgoing| {
+            file.size >= UPLOAD_LIMIT
+                || links.contains(&file.to)
+                || !any_name && !multipart::is_plain(&file.to)
+        };
+        let (large, small): (Vec<_>, Vec<_>) = files.into_iter().partition(by_command);
         for file in large {
-            self.send_large(file.content.into_file(&file.to).await?, &file.to, meter).await?;
+            self.send_large(file.content.into_file(&file.to).await?, &file.to, file.executable, meter)
+                .await?;
         }
         for call in small.chunks(MAX_UPLOAD_FILES) {
             let mut parts = Vec::with_capacity(call.len());
             for file in call {
-                parts.push((file.to.clone(), file.content.bytes()?));
+                let (name, content) = (file.to.clone(), file.content.bytes()?);
+                parts.push(OutgoingPart { name, content, executable: file.executable });
             }
             self.send_files(&parts).await?;
-            for (to, content) in &parts {
-                meter.whole(to, content.len() as u64);
+            for part in &parts {
+                meter.whole(&part.name, part.content.len() as u64);
             }
         }
         Ok(())
@@ -121,12 +137,36 @@ impl ComputeSession {
         content: Bytes,
         options: UploadOptions,
     ) -> Result<(), ClientError> {
-        let file =
-            Outgoing { to: target(to)?, size: content.len() as u64, content: Content::Memory(content) };
+        let (to, size) = (target(to)?, content.len() as u64);
+        let file = Outgoing { to, size, executable: false, content: Content::Memory(content) };
         self.send(vec![file], options, &mut ProgressMeter::new(&mut |_: &Progress<'_>| {})).await
     }
 
-    pub(super) async fn send_files(&self, parts: &[(String, Bytes)]) -> Result<(), ClientError> {
+    /// Makes folders in the session, with those above them. A server other than our own needs a small shell command in the
+    /// session for it, which waits for the current run. The paths are as in [`Upload`].
+    ///
+    /// # Errors
+    /// As [`ComputeSession::upload_with`].
+    pub async fn create_folders(&self, folders: &[String]) -> Result<(), ClientError> {
+        let folders = folders.iter().map(|folder| target(folder)).collect::<Result<Vec<_>, _>>()?;
+        let at_once = if self.api().has(Capability::ByteNames).await { MAX_UPLOAD_FILES } else { FOLDERS };
+        for some in folders.chunks(at_once) {
+            if at_once == FOLDERS {
+                let words: Vec<String> = some.iter().map(|folder| word(folder)).collect();
+                self.shell_ok("make folders", &format!("mkdir -p {}", words.join(" "))).await?;
+                continue;
+            }
+            let part = |folder| OutgoingPart {
+                name: format!("{folder}/"),
+                content: Bytes::new(),
+                executable: false,
+            };
+            self.send_files(&some.iter().map(part).collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn send_files(&self, parts: &[OutgoingPart]) -> Result<(), ClientError> {
         let (content_type, body) = multipart::form(parts);
         let call = self.at.request("upload", Method::POST, "/upload").await?;
         call.body(&content_type, body).within(TRANSFER_LIMIT).send().await.map(drop)
@@ -138,6 +178,7 @@ struct Outgoing {
     /// The target, relative to the home folder.
     to: String,
     size: u64,
+    executable: bool,
     content: Content,
 }
 
@@ -172,12 +213,7 @@ impl Content {
 }
 
 fn target(to: &str) -> Result<String, ClientError> {
-    let bad = |why: &str| Err(ClientError::new(ErrorKind::BadRequest, format!("upload to {to}"), why));
-    match upload_path(to) {
-        None => Err(super::refused::outside(to)),
-        Some(path) if path.chars().any(char::is_control) => bad("its name has a control character"),
-        Some(path) => Ok(path),
-    }
+    upload_path(to).ok_or_else(|| super::refused::outside(to))
 }
 
 /// Opens a regular file, and returns its size.
@@ -233,7 +269,7 @@ mod tests {
         let fifo = folder.path().join("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(open(&fifo).unwrap_err().kind(), ErrorKind::Local);
-        assert_eq!(target("a\nb").unwrap_err().kind(), ErrorKind::BadRequest);
+        assert_eq!(target("a\nb").unwrap(), "a\nb");
         assert_eq!(target("../a").unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(target("/home/work/a b").unwrap(), "a b");
     }

@@ -70,6 +70,7 @@ pub(in crate::cli) async fn run(context: &CommandContext, flags: &Flags) -> Resu
             run.run(case, Output::start(context.global.json, display), &mut fatal).await
         }
         _ => {
+            plan.files.left_out.iter().for_each(|why| eprintln!("bai-repl: {why}"));
             let max_parallel = usize::try_from(flags.max_parallel).unwrap_or(1);
             sweep::run(
                 &server,
@@ -168,6 +169,7 @@ impl SingleRun<'_> {
         session
             .upload_with(&files.uploads(), REPLACE, |progress| bar.at(progress.name, progress.all_done))
             .await?;
+        session.create_folders(&files.folders).await?;
         Ok(session)
     }
 }
@@ -194,5 +196,6 @@ async fn prepare(
     let (session, _) = ComputeSession::create(api, request, |status| report(status.name())).await?;
     report("uploading");
     session.upload(&files.uploads(), REPLACE).await?;
+    session.create_folders(&files.folders).await?;
     Ok(session)
 }

@@ -80,8 +80,7 @@ fn files_and_folders_are_written_without_special_bits() {
 
 #[test]
 fn names_outside_the_target_folder_are_skipped() {
-    for name in [b"../x".as_slice(), b"a/../../x", b"/abs", b"//abs", b"a/..", b"..", b"\xff\xfe", b"", b"."]
-    {
+    for name in [b"../x".as_slice(), b"a/../../x", b"/abs", b"//abs", b"a/..", b"..", b"", b"."] {
         let ground = Ground::new();
         let unpacked = ground.unpack(true, one(name, EntryType::Regular, b"", b"evil")).unwrap();
         assert_eq!((unpacked.skipped.len(), unpacked.files.len()), (1, 0), "{name:?}");
@@ -96,6 +95,16 @@ fn names_special_on_other_systems_stay_inside() {
         ground.unpack(false, one(name.as_bytes(), EntryType::Regular, b"", b"x")).unwrap();
         assert_eq!(ground.names(), [format!("into/{name}")]);
     }
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_kept() {
+    let ground = Ground::new();
+    let unpacked = ground.unpack(false, one(b"\xff\xfe", EntryType::Regular, b"", b"x")).unwrap();
+    assert_eq!(
+        unpacked.files,
+        [bai_protocol::file_names::path(&bai_protocol::file_names::text(b"\xff\xfe"))]
+    );
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! Names of files that are not UTF-8, in texts. Each byte that is no text becomes a character of its own, at the end of
+//! Unicode, where no standard gives characters a meaning. So every name has one text, and every text one name.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// The character of the byte 0, if it were one of those bytes.
+const ZERO: u32 = 0x10_ff00;
+
+/// The text of a name.
+pub fn text(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            // A name that has such a character is kept byte by byte.
+            match byte(c) {
+                Some(_) => text.extend(c.to_string().bytes().map(of_byte)),
+                None => text.push(c),
+            }
+        }
+        text.extend(chunk.invalid().iter().copied().map(of_byte));
+    }
+    text
+}
+
+/// The name of a text.
+pub fn bytes(text: &str) -> Vec<u8> {
+    let mut name = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match byte(c) {
+            Some(byte) => name.push(byte),
+            None => name.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    name
+}
+
+/// The path of a text on this machine.
+pub fn path(text: &str) -> PathBuf {
+    OsString::from_vec(bytes(text)).into()
+}
+
+/// Whether the name of this text is UTF-8.
+pub fn is_utf8(text: &str) -> bool {
+    !text.chars().any(|c| byte(c).is_some())
+}
+
+/// The text as people read it: a byte that is no text is `\xff`.
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match byte(c) {
+            Some(byte) => shown.push_str(&format!("\\x{byte:02x}")),
+            None => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// The character of a byte that Python has read from a name, as one half of a character: U+DC80 to U+DCFF.
+pub(super) fn of_half(half: u16) -> Option<char> {
+    let byte = u8::try_from(half.checked_sub(0xdc00)?).ok()?;
+    (byte >= 0x80).then(|| of_byte(byte))
+}
+
+fn of_byte(byte: u8) -> char {
+    char::from_u32(ZERO + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+fn byte(c: char) -> Option<u8> {
+    let byte = u8::try_from(u32::from(c).checked_sub(ZERO)?).ok()?;
+    (byte >= 0x80).then_some(byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_one_text_and_every_text_one_name() {
+        for name in [
+            &b"plain"[..],
+            "größe 数".as_bytes(),
+            b"a\xffb",
+            b"\xf0\x9f\x98",
+            b"a\n",
+            "\u{10ffff}x\u{10ff80}".as_bytes(),
+        ] {
+            let text = text(name);
+            assert_eq!(bytes(&text), name, "{name:?}");
+            assert_eq!(is_utf8(&text), !text.contains(|c| byte(c).is_some()));
+        }
+        assert_eq!(text("größe".as_bytes()), "größe");
+        assert_eq!(shown(&text(b"a\xff\n")), "a\\xff\n");
+        assert_eq!(of_half(0xdcff).map(String::from), Some(text(b"\xff")));
+        assert_eq!((of_half(0xdc41), of_half(0xd83d)), (None, None));
+        assert!(!is_utf8(&text(b"\x80")) && is_utf8("数"));
+    }
+}

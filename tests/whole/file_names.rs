@@ -1,0 +1,94 @@
+//! Files of any name, empty folders and the right to be executed travel to a session and back.
+
+use super::daemon::Daemon;
+use bai_testkit::Sandbox;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Every path below a folder, with the content of files and whether they may be executed.
+fn tree(folder: &Path) -> BTreeMap<Vec<u8>, Option<(Vec<u8>, bool)>> {
+    let mut tree = BTreeMap::new();
+    let mut todo = vec![folder.to_owned()];
+    while let Some(next) = todo.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap().as_os_str().as_bytes().to_vec();
+            if path.is_dir() {
+                tree.insert(name, None);
+                todo.push(path);
+            } else {
+                let is_executable = path.metadata().unwrap().permissions().mode() & 0o100 != 0;
+                tree.insert(name, Some((std::fs::read(&path).unwrap(), is_executable)));
+            }
+        }
+    }
+    tree
+}
+
+#[test]
+fn what_a_killed_transfer_has_left_is_removed_by_the_next_one() {
+    let sandbox = Sandbox::new();
+    let _daemon = Daemon::start(&sandbox);
+    let code = "import os\nopen('large', 'w').write('x' * 1500000)\nfor name in ('down-old', 'up-old', 'down-new', 'mine'):\n    \
+                os.makedirs('.bai-repl/' + name)\n    \
+                if name != 'down-new': os.utime('.bai-repl/' + name, (1, 1))";
+    sandbox.run(&["-q", "-t", "work", "-c", code, "python"]).expect_code(0);
+    let left = sandbox.write(&format!(".bai-repl-{}", "a1".repeat(16)), "half");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    std::fs::File::options().write(true).open(&left).unwrap().set_modified(long_ago).unwrap();
+    sandbox.run(&["download", "work", "large"]).expect_code(0);
+    assert!(!left.exists());
+    sandbox
+        .run(&["-q", "-t", "work", "-c", "print(sorted(os.listdir('.bai-repl')))", "python"])
+        .expect(0, "['down-new', 'mine']\n");
+}
+
+#[test]
+fn every_name_travels_to_a_session_and_back() {
+    let sandbox = Sandbox::new();
+    let _daemon = Daemon::start(&sandbox);
+    let odd = sandbox.work().join("odd");
+    let large = vec![b'x'; 1_500_000];
+    for (name, content) in [
+        (&b"a\xffb"[..], &b"bytes"[..]),
+        (b"new\nline\x1b", b"control"),
+        (b"100%25", b"percent"),
+        (b"sub\xfe/\xf0\x9f\x98", b"in a folder"),
+        (b"large\xff", &large),
+        (b"large\n.sh", &large),
+        (b"run.sh", b"#!/bin/sh\necho ran\n"),
+        ("größe 数".as_bytes(), b"text"),
+    ] {
+        let path = odd.join(OsStr::from_bytes(name));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        if name.ends_with(b".sh") {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    std::fs::create_dir_all(odd.join(OsStr::from_bytes(b"empty/deep\xff"))).unwrap();
+    sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
+    let sent = sandbox.run(&["upload", "work", "odd"]);
+    assert_eq!(sent.code, Some(0), "{}", sent.stderr);
+    let code = "import os, subprocess; print(sorted(os.listdir(b'odd')), os.listdir(b'odd/empty'), \
+                subprocess.check_output('odd/run.sh'))";
+    let there = sandbox.run(&["-q", "-t", "work", "-c", code, "python"]);
+    there.expect(
+        0,
+        "[b'100%25', b'a\\xffb', b'empty', b'gr\\xc3\\xb6\\xc3\\x9fe \\xe6\\x95\\xb0', b'large\\n.sh', b'large\\xff', \
+         b'new\\nline\\x1b', b'run.sh', b'sub\\xfe'] [b'deep\\xff'] b'ran\\n'\n",
+    );
+    let got = sandbox.run(&["download", "work", "odd", "--to", "back"]);
+    assert_eq!(got.code, Some(0), "{}", got.stderr);
+    assert_eq!(tree(&sandbox.work().join("back/odd")), tree(&odd));
+    // A listing gives each name in a form that a request takes.
+    let listed = sandbox.run(&["--json", "files", "work", "odd"]);
+    let names: Vec<serde_json::Value> =
+        listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let bytes =
+        names.iter().find_map(|row| row["name"].as_str().filter(|name| name.starts_with('a'))).unwrap();
+    sandbox.run(&["download", "work", &format!("odd/{bytes}"), "--to", "-"]).expect(0, "bytes");
+}
