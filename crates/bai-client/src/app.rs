@@ -290,8 +290,8 @@ impl AppListener {
         }
         Err(Some(match peer::of(socket).await {
             Ok(Peer::Own) => return Ok(()),
-            Ok(Peer::Unknown) if !asks(socket).await => return Err(None),
-            Ok(Peer::Unknown) => Refusal::UnknownUser("it was closed at once".to_owned()),
+            Ok(Peer::Unknown) if has_gone(socket).await => return Err(None),
+            Ok(Peer::Unknown) => Refusal::UnknownUser("the system does not list it".to_owned()),
             Ok(Peer::Other(uid)) => {
                 let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
                 Refusal::OtherUser(user.map_or_else(|| format!("uid {uid}"), |user| user.name))
@@ -309,6 +309,11 @@ impl AppListener {
 /// Whether the peer sends something now or soon.
 async fn asks(socket: &TcpStream) -> bool {
     matches!(timeout(REFUSAL_LIMIT, socket.peek(&mut [0])).await, Ok(Ok(1..)))
+}
+
+/// Whether the peer has closed the connection without a word.
+async fn has_gone(socket: &TcpStream) -> bool {
+    matches!(timeout(REFUSAL_LIMIT, socket.peek(&mut [0])).await, Ok(Ok(0) | Err(_)))
 }
 
 /// Ends the writing side and reads the rest. Closing while bytes are unread would reset the connection and lose the last

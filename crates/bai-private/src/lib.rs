@@ -1,5 +1,6 @@
-//! Files and folders that belong to one user alone. This crate holds the one rule of how they are made: closed to other
-//! users, whatever the umask. It also holds the one rule of which files are trusted, in [`trust`].
+//! What belongs to one user alone. This crate holds the one rule of how files and folders are made: closed to other
+//! users, whatever the umask. It also holds the one rule of which files are trusted, in [`trust`], and tells whose a TCP
+//! socket is, in [`tcp`].
 //!
 //! Names and places do not belong here: callers know where their files are. Folders that the user names, such as the
 //! target of a download, follow the umask and are not made here.
@@ -19,6 +20,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks)]
 
+pub mod tcp;
 pub mod trust;
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};

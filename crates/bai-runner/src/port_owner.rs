@@ -1,6 +1,7 @@
 //! Whose program listens at a port of this machine. Any user may take a port that is free, and would then receive what is
 //! meant for a program of the session.
 
+use bai_private::tcp;
 use std::io;
 use std::net::Ipv4Addr;
 use tokio::net::TcpStream;
@@ -27,31 +28,16 @@ pub(crate) async fn check(port: u16) -> io::Result<()> {
     tokio::task::spawn_blocking(move || check_owner(port)).await.map_err(io::Error::other)?
 }
 
-#[cfg(target_os = "linux")]
 fn check_owner(port: u16) -> io::Result<()> {
-    use procfs::net::TcpState;
-    // A machine without IPv6 has only the first table.
-    let sockets = procfs::net::tcp().map_err(io::Error::other)?;
-    let sockets = sockets.into_iter().chain(procfs::net::tcp6().unwrap_or_default());
-    let mut listeners = sockets.filter(|socket| {
-        let address = socket.local_address.ip().to_canonical();
-        let is_reached = address == Ipv4Addr::LOCALHOST || address.is_unspecified();
-        socket.state == TcpState::Listen && socket.local_address.port() == port && is_reached
-    });
-    let own = [nix::unistd::geteuid().as_raw(), 0];
-    let Some(first) = listeners.next() else { return Err(io::ErrorKind::ConnectionRefused.into()) };
-    match std::iter::once(first).chain(listeners).find(|listener| !own.contains(&listener.uid)) {
-        None => Ok(()),
-        Some(foreign) => {
-            let why = format!("the port {port} belongs to another user, uid {}", foreign.uid);
+    let user = tcp::user_of_listener((Ipv4Addr::LOCALHOST, port).into())?;
+    match user.ok_or(io::ErrorKind::ConnectionRefused)? {
+        0 => Ok(()),
+        user if user == nix::unistd::geteuid().as_raw() => Ok(()),
+        user => {
+            let why = format!("the port {port} belongs to another user, uid {user}");
             Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
         }
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn check_owner(_port: u16) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(all(test, target_os = "linux"))]

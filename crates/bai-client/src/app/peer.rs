@@ -1,8 +1,8 @@
-//! Whose program is at the other end of a local connection: the user who owns the peer's socket. Linux tells it in
-//! `/proc/net/tcp`. What a connection carries is checked elsewhere.
+//! Whose program is at the other end of a local connection: the user who owns the peer's socket. What a connection carries
+//! is checked elsewhere.
 
+use bai_private::tcp;
 use std::io;
-use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
 /// The user of a peer.
@@ -19,37 +19,17 @@ pub(super) enum Peer {
 /// Finds the user of the peer. On systems other than Linux every peer counts as our own.
 ///
 /// # Errors
-/// The table of connections cannot be read.
+/// The system does not tell.
 pub(super) async fn of(socket: &TcpStream) -> io::Result<Peer> {
     let (Ok(ours), Ok(theirs)) = (socket.local_addr(), socket.peer_addr()) else { return Ok(Peer::Unknown) };
-    let found =
-        tokio::task::spawn_blocking(move || owner(ours, theirs)).await.map_err(io::Error::other)??;
-    // While the connection holds, no other program can have had its address when the table was read.
-    Ok(if socket.peer_addr().is_ok() { found } else { Peer::Unknown })
-}
-
-#[cfg(target_os = "linux")]
-fn owner(ours: SocketAddr, theirs: SocketAddr) -> io::Result<Peer> {
-    let same = |one: SocketAddr, other: SocketAddr| {
-        one.ip().to_canonical() == other.ip().to_canonical() && one.port() == other.port()
-    };
-    // A socket of IPv6 may be connected to an address of IPv4. A machine without IPv6 has only the first table.
-    let sockets = procfs::net::tcp().map_err(io::Error::other)?;
-    let sockets = sockets.into_iter().chain(procfs::net::tcp6().unwrap_or_default());
-    // A socket that its program has closed belongs to nobody; the table then shows root, and no inode.
-    let found = sockets.into_iter().find(|socket| {
-        socket.inode != 0 && same(socket.local_address, theirs) && same(socket.remote_address, ours)
-    });
-    Ok(match found {
-        Some(socket) if socket.uid == nix::unistd::geteuid().as_raw() => Peer::Own,
-        Some(socket) => Peer::Other(socket.uid),
+    let user = tokio::task::spawn_blocking(move || tcp::user_of_peer(ours, theirs));
+    let user = user.await.map_err(io::Error::other)??;
+    // While the connection holds, no other program can have had its address when the system was asked.
+    Ok(match user.filter(|_| socket.peer_addr().is_ok()) {
+        Some(user) if user == nix::unistd::geteuid().as_raw() => Peer::Own,
+        Some(user) => Peer::Other(user),
         None => Peer::Unknown,
     })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn owner(_ours: SocketAddr, _theirs: SocketAddr) -> io::Result<Peer> {
-    Ok(Peer::Own)
 }
 
 #[cfg(all(test, target_os = "linux"))]
