@@ -405,8 +405,8 @@ fn the_same_mistake_has_the_same_words_in_both_directions() {
     ] {
         expect_failure(&sandbox.run(words), code, &[sentence]);
     }
-    symlink("main.py", sandbox.work().join("sub/link")).unwrap();
-    let make = "import os; os.makedirs('there'); os.symlink('x', 'there/link')";
+    symlink("../main.py", sandbox.work().join("sub/link")).unwrap();
+    let make = "import os; os.makedirs('there'); os.symlink('../x', 'there/link')";
     sandbox.run(&["-t", "work", "-c", make, "python"]).expect_code(0);
     for words in [["upload", "work", "sub"], ["download", "work", "there"]] {
         expect_failure(

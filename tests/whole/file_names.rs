@@ -1,11 +1,11 @@
-//! Files of any name, empty folders and the right to be executed travel to a session and back.
+//! Files of any name, empty folders, symbolic links and the right to be executed travel to a session and back.
 
 use super::daemon::Daemon;
 use bai_testkit::Sandbox;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 /// Every path below a folder, with the content of files and whether they may be executed.
@@ -16,7 +16,10 @@ fn tree(folder: &Path) -> BTreeMap<Vec<u8>, Option<(Vec<u8>, bool)>> {
         for entry in std::fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(folder).unwrap().as_os_str().as_bytes().to_vec();
-            if path.is_dir() {
+            if path.is_symlink() {
+                let target = path.read_link().unwrap();
+                tree.insert(name, Some((target.as_os_str().as_bytes().to_vec(), false)));
+            } else if path.is_dir() {
                 tree.insert(name, None);
                 todo.push(path);
             } else {
@@ -70,6 +73,8 @@ fn every_name_travels_to_a_session_and_back() {
         }
     }
     std::fs::create_dir_all(odd.join(OsStr::from_bytes(b"empty/deep\xff"))).unwrap();
+    symlink(OsStr::from_bytes(b"a\xffb"), odd.join(OsStr::from_bytes(b"link\n\xfe"))).unwrap();
+    symlink("../run.sh", odd.join(OsStr::from_bytes(b"sub\xfe/link"))).unwrap();
     sandbox.run(&["-q", "-t", "work", "-c", "1", "python"]).expect_code(0);
     let sent = sandbox.run(&["upload", "work", "odd"]);
     assert_eq!(sent.code, Some(0), "{}", sent.stderr);
@@ -78,7 +83,7 @@ fn every_name_travels_to_a_session_and_back() {
     let there = sandbox.run(&["-q", "-t", "work", "-c", code, "python"]);
     there.expect(
         0,
-        "[b'100%25', b'a\\xffb', b'empty', b'gr\\xc3\\xb6\\xc3\\x9fe \\xe6\\x95\\xb0', b'large\\n.sh', b'large\\xff', \
+        "[b'100%25', b'a\\xffb', b'empty', b'gr\\xc3\\xb6\\xc3\\x9fe \\xe6\\x95\\xb0', b'large\\n.sh', b'large\\xff', b'link\\n\\xfe', \
          b'new\\nline\\x1b', b'run.sh', b'sub\\xfe'] [b'deep\\xff'] b'ran\\n'\n",
     );
     let got = sandbox.run(&["download", "work", "odd", "--to", "back"]);

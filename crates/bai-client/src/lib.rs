@@ -105,8 +105,8 @@ pub use error::{ClientError, ErrorKind};
 pub use events::EventStream;
 pub use facts::SessionFacts;
 pub use files::{
-    DownloadOptions, Downloaded, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, Skipped, Upload, UploadOptions,
-    not_a_file, not_a_folder,
+    DownloadOptions, Downloaded, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, Skipped, SymbolicLink, Upload,
+    UploadOptions, create_local_link, not_a_file, not_a_folder,
 };
 pub use home::{expand_session_tilde, expand_tilde};
 pub use list::{SessionPage, SessionQuery};

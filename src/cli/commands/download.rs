@@ -11,7 +11,10 @@ use crate::cli::table;
 use crate::format;
 use crate::render::sanitize;
 use crate::terminal::Screen;
-use bai_client::{ClientError, ComputeSession, DownloadOptions, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT};
+use bai_client::{
+    ClientError, ComputeSession, DownloadOptions, LINK_LEFT_OUT, Progress, SPECIAL_LEFT_OUT, SymbolicLink,
+    create_local_link,
+};
 use bai_protocol::file_names;
 use bai_protocol::files::{DOWNLOAD_LIMIT, FileEntry, MAX_DOWNLOAD_FILES};
 use serde_json::json;
@@ -34,6 +37,7 @@ struct PlannedFile {
 struct DownloadPlan {
     files: Vec<PlannedFile>,
     folders: Vec<PathBuf>,
+    links: Vec<PlannedFile>,
     left_out: Vec<String>,
 }
 
@@ -60,8 +64,14 @@ pub(in crate::cli) async fn download(
     let total: u64 = plan.files.iter().map(|file| file.bytes).sum();
     let bar = TransferProgress::start(context, total);
     let mut arrived = Downloaded::default();
-    let ended = transfer::until_ctrl_c(download_files(session, &plan, flags, &bar, &mut arrived)).await;
-    plan.left_out.iter().for_each(|why| bar.print(why));
+    let mut left_out = Vec::new();
+    let ended = transfer::until_ctrl_c(async {
+        download_files(session, &plan, flags, &bar, &mut arrived).await?;
+        make_links(session, &plan.links, flags, &mut left_out).await
+    });
+    let ended = ended.await;
+    left_out.extend(plan.left_out);
+    left_out.iter().for_each(|why| bar.print(why));
     drop(bar);
     for (from, to, bytes) in arrived.files.iter().filter(|_| context.global.json) {
         let to = to.display().to_string();
@@ -78,7 +88,7 @@ pub(in crate::cli) async fn download(
         let sentence = format!("{count} {noun}, {} to {}", format::size(bytes), flags.to.display());
         table::report(context, &json!({}), &sentence)?;
     }
-    Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit_status(&plan.left_out) })
+    Ok(if arrived.missing { ExitStatus::Failed } else { transfer::exit_status(&left_out) })
 }
 
 /// Writes one file to standard output: byte for byte, but to a terminal without control characters.
@@ -146,6 +156,32 @@ async fn download_files(
     Ok(())
 }
 
+/// Makes the symbolic links that lead to a place inside of their folder, after all files: no file is written through a link.
+async fn make_links(
+    session: &ComputeSession,
+    links: &[PlannedFile],
+    flags: &DownloadFlags,
+    left_out: &mut Vec<String>,
+) -> Result<(), CliError> {
+    if links.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<_> = links.iter().map(|link| link.from.clone()).collect();
+    let targets = session.read_links(&paths).await?;
+    for (link, target) in links.iter().zip(targets) {
+        let PlannedFile { from, folder, name, .. } = link;
+        let known = SymbolicLink { path: from.clone(), target: target.unwrap_or_default() };
+        // The first folder is the one that is copied.
+        if known.stays_inside(folder.components().count().saturating_sub(1)) {
+            let into = create_folder(&flags.to, folder)?;
+            create_local_link(into, name, &known.target, flags.force).await?;
+        } else {
+            left_out.push(format!("{} is left out: {LINK_LEFT_OUT}", file_names::shown(from)));
+        }
+    }
+    Ok(())
+}
+
 /// Groups the files into requests: small files of one folder are downloaded together.
 fn group_into_requests(files: &[PlannedFile]) -> Vec<&[PlannedFile]> {
     let mut groups = Vec::new();
@@ -195,7 +231,7 @@ fn create_folder(target: &Path, folder: &Path) -> Result<PathBuf, CliError> {
 fn check_targets(plan: &DownloadPlan, flags: &DownloadFlags) -> Result<(), CliError> {
     let mut targets = BTreeSet::new();
     let mut existing = Vec::new();
-    for file in &plan.files {
+    for file in plan.files.iter().chain(&plan.links) {
         let target = flags.to.join(&file.folder).join(file_names::path(&file.name));
         if std::fs::symlink_metadata(&target).is_ok() {
             existing.push(target.display().to_string());
@@ -270,16 +306,17 @@ impl DownloadPlan {
             self.folders.push(folder.clone());
             return Box::pin(self.add_folder(session, from, folder, depth + 1)).await;
         }
-        if !entry.mode.starts_with('-') {
-            let is_link = entry.mode.starts_with('l');
-            return leave_out(if is_link { LINK_LEFT_OUT } else { SPECIAL_LEFT_OUT });
+        let (is_file, is_link) = (entry.mode.starts_with('-'), entry.mode.starts_with('l'));
+        if !is_file && !is_link {
+            return leave_out(SPECIAL_LEFT_OUT);
         }
-        self.files.push(PlannedFile {
-            from: from.to_owned(),
-            folder,
-            name: entry.filename,
-            bytes: entry.size,
-        });
+        let bytes = if is_link { 0 } else { entry.size };
+        let planned = PlannedFile { from: from.to_owned(), folder, name: entry.filename, bytes };
+        if is_link {
+            self.links.push(planned)
+        } else {
+            self.files.push(planned)
+        }
         Ok(())
     }
 

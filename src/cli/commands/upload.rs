@@ -8,7 +8,7 @@ use crate::cli::exit_status::ExitStatus;
 use crate::cli::progress::TransferProgress;
 use crate::cli::table;
 use crate::format;
-use bai_client::{ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, Upload, UploadOptions};
+use bai_client::{ComputeSession, LINK_LEFT_OUT, SPECIAL_LEFT_OUT, SymbolicLink, Upload, UploadOptions};
 use bai_protocol::file_names;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -32,6 +32,8 @@ pub(super) struct UploadPlan {
     files: Vec<PlannedFile>,
     /// Folders of the session that no file brings along.
     pub(super) folders: Vec<String>,
+    /// Symbolic links that lead to a place inside of their folder.
+    pub(super) links: Vec<SymbolicLink>,
     /// A sentence for each file that is left out.
     pub(super) left_out: Vec<String>,
 }
@@ -102,7 +104,8 @@ async fn upload_source(
     });
     let ended = transfer::until_ctrl_c(async {
         sent.await?;
-        Ok(session.create_folders(&plan.folders).await?)
+        session.create_folders(&plan.folders).await?;
+        Ok(session.create_links(&plan.links, flags.force).await?)
     });
     let ended = ended.await;
     plan.left_out.iter().for_each(|why| bar.print(why));
@@ -229,6 +232,10 @@ impl UploadPlan {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
+    fn count(&self) -> usize {
+        self.files.len() + self.folders.len() + self.links.len()
+    }
+
     fn add(
         &mut self,
         from: &Path,
@@ -240,6 +247,14 @@ impl UploadPlan {
             let upload = Upload { from: from.to_owned(), to };
             self.files.push(PlannedFile { upload, bytes: metadata.len() });
             return Ok(());
+        }
+        if metadata.is_symlink() {
+            let target = file_names::text(std::fs::read_link(from)?.as_os_str().as_bytes());
+            let link = SymbolicLink { path: to.clone(), target };
+            if link.stays_inside(depth.saturating_sub(1)) {
+                self.links.push(link);
+                return Ok(());
+            }
         }
         let is_too_many = depth > transfer::MAX_DEPTH || self.files.len() > transfer::MAX_FILES;
         let why = match () {
@@ -253,13 +268,13 @@ impl UploadPlan {
         }
         let mut entries = std::fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(std::fs::DirEntry::file_name);
-        let before = (self.files.len(), self.folders.len());
+        let before = self.count();
         for entry in entries {
             let name = file_names::text(entry.file_name().as_bytes());
             // The metadata of the entry itself: a link could lead anywhere, also in a circle.
             self.add(&entry.path(), &entry.metadata()?, join(&to, &name), depth + 1)?;
         }
-        if (self.files.len(), self.folders.len()) == before && !matches!(&*to, "" | ".") {
+        if self.count() == before && !matches!(&*to, "" | ".") {
             self.folders.push(to);
         }
         Ok(())

@@ -7,6 +7,7 @@ pub(crate) mod fuzzing;
 mod large_down;
 mod large_up;
 mod leftovers;
+mod links;
 mod multipart;
 mod partial_download;
 mod plan;
@@ -18,6 +19,7 @@ mod unpack;
 mod upload;
 
 pub use download::{DownloadOptions, Downloaded, Skipped};
+pub use links::{SymbolicLink, create_local_link};
 pub use progress::Progress;
 pub use refused::{LINK_LEFT_OUT, SPECIAL_LEFT_OUT, not_a_file, not_a_folder};
 pub use upload::{Upload, UploadOptions};

@@ -4,7 +4,8 @@ use crate::error::{ClientError, ErrorKind};
 use std::fs::Metadata;
 
 /// Why a symbolic link in a folder is left out of a copy.
-pub const LINK_LEFT_OUT: &str = "it is a symbolic link, which is not copied";
+pub const LINK_LEFT_OUT: &str =
+    "it is a symbolic link, which is not copied, as it may lead out of its folder";
 /// Why a pipe, a socket or a device is left out of a copy.
 pub const SPECIAL_LEFT_OUT: &str = "it is neither a file nor a folder";
 

@@ -83,19 +83,23 @@ fn last(text: &str) -> &str {
     text.get(from..).unwrap_or_default()
 }
 
-/// Quotes a path as one word of the shell that is not an option. A command is text, so `printf` makes the bytes of a path
-/// that is not UTF-8; a newline at its end would be lost.
+/// Quotes a path as one word of the shell that is not an option.
 pub(super) fn word(path: &str) -> String {
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("./{path}") };
-    if file_names::is_utf8(&path) {
-        return format!("'{}'", path.replace('\'', "'\\''"));
+    if path.starts_with('/') { quoted(path) } else { quoted(&format!("./{path}")) }
+}
+
+/// Quotes a text as one word of the shell. A command is text, so `printf` makes the bytes of a name that is not UTF-8; a
+/// newline at its end would be lost.
+pub(super) fn quoted(text: &str) -> String {
+    if file_names::is_utf8(text) {
+        return format!("'{}'", text.replace('\'', "'\\''"));
     }
     let octal = |byte: u8| match byte {
         b'/' | b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
         byte => format!("\\{byte:03o}"),
     };
-    let path: String = file_names::bytes(&path).into_iter().map(octal).collect();
-    format!("\"$(printf '{path}')\"")
+    let text: String = file_names::bytes(text).into_iter().map(octal).collect();
+    format!("\"$(printf '{text}')\"")
 }
 
 /// A shell function `sum` that writes the SHA-256 of a file first on its line, with the program that the session has for it.

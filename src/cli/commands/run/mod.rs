@@ -170,6 +170,7 @@ impl SingleRun<'_> {
             .upload_with(&files.uploads(), REPLACE, |progress| bar.at(progress.name, progress.all_done))
             .await?;
         session.create_folders(&files.folders).await?;
+        session.create_links(&files.links, true).await?;
         Ok(session)
     }
 }
@@ -197,5 +198,6 @@ async fn prepare(
     report("uploading");
     session.upload(&files.uploads(), REPLACE).await?;
     session.create_folders(&files.folders).await?;
+    session.create_links(&files.links, true).await?;
     Ok(session)
 }
