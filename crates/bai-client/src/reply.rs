@@ -67,3 +67,17 @@ pub(super) async fn read_body(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_character_does_not_make_a_reply_unreadable() {
+        let body = Bytes::from_static(br#"{"console": [["stdout", "a\ud83d"]], "exitCode": 3}"#);
+        let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body, what: "read".into() };
+        let read: serde_json::Value = reply.json().unwrap();
+        assert_eq!(read["console"][0][1], "a\u{fffd}");
+        assert_eq!(read["exitCode"], 3);
+    }
+}

@@ -126,3 +126,12 @@ async fn unevaluated_names_complete_through_jedi() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_name_with_half_a_character_does_not_hide_the_others() {
+    let mut session = Session::start("python").await;
+    session.value("class Odd:\n    def __dir__(self): return ['half\\ud83d', 'hall']\nodd = Odd()").await;
+    let request = CompletionRequest::at("odd.ha", 6);
+    let completion = timeout(LIMIT, session.kernel.complete(request)).await.unwrap();
+    assert!(completion.suggestions.contains(&"hall".to_owned()), "{completion:?}");
+}

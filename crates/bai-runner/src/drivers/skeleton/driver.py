@@ -37,7 +37,8 @@ last_number = 0
 
 
 def send(pipe, **message):
-    """Sends a message, in frames of less than 4,096 bytes: number, length, whether it is the last frame, payload."""
+    """Sends a message, in frames of less than 4,096 bytes: number, length, whether it is the last frame, payload. The text
+    of a message begins with `{"say"`, by which the runner tells it from bytes that user code writes to the same pipe."""
     global last_number
     last_number = (last_number + 1) % 2 ** 30
     payload = json.dumps(message).encode()
