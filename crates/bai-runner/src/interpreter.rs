@@ -22,7 +22,7 @@ pub(super) const EXIT_LIMIT: Duration = Duration::from_secs(3);
 /// How long an interpreter may take until it is ready. Disks can be slow and site-packages large.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long an interpreter may live on when a pipe of its driver is closed.
-const CUT_OFF_LIMIT: Duration = Duration::from_secs(1);
+const CUT_OFF_LIMIT: Duration = Duration::from_secs(2);
 /// During a flood of small writes, output is read this often and not at every write.
 const PACE: Duration = Duration::from_millis(1);
 /// Pieces of this size or larger need no pacing.

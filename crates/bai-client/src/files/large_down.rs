@@ -3,11 +3,11 @@
 //! Until it is complete, the received part is beside the target. Its name depends on the file's state when the transfer
 //! began: an interrupted transfer continues, and the transfer of a file that has changed begins again.
 
-use super::large_up::{FOLDER, PART, blocking, identity, local_error, patiently};
+use super::large_up::{PART, blocking, identity, local_error, patiently};
 use super::leftovers;
 use super::partial_download::{DownloadTarget, PartialDownload};
 use super::progress::ProgressMeter;
-use super::shell::{SUM, word};
+use super::shell::{FOLDER, SUM, word};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::files::FileEntry;

@@ -6,7 +6,7 @@ use super::existing::{folder_in_the_way, split};
 use super::leftovers;
 use super::multipart::OutgoingPart;
 use super::progress::ProgressMeter;
-use super::shell::{SUM, word};
+use super::shell::{FOLDER, SUM, word};
 use super::unpack::InTheWay;
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
@@ -20,8 +20,6 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The folder of the parts, below the home folder.
-pub(super) const FOLDER: &str = ".bai-repl";
 /// Bytes of one part.
 pub(super) const PART: u64 = 1_000_000;
 /// Parts in one call.

@@ -1,7 +1,7 @@
 //! What transfers leave that were killed, and not called again: files of our own names beside the targets on this machine, and
 //! folders of parts in the session. The next transfer removes them.
 
-use super::large_up::FOLDER;
+use super::shell::FOLDER;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};

@@ -1,8 +1,8 @@
 //! Symbolic links of a copied folder. A link is copied as it is, if it leads to a place inside of that folder. The session
 //! makes and reads links by small shell commands, which wait for the current run.
 
-use super::large_up::{FOLDER, blocking, identity};
-use super::shell::{quoted, word};
+use super::large_up::{blocking, identity};
+use super::shell::{FOLDER, quoted, word};
 use crate::error::{ClientError, ErrorKind};
 use crate::session::ComputeSession;
 use bai_protocol::file_names;

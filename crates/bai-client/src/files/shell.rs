@@ -11,6 +11,8 @@ use bai_protocol::record::ConsoleRecord;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// The folder of what the commands make, below the home folder.
+pub(super) const FOLDER: &str = ".bai-repl";
 /// How long a command may take, after the runs before it have ended.
 const LIMIT: Duration = Duration::from_secs(900);
 /// How much of a command's output is kept, in bytes.
