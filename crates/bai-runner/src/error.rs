@@ -117,6 +117,7 @@ impl StartError {
         match self {
             StartError::Limit { limit } => Some(*limit),
             StartError::Workdir { source, .. } | StartError::Spawn { source, .. } => MachineLimit::of(source),
+            StartError::Died { output, .. } => limit_in(output),
             _ => None,
         }
     }
@@ -129,10 +130,38 @@ fn words(error: &std::io::Error) -> String {
 
 fn last_output(output: &str) -> String {
     let output = output.trim_end();
-    if output.is_empty() { String::new() } else { format!("; its last output:\n{output}") }
+    let clause = limit_in(output).map_or_else(String::new, |limit| format!(": {}", limit.clause()));
+    if output.is_empty() { String::new() } else { format!("{clause}; its last output:\n{output}") }
+}
+
+/// The limit that an interpreter has reached, by its words.
+fn limit_in(output: &str) -> Option<MachineLimit> {
+    let words = ["can't start new thread", "Resource temporarily unavailable", "pthread_create"];
+    words.iter().any(|words| output.contains(words)).then_some(MachineLimit::Processes)
 }
 
 /// The kernel has been shut down and takes no more operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the kernel has been shut down")]
 pub struct KernelGone;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interpreter_without_threads_names_the_limit() {
+        let died = |output: &str| StartError::Died {
+            executable: "/bin/x".into(),
+            how: "ended with exit code 1".into(),
+            output: output.into(),
+        };
+        let error = died("Traceback\nRuntimeError: can't start new thread\n");
+        assert!(
+            error.to_string().contains("before it was ready: this user may not have more processes"),
+            "{error}"
+        );
+        assert!(error.hint().contains("ulimit -u"));
+        assert!(died("not today").limit().is_none());
+    }
+}
